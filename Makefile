@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Builds redmem. Everything made goes to build/ (build-san/ with SAN=1), so
+# `make clean` is rm. Files are found by wildcard: a new source, BPF program or
+# test needs no line here.
+#
+#	V=1		print the commands
+#	SAN=1		build with ASan and UBSan
+#	WERROR=		do not stop at warnings
+#	PREFIX, DESTDIR	where `make install` puts things
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CLANG ?= clang
+# Ubuntu's /usr/sbin/bpftool is a script that wants the tools of the very kernel
+# that runs; those of any other kernel do as well.
+BPFTOOL ?= $(firstword $(foreach tool,bpftool $(wildcard /usr/sbin/bpftool \
+	/usr/lib/linux-tools/*/bpftool),$(shell $(tool) version >/dev/null 2>&1 && echo $(tool))) \
+	bpftool)
+
+B := $(if $(SAN),build-san,build)
+# BPF programs and their skeleton are the same with and without SAN.
+GEN := build/gen
+
+Q := $(if $(V),,@)
+silent := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say = $(if $(silent)$(V),,@printf '  %-8s%s\n' $(1) $(2))
+
+machine := $(shell uname -m)
+bpf_arch := $(or $(patsubst aarch64,arm64,$(filter aarch64,$(machine))),x86)
+triple := $(shell $(CC) -print-multiarch)
+
+# Sanitizers make the compiler warn of what is not there; the plain build decides.
+WERROR ?= $(if $(SAN),,-Werror)
+CFLAGS ?= -O2 -g
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
+ifdef SAN
+sanitize := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+all_cppflags = -DREDMEM_VERSION='"$(VERSION)"' -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
+all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(sanitize)
+libs := -lbpf -lelf -lz -lhiredis -ljansson -lcap-ng -lm -lpthread
+# TLS needs hiredis 1.0; Debian 12 has an older one.
+has_tls := $(shell $(CC) -E -include hiredis/hiredis_ssl.h -x c /dev/null >/dev/null 2>&1 && echo yes)
+ifdef has_tls
+all_cppflags += -DHAVE_HIREDIS_SSL
+libs := -lhiredis_ssl $(libs)
+endif
+bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
+	-I/usr/include/$(triple) -Wall $(WERROR)
+
+sources := $(filter-out src/app/main.c,$(wildcard src/*/*.c))
+programs := $(wildcard src/app/main.c)
+bpf_sources := $(wildcard bpf/*.bpf.c)
+unit_sources := $(wildcard tests/unit/test_*.c)
+unit_helpers := $(filter-out $(unit_sources),$(wildcard tests/unit/*.c))
+load_sources := $(wildcard tests/load/*.c)
+
+lib := $(B)/libredmem.a
+redmem := $(if $(programs),$(B)/redmem)
+skeleton := $(if $(bpf_sources),$(GEN)/redmem.skel.h)
+objects := $(sources:%.c=$(B)/%.o)
+units := $(unit_sources:%.c=$(B)/%)
+load := $(if $(load_sources),$(B)/tests/load/load)
+
+##@ Building
+all: $(lib) $(redmem) ## build redmem (the default)
+tests: all $(units) $(load) ## build redmem and the programs of the tests
+
+$(lib): $(objects)
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/redmem: $(B)/src/app/main.o $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+$(units): $(B)/%: $(B)/%.o $(unit_helpers:%.c=$(B)/%.o) $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ -lcmocka $(libs)
+
+# The workloads of live tests and bench: one program that knows nothing of redmem.
+$(load): $(load_sources:%.c=$(B)/%.o)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ -lhiredis
+
+# The skeleton comes first: who includes it is known only after compiling.
+$(B)/%.o: %.c Makefile | $(skeleton)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(all_cflags) $(all_cppflags) -MD -MP -c -o $@ $<
+
+build/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(bpf_cflags) -MMD -MP -c -o $@ $<
+
+# Linking drops DWARF and keeps BTF, so no strip is needed.
+$(GEN)/redmem.bpf.o: $(bpf_sources:%.bpf.c=build/%.bpf.o)
+	$(call say,BPFLINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(GEN)/redmem.skel.h: $(GEN)/redmem.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name redmem_bpf >$@
+
+##@ Testing
+test: ; $(Q)+tests/run ## run every test: unit, golden, live, lint
+unit: ; $(Q)+tests/run unit/ unit-san/ ## run the unit tests, plain and with sanitizers
+golden: ; $(Q)+tests/run golden/ ## replay recordings and compare the reports
+live: ; $(Q)+tests/run live/ ## run the tests that take a real server and root
+lint: ; $(Q)+tests/run lint/ ## check style, rooms, scripts; run the static analyser
+kernels: all $(load) ; $(Q)tests/kernels/run ## boot other kernels in qemu and watch there
+bench: all $(load) ## measure what watching costs the server
+	$(Q)tests/bench/run
+demo: all ## diagnose a private redis-server with known troubles
+	$(Q)$(redmem) demo
+
+##@ Keeping house
+format: ## bring the sources to the house style
+	$(Q)tests/lint/format.sh --fix
+clean: ## remove everything made
+	$(Q)rm -rf build build-san
+install: all ## install redmem under PREFIX
+	$(Q)install -D -m 755 $(redmem) $(DESTDIR)$(PREFIX)/bin/redmem
+	$(Q)install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/redmem/LICENSE
+help: ## print this
+	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
+		/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
+
+.PHONY: all tests test unit golden live lint kernels bench demo format clean install help
+
+-include $(shell find build build-san -name '*.d' 2>/dev/null)
