@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A growing string of bytes, always NUL-terminated. Running out of memory ends
+ * the process with a message: a report of a few hundred KiB has no use for a
+ * half-built string.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct buf {
+	char *data; /* NUL-terminated; NULL until the first write */
+	size_t len; /* bytes before the NUL */
+	size_t cap;
+};
+
+void buf_add(struct buf *b, const void *data, size_t len);
+void buf_puts(struct buf *b, const char *s);
+void buf_putc(struct buf *b, char c);
+void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* @count times @c. */
+void buf_fill(struct buf *b, char c, size_t count);
+/* The text, never NULL ("" when empty). Valid until the next write. */
+const char *buf_str(const struct buf *b);
+void buf_clear(struct buf *b); /* keeps the memory */
+void buf_free(struct buf *b);
+
+/* malloc/realloc/strdup that end the process when memory is out. */
+void *xcalloc(size_t count, size_t size);
+void *xrealloc(void *p, size_t size);
+char *xstrdup(const char *s);
+char *xmemdup(const void *p, size_t len); /* adds a NUL after @len bytes */

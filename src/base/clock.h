@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include <stdint.h>
+
+/* CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns(), in nanoseconds. */
+int64_t clock_mono_ns(void);
+/* CLOCK_REALTIME in nanoseconds since 1970. */
+int64_t clock_wall_ns(void);
+/* CPU time of this process in nanoseconds. */
+int64_t clock_cpu_ns(void);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Key names are hostile bytes. Each output has its own way to be harmed by
+ * them: a terminal by escape sequences, JSON by invalid UTF-8, HTML by tags,
+ * Prometheus by quotes and newlines. Every byte that came from a server passes
+ * through one of these.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+
+/* True when the bytes are well-formed UTF-8 without control characters
+ * (C0, DEL, C1, bidi overrides): printable as they are. */
+bool utf8_is_plain(const void *data, size_t len);
+
+/* Length of the first character when it is plain in the sense above, else 0. */
+size_t utf8_plain_char(const void *data, size_t len);
+
+/* In place: every byte that is not part of a plain character becomes '?'. */
+void escape_sanitize(char *text);
+
+/* As redis-cli shows a string inside its quotes (sdscatrepr): \n \r \t \a \b
+ * \\ \" and \xHH for bytes that are not printable ASCII. Without the outer
+ * quotes. Plain UTF-8 beyond ASCII stays readable. */
+void escape_redis(struct buf *out, const void *data, size_t len);
+
+/* For a terminal: escape_redis(), cut to at most @max_columns with "..." when
+ * longer (0 = never cut). */
+void escape_terminal(struct buf *out, const void *data, size_t len, size_t max_columns);
+
+/* For HTML text and attributes. Newline and tab stay, other control and broken
+ * bytes become \xHH; a key that must show its newlines goes through
+ * escape_redis() first. */
+void escape_html(struct buf *out, const void *data, size_t len);
+/* Inside the quotes of a Prometheus label value; broken bytes become \\xHH. */
+void escape_prometheus(struct buf *out, const void *data, size_t len);
+
+void base64_encode(struct buf *out, const void *data, size_t len);
+/* Append the decoded bytes; -EINVAL on anything that is not padded base64
+ * (RFC 4648), and then @out is as it was. */
+int base64_decode(struct buf *out, const char *text);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Log-linear histogram. A value below HIST_SUB is its own bucket; above, the
+ * four bits that follow the leading one choose among HIST_SUB steps, as in
+ * HdrHistogram with a fixed precision.
+ */
+#include <math.h>
+
+#include "base/hist.h"
+
+#define HIST_SUB_BITS 4
+
+_Static_assert(1 << HIST_SUB_BITS == HIST_SUB, "HIST_SUB is a power of two");
+
+static unsigned int bucket_of(uint64_t value)
+{
+	unsigned int exponent;
+
+	if (value < HIST_SUB)
+		return (unsigned int)value;
+	exponent = 63 - (unsigned int)__builtin_clzll(value);
+	return (exponent - HIST_SUB_BITS + 1) * HIST_SUB +
+	       (unsigned int)((value >> (exponent - HIST_SUB_BITS)) & (HIST_SUB - 1));
+}
+
+/* The largest value that falls into @bucket. */
+static uint64_t bucket_last(unsigned int bucket)
+{
+	unsigned int shift, step;
+
+	if (bucket < HIST_SUB)
+		return bucket;
+	shift = bucket / HIST_SUB - 1;
+	step = bucket % HIST_SUB;
+	/* Unsigned wrap gives UINT64_MAX for the very last bucket, as it should. */
+	return ((uint64_t)(HIST_SUB + step + 1) << shift) - 1;
+}
+
+static uint64_t add_saturated(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+void hist_add(struct hist *h, uint64_t value, uint64_t weight)
+{
+	uint64_t product;
+
+	if (!weight)
+		return;
+	if (__builtin_mul_overflow(value, weight, &product))
+		product = UINT64_MAX;
+	h->bucket[bucket_of(value)] += weight;
+	h->count += weight;
+	h->sum = add_saturated(h->sum, product);
+	if (value > h->max)
+		h->max = value;
+}
+
+void hist_merge(struct hist *into, const struct hist *from)
+{
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++)
+		into->bucket[i] += from->bucket[i];
+	into->count += from->count;
+	into->sum = add_saturated(into->sum, from->sum);
+	if (from->max > into->max)
+		into->max = from->max;
+}
+
+uint64_t hist_quantile(const struct hist *h, double fraction)
+{
+	uint64_t seen = 0;
+	double rank;
+
+	if (!h->count)
+		return 0;
+	/* Written so that a NAN gives the maximum too, never a number that looks good. */
+	if (!(fraction < 1.0))
+		return h->max;
+	/* A hair less, so that 0.29 x 100, which is 29.000000000000004, stays rank 29. */
+	rank = fmax(ceil(fraction * (double)h->count * (1 - 1e-12)), 1.0);
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
+		seen += h->bucket[i];
+		if ((double)seen >= rank)
+			return bucket_last(i) < h->max ? bucket_last(i) : h->max;
+	}
+	return h->max;
+}

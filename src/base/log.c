@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages on stderr; see log.h. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/escape.h"
+#include "base/log.h"
+
+static enum log_level log_level = LOG_WARN;
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+void log_msg(enum log_level level, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	if (level > log_level)
+		return;
+	va_start(ap, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
+	va_end(ap);
+	escape_sanitize(text);
+	fprintf(stderr, "redmem: %s\n", text);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages beside the report, always on stderr: warnings ("redmem: ...") and,
+ * with -v given twice, what the tool is doing. Never used for results.
+ */
+#pragma once
+
+enum log_level { LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* Messages above @level are dropped. Default LOG_WARN. */
+void log_set_level(enum log_level level);
+void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
