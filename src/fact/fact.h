@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Facts: what was seen, as plain data, before anybody interprets it.
+ *
+ * Everything the model learns comes to it as a struct fact, from the host, the
+ * server or a sensor while watching live, or from a recording when replaying.
+ * That is why a replay gives the same report without root or Redis.
+ *
+ * Units are in the names. A number that is not known is FACT_UNKNOWN (integers)
+ * or NAN (doubles), never 0. Strings and bytes are borrowed: they belong to the
+ * producer and are valid only during the call that hands the fact over.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FACT_UNKNOWN INT64_MIN
+
+struct bytes {
+	const char *data; /* may hold any byte, also NUL; NULL when there is none */
+	size_t len;
+};
+
+enum fact_kind {
+	FACT_SESSION,
+	FACT_TARGET,
+	FACT_SENSOR,
+	FACT_HOST,
+	FACT_CONFIG,
+	FACT_TICK,
+	FACT_INFO,
+	FACT_MEMORY_STATS,
+	FACT_MALLOC_STATS,
+	FACT_MAPPING,
+	FACT_PROFILE,
+	FACT_TOTALS,
+	FACT_STALL,
+	FACT_RSS_MOVE,
+	FACT_CHILD,
+	FACT_SLOWLOG,
+	FACT_LATENCY,
+	FACT_KEY,
+	FACT_LIFE,
+	FACT_OWN_CALLS,
+	FACT_SELF,
+	FACT_CALL,
+	FACT_BURST,
+	FACT_BUDGET,
+	FACT_KINDS
+};
+
+/* The first fact of every session. */
+struct fact_session {
+	int64_t wall_start_ns; /* since 1970 */
+	const char *redmem_version;
+	const char *kernel; /* uname -r */
+	const char *machine; /* uname -m */
+};
+
+/* The server. May come again when more is known; the last one counts. */
+struct fact_target {
+	int64_t pid;
+	const char *server; /* "redis", "valkey", or "" when unknown */
+	const char *version;
+	const char *executable;
+	const char *allocator; /* "jemalloc 5.3.0", "libc", "" */
+	bool allocator_bundled; /* linked into the binary, not the system's library */
+	bool can_defrag; /* built with the defrag hint (bundled jemalloc) */
+	int64_t port; /* FACT_UNKNOWN when none is known */
+	const char *socket; /* unix socket path, "" when none */
+	const char *role; /* "master", "replica" or "" */
+	bool connected; /* redmem talks to it */
+	const char *connect_reason; /* why not, "" when connected */
+};
+
+/* One row of the sensor table; "attribution" and "connection" are among them. */
+struct fact_sensor {
+	const char *id;
+	bool on;
+	const char *reason; /* why it is off or degraded, "" when fine */
+	const char *fix; /* what the user can do about it, "" when nothing */
+};
+
+/* The machine around the server. Comes at the start and at the end. */
+struct fact_host {
+	int64_t mem_total_bytes;
+	int64_t mem_available_bytes;
+	int64_t swap_total_bytes;
+	int64_t swap_free_bytes;
+	int64_t overcommit_memory; /* 0, 1, 2 */
+	int64_t swappiness; /* of the cgroup when it has its own, else of the machine */
+	const char *thp_enabled; /* "always", "madvise", "never", "" */
+	bool thp_disabled_for_target; /* prctl(PR_SET_THP_DISABLE) by the server */
+	int64_t max_map_count;
+	int64_t maps_total; /* mappings of the server */
+	int64_t cgroup_version; /* 1, 2; FACT_UNKNOWN without a memory controller */
+	int64_t cgroup_limit_bytes; /* FACT_UNKNOWN when unlimited */
+	int64_t cgroup_usage_bytes;
+	int64_t cgroup_swap_bytes;
+	int64_t cpus_total;
+	int64_t page_size_bytes;
+};
+
+/* One CONFIG GET parameter, or one redmem learnt elsewhere. */
+struct fact_config {
+	const char *name;
+	const char *value;
+};
+
+/* The host's side of one tick of the watch. t_seconds counts from the start. */
+struct fact_tick {
+	double t_seconds;
+	int64_t rss_bytes; /* anon + file + shmem */
+	int64_t rss_anon_bytes;
+	int64_t rss_file_bytes;
+	int64_t rss_shmem_bytes;
+	int64_t swap_bytes;
+	int64_t vm_size_bytes;
+	int64_t minor_faults_total; /* of the process since its start */
+	int64_t major_faults_total;
+	double cpu_seconds; /* user + system, since its start */
+	int64_t threads_total;
+	char state; /* R, S, D, T, Z... of the main thread; '?' unknown */
+	bool answered; /* the server answered INFO for this tick */
+	double reply_seconds; /* round trip of that INFO; NAN when none */
+};
+
+/* A raw INFO reply. phase: "start", "tick" or "end" (start and end: INFO everything). */
+struct fact_info {
+	double t_seconds;
+	const char *phase;
+	const char *text;
+};
+
+/* MEMORY STATS flattened: "name value" lines, nested maps joined with '.'. */
+struct fact_memory_stats {
+	double t_seconds;
+	const char *phase;
+	const char *text;
+};
+
+struct fact_malloc_stats {
+	double t_seconds;
+	const char *phase;
+	const char *text; /* raw MEMORY MALLOC-STATS */
+	double reply_seconds;
+};
+
+/*
+ * The mappings of one class, added up (from smaps). Classes: "allocator"
+ * (anonymous memory of malloc), "binary" (executable and libraries with their
+ * data and bss), "stacks", "heap" (brk), "file" (other file mappings),
+ * "shared" (shmem), "kernel" (vdso, vvar).
+ */
+struct fact_mapping {
+	double t_seconds;
+	const char *phase;
+	int64_t pid; /* the server, or a child of it */
+	const char *class_name;
+	int64_t mappings_total;
+	int64_t size_bytes;
+	int64_t rss_bytes;
+	int64_t pss_bytes;
+	int64_t private_dirty_bytes;
+	int64_t anon_huge_bytes;
+	int64_t lazy_free_bytes;
+	int64_t swap_bytes;
+	double read_seconds; /* what reading all of smaps took */
+};
+
+/*
+ * Events charged to a name. Rows with the same identity add up. Events:
+ * "cpu" (seconds = samples x period), "fault_minor", "fault_cow", "fault_swap",
+ * "fault_file", "cpu_wait", "io_wait", "sleep" (voluntary waiting in the event
+ * loop), "reclaim", "compaction"; "alloc" and "free" (events = bytes through the
+ * allocator); "alloc_class" and "free_class" (events = bytes that came into or left
+ * a thread's cache, of one size class).
+ */
+struct fact_profile {
+	const char *event;
+	const char *thread; /* "" = the main thread, else its name ("bio_lazy_free") */
+	const char *command; /* full lower-case name ("config|get"); "" = no command (event loop) */
+	const char *inner; /* command called by a script, function or module; "" = none */
+	struct bytes key; /* as the client sent it, cut at the sensor's limit; may be empty */
+	const char *leaf; /* cpu: where it was: "allocator", "server", "libc", "kernel", ... */
+	const char *symbol; /* cpu: leaf function when known, else "" */
+	int64_t samples; /* events really seen */
+	double events; /* what they stand for (samples x period) */
+	double seconds; /* time they stand for; NAN when the event carries none */
+	double t_seconds; /* drained at: they happened since the last drain */
+	int64_t class_bytes; /* alloc_class, free_class: the size class; else FACT_UNKNOWN */
+};
+
+/* Exact totals of the window, whatever was sampled. */
+struct fact_totals {
+	double window_seconds;
+	int64_t minor_faults; /* of all threads of the server */
+	int64_t major_faults;
+	int64_t cow_faults; /* write faults on present pages, seen at their start */
+	int64_t context_switches;
+	int64_t cpu_samples;
+	int64_t minor_fault_period; /* the last one in force */
+	int64_t huge_collapses; /* khugepaged collapses in the server's memory */
+	int64_t reclaim_entries; /* direct reclaim entered by the server's threads */
+};
+
+/* A time the event loop did not move on. */
+struct fact_stall {
+	double t_seconds; /* start */
+	double duration_seconds;
+	bool running; /* had not ended when the watch did */
+	const char *command; /* "" = no command: the loop itself */
+	const char *inner;
+	struct bytes key;
+	/* Split of the duration; causes of DESIGN.md; NAN when not known. */
+	double command_seconds;
+	double allocator_seconds;
+	double fault_minor_seconds;
+	double fault_cow_seconds;
+	double fault_swap_seconds;
+	double fault_file_seconds;
+	double reclaim_seconds;
+	double compaction_seconds;
+	double cpu_wait_seconds;
+	double io_wait_seconds;
+	double fork_seconds;
+	double other_seconds;
+};
+
+/* Resident or swapped memory moved by more than the sensor's step. */
+struct fact_rss_move {
+	double t_seconds;
+	const char *member; /* "file", "anon", "swap", "shmem" */
+	int64_t from_bytes;
+	int64_t to_bytes;
+	const char *command;
+	struct bytes key;
+};
+
+/* A forked child (BGSAVE, AOF rewrite). May come again; the last one counts. */
+struct fact_child {
+	int64_t pid;
+	double t_start_seconds;
+	double t_end_seconds; /* NAN while it lives */
+	const char *purpose; /* "rdb", "aof", "module", "" unknown */
+	int64_t rss_bytes; /* the largest seen */
+	int64_t private_bytes; /* Private_Dirty, the largest seen: pages no longer shared */
+	int64_t cow_faults; /* of the server while the child lived */
+	double fork_seconds; /* latest_fork_usec when it is this fork's; NAN */
+};
+
+struct fact_slowlog {
+	int64_t id;
+	int64_t unix_seconds;
+	double seconds;
+	const char *command; /* first argument, lower case */
+	struct bytes key; /* second argument; may be empty */
+};
+
+struct fact_latency {
+	const char *event;
+	int64_t unix_seconds;
+	double latest_seconds;
+	double max_seconds;
+};
+
+/* A bounded, no-touch look at a key that showed up in the watch. */
+struct fact_key {
+	struct bytes key;
+	int64_t db;
+	const char *type; /* "none" when it is gone */
+	const char *encoding;
+	int64_t bytes;
+	int64_t elements;
+	double ttl_seconds; /* -1 = no expiry; NAN unknown */
+};
+
+/* The server's life: "exit", "exec", "oom", "hang" (no answer), "answer" (again),
+ * "stopped" (SIGSTOP), "restart". */
+struct fact_life {
+	double t_seconds;
+	const char *event;
+	const char *detail; /* a phrase for people, "" when none */
+	double seconds; /* length where there is one (hang), else NAN */
+};
+
+/* Commands redmem itself sent, so that they can be taken out of commandstats. */
+struct fact_own_calls {
+	const char *command;
+	int64_t calls_total;
+};
+
+/* What redmem cost, and what it lost. */
+struct fact_self {
+	double setup_cpu_seconds; /* loading, calibrating: once, before the window */
+	double cpu_seconds; /* in the window, with what ends it */
+	double window_seconds;
+	int64_t rss_bytes;
+	double bpf_seconds;
+	int64_t events_total;
+	int64_t drops_total;
+	const char *drops; /* "reason=count ..." for those above 0, "" when none */
+	double target_pause_seconds; /* pauses redmem caused (calibration hits) */
+	double smaps_seconds; /* longest reading of smaps */
+};
+
+/* One allocator call of a burst. */
+struct fact_call {
+	double t_seconds;
+	const char *function; /* "malloc", "calloc", "realloc", "free" */
+	const char *thread; /* as in fact_profile */
+	const char *command;
+	const char *inner;
+	struct bytes key;
+	int64_t requested_bytes; /* FACT_UNKNOWN for free */
+	int64_t class_bytes; /* the size class that was taken */
+	double seconds; /* without the probes' own cost; NAN when entry or return was missed */
+	/* "fast", "slow" (left the thread's cache), "fault" (brought a page in), "" */
+	const char *path;
+};
+
+/* A burst: the time in which every allocator call was looked at. */
+struct fact_burst {
+	double t_seconds; /* start */
+	double duration_seconds;
+	int64_t calls_total; /* allocator calls seen */
+	int64_t commands_total; /* server commands in that time; FACT_UNKNOWN */
+	double probe_seconds; /* what a pair of probes adds to a call, taken out of each */
+	double probe_error_seconds; /* half the 95 % interval of that */
+	double attach_seconds; /* putting the probes in and taking them out */
+};
+
+/* What the sensors took from the server, against what they may. One a tick. */
+struct fact_budget {
+	double t_seconds;
+	double budget_ratio; /* of one core; --budget PERCENT / 100 */
+	double spent_ratio; /* since the start: all of the below over the time */
+	double bpf_seconds; /* in redmem's programs */
+	double trap_seconds; /* uprobe hits times the measured cost of a trap */
+	double attach_seconds; /* pauses at putting probes in and out */
+	double trap_cost_seconds; /* one uprobe hit, as measured at the start */
+	double flow_duty_ratio; /* share of the time the flow probe was in; NAN without */
+	int64_t fault_period;
+	int64_t bursts_total;
+};
+
+struct fact {
+	enum fact_kind kind;
+	union {
+		struct fact_session session;
+		struct fact_target target;
+		struct fact_sensor sensor;
+		struct fact_host host;
+		struct fact_config config;
+		struct fact_tick tick;
+		struct fact_info info;
+		struct fact_memory_stats memory_stats;
+		struct fact_malloc_stats malloc_stats;
+		struct fact_mapping mapping;
+		struct fact_profile profile;
+		struct fact_totals totals;
+		struct fact_stall stall;
+		struct fact_rss_move rss_move;
+		struct fact_child child;
+		struct fact_slowlog slowlog;
+		struct fact_latency latency;
+		struct fact_key key;
+		struct fact_life life;
+		struct fact_own_calls own_calls;
+		struct fact_self self;
+		struct fact_call call;
+		struct fact_burst burst;
+		struct fact_budget budget;
+	};
+};
+
+/* Whoever takes facts: the model, a recording, or both. */
+struct fact_sink {
+	void (*take)(void *ctx, const struct fact *fact);
+	void *ctx;
+};
+
+static inline void fact_emit(const struct fact_sink *sink, const struct fact *fact)
+{
+	sink->take(sink->ctx, fact);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writing a recording; the format is in recording.h, reading it in replay.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/buf.h"
+#include "fact/codec.h"
+#include "fact/recording.h"
+
+struct recording {
+	char *path, *tmp;
+	gzFile gz;
+	int64_t facts_total;
+	struct err err; /* the first that happened */
+};
+
+static void write_line(struct recording *rec, const char *line)
+{
+	size_t len = strlen(line);
+	int gz_code;
+
+	if (rec->err.code)
+		return;
+	/* Never write what recording_replay() would refuse to read. */
+	if (len > RECORDING_LINE_MAX) {
+		err_set(&rec->err, -EFBIG,
+			"recording: %s: a fact of %zu bytes is too long; record for a shorter time",
+			rec->path, len);
+		return;
+	}
+	if (gzwrite(rec->gz, line, (unsigned int)len) != (int)len || gzputc(rec->gz, '\n') < 0) {
+		gzerror(rec->gz, &gz_code);
+		err_set(&rec->err, gz_code == Z_ERRNO ? -errno : -EIO,
+			"recording: %s: cannot write: %s; check the space on that disk", rec->tmp,
+			gz_code == Z_ERRNO ? strerror(errno) : gzerror(rec->gz, &gz_code));
+	}
+}
+
+static void recording_take(void *ctx, const struct fact *fact)
+{
+	struct recording *rec = ctx;
+	char *line = fact_encode(fact);
+
+	if (line) {
+		write_line(rec, line);
+		rec->facts_total++;
+	} else if (!rec->err.code) {
+		err_set(&rec->err, -ENOMEM, "recording: %s: a fact cannot be encoded; report this",
+			rec->path);
+	}
+	free(line);
+}
+
+/* Replacing a device or a pipe by a file would harm more than it helps. */
+static int check_path(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && !S_ISREG(st.st_mode))
+		return err_set(err, -EINVAL,
+			       "recording: %s: not a regular file; name a file to create", path);
+	return 0;
+}
+
+static void recording_free(struct recording *rec)
+{
+	if (rec->gz)
+		gzclose_w(rec->gz);
+	free(rec->path);
+	free(rec->tmp);
+	free(rec);
+}
+
+/* O_EXCL: whoever may write to the directory must not choose where we write. */
+static int open_tmp(const char *tmp, struct err *err)
+{
+	int fd;
+
+	unlink(tmp);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(err, -errno,
+			       "recording: %s: cannot create: %s; choose a place you can write to",
+			       tmp, strerror(errno));
+	return fd;
+}
+
+int recording_create(struct recording **out, const char *path, struct err *err)
+{
+	struct recording *rec;
+	struct buf tmp = { 0 };
+	int rc, fd;
+
+	*out = NULL;
+	rc = check_path(path, err);
+	if (rc)
+		return rc;
+	buf_printf(&tmp, "%s.tmp", path);
+	rec = xcalloc(1, sizeof(*rec));
+	rec->path = xstrdup(path);
+	rec->tmp = tmp.data;
+	fd = open_tmp(rec->tmp, err);
+	if (fd < 0) {
+		rc = fd;
+		goto out;
+	}
+	rec->gz = gzdopen(fd, "wb");
+	if (!rec->gz) {
+		close(fd);
+		unlink(rec->tmp);
+		rc = err_set(err, -ENOMEM, "recording: %s: zlib has no memory; free some", path);
+		goto out;
+	}
+	write_line(rec, "{\"schema\":\"" RECORDING_SCHEMA "\"}");
+	*out = rec;
+out:
+	if (rc)
+		recording_free(rec);
+	return rc;
+}
+
+struct fact_sink recording_sink(struct recording *rec)
+{
+	return (struct fact_sink){ .take = recording_take, .ctx = rec };
+}
+
+void recording_abandon(struct recording *rec)
+{
+	unlink(rec->tmp);
+	recording_free(rec);
+}
+
+int recording_close(struct recording *rec, struct err *err)
+{
+	char end[64];
+	int rc;
+
+	snprintf(end, sizeof(end), "{\"fact\":\"end\",\"facts_total\":%lld}",
+		 (long long)rec->facts_total);
+	write_line(rec, end);
+	errno = 0;
+	rc = gzclose_w(rec->gz);
+	rec->gz = NULL;
+	if (rc != Z_OK && !rec->err.code)
+		err_set(&rec->err, errno ? -errno : -EIO,
+			"recording: %s: cannot write: %s; check the space on that disk", rec->tmp,
+			errno ? strerror(errno) : zError(rc));
+	if (!rec->err.code && rename(rec->tmp, rec->path))
+		err_set(&rec->err, -errno,
+			"recording: %s: cannot move into place: %s; choose another file", rec->path,
+			strerror(errno));
+	rc = rec->err.code;
+	if (rc) {
+		unlink(rec->tmp);
+		if (err)
+			*err = rec->err;
+	}
+	recording_free(rec);
+	return rc;
+}

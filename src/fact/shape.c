@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The fields of every kind of fact; see shape.h. In the order of fact.h. */
+#include <math.h>
+#include <string.h>
+
+#include "fact/shape.h"
+
+#define ANY_FACT     ((struct fact *)0)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Macros and tables stay one row a line. */
+/* clang-format off */
+
+/* The compiler reads the type off the member, so that no row can be wrong about it. */
+#define FIELD_TYPE(member) _Generic((member), \
+	int64_t: FIELD_I64, double: FIELD_F64, bool: FIELD_BOOL, \
+	const char *: FIELD_STRING, struct bytes: FIELD_BYTES, char: FIELD_CHAR)
+#define FIELD(kind, member) \
+	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member) }
+#define SHAPE(kind) { #kind, kind##_fields, COUNT(kind##_fields) }
+
+static const struct field session_fields[] = {
+	FIELD(session, wall_start_ns),
+	FIELD(session, redmem_version),
+	FIELD(session, kernel),
+	FIELD(session, machine),
+};
+
+static const struct field target_fields[] = {
+	FIELD(target, pid),
+	FIELD(target, server),
+	FIELD(target, version),
+	FIELD(target, executable),
+	FIELD(target, allocator),
+	FIELD(target, allocator_bundled),
+	FIELD(target, can_defrag),
+	FIELD(target, port),
+	FIELD(target, socket),
+	FIELD(target, role),
+	FIELD(target, connected),
+	FIELD(target, connect_reason),
+};
+
+static const struct field sensor_fields[] = {
+	FIELD(sensor, id),
+	FIELD(sensor, on),
+	FIELD(sensor, reason),
+	FIELD(sensor, fix),
+};
+
+static const struct field host_fields[] = {
+	FIELD(host, mem_total_bytes),
+	FIELD(host, mem_available_bytes),
+	FIELD(host, swap_total_bytes),
+	FIELD(host, swap_free_bytes),
+	FIELD(host, overcommit_memory),
+	FIELD(host, swappiness),
+	FIELD(host, thp_enabled),
+	FIELD(host, thp_disabled_for_target),
+	FIELD(host, max_map_count),
+	FIELD(host, maps_total),
+	FIELD(host, cgroup_version),
+	FIELD(host, cgroup_limit_bytes),
+	FIELD(host, cgroup_usage_bytes),
+	FIELD(host, cgroup_swap_bytes),
+	FIELD(host, cpus_total),
+	FIELD(host, page_size_bytes),
+};
+
+static const struct field config_fields[] = {
+	FIELD(config, name),
+	FIELD(config, value),
+};
+
+static const struct field tick_fields[] = {
+	FIELD(tick, t_seconds),
+	FIELD(tick, rss_bytes),
+	FIELD(tick, rss_anon_bytes),
+	FIELD(tick, rss_file_bytes),
+	FIELD(tick, rss_shmem_bytes),
+	FIELD(tick, swap_bytes),
+	FIELD(tick, vm_size_bytes),
+	FIELD(tick, minor_faults_total),
+	FIELD(tick, major_faults_total),
+	FIELD(tick, cpu_seconds),
+	FIELD(tick, threads_total),
+	FIELD(tick, state),
+	FIELD(tick, answered),
+	FIELD(tick, reply_seconds),
+};
+
+static const struct field info_fields[] = {
+	FIELD(info, t_seconds),
+	FIELD(info, phase),
+	FIELD(info, text),
+};
+
+static const struct field memory_stats_fields[] = {
+	FIELD(memory_stats, t_seconds),
+	FIELD(memory_stats, phase),
+	FIELD(memory_stats, text),
+};
+
+static const struct field malloc_stats_fields[] = {
+	FIELD(malloc_stats, t_seconds),
+	FIELD(malloc_stats, phase),
+	FIELD(malloc_stats, text),
+	FIELD(malloc_stats, reply_seconds),
+};
+
+static const struct field mapping_fields[] = {
+	FIELD(mapping, t_seconds),
+	FIELD(mapping, phase),
+	FIELD(mapping, pid),
+	FIELD(mapping, class_name),
+	FIELD(mapping, mappings_total),
+	FIELD(mapping, size_bytes),
+	FIELD(mapping, rss_bytes),
+	FIELD(mapping, pss_bytes),
+	FIELD(mapping, private_dirty_bytes),
+	FIELD(mapping, anon_huge_bytes),
+	FIELD(mapping, lazy_free_bytes),
+	FIELD(mapping, swap_bytes),
+	FIELD(mapping, read_seconds),
+};
+
+static const struct field profile_fields[] = {
+	FIELD(profile, event),
+	FIELD(profile, thread),
+	FIELD(profile, command),
+	FIELD(profile, inner),
+	FIELD(profile, key),
+	FIELD(profile, leaf),
+	FIELD(profile, symbol),
+	FIELD(profile, samples),
+	FIELD(profile, events),
+	FIELD(profile, seconds),
+	FIELD(profile, t_seconds),
+	FIELD(profile, class_bytes),
+};
+
+static const struct field totals_fields[] = {
+	FIELD(totals, window_seconds),
+	FIELD(totals, minor_faults),
+	FIELD(totals, major_faults),
+	FIELD(totals, cow_faults),
+	FIELD(totals, context_switches),
+	FIELD(totals, cpu_samples),
+	FIELD(totals, minor_fault_period),
+	FIELD(totals, huge_collapses),
+	FIELD(totals, reclaim_entries),
+};
+
+static const struct field stall_fields[] = {
+	FIELD(stall, t_seconds),
+	FIELD(stall, duration_seconds),
+	FIELD(stall, running),
+	FIELD(stall, command),
+	FIELD(stall, inner),
+	FIELD(stall, key),
+	FIELD(stall, command_seconds),
+	FIELD(stall, allocator_seconds),
+	FIELD(stall, fault_minor_seconds),
+	FIELD(stall, fault_cow_seconds),
+	FIELD(stall, fault_swap_seconds),
+	FIELD(stall, fault_file_seconds),
+	FIELD(stall, reclaim_seconds),
+	FIELD(stall, compaction_seconds),
+	FIELD(stall, cpu_wait_seconds),
+	FIELD(stall, io_wait_seconds),
+	FIELD(stall, fork_seconds),
+	FIELD(stall, other_seconds),
+};
+
+static const struct field rss_move_fields[] = {
+	FIELD(rss_move, t_seconds),
+	FIELD(rss_move, member),
+	FIELD(rss_move, from_bytes),
+	FIELD(rss_move, to_bytes),
+	FIELD(rss_move, command),
+	FIELD(rss_move, key),
+};
+
+static const struct field child_fields[] = {
+	FIELD(child, pid),
+	FIELD(child, t_start_seconds),
+	FIELD(child, t_end_seconds),
+	FIELD(child, purpose),
+	FIELD(child, rss_bytes),
+	FIELD(child, private_bytes),
+	FIELD(child, cow_faults),
+	FIELD(child, fork_seconds),
+};
+
+static const struct field slowlog_fields[] = {
+	FIELD(slowlog, id),
+	FIELD(slowlog, unix_seconds),
+	FIELD(slowlog, seconds),
+	FIELD(slowlog, command),
+	FIELD(slowlog, key),
+};
+
+static const struct field latency_fields[] = {
+	FIELD(latency, event),
+	FIELD(latency, unix_seconds),
+	FIELD(latency, latest_seconds),
+	FIELD(latency, max_seconds),
+};
+
+static const struct field key_fields[] = {
+	FIELD(key, key),
+	FIELD(key, db),
+	FIELD(key, type),
+	FIELD(key, encoding),
+	FIELD(key, bytes),
+	FIELD(key, elements),
+	FIELD(key, ttl_seconds),
+};
+
+static const struct field life_fields[] = {
+	FIELD(life, t_seconds),
+	FIELD(life, event),
+	FIELD(life, detail),
+	FIELD(life, seconds),
+};
+
+static const struct field own_calls_fields[] = {
+	FIELD(own_calls, command),
+	FIELD(own_calls, calls_total),
+};
+
+static const struct field self_fields[] = {
+	FIELD(self, setup_cpu_seconds),
+	FIELD(self, cpu_seconds),
+	FIELD(self, window_seconds),
+	FIELD(self, rss_bytes),
+	FIELD(self, bpf_seconds),
+	FIELD(self, events_total),
+	FIELD(self, drops_total),
+	FIELD(self, drops),
+	FIELD(self, target_pause_seconds),
+	FIELD(self, smaps_seconds),
+};
+
+static const struct field call_fields[] = {
+	FIELD(call, t_seconds),
+	FIELD(call, function),
+	FIELD(call, thread),
+	FIELD(call, command),
+	FIELD(call, inner),
+	FIELD(call, key),
+	FIELD(call, requested_bytes),
+	FIELD(call, class_bytes),
+	FIELD(call, seconds),
+	FIELD(call, path),
+};
+
+static const struct field burst_fields[] = {
+	FIELD(burst, t_seconds),
+	FIELD(burst, duration_seconds),
+	FIELD(burst, calls_total),
+	FIELD(burst, commands_total),
+	FIELD(burst, probe_seconds),
+	FIELD(burst, probe_error_seconds),
+	FIELD(burst, attach_seconds),
+};
+
+static const struct field budget_fields[] = {
+	FIELD(budget, t_seconds),
+	FIELD(budget, budget_ratio),
+	FIELD(budget, spent_ratio),
+	FIELD(budget, bpf_seconds),
+	FIELD(budget, trap_seconds),
+	FIELD(budget, attach_seconds),
+	FIELD(budget, trap_cost_seconds),
+	FIELD(budget, flow_duty_ratio),
+	FIELD(budget, fault_period),
+	FIELD(budget, bursts_total),
+};
+
+static const struct fact_shape shapes[FACT_KINDS] = {
+	[FACT_SESSION] = SHAPE(session),
+	[FACT_TARGET] = SHAPE(target),
+	[FACT_SENSOR] = SHAPE(sensor),
+	[FACT_HOST] = SHAPE(host),
+	[FACT_CONFIG] = SHAPE(config),
+	[FACT_TICK] = SHAPE(tick),
+	[FACT_INFO] = SHAPE(info),
+	[FACT_MEMORY_STATS] = SHAPE(memory_stats),
+	[FACT_MALLOC_STATS] = SHAPE(malloc_stats),
+	[FACT_MAPPING] = SHAPE(mapping),
+	[FACT_PROFILE] = SHAPE(profile),
+	[FACT_TOTALS] = SHAPE(totals),
+	[FACT_STALL] = SHAPE(stall),
+	[FACT_RSS_MOVE] = SHAPE(rss_move),
+	[FACT_CHILD] = SHAPE(child),
+	[FACT_SLOWLOG] = SHAPE(slowlog),
+	[FACT_LATENCY] = SHAPE(latency),
+	[FACT_KEY] = SHAPE(key),
+	[FACT_LIFE] = SHAPE(life),
+	[FACT_OWN_CALLS] = SHAPE(own_calls),
+	[FACT_SELF] = SHAPE(self),
+	[FACT_CALL] = SHAPE(call),
+	[FACT_BURST] = SHAPE(burst),
+	[FACT_BUDGET] = SHAPE(budget),
+};
+
+/* clang-format on */
+
+const struct fact_shape *fact_shape(enum fact_kind kind)
+{
+	return (unsigned int)kind < FACT_KINDS ? &shapes[kind] : NULL;
+}
+
+enum fact_kind fact_kind_of(const char *name)
+{
+	unsigned int kind = 0;
+
+	while (kind < FACT_KINDS && strcmp(shapes[kind].name, name))
+		kind++;
+	return (enum fact_kind)kind;
+}
+
+static void field_clear(void *at, enum field_type type)
+{
+	switch (type) {
+	case FIELD_I64:
+		*(int64_t *)at = FACT_UNKNOWN;
+		break;
+	case FIELD_F64:
+		*(double *)at = NAN;
+		break;
+	case FIELD_BOOL:
+		*(bool *)at = false;
+		break;
+	case FIELD_STRING:
+		*(const char **)at = "";
+		break;
+	case FIELD_BYTES:
+		*(struct bytes *)at = (struct bytes){ 0 };
+		break;
+	case FIELD_CHAR:
+		*(char *)at = '?';
+		break;
+	}
+}
+
+void fact_clear(struct fact *fact, enum fact_kind kind)
+{
+	const struct fact_shape *shape = &shapes[kind];
+
+	*fact = (struct fact){ .kind = kind };
+	for (size_t i = 0; i < shape->count; i++)
+		field_clear(field_at(fact, &shape->fields[i]), shape->fields[i].type);
+}
+
+void fact_no_null(struct fact *fact)
+{
+	const struct fact_shape *shape = &shapes[fact->kind];
+
+	for (size_t i = 0; i < shape->count; i++) {
+		const char **text = field_at(fact, &shape->fields[i]);
+
+		if (shape->fields[i].type == FIELD_STRING && !*text)
+			*text = "";
+	}
+}
