@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finding the memory cgroup of a process and reading it up the tree. */
+#include "host/cgroup.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fact/fact.h"
+#include "host/file.h"
+
+/* --- where it is ----------------------------------------------------------- */
+
+struct search {
+	bool v1; /* looking for the memory hierarchy of version 1, else for version 2 */
+	char *group; /* path within the hierarchy */
+	char *mount;
+	char *mount_root; /* which directory of the hierarchy is mounted there */
+};
+
+/* True when @word is among the words of @list, separated by commas. */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)); p += len)
+		if ((p == list || p[-1] == ',') && (!p[len] || p[len] == ','))
+			return true;
+	return false;
+}
+
+/* "4:memory:/a/b" or "0::/a/b" of /proc/PID/cgroup. */
+static int group_line(void *ctx, char *line, size_t len)
+{
+	struct search *s = ctx;
+	char *controllers = strchr(line, ':');
+	char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+	bool v2;
+
+	(void)len;
+	if (!group)
+		return 0;
+	v2 = group == controllers + 1 && !strncmp(line, "0:", 2);
+	*group = '\0';
+	if (s->v1 ? !has_word(controllers + 1, "memory") : !v2)
+		return 0;
+	free(s->group);
+	s->group = xstrdup(group + 1);
+	return 0;
+}
+
+/* mountinfo writes blanks, tabs, newlines and backslashes as \ooo. */
+static char *unescape_octal(char *text)
+{
+	char *to = text;
+
+	for (const char *p = text; *p; p++) {
+		char octal[4] = "";
+
+		if (*p == '\\' && strspn(p + 1, "01234567") >= 3) {
+			memcpy(octal, p + 1, 3);
+			*to++ = (char)strtoul(octal, NULL, 8);
+			p += 3;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = '\0';
+	return text;
+}
+
+/* "32 31 0:29 ROOT MOUNT OPTIONS [TAGS] - TYPE SOURCE SUPER" (proc(5)). */
+static int mount_line(void *ctx, char *line, size_t len)
+{
+	char *field[6], *save = NULL, *type, *super;
+	struct search *s = ctx;
+	char *behind = strstr(line, " - ");
+
+	(void)len;
+	if (!behind || s->mount)
+		return 0;
+	*behind = '\0';
+	for (int i = 0; i < 6; i++) {
+		field[i] = strtok_r(i ? NULL : line, " ", &save);
+		if (!field[i])
+			return 0;
+	}
+	type = strtok_r(behind + 3, " ", &save);
+	if (!type || !strtok_r(NULL, " ", &save))
+		return 0;
+	super = strtok_r(NULL, " ", &save);
+	if (s->v1 ? strcmp(type, "cgroup") || !super || !has_word(super, "memory") :
+		    strcmp(type, "cgroup2"))
+		return 0;
+	s->mount_root = xstrdup(unescape_octal(field[3]));
+	s->mount = xstrdup(unescape_octal(field[4]));
+	return 0;
+}
+
+/* What is left of @path when it lies in @top ("/" holds all); NULL if not. */
+static const char *below(const char *path, const char *top)
+{
+	size_t len = strcmp(top, "/") ? strlen(top) : 0;
+
+	/* "/../x": outside of our own cgroup namespace */
+	if (!strcmp(path, "/..") || !strncmp(path, "/../", 4) || strncmp(path, top, len) ||
+	    (path[len] && path[len] != '/'))
+		return NULL;
+	return path + len + (strcmp(path + len, "/") == 0);
+}
+
+static int search_version(bool v1, const char *cgroup_text, const char *mountinfo_text,
+			  struct buf *mount, struct buf *path)
+{
+	struct search s = { .v1 = v1 };
+	int ret = -ENOENT;
+	const char *rest;
+
+	text_lines(cgroup_text, strlen(cgroup_text), group_line, &s);
+	text_lines(mountinfo_text, strlen(mountinfo_text), mount_line, &s);
+	if (s.group && s.mount) {
+		rest = below(s.group, s.mount_root);
+		ret = rest ? 0 : -EXDEV;
+		buf_puts(mount, s.mount);
+		buf_printf(path, "%s%s", s.mount, rest ? rest : "");
+	}
+	free(s.group);
+	free(s.mount);
+	free(s.mount_root);
+	return ret;
+}
+
+int cgroup_locate(const char *cgroup_text, const char *mountinfo_text, int *version,
+		  struct buf *mount, struct buf *path)
+{
+	int ret;
+
+	/* A hierarchy of version 1 takes the controller away from version 2. */
+	*version = 1;
+	ret = search_version(true, cgroup_text, mountinfo_text, mount, path);
+	if (ret != -ENOENT)
+		return ret;
+	*version = 2;
+	return search_version(false, cgroup_text, mountinfo_text, mount, path);
+}
+
+/* --- what it says ---------------------------------------------------------- */
+
+/* Version 1 writes "unlimited" as LONG_MAX cut to whole pages, of up to 64 KiB. */
+#define V1_UNLIMITED (INT64_MAX - 0xffff)
+
+/* A number of the cgroup; "max" and files that are not there are FACT_UNKNOWN. */
+static int64_t number(const char *dir, const char *file)
+{
+	struct buf path = { 0 };
+	int64_t value;
+
+	buf_printf(&path, "%s/%s", dir, file);
+	file_int64(path.data, &value);
+	buf_free(&path);
+	return value >= 0 && value < V1_UNLIMITED ? value : FACT_UNKNOWN;
+}
+
+struct keyed {
+	const char *name;
+	int64_t value;
+};
+
+static int keyed_line(void *ctx, char *line, size_t len)
+{
+	struct keyed *k = ctx;
+	size_t n = strlen(k->name);
+
+	(void)len;
+	if (!strncmp(line, k->name, n) && line[n] == ' ')
+		k->value = text_int64(line + n);
+	return 0;
+}
+
+/* A number out of a file of "NAME NUMBER" lines. */
+static int64_t keyed_number(const char *dir, const char *file, const char *name)
+{
+	struct keyed k = { name, FACT_UNKNOWN };
+	struct buf path = { 0 };
+
+	buf_printf(&path, "%s/%s", dir, file);
+	if (file_lines(path.data, keyed_line, &k, NULL))
+		k.value = FACT_UNKNOWN;
+	buf_free(&path);
+	return k.value >= 0 && k.value < V1_UNLIMITED ? k.value : FACT_UNKNOWN;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+	if (a == FACT_UNKNOWN || b == FACT_UNKNOWN)
+		return a == FACT_UNKNOWN ? b : a;
+	return a < b ? a : b;
+}
+
+/* One level up; false at the mount point, which is the top for us. */
+static bool climb(struct buf *dir, size_t top)
+{
+	char *slash = strrchr(dir->data, '/');
+
+	if (dir->len <= top || !slash)
+		return false;
+	*slash = '\0';
+	dir->len = (size_t)(slash - dir->data);
+	return dir->len >= top;
+}
+
+static void read_level(struct cgroup_memory *out, const char *dir)
+{
+	bool v1 = out->version == 1;
+	int64_t limit = number(dir, v1 ? "memory.limit_in_bytes" : "memory.max");
+	int64_t swap = number(dir, v1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max");
+	int64_t usage = number(dir, v1 ? "memory.usage_in_bytes" : "memory.current");
+
+	/* Of two equal limits the upper one has less room left. */
+	if (limit != FACT_UNKNOWN && smaller(limit, out->limit_bytes) == limit) {
+		out->limit_bytes = limit;
+		out->limit_usage_bytes = usage;
+	}
+	out->swap_limit_bytes = smaller(out->swap_limit_bytes, swap);
+	/* The controller may be off for the lowest levels of version 2; what they
+	 * use is then charged to the first one that has it. */
+	if (out->usage_bytes == FACT_UNKNOWN)
+		out->usage_bytes = usage;
+}
+
+static void read_own(struct cgroup_memory *out, const char *dir)
+{
+	if (out->version == 2) {
+		out->swap_usage_bytes = number(dir, "memory.swap.current");
+		out->oom_kills_total = keyed_number(dir, "memory.events", "oom_kill");
+		return;
+	}
+	out->swap_usage_bytes = keyed_number(dir, "memory.stat", "total_swap");
+	out->oom_kills_total = keyed_number(dir, "memory.oom_control", "oom_kill");
+	out->swappiness = number(dir, "memory.swappiness");
+	/* Also counts limits above the part of the tree we see. */
+	out->limit_bytes = keyed_number(dir, "memory.stat", "hierarchical_memory_limit");
+	out->swap_limit_bytes = keyed_number(dir, "memory.stat", "hierarchical_memsw_limit");
+}
+
+static void read_tree(struct cgroup_memory *out, struct buf *dir, size_t top)
+{
+	read_own(out, dir->data);
+	do {
+		read_level(out, dir->data);
+		/* Before Linux 5.11 version 1 could leave the levels unconnected. */
+	} while (climb(dir, top) &&
+		 !(out->version == 1 && number(dir->data, "memory.use_hierarchy") == 0));
+	if (out->limit_usage_bytes == FACT_UNKNOWN && out->limit_bytes != FACT_UNKNOWN)
+		out->limit_usage_bytes = out->usage_bytes;
+	if (out->version == 1 && out->swap_limit_bytes != FACT_UNKNOWN &&
+	    out->limit_bytes != FACT_UNKNOWN)
+		out->swap_limit_bytes -= out->limit_bytes;
+	/* No usage anywhere: version 2 is mounted, but without this controller. */
+	if (out->usage_bytes == FACT_UNKNOWN && out->limit_bytes == FACT_UNKNOWN)
+		out->version = FACT_UNKNOWN;
+}
+
+/* Version 2 counts no memory in its root: the controller may be there still. */
+static bool root_has_memory(const char *mount)
+{
+	struct buf path = { 0 }, text = { 0 };
+	bool has = false;
+
+	buf_printf(&path, "%s/cgroup.controllers", mount);
+	if (!file_read(path.data, 4096, &text, NULL)) {
+		for (char *p = text.data; p && *p; p++)
+			if (*p == ' ' || *p == '\n')
+				*p = ',';
+		has = has_word(buf_str(&text), "memory");
+	}
+	buf_free(&path);
+	buf_free(&text);
+	return has;
+}
+
+int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, struct err *err)
+{
+	struct buf group = { 0 }, mounts = { 0 }, mount = { 0 }, path = { 0 }, file = { 0 };
+	const int64_t unknown = FACT_UNKNOWN;
+	int version, ret;
+	size_t top;
+
+	*out = (struct cgroup_memory){ unknown, "",	 unknown, unknown, unknown,
+				       unknown, unknown, unknown, unknown };
+	buf_puts(&mount, root);
+	buf_puts(&path, root);
+	buf_printf(&file, "%s/proc/%d/cgroup", root, pid);
+	ret = file_read(file.data, 1 << 20, &group, err);
+	if (ret)
+		goto out;
+	buf_clear(&file);
+	buf_printf(&file, "%s/proc/self/mountinfo", root);
+	ret = file_read(file.data, 16 << 20, &mounts, err);
+	if (ret)
+		goto out;
+	ret = cgroup_locate(buf_str(&group), buf_str(&mounts), &version, &mount, &path);
+	if (ret == -ENOENT) { /* no memory controller: nothing to say, nothing wrong */
+		ret = 0;
+		goto out;
+	}
+	out->version = version;
+	if (ret) {
+		err_set(err, ret,
+			"cgroup: process %d is in a part of the tree that is not "
+			"mounted here; run redmem on the host",
+			pid);
+		goto out;
+	}
+	snprintf(out->path, sizeof(out->path), "%s", path.data);
+	top = mount.len;
+	read_tree(out, &path, top);
+	if (out->version == FACT_UNKNOWN && root_has_memory(mount.data))
+		out->version = version;
+out:
+	buf_free(&group);
+	buf_free(&mounts);
+	buf_free(&mount);
+	buf_free(&path);
+	buf_free(&file);
+	return ret;
+}

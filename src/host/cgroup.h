@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The memory cgroup of a process, version 1 or 2: what it may use, what it does.
+ * A limit anywhere up the tree binds, so the smallest one counts.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct cgroup_memory {
+	int64_t version; /* 1, 2; FACT_UNKNOWN without a memory controller */
+	char path[512]; /* of its own directory; "" when it cannot be seen from here */
+	int64_t limit_bytes; /* smallest up the tree; FACT_UNKNOWN when unlimited */
+	int64_t limit_usage_bytes; /* charged to the cgroup that has that limit */
+	int64_t usage_bytes; /* charged to its own cgroup, page cache included */
+	int64_t swap_usage_bytes;
+	/* Most that may be swapped out: memory.swap.max (v2); memory and swap
+	 * together less memory (v1, where only that sum can be limited). */
+	int64_t swap_limit_bytes;
+	int64_t swappiness; /* v1 only: version 2 has none of its own */
+	int64_t oom_kills_total; /* in its own cgroup (v2: and below) */
+};
+
+/*
+ * Where the memory cgroup of a process is: from the text of /proc/PID/cgroup and
+ * of /proc/self/mountinfo. On success @version is 1 or 2, @mount the mount point
+ * and @path the directory (below the mount point or the mount point itself).
+ * -ENOENT when there is none, -EXDEV when the process is in a part of the tree
+ * that is not mounted here (another cgroup namespace).
+ */
+int cgroup_locate(const char *cgroup_text, const char *mountinfo_text, int *version,
+		  struct buf *mount, struct buf *path);
+
+/*
+ * @root comes before every path: "" for this machine, a directory for a recorded
+ * one. Without a memory controller: 0 and a @version of FACT_UNKNOWN.
+ */
+int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, struct err *err);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the kernel lets us do: settings and rights; features are in kernel_feature.c. */
+#include "host/kernel.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "fact/fact.h"
+#include "host/file.h"
+#include "host/sysmem.h"
+
+static const char *const lockdown_names[] = {
+	[LOCKDOWN_UNKNOWN] = "",
+	[LOCKDOWN_NONE] = "none",
+	[LOCKDOWN_INTEGRITY] = "integrity",
+	[LOCKDOWN_CONFIDENTIALITY] = "confidentiality",
+};
+
+enum kernel_lockdown kernel_lockdown_parse(const char *text)
+{
+	for (enum kernel_lockdown l = LOCKDOWN_NONE; l <= LOCKDOWN_CONFIDENTIALITY; l++) {
+		char word[32];
+
+		snprintf(word, sizeof(word), "[%s]", lockdown_names[l]);
+		if (strstr(text, word))
+			return l;
+	}
+	return LOCKDOWN_UNKNOWN;
+}
+
+const char *kernel_lockdown_name(enum kernel_lockdown lockdown)
+{
+	return lockdown_names[lockdown];
+}
+
+bool kernel_uid_map_is_root(const char *text)
+{
+	long long inside, outside, count;
+
+	/* user_namespaces(7): the first namespace maps all ids onto themselves. */
+	return sscanf(text, "%lld %lld %lld", &inside, &outside, &count) == 3 && inside == 0 &&
+	       outside == 0 && count == UINT32_MAX;
+}
+
+static void read_text(struct buf *out, const char *root, const char *path)
+{
+	struct buf full = { 0 };
+
+	buf_clear(out);
+	buf_printf(&full, "%s%s", root, path);
+	file_read(full.data, 1 << 16, out, NULL);
+	buf_free(&full);
+}
+
+static void read_capabilities(struct kernel_facts *out)
+{
+	/* Of this process now; libcap-ng keeps them in a variable of its own. */
+	capng_get_caps_process();
+	out->cap_sys_admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
+	out->cap_bpf = out->cap_sys_admin || capng_have_capability(CAPNG_EFFECTIVE, CAP_BPF);
+	out->cap_perfmon =
+		out->cap_sys_admin || capng_have_capability(CAPNG_EFFECTIVE, CAP_PERFMON);
+	out->cap_sys_ptrace = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE);
+	out->cap_sys_resource = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_RESOURCE);
+	out->cap_syslog = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYSLOG);
+}
+
+void kernel_facts_read(struct kernel_facts *out, const char *root)
+{
+	struct utsname name;
+	struct buf text = { 0 };
+
+	*out = (struct kernel_facts){
+		.btf = !access("/sys/kernel/btf/vmlinux", R_OK),
+		.tracefs = !access("/sys/kernel/tracing/events", R_OK) ||
+			   !access("/sys/kernel/debug/tracing/events", R_OK),
+		.perf_event_paranoid = sysctl_read(root, "kernel/perf_event_paranoid"),
+		.unprivileged_bpf_disabled = sysctl_read(root, "kernel/unprivileged_bpf_disabled"),
+		.kptr_restrict = sysctl_read(root, "kernel/kptr_restrict"),
+	};
+	if (!uname(&name)) {
+		snprintf(out->release, sizeof(out->release), "%s", name.release);
+		snprintf(out->machine, sizeof(out->machine), "%s", name.machine);
+	}
+	read_text(&text, root, "/sys/kernel/security/lockdown");
+	out->lockdown = kernel_lockdown_parse(buf_str(&text));
+	read_text(&text, root, "/proc/self/uid_map");
+	out->root_user_namespace = kernel_uid_map_is_root(buf_str(&text));
+	buf_free(&text);
+	read_capabilities(out);
+}
+
+int kernel_bpf_verdict(const struct kernel_facts *facts, struct err *err)
+{
+	if (!facts->btf)
+		return err_set(
+			err, -ENOENT,
+			"kernel: %s has no BTF (/sys/kernel/btf/vmlinux); use a kernel built "
+			"with CONFIG_DEBUG_INFO_BTF",
+			facts->release);
+	if (!facts->root_user_namespace)
+		return err_set(err, -EPERM,
+			       "kernel: redmem runs in a user namespace, where the kernel loads no "
+			       "tracing BPF; run it as root of the host");
+	if (!facts->cap_bpf || !facts->cap_perfmon)
+		return err_set(
+			err, -EPERM,
+			"kernel: loading BPF needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN; "
+			"run as root");
+	if (facts->lockdown == LOCKDOWN_CONFIDENTIALITY)
+		return err_set(
+			err, -EPERM,
+			"kernel: lockdown in confidentiality mode forbids BPF to read memory; "
+			"boot with lockdown=integrity");
+	return 0;
+}
+
+int kernel_bpf_usable(struct err *err)
+{
+	struct kernel_facts facts;
+
+	kernel_facts_read(&facts, "");
+	return kernel_bpf_verdict(&facts, err);
+}

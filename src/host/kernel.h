@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What this kernel offers and what it lets us do. Features are asked for, never
+ * concluded from a version: distributions carry them back.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum kernel_lockdown {
+	LOCKDOWN_UNKNOWN, /* the file cannot be read: no securityfs, or no lockdown */
+	LOCKDOWN_NONE,
+	LOCKDOWN_INTEGRITY,
+	LOCKDOWN_CONFIDENTIALITY /* BPF may not read memory */
+};
+
+struct kernel_facts {
+	char release[65]; /* uname -r */
+	char machine[65]; /* uname -m */
+	bool btf; /* /sys/kernel/btf/vmlinux is there */
+	bool tracefs; /* mounted, and we may read it */
+	enum kernel_lockdown lockdown;
+	int64_t perf_event_paranoid; /* FACT_UNKNOWN when not there, as the next two */
+	int64_t unprivileged_bpf_disabled;
+	int64_t kptr_restrict;
+	bool root_user_namespace; /* capabilities count for the kernel only there */
+	/* Effective capabilities of this process. */
+	bool cap_sys_admin;
+	bool cap_bpf; /* also true with CAP_SYS_ADMIN, as for the kernel */
+	bool cap_perfmon; /* likewise */
+	bool cap_sys_ptrace;
+	bool cap_sys_resource;
+	bool cap_syslog;
+};
+
+/* "none [integrity] confidentiality" of /sys/kernel/security/lockdown. */
+enum kernel_lockdown kernel_lockdown_parse(const char *text);
+const char *kernel_lockdown_name(enum kernel_lockdown lockdown); /* "" when unknown */
+/* True for the text of /proc/self/uid_map in the first user namespace. */
+bool kernel_uid_map_is_root(const char *text);
+
+/* @root comes before the paths of files: "" for this machine. Names, capabilities
+ * and BTF are always this machine's. */
+void kernel_facts_read(struct kernel_facts *out, const char *root);
+
+/*
+ * Whether BPF programs that trace can be loaded here at all. 0, or a negative
+ * errno and in @err the first thing that is missing with its fix: -ENOENT (no
+ * BTF), -EPERM (capabilities, lockdown).
+ */
+int kernel_bpf_usable(struct err *err);
+/* The same for given facts: pure. */
+int kernel_bpf_verdict(const struct kernel_facts *facts, struct err *err);
+
+/*
+ * The kernel's own BTF, read at the first of these questions and kept until
+ * kernel_btf_free() (some MiB). All say false when there is none.
+ */
+bool kernel_has_tracepoint(const char *name); /* tp_btf/NAME: typedef btf_trace_NAME */
+bool kernel_has_function(const char *name);
+bool kernel_has_field(const char *type, const char *field); /* of a struct or union */
+void kernel_btf_free(void);
+
+/*
+ * uprobe_multi links with a PID filter that means the whole process (Linux 6.10;
+ * 46ba0e49b642 mended it, before it meant one thread). Asked of the kernel with
+ * two links that cannot come to be; needs the right to load BPF.
+ */
+bool kernel_has_uprobe_multi(void);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Features of this kernel, asked of its BTF and of bpf(2). */
+#include "host/kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct btf *vmlinux;
+static bool vmlinux_tried;
+
+static const struct btf *kernel_btf(void)
+{
+	if (!vmlinux_tried) {
+		vmlinux_tried = true;
+		vmlinux = btf__load_vmlinux_btf();
+		if (libbpf_get_error(vmlinux)) /* libbpf before 1.0 gives an error pointer */
+			vmlinux = NULL;
+	}
+	return vmlinux;
+}
+
+void kernel_btf_free(void)
+{
+	btf__free(vmlinux);
+	vmlinux = NULL;
+	vmlinux_tried = false;
+}
+
+bool kernel_has_tracepoint(const char *name)
+{
+	const struct btf *btf = kernel_btf();
+	char type[128];
+
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	return btf && btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
+}
+
+bool kernel_has_function(const char *name)
+{
+	const struct btf *btf = kernel_btf();
+
+	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+}
+
+/* Members of anonymous structs and unions within count as the outer one's. */
+static bool has_member(const struct btf *btf, const struct btf_type *type, const char *field,
+		       int depth)
+{
+	const struct btf_member *member = btf_members(type);
+
+	for (int i = 0; i < btf_vlen(type); i++) {
+		const char *name = btf__name_by_offset(btf, member[i].name_off);
+		const struct btf_type *inner = btf__type_by_id(btf, member[i].type);
+
+		if (name && !strcmp(name, field))
+			return true;
+		if (name && !*name && inner && btf_is_composite(inner) && depth < 8 &&
+		    has_member(btf, inner, field, depth + 1))
+			return true;
+	}
+	return false;
+}
+
+bool kernel_has_field(const char *type, const char *field)
+{
+	const struct btf *btf = kernel_btf();
+	int id;
+
+	if (!btf)
+		return false;
+	id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+	if (id <= 0)
+		id = btf__find_by_name_kind(btf, type, BTF_KIND_UNION);
+	return id > 0 && has_member(btf, btf__type_by_id(btf, (unsigned int)id), field, 0);
+}
+
+#if LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3
+/* BPF_TRACE_UPROBE_MULTI (Linux 6.6, 89ae89f53d20); headers of 6.1 lack it. */
+#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
+
+/* The error of a uprobe_multi link to "/", for @pid. */
+static int refusal(int program, int pid)
+{
+	const unsigned long offset = 0;
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .uprobe_multi.path = "/",
+		    .uprobe_multi.offsets = &offset, .uprobe_multi.cnt = 1,
+		    .uprobe_multi.pid = (__u32)pid);
+	int fd = bpf_link_create(program, -1, ATTACH_UPROBE_MULTI, &opts);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+bool kernel_has_uprobe_multi(void)
+{
+	/* r0 = 0; exit */
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = ATTACH_UPROBE_MULTI);
+	int program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", code, 2, &opts);
+	bool has;
+
+	if (program < 0)
+		return false;
+	/* "/" is no regular file: EBADF from a kernel that got that far. With a PID
+	 * that cannot be, mended kernels say EINVAL and the others EBADF or ESRCH. */
+	has = refusal(program, 0) == -EBADF && refusal(program, -1) == -EINVAL;
+	close(program);
+	return has;
+}
+#else
+bool kernel_has_uprobe_multi(void)
+{
+	return false; /* this libbpf cannot make such links */
+}
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* /proc/PID/stat, status, limits and names; lists are in proc_list.c. */
+#include "host/proc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fact/fact.h"
+#include "host/file.h"
+
+/* Fields behind the name and the state, numbered as in proc(5). */
+enum {
+	STAT_PPID = 4,
+	STAT_MINFLT = 10,
+	STAT_MAJFLT = 12,
+	STAT_UTIME = 14,
+	STAT_STIME = 15,
+	STAT_THREADS = 20,
+	STAT_STARTTIME = 22,
+};
+
+int proc_stat_parse(struct proc_stat *out, const char *text)
+{
+	const char *open = strchr(text, '('), *close = strrchr(text, ')');
+	double tick = 1.0 / (double)sysconf(_SC_CLK_TCK);
+	int64_t value[STAT_STARTTIME + 1];
+	const char *p;
+	size_t len;
+
+	/* The name may hold ")" and spaces; what follows it never does. */
+	if (!open || !close || close < open || close[1] != ' ' || !close[2] || close[3] != ' ' ||
+	    !strchr(close, '\n'))
+		return -EINVAL;
+	*out = (struct proc_stat){ .pid = (pid_t)text_int64(text), .state = close[2] };
+	len = (size_t)(close - open) - 1;
+	if (len >= sizeof(out->comm))
+		len = sizeof(out->comm) - 1;
+	memcpy(out->comm, open + 1, len);
+	p = close + 3;
+	for (int i = STAT_PPID; i <= STAT_STARTTIME; i++) {
+		p += strspn(p, " ");
+		value[i] = text_int64(p);
+		if (value[i] == FACT_UNKNOWN)
+			return -EINVAL;
+		p += strcspn(p, " ");
+	}
+	out->ppid = (pid_t)value[STAT_PPID];
+	out->minor_faults = value[STAT_MINFLT];
+	out->major_faults = value[STAT_MAJFLT];
+	out->user_seconds = (double)value[STAT_UTIME] * tick;
+	out->system_seconds = (double)value[STAT_STIME] * tick;
+	out->threads = value[STAT_THREADS];
+	out->starttime_ticks = (uint64_t)value[STAT_STARTTIME];
+	return 0;
+}
+
+static int stat_read(struct proc_stat *out, const char *path, struct err *err)
+{
+	struct buf text = { 0 };
+	int ret = file_read(path, 8192, &text, err);
+
+	if (!ret && proc_stat_parse(out, buf_str(&text)))
+		ret = err_set(err, -EINVAL, "proc: %s: not understood; is /proc mounted?", path);
+	buf_free(&text);
+	return ret;
+}
+
+int proc_stat_read(struct proc_stat *out, pid_t pid, struct err *err)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return stat_read(out, path, err);
+}
+
+int proc_stat_read_thread(struct proc_stat *out, pid_t pid, pid_t tid, struct err *err)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	return stat_read(out, path, err);
+}
+
+int proc_starttime(pid_t pid, uint64_t *ticks)
+{
+	struct proc_stat st;
+	int ret = proc_stat_read(&st, pid, NULL);
+
+	if (!ret)
+		*ticks = st.starttime_ticks;
+	return ret;
+}
+
+/* The name as the process set it: status escapes "\n" and "\\" in it. */
+static void unescape_name(char out[PROC_COMM_SIZE], const char *text)
+{
+	size_t n = 0;
+
+	for (; *text && n < PROC_COMM_SIZE - 1; text++) {
+		char c = *text;
+
+		if (c == '\\' && (text[1] == 'n' || text[1] == '\\'))
+			c = *++text == 'n' ? '\n' : '\\';
+		out[n++] = c;
+	}
+	out[n] = '\0';
+}
+
+static int64_t last_number(const char *text)
+{
+	const char *tab = strrchr(text, '\t');
+
+	return text_int64(tab ? tab : text);
+}
+
+static int status_line(void *ctx, char *line, size_t len)
+{
+	struct proc_status *st = ctx;
+	const struct {
+		const char *name;
+		int64_t *bytes;
+	} sizes[] = {
+		{ "VmSize", &st->vm_size_bytes },    { "VmRSS", &st->rss_bytes },
+		{ "RssAnon", &st->rss_anon_bytes },  { "RssFile", &st->rss_file_bytes },
+		{ "RssShmem", &st->rss_shmem_bytes }, { "VmSwap", &st->swap_bytes },
+	}, numbers[] = {
+		{ "Uid", &st->uid },
+		{ "THP_enabled", &st->thp_enabled },
+		{ "voluntary_ctxt_switches", &st->voluntary_switches },
+		{ "nonvoluntary_ctxt_switches", &st->involuntary_switches },
+	};
+	const char *value;
+
+	(void)len;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if ((value = text_field(line, sizes[i].name)))
+			*sizes[i].bytes = text_kb(value);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if ((value = text_field(line, numbers[i].name)))
+			*numbers[i].bytes = text_int64(value);
+	if ((value = text_field(line, "NSpid")))
+		st->ns_pid = last_number(value);
+	if (!strncmp(line, "Name:\t", 6))
+		unescape_name(st->name, line + 6);
+	return 0;
+}
+
+void proc_status_parse(struct proc_status *out, const char *text, size_t len)
+{
+	const int64_t unknown = FACT_UNKNOWN;
+
+	*out = (struct proc_status){ "",      unknown, unknown, unknown, unknown, unknown,
+				     unknown, unknown, unknown, unknown, unknown, unknown };
+	text_lines(text, len, status_line, out);
+}
+
+int proc_status_read(struct proc_status *out, pid_t pid, struct err *err)
+{
+	struct buf text = { 0 };
+	char path[64];
+	int ret;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	ret = file_read(path, 1 << 20, &text, err);
+	if (!ret)
+		proc_status_parse(out, buf_str(&text), text.len);
+	buf_free(&text);
+	return ret;
+}
+
+int proc_comm(pid_t pid, pid_t tid, char out[PROC_COMM_SIZE])
+{
+	struct buf text = { 0 };
+	char path[64];
+	int ret;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", pid, tid);
+	ret = file_read(path, 4096, &text, NULL);
+	out[0] = '\0';
+	if (!ret && text.len) /* only the last newline is the kernel's */
+		snprintf(out, PROC_COMM_SIZE, "%.*s", (int)text.len - 1, text.data);
+	buf_free(&text);
+	return ret;
+}
+
+static int limit_line(void *ctx, char *line, size_t len)
+{
+	static const char name[] = "Max stack size";
+
+	(void)len;
+	if (!strncmp(line, name, sizeof(name) - 1))
+		*(int64_t *)ctx = text_int64(line + sizeof(name) - 1);
+	return 0;
+}
+
+int proc_stack_limit(pid_t pid, int64_t *bytes)
+{
+	char path[64];
+
+	*bytes = FACT_UNKNOWN;
+	snprintf(path, sizeof(path), "/proc/%d/limits", pid);
+	return file_lines(path, limit_line, bytes, NULL);
+}
+
+int proc_ns_same(pid_t pid, enum proc_ns ns)
+{
+	static const char *const name[] = { "pid", "net", "mnt" };
+	struct stat ours, theirs;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, name[ns]);
+	if (stat(path, &theirs))
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", name[ns]);
+	if (stat(path, &ours))
+		return -errno;
+	return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}

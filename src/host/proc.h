@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * /proc/PID: what a process is and does. Everything a process can choose about
+ * itself (its name, its paths) is any byte but NUL: escape before printing.
+ *
+ * A process may end between two calls: then -ENOENT or -ESRCH, and the caller
+ * tells a successor with the same pid by proc_starttime().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Kernel threads have up to 63 bytes there, others up to 15 (TASK_COMM_LEN). */
+#define PROC_COMM_SIZE 64
+
+/* /proc/PID/stat: of the whole process; /proc/PID/task/TID/stat: of one thread. */
+struct proc_stat {
+	pid_t pid;
+	pid_t ppid;
+	char state; /* R, S, D, T, t, Z, X, I */
+	char comm[PROC_COMM_SIZE];
+	int64_t minor_faults; /* since the start, of all threads, also ended ones */
+	int64_t major_faults;
+	double user_seconds;
+	double system_seconds;
+	int64_t threads;
+	uint64_t starttime_ticks; /* since boot, in clock ticks */
+};
+
+/* -EINVAL when @text is no whole stat line. */
+int proc_stat_parse(struct proc_stat *out, const char *text);
+int proc_stat_read(struct proc_stat *out, pid_t pid, struct err *err);
+int proc_stat_read_thread(struct proc_stat *out, pid_t pid, pid_t tid, struct err *err);
+/* When the process started, in clock ticks since boot: with the pid it names one
+ * process for good. */
+int proc_starttime(pid_t pid, uint64_t *ticks);
+
+/*
+ * /proc/PID/status. FACT_UNKNOWN for what the file does not say (kernel threads
+ * and zombies have no Vm lines). The kernel's counters behind RSS are kept per
+ * CPU and may be off by some pages for each; smaps is exact.
+ */
+struct proc_status {
+	char name[PROC_COMM_SIZE];
+	int64_t vm_size_bytes;
+	int64_t rss_bytes;
+	int64_t rss_anon_bytes;
+	int64_t rss_file_bytes;
+	int64_t rss_shmem_bytes;
+	int64_t swap_bytes;
+	int64_t uid; /* real */
+	int64_t ns_pid; /* the pid in its own pid namespace */
+	int64_t thp_enabled; /* 0: prctl(PR_SET_THP_DISABLE), or a kernel without THP */
+	int64_t voluntary_switches; /* of the main thread only */
+	int64_t involuntary_switches;
+};
+
+void proc_status_parse(struct proc_status *out, const char *text, size_t len);
+int proc_status_read(struct proc_status *out, pid_t pid, struct err *err);
+
+/* All processes / all threads of @pid / children of all its threads, ascending.
+ * @out is the caller's to free(); NULL and 0 after an error. */
+int proc_pids(pid_t **out, size_t *count, struct err *err);
+int proc_threads(pid_t pid, pid_t **out, size_t *count, struct err *err);
+int proc_children(pid_t pid, pid_t **out, size_t *count, struct err *err);
+
+/* Name of a thread (or of the process, with tid == pid). */
+int proc_comm(pid_t pid, pid_t tid, char out[PROC_COMM_SIZE]);
+
+/* The soft limit of /proc/PID/limits for the stack; FACT_UNKNOWN when unlimited. */
+int proc_stack_limit(pid_t pid, int64_t *bytes);
+
+/*
+ * Open @path as @pid sees it: in its mount namespace and below its root, with
+ * symbolic links resolved there, never in ours (openat2, Linux 5.6; older
+ * kernels resolve absolute links wrongly). @flags as open(2); O_CLOEXEC and
+ * O_NONBLOCK are added, so a FIFO put there stops nobody.
+ * A file descriptor, or a negative errno.
+ */
+int proc_root_open(pid_t pid, const char *path, int flags, struct err *err);
+
+enum proc_ns { PROC_NS_PID, PROC_NS_NET, PROC_NS_MNT };
+
+/* 1: @pid is in our namespace of that kind, 0: in another, or a negative errno. */
+int proc_ns_same(pid_t pid, enum proc_ns ns);

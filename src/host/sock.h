@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which process is behind a socket, and what a process listens on. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* A line of /proc/PID/net/tcp or tcp6. Addresses are IPv6, IPv4 ones mapped
+ * (::ffff:a.b.c.d), so that both files compare. Ports in host order. */
+struct sock_tcp {
+	unsigned char local[16];
+	unsigned char remote[16];
+	uint16_t local_port;
+	uint16_t remote_port;
+	unsigned int state; /* TCP_ESTABLISHED is 1, TCP_LISTEN 10 */
+	uint64_t inode;
+};
+
+/* A line of /proc/PID/net/unix. */
+struct sock_unix {
+	bool listens;
+	uint64_t inode;
+	char path[109]; /* as its owner bound it; "@name" when abstract; may be "" */
+};
+
+/* False when the line is none (the heading, a truncated one). */
+bool sock_tcp_parse(struct sock_tcp *out, const char *line);
+bool sock_unix_parse(struct sock_unix *out, const char *line);
+
+/*
+ * The process at the other end of the connected socket @fd.
+ *
+ * Unix sockets: the one that called listen() (SO_PEERCRED; with socket activation
+ * that is the init system). TCP: found by both addresses in the tables of every
+ * network namespace, then by the inode among the open files of all processes;
+ * the oldest of several, as children of fork() hold the socket too. That needs
+ * root for processes of others.
+ *
+ * -ENOENT when it is not on this host or behind address translation.
+ */
+int sock_peer_pid(int fd, pid_t *out, struct err *err);
+
+struct sock_listener {
+	int family; /* AF_INET, AF_INET6, AF_UNIX */
+	int port; /* 0 for AF_UNIX */
+	char address[48]; /* "127.0.0.1", "::"; "" for AF_UNIX */
+	char path[109]; /* in the process's own file system; "" for TCP */
+};
+
+/* TCP ports and unix sockets @pid listens on, in the order of the kernel's tables.
+ * *@out is the caller's to free(). */
+int sock_listeners(pid_t pid, struct sock_listener **out, size_t *count, struct err *err);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine's memory and its settings; see sysmem.h. */
+#include "host/sysmem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/cgroup.h"
+#include "host/file.h"
+#include "host/maps.h"
+#include "host/proc.h"
+
+static int meminfo_line(void *ctx, char *line, size_t len)
+{
+	struct meminfo *m = ctx;
+	const struct {
+		const char *name;
+		int64_t *bytes;
+	} fields[] = {
+		{ "MemTotal", &m->total_bytes },	 { "MemFree", &m->free_bytes },
+		{ "MemAvailable", &m->available_bytes }, { "SwapTotal", &m->swap_total_bytes },
+		{ "SwapFree", &m->swap_free_bytes },	 { "CommitLimit", &m->commit_limit_bytes },
+		{ "Committed_AS", &m->committed_bytes },
+	};
+	const char *value;
+
+	(void)len;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if ((value = text_field(line, fields[i].name)))
+			*fields[i].bytes = text_kb(value);
+	return 0;
+}
+
+static void meminfo_clear(struct meminfo *m)
+{
+	const int64_t unknown = FACT_UNKNOWN;
+
+	*m = (struct meminfo){ unknown, unknown, unknown, unknown, unknown, unknown, unknown };
+}
+
+void meminfo_parse(struct meminfo *out, const char *text, size_t len)
+{
+	meminfo_clear(out);
+	text_lines(text, len, meminfo_line, out);
+}
+
+/* The value when @line is "NAME NUMBER", else FACT_UNKNOWN. */
+static int64_t counter(const char *line, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(line, name, len) && line[len] == ' ' ? text_int64(line + len) :
+							       FACT_UNKNOWN;
+}
+
+static int vmstat_line(void *ctx, char *line, size_t len)
+{
+	struct vmstat *v = ctx;
+	const struct {
+		const char *name;
+		int64_t *count;
+	} fields[] = {
+		{ "pswpin", &v->pswpin },
+		{ "pswpout", &v->pswpout },
+		{ "compact_stall", &v->compact_stall },
+		{ "thp_fault_alloc", &v->thp_fault_alloc },
+		{ "thp_collapse_alloc", &v->thp_collapse_alloc },
+		{ "thp_split_pmd", &v->thp_split_pmd },
+		{ "oom_kill", &v->oom_kill },
+	};
+	int64_t n;
+
+	(void)len;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if ((n = counter(line, fields[i].name)) != FACT_UNKNOWN)
+			*fields[i].count = n;
+	/* One counter a zone since Linux 4.10: allocstall_dma, allocstall_normal... */
+	if (!strncmp(line, "allocstall", 10) && strchr(line, ' ')) {
+		n = text_int64(strchr(line, ' '));
+		if (n != FACT_UNKNOWN)
+			v->allocstall = (v->allocstall == FACT_UNKNOWN ? 0 : v->allocstall) + n;
+	}
+	return 0;
+}
+
+static void vmstat_clear(struct vmstat *v)
+{
+	const int64_t unknown = FACT_UNKNOWN;
+
+	*v =
+		(struct vmstat){ unknown, unknown, unknown, unknown,
+				 unknown, unknown, unknown, unknown };
+}
+
+void vmstat_parse(struct vmstat *out, const char *text, size_t len)
+{
+	vmstat_clear(out);
+	text_lines(text, len, vmstat_line, out);
+}
+
+const char *thp_choice(const char *text)
+{
+	static const char *const words[] = { "always", "madvise",	"never",
+					     "defer",  "defer+madvise", "within_size",
+					     "advise", "deny",		"force" };
+	const char *open = strchr(text, '['), *close = open ? strchr(open, ']') : NULL;
+
+	if (!close)
+		return "";
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i]) == (size_t)(close - open) - 1 &&
+		    !strncmp(open + 1, words[i], strlen(words[i])))
+			return words[i];
+	return "";
+}
+
+static int read_lines(const char *root, const char *name, line_fn fn, void *ctx)
+{
+	struct buf path = { 0 };
+	int ret;
+
+	buf_printf(&path, "%s%s", root, name);
+	ret = file_lines(path.data, fn, ctx, NULL);
+	buf_free(&path);
+	return ret;
+}
+
+int meminfo_read(struct meminfo *out, const char *root)
+{
+	meminfo_clear(out);
+	return read_lines(root, "/proc/meminfo", meminfo_line, out);
+}
+
+int vmstat_read(struct vmstat *out, const char *root)
+{
+	vmstat_clear(out);
+	return read_lines(root, "/proc/vmstat", vmstat_line, out);
+}
+
+const char *thp_read(const char *root, const char *file)
+{
+	struct buf path = { 0 }, text = { 0 };
+	const char *choice;
+
+	buf_printf(&path, "%s/sys/kernel/mm/transparent_hugepage/%s", root, file);
+	file_read(path.data, 4096, &text, NULL);
+	choice = thp_choice(buf_str(&text));
+	buf_free(&path);
+	buf_free(&text);
+	return choice;
+}
+
+int64_t sysctl_read(const char *root, const char *name)
+{
+	struct buf path = { 0 };
+	int64_t value;
+
+	buf_printf(&path, "%s/proc/sys/%s", root, name);
+	file_int64(path.data, &value);
+	buf_free(&path);
+	return value;
+}
+
+static void fill_cgroup(struct fact_host *out, const char *root, pid_t pid)
+{
+	struct cgroup_memory cg;
+
+	cgroup_memory_read(&cg, root, pid, NULL);
+	out->cgroup_version = cg.version;
+	out->cgroup_limit_bytes = cg.limit_bytes;
+	/* Beside a limit stands what counts against that limit. */
+	out->cgroup_usage_bytes =
+		cg.limit_bytes == FACT_UNKNOWN ? cg.usage_bytes : cg.limit_usage_bytes;
+	out->cgroup_swap_bytes = cg.swap_usage_bytes;
+	if (cg.swappiness != FACT_UNKNOWN)
+		out->swappiness = cg.swappiness;
+}
+
+static int fill_process(struct fact_host *out, const char *root, pid_t pid)
+{
+	struct proc_status status;
+	struct buf path = { 0 }, text = { 0 };
+	int ret;
+
+	buf_printf(&path, "%s/proc/%d/status", root, pid);
+	ret = file_read(path.data, 1 << 20, &text, NULL);
+	proc_status_parse(&status, buf_str(&text), text.len);
+	/* A kernel without huge pages says 0 too, for every process. */
+	out->thp_disabled_for_target = status.thp_enabled == 0 && out->thp_enabled[0];
+	buf_clear(&path);
+	buf_printf(&path, "%s/proc/%d/maps", root, pid);
+	out->maps_total = maps_count_file(path.data);
+	buf_free(&path);
+	buf_free(&text);
+	return ret;
+}
+
+int host_fact_fill_from(struct fact_host *out, const char *root, pid_t pid)
+{
+	struct meminfo mem;
+
+	meminfo_read(&mem, root);
+	*out = (struct fact_host){
+		.mem_total_bytes = mem.total_bytes,
+		.mem_available_bytes = mem.available_bytes,
+		.swap_total_bytes = mem.swap_total_bytes,
+		.swap_free_bytes = mem.swap_free_bytes,
+		.overcommit_memory = sysctl_read(root, "vm/overcommit_memory"),
+		.swappiness = sysctl_read(root, "vm/swappiness"),
+		.thp_enabled = thp_read(root, "enabled"),
+		.max_map_count = sysctl_read(root, "vm/max_map_count"),
+		.cpus_total = sysconf(_SC_NPROCESSORS_ONLN),
+		.page_size_bytes = sysconf(_SC_PAGESIZE),
+	};
+	fill_cgroup(out, root, pid);
+	return fill_process(out, root, pid);
+}
+
+int host_fact_fill(struct fact_host *out, pid_t pid)
+{
+	return host_fact_fill_from(out, "", pid);
+}

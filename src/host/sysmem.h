@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine's memory and how its kernel is set to manage it. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fact/fact.h"
+
+/* /proc/meminfo, in bytes; FACT_UNKNOWN for what is not there. */
+struct meminfo {
+	int64_t total_bytes;
+	int64_t free_bytes;
+	int64_t available_bytes;
+	int64_t swap_total_bytes;
+	int64_t swap_free_bytes;
+	int64_t commit_limit_bytes;
+	int64_t committed_bytes;
+};
+
+void meminfo_parse(struct meminfo *out, const char *text, size_t len);
+
+/* /proc/vmstat: events of the whole machine since its start; FACT_UNKNOWN for
+ * what this kernel does not count. */
+struct vmstat {
+	int64_t pswpin; /* pages */
+	int64_t pswpout; /* pages */
+	int64_t allocstall; /* direct reclaims, of all zones together */
+	int64_t compact_stall;
+	int64_t thp_fault_alloc;
+	int64_t thp_collapse_alloc;
+	int64_t thp_split_pmd;
+	int64_t oom_kill;
+};
+
+void vmstat_parse(struct vmstat *out, const char *text, size_t len);
+
+/* The chosen word of "always [madvise] never", as a constant string; "" when it is
+ * none of those the kernel has. */
+const char *thp_choice(const char *text);
+
+/* Readers. @root comes before every path: "" for this machine. */
+int meminfo_read(struct meminfo *out, const char *root);
+int vmstat_read(struct vmstat *out, const char *root);
+/* @file: "enabled", "defrag" or "shmem_enabled". */
+const char *thp_read(const char *root, const char *file);
+/* A number below /proc/sys, such as "vm/overcommit_memory"; FACT_UNKNOWN. */
+int64_t sysctl_read(const char *root, const char *name);
+
+/* Everything fact_host holds, unknown where it cannot be read; strings are
+ * constants. A negative errno when the process is gone; the machine's side is
+ * filled all the same. host_fact_fill_from() reads below @root, where the tests put a
+ * recorded machine. */
+int host_fact_fill(struct fact_host *out, pid_t pid);
+int host_fact_fill_from(struct fact_host *out, const char *root, pid_t pid);
