@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The settings redmem reads; see config.h. */
+#include <errno.h>
+
+#include "redis/config.h"
+
+const char *const config_patterns[] = {
+	"maxmemory*", /* with -policy, -samples, -clients, -eviction-tenacity */
+	"activedefrag",
+	"active-defrag-*",
+	"active-expire-effort",
+	"save",
+	"appendonly",
+	"appendfsync",
+	"no-appendfsync-on-rewrite",
+	"auto-aof-rewrite-*",
+	"lazyfree-*",
+	"replica-lazy-flush",
+	"activerehashing",
+	"io-threads*",
+	"hz",
+	"dynamic-hz",
+	"jemalloc-bg-thread",
+	"repl-backlog-size",
+	"client-output-buffer-limit",
+	"client-query-buffer-limit",
+	"replica-ignore-maxmemory",
+	"latency-monitor-threshold",
+	"slowlog-log-slower-than",
+	"commandlog-execution-slower-than",
+	"hash-max-*",
+	"list-max-*",
+	"list-compress-depth",
+	"set-max-*",
+	"zset-max-*",
+	"stream-node-max-*",
+	"disable-thp",
+	"oom-score-adj",
+	"databases",
+	"maxclients",
+	NULL,
+};
+
+int config_emit(const redisReply *reply, const struct fact_sink *sink)
+{
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2)
+		return -EPROTO;
+	for (size_t i = 0; i < reply->elements; i += 2) {
+		const redisReply *name = reply->element[i], *value = reply->element[i + 1];
+		struct fact fact = { .kind = FACT_CONFIG };
+
+		if (name->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
+			return -EPROTO;
+		fact.config.name = name->str;
+		fact.config.value = value->str;
+		fact_emit(sink, &fact);
+	}
+	return 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A connection to the server that never makes the watch wait: it lives in the
+ * caller's poll loop, requests are queued with a callback each, and a server
+ * that hangs only lets the queue wait.
+ *
+ * Opening may wait: for a host name to be looked up, and with TLS for the
+ * handshake, the latter for at most connect_timeout_ms. Reconnecting is the
+ * caller's decision: close, and open again.
+ *
+ * Callbacks run inside conn_dispatch(), conn_call() and conn_close(). They may
+ * send, and must not close the connection.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <hiredis/hiredis.h>
+
+#include "base/err.h"
+#include "redis/own_calls.h"
+
+#define CONN_CLIENT_NAME	"redmem" /* CLIENT SETNAME; in CLIENT LIST and SLOWLOG */
+#define CONN_CONNECT_TIMEOUT_MS 5000
+
+struct conn_options {
+	const char *host; /* NULL = 127.0.0.1 */
+	int port; /* 0 = 6379 */
+	const char *socket_path; /* a unix socket instead of host and port; NULL */
+	const char *user; /* NULL = the default user */
+	const char *password; /* NULL = none; not kept, never in an error text */
+	int db;
+	/* Connect from inside this process's network namespace, and look for the
+	 * socket path in its root directory first; 0 = ours. Needs root. */
+	pid_t netns_pid;
+	int connect_timeout_ms; /* 0 = CONN_CONNECT_TIMEOUT_MS */
+	bool tls;
+	const char *tls_ca_cert; /* files; NULL = the system's certificates, none */
+	const char *tls_cert;
+	const char *tls_key;
+	const char *tls_server_name; /* SNI; NULL = none */
+	/* Send no AUTH, no name, no SELECT: a server whose password is not known still
+	 * answers HELLO, with an error. */
+	bool silent;
+	struct own_calls *calls; /* counts executed commands; borrowed; NULL = nobody counts */
+};
+
+struct conn;
+
+/*
+ * Receives the reply and owns it (freeReplyObject()); it may be an error reply.
+ * NULL when the connection was lost or closed before. @seconds passed since the
+ * request was queued. Every callback is called exactly once.
+ */
+typedef void (*conn_reply_fn)(void *ctx, redisReply *reply, double seconds);
+
+/*
+ * Begin to connect. AUTH, CLIENT SETNAME and SELECT are queued before anything
+ * else; should the server refuse one that matters, the connection fails with
+ * -EACCES and an error that says what to do. Returns 0, or a negative errno when
+ * it is clear at once (-ECONNREFUSED, -ENOENT, -ENOTSUP for TLS without hiredis_ssl).
+ */
+int conn_open(struct conn **out, const struct conn_options *options, struct err *err);
+/* Waiting callbacks are called with NULL. @conn may be NULL. */
+void conn_close(struct conn *conn);
+
+/* For poll(): the descriptor, -1 once the connection failed, and POLLIN, POLLOUT. */
+int conn_fd(const struct conn *conn);
+short conn_poll_events(const struct conn *conn);
+
+/*
+ * Do what @revents of poll() allow: connect, write, read, call callbacks. With
+ * @revents 0 it only looks at the connect timeout, so call it also when nothing
+ * happened. Returns 0, or the negative errno with which the connection failed:
+ * -ETIMEDOUT and errors of connecting, -ECONNRESET when the server closed it,
+ * -EPROTO when it does not speak the protocol, -EACCES.
+ */
+int conn_dispatch(struct conn *conn, short revents);
+
+/* Queue a command. @argvlen may be NULL for strings. -ENOTCONN after a failure:
+ * the callback is not called then. */
+int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const char **argv,
+	      const size_t *argvlen);
+/* The same for a fixed line of words, one space apart: "SLOWLOG GET 128". */
+int conn_send_line(struct conn *conn, conn_reply_fn fn, void *ctx, const char *line);
+
+/*
+ * Send a command and wait for its reply, which the caller owns; other callbacks
+ * run meanwhile. -ETIMEDOUT (a later reply is dropped), -EINTR when a signal
+ * came, or the error of the connection.
+ */
+int conn_call(struct conn *conn, int timeout_ms, redisReply **reply, int argc, const char **argv,
+	      const size_t *argvlen);
+int conn_call_line(struct conn *conn, int timeout_ms, redisReply **reply, const char *line);
+
+/* Requests without a reply, and for how long the oldest of them waits (0 when none does). */
+size_t conn_pending(const struct conn *conn);
+double conn_pending_seconds(const struct conn *conn);
+/* The server has accepted us. */
+bool conn_connected(const struct conn *conn);
+/* Why it failed; code 0 when it did not. */
+const struct err *conn_error(const struct conn *conn);
+int conn_db(const struct conn *conn);
+struct own_calls *conn_calls(const struct conn *conn);

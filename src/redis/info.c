@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * INFO as a table. An INFO of a busy server has some hundred fields (one for
+ * each command ever called), asked for by name again and again, so names are
+ * hashed; an array beside the hash keeps the order of the text.
+ */
+#define _GNU_SOURCE 1 /* strchrnul() */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "fact/fact.h"
+#include "redis/info.h"
+
+#include <uthash.h>
+
+struct field {
+	char *name;
+	char *value;
+	UT_hash_handle hh;
+};
+
+struct info {
+	struct field *by_name;
+	struct field **in_order;
+	size_t count;
+	size_t cap;
+};
+
+static void info_put(struct info *info, const char *name, size_t name_len, char *value)
+{
+	struct field *field;
+
+	HASH_FIND(hh, info->by_name, name, name_len, field);
+	if (field) {
+		free(field->value);
+		field->value = value;
+		return;
+	}
+	field = xcalloc(1, sizeof(*field));
+	field->name = xmemdup(name, name_len);
+	field->value = value;
+	HASH_ADD_KEYPTR(hh, info->by_name, field->name, name_len, field);
+	if (info->count == info->cap) {
+		info->cap = info->cap ? info->cap * 2 : 64;
+		info->in_order = xrealloc(info->in_order, info->cap * sizeof(*info->in_order));
+	}
+	info->in_order[info->count++] = field;
+}
+
+/* Lines "name<separator>value", ended by \n or \r\n; comments and others are skipped. */
+static struct info *parse_lines(const char *text, char separator)
+{
+	struct info *info = xcalloc(1, sizeof(*info));
+
+	while (text && *text) {
+		const char *end = strchrnul(text, '\n');
+		const char *next = *end ? end + 1 : end;
+		const char *split = memchr(text, separator, (size_t)(end - text));
+
+		if (end > text && end[-1] == '\r')
+			end--;
+		if (*text != '#' && split && split > text)
+			info_put(info, text, (size_t)(split - text),
+				 xmemdup(split + 1, (size_t)(end - split - 1)));
+		text = next;
+	}
+	return info;
+}
+
+struct info *info_parse(const char *text)
+{
+	return parse_lines(text, ':');
+}
+
+struct info *info_parse_pairs(const char *text)
+{
+	return parse_lines(text, ' ');
+}
+
+void info_free(struct info *info)
+{
+	if (!info)
+		return;
+	HASH_CLEAR(hh, info->by_name);
+	for (size_t i = 0; i < info->count; i++) {
+		free(info->in_order[i]->name);
+		free(info->in_order[i]->value);
+		free(info->in_order[i]);
+	}
+	free(info->in_order);
+	free(info);
+}
+
+void info_set(struct info *info, const char *name, const char *value)
+{
+	info_put(info, name, strlen(name), xstrdup(value));
+}
+
+const char *info_get(const struct info *info, const char *name)
+{
+	struct field *field = NULL;
+
+	if (info)
+		HASH_FIND_STR(info->by_name, name, field);
+	return field ? field->value : NULL;
+}
+
+/* The integer that fills [text, text + len) entirely, else FACT_UNKNOWN. */
+static int64_t parse_int(const char *text, size_t len)
+{
+	char copy[24];
+	char *end;
+	long long number;
+
+	if (!len || len >= sizeof(copy) || !strchr("-0123456789", text[0]))
+		return FACT_UNKNOWN;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	errno = 0;
+	number = strtoll(copy, &end, 10);
+	return errno || *end || end == copy ? FACT_UNKNOWN : number;
+}
+
+/* The same for a decimal number; "inf" and "nan" are no numbers anybody can use. */
+static double parse_double(const char *text, size_t len)
+{
+	char copy[64];
+	char *end;
+	double number;
+
+	if (!len || len >= sizeof(copy) || !strchr("-0123456789.", text[0]))
+		return NAN;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	number = strtod(copy, &end);
+	return *end || end == copy || !isfinite(number) ? NAN : number;
+}
+
+int64_t info_int(const struct info *info, const char *name)
+{
+	const char *value = info_get(info, name);
+
+	return value ? parse_int(value, strlen(value)) : FACT_UNKNOWN;
+}
+
+double info_double(const struct info *info, const char *name)
+{
+	const char *value = info_get(info, name);
+
+	return value ? parse_double(value, strlen(value)) : NAN;
+}
+
+size_t info_count(const struct info *info)
+{
+	return info ? info->count : 0;
+}
+
+const char *info_name_at(const struct info *info, size_t i)
+{
+	return i < info_count(info) ? info->in_order[i]->name : NULL;
+}
+
+const char *info_value_at(const struct info *info, size_t i)
+{
+	return i < info_count(info) ? info->in_order[i]->value : NULL;
+}
+
+/* Where the value of @key begins in "k=v,k=v", its length in @len; NULL when absent. */
+static const char *sub_value(const char *value, const char *key, size_t *len)
+{
+	size_t key_len = strlen(key);
+
+	while (value && *value) {
+		if (!strncmp(value, key, key_len) && value[key_len] == '=') {
+			value += key_len + 1;
+			*len = strcspn(value, ",");
+			return value;
+		}
+		value += strcspn(value, ",");
+		value += *value == ',';
+	}
+	return NULL;
+}
+
+int64_t info_sub_int(const char *value, const char *key)
+{
+	size_t len = 0;
+	const char *text = sub_value(value, key, &len);
+
+	return text ? parse_int(text, len) : FACT_UNKNOWN;
+}
+
+double info_sub_double(const char *value, const char *key)
+{
+	size_t len = 0;
+	const char *text = sub_value(value, key, &len);
+
+	return text ? parse_double(text, len) : NAN;
+}
+
+const char *info_server(const struct info *info)
+{
+	const char *name = info_get(info, "server_name");
+
+	if (info_get(info, "valkey_version") || (name && !strcmp(name, "valkey")))
+		return "valkey";
+	return info_get(info, "redis_version") ? "redis" : "";
+}
+
+const char *info_server_version(const struct info *info)
+{
+	const char *version = info_get(info, "valkey_version");
+
+	if (!version)
+		version = info_get(info, "redis_version");
+	return version ? version : "";
+}

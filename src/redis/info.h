@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * INFO replies (and other "name value" texts) as a table. Unknown fields are
+ * kept, missing ones are FACT_UNKNOWN: field names differ between Redis 5 to 8
+ * and Valkey (reference: src/server.c genRedisInfoString of each).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct info;
+
+/* Parse "name:value\r\n" lines with "# Section" heads; anything else is skipped.
+ * Never NULL; an empty table when nothing could be read. */
+struct info *info_parse(const char *text);
+/* The same for "name value" lines (MEMORY STATS flattened, CONFIG GET). */
+struct info *info_parse_pairs(const char *text);
+void info_free(struct info *info);
+
+/* Add or replace. Strings are copied. */
+void info_set(struct info *info, const char *name, const char *value);
+/* The value, or NULL. Valid until the table changes. */
+const char *info_get(const struct info *info, const char *name);
+/* An integer; FACT_UNKNOWN when absent or not a number. */
+int64_t info_int(const struct info *info, const char *name);
+/* A double ("1.52"); NAN when absent or not a number. */
+double info_double(const struct info *info, const char *name);
+size_t info_count(const struct info *info);
+/* In the order of the text. */
+const char *info_name_at(const struct info *info, size_t i);
+const char *info_value_at(const struct info *info, size_t i);
+
+/* An integer inside "k=v,k=v" values ("calls" of cmdstat_get); FACT_UNKNOWN. */
+int64_t info_sub_int(const char *value, const char *key);
+double info_sub_double(const char *value, const char *key);
+
+/* "redis" or "valkey", with the version that counts (valkey_version where it exists:
+ * Valkey freezes redis_version). */
+const char *info_server(const struct info *info);
+const char *info_server_version(const struct info *info);

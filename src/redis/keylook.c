@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A look at keys without touching them; see keylook.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "redis/keylook.h"
+
+struct look {
+	struct conn *conn;
+	struct fact_sink sink;
+	bool no_touch; /* the server said it will not touch for us */
+	size_t users; /* keys not done, and the NO-TOUCH request */
+};
+
+struct look_key {
+	struct look *look;
+	char *key;
+	size_t key_len;
+	char *type; /* NULL = not known */
+	char *encoding;
+	int64_t bytes;
+	int64_t elements;
+	double ttl_seconds;
+	size_t unanswered;
+};
+
+static void look_release(struct look *look)
+{
+	if (!--look->users)
+		free(look);
+}
+
+/* One reply less to come; after the last the fact goes out. */
+static void key_release(struct look_key *key)
+{
+	struct fact fact = { .kind = FACT_KEY };
+
+	if (--key->unanswered)
+		return;
+	fact.key.key.data = key->key;
+	fact.key.key.len = key->key_len;
+	fact.key.db = conn_db(key->look->conn);
+	fact.key.type = key->type;
+	fact.key.encoding = key->encoding ? key->encoding : "";
+	fact.key.bytes = key->bytes;
+	fact.key.elements = key->elements;
+	fact.key.ttl_seconds = key->ttl_seconds;
+	if (key->type)
+		fact_emit(&key->look->sink, &fact);
+	look_release(key->look);
+	free(key->type);
+	free(key->encoding);
+	free(key->key);
+	free(key);
+}
+
+static void key_ask(struct look_key *key, conn_reply_fn fn, const char *command,
+		    const char *subcommand)
+{
+	const char *argv[3] = { command };
+	size_t argvlen[3] = { strlen(command) };
+	int argc = 1;
+
+	if (subcommand) {
+		argv[argc] = subcommand;
+		argvlen[argc++] = strlen(subcommand);
+	}
+	argv[argc] = key->key;
+	argvlen[argc++] = key->key_len;
+	if (!conn_send(key->look->conn, fn, key, argc, argv, argvlen))
+		key->unanswered++;
+}
+
+static bool is_integer(const redisReply *reply)
+{
+	return reply && reply->type == REDIS_REPLY_INTEGER;
+}
+
+static void elements_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+
+	(void)seconds;
+	if (is_integer(reply))
+		key->elements = reply->integer;
+	freeReplyObject(reply);
+	key_release(key);
+}
+
+static const char *length_command(const char *type)
+{
+	static const char *const commands[][2] = {
+		{ "string", "STRLEN" }, { "list", "LLEN" },  { "set", "SCARD" },
+		{ "hash", "HLEN" },	{ "zset", "ZCARD" }, { "stream", "XLEN" },
+	};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(type, commands[i][0]))
+			return commands[i][1];
+	return NULL; /* a module's type */
+}
+
+static void type_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+	const char *command;
+
+	(void)seconds;
+	if (reply && reply->type == REDIS_REPLY_STATUS) {
+		key->type = xstrdup(reply->str);
+		command = length_command(key->type);
+		if (command && key->look->no_touch)
+			key_ask(key, elements_replied, command, NULL);
+	}
+	freeReplyObject(reply);
+	key_release(key);
+}
+
+static void encoding_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+
+	(void)seconds;
+	if (reply && reply->type == REDIS_REPLY_STRING)
+		key->encoding = xstrdup(reply->str);
+	freeReplyObject(reply);
+	key_release(key);
+}
+
+static void usage_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+
+	(void)seconds;
+	if (is_integer(reply))
+		key->bytes = reply->integer;
+	freeReplyObject(reply);
+	key_release(key);
+}
+
+/* Milliseconds; -1 = no expiry, -2 = no such key. */
+static void ttl_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+
+	(void)seconds;
+	if (is_integer(reply) && reply->integer >= 0)
+		key->ttl_seconds = (double)reply->integer / 1e3;
+	else if (is_integer(reply) && reply->integer == -1)
+		key->ttl_seconds = -1;
+	freeReplyObject(reply);
+	key_release(key);
+}
+
+static void no_touch_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look *look = ctx;
+
+	(void)seconds;
+	look->no_touch = reply && reply->type == REDIS_REPLY_STATUS;
+	freeReplyObject(reply);
+	look_release(look);
+}
+
+static void look_at(struct look *look, const struct bytes *bytes)
+{
+	struct look_key *key = xcalloc(1, sizeof(*key));
+
+	key->look = look;
+	key->key = xmemdup(bytes->data, bytes->len);
+	key->key_len = bytes->len;
+	key->bytes = key->elements = FACT_UNKNOWN;
+	key->ttl_seconds = NAN;
+	key->unanswered = 1; /* this function, until all is asked */
+	look->users++;
+	key_ask(key, type_replied, "TYPE", NULL);
+	key_ask(key, encoding_replied, "OBJECT", "ENCODING");
+	key_ask(key, usage_replied, "MEMORY", "USAGE");
+	key_ask(key, ttl_replied, "PTTL", NULL);
+	key_release(key);
+}
+
+int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
+		  size_t count)
+{
+	struct look *look = xcalloc(1, sizeof(*look));
+	int rc;
+
+	look->conn = conn;
+	look->sink = *sink;
+	look->users = 2; /* the request below, and this function */
+	rc = conn_send_line(conn, no_touch_replied, look, "CLIENT NO-TOUCH ON");
+	if (rc) {
+		free(look);
+		return rc;
+	}
+	for (size_t i = 0; i < count && i < KEYLOOK_MAX; i++)
+		look_at(look, &keys[i]);
+	look_release(look);
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A look at the keys that showed up in a watch: what they are and how big.
+ *
+ * It leaves no trace in LRU and LFU: TYPE, OBJECT ENCODING, MEMORY USAGE and PTTL
+ * look keys up without touching (LOOKUP_NOTOUCH, src/db.c), the last three are
+ * bounded (MEMORY USAGE samples 5 elements). Commands for the number of elements
+ * do touch, so they are asked only where CLIENT NO-TOUCH (7.2) works. The look
+ * does count in keyspace_hits, and a key past its expiry goes, as on any access.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "fact/fact.h"
+#include "redis/conn.h"
+
+#define KEYLOOK_MAX 64
+
+/*
+ * Queue a look at the first KEYLOOK_MAX of @keys (copied), in the connection's
+ * db. A FACT_KEY comes for each when its last reply is in; type "none" when the
+ * key is gone; no fact when the server refuses TYPE or the connection ends.
+ * @sink is copied. 0, or -ENOTCONN.
+ */
+int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
+		  size_t count);

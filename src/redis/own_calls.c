@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Counts of redmem's own commands; see own_calls.h. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "redis/own_calls.h"
+
+struct own_call {
+	char *name;
+	int64_t calls;
+	int64_t calls_at_mark;
+};
+
+/* A dozen names: looked through one by one. */
+struct own_calls {
+	struct own_call *list;
+	size_t count;
+};
+
+struct own_calls *own_calls_new(void)
+{
+	return xcalloc(1, sizeof(struct own_calls));
+}
+
+void own_calls_free(struct own_calls *calls)
+{
+	if (!calls)
+		return;
+	for (size_t i = 0; i < calls->count; i++)
+		free(calls->list[i].name);
+	free(calls->list);
+	free(calls);
+}
+
+void own_calls_name(char *name, size_t size, int argc, const char **argv)
+{
+	static const char *const containers[] = { "client",  "command", "commandlog", "config",
+						  "latency", "memory",	"object",     "slowlog" };
+	bool container = false;
+
+	for (size_t i = 0; i < sizeof(containers) / sizeof(*containers); i++)
+		container |= !strcasecmp(argv[0], containers[i]);
+	snprintf(name, size, "%s%s%s", argv[0], container && argc > 1 ? "|" : "",
+		 container && argc > 1 ? argv[1] : "");
+	for (; *name; name++)
+		*name = (char)tolower((unsigned char)*name);
+}
+
+static struct own_call *own_call_get(struct own_calls *calls, const char *name, size_t len)
+{
+	struct own_call *call;
+
+	for (size_t i = 0; i < calls->count; i++)
+		if (strlen(calls->list[i].name) == len && !strncmp(calls->list[i].name, name, len))
+			return &calls->list[i];
+	calls->list = xrealloc(calls->list, (calls->count + 1) * sizeof(*calls->list));
+	call = &calls->list[calls->count++];
+	*call = (struct own_call){ .name = xmemdup(name, len) };
+	return call;
+}
+
+void own_calls_add(struct own_calls *calls, const char *name)
+{
+	own_call_get(calls, name, strlen(name))->calls++;
+}
+
+void own_calls_mark(struct own_calls *calls)
+{
+	for (size_t i = 0; i < calls->count; i++)
+		calls->list[i].calls_at_mark = calls->list[i].calls;
+}
+
+void own_calls_emit(const struct own_calls *calls, bool subcommands, const struct fact_sink *sink)
+{
+	struct own_calls *sums = own_calls_new();
+
+	for (size_t i = 0; i < calls->count; i++) {
+		const struct own_call *call = &calls->list[i];
+		size_t len = strcspn(call->name, subcommands ? "" : "|");
+
+		own_call_get(sums, call->name, len)->calls += call->calls - call->calls_at_mark;
+	}
+	for (size_t i = 0; i < sums->count; i++) {
+		struct fact fact = { .kind = FACT_OWN_CALLS };
+
+		fact.own_calls.command = sums->list[i].name;
+		fact.own_calls.calls_total = sums->list[i].calls;
+		if (sums->list[i].calls)
+			fact_emit(sink, &fact);
+	}
+	own_calls_free(sums);
+}

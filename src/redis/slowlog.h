@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SLOWLOG GET and COMMANDLOG GET n slow (Valkey 8.1), which reply alike. */
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include "fact/fact.h"
+
+/*
+ * Emit a FACT_SLOWLOG for each entry but redmem's own (known by its client
+ * name). The key is where the command has it, so that a script's text is never
+ * taken for one. -EPROTO when the reply is no list; entries that are not
+ * understood are skipped.
+ */
+int slowlog_emit(const redisReply *reply, const struct fact_sink *sink);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What redmem asks the server for in a watch, and the facts it makes of the
+ * replies. All asking is asynchronous: facts come out of conn_dispatch() when
+ * the server answers, however late that is.
+ *
+ * A request the server refuses gives no fact; the reason is kept for the report.
+ * Only reading commands are used, none of them O(keys).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fact/fact.h"
+#include "redis/conn.h"
+
+enum snapshot_phase { SNAPSHOT_START, SNAPSHOT_END };
+
+struct snapshot;
+
+/* @sink is copied. */
+struct snapshot *snapshot_new(const struct fact_sink *sink);
+/* Close the connections it was used with first: their requests point here. */
+void snapshot_free(struct snapshot *snapshot);
+
+/*
+ * Ask for everything: INFO all, MEMORY STATS, MEMORY MALLOC-STATS; CONFIG GET
+ * once in a watch; at the end SLOWLOG GET and LATENCY LATEST, too (both remember,
+ * so asking them before would tell nothing more). The end's INFO is followed by
+ * FACT_OWN_CALLS for what was called since the start's INFO.
+ *
+ * @t_seconds is now, from the start of the watch; facts carry the time of their
+ * reply. 0, or -ENOTCONN.
+ */
+int snapshot_begin(struct snapshot *snapshot, struct conn *conn, enum snapshot_phase phase,
+		   double t_seconds);
+
+/* Ask for INFO. -EBUSY while the tick before is not answered, -ENOTCONN. */
+int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds);
+/* Is the last tick asked for answered, and how long did it take? @seconds may be
+ * NULL, and is NAN when it is not. */
+bool snapshot_tick_answered(const struct snapshot *snapshot, double *seconds);
+
+/* Requests still unanswered. */
+size_t snapshot_pending(const struct snapshot *snapshot);
+
+/* Why something is missing: "MEMORY STATS: NOPERM ...", escaped for a terminal;
+ * NULL beyond the last. Valid until the next reply. */
+const char *snapshot_reason_at(const struct snapshot *snapshot, size_t i);
