@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who is running: the command and key of the server's main thread, read from
+ * its memory at a rare event. No probe stands on any of its paths.
+ *
+ * server.current_client is set while a client's command is processed, from
+ * processCommandAndResetClient(); client->cmd and argv say what it is. Scripts,
+ * functions and modules run their commands on another client, which
+ * server.executing_client (7.2+, Valkey) or server.script_caller (before) show.
+ */
+#pragma once
+
+#include "shared.bpf.h"
+
+/* What the main thread works on; zeros in the event loop. */
+struct running {
+	u64 client;
+	u64 argv;
+	bool in_script;
+};
+
+static __always_inline u64 read_word(u64 address)
+{
+	u64 word = 0;
+
+	if (bpf_probe_read_user(&word, sizeof(word), (void *)address))
+		return 0;
+	return word;
+}
+
+/* Length of an sds string (sds.h: the low 3 bits before the text are its type). */
+static __always_inline u32 sds_length(u64 text)
+{
+	u8 flags = 0, len8 = 0;
+	u16 len16 = 0;
+	u32 len32 = 0;
+
+	if (bpf_probe_read_user(&flags, 1, (void *)(text - 1)))
+		return 0;
+	switch (flags & 7) {
+	case 0:
+		return flags >> 3;
+	case 1:
+		bpf_probe_read_user(&len8, 1, (void *)(text - 3));
+		return len8;
+	case 2:
+		bpf_probe_read_user(&len16, 2, (void *)(text - 5));
+		return len16;
+	case 3:
+		bpf_probe_read_user(&len32, 4, (void *)(text - 9));
+		return len32;
+	default:
+		bpf_probe_read_user(&len32, 4, (void *)(text - 17));
+		return len32;
+	}
+}
+
+/* Address of the text of a string object, 0 when it holds none. */
+static __always_inline u64 object_text(u64 object)
+{
+	u8 type_encoding = 0;
+
+	if (bpf_probe_read_user(&type_encoding, 1, (void *)object))
+		return 0;
+	/* object.h: type in the low 4 bits, 0 = string; encoding above, 0 = raw, 8 = embstr */
+	if (type_encoding == 0x80 && settings.at.object_embedded)
+		return object + settings.at.object_embedded;
+	if (type_encoding != 0x80 && type_encoding != 0x00)
+		return 0;
+	return read_word(object + settings.at.object_ptr);
+}
+
+static __always_inline void read_key(struct redmem_who *who, u64 argv, u32 index)
+{
+	u64 object = read_word(argv + 8ULL * index);
+	u64 text = object ? object_text(object) : 0;
+	u32 len;
+
+	if (!text) {
+		drop(DROP_KEY_UNREADABLE);
+		return;
+	}
+	/* A longer key of an outer command may be there already. */
+	__builtin_memset(who->key, 0, sizeof(who->key));
+	who->key_len = 0;
+	len = sds_length(text);
+	if (len > REDMEM_KEY_MAX)
+		len = REDMEM_KEY_MAX;
+	if (len && bpf_probe_read_user(who->key, len, (void *)text)) {
+		drop(DROP_KEY_UNREADABLE);
+		return;
+	}
+	who->key_len = len;
+}
+
+/* Does argv[index] say STREAMS? (XREAD [COUNT n] [BLOCK ms] STREAMS key ...) */
+static __always_inline bool is_streams(u64 argv, u32 index)
+{
+	u64 object = read_word(argv + 8ULL * index);
+	u64 text = object ? object_text(object) : 0;
+	u64 word = text ? read_word(text) : 0;
+
+	/* "STREAMS\0", either case */
+	return (word & 0x00dfdfdfdfdfdfdfULL) == 0x00534d4145525453ULL && word >> 56 == 0;
+}
+
+/* argv[index] as a small number: is it "0"? */
+static __always_inline bool is_zero(u64 argv, u32 index)
+{
+	u64 object = read_word(argv + 8ULL * index);
+	u64 text = object ? object_text(object) : 0;
+	u16 two = 0;
+
+	if (!text || bpf_probe_read_user(&two, 2, (void *)text))
+		return true;
+	return two == '0';
+}
+
+/* Which argument of the command is its first key; 0 = none. */
+static __always_inline u32 key_index(struct redmem_who *who, u64 cmd, u64 argv, u32 argc)
+{
+	struct redmem_key_rule *rule = bpf_map_lookup_elem(&key_rules, &cmd);
+	u32 index;
+
+	if (!rule) {
+		who->key_guessed = KEY_GUESSED;
+		return argc > 1 ? 1 : 0;
+	}
+	index = rule->index;
+	switch (rule->kind) {
+	case KEY_INDEX:
+		break;
+	case KEY_NUMKEYS:
+		index = index < argc && !is_zero(argv, index) ? index + 1 : 0;
+		break;
+	case KEY_STREAMS:
+		for (int i = 0; i < 8; i++, index++) {
+			if (index >= argc)
+				return 0;
+			if (is_streams(argv, index))
+				break;
+		}
+		index++;
+		break;
+	default:
+		return 0;
+	}
+	return index < argc ? index : 0;
+}
+
+/* Name and first key of what a client runs. False when it cannot be read. */
+static __always_inline bool read_client(u64 client, u64 *command, struct redmem_who *who, u64 *argv)
+{
+	u32 argc = 0;
+
+	*argv = 0;
+	if (bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + settings.at.argc)) ||
+	    bpf_probe_read_user(argv, sizeof(*argv), (void *)(client + settings.at.argv))) {
+		drop(DROP_CLIENT_UNREADABLE);
+		return false;
+	}
+	if (settings.at.cmd)
+		*command = read_word(client + settings.at.cmd);
+	if (!argc || !*argv) {
+		*argv = 0;
+		who->state = WHO_AFTER;
+		return true;
+	}
+	if (!settings.at.cmd) {
+		u64 object = read_word(*argv);
+		u64 text = object ? object_text(object) : 0;
+
+		*command = text ? read_word(text) : 0;
+		who->state = WHO_TEXT;
+	} else {
+		who->state = WHO_COMMAND;
+	}
+	u32 index = key_index(who, *command, *argv, argc);
+
+	if (index)
+		read_key(who, *argv, index);
+	return true;
+}
+
+/* A script's, function's or module's inner command on client @inner. Its key, when
+ * it has one, is nearer to the work than the outer's. */
+static __always_inline void read_inner(u64 inner, struct redmem_who *who)
+{
+	u8 outer_state = who->state, outer_guessed = who->key_guessed, outer_len = who->key_len;
+	u64 argv;
+
+	who->key_guessed = KEY_KNOWN;
+	who->key_len = 0;
+	if (read_client(inner, &who->inner, who, &argv) && who->state == WHO_AFTER)
+		who->inner = 0; /* between two commands of the script */
+	if (who->key_guessed)
+		who->key_guessed = KEY_GUESSED_INNER;
+	if (!who->key_len) {
+		who->key_len = outer_len;
+		who->key_guessed = outer_guessed;
+	}
+	who->state = outer_state;
+}
+
+/*
+ * Fill @who and @run for the current thread, which must be one of the target's.
+ * Both must be all zeros. Global, not inlined: the verifier then looks at it once
+ * and not again on each of its callers' paths (0.2 s of CPU at every start).
+ */
+__weak __noinline int who_is_running(u32 tid, struct redmem_who *who, struct running *run)
+{
+	u64 client, inner = 0, command = 0;
+
+	if (!who || !run)
+		return 0;
+	if (tid != settings.tgid) {
+		who->state = WHO_THREAD;
+		who->tid = tid;
+		bpf_get_current_comm(who->key, 16);
+		return 0;
+	}
+	who->state = WHO_UNKNOWN;
+	if (!settings.attribution)
+		return 0;
+	if (bpf_probe_read_user(&client, sizeof(client), (void *)settings.at.current_client)) {
+		drop(DROP_CLIENT_UNREADABLE);
+		return 0;
+	}
+	if (settings.at.executing_client)
+		inner = read_word(settings.at.executing_client);
+	else if (client && settings.at.script_caller && read_word(settings.at.script_caller))
+		inner = settings.at.script_client;
+	run->client = client;
+	if (!client && !inner) {
+		who->state = WHO_LOOP;
+		return 0;
+	}
+	if (!client) {
+		read_client(inner, &command, who, &run->argv);
+		who->command = command;
+		who->state = WHO_NO_CALLER;
+		return 0;
+	}
+	if (!read_client(client, &command, who, &run->argv))
+		return 0;
+	who->command = command;
+	if (client == settings.own_client) {
+		who->state = WHO_OWN;
+		who->key_len = 0;
+	} else if (inner && inner != client) {
+		run->in_script = true;
+		read_inner(inner, who);
+	}
+	return 0;
+}

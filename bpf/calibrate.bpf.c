@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Calibration: one look at the server from inside a command, one that redmem sent
+ * or, when it cannot send any, somebody else's. A probe on echoCommand() (or
+ * another function whose first argument is the client) copies the client and the
+ * server struct and notes, for each word of the client, what lies behind it. The
+ * loader works out the offsets from a few such looks. The probe is gone before the
+ * watch begins.
+ */
+#include "arch.bpf.h"
+#include "shared.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CALIBRATION_SLOTS);
+	__type(key, u32);
+	__type(value, struct redmem_calibration);
+} calibration SEC(".maps");
+
+/* Which of them is in use. The loader changes it when that one is done, so it never
+ * writes where a program does. */
+__u32 calibration_slot;
+
+static __always_inline bool is_pointer(u64 word)
+{
+	return word >= 0x10000 && word < (1ULL << 47);
+}
+
+static __always_inline bool is_nonce(const char *text, const char *nonce)
+{
+	return *(u64 *)text == *(u64 *)nonce && *(u64 *)(text + 8) == *(u64 *)(nonce + 8);
+}
+
+/* Text of a string object through the pointer at @offset of it. */
+static __always_inline bool pointed_text(char *text, u64 object, u32 offset)
+{
+	u64 pointer = 0;
+
+	return !bpf_probe_read_user(&pointer, sizeof(pointer), (void *)(object + offset)) &&
+	       is_pointer(pointer) &&
+	       bpf_probe_read_user_str(text, CALIBRATION_TEXT, (void *)pointer) > 1;
+}
+
+static __always_inline struct redmem_calibration *this_look(void)
+{
+	u32 slot = calibration_slot;
+
+	return bpf_map_lookup_elem(&calibration, &slot);
+}
+
+/* The word taken as robj **argv: is the nonce the text of argv[1]? */
+static __always_inline void try_argv(struct redmem_calibration *c,
+				     struct redmem_calibration_word *w, u64 first, u64 second)
+{
+	char text[CALIBRATION_TEXT] = {};
+
+	for (u32 offset = 8; offset <= 16; offset += 8) {
+		if (!pointed_text(text, second, offset) || !is_nonce(text, c->nonce))
+			continue;
+		w->nonce_at_1 = 1;
+		w->object_ptr = offset;
+		c->nonce_matches++;
+		pointed_text(w->first, first, offset);
+		return;
+	}
+	/* Valkey 9.1 holds the text of short strings inside the object. */
+	for (u32 offset = 9; offset <= 24; offset++) {
+		if (bpf_probe_read_user(text, CALIBRATION_NONCE, (void *)(second + offset)) ||
+		    !is_nonce(text, c->nonce))
+			continue;
+		w->nonce_at_1 = 1;
+		w->object_ptr = 8;
+		w->object_embedded = offset;
+		c->nonce_matches++;
+		bpf_probe_read_user_str(w->first, CALIBRATION_TEXT, (void *)(first + offset));
+		return;
+	}
+}
+
+/* Global, so that the verifier looks at it once and not once a word. */
+__noinline int chase_word(u32 i)
+{
+	struct redmem_calibration *c;
+	struct redmem_calibration_word *w;
+	u64 behind[2] = {}, word;
+
+	c = this_look();
+	if (!c || i >= CALIBRATION_WORDS)
+		return 0;
+	w = &c->word[i];
+	__builtin_memset(w, 0, sizeof(*w));
+	word = *(u64 *)(c->client + 8 * i);
+	if (!is_pointer(word) || (word & 7) ||
+	    bpf_probe_read_user(behind, sizeof(behind), (void *)word) || !is_pointer(behind[0]))
+		return 0;
+	bpf_probe_read_user_str(w->name, sizeof(w->name), (void *)behind[0]);
+	if (behind[0] & 7)
+		return 0;
+	if (c->any_client)
+		pointed_text(w->first, behind[0], 8);
+	else if (is_pointer(behind[1]) && !(behind[1] & 7))
+		try_argv(c, w, behind[0], behind[1]);
+	return 0;
+}
+
+/* Copy as much of the client as is mapped. */
+static __always_inline u32 copy_client(struct redmem_calibration *c)
+{
+	if (!bpf_probe_read_user(c->client, 2048, (void *)c->client_address))
+		return 2048;
+	if (!bpf_probe_read_user(c->client, 1024, (void *)c->client_address))
+		return 1024;
+	if (!bpf_probe_read_user(c->client, 512, (void *)c->client_address))
+		return 512;
+	return 0;
+}
+
+/* A command nobody asked redmem to look at: only the main thread's, and only when it
+ * comes from where the loader says. What scripts and modules call comes from elsewhere,
+ * and does not run on the current client. */
+static __always_inline bool is_wanted(struct pt_regs *ctx, u32 tid,
+				      const struct redmem_range *caller)
+{
+	u64 from = return_address(ctx);
+
+	return tid == settings.tgid && from >= caller->start && from < caller->end;
+}
+
+static __always_inline int calibrate(struct pt_regs *ctx)
+{
+	struct redmem_calibration *c;
+	u32 tid = target_tid(), bytes, words;
+	bool seen = false;
+	u64 start;
+
+	if (!tid)
+		return 0;
+	c = this_look();
+	if (!c || !c->armed || c->done)
+		return 0;
+	start = bpf_ktime_get_ns();
+	c->hits++;
+	if (c->any_client && !is_wanted(ctx, tid, &c->caller))
+		goto out;
+	c->client_address = PT_REGS_PARM1(ctx);
+	c->nonce_matches = 0;
+	c->client_bytes = copy_client(c);
+	words = c->client_bytes / 8;
+	for (u32 i = 0; i < CALIBRATION_WORDS; i++) {
+		if (i >= words)
+			break;
+		chase_word(i);
+	}
+	if (!c->nonce_matches && !c->any_client)
+		goto out; /* somebody else's: stay armed */
+	bytes = c->server_bytes;
+	if (bytes > CALIBRATION_SERVER_BYTES)
+		bytes = CALIBRATION_SERVER_BYTES;
+	c->server_ok = bytes && !bpf_probe_read_user(c->server, bytes, (void *)c->server_address);
+	seen = true;
+out:
+	c->pause_ns += bpf_ktime_get_ns() - start;
+	c->done = seen; /* last: then the loader reads */
+	return 0;
+}
+
+SEC("uprobe")
+int calibrate_single(struct pt_regs *ctx)
+{
+	return calibrate(ctx);
+}
+
+SEC("uprobe.multi")
+int calibrate_multi(struct pt_regs *ctx)
+{
+	return calibrate(ctx);
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * fault sensor: the exception tracepoint notes when and how a fault began; the
+ * perf software fault event, which the kernel raises when the fault is done
+ * (mm/memory.c mm_account_fault), charges it. Major ones all, minor ones every
+ * N-th, by the event's period.
+ */
+#include "loop.bpf.h"
+#include "parsing.bpf.h"
+
+static __always_inline int fault_begin(u64 address, u64 error)
+{
+	struct thread_state *state;
+	u32 tid = target_tid();
+
+	if (!tid)
+		return 0;
+	state = thread_get(tid);
+	if (!state)
+		return 0;
+	state->fault_ns = bpf_ktime_get_ns();
+	state->fault_address = address;
+	state->fault_error = error;
+	if (FAULT_COW(error))
+		total_add(TOTAL_COW_FAULTS, 1);
+	return 0;
+}
+
+SEC("tp_btf/page_fault_user")
+int BPF_PROG(fault_user, unsigned long address, struct pt_regs *regs, unsigned long error)
+{
+	return fault_begin(address, error);
+}
+
+/* The kernel copying from or to the server's memory for it (read(2) into a buffer). */
+SEC("tp_btf/page_fault_kernel")
+int BPF_PROG(fault_kernel, unsigned long address, struct pt_regs *regs, unsigned long error)
+{
+	return fault_begin(address, error);
+}
+
+static __always_inline bool in_file(u64 address)
+{
+	for (u32 i = 0; i < REDMEM_FILE_RANGES; i++) {
+		if (i >= settings.file_ranges)
+			return false;
+		if (address >= settings.file_range[i].start && address < settings.file_range[i].end)
+			return true;
+	}
+	return false;
+}
+
+static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool major)
+{
+	struct redmem_profile_key key = {};
+	struct running run = {};
+	struct thread_state *state;
+	u64 now, ns = 0;
+	bool timed = false;
+	u32 tid = target_tid();
+
+	if (!tid)
+		return 0;
+	now = bpf_ktime_get_ns();
+	who_is_running(tid, &key.who, &run);
+	key.event = EVENT_FAULT_MINOR;
+	state = bpf_map_lookup_elem(&threads, &tid);
+	if (state && state->fault_ns && state->fault_address == ctx->addr) {
+		timed = true;
+		ns = now - state->fault_ns;
+		if (FAULT_COW(state->fault_error))
+			key.event = EVENT_FAULT_COW;
+	}
+	if (major)
+		key.event = in_file(ctx->addr) ? EVENT_FAULT_FILE : EVENT_FAULT_SWAP;
+	if (state)
+		state->fault_ns = 0;
+	ns *= ctx->sample_period;
+	if (tid == settings.tgid) {
+		loop_observe(now, &key.who, &run);
+		loop.stall.fault_ns[(key.event - EVENT_FAULT_MINOR) & 3] += ns;
+	}
+	if (key.who.state == WHO_LOOP)
+		who_is_parsing(&key.who);
+	profile_add(&key, ctx->sample_period, ns, timed);
+	return 0;
+}
+
+SEC("perf_event")
+int fault_minor(struct bpf_perf_event_data *ctx)
+{
+	return fault_done(ctx, false);
+}
+
+SEC("perf_event")
+int fault_major(struct bpf_perf_event_data *ctx)
+{
+	return fault_done(ctx, true);
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * offcpu sensor: sched_switch, left at once for other processes' threads. How long a
+ * thread was away, and how much of that it was runnable, comes from the scheduler's
+ * own counters at its next switch: away = wall time - sum_exec_runtime, waiting for a
+ * CPU = run_delay.
+ *
+ * Not the per-task context-switch event: a perf event on a task makes the kernel take
+ * its events off and put them on again at each switch, some 3 us each time on the
+ * reference machine, where this program takes 1.
+ */
+#include "loop.bpf.h"
+#include "arch.bpf.h"
+
+static __always_inline bool task_runnable(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state == 0;
+	return BPF_CORE_READ((struct task_struct___before_5_14 *)(void *)task, state) == 0;
+}
+
+/*
+ * Waiting for a CPU after sleeping: some microseconds at each wakeup of a server that
+ * sleeps between requests. Charged together, they cost a map update a millisecond.
+ */
+static __always_inline u64 wait_gathered(struct thread_state *state, u64 waited)
+{
+	waited += state->wait_ns;
+	state->wait_ns = waited < NSEC_PER_MSEC ? waited : 0;
+	return waited < NSEC_PER_MSEC ? 0 : waited;
+}
+
+/* Charge the time since the last switch to who ran then. */
+static __always_inline void settle(struct thread_state *state, u64 now, u64 exec, u64 delay,
+				   bool main_thread)
+{
+	struct redmem_profile_key key = {};
+	u64 wall = now - state->out_ns, ran = exec - state->out_exec;
+	u64 waited = delay - state->out_delay;
+	u64 blocked = wall > ran + waited ? wall - ran - waited : 0;
+
+	if (!state->out_ns)
+		return;
+	state->out_ns = 0;
+	if (state->out_event == EVENT_SLEEP) {
+		waited = wait_gathered(state, waited);
+		if (main_thread) {
+			total_add(TOTAL_SLEEP_NS, blocked);
+			blocked = 0;
+			if (!waited)
+				return;
+		}
+	}
+	key.who = state->out_who;
+	if (state->out_event != EVENT_CPU_WAIT && blocked) {
+		key.event = state->out_event;
+		key.user_ip = state->out_syscall;
+		profile_add(&key, 1, blocked, true);
+		if (main_thread)
+			loop.stall.io_wait_ns += blocked;
+	}
+	if (waited) {
+		key.event = EVENT_CPU_WAIT;
+		key.user_ip = 0;
+		profile_add(&key, 1, waited, true);
+	}
+}
+
+static __always_inline bool in_epoll(u64 nr)
+{
+	return nr == SYSCALL_EPOLL_WAIT || nr == SYSCALL_EPOLL_PWAIT;
+}
+
+static __always_inline u32 out_event(struct task_struct *task, const struct redmem_who *who, u64 nr)
+{
+	if (task_runnable(task))
+		return EVENT_CPU_WAIT;
+	if (who->state == WHO_THREAD)
+		return EVENT_SLEEP;
+	/* Blocked outside a system call: a fault waits for its page, and its own
+	 * time tells; do not count it twice. */
+	if (nr == NO_SYSCALL)
+		return EVENT_CPU_WAIT;
+	if (who->state == WHO_LOOP && in_epoll(nr))
+		return EVENT_SLEEP;
+	return EVENT_IO_WAIT;
+}
+
+/*
+ * The main thread waits for work of nobody's. A server with one request at a time does
+ * so after each, so this one case is told from the others without looking at more.
+ */
+static __always_inline bool loop_sleeps(struct task_struct *task, u64 nr)
+{
+	return in_epoll(nr) && !task_runnable(task) && settings.attribution &&
+	       !read_word(settings.at.current_client) &&
+	       !(settings.at.executing_client && read_word(settings.at.executing_client));
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(offcpu_switch, bool preempt, struct task_struct *task)
+{
+	struct redmem_who who = {};
+	struct running run = {};
+	struct thread_state *state;
+	u32 tid = target_tid();
+	u64 now, nr, exec, delay;
+	bool main_thread = tid == settings.tgid;
+
+	if (!tid)
+		return 0;
+	state = thread_get(tid);
+	if (!state)
+		return 0;
+	now = bpf_ktime_get_ns();
+	total_add(TOTAL_SWITCHES, 1);
+	exec = task_exec_ns(task);
+	delay = task_delay_ns(task);
+	settle(state, now, exec, delay, main_thread);
+	nr = syscall_number((struct pt_regs *)bpf_task_pt_regs(task));
+	state->out_ns = now;
+	state->out_exec = exec;
+	state->out_delay = delay;
+	state->out_syscall = nr;
+	if (main_thread && loop_sleeps(task, nr)) {
+		state->out_event = EVENT_SLEEP;
+		__builtin_memset(&state->out_who, 0, sizeof(state->out_who));
+		state->out_who.state = WHO_LOOP;
+		loop_sleep(now);
+		return 0;
+	}
+	who_is_running(tid, &who, &run);
+	state->out_event = out_event(task, &who, nr);
+	state->out_who = who;
+	if (main_thread) {
+		loop_observe(now, &who, &run);
+		if (state->out_event == EVENT_SLEEP)
+			loop_sleep(now);
+	}
+	return 0;
+}

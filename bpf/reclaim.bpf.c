@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * reclaim sensor: time the kernel makes the server's threads free memory (direct
+ * and cgroup reclaim) or move pages together (compaction), and huge pages that
+ * khugepaged makes of its memory.
+ */
+#include "loop.bpf.h"
+
+static __always_inline void reclaim_begin(bool compaction)
+{
+	struct thread_state *state;
+	u32 tid = target_tid();
+	u64 now;
+
+	if (!tid)
+		return;
+	state = thread_get(tid);
+	if (!state)
+		return;
+	now = bpf_ktime_get_ns();
+	if (compaction) {
+		state->compaction_ns = now;
+	} else {
+		state->reclaim_ns = now;
+		total_add(TOTAL_RECLAIMS, 1);
+	}
+}
+
+static __always_inline void reclaim_end(bool compaction)
+{
+	struct redmem_profile_key key = {};
+	struct thread_state *state;
+	struct running run = {};
+	u32 tid = target_tid();
+	u64 start, ns;
+
+	if (!tid)
+		return;
+	state = bpf_map_lookup_elem(&threads, &tid);
+	if (!state)
+		return;
+	start = compaction ? state->compaction_ns : state->reclaim_ns;
+	if (!start)
+		return;
+	ns = bpf_ktime_get_ns() - start;
+	if (compaction)
+		state->compaction_ns = 0;
+	else
+		state->reclaim_ns = 0;
+	who_is_running(tid, &key.who, &run);
+	key.event = compaction ? EVENT_COMPACTION : EVENT_RECLAIM;
+	profile_add(&key, 1, ns, true);
+	if (tid != settings.tgid)
+		return;
+	if (compaction)
+		loop.stall.compaction_ns += ns;
+	else
+		loop.stall.reclaim_ns += ns;
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_begin")
+int BPF_PROG(direct_reclaim_begin)
+{
+	reclaim_begin(false);
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_end")
+int BPF_PROG(direct_reclaim_end)
+{
+	reclaim_end(false);
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_memcg_reclaim_begin")
+int BPF_PROG(memcg_reclaim_begin)
+{
+	reclaim_begin(false);
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
+int BPF_PROG(memcg_reclaim_end)
+{
+	reclaim_end(false);
+	return 0;
+}
+
+SEC("tp_btf/mm_compaction_begin")
+int BPF_PROG(compaction_begin)
+{
+	reclaim_begin(true);
+	return 0;
+}
+
+SEC("tp_btf/mm_compaction_end")
+int BPF_PROG(compaction_end)
+{
+	reclaim_end(true);
+	return 0;
+}
+
+SEC("tp_btf/mm_collapse_huge_page")
+int BPF_PROG(huge_collapse, struct mm_struct *mm)
+{
+	if (target_mm && (u64)mm == target_mm)
+		total_add(TOTAL_COLLAPSES, 1);
+	return 0;
+}

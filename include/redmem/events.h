@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the BPF programs and the loader say to each other: the settings the
+ * loader writes, the aggregates and records the programs produce. Nothing else
+ * is shared.
+ */
+#pragma once
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define REDMEM_KEY_MAX		64 /* bytes of a key kept with an event */
+#define REDMEM_FILE_RANGES	48 /* file-backed address ranges of the target */
+#define REDMEM_ALLOCATOR_RANGES 4 /* where the allocator's code is */
+
+/* --- settings (written by the loader, read by every program) ------------ */
+
+/* Where the server keeps what it is doing; found by calibration. Addresses are
+ * in the target's address space, offsets in bytes; 0 = not known unless said. */
+struct redmem_offsets {
+	__u64 current_client; /* address of server.current_client */
+	__u64 executing_client; /* address of server.executing_client (7.2+, Valkey) */
+	__u64 script_caller; /* address of server.script_caller (before 7.2) */
+	__u64 script_client; /* the fake client scripts run on (before 7.2) */
+	__u64 commands_done; /* address of server.stat_numcommands */
+	__u32 argc; /* in client */
+	__u32 argv; /* in client */
+	__u32 cmd; /* in client; 0: names come from argv[0] */
+	__u32 object_ptr; /* in robj */
+	__u32 object_embedded; /* in robj: text of EMBSTR without a pointer; 0 = has one */
+};
+
+struct redmem_range {
+	__u64 start, end;
+};
+
+struct redmem_settings {
+	__u32 tgid; /* the server, as seen from our pid namespace */
+	__u32 attribution; /* offsets are valid */
+	__u64 pidns_dev, pidns_ino; /* our pid namespace when it is not the first; else 0 */
+	__u64 own_client; /* client of redmem's own connection */
+	__u64 stall_ns; /* shortest stall to report */
+	__u64 sample_ns; /* CPU time between two samples */
+	__u64 rss_step_bytes; /* report RSS moves of at least this */
+	__u64 page_bytes;
+	struct redmem_offsets at;
+	struct redmem_range file_range[REDMEM_FILE_RANGES];
+	__u32 file_ranges;
+	__u32 allocator_ranges;
+	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
+};
+
+/* --- who was running ---------------------------------------------------- */
+
+enum redmem_who_state {
+	WHO_UNKNOWN, /* attribution is off or the memory could not be read */
+	WHO_LOOP, /* main thread, no command: event loop, cron, client I/O */
+	WHO_COMMAND, /* command is a struct redisCommand * */
+	WHO_TEXT, /* command holds the first 8 bytes of argv[0] */
+	WHO_AFTER, /* command ended, its client is being reset (argc is 0) */
+	WHO_NO_CALLER, /* a command runs without a client waiting: module thread, AOF load */
+	WHO_THREAD, /* another thread; key is its name */
+	WHO_PARSING, /* main thread reads a command's arguments; command as in WHO_TEXT */
+	WHO_OWN, /* redmem's own connection */
+};
+
+/* Was the place of the key known when it was read? If not, argv[1] was taken. */
+enum redmem_key_guess { KEY_KNOWN, KEY_GUESSED, KEY_GUESSED_INNER };
+
+struct redmem_who {
+	__u64 command; /* redisCommand *, or text */
+	__u64 inner; /* command a script, function or module runs; 0 = none */
+	__u32 tid; /* WHO_THREAD only */
+	__u8 state;
+	__u8 key_guessed; /* enum redmem_key_guess */
+	__u8 key_len; /* bytes in key */
+	__u8 unused;
+	char key[REDMEM_KEY_MAX];
+};
+
+/* Where a command's first key is (loader -> programs, by redisCommand *). */
+enum redmem_key_rule_kind { KEY_NONE, KEY_INDEX, KEY_NUMKEYS, KEY_STREAMS };
+
+struct redmem_key_rule {
+	__u8 kind;
+	__u8 index; /* of the key; of numkeys (key follows); first place of STREAMS */
+};
+
+/* --- aggregates --------------------------------------------------------- */
+
+enum redmem_event {
+	EVENT_CPU,
+	EVENT_FAULT_MINOR,
+	EVENT_FAULT_COW,
+	EVENT_FAULT_SWAP,
+	EVENT_FAULT_FILE,
+	EVENT_CPU_WAIT,
+	EVENT_IO_WAIT,
+	EVENT_SLEEP,
+	EVENT_RECLAIM,
+	EVENT_COMPACTION,
+	EVENT_KINDS
+};
+
+struct redmem_profile_key {
+	struct redmem_who who;
+	__u64 user_ip; /* EVENT_CPU: where user code was; waits: system call number */
+	__u64 kernel_ip; /* EVENT_CPU: 0 = was in user mode */
+	__u32 event;
+	__u32 unused;
+};
+
+struct redmem_profile_value {
+	__u64 samples; /* times the program ran */
+	__u64 events; /* what they stand for (samples x period) */
+	__u64 ns; /* time they stand for */
+	__u64 timed; /* events whose time is known (in ns) */
+};
+
+enum redmem_total {
+	TOTAL_COW_FAULTS, /* write faults on present pages, at their start */
+	TOTAL_SWITCHES,
+	TOTAL_CPU_SAMPLES,
+	TOTAL_COLLAPSES, /* khugepaged in the target's memory */
+	TOTAL_RECLAIMS,
+	TOTAL_SLEEP_NS, /* main thread waiting for events */
+	TOTAL_EVENTS, /* programs that did their work */
+	TOTAL_KINDS
+};
+
+/* Reasons an event could not be kept; each is counted and shown. */
+enum redmem_drop {
+	DROP_PROFILE_FULL,
+	DROP_THREADS_FULL,
+	DROP_RING_FULL,
+	DROP_CLIENT_UNREADABLE,
+	DROP_KEY_UNREADABLE,
+	DROP_KINDS
+};
+
+/* --- rare records (ring buffer) ----------------------------------------- */
+
+enum redmem_record_kind {
+	RECORD_STALL_OPEN, /* over the threshold and still going on */
+	RECORD_STALL_END,
+	RECORD_RSS,
+	RECORD_FORK,
+	RECORD_EXEC,
+	RECORD_EXIT,
+};
+
+struct redmem_stall {
+	__u64 start_ns; /* monotonic */
+	__u64 end_ns; /* last time it was seen going on */
+	__u64 cpu_samples;
+	__u64 allocator_samples; /* part of them with the leaf in the allocator */
+	__u64 run_ns; /* on a CPU, by the scheduler's count */
+	__u64 cpu_wait_ns;
+	__u64 io_wait_ns;
+	__u64 fault_ns[4]; /* minor, cow, swap, file */
+	__u64 reclaim_ns;
+	__u64 compaction_ns;
+	struct redmem_who who;
+};
+
+/* What the main thread has under way; written by the programs only. */
+struct redmem_loop {
+	__u64 client;
+	__u64 argv;
+	__u64 commands_done;
+	__u64 start_ns; /* 0 = nothing */
+	__u64 seen_ns;
+	__u64 start_exec;
+	__u64 start_delay;
+	__u8 in_script;
+	__u8 announced; /* over the threshold, RECORD_STALL_OPEN sent */
+	__u8 unused[6];
+	struct redmem_stall stall; /* only the counters and who */
+};
+
+struct redmem_record {
+	__u32 kind;
+	__u32 pid; /* fork, exit, exec: whose */
+	__u64 ns; /* monotonic */
+	union {
+		struct redmem_stall stall;
+		struct {
+			__u32 member; /* 0 file, 1 anon, 2 swap, 3 shmem */
+			__u32 unused;
+			__s64 from_pages;
+			__s64 to_pages;
+			struct redmem_who who;
+		} rss;
+		struct {
+			__u64 cow_faults; /* so far in the watch */
+			struct redmem_who who; /* who forked */
+		} life;
+	};
+};
+
+/* --- calibration -------------------------------------------------------- */
+
+#define CALIBRATION_CLIENT_BYTES 2048
+#define CALIBRATION_WORDS	 (CALIBRATION_CLIENT_BYTES / 8)
+#define CALIBRATION_SERVER_BYTES 16384
+#define CALIBRATION_TEXT	 24 /* bytes of text kept; nonces are shorter */
+#define CALIBRATION_NONCE	 16
+#define CALIBRATION_SLOTS	 2 /* one is read while the other is filled */
+
+/* What lies behind one word of the client struct. */
+struct redmem_calibration_word {
+	char name[CALIBRATION_TEXT]; /* text at **word: a command's name */
+	char first[CALIBRATION_TEXT]; /* word as robj **argv: text of argv[0] */
+	__u8 nonce_at_1; /* text of argv[1] is the nonce */
+	__u8 object_ptr; /* through the pointer at this offset of the object... */
+	__u8 object_embedded; /* ...or embedded at this one */
+	__u8 unused[5];
+};
+
+struct redmem_calibration {
+	/* written by the loader */
+	__u32 armed;
+	__u32 any_client; /* no nonce: take any hit on a function called from... */
+	struct redmem_range caller; /* ...this code of the server */
+	__u64 server_address;
+	__u32 server_bytes;
+	__u32 unused;
+	char nonce[CALIBRATION_NONCE];
+	/* written by the program */
+	__u32 done;
+	__u32 hits;
+	__u64 pause_ns; /* time spent inside the program, over all hits */
+	__u64 client_address; /* first argument of the probed function */
+	__u32 client_bytes;
+	__u32 server_ok;
+	__u32 nonce_matches;
+	__u32 unused2;
+	__u8 client[CALIBRATION_CLIENT_BYTES];
+	__u8 server[CALIBRATION_SERVER_BYTES];
+	struct redmem_calibration_word word[CALIBRATION_WORDS];
+};
