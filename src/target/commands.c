@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands by address; see commands.h. */
+#include "target/commands.h"
+
+#include <bpf/bpf.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "host/memory.h"
+#include "redis/command.h"
+
+#define NAME_MAX_BYTES 64
+/* redisCommand is 424 bytes in Redis 7.0 and smaller elsewhere. */
+#define COMMAND_BYTES 512
+
+struct known_command {
+	uint64_t address;
+	char name[NAME_MAX_BYTES]; /* "" = no command there */
+	struct redmem_key_rule rule;
+	UT_hash_handle hh;
+};
+
+struct target_commands {
+	pid_t pid;
+	uint32_t fullname_offset;
+	int rules_fd;
+	struct known_command *known;
+};
+
+struct target_commands *target_commands_new(pid_t pid, uint32_t fullname_offset, int rules_fd)
+{
+	struct target_commands *commands = xcalloc(1, sizeof(*commands));
+
+	commands->pid = pid;
+	commands->fullname_offset = fullname_offset;
+	commands->rules_fd = rules_fd;
+	return commands;
+}
+
+void target_commands_free(struct target_commands *commands)
+{
+	struct known_command *known, *next;
+
+	if (!commands)
+		return;
+	HASH_ITER(hh, commands->known, known, next) {
+		HASH_DEL(commands->known, known);
+		free(known);
+	}
+	free(commands);
+}
+
+/* A command's name has letters, digits and a few signs; anything else is not one. */
+static bool clean_name(char *name)
+{
+	if (!*name)
+		return false;
+	for (; *name; name++) {
+		if (!isalnum((unsigned char)*name) && !strchr("|._-", *name))
+			return false;
+		*name = tolower((unsigned char)*name);
+	}
+	return true;
+}
+
+static bool read_name(const struct target_commands *commands, uint64_t address, char *name)
+{
+	uint64_t text;
+
+	if (commands->fullname_offset &&
+	    !memory_read(commands->pid, address + commands->fullname_offset, &text, sizeof(text)) &&
+	    memory_read_string(commands->pid, text, name, NAME_MAX_BYTES) > 0 && clean_name(name))
+		return true;
+	return !memory_read(commands->pid, address, &text, sizeof(text)) &&
+	       memory_read_string(commands->pid, text, name, NAME_MAX_BYTES) > 0 &&
+	       clean_name(name);
+}
+
+static struct redmem_key_rule rule_of(const char *name)
+{
+	struct command_key_rule rule = command_key_rule(name, COMMAND_FIRST_KEY_UNKNOWN);
+
+	switch (rule.kind) {
+	case COMMAND_KEY_INDEX:
+		return (struct redmem_key_rule){ KEY_INDEX, rule.index };
+	case COMMAND_KEY_NUMKEYS:
+		return (struct redmem_key_rule){ KEY_NUMKEYS, rule.index };
+	case COMMAND_KEY_KEYWORD:
+		if (rule.keyword && !strcasecmp(rule.keyword, "STREAMS"))
+			return (struct redmem_key_rule){ KEY_STREAMS, rule.index };
+		return (struct redmem_key_rule){ KEY_NONE, 0 };
+	case COMMAND_KEY_NONE:
+		break;
+	}
+	return (struct redmem_key_rule){ KEY_NONE, 0 };
+}
+
+static struct known_command *learn(struct target_commands *commands, uint64_t address)
+{
+	struct known_command *known;
+
+	HASH_FIND(hh, commands->known, &address, sizeof(address), known);
+	if (known)
+		return known;
+	known = xcalloc(1, sizeof(*known));
+	known->address = address;
+	if (read_name(commands, address, known->name)) {
+		known->rule = rule_of(known->name);
+		if (commands->rules_fd >= 0)
+			bpf_map_update_elem(commands->rules_fd, &address, &known->rule, BPF_ANY);
+	} else {
+		known->name[0] = '\0';
+	}
+	HASH_ADD(hh, commands->known, address, sizeof(known->address), known);
+	return known;
+}
+
+const char *target_commands_name(struct target_commands *commands, uint64_t address)
+{
+	const struct known_command *known = learn(commands, address);
+
+	return known->name[0] ? known->name : NULL;
+}
+
+const char *target_commands_begin(const struct target_commands *commands, const char *start)
+{
+	const struct known_command *known, *next;
+	const char *found = NULL;
+
+	HASH_ITER(hh, commands->known, known, next) {
+		if (strncmp(known->name, start, strlen(start)))
+			continue;
+		if (found && strcmp(found, known->name))
+			return NULL;
+		found = known->name;
+	}
+	return found;
+}
+
+struct redmem_key_rule target_commands_rule(struct target_commands *commands, uint64_t address)
+{
+	return learn(commands, address)->rule;
+}
+
+uint32_t target_find_fullname(pid_t pid, uint64_t address, const char *name)
+{
+	uint64_t words[COMMAND_BYTES / 8];
+	size_t count = COMMAND_BYTES / 8;
+	char text[NAME_MAX_BYTES];
+
+	while (count && memory_read(pid, address, words, count * 8))
+		count /= 2;
+	for (size_t i = 1; i < count; i++) {
+		uint8_t flags;
+
+		if (words[i] == words[0] || words[i] < 0x10000 ||
+		    memory_read_string(pid, words[i], text, sizeof(text)) != (int)strlen(name) ||
+		    strcasecmp(text, name) || memory_read(pid, words[i] - 1, &flags, 1))
+			continue;
+		/* sds.h: a type 5 header holds the length in the flags byte, a type 8
+		 * header two bytes before it. */
+		if ((flags & 7) == 0 && flags >> 3 == (int)strlen(name))
+			return i * 8;
+		if ((flags & 7) == 1 && !memory_read(pid, words[i] - 3, &flags, 1) &&
+		    flags == strlen(name))
+			return i * 8;
+	}
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The server's commands by the address of their struct redisCommand, learnt as
+ * they turn up: name (read from the server's memory) and where the first key is.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "redmem/events.h"
+
+struct target_commands;
+
+/*
+ * @fullname_offset: where in redisCommand the sds with the full name is
+ * ("config|get", since 7.0); 0 = it has none, the first field names it.
+ * @rules_fd: the BPF map of key rules to fill, -1 for none.
+ */
+struct target_commands *target_commands_new(pid_t pid, uint32_t fullname_offset, int rules_fd);
+void target_commands_free(struct target_commands *commands);
+
+/* Full lower-case name, or NULL when the address holds no command. The first call
+ * for a command reads it and tells its key rule to the BPF programs. */
+const char *target_commands_name(struct target_commands *commands, uint64_t address);
+/* Name of the only command learnt so far that begins with @start, or NULL. */
+const char *target_commands_begin(const struct target_commands *commands, const char *start);
+/* Its key rule; KEY_NONE for what is no command. */
+struct redmem_key_rule target_commands_rule(struct target_commands *commands, uint64_t address);
+
+/*
+ * Offset of the full name: the word of the command struct at @address, other than
+ * the first, that points to an sds with the text @name. 0 when there is none.
+ */
+uint32_t target_find_fullname(pid_t pid, uint64_t address, const char *name);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which process is meant; see find.h. */
+#include "target/find.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/escape.h"
+#include "host/file.h"
+#include "host/maps.h"
+#include "host/proc.h"
+#include "host/sock.h"
+#include "target/image.h"
+
+static bool named_like_server(const char *text)
+{
+	return strstr(text, "redis") || strstr(text, "valkey");
+}
+
+/* A cheap look first: by its name, or by a program file of that name (under ld.so
+ * the process is named after the loader). image_open() then decides. */
+static bool may_be_server(pid_t pid)
+{
+	char comm[PROC_COMM_SIZE];
+	struct maps *maps;
+	bool found = false;
+
+	if (proc_comm(pid, pid, comm))
+		return false;
+	if (named_like_server(comm))
+		return true;
+	if (maps_read(&maps, pid, NULL))
+		return false;
+	for (size_t i = 0; i < maps->count && !found; i++)
+		found = maps->map[i].perms[2] == 'x' && named_like_server(maps->map[i].path);
+	maps_free(maps);
+	return found;
+}
+
+/* What ps(1) shows: "redis-server *:6379". */
+static void read_title(pid_t pid, char *out, size_t size)
+{
+	struct buf text = {}, clean = {};
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	file_read(path, 4096, &text, NULL);
+	for (size_t i = 0; i < text.len; i++)
+		if (!text.data[i])
+			text.data[i] = ' ';
+	while (text.len && text.data[text.len - 1] == ' ')
+		text.len--;
+	escape_terminal(&clean, buf_str(&text), text.len, size - 1);
+	snprintf(out, size, "%s", buf_str(&clean));
+	buf_free(&text);
+	buf_free(&clean);
+}
+
+static void read_listeners(struct server_candidate *candidate)
+{
+	struct sock_listener *listeners;
+	size_t count;
+
+	if (sock_listeners(candidate->pid, &listeners, &count, NULL))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		const struct sock_listener *l = &listeners[i];
+
+		if (l->family == AF_UNIX && !candidate->socket[0])
+			snprintf(candidate->socket, sizeof(candidate->socket), "%.107s", l->path);
+		else if (l->family != AF_UNIX && !candidate->port)
+			candidate->port = l->port;
+	}
+	free(listeners);
+}
+
+/* -EACCES is not "no": without the right to look, the name has to do. */
+static int fill(pid_t pid, struct server_candidate *out, struct err *err)
+{
+	char comm[PROC_COMM_SIZE];
+	struct err why = {};
+	struct image *image;
+	int ret = image_open(&image, pid, &why);
+
+	if (!ret)
+		image_close(image);
+	else if ((ret != -EACCES && ret != -EPERM) || proc_comm(pid, pid, comm) ||
+		 !named_like_server(comm))
+		return err_set(err, ret, "%s", why.text);
+	memset(out, 0, sizeof(*out));
+	out->pid = pid;
+	read_title(pid, out->title, sizeof(out->title));
+	read_listeners(out);
+	return 0;
+}
+
+int target_describe(pid_t pid, struct server_candidate *out, struct err *err)
+{
+	char comm[PROC_COMM_SIZE];
+
+	if (proc_comm(pid, pid, comm))
+		return err_set(err, -ESRCH,
+			       "target: no process %d on this host; see `redmem check`", pid);
+	if (fill(pid, out, NULL) == 0)
+		return 0;
+	return err_set(err, -ENOENT,
+		       "target: process %d (%s) is not a redis-server or valkey-server; leave out "
+		       "--pid to "
+		       "find one",
+		       pid, comm);
+}
+
+int target_list(struct server_candidate **list, size_t *count, struct err *err)
+{
+	pid_t *pids;
+	size_t pids_count;
+	int ret = proc_pids(&pids, &pids_count, err);
+
+	*list = NULL;
+	*count = 0;
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < pids_count; i++) {
+		struct server_candidate candidate;
+
+		if (!may_be_server(pids[i]) || fill(pids[i], &candidate, NULL))
+			continue;
+		*list = xrealloc(*list, (*count + 1) * sizeof(**list));
+		(*list)[(*count)++] = candidate;
+	}
+	free(pids);
+	return 0;
+}
+
+int target_only(struct server_candidate *out, struct err *err)
+{
+	struct server_candidate *list;
+	struct buf choice = {};
+	size_t count;
+	int ret = target_list(&list, &count, err);
+
+	if (ret)
+		return ret;
+	if (count == 1) {
+		*out = list[0];
+	} else if (!count) {
+		ret = err_set(err, -ENOENT,
+			      "target: no redis-server or valkey-server found on this host; name "
+			      "one with "
+			      "--pid, -p or -s");
+	} else {
+		for (size_t i = 0; i < count; i++)
+			buf_printf(&choice, "%s--pid %d (%s)", i ? ", " : "", list[i].pid,
+				   list[i].title);
+		ret = err_set(err, -EEXIST, "target: %zu servers on this host, choose one: %s",
+			      count, buf_str(&choice));
+	}
+	buf_free(&choice);
+	free(list);
+	return ret;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The server's program as it is in memory: which mapped file holds `server`,
+ * where it was loaded, which allocator it uses. Found by its symbols, never by a
+ * file name: Debian's redis-server is a link to redis-check-rdb, under ld.so
+ * /proc/PID/exe is the loader, and after an upgrade the file is gone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "redmem/events.h"
+
+struct elf_file;
+struct maps;
+
+enum allocator_kind { ALLOCATOR_UNKNOWN, ALLOCATOR_JEMALLOC, ALLOCATOR_LIBC };
+
+struct image {
+	pid_t pid;
+	char executable[256]; /* path as the server sees it */
+	char file[64]; /* path by which we can open it: /proc/self/fd/N */
+	struct elf_file *module;
+	struct maps *maps; /* as they were when looked at */
+	uint64_t inode; /* inode of the program's file */
+	uint64_t bias; /* added to a symbol's value to get its address */
+	uint64_t server_address; /* of the global `server` */
+	uint32_t server_bytes;
+	bool valkey; /* the symbol table speaks of valkey */
+
+	enum allocator_kind allocator;
+	bool allocator_bundled; /* jemalloc linked into the binary (je_ prefix) */
+	bool can_defrag; /* built with jemalloc's defrag hint */
+	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
+	size_t allocator_ranges;
+	struct redmem_range file_range[REDMEM_FILE_RANGES];
+	size_t file_ranges;
+};
+
+/*
+ * Look at process @pid. -ENOENT when it is no redis-server or valkey-server
+ * (none of its files has `server` and processCommand), -ESRCH when it is gone,
+ * -EACCES without the right to look.
+ */
+int image_open(struct image **out, pid_t pid, struct err *err);
+void image_close(struct image *image);
+
+/* Offset of a function in the image's file, as uprobes want it. */
+bool image_function_offset(const struct image *image, const char *name, unsigned long *offset);
+/* Where the function's code is in the process; false when it or its size is not known. */
+bool image_function_range(const struct image *image, const char *name, struct redmem_range *range);
+/* Read a byte of each place, so that the kernel finds its page in memory when it
+ * puts a probe there. */
+void image_touch(const struct image *image, const unsigned long *offsets, size_t count);

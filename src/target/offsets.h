@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From looks at the server to offsets: which word of its structs is which. Pure;
+ * the looks are taken by calibrate.c. Why each rule is safe, and on which builds
+ * it was tried, is said at the rule.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "redmem/events.h"
+
+/* One look, with what redmem had sent. */
+struct look {
+	const struct redmem_calibration *seen; /* NULL = this look could not be had */
+	const char *command; /* "echo" */
+	unsigned int argc;
+};
+
+struct looks {
+	struct look plain; /* a command with 2 arguments */
+	struct look longer; /* the same client, another number of arguments */
+	struct look script; /* ECHO called by a script of the same client; optional */
+	const __u8 *idle; /* the client while it waits, as many bytes as plain has */
+	__u64 server_address;
+};
+
+/*
+ * Work out @at. What cannot be found stays 0: without script looks the inner
+ * command of scripts, without cmd the command table (names come from argv[0]).
+ * -ENOENT with a reason when argv is not unique or current_client or argc not found.
+ */
+int offsets_solve(struct redmem_offsets *at, const struct looks *looks, struct err *err);
+
+/*
+ * The word of the server struct that is a counter INFO tells: @seen holds, for each
+ * copy of the struct (@bytes long), what INFO said just before and just after. Of
+ * several words that fit every copy the leading one is it: 7.2 also keeps the value
+ * the counter had when the event loop's round began (el_cmd_cnt_start).
+ * Returns its offset, or -ENOENT when none fits or none leads.
+ */
+struct counter_sighting {
+	const __u8 *server;
+	__u64 before, after;
+};
+long offsets_find_counter(const struct counter_sighting *seen, size_t count, size_t bytes);

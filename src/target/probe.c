@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The probe of calibration; see probe.h. */
+#include "target/probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "redmem.skel.h"
+
+void probe_off(struct probe *probe)
+{
+	for (size_t i = 0; i < PROBES_MAX; i++) {
+		bpf_link__destroy(probe->links[i]);
+		probe->links[i] = NULL;
+	}
+}
+
+/* All functions in one link where the kernel can: one RCU wait for all. */
+static int on_multi(struct probe *probe, const unsigned long *offsets, size_t count)
+{
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = offsets, .cnt = count);
+	struct bpf_program *program = probe->bpf->progs.calibrate_multi;
+
+	if (!bpf_program__autoload(program))
+		return -ENOTSUP;
+	probe->links[0] = bpf_program__attach_uprobe_multi(program, probe->image->pid,
+							   probe->image->file, NULL, &opts);
+	return probe->links[0] ? 0 : -errno;
+}
+
+static int on_single(struct probe *probe, const unsigned long *offsets, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		probe->links[i] = bpf_program__attach_uprobe(probe->bpf->progs.calibrate_single,
+							     false, probe->image->pid,
+							     probe->image->file, offsets[i]);
+		if (!probe->links[i])
+			return -errno;
+	}
+	return 0;
+}
+
+int probe_on(struct probe *probe, const char *const *functions, size_t count, struct err *err)
+{
+	const struct image *image = probe->image;
+	unsigned long offsets[PROBES_MAX];
+	size_t found = 0;
+	int ret;
+
+	for (size_t i = 0; i < count; i++)
+		if (image_function_offset(image, functions[i], &offsets[found]))
+			found++;
+	if (!found)
+		return err_set(err, -ENOENT, "calibration: %s has no function %s",
+			       image->executable, functions[0]);
+	image_touch(image, offsets, found);
+	ret = on_multi(probe, offsets, found);
+	if (ret) {
+		probe_off(probe);
+		ret = on_single(probe, offsets, found);
+	}
+	if (!ret)
+		return 0;
+	probe_off(probe);
+	return err_set(err, ret, "calibration: uprobe on %s of process %d: %s; needs CAP_SYS_ADMIN",
+		       functions[0], image->pid, strerror(-ret));
+}
+
+int probe_arm(struct probe *probe, unsigned int slot, struct redmem_calibration *look)
+{
+	uint32_t bytes = probe->image->server_bytes;
+
+	look->armed = 1;
+	look->server_address = probe->image->server_address;
+	look->server_bytes = bytes < CALIBRATION_SERVER_BYTES ? bytes : CALIBRATION_SERVER_BYTES;
+	if (bpf_map_update_elem(bpf_map__fd(probe->bpf->maps.calibration), &slot, look, BPF_ANY))
+		return -errno;
+	__atomic_store_n(&probe->bpf->bss->calibration_slot, slot, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int probe_read(struct probe *probe, unsigned int slot, struct redmem_calibration *look)
+{
+	if (bpf_map_lookup_elem(bpf_map__fd(probe->bpf->maps.calibration), &slot, look))
+		return -errno;
+	return 0;
+}

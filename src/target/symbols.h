@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Code addresses of the server as names: where a CPU sample was. */
+#pragma once
+
+#include <stdint.h>
+
+#include "target/image.h"
+
+struct target_symbols;
+
+/* Never NULL; what cannot be read has no names. Tables are read when first needed. */
+struct target_symbols *target_symbols_open(const struct image *image);
+void target_symbols_close(struct target_symbols *symbols);
+
+/*
+ * Class of a sample: "kernel" when @kernel_ip is not 0, else by the module @user_ip
+ * lies in: "allocator", "server", "libc", "other". *@symbol is the server's or library's
+ * function, "" when not known; the kernel's are not named: reading /proc/kallsyms takes
+ * more CPU than the rest of a watch. Both are valid as long as @symbols.
+ */
+const char *target_symbols_leaf(struct target_symbols *symbols, uint64_t user_ip,
+				uint64_t kernel_ip, const char **symbol);
