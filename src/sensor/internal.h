@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of this room share. */
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "redmem/events.h" /* types of the skeleton's variables */
+
+#include "redmem.skel.h"
+#include "sensor/perf.h"
+#include "sensor/sensor.h"
+
+#define SENSOR_COUNT	    8
+#define SENSOR_CHILDREN_MAX 64
+
+struct sensor_state {
+	bool on;
+	char reason[sizeof(((struct err *)0)->text)];
+};
+
+/* A child seen by the life sensor. */
+struct sensor_child {
+	pid_t pid;
+	int64_t start_ns;
+	uint64_t cow_at_start;
+	int64_t private_bytes, rss_bytes; /* the largest seen */
+	const char *purpose; /* as in fact_child */
+};
+
+struct sensors {
+	struct sensor_config config;
+	struct sensor_resolver resolver;
+	struct redmem_bpf *bpf; /* NULL = none */
+	char no_bpf_reason[sizeof(((struct err *)0)->text)];
+	struct sensor_state state[SENSOR_COUNT];
+	struct ring_buffer *ring;
+	const struct fact_sink *sink; /* while records are taken */
+	int stats_fd; /* keeps the kernel's BPF run-time statistics on */
+
+	struct perf_events *cpu, *fault_minor, *fault_major;
+	struct bpf_link *links[24]; /* tracepoint links of all sensors */
+	size_t link_count;
+	uint64_t minor_period;
+	int64_t minor_last; /* the machine's, at the last tick */
+	int64_t minor_base, major_base; /* the server's when the window began */
+	int64_t minor_total, major_total; /* the newest */
+	int64_t attach_ns, detach_ns;
+	int64_t last_tick_ns;
+
+	struct sensor_child children[SENSOR_CHILDREN_MAX];
+	size_t children_count;
+	uint64_t last_fork_ns;
+	bool target_exited;
+	double own_pause_seconds; /* stalls of redmem's own commands */
+};
+
+/* Switch off @program when the kernel has no tracepoint @name; true when it stays. */
+bool sensor_tracepoint(struct bpf_program *program, const char *name);
+/* Attach a tracepoint program and keep its link. */
+int sensor_attach_link(struct sensors *s, struct bpf_program *program, struct err *err);
+bool sensor_on(const struct sensors *s, const char *id);
+void sensor_off(struct sensors *s, const char *id, const char *reason);
+
+/* Seconds since the start of the watch. */
+double sensor_seconds(const struct sensors *s, int64_t mono_ns);
+
+/* --- profile.c: aggregates to facts --- */
+void profile_drain(struct sensors *s, int map_fd, const struct fact_sink *sink);
+/* Command and inner names, thread and key of @who. Buffers of the result are
+ * valid until the next call. False for redmem's own doings. */
+struct who_names {
+	const char *command, *inner, *thread;
+	struct bytes key;
+};
+bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names);
+
+/* --- records.c: the ring to facts --- */
+int records_take(void *ctx, void *data, size_t size);
+/* A child that was there before the watch. */
+void records_adopt(struct sensors *s, pid_t pid);
+/* Emit a child to s->sink; @end_ns 0 = it lives. */
+void records_child(struct sensors *s, const struct sensor_child *child, int64_t end_ns,
+		   uint64_t cow_now);
+void records_stall(struct sensors *s, const struct redmem_stall *stall, bool running,
+		   struct fact_stall *fact);
+
+/* --- the rows --- */
+extern const struct sensor sensor_cpu, sensor_fault, sensor_loop, sensor_offcpu, sensor_rss,
+	sensor_vm, sensor_reclaim, sensor_life;

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The in-kernel aggregates as facts: pointers and addresses become names here. */
+#include "sensor/internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ctype.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "redis/command.h"
+
+#define BATCH 512
+
+static const char *const event_names[EVENT_KINDS] = {
+	[EVENT_CPU] = "cpu",
+	[EVENT_FAULT_MINOR] = "fault_minor",
+	[EVENT_FAULT_COW] = "fault_cow",
+	[EVENT_FAULT_SWAP] = "fault_swap",
+	[EVENT_FAULT_FILE] = "fault_file",
+	[EVENT_CPU_WAIT] = "cpu_wait",
+	[EVENT_IO_WAIT] = "io_wait",
+	[EVENT_SLEEP] = "sleep",
+	[EVENT_RECLAIM] = "reclaim",
+	[EVENT_COMPACTION] = "compaction",
+};
+
+static bool is_text(const struct redmem_who *who)
+{
+	return who->state == WHO_TEXT || who->state == WHO_PARSING;
+}
+
+/* The first bytes of argv[0], lower case, as far as they are a word; the whole name
+ * when all of them are and a command begins so. */
+static const char *text_command(struct sensors *s, char text[9], uint64_t word)
+{
+	const char *whole;
+
+	memcpy(text, &word, 8);
+	for (size_t i = 0; i < 8; i++) {
+		if (!isalnum((unsigned char)text[i]) && !strchr("._-", text[i]))
+			text[i] = '\0';
+		text[i] = tolower((unsigned char)text[i]);
+	}
+	if (!*text)
+		return "(unknown)"; /* "" would be the event loop */
+	whole = strlen(text) == 8 && s->resolver.whole_name ?
+			s->resolver.whole_name(s->resolver.ctx, text) :
+			NULL;
+	return whole ? whole : text;
+}
+
+/* Name of the command that @word of @who stands for. */
+static const char *command_of(struct sensors *s, const struct redmem_who *who, uint64_t word,
+			      char text[9])
+{
+	const char *name;
+
+	if (is_text(who))
+		return text_command(s, text, word);
+	if (!word)
+		return "";
+	name = s->resolver.command_name ? s->resolver.command_name(s->resolver.ctx, word) : NULL;
+	return name ? name : "(unknown)";
+}
+
+/* A key read from argv[1] before the place was known: right for most commands. */
+static bool key_is_right(struct sensors *s, const struct redmem_who *who,
+			 const struct who_names *names)
+{
+	bool inner = who->key_guessed == KEY_GUESSED_INNER;
+	struct command_key_rule rule;
+
+	if (who->key_guessed == KEY_KNOWN)
+		return true;
+	if (is_text(who)) {
+		rule = command_key_rule(inner ? names->inner : names->command,
+					COMMAND_FIRST_KEY_UNKNOWN);
+		return rule.kind == COMMAND_KEY_INDEX && rule.index == 1;
+	}
+	return !s->resolver.key_is_first_argument ||
+	       s->resolver.key_is_first_argument(s->resolver.ctx,
+						 inner ? who->inner : who->command);
+}
+
+bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names)
+{
+	static char thread[17], outer[9], inner[9];
+
+	*names = (struct who_names){ .command = "", .inner = "", .thread = "" };
+	switch (who->state) {
+	case WHO_OWN:
+		return false;
+	case WHO_THREAD:
+		snprintf(thread, sizeof(thread), "%.16s", who->key);
+		names->thread = thread;
+		return true;
+	case WHO_UNKNOWN:
+		names->command = "(unknown)";
+		return true;
+	case WHO_LOOP:
+		return true;
+	}
+	names->command = command_of(s, who, who->command, outer);
+	if (who->inner)
+		names->inner = command_of(s, who, who->inner, inner);
+	if (who->key_len && key_is_right(s, who, names))
+		names->key = (struct bytes){ who->key, who->key_len };
+	return true;
+}
+
+static const char *wait_symbol(uint64_t syscall_number)
+{
+	static char text[32];
+
+	if (syscall_number >= 0xffffffff)
+		return "";
+	snprintf(text, sizeof(text), "syscall_%llu", (unsigned long long)syscall_number);
+	return text;
+}
+
+static void emit_row(struct sensors *s, const struct redmem_profile_key *key,
+		     const struct redmem_profile_value *value, const struct fact_sink *sink)
+{
+	struct fact fact = { .kind = FACT_PROFILE };
+	struct fact_profile *p = &fact.profile;
+	struct who_names names;
+
+	if (key->event >= EVENT_KINDS || !who_resolve(s, &key->who, &names))
+		return;
+	p->event = event_names[key->event];
+	p->thread = names.thread;
+	p->command = names.command;
+	p->inner = names.inner;
+	p->key = names.key;
+	p->leaf = "";
+	p->symbol = "";
+	if (key->event == EVENT_CPU && s->resolver.leaf)
+		p->leaf =
+			s->resolver.leaf(s->resolver.ctx, key->user_ip, key->kernel_ip, &p->symbol);
+	else if (key->event == EVENT_IO_WAIT)
+		p->symbol = wait_symbol(key->user_ip);
+	p->samples = value->samples;
+	p->events = value->events;
+	p->seconds = NAN;
+	p->t_seconds = sensor_seconds(s, clock_mono_ns());
+	p->class_bytes = FACT_UNKNOWN;
+	/* Scale for events whose start was not seen. */
+	if (value->timed)
+		p->seconds = value->ns / 1e9 * ((double)value->events / value->timed);
+	fact_emit(sink, &fact);
+}
+
+void profile_drain(struct sensors *s, int map_fd, const struct fact_sink *sink)
+{
+	struct redmem_profile_key *keys = xcalloc(BATCH, sizeof(*keys));
+	struct redmem_profile_value *values = xcalloc(BATCH, sizeof(*values));
+	/* Opaque position; large enough for a hash map's (4 bytes) and a key. */
+	struct redmem_profile_key position;
+	bool first = true;
+	int ret = 0;
+
+	while (!ret) {
+		uint32_t count = BATCH;
+
+		ret = bpf_map_lookup_and_delete_batch(map_fd, first ? NULL : &position, &position,
+						      keys, values, &count, NULL);
+		/* -ENOSPC: one bucket holds more than fits; cannot be with this size */
+		if (ret && ret != -ENOENT)
+			break;
+		for (uint32_t i = 0; i < count; i++)
+			emit_row(s, &keys[i], &values[i], sink);
+		first = false;
+	}
+	free(keys);
+	free(values);
+}

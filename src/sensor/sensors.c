@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of sensors and what is common to them: one BPF object, its loading,
+ * the ring, the two profile maps, cost and drops. Adding a sensor: its programs
+ * in bpf/, its row's functions in a file of this room, one row here.
+ */
+#define _GNU_SOURCE 1 /* vasprintf() */
+#include "sensor/internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/kernel.h"
+
+static const struct sensor *const table[SENSOR_COUNT] = {
+	&sensor_cpu, &sensor_fault, &sensor_loop,    &sensor_offcpu,
+	&sensor_rss, &sensor_vm,    &sensor_reclaim, &sensor_life,
+};
+
+static const char *const drop_names[DROP_KINDS] = {
+	[DROP_PROFILE_FULL] = "profile_full",	  [DROP_THREADS_FULL] = "threads_full",
+	[DROP_RING_FULL] = "ring_full",		  [DROP_CLIENT_UNREADABLE] = "client_unreadable",
+	[DROP_KEY_UNREADABLE] = "key_unreadable",
+};
+
+/* The verifier's log comes as one message of many lines; its end says what is wrong. */
+#define MESSAGE_LINES 40
+
+static int libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	enum log_level own = level == LIBBPF_DEBUG ? LOG_DEBUG : LOG_INFO;
+	char *text, *line, *end, *rest;
+	int lines = 0;
+
+	if (vasprintf(&text, format, args) < 0)
+		return 0;
+	end = text + strlen(text);
+	for (line = end; line > text && lines <= MESSAGE_LINES; line--)
+		lines += line[-1] == '\n' && line != end;
+	for (line = strtok_r(line, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		log_msg(own, "%s", line);
+	free(text);
+	return 0;
+}
+
+static void state_off(struct sensor_state *state, const char *reason)
+{
+	state->on = false;
+	snprintf(state->reason, sizeof(state->reason), "%s", reason);
+}
+
+/* Why the kernel refused: the youngest thing the programs cannot do without is
+ * bpf_task_pt_regs() (5.15, dd6e10fbd9fb); asked only now, since asking costs a load. */
+static int load_refused(int code, struct err *err)
+{
+	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) == 0)
+		return err_set(err, -EOPNOTSUPP,
+			       "bpf: this kernel has no bpf_task_pt_regs(); use one of 5.15 or "
+			       "later");
+	return err_set(err, code, "bpf: the kernel refused redmem's programs: %s; -vv shows why",
+		       strerror(-code));
+}
+
+/* Open, let each row switch off what this kernel has not, load. */
+static int load_bpf(struct sensors *s, struct err *err)
+{
+	struct err why = {};
+	int ret;
+
+	s->bpf = redmem_bpf__open();
+	if (!s->bpf)
+		return err_set(err, -errno, "bpf: cannot open the built-in object: %s",
+			       strerror(errno));
+	if (!kernel_has_uprobe_multi())
+		bpf_program__set_autoload(s->bpf->progs.calibrate_multi, false);
+	for (size_t i = 0; i < SENSOR_COUNT; i++) {
+		if (table[i]->probe && table[i]->probe(s, &why) < 0)
+			state_off(&s->state[i], why.text);
+	}
+	ret = redmem_bpf__load(s->bpf);
+	if (ret)
+		return load_refused(ret, err);
+	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.records), records_take, s, NULL);
+	if (!s->ring)
+		return err_set(err, -errno, "bpf: ring buffer: %s", strerror(errno));
+	return 0;
+}
+
+static void close_bpf(struct sensors *s)
+{
+	ring_buffer__free(s->ring);
+	s->ring = NULL;
+	redmem_bpf__destroy(s->bpf);
+	s->bpf = NULL;
+}
+
+/* In a pid namespace of our own the kernel must translate ids for us; the first
+ * one has a fixed inode (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
+#define FIRST_PID_NAMESPACE 0xEFFFFFFCU
+
+static void first_settings(struct sensors *s)
+{
+	struct redmem_settings *settings = &s->bpf->bss->settings;
+	struct stat ns;
+
+	settings->tgid = s->config.pid;
+	settings->page_bytes = s->config.page_bytes;
+	if (stat("/proc/self/ns/pid", &ns) || ns.st_ino == FIRST_PID_NAMESPACE)
+		return;
+	settings->pidns_dev = ns.st_dev;
+	settings->pidns_ino = ns.st_ino;
+}
+
+int sensors_open(struct sensors **out, const struct sensor_config *config, struct err *err)
+{
+	struct sensors *s = xcalloc(1, sizeof(*s));
+	struct err why = {};
+
+	(void)err;
+	s->config = *config;
+	s->stats_fd = -1;
+	for (size_t i = 0; i < SENSOR_COUNT; i++)
+		s->state[i].on = true;
+	libbpf_set_print(libbpf_print);
+	if (config->disabled)
+		err_set(&why, -ECANCELED, "switched off by --no-bpf");
+	else if (!kernel_bpf_usable(&why) && load_bpf(s, &why) == 0)
+		first_settings(s);
+	if (why.code) {
+		close_bpf(s);
+		snprintf(s->no_bpf_reason, sizeof(s->no_bpf_reason), "%s", why.text);
+		for (size_t i = 0; i < SENSOR_COUNT; i++)
+			if (table[i] != &sensor_vm)
+				state_off(&s->state[i], s->no_bpf_reason);
+	}
+	*out = s;
+	return 0;
+}
+
+struct redmem_bpf *sensors_bpf(struct sensors *s)
+{
+	return s->bpf;
+}
+
+struct redmem_settings *sensors_settings(struct sensors *s)
+{
+	return s->bpf ? &s->bpf->bss->settings : NULL;
+}
+
+void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
+			     uint64_t own_client)
+{
+	struct redmem_settings *settings = sensors_settings(s);
+
+	if (!settings)
+		return;
+	settings->attribution = 0; /* while the words change */
+	settings->at = *at;
+	settings->own_client = own_client;
+	__atomic_store_n(&settings->attribution, 1, __ATOMIC_RELEASE);
+}
+
+int sensors_key_rules_fd(const struct sensors *s)
+{
+	return s->bpf ? bpf_map__fd(s->bpf->maps.key_rules) : -1;
+}
+
+void sensors_set_start(struct sensors *s, int64_t start_ns)
+{
+	s->config.start_ns = start_ns;
+}
+
+void sensors_set_resolver(struct sensors *s, const struct sensor_resolver *resolver)
+{
+	s->resolver = *resolver;
+}
+
+void sensors_attach(struct sensors *s)
+{
+	struct err why = {};
+
+	if (s->bpf) {
+		struct redmem_settings *settings = &s->bpf->bss->settings;
+
+		s->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		settings->stall_ns = s->config.stall_threshold_seconds * 1e9;
+	}
+	s->attach_ns = clock_mono_ns();
+	s->last_tick_ns = s->attach_ns;
+	for (size_t i = 0; i < SENSOR_COUNT; i++) {
+		if (s->state[i].on && table[i]->attach && table[i]->attach(s, &why) < 0)
+			state_off(&s->state[i], why.text);
+	}
+}
+
+int sensors_fd(const struct sensors *s)
+{
+	return s->ring ? ring_buffer__epoll_fd(s->ring) : -1;
+}
+
+void sensors_poll(struct sensors *s, const struct fact_sink *sink)
+{
+	if (!s->ring)
+		return;
+	s->sink = sink;
+	ring_buffer__consume(s->ring);
+	s->sink = NULL;
+}
+
+/* The programs write one map while the other is read: switch, then read the one
+ * they left at the tick before, so that none is still at work in it. */
+static void drain_profile(struct sensors *s, const struct fact_sink *sink, bool both)
+{
+	struct redmem_bpf *bpf = s->bpf;
+	uint32_t active = bpf->bss->profile_active;
+	int fds[2] = { bpf_map__fd(bpf->maps.profile_0), bpf_map__fd(bpf->maps.profile_1) };
+
+	profile_drain(s, fds[!active], sink);
+	bpf->bss->profile_active = !active;
+	if (both)
+		profile_drain(s, fds[active], sink);
+}
+
+void sensors_tick(struct sensors *s, const struct fact_sink *sink)
+{
+	sensors_poll(s, sink);
+	if (s->bpf)
+		drain_profile(s, sink, false);
+	for (size_t i = 0; i < SENSOR_COUNT; i++)
+		if (s->state[i].on && table[i]->tick)
+			table[i]->tick(s, sink);
+	s->last_tick_ns = clock_mono_ns();
+}
+
+static void emit_totals(struct sensors *s, const struct fact_sink *sink)
+{
+	const __u64 *totals = s->bpf ? s->bpf->bss->totals : NULL;
+	bool faults = sensor_on(s, "fault");
+	struct fact fact = { .kind = FACT_TOTALS };
+	struct fact_totals *t = &fact.totals;
+
+	t->window_seconds = (s->detach_ns - s->attach_ns) / 1e9;
+	t->minor_faults = faults ? s->minor_total - s->minor_base : FACT_UNKNOWN;
+	t->major_faults = faults ? s->major_total - s->major_base : FACT_UNKNOWN;
+	t->minor_fault_period = faults ? (int64_t)s->minor_period : FACT_UNKNOWN;
+	t->cow_faults = faults ? (int64_t)totals[TOTAL_COW_FAULTS] : FACT_UNKNOWN;
+	t->context_switches =
+		sensor_on(s, "offcpu") ? (int64_t)totals[TOTAL_SWITCHES] : FACT_UNKNOWN;
+	t->cpu_samples = sensor_on(s, "cpu") ? (int64_t)totals[TOTAL_CPU_SAMPLES] : FACT_UNKNOWN;
+	t->huge_collapses =
+		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_COLLAPSES] : FACT_UNKNOWN;
+	t->reclaim_entries =
+		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_RECLAIMS] : FACT_UNKNOWN;
+	fact_emit(sink, &fact);
+}
+
+void sensors_finish(struct sensors *s, const struct fact_sink *sink)
+{
+	struct fact fact = { .kind = FACT_STALL };
+
+	s->detach_ns = clock_mono_ns();
+	for (size_t i = 0; i < SENSOR_COUNT; i++)
+		if (s->state[i].on && table[i]->tick)
+			table[i]->tick(s, sink);
+	if (!s->target_exited && sensors_stall_now(s, &fact.stall))
+		fact_emit(sink, &fact);
+	for (size_t i = SENSOR_COUNT; i-- > 0;)
+		if (table[i]->detach)
+			table[i]->detach(s);
+	for (size_t i = 0; i < s->link_count; i++)
+		bpf_link__destroy(s->links[i]);
+	s->link_count = 0;
+	sensors_poll(s, sink);
+	if (s->bpf)
+		drain_profile(s, sink, true);
+	emit_totals(s, sink);
+}
+
+/* Without any BPF it is not the row that needs mending. */
+static const char *fix_of(const struct sensors *s, const struct sensor *row)
+{
+	if (s->bpf || row == &sensor_vm)
+		return row->fix;
+	return s->config.disabled ? "leave out --no-bpf" :
+				    "run redmem as root on a kernel with BTF (see `redmem check`)";
+}
+
+void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink)
+{
+	for (size_t i = 0; i < SENSOR_COUNT; i++) {
+		const struct sensor_state *state = &s->state[i];
+		struct fact fact = { .kind = FACT_SENSOR };
+		bool blind =
+			table[i]->needs_attribution && s->bpf && !s->bpf->bss->settings.attribution;
+
+		fact.sensor.id = table[i]->id;
+		fact.sensor.on = state->on && !blind;
+		fact.sensor.reason =
+			state->on && blind ? "needs attribution, which is off" : state->reason;
+		fact.sensor.fix = fact.sensor.on ? "" : fix_of(s, table[i]);
+		fact_emit(sink, &fact);
+	}
+}
+
+/* Time the kernel spent in redmem's programs (bpf_prog_info, since 5.8 with
+ * BPF_ENABLE_STATS; it leaves out the way into them). */
+static double bpf_seconds(const struct sensors *s)
+{
+	struct bpf_program *program;
+	uint64_t ns = 0;
+
+	if (s->stats_fd < 0)
+		return NAN;
+	bpf_object__for_each_program(program, s->bpf->obj) {
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_program__fd(program) >= 0 &&
+		    !bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			ns += info.run_time_ns;
+	}
+	return ns / 1e9;
+}
+
+void sensors_cost(const struct sensors *s, struct fact_self *self)
+{
+	static char text[256];
+	size_t len = 0;
+
+	self->bpf_seconds = s->bpf ? bpf_seconds(s) : 0;
+	self->events_total = s->bpf ? (int64_t)s->bpf->bss->totals[TOTAL_EVENTS] : 0;
+	self->drops_total = 0;
+	self->target_pause_seconds += s->own_pause_seconds;
+	text[0] = '\0';
+	for (size_t i = 0; s->bpf && i < DROP_KINDS; i++) {
+		uint64_t count = s->bpf->bss->drops[i];
+
+		self->drops_total += count;
+		if (count && len < sizeof(text))
+			len += snprintf(text + len, sizeof(text) - len, "%s%s=%llu", len ? " " : "",
+					drop_names[i], (unsigned long long)count);
+	}
+	self->drops = text;
+}
+
+void sensors_close(struct sensors *s)
+{
+	if (!s)
+		return;
+	for (size_t i = SENSOR_COUNT; i-- > 0;)
+		if (table[i]->detach)
+			table[i]->detach(s);
+	for (size_t i = 0; i < s->link_count; i++)
+		bpf_link__destroy(s->links[i]);
+	close_bpf(s);
+	if (s->stats_fd >= 0)
+		close(s->stats_fd);
+	free(s);
+}
+
+bool sensors_target_exited(const struct sensors *s)
+{
+	return s->target_exited;
+}
+
+/* --- for the rows ---------------------------------------------------------- */
+
+bool sensor_tracepoint(struct bpf_program *program, const char *name)
+{
+	bool has = kernel_has_tracepoint(name);
+
+	bpf_program__set_autoload(program, has);
+	return has;
+}
+
+int sensor_attach_link(struct sensors *s, struct bpf_program *program, struct err *err)
+{
+	struct bpf_link *link;
+
+	if (!bpf_program__autoload(program))
+		return 0;
+	link = bpf_program__attach(program);
+	if (!link)
+		return err_set(err, -errno, "bpf: attach %s: %s", bpf_program__name(program),
+			       strerror(errno));
+	s->links[s->link_count++] = link;
+	return 0;
+}
+
+bool sensor_on(const struct sensors *s, const char *id)
+{
+	for (size_t i = 0; i < SENSOR_COUNT; i++)
+		if (!strcmp(table[i]->id, id))
+			return s->state[i].on;
+	return false;
+}
+
+void sensor_off(struct sensors *s, const char *id, const char *reason)
+{
+	for (size_t i = 0; i < SENSOR_COUNT; i++)
+		if (!strcmp(table[i]->id, id))
+			state_off(&s->state[i], reason);
+}
+
+double sensor_seconds(const struct sensors *s, int64_t mono_ns)
+{
+	return (mono_ns - s->config.start_ns) / 1e9;
+}
