@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What one row of a profile adds to the charge of a name. */
+#include <math.h>
+#include <string.h>
+
+#include "model/private.h"
+
+/* Counts come from recordings too: never past the end of the type, never back. */
+static void count_add(int64_t *sum, int64_t n)
+{
+	if (n > 0 && *sum != FACT_UNKNOWN && __builtin_add_overflow(*sum, n, sum))
+		*sum = INT64_MAX;
+}
+
+/*
+ * Add @seconds, NAN when not known. A sum is unknown only while nothing in it is
+ * known: rows without a time among others make it a lower bound, and rows alone
+ * without a time must not look like 0.
+ */
+static void seconds_add(double *sum, double seconds)
+{
+	if (!isfinite(seconds))
+		*sum = *sum == 0 ? NAN : *sum;
+	else if (seconds > 0)
+		*sum = isnan(*sum) ? seconds : *sum + seconds;
+}
+
+/* What the row stands for; at least what was seen. */
+static double events_of(const struct fact_profile *fact)
+{
+	if (isfinite(fact->events) && fact->events >= 0)
+		return fact->events;
+	return fact->samples > 0 ? (double)fact->samples : 0;
+}
+
+static void charge_cpu(struct charge *charge, const struct fact_profile *fact)
+{
+	count_add(&charge->cpu_samples, fact->samples);
+	seconds_add(&charge->cpu_seconds, fact->seconds);
+	if (!strcmp(fact->leaf, "allocator"))
+		seconds_add(&charge->allocator_seconds, fact->seconds);
+	else if (!strcmp(fact->leaf, "kernel"))
+		seconds_add(&charge->kernel_seconds, fact->seconds);
+}
+
+static void charge_minor(struct charge *charge, const struct fact_profile *fact)
+{
+	charge->minor_faults += events_of(fact);
+	seconds_add(&charge->fault_seconds, fact->seconds);
+}
+
+static void charge_cow(struct charge *charge, const struct fact_profile *fact)
+{
+	charge->cow_faults += events_of(fact);
+	charge_minor(charge, fact);
+}
+
+static void charge_file(struct charge *charge, const struct fact_profile *fact)
+{
+	count_add(&charge->major_faults, fact->samples);
+	seconds_add(&charge->fault_seconds, fact->seconds);
+}
+
+static void charge_swap(struct charge *charge, const struct fact_profile *fact)
+{
+	count_add(&charge->swap_faults, fact->samples);
+	seconds_add(&charge->swap_fault_seconds, fact->seconds);
+	charge_file(charge, fact);
+}
+
+static void charge_cpu_wait(struct charge *charge, const struct fact_profile *fact)
+{
+	seconds_add(&charge->cpu_wait_seconds, fact->seconds);
+}
+
+static void charge_io_wait(struct charge *charge, const struct fact_profile *fact)
+{
+	seconds_add(&charge->io_wait_seconds, fact->seconds);
+}
+
+static void charge_reclaim(struct charge *charge, const struct fact_profile *fact)
+{
+	seconds_add(&charge->reclaim_seconds, fact->seconds);
+}
+
+/* Other events ("sleep") cost nobody anything. */
+static const struct {
+	const char *event;
+	void (*add)(struct charge *charge, const struct fact_profile *fact);
+} events[] = {
+	{ "cpu", charge_cpu },
+	{ "fault_minor", charge_minor },
+	{ "fault_cow", charge_cow },
+	{ "fault_swap", charge_swap },
+	{ "fault_file", charge_file },
+	{ "cpu_wait", charge_cpu_wait },
+	{ "io_wait", charge_io_wait },
+	{ "reclaim", charge_reclaim },
+	/* The kernel making room in another way. */
+	{ "compaction", charge_reclaim },
+};
+
+void charge_add(struct charge *charge, const struct fact_profile *fact)
+{
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (!strcmp(events[i].event, fact->event))
+			events[i].add(charge, fact);
+}
+
+void charge_merge(struct charge *into, const struct charge *from)
+{
+	count_add(&into->cpu_samples, from->cpu_samples);
+	seconds_add(&into->cpu_seconds, from->cpu_seconds);
+	seconds_add(&into->allocator_seconds, from->allocator_seconds);
+	seconds_add(&into->kernel_seconds, from->kernel_seconds);
+	into->minor_faults += from->minor_faults;
+	into->cow_faults += from->cow_faults;
+	count_add(&into->major_faults, from->major_faults);
+	count_add(&into->swap_faults, from->swap_faults);
+	seconds_add(&into->fault_seconds, from->fault_seconds);
+	seconds_add(&into->swap_fault_seconds, from->swap_fault_seconds);
+	seconds_add(&into->cpu_wait_seconds, from->cpu_wait_seconds);
+	seconds_add(&into->io_wait_seconds, from->io_wait_seconds);
+	seconds_add(&into->reclaim_seconds, from->reclaim_seconds);
+}
+
+static double known(double value)
+{
+	return isnan(value) ? 0 : value;
+}
+
+double charge_seconds(const struct charge *charge)
+{
+	return known(charge->cpu_seconds) + known(charge->fault_seconds);
+}
+
+static double charge_faults(const struct charge *charge)
+{
+	double major = charge->major_faults == FACT_UNKNOWN ? 0 : (double)charge->major_faults;
+
+	return known(charge->minor_faults) + major;
+}
+
+static int falling(double a, double b)
+{
+	return (a < b) - (a > b);
+}
+
+int charge_compare(const struct charge *a, const struct charge *b)
+{
+	int order = falling(charge_seconds(a), charge_seconds(b));
+
+	return order ? order : falling(charge_faults(a), charge_faults(b));
+}
+
+void charge_unknown(struct charge *charge, bool cpu, bool faults)
+{
+	if (cpu && !charge->cpu_samples) {
+		charge->cpu_samples = FACT_UNKNOWN;
+		charge->cpu_seconds = charge->allocator_seconds = charge->kernel_seconds = NAN;
+	}
+	if (faults && charge->minor_faults <= 0 && !charge->major_faults) {
+		charge->minor_faults = charge->cow_faults = NAN;
+		charge->major_faults = charge->swap_faults = FACT_UNKNOWN;
+		charge->fault_seconds = charge->swap_fault_seconds = NAN;
+	}
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ledger: every resident byte on one line, and each parent's lines sum to it
+ * exactly.
+ *
+ * Roots come from the kernel (smaps), what is inside the allocator's memory from
+ * the server and jemalloc. Both meet in one equation: what the allocator holds
+ * (allocated + holes + dirty + muzzy + metadata) against what the kernel backs
+ * (resident + swapped). What the kernel backs beyond that is huge pages, as far
+ * as there are any, and then `unexplained`; what it backs less was never touched:
+ * jemalloc's manual calls stats.resident a maximum for that reason.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/private.h"
+#include "model/server_memory.h"
+
+enum line {
+	LINE_RSS,
+	LINE_ALLOCATED,
+	LINE_DATASET,
+	LINE_HASHTABLE_MAIN,
+	LINE_HASHTABLE_EXPIRES,
+	LINE_HASHTABLE_REHASHING,
+	LINE_CLIENTS_NORMAL,
+	LINE_CLIENTS_REPLICAS,
+	LINE_REPLICATION_BACKLOG,
+	LINE_AOF_BUFFER,
+	LINE_SCRIPTS,
+	LINE_CLUSTER_LINKS,
+	LINE_STARTUP,
+	LINE_OVERHEAD_OTHER,
+	LINE_ALLOCATED_UNCOUNTED,
+	LINE_ALLOCATOR_MEMORY,
+	LINE_SLAB_HOLES,
+	LINE_DIRTY,
+	LINE_MUZZY,
+	LINE_ALLOCATOR_METADATA,
+	LINE_DIRTY_OR_METADATA,
+	LINE_LIBC_FREE,
+	LINE_HUGE_PAGE_EXCESS,
+	LINE_SWAPPED_OUT,
+	LINE_UNTOUCHED,
+	LINE_BINARY,
+	LINE_STACKS,
+	LINE_OTHER_HEAP,
+	LINE_SHARED,
+	LINE_UNEXPLAINED,
+	LINE_SWAP,
+	LINE_SWAP_ALLOCATOR,
+	LINE_SWAP_OTHER,
+	LINES
+};
+
+struct line_kind {
+	const char *id, *parent, *title;
+	int depth;
+	bool always; /* stands there also with 0 bytes */
+};
+
+/* In report order. */
+static const struct line_kind kinds[LINES] = {
+	[LINE_RSS] = { "rss", NULL, "resident memory", 0, true },
+	[LINE_ALLOCATED] = { "allocated", "rss", "allocated by the server", 1, true },
+	[LINE_DATASET] = { "dataset", "allocated", "keys and values", 2, true },
+	[LINE_HASHTABLE_MAIN] = { "hashtable_main", "allocated", "tables of keys", 2, false },
+	[LINE_HASHTABLE_EXPIRES] = { "hashtable_expires", "allocated", "tables of expiry times", 2,
+				     false },
+	[LINE_HASHTABLE_REHASHING] = { "hashtable_rehashing", "allocated",
+				       "old tables while they are resized", 2, false },
+	[LINE_CLIENTS_NORMAL] = { "clients_normal", "allocated", "buffers of clients", 2, false },
+	[LINE_CLIENTS_REPLICAS] = { "clients_replicas", "allocated", "buffers of replicas", 2,
+				    false },
+	[LINE_REPLICATION_BACKLOG] = { "replication_backlog", "allocated", "replication backlog", 2,
+				       false },
+	[LINE_AOF_BUFFER] = { "aof_buffer", "allocated", "buffers of the AOF", 2, false },
+	[LINE_SCRIPTS] = { "scripts", "allocated", "cached scripts and functions", 2, false },
+	[LINE_CLUSTER_LINKS] = { "cluster_links", "allocated", "buffers of the cluster bus", 2,
+				 false },
+	[LINE_STARTUP] = { "startup", "allocated", "the empty server", 2, false },
+	[LINE_OVERHEAD_OTHER] = { "overhead_other", "allocated", "other overhead of the server", 2,
+				  false },
+	[LINE_ALLOCATED_UNCOUNTED] = { "allocated_uncounted", "allocated",
+				       "not in used_memory (Lua, thread caches)", 2, false },
+	[LINE_ALLOCATOR_MEMORY] = { "allocator_memory", "rss",
+				    "allocator, not split without a connection", 1, false },
+	[LINE_SLAB_HOLES] = { "slab_holes", "rss", "holes between allocations", 1, true },
+	[LINE_DIRTY] = { "dirty", "rss", "freed, kept for reuse (dirty)", 1, true },
+	[LINE_MUZZY] = { "muzzy", "rss", "freed, the kernel may take it (muzzy)", 1, false },
+	[LINE_ALLOCATOR_METADATA] = { "allocator_metadata", "rss", "the allocator's own", 1,
+				      false },
+	[LINE_DIRTY_OR_METADATA] = { "dirty_or_metadata", "rss",
+				     "freed and kept, and the allocator's own", 1, false },
+	[LINE_LIBC_FREE] = { "libc_free_and_overhead", "rss",
+			     "freed and overhead, of libc's malloc", 1, false },
+	[LINE_HUGE_PAGE_EXCESS] = { "huge_page_excess", "rss", "unused parts of huge pages", 1,
+				    false },
+	[LINE_SWAPPED_OUT] = { "swapped_out", "rss", "of the above, in swap", 1, false },
+	[LINE_UNTOUCHED] = { "untouched", "rss", "of the above, never touched", 1, false },
+	[LINE_BINARY] = { "binary_and_libraries", "rss", "program and libraries", 1, false },
+	[LINE_STACKS] = { "stacks", "rss", "stacks of threads", 1, false },
+	[LINE_OTHER_HEAP] = { "other_heap", "rss", "heap besides the allocator's", 1, false },
+	[LINE_SHARED] = { "shared", "rss", "shared memory and files", 1, false },
+	[LINE_UNEXPLAINED] = { "unexplained", "rss", "unexplained", 1, true },
+	[LINE_SWAP] = { "swap", NULL, "swapped out", 0, true },
+	[LINE_SWAP_ALLOCATOR] = { "swap_allocator", "swap", "of the allocator", 1, false },
+	[LINE_SWAP_OTHER] = { "swap_other", "swap", "of the rest", 1, false },
+};
+
+struct draft {
+	struct ledger_line line[LINES];
+	bool set[LINES];
+};
+
+static void set(struct draft *d, enum line line, int64_t bytes, enum basis basis)
+{
+	if (!bytes && !kinds[line].always)
+		return;
+	d->set[line] = true;
+	d->line[line].bytes = bytes;
+	d->line[line].basis = basis;
+}
+
+static void give_back(struct draft *d, enum line line, const char *action, int64_t bytes)
+{
+	struct ledger_line *l = &d->line[line];
+
+	if (d->set[line] && bytes > 0 && l->reclaim_count < RECLAIM_MAX)
+		l->reclaim[l->reclaim_count++] = (struct reclaim){ action, bytes };
+}
+
+static int64_t bytes_of(const struct draft *d, enum line line)
+{
+	return d->set[line] ? d->line[line].bytes : 0;
+}
+
+static int64_t known(int64_t bytes)
+{
+	return bytes == FACT_UNKNOWN ? 0 : bytes;
+}
+
+static void set_known(struct draft *d, enum line line, int64_t bytes, enum basis basis)
+{
+	if (bytes != FACT_UNKNOWN)
+		set(d, line, bytes, basis);
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* --- inside `allocated` --------------------------------------------------- */
+
+static const enum line part_line[PARTS] = {
+	[PART_HASHTABLE_MAIN] = LINE_HASHTABLE_MAIN,
+	[PART_HASHTABLE_EXPIRES] = LINE_HASHTABLE_EXPIRES,
+	[PART_HASHTABLE_REHASHING] = LINE_HASHTABLE_REHASHING,
+	[PART_CLIENTS_NORMAL] = LINE_CLIENTS_NORMAL,
+	[PART_CLIENTS_REPLICAS] = LINE_CLIENTS_REPLICAS,
+	[PART_REPLICATION_BACKLOG] = LINE_REPLICATION_BACKLOG,
+	[PART_AOF_BUFFER] = LINE_AOF_BUFFER,
+	[PART_SCRIPTS] = LINE_SCRIPTS,
+	[PART_CLUSTER_LINKS] = LINE_CLUSTER_LINKS,
+	[PART_STARTUP] = LINE_STARTUP,
+};
+
+/*
+ * used_memory = dataset + overhead, as the server has it; beside it what it does
+ * not count. When the allocator's number, being older, is the smaller one, the
+ * difference comes off the dataset, which is a remainder anyway.
+ */
+static void split_allocated(struct draft *d, const struct server_memory *s, int64_t allocated)
+{
+	int64_t dataset = s->used - known(s->overhead), uncounted = allocated - s->used;
+	int64_t other = known(s->overhead), lag;
+
+	for (int i = 0; i < PARTS; i++) {
+		other -= known(s->part[i]);
+		set_known(d, part_line[i], s->part[i], s->basis);
+	}
+	if (dataset < 0) { /* the overhead was estimated too high */
+		other += dataset;
+		dataset = 0;
+	}
+	lag = uncounted < 0 ? smaller(-uncounted, dataset) : 0;
+	set(d, LINE_DATASET, dataset - lag, lag ? BASIS_DERIVED : s->basis);
+	set(d, LINE_OVERHEAD_OTHER, other, BASIS_DERIVED);
+	set(d, LINE_ALLOCATED_UNCOUNTED, uncounted + lag, BASIS_DERIVED);
+	set(d, LINE_ALLOCATED, allocated, s->basis);
+}
+
+/* --- the allocator's memory ----------------------------------------------- */
+
+/* What the kernel backs against what the allocator holds, @held. */
+static void balance(struct draft *d, const struct mapping_sum *memory, int64_t held)
+{
+	int64_t swap = known(memory->swap_bytes);
+	int64_t beyond = memory->rss_bytes + swap - held;
+
+	set(d, LINE_SWAPPED_OUT, -swap, BASIS_EXACT);
+	if (beyond < 0)
+		set(d, LINE_UNTOUCHED, beyond, BASIS_DERIVED);
+	else
+		set(d, LINE_HUGE_PAGE_EXCESS, smaller(beyond, known(memory->anon_huge_bytes)),
+		    BASIS_DERIVED);
+}
+
+static void split_jemalloc(struct draft *d, const struct server_memory *s,
+			   const struct mapping_sum *memory)
+{
+	int64_t holes = s->active - s->allocated;
+
+	split_allocated(d, s, s->allocated);
+	set(d, LINE_SLAB_HOLES, holes, s->basis);
+	set_known(d, LINE_DIRTY, s->dirty, s->basis);
+	set_known(d, LINE_MUZZY, s->muzzy, s->basis);
+	set_known(d, LINE_ALLOCATOR_METADATA, s->metadata, s->basis);
+	set_known(d, LINE_DIRTY_OR_METADATA, s->dirty_or_metadata, s->basis);
+	balance(d, memory,
+		s->active + known(s->dirty) + known(s->muzzy) + known(s->metadata) +
+			known(s->dirty_or_metadata));
+}
+
+/* libc says nothing about itself: what is beyond used_memory is one line. */
+static void split_libc(struct draft *d, const struct server_memory *s,
+		       const struct mapping_sum *anonymous, const struct mapping_sum *heap)
+{
+	int64_t swap = known(anonymous->swap_bytes) + known(heap->swap_bytes);
+	int64_t beyond = anonymous->rss_bytes + heap->rss_bytes + swap - s->used;
+
+	split_allocated(d, s, s->used);
+	set(d, LINE_SWAPPED_OUT, -swap, BASIS_EXACT);
+	set(d, beyond < 0 ? LINE_UNTOUCHED : LINE_LIBC_FREE, beyond, BASIS_DERIVED);
+}
+
+/* What would give a line back. Only lines somebody may want back name anything. */
+static void set_reclaim(struct draft *d, const struct model *m, const struct server_memory *s)
+{
+	int64_t holes = bytes_of(d, LINE_SLAB_HOLES);
+	int64_t huge = bytes_of(d, LINE_HUGE_PAGE_EXCESS);
+
+	/* Defrag moves what is in slabs of small classes, and nothing else. */
+	if (m->target.can_defrag && s->small_holes != FACT_UNKNOWN && s->small_holes > 0)
+		give_back(d, LINE_SLAB_HOLES, "defrag", smaller(holes, s->small_holes));
+	else
+		give_back(d, LINE_SLAB_HOLES, "restart", holes);
+	give_back(d, LINE_DIRTY, "purge", bytes_of(d, LINE_DIRTY));
+	give_back(d, LINE_MUZZY, "purge", bytes_of(d, LINE_MUZZY));
+	give_back(d, LINE_HUGE_PAGE_EXCESS, "thp", huge);
+	give_back(d, LINE_HUGE_PAGE_EXCESS, "restart", huge);
+	for (int i = 0; i < LINES; i++)
+		if (kinds[i].parent && !d->line[i].reclaim_count)
+			give_back(d, (enum line)i, "none", d->line[i].bytes);
+}
+
+/* --- all of it ------------------------------------------------------------ */
+
+static void set_allocator(struct draft *d, const struct model *m, const struct server_memory *s,
+			  bool known_inside)
+{
+	struct mapping_sum memory, heap;
+
+	mapping_sum(m, "allocator", &memory);
+	mapping_sum(m, "heap", &heap);
+	if (known_inside && !s->jemalloc) {
+		split_libc(d, s, &memory, &heap);
+		return;
+	}
+	if (known_inside)
+		split_jemalloc(d, s, &memory);
+	else
+		set(d, LINE_ALLOCATOR_MEMORY, memory.rss_bytes, BASIS_EXACT);
+	set(d, LINE_OTHER_HEAP, heap.rss_bytes, BASIS_EXACT);
+}
+
+static void set_other_memory(struct draft *d, const struct model *m)
+{
+	struct mapping_sum binary, stacks, shared, file, kernel;
+
+	mapping_sum(m, "binary", &binary);
+	mapping_sum(m, "stacks", &stacks);
+	mapping_sum(m, "shared", &shared);
+	mapping_sum(m, "file", &file);
+	mapping_sum(m, "kernel", &kernel);
+	set(d, LINE_BINARY, binary.rss_bytes, BASIS_EXACT);
+	set(d, LINE_STACKS, stacks.rss_bytes, BASIS_EXACT);
+	set(d, LINE_SHARED, shared.rss_bytes + file.rss_bytes + kernel.rss_bytes, BASIS_EXACT);
+}
+
+static void set_unexplained(struct draft *d)
+{
+	int64_t rest = bytes_of(d, LINE_RSS);
+
+	for (int i = 0; i < LINES; i++)
+		if (d->set[i] && kinds[i].parent && !strcmp(kinds[i].parent, "rss"))
+			rest -= d->line[i].bytes;
+	set(d, LINE_UNEXPLAINED, rest, BASIS_DERIVED);
+}
+
+static void set_swap(struct draft *d, const struct model *m, int64_t swap)
+{
+	struct mapping_sum memory;
+
+	set(d, LINE_SWAP, swap, BASIS_EXACT);
+	if (swap == FACT_UNKNOWN)
+		return;
+	mapping_sum(m, "allocator", &memory);
+	set(d, LINE_SWAP_ALLOCATOR, memory.swap_bytes, BASIS_EXACT);
+	set(d, LINE_SWAP_OTHER, swap - memory.swap_bytes, BASIS_EXACT);
+}
+
+static void write_lines(struct ledger *ledger, const struct draft *d)
+{
+	ledger->lines = xcalloc(LINES, sizeof(*ledger->lines));
+	for (int i = 0; i < LINES; i++) {
+		struct ledger_line *line;
+
+		if (!d->set[i])
+			continue;
+		line = &ledger->lines[ledger->count++];
+		*line = d->line[i];
+		line->id = kinds[i].id;
+		line->parent = kinds[i].parent;
+		line->title = kinds[i].title;
+		line->depth = kinds[i].depth;
+	}
+}
+
+void ledger_build(struct model *m)
+{
+	struct draft d = { 0 };
+	struct server_memory s;
+	struct mapping_sum all;
+	bool known_inside;
+
+	if (!mapping_sum(m, NULL, &all) || all.rss_bytes == FACT_UNKNOWN)
+		return;
+	known_inside = server_memory_gather(m, &s);
+	set(&d, LINE_RSS, all.rss_bytes, BASIS_EXACT);
+	set_allocator(&d, m, &s, known_inside);
+	set_other_memory(&d, m);
+	set_unexplained(&d);
+	set_swap(&d, m, all.swap_bytes);
+	set_reclaim(&d, m, &s);
+	write_lines(&m->ledger, &d);
+}
+
+const struct ledger_line *ledger_find(const struct ledger *ledger, const char *id)
+{
+	for (size_t i = 0; i < ledger->count; i++)
+		if (!strcmp(ledger->lines[i].id, id))
+			return &ledger->lines[i];
+	return NULL;
+}
+
+int64_t ledger_bytes(const struct ledger *ledger, const char *id)
+{
+	const struct ledger_line *line = ledger_find(ledger, id);
+
+	return line ? line->bytes : FACT_UNKNOWN;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The model's life: empty, fed (take.c), finished, read, freed. Subjects of
+ * their own have their own files: timeline, profile, commandstats, ledger.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fact/shape.h"
+#include "model/private.h"
+
+/* The server stamps its slow log in whole seconds, by its own clock. */
+#define SLOWLOG_SLACK_SECONDS 1.0
+
+const char *basis_name(enum basis basis)
+{
+	static const char *const names[] = {
+		[BASIS_EXACT] = "exact",
+		[BASIS_SAMPLED] = "sampled",
+		[BASIS_DERIVED] = "derived",
+	};
+
+	return names[basis];
+}
+
+void *array_grow(void *array, size_t count, size_t size)
+{
+	if (!(count & (count - 1))) /* 0 or a power of two: full */
+		array = xrealloc(array, (count ? 2 * count : 1) * size);
+	memset((char *)array + count * size, 0, size);
+	return array;
+}
+
+/* What never comes is unknown, not 0. */
+static void set_unknown(struct model *m)
+{
+	struct fact unknown;
+
+	fact_clear(&unknown, FACT_SESSION);
+	m->session = unknown.session;
+	fact_clear(&unknown, FACT_TARGET);
+	m->target = unknown.target;
+	fact_clear(&unknown, FACT_HOST);
+	m->host_start = m->host_end = unknown.host;
+	fact_clear(&unknown, FACT_TOTALS);
+	m->totals = unknown.totals;
+	fact_clear(&unknown, FACT_SELF);
+	m->self = unknown.self;
+	m->duration_seconds = NAN;
+}
+
+struct model *model_new(void)
+{
+	struct model *m = xcalloc(1, sizeof(*m));
+
+	set_unknown(m);
+	m->config = info_parse_pairs("");
+	m->priv = xcalloc(1, sizeof(*m->priv));
+	m->priv->keep = keep_new();
+	m->priv->profile = profile_new();
+	m->priv->own_calls = info_parse_pairs("");
+	return m;
+}
+
+static void private_free(struct model_private *p)
+{
+	free(p->samples);
+	info_free(p->own_calls);
+	profile_free(p->profile);
+	keep_free(p->keep);
+	free(p);
+}
+
+void model_free(struct model *m)
+{
+	if (!m)
+		return;
+	if (m->info_start != m->info_end)
+		info_free(m->info_start);
+	info_free(m->info_end);
+	info_free(m->memory_stats);
+	info_free(m->config);
+	malloc_stats_free(m->malloc_stats);
+	free(m->timeline);
+	free(m->ledger.lines);
+	free(m->commands);
+	free(m->prefixes);
+	free(m->threads);
+	free(m->stalls);
+	free(m->children);
+	free(m->keys);
+	free(m->slowlog);
+	free(m->latency);
+	free(m->life);
+	free(m->sensors);
+	free(m->rss_moves);
+	free(m->mappings);
+	private_free(m->priv);
+	free(m);
+}
+
+/* --- finishing ---------------------------------------------------------- */
+
+/* The sensors' window where there is one, else redmem's own, else up to the last tick. */
+static double duration(const struct model *m)
+{
+	double last = NAN;
+
+	if (isfinite(m->totals.window_seconds))
+		return m->totals.window_seconds;
+	if (isfinite(m->self.window_seconds))
+		return m->self.window_seconds;
+	for (size_t i = 0; i < m->timeline_count; i++)
+		last = fmax(last, m->timeline[i].host.t_seconds); /* ignores NAN */
+	return last;
+}
+
+static int compare_stalls(const void *a, const void *b)
+{
+	const struct fact_stall *x = &((const struct stall_row *)a)->stall;
+	const struct fact_stall *y = &((const struct stall_row *)b)->stall;
+
+	if (x->duration_seconds != y->duration_seconds)
+		return (x->duration_seconds < y->duration_seconds) -
+		       (x->duration_seconds > y->duration_seconds);
+	return (x->t_seconds > y->t_seconds) - (x->t_seconds < y->t_seconds);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct fact_key *x = &((const struct key_row *)a)->key;
+	const struct fact_key *y = &((const struct key_row *)b)->key;
+
+	return (x->bytes < y->bytes) - (x->bytes > y->bytes);
+}
+
+/* qsort() must not be given NULL, not even with nothing to sort. */
+static void sort(void *array, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+	if (count)
+		qsort(array, count, size, compare);
+}
+
+/* Drop slow log entries from before and after the watch. */
+static void slowlog_finish(struct model *m)
+{
+	double start = (double)m->session.wall_start_ns / 1e9;
+	size_t kept = 0;
+
+	if (m->session.wall_start_ns == FACT_UNKNOWN || isnan(m->duration_seconds))
+		return;
+	for (size_t i = 0; i < m->slowlog_count; i++) {
+		double t = (double)m->slowlog[i].entry.unix_seconds;
+
+		if (t >= start - SLOWLOG_SLACK_SECONDS &&
+		    t <= start + m->duration_seconds + SLOWLOG_SLACK_SECONDS)
+			m->slowlog[kept++] = m->slowlog[i];
+	}
+	m->slowlog_count = kept;
+}
+
+void model_finish(struct model *m)
+{
+	m->duration_seconds = duration(m);
+	/* Of an allocator that has no such statistics nothing was to be understood. */
+	m->malloc_stats_not_understood = m->priv->malloc_stats_refused && !m->malloc_stats &&
+					 !strncmp(m->target.allocator, "jemalloc", 8);
+	timeline_finish(m);
+	commandstats_check(m);
+	profile_finish(m);
+	sort(m->stalls, m->stalls_count, sizeof(*m->stalls), compare_stalls);
+	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
+	slowlog_finish(m);
+	ledger_build(m);
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+const char *model_config(const struct model *m, const char *name)
+{
+	return info_get(m->config, name);
+}
+
+int64_t model_info_end(const struct model *m, const char *field)
+{
+	return info_int(m->info_end, field);
+}
+
+int64_t model_info_start(const struct model *m, const char *field)
+{
+	return info_int(m->info_start, field);
+}
+
+int64_t model_info_delta(const struct model *m, const char *field)
+{
+	int64_t start = model_info_start(m, field), end = model_info_end(m, field);
+
+	/* One reply is no window. */
+	if (m->priv->info_replies < 2 || start < 0 || end < start)
+		return FACT_UNKNOWN;
+	return end - start;
+}
+
+bool model_sensor_on(const struct model *m, const char *id)
+{
+	for (size_t i = 0; i < m->sensors_count; i++)
+		if (!strcmp(m->sensors[i].sensor.id, id))
+			return m->sensors[i].sensor.on;
+	return false;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The model: everything known about one watch, as plain data. Facts go in
+ * through model_take(); model_finish() derives what needs all of them; rules and
+ * reports read the struct. No I/O, no clock.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "fact/fact.h"
+#include "redis/info.h"
+#include "redis/malloc_stats.h"
+
+enum basis { BASIS_EXACT, BASIS_SAMPLED, BASIS_DERIVED };
+const char *basis_name(enum basis basis);
+
+/* --- timeline ---------------------------------------------------------- */
+
+/* One row a tick: the host's word and, when it answered, the server's. */
+struct timeline_row {
+	struct fact_tick host; /* no strings inside: a plain copy */
+	int64_t used_memory_bytes; /* FACT_UNKNOWN when the server did not answer */
+	int64_t commands_total;
+	int64_t evicted_keys_total;
+	int64_t expired_keys_total;
+	int64_t connected_clients;
+};
+
+/* --- ledger ------------------------------------------------------------ */
+
+#define RECLAIM_MAX 4
+struct reclaim {
+	const char *action; /* "defrag", "purge", "thp", "restart", "none" (static) */
+	int64_t bytes;
+};
+
+/* One line. Children's bytes sum to their parent's exactly. A contra line
+ * ("swapped_out", "untouched") is negative: memory the server counts that is
+ * not resident. */
+struct ledger_line {
+	const char *id; /* static: "rss", "swap", "allocated", "dataset", ... */
+	const char *parent; /* id of the parent, NULL for a root */
+	const char *title; /* a few words for people, static */
+	int depth; /* 0 for roots */
+	int64_t bytes;
+	enum basis basis;
+	struct reclaim reclaim[RECLAIM_MAX];
+	size_t reclaim_count;
+};
+
+struct ledger {
+	struct ledger_line *lines; /* parents before children, in report order */
+	size_t count;
+};
+
+/* The line with that id, or NULL. */
+const struct ledger_line *ledger_find(const struct ledger *ledger, const char *id);
+/* Its bytes, or FACT_UNKNOWN. */
+int64_t ledger_bytes(const struct ledger *ledger, const char *id);
+
+/* --- profiles ---------------------------------------------------------- */
+
+/*
+ * What is charged to one name (a command, a prefix or a thread). What a sensor
+ * that was off could not see is NAN or FACT_UNKNOWN; seconds of events that were
+ * seen but not timed are NAN.
+ */
+struct charge {
+	int64_t cpu_samples;
+	double cpu_seconds;
+	double allocator_seconds; /* part of cpu_seconds with the leaf in the allocator */
+	double kernel_seconds; /* part of cpu_seconds in the kernel */
+	double minor_faults; /* estimates: samples x period */
+	double cow_faults; /* part of minor_faults */
+	int64_t major_faults; /* exact: every one is seen */
+	int64_t swap_faults; /* part of major_faults */
+	double fault_seconds; /* time inside faults, all kinds */
+	double swap_fault_seconds;
+	double cpu_wait_seconds;
+	double io_wait_seconds;
+	double reclaim_seconds; /* with compaction */
+};
+
+struct command_row {
+	char *command; /* "" = no command: event loop, cron, clients' I/O */
+	int64_t calls_total; /* commandstats over the window without redmem's own; FACT_UNKNOWN */
+	double usec_total; /* commandstats; NAN */
+	struct charge charge;
+};
+
+struct prefix_row {
+	char *prefix; /* folded: "user:*:profile" */
+	size_t prefix_len; /* may hold any byte */
+	char *example; /* one key seen, with its length */
+	size_t example_len;
+	char *top_command; /* the command with most of its charge, "" */
+	struct charge charge;
+};
+
+struct thread_row {
+	char *thread; /* "main", "bio_lazy_free", ... */
+	struct charge charge;
+};
+
+struct stall_row {
+	struct fact_stall stall; /* its strings point into the model's own copies */
+};
+
+struct child_row {
+	struct fact_child child;
+};
+
+struct key_row {
+	struct fact_key key;
+};
+
+struct slowlog_row {
+	struct fact_slowlog entry;
+};
+
+struct latency_row {
+	struct fact_latency event;
+};
+
+struct life_row {
+	struct fact_life life;
+};
+
+struct sensor_row {
+	struct fact_sensor sensor;
+};
+
+struct rss_move_row {
+	struct fact_rss_move move;
+};
+
+struct mapping_row {
+	struct fact_mapping mapping;
+};
+
+/* --- the whole ---------------------------------------------------------- */
+
+/* Arrays are `count` long. All strings belong to the model. */
+struct model {
+	struct fact_session session;
+	struct fact_target target;
+	struct fact_host host_start, host_end; /* equal when only one came */
+	bool have_host;
+	struct fact_totals totals;
+	bool have_totals;
+	struct fact_self self;
+	bool have_self;
+
+	struct info *info_start, *info_end; /* NULL when the server never answered */
+	struct info *memory_stats; /* "name value" pairs; NULL */
+	struct malloc_stats *malloc_stats; /* parsed, NULL when absent or not understood */
+	bool malloc_stats_not_understood;
+	struct info *config; /* CONFIG GET pairs seen; never NULL */
+
+	struct timeline_row *timeline;
+	size_t timeline_count;
+	struct ledger ledger; /* empty when smaps could not be read */
+	struct command_row *commands; /* by cpu_seconds + fault_seconds, falling */
+	size_t commands_count;
+	struct prefix_row *prefixes; /* same order */
+	size_t prefixes_count;
+	struct thread_row *threads;
+	size_t threads_count;
+	struct stall_row *stalls; /* by duration, falling */
+	size_t stalls_count;
+	struct child_row *children;
+	size_t children_count;
+	struct key_row *keys; /* by bytes, falling */
+	size_t keys_count;
+	struct slowlog_row *slowlog; /* only entries of the window */
+	size_t slowlog_count;
+	struct latency_row *latency;
+	size_t latency_count;
+	struct life_row *life;
+	size_t life_count;
+	struct sensor_row *sensors;
+	size_t sensors_count;
+	struct rss_move_row *rss_moves;
+	size_t rss_moves_count;
+	struct mapping_row *mappings; /* all phases; "end" is what the ledger used */
+	size_t mappings_count;
+
+	double duration_seconds; /* of the watch */
+	struct model_private *priv; /* interned strings and lookup tables */
+};
+
+struct model *model_new(void);
+void model_take(struct model *m, const struct fact *fact);
+/* The model as a sink for facts. */
+struct fact_sink model_sink(struct model *m);
+/* Sort, fold prefixes, subtract, build the ledger. Call once, after the last fact. */
+void model_finish(struct model *m);
+void model_free(struct model *m);
+
+/* Value of a config parameter, or NULL when not seen. */
+const char *model_config(const struct model *m, const char *name);
+/* Integer from the last INFO / first INFO, FACT_UNKNOWN when absent. */
+int64_t model_info_end(const struct model *m, const char *field);
+int64_t model_info_start(const struct model *m, const char *field);
+/* end - start of a counter, FACT_UNKNOWN when either is missing or it went back. */
+int64_t model_info_delta(const struct model *m, const char *field);
+/* Is that sensor on? False also when it is not in the table. */
+bool model_sensor_on(const struct model *m, const char *id);
+/* Sum of a mapping class of the server in the last phase; FACT_UNKNOWN when none. */
+int64_t model_mapping_rss(const struct model *m, const char *class_name);
+
+/*
+ * Fold the varying segments of a key: segments are split at ':', '.', '/', '-',
+ * '_', '|', '{', '}', '#'; one that is digits, hex of 6 or more with a digit, a
+ * UUID, an e-mail address, holds bytes that are not printable, or is longer than
+ * 32 becomes "*". Digits at the end of a segment become "*" too ("item42" is
+ * "item*"). Runs of "*" joined by one separator stay ("user:*:*"). At most 128
+ * bytes are appended, the last of a longer one being "*".
+ */
+void prefix_fold(struct buf *out, const void *key, size_t len);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keys folded to prefixes: "user:1042:profile" becomes "user:*:profile", so that
+ * a million keys of one family stand in one row. The rules are in model.h; here
+ * they are a walk over the segments between separators.
+ */
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "model/model.h"
+
+#define PREFIX_MAX	 128 /* bytes of a prefix; the rest becomes "*" */
+#define SEGMENT_MAX	 32 /* a longer segment is an identifier, not a name */
+#define HEX_MIN		 6 /* shorter hex ("cafe", "add") is more often a word */
+#define UUID_LEN	 36
+#define EMAIL_LOCAL_MAX	 64 /* RFC 5321, 4.5.3.1.1 */
+#define EMAIL_DOMAIN_MAX 255 /* RFC 5321, 4.5.3.1.2 */
+
+static bool is_separator(char c)
+{
+	return c && strchr(":./-_|{}#", c);
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool is_alnum(char c)
+{
+	return isascii((unsigned char)c) && isalnum((unsigned char)c);
+}
+
+/* Length of the UUID (8-4-4-4-12) that fills a segment from here, or 0. */
+static size_t uuid_length(const char *text, size_t len)
+{
+	if (len < UUID_LEN || (len > UUID_LEN && !is_separator(text[UUID_LEN])))
+		return 0;
+	for (size_t i = 0; i < UUID_LEN; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? text[i] != '-' : !is_hex(text[i]))
+			return 0;
+	}
+	return UUID_LEN;
+}
+
+/* Length of the e-mail address that starts here, or 0. It may hold separators. */
+static size_t email_length(const char *text, size_t len)
+{
+	size_t at = 0, end;
+	bool dot = false;
+
+	while (at < len && at < EMAIL_LOCAL_MAX &&
+	       (is_alnum(text[at]) || (text[at] && strchr("._%+-", text[at]))))
+		at++;
+	if (at == 0 || at == len || text[at] != '@')
+		return 0;
+	for (end = at + 1; end < len && end - at <= EMAIL_DOMAIN_MAX; end++) {
+		if (!is_alnum(text[end]) && text[end] != '.' && text[end] != '-')
+			break;
+		dot |= text[end] == '.' && end > at + 1;
+	}
+	while (end > at + 1 && !is_alnum(text[end - 1]))
+		end--;
+	return dot && end > at + 1 ? end : 0;
+}
+
+static bool is_identifier(const char *segment, size_t len)
+{
+	size_t digits = 0, hex = 0;
+
+	if (len > SEGMENT_MAX || !utf8_is_plain(segment, len))
+		return true;
+	for (size_t i = 0; i < len; i++) {
+		digits += is_digit(segment[i]);
+		hex += is_hex(segment[i]);
+	}
+	return digits == len || (hex == len && len >= HEX_MIN && digits);
+}
+
+/* Append what a segment folds to. */
+static void fold_segment(struct buf *out, const char *segment, size_t len)
+{
+	size_t name = len;
+
+	if (is_identifier(segment, len)) {
+		buf_putc(out, '*');
+		return;
+	}
+	while (name && is_digit(segment[name - 1]))
+		name--;
+	buf_add(out, segment, name);
+	if (name < len)
+		buf_putc(out, '*');
+}
+
+/* Fold what starts at @text up to the next separator; the bytes of the key used. */
+static size_t fold_next(struct buf *out, const char *text, size_t len)
+{
+	size_t used = uuid_length(text, len);
+
+	if (!used)
+		used = email_length(text, len);
+	if (used) {
+		buf_putc(out, '*');
+		return used;
+	}
+	while (used < len && !is_separator(text[used]))
+		used++;
+	fold_segment(out, text, used);
+	return used;
+}
+
+void prefix_fold(struct buf *out, const void *key, size_t len)
+{
+	const char *text = key;
+	struct buf segment = { 0 };
+	size_t before = out->len, at = 0;
+
+	buf_add(out, "", 0); /* "" also for an empty key, never NULL */
+	while (at < len) {
+		buf_clear(&segment);
+		if (is_separator(text[at]))
+			buf_putc(&segment, text[at++]);
+		else
+			at += fold_next(&segment, text + at, len - at);
+		/* Room for the "*" that stands for the rest stays free. */
+		if (out->len - before + segment.len >= PREFIX_MAX) {
+			buf_putc(out, '*');
+			break;
+		}
+		buf_add(out, segment.data, segment.len);
+	}
+	buf_free(&segment);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of this room share, and nobody else sees. */
+#pragma once
+
+#include "model/keep.h"
+#include "model/model.h"
+
+struct profile;
+struct server_sample;
+
+struct model_private {
+	struct keep *keep;
+	struct profile *profile; /* charges while facts come in */
+	struct server_sample *samples; /* INFO of the ticks, for the timeline */
+	size_t samples_count;
+	struct info *own_calls; /* command -> calls of redmem itself */
+	int64_t info_replies;
+	bool info_start_full; /* info_start is of phase "start": it has commandstats */
+	bool commandstats_usable; /* set by commandstats_check() */
+	bool malloc_stats_refused; /* one came that could not be parsed */
+	const char *memory_stats_phase; /* kept; NULL when none came */
+	const char *malloc_stats_phase;
+};
+
+/* @array with room for one more element behind @count, zeroed there. Grows in
+ * powers of two, so the capacity need not be kept. */
+void *array_grow(void *array, size_t count, size_t size);
+
+/* --- timeline.c --- */
+void timeline_add_tick(struct model *m, const struct fact_tick *tick);
+void timeline_add_info(struct model *m, double t_seconds, const struct info *info);
+void timeline_finish(struct model *m);
+
+/* --- profile.c: charges while facts come in --- */
+struct profile *profile_new(void);
+void profile_free(struct profile *profile);
+void profile_add(struct profile *profile, const struct fact_profile *fact);
+/* Make the rows of commands, prefixes and threads, sorted. */
+void profile_finish(struct model *m);
+
+/* --- charge.c --- */
+void charge_add(struct charge *charge, const struct fact_profile *fact);
+void charge_merge(struct charge *into, const struct charge *from);
+/* CPU and fault seconds, as far as known: what rows are ranked by. */
+double charge_seconds(const struct charge *charge);
+/* Compare two charges for a falling order: seconds, then faults. */
+int charge_compare(const struct charge *a, const struct charge *b);
+/* Set to unknown what is 0 only because a sensor was off. */
+void charge_unknown(struct charge *charge, bool cpu, bool faults);
+
+/* --- commandstats.c --- */
+struct commandstat {
+	const char *command; /* lives as long as the model's info_end */
+	int64_t calls_total; /* FACT_UNKNOWN */
+	double usec_total; /* NAN */
+};
+/* See whether both ends of the window can be compared. Before the other two. */
+void commandstats_check(struct model *m);
+/* What the server counted for a command over the window, without redmem's own. */
+struct commandstat commandstats_of(const struct model *m, const char *command);
+/* Hand each command with calls in the window to @each. */
+void commandstats_each(const struct model *m, void (*each)(void *ctx, const char *command),
+		       void *ctx);
+
+/* --- mapping.c --- */
+struct mapping_sum {
+	int64_t rss_bytes, swap_bytes, anon_huge_bytes; /* FACT_UNKNOWN when any part is */
+};
+/* Of the last reading; @class_name NULL adds all classes up. False when there is none. */
+bool mapping_sum(const struct model *m, const char *class_name, struct mapping_sum *out);
+/* Its phase ("end"), or NULL. */
+const char *mapping_phase(const struct model *m);
+
+/* --- ledger.c --- */
+void ledger_build(struct model *m);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Gathering server_memory. Sources: Redis 5 to 8 and Valkey 8, src/object.c
+ * getMemoryOverheadData() and memoryCommand(), src/server.c
+ * genRedisInfoString(); jemalloc 5, stats.* of its manual.
+ */
+#include <string.h>
+
+#include "model/private.h"
+#include "model/server_memory.h"
+
+/* No machine has more; a number beyond it is damaged and could overflow a sum. */
+#define BYTES_MAX ((int64_t)1 << 56)
+
+static int64_t sane(int64_t bytes)
+{
+	return bytes >= 0 && bytes <= BYTES_MAX ? bytes : FACT_UNKNOWN;
+}
+
+/* An unknown term leaves the other one. */
+static int64_t sum_known(int64_t a, int64_t b)
+{
+	if (a == FACT_UNKNOWN || b == FACT_UNKNOWN)
+		return a == FACT_UNKNOWN ? b : a;
+	return sane(a + b);
+}
+
+/* Where each part stands. Two names of one column are added up. INFO knows less. */
+static const struct {
+	enum server_part part;
+	const char *stats[2]; /* in MEMORY STATS; NULL = summed over databases below */
+	const char *info;
+} parts[] = {
+	{ PART_CLIENTS_NORMAL, { "clients.normal" }, "mem_clients_normal" },
+	{ PART_CLIENTS_REPLICAS, { "clients.slaves" }, "mem_clients_slaves" },
+	{ PART_REPLICATION_BACKLOG, { "replication.backlog" }, "mem_replication_backlog" },
+	{ PART_AOF_BUFFER, { "aof.buffer" }, "mem_aof_buffer" },
+	{ PART_SCRIPTS, { "lua.caches", "functions.caches" }, "used_memory_scripts" },
+	{ PART_CLUSTER_LINKS, { "cluster.links" }, "mem_cluster_links" },
+	{ PART_STARTUP, { "startup.allocated" }, "used_memory_startup" },
+	{ PART_HASHTABLE_REHASHING,
+	  { "overhead.db.hashtable.rehashing" },
+	  "mem_overhead_db_hashtable_rehashing" },
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	return len >= end_len && !strcmp(text + len - end_len, end);
+}
+
+/* The sum of "db.N.<name>" over all databases, 0 when there is none. */
+static int64_t sum_databases(const struct info *stats, const char *name)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < info_count(stats); i++) {
+		const char *field = info_name_at(stats, i);
+
+		if (!strncmp(field, "db.", 3) && ends_with(field, name))
+			sum = sum_known(sum, sane(info_int(stats, field)));
+	}
+	return sum;
+}
+
+/*
+ * Tables being rehashed (Redis 7.4 on) are counted inside main and expires
+ * (kvstoreMemUsage() counts both tables of a dict): take them out there.
+ */
+static void untangle_rehashing(struct server_memory *s)
+{
+	int64_t *rehashing = &s->part[PART_HASHTABLE_REHASHING];
+	int64_t *main_tables = &s->part[PART_HASHTABLE_MAIN];
+	int64_t *expires = &s->part[PART_HASHTABLE_EXPIRES];
+	int64_t from_main, from_expires;
+
+	if (*rehashing == FACT_UNKNOWN || *main_tables == FACT_UNKNOWN ||
+	    *expires == FACT_UNKNOWN) {
+		*rehashing = FACT_UNKNOWN;
+		return;
+	}
+	from_main = *rehashing < *main_tables ? *rehashing : *main_tables;
+	from_expires = *rehashing - from_main;
+	if (from_expires > *expires)
+		from_expires = *expires;
+	*main_tables -= from_main;
+	*expires -= from_expires;
+	*rehashing = from_main + from_expires;
+}
+
+static void gather_stats(const struct info *stats, struct server_memory *s)
+{
+	s->used = sane(info_int(stats, "total.allocated"));
+	s->overhead = sane(info_int(stats, "overhead.total"));
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		s->part[parts[i].part] = sane(info_int(stats, parts[i].stats[0]));
+		if (parts[i].stats[1])
+			s->part[parts[i].part] = sum_known(
+				s->part[parts[i].part], sane(info_int(stats, parts[i].stats[1])));
+	}
+	s->part[PART_HASHTABLE_MAIN] = sum_databases(stats, ".overhead.hashtable.main");
+	s->part[PART_HASHTABLE_EXPIRES] = sum_databases(stats, ".overhead.hashtable.expires");
+	untangle_rehashing(s);
+	s->allocated = sane(info_int(stats, "allocator.allocated"));
+	s->active = sane(info_int(stats, "allocator.active"));
+	s->muzzy = sane(info_int(stats, "allocator.muzzy"));
+	s->dirty_or_metadata = sane(info_int(stats, "allocator.resident"));
+}
+
+/* Where MEMORY STATS is not permitted. */
+static void gather_info(const struct info *info, struct server_memory *s)
+{
+	s->used = sane(info_int(info, "used_memory"));
+	s->overhead = sane(info_int(info, "used_memory_overhead"));
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		s->part[parts[i].part] = sane(info_int(info, parts[i].info));
+	s->part[PART_HASHTABLE_MAIN] = FACT_UNKNOWN;
+	s->part[PART_HASHTABLE_EXPIRES] = FACT_UNKNOWN;
+	untangle_rehashing(s);
+	s->allocated = sane(info_int(info, "allocator_allocated"));
+	s->active = sane(info_int(info, "allocator_active"));
+	s->muzzy = sane(info_int(info, "allocator_muzzy"));
+	s->dirty_or_metadata = sane(info_int(info, "allocator_resident"));
+}
+
+/*
+ * jemalloc's own report, all of one instant and of the whole process; the
+ * server's copy is up to 100 ms old and, from Redis 7.4 on, without Lua's arena.
+ */
+static void gather_malloc_stats(const struct malloc_stats *stats, struct server_memory *s)
+{
+	s->allocated = sane(stats->allocated_bytes);
+	s->active = sane(stats->active_bytes);
+	s->dirty = sane(stats->dirty_bytes);
+	s->muzzy = sane(stats->muzzy_bytes);
+	s->metadata = sane(stats->metadata_bytes);
+	s->dirty_or_metadata = FACT_UNKNOWN;
+	s->small_holes = 0;
+	for (size_t i = 0; i < stats->classes_count; i++)
+		if (stats->classes[i].small)
+			s->small_holes =
+				sum_known(s->small_holes, sane(stats->classes[i].holes_bytes));
+}
+
+/*
+ * stats.resident = metadata + active + dirty (jemalloc src/ctl.c, arena
+ * stats merge); without MALLOC-STATS what is beyond active cannot be split.
+ */
+static void split_resident(struct server_memory *s)
+{
+	if (s->dirty_or_metadata == FACT_UNKNOWN || s->active == FACT_UNKNOWN)
+		return;
+	s->dirty_or_metadata -= s->active;
+	if (s->dirty_or_metadata < 0)
+		s->dirty_or_metadata = 0;
+}
+
+static bool is_jemalloc(const struct model *m)
+{
+	const char *name =
+		*m->target.allocator ? m->target.allocator : info_get(m->info_end, "mem_allocator");
+
+	return m->malloc_stats || (name && !strncmp(name, "jemalloc", 8));
+}
+
+static bool same_phase(const struct model *m)
+{
+	const char *phase = mapping_phase(m);
+
+	return phase && m->memory_stats && m->priv->memory_stats_phase &&
+	       !strcmp(phase, m->priv->memory_stats_phase) &&
+	       (!m->malloc_stats || !strcmp(phase, m->priv->malloc_stats_phase));
+}
+
+bool server_memory_gather(const struct model *m, struct server_memory *out)
+{
+	struct server_memory s = { .metadata = FACT_UNKNOWN,
+				   .dirty = FACT_UNKNOWN,
+				   .small_holes = FACT_UNKNOWN };
+
+	gather_stats(m->memory_stats, &s);
+	if (s.used == FACT_UNKNOWN)
+		gather_info(m->info_end, &s);
+	s.jemalloc = is_jemalloc(m);
+	if (m->malloc_stats)
+		gather_malloc_stats(m->malloc_stats, &s);
+	else
+		split_resident(&s);
+	s.basis = same_phase(m) ? BASIS_EXACT : BASIS_DERIVED;
+	*out = s;
+	if (s.jemalloc && (s.allocated == FACT_UNKNOWN || s.active == FACT_UNKNOWN))
+		return false;
+	return s.used != FACT_UNKNOWN;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Facts come in: each is put where it belongs, as it is. */
+#include <string.h>
+
+#include "fact/shape.h"
+#include "model/private.h"
+
+/* A new, zeroed element at the end of m->name[]. */
+#define APPEND(m, name)                                                            \
+	((m)->name = array_grow((m)->name, (m)->name##_count, sizeof(*(m)->name)), \
+	 &(m)->name[(m)->name##_count++])
+
+/* --- kinds read once and not kept as they came --------------------------- */
+
+/* The first reply of any phase is the start, the last one the end: a server that
+ * hangs at either end of the watch has still said something. */
+static void take_info(struct model *m, const struct fact_info *fact)
+{
+	struct info *info = info_parse(fact->text);
+
+	timeline_add_info(m, fact->t_seconds, info);
+	if (m->info_end != m->info_start)
+		info_free(m->info_end);
+	m->info_end = info;
+	if (!m->info_start) {
+		m->info_start = info;
+		m->priv->info_start_full = !strcmp(fact->phase, "start");
+	}
+	m->priv->info_replies++;
+}
+
+static void take_memory_stats(struct model *m, const struct fact_memory_stats *fact)
+{
+	info_free(m->memory_stats);
+	m->memory_stats = info_parse_pairs(fact->text);
+	m->priv->memory_stats_phase = keep_string(m->priv->keep, fact->phase);
+}
+
+static void take_malloc_stats(struct model *m, const struct fact_malloc_stats *fact)
+{
+	struct malloc_stats *stats;
+	struct err err;
+
+	if (malloc_stats_parse(&stats, fact->text, &err)) {
+		m->priv->malloc_stats_refused = true;
+		return;
+	}
+	malloc_stats_free(m->malloc_stats);
+	m->malloc_stats = stats;
+	m->priv->malloc_stats_phase = keep_string(m->priv->keep, fact->phase);
+}
+
+static void take_own_calls(struct model *m, const struct fact_own_calls *fact)
+{
+	struct buf calls = { 0 };
+
+	buf_printf(&calls, "%lld", (long long)fact->calls_total);
+	info_set(m->priv->own_calls, fact->command, buf_str(&calls));
+	buf_free(&calls);
+}
+
+/* --- kinds kept ----------------------------------------------------------- */
+
+/* A sensor's state may change in the watch: the last word counts, its place stays. */
+static void take_sensor(struct model *m, const struct fact_sensor *fact)
+{
+	size_t i = 0;
+
+	while (i < m->sensors_count && strcmp(m->sensors[i].sensor.id, fact->id))
+		i++;
+	if (i == m->sensors_count)
+		APPEND(m, sensors);
+	m->sensors[i].sensor = *fact;
+}
+
+static void take_host(struct model *m, const struct fact_host *fact)
+{
+	if (!m->have_host)
+		m->host_start = *fact;
+	m->host_end = *fact;
+	m->have_host = true;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b; /* FACT_UNKNOWN is below all others */
+}
+
+static void take_child(struct model *m, const struct fact_child *fact)
+{
+	struct fact_child *child;
+	int64_t rss, private;
+	size_t i = 0;
+
+	while (i < m->children_count && m->children[i].child.pid != fact->pid)
+		i++;
+	if (i == m->children_count)
+		APPEND(m, children)->child = *fact;
+	child = &m->children[i].child;
+	rss = larger(child->rss_bytes, fact->rss_bytes);
+	private = larger(child->private_bytes, fact->private_bytes);
+	*child = *fact;
+	child->rss_bytes = rss;
+	child->private_bytes = private;
+}
+
+/* The log is read more than once and holds the same entry each time. */
+static void take_slowlog(struct model *m, const struct fact_slowlog *fact)
+{
+	for (size_t i = 0; i < m->slowlog_count; i++)
+		if (m->slowlog[i].entry.id == fact->id &&
+		    m->slowlog[i].entry.unix_seconds == fact->unix_seconds)
+			return;
+	APPEND(m, slowlog)->entry = *fact;
+}
+
+static void take_kept(struct model *m, const struct fact *fact)
+{
+	switch (fact->kind) {
+	case FACT_SESSION:
+		m->session = fact->session;
+		break;
+	case FACT_TARGET:
+		m->target = fact->target;
+		break;
+	case FACT_SENSOR:
+		take_sensor(m, &fact->sensor);
+		break;
+	case FACT_HOST:
+		take_host(m, &fact->host);
+		break;
+	case FACT_MAPPING:
+		APPEND(m, mappings)->mapping = fact->mapping;
+		break;
+	case FACT_STALL:
+		APPEND(m, stalls)->stall = fact->stall;
+		break;
+	case FACT_RSS_MOVE:
+		APPEND(m, rss_moves)->move = fact->rss_move;
+		break;
+	case FACT_CHILD:
+		take_child(m, &fact->child);
+		break;
+	case FACT_SLOWLOG:
+		take_slowlog(m, &fact->slowlog);
+		break;
+	case FACT_LATENCY:
+		APPEND(m, latency)->event = fact->latency;
+		break;
+	case FACT_KEY:
+		APPEND(m, keys)->key = fact->key;
+		break;
+	case FACT_LIFE:
+		APPEND(m, life)->life = fact->life;
+		break;
+	case FACT_SELF:
+		m->self = fact->self;
+		m->have_self = true;
+		break;
+	default: /* model_take() has had it */
+		break;
+	}
+}
+
+void model_take(struct model *m, const struct fact *fact)
+{
+	struct fact own = *fact;
+
+	if (!fact_shape(fact->kind))
+		return;
+	fact_no_null(&own);
+	switch (own.kind) {
+	case FACT_CONFIG:
+		info_set(m->config, own.config.name, own.config.value);
+		break;
+	case FACT_TICK:
+		timeline_add_tick(m, &own.tick);
+		break;
+	case FACT_INFO:
+		take_info(m, &own.info);
+		break;
+	case FACT_MEMORY_STATS:
+		take_memory_stats(m, &own.memory_stats);
+		break;
+	case FACT_MALLOC_STATS:
+		take_malloc_stats(m, &own.malloc_stats);
+		break;
+	case FACT_PROFILE:
+		profile_add(m->priv->profile, &own.profile);
+		break;
+	case FACT_TOTALS:
+		m->totals = own.totals;
+		m->have_totals = true;
+		break;
+	case FACT_OWN_CALLS:
+		take_own_calls(m, &own.own_calls);
+		break;
+	default:
+		own = keep_fact(m->priv->keep, &own);
+		take_kept(m, &own);
+		break;
+	}
+}
+
+static void sink_take(void *ctx, const struct fact *fact)
+{
+	model_take(ctx, fact);
+}
+
+struct fact_sink model_sink(struct model *m)
+{
+	return (struct fact_sink){ .take = sink_take, .ctx = m };
+}

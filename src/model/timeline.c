@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The timeline: each tick of the host with the INFO that belongs to it. A reply
+ * comes a little after the tick that asked for it, or much later, when the
+ * server was busy; it belongs to the nearest tick, if that is within half an
+ * interval, so that a late reply does not fill a row it knows nothing about.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "model/private.h"
+
+/* What the timeline takes from one INFO. */
+struct server_sample {
+	double t_seconds;
+	int64_t used_memory_bytes;
+	int64_t commands_total;
+	int64_t evicted_keys_total;
+	int64_t expired_keys_total;
+	int64_t connected_clients;
+};
+
+void timeline_add_tick(struct model *m, const struct fact_tick *tick)
+{
+	m->timeline = array_grow(m->timeline, m->timeline_count, sizeof(*m->timeline));
+	m->timeline[m->timeline_count++] = (struct timeline_row){
+		.host = *tick,
+		.used_memory_bytes = FACT_UNKNOWN,
+		.commands_total = FACT_UNKNOWN,
+		.evicted_keys_total = FACT_UNKNOWN,
+		.expired_keys_total = FACT_UNKNOWN,
+		.connected_clients = FACT_UNKNOWN,
+	};
+}
+
+void timeline_add_info(struct model *m, double t_seconds, const struct info *info)
+{
+	struct model_private *p = m->priv;
+
+	p->samples = array_grow(p->samples, p->samples_count, sizeof(*p->samples));
+	p->samples[p->samples_count++] = (struct server_sample){
+		.t_seconds = t_seconds,
+		.used_memory_bytes = info_int(info, "used_memory"),
+		.commands_total = info_int(info, "total_commands_processed"),
+		.evicted_keys_total = info_int(info, "evicted_keys"),
+		.expired_keys_total = info_int(info, "expired_keys"),
+		.connected_clients = info_int(info, "connected_clients"),
+	};
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+	double x = ((const struct timeline_row *)a)->host.t_seconds;
+	double y = ((const struct timeline_row *)b)->host.t_seconds;
+
+	return (x > y) - (x < y);
+}
+
+/* Index of the row nearest to @t; there is at least one. */
+static size_t nearest_row(const struct model *m, double t)
+{
+	size_t low = 0, high = m->timeline_count - 1;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->timeline[middle].host.t_seconds < t)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low && t - m->timeline[low - 1].host.t_seconds < m->timeline[low].host.t_seconds - t)
+		low--;
+	return low;
+}
+
+/* Seconds between ticks; with a single tick, all of the watch. */
+static double interval(const struct model *m)
+{
+	size_t last = m->timeline_count - 1;
+
+	if (!last)
+		return m->duration_seconds;
+	return (m->timeline[last].host.t_seconds - m->timeline[0].host.t_seconds) / (double)last;
+}
+
+static void fill(struct timeline_row *row, const struct server_sample *sample)
+{
+	row->used_memory_bytes = sample->used_memory_bytes;
+	row->commands_total = sample->commands_total;
+	row->evicted_keys_total = sample->evicted_keys_total;
+	row->expired_keys_total = sample->expired_keys_total;
+	row->connected_clients = sample->connected_clients;
+}
+
+void timeline_finish(struct model *m)
+{
+	double *distance; /* of the reply that filled the row so far */
+	double half;
+
+	if (!m->timeline_count)
+		return;
+	qsort(m->timeline, m->timeline_count, sizeof(*m->timeline), compare_rows);
+	half = interval(m) / 2;
+	distance = xcalloc(m->timeline_count, sizeof(*distance));
+	for (size_t i = 0; i < m->timeline_count; i++)
+		distance[i] = INFINITY;
+	for (size_t i = 0; i < m->priv->samples_count; i++) {
+		const struct server_sample *sample = &m->priv->samples[i];
+		size_t row = nearest_row(m, sample->t_seconds);
+		double away = fabs(sample->t_seconds - m->timeline[row].host.t_seconds);
+
+		/* False also when a time is not known. */
+		if (away <= half && away < distance[row]) {
+			distance[row] = away;
+			fill(&m->timeline[row], sample);
+		}
+	}
+	free(distance);
+}
