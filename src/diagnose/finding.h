@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Building a finding: a rule says in a few calls what it saw, why, and what to
+ * do. Strings are copied; numbers that are not known are left out of the
+ * evidence, so that a rule can offer all it would like to show.
+ */
+#pragma once
+
+#include "diagnose/diagnose.h"
+
+/* A short text by value, to be used inside the arguments of one call. */
+struct phrase {
+	char s[384];
+};
+
+struct phrase say_bytes(int64_t bytes); /* "1.5 GiB" */
+struct phrase say_seconds(double seconds); /* "12 ms" */
+struct phrase say_count(int64_t n); /* "18,231" */
+struct phrase say_percent(double ratio); /* 0.123 -> "12 %" */
+/* A key for people: escaped, valid UTF-8, at most 60 columns. */
+struct phrase say_key(const void *key, size_t len);
+/* A command's name for people; "" is the event loop itself. */
+struct phrase say_command(const char *command);
+/* A key for a line that people paste into a shell: the key itself when it is
+ * harmless there, else the word KEY. Key names are chosen by the server's clients. */
+struct phrase say_shell_key(const void *key, size_t len);
+/* "redis-cli -p 6380 <words>" for this target; valkey-cli for a Valkey. */
+struct phrase say_cli(const struct model *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+void finding_title(struct finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void finding_cause(struct finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* @unit is a literal. Nothing is added when @value is NAN. */
+void finding_evidence(struct finding *f, const char *name, double value, const char *unit,
+		      enum basis basis);
+/* Nothing is added when @n is FACT_UNKNOWN. */
+void finding_evidence_count(struct finding *f, const char *name, int64_t n, const char *unit,
+			    enum basis basis);
+void finding_evidence_bytes(struct finding *f, const char *name, int64_t bytes, enum basis basis);
+/* Nothing is added when @text is NULL. */
+void finding_evidence_text(struct finding *f, const char *name, const char *text, enum basis basis);
+/* @command is what to type ("" for nothing), @fmt one sentence, @gain_bytes what
+ * it frees (FACT_UNKNOWN when that is not memory or not known). */
+void finding_action(struct finding *f, int64_t gain_bytes, const char *command, const char *fmt,
+		    ...) __attribute__((format(printf, 4, 5)));
+/* Free what the finding holds, not the struct. */
+void finding_clear(struct finding *f);
+
+/* One second of a blocked server ranks like this many bytes (diagnose.h: cost). */
+#define COST_PER_SECOND (1024.0 * 1024 * 1024)

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Numbers that several rules ask of a model. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diagnose/measure.h"
+
+/* Commands a second from which jemalloc's decay runs on the server's own
+ * allocations: each arena looks at the clock once in 1000 allocation events
+ * (ARENA_DECAY_NTICKS_PER_UPDATE), a command makes about 14. */
+#define DECAY_DRIVING_RATE 100
+
+bool measure_waste_matters(int64_t waste, int64_t base)
+{
+	return base != FACT_UNKNOWN && waste >= WASTE_FLOOR_BYTES &&
+	       (double)waste >= WASTE_FLOOR_RATIO * (double)base;
+}
+
+double measure_ratio(int64_t part, int64_t whole)
+{
+	if (part == FACT_UNKNOWN || whole == FACT_UNKNOWN || whole <= 0)
+		return NAN;
+	return (double)part / (double)whole;
+}
+
+int64_t measure_sum(int64_t a, int64_t b)
+{
+	if (a == FACT_UNKNOWN)
+		return b;
+	return b == FACT_UNKNOWN ? a : a + b;
+}
+
+int64_t measure_rss(const struct model *m)
+{
+	for (size_t i = m->timeline_count; i > 0; i--)
+		if (m->timeline[i - 1].host.rss_bytes != FACT_UNKNOWN)
+			return m->timeline[i - 1].host.rss_bytes;
+	if (ledger_find(&m->ledger, "rss") != NULL)
+		return ledger_bytes(&m->ledger, "rss");
+	return model_info_end(m, "used_memory_rss");
+}
+
+int64_t measure_swap(const struct model *m)
+{
+	for (size_t i = m->timeline_count; i > 0; i--)
+		if (m->timeline[i - 1].host.swap_bytes != FACT_UNKNOWN)
+			return m->timeline[i - 1].host.swap_bytes;
+	return ledger_bytes(&m->ledger, "swap");
+}
+
+int64_t measure_used(const struct model *m)
+{
+	return model_info_end(m, "used_memory");
+}
+
+int64_t measure_allocated(const struct model *m)
+{
+	int64_t bytes = ledger_bytes(&m->ledger, "allocated");
+
+	if (bytes == FACT_UNKNOWN)
+		bytes = model_info_end(m, "allocator_allocated");
+	return bytes != FACT_UNKNOWN ? bytes : measure_used(m);
+}
+
+int64_t measure_slab_holes(const struct model *m)
+{
+	int64_t bytes = ledger_bytes(&m->ledger, "slab_holes");
+
+	return bytes != FACT_UNKNOWN ? bytes : model_info_end(m, "allocator_frag_bytes");
+}
+
+int64_t measure_dirty(const struct model *m)
+{
+	int64_t dirty = ledger_bytes(&m->ledger, "dirty_or_metadata");
+
+	if (dirty == FACT_UNKNOWN)
+		dirty = ledger_bytes(&m->ledger, "dirty");
+	return measure_sum(dirty, ledger_bytes(&m->ledger, "muzzy"));
+}
+
+bool measure_decay_works(const struct model *m)
+{
+	const struct malloc_stats *s = m->malloc_stats;
+	int64_t commands = model_info_delta(m, "total_commands_processed");
+
+	if (s == NULL || s->dirty_decay_ms == FACT_UNKNOWN || s->dirty_decay_ms < 0)
+		return false;
+	return s->background_thread ||
+	       (commands != FACT_UNKNOWN && m->duration_seconds > 0 &&
+		(double)commands / m->duration_seconds >= DECAY_DRIVING_RATE);
+}
+
+int64_t measure_reclaim(const struct model *m, const char *line, const char *action)
+{
+	const struct ledger_line *l = ledger_find(&m->ledger, line);
+
+	for (size_t i = 0; l != NULL && i < l->reclaim_count; i++)
+		if (strcmp(l->reclaim[i].action, action) == 0)
+			return l->reclaim[i].bytes;
+	return FACT_UNKNOWN;
+}
+
+int64_t measure_room(const struct model *m, const char **what)
+{
+	int64_t total, limit;
+
+	*what = "memory";
+	if (!m->have_host)
+		return FACT_UNKNOWN;
+	total = m->host_end.mem_total_bytes;
+	limit = m->host_end.cgroup_limit_bytes;
+	if (limit != FACT_UNKNOWN && (total == FACT_UNKNOWN || limit < total)) {
+		*what = "the cgroup's memory limit";
+		return limit;
+	}
+	*what = "the machine's memory";
+	return total;
+}
+
+int64_t measure_config(const struct model *m, const char *name)
+{
+	const char *value = model_config(m, name);
+	long long n;
+	char *end;
+
+	if (value == NULL || value[0] == '\0')
+		return FACT_UNKNOWN;
+	errno = 0;
+	n = strtoll(value, &end, 10);
+	return errno == 0 && *end == '\0' ? n : FACT_UNKNOWN;
+}
+
+bool measure_config_is(const struct model *m, const char *name, const char *value)
+{
+	const char *have = model_config(m, name);
+
+	return have != NULL && strcmp(have, value) == 0;
+}
+
+const char *measure_info_text(const struct model *m, const char *field)
+{
+	return m->info_end != NULL ? info_get(m->info_end, field) : NULL;
+}
+
+bool measure_persists(const struct model *m)
+{
+	const char *save = model_config(m, "save");
+
+	return (save != NULL && save[0] != '\0') || measure_config_is(m, "appendonly", "yes") ||
+	       model_info_end(m, "aof_enabled") == 1;
+}
+
+void measure_keyspace(const struct model *m, int64_t *keys, int64_t *expires)
+{
+	*keys = *expires = FACT_UNKNOWN;
+	if (m->info_end == NULL)
+		return;
+	*keys = *expires = 0; /* INFO names only databases that hold something */
+	for (size_t i = 0; i < info_count(m->info_end); i++) {
+		const char *name = info_name_at(m->info_end, i);
+		int64_t k, e;
+
+		if (strncmp(name, "db", 2) != 0 || name[2] < '0' || name[2] > '9' ||
+		    name[2 + strspn(name + 2, "0123456789")] != '\0')
+			continue;
+		k = info_sub_int(info_value_at(m->info_end, i), "keys");
+		e = info_sub_int(info_value_at(m->info_end, i), "expires");
+		if (k == FACT_UNKNOWN || e == FACT_UNKNOWN)
+			continue;
+		*keys += k;
+		*expires += e;
+	}
+}
+
+int64_t measure_child_private(const struct model *m)
+{
+	int64_t most = m->children_count > 0 ? FACT_UNKNOWN : 0;
+
+	for (size_t i = 0; i < m->children_count; i++)
+		if (m->children[i].child.private_bytes > most)
+			most = m->children[i].child.private_bytes;
+	return most;
+}
+
+const struct command_row *measure_top_command(const struct model *m,
+					      double (*amount)(const struct charge *))
+{
+	const struct command_row *top = NULL;
+	double most = 0;
+
+	for (size_t i = 0; i < m->commands_count; i++)
+		if (amount(&m->commands[i].charge) > most) {
+			top = &m->commands[i];
+			most = amount(&top->charge);
+		}
+	return top;
+}
+
+const struct prefix_row *measure_top_prefix(const struct model *m,
+					    double (*amount)(const struct charge *))
+{
+	const struct prefix_row *top = NULL;
+	double most = 0;
+
+	for (size_t i = 0; i < m->prefixes_count; i++)
+		if (amount(&m->prefixes[i].charge) > most) {
+			top = &m->prefixes[i];
+			most = amount(&top->charge);
+		}
+	return top;
+}

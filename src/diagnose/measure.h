@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Numbers that several rules ask of a model: the best source that is there, or
+ * FACT_UNKNOWN / NAN. Comparisons with an unknown number are false, so a rule
+ * that lacks its data stays silent.
+ */
+#pragma once
+
+#include "model/model.h"
+
+#define KIB ((int64_t)1024)
+#define MIB (KIB * 1024)
+#define GIB (MIB * 1024)
+
+/*
+ * Waste below these is not worth a word. MEMORY DOCTOR (object.c,
+ * getMemoryDoctorReport) takes ratio 1.1 and 10 MB, which still cries on small
+ * instances; active defrag itself only starts at 10 % and 100 MB
+ * (active-defrag-threshold-lower, active-defrag-ignore-bytes).
+ */
+#define WASTE_FLOOR_BYTES (64 * MIB)
+#define WASTE_FLOOR_RATIO 0.10
+
+/* Is @waste worth a finding, beside @base bytes in use? False when either is unknown. */
+bool measure_waste_matters(int64_t waste, int64_t base);
+
+/* part / whole; NAN when either is unknown or whole is not positive. */
+double measure_ratio(int64_t part, int64_t whole);
+/* The sum of the known ones of two numbers; FACT_UNKNOWN when neither is. */
+int64_t measure_sum(int64_t a, int64_t b);
+
+/* Of the server at the end of the watch: the kernel's word where there is one,
+ * INFO's used_memory_rss else. */
+int64_t measure_rss(const struct model *m);
+int64_t measure_swap(const struct model *m);
+/* used_memory of the last INFO. */
+int64_t measure_used(const struct model *m);
+/* Bytes the program holds from the allocator: the ledger, else INFO, else used_memory. */
+int64_t measure_allocated(const struct model *m);
+/* Free regions inside slabs: the ledger, else INFO's allocator_frag_bytes. */
+int64_t measure_slab_holes(const struct model *m);
+/* Dirty and muzzy pages of the allocator; with its metadata (a few per cent of what is
+ * allocated) where the server does not tell MALLOC-STATS. */
+int64_t measure_dirty(const struct model *m);
+/* Does jemalloc return dirty pages by itself here? It needs a decay time and
+ * something that drives it: its background thread, or allocations
+ * (jemalloc TUNING.md, background_thread and dirty_decay_ms). */
+bool measure_decay_works(const struct model *m);
+/* What @action would give back of that ledger line; FACT_UNKNOWN. */
+int64_t measure_reclaim(const struct model *m, const char *line, const char *action);
+
+/* The memory the server may use: the machine's, or the cgroup's limit when that is
+ * smaller. *what is a phrase for people. FACT_UNKNOWN when neither is known. */
+int64_t measure_room(const struct model *m, const char **what);
+/* An integer parameter of CONFIG GET; FACT_UNKNOWN. */
+int64_t measure_config(const struct model *m, const char *name);
+bool measure_config_is(const struct model *m, const char *name, const char *value);
+/* A string of the last INFO, NULL. */
+const char *measure_info_text(const struct model *m, const char *field);
+/* Does the server fork to save (save points or AOF)? False when not known. */
+bool measure_persists(const struct model *m);
+/* Keys and keys with a TTL over all databases (INFO keyspace); FACT_UNKNOWN
+ * without INFO. */
+void measure_keyspace(const struct model *m, int64_t *keys, int64_t *expires);
+/* Most private memory a child was seen with; 0 when there was no child,
+ * FACT_UNKNOWN when there was one but not its memory. */
+int64_t measure_child_private(const struct model *m);
+
+/* The row with the most of something; NULL when nobody has any. */
+const struct command_row *measure_top_command(const struct model *m,
+					      double (*amount)(const struct charge *));
+const struct prefix_row *measure_top_prefix(const struct model *m,
+					    double (*amount)(const struct charge *));

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Commands that held the server by their own work: on a big key, or without one
+ * (KEYS, FLUSHALL, scripts). What a command only suffered (swap, waiting for a
+ * CPU, a fork) is not counted here; other rules speak of it.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "diagnose/finding.h"
+#include "diagnose/key_size.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+/* slowlog-log-slower-than is 10 ms by default: what Redis calls slow. */
+#define BLOCK_NOTE_SECONDS 0.01
+/* The latency monitor's documented example of a noticeable event. */
+#define BLOCK_WARNING_SECONDS  0.1
+#define BLOCK_CRITICAL_SECONDS 1.0
+/* The allocator's share from which a command is called a mass free or allocation. */
+#define ALLOCATOR_SHARE 0.5
+
+/* One command that blocked, from the loop sensor or from SLOWLOG. */
+struct block {
+	const char *command;
+	struct bytes key;
+	double seconds; /* its own work */
+	double allocator_seconds; /* NAN */
+	bool running;
+	bool slowlog;
+};
+
+/* Parts of a stall that are not known add nothing. */
+static double known(double seconds)
+{
+	return isnan(seconds) ? 0 : seconds;
+}
+
+/* What the command itself took; the whole when the split is not known. */
+static double own_seconds(const struct fact_stall *s)
+{
+	if (isnan(s->command_seconds) && isnan(s->allocator_seconds))
+		return s->duration_seconds;
+	return known(s->command_seconds) + known(s->allocator_seconds) +
+	       known(s->fault_minor_seconds);
+}
+
+/* Is @command that name, a subcommand of it ("debug|sleep") or its read-only form
+ * ("sort_ro")? The end of the string is among the bytes strchr() finds. */
+static bool command_is(const char *command, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(command, name, len) == 0 && strchr("|_", command[len]) != NULL;
+}
+
+/* SLOWLOG gives the second argument, which is no key in these. */
+static bool second_is_key(const char *command)
+{
+	static const char *const others[] = { "keys",	   "scan",    "eval",	  "evalsha",
+					      "fcall",	   "debug",   "flushall", "flushdb",
+					      "script",	   "config",  "function", "client",
+					      "info",	   "memory",  "module",	  "save",
+					      "subscribe", "publish", "xread",	  "xreadgroup" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (command_is(command, others[i]))
+			return false;
+	return true;
+}
+
+static bool block_at(const struct model *m, size_t i, struct block *b)
+{
+	const struct fact_stall *stall;
+	const struct fact_slowlog *slow;
+
+	if (i < m->stalls_count) {
+		stall = &m->stalls[i].stall;
+		*b = (struct block){ .command = stall->command,
+				     .key = stall->key,
+				     .seconds = own_seconds(stall),
+				     .allocator_seconds = stall->allocator_seconds,
+				     .running = stall->running };
+	} else if (i - m->stalls_count < m->slowlog_count) {
+		slow = &m->slowlog[i - m->stalls_count].entry;
+		*b = (struct block){ .command = slow->command,
+				     .seconds = slow->seconds,
+				     .allocator_seconds = NAN,
+				     .slowlog = true };
+		if (slow->command != NULL && second_is_key(slow->command))
+			b->key = slow->key;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static bool same_bytes(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static const struct fact_key *looked_at(const struct model *m, struct bytes key)
+{
+	for (size_t i = 0; i < m->keys_count; i++)
+		if (same_bytes(m->keys[i].key.key, key))
+			return &m->keys[i].key;
+	return NULL;
+}
+
+/* Is the key the reason? Yes when it is big, or gone (deleted by the very command),
+ * or was never looked at; not when it is there and small. */
+static bool key_is_to_blame(const struct model *m, struct bytes key)
+{
+	const struct fact_key *k = looked_at(m, key);
+
+	if (key.len == 0)
+		return false;
+	return k == NULL || k->type == NULL || strcmp(k->type, "none") == 0 ||
+	       key_level(k) != KEY_NORMAL;
+}
+
+/*
+ * Does this one count? It names a command, took long, and SLOWLOG's word is taken
+ * only where the sensor that splits the time is off, or the key is known to be
+ * big: its wall time also holds swap-ins and waiting for a CPU.
+ */
+static bool block_counts(const struct model *m, const struct block *b)
+{
+	const struct fact_key *k;
+
+	if (b->command == NULL || b->command[0] == '\0' || !(b->seconds >= BLOCK_NOTE_SECONDS))
+		return false;
+	if (!b->slowlog || !model_sensor_on(m, "loop"))
+		return true;
+	k = looked_at(m, b->key);
+	return k != NULL && key_level(k) != KEY_NORMAL;
+}
+
+struct blocks {
+	struct block worst;
+	int64_t count;
+	double seconds;
+};
+
+/* Collect the blocks with (or without) a key to blame. SLOWLOG repeats what the
+ * sensor saw, so it is asked only when the sensor saw nothing of the kind. */
+static bool blocks_collect(const struct model *m, bool with_key, struct blocks *all)
+{
+	struct block b;
+
+	memset(all, 0, sizeof(*all));
+	for (size_t i = 0; block_at(m, i, &b); i++) {
+		if (b.slowlog && all->count > 0 && !all->worst.slowlog)
+			break;
+		if (!block_counts(m, &b) || key_is_to_blame(m, b.key) != with_key)
+			continue;
+		all->count++;
+		all->seconds += b.seconds;
+		if (all->count == 1 || b.seconds > all->worst.seconds)
+			all->worst = b;
+	}
+	return all->count > 0;
+}
+
+static enum severity block_severity(double seconds)
+{
+	return seconds >= BLOCK_CRITICAL_SECONDS ? SEVERITY_CRITICAL :
+	       seconds >= BLOCK_WARNING_SECONDS	 ? SEVERITY_WARNING :
+						   SEVERITY_INFO;
+}
+
+static void block_evidence(struct finding *f, const struct blocks *all)
+{
+	const struct block *w = &all->worst;
+
+	finding_evidence(f, "longest_seconds", w->seconds, "seconds", BASIS_EXACT);
+	finding_evidence(f, "allocator_ratio",
+			 w->seconds > 0 ? w->allocator_seconds / w->seconds : NAN, "ratio",
+			 BASIS_SAMPLED);
+	finding_evidence_count(f, "stalls_total", all->count, "stalls", BASIS_EXACT);
+	finding_evidence(f, "stalls_seconds", all->seconds, "seconds", BASIS_EXACT);
+	finding_evidence_text(f, "source", w->slowlog ? "slowlog" : "watch", BASIS_EXACT);
+	/* SLOWLOG gives wall time: swap and waiting for a CPU are in it. */
+	f->weak = w->slowlog;
+}
+
+/* What to use instead, by command; the first match counts. */
+static const struct {
+	const char *command, *advice;
+} advice_table[] = {
+	{ "del", "Delete it with UNLINK: the memory is freed by a background thread." },
+	{ "flushall", "Use FLUSHALL ASYNC." },
+	{ "flushdb", "Use FLUSHDB ASYNC." },
+	{ "keys", "Use SCAN, which walks the keyspace in small steps." },
+	{ "smembers", "Use SSCAN, or SRANDMEMBER for a few." },
+	{ "hgetall", "Use HSCAN, or HMGET for the fields that are needed." },
+	{ "hkeys", "Use HSCAN." },
+	{ "hvals", "Use HSCAN." },
+	{ "lrange", "Ask for shorter ranges." },
+	{ "zrange", "Ask for shorter ranges, or use ZSCAN." },
+	{ "zrevrange", "Ask for shorter ranges, or use ZSCAN." },
+	{ "zrangebyscore", "Use LIMIT, or shorter ranges." },
+	{ "sort", "Sort in the client or on a replica, or keep a sorted set." },
+	{ "sunion", "Run it on a replica, or keep the result with SUNIONSTORE." },
+	{ "sinter", "Run it on a replica, or use SINTERCARD with LIMIT where a count will do." },
+	{ "sdiff", "Run it on a replica." },
+	{ "eval", "Make the script work in small steps, each a call of its own." },
+	{ "evalsha", "Make the script work in small steps, each a call of its own." },
+	{ "fcall", "Make the function work in small steps, each a call of its own." },
+	{ "lrem", "Avoid searching long lists: use a set, or a stream." },
+	{ "save", "Use BGSAVE." },
+	{ "debug", "DEBUG blocks the server by intention: keep it off production." },
+};
+
+static void block_advice(struct finding *f, const struct block *b)
+{
+	const char *advice = "Ask for less at a time, or run it on a replica.";
+
+	for (size_t i = 0; i < sizeof(advice_table) / sizeof(advice_table[0]); i++)
+		if (command_is(b->command, advice_table[i].command)) {
+			advice = advice_table[i].advice;
+			break;
+		}
+	finding_action(f, FACT_UNKNOWN, "", "%s", advice);
+}
+
+static void bigkey_actions(const struct model *m, struct finding *f, const struct block *b,
+			   const struct fact_key *k)
+{
+	bool frees = strcmp(b->command, "del") == 0;
+
+	block_advice(f, b);
+	if (frees && measure_config_is(m, "lazyfree-lazy-user-del", "no"))
+		finding_action(f, FACT_UNKNOWN,
+			       say_cli(m, "CONFIG SET lazyfree-lazy-user-del yes").s,
+			       "Or let the server treat every DEL as UNLINK (6.0 and later).");
+	if (k != NULL && key_level(k) != KEY_NORMAL)
+		finding_action(
+			f, FACT_UNKNOWN,
+			say_cli(m, "MEMORY USAGE %s", say_shell_key(b->key.data, b->key.len).s).s,
+			"Split the key (%s, %s): every command over all of it will block.", k->type,
+			k->bytes != FACT_UNKNOWN ? say_bytes(k->bytes).s : "size unknown");
+}
+
+bool rule_bigkey_blocks(const struct model *m, struct finding *f)
+{
+	const struct fact_key *k;
+	struct blocks all;
+	const struct block *w = &all.worst;
+
+	if (!blocks_collect(m, true, &all))
+		return false;
+	k = looked_at(m, w->key);
+	f->severity = block_severity(w->seconds);
+	f->cost = all.seconds * COST_PER_SECOND;
+	finding_title(f, "%s on %s held the server for %s%s", say_command(w->command).s,
+		      say_key(w->key.data, w->key.len).s, say_seconds(w->seconds).s,
+		      w->running ? ", and was still running" : "");
+	finding_evidence_text(f, "command", say_command(w->command).s, BASIS_EXACT);
+	finding_evidence_text(f, "key", say_key(w->key.data, w->key.len).s, BASIS_EXACT);
+	block_evidence(f, &all);
+	if (k != NULL && key_level(k) != KEY_NORMAL) {
+		finding_evidence_bytes(f, "key_bytes", k->bytes, BASIS_SAMPLED);
+		finding_evidence_count(f, "key_elements", k->elements, "elements", BASIS_EXACT);
+	}
+	if (w->allocator_seconds > ALLOCATOR_SHARE * w->seconds)
+		finding_cause(f, "The command spends its time in the allocator: it frees or builds "
+				 "very many objects at once, and every other client waits.");
+	else
+		finding_cause(f, "The command works over a key with very many elements in one go, "
+				 "and every other client waits.");
+	bigkey_actions(m, f, w, k);
+	return true;
+}
+
+bool rule_command_blocks(const struct model *m, struct finding *f)
+{
+	struct blocks all;
+	const struct block *w = &all.worst;
+
+	if (!blocks_collect(m, false, &all))
+		return false;
+	f->severity = block_severity(w->seconds);
+	f->cost = all.seconds * COST_PER_SECOND;
+	finding_title(f, "%s held the server for %s%s", say_command(w->command).s,
+		      say_seconds(w->seconds).s, w->running ? ", and was still running" : "");
+	finding_evidence_text(f, "command", say_command(w->command).s, BASIS_EXACT);
+	if (w->key.len > 0)
+		finding_evidence_text(f, "key", say_key(w->key.data, w->key.len).s, BASIS_EXACT);
+	block_evidence(f, &all);
+	finding_cause(f, "The server runs one command at a time, and this one works over much "
+			 "data; every other client waits.");
+	block_advice(f, w);
+	return true;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a BGSAVE or an AOF rewrite does to the server: the pause of fork() and the
+ * pages that have to be copied while the child lives.
+ */
+#include <math.h>
+
+#include "diagnose/finding.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+/* The latency monitor's documented example of a noticeable event (redis.io, latency
+ * monitoring: threshold 100 ms), and a pause no client expects. */
+#define PAUSE_WARNING_SECONDS  0.1
+#define PAUSE_CRITICAL_SECONDS 1.0
+/* Copying is trouble when what it takes is not there: server and child together
+ * beyond this share of their limit, or this little left on the machine. */
+#define COW_LIMIT_RATIO	    0.8
+#define COW_AVAILABLE_RATIO 0.1
+
+/* The longest fork of the watch; else the last one INFO tells of (*before = true). */
+static double fork_seconds(const struct model *m, bool *before)
+{
+	double longest = NAN;
+	int64_t usec;
+
+	*before = false;
+	for (size_t i = 0; i < m->children_count; i++)
+		longest = fmax(longest, m->children[i].child.fork_seconds);
+	for (size_t i = 0; i < m->stalls_count; i++)
+		longest = fmax(longest, m->stalls[i].stall.fork_seconds);
+	if (longest > 0)
+		return longest;
+	usec = model_info_end(m, "latest_fork_usec");
+	if (usec == FACT_UNKNOWN)
+		return NAN;
+	*before = !(model_info_delta(m, "total_forks") > 0);
+	return (double)usec / 1e6;
+}
+
+bool rule_fork_pause(const struct model *m, struct finding *f)
+{
+	bool before;
+	double seconds = fork_seconds(m, &before);
+	int64_t rss = measure_rss(m);
+
+	if (!(seconds >= PAUSE_WARNING_SECONDS))
+		return false;
+	f->severity = before				? SEVERITY_INFO :
+		      seconds >= PAUSE_CRITICAL_SECONDS ? SEVERITY_CRITICAL :
+							  SEVERITY_WARNING;
+	f->cost = seconds * COST_PER_SECOND;
+	finding_title(f, "%s fork held the server for %s", before ? "The last" : "A",
+		      say_seconds(seconds).s);
+	finding_evidence(f, "fork_seconds", seconds, "seconds", BASIS_EXACT);
+	finding_evidence_bytes(f, "rss", rss, BASIS_EXACT);
+	finding_evidence(f, "fork_bytes_per_second",
+			 rss == FACT_UNKNOWN ? NAN : (double)rss / seconds, "bytes per second",
+			 BASIS_DERIVED);
+	finding_evidence_text(f, "save", model_config(m, "save"), BASIS_EXACT);
+	finding_cause(f, "fork() copies the page tables of the whole server while no command "
+			 "runs; the time grows with resident memory, and is longer on virtual "
+			 "machines.");
+	finding_action(f, FACT_UNKNOWN, "",
+		       "Let a replica save and keep the master from forking (save \"\", "
+		       "appendonly no), or split the data over smaller servers.");
+	if (measure_persists(m))
+		finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG GET save").s,
+			       "Save less often, at a quiet hour.");
+	return true;
+}
+
+static double cow_faults(const struct charge *c)
+{
+	return isnan(c->cow_faults) ? 0 : c->cow_faults;
+}
+
+/* Private memory of the fork's child: seen, or told by INFO while it runs. */
+static int64_t cow_bytes(const struct model *m)
+{
+	int64_t seen = measure_child_private(m);
+	int64_t told = FACT_UNKNOWN;
+
+	if (model_info_end(m, "rdb_bgsave_in_progress") > 0 ||
+	    model_info_end(m, "aof_rewrite_in_progress") > 0)
+		told = model_info_end(m, "current_cow_peak");
+	return seen > told ? seen : told;
+}
+
+static bool cow_is_short_of_room(const struct model *m, int64_t need)
+{
+	const struct fact_host *h = &m->host_end;
+
+	return m->have_host &&
+	       (measure_ratio(need, h->cgroup_limit_bytes) > COW_LIMIT_RATIO ||
+		measure_ratio(h->mem_available_bytes, h->mem_total_bytes) < COW_AVAILABLE_RATIO);
+}
+
+bool rule_fork_cow(const struct model *m, struct finding *f)
+{
+	int64_t cow = cow_bytes(m), rss = measure_rss(m), faults = 0;
+	const struct command_row *top = measure_top_command(m, cow_faults);
+
+	if (!measure_waste_matters(cow, rss))
+		return false;
+	for (size_t i = 0; i < m->children_count; i++)
+		if (m->children[i].child.cow_faults > 0)
+			faults += m->children[i].child.cow_faults;
+	f->severity =
+		cow_is_short_of_room(m, measure_sum(rss, cow)) ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->cost = (double)cow;
+	f->weak = m->children_count == 0;
+	finding_title(f, "A saving child took %s of its own, %s of the server's RSS",
+		      say_bytes(cow).s, say_percent(measure_ratio(cow, rss)).s);
+	finding_evidence_bytes(f, "child_private_bytes", cow, BASIS_EXACT);
+	finding_evidence_bytes(f, "rss", rss, BASIS_EXACT);
+	finding_evidence(f, "cow_faults_total", faults > 0 ? (double)faults : NAN, "faults",
+			 BASIS_EXACT);
+	if (top != NULL)
+		finding_evidence_text(f, "top_command", say_command(top->command).s, BASIS_SAMPLED);
+	if (m->have_host) {
+		finding_evidence_bytes(f, "mem_available", m->host_end.mem_available_bytes,
+				       BASIS_EXACT);
+		finding_evidence_bytes(f, "cgroup_limit", m->host_end.cgroup_limit_bytes,
+				       BASIS_EXACT);
+	}
+	finding_cause(f, "While the child saves, each page the server writes to is copied first; "
+			 "writes during the save are paid in memory and in page faults.");
+	finding_action(f, FACT_UNKNOWN, "",
+		       "Keep %s free beside the server for saves, save when few keys are "
+		       "written, or let a replica save.",
+		       say_bytes(cow).s);
+	return true;
+}

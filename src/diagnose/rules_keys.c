@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keys that were looked at because they showed up in the watch: too big, or
+ * temporary by name and without an expiry; and what the key tables cost.
+ */
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "diagnose/finding.h"
+#include "diagnose/key_size.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+/* Warn when at least so many, and half of those looked at, lack a TTL: one forgotten
+ * lock is a note. */
+#define NO_TTL_WARNING_KEYS  3
+#define NO_TTL_WARNING_RATIO 0.5
+/* Fewer temporary keys looked at than this say little about the rest. */
+#define NO_TTL_SURE_KEYS 10
+/* Main and expires tables above this share of used_memory: values are tiny (a key
+ * costs some 50 bytes in its table and object header). */
+#define TABLE_SHARE 0.30
+
+/* The element count as it would be said, or nothing. */
+static struct phrase key_elements(const struct fact_key *k)
+{
+	struct phrase t = { "" };
+
+	if (k->elements != FACT_UNKNOWN && strcmp(k->type, "string") != 0) {
+		t = say_count(k->elements);
+		strncat(t.s, " elements, ", sizeof(t.s) - strlen(t.s) - 1);
+	}
+	return t;
+}
+
+/* MEMORY USAGE is exact for strings and samples 5 elements of the others (object.c). */
+static enum basis key_basis(const struct fact_key *k)
+{
+	return strcmp(k->type, "string") == 0 ? BASIS_EXACT : BASIS_SAMPLED;
+}
+
+static void big_key_action(const struct model *m, struct finding *f, const struct fact_key *k)
+{
+	static const struct {
+		const char *type, *advice;
+	} table[] = {
+		{ "string", "Compress the value, or cut it into several keys." },
+		{ "list", "Drain it (more consumers), or cap it with LTRIM." },
+		{ "zset", "Keep the top only (ZREMRANGEBYRANK), or one key a period." },
+		{ "stream", "Cap it with XTRIM MAXLEN ~." },
+	};
+	const char *advice = "Split it over several keys by a hash of the field.";
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (strcmp(table[i].type, k->type) == 0)
+			advice = table[i].advice;
+	finding_action(f, FACT_UNKNOWN, "", "%s", advice);
+	finding_action(f, k->bytes,
+		       say_cli(m, "UNLINK %s", say_shell_key(k->key.data, k->key.len).s).s,
+		       "If it is not needed: UNLINK, which frees it in the background; DEL would "
+		       "hold the server.");
+}
+
+bool rule_bigkey_size(const struct model *m, struct finding *f)
+{
+	const struct fact_key *largest = NULL;
+	enum key_level worst = KEY_NORMAL;
+	int64_t bytes = 0, count = 0;
+
+	for (size_t i = 0; i < m->keys_count; i++) {
+		const struct fact_key *k = &m->keys[i].key;
+		enum key_level level = key_level(k);
+
+		if (level == KEY_NORMAL)
+			continue;
+		count++;
+		bytes += k->bytes != FACT_UNKNOWN ? k->bytes : 0;
+		if (level > worst || largest == NULL ||
+		    (level == worst && k->bytes > largest->bytes))
+			largest = k;
+		worst = level > worst ? level : worst;
+	}
+	if (largest == NULL)
+		return false;
+	f->severity = worst == KEY_VERY_BIG ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->cost = (double)bytes;
+	finding_title(f, "%s big key%s; the largest is %s (%s, %s%s)", say_count(count).s,
+		      count == 1 ? "" : "s", say_key(largest->key.data, largest->key.len).s,
+		      largest->type, key_elements(largest).s,
+		      largest->bytes != FACT_UNKNOWN ? say_bytes(largest->bytes).s :
+						       "size unknown");
+	finding_evidence_count(f, "big_keys_total", count, "keys", BASIS_EXACT);
+	finding_evidence_bytes(f, "big_keys_bytes", bytes > 0 ? bytes : FACT_UNKNOWN,
+			       BASIS_SAMPLED);
+	finding_evidence_text(f, "largest_key", say_key(largest->key.data, largest->key.len).s,
+			      BASIS_EXACT);
+	finding_evidence_bytes(f, "largest_key_bytes", largest->bytes, key_basis(largest));
+	finding_evidence_count(f, "largest_key_elements", largest->elements, "elements",
+			       BASIS_EXACT);
+	finding_evidence_count(f, "keys_looked_at_total", (int64_t)m->keys_count, "keys",
+			       BASIS_EXACT);
+	finding_cause(f, "One command over such a key (reading, deleting, expiring it) runs for "
+			 "milliseconds to seconds, and every other client waits.");
+	big_key_action(m, f, largest);
+	return true;
+}
+
+/* --- keys without TTL ----------------------------------------------------- */
+
+static bool is_separator(char c)
+{
+	return strchr(":./-_|{}#", c) != NULL && c != '\0';
+}
+
+/* Does the name say that the key is temporary: one of the words as a segment? Words
+ * of the users' guide (pattern 5) and their usual relatives. A cache that may
+ * evict any key needs no TTL on what it caches. */
+static bool temporary_name(const struct bytes *key, bool cache_may_evict)
+{
+	static const char *const words[] = { "temp", "tmp",   "lock",	 "session", "sess",
+					     "otp",  "token", "captcha", "cache" };
+
+	for (size_t start = 0; start < key->len;) {
+		size_t end = start;
+
+		while (end < key->len && !is_separator(key->data[end]))
+			end++;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			if (cache_may_evict && strcmp(words[i], "cache") == 0)
+				continue;
+			if (strlen(words[i]) == end - start &&
+			    strncasecmp(words[i], key->data + start, end - start) == 0)
+				return true;
+		}
+		start = end + 1;
+	}
+	return false;
+}
+
+struct no_ttl_count {
+	int64_t temporary, without, bytes; /* bytes of those without */
+	const struct fact_key *example; /* the largest without */
+};
+
+static struct no_ttl_count count_no_ttl(const struct model *m)
+{
+	const char *policy = model_config(m, "maxmemory-policy");
+	bool may_evict = policy != NULL && strncmp(policy, "allkeys-", 8) == 0;
+	struct no_ttl_count n = { 0 };
+
+	for (size_t i = 0; i < m->keys_count; i++) {
+		const struct fact_key *k = &m->keys[i].key;
+
+		if (isnan(k->ttl_seconds) || k->type == NULL || strcmp(k->type, "none") == 0 ||
+		    !temporary_name(&k->key, may_evict))
+			continue;
+		n.temporary++;
+		if (k->ttl_seconds >= 0)
+			continue;
+		n.without++;
+		n.bytes += k->bytes > 0 ? k->bytes : 0;
+		if (n.example == NULL || k->bytes > n.example->bytes)
+			n.example = k;
+	}
+	return n;
+}
+
+bool rule_no_ttl(const struct model *m, struct finding *f)
+{
+	struct no_ttl_count n = count_no_ttl(m);
+	int64_t keys, expires;
+
+	if (n.without == 0)
+		return false;
+	measure_keyspace(m, &keys, &expires);
+	f->severity = n.without >= NO_TTL_WARNING_KEYS && measure_ratio(n.without, n.temporary) >=
+								  NO_TTL_WARNING_RATIO ?
+			      SEVERITY_WARNING :
+			      SEVERITY_INFO;
+	f->weak = n.temporary < NO_TTL_SURE_KEYS;
+	f->cost = (double)n.bytes;
+	finding_title(f, "%s of %s temporary keys looked at never expire, such as %s",
+		      say_count(n.without).s, say_count(n.temporary).s,
+		      say_key(n.example->key.data, n.example->key.len).s);
+	finding_evidence_count(f, "temporary_without_ttl_total", n.without, "keys", BASIS_SAMPLED);
+	finding_evidence_count(f, "temporary_looked_at_total", n.temporary, "keys", BASIS_SAMPLED);
+	finding_evidence_count(f, "keys_total", keys, "keys", BASIS_EXACT);
+	finding_evidence_count(f, "keys_with_ttl_total", expires, "keys", BASIS_EXACT);
+	finding_cause(f, "Keys named as temporary were written without an expiry (or lost it: SET "
+			 "drops the TTL), so they stay for ever.");
+	finding_action(f, FACT_UNKNOWN,
+		       say_cli(m, "EXPIRE %s 3600",
+			       say_shell_key(n.example->key.data, n.example->key.len).s)
+			       .s,
+		       "Write them with a TTL in one command (SET key value EX seconds, or "
+		       "KEEPTTL), and give the ones that are there an expiry.");
+	return true;
+}
+
+/* --- tables ---------------------------------------------------------------- */
+
+bool rule_hashtable(const struct model *m, struct finding *f)
+{
+	int64_t main_table = ledger_bytes(&m->ledger, "hashtable_main");
+	int64_t expires_table = ledger_bytes(&m->ledger, "hashtable_expires");
+	int64_t rehashing = ledger_bytes(&m->ledger, "hashtable_rehashing");
+	int64_t used = measure_used(m);
+	int64_t tables = measure_sum(measure_sum(main_table, expires_table), rehashing);
+	int64_t keys, expires;
+	bool rehash = rehashing >= WASTE_FLOOR_BYTES;
+
+	if (!rehash && (tables == FACT_UNKNOWN || tables < WASTE_FLOOR_BYTES ||
+			!(measure_ratio(tables, used) > TABLE_SHARE)))
+		return false;
+	measure_keyspace(m, &keys, &expires);
+	f->severity = SEVERITY_INFO;
+	f->cost = rehash ? (double)rehashing : (double)tables;
+	if (rehash)
+		finding_title(f, "A key table is being resized: %s for both sizes",
+			      say_bytes(rehashing).s);
+	else
+		finding_title(f, "The key tables take %s of used_memory (%s)",
+			      say_percent(measure_ratio(tables, used)).s, say_bytes(tables).s);
+	finding_evidence_bytes(f, "hashtable_main", main_table, BASIS_EXACT);
+	finding_evidence_bytes(f, "hashtable_expires", expires_table, BASIS_EXACT);
+	finding_evidence_bytes(f, "hashtable_rehashing", rehashing, BASIS_EXACT);
+	finding_evidence_bytes(f, "used_memory", used, BASIS_EXACT);
+	finding_evidence_count(f, "keys_total", keys, "keys", BASIS_EXACT);
+	if (rehash)
+		finding_cause(f, "Tables double at each power of two of keys, and both exist until "
+				 "all keys are moved; used_memory is higher for that time.");
+	else
+		finding_cause(f, "The values are so small that each key's entry and object header "
+				 "weigh as much as its data.");
+	if (rehash)
+		finding_action(f, FACT_UNKNOWN, "", "Wait: the old table goes by itself.");
+	else
+		finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG GET hash-max-listpack-*").s,
+			       "Put small values into hashes of some hundred fields (one listpack "
+			       "instead of hundreds of entries).");
+	return true;
+}

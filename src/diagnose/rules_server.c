@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The server itself: it hung, was stopped, or died during the watch. */
+#include <math.h>
+#include <string.h>
+
+#include "diagnose/finding.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+/* The shortest silence that is an outage: clients commonly give up after a second. */
+#define SILENCE_SECONDS 1.0
+/* INFO of one tick may be late on a busy machine; of two in a row it is not. */
+#define SILENT_TICKS 2
+
+/* How bad the server's end is, worst first; NULL event = it lived. */
+static const struct {
+	const char *event, *title, *cause;
+	enum severity severity;
+} ends[] = {
+	{ "oom", "The kernel killed the server for lack of memory",
+	  "The machine or the cgroup had no memory left, and the server was chosen to die.",
+	  SEVERITY_CRITICAL },
+	{ "exit", "The server exited during the watch",
+	  "It was shut down, crashed, or was killed; its log tells which.", SEVERITY_CRITICAL },
+	{ "stopped", "The server is stopped (SIGSTOP)",
+	  "A signal or a debugger holds the process; it runs on with SIGCONT.", SEVERITY_CRITICAL },
+	{ "restart", "The server was restarted during the watch",
+	  "The process that answers is not the one the watch began with.", SEVERITY_WARNING },
+};
+
+static const struct fact_life *life_find(const struct model *m, const char *event)
+{
+	for (size_t i = 0; i < m->life_count; i++)
+		if (strcmp(m->life[i].life.event, event) == 0)
+			return &m->life[i].life;
+	return NULL;
+}
+
+/* A stopped server that answers later is a silence, not an end. */
+static bool lives_again(const struct model *m, const struct fact_life *stop)
+{
+	for (size_t i = 0; i < m->life_count && strcmp(stop->event, "stopped") == 0; i++)
+		if (strcmp(m->life[i].life.event, "answer") == 0 &&
+		    m->life[i].life.t_seconds >= stop->t_seconds)
+			return true;
+	return false;
+}
+
+static bool ended(const struct model *m, struct finding *f)
+{
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		const struct fact_life *life = life_find(m, ends[i].event);
+
+		if (life == NULL || lives_again(m, life))
+			continue;
+		f->severity = ends[i].severity;
+		f->cost = COST_PER_SECOND * fmax(m->duration_seconds - life->t_seconds, 1);
+		finding_title(f, "%s, %s after it began", ends[i].title,
+			      say_seconds(life->t_seconds).s);
+		finding_evidence_text(f, "event", ends[i].event, BASIS_EXACT);
+		finding_evidence(f, "t_seconds", life->t_seconds, "seconds", BASIS_EXACT);
+		if (life->detail != NULL && life->detail[0] != '\0')
+			finding_evidence_text(f, "detail", life->detail, BASIS_EXACT);
+		finding_cause(f, "%s", ends[i].cause);
+		if (i == 0)
+			finding_action(f, FACT_UNKNOWN, "journalctl -k -g \"Out of memory|oom\"",
+				       "See what the kernel counted, then set maxmemory below the "
+				       "limit, with room for copies of a fork.");
+		else
+			finding_action(f, FACT_UNKNOWN, "", "Look into the server's log.");
+		return true;
+	}
+	return false;
+}
+
+/* The longest silence: told as such, or seen as ticks without an answer. */
+static double silence_seconds(const struct model *m, int64_t *ticks)
+{
+	double longest = NAN, from = NAN;
+	int64_t row = 0;
+
+	*ticks = 0;
+	for (size_t i = 0; i < m->life_count; i++)
+		if (strcmp(m->life[i].life.event, "hang") == 0)
+			longest = fmax(longest, m->life[i].life.seconds);
+	for (size_t i = 0; i < m->timeline_count && m->target.connected; i++) {
+		const struct fact_tick *t = &m->timeline[i].host;
+
+		if (t->answered) {
+			row = 0;
+			continue;
+		}
+		if (row++ == 0)
+			from = t->t_seconds;
+		*ticks = row > *ticks ? row : *ticks;
+		if (row >= SILENT_TICKS)
+			longest = fmax(longest, t->t_seconds - from);
+	}
+	return longest;
+}
+
+/* The longest stall: what it did while it did not answer. */
+static const struct fact_stall *silence_stall(const struct model *m)
+{
+	return m->stalls_count > 0 ? &m->stalls[0].stall : NULL;
+}
+
+bool rule_not_answering(const struct model *m, struct finding *f)
+{
+	const struct fact_stall *stall = silence_stall(m);
+	int64_t ticks;
+	double seconds = silence_seconds(m, &ticks);
+
+	if (ended(m, f))
+		return true;
+	if (stall != NULL && stall->duration_seconds >= SILENCE_SECONDS)
+		seconds = fmax(seconds, stall->duration_seconds);
+	else
+		stall = NULL;
+	if (!(seconds >= SILENCE_SECONDS))
+		return false;
+	f->severity = SEVERITY_CRITICAL;
+	f->cost = seconds * COST_PER_SECOND;
+	if (stall != NULL && stall->key.len > 0)
+		finding_title(f, "The server did not answer for %s, in %s on %s",
+			      say_seconds(seconds).s, say_command(stall->command).s,
+			      say_key(stall->key.data, stall->key.len).s);
+	else if (stall != NULL)
+		finding_title(f, "The server did not answer for %s, in %s", say_seconds(seconds).s,
+			      say_command(stall->command).s);
+	else
+		finding_title(f, "The server did not answer for %s", say_seconds(seconds).s);
+	finding_evidence(f, "silence_seconds", seconds, "seconds", BASIS_EXACT);
+	finding_evidence(f, "unanswered_ticks_total", ticks > 0 ? (double)ticks : NAN, "ticks",
+			 BASIS_EXACT);
+	if (stall == NULL) {
+		f->weak = true;
+		finding_cause(f, "What it did in that time was not seen.");
+	} else {
+		finding_evidence_text(f, "command", say_command(stall->command).s, BASIS_EXACT);
+		finding_cause(f, "The event loop did not move on: nobody is served while one "
+				 "command (or fork, or wait for memory or disk) runs.");
+	}
+	finding_action(f, FACT_UNKNOWN, "",
+		       "See under stalls how its time is split, and the finding on that command "
+		       "or key.");
+	return true;
+}
