@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Parts of a JSON report, each a new reference. The documents that put them together
+ * are in json.c; DESIGN.md "JSON" is the contract, fields are only ever added.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "diagnose/diagnose.h"
+#include "model/model.h"
+
+/* json_state.c: what was watched, and how things stood */
+json_t *json_target(const struct model *m);
+json_t *json_window(const struct model *m);
+json_t *json_self(const struct model *m);
+json_t *json_sensors(const struct model *m);
+json_t *json_ledger(const struct model *m);
+json_t *json_timeline(const struct model *m);
+json_t *json_host(const struct model *m);
+json_t *json_mappings(const struct model *m);
+
+/* json_profile.c: who did it */
+json_t *json_commands(const struct model *m);
+json_t *json_prefixes(const struct model *m);
+json_t *json_threads(const struct model *m);
+json_t *json_totals(const struct model *m);
+
+/* json_events.c: what happened when */
+json_t *json_stalls(const struct model *m);
+json_t *json_children(const struct model *m);
+json_t *json_keys(const struct model *m);
+json_t *json_life(const struct model *m);
+json_t *json_slowlog(const struct model *m);
+json_t *json_latency(const struct model *m);
+json_t *json_rss_moves(const struct model *m);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* JSON of what was watched and how things stood: target, host, ledger, timeline. */
+#include <math.h>
+
+#include "report/json.h"
+#include "report/value.h"
+
+json_t *json_target(const struct model *m)
+{
+	const struct fact_target *t = &m->target;
+	json_t *o = json_object();
+
+	put(o, "pid", value_int(t->pid));
+	put(o, "server", value_text(t->server));
+	put(o, "version", value_text(t->version));
+	put(o, "allocator", value_text(t->allocator));
+	put(o, "port", value_int(t->port));
+	put(o, "socket", value_text(t->socket));
+	put(o, "role", value_text(t->role));
+	put(o, "executable", value_text(t->executable));
+	put(o, "allocator_bundled", json_boolean(t->allocator_bundled));
+	put(o, "can_defrag", json_boolean(t->can_defrag));
+	put(o, "connected", json_boolean(t->connected));
+	put(o, "connect_reason", value_text(t->connect_reason));
+	return o;
+}
+
+json_t *json_window(const struct model *m)
+{
+	json_t *o = json_object();
+
+	put(o, "start", value_time(m->session.wall_start_ns, 0));
+	put(o, "duration_seconds", value_real(m->duration_seconds));
+	put(o, "redmem_version", value_text(m->session.redmem_version));
+	return o;
+}
+
+json_t *json_self(const struct model *m)
+{
+	/* Without the fact every number is unknown, not 0. */
+	static const struct fact_self unknown = {
+		.setup_cpu_seconds = NAN,
+		.cpu_seconds = NAN,
+		.window_seconds = NAN,
+		.rss_bytes = FACT_UNKNOWN,
+		.bpf_seconds = NAN,
+		.events_total = FACT_UNKNOWN,
+		.drops_total = FACT_UNKNOWN,
+		.target_pause_seconds = NAN,
+		.smaps_seconds = NAN,
+	};
+	const struct fact_self *self = m->have_self ? &m->self : &unknown;
+	json_t *o = json_object();
+
+	put(o, "cpu_ratio", value_real(self->cpu_seconds / self->window_seconds));
+	put(o, "rss_bytes", value_int(self->rss_bytes));
+	put(o, "bpf_seconds", value_real(self->bpf_seconds));
+	put(o, "events_total", value_int(self->events_total));
+	put(o, "drops_total", value_int(self->drops_total));
+	put(o, "target_pause_seconds", value_real(self->target_pause_seconds));
+	put(o, "cpu_seconds", value_real(self->cpu_seconds));
+	put(o, "setup_cpu_seconds", value_real(self->setup_cpu_seconds));
+	put(o, "smaps_seconds", value_real(self->smaps_seconds));
+	put(o, "drops", value_text(self->drops));
+	return o;
+}
+
+json_t *json_sensors(const struct model *m)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < m->sensors_count; i++) {
+		const struct fact_sensor *sensor = &m->sensors[i].sensor;
+		json_t *o = json_object();
+
+		put(o, "id", value_text(sensor->id));
+		put(o, "state", json_string(sensor->on ? "on" : "off"));
+		put(o, "reason", value_text(sensor->reason));
+		put(o, "fix", value_text(sensor->fix));
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+json_t *json_ledger(const struct model *m)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < m->ledger.count; i++) {
+		const struct ledger_line *line = &m->ledger.lines[i];
+		json_t *o = json_object(), *reclaim = json_array();
+
+		for (size_t n = 0; n < line->reclaim_count; n++) {
+			json_t *way = json_object();
+
+			put(way, "action", value_text(line->reclaim[n].action));
+			put(way, "bytes", value_int(line->reclaim[n].bytes));
+			put_last(reclaim, way);
+		}
+		put(o, "id", value_text(line->id));
+		put(o, "parent", value_text(line->parent));
+		put(o, "bytes", value_int(line->bytes));
+		put(o, "basis", value_text(basis_name(line->basis)));
+		put(o, "reclaim", reclaim);
+		put(o, "title", value_text(line->title));
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+/* Mean distance of the ticks, to the millisecond: they are not all exactly on time. */
+static json_t *timeline_interval(const struct model *m)
+{
+	double span;
+
+	if (m->timeline_count < 2)
+		return json_null();
+	span = m->timeline[m->timeline_count - 1].host.t_seconds - m->timeline[0].host.t_seconds;
+	return value_number(round(span / (double)(m->timeline_count - 1) * 1000) / 1000);
+}
+
+static json_t *timeline_row(const struct timeline_row *row)
+{
+	const struct fact_tick *host = &row->host;
+	json_t *a = json_array();
+
+	put_last(a, value_real(host->t_seconds));
+	put_last(a, value_int(row->used_memory_bytes));
+	put_last(a, value_int(host->rss_bytes));
+	put_last(a, value_int(host->swap_bytes));
+	put_last(a, value_int(host->minor_faults_total));
+	put_last(a, value_int(host->major_faults_total));
+	put_last(a, value_int(row->commands_total));
+	put_last(a, value_int(row->evicted_keys_total));
+	put_last(a, value_int(row->expired_keys_total));
+	put_last(a, value_int(row->connected_clients));
+	put_last(a, value_real(host->cpu_seconds));
+	put_last(a, value_real(host->reply_seconds));
+	return a;
+}
+
+json_t *json_timeline(const struct model *m)
+{
+	/* Counters run since the start of the server; the order is that of timeline_row(). */
+	static const char *const columns[] = {
+		"t_seconds",	     "used_memory_bytes",  "rss_bytes",
+		"swap_bytes",	     "minor_faults_total", "major_faults_total",
+		"commands_total",    "evicted_keys_total", "expired_keys_total",
+		"connected_clients", "cpu_seconds_total",  "reply_seconds",
+	};
+	json_t *o = json_object(), *names = json_array(), *rows = json_array();
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		put_last(names, json_string(columns[i]));
+	for (size_t i = 0; i < m->timeline_count; i++)
+		put_last(rows, timeline_row(&m->timeline[i]));
+	put(o, "interval_seconds", timeline_interval(m));
+	put(o, "columns", names);
+	put(o, "rows", rows);
+	return o;
+}
+
+/* The state of the end, and beside it what was different at the start. */
+json_t *json_host(const struct model *m)
+{
+	const struct fact_host *h = &m->host_end;
+	json_t *o = json_object();
+
+	put(o, "kernel", value_text(m->session.kernel));
+	put(o, "machine", value_text(m->session.machine));
+	if (!m->have_host)
+		return o;
+	put(o, "cpus_total", value_int(h->cpus_total));
+	put(o, "page_size_bytes", value_int(h->page_size_bytes));
+	put(o, "mem_total_bytes", value_int(h->mem_total_bytes));
+	put(o, "mem_available_bytes", value_int(h->mem_available_bytes));
+	put(o, "mem_available_start_bytes", value_int(m->host_start.mem_available_bytes));
+	put(o, "swap_total_bytes", value_int(h->swap_total_bytes));
+	put(o, "swap_free_bytes", value_int(h->swap_free_bytes));
+	put(o, "swap_free_start_bytes", value_int(m->host_start.swap_free_bytes));
+	put(o, "overcommit_memory", value_int(h->overcommit_memory));
+	put(o, "swappiness", value_int(h->swappiness));
+	put(o, "thp_enabled", value_text(h->thp_enabled));
+	put(o, "thp_disabled_for_target", json_boolean(h->thp_disabled_for_target));
+	put(o, "max_map_count", value_int(h->max_map_count));
+	put(o, "maps_total", value_int(h->maps_total));
+	put(o, "cgroup_version", value_int(h->cgroup_version));
+	put(o, "cgroup_limit_bytes", value_int(h->cgroup_limit_bytes));
+	put(o, "cgroup_usage_bytes", value_int(h->cgroup_usage_bytes));
+	put(o, "cgroup_swap_bytes", value_int(h->cgroup_swap_bytes));
+	return o;
+}
+
+json_t *json_mappings(const struct model *m)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < m->mappings_count; i++) {
+		const struct fact_mapping *mapping = &m->mappings[i].mapping;
+		json_t *o = json_object();
+
+		put(o, "phase", value_text(mapping->phase));
+		put(o, "t_seconds", value_real(mapping->t_seconds));
+		put(o, "pid", value_int(mapping->pid));
+		put(o, "class", value_text(mapping->class_name));
+		put(o, "mappings_total", value_int(mapping->mappings_total));
+		put(o, "size_bytes", value_int(mapping->size_bytes));
+		put(o, "rss_bytes", value_int(mapping->rss_bytes));
+		put(o, "pss_bytes", value_int(mapping->pss_bytes));
+		put(o, "private_dirty_bytes", value_int(mapping->private_dirty_bytes));
+		put(o, "anon_huge_bytes", value_int(mapping->anon_huge_bytes));
+		put(o, "lazy_free_bytes", value_int(mapping->lazy_free_bytes));
+		put(o, "swap_bytes", value_int(mapping->swap_bytes));
+		put(o, "read_seconds", value_real(mapping->read_seconds));
+		put_last(rows, o);
+	}
+	return rows;
+}

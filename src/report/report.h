@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reports: a model and its findings, written out. They decide nothing. */
+#pragma once
+
+#include "base/buf.h"
+#include "diagnose/diagnose.h"
+#include "model/model.h"
+
+struct report_style {
+	bool colour; /* ANSI colours (a terminal) */
+	bool verbose; /* everything instead of a screenful */
+	int columns; /* width of the terminal; 100 when unknown */
+};
+
+/* `redmem doctor` for people. */
+void report_doctor_text(struct buf *out, const struct model *m, const struct findings *f,
+			const struct report_style *style);
+/* {"schema":"redmem.doctor/1",...} with a closing newline. */
+void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f);

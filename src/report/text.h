@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The pieces of a report for people. Each section is one function in its own file;
+ * text.c puts them in order. Every string that may hold a server's bytes goes through
+ * text_safe() or text_key(), and every number through a text_*() or fmt_*() that
+ * prints "-" for what is not known.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/fmt.h"
+#include "report/report.h"
+
+struct text {
+	struct buf *out;
+	const struct model *m;
+	const struct findings *f;
+	const struct report_style *style;
+	int columns; /* usable width */
+};
+
+enum paint { PAINT_BOLD, PAINT_DIM, PAINT_RED, PAINT_YELLOW, PAINT_GREEN, PAINT_CYAN };
+
+/* --- text_write.c: words on a terminal --- */
+
+/* Columns that UTF-8 text without escape sequences takes. */
+size_t text_columns(const char *text);
+/* @text in colour where the style has colours. */
+void text_paint(struct text *t, enum paint paint, const char *text);
+/* An empty line, the head in bold and a note behind it (NULL = none). */
+void text_head(struct text *t, const char *head, const char *note);
+/* @lead, then the words of @text, wrapped and hanging behind @lead. */
+void text_wrap(struct text *t, const char *lead, const char *text);
+/* @text, then blanks up to @width columns; before it when @right. */
+void text_pad(struct buf *out, const char *text, size_t width, bool right);
+/* Cut the blanks at the end of @line. */
+void text_trim(struct buf *line);
+/* A sentence or name: as it is when harmless, else escaped. NULL adds nothing. */
+void text_safe(struct buf *out, const char *text);
+/* A key or prefix, cut to @max columns; nothing when there is none. */
+void text_key(struct buf *out, struct bytes key, size_t max);
+/* "12.3 %" of a ratio; "-" when not finite. */
+void text_percent(struct buf *out, double ratio);
+/* "+3.2 s" after the start of the watch; "-" when not finite. */
+void text_moment(struct buf *out, double t_seconds);
+/* An estimate, rounded to a count; "-" when not finite. */
+void text_estimate(struct buf *out, double n);
+/* A command's name, "(event loop)" for "". */
+void text_command(struct buf *out, const char *command);
+
+/* --- the sections --- */
+
+void text_ledger(struct text *t);
+void text_timeline(struct text *t);
+void text_commands(struct text *t);
+void text_prefixes(struct text *t);
+void text_threads(struct text *t); /* only with -v, as all of text_details.c */
+void text_stalls(struct text *t);
+void text_findings(struct text *t);
+void text_events(struct text *t);
+void text_sensors(struct text *t);
+void text_details(struct text *t);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Words on a terminal: colour, width, wrapping, escaping; see text.h. */
+#include <math.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "report/text.h"
+
+/* A sentence of ours is shorter; what is longer came from elsewhere. */
+#define SENTENCE_MAX 1200
+
+size_t text_columns(const char *text)
+{
+	size_t columns = 0;
+
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		if ((*p & 0xc0) == 0x80) /* inside a character */
+			continue;
+		columns++;
+		/* East Asian wide characters and emoji: U+1100..115F (e1 84, e1 85) and
+		 * nearly all from U+2E80 (e2 ba) on. wcwidth() depends on the locale. */
+		if (*p > 0xe2 || (*p == 0xe2 && p[1] >= 0xba) ||
+		    (*p == 0xe1 && (p[1] == 0x84 || p[1] == 0x85)))
+			columns++;
+	}
+	return columns;
+}
+
+void text_paint(struct text *t, enum paint paint, const char *text)
+{
+	static const char *const codes[] = {
+		[PAINT_BOLD] = "1",    [PAINT_DIM] = "2",    [PAINT_RED] = "1;31",
+		[PAINT_YELLOW] = "33", [PAINT_GREEN] = "32", [PAINT_CYAN] = "36",
+	};
+
+	if (t->style->colour)
+		buf_printf(t->out, "\033[%sm", codes[paint]);
+	buf_puts(t->out, text);
+	if (t->style->colour)
+		buf_puts(t->out, "\033[0m");
+}
+
+void text_head(struct text *t, const char *head, const char *note)
+{
+	buf_putc(t->out, '\n');
+	text_paint(t, PAINT_BOLD, head);
+	if (note) {
+		buf_puts(t->out, "  ");
+		text_paint(t, PAINT_DIM, note);
+	}
+	buf_putc(t->out, '\n');
+}
+
+void text_wrap(struct text *t, const char *lead, const char *text)
+{
+	size_t hang = text_columns(lead), width = (size_t)t->columns, at = hang;
+	struct buf safe = { 0 }, word = { 0 };
+
+	text_safe(&safe, text);
+	buf_puts(t->out, lead);
+	for (const char *p = buf_str(&safe); *p;) {
+		size_t len = strcspn(p, " ");
+		size_t columns;
+
+		buf_clear(&word);
+		buf_add(&word, p, len);
+		columns = text_columns(buf_str(&word));
+		if (at > hang && at + 1 + columns > width) {
+			buf_putc(t->out, '\n');
+			buf_fill(t->out, ' ', hang);
+			at = hang;
+		} else if (at > hang) {
+			buf_putc(t->out, ' ');
+			at++;
+		}
+		buf_puts(t->out, buf_str(&word));
+		at += columns;
+		p += len;
+		p += strspn(p, " ");
+	}
+	buf_putc(t->out, '\n');
+	buf_free(&word);
+	buf_free(&safe);
+}
+
+void text_pad(struct buf *out, const char *text, size_t width, bool right)
+{
+	size_t columns = text_columns(text);
+	size_t blanks = columns < width ? width - columns : 0;
+
+	if (right)
+		buf_fill(out, ' ', blanks);
+	buf_puts(out, text);
+	if (!right)
+		buf_fill(out, ' ', blanks);
+}
+
+void text_trim(struct buf *line)
+{
+	while (line->len && line->data[line->len - 1] == ' ')
+		line->data[--line->len] = '\0';
+}
+
+void text_safe(struct buf *out, const char *text)
+{
+	size_t len;
+
+	if (!text)
+		return;
+	len = strlen(text);
+	if (len <= SENTENCE_MAX && utf8_is_plain(text, len))
+		buf_add(out, text, len);
+	else
+		escape_terminal(out, text, len, SENTENCE_MAX);
+}
+
+void text_key(struct buf *out, struct bytes key, size_t max)
+{
+	if (key.data)
+		escape_terminal(out, key.data, key.len, max);
+}
+
+void text_percent(struct buf *out, double ratio)
+{
+	if (isfinite(ratio))
+		buf_printf(out, "%.1f %%", ratio * 100);
+	else
+		buf_putc(out, '-');
+}
+
+void text_moment(struct buf *out, double t_seconds)
+{
+	if (isfinite(t_seconds))
+		buf_printf(out, "+%.1f s", t_seconds);
+	else
+		buf_putc(out, '-');
+}
+
+void text_estimate(struct buf *out, double n)
+{
+	if (isfinite(n) && fabs(n) < 9e18)
+		fmt_count(out, llround(n));
+	else
+		buf_putc(out, '-');
+}
+
+void text_command(struct buf *out, const char *command)
+{
+	struct bytes name = { command, command ? strlen(command) : 0 };
+
+	if (name.len)
+		text_key(out, name, 24);
+	else
+		buf_puts(out, "(event loop)");
+}
