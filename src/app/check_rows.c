@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The rows of `redmem check`; see check_rows.h. */
+#include "app/check_rows.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/fmt.h"
+#include "host/cgroup.h"
+#include "host/file.h"
+#include "host/kallsyms.h"
+
+/* As the rules config.swappiness, mem.cgroup and map_count have them. */
+#define SWAPPINESS_HIGH 10
+#define NEAR_RATIO	0.80
+
+#define GRANT                                                                                     \
+	"run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog,cap_sys_admin=ep " \
+	"$(command -v redmem)"
+
+const char *check_state_name(enum check_state state)
+{
+	static const char *const names[] = { "ok", "warning", "unknown" };
+
+	return names[state];
+}
+
+static struct check_row *add(struct check_rows *rows, const char *id, enum check_state state)
+{
+	struct check_row *row = &rows->row[rows->count];
+
+	if (rows->count < CHECK_ROWS_MAX - 1)
+		rows->count++;
+	*row = (struct check_row){ .id = id, .state = state };
+	return row;
+}
+
+/* A row that is fine, or a warning that says why and what helps. */
+static struct check_row *add_if(struct check_rows *rows, const char *id, bool fine,
+				const char *reason, const char *fix)
+{
+	struct check_row *row = add(rows, id, fine ? CHECK_OK : CHECK_WARNING);
+
+	if (!fine) {
+		snprintf(row->reason, sizeof(row->reason), "%s", reason);
+		snprintf(row->fix, sizeof(row->fix), "%s", fix);
+	}
+	return row;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+value(struct check_row *row, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(row->value, sizeof(row->value), format, args);
+	va_end(args);
+}
+
+static void unknown(struct check_row *row, const char *reason)
+{
+	row->state = CHECK_UNKNOWN;
+	snprintf(row->reason, sizeof(row->reason), "%s", reason);
+	row->fix[0] = '\0';
+}
+
+static void value_number(struct check_row *row, int64_t n)
+{
+	if (n == FACT_UNKNOWN)
+		unknown(row, "cannot be read");
+	else
+		value(row, "%lld", (long long)n);
+}
+
+static void value_bytes(struct check_row *row, int64_t part, const char *between, int64_t whole)
+{
+	struct buf text = {};
+
+	fmt_bytes(&text, part);
+	buf_puts(&text, between);
+	fmt_bytes(&text, whole);
+	value(row, "%s", buf_str(&text));
+	buf_free(&text);
+}
+
+/* --- the kernel -------------------------------------------------------------------- */
+
+static void capability(struct check_rows *rows, const char *id, bool have, const char *what)
+{
+	value(add_if(rows, id, have, what, GRANT), "%s", have ? "yes" : "no");
+}
+
+static void capabilities(struct check_rows *rows, const struct kernel_facts *kernel)
+{
+	capability(rows, "cap_bpf", kernel->cap_bpf, "loading the sensors takes it");
+	capability(rows, "cap_perfmon", kernel->cap_perfmon, "attaching the sensors takes it");
+	capability(rows, "cap_sys_admin", kernel->cap_sys_admin,
+		   "the probe that finds the server's command and key takes it");
+	capability(rows, "cap_sys_ptrace", kernel->cap_sys_ptrace,
+		   "reading memory and mappings of another user's server takes it");
+	value(add_if(rows, "user_namespace", kernel->root_user_namespace,
+		     "capabilities of an inner user namespace do not count for the kernel",
+		     "run redmem on the host, or in a container without a user namespace"),
+	      "%s", kernel->root_user_namespace ? "the host's" : "an inner one");
+}
+
+static void lockdown(struct check_rows *rows, const struct kernel_facts *kernel)
+{
+	struct check_row *row = add_if(
+		rows, "lockdown", kernel->lockdown != LOCKDOWN_CONFIDENTIALITY,
+		"in confidentiality mode BPF may not read memory", "boot with lockdown=integrity");
+
+	if (kernel->lockdown == LOCKDOWN_UNKNOWN)
+		unknown(row, "/sys/kernel/security/lockdown cannot be read");
+	else
+		value(row, "%s", kernel_lockdown_name(kernel->lockdown));
+}
+
+static void kernel_symbols(struct check_rows *rows)
+{
+	struct kallsyms *table = NULL;
+	struct err err = {};
+	bool fine = !kallsyms_read(&table, &err);
+
+	value(add_if(rows, "kernel_symbols", fine, "functions of the kernel stay without names",
+		     "run as root, and: sysctl kernel.kptr_restrict=1"),
+	      "%s", fine ? "readable" : "hidden");
+	kallsyms_free(table);
+}
+
+void check_kernel(struct check_rows *rows, const struct kernel_facts *kernel)
+{
+	struct check_row *row;
+
+	value(add_if(rows, "btf", kernel->btf, "the sensors find the kernel's structures by it",
+		     "use a kernel built with CONFIG_DEBUG_INFO_BTF=y"),
+	      "%s", kernel->btf ? "yes" : "no");
+	capabilities(rows, kernel);
+	lockdown(rows, kernel);
+	row = add_if(rows, "perf_event_paranoid",
+		     kernel->cap_perfmon || kernel->perf_event_paranoid < 0,
+		     "without CAP_PERFMON it forbids the sensors to count", GRANT);
+	value_number(row, kernel->perf_event_paranoid);
+	row = add(rows, "unprivileged_bpf_disabled", CHECK_OK);
+	value_number(row, kernel->unprivileged_bpf_disabled);
+	row = add(rows, "tracefs", CHECK_OK);
+	value(row, "%s, and not needed", kernel->tracefs ? "readable" : "not readable");
+	kernel_symbols(rows);
+}
+
+/* --- the host ------------------------------------------------------------------------- */
+
+static void huge_pages(struct check_rows *rows, const struct fact_host *host)
+{
+	bool always = host->thp_enabled && !strcmp(host->thp_enabled, "always");
+	struct check_row *row =
+		add_if(rows, "thp", !always || host->thp_disabled_for_target,
+		       "freed memory becomes resident again in huge pages, and "
+		       "copies during a save are 2 MiB each",
+		       "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
+
+	value(row, "%s", host->thp_enabled ? host->thp_enabled : "");
+	if (!row->value[0])
+		value(row, "not in this kernel");
+	else if (always && host->thp_disabled_for_target)
+		value(row, "always, but the server has them off");
+}
+
+static void overcommit(struct check_rows *rows, const struct fact_host *host)
+{
+	struct check_row *row = add_if(rows, "overcommit", host->overcommit_memory == 1,
+				       "the kernel may refuse the fork of a save",
+				       "sysctl -w vm.overcommit_memory=1");
+
+	value_number(row, host->overcommit_memory);
+}
+
+static void swap(struct check_rows *rows, const struct fact_host *host)
+{
+	bool none = host->swap_total_bytes == 0;
+	struct check_row *row = add(rows, "swap", CHECK_OK);
+
+	if (host->swap_total_bytes == FACT_UNKNOWN)
+		unknown(row, "cannot be read");
+	else if (none)
+		value(row, "none");
+	else
+		value_bytes(row, host->swap_free_bytes, " free of ", host->swap_total_bytes);
+	row = add_if(rows, "swappiness", none || host->swappiness <= SWAPPINESS_HIGH,
+		     "the kernel moves the server's idle data to swap rather early",
+		     "sysctl -w vm.swappiness=1");
+	value_number(row, host->swappiness);
+}
+
+/* Memory of the server that no page cache can make room for. */
+static int64_t held_bytes(const struct model *m)
+{
+	return m->timeline_count ? m->timeline[m->timeline_count - 1].host.rss_anon_bytes :
+				   FACT_UNKNOWN;
+}
+
+static void cgroup(struct check_rows *rows, const struct model *m)
+{
+	struct cgroup_memory memory;
+	struct check_row *row = add(rows, "cgroup", CHECK_OK);
+	int64_t held = held_bytes(m), own;
+	const char *file;
+	char path[600];
+
+	if (cgroup_memory_read(&memory, "", (pid_t)m->target.pid, NULL)) {
+		unknown(row, "cannot be read");
+		return;
+	}
+	if (memory.limit_bytes == FACT_UNKNOWN) {
+		value(row, "no limit");
+		return;
+	}
+	value_bytes(row, held, " of ", memory.limit_bytes);
+	if (held == FACT_UNKNOWN || (double)held < NEAR_RATIO * (double)memory.limit_bytes)
+		return;
+	row->state = CHECK_WARNING;
+	snprintf(row->reason, sizeof(row->reason),
+		 "at the limit the kernel swaps or kills the server");
+	file = memory.version == 1 ? "memory.limit_in_bytes" : "memory.max";
+	snprintf(path, sizeof(path), "%s/%s", memory.path, file);
+	if (!file_int64(path, &own) && own == memory.limit_bytes)
+		snprintf(row->fix, sizeof(row->fix), "echo %lld > %.280s",
+			 (long long)memory.limit_bytes * 2, path);
+	else
+		snprintf(row->fix, sizeof(row->fix), "raise %s of a cgroup above %.250s", file,
+			 memory.path);
+}
+
+static void map_count(struct check_rows *rows, const struct fact_host *host)
+{
+	bool known = host->maps_total != FACT_UNKNOWN && host->max_map_count != FACT_UNKNOWN;
+	bool fine = !known || (double)host->maps_total < NEAR_RATIO * (double)host->max_map_count;
+	struct check_row *row = add_if(rows, "max_map_count", fine,
+				       "at the limit the server dies for want of mappings",
+				       "sysctl -w vm.max_map_count=1048576");
+
+	if (known)
+		value(row, "%lld of %lld", (long long)host->maps_total,
+		      (long long)host->max_map_count);
+	else
+		value_number(row, host->max_map_count);
+}
+
+void check_host(struct check_rows *rows, const struct model *m, bool have_server)
+{
+	const struct fact_host *host = &m->host_end;
+
+	value_bytes(add(rows, "memory", CHECK_OK), host->mem_available_bytes, " available of ",
+		    host->mem_total_bytes);
+	huge_pages(rows, host);
+	overcommit(rows, host);
+	swap(rows, host);
+	if (have_server)
+		cgroup(rows, m);
+	map_count(rows, host);
+}
+
+/* --- the server ------------------------------------------------------------------------- */
+
+void check_server(struct check_rows *rows, const struct model *m)
+{
+	const struct fact_target *t = &m->target;
+	bool looked = t->executable && *t->executable;
+	bool jemalloc = t->allocator && !strncmp(t->allocator, "jemalloc", 8);
+	struct check_row *row;
+
+	row = add_if(rows, "server_symbols", looked,
+		     "the server's program could not be looked at: see the row attribution", "");
+	value(row, "%s", looked ? "found" : "");
+	row = add_if(rows, "allocator", !looked || jemalloc,
+		     "only jemalloc tells what it holds and can be defragmented",
+		     "use a server built with jemalloc (the default on Linux)");
+	if (!looked || !t->allocator || !*t->allocator)
+		unknown(row, "cannot be told without a look at the program");
+	else
+		value(row, "%.40s%s%s", t->allocator,
+		      t->allocator_bundled ? ", bundled" :
+		      jemalloc		   ? ", the system's library" :
+					     "",
+		      jemalloc && !t->can_defrag ? ", without active defrag" : "");
+}

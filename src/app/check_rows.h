@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What `redmem check` says beside the sensors: one row for each thing of the
+ * kernel, the host and the server that decides what can be measured, or that
+ * hurts a Redis server.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fact/fact.h"
+#include "host/kernel.h"
+#include "model/model.h"
+
+#define CHECK_ROWS_MAX 32
+
+enum check_state { CHECK_OK, CHECK_WARNING, CHECK_UNKNOWN };
+
+struct check_row {
+	const char *id;
+	enum check_state state;
+	char value[96];
+	char reason[200]; /* why it matters, "" when it is fine */
+	char fix[320]; /* the command that mends it, "" when there is none */
+};
+
+struct check_rows {
+	struct check_row row[CHECK_ROWS_MAX];
+	size_t count;
+};
+
+/* The kernel and what it lets this process do. */
+void check_kernel(struct check_rows *rows, const struct kernel_facts *kernel);
+/* How the host manages memory. @m holds a short watch of a server (@have_server), or
+ * only what is known without one. */
+void check_host(struct check_rows *rows, const struct model *m, bool have_server);
+/* The server's program: its symbols and its allocator. */
+void check_server(struct check_rows *rows, const struct model *m);
+
+/* "ok", "warning", "unknown" */
+const char *check_state_name(enum check_state state);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * redmem check: what can be measured here. It does not conclude, it tries: with a
+ * server it is a watch of a moment, by the very path of `redmem doctor`; without
+ * one, the sensors are attached to redmem itself.
+ */
+#include <errno.h>
+#include <math.h>
+#include <unistd.h>
+
+#include "app/check_report.h"
+#include "app/commands.h"
+#include "app/print.h"
+#include "app/watch.h"
+#include "base/clock.h"
+#include "host/sysmem.h"
+#include "sensor/sensor.h"
+#include "target/find.h"
+
+#define CHECK_SECONDS 0.5
+
+static int check_with_server(const struct options *o, const struct fact_sink *sink, struct err *err)
+{
+	struct options moment = *o;
+
+	moment.duration_seconds = CHECK_SECONDS;
+	return watch_run(&moment, sink, err);
+}
+
+static void emit_off(const struct fact_sink *sink, const char *id)
+{
+	struct fact fact = { .kind = FACT_SENSOR };
+
+	fact.sensor.id = id;
+	fact.sensor.reason = "no server was looked at";
+	fact.sensor.fix = "start one, or name one with --pid, -s or -p";
+	fact_emit(sink, &fact);
+}
+
+/* The machine's side only: what depends on the server is not known. */
+static void emit_host(const struct fact_sink *sink)
+{
+	struct fact fact = { .kind = FACT_HOST };
+
+	host_fact_fill(&fact.host, getpid());
+	fact.host.thp_disabled_for_target = false;
+	fact.host.maps_total = FACT_UNKNOWN;
+	fact.host.cgroup_limit_bytes = FACT_UNKNOWN;
+	fact.host.cgroup_usage_bytes = FACT_UNKNOWN;
+	fact.host.cgroup_swap_bytes = FACT_UNKNOWN;
+	fact_emit(sink, &fact);
+}
+
+/* Can the kernel's side work? Load and attach everything to this process. */
+static int check_alone(const struct fact_sink *sink, struct err *err)
+{
+	struct sensor_config config = { .pid = getpid(),
+					.start_ns = clock_mono_ns(),
+					.stall_threshold_seconds = 1,
+					.page_bytes = sysconf(_SC_PAGESIZE) };
+	struct sensors *sensors;
+	int ret = sensors_open(&sensors, &config, err);
+
+	if (ret)
+		return ret;
+	sensors_attach(sensors);
+	emit_host(sink);
+	emit_off(sink, "connection");
+	emit_off(sink, "attribution");
+	sensors_emit_states(sensors, sink);
+	sensors_close(sensors);
+	return 0;
+}
+
+/* Is there a server to check? Nobody named one, and there is none or several: then
+ * the host is checked alone. */
+static bool find_server(const struct options *o, struct err *why)
+{
+	struct server_candidate only;
+
+	return o->pid || options_name_server(o) || !target_only(&only, why);
+}
+
+int cmd_check(const struct options *o)
+{
+	struct model *model = model_new();
+	struct fact_sink sink = model_sink(model);
+	struct err err = {}, why = {};
+	struct check check = { .m = model };
+	struct report_style style = print_style(o);
+	struct buf out = {};
+	int ret;
+
+	kernel_facts_read(&check.kernel, "");
+	check.have_server = find_server(o, &why);
+	check.no_server = why.text;
+	ret = check.have_server ? check_with_server(o, &sink, &err) : check_alone(&sink, &err);
+	if (ret) {
+		ret = print_failure(&err);
+		goto out;
+	}
+	model_finish(model);
+	check_kernel(&check.host, &check.kernel);
+	check_host(&check.host, model, check.have_server);
+	if (check.have_server)
+		check_server(&check.server, model);
+	if (o->json)
+		check_report_json(&out, &check);
+	else
+		check_report_text(&out, &check, &style);
+	ret = print_out(&out);
+out:
+	buf_free(&out);
+	model_free(model);
+	return ret;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* redmem doctor: watch (or replay), diagnose, report. */
+#include <stdio.h>
+
+#include "app/commands.h"
+#include "app/print.h"
+#include "app/watch.h"
+#include "fact/recording.h"
+
+/* Facts go to the model and, when asked for, into a recording. */
+struct fork_sink {
+	struct fact_sink model, recording;
+};
+
+static void take_both(void *ctx, const struct fact *fact)
+{
+	struct fork_sink *both = ctx;
+
+	fact_emit(&both->model, fact);
+	fact_emit(&both->recording, fact);
+}
+
+static int watch_and_record(const struct options *o, const struct fact_sink *sink, struct err *err)
+{
+	struct fork_sink both = { .model = *sink };
+	struct recording *recording;
+	struct err why = {};
+	int ret;
+
+	ret = recording_create(&recording, o->record_path, err);
+	if (ret)
+		return ret;
+	both.recording = recording_sink(recording);
+	ret = watch_run(o, &(struct fact_sink){ take_both, &both }, err);
+	if (ret) {
+		recording_abandon(recording);
+		return ret;
+	}
+	/* A recording that could not be written loses nothing of the report. */
+	if (recording_close(recording, &why))
+		fprintf(stderr, "redmem: %s\n", why.text);
+	return why.code ? 1 : 0;
+}
+
+int cmd_doctor(const struct options *o)
+{
+	struct model *model = model_new();
+	struct fact_sink sink = model_sink(model);
+	struct err err = {};
+	int ret, recorded = 0;
+
+	if (o->replay_path) {
+		ret = recording_replay(o->replay_path, &sink, &err);
+	} else if (o->record_path) {
+		ret = watch_and_record(o, &sink, &err);
+		recorded = ret > 0;
+		ret = ret > 0 ? 0 : ret;
+	} else {
+		ret = watch_run(o, &sink, &err);
+	}
+	if (ret) {
+		model_free(model);
+		return print_failure(&err);
+	}
+	model_finish(model);
+	ret = print_report(o, model);
+	model_free(model);
+	return ret || recorded;
+}

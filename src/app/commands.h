@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The subcommands. Each returns the exit status: 0 done, 1 failed, 2 wrong usage. */
+#pragma once
+
+#include "app/options.h"
+
+int cmd_doctor(const struct options *o);
+int cmd_check(const struct options *o);
+int cmd_demo(const struct options *o);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* redmem COMMAND [TARGET] [OPTIONS]: the table of commands and the choice of one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "base/log.h"
+
+const struct command commands[] = {
+	{
+		.name = "doctor",
+		.summary = "the full diagnosis: where the memory is, who took it, what stalls",
+		.doc = "Watch a redis-server or valkey-server for some seconds from the kernel's "
+		       "side and "
+		       "its own, and say where its memory is, which commands and keys are behind "
+		       "it, and "
+		       "what is wrong.",
+		.examples = "Examples:\n"
+			    "  redmem doctor                   the only server on this host, 10 s\n"
+			    "  redmem doctor -p 6380 -d 30     the one on that port, 30 s\n"
+			    "  redmem doctor --pid 812 --no-connect   from the host alone\n"
+			    "  redmem doctor --json | jq '.findings[].title'\n"
+			    "  redmem doctor --record now.rec; redmem doctor --replay now.rec",
+		.takes = "twro",
+		.run = cmd_doctor,
+	},
+	{
+		.name = "check",
+		.summary = "what can be measured on this host, what cannot, why, and the fix",
+		.doc = "Say what redmem can measure on this host and on this server, what it "
+		       "cannot, why, "
+		       "and what to do about it.",
+		.examples = "Examples:\n"
+			    "  redmem check\n"
+			    "  redmem check -s /run/redis/redis.sock --json",
+		.takes = "to",
+		.run = cmd_check,
+	},
+	{
+		.name = "demo",
+		.summary = "start a private server with known troubles and diagnose it",
+		.doc = "Start a private redis-server on a unix socket in a temporary directory, "
+		       "give it "
+		       "known troubles (holes after a mass delete, a big sorted set, temporary "
+		       "keys "
+		       "without expiry, copy-on-write during BGSAVE, swap where the host allows "
+		       "it), and "
+		       "diagnose it. Everything is removed afterwards.",
+		.examples = "Examples:\n"
+			    "  redmem demo\n"
+			    "  redmem demo -v",
+		.takes = "o",
+		.run = cmd_demo,
+	},
+	{ NULL },
+};
+
+static void usage(FILE *out)
+{
+	fputs("redmem: where a redis-server's memory is, who took it, what stalls it\n\n"
+	      "Usage: redmem COMMAND [TARGET] [OPTIONS]\n\n",
+	      out);
+	for (const struct command *c = commands; c->name; c++)
+		fprintf(out, "  redmem %-8s %s\n", c->name, c->summary);
+	fputs("\n`redmem COMMAND --help` explains one. Start with `redmem check`, then `redmem "
+	      "doctor`.\n",
+	      out);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "--help";
+	struct options options;
+	int ret;
+
+	if (!strcmp(name, "--help") || !strcmp(name, "help")) {
+		usage(stdout);
+		return argc > 1 ? 0 : 2;
+	}
+	if (!strcmp(name, "--version")) {
+		puts("redmem " REDMEM_VERSION);
+		return 0;
+	}
+	for (const struct command *c = commands; c->name; c++) {
+		if (strcmp(c->name, name))
+			continue;
+		options_parse(&options, c, argc - 1, argv + 1);
+		if (options.verbose > 1)
+			log_set_level(options.verbose > 2 ? LOG_DEBUG : LOG_INFO);
+		ret = c->run(&options);
+		options_free(&options);
+		return ret;
+	}
+	fprintf(stderr, "redmem: no command '%.40s'; see `redmem --help`\n", name);
+	return 2;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line; see options.h. */
+#include "app/options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+
+enum option_key {
+	KEY_HELP = 0x100,
+	KEY_SHORT_USAGE,
+	KEY_USER,
+	KEY_TLS,
+	KEY_PID,
+	KEY_NO_CONNECT,
+	KEY_JSON,
+	KEY_RECORD,
+	KEY_REPLAY,
+	KEY_NO_BPF,
+	KEY_THRESHOLD,
+};
+
+/* An option and the group it belongs to: 't' target, 'w' watch, 'o' output. */
+struct grouped_option {
+	char group;
+	struct argp_option option;
+};
+
+static const struct grouped_option all_options[] = {
+	{ 't',
+	  { NULL, 0, NULL, 0,
+	    "Which server (as redis-cli; default: the only one on this host):", 1 } },
+	{ 't', { "host", 'h', "HOST", 0, "Server's host name or address", 1 } },
+	{ 't', { "port", 'p', "PORT", 0, "Server's TCP port", 1 } },
+	{ 't', { "socket", 's', "PATH", 0, "Server's unix socket", 1 } },
+	{ 't', { "uri", 'u', "URI", 0, "redis://[[USER:]PASSWORD@]HOST[:PORT][/DB]", 1 } },
+	{ 't',
+	  { "pass", 'a', "PASSWORD", 0, "Password; better in the environment, as REDISCLI_AUTH",
+	    1 } },
+	{ 't', { "user", KEY_USER, "NAME", 0, "User name for AUTH (ACL)", 1 } },
+	{ 't', { NULL, 'n', "DB", 0, "Database number", 1 } },
+	{ 't', { "tls", KEY_TLS, NULL, 0, "Connect with TLS", 1 } },
+	{ 't', { "pid", KEY_PID, "PID", 0, "The server's process", 1 } },
+	{ 't',
+	  { "no-connect", KEY_NO_CONNECT, NULL, 0,
+	    "Only look from the host; never talk to the server", 1 } },
+	{ 'w', { NULL, 0, NULL, 0, "The watch:", 2 } },
+	{ 'w',
+	  { "duration", 'd', "SECONDS", 0, "Length of the watch (default 10); Ctrl-C ends it early",
+	    2 } },
+	{ 'w', { "threshold", KEY_THRESHOLD, "MS", 0, "Shortest stall to report (default 5)", 2 } },
+	{ 'w',
+	  { "no-bpf", KEY_NO_BPF, NULL, 0, "Load no BPF program: only /proc and the server", 2 } },
+	{ 'r', { "record", KEY_RECORD, "FILE", 0, "Also write the facts seen to FILE", 2 } },
+	{ 'r',
+	  { "replay", KEY_REPLAY, "FILE", 0, "Report from a recording; needs no root and no server",
+	    2 } },
+	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
+	{ 'o', { "json", KEY_JSON, NULL, 0, "One JSON document instead of text", 3 } },
+	{ 'o',
+	  { "verbose", 'v', NULL, 0,
+	    "Everything instead of a screenful; twice: say what redmem does", 3 } },
+	{ 'o', { "help", KEY_HELP, NULL, 0, "This text", -1 } },
+	{ 'o', { "usage", KEY_SHORT_USAGE, NULL, 0, "The options in short", -1 } },
+};
+
+#define OPTION_COUNT (sizeof(all_options) / sizeof(all_options[0]))
+
+static void wipe(char *text)
+{
+	explicit_bzero(text, strlen(text));
+}
+
+static long number(struct argp_state *state, const char *what, const char *text, long min, long max)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || end == text || *end || value < min || value > max)
+		argp_error(state, "%s must be a whole number from %ld to %ld, not '%s'", what, min,
+			   max, text);
+	return value;
+}
+
+static double seconds(struct argp_state *state, const char *what, const char *text, double max)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value > 0) || value > max)
+		argp_error(state, "%s must be a number above 0 and at most %g, not '%s'", what, max,
+			   text);
+	return value;
+}
+
+static void set_password(struct options *o, const char *password)
+{
+	if (o->password)
+		wipe(o->password);
+	free(o->password);
+	o->password = xstrdup(password);
+}
+
+/* What stands before "://" is no secret. */
+static void take_uri(struct argp_state *state, struct options *o, char *argument)
+{
+	char *secret = strstr(argument, "://");
+	struct err err = {};
+
+	if (o->uri.text)
+		argp_error(state, "-u can be given only once");
+	if (uri_parse(&o->uri, argument, &err))
+		argp_error(state, "%s", err.text);
+	if (secret)
+		memset(secret + 3, 'x', strlen(secret + 3));
+	o->tls |= o->uri.scheme[strlen(o->uri.scheme) - 1] == 's' &&
+		  strcmp(o->uri.scheme, "redis") != 0;
+	if (o->uri.user)
+		o->user = o->uri.user;
+	if (o->uri.password)
+		set_password(o, o->uri.password);
+	if (o->uri.host)
+		o->host = o->uri.host;
+	if (o->uri.port)
+		o->port = number(state, "URI: port", o->uri.port, 1, 65535);
+	if (o->uri.db)
+		o->db = number(state, "URI: database", o->uri.db, 0, 1 << 20);
+}
+
+static error_t parse_target(int key, char *arg, struct argp_state *state, struct options *o)
+{
+	switch (key) {
+	case 'h':
+		o->host = arg;
+		return 0;
+	case 'p':
+		o->port = number(state, "port", arg, 1, 65535);
+		return 0;
+	case 's':
+		o->socket_path = arg;
+		return 0;
+	case 'u':
+		take_uri(state, o, arg);
+		return 0;
+	case 'a':
+		/* Blotted out where ps(1) would show it. */
+		set_password(o, arg);
+		memset(arg, 'x', strlen(arg));
+		return 0;
+	case 'n':
+		o->db = number(state, "database", arg, 0, 1 << 20);
+		return 0;
+	case KEY_USER:
+		o->user = arg;
+		return 0;
+	case KEY_TLS:
+		o->tls = true;
+		return 0;
+	case KEY_PID:
+		o->pid = number(state, "pid", arg, 1, 1 << 22);
+		return 0;
+	case KEY_NO_CONNECT:
+		o->no_connect = true;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'd':
+		o->duration_seconds = seconds(state, "duration", arg, 86400);
+		return 0;
+	case KEY_THRESHOLD:
+		o->threshold_ms = seconds(state, "threshold", arg, 3600e3);
+		return 0;
+	case KEY_NO_BPF:
+		o->no_bpf = true;
+		return 0;
+	case KEY_RECORD:
+		o->record_path = arg;
+		return 0;
+	case KEY_REPLAY:
+		o->replay_path = arg;
+		return 0;
+	case KEY_JSON:
+		o->json = true;
+		return 0;
+	case 'v':
+		o->verbose++;
+		return 0;
+	case KEY_SHORT_USAGE:
+		argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
+		return 0;
+	case KEY_HELP:
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument '%s'", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (o->record_path && o->replay_path)
+			argp_error(state, "--record and --replay exclude each other");
+		return 0;
+	}
+	return parse_target(key, arg, state, o);
+}
+
+bool options_name_server(const struct options *o)
+{
+	return o->host || o->port || o->socket_path;
+}
+
+void options_parse(struct options *o, const struct command *command, int argc, char **argv)
+{
+	struct argp_option list[OPTION_COUNT + 1] = {};
+	const char *password = getenv("REDISCLI_AUTH");
+	struct buf doc = {}, name = {};
+	struct argp argp = { .options = list, .parser = parse };
+	size_t count = 0;
+
+	*o = (struct options){ .duration_seconds = NAN, .threshold_ms = NAN };
+	if (password && *password)
+		o->password = xstrdup(password);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (strchr(command->takes, all_options[i].group))
+			list[count++] = all_options[i].option;
+	buf_printf(&doc, "%s\v%s", command->doc, command->examples);
+	argp.doc = buf_str(&doc);
+	buf_printf(&name, "redmem %s", command->name);
+	argv[0] = (char *)buf_str(&name);
+	argp_err_exit_status = 2;
+	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, o);
+	buf_free(&doc);
+	/* argv[0] stays in use by argp's messages only while parsing */
+	argv[0] = (char *)"redmem";
+	buf_free(&name);
+}
+
+void options_free(struct options *o)
+{
+	if (o->password)
+		wipe(o->password);
+	free(o->password);
+	uri_free(&o->uri);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line: redis-cli's connection options, perf-like subcommands. One
+ * table of options serves all subcommands; each says which it takes.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "app/uri.h"
+#include "base/err.h"
+
+struct options {
+	/* which server */
+	const char *host; /* NULL = not given */
+	int port; /* 0 = not given */
+	const char *socket_path;
+	const char *user;
+	char *password; /* a copy; the argument itself is wiped. NULL = none */
+	int db;
+	bool tls;
+	pid_t pid; /* 0 = not given */
+	bool no_connect;
+	struct uri uri; /* owns what -u said */
+	/* what to do */
+	double duration_seconds; /* NAN = the command's default */
+	double threshold_ms; /* NAN = the default */
+	const char *record_path;
+	const char *replay_path;
+	bool no_bpf;
+	/* how to say it */
+	bool json;
+	int verbose;
+};
+
+/* One subcommand. */
+struct command {
+	const char *name;
+	const char *summary; /* one line for `redmem --help` */
+	const char *doc; /* what it does; shown first in its own --help */
+	const char *examples; /* shown last in its own --help */
+	const char *takes; /* names of the groups of options it takes: see options.c */
+	/* Exit status: 0 done, 1 failed, 2 wrong usage. */
+	int (*run)(const struct options *options);
+};
+
+/* The subcommands; ends with a NULL name. */
+extern const struct command commands[];
+
+/* True when the options name a server other than by --pid. */
+bool options_name_server(const struct options *o);
+
+/*
+ * Parse the arguments after the subcommand's name. Prints usage errors and --help
+ * itself and exits (2 or 0), as argp does. Takes passwords out of argv.
+ */
+void options_parse(struct options *o, const struct command *command, int argc, char **argv);
+/* Free what options_parse() made; wipes the password. */
+void options_free(struct options *o);

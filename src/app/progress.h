@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A line on stderr that says how far the watch is; only on a terminal. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "fact/fact.h"
+
+struct progress;
+
+struct progress *progress_new(pid_t pid, double seconds);
+void progress_tick(struct progress *progress, double t_seconds);
+/* A stall that goes on now: "1.9 s so far: DEL leaderboard:global". */
+void progress_stall(struct progress *progress, const struct fact_stall *stall);
+/* Wipes the line and frees. @progress may be NULL. */
+void progress_end(struct progress *progress);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The keys that turned up in a watch, for a look at a few of them at its end. A
+ * sink that passes facts on and remembers keys; bounded.
+ */
+#pragma once
+
+#include "fact/fact.h"
+
+struct seen_keys;
+
+/* Facts go on to @next, which is copied. */
+struct seen_keys *seen_keys_new(const struct fact_sink *next);
+struct fact_sink seen_keys_sink(struct seen_keys *seen);
+/* Up to @max keys worth a look: those with the most time charged, and one of each
+ * first segment. They belong to @seen. Keys cut by the sensors are left out. */
+size_t seen_keys_pick(struct seen_keys *seen, struct bytes *out, size_t max);
+void seen_keys_free(struct seen_keys *seen);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The server a command works on; see server.h. */
+#include "app/server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "host/proc.h"
+#include "host/sock.h"
+#include "redis/info.h"
+
+static bool same_root(pid_t pid)
+{
+	struct stat ours, its;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/root/", pid);
+	return stat("/", &ours) || stat(path, &its) ||
+	       (ours.st_dev == its.st_dev && ours.st_ino == its.st_ino);
+}
+
+/* A server in its own network namespace listens there; its socket's path is seen
+ * from its own root. */
+static void use_namespace(struct server *server)
+{
+	pid_t pid = server->where.pid;
+
+	if (proc_ns_same(pid, PROC_NS_NET) == 0 || proc_ns_same(pid, PROC_NS_MNT) == 0 ||
+	    !same_root(pid))
+		server->connect.netns_pid = pid;
+}
+
+static void connect_options(struct server *server, const struct options *o)
+{
+	server->connect = (struct conn_options){
+		.host = o->host,
+		.port = o->port,
+		.socket_path = o->socket_path,
+		.user = o->user,
+		.password = o->password,
+		.db = o->db,
+		.tls = o->tls,
+		.calls = server->calls,
+	};
+}
+
+/* Where a server that was found by its pid can be reached. */
+static bool fill_address(struct server *server)
+{
+	if (server->connect.socket_path || server->connect.port || server->connect.host)
+		return true;
+	if (server->where.socket[0])
+		server->connect.socket_path = server->where.socket;
+	else if (server->where.port)
+		server->connect.port = server->where.port;
+	else
+		return false;
+	use_namespace(server);
+	return true;
+}
+
+bool server_connect(struct server *server, int timeout_ms)
+{
+	redisReply *reply = NULL;
+	int ret;
+
+	server_disconnect(server, NULL);
+	if (conn_open(&server->conn, &server->connect, &server->conn_error))
+		return false;
+	ret = conn_call_line(server->conn, timeout_ms, &reply, "PING");
+	if (reply)
+		freeReplyObject(reply);
+	/* A server that hangs answers later: keep the connection. */
+	if (!ret || ret == -ETIMEDOUT)
+		return true;
+	server_disconnect(server, conn_error(server->conn));
+	return false;
+}
+
+struct conn *server_knock(const struct server *server)
+{
+	struct conn_options options = server->connect;
+	struct conn *conn;
+
+	options.silent = true;
+	return conn_open(&conn, &options, NULL) ? NULL : conn;
+}
+
+void server_disconnect(struct server *server, const struct err *why)
+{
+	struct err copy = {};
+
+	if (why)
+		copy = *why; /* it may belong to the connection */
+	conn_close(server->conn);
+	server->conn = NULL;
+	server->conn_error = copy;
+}
+
+/* The process behind the address the user gave: the socket's other end. */
+static int find_by_connection(struct server *server, struct err *err)
+{
+	struct err why = {};
+	pid_t pid = 0;
+	int ret;
+
+	if (!server_connect(server, 2000))
+		return err_set(err, server->conn_error.code ? server->conn_error.code : -ENOTCONN,
+			       "%s", server->conn_error.text);
+	ret = sock_peer_pid(conn_fd(server->conn), &pid, &why);
+	if (ret)
+		return err_set(err, ret, "%s; give the server's process with --pid", why.text);
+	return target_describe(pid, &server->where, err);
+}
+
+static int find(struct server *server, const struct options *o, struct err *err)
+{
+	if (o->pid)
+		return target_describe(o->pid, &server->where, err);
+	if (!options_name_server(o))
+		return target_only(&server->where, err);
+	if (o->no_connect)
+		return err_set(err, -EINVAL, "target: --no-connect needs --pid to know the server");
+	return find_by_connection(server, err);
+}
+
+int server_open(struct server *server, const struct options *o, struct err *err)
+{
+	int ret;
+
+	memset(server, 0, sizeof(*server));
+	server->calls = own_calls_new();
+	connect_options(server, o);
+	ret = find(server, o, err);
+	if (ret)
+		return ret;
+	if (image_open(&server->image, server->where.pid, &server->image_error))
+		server->image = NULL;
+	if (server->conn)
+		return 0;
+	if (o->no_connect)
+		err_set(&server->conn_error, -ECANCELED, "switched off by --no-connect");
+	else if (!fill_address(server))
+		err_set(&server->conn_error, -ENOENT,
+			"process %d listens on no port and no socket that can be seen",
+			server->where.pid);
+	else
+		server_connect(server, 1000);
+	return 0;
+}
+
+void server_emit(const struct server *server, const struct info *info, const struct fact_sink *sink)
+{
+	const struct image *image = server->image;
+	struct fact fact = { .kind = FACT_TARGET };
+	struct fact_target *t = &fact.target;
+	const char *role = info ? info_get(info, "role") : NULL;
+	const char *allocator = info ? info_get(info, "mem_allocator") : NULL;
+	char text[96] = "";
+
+	t->pid = server->where.pid;
+	t->server = info ? info_server(info) : image ? (image->valkey ? "valkey" : "redis") : "";
+	t->version = info && info_server_version(info) ? info_server_version(info) : "";
+	t->executable = image ? image->executable : "";
+	if (image && image->allocator == ALLOCATOR_JEMALLOC)
+		snprintf(text, sizeof(text), "jemalloc");
+	else if (image && image->allocator == ALLOCATOR_LIBC)
+		snprintf(text, sizeof(text), "libc");
+	t->allocator = text;
+	/* The server names the version it was built with: "jemalloc-5.3.0". */
+	if (allocator && !strncmp(allocator, "jemalloc-", 9))
+		snprintf(text, sizeof(text), "jemalloc %s", allocator + 9);
+	t->allocator_bundled = image && image->allocator_bundled;
+	t->can_defrag = image && image->can_defrag;
+	t->port = server->where.port ? server->where.port : FACT_UNKNOWN;
+	t->socket = server->where.socket;
+	t->role = role ? (strcmp(role, "slave") ? role : "replica") : "";
+	t->connected = server->conn != NULL;
+	t->connect_reason = server->conn ? "" : server->conn_error.text;
+	fact_emit(sink, &fact);
+}
+
+void server_close(struct server *server)
+{
+	conn_close(server->conn);
+	image_close(server->image);
+	own_calls_free(server->calls);
+}

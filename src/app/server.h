@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The server a command works on: its process, and a connection to it if there can be one. */
+#pragma once
+
+#include "app/options.h"
+#include "base/err.h"
+#include "fact/fact.h"
+#include "redis/conn.h"
+#include "target/find.h"
+#include "target/image.h"
+
+struct server {
+	struct server_candidate where; /* pid, port, socket */
+	struct image *image; /* NULL when the process may not be looked at */
+	struct err image_error; /* why */
+	struct own_calls *calls;
+	struct conn_options connect;
+	struct conn *conn; /* NULL = not connected */
+	struct err conn_error; /* why not */
+};
+
+/*
+ * Find the server @o names (or the only one), look at its process, begin to
+ * connect. A server that refuses the connection is still a success; a wrong pid,
+ * no server, or several without a choice are errors.
+ */
+int server_open(struct server *server, const struct options *o, struct err *err);
+/* Connect (again); true when it worked. Waits for the greeting at most @timeout_ms. */
+bool server_connect(struct server *server, int timeout_ms);
+/* A connection that does not introduce itself, for a server that wants a password
+ * redmem has not: enough for calibration. NULL when not even that. */
+struct conn *server_knock(const struct server *server);
+void server_disconnect(struct server *server, const struct err *why);
+/* What is known of it as a fact; version and role from @info when not NULL. */
+struct info;
+void server_emit(const struct server *server, const struct info *info,
+		 const struct fact_sink *sink);
+void server_close(struct server *server);

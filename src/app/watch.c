@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A watch; see watch.h. */
+#include "app/watch.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "app/progress.h"
+#include "app/seen_keys.h"
+#include "app/server.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/proc.h"
+#include "host/sysmem.h"
+#include "redis/info.h"
+#include "redis/keylook.h"
+#include "redis/snapshot.h"
+#include "sensor/sensor.h"
+#include "target/calibrate.h"
+#include "target/commands.h"
+#include "target/symbols.h"
+
+#define TICK_NS		    1000000000LL
+#define RECORDS_POLL_MS	    100 /* how often rare records are taken */
+#define HANG_SECONDS	    1.0 /* no answer for this long is told as a hang */
+#define END_TIMEOUT_SECONDS 2.0 /* how long the last questions may take */
+#define KEYLOOK_SECONDS	    0.5
+#define LOOKED_KEYS	    48
+
+struct watch {
+	const struct options *options;
+	struct seen_keys *seen;
+	struct fact_sink sink; /* remembers keys, then on to the caller's */
+	struct server server;
+	struct sensors *sensors;
+	struct snapshot *snapshot;
+	struct target_commands *commands;
+	struct target_symbols *symbols;
+	struct progress *progress;
+	struct info *info; /* the newest INFO, for the target fact; NULL */
+	char attribution_reason[480]; /* "" = on */
+	bool calibrated;
+	bool hanging;
+	bool stopped; /* SIGSTOP seen */
+	double hang_start;
+	double pause_seconds;
+	double smaps_seconds;
+	int64_t start_ns;
+	double setup_cpu_seconds;
+	uint64_t server_starttime;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+/* SIGINT ends the watch with a report; a second one kills as usual. */
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static double now_seconds(const struct watch *w)
+{
+	return (clock_mono_ns() - w->start_ns) / 1e9;
+}
+
+/* --- what the sensors ask -------------------------------------------------- */
+
+static const char *resolve_command(void *ctx, uint64_t address)
+{
+	struct watch *w = ctx;
+
+	return w->commands ? target_commands_name(w->commands, address) : NULL;
+}
+
+static const char *resolve_whole(void *ctx, const char *start)
+{
+	struct watch *w = ctx;
+
+	return w->commands ? target_commands_begin(w->commands, start) : NULL;
+}
+
+static bool resolve_first(void *ctx, uint64_t address)
+{
+	struct watch *w = ctx;
+	struct redmem_key_rule rule;
+
+	if (!w->commands)
+		return true;
+	rule = target_commands_rule(w->commands, address);
+	return rule.kind == KEY_INDEX && rule.index == 1;
+}
+
+static const char *resolve_leaf(void *ctx, uint64_t user_ip, uint64_t kernel_ip,
+				const char **symbol)
+{
+	struct watch *w = ctx;
+
+	return w->symbols ? target_symbols_leaf(w->symbols, user_ip, kernel_ip, symbol) : "";
+}
+
+/* --- facts of the host ------------------------------------------------------ */
+
+static void emit_session(struct watch *w)
+{
+	struct fact fact = { .kind = FACT_SESSION };
+	struct utsname name;
+
+	uname(&name);
+	fact.session.wall_start_ns = clock_wall_ns();
+	fact.session.redmem_version = REDMEM_VERSION;
+	fact.session.kernel = name.release;
+	fact.session.machine = name.machine;
+	fact_emit(&w->sink, &fact);
+}
+
+static void emit_host(struct watch *w)
+{
+	struct fact fact = { .kind = FACT_HOST };
+
+	host_fact_fill(&fact.host, w->server.where.pid);
+	fact_emit(&w->sink, &fact);
+}
+
+static void emit_life(struct watch *w, const char *event, double seconds)
+{
+	struct fact fact = { .kind = FACT_LIFE };
+
+	fact.life.t_seconds = now_seconds(w);
+	if (!isnan(seconds))
+		fact.life.t_seconds -= seconds;
+	fact.life.event = event;
+	fact.life.detail = "";
+	fact.life.seconds = seconds;
+	fact_emit(&w->sink, &fact);
+}
+
+/* The host's side of a tick. False when the server has ended. */
+static bool emit_tick(struct watch *w, bool answered, double reply_seconds)
+{
+	struct fact fact = { .kind = FACT_TICK };
+	struct fact_tick *t = &fact.tick;
+	struct proc_status status;
+	struct proc_stat stat;
+	pid_t pid = w->server.where.pid;
+
+	if (proc_stat_read(&stat, pid, NULL) || stat.starttime_ticks != w->server_starttime ||
+	    stat.state == 'Z' || proc_status_read(&status, pid, NULL))
+		return false;
+	t->t_seconds = now_seconds(w);
+	t->rss_bytes = status.rss_bytes;
+	t->rss_anon_bytes = status.rss_anon_bytes;
+	t->rss_file_bytes = status.rss_file_bytes;
+	t->rss_shmem_bytes = status.rss_shmem_bytes;
+	t->swap_bytes = status.swap_bytes;
+	t->vm_size_bytes = status.vm_size_bytes;
+	t->minor_faults_total = stat.minor_faults;
+	t->major_faults_total = stat.major_faults;
+	t->cpu_seconds = stat.user_seconds + stat.system_seconds;
+	t->threads_total = stat.threads;
+	t->state = stat.state;
+	t->answered = answered;
+	t->reply_seconds = reply_seconds;
+	fact_emit(&w->sink, &fact);
+	if (stat.state == 'T' && !w->stopped) {
+		w->stopped = true;
+		emit_life(w, "stopped", NAN);
+	} else if (stat.state != 'T') {
+		w->stopped = false;
+	}
+	return true;
+}
+
+static void emit_self(struct watch *w)
+{
+	struct fact fact = { .kind = FACT_SELF };
+	struct fact_self *self = &fact.self;
+	struct rusage usage;
+
+	self->target_pause_seconds = w->pause_seconds;
+	sensors_cost(w->sensors, self);
+	getrusage(RUSAGE_SELF, &usage);
+	self->rss_bytes = (int64_t)usage.ru_maxrss * 1024;
+	self->setup_cpu_seconds = w->setup_cpu_seconds;
+	self->cpu_seconds = clock_cpu_ns() / 1e9 - w->setup_cpu_seconds;
+	self->window_seconds = now_seconds(w);
+	self->smaps_seconds = w->smaps_seconds;
+	fact_emit(&w->sink, &fact);
+}
+
+/* --- rows of the sensor table that are not in the sensor room ---------------- */
+
+static void emit_row(struct watch *w, const char *id, bool on, const char *reason, const char *fix)
+{
+	struct fact fact = { .kind = FACT_SENSOR };
+
+	fact.sensor.id = id;
+	fact.sensor.on = on;
+	fact.sensor.reason = reason;
+	fact.sensor.fix = on ? "" : fix;
+	fact_emit(&w->sink, &fact);
+}
+
+static void emit_sensors(struct watch *w)
+{
+	struct buf reasons = {};
+	const char *reason;
+
+	for (size_t i = 0; (reason = snapshot_reason_at(w->snapshot, i)); i++)
+		buf_printf(&reasons, "%s%s", i ? "; " : "", reason);
+	emit_row(w, "connection", w->server.conn != NULL,
+		 w->server.conn ? buf_str(&reasons) : w->server.conn_error.text,
+		 "give the server with -h/-p or -s and its password with REDISCLI_AUTH");
+	emit_row(w, "attribution", w->calibrated, w->attribution_reason,
+		 "see what `redmem check` says of it");
+	sensors_emit_states(w->sensors, &w->sink);
+	buf_free(&reasons);
+}
+
+/* --- calibration --------------------------------------------------------------- */
+
+/* Ask over redmem's connection, or over one just for this where the password is
+ * not known. */
+static int calibrate_by_asking(struct watch *w, struct calibration *found, struct err *why)
+{
+	struct server *server = &w->server;
+	struct conn *conn = server->conn;
+	int ret;
+
+	if (!conn && server->conn_error.code == -EACCES)
+		conn = server_knock(server);
+	if (!conn)
+		return err_set(why, -ENOTCONN, "cannot ask the server: %s",
+			       server->conn_error.text);
+	ret = calibrate(found, server->image, sensors_bpf(w->sensors), conn, why);
+	if (conn != server->conn) {
+		conn_close(conn);
+		found->own_client = 0;
+	}
+	return ret;
+}
+
+/* A server that cannot be asked is watched. One that hangs has nothing to show; it is
+ * asked again when it answers. */
+static int calibrate_somehow(struct watch *w, struct calibration *found, struct err *why)
+{
+	struct err asking = {}, watching = {};
+	int ret = calibrate_by_asking(w, found, &asking);
+	__u64 own_client = found->own_client; /* may be known all the same */
+
+	*why = asking;
+	if (!ret || ret == -ETIMEDOUT)
+		return ret;
+	w->pause_seconds += found->pause_seconds;
+	ret = calibrate_passively(found, w->server.image, sensors_bpf(w->sensors), &watching);
+	found->own_client = own_client;
+	return ret ? err_set(why, ret, "%.240s; %s", asking.text, watching.text) : 0;
+}
+
+static void log_offsets(const struct watch *w, const struct calibration *found)
+{
+	const struct redmem_offsets *at = &found->at;
+	uint64_t server = w->server.image->server_address;
+
+	log_msg(LOG_DEBUG,
+		"offsets: current_client %llu executing_client %llu argc %u argv %u cmd %u "
+		"ptr %u embedded %u fullname %u",
+		at->current_client - server,
+		at->executing_client ? at->executing_client - server : 0, at->argc, at->argv,
+		at->cmd, at->object_ptr, at->object_embedded, found->fullname_offset);
+}
+
+static void calibrate_server(struct watch *w)
+{
+	struct calibration found = {};
+	struct server *server = &w->server;
+	struct err why = {};
+
+	w->calibrated = false;
+	if (!sensors_bpf(w->sensors))
+		err_set(&why, -ENODATA, "needs BPF, which is off");
+	else if (!server->image)
+		why = server->image_error;
+	else
+		w->calibrated = calibrate_somehow(w, &found, &why) == 0;
+	snprintf(w->attribution_reason, sizeof(w->attribution_reason), "%s",
+		 w->calibrated ? found.note : why.text);
+	log_msg(LOG_INFO, "attribution %s: %s", w->calibrated ? "on" : "off",
+		w->attribution_reason);
+	w->pause_seconds += found.pause_seconds;
+	if (!w->calibrated)
+		return;
+	log_offsets(w, &found);
+	if (!w->commands)
+		w->commands = target_commands_new(server->where.pid, found.fullname_offset,
+						  sensors_key_rules_fd(w->sensors));
+	sensors_set_attribution(w->sensors, &found.at, found.own_client);
+}
+
+static void fill_settings(struct watch *w)
+{
+	struct redmem_settings *settings = sensors_settings(w->sensors);
+	const struct image *image = w->server.image;
+
+	if (!settings || !image)
+		return;
+	memcpy(settings->file_range, image->file_range, sizeof(image->file_range));
+	settings->file_ranges = image->file_ranges;
+	memcpy(settings->allocator_range, image->allocator_range, sizeof(image->allocator_range));
+	settings->allocator_ranges = image->allocator_ranges;
+}
+
+/* --- the loop -------------------------------------------------------------------- */
+
+/* A server that does not answer: told when it begins and when it is over. */
+static void follow_hang(struct watch *w)
+{
+	double waiting = w->server.conn ? conn_pending_seconds(w->server.conn) : 0;
+
+	if (!w->hanging && waiting > HANG_SECONDS) {
+		w->hanging = true;
+		w->hang_start = now_seconds(w) - waiting;
+	} else if (w->hanging && waiting < HANG_SECONDS) {
+		w->hanging = false;
+		emit_life(w, "hang", now_seconds(w) - w->hang_start);
+		if (w->server.conn && !w->calibrated)
+			calibrate_server(w); /* it could not be asked before */
+	}
+}
+
+static void lost_connection(struct watch *w)
+{
+	server_disconnect(&w->server, conn_error(w->server.conn));
+	log_msg(LOG_INFO, "connection lost: %s", w->server.conn_error.text);
+}
+
+/* Wait for records, replies or the time @until_ns, and take what came. */
+static void wait_events(struct watch *w, int64_t until_ns)
+{
+	struct pollfd fds[2] = { { .fd = sensors_fd(w->sensors), .events = POLLIN }, { .fd = -1 } };
+	int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000 + 1;
+
+	if (left_ms > RECORDS_POLL_MS)
+		left_ms = RECORDS_POLL_MS;
+	if (left_ms < 0)
+		left_ms = 0;
+	if (w->server.conn) {
+		fds[1].fd = conn_fd(w->server.conn);
+		fds[1].events = conn_poll_events(w->server.conn);
+	}
+	poll(fds, 2, left_ms);
+	if (w->server.conn && conn_dispatch(w->server.conn, fds[1].revents))
+		lost_connection(w);
+	sensors_poll(w->sensors, &w->sink);
+	follow_hang(w);
+}
+
+/* A connection the server closed comes back at the next tick, if the server does. */
+static void reconnect(struct watch *w)
+{
+	if (w->server.conn || w->options->no_connect || w->server.conn_error.code == -EACCES ||
+	    w->server.conn_error.code == -ENOENT)
+		return;
+	if (server_connect(&w->server, 200))
+		calibrate_server(w); /* redmem is another client now */
+}
+
+static bool tick(struct watch *w)
+{
+	struct fact_stall stall;
+	double reply_seconds = NAN;
+	bool answered = w->server.conn && snapshot_tick_answered(w->snapshot, &reply_seconds);
+
+	if (!emit_tick(w, answered, reply_seconds))
+		return false;
+	sensors_tick(w->sensors, &w->sink);
+	reconnect(w);
+	if (w->server.conn)
+		snapshot_tick(w->snapshot, w->server.conn, now_seconds(w));
+	if (sensors_stall_now(w->sensors, &stall))
+		progress_stall(w->progress, &stall);
+	else
+		progress_tick(w->progress, now_seconds(w));
+	return !sensors_target_exited(w->sensors);
+}
+
+/* True when the server was there until the end. */
+static bool loop(struct watch *w, double seconds)
+{
+	int64_t end = w->start_ns + (int64_t)(seconds * 1e9), next = w->start_ns + TICK_NS;
+
+	while (!interrupted && clock_mono_ns() < end) {
+		wait_events(w, next < end ? next : end);
+		if (sensors_target_exited(w->sensors))
+			return false;
+		/* The last tick is the one at the end. */
+		if (clock_mono_ns() < next || end - next < TICK_NS / 2)
+			continue;
+		if (!tick(w))
+			return false;
+		next += TICK_NS;
+	}
+	return emit_tick(w, w->server.conn && !w->hanging, NAN);
+}
+
+/* Drive the connection until nothing is pending or @seconds have passed. */
+static void drain_connection(struct watch *w, double seconds)
+{
+	int64_t end = clock_mono_ns() + (int64_t)(seconds * 1e9);
+
+	while (w->server.conn && conn_pending(w->server.conn) && clock_mono_ns() < end)
+		wait_events(w, end);
+}
+
+static void look_at_keys(struct watch *w)
+{
+	struct bytes keys[LOOKED_KEYS];
+	size_t count = seen_keys_pick(w->seen, keys, LOOKED_KEYS);
+
+	if (!w->server.conn || !count || w->hanging)
+		return;
+	keylook_start(w->server.conn, &w->sink, keys, count);
+	drain_connection(w, KEYLOOK_SECONDS);
+}
+
+static void read_mappings(struct watch *w, const char *phase)
+{
+	bool jemalloc = w->server.image && w->server.image->allocator == ALLOCATOR_JEMALLOC;
+	double seconds = sensors_mappings(w->sensors, phase, jemalloc, &w->sink);
+
+	if (seconds > w->smaps_seconds)
+		w->smaps_seconds = seconds;
+}
+
+static void finish(struct watch *w, bool alive)
+{
+	if (alive && w->server.conn) {
+		snapshot_begin(w->snapshot, w->server.conn, SNAPSHOT_END, now_seconds(w));
+		drain_connection(w, END_TIMEOUT_SECONDS);
+	}
+	/* Right after the server told what it holds: the two must fit. */
+	if (alive)
+		read_mappings(w, "end");
+	sensors_finish(w->sensors, &w->sink);
+	if (w->hanging)
+		emit_life(w, "hang", now_seconds(w) - w->hang_start);
+	if (!alive && !sensors_target_exited(w->sensors))
+		emit_life(w, "exit", NAN);
+	if (alive)
+		look_at_keys(w);
+	emit_host(w);
+	server_emit(&w->server, w->info, &w->sink);
+	emit_sensors(w);
+	emit_self(w);
+}
+
+/* Facts on their way: the newest INFO also tells what the target fact needs. */
+struct info_tap {
+	struct watch *watch;
+	struct fact_sink next;
+};
+
+static void tap(void *ctx, const struct fact *fact)
+{
+	struct info_tap *t = ctx;
+
+	if (fact->kind == FACT_INFO && !strcmp(fact->info.phase, "start")) {
+		info_free(t->watch->info);
+		t->watch->info = info_parse(fact->info.text);
+	}
+	fact_emit(&t->next, fact);
+}
+
+static int prepare(struct watch *w, struct err *err)
+{
+	const struct options *o = w->options;
+	struct sensor_config config = {
+		.page_bytes = sysconf(_SC_PAGESIZE),
+		.stall_threshold_seconds =
+			(isnan(o->threshold_ms) ? WATCH_THRESHOLD_MS : o->threshold_ms) / 1e3,
+		.disabled = o->no_bpf,
+	};
+	int ret = server_open(&w->server, o, err);
+
+	if (ret)
+		return ret;
+	config.pid = w->server.where.pid;
+	ret = proc_starttime(config.pid, &w->server_starttime);
+	if (ret)
+		return err_set(err, ret, "target: process %d has ended", config.pid);
+	w->start_ns = config.start_ns = clock_mono_ns();
+	ret = sensors_open(&w->sensors, &config, err);
+	if (ret)
+		return ret;
+	fill_settings(w);
+	if (w->server.image)
+		w->symbols = target_symbols_open(w->server.image);
+	sensors_set_resolver(w->sensors,
+			     &(struct sensor_resolver){ w, resolve_command, resolve_whole,
+							resolve_first, resolve_leaf });
+	calibrate_server(w);
+	return 0;
+}
+
+int watch_run(const struct options *o, const struct fact_sink *sink, struct err *err)
+{
+	double seconds = isnan(o->duration_seconds) ? WATCH_SECONDS : o->duration_seconds;
+	struct watch w = { .options = o };
+	struct info_tap info_tap = { &w, *sink };
+	int ret;
+
+	catch_signals();
+	w.seen = seen_keys_new(&(struct fact_sink){ tap, &info_tap });
+	w.sink = seen_keys_sink(w.seen);
+	w.snapshot = snapshot_new(&w.sink);
+	ret = prepare(&w, err);
+	if (ret)
+		goto out;
+	sensors_attach(w.sensors);
+	/* t = 0 is when the sensors see. */
+	w.start_ns = clock_mono_ns();
+	w.setup_cpu_seconds = clock_cpu_ns() / 1e9;
+	sensors_set_start(w.sensors, w.start_ns);
+	emit_session(&w);
+	server_emit(&w.server, NULL, &w.sink);
+	emit_host(&w);
+	if (w.server.conn)
+		snapshot_begin(w.snapshot, w.server.conn, SNAPSHOT_START, 0);
+	w.progress = progress_new(w.server.where.pid, seconds);
+	finish(&w, emit_tick(&w, w.server.conn != NULL, NAN) && loop(&w, seconds));
+	progress_end(w.progress);
+out:
+	server_close(&w.server); /* before the snapshot its requests point to */
+	snapshot_free(w.snapshot);
+	sensors_close(w.sensors);
+	target_commands_free(w.commands);
+	target_symbols_close(w.symbols);
+	seen_keys_free(w.seen);
+	info_free(w.info);
+	return ret;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A watch: find the server, calibrate, attach the sensors, tick for some seconds,
+ * and hand every fact to a sink. Whatever part is not to be had is left out and
+ * said so in the facts; only the absence of a server ends it with an error.
+ */
+#pragma once
+
+#include "app/options.h"
+#include "base/err.h"
+#include "fact/fact.h"
+
+/* Default of -d, and of --threshold. */
+#define WATCH_SECONDS	   10.0
+#define WATCH_THRESHOLD_MS 5.0
+
+/*
+ * Watch the server @o names. Returns when the time is over, on SIGINT or SIGTERM,
+ * or when the server has ended; all of these are success. Progress goes to stderr
+ * when it is a terminal.
+ */
+int watch_run(const struct options *o, const struct fact_sink *sink, struct err *err);
