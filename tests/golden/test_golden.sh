@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Replay the recordings of this directory (kept as plain JSON lines, so that they can
+# be read and reviewed) and compare each report with the one expected: NAME.txt as a
+# screenful, NAME.verbose.txt with -v, NAME.json. Needs no root and no Redis.
+#
+#   tests/golden/test_golden.sh             compare
+#   UPDATE=1 tests/golden/test_golden.sh    rewrite the expectations, then read the diff
+#
+# REDMEM names another binary than build/redmem. Exit code 0 only when all are the same.
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd) || exit 1
+redmem=${REDMEM:-$here/../../build/redmem}
+failures=0
+
+if [ ! -x "$redmem" ]; then
+	echo "not ok golden: $redmem is not there; run make first"
+	exit 1
+fi
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# The caller's terminal and server settings must not reach the reports.
+unset REDISCLI_AUTH NO_COLOR
+export COLUMNS=100 LC_ALL=C TZ=UTC
+
+fail() { # NAME WHY
+	echo "not ok $1: $2"
+	failures=$((failures + 1))
+}
+
+# compare NAME RECORDING OPTIONS...
+compare() {
+	name=$1
+	recording=$2
+	shift 2
+	if ! "$redmem" doctor --replay "$recording" "$@" >"$work/out" 2>"$work/err"; then
+		fail "$name" "redmem failed: $(head -n 1 "$work/err")"
+		return
+	fi
+	if [ "${UPDATE:-0}" = 1 ]; then
+		cp "$work/out" "$here/$name"
+		echo "ok $name (written)"
+	elif [ ! -f "$here/$name" ]; then
+		fail "$name" "no expectation; UPDATE=1 writes it"
+	elif diff -u "$here/$name" "$work/out" >"$work/diff"; then
+		echo "ok $name"
+	else
+		fail "$name" "$(grep -c '^[-+][^-+]' "$work/diff") lines differ"
+		head -n 40 "$work/diff" | cut -c 1-160 | sed 's/^/# /'
+	fi
+}
+
+for source in "$here"/*.jsonl; do
+	base=$(basename "$source" .jsonl)
+	# -n: no name and no time in the file, so that it is the same every time.
+	gzip -n -c "$source" >"$work/$base.rec" || exit 1
+	compare "$base.txt" "$work/$base.rec"
+	compare "$base.verbose.txt" "$work/$base.rec" -v
+	compare "$base.json" "$work/$base.rec" --json
+done
+
+[ "$failures" -eq 0 ]

@@ -1,0 +1,314 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What the live tests share: private servers, swap and cgroups that are gone when
+# the test is, a redmem watching in the background, and the lines tests/run reads.
+# A test sources this file, says what it needs, and ends with `finish`.
+#
+# REDMEM and LOAD name other programs than those in build/.
+# shellcheck disable=SC2034 # the tests use what is set here
+set -u
+
+root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
+redmem=${REDMEM:-$root/build/redmem}
+load=${LOAD:-$root/build/tests/load/load}
+subject=$(basename "$0" .sh)
+subject=${subject#test_}
+server=redis-server # the program server_start starts
+failures=0
+serial=0
+processes='' # started here and not yet ended
+mounts='' swap_files='' cgroups=''
+
+export LC_ALL=C
+unset REDISCLI_AUTH
+
+# --- results ------------------------------------------------------------------
+
+ok() # NAME
+{
+	echo "ok $subject-$1"
+}
+
+not_ok() # NAME WHY
+{
+	echo "not ok $subject-$1: $2"
+	failures=$((failures + 1))
+}
+
+skip() # NAME REASON
+{
+	echo "skip $subject-$1: $2"
+}
+
+# check NAME WHY COMMAND...: ok when COMMAND succeeds, else not ok because WHY.
+check()
+{
+	check_name=$1 check_why=$2
+	shift 2
+	if "$@"; then
+		ok "$check_name"
+	else
+		not_ok "$check_name" "$check_why"
+	fi
+}
+
+finish()
+{
+	[ "$failures" = 0 ]
+	exit
+}
+
+# --- needs ----------------------------------------------------------------------
+
+skip_all() # REASON
+{
+	skip all "$1"
+	exit 0
+}
+
+need_root()
+{
+	[ "$(id -u)" = 0 ] || skip_all "needs root"
+}
+
+# Asked without redmem, so that a sensor redmem cannot attach is a failure and no skip.
+need_bpf()
+{
+	need_root
+	[ -r /sys/kernel/btf/vmlinux ] || skip_all "this kernel has no BTF"
+	bpftool prog show >/dev/null 2>&1 || skip_all "BPF is not allowed here"
+}
+
+need_programs() # NAME...
+{
+	for program; do
+		command -v "$program" >/dev/null || skip_all "$program is not installed"
+	done
+}
+
+# --- processes ------------------------------------------------------------------
+
+# Remember the process just started in the background; it is killed at the end at the latest.
+own_process() # PID
+{
+	processes="$processes $1"
+}
+
+forget_process() # PID
+{
+	kept=
+	for process in $processes; do
+		[ "$process" = "$1" ] || kept="$kept $process"
+	done
+	processes=$kept
+}
+
+kill_process() # PID
+{
+	kill -KILL "$1" 2>/dev/null
+	wait "$1" 2>/dev/null
+	forget_process "$1"
+}
+
+# await SECONDS COMMAND...: repeats COMMAND until it succeeds; fails when the time is over.
+await()
+{
+	await_turns=$(($1 * 20))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		await_turns=$((await_turns - 1))
+		[ "$await_turns" -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+# --- servers --------------------------------------------------------------------
+
+# server_start [OPTION...]: a private $server on a unix socket. Sets pid, socket and
+# dir. $launcher, when set, is a command put before it that ends in exec.
+launcher=
+server_start()
+{
+	serial=$((serial + 1))
+	dir=$work/server$serial
+	socket=$dir/socket
+	mkdir "$dir"
+	# shellcheck disable=SC2086 # a command and its arguments
+	$launcher "$server" --port 0 --unixsocket "$socket" --unixsocketperm 777 --dir "$dir" \
+		--save '' --appendonly no "$@" >"$dir/log" 2>&1 &
+	pid=$!
+	own_process "$pid"
+	await 10 redis_cli info server || {
+		not_ok server "$server does not start: $(tail -n 1 "$dir/log")"
+		exit 1
+	}
+}
+
+# To the server started last. Errors go to stdout, as redis-cli has it.
+redis_cli()
+{
+	redis-cli -s "$socket" "$@"
+}
+
+server_answers()
+{
+	[ "$(redis_cli ping)" = PONG ]
+}
+
+# Number FIELD of /proc/PID/stat, counted as in proc(5); the name in field 2 may hold blanks.
+stat_field() # PID FIELD
+{
+	sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f $(($2 - 2))
+}
+
+# --- redmem ---------------------------------------------------------------------
+
+json=
+messages=
+
+# run_redmem ARGUMENT...: redmem to its end. Its output is in $json, its messages are in
+# $messages, its exit status in $status.
+run_redmem()
+{
+	"$redmem" "$@" >"$json" 2>"$messages"
+	status=$?
+}
+
+# watch_start ARGUMENT...: redmem doctor until watch_end; returns when it watches.
+watch_start()
+{
+	: >"$messages" # what an earlier watch said is no sign of this one
+	"$redmem" doctor -d 600 -vv --json "$@" >"$json" 2>"$messages" &
+	watch=$!
+	own_process "$watch"
+	await 30 watching && return
+	not_ok watch "redmem doctor $* does not watch: $(tail -n 1 "$messages")"
+	kill_process "$watch"
+	exit 1
+}
+
+# Also true when it has ended, for await to end.
+watching()
+{
+	grep -q "watching process" "$messages" || ! kill -0 "$watch"
+}
+
+# Ends the watch as Ctrl-C does. Sets status.
+watch_end()
+{
+	kill -INT "$watch"
+	wait "$watch"
+	status=$?
+	forget_process "$watch"
+}
+
+# query FILTER [JQ OPTION...]: of the newest report.
+query()
+{
+	filter=$1
+	shift
+	jq -r "$@" "$filter" "$json"
+}
+
+# holds FILTER [JQ OPTION...]: true when FILTER is true of the newest report.
+holds()
+{
+	filter=$1
+	shift
+	jq -e "$@" "$filter" "$json" >/dev/null 2>&1
+}
+
+# A line of the newest messages to put in a complaint.
+said()
+{
+	tail -n 1 "$messages"
+}
+
+# --- swap and cgroups -----------------------------------------------------------
+
+# Adds a swap file of some megabytes. Fails where that is not possible.
+swap_start() # MEGABYTES
+{
+	for place in "$work" /var/tmp; do
+		swap_file=$(mktemp "$place/redmem-swap.XXXXXX") || continue
+		chmod 600 "$swap_file"
+		if dd if=/dev/zero of="$swap_file" bs=1M count="$1" status=none &&
+			mkswap "$swap_file" >/dev/null 2>&1 && swapon "$swap_file" 2>/dev/null; then
+			swap_files="$swap_files $swap_file"
+			return 0
+		fi
+		rm -f "$swap_file"
+	done
+	return 1
+}
+
+# Makes a memory cgroup (v1 or v2) and sets cgroup. Fails where that is not possible.
+cgroup_start()
+{
+	if [ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
+		cgroup_limit=memory.limit_in_bytes
+		cgroup=/sys/fs/cgroup/memory/redmem-test-$$
+	elif grep -qw memory /sys/fs/cgroup/cgroup.subtree_control 2>/dev/null; then
+		cgroup_limit=memory.max
+		cgroup=/sys/fs/cgroup/redmem-test-$$
+	else
+		return 1
+	fi
+	mkdir "$cgroup" || return 1
+	cgroups="$cgroups $cgroup"
+	# For server_start: enter the cgroup, then become the server.
+	cat >"$work/enter" <<-EOF
+		#!/bin/sh
+		echo \$\$ >$cgroup/cgroup.procs || exit
+		exec "\$@"
+	EOF
+	chmod +x "$work/enter"
+}
+
+# The limit is lowered step by step: a big step fails when reclaim cannot keep up.
+cgroup_squeeze() # FROM_MEGABYTES TO_MEGABYTES
+{
+	squeeze=$1
+	while [ "$squeeze" -gt "$2" ]; do
+		squeeze=$((squeeze - 8))
+		await 5 sh -c "echo ${squeeze}M >$cgroup/$cgroup_limit" || return 1
+	done
+}
+
+# --- leaving no trace -------------------------------------------------------------
+
+clean_up()
+{
+	# Servers first: swapoff would have to bring all their memory back.
+	for process in $processes; do
+		kill -KILL "$process" 2>/dev/null
+		wait "$process" 2>/dev/null
+	done
+	for place in $mounts; do
+		umount "$place"
+	done
+	for file in $swap_files; do
+		swapoff "$file"
+		rm -f "$file"
+	done
+	for group in $cgroups; do
+		await 5 rmdir "$group" || echo "cannot remove $group" >&2
+	done
+	rm -rf "$work"
+}
+
+work=$(mktemp -d /tmp/redmem-live.XXXXXX) || exit 1
+trap clean_up EXIT
+trap 'exit 130' HUP INT TERM
+chmod 755 "$work"
+json=$work/report.json
+messages=$work/messages
+
+for program in "$redmem" "$load"; do
+	[ -x "$program" ] || {
+		not_ok all "$program is not there; run make tests first"
+		exit 1
+	}
+done
+need_programs "$server" redis-cli jq

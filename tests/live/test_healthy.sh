@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A healthy server gets no warning: neither idle nor under a load it copes with.
+# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_bpf
+need_programs redis-benchmark
+
+check_healthy() # NAME
+{
+	check "$1" "exit status $status; $(query '[.findings[] | select(.severity != "info") |
+		"\(.severity) \(.id): \(.title)"] | join("; ")')" \
+		holds '(.findings | type == "array") and (.findings | all(.severity == "info"))'
+	check "$1-complete" "off: $(query '[.sensors[] | select(.state == "off") | "\(.id): \(.reason)"] | join("; ")')" \
+		holds '(.sensors | length > 5) and .target.connected'
+	check "$1-drops" "$(query '"\(.self.drops_total) events lost: \(.self.drops)"')" \
+		holds '.self.drops_total == 0'
+}
+
+server_start
+run_redmem doctor --json -d 4 -s "$socket"
+check_healthy idle
+
+watch_start -s "$socket"
+redis-benchmark -s "$socket" -q -t set,get,incr,lpush,rpop,sadd,hset,zadd -n 40000 -r 100000 \
+	>/dev/null 2>&1
+watch_end
+check_healthy loaded
+check loaded-saw "no SET charged" holds '.commands | any(.command == "set" and .cpu_seconds > 0)'
+finish

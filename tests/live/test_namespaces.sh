@@ -1,0 +1,104 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Servers are found, talked to and attributed wherever they live: by TCP port, by
+# socket, through ld.so, in other namespaces, in a chroot.
+# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_bpf
+need_programs unshare chroot ldd pgrep redis-benchmark
+
+# check_server NAME TARGET-OPTION...: of the server $pid on $socket.
+check_server()
+{
+	name=$1
+	shift
+	watch_start "$@"
+	# Pipelined and many: most of a GET is reading and writing, and samples in the
+	# command itself are few.
+	redis-benchmark -s "$socket" -c 4 -P 16 -n 1500000 -r 1000 -q get user:__rand_int__ >/dev/null
+	watch_end
+	check "$name-status" "exit status $status: $(said)" [ "$status" = 0 ]
+	check "$name-target" "$(query '.target | tostring')" holds '.target | .connected and
+		.pid == $pid and .server == "redis" and (.version | test("^[0-9]+\\.")) and
+		(.allocator | length > 0)' --argjson pid "$pid"
+	check "$name-attributed" "$(query '.sensors[] | select(.state == "off") | "\(.id): \(.reason)"')" \
+		holds '(.commands | any(.command == "get" and .cpu_seconds > 0)) and
+			(.prefixes | any(.prefix == "user:*" and .cpu_seconds > 0))'
+	check "$name-ledger" "$(query '.ledger[] | select(.id == "rss") | tostring')" \
+		holds '.ledger | any(.id == "rss" and .bytes > 1000000) and any(.id == "allocated")'
+}
+
+# The server among the descendants of $pid, which only launched it.
+find_server()
+{
+	for child in $(pgrep -P "$1"); do
+		if [ "$(cat "/proc/$child/comm")" = redis-server ]; then
+			pid=$child
+			return 0
+		fi
+		find_server "$child" && return 0
+	done
+	return 1
+}
+
+
+server_start
+check_server unix -s "$socket"
+check_server pid --pid "$pid"
+kill_process "$pid"
+
+# A port nobody has yet; the socket stays for the load.
+for port in 26479 36479 46479 56479; do
+	redis-cli -p $port ping >/dev/null 2>&1 || break
+done
+server_start --port "$port" --bind 127.0.0.1
+check_server tcp -p "$port"
+kill_process "$pid"
+
+loader=$(echo /lib64/ld-linux-*.so.2 /lib/ld-linux-*.so.1 | tr ' ' '\n' | grep -v '\*' | head -n 1)
+if [ -e "$loader" ]; then
+	real=$server
+	server=$(command -v "$server")
+	launcher=$loader
+	server_start
+	launcher=
+	server=$real
+	check_server ld.so --pid "$pid"
+	kill_process "$pid"
+else
+	skip ld.so "no dynamic loader where it is looked for"
+fi
+
+# With --kill-child the server goes when unshare is killed.
+launcher="unshare --pid --mount --net --ipc --uts --fork --kill-child --mount-proc"
+if $launcher true 2>/dev/null; then
+	server_start
+	outer=$pid
+	find_server "$outer"
+	check_server namespaces --pid "$pid"
+	check_server namespaces-socket -s "$socket"
+	kill_process "$outer"
+else
+	skip namespaces "unshare is not allowed here"
+fi
+
+# The same path names other files there, and its socket has another name here.
+jail=$work/jail
+mkdir -p "$jail/tmp"
+program=$(command -v "$server") # a link often, and the name decides what it does
+for file in $program $(ldd "$program" | grep -o '/[^ ]*'); do
+	mkdir -p "$jail$(dirname "$file")"
+	cp -L "$file" "$jail$file"
+done
+chroot "$jail" "$program" --port 0 --unixsocket /tmp/socket --save '' >"$work/jail.log" 2>&1 &
+pid=$!
+own_process "$pid"
+socket=$jail/tmp/socket
+if await 10 server_answers; then
+	check_server chroot --pid "$pid"
+else
+	not_ok chroot "the server does not start: $(tail -n 1 "$work/jail.log")"
+fi
+finish

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line of the workloads, and what they share. */
+#include "load.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char usage[] =
+	"usage: load SUBCOMMAND (-s SOCKET | -p PORT) [OPTION]...\n"
+	"  mixed   -d SEC               eight kinds of commands for the same time each, every\n"
+	"                               kind on keys of its own; -d 0 only makes the keys\n"
+	"  fill    -n N -k PREFIX -S B  SET PREFIX0 to PREFIX<N-1> to B bytes each,\n"
+	"          [-x FRACTION]        then delete that part of them at random\n"
+	"  get     -n N -k PREFIX -d SEC  GET random ones of them; prints calls per second\n"
+	"  hold    -d SEC -k KEY        one EVAL that takes about SEC seconds\n"
+	"  steady  -o set|get -P DEPTH -c CLIENTS [-n N] [-S B]\n"
+	"                               load until stdin ends; a line \"slice SEC\" is answered\n"
+	"                               with \"calls_per_second p50_seconds p99_seconds\"\n";
+
+static const struct {
+	const char *name;
+	void (*run)(const struct load_options *o);
+} loads[] = {
+	{ "mixed", load_mixed }, { "fill", load_fill },	    { "get", load_get },
+	{ "hold", load_hold },	 { "steady", load_steady },
+};
+
+void load_die(const char *format, ...)
+{
+	va_list args;
+
+	fputs("load: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+double load_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* xorshift64*: Marsaglia 2003, Vigna 2014. */
+uint64_t load_random(uint64_t limit)
+{
+	static uint64_t x = 0x9e3779b97f4a7c15;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	return (x * 0x2545f4914f6cdd1d >> 11) % limit;
+}
+
+void load_random_bytes(char *out, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		out[i] = (char)load_random(256);
+}
+
+redisContext *load_connect(const struct load_options *o)
+{
+	const char *password = getenv("REDISCLI_AUTH");
+	redisContext *c = o->socket_path ? redisConnectUnix(o->socket_path) :
+					   redisConnect("127.0.0.1", o->port);
+
+	if (!c || c->err)
+		load_die("connect: %s", c ? c->errstr : "no memory");
+	if (password && *password)
+		load_do(c, "AUTH %s", password);
+	return c;
+}
+
+static redisReply *checked(redisContext *c, void *reply)
+{
+	redisReply *r = reply;
+
+	if (!r)
+		load_die("server: %s", c->errstr);
+	if (r->type == REDIS_REPLY_ERROR)
+		load_die("server: %s", r->str);
+	return r;
+}
+
+redisReply *load_call(redisContext *c, const char *format, ...)
+{
+	va_list args;
+	void *reply;
+
+	va_start(args, format);
+	reply = redisvCommand(c, format, args);
+	va_end(args);
+	return checked(c, reply);
+}
+
+void load_do(redisContext *c, const char *format, ...)
+{
+	va_list args;
+	void *reply;
+
+	va_start(args, format);
+	reply = redisvCommand(c, format, args);
+	va_end(args);
+	freeReplyObject(checked(c, reply));
+}
+
+void load_drain(redisContext *c, long count)
+{
+	void *reply;
+
+	while (count-- > 0) {
+		if (redisGetReply(c, &reply) != REDIS_OK)
+			reply = NULL;
+		freeReplyObject(checked(c, reply));
+	}
+}
+
+static void parse(struct load_options *o, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "s:p:d:n:k:S:x:P:c:o:")) != -1) {
+		switch (option) {
+		case 's':
+			o->socket_path = optarg;
+			break;
+		case 'p':
+			o->port = atoi(optarg);
+			break;
+		case 'd':
+			o->seconds = atof(optarg);
+			break;
+		case 'n':
+			o->keys = atol(optarg);
+			break;
+		case 'k':
+			o->key = optarg;
+			break;
+		case 'S':
+			o->value_bytes = strtoul(optarg, NULL, 10);
+			break;
+		case 'x':
+			o->delete_fraction = atof(optarg);
+			break;
+		case 'P':
+			o->depth = atoi(optarg);
+			break;
+		case 'c':
+			o->clients = atoi(optarg);
+			break;
+		case 'o':
+			o->operation = optarg;
+			break;
+		default:
+			exit(2);
+		}
+	}
+	if (o->keys < 1 || o->depth < 1 || o->clients < 1 || (!o->socket_path && !o->port)) {
+		fputs(usage, stderr);
+		exit(2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct load_options o = {
+		.seconds = 10,
+		.keys = 100000,
+		.key = "key:",
+		.value_bytes = 100,
+		.depth = 1,
+		.clients = 50,
+		.operation = "set",
+	};
+
+	for (size_t i = 0; argc > 1 && i < sizeof(loads) / sizeof(loads[0]); i++) {
+		if (strcmp(argv[1], loads[i].name))
+			continue;
+		parse(&o, argc - 1, argv + 1);
+		loads[i].run(&o);
+		return 0;
+	}
+	fputs(usage, stderr);
+	return 2;
+}

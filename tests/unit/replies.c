@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Helpers of the tests of src/redis; see replies.h. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/escape.h"
+#include "replies.h"
+
+redisReply *reply_parse(const char *protocol)
+{
+	redisReader *reader = redisReaderCreate();
+	void *reply = NULL;
+
+	assert_non_null(reader);
+	assert_int_equal(redisReaderFeed(reader, protocol, strlen(protocol)), REDIS_OK);
+	assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_OK);
+	assert_non_null(reply);
+	redisReaderFree(reader);
+	return reply;
+}
+
+char *read_file(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	struct buf text = { 0 };
+	char chunk[4096];
+	size_t len;
+
+	if (!file)
+		fail_msg("%s: cannot be read; tests run from the top of the tree", path);
+	while ((len = fread(chunk, 1, sizeof(chunk), file)) > 0)
+		buf_add(&text, chunk, len);
+	fclose(file);
+	assert_true(text.len > 0);
+	return text.data;
+}
+
+static void log_key(struct buf *log, const struct fact_key *key)
+{
+	buf_puts(log, "key ");
+	escape_redis(log, key->key.data, key->key.len);
+	buf_printf(log, " db=%d type=%s encoding=%s", (int)key->db, key->type, key->encoding);
+	if (key->bytes != FACT_UNKNOWN)
+		buf_printf(log, " bytes=%lld", (long long)key->bytes);
+	if (key->elements != FACT_UNKNOWN)
+		buf_printf(log, " elements=%lld", (long long)key->elements);
+	if (!isnan(key->ttl_seconds))
+		buf_printf(log, " ttl=%g", key->ttl_seconds);
+	buf_putc(log, '\n');
+}
+
+static void log_slowlog(struct buf *log, const struct fact_slowlog *entry)
+{
+	buf_printf(log, "slowlog %lld at %lld %gs %s", (long long)entry->id,
+		   (long long)entry->unix_seconds, entry->seconds, entry->command);
+	if (entry->key.data) {
+		buf_putc(log, ' ');
+		escape_redis(log, entry->key.data, entry->key.len);
+	}
+	buf_putc(log, '\n');
+}
+
+static void log_fact(void *ctx, const struct fact *fact)
+{
+	struct buf *log = ctx;
+
+	switch (fact->kind) {
+	case FACT_CONFIG:
+		buf_printf(log, "config %s=%s\n", fact->config.name, fact->config.value);
+		break;
+	case FACT_INFO:
+		buf_printf(log, "info %s %s", fact->info.phase, fact->info.text);
+		break;
+	case FACT_MEMORY_STATS:
+		buf_printf(log, "memory_stats %s %s", fact->memory_stats.phase,
+			   fact->memory_stats.text);
+		break;
+	case FACT_MALLOC_STATS:
+		assert_true(fact->malloc_stats.reply_seconds >= 0);
+		buf_printf(log, "malloc_stats %s %s", fact->malloc_stats.phase,
+			   fact->malloc_stats.text);
+		break;
+	case FACT_SLOWLOG:
+		log_slowlog(log, &fact->slowlog);
+		break;
+	case FACT_LATENCY:
+		buf_printf(log, "latency %s at %lld %gs max %gs\n", fact->latency.event,
+			   (long long)fact->latency.unix_seconds, fact->latency.latest_seconds,
+			   fact->latency.max_seconds);
+		break;
+	case FACT_KEY:
+		log_key(log, &fact->key);
+		break;
+	case FACT_OWN_CALLS:
+		buf_printf(log, "own %s=%lld\n", fact->own_calls.command,
+			   (long long)fact->own_calls.calls_total);
+		break;
+	default:
+		fail_msg("fact kind %d is not of the server's side", (int)fact->kind);
+	}
+}
+
+struct fact_sink log_sink(struct buf *log)
+{
+	return (struct fact_sink){ .take = log_fact, .ctx = log };
+}

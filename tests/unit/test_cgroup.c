@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory cgroups of both versions, as directories made for the test. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "fact/fact.h"
+#include "host/cgroup.h"
+
+static char root[64];
+
+static int make_root(void **state)
+{
+	(void)state;
+	snprintf(root, sizeof(root), "/tmp/redmem-test-XXXXXX");
+	return mkdtemp(root) ? 0 : -1;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return remove(path);
+}
+
+static int remove_root(void **state)
+{
+	(void)state;
+	return nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Write @text to @path below the root, making the directories on the way. */
+static void put(const char *path, const char *text)
+{
+	struct buf full = { 0 };
+	FILE *f;
+
+	buf_printf(&full, "%s%s", root, path);
+	for (char *p = full.data + strlen(root) + 1; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		mkdir(full.data, 0700);
+	}
+	f = fopen(full.data, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	buf_free(&full);
+}
+
+#define V1_MOUNTS                                                                             \
+	"31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n"                 \
+	"36 31 0:33 / /sys/fs/cgroup/devices rw - cgroup cgroup rw,devices\n"                 \
+	"35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n" \
+	"41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+#define V2_MOUNTS "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
+
+static void locate(const char *group, const char *mounts, int expected, int version,
+		   const char *path)
+{
+	struct buf m = { 0 }, p = { 0 };
+	int got;
+
+	assert_int_equal(cgroup_locate(group, mounts, &got, &m, &p), expected);
+	if (!expected) {
+		assert_int_equal(got, version);
+		assert_string_equal(buf_str(&p), path);
+	}
+	buf_free(&m);
+	buf_free(&p);
+}
+
+static void test_locate(void **state)
+{
+	(void)state;
+	locate("5:devices:/\n4:memory:/a/b\n0::/x\n", V1_MOUNTS, 0, 1, "/sys/fs/cgroup/memory/a/b");
+	locate("4:cpu,memory:/\n0::/\n", V1_MOUNTS, 0, 1, "/sys/fs/cgroup/memory");
+	locate("0::/system.slice/redis.service\n", V2_MOUNTS, 0, 2,
+	       "/sys/fs/cgroup/system.slice/redis.service");
+	/* a colon in the name; a controller whose name only begins alike */
+	locate("0::/a:b\n", V2_MOUNTS, 0, 2, "/sys/fs/cgroup/a:b");
+	locate("4:memoryx:/a\n0::/y\n", V2_MOUNTS, 0, 2, "/sys/fs/cgroup/y");
+	/* in a container only its own part is mounted */
+	locate("4:memory:/docker/abc/sub\n",
+	       "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n", 0, 1,
+	       "/sys/fs/cgroup/memory/sub");
+	locate("4:memory:/docker/abcd\n",
+	       "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n",
+	       -EXDEV, 0, NULL);
+	locate("0::/../other\n", V2_MOUNTS, -EXDEV, 0, NULL);
+	/* a blank in the mount point is written \040 */
+	locate("0::/a\n", "30 23 0:26 / /sys/fs/c\\040g rw - cgroup2 cgroup2 rw\n", 0, 2,
+	       "/sys/fs/c g/a");
+	locate("", V2_MOUNTS, -ENOENT, 0, NULL);
+	locate("0::/a\n", "", -ENOENT, 0, NULL);
+	locate("garbage\n::\n0\n", "a b c\n - \n x - cgroup2\n", -ENOENT, 0, NULL);
+}
+
+static void test_v1(void **state)
+{
+	struct cgroup_memory cg;
+
+	(void)state;
+	put("/proc/812/cgroup", "4:memory:/box/redis\n");
+	put("/proc/self/mountinfo", V1_MOUNTS);
+#define BOX "/sys/fs/cgroup/memory/box"
+	put(BOX "/redis/memory.limit_in_bytes", "9223372036854771712\n");
+	put(BOX "/redis/memory.memsw.limit_in_bytes", "9223372036854771712\n");
+	put(BOX "/redis/memory.usage_in_bytes", "1000\n");
+	put(BOX "/redis/memory.swappiness", "30\n");
+	put(BOX "/redis/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+	put(BOX "/redis/memory.stat", "cache 1\nswap 5\nhierarchical_memory_limit 8000\n"
+				      "hierarchical_memsw_limit 9000\ntotal_swap 77\n");
+	put(BOX "/memory.limit_in_bytes", "8000\n");
+	put(BOX "/memory.memsw.limit_in_bytes", "9000\n");
+	put(BOX "/memory.usage_in_bytes", "7000\n");
+	put(BOX "/memory.use_hierarchy", "1\n");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_int_equal(cg.version, 1);
+	assert_int_equal(cg.limit_bytes, 8000);
+	assert_int_equal(cg.limit_usage_bytes, 7000);
+	assert_int_equal(cg.usage_bytes, 1000);
+	assert_int_equal(cg.swap_usage_bytes, 77);
+	assert_int_equal(cg.swap_limit_bytes, 1000);
+	assert_int_equal(cg.swappiness, 30);
+	assert_int_equal(cg.oom_kills_total, 3);
+	assert_string_equal(cg.path + strlen(root), BOX "/redis");
+}
+
+/* Old kernels: the levels may be unconnected, then the one above binds nothing. */
+static void test_v1_unconnected(void **state)
+{
+	struct cgroup_memory cg;
+
+	(void)state;
+	put("/proc/812/cgroup", "4:memory:/box/redis\n");
+	put("/proc/self/mountinfo", V1_MOUNTS);
+	put(BOX "/redis/memory.usage_in_bytes", "1000\n");
+	put(BOX "/redis/memory.limit_in_bytes", "9223372036854710272\n"); /* 64 KiB pages */
+	put(BOX "/memory.limit_in_bytes", "8000\n");
+	put(BOX "/memory.use_hierarchy", "0\n");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_true(cg.limit_bytes == FACT_UNKNOWN);
+	assert_int_equal(cg.usage_bytes, 1000);
+	assert_true(cg.swap_limit_bytes == FACT_UNKNOWN);
+}
+
+static void test_v2(void **state)
+{
+	struct cgroup_memory cg;
+
+	(void)state;
+	put("/proc/812/cgroup", "0::/a/b/c\n");
+	put("/proc/self/mountinfo", V2_MOUNTS);
+	put("/sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n");
+	put("/sys/fs/cgroup/a/memory.max", "5000\n");
+	put("/sys/fs/cgroup/a/memory.current", "4000\n");
+	put("/sys/fs/cgroup/a/memory.swap.max", "max\n");
+	put("/sys/fs/cgroup/a/b/memory.max", "5000\n"); /* equal: the upper one has less room */
+	put("/sys/fs/cgroup/a/b/memory.current", "3000\n");
+	put("/sys/fs/cgroup/a/b/memory.swap.max", "600\n");
+	put("/sys/fs/cgroup/a/b/c/memory.max", "max\n");
+	put("/sys/fs/cgroup/a/b/c/memory.current", "2000\n");
+	put("/sys/fs/cgroup/a/b/c/memory.swap.current", "50\n");
+	put("/sys/fs/cgroup/a/b/c/memory.swap.max", "max\n");
+	put("/sys/fs/cgroup/a/b/c/memory.events",
+	    "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 0\n");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_int_equal(cg.version, 2);
+	assert_int_equal(cg.limit_bytes, 5000);
+	assert_int_equal(cg.limit_usage_bytes, 4000);
+	assert_int_equal(cg.usage_bytes, 2000);
+	assert_int_equal(cg.swap_usage_bytes, 50);
+	assert_int_equal(cg.swap_limit_bytes, 600);
+	assert_int_equal(cg.oom_kills_total, 1);
+	assert_true(cg.swappiness == FACT_UNKNOWN);
+}
+
+static void test_v2_unlimited_root(void **state)
+{
+	struct cgroup_memory cg;
+
+	(void)state;
+	put("/proc/812/cgroup", "0::/\n");
+	put("/proc/self/mountinfo", V2_MOUNTS);
+	put("/sys/fs/cgroup/cgroup.controllers", "memory\n");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_int_equal(cg.version, 2);
+	assert_true(cg.limit_bytes == FACT_UNKNOWN && cg.usage_bytes == FACT_UNKNOWN);
+}
+
+static void test_none(void **state)
+{
+	struct cgroup_memory cg;
+	struct err err = { 0 };
+
+	(void)state;
+	put("/proc/812/cgroup", "0::/a\n");
+	put("/proc/self/mountinfo", V2_MOUNTS);
+	put("/sys/fs/cgroup/cgroup.controllers", "cpu pids\n"); /* hybrid without memory */
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, &err), 0);
+	assert_true(cg.version == FACT_UNKNOWN);
+	put("/proc/self/mountinfo", "");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, &err), 0);
+	assert_true(cg.version == FACT_UNKNOWN);
+	put("/proc/812/cgroup", "0::/../b\n");
+	put("/proc/self/mountinfo", V2_MOUNTS);
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, &err), -EXDEV);
+	assert_int_equal(err.code, -EXDEV);
+	assert_int_equal(cgroup_memory_read(&cg, root, 813, &err), -ENOENT);
+	assert_true(cg.version == FACT_UNKNOWN);
+}
+
+static void test_broken_text(void **state)
+{
+	static const char group[] = "5:devices:/\n4:memory:/a/b\n0::/x\n";
+	static const char mounts[] = V1_MOUNTS;
+	char g[sizeof(group)], m[sizeof(mounts)];
+
+	(void)state;
+	srand(5);
+	for (int round = 0; round < 20000; round++) {
+		struct buf mount = { 0 }, path = { 0 };
+		int version, ret;
+
+		memcpy(g, group, sizeof(group));
+		memcpy(m, mounts, sizeof(mounts));
+		for (int i = 0; i < round % 5; i++) {
+			g[(size_t)rand() % (sizeof(g) - 1)] = (char)rand();
+			m[(size_t)rand() % (sizeof(m) - 1)] = (char)rand();
+		}
+		g[(size_t)rand() % sizeof(g)] = '\0';
+		m[(size_t)rand() % sizeof(m)] = '\0';
+		ret = cgroup_locate(g, m, &version, &mount, &path);
+		assert_true(ret == 0 || ret == -ENOENT || ret == -EXDEV);
+		if (!ret)
+			assert_true(path.len >= mount.len);
+		buf_free(&mount);
+		buf_free(&path);
+	}
+}
+
+static void test_self(void **state)
+{
+	struct cgroup_memory cg;
+	int ret = cgroup_memory_read(&cg, "", getpid(), NULL);
+
+	(void)state;
+	assert_true(ret == 0 || ret == -EXDEV);
+	if (cg.usage_bytes != FACT_UNKNOWN)
+		assert_true(cg.version == 1 || cg.version == 2);
+}
+
+#define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_locate),	    WITH_ROOT(test_v1),
+		WITH_ROOT(test_v1_unconnected),	    WITH_ROOT(test_v2),
+		WITH_ROOT(test_v2_unlimited_root),  WITH_ROOT(test_none),
+		cmocka_unit_test(test_broken_text), cmocka_unit_test(test_self),
+	};
+
+	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
+}

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The connection, against a server that behaves, or does not. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "fake_server.h"
+#include "redis/conn.h"
+#include "replies.h"
+
+#define PATIENCE_MS 20000 /* for what must happen */
+#define GREETING                                          \
+	{                                                 \
+		"CLIENT SETNAME redmem", "+OK\r\n", false \
+	}
+
+static const struct fake_rule willing[] = {
+	GREETING,
+	{ "AUTH", "+OK\r\n", false },
+	{ "SELECT", "+OK\r\n", false },
+	{ "PING", "+PONG\r\n", false },
+	{ "ECHO", "$12\r\nhello\r\nworld\r\n", false },
+	{ "LRANGE", "*3\r\n$1\r\na\r\n:7\r\n*1\r\n$-1\r\n", false },
+	{ "HANG", "", false },
+	{ "CUT", "$12\r\nhel", true },
+	{ "NONSENSE", "what is this\r\n", false },
+	{ "EXTRA", "+OK\r\n+more\r\n", false },
+	{ NULL, NULL, false },
+};
+
+static struct conn *open_conn(const struct fake_server *server, struct own_calls *calls)
+{
+	struct conn_options options = { .socket_path = fake_server_path(server), .calls = calls };
+	struct err err = { 0 };
+	struct conn *conn;
+
+	if (conn_open(&conn, &options, &err))
+		fail_msg("%s", err.text);
+	return conn;
+}
+
+/* Run the caller's loop until nothing is pending or the connection failed. */
+static int run_loop(struct conn *conn)
+{
+	int rc = 0;
+
+	while (!rc && conn_pending(conn)) {
+		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
+
+		assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+		rc = conn_dispatch(conn, fd.revents);
+	}
+	return rc;
+}
+
+/* A callback that writes down what it got. */
+static void note_reply(void *ctx, redisReply *reply, double seconds)
+{
+	struct buf *notes = ctx;
+
+	assert_true(seconds >= 0);
+	if (!reply)
+		buf_puts(notes, "(lost)\n");
+	else if (reply->str)
+		buf_printf(notes, "%s\n", reply->str);
+	else
+		buf_printf(notes, "%zu elements\n", reply->elements);
+	freeReplyObject(reply);
+}
+
+static void check_notes(struct buf *notes, const char *expected)
+{
+	assert_string_equal(buf_str(notes), expected);
+	buf_free(notes);
+}
+
+static void test_replies_whole_and_split(void **state)
+{
+	(void)state;
+	for (size_t chunk = 0; chunk <= 7; chunk++) {
+		struct fake_server *server = fake_server_start(willing, chunk, NULL);
+		struct conn *conn = open_conn(server, NULL);
+		struct buf notes = { 0 };
+		char *seen;
+
+		assert_false(conn_connected(conn));
+		conn_send_line(conn, note_reply, &notes, "PING");
+		conn_send_line(conn, note_reply, &notes, "LRANGE list 0 -1");
+		conn_send_line(conn, note_reply, &notes, "FOO bar");
+		conn_send_line(conn, note_reply, &notes, "ECHO x");
+		assert_int_equal(conn_pending(conn), 5);
+		assert_true(conn_pending_seconds(conn) >= 0);
+		assert_int_equal(run_loop(conn), 0);
+		assert_true(conn_connected(conn));
+		assert_true(conn_pending_seconds(conn) == 0);
+		assert_int_equal(conn_error(conn)->code, 0);
+		conn_close(conn);
+		check_notes(&notes, "PONG\n3 elements\nERR unknown command\nhello\r\nworld\n");
+		seen = fake_server_stop(server);
+		assert_string_equal(seen, "CLIENT SETNAME redmem\nPING\nLRANGE list 0 -1\nFOO bar\n"
+					  "ECHO x\n");
+		free(seen);
+	}
+}
+
+static void test_greeting(void **state)
+{
+	struct fake_server *server = fake_server_start(willing, 0, NULL);
+	struct conn_options options = { .socket_path = fake_server_path(server),
+					.user = "joe",
+					.password = "secret",
+					.db = 3 };
+	redisReply *reply;
+	struct conn *conn;
+	char *seen;
+
+	(void)state;
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), 0);
+	assert_string_equal(reply->str, "PONG");
+	freeReplyObject(reply);
+	assert_int_equal(conn_db(conn), 3);
+	conn_close(conn);
+	seen = fake_server_stop(server);
+	assert_string_equal(seen, "AUTH joe secret\nCLIENT SETNAME redmem\nSELECT 3\nPING\n");
+	free(seen);
+}
+
+/* Servers that do not let us in. */
+static const struct {
+	const char *user, *password;
+	struct fake_rule rule;
+	const char *advice;
+} refusals[] = {
+	{ NULL,
+	  "hunter2",
+	  { "AUTH", "-WRONGPASS invalid username-password pair or user is disabled.\r\n", false },
+	  "wrong password" },
+	{ "joe",
+	  "hunter2",
+	  { "AUTH", "-WRONGPASS invalid username-password pair or user is disabled.\r\n", false },
+	  "user name" },
+	{ NULL, "hunter2", { "AUTH", "-ERR invalid password\r\n", false }, "wrong password" },
+	{ "joe",
+	  "hunter2",
+	  { "AUTH", "-ERR wrong number of arguments for 'auth' command\r\n", false },
+	  "leave --user out" },
+	{ NULL,
+	  "hunter2",
+	  { "AUTH", "-ERR unknown command 'AUTH', with args beginning with: 'hunter2'\r\n", false },
+	  "refused AUTH (ERR)" },
+	{ NULL,
+	  NULL,
+	  { "CLIENT", "-NOAUTH Authentication required.\r\n", false },
+	  "REDISCLI_AUTH" },
+	{ NULL,
+	  NULL,
+	  { "CLIENT", "-DENIED Redis is running in protected mode\r\n", true },
+	  "protected mode" },
+	{ NULL, NULL, { "SELECT", "-ERR DB index is out of range\r\n", false }, "check -n" },
+};
+
+/* Each error says what to do, and never the password. */
+static void test_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		struct fake_rule rules[] = { refusals[i].rule,
+					     GREETING,
+					     { "AUTH", "+OK\r\n", false },
+					     { NULL, NULL, false } };
+		struct fake_server *server = fake_server_start(rules, 0, NULL);
+		struct conn_options options = { .socket_path = fake_server_path(server),
+						.user = refusals[i].user,
+						.password = refusals[i].password,
+						.db = 99 };
+		redisReply *reply;
+		struct conn *conn;
+
+		assert_int_equal(conn_open(&conn, &options, NULL), 0);
+		assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), -EACCES);
+		assert_null(reply);
+		assert_false(conn_connected(conn));
+		assert_int_equal(conn_fd(conn), -1);
+		assert_int_equal(conn_error(conn)->code, -EACCES);
+		assert_non_null(strstr(conn_error(conn)->text, refusals[i].advice));
+		assert_null(strstr(conn_error(conn)->text, "hunter2"));
+		/* And it stays failed. */
+		assert_int_equal(conn_dispatch(conn, 0), -EACCES);
+		assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), -EACCES);
+		conn_close(conn);
+		free(fake_server_stop(server));
+	}
+}
+
+static void test_no_free_client(void **state)
+{
+	struct fake_server *server =
+		fake_server_start(willing, 0, "-ERR max number of clients reached\r\n");
+	struct conn *conn = open_conn(server, NULL);
+
+	(void)state;
+	/* The refusal may be overtaken by the hang-up when writing comes first. */
+	run_loop(conn);
+	if (conn_error(conn)->code != -EPIPE && conn_error(conn)->code != -ECONNRESET) {
+		assert_int_equal(conn_error(conn)->code, -EACCES);
+		assert_non_null(strstr(conn_error(conn)->text, "maxclients"));
+	}
+	conn_close(conn);
+	free(fake_server_stop(server));
+}
+
+/* A password nobody asked for, and a user who may not name its client: fine. */
+static void test_tolerated(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "AUTH", "-ERR AUTH <password> called without any password configured\r\n",
+		  false },
+		{ "CLIENT", "-NOPERM this user has no permissions\r\n", false },
+		{ "PING", "+PONG\r\n", false },
+		{ NULL, NULL, false },
+	};
+	struct fake_server *server = fake_server_start(rules, 0, NULL);
+	struct conn_options options = { .socket_path = fake_server_path(server), .password = "x" };
+	redisReply *reply;
+	struct conn *conn;
+
+	(void)state;
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), 0);
+	assert_true(conn_connected(conn));
+	assert_int_equal(conn_error(conn)->code, 0);
+	freeReplyObject(reply);
+	conn_close(conn);
+	free(fake_server_stop(server));
+}
+
+/* A call that times out leaves the connection working; its reply is dropped. */
+static void test_timeout(void **state)
+{
+	struct fake_server *server = fake_server_start(willing, 0, NULL);
+	struct conn *conn = open_conn(server, NULL);
+	struct buf notes = { 0 };
+	redisReply *reply;
+
+	(void)state;
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), 0);
+	freeReplyObject(reply);
+	assert_int_equal(conn_call_line(conn, 20, &reply, "HANG"), -ETIMEDOUT);
+	assert_null(reply);
+	assert_int_equal(conn_pending(conn), 1);
+	assert_true(conn_pending_seconds(conn) >= 0.02);
+	assert_true(conn_connected(conn));
+	assert_int_equal(conn_error(conn)->code, 0);
+	assert_int_equal(conn_send_line(conn, note_reply, &notes, "HANG again"), 0);
+	conn_close(conn);
+	check_notes(&notes, "(lost)\n");
+	free(fake_server_stop(server));
+}
+
+/* What a timed-out call waited for is still its own: the next reply is the next call's. */
+static void test_late_reply(void **state)
+{
+	static const struct fake_rule rules[] = {
+		GREETING,
+		{ "FIRST", "", false },
+		{ "SECOND", "+one\r\n+two\r\n", false },
+		{ NULL, NULL, false },
+	};
+	struct fake_server *server = fake_server_start(rules, 0, NULL);
+	struct conn *conn = open_conn(server, NULL);
+	redisReply *reply;
+
+	(void)state;
+	assert_int_equal(conn_call_line(conn, 20, &reply, "FIRST"), -ETIMEDOUT);
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "SECOND"), 0);
+	assert_string_equal(reply->str, "two");
+	freeReplyObject(reply);
+	conn_close(conn);
+	free(fake_server_stop(server));
+}
+
+static void test_hang_up(void **state)
+{
+	(void)state;
+	for (int chunk = 0; chunk <= 2; chunk++) {
+		struct fake_server *server = fake_server_start(willing, (size_t)chunk, NULL);
+		struct conn *conn = open_conn(server, NULL);
+		struct buf notes = { 0 };
+
+		conn_send_line(conn, note_reply, &notes, "PING");
+		conn_send_line(conn, note_reply, &notes, "CUT");
+		conn_send_line(conn, note_reply, &notes, "PING");
+		assert_int_equal(run_loop(conn), -ECONNRESET);
+		assert_int_equal(conn_pending(conn), 0);
+		assert_false(conn_connected(conn));
+		assert_int_equal(conn_poll_events(conn), 0);
+		assert_int_equal(conn_send_line(conn, note_reply, &notes, "PING"), -ENOTCONN);
+		conn_close(conn);
+		check_notes(&notes, "PONG\n(lost)\n(lost)\n");
+		free(fake_server_stop(server));
+	}
+}
+
+static void test_no_redis(void **state)
+{
+	static const char *const requests[] = { "NONSENSE", "EXTRA" };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct fake_server *server = fake_server_start(willing, 0, NULL);
+		struct conn *conn = open_conn(server, NULL);
+		redisReply *reply;
+		int rc = conn_call_line(conn, PATIENCE_MS, &reply, requests[i]);
+
+		freeReplyObject(reply);
+		while (conn_fd(conn) >= 0) { /* EXTRA: its own reply may come alone first */
+			struct pollfd fd = { .fd = conn_fd(conn), .events = POLLIN };
+
+			assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+			rc = conn_dispatch(conn, fd.revents);
+		}
+		assert_true(rc == -EPROTO || i == 1);
+		assert_int_equal(conn_error(conn)->code, -EPROTO);
+		conn_close(conn);
+		free(fake_server_stop(server));
+	}
+}
+
+struct conn_and_notes {
+	struct conn *conn;
+	struct buf notes;
+};
+
+/* A callback may send; arguments may hold any byte. */
+static void send_again(void *ctx, redisReply *reply, double seconds)
+{
+	struct conn_and_notes *both = ctx;
+	const char *argv[] = { "ECHO", "a\0b" };
+	const size_t argvlen[] = { 4, 3 };
+
+	(void)seconds;
+	freeReplyObject(reply);
+	assert_int_equal(conn_send(both->conn, note_reply, &both->notes, 2, argv, argvlen), 0);
+}
+
+static void test_send_from_callback(void **state)
+{
+	struct fake_server *server = fake_server_start(willing, 0, NULL);
+	struct conn_and_notes both = { 0 };
+
+	(void)state;
+	both.conn = open_conn(server, NULL);
+	conn_send_line(both.conn, send_again, &both, "PING");
+	assert_int_equal(run_loop(both.conn), 0);
+	conn_close(both.conn);
+	check_notes(&both.notes, "hello\r\nworld\n");
+	free(fake_server_stop(server));
+}
+
+static void test_own_calls(void **state)
+{
+	struct fake_server *server = fake_server_start(willing, 0, NULL);
+	struct own_calls *calls = own_calls_new();
+	struct conn *conn = open_conn(server, calls);
+	struct buf log = { 0 }, notes = { 0 };
+	struct fact_sink sink = log_sink(&log);
+
+	(void)state;
+	conn_send_line(conn, note_reply, &notes, "PING");
+	conn_send_line(conn, note_reply, &notes, "REFUSED x"); /* not in the server's calls */
+	conn_send_line(conn, note_reply, &notes, "ping");
+	assert_int_equal(run_loop(conn), 0);
+	own_calls_emit(calls, true, &sink);
+	assert_string_equal(buf_str(&log), "own client|setname=1\nown ping=2\n");
+	buf_clear(&log);
+	own_calls_mark(calls);
+	own_calls_add(calls, "config|get");
+	own_calls_add(calls, "config|rewrite");
+	own_calls_emit(calls, false, &sink);
+	assert_string_equal(buf_str(&log), "own config=2\n");
+	conn_close(conn);
+	own_calls_free(calls);
+	buf_free(&log);
+	buf_free(&notes);
+	free(fake_server_stop(server));
+}
+
+static void test_nobody_there(void **state)
+{
+	struct conn_options options = { .socket_path = "/nonexistent/redmem-test.sock" };
+	struct err err = { 0 };
+	struct conn *conn;
+
+	(void)state;
+	assert_int_equal(conn_open(&conn, &options, &err), -ENOENT);
+	assert_null(conn);
+	assert_non_null(strstr(err.text, options.socket_path));
+	options.tls = true;
+#ifdef HAVE_HIREDIS_SSL
+	assert_int_equal(conn_open(&conn, &options, &err), -ENOENT);
+#else
+	assert_int_equal(conn_open(&conn, &options, &err), -ENOTSUP);
+	assert_non_null(strstr(err.text, "this build has no TLS"));
+#endif
+	conn_close(NULL);
+}
+
+static uint16_t port_of(int listener)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t len = sizeof(address);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(listener, (void *)&address, sizeof(address)))
+		return 0;
+	getsockname(listener, (void *)&address, &len);
+	return ntohs(address.sin_port);
+}
+
+static void test_tcp_refused(void **state)
+{
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct conn_options options = { .port = port_of(listener) }; /* bound, not listening */
+	struct err err = { 0 };
+	redisReply *reply;
+	struct conn *conn;
+	int rc;
+
+	(void)state;
+	if (!options.port)
+		skip();
+	rc = conn_open(&conn, &options, &err);
+	if (!rc) {
+		rc = conn_call_line(conn, PATIENCE_MS, &reply, "PING");
+		err = *conn_error(conn);
+	}
+	conn_close(conn);
+	close(listener);
+	assert_int_equal(rc, -ECONNREFUSED);
+	assert_int_equal(err.code, -ECONNREFUSED);
+	assert_non_null(strstr(err.text, "127.0.0.1:"));
+}
+
+/* A full backlog drops connects; nobody but our own timeout ends that. */
+static void test_connect_timeout(void **state)
+{
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct conn_options options = { .port = port_of(listener), .connect_timeout_ms = 50 };
+	struct conn *conns[8] = { 0 };
+	redisReply *reply;
+	int rc = 0;
+
+	(void)state;
+	if (!options.port || listen(listener, 0))
+		skip();
+	for (size_t i = 0; i < 8 && rc != -ETIMEDOUT; i++) {
+		assert_int_equal(conn_open(&conns[i], &options, NULL), 0);
+		/* Connected, but never answered: the call times out, the connection lives. */
+		rc = conn_call_line(conns[i], 200, &reply, "PING");
+		assert_int_equal(rc, -ETIMEDOUT);
+		rc = conn_error(conns[i])->code;
+	}
+	assert_int_equal(rc, -ETIMEDOUT);
+	for (size_t i = 0; i < 8; i++)
+		conn_close(conns[i]);
+	close(listener);
+}
+
+/* Longer than a socket address can hold: reached all the same. */
+static void test_long_path(void **state)
+{
+	struct fake_server *server = fake_server_start(willing, 0, NULL);
+	struct buf path = { 0 };
+	struct conn_options options = { 0 };
+	redisReply *reply;
+	struct conn *conn;
+
+	(void)state;
+	for (int i = 0; i < 60; i++)
+		buf_puts(&path, "/.");
+	buf_puts(&path, fake_server_path(server));
+	options.socket_path = buf_str(&path);
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), 0);
+	freeReplyObject(reply);
+	conn_close(conn);
+	/* In another process's root, here our own. */
+	options.netns_pid = getpid();
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), 0);
+	freeReplyObject(reply);
+	conn_close(conn);
+	buf_free(&path);
+	free(fake_server_stop(server));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_replies_whole_and_split),
+		cmocka_unit_test(test_greeting),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_no_free_client),
+		cmocka_unit_test(test_tolerated),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_late_reply),
+		cmocka_unit_test(test_hang_up),
+		cmocka_unit_test(test_no_redis),
+		cmocka_unit_test(test_send_from_callback),
+		cmocka_unit_test(test_own_calls),
+		cmocka_unit_test(test_nobody_there),
+		cmocka_unit_test(test_tcp_refused),
+		cmocka_unit_test(test_connect_timeout),
+		cmocka_unit_test(test_long_path),
+	};
+
+	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
+}

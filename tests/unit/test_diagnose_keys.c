@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules on keys: too big, without an expiry, and commands that block over them. */
+#include "scene.h"
+
+#include "diagnose/key_size.h"
+
+static enum key_level level(const char *type, int64_t bytes, int64_t elements)
+{
+	struct fact_key k = { .type = type, .bytes = bytes, .elements = elements };
+
+	return key_level(&k);
+}
+
+static void levels_of_the_guide(void **state)
+{
+	(void)state;
+	assert_int_equal(level("string", 1 * MIB, FACT_UNKNOWN), KEY_NORMAL);
+	assert_int_equal(level("string", 1 * MIB + 1, FACT_UNKNOWN), KEY_BIG);
+	assert_int_equal(level("string", 11 * MIB, 11 * MIB), KEY_VERY_BIG);
+	assert_int_equal(level("zset", 900 * KIB, 10000), KEY_NORMAL);
+	assert_int_equal(level("zset", 900 * KIB, 10001), KEY_BIG);
+	assert_int_equal(level("zset", 90 * MIB, 1000000), KEY_VERY_BIG);
+	assert_int_equal(level("stream", 1 * MIB, 100000), KEY_NORMAL);
+	assert_int_equal(level("stream", 90 * MIB, 2000000), KEY_VERY_BIG);
+	/* Many tiny elements are big, not very big; few huge ones are big too. */
+	assert_int_equal(level("list", 2 * MIB, 200000), KEY_BIG);
+	assert_int_equal(level("hash", 50 * MIB, 100), KEY_BIG);
+	/* Elements unknown: bytes decide. Size unknown: elements do. */
+	assert_int_equal(level("set", 50 * MIB, FACT_UNKNOWN), KEY_VERY_BIG);
+	assert_int_equal(level("set", FACT_UNKNOWN, 1000000), KEY_VERY_BIG);
+	assert_int_equal(level("set", FACT_UNKNOWN, FACT_UNKNOWN), KEY_NORMAL);
+	assert_int_equal(level("none", FACT_UNKNOWN, FACT_UNKNOWN), KEY_NORMAL);
+}
+
+static void big_keys(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_key(&s, "user:1", "hash", 400, 5, -1);
+	scene_key(&s, "cart", "hash", 3 * MIB, 20000, -1);
+	scene_key(&s, "leaderboard:global", "zset", 98 * MIB, 1000000, -1);
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.size", SEVERITY_WARNING);
+	assert_string_equal(f->title, "2 big keys; the largest is leaderboard:global (zset, "
+				      "1,000,000 elements, 98.0 MiB)");
+	assert_true(evidence_value(f, "big_keys_total") == 2);
+	assert_true(evidence_value(f, "big_keys_bytes") == 101.0 * MIB);
+	assert_true(evidence_value(f, "keys_looked_at_total") == 3);
+	assert_string_equal(f->actions[1].command, "redis-cli UNLINK leaderboard:global");
+	assert_int_equal(f->actions[1].expected_gain_bytes, 98 * MIB);
+	diagnosis_free(&d);
+
+	scene_init(&s);
+	scene_key(&s, "cart", "hash", 3 * MIB, 20000, -1);
+	scene_expect(&s, "bigkey.size", SEVERITY_INFO);
+	scene_init(&s);
+	scene_key(&s, "user:1", "hash", 900 * KIB, 9000, -1);
+	scene_expect_none(&s, "bigkey.size");
+}
+
+static void no_ttl(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	buf_puts(&s.info_end, "db0:keys=5000,expires=12,avg_ttl=1\r\n");
+	scene_key(&s, "temp:1", "string", 100, FACT_UNKNOWN, -1);
+	scene_key(&s, "app:lock:7", "string", 100, FACT_UNKNOWN, -1);
+	scene_key(&s, "SESSION:abc", "hash", 900, 4, -1);
+	scene_key(&s, "tmp:2", "string", 100, FACT_UNKNOWN, 30);
+	scene_key(&s, "user:1", "string", 100, FACT_UNKNOWN, -1);
+	d = scene_diagnose(&s);
+	f = expect(&d, "keys.no_ttl", SEVERITY_WARNING);
+	assert_true(evidence_value(f, "temporary_without_ttl_total") == 3);
+	assert_true(evidence_value(f, "temporary_looked_at_total") == 4);
+	assert_true(evidence_value(f, "keys_total") == 5000);
+	assert_true(evidence_value(f, "keys_with_ttl_total") == 12);
+	assert_true(f->weak); /* four keys are few */
+	diagnosis_free(&d);
+}
+
+static void no_ttl_near_misses(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	scene_key(&s, "temp:1", "string", 100, FACT_UNKNOWN, -1);
+	scene_expect(&s, "keys.no_ttl", SEVERITY_INFO); /* one forgotten key */
+
+	scene_init(&s);
+	scene_key(&s, "temperature:1", "string", 100, FACT_UNKNOWN, -1);
+	scene_key(&s, "blocks:9", "string", 100, FACT_UNKNOWN, -1);
+	scene_key(&s, "temp:2", "string", 100, FACT_UNKNOWN, 60);
+	scene_key(&s, "temp:3", "string", 100, FACT_UNKNOWN, NAN); /* not known */
+	scene_key(&s, "temp:4", "none", FACT_UNKNOWN, FACT_UNKNOWN, -1); /* gone */
+	scene_expect_none(&s, "keys.no_ttl");
+
+	scene_init(&s); /* a cache that evicts any key needs no TTL on what it caches */
+	buf_puts(&s.config, "maxmemory-policy allkeys-lru\n");
+	scene_key(&s, "cache:1", "string", 100, FACT_UNKNOWN, -1);
+	scene_expect_none(&s, "keys.no_ttl");
+}
+
+static void blocked_by_big_key(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+	struct fact_stall *stall;
+
+	(void)state;
+	scene_init(&s);
+	stall = scene_stall(&s, "del", "leaderboard:global", 0.8);
+	stall->command_seconds = 0.2;
+	stall->allocator_seconds = 0.5;
+	stall->cpu_wait_seconds = 0.1;
+	scene_stall(&s, "zrange", "leaderboard:global", 0.3);
+	scene_key(&s, "leaderboard:global", "none", FACT_UNKNOWN, FACT_UNKNOWN, NAN);
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_true(fabs(evidence_value(f, "longest_seconds") - 0.7) < 1e-9);
+	assert_true(fabs(evidence_value(f, "stalls_seconds") - 1.0) < 1e-9);
+	assert_true(evidence_value(f, "stalls_total") == 2);
+	assert_true(fabs(evidence_value(f, "allocator_ratio") - 5.0 / 7) < 1e-9);
+	assert_string_equal(evidence_text(f, "key"), "leaderboard:global");
+	assert_non_null(strstr(f->actions[0].text, "UNLINK"));
+	assert_non_null(strstr(f->actions[1].command, "lazyfree-lazy-user-del yes"));
+	assert_false(f->weak);
+	assert_null(diagnosis_find(&d, "command.blocks"));
+	diagnosis_free(&d);
+
+	scene_init(&s);
+	scene_stall(&s, "sort", "big", 1.2);
+	scene_expect(&s, "bigkey.blocks", SEVERITY_CRITICAL);
+}
+
+/* What the command suffered is not its fault. */
+static void suffering_is_not_blocking(void **state)
+{
+	struct scene s;
+	struct fact_stall *stall;
+
+	(void)state;
+	scene_init(&s);
+	stall = scene_stall(&s, "get", "user:1", 0.9);
+	stall->command_seconds = 0.001;
+	stall->fault_swap_seconds = 0.6;
+	stall->cpu_wait_seconds = 0.299;
+	/* SLOWLOG calls it slow as well; the split is known better. */
+	scene_add(&s, FACT_SLOWLOG)->slowlog =
+		(struct fact_slowlog){ 1, s.session.wall_start_ns / 1000000000 + 2, 0.9, "get",
+				       scene_bytes("user:1") };
+	scene_expect_none(&s, "bigkey.blocks");
+}
+
+static void blocked_without_key(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_stall(&s, "keys", "", 0.4);
+	d = scene_diagnose(&s);
+	f = expect(&d, "command.blocks", SEVERITY_WARNING);
+	assert_string_equal(f->title, "KEYS held the server for 400 ms");
+	assert_non_null(strstr(f->actions[0].text, "SCAN"));
+	diagnosis_free(&d);
+
+	scene_init(&s); /* a script that loops over a small key: the key is not to blame */
+	scene_stall(&s, "eval", "counter", 0.4);
+	scene_key(&s, "counter", "string", 60, FACT_UNKNOWN, -1);
+	d = scene_diagnose(&s);
+	assert_null(diagnosis_find(&d, "bigkey.blocks"));
+	expect(&d, "command.blocks", SEVERITY_WARNING);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* the loop itself is no command */
+	scene_stall(&s, "", "", 0.4);
+	scene_expect_none(&s, "command.blocks");
+}
+
+static void add_slow(struct scene *s, const char *command, const char *arg, double seconds)
+{
+	int64_t id = (int64_t)s->extra_count;
+
+	scene_add(s, FACT_SLOWLOG)->slowlog =
+		(struct fact_slowlog){ id, s->session.wall_start_ns / 1000000000 + 2, seconds,
+				       command, scene_bytes(arg) };
+}
+
+/* Where the sensor is off SLOWLOG has to do, and is called thin evidence. */
+static void blocked_by_slowlog(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	s.sensors_off = "loop";
+	add_slow(&s, "smembers", "tags:all", 0.25);
+	add_slow(&s, "debug", "sleep", 0.5); /* its second argument is no key */
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_string_equal(evidence_text(f, "key"), "tags:all");
+	assert_string_equal(evidence_text(f, "source"), "slowlog");
+	assert_true(f->weak);
+	f = expect(&d, "command.blocks", SEVERITY_WARNING);
+	assert_string_equal(evidence_text(f, "command"), "DEBUG");
+	diagnosis_free(&d);
+
+	scene_init(&s); /* the sensor is on and saw nothing, but the key is known to be big */
+	add_slow(&s, "smembers", "tags:all", 0.25);
+	scene_key(&s, "tags:all", "set", 20 * MIB, 300000, -1);
+	scene_expect(&s, "bigkey.blocks", SEVERITY_WARNING);
+}
+
+static void tables_of_tiny_values(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 400 * MIB);
+	s.table = 200 * MIB;
+	d = scene_diagnose(&s);
+	f = expect(&d, "hashtable.overhead", SEVERITY_INFO);
+	assert_true(evidence_value(f, "hashtable_main") == 200.0 * MIB);
+	diagnosis_free(&d);
+
+	scene_init(&s);
+	scene_load(&s, 400 * MIB);
+	s.table = 110 * MIB; /* 27 % */
+	scene_expect_none(&s, "hashtable.overhead");
+}
+
+static void tables_while_rehashing(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 4 * GIB);
+	s.table = 700 * MIB;
+	buf_puts(&s.memory_stats, "overhead.db.hashtable.rehashing 402653184\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "hashtable.overhead", SEVERITY_INFO);
+	assert_true(evidence_value(f, "hashtable_rehashing") == 384.0 * MIB);
+	diagnosis_free(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(levels_of_the_guide),
+		cmocka_unit_test(big_keys),
+		cmocka_unit_test(no_ttl),
+		cmocka_unit_test(no_ttl_near_misses),
+		cmocka_unit_test(blocked_by_big_key),
+		cmocka_unit_test(suffering_is_not_blocking),
+		cmocka_unit_test(blocked_without_key),
+		cmocka_unit_test(blocked_by_slowlog),
+		cmocka_unit_test(tables_of_tiny_values),
+		cmocka_unit_test(tables_while_rehashing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules on limits, buffers, settings of the machine, forks and the server's life. */
+#include "scene.h"
+
+/* Further INFO lines of the last reply; later ones replace the scene's own. */
+static void info(struct scene *s, const char *text)
+{
+	buf_puts(&s->info_end, text);
+}
+
+static void with_max(struct scene *s, int64_t used, int64_t max, const char *more)
+{
+	scene_init(s);
+	scene_load(s, used);
+	buf_printf(&s->info_end, "maxmemory:%" PRId64 "\r\n", max);
+	info(s, more);
+}
+
+static void near_max(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	with_max(&s, 960 * MIB, 1000 * MIB, "");
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.near_max", SEVERITY_CRITICAL);
+	assert_true(fabs(evidence_value(f, "maxmemory_ratio") - 0.96) < 1e-9);
+	assert_string_equal(evidence_text(f, "maxmemory_policy"), "noeviction");
+	assert_null(diagnosis_find(&d, "mem.no_max"));
+	diagnosis_free(&d);
+
+	with_max(&s, 850 * MIB, 1000 * MIB, "");
+	scene_expect(&s, "mem.near_max", SEVERITY_WARNING);
+	with_max(&s, 790 * MIB, 1000 * MIB, "");
+	scene_expect_none(&s, "mem.near_max");
+	scene_init(&s); /* maxmemory 0 */
+	scene_expect_none(&s, "mem.near_max");
+}
+
+/* Replica and AOF buffers do not count (evict.c), which the guide overlooks. */
+static void near_max_not_counted(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	with_max(&s, 960 * MIB, 1000 * MIB, "mem_not_counted_for_evict:209715200\r\n");
+	scene_expect_none(&s, "mem.near_max"); /* 76 % */
+}
+
+static void near_max_by_policy(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	with_max(&s, 999 * MIB, 1000 * MIB, "maxmemory_policy:allkeys-lru\r\n");
+	scene_expect(&s, "mem.near_max", SEVERITY_INFO); /* a full cache is healthy */
+	with_max(&s, 999 * MIB, 1000 * MIB,
+		 "maxmemory_policy:volatile-lru\r\ndb0:keys=1000,expires=900,avg_ttl=0\r\n");
+	scene_expect(&s, "mem.near_max", SEVERITY_WARNING);
+	with_max(&s, 999 * MIB, 1000 * MIB,
+		 "maxmemory_policy:volatile-lru\r\ndb0:keys=1000,expires=0,avg_ttl=0\r\n");
+	scene_expect(&s, "mem.near_max", SEVERITY_CRITICAL); /* nothing to evict */
+	with_max(&s, 999 * MIB, 1000 * MIB, "role:slave\r\n");
+	scene_expect(&s, "mem.near_max", SEVERITY_INFO);
+}
+
+static void no_max(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 3 * GIB);
+	scene_expect(&s, "mem.no_max", SEVERITY_INFO); /* of 8 GiB */
+	scene_init(&s);
+	scene_load(&s, 5 * GIB);
+	scene_expect(&s, "mem.no_max", SEVERITY_WARNING);
+	scene_init(&s);
+	scene_load(&s, 3 * GIB);
+	s.host.cgroup_limit_bytes = 5 * GIB;
+	scene_expect(&s, "mem.no_max", SEVERITY_WARNING);
+	scene_init(&s); /* a maxmemory below the data is no advice to paste */
+	scene_load(&s, 3 * GIB);
+	s.host.cgroup_limit_bytes = 2 * GIB;
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.no_max", SEVERITY_WARNING);
+	assert_string_equal(f->actions[0].command, "");
+	diagnosis_free(&d);
+	scene_init(&s);
+	s.connected = s.target.connected = false; /* unknown is not 0 */
+	scene_expect_none(&s, "mem.no_max");
+}
+
+static void cgroup(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 880 * MIB);
+	s.host.cgroup_limit_bytes = 1000 * MIB;
+	s.host.cgroup_usage_bytes = 990 * MIB;
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.cgroup", SEVERITY_WARNING);
+	assert_true(evidence_value(f, "cgroup_limit") == 1000.0 * MIB);
+	assert_true(evidence_value(f, "server_and_child") > 880.0 * MIB);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* full of page cache only */
+	scene_load(&s, 200 * MIB);
+	s.host.cgroup_limit_bytes = 1000 * MIB;
+	s.host.cgroup_usage_bytes = 999 * MIB;
+	scene_expect_none(&s, "mem.cgroup");
+
+	scene_init(&s); /* no limit */
+	scene_load(&s, 880 * MIB);
+	scene_expect_none(&s, "mem.cgroup");
+}
+
+static struct fact_child *add_child(struct scene *s, int64_t private_bytes, double fork_seconds)
+{
+	struct fact *f = scene_add(s, FACT_CHILD);
+
+	f->child = (struct fact_child){ .pid = 900,
+					.t_start_seconds = 1,
+					.t_end_seconds = NAN,
+					.purpose = "rdb",
+					.rss_bytes = private_bytes,
+					.private_bytes = private_bytes,
+					.cow_faults = 4000,
+					.fork_seconds = fork_seconds };
+	return &f->child;
+}
+
+static void cgroup_with_child(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 600 * MIB);
+	s.host.cgroup_limit_bytes = 1000 * MIB;
+	add_child(&s, 400 * MIB, NAN);
+	scene_expect(&s, "mem.cgroup", SEVERITY_CRITICAL);
+}
+
+static void cgroup_below_maxmemory(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	with_max(&s, 200 * MIB, 2 * GIB, "");
+	s.host.cgroup_limit_bytes = 1 * GIB;
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.cgroup", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "maxmemory (2.0 GiB)"));
+	diagnosis_free(&d);
+}
+
+static void evictions(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	with_max(&s, 990 * MIB, 1000 * MIB,
+		 "evicted_keys:5000\r\nmaxmemory_policy:volatile-ttl\r\n");
+	d = scene_diagnose(&s);
+	assert_true(evidence_value(expect(&d, "evict.active", SEVERITY_WARNING), "evicted_keys") ==
+		    5000);
+	diagnosis_free(&d);
+
+	with_max(&s, 990 * MIB, 1000 * MIB,
+		 "evicted_keys:5000\r\nmaxmemory_policy:allkeys-lru\r\n");
+	scene_expect(&s, "evict.active", SEVERITY_INFO);
+	with_max(&s, 990 * MIB, 1000 * MIB,
+		 "evicted_keys:5000\r\nmaxmemory_policy:allkeys-lru\r\n"
+		 "total_eviction_exceeded_time:40\r\n"); /* it does not keep up */
+	scene_expect(&s, "evict.active", SEVERITY_WARNING);
+	with_max(&s, 990 * MIB, 1000 * MIB,
+		 "evicted_keys:5000\r\nmaxmemory_policy:allkeys-lru\r\n"
+		 "mem_clients_normal:300000000\r\n"); /* buffers push keys out */
+	scene_expect(&s, "evict.active", SEVERITY_WARNING);
+	with_max(&s, 990 * MIB, 1000 * MIB, "evicted_keys:7\r\n"); /* long ago: no change */
+	buf_puts(&s.info_start, "evicted_keys:7\r\n");
+	scene_expect_none(&s, "evict.active");
+}
+
+static void map_count(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	s.host.maps_total = 53000;
+	scene_expect(&s, "map_count", SEVERITY_WARNING);
+	scene_init(&s);
+	s.host.maps_total = 64000;
+	scene_expect(&s, "map_count", SEVERITY_CRITICAL);
+	scene_init(&s);
+	s.host.maps_total = 52000;
+	scene_expect_none(&s, "map_count");
+}
+
+static void client_buffers(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 200 * MIB);
+	info(&s, "mem_clients_normal:20971520\r\nconnected_clients:10\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.buffers", SEVERITY_WARNING);
+	assert_true(evidence_value(f, "mem_clients_normal") == 20.0 * MIB);
+	assert_true(evidence_value(f, "connected_clients") == 10);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* MEMORY DOCTOR's average on a server with one client */
+	info(&s, "mem_clients_normal:400000\r\nconnected_clients:1\r\n");
+	scene_expect_none(&s, "clients.buffers");
+
+	scene_init(&s); /* very many ordinary ones: a fifth of the memory */
+	scene_load(&s, 300 * MIB);
+	info(&s, "mem_clients_normal:209715200\r\nconnected_clients:5000\r\n");
+	scene_expect(&s, "clients.buffers", SEVERITY_WARNING);
+}
+
+/* MEMORY DOCTOR compares the total with what it calls 10 MB for each. */
+static void replica_buffers(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	info(&s, "connected_slaves:2\r\nmem_clients_slaves:41943040\r\n"
+		 "slave0:ip=10.0.0.2,port=6379,state=online,offset=10,lag=0\r\n"
+		 "slave1:ip=10.0.0.3,port=6379,state=online,offset=5,lag=17\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "repl.buffer", SEVERITY_WARNING);
+	assert_true(evidence_value(f, "replica_lag_seconds") == 17);
+	assert_non_null(strstr(f->title, "20.0 MiB for each of 2 replicas"));
+	diagnosis_free(&d);
+
+	scene_init(&s);
+	info(&s, "connected_slaves:4\r\nmem_clients_slaves:41943040\r\n"); /* 10 MiB each */
+	scene_expect_none(&s, "repl.buffer");
+}
+
+static void aof_buffer(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	buf_puts(&s.info_start, "aof_delayed_fsync:3\r\n");
+	info(&s, "mem_aof_buffer:67108864\r\naof_delayed_fsync:9\r\n");
+	scene_expect(&s, "aof.buffer", SEVERITY_WARNING);
+	scene_init(&s);
+	info(&s, "mem_aof_buffer:1048576\r\n");
+	scene_expect_none(&s, "aof.buffer");
+}
+
+static void scripts(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	info(&s, "number_of_cached_scripts:1001\r\n");
+	scene_expect(&s, "scripts.memory", SEVERITY_WARNING);
+	scene_init(&s);
+	info(&s, "used_memory_vm_total:104857600\r\n");
+	scene_expect(&s, "scripts.memory", SEVERITY_WARNING);
+	scene_init(&s);
+	info(&s, "number_of_cached_scripts:1000\r\nused_memory_vm_total:10485760\r\n");
+	scene_expect_none(&s, "scripts.memory");
+}
+
+static void machine_settings(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	s.host.thp_enabled = "always";
+	scene_expect(&s, "config.thp", SEVERITY_WARNING);
+	scene_init(&s);
+	s.host.thp_enabled = "always";
+	s.host.thp_disabled_for_target = true;
+	scene_expect_none(&s, "config.thp");
+
+	scene_init(&s);
+	scene_expect(&s, "config.overcommit", SEVERITY_INFO);
+	scene_init(&s);
+	scene_load(&s, 5 * GIB);
+	scene_expect(&s, "config.overcommit", SEVERITY_WARNING);
+	scene_init(&s);
+	s.host.overcommit_memory = 1;
+	scene_expect_none(&s, "config.overcommit");
+	scene_init(&s);
+	scene_load(&s, 5 * GIB);
+	buf_clear(&s.config);
+	buf_puts(&s.config, "save \nappendonly no\n"); /* it never forks */
+	scene_expect_none(&s, "config.overcommit");
+
+	scene_init(&s);
+	scene_expect_none(&s, "config.swappiness"); /* 60, but no swap */
+	scene_init(&s);
+	s.host.swap_total_bytes = s.host.swap_free_bytes = 1 * GIB;
+	scene_expect(&s, "config.swappiness", SEVERITY_INFO);
+}
+
+static void fork_pause(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 1 * GIB);
+	add_child(&s, 1 * MIB, 0.4);
+	d = scene_diagnose(&s);
+	assert_true(evidence_value(expect(&d, "fork.pause", SEVERITY_WARNING), "fork_seconds") ==
+		    0.4);
+	diagnosis_free(&d);
+
+	scene_init(&s);
+	add_child(&s, 1 * MIB, 1.5);
+	scene_expect(&s, "fork.pause", SEVERITY_CRITICAL);
+	scene_init(&s);
+	add_child(&s, 1 * MIB, 0.08);
+	scene_expect_none(&s, "fork.pause");
+	scene_init(&s); /* some day before this watch */
+	info(&s, "latest_fork_usec:800000\r\n");
+	scene_expect(&s, "fork.pause", SEVERITY_INFO);
+	scene_init(&s);
+	info(&s, "latest_fork_usec:800000\r\ntotal_forks:1\r\n");
+	scene_expect(&s, "fork.pause", SEVERITY_WARNING);
+}
+
+static void fork_cow(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 1 * GIB);
+	s.host.mem_available_bytes = 400 * MIB;
+	add_child(&s, 700 * MIB, 0.01);
+	scene_profile(&s, "fault_cow", "hset", "user:1", 4000, 0.1);
+	d = scene_diagnose(&s);
+	f = expect(&d, "fork.cow", SEVERITY_WARNING);
+	assert_true(evidence_value(f, "child_private_bytes") == 700.0 * MIB);
+	assert_true(evidence_value(f, "cow_faults_total") == 4000);
+	assert_string_equal(evidence_text(f, "top_command"), "HSET");
+	diagnosis_free(&d);
+
+	scene_init(&s); /* with room for it */
+	scene_load(&s, 1 * GIB);
+	add_child(&s, 700 * MIB, 0.01);
+	scene_expect(&s, "fork.cow", SEVERITY_INFO);
+	scene_init(&s);
+	scene_load(&s, 1 * GIB);
+	add_child(&s, 60 * MIB, 0.01);
+	scene_expect_none(&s, "fork.cow");
+}
+
+static void add_life(struct scene *s, const char *event, double t, double seconds)
+{
+	scene_add(s, FACT_LIFE)->life = (struct fact_life){ t, event, "", seconds };
+}
+
+static void server_hangs(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	add_life(&s, "hang", 3, 5.2);
+	scene_stall(&s, "del", "leaderboard:global", 5.3)->allocator_seconds = 4;
+	d = scene_diagnose(&s);
+	f = expect(&d, "server.not_answering", SEVERITY_CRITICAL);
+	assert_true(evidence_value(f, "silence_seconds") == 5.3);
+	assert_non_null(strstr(f->title, "in DEL on leaderboard:global"));
+	assert_false(f->weak);
+	diagnosis_free(&d);
+
+	scene_init(&s);
+	add_life(&s, "hang", 3, 0.4);
+	scene_expect_none(&s, "server.not_answering");
+
+	scene_init(&s); /* ticks without an answer, and nothing else to go by */
+	s.tick.answered = false;
+	d = scene_diagnose(&s);
+	f = expect(&d, "server.not_answering", SEVERITY_CRITICAL);
+	assert_true(evidence_value(f, "silence_seconds") == SCENE_SECONDS);
+	assert_true(f->weak);
+	diagnosis_free(&d);
+}
+
+static void server_ends(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	add_life(&s, "exit", 3, NAN);
+	scene_expect(&s, "server.not_answering", SEVERITY_CRITICAL);
+	scene_init(&s);
+	add_life(&s, "restart", 3, NAN);
+	scene_expect(&s, "server.not_answering", SEVERITY_WARNING);
+	scene_init(&s);
+	add_life(&s, "stopped", 3, NAN);
+	scene_expect(&s, "server.not_answering", SEVERITY_CRITICAL);
+	scene_init(&s);
+	add_life(&s, "stopped", 3, NAN);
+	add_life(&s, "answer", 3.5, NAN);
+	scene_expect_none(&s, "server.not_answering");
+	scene_init(&s);
+	add_life(&s, "exec", 3, NAN);
+	scene_expect_none(&s, "server.not_answering");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(near_max),
+		cmocka_unit_test(near_max_not_counted),
+		cmocka_unit_test(near_max_by_policy),
+		cmocka_unit_test(no_max),
+		cmocka_unit_test(cgroup),
+		cmocka_unit_test(cgroup_with_child),
+		cmocka_unit_test(cgroup_below_maxmemory),
+		cmocka_unit_test(evictions),
+		cmocka_unit_test(map_count),
+		cmocka_unit_test(client_buffers),
+		cmocka_unit_test(replica_buffers),
+		cmocka_unit_test(aof_buffer),
+		cmocka_unit_test(scripts),
+		cmocka_unit_test(machine_settings),
+		cmocka_unit_test(fork_pause),
+		cmocka_unit_test(fork_cow),
+		cmocka_unit_test(server_hangs),
+		cmocka_unit_test(server_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

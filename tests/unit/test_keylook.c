@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The look at keys: what is asked, and what must not be. */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "fake_server.h"
+#include "redis/keylook.h"
+#include "replies.h"
+
+#define PATIENCE_MS 20000
+#define KEY_RULES                                                                                  \
+	{ "TYPE gone", "+none\r\n", false }, { "TYPE secret", "-NOPERM\r\n", false },              \
+		{ "TYPE module", "+ReJSON-RL\r\n", false }, { "TYPE", "+zset\r\n", false },        \
+		{ "OBJECT ENCODING gone", "$-1\r\n", false },                                      \
+		{ "OBJECT ENCODING", "$8\r\nskiplist\r\n", false },                                \
+		{ "MEMORY USAGE gone", "$-1\r\n", false }, { "MEMORY USAGE", ":4096\r\n", false }, \
+		{ "PTTL gone", ":-2\r\n", false }, { "PTTL module", ":1500\r\n", false },          \
+		{ "PTTL", ":-1\r\n", false }, { "ZCARD", ":42\r\n", false },                       \
+	{                                                                                          \
+		NULL, NULL, false                                                                  \
+	}
+
+static const struct fake_rule server_72[] = { { "CLIENT", "+OK\r\n", false }, KEY_RULES };
+static const struct fake_rule server_70[] = { { "CLIENT SETNAME", "+OK\r\n", false }, KEY_RULES };
+
+static const struct bytes keys[] = {
+	{ "lb:\001", 4 },
+	{ "gone", 4 },
+	{ "secret", 6 },
+	{ "module", 6 },
+};
+
+/* Look at @keys on a server with these rules; returns the facts' log, to be freed,
+ * and what the server saw in @seen. */
+static char *look(const struct fake_rule *rules, char **seen, int db)
+{
+	struct fake_server *server = fake_server_start(rules, 3, NULL);
+	struct conn_options options = { .socket_path = fake_server_path(server), .db = db };
+	struct buf log = { 0 };
+	struct fact_sink sink = log_sink(&log);
+	struct conn *conn;
+	char *text;
+
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(keylook_start(conn, &sink, keys, 4), 0);
+	while (conn_pending(conn)) {
+		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
+
+		assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+		assert_int_equal(conn_dispatch(conn, fd.revents), 0);
+	}
+	conn_close(conn);
+	*seen = fake_server_stop(server);
+	text = xstrdup(buf_str(&log));
+	buf_free(&log);
+	return text;
+}
+
+static void test_no_touch(void **state)
+{
+	char *seen, *log = look(server_72, &seen, 0);
+
+	(void)state;
+	assert_string_equal(log,
+			    "key gone db=0 type=none encoding=\n"
+			    "key module db=0 type=ReJSON-RL encoding=skiplist bytes=4096 ttl=1.5\n"
+			    "key lb:\\x01 db=0 type=zset encoding=skiplist bytes=4096 elements=42 "
+			    "ttl=-1\n");
+	assert_non_null(strstr(seen, "ZCARD lb:\001\n"));
+	free(log);
+	free(seen);
+}
+
+/* Where the server would count the look as use, the number of elements stays unknown. */
+static void test_would_touch(void **state)
+{
+	static const char *const touching[] = {
+		"ZCARD", "STRLEN", "LLEN", "SCARD", "HLEN", "XLEN"
+	};
+	char *seen, *log = look(server_70, &seen, 0);
+
+	(void)state;
+	assert_string_equal(
+		log, "key lb:\\x01 db=0 type=zset encoding=skiplist bytes=4096 ttl=-1\n"
+		     "key gone db=0 type=none encoding=\n"
+		     "key module db=0 type=ReJSON-RL encoding=skiplist bytes=4096 ttl=1.5\n");
+	for (size_t i = 0; i < sizeof(touching) / sizeof(*touching); i++)
+		assert_null(strstr(seen, touching[i]));
+	free(log);
+	free(seen);
+}
+
+/* More keys than the bound, and a connection that ends: no fact, no leak. */
+static void test_bound_and_loss(void **state)
+{
+	static const struct fake_rule rules[] = { { "", "", false }, { NULL, NULL, false } };
+	struct fake_server *server = fake_server_start(rules, 0, NULL);
+	struct conn_options options = { .socket_path = fake_server_path(server) };
+	struct bytes many[KEYLOOK_MAX + 10];
+	struct buf log = { 0 };
+	struct fact_sink sink = log_sink(&log);
+	struct conn *conn;
+
+	(void)state;
+	for (size_t i = 0; i < KEYLOOK_MAX + 10; i++)
+		many[i] = keys[0];
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(keylook_start(conn, &sink, many, KEYLOOK_MAX + 10), 0);
+	assert_int_equal(conn_pending(conn), 2 + 4 * KEYLOOK_MAX);
+	conn_close(conn);
+	assert_int_equal(log.len, 0);
+	free(fake_server_stop(server));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_touch),
+		cmocka_unit_test(test_would_touch),
+		cmocka_unit_test(test_bound_and_loss),
+	};
+
+	return cmocka_run_group_tests_name("keylook", tests, NULL, NULL);
+}

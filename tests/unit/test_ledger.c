@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The ledger sums exactly in every scenario, and each line says what it should. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "model_facts.h"
+
+/* One server as the kernel, itself and its allocator describe it. MiB; the
+ * allocator's class has rss, swap and huge pages, the others rss alone. */
+struct scene {
+	const char *allocator;
+	int rss, swap, huge;
+	int heap;
+	int used, allocated, active, dirty, muzzy, metadata;
+	bool no_memory_stats, no_malloc_stats, can_defrag;
+};
+
+#define BINARY 6
+#define STACKS 1
+#define FILES  2
+
+static void take_mapping(struct model *m, int64_t pid, const char *class_name, int rss, int swap,
+			 int huge)
+{
+	struct fact fact = fact_new(FACT_MAPPING);
+
+	fact.mapping.phase = "end";
+	fact.mapping.pid = pid;
+	fact.mapping.class_name = class_name;
+	fact.mapping.rss_bytes = rss * MIB;
+	fact.mapping.swap_bytes = swap * MIB;
+	fact.mapping.anon_huge_bytes = huge * MIB;
+	model_take(m, &fact);
+}
+
+static void take_stats(struct model *m, const struct scene *s)
+{
+	struct buf text = { 0 };
+
+	buf_printf(&text, "peak.allocated 1\ntotal.allocated %lld\n", (long long)(s->used * MIB));
+	buf_puts(&text, "startup.allocated 800000\nreplication.backlog 0\nclients.slaves 0\n"
+			"clients.normal 40000\ncluster.links 0\naof.buffer 0\nlua.caches 100\n"
+			"functions.caches 200\ndb.0.overhead.hashtable.main 50000\n"
+			"db.0.overhead.hashtable.expires 1000\ndb.3.overhead.hashtable.main 7000\n"
+			"db.3.overhead.hashtable.expires 0\noverhead.total 900000\n");
+	buf_printf(&text, "allocator.allocated %lld\nallocator.active %lld\n",
+		   (long long)(s->allocated * MIB), (long long)(s->active * MIB));
+	buf_printf(&text, "allocator.resident %lld\n",
+		   (long long)((s->active + s->dirty + s->metadata) * MIB));
+	take_memory_stats(m, "end", buf_str(&text));
+	buf_free(&text);
+}
+
+static void take_malloc_stats(struct model *m, const struct scene *s)
+{
+	struct fact fact = fact_new(FACT_MALLOC_STATS);
+	struct buf text = { 0 };
+
+	buf_puts(&text, "___ Begin jemalloc statistics ___\nPage size: 4096\n");
+	buf_printf(&text,
+		   "Allocated: %lld, active: %lld, metadata: %lld (n_thp 0), resident: 0, "
+		   "mapped: 0, retained: 0\n",
+		   (long long)(s->allocated * MIB), (long long)(s->active * MIB),
+		   (long long)(s->metadata * MIB));
+	buf_puts(&text, "Merged arenas stats:\n");
+	buf_printf(&text, "decaying: time npages\ndirty: N/A %d\nmuzzy: N/A %d\n", s->dirty * 256,
+		   s->muzzy * 256);
+	/* 512 slabs of 128 x 32 bytes, half used: 1 MiB of holes a defrag can reach. */
+	buf_puts(&text, "bins: size ind allocated nmalloc ndalloc curregs curslabs regs pgs\n"
+			"32 3 1048576 1 1 32768 512 128 1\n"
+			"--- End jemalloc statistics ---\n");
+	fact.malloc_stats.phase = "end";
+	fact.malloc_stats.text = buf_str(&text);
+	model_take(m, &fact);
+	buf_free(&text);
+}
+
+/* Every parent that has children equals their sum, and every parent is there. */
+static void assert_sums(const struct ledger *ledger)
+{
+	for (size_t i = 0; i < ledger->count; i++) {
+		const struct ledger_line *parent = &ledger->lines[i];
+		int64_t sum = 0;
+		size_t children = 0;
+
+		for (size_t j = 0; j < ledger->count; j++) {
+			const struct ledger_line *child = &ledger->lines[j];
+
+			if (!child->parent || strcmp(child->parent, parent->id) != 0)
+				continue;
+			assert_true(j > i);
+			assert_int_equal(child->depth, parent->depth + 1);
+			sum += child->bytes;
+			children++;
+		}
+		if (children)
+			assert_true(sum == parent->bytes);
+		if (parent->parent)
+			assert_non_null(ledger_find(ledger, parent->parent));
+		assert_non_null(parent->title);
+	}
+}
+
+static struct model *build(const struct scene *s)
+{
+	struct model *m = model_new();
+
+	take_target(m, s->allocator, s->can_defrag);
+	take_mapping(m, 42, "binary", BINARY, 0, 0);
+	take_mapping(m, 43, "allocator", 999, 9, 9); /* a child: not on this ledger */
+	take_mapping(m, 42, "allocator", s->rss, s->swap, s->huge);
+	take_mapping(m, 42, "stacks", STACKS, 0, 0);
+	take_mapping(m, 42, "file", FILES, 0, 0);
+	if (s->heap)
+		take_mapping(m, 42, "heap", s->heap, 0, 0);
+	if (!s->no_memory_stats)
+		take_stats(m, s);
+	if (!s->no_malloc_stats)
+		take_malloc_stats(m, s);
+	model_finish(m);
+	assert_sums(&m->ledger);
+	assert_true(ledger_bytes(&m->ledger, "rss") ==
+		    (s->rss + s->heap + BINARY + STACKS + FILES) * MIB);
+	assert_true(ledger_bytes(&m->ledger, "swap") == s->swap * MIB);
+	assert_true(ledger_bytes(&m->ledger, "unexplained") != FACT_UNKNOWN);
+	assert_true(ledger_bytes(&m->ledger, "binary_and_libraries") == BINARY * MIB);
+	assert_true(ledger_bytes(&m->ledger, "shared") == FILES * MIB);
+	return m;
+}
+
+static void assert_line(const struct model *m, const char *id, int64_t bytes)
+{
+	if (ledger_bytes(&m->ledger, id) != bytes)
+		fail_msg("%s: %lld, not %lld", id, (long long)ledger_bytes(&m->ledger, id),
+			 (long long)bytes);
+}
+
+static void assert_absent(const struct model *m, const char *id)
+{
+	if (ledger_find(&m->ledger, id))
+		fail_msg("%s should not be there", id);
+}
+
+static void assert_reclaim(const struct model *m, const char *id, const char *action, int64_t bytes)
+{
+	const struct ledger_line *line = ledger_find(&m->ledger, id);
+
+	assert_non_null(line);
+	for (size_t i = 0; i < line->reclaim_count; i++) {
+		if (!strcmp(line->reclaim[i].action, action)) {
+			assert_true(line->reclaim[i].bytes == bytes);
+			return;
+		}
+	}
+	fail_msg("%s: no %s", id, action);
+}
+
+static void test_fresh(void **state)
+{
+	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
+					    .rss = 130,
+					    .used = 100,
+					    .allocated = 102,
+					    .active = 110,
+					    .dirty = 12,
+					    .muzzy = 4,
+					    .metadata = 4 };
+	struct model *m = build(&scene);
+
+	(void)state;
+	assert_line(m, "allocated", 102 * MIB);
+	assert_line(m, "dataset", 100 * MIB - 900000);
+	assert_line(m, "hashtable_main", 57000);
+	assert_line(m, "hashtable_expires", 1000);
+	assert_line(m, "startup", 800000);
+	assert_line(m, "scripts", 300);
+	assert_line(m, "clients_normal", 40000);
+	assert_line(m, "overhead_other", 900000 - 898300);
+	assert_line(m, "allocated_uncounted", 2 * MIB);
+	assert_line(m, "slab_holes", 8 * MIB);
+	assert_line(m, "dirty", 12 * MIB);
+	assert_line(m, "muzzy", 4 * MIB);
+	assert_line(m, "allocator_metadata", 4 * MIB);
+	assert_line(m, "unexplained", 0);
+	assert_absent(m, "untouched");
+	assert_absent(m, "swapped_out");
+	assert_absent(m, "huge_page_excess");
+	assert_absent(m, "aof_buffer");
+	assert_absent(m, "swap_allocator");
+	assert_reclaim(m, "slab_holes", "restart", 8 * MIB);
+	assert_reclaim(m, "dirty", "purge", 12 * MIB);
+	assert_reclaim(m, "dataset", "none", 100 * MIB - 900000);
+	assert_int_equal(ledger_find(&m->ledger, "dataset")->basis, BASIS_EXACT);
+	assert_int_equal(ledger_find(&m->ledger, "unexplained")->basis, BASIS_DERIVED);
+	model_free(m);
+}
+
+/* The bundled jemalloc can be defragmented, as far as small classes go. */
+static void test_defrag(void **state)
+{
+	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
+					    .can_defrag = true,
+					    .rss = 130,
+					    .used = 100,
+					    .allocated = 102,
+					    .active = 110,
+					    .dirty = 20 };
+	struct model *m = build(&scene);
+
+	(void)state;
+	assert_reclaim(m, "slab_holes", "defrag", 1 * MIB);
+	model_free(m);
+}
+
+static void test_untouched(void **state)
+{
+	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
+					    .rss = 120,
+					    .huge = 50,
+					    .used = 100,
+					    .allocated = 102,
+					    .active = 110,
+					    .dirty = 12,
+					    .muzzy = 4,
+					    .metadata = 4 };
+	struct model *m = build(&scene);
+
+	(void)state;
+	assert_line(m, "untouched", -10 * MIB);
+	assert_line(m, "unexplained", 0);
+	assert_absent(m, "huge_page_excess");
+	model_free(m);
+}
+
+static void test_swapped(void **state)
+{
+	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
+					    .rss = 70,
+					    .swap = 60,
+					    .used = 100,
+					    .allocated = 102,
+					    .active = 110,
+					    .dirty = 12,
+					    .muzzy = 4,
+					    .metadata = 4 };
+	struct model *m = build(&scene);
+
+	(void)state;
+	assert_line(m, "swapped_out", -60 * MIB);
+	assert_line(m, "swap_allocator", 60 * MIB);
+	assert_absent(m, "swap_other");
+	assert_line(m, "unexplained", 0);
+	assert_int_equal(ledger_find(&m->ledger, "swapped_out")->reclaim_count, 0);
+	model_free(m);
+}
+
+/* Backed beyond what jemalloc holds: huge pages, as far as there are any. */
+static void test_huge_pages(void **state)
+{
+	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
+					    .rss = 630,
+					    .huge = 400,
+					    .used = 100,
+					    .allocated = 102,
+					    .active = 110,
+					    .dirty = 12,
+					    .muzzy = 4,
+					    .metadata = 4 };
+	struct model *m = build(&scene);
+
+	(void)state;
+	assert_line(m, "huge_page_excess", 400 * MIB);
+	assert_line(m, "unexplained", 100 * MIB);
+	assert_reclaim(m, "huge_page_excess", "thp", 400 * MIB);
+	assert_reclaim(m, "huge_page_excess", "restart", 400 * MIB);
+	model_free(m);
+}
+
+/* Statistics of the allocator that are older than used_memory. */
+static void test_negative_skew(void **state)
+{
+	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
+					    .rss = 130,
+					    .used = 105,
+					    .allocated = 102,
+					    .active = 110,
+					    .dirty = 20 };
+	struct model *m = build(&scene);
+
+	(void)state;
+	assert_line(m, "allocated", 102 * MIB);
+	assert_line(m, "dataset", 102 * MIB - 900000);
+	assert_int_equal(ledger_find(&m->ledger, "dataset")->basis, BASIS_DERIVED);
+	assert_absent(m, "allocated_uncounted");
+	model_free(m);
+}
+
+/* A small server far ahead of its allocator's statistics: sums hold all the same. */
+static void test_skew_beyond_dataset(void **state)
+{
+	static const struct scene scene = {
+		.allocator = "jemalloc 5.3.0", .rss = 8, .used = 1, .allocated = 0, .active = 2
+	};
+	struct model *m = build(&scene);
+
+	(void)state;
+	assert_line(m, "dataset", 0);
+	assert_line(m, "allocated_uncounted", -900000);
+	model_free(m);
+}
+
+static void test_no_connection(void **state)
+{
+	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
+					    .rss = 130,
+					    .swap = 5,
+					    .heap = 3,
+					    .no_memory_stats = true,
+					    .no_malloc_stats = true };
+	struct model *m = build(&scene);
+
+	(void)state;
+	assert_line(m, "allocator_memory", 130 * MIB);
+	assert_line(m, "other_heap", 3 * MIB);
+	assert_line(m, "unexplained", 0);
+	assert_absent(m, "allocated");
+	assert_absent(m, "dataset");
+	assert_absent(m, "swapped_out");
+	model_free(m);
+}
+
+/* MALLOC-STATS not permitted: dirty pages and metadata cannot be told apart. */
+static void test_no_malloc_stats(void **state)
+{
+	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
+					    .rss = 130,
+					    .used = 100,
+					    .allocated = 102,
+					    .active = 110,
+					    .dirty = 12,
+					    .metadata = 8,
+					    .can_defrag = true,
+					    .no_malloc_stats = true };
+	struct model *m = build(&scene);
+
+	(void)state;
+	assert_line(m, "dirty_or_metadata", 20 * MIB);
+	assert_absent(m, "dirty");
+	assert_absent(m, "allocator_metadata");
+	assert_line(m, "unexplained", 0);
+	assert_reclaim(m, "slab_holes", "restart", 8 * MIB);
+	model_free(m);
+}
+
+static void test_libc(void **state)
+{
+	static const struct scene scene = { .allocator = "libc",
+					    .rss = 60,
+					    .heap = 90,
+					    .used = 100,
+					    .allocated = 100,
+					    .active = 150,
+					    .no_malloc_stats = true };
+	struct model *m = build(&scene);
+	struct scene small = scene;
+
+	(void)state;
+	assert_line(m, "allocated", 100 * MIB);
+	assert_line(m, "libc_free_and_overhead", 50 * MIB);
+	assert_line(m, "unexplained", 0);
+	assert_absent(m, "other_heap");
+	assert_absent(m, "slab_holes");
+	model_free(m);
+
+	small.heap = 30; /* calloc'ed and never touched */
+	m = build(&small);
+	assert_line(m, "untouched", -10 * MIB);
+	model_free(m);
+
+	small.swap = 20;
+	m = build(&small);
+	assert_line(m, "swapped_out", -20 * MIB);
+	assert_line(m, "libc_free_and_overhead", 10 * MIB);
+	model_free(m);
+}
+
+/* From 7.4 on tables being resized are named, inside the tables of keys. */
+static void test_rehashing(void **state)
+{
+	struct model *m = model_new();
+
+	(void)state;
+	take_target(m, "jemalloc 5.3.0", false);
+	take_mapping(m, 42, "allocator", 10, 0, 0);
+	take_memory_stats(m, "end",
+			  "total.allocated 5000000\noverhead.total 1000000\n"
+			  "db.0.overhead.hashtable.main 600000\n"
+			  "db.0.overhead.hashtable.expires 50000\n"
+			  "overhead.db.hashtable.rehashing 620000\n"
+			  "allocator.allocated 5000000\nallocator.active 6000000\n"
+			  "allocator.resident 7000000\nallocator.muzzy 100000\n");
+	model_finish(m);
+	assert_sums(&m->ledger);
+	assert_absent(m, "hashtable_main");
+	assert_line(m, "hashtable_expires", 30000);
+	assert_line(m, "hashtable_rehashing", 620000);
+	assert_line(m, "overhead_other", 350000);
+	assert_line(m, "muzzy", 100000);
+	model_free(m);
+}
+
+/* Without the right to MEMORY STATS, INFO still splits the allocator's memory. */
+static void test_info_only(void **state)
+{
+	struct model *m = model_new();
+
+	(void)state;
+	take_target(m, "", false);
+	take_mapping(m, 42, "allocator", 10, 0, 0);
+	take_info(m, 1, "end",
+		  "used_memory:5000000\r\nused_memory_overhead:1000000\r\n"
+		  "mem_clients_normal:20000\r\nused_memory_startup:800000\r\n"
+		  "allocator_allocated:5100000\r\nallocator_active:6000000\r\n"
+		  "allocator_resident:7000000\r\nmem_allocator:jemalloc-5.3.0\r\n");
+	model_finish(m);
+	assert_sums(&m->ledger);
+	assert_line(m, "dataset", 4000000);
+	assert_line(m, "overhead_other", 180000);
+	assert_line(m, "slab_holes", 900000);
+	assert_int_equal(ledger_find(&m->ledger, "dataset")->basis, BASIS_DERIVED);
+	model_free(m);
+}
+
+static void test_no_smaps(void **state)
+{
+	struct model *m = model_new();
+
+	(void)state;
+	take_target(m, "jemalloc 5.3.0", false);
+	take_memory_stats(m, "end", "total.allocated 5000000\n");
+	model_finish(m);
+	assert_int_equal(m->ledger.count, 0);
+	assert_true(ledger_bytes(&m->ledger, "rss") == FACT_UNKNOWN);
+	assert_true(model_mapping_rss(m, "allocator") == FACT_UNKNOWN);
+	model_free(m);
+}
+
+/* Only the last reading counts, though an earlier one had a class more. */
+static void test_last_reading(void **state)
+{
+	struct model *m = model_new();
+
+	(void)state;
+	take_target(m, "", false);
+	take_mapping(m, 42, "heap", 5, 0, 0);
+	take_mapping(m, 42, "allocator", 10, 0, 0);
+	take_mapping(m, 42, "allocator", 20, 0, 0);
+	take_mapping(m, 42, "stacks", 1, 0, 0);
+	model_finish(m);
+	assert_sums(&m->ledger);
+	assert_line(m, "rss", 21 * MIB);
+	assert_true(model_mapping_rss(m, "heap") == FACT_UNKNOWN);
+	assert_true(model_mapping_rss(m, "allocator") == 20 * MIB);
+	model_free(m);
+}
+
+/* Whatever a damaged recording says, lines sum or are not there. */
+static void test_hostile_numbers(void **state)
+{
+	static const long long numbers[] = { 0, -1, INT64_MAX, (long long)1 << 56, 4096 };
+	const size_t n = sizeof(numbers) / sizeof(numbers[0]);
+
+	(void)state;
+	for (size_t i = 0; i < n * n * n; i++) {
+		struct model *m = model_new();
+		struct fact fact = fact_new(FACT_MAPPING);
+		struct buf text = { 0 };
+
+		take_target(m, "jemalloc 5.3.0", true);
+		fact.mapping.pid = 42;
+		fact.mapping.class_name = "allocator";
+		fact.mapping.phase = "end";
+		fact.mapping.rss_bytes = numbers[i % n];
+		fact.mapping.swap_bytes = numbers[i / n % n];
+		fact.mapping.anon_huge_bytes = numbers[i / n / n];
+		model_take(m, &fact);
+		buf_printf(&text,
+			   "total.allocated %lld\noverhead.total %lld\nstartup.allocated %lld\n"
+			   "allocator.allocated %lld\nallocator.active %lld\n"
+			   "allocator.resident %lld\ndb.1.overhead.hashtable.main %lld\n",
+			   numbers[i % n], numbers[i / n % n], numbers[i / n / n],
+			   numbers[(i + 1) % n], numbers[(i / n + 2) % n], numbers[(i + 3) % n],
+			   numbers[(i + 4) % n]);
+		take_memory_stats(m, "end", buf_str(&text));
+		buf_free(&text);
+		model_finish(m);
+		if (m->ledger.count)
+			assert_sums(&m->ledger);
+		model_free(m);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fresh),
+		cmocka_unit_test(test_defrag),
+		cmocka_unit_test(test_untouched),
+		cmocka_unit_test(test_swapped),
+		cmocka_unit_test(test_huge_pages),
+		cmocka_unit_test(test_negative_skew),
+		cmocka_unit_test(test_skew_beyond_dataset),
+		cmocka_unit_test(test_no_connection),
+		cmocka_unit_test(test_no_malloc_stats),
+		cmocka_unit_test(test_libc),
+		cmocka_unit_test(test_rehashing),
+		cmocka_unit_test(test_info_only),
+		cmocka_unit_test(test_no_smaps),
+		cmocka_unit_test(test_last_reading),
+		cmocka_unit_test(test_hostile_numbers),
+	};
+
+	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Events are charged to the right command, prefix and thread, each once. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "model_facts.h"
+
+static bool near(double a, double b)
+{
+	return fabs(a - b) < 1e-9;
+}
+
+static void take_cpu(struct model *m, const char *thread, const char *command, const char *leaf,
+		     double seconds)
+{
+	struct fact fact = fact_new(FACT_PROFILE);
+
+	fact.profile.event = "cpu";
+	fact.profile.thread = thread;
+	fact.profile.command = command;
+	fact.profile.leaf = leaf;
+	fact.profile.samples = 1;
+	fact.profile.events = 1;
+	fact.profile.seconds = seconds;
+	model_take(m, &fact);
+}
+
+static void test_cpu(void **state)
+{
+	struct model *m = model_new();
+	const struct command_row *row;
+
+	(void)state;
+	take_cpu(m, "", "set", "allocator", 0.25);
+	take_cpu(m, "", "set", "kernel", 0.5);
+	take_cpu(m, "", "set", "server", 1.0);
+	take_cpu(m, "", "get", "libc", 3.0);
+	take_cpu(m, "", "", "server", 0.125);
+	take_cpu(m, "bio_lazy_free", "", "allocator", 9.0);
+	model_finish(m);
+	assert_int_equal(m->commands_count, 3); /* no row for the other thread's work */
+	assert_string_equal(m->commands[0].command, "get");
+	row = command_named(m, "set");
+	assert_int_equal(row->charge.cpu_samples, 3);
+	assert_true(near(row->charge.cpu_seconds, 1.75));
+	assert_true(near(row->charge.allocator_seconds, 0.25));
+	assert_true(near(row->charge.kernel_seconds, 0.5));
+	assert_true(row->calls_total == FACT_UNKNOWN);
+	assert_true(isnan(row->usec_total));
+	assert_true(near(command_named(m, "")->charge.cpu_seconds, 0.125));
+	assert_int_equal(m->threads_count, 2);
+	assert_string_equal(m->threads[0].thread, "bio_lazy_free");
+	assert_string_equal(m->threads[1].thread, "main");
+	assert_true(near(m->threads[1].charge.cpu_seconds, 4.875));
+	model_free(m);
+}
+
+static void test_faults(void **state)
+{
+	struct model *m = model_new();
+	const struct charge *c;
+
+	(void)state;
+	take_profile(m, "fault_minor", "set", NULL, 1000, 0.5);
+	take_profile(m, "fault_cow", "set", NULL, 100, 0.25);
+	take_profile(m, "fault_swap", "set", NULL, 7, 2.0);
+	take_profile(m, "fault_file", "set", NULL, 3, 1.0);
+	take_profile(m, "cpu_wait", "set", NULL, 1, 0.1);
+	take_profile(m, "io_wait", "set", NULL, 1, 0.2);
+	take_profile(m, "reclaim", "set", NULL, 1, 0.3);
+	take_profile(m, "compaction", "set", NULL, 1, 0.4);
+	take_profile(m, "sleep", "set", NULL, 1, 100);
+	model_finish(m);
+	c = &command_named(m, "set")->charge;
+	assert_true(near(c->minor_faults, 1100));
+	assert_true(near(c->cow_faults, 100));
+	assert_int_equal(c->major_faults, 10);
+	assert_int_equal(c->swap_faults, 7);
+	assert_true(near(c->fault_seconds, 3.75));
+	assert_true(near(c->swap_fault_seconds, 2.0));
+	assert_true(near(c->cpu_wait_seconds, 0.1));
+	assert_true(near(c->io_wait_seconds, 0.2));
+	assert_true(near(c->reclaim_seconds, 0.7));
+	assert_true(c->cpu_seconds == 0);
+	model_free(m);
+}
+
+/* A time nobody measured is not 0; one that was measured is not lost for it. */
+static void test_unknown_seconds(void **state)
+{
+	struct model *m = model_new();
+
+	(void)state;
+	take_profile(m, "fault_minor", "a", NULL, 10, NAN);
+	take_profile(m, "fault_minor", "b", NULL, 10, NAN);
+	take_profile(m, "fault_minor", "b", NULL, 10, 0.5);
+	take_profile(m, "fault_minor", "b", NULL, 10, NAN);
+	take_profile(m, "cpu", "c", NULL, 1, 1.0);
+	model_finish(m);
+	assert_true(isnan(command_named(m, "a")->charge.fault_seconds));
+	assert_true(near(command_named(m, "b")->charge.fault_seconds, 0.5));
+	assert_true(command_named(m, "c")->charge.fault_seconds == 0);
+	assert_string_equal(m->commands[0].command, "c");
+	model_free(m);
+}
+
+static void test_sensors_off(void **state)
+{
+	struct model *m = model_new();
+	const struct charge *c;
+
+	(void)state;
+	take_sensor(m, "cpu", true);
+	take_sensor(m, "fault", false);
+	take_profile(m, "cpu", "set", "k:1", 1, 1.0);
+	model_finish(m);
+	c = &command_named(m, "set")->charge;
+	assert_true(near(c->cpu_seconds, 1.0));
+	assert_true(isnan(c->minor_faults));
+	assert_true(c->major_faults == FACT_UNKNOWN);
+	assert_true(isnan(m->prefixes[0].charge.fault_seconds));
+	assert_true(isnan(m->threads[0].charge.cow_faults));
+	model_free(m);
+}
+
+/* Without attribution a command with calls and no samples has an unknown cost. */
+static void test_attribution_off(void **state)
+{
+	struct model *m = model_new();
+
+	(void)state;
+	take_sensor(m, "attribution", false);
+	take_info(m, 0, "start", "cmdstat_get:calls=1,usec=1\r\n");
+	take_info(m, 9, "end", "cmdstat_get:calls=5,usec=9\r\n");
+	take_profile(m, "cpu", "", NULL, 1, 1.0);
+	model_finish(m);
+	assert_int_equal(command_named(m, "get")->calls_total, 4);
+	assert_true(isnan(command_named(m, "get")->charge.cpu_seconds));
+	assert_true(near(command_named(m, "")->charge.cpu_seconds, 1.0));
+	model_free(m);
+}
+
+static void test_prefixes(void **state)
+{
+	struct model *m = model_new();
+	const struct prefix_row *row;
+
+	(void)state;
+	take_profile(m, "cpu", "get", "user:1", 1, 1.0);
+	take_profile(m, "cpu", "set", "user:2", 1, 0.75);
+	take_profile(m, "fault_swap", "set", "user:3", 5, 0.5);
+	take_profile(m, "cpu", "lrange", "list", 1, 9.0);
+	take_profile(m, "cpu", "ping", NULL, 1, 9.0);
+	model_finish(m);
+	assert_int_equal(m->prefixes_count, 2);
+	assert_string_equal(m->prefixes[0].prefix, "list");
+	row = prefix_named(m, "user:*");
+	assert_true(near(row->charge.cpu_seconds, 1.75));
+	assert_int_equal(row->charge.swap_faults, 5);
+	assert_string_equal(row->example, "user:1");
+	assert_int_equal(row->example_len, 6);
+	assert_string_equal(row->top_command, "set");
+	model_free(m);
+}
+
+/* Names without end do not take memory without end, and no second is lost. */
+static void test_many_prefixes(void **state)
+{
+	struct model *m = model_new();
+	const struct prefix_row *other;
+	double seconds = 0;
+	char key[32];
+
+	(void)state;
+	for (int i = 0; i < 45000; i++) {
+		/* Letters only, so that nothing folds. */
+		for (int j = 0, n = i; j < 8; j++, n /= 8)
+			key[j] = (char)('p' + n % 8);
+		key[8] = '\0';
+		take_profile(m, "cpu", "get", key, 1, i == 44999 ? 100.0 : 0.001);
+	}
+	model_finish(m);
+	assert_int_equal(m->prefixes_count, 10001);
+	assert_true(near(m->prefixes[0].charge.cpu_seconds, 100.0));
+	other = &m->prefixes[10000];
+	assert_string_equal(other->prefix, "(other)");
+	assert_int_equal(other->charge.cpu_samples, 35000);
+	for (size_t i = 0; i < m->prefixes_count; i++)
+		seconds += m->prefixes[i].charge.cpu_seconds;
+	assert_true(fabs(seconds - 144.999) < 1e-6);
+	model_free(m);
+}
+
+/* Numbers of a damaged recording: nothing overflows, nothing goes back. */
+static void test_hostile_numbers(void **state)
+{
+	static const int64_t samples[] = { INT64_MAX, INT64_MAX, FACT_UNKNOWN, -5 };
+	struct model *m = model_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		struct fact fact = fact_new(FACT_PROFILE);
+
+		fact.profile.event = "fault_swap";
+		fact.profile.command = "get";
+		fact.profile.samples = samples[i];
+		fact.profile.events = i ? NAN : -1e308;
+		fact.profile.seconds = -1e308;
+		model_take(m, &fact);
+	}
+	model_finish(m);
+	assert_true(m->commands[0].charge.swap_faults == INT64_MAX);
+	assert_true(m->commands[0].charge.fault_seconds == 0);
+	model_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cpu),
+		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_unknown_seconds),
+		cmocka_unit_test(test_sensors_off),
+		cmocka_unit_test(test_attribution_off),
+		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_many_prefixes),
+		cmocka_unit_test(test_hostile_numbers),
+	};
+
+	return cmocka_run_group_tests_name("profile", tests, NULL, NULL);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Recordings: whole ones come back, hurt ones are refused with a reason. */
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "fact/codec.h"
+#include "fact/recording.h"
+
+static char dir[] = "/tmp/redmem-test-XXXXXX";
+static char path[64], other[64];
+
+static int group_setup(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/watch.redmem", dir);
+	snprintf(other, sizeof(other), "%s/hurt.redmem", dir);
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	(void)state;
+	unlink(path);
+	unlink(other);
+	return rmdir(dir); /* fails when a .tmp was left behind */
+}
+
+#define FACTS 40
+
+static struct fact sample(int i)
+{
+	struct fact fact = { .kind = FACT_PROFILE };
+
+	fact.profile = (struct fact_profile){
+		.event = "cpu",
+		.thread = "",
+		.command = i % 2 ? "set" : "get",
+		.inner = "",
+		.key = { "k\0\xff", 3 },
+		.leaf = "allocator",
+		.symbol = "",
+		.samples = i,
+		.events = i * 1.5,
+		.seconds = i % 3 ? i / 997.0 : NAN,
+	};
+	return fact;
+}
+
+static void write_sample(void)
+{
+	struct recording *rec;
+	struct fact_sink sink;
+	struct err err = { 0 };
+
+	assert_int_equal(recording_create(&rec, path, &err), 0);
+	sink = recording_sink(rec);
+	for (int i = 0; i < FACTS; i++) {
+		struct fact fact = sample(i);
+
+		fact_emit(&sink, &fact);
+	}
+	assert_int_equal(recording_close(rec, &err), 0);
+	assert_int_equal(err.code, 0);
+}
+
+/* Counts, and whether every fact was the one that was written. */
+struct check {
+	int count;
+	bool same;
+};
+
+static void check_take(void *ctx, const struct fact *fact)
+{
+	struct check *check = ctx;
+	struct fact want = sample(check->count++);
+
+	if (fact->kind != want.kind || strcmp(fact->profile.command, want.profile.command) ||
+	    fact->profile.key.len != 3 ||
+	    memcmp(fact->profile.key.data, want.profile.key.data, 3) != 0 ||
+	    fact->profile.samples != want.profile.samples ||
+	    fact->profile.events != want.profile.events ||
+	    isnan(fact->profile.seconds) != isnan(want.profile.seconds))
+		check->same = false;
+}
+
+static int replay(const char *file, struct check *check, struct err *err)
+{
+	struct fact_sink sink = { .take = check_take, .ctx = check };
+
+	*check = (struct check){ .same = true };
+	*err = (struct err){ 0 };
+	return recording_replay(file, &sink, err);
+}
+
+static size_t read_file(const char *file, unsigned char **out)
+{
+	FILE *f = fopen(file, "rb");
+	size_t len;
+
+	assert_non_null(f);
+	*out = calloc(1, 1 << 20);
+	assert_non_null(*out);
+	len = fread(*out, 1, 1 << 20, f);
+	fclose(f);
+	return len;
+}
+
+static void write_file(const char *file, const void *data, size_t len)
+{
+	FILE *f = fopen(file, "wb");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(data, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void write_gz(const char *text)
+{
+	gzFile gz = gzopen(other, "wb");
+
+	assert_non_null(gz);
+	assert_int_equal(gzwrite(gz, text, (unsigned int)strlen(text)), (int)strlen(text));
+	assert_int_equal(gzclose(gz), Z_OK);
+}
+
+static void test_whole(void **state)
+{
+	struct check check;
+	struct stat st;
+	struct err err;
+
+	(void)state;
+	write_sample();
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(replay(path, &check, &err), 0);
+	assert_int_equal(check.count, FACTS);
+	assert_true(check.same);
+}
+
+static void test_truncated(void **state)
+{
+	unsigned char *data;
+	struct check check;
+	struct err err;
+	size_t len;
+
+	(void)state;
+	write_sample();
+	len = read_file(path, &data);
+	for (size_t cut = 0; cut < len; cut++) {
+		write_file(other, data, cut);
+		assert_true(replay(other, &check, &err) < 0);
+		assert_memory_equal(err.text, "recording: ", 11);
+		if (cut > 64) /* past the gzip head it is seen for what it is */
+			assert_non_null(strstr(err.text, "truncated"));
+	}
+	free(data);
+}
+
+/* A flipped bit may be harmless (the time stamp of the gzip head), but it must
+ * never give other facts, or fewer, and call that success. */
+static void test_bit_flips(void **state)
+{
+	unsigned char *data;
+	struct check check;
+	struct err err;
+	size_t len, refused = 0;
+
+	(void)state;
+	write_sample();
+	len = read_file(path, &data);
+	for (size_t bit = 0; bit < len * 8; bit++) {
+		data[bit / 8] ^= (unsigned char)(1 << bit % 8);
+		write_file(other, data, len);
+		if (replay(other, &check, &err) < 0) {
+			assert_true(err.text[0] != '\0');
+			refused++;
+		} else {
+			assert_int_equal(check.count, FACTS);
+			assert_true(check.same);
+		}
+		data[bit / 8] ^= (unsigned char)(1 << bit % 8);
+	}
+	assert_true(refused >= (len - 10) * 8); /* all behind the gzip head */
+	free(data);
+}
+
+struct refusal {
+	const char *text; /* before compression */
+	int code;
+	const char *why;
+};
+
+#define HEAD "{\"schema\":\"redmem.recording/1\"}\n"
+
+static void test_refused(void **state)
+{
+	static const struct refusal refusals[] = {
+		{ "", -EINVAL, "not a recording" },
+		{ "hello\n", -EINVAL, "not a recording" },
+		{ "[1]\n", -EINVAL, "not a recording" },
+		{ "{\"schema\":\"redmem.recording/9\"}\n", -ENOTSUP, "redmem.recording/9" },
+		{ "{\"schema\":\"redmem.doctor/1\"}\n", -ENOTSUP, "redmem.doctor/1" },
+		{ HEAD, -EBADMSG, "truncated after line 1" },
+		{ HEAD "{\"fact\":\"tick\"}\n", -EBADMSG, "truncated after line 2" },
+		{ HEAD "{\"fact\":\"tick\"}\n{\"fact\":\"end\",\"facts_total\":2}\n", -EBADMSG,
+		  "line 3: facts are missing" },
+		{ HEAD "{\"fact\":\"end\"}\n", -EBADMSG, "facts are missing" },
+		{ HEAD "{\"fact\":\"end\",\"facts_total\":0}\n{\"fact\":\"tick\"}\n", -EBADMSG,
+		  "line 3: something follows the end" },
+		{ HEAD "{\"fact\":\"end\",\"facts_total\":0}", -EBADMSG, "truncated" },
+		{ HEAD "{\"fact\":\"tick\"}\nnonsense\n", -EBADMSG, "line 3" },
+		{ HEAD "{\"fact\":\"tick\",\"rss_bytes\":\"x\"}\n", -EINVAL, "line 2" },
+		{ HEAD "\n", -EBADMSG, "line 2" },
+	};
+	struct check check;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		write_gz(refusals[i].text);
+		assert_int_equal(replay(other, &check, &err), refusals[i].code);
+		assert_int_equal(err.code, refusals[i].code);
+		assert_non_null(strstr(err.text, refusals[i].why));
+	}
+	write_file(other, HEAD, strlen(HEAD));
+	assert_int_equal(replay(other, &check, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "gzip"));
+	assert_int_equal(replay("/nonexistent/x", &check, &err), -ENOENT);
+	assert_int_equal(replay(dir, &check, &err), -EISDIR);
+}
+
+/* A newer redmem of the same schema may write what this one does not know. */
+static void test_unknown_kinds_are_skipped(void **state)
+{
+	struct check check;
+	struct err err;
+
+	(void)state;
+	write_gz(HEAD "{\"fact\":\"novelty\",\"x\":1}\n{\"fact\":\"end\",\"facts_total\":1}\n");
+	assert_int_equal(replay(other, &check, &err), 0);
+	assert_int_equal(check.count, 0);
+}
+
+/* A few KiB that unpack into a line without end must not take the memory. */
+static void test_endless_line(void **state)
+{
+	static char zeros[1 << 16];
+	gzFile gz = gzopen(other, "wb1");
+	struct check check;
+	struct err err;
+
+	(void)state;
+	assert_non_null(gz);
+	gzputs(gz, HEAD);
+	memset(zeros, ' ', sizeof(zeros));
+	for (size_t i = 0; i <= RECORDING_LINE_MAX / sizeof(zeros); i++)
+		assert_int_equal(gzwrite(gz, zeros, sizeof(zeros)), (int)sizeof(zeros));
+	assert_int_equal(gzclose(gz), Z_OK);
+	assert_int_equal(replay(other, &check, &err), -EBADMSG);
+	assert_non_null(strstr(err.text, "longer than any line"));
+}
+
+static void test_create_errors(void **state)
+{
+	struct recording *rec;
+	struct err err = { 0 };
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(recording_create(&rec, "/nonexistent/x", &err), -ENOENT);
+	assert_null(rec);
+	assert_int_equal(recording_create(&rec, "/dev/null", &err), -EINVAL);
+	assert_int_equal(recording_create(&rec, dir, &err), -EINVAL);
+	/* What is there stays until the new one is whole. */
+	write_file(other, "old", 3);
+	assert_int_equal(recording_create(&rec, other, &err), 0);
+	assert_int_equal(stat(other, &st), 0);
+	assert_int_equal(st.st_size, 3);
+	assert_int_equal(recording_close(rec, &err), 0);
+	assert_int_equal(stat(other, &st), 0);
+	assert_true(st.st_size > 3);
+}
+
+/* A fact that could not be read back spoils the recording, and that is said. */
+static void test_too_long_a_fact(void **state)
+{
+	struct fact fact = { .kind = FACT_INFO, .info = { .phase = "tick" } };
+	char *text = malloc(RECORDING_LINE_MAX + 1);
+	struct recording *rec;
+	struct fact_sink sink;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'x', RECORDING_LINE_MAX);
+	text[RECORDING_LINE_MAX] = '\0';
+	write_file(other, "old", 3);
+	assert_int_equal(recording_create(&rec, other, &err), 0);
+	sink = recording_sink(rec);
+	fact.info.text = text;
+	fact_emit(&sink, &fact);
+	assert_int_equal(recording_close(rec, &err), -EFBIG);
+	assert_non_null(strstr(err.text, "too long"));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_bit_flips),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_unknown_kinds_are_skipped),
+		cmocka_unit_test(test_endless_line),
+		cmocka_unit_test(test_create_errors),
+		cmocka_unit_test(test_too_long_a_fact),
+	};
+
+	return cmocka_run_group_tests_name("recording", tests, group_setup, group_teardown);
+}

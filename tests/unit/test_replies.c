@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Replies of MEMORY STATS, CONFIG GET, SLOWLOG GET and LATENCY LATEST. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "redis/config.h"
+#include "redis/info.h"
+#include "redis/latency.h"
+#include "redis/memory_stats.h"
+#include "redis/slowlog.h"
+#include "replies.h"
+
+static void test_memory_stats(void **state)
+{
+	redisReply *reply =
+		reply_parse("*8\r\n$14\r\npeak.allocated\r\n:912672\r\n"
+			    "$4\r\ndb.0\r\n*4\r\n$4\r\nmain\r\n:112\r\n$7\r\nexpires\r\n:56\r\n"
+			    "$7\r\nnothing\r\n$-1\r\n"
+			    "$13\r\nfragmentation\r\n$18\r\n4.8700757026672363\r\n");
+	struct buf text = { 0 };
+	struct info *info;
+
+	(void)state;
+	buf_puts(&text, "# kept\n");
+	assert_int_equal(memory_stats_flatten(&text, reply), 0);
+	assert_string_equal(buf_str(&text), "# kept\npeak.allocated 912672\ndb.0.main 112\n"
+					    "db.0.expires 56\nfragmentation 4.8700757026672363\n");
+	info = info_parse_pairs(buf_str(&text));
+	assert_int_equal(info_int(info, "db.0.expires"), 56);
+	assert_true(info_double(info, "fragmentation") > 4.87);
+	info_free(info);
+	buf_free(&text);
+	freeReplyObject(reply);
+}
+
+/* Replies nobody expects give an error and no half of a text. */
+static void test_memory_stats_refused(void **state)
+{
+	static const char *const replies[] = {
+		"+OK\r\n",
+		"-NOPERM\r\n",
+		"*3\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n",
+		"*4\r\n$1\r\na\r\n:1\r\n:2\r\n:3\r\n",
+		"*4\r\n$1\r\na\r\n:1\r\n$3\r\nb c\r\n:3\r\n",
+		"*4\r\n$1\r\na\r\n:1\r\n$3\r\nb\nc\r\n:3\r\n",
+		"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n*1\r\n:1\r\n",
+	};
+	struct buf text = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(replies) / sizeof(*replies); i++) {
+		redisReply *reply = reply_parse(replies[i]);
+
+		assert_int_equal(memory_stats_flatten(&text, reply), -EPROTO);
+		assert_int_equal(text.len, 0);
+		freeReplyObject(reply);
+	}
+	assert_int_equal(memory_stats_flatten(&text, NULL), -EPROTO);
+	buf_free(&text);
+}
+
+/* What @emit makes of a reply, to be freed; its return value in @rc. */
+static char *emitted(int (*emit)(const redisReply *, const struct fact_sink *),
+		     const char *protocol, int *rc)
+{
+	redisReply *reply = reply_parse(protocol);
+	struct buf log = { 0 };
+	struct fact_sink sink = log_sink(&log);
+	char *text;
+
+	*rc = emit(reply, &sink);
+	text = xstrdup(buf_str(&log));
+	buf_free(&log);
+	freeReplyObject(reply);
+	return text;
+}
+
+static void check(int (*emit)(const redisReply *, const struct fact_sink *), const char *protocol,
+		  int expected_rc, const char *expected)
+{
+	int rc;
+	char *text = emitted(emit, protocol, &rc);
+
+	assert_string_equal(text, expected);
+	assert_int_equal(rc, expected_rc);
+	free(text);
+}
+
+static void test_config(void **state)
+{
+	(void)state;
+	check(config_emit,
+	      "*4\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n$4\r\nsave\r\n$16\r\n3600 1 300 100 6\r\n", 0,
+	      "config maxmemory=0\nconfig save=3600 1 300 100 6\n");
+	check(config_emit, "*0\r\n", 0, "");
+	check(config_emit, "*1\r\n$1\r\na\r\n", -EPROTO, "");
+	check(config_emit, "*2\r\n:1\r\n:2\r\n", -EPROTO, "");
+	for (size_t i = 0; config_patterns[i]; i++) {
+		assert_null(strstr(config_patterns[i], "pass"));
+		assert_null(strstr(config_patterns[i], "auth"));
+		assert_null(strchr(config_patterns[i], ' '));
+		assert_true(config_patterns[i][0] != '*');
+	}
+}
+
+static void test_slowlog(void **state)
+{
+	(void)state;
+	/* Entries of 7.0: a key, a script with its key, redmem's own, no key, 3.2's four fields. */
+	check(slowlog_emit,
+	      "*5\r\n"
+	      "*6\r\n:9\r\n:1700000000\r\n:50317\r\n*2\r\n$3\r\nDEL\r\n$3\r\na:1\r\n$1\r\nx\r\n$"
+	      "0\r\n\r\n"
+	      "*6\r\n:8\r\n:1700000000\r\n:1000\r\n*4\r\n$4\r\nEVAL\r\n$8\r\nreturn "
+	      "1\r\n$1\r\n1\r\n"
+	      "$2\r\nk1\r\n$1\r\nx\r\n$3\r\napp\r\n"
+	      "*6\r\n:7\r\n:1700000000\r\n:99\r\n*2\r\n$6\r\nmemory\r\n$12\r\nmalloc-stats\r\n"
+	      "$1\r\nx\r\n$6\r\nredmem\r\n"
+	      "*6\r\n:6\r\n:1700000000\r\n:2\r\n*1\r\n$8\r\nFLUSHALL\r\n$1\r\nx\r\n$0\r\n\r\n"
+	      "*4\r\n:5\r\n:1699999999\r\n:3\r\n*2\r\n$3\r\nGET\r\n$2\r\n\001\"\r\n",
+	      0,
+	      "slowlog 9 at 1700000000 0.050317s del a:1\n"
+	      "slowlog 8 at 1700000000 0.001s eval k1\n"
+	      "slowlog 6 at 1700000000 2e-06s flushall\n"
+	      "slowlog 5 at 1699999999 3e-06s get \\x01\\\"\n");
+	/* Entries that are none are skipped. */
+	check(slowlog_emit,
+	      "*4\r\n:1\r\n*1\r\n:1\r\n*4\r\n:1\r\n:2\r\n:3\r\n*0\r\n*4\r\n:1\r\n:2\r\n:3\r\n*"
+	      "1\r\n:4\r\n",
+	      0, "");
+	check(slowlog_emit, "+OK\r\n", -EPROTO, "");
+}
+
+static void test_latency(void **state)
+{
+	(void)state;
+	check(latency_emit,
+	      "*3\r\n*4\r\n$7\r\ncommand\r\n:1700000000\r\n:50\r\n:1250\r\n"
+	      "*6\r\n$4\r\nfork\r\n:1700000001\r\n:3\r\n:4\r\n:7\r\n:2\r\n*1\r\n:1\r\n",
+	      0,
+	      "latency command at 1700000000 0.05s max 1.25s\n"
+	      "latency fork at 1700000001 0.003s max 0.004s\n");
+	check(latency_emit, "*0\r\n", 0, "");
+	check(latency_emit, ":1\r\n", -EPROTO, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory_stats), cmocka_unit_test(test_memory_stats_refused),
+		cmocka_unit_test(test_config),	     cmocka_unit_test(test_slowlog),
+		cmocka_unit_test(test_latency),
+	};
+
+	return cmocka_run_group_tests_name("replies", tests, NULL, NULL);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which of the keys seen in a watch are worth a look. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "app/seen_keys.h"
+#include "redmem/events.h"
+
+#define PICKS 16
+
+/* What comes out at the other end. */
+struct end {
+	size_t facts;
+	const struct fact *last;
+};
+
+struct fixture {
+	struct end end;
+	struct seen_keys *seen;
+	struct fact_sink sink;
+	struct bytes picks[PICKS];
+	size_t count;
+};
+
+static void take(void *ctx, const struct fact *fact)
+{
+	struct end *end = ctx;
+
+	end->facts++;
+	end->last = fact;
+}
+
+static int setup(void **state)
+{
+	static struct fixture f;
+
+	memset(&f, 0, sizeof(f));
+	f.seen = seen_keys_new(&(struct fact_sink){ take, &f.end });
+	f.sink = seen_keys_sink(f.seen);
+	*state = &f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	seen_keys_free(f->seen);
+	return 0;
+}
+
+static void profile_bytes(struct fixture *f, const char *data, size_t len, double seconds)
+{
+	struct fact fact = { .kind = FACT_PROFILE };
+
+	fact.profile.key = (struct bytes){ data, len };
+	fact.profile.seconds = seconds;
+	fact_emit(&f->sink, &fact);
+}
+
+static void profile(struct fixture *f, const char *key, double seconds)
+{
+	profile_bytes(f, key, strlen(key), seconds);
+}
+
+static void stall(struct fixture *f, const char *key, double seconds)
+{
+	struct fact fact = { .kind = FACT_STALL };
+
+	fact.stall.key = (struct bytes){ key, strlen(key) };
+	fact.stall.duration_seconds = seconds;
+	fact_emit(&f->sink, &fact);
+}
+
+static void pick(struct fixture *f, size_t max)
+{
+	f->count = seen_keys_pick(f->seen, f->picks, max);
+	assert_true(f->count <= max);
+}
+
+static bool picked(const struct fixture *f, const char *key)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->picks[i].len == strlen(key) &&
+		    !memcmp(f->picks[i].data, key, f->picks[i].len))
+			return true;
+	return false;
+}
+
+static void assert_pick(const struct fixture *f, size_t i, const char *key)
+{
+	assert_true(i < f->count);
+	assert_int_equal(f->picks[i].len, strlen(key));
+	assert_memory_equal(f->picks[i].data, key, strlen(key));
+}
+
+/* Every fact goes on, as it is, whether it has a key or not. */
+static void test_passes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct fact facts[FACT_KINDS] = { 0 };
+
+	for (int kind = 0; kind < FACT_KINDS; kind++) {
+		facts[kind].kind = kind;
+		fact_emit(&f->sink, &facts[kind]);
+		assert_ptr_equal(f->end.last, &facts[kind]);
+	}
+	assert_int_equal(f->end.facts, FACT_KINDS);
+	pick(f, PICKS);
+	assert_int_equal(f->count, 0);
+}
+
+static void test_heaviest_first(void **state)
+{
+	struct fixture *f = *state;
+
+	profile(f, "a:1", 0.1);
+	profile(f, "b:1", 0.3);
+	profile(f, "a:2", 0.1);
+	profile(f, "a:2", 0.1);
+	stall(f, "a:3", 0.4);
+	pick(f, 6);
+	assert_pick(f, 0, "a:3");
+	assert_pick(f, 1, "b:1");
+	assert_pick(f, 2, "a:2");
+	/* a:1 is light and not the only one of its segment. */
+	assert_int_equal(f->count, 3);
+}
+
+/* The lighter half is for segments that have none yet, the heaviest key of each. */
+static void test_one_of_each_segment(void **state)
+{
+	struct fixture *f = *state;
+	char key[16];
+
+	for (int i = 0; i < 8; i++) {
+		snprintf(key, sizeof(key), "big:%d", i);
+		profile(f, key, 10 - i);
+	}
+	profile(f, "user:1", 0.01);
+	profile(f, "user:2", 0.02);
+	profile(f, "user", 0.03);
+	profile(f, "users:1", 0.005);
+	profile(f, "plain", 0.001);
+	pick(f, 8);
+	assert_int_equal(f->count, 7);
+	assert_pick(f, 0, "big:0");
+	assert_pick(f, 3, "big:3");
+	assert_pick(f, 4, "user");
+	assert_pick(f, 5, "users:1");
+	assert_pick(f, 6, "plain");
+}
+
+/* "user" is not the segment of "users:1", the heavier one. */
+static void test_segment_of_same_beginning(void **state)
+{
+	struct fixture *f = *state;
+
+	profile(f, "users:1", 3);
+	profile(f, "user:1", 2);
+	profile(f, "user:2", 1);
+	pick(f, 3);
+	assert_int_equal(f->count, 2);
+	assert_pick(f, 0, "users:1");
+	assert_pick(f, 1, "user:1");
+}
+
+static void test_full(void **state)
+{
+	struct fixture *f = *state;
+	char key[16];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "s%d:x", i);
+		profile(f, key, 100 - i);
+	}
+	pick(f, 5);
+	assert_int_equal(f->count, 5);
+	assert_pick(f, 0, "s0:x");
+	assert_pick(f, 4, "s4:x");
+}
+
+static void test_max(void **state)
+{
+	struct fixture *f = *state;
+
+	pick(f, 4);
+	assert_int_equal(f->count, 0);
+	profile(f, "light", 0.1);
+	profile(f, "heavy", 0.2);
+	pick(f, 0);
+	assert_int_equal(f->count, 0);
+	pick(f, 1);
+	assert_int_equal(f->count, 1);
+	assert_pick(f, 0, "heavy");
+}
+
+/* An event that carries no time is worth a little; it neither poisons the sum of
+ * its key nor outweighs a key with time. */
+static void test_unknown_seconds(void **state)
+{
+	struct fixture *f = *state;
+
+	profile(f, "timed", 0.5);
+	profile(f, "fault", NAN);
+	profile(f, "fault", NAN);
+	profile(f, "both", NAN);
+	profile(f, "both", 0.7);
+	pick(f, 6);
+	assert_int_equal(f->count, 3);
+	assert_pick(f, 0, "both");
+	assert_pick(f, 1, "timed");
+	assert_pick(f, 2, "fault");
+}
+
+/* A key as long as the sensors keep may be a longer one, cut: not to be looked up. */
+static void test_cut_keys(void **state)
+{
+	struct fixture *f = *state;
+	char key[REDMEM_KEY_MAX + 2];
+
+	memset(key, 'k', sizeof(key));
+	profile_bytes(f, key, REDMEM_KEY_MAX + 1, 9);
+	profile_bytes(f, key, REDMEM_KEY_MAX, 9);
+	profile_bytes(f, NULL, 0, 9);
+	pick(f, PICKS);
+	assert_int_equal(f->count, 0);
+	profile_bytes(f, key, REDMEM_KEY_MAX - 1, 9);
+	pick(f, PICKS);
+	assert_int_equal(f->count, 1);
+	assert_int_equal(f->picks[0].len, REDMEM_KEY_MAX - 1);
+	assert_memory_equal(f->picks[0].data, key, REDMEM_KEY_MAX - 1);
+}
+
+/* Keys are bytes: a NUL ends none, and the caller's memory is not kept. */
+static void test_binary_keys(void **state)
+{
+	struct fixture *f = *state;
+	char key[4] = { 'a', '\0', ':', 'b' };
+
+	profile_bytes(f, key, 4, 2);
+	key[3] = 'c';
+	profile_bytes(f, key, 4, 1);
+	profile_bytes(f, key, 1, 3);
+	memset(key, 'x', sizeof(key));
+	pick(f, 6);
+	assert_int_equal(f->count, 3);
+	assert_pick(f, 0, "a");
+	assert_memory_equal(f->picks[1].data, "a\0:b", 4);
+	assert_memory_equal(f->picks[2].data, "a\0:c", 4);
+}
+
+/* A flood of keys is bounded; those known by then still gain weight. */
+static void test_flood(void **state)
+{
+	struct fixture *f = *state;
+	char key[16];
+
+	profile(f, "early", 0.1);
+	for (int i = 0; i < 30000; i++) {
+		snprintf(key, sizeof(key), "k:%d", i);
+		profile(f, key, 1);
+	}
+	profile(f, "late", 1000);
+	profile(f, "early", 500);
+	assert_int_equal(f->end.facts, 30003);
+	pick(f, PICKS);
+	assert_pick(f, 0, "early");
+	assert_false(picked(f, "late"));
+	assert_false(picked(f, "k:29999"));
+}
+
+static void test_free_nothing(void **state)
+{
+	(void)state;
+	seen_keys_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_passes_on, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_heaviest_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_of_each_segment, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_segment_of_same_beginning, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_max, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unknown_seconds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cut_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_binary_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
+		cmocka_unit_test(test_free_nothing),
+	};
+
+	return cmocka_run_group_tests_name("seen_keys", tests, NULL, NULL);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* meminfo, vmstat, huge pages and the whole of fact_host. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "host/sysmem.h"
+
+static const char meminfo_text[] = "MemTotal:       24684084 kB\n"
+				   "MemFree:        22000000 kB\n"
+				   "MemAvailable:   24100000 kB\n"
+				   "SwapCached:           12 kB\n"
+				   "SwapTotal:       1048576 kB\n"
+				   "SwapFree:        1000000 kB\n"
+				   "CommitLimit:    13390616 kB\n"
+				   "Committed_AS:     123456 kB\n"
+				   "HugePages_Total:       0\n";
+
+static void test_meminfo(void **state)
+{
+	struct meminfo m;
+
+	(void)state;
+	meminfo_parse(&m, meminfo_text, sizeof(meminfo_text) - 1);
+	assert_int_equal(m.total_bytes, 24684084ll * 1024);
+	assert_int_equal(m.free_bytes, 22000000ll * 1024);
+	assert_int_equal(m.available_bytes, 24100000ll * 1024);
+	assert_int_equal(m.swap_total_bytes, 1048576ll * 1024);
+	assert_int_equal(m.swap_free_bytes, 1000000ll * 1024);
+	assert_int_equal(m.commit_limit_bytes, 13390616ll * 1024);
+	assert_int_equal(m.committed_bytes, 123456 * 1024);
+	for (size_t len = 0; len < sizeof(meminfo_text); len++) {
+		meminfo_parse(&m, meminfo_text, len);
+		assert_true(m.swap_free_bytes == FACT_UNKNOWN ||
+			    m.swap_free_bytes == 1000000ll * 1024);
+	}
+}
+
+static const char vmstat_text[] =
+	"pswpin 5\npswpout 18231\nallocstall_dma 1\nallocstall_normal 20\n"
+	"allocstall_movable 300\ncompact_stall 4\ncompact_stall_x 9\n"
+	"thp_fault_alloc 7\nthp_collapse_alloc 8\nthp_split_pmd 9\n"
+	"oom_kill 2\n";
+
+static void test_vmstat(void **state)
+{
+	struct vmstat v;
+
+	(void)state;
+	vmstat_parse(&v, vmstat_text, sizeof(vmstat_text) - 1);
+	assert_int_equal(v.pswpin, 5);
+	assert_int_equal(v.pswpout, 18231);
+	assert_int_equal(v.allocstall, 321);
+	assert_int_equal(v.compact_stall, 4);
+	assert_int_equal(v.thp_fault_alloc, 7);
+	assert_int_equal(v.thp_collapse_alloc, 8);
+	assert_int_equal(v.thp_split_pmd, 9);
+	assert_int_equal(v.oom_kill, 2);
+	vmstat_parse(&v, "allocstall 12\n", 14); /* before Linux 4.10 */
+	assert_int_equal(v.allocstall, 12);
+	vmstat_parse(&v, "allocstall_dma\npswpin x\n", 24);
+	assert_true(v.allocstall == FACT_UNKNOWN && v.pswpin == FACT_UNKNOWN);
+	for (size_t len = 0; len < sizeof(vmstat_text); len++) {
+		vmstat_parse(&v, vmstat_text, len);
+		assert_true(v.pswpout == FACT_UNKNOWN || v.pswpout == 18231);
+	}
+}
+
+static void test_thp(void **state)
+{
+	(void)state;
+	assert_string_equal(thp_choice("always [madvise] never\n"), "madvise");
+	assert_string_equal(thp_choice("[always] madvise never\n"), "always");
+	assert_string_equal(thp_choice("always defer [defer+madvise] madvise never\n"),
+			    "defer+madvise");
+	assert_string_equal(thp_choice("always madvise never\n"), "");
+	assert_string_equal(thp_choice("[surprise]\n"), "");
+	assert_string_equal(thp_choice("[never"), "");
+	assert_string_equal(thp_choice("][\n"), "");
+	assert_string_equal(thp_choice(""), "");
+}
+
+static void test_live(void **state)
+{
+	struct meminfo m;
+	struct vmstat v;
+
+	(void)state;
+	assert_int_equal(meminfo_read(&m, ""), 0);
+	assert_true(m.total_bytes > 0);
+	assert_true(m.available_bytes <= m.total_bytes);
+	assert_int_equal(vmstat_read(&v, ""), 0);
+	assert_true(sysctl_read("", "vm/overcommit_memory") >= 0);
+	assert_true(sysctl_read("", "no/such/thing") == FACT_UNKNOWN);
+	assert_int_equal(meminfo_read(&m, "/nonexistent"), -ENOENT);
+	assert_true(m.total_bytes == FACT_UNKNOWN);
+}
+
+static void test_fact(void **state)
+{
+	struct fact_host h;
+
+	(void)state;
+	assert_int_equal(host_fact_fill(&h, getpid()), 0);
+	assert_true(h.mem_total_bytes > 0);
+	assert_int_equal(h.page_size_bytes, sysconf(_SC_PAGESIZE));
+	assert_true(h.cpus_total >= 1);
+	assert_true(h.maps_total > 0 && h.max_map_count > 0);
+	assert_non_null(h.thp_enabled);
+	/* Nothing there: nothing known, nothing zero. */
+	assert_true(host_fact_fill_from(&h, "/nonexistent", getpid()) < 0);
+	assert_true(h.mem_total_bytes == FACT_UNKNOWN && h.swap_total_bytes == FACT_UNKNOWN);
+	assert_true(h.overcommit_memory == FACT_UNKNOWN && h.swappiness == FACT_UNKNOWN);
+	assert_true(h.maps_total == FACT_UNKNOWN && h.max_map_count == FACT_UNKNOWN);
+	assert_true(h.cgroup_version == FACT_UNKNOWN && h.cgroup_limit_bytes == FACT_UNKNOWN);
+	assert_string_equal(h.thp_enabled, "");
+	assert_false(h.thp_disabled_for_target);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_meminfo), cmocka_unit_test(test_vmstat),
+		cmocka_unit_test(test_thp),	cmocka_unit_test(test_live),
+		cmocka_unit_test(test_fact),
+	};
+
+	return cmocka_run_group_tests_name("sysmem", tests, NULL, NULL);
+}
