@@ -107,8 +107,8 @@ check_mixed()
 check_full()
 {
 	server_start --maxclients 3
-	load_start steady -o get -c 3
-	run_redmem doctor --json -d 1 --pid "$pid"
+	load_start steady -o get -P 16 -c 3
+	run_redmem doctor --json -d 2 --pid "$pid"
 	load_end
 	check "$server-full" "$(query '.target.connect_reason'), $(query "$attribution | tostring")" \
 		holds '.target.connected == false and
