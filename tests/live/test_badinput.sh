@@ -231,8 +231,8 @@ test_hostile_keys()
 	hostile=$(printf 'evil\033[31m\a\nFAKE VERDICT: all is well\r\t"\\\377\376\200%%n')
 	long=$(head -c 65536 /dev/zero | tr '\0' k)
 	watch_start -s "$socket" --record "$work/hostile"
-	"$load" hold -s "$socket" -d 0.3 -k "$hostile"
-	"$load" hold -s "$socket" -d 0.3 -k "$long"
+	"$load" hold -s "$socket" -d 0.3 -k "$hostile" >/dev/null
+	"$load" hold -s "$socket" -d 0.3 -k "$long" >/dev/null
 	"$load" get -s "$socket" -n 1 -d 0.5 -k "$hostile" >/dev/null
 	watch_end
 	ended hostile

@@ -166,7 +166,7 @@ for server in redis-server valkey-server; do
 	check_offsets "$server-pipeline"
 	check_probe_gone
 	load_end
-	"$load" hold -s "$socket" -d 6 -k some:key &
+	"$load" hold -s "$socket" -d 6 -k some:key >/dev/null &
 	own_process $!
 	check_silent "$server-hung"
 	check "$server-answers" "the server does not answer" await 10 server_answers
