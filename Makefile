@@ -129,13 +129,18 @@ format: ## bring the sources to the house style
 	$(Q)tests/lint/format.sh --fix
 clean: ## remove everything made
 	$(Q)rm -rf build build-san
-install: all ## install redmem under PREFIX
+man: all ## make the manual pages, in build/man
+	$(Q)tools/man $(redmem) build/man
+install: man ## install redmem, its manual and its completion under PREFIX
 	$(Q)install -D -m 755 $(redmem) $(DESTDIR)$(PREFIX)/bin/redmem
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 build/man/*.1
+	$(Q)install -D -m 644 tools/completion.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/redmem
 	$(Q)install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/redmem/LICENSE
 help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench demo format clean install help
+.PHONY: all tests test unit golden live lint kernels bench demo format clean man install help
 
 -include $(shell find build build-san -name '*.d' 2>/dev/null)

@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# --help, the manual pages, the completion and the README say the same: each knows
+# every command and option that the others name.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
+redmem=${REDMEM:-$root/build/redmem}
+failures=0
+
+ok_or_not() # NAME WHAT IS MISSING
+{
+	if [ -z "$2" ]; then
+		echo "ok help-$1"
+	else
+		echo "not ok help-$1: $(echo "$2" | tr '\n' ' ')"
+		failures=$((failures + 1))
+	fi
+}
+
+[ -x "$redmem" ] || {
+	echo "not ok help: $redmem is not there; run make first"
+	exit 1
+}
+command -v help2man >/dev/null || {
+	echo "skip help: help2man is not installed"
+	exit 0
+}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# The options that --help of a command describes, one a line.
+options_of() # COMMAND
+{
+	"$redmem" "$1" --help | sed -n 's/^ \{2,6\}\(-.*\)/\1/p' | sed 's/   .*//' |
+		grep -oE -- '(^|[ ,])--?[a-zA-Z][a-z-]*' | tr -d ' ,' | sort -u
+}
+
+# shellcheck source=tools/completion.bash
+. "$root/tools/completion.bash"
+
+complete_line() # WORD...
+{
+	COMP_WORDS=("$redmem" "$@")
+	COMP_CWORD=$#
+	_redmem "$redmem" 2>/dev/null
+	printf '%s\n' "${COMPREPLY[@]}" | sed 's/=$//' | sort -u
+}
+
+# Commands and options as the README writes them: "COMMAND OPTION" a line.
+readme_uses()
+{
+	grep -oE 'redmem [a-z]+( +[^#|;`]*)?' "$root/README.md" | while read -r _ command rest; do
+		for word in $rest; do
+			case $word in -*) echo "$command ${word%%[=.,]*}" ;; esac
+		done
+	done | sort -u
+}
+
+commands=$("$redmem" --help | sed -n 's/^  redmem \([a-z]*\) .*/\1/p')
+"$root/tools/man" "$redmem" "$work" || failures=1
+for command in $commands; do
+	options_of "$command" >"$work/$command"
+	"$redmem" "$command" --usage >"$work/usage"
+	ok_or_not "$command-man" "$(while read -r option; do
+		sed 's/\\//g' "$work/redmem-$command.1" | grep -q -- "$option" || echo "$option"
+	done <"$work/$command")"
+	ok_or_not "$command-completion" \
+		"$(grep -e -- "$work/$command" | comm -23 - <(complete_line "$command" --))"
+	ok_or_not "$command-usage" "$(grep -e -- "$work/$command" | while read -r option; do
+		grep -q -- "$option" "$work/usage" || echo "$option"
+	done)"
+done
+ok_or_not commands "$(comm -3 <(echo "$commands" | sort) <(complete_line '' | grep -v '^-'))"
+ok_or_not man "$(for command in $commands; do
+	grep -q "redmem $command" "$work/redmem.1" || echo "$command"
+done)"
+ok_or_not readme "$(readme_uses | while read -r command option; do
+	case $command in COMMAND) continue ;; esac
+	grep -qxe "$option" "$work/$command" 2>/dev/null || echo "$command $option"
+done)"
+exit $((failures > 0))
