@@ -5,7 +5,8 @@
  * is then a local variable of readQueryFromClient(), processInputBuffer() and
  * processMultibulkBuffer(): in a register they must keep, or near the top of the
  * stack. A word is taken for it only when it looks like one in every way: no command
- * yet, some arguments, the first of them a string object with a command's name.
+ * yet, some arguments, the first of them a string object with a command's name; or
+ * none, and a last command.
  */
 #pragma once
 
@@ -25,25 +26,41 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct stack_words);
-} stack_words SEC(".maps");
+} stack_words SEC(".maps") __weak;
 
 static __always_inline bool is_heap_pointer(u64 word)
 {
 	return word >= 0x10000 && word < (1ULL << 47) && !(word & 7);
 }
 
+/* Between two commands, while argv is made or given back, the client has no arguments;
+ * but it remembers its last command, and no other word of memory is likely to hold the
+ * address of one. In client lastcmd follows cmd (server.h, all versions so far). */
+static __always_inline bool try_last_command(u64 client, struct redmem_who *who)
+{
+	u64 last = settings.at.cmd ? read_word(client + settings.at.cmd + 8) : 0;
+
+	if (!last || !bpf_map_lookup_elem(&key_rules, &last))
+		return false;
+	who->state = WHO_AFTER;
+	who->command = last;
+	return true;
+}
+
 /* Fill @who when @client is one whose arguments are being read; 1 when it is. */
-__noinline int try_parsing(u64 client, struct redmem_who *who)
+__weak __noinline int try_parsing(u64 client, struct redmem_who *who)
 {
 	u64 argv, text, name = 0;
 	u32 argc = 0, len;
 
 	if (!who || !is_heap_pointer(client) ||
 	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + settings.at.argc)) ||
-	    !argc || argc > ARGUMENTS_MAX)
+	    argc > ARGUMENTS_MAX)
 		return 0;
 	if (settings.at.cmd && read_word(client + settings.at.cmd))
 		return 0;
+	if (!argc)
+		return try_last_command(client, who);
 	argv = read_word(client + settings.at.argv);
 	if (!is_heap_pointer(argv))
 		return 0;

@@ -35,6 +35,10 @@ struct redmem_range {
 	__u64 start, end;
 };
 
+/* Work of the event loop that has no client; recognised by return addresses on the
+ * stack that lie in a function of the server. */
+enum redmem_duty { DUTY_EXPIRY, DUTY_EVICTION, DUTY_DEFRAG, DUTY_KINDS };
+
 struct redmem_settings {
 	__u32 tgid; /* the server, as seen from our pid namespace */
 	__u32 attribution; /* offsets are valid */
@@ -49,6 +53,11 @@ struct redmem_settings {
 	__u32 file_ranges;
 	__u32 allocator_ranges;
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
+	struct redmem_range duty[DUTY_KINDS]; /* its function; zeros = not known */
+	/* jemalloc before 5.3, for flow: its table of size classes and what depends on it */
+	__u64 class_table; /* address of sz_index2size_tab */
+	__u64 bin_info; /* address of the variable tcache_bin_info */
+	__u32 small_classes; /* classes served from slabs */
 };
 
 /* --- who was running ---------------------------------------------------- */
@@ -63,6 +72,7 @@ enum redmem_who_state {
 	WHO_THREAD, /* another thread; key is its name */
 	WHO_PARSING, /* main thread reads a command's arguments; command as in WHO_TEXT */
 	WHO_OWN, /* redmem's own connection */
+	WHO_DUTY, /* command is an enum redmem_duty */
 };
 
 /* Was the place of the key known when it was read? If not, argv[1] was taken. */
@@ -100,12 +110,16 @@ enum redmem_event {
 	EVENT_SLEEP,
 	EVENT_RECLAIM,
 	EVENT_COMPACTION,
+	EVENT_ALLOC, /* events are bytes, as for the next three */
+	EVENT_FREE,
+	EVENT_ALLOC_CLASS, /* user_ip is the size class */
+	EVENT_FREE_CLASS,
 	EVENT_KINDS
 };
 
 struct redmem_profile_key {
 	struct redmem_who who;
-	__u64 user_ip; /* EVENT_CPU: where user code was; waits: system call number */
+	__u64 user_ip; /* EVENT_CPU: where user code was; waits: system call; ..._CLASS: bytes */
 	__u64 kernel_ip; /* EVENT_CPU: 0 = was in user mode */
 	__u32 event;
 	__u32 unused;
@@ -125,6 +139,8 @@ enum redmem_total {
 	TOTAL_COLLAPSES, /* khugepaged in the target's memory */
 	TOTAL_RECLAIMS,
 	TOTAL_SLEEP_NS, /* main thread waiting for events */
+	TOTAL_FLOW_HITS, /* uprobe hits of the flow sensor, also those of no use */
+	TOTAL_BURST_HITS, /* likewise of the burst sensor */
 	TOTAL_EVENTS, /* programs that did their work */
 	TOTAL_KINDS
 };
@@ -137,6 +153,14 @@ enum redmem_drop {
 	DROP_CLIENT_UNREADABLE,
 	DROP_KEY_UNREADABLE,
 	DROP_KINDS
+};
+
+/* A thread's own counters of bytes, as jemalloc 5.3 keeps them (flow sensor). */
+enum redmem_flow_side { FLOW_ALLOC, FLOW_FREE, FLOW_SIDES };
+
+struct redmem_flow_thread {
+	__u64 counter[FLOW_SIDES]; /* its address in the target; 0 = not seen yet */
+	__u64 seen_bytes[FLOW_SIDES]; /* added up at the hits */
 };
 
 /* --- rare records (ring buffer) ----------------------------------------- */

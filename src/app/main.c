@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "base/log.h"
+#include "target/scratch.h"
 
 const struct command commands[] = {
 	{
@@ -73,6 +74,8 @@ int main(int argc, char **argv)
 	struct options options;
 	int ret;
 
+	if (argc && scratch_is_child(argv[0]))
+		return scratch_child_main();
 	if (!strcmp(name, "--help") || !strcmp(name, "help")) {
 		usage(stdout);
 		return argc > 1 ? 0 : 2;

@@ -314,6 +314,21 @@ static void calibrate_server(struct watch *w)
 	sensors_set_attribution(w->sensors, &found.at, found.own_client);
 }
 
+/* Functions that free memory in nobody's name; called otherwise before Redis 6.2. */
+static void fill_duties(struct redmem_settings *settings, const struct image *image)
+{
+	static const char *const functions[DUTY_KINDS][2] = {
+		[DUTY_EXPIRY] = { "activeExpireCycle", "activeExpireCycle" },
+		[DUTY_EVICTION] = { "performEvictions", "freeMemoryIfNeeded" },
+		[DUTY_DEFRAG] = { "activeDefragCycle", "activeDefragCycle" },
+	};
+
+	for (int duty = 0; duty < DUTY_KINDS; duty++)
+		for (int i = 0; i < 2; i++)
+			if (image_function_range(image, functions[duty][i], &settings->duty[duty]))
+				break;
+}
+
 static void fill_settings(struct watch *w)
 {
 	struct redmem_settings *settings = sensors_settings(w->sensors);
@@ -325,6 +340,7 @@ static void fill_settings(struct watch *w)
 	settings->file_ranges = image->file_ranges;
 	memcpy(settings->allocator_range, image->allocator_range, sizeof(image->allocator_range));
 	settings->allocator_ranges = image->allocator_ranges;
+	fill_duties(settings, image);
 }
 
 /* --- the loop -------------------------------------------------------------------- */
@@ -502,6 +518,7 @@ static int prepare(struct watch *w, struct err *err)
 	if (ret)
 		return ret;
 	config.pid = w->server.where.pid;
+	config.allocator = w->server.image ? &w->server.allocator : NULL;
 	ret = proc_starttime(config.pid, &w->server_starttime);
 	if (ret)
 		return err_set(err, ret, "target: process %d has ended", config.pid);

@@ -11,7 +11,7 @@
 #include "sensor/perf.h"
 #include "sensor/sensor.h"
 
-#define SENSOR_COUNT	    8
+#define SENSOR_COUNT	    9
 #define SENSOR_CHILDREN_MAX 64
 
 struct sensor_state {
@@ -37,6 +37,10 @@ struct sensors {
 	struct ring_buffer *ring;
 	const struct fact_sink *sink; /* while records are taken */
 	int stats_fd; /* keeps the kernel's BPF run-time statistics on */
+
+	struct flow *flow; /* NULL = never on */
+	bool flow_partly; /* the probe stands only part of the time */
+	uint32_t draining; /* the profile map that is being read */
 
 	struct perf_events *cpu, *fault_minor, *fault_major;
 	struct bpf_link *links[24]; /* tracepoint links of all sensors */
@@ -75,6 +79,18 @@ struct who_names {
 };
 bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names);
 
+/* --- flow.c --- */
+int flow_switch_on(struct sensors *s, struct err *err);
+void flow_switch_off(struct sensors *s);
+/* How long the probe has stood so far. */
+int64_t flow_on_ns(const struct sensors *s);
+/* Compare what was seen with what the threads count; for the rows of profile @map, which
+ * was written since the last call. */
+void flow_scale_tick(struct sensors *s, uint32_t map);
+/* How many times its bytes a row of the map that is being drained stands for. */
+double flow_scale(struct sensors *s, const struct redmem_who *who, bool freed);
+void flow_free(struct sensors *s);
+
 /* --- records.c: the ring to facts --- */
 int records_take(void *ctx, void *data, size_t size);
 /* A child that was there before the watch. */
@@ -87,4 +103,4 @@ void records_stall(struct sensors *s, const struct redmem_stall *stall, bool run
 
 /* --- the rows --- */
 extern const struct sensor sensor_cpu, sensor_fault, sensor_loop, sensor_offcpu, sensor_rss,
-	sensor_vm, sensor_reclaim, sensor_life;
+	sensor_vm, sensor_reclaim, sensor_life, sensor_flow;

@@ -15,6 +15,7 @@
 #include "fact/fact.h"
 #include "redmem/events.h"
 
+struct allocator;
 struct redmem_bpf;
 struct sensors;
 
@@ -36,6 +37,7 @@ struct sensor_config {
 	int64_t start_ns; /* CLOCK_MONOTONIC of t = 0; see sensors_set_start() */
 	double stall_threshold_seconds;
 	int64_t page_bytes;
+	const struct allocator *allocator; /* outlives the sensors; NULL = not known */
 	bool disabled; /* no BPF at all (--no-bpf) */
 };
 

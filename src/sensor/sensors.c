@@ -21,8 +21,8 @@
 #include "host/kernel.h"
 
 static const struct sensor *const table[SENSOR_COUNT] = {
-	&sensor_cpu, &sensor_fault, &sensor_loop,    &sensor_offcpu,
-	&sensor_rss, &sensor_vm,    &sensor_reclaim, &sensor_life,
+	&sensor_cpu, &sensor_fault,   &sensor_loop, &sensor_offcpu, &sensor_rss,
+	&sensor_vm,  &sensor_reclaim, &sensor_life, &sensor_flow,
 };
 
 static const char *const drop_names[DROP_KINDS] = {
@@ -223,10 +223,14 @@ static void drain_profile(struct sensors *s, const struct fact_sink *sink, bool 
 	uint32_t active = bpf->bss->profile_active;
 	int fds[2] = { bpf_map__fd(bpf->maps.profile_0), bpf_map__fd(bpf->maps.profile_1) };
 
+	flow_scale_tick(s, active);
+	s->draining = !active;
 	profile_drain(s, fds[!active], sink);
 	bpf->bss->profile_active = !active;
-	if (both)
-		profile_drain(s, fds[active], sink);
+	if (!both)
+		return;
+	s->draining = active;
+	profile_drain(s, fds[active], sink);
 }
 
 void sensors_tick(struct sensors *s, const struct fact_sink *sink)
@@ -360,6 +364,7 @@ void sensors_close(struct sensors *s)
 			table[i]->detach(s);
 	for (size_t i = 0; i < s->link_count; i++)
 		bpf_link__destroy(s->links[i]);
+	flow_free(s);
 	close_bpf(s);
 	if (s->stats_fd >= 0)
 		close(s->stats_fd);
