@@ -148,6 +148,15 @@ static __always_inline u32 key_index(struct redmem_who *who, u64 cmd, u64 argv, 
 	return index < argc ? index : 0;
 }
 
+/* The command a client ran before, when it is one that is known already; 0. In client
+ * lastcmd follows cmd (server.h, all versions so far). */
+static __always_inline u64 last_command(u64 client)
+{
+	u64 last = settings.at.cmd ? read_word(client + settings.at.cmd + 8) : 0;
+
+	return last && bpf_map_lookup_elem(&key_rules, &last) ? last : 0;
+}
+
 /* Name and first key of what a client runs. False when it cannot be read. */
 static __always_inline bool read_client(u64 client, u64 *command, struct redmem_who *who, u64 *argv)
 {
@@ -163,6 +172,8 @@ static __always_inline bool read_client(u64 client, u64 *command, struct redmem_
 		*command = read_word(client + settings.at.cmd);
 	if (!argc || !*argv) {
 		*argv = 0;
+		if (!*command)
+			*command = last_command(client);
 		who->state = WHO_AFTER;
 		return true;
 	}

@@ -33,20 +33,6 @@ static __always_inline bool is_heap_pointer(u64 word)
 	return word >= 0x10000 && word < (1ULL << 47) && !(word & 7);
 }
 
-/* Between two commands, while argv is made or given back, the client has no arguments;
- * but it remembers its last command, and no other word of memory is likely to hold the
- * address of one. In client lastcmd follows cmd (server.h, all versions so far). */
-static __always_inline bool try_last_command(u64 client, struct redmem_who *who)
-{
-	u64 last = settings.at.cmd ? read_word(client + settings.at.cmd + 8) : 0;
-
-	if (!last || !bpf_map_lookup_elem(&key_rules, &last))
-		return false;
-	who->state = WHO_AFTER;
-	who->command = last;
-	return true;
-}
-
 /* Fill @who when @client is one whose arguments are being read; 1 when it is. */
 __weak __noinline int try_parsing(u64 client, struct redmem_who *who)
 {
@@ -59,8 +45,14 @@ __weak __noinline int try_parsing(u64 client, struct redmem_who *who)
 		return 0;
 	if (settings.at.cmd && read_word(client + settings.at.cmd))
 		return 0;
-	if (!argc)
-		return try_last_command(client, who);
+	if (!argc) {
+		/* Between two commands, while argv is made: no other word of memory is
+		 * likely to have a command's address there. */
+		who->command = last_command(client);
+		if (who->command)
+			who->state = WHO_AFTER;
+		return who->command != 0;
+	}
 	argv = read_word(client + settings.at.argv);
 	if (!is_heap_pointer(argv))
 		return 0;

@@ -511,6 +511,9 @@ static int prepare(struct watch *w, struct err *err)
 		.page_bytes = sysconf(_SC_PAGESIZE),
 		.stall_threshold_seconds =
 			(isnan(o->threshold_ms) ? WATCH_THRESHOLD_MS : o->threshold_ms) / 1e3,
+		.budget_ratio = (isnan(o->budget_percent) ? WATCH_BUDGET_PERCENT :
+							    o->budget_percent) / 100,
+		.wanted = o->sensors,
 		.disabled = o->no_bpf,
 	};
 	int ret = server_open(&w->server, o, err);

@@ -41,6 +41,8 @@ struct sensors {
 	struct flow *flow; /* NULL = never on */
 	bool flow_partly; /* the probe stands only part of the time */
 	uint32_t draining; /* the profile map that is being read */
+	int64_t drained_until_ns; /* when its last row was made, at the latest */
+	int64_t switched_ns; /* when programs began to write the other one */
 
 	struct perf_events *cpu, *fault_minor, *fault_major;
 	struct bpf_link *links[24]; /* tracepoint links of all sensors */

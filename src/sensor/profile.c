@@ -159,7 +159,7 @@ static void emit_row(struct sensors *s, const struct redmem_profile_key *key,
 	p->samples = value->samples;
 	p->events = value->events;
 	p->seconds = NAN;
-	p->t_seconds = sensor_seconds(s, clock_mono_ns());
+	p->t_seconds = sensor_seconds(s, s->drained_until_ns);
 	p->class_bytes = FACT_UNKNOWN;
 	if (key->event == EVENT_ALLOC_CLASS || key->event == EVENT_FREE_CLASS)
 		p->class_bytes = (int64_t)key->user_ip;

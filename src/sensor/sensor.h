@@ -38,6 +38,8 @@ struct sensor_config {
 	double stall_threshold_seconds;
 	int64_t page_bytes;
 	const struct allocator *allocator; /* outlives the sensors; NULL = not known */
+	double budget_ratio; /* what all sensors may take from the server, of one core */
+	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
 	bool disabled; /* no BPF at all (--no-bpf) */
 };
 

@@ -69,6 +69,18 @@ static int load_refused(int code, struct err *err)
 		       strerror(-code));
 }
 
+/* Rows that are not wanted are left out of everything. */
+static bool is_wanted(const struct sensors *s, const struct sensor *row)
+{
+	const char *at = s->config.wanted ? strstr(s->config.wanted, row->id) : row->id;
+	size_t len = strlen(row->id);
+
+	while (at && s->config.wanted &&
+	       ((at > s->config.wanted && at[-1] != ' ') || (at[len] && at[len] != ' ')))
+		at = strstr(at + 1, row->id);
+	return at;
+}
+
 /* Open, let each row switch off what this kernel has not, load. */
 static int load_bpf(struct sensors *s, struct err *err)
 {
@@ -82,7 +94,7 @@ static int load_bpf(struct sensors *s, struct err *err)
 	if (!kernel_has_uprobe_multi())
 		bpf_program__set_autoload(s->bpf->progs.calibrate_multi, false);
 	for (size_t i = 0; i < SENSOR_COUNT; i++) {
-		if (table[i]->probe && table[i]->probe(s, &why) < 0)
+		if (s->state[i].on && table[i]->probe && table[i]->probe(s, &why) < 0)
 			state_off(&s->state[i], why.text);
 	}
 	ret = redmem_bpf__load(s->bpf);
@@ -128,7 +140,7 @@ int sensors_open(struct sensors **out, const struct sensor_config *config, struc
 	s->config = *config;
 	s->stats_fd = -1;
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
-		s->state[i].on = true;
+		s->state[i].on = is_wanted(s, table[i]);
 	libbpf_set_print(libbpf_print);
 	if (config->disabled)
 		err_set(&why, -ECANCELED, "switched off by --no-bpf");
@@ -194,7 +206,7 @@ void sensors_attach(struct sensors *s)
 		settings->stall_ns = s->config.stall_threshold_seconds * 1e9;
 	}
 	s->attach_ns = clock_mono_ns();
-	s->last_tick_ns = s->attach_ns;
+	s->last_tick_ns = s->switched_ns = s->attach_ns;
 	for (size_t i = 0; i < SENSOR_COUNT; i++) {
 		if (s->state[i].on && table[i]->attach && table[i]->attach(s, &why) < 0)
 			state_off(&s->state[i], why.text);
@@ -225,11 +237,14 @@ static void drain_profile(struct sensors *s, const struct fact_sink *sink, bool 
 
 	flow_scale_tick(s, active);
 	s->draining = !active;
+	s->drained_until_ns = s->switched_ns;
 	profile_drain(s, fds[!active], sink);
 	bpf->bss->profile_active = !active;
+	s->switched_ns = clock_mono_ns();
 	if (!both)
 		return;
 	s->draining = active;
+	s->drained_until_ns = s->switched_ns;
 	profile_drain(s, fds[active], sink);
 }
 
@@ -305,6 +320,8 @@ void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink)
 		bool blind =
 			table[i]->needs_attribution && s->bpf && !s->bpf->bss->settings.attribution;
 
+		if (!is_wanted(s, table[i]))
+			continue;
 		fact.sensor.id = table[i]->id;
 		fact.sensor.on = state->on && !blind;
 		fact.sensor.reason =
