@@ -43,24 +43,25 @@ struct cache_bin {
 #define CACHED_MAX	  (1 << 16)
 
 /* Charge @bytes to whoever runs. */
-static __always_inline void charge(struct pt_regs *ctx, u32 tid, bool is_alloc, u64 bytes,
-				   u64 class_bytes, bool total)
+static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_bytes)
 {
 	struct redmem_profile_key key = {};
 	struct running run = {};
 
 	who_is_running(tid, &key.who, &run);
 	if (tid == settings.tgid) {
-		bool duty = (key.who.state == WHO_LOOP || !is_alloc) &&
-			    who_is_on_duty(PT_REGS_SP(ctx), &key.who);
+		bool duty = (key.who.state == WHO_LOOP || !is_alloc) && who_is_on_duty(&key.who);
 
 		if (!duty && key.who.state == WHO_LOOP)
 			who_is_parsing(&key.who);
+		else if (!is_alloc && key.who.state == WHO_COMMAND && key.who.key_len &&
+			 frees_name_or_key(read_word(run.argv), read_word(run.argv + 8)))
+			key.who.key_len = 0;
+		if (!key.who.key_len)
+			__builtin_memset(key.who.key, 0, sizeof(key.who.key));
 	}
-	if (total) {
-		key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
-		profile_add(&key, bytes, 0, false);
-	}
+	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
+	profile_add(&key, bytes, 0, false);
 	if (class_bytes) {
 		key.event = is_alloc ? EVENT_ALLOC_CLASS : EVENT_FREE_CLASS;
 		key.user_ip = class_bytes;
@@ -104,7 +105,7 @@ int flow_event(struct pt_regs *ctx)
 	if (!now || now <= last)
 		return 0;
 	note_thread(tid, context.is_alloc ? FLOW_ALLOC : FLOW_FREE, context.current, now - last);
-	charge(ctx, tid, context.is_alloc, now - last, 0, true);
+	charge(tid, context.is_alloc, now - last, 0);
 	return 0;
 }
 
@@ -144,11 +145,11 @@ int flow_fill(struct pt_regs *ctx)
 	total_add(TOTAL_FLOW_HITS, 1);
 	count = fill_count(PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx), index);
 	if (count)
-		charge(ctx, tid, true, count * class_bytes_of(index), class_bytes_of(index), true);
+		charge(tid, true, count * class_bytes_of(index), class_bytes_of(index));
 	return 0;
 }
 
-static __always_inline int flush(struct pt_regs *ctx, u64 bin_address, u32 index, u32 rest)
+static __always_inline int flush(u64 bin_address, u32 index, u32 rest)
 {
 	struct cache_bin bin = {};
 	u32 tid = target_tid();
@@ -159,8 +160,7 @@ static __always_inline int flush(struct pt_regs *ctx, u64 bin_address, u32 index
 	if (bpf_probe_read_user(&bin, sizeof(bin), (void *)bin_address) || bin.cached <= 0 ||
 	    bin.cached > CACHED_MAX || rest >= (u32)bin.cached)
 		return 0;
-	charge(ctx, tid, false, (bin.cached - rest) * class_bytes_of(index), class_bytes_of(index),
-	       true);
+	charge(tid, false, (bin.cached - rest) * class_bytes_of(index), class_bytes_of(index));
 	return 0;
 }
 
@@ -168,14 +168,14 @@ static __always_inline int flush(struct pt_regs *ctx, u64 bin_address, u32 index
 SEC("uprobe")
 int flow_flush_small(struct pt_regs *ctx)
 {
-	return flush(ctx, PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM5(ctx));
+	return flush(PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM5(ctx));
 }
 
 /* tcache_bin_flush_large(tsd, tbin, binind, rem, tcache) */
 SEC("uprobe")
 int flow_flush_large(struct pt_regs *ctx)
 {
-	return flush(ctx, PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
+	return flush(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
 }
 
 /* large_palloc(tsdn, arena, usize, alignment, zero) */
@@ -188,7 +188,7 @@ int flow_large_alloc(struct pt_regs *ctx)
 	if (!tid)
 		return 0;
 	total_add(TOTAL_FLOW_HITS, 1);
-	charge(ctx, tid, true, bytes, bytes, true);
+	charge(tid, true, bytes, bytes);
 	return 0;
 }
 
@@ -204,6 +204,6 @@ int flow_large_free(struct pt_regs *ctx)
 		return 0;
 	total_add(TOTAL_FLOW_HITS, 1);
 	if (bytes)
-		charge(ctx, tid, false, bytes, bytes, true);
+		charge(tid, false, bytes, bytes);
 	return 0;
 }

@@ -34,6 +34,7 @@ struct thread_state {
 	u64 fault_ns; /* start of the last page fault */
 	u64 fault_address;
 	u64 fault_error;
+	u64 faults; /* begun so far */
 	u64 reclaim_ns; /* 0 = not in direct reclaim */
 	u64 compaction_ns;
 	u64 out_ns; /* left the CPU at; 0 = settled */

@@ -54,6 +54,7 @@ struct redmem_settings {
 	__u32 allocator_ranges;
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
 	struct redmem_range duty[DUTY_KINDS]; /* its function; zeros = not known */
+	struct redmem_range reset[2]; /* freeClientArgv(), resetClient() */
 	/* jemalloc before 5.3, for flow: its table of size classes and what depends on it */
 	__u64 class_table; /* address of sz_index2size_tab */
 	__u64 bin_info; /* address of the variable tcache_bin_info */
@@ -140,7 +141,6 @@ enum redmem_total {
 	TOTAL_RECLAIMS,
 	TOTAL_SLEEP_NS, /* main thread waiting for events */
 	TOTAL_FLOW_HITS, /* uprobe hits of the flow sensor, also those of no use */
-	TOTAL_BURST_HITS, /* likewise of the burst sensor */
 	TOTAL_EVENTS, /* programs that did their work */
 	TOTAL_KINDS
 };
@@ -172,6 +172,23 @@ enum redmem_record_kind {
 	RECORD_FORK,
 	RECORD_EXEC,
 	RECORD_EXIT,
+	RECORD_CALL, /* of the allocator, in a burst */
+};
+
+enum redmem_call_function { CALL_MALLOC, CALL_CALLOC, CALL_REALLOC, CALL_FREE, CALL_FUNCTIONS };
+
+#define REDMEM_BURST_COSTS 1024 /* a power of two */
+
+/* The burst under way. */
+struct redmem_burst {
+	/* written by the loader */
+	__u32 open; /* both probes stand: look */
+	__u32 measuring; /* the probes' own cost: keep only times, in cost_ns */
+	__u64 limit; /* calls to look at */
+	/* written by the programs */
+	__u64 calls;
+	__u64 hits; /* of both probes, also those of no use */
+	__u64 cost_ns[REDMEM_BURST_COSTS];
 };
 
 struct redmem_stall {
@@ -220,6 +237,14 @@ struct redmem_record {
 			__u64 cow_faults; /* so far in the watch */
 			struct redmem_who who; /* who forked */
 		} life;
+		struct {
+			__u64 requested; /* bytes; 0 for free */
+			__u64 ns; /* with the probes' own cost */
+			__u64 faults; /* brought in meanwhile */
+			__u32 function;
+			__u32 unused;
+			struct redmem_who who;
+		} call;
 	};
 };
 

@@ -314,7 +314,8 @@ static void calibrate_server(struct watch *w)
 	sensors_set_attribution(w->sensors, &found.at, found.own_client);
 }
 
-/* Functions that free memory in nobody's name; called otherwise before Redis 6.2. */
+/* Functions that free memory in nobody's name, and those that free a command's arguments.
+ * Eviction had another name before Redis 6.2. */
 static void fill_duties(struct redmem_settings *settings, const struct image *image)
 {
 	static const char *const functions[DUTY_KINDS][2] = {
@@ -327,6 +328,8 @@ static void fill_duties(struct redmem_settings *settings, const struct image *im
 		for (int i = 0; i < 2; i++)
 			if (image_function_range(image, functions[duty][i], &settings->duty[duty]))
 				break;
+	image_function_range(image, "freeClientArgv", &settings->reset[0]);
+	image_function_range(image, "resetClient", &settings->reset[1]);
 }
 
 static void fill_settings(struct watch *w)
@@ -371,8 +374,9 @@ static void lost_connection(struct watch *w)
 static void wait_events(struct watch *w, int64_t until_ns)
 {
 	struct pollfd fds[2] = { { .fd = sensors_fd(w->sensors), .events = POLLIN }, { .fd = -1 } };
-	int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000 + 1;
+	int64_t left_ms, deadline = sensors_deadline_ns(w->sensors);
 
+	left_ms = ((deadline < until_ns ? deadline : until_ns) - clock_mono_ns()) / 1000000 + 1;
 	if (left_ms > RECORDS_POLL_MS)
 		left_ms = RECORDS_POLL_MS;
 	if (left_ms < 0)
@@ -424,6 +428,7 @@ static bool loop(struct watch *w, double seconds)
 
 	while (!interrupted && clock_mono_ns() < end) {
 		wait_events(w, next < end ? next : end);
+		sensors_control(w->sensors, &w->sink);
 		if (sensors_target_exited(w->sensors))
 			return false;
 		/* The last tick is the one at the end. */

@@ -291,6 +291,7 @@ void alloc_finish(struct model *m)
 	a->growth = rank(m, m->prefixes_count, prefix_growth, &a->growth_count);
 	if (a->classes_count)
 		qsort(a->classes, a->classes_count, sizeof(*a->classes), compare_classes);
+	a->flow_duty_ratio = a->budget.flow_duty_ratio;
 	add_up(m);
 	find_peak(m);
 }

@@ -91,6 +91,11 @@ void flow_switch_off(struct sensors *s)
 	}
 }
 
+bool flow_is_on(const struct sensors *s)
+{
+	return s->flow && s->flow->since_ns;
+}
+
 int64_t flow_on_ns(const struct sensors *s)
 {
 	if (!s->flow)

@@ -22,7 +22,7 @@
 
 static const struct sensor *const table[SENSOR_COUNT] = {
 	&sensor_cpu, &sensor_fault,   &sensor_loop, &sensor_offcpu, &sensor_rss,
-	&sensor_vm,  &sensor_reclaim, &sensor_life, &sensor_flow,
+	&sensor_vm,  &sensor_reclaim, &sensor_life, &sensor_flow, &sensor_burst,
 };
 
 static const char *const drop_names[DROP_KINDS] = {
@@ -204,6 +204,7 @@ void sensors_attach(struct sensors *s)
 
 		s->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		settings->stall_ns = s->config.stall_threshold_seconds * 1e9;
+		probe_cost_measure(s, burst_is_stepped(s), &s->probe_cost);
 	}
 	s->attach_ns = clock_mono_ns();
 	s->last_tick_ns = s->switched_ns = s->attach_ns;
@@ -211,6 +212,8 @@ void sensors_attach(struct sensors *s)
 		if (s->state[i].on && table[i]->attach && table[i]->attach(s, &why) < 0)
 			state_off(&s->state[i], why.text);
 	}
+	if (s->bpf)
+		budget_start(s);
 }
 
 int sensors_fd(const struct sensors *s)
@@ -256,7 +259,18 @@ void sensors_tick(struct sensors *s, const struct fact_sink *sink)
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
 		if (s->state[i].on && table[i]->tick)
 			table[i]->tick(s, sink);
+	budget_tick(s, sink);
 	s->last_tick_ns = clock_mono_ns();
+}
+
+void sensors_control(struct sensors *s, const struct fact_sink *sink)
+{
+	budget_poll(s, sink);
+}
+
+int64_t sensors_deadline_ns(const struct sensors *s)
+{
+	return s->bpf ? budget_deadline_ns(s) : INT64_MAX;
 }
 
 static void emit_totals(struct sensors *s, const struct fact_sink *sink)
@@ -286,6 +300,7 @@ void sensors_finish(struct sensors *s, const struct fact_sink *sink)
 	struct fact fact = { .kind = FACT_STALL };
 
 	s->detach_ns = clock_mono_ns();
+	budget_tick(s, sink);
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
 		if (s->state[i].on && table[i]->tick)
 			table[i]->tick(s, sink);
@@ -333,7 +348,7 @@ void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink)
 
 /* Time the kernel spent in redmem's programs (bpf_prog_info, since 5.8 with
  * BPF_ENABLE_STATS; it leaves out the way into them). */
-static double bpf_seconds(const struct sensors *s)
+double sensors_bpf_seconds(const struct sensors *s)
 {
 	struct bpf_program *program;
 	uint64_t ns = 0;
@@ -351,12 +366,31 @@ static double bpf_seconds(const struct sensors *s)
 	return ns / 1e9;
 }
 
+double sensors_flow_program_seconds(const struct sensors *s)
+{
+	struct bpf_program *const programs[] = { s->bpf->progs.flow_event, s->bpf->progs.flow_fill,
+						 s->bpf->progs.flow_flush_small };
+	uint64_t ns = 0, runs = 0;
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_program__fd(programs[i]) < 0 ||
+		    bpf_prog_get_info_by_fd(bpf_program__fd(programs[i]), &info, &size))
+			continue;
+		ns += info.run_time_ns;
+		runs += info.run_cnt;
+	}
+	return runs ? (double)ns / 1e9 / (double)runs : 0;
+}
+
 void sensors_cost(const struct sensors *s, struct fact_self *self)
 {
 	static char text[256];
 	size_t len = 0;
 
-	self->bpf_seconds = s->bpf ? bpf_seconds(s) : 0;
+	self->bpf_seconds = s->bpf ? sensors_bpf_seconds(s) : 0;
 	self->events_total = s->bpf ? (int64_t)s->bpf->bss->totals[TOTAL_EVENTS] : 0;
 	self->drops_total = 0;
 	self->target_pause_seconds += s->own_pause_seconds;
