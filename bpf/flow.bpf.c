@@ -42,6 +42,16 @@ struct cache_bin {
 #define TCACHE_FILL_SHIFT 84
 #define CACHED_MAX	  (1 << 16)
 
+/* Another thread keeps its name there. */
+static __always_inline void forget_key(struct redmem_who *who)
+{
+	if (who->state == WHO_THREAD)
+		return;
+	who->key_len = 0;
+	who->key_guessed = KEY_KNOWN;
+	__builtin_memset(who->key, 0, sizeof(who->key));
+}
+
 /* Charge @bytes to whoever runs. */
 static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_bytes)
 {
@@ -56,13 +66,17 @@ static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_
 			who_is_parsing(&key.who);
 		else if (!is_alloc && key.who.state == WHO_COMMAND && key.who.key_len &&
 			 frees_name_or_key(read_word(run.argv), read_word(run.argv + 8)))
-			key.who.key_len = 0;
-		if (!key.who.key_len)
-			__builtin_memset(key.who.key, 0, sizeof(key.who.key));
+			forget_key(&key.who);
 	}
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
-	profile_add(&key, bytes, 0, false);
+	if (!profile_add(&key, bytes, 0, false) && key.who.key_len) {
+		/* Rather without its key than not at all. */
+		forget_key(&key.who);
+		profile_add(&key, bytes, 0, false);
+	}
 	if (class_bytes) {
+		/* No keys here: there would be too many rows. */
+		forget_key(&key.who);
 		key.event = is_alloc ? EVENT_ALLOC_CLASS : EVENT_FREE_CLASS;
 		key.user_ip = class_bytes;
 		profile_add(&key, bytes, 0, false);
@@ -192,18 +206,20 @@ int flow_large_alloc(struct pt_regs *ctx)
 	return 0;
 }
 
-/* large_dalloc(tsdn, extent): the extent's third word is its size, with a serial number
- * in the bits below a page (extent_structs.h, e_size_esn). */
+/* large_dalloc(tsdn, extent): the extent's first word has the index of its size class
+ * behind 18 other bits, the third its size and in the bits below a page a serial number
+ * (extent_structs.h). The size is the class's, or a page more (cache-oblivious). */
 SEC("uprobe")
 int flow_large_free(struct pt_regs *ctx)
 {
-	u64 bytes = read_word(PT_REGS_PARM2(ctx) + 16) & ~4095ULL;
+	u64 extent = PT_REGS_PARM2(ctx), size = read_word(extent + 16) & ~4095ULL;
+	u64 bytes = class_bytes_of((read_word(extent) >> 18) & 0xff);
 	u32 tid = target_tid();
 
 	if (!tid)
 		return 0;
 	total_add(TOTAL_FLOW_HITS, 1);
-	if (bytes)
+	if (bytes && bytes <= size && size <= bytes + 4096)
 		charge(tid, false, bytes, bytes);
 	return 0;
 }

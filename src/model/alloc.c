@@ -158,6 +158,7 @@ static void add_class(struct model *m, const struct fact_profile *fact, bool fre
 	if (fact->class_bytes <= 0)
 		return;
 	class = alloc_class(m, fact->class_bytes);
+	m->alloc.by_caches = true;
 	if (isnan(class->alloc_bytes))
 		class->alloc_bytes = class->free_bytes = 0;
 	*(freed ? &class->free_bytes : &class->alloc_bytes) += fact->events;

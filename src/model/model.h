@@ -188,6 +188,8 @@ struct alloc {
 	size_t growth_count;
 	double alloc_bytes, free_bytes; /* of all threads; NAN when not followed */
 	int64_t flow_hits;
+	bool by_caches; /* of threads' caches (jemalloc before 5.3): what is freed and taken
+			 * again within one is not seen, and totals are scaled up */
 	struct alloc_tick *ticks;
 	size_t ticks_count;
 	const struct alloc_tick *peak; /* the one that led to the most used_memory; NULL */

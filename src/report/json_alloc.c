@@ -6,6 +6,8 @@
 #include "report/report.h"
 #include "report/value.h"
 
+#define FULL_DUTY 0.995 /* the probe is not there from the first moment to the last */
+
 static void put_bytes_moved(json_t *o, const struct charge *c)
 {
 	put(o, "alloc_bytes", value_count(c->alloc_bytes));
@@ -188,14 +190,15 @@ static json_t *alloc_growth(const struct model *m)
 static json_t *alloc_totals(const struct model *m)
 {
 	const struct alloc *a = &m->alloc;
+	bool partly = a->flow_duty_ratio < FULL_DUTY;
 	json_t *o = json_object();
 
 	put(o, "alloc_bytes", value_count(a->alloc_bytes));
 	put(o, "free_bytes", value_count(a->free_bytes));
 	put(o, "flow_hits_total", isfinite(a->alloc_bytes) ? value_int(a->flow_hits) : json_null());
-	put(o, "shares_basis", json_string(isfinite(a->flow_duty_ratio) && a->flow_duty_ratio < 1 ?
-						   "sampled" :
-						   "exact"));
+	put(o, "basis", json_string(a->by_caches && partly ? "sampled" : "exact"));
+	put(o, "shares_basis", json_string("sampled"));
+	put(o, "of", json_string(a->by_caches ? "thread_caches" : "all"));
 	put(o, "flow_duty_ratio", value_real(a->flow_duty_ratio));
 	put(o, "latency", json_latency_of(&a->latency, NAN));
 	return o;

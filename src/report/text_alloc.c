@@ -8,6 +8,7 @@
 #define TOP_ROWS       8
 #define TOP_OF_DOCTOR  3
 #define PREFIX_COLUMNS 36
+#define FULL_DUTY      0.995 /* the probe is not there from the first moment to the last */
 
 static void cell_bytes(struct table *table, double bytes)
 {
@@ -64,14 +65,14 @@ static void basis_note(struct buf *note, const struct alloc *a)
 		return;
 	}
 	fmt_count(note, a->flow_hits);
-	buf_puts(note, " hits; ");
-	if (isfinite(a->flow_duty_ratio) && a->flow_duty_ratio < 0.995) {
-		buf_puts(note, "totals exact, shares from ");
-		text_percent(note, a->flow_duty_ratio);
-		buf_puts(note, " of the time");
-	} else {
+	buf_puts(note, a->by_caches ? " hits, of threads' caches; " : " hits; ");
+	if (!isfinite(a->flow_duty_ratio) || a->flow_duty_ratio >= FULL_DUTY) {
 		buf_puts(note, "every byte in one of them");
+		return;
 	}
+	buf_puts(note, a->by_caches ? "scaled up from " : "totals exact, shares from ");
+	text_percent(note, a->flow_duty_ratio);
+	buf_puts(note, " of the time");
 }
 
 static void write_commands(struct text *t, size_t top)

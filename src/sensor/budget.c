@@ -58,6 +58,7 @@ void budget_start(struct sensors *s)
 	s->budget.start_ns = s->budget.tick_ns = clock_mono_ns();
 	s->budget.base_seconds = spent(s);
 	s->budget.duty = 1;
+	s->budget.flow_room = s->config.budget_ratio;
 	if (!proc_stat_read(&stat, s->config.pid, NULL))
 		s->budget.server_cpu = stat.user_seconds + stat.system_seconds;
 }
@@ -82,18 +83,24 @@ static bool is_busy(struct sensors *s, double seconds)
 	return cpu / seconds > BUSY_RATIO;
 }
 
+/* What a hit of the flow probe takes, its program included. */
+static double hit_seconds(const struct sensors *s)
+{
+	return known(s->probe_cost.trap_seconds) + s->budget.flow_program_seconds;
+}
+
 /* The part of the next tick the flow probe may stand. */
-static double next_duty(struct sensors *s, double allowance, double others, double seconds)
+static double next_duty(struct sensors *s, double allowance, double others)
 {
 	uint64_t hits = s->bpf->bss->totals[TOTAL_FLOW_HITS];
 	double on = (double)(flow_on_ns(s) - s->budget.flow_on_ns) / 1e9;
-	double per_hit = known(s->probe_cost.trap_seconds) + s->budget.flow_program_seconds;
+	double per_hit = hit_seconds(s);
 	double rate = on > 0 ? (double)(hits - s->budget.flow_hits) / on : 0;
 	double room = allowance * (1 - BURST_PART) - others;
 
 	s->budget.flow_hits = hits;
 	s->budget.flow_on_ns = flow_on_ns(s);
-	(void)seconds;
+	s->budget.flow_room = fmax(room, DUTY_MIN * rate * per_hit);
 	if (s->config.budget_ratio >= UNLIMITED_RATIO || rate * per_hit <= fmax(room, 0))
 		return 1;
 	return fmax(room / (rate * per_hit), DUTY_MIN);
@@ -142,9 +149,7 @@ void budget_tick(struct sensors *s, const struct fact_sink *sink)
 	s->budget.flow_program_seconds = sensors_flow_program_seconds(s);
 	/* What was saved or overdrawn so far is settled over the next seconds. */
 	allowance = fmin(fmax(ratio + (ratio * elapsed - spent(s)) / 4, ratio / 4), ratio * 1.5);
-	s->budget.duty = next_duty(s, allowance, others_seconds(s, bpf) / seconds, seconds);
-	s->flow_partly = s->budget.duty < 1 || s->budget.was_partly;
-	s->budget.was_partly = s->budget.duty < 1;
+	s->budget.duty = next_duty(s, allowance, others_seconds(s, bpf) / seconds);
 	s->budget.bpf_seconds = bpf;
 	s->budget.tick_ns = now;
 	/* The next burst when it is paid for. */
@@ -179,31 +184,47 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 	s->budget.bursts++;
 }
 
-/* When the flow probe must go, or come back; INT64_MAX when nothing is to be done. */
+/* May the flow probe stand now? Its part of the tick must not be over, and a load that
+ * has just begun must not have used up what the tick has for it. */
+static bool flow_may_stand(const struct sensors *s)
+{
+	double used = (double)(s->bpf->bss->totals[TOTAL_FLOW_HITS] - s->budget.flow_hits) *
+		      hit_seconds(s);
+
+	if (s->config.budget_ratio >= UNLIMITED_RATIO)
+		return true;
+	return used <= s->budget.flow_room &&
+	       (s->budget.duty >= 1 ||
+		clock_mono_ns() < s->budget.tick_ns + (int64_t)(s->budget.duty * 1e9));
+}
+
+/* When the flow probe must go; INT64_MAX when nothing is to be done. */
 int64_t budget_deadline_ns(const struct sensors *s)
 {
-	if (!s->flow || !sensor_on(s, "flow") || s->budget.duty >= 1 || !flow_is_on(s))
+	if (!sensor_on(s, "flow") || s->budget.duty >= 1 || !flow_is_on(s))
 		return INT64_MAX;
 	return s->budget.tick_ns + (int64_t)(s->budget.duty * 1e9);
+}
+
+static void switch_flow(struct sensors *s)
+{
+	bool may = flow_may_stand(s);
+
+	if (may == flow_is_on(s))
+		return;
+	budget_pause(s, 1);
+	if (!may)
+		flow_switch_off(s);
+	else if (flow_switch_on(s, NULL))
+		sensor_off(s, "flow", "its probe could not be put in again");
 }
 
 /* At each turn of the watch's loop. */
 void budget_poll(struct sensors *s, const struct fact_sink *sink)
 {
-	bool want;
-
 	if (!s->bpf || !s->budget.start_ns)
 		return;
-	if (s->flow && sensor_on(s, "flow")) {
-		want = clock_mono_ns() < s->budget.tick_ns + (int64_t)(s->budget.duty * 1e9) ||
-		       s->budget.duty >= 1;
-		if (want != flow_is_on(s)) {
-			budget_pause(s, 1);
-			if (!want)
-				flow_switch_off(s);
-			else if (flow_switch_on(s, NULL))
-				sensor_off(s, "flow", "its probe could not be put in again");
-		}
-	}
+	if (s->flow && sensor_on(s, "flow"))
+		switch_flow(s);
 	run_burst(s, sink);
 }

@@ -6,7 +6,8 @@
  * The probe may stand only part of the time (budget.c). What a thread moved meanwhile is
  * still known exactly: its counters are in the server's memory, and the hits told where.
  * So totals stay exact and only the shares are sampled: each row stands for as many times
- * its bytes as the thread moved more than was seen.
+ * its bytes as the thread moved more than was seen. Before 5.3 nobody counts, and a row
+ * stands for as many times its bytes as the probes stood less than all the time.
  */
 #include "sensor/internal.h"
 
@@ -32,6 +33,8 @@ struct flow {
 	struct flow_thread *threads;
 	size_t count;
 	int64_t on_ns, since_ns; /* time it stood; 0 or since when it stands */
+	int64_t scaled_ns, scaled_on_ns; /* at the last tick: when, and on_ns then */
+	double time_scale[2]; /* for the rows of each profile map, before 5.3 */
 };
 
 static int attach_one(struct sensors *s, size_t slot, struct bpf_program *program,
@@ -85,6 +88,7 @@ void flow_switch_off(struct sensors *s)
 		return;
 	s->flow->on_ns += clock_mono_ns() - s->flow->since_ns;
 	s->flow->since_ns = 0;
+	s->flow_partly = true;
 	for (size_t i = 0; i < CACHE_SITES; i++) {
 		bpf_link__destroy(s->flow->links[i]);
 		s->flow->links[i] = NULL;
@@ -129,6 +133,7 @@ static int flow_attach(struct sensors *s, struct err *err)
 	settings->bin_info = s->config.allocator->bin_info;
 	settings->small_classes = s->config.allocator->small_classes;
 	s->flow = xcalloc(1, sizeof(*s->flow));
+	s->flow->scaled_ns = clock_mono_ns();
 	return flow_switch_on(s, err);
 }
 
@@ -173,12 +178,23 @@ static void scale_side(struct sensors *s, struct flow_thread *thread,
 	thread->seen[side] = now->seen_bytes[side];
 }
 
+static void scale_time(struct flow *flow, int64_t now, int64_t on, uint32_t map)
+{
+	double stood = (double)(on - flow->scaled_on_ns), passed = (double)(now - flow->scaled_ns);
+
+	flow->time_scale[map] = stood > 0 && passed > stood ? passed / stood : 1;
+	flow->scaled_ns = now;
+	flow->scaled_on_ns = on;
+}
+
 void flow_scale_tick(struct sensors *s, uint32_t map)
 {
 	struct redmem_flow_thread now;
 	uint32_t tid, *previous = NULL;
 	int fd = s->flow ? bpf_map__fd(s->bpf->maps.flow_threads) : -1;
 
+	if (s->flow)
+		scale_time(s->flow, clock_mono_ns(), flow_on_ns(s), map);
 	while (fd >= 0 && !bpf_map_get_next_key(fd, previous, &tid)) {
 		struct flow_thread *thread = thread_of(s->flow, tid);
 
@@ -190,13 +206,18 @@ void flow_scale_tick(struct sensors *s, uint32_t map)
 		for (int side = 0; side < FLOW_SIDES; side++)
 			scale_side(s, thread, &now, side, map);
 	}
+	s->flow_partly = s->flow && !flow_is_on(s);
 }
 
-double flow_scale(struct sensors *s, const struct redmem_who *who, bool freed)
+double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
 {
+	const struct redmem_who *who = &key->who;
+	bool freed = key->event == EVENT_FREE;
 	uint32_t tid = who->state == WHO_THREAD ? who->tid : (uint32_t)s->config.pid;
 	const struct flow_thread *thread = s->flow ? thread_of(s->flow, tid) : NULL;
 
+	if (s->flow && !s->config.allocator->event_trigger)
+		return s->flow->time_scale[s->draining];
 	return thread ? thread->scale[s->draining][freed ? FLOW_FREE : FLOW_ALLOC] : 1;
 }
 

@@ -39,7 +39,7 @@ struct budget {
 	uint64_t flow_hits; /* at the last tick, as the next one */
 	int64_t flow_on_ns;
 	double duty; /* part of a tick the flow probe stands */
-	bool was_partly;
+	double flow_room; /* seconds of the tick its hits may take */
 	bool busy; /* the server has no CPU left */
 	double server_cpu; /* seconds */
 	double burst_purse, burst_price; /* saved for bursts; what one costs */
@@ -59,7 +59,7 @@ struct sensors {
 	int stats_fd; /* keeps the kernel's BPF run-time statistics on */
 
 	struct flow *flow; /* NULL = never on */
-	bool flow_partly; /* the probe stands only part of the time */
+	bool flow_partly; /* the probe did not stand all the time since the last tick */
 	uint32_t draining; /* the profile map that is being read */
 	int64_t drained_until_ns; /* when its last row was made, at the latest */
 	int64_t switched_ns; /* when programs began to write the other one */
@@ -111,7 +111,7 @@ int64_t flow_on_ns(const struct sensors *s);
  * was written since the last call. */
 void flow_scale_tick(struct sensors *s, uint32_t map);
 /* How many times its bytes a row of the map that is being drained stands for. */
-double flow_scale(struct sensors *s, const struct redmem_who *who, bool freed);
+double flow_scale(struct sensors *s, const struct redmem_profile_key *key);
 void flow_free(struct sensors *s);
 
 /* --- burst.c --- */

@@ -163,8 +163,8 @@ static void emit_row(struct sensors *s, const struct redmem_profile_key *key,
 	p->class_bytes = FACT_UNKNOWN;
 	if (key->event == EVENT_ALLOC_CLASS || key->event == EVENT_FREE_CLASS)
 		p->class_bytes = (int64_t)key->user_ip;
-	if (key->event == EVENT_ALLOC || key->event == EVENT_FREE)
-		p->events *= flow_scale(s, &key->who, key->event == EVENT_FREE);
+	if (key->event >= EVENT_ALLOC)
+		p->events *= flow_scale(s, key);
 	/* Scale for events whose start was not seen. */
 	if (value->timed)
 		p->seconds = value->ns / 1e9 * ((double)value->events / value->timed);
