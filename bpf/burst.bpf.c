@@ -89,8 +89,8 @@ static __always_inline void emit_call(u32 tid, struct open_call *call, u64 now)
 	if (record->call.who.state == WHO_LOOP && !who_is_on_duty(&record->call.who))
 		who_is_parsing(&record->call.who);
 	/* The loader wakes up for the last one only. */
-	bpf_ringbuf_submit(record, burst.calls >= burst.limit ? BPF_RB_FORCE_WAKEUP :
-								BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record,
+			   burst.calls >= burst.limit ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 SEC("uprobe.multi")

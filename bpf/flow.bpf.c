@@ -84,7 +84,7 @@ static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_
 }
 
 /* Remember where the thread counts, and what was seen of it. */
-static __always_inline void note_thread(u32 tid, u32 side, u64 counter, u64 bytes)
+static __always_inline void note_thread(u32 tid, u32 side, u64 counter, u64 last, u64 bytes)
 {
 	struct redmem_flow_thread *thread = bpf_map_lookup_elem(&flow_threads, &tid);
 
@@ -98,6 +98,8 @@ static __always_inline void note_thread(u32 tid, u32 side, u64 counter, u64 byte
 			return;
 		}
 	}
+	if (!thread->counter[side & 1])
+		thread->first[side & 1] = last;
 	thread->counter[side & 1] = counter;
 	__sync_fetch_and_add(&thread->seen_bytes[side & 1], bytes);
 }
@@ -118,7 +120,8 @@ int flow_event(struct pt_regs *ctx)
 	last = read_word(context.last_event);
 	if (!now || now <= last)
 		return 0;
-	note_thread(tid, context.is_alloc ? FLOW_ALLOC : FLOW_FREE, context.current, now - last);
+	note_thread(tid, context.is_alloc ? FLOW_ALLOC : FLOW_FREE, context.current, last,
+		    now - last);
 	charge(tid, context.is_alloc, now - last, 0);
 	return 0;
 }

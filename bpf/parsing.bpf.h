@@ -17,6 +17,9 @@
 #define ARGUMENTS_MAX  (1 << 20) /* of one command; the server's limit is 1024 * 1024 */
 #define NAME_BYTES_MAX 20
 
+/* The most arguments redmem's own client was seen with, of a command with two. */
+__u32 own_arguments SEC(".bss") __weak;
+
 struct stack_words {
 	u64 word[SAVED_REGISTERS + STACK_WORDS];
 };
@@ -45,9 +48,19 @@ __weak __noinline int try_parsing(u64 client, struct redmem_who *who)
 		return 0;
 	if (settings.at.cmd && read_word(client + settings.at.cmd))
 		return 0;
+	if (client == settings.own_client) {
+		if (argc > own_arguments)
+			own_arguments = argc;
+		who->state = WHO_OWN;
+		return 1;
+	}
+	/* How many are made: most compilers have the server count one before it is made
+	 * (c->argv[c->argc++] = createStringObject(...), networking.c). */
+	if (!settings.argument_first && argc)
+		argc--;
 	if (!argc) {
-		/* Between two commands, while argv is made: no other word of memory is
-		 * likely to have a command's address there. */
+		/* Between two commands, while argv and the name are made: no other word of
+		 * memory is likely to have a command's address there. */
 		who->command = last_command(client);
 		if (who->command)
 			who->state = WHO_AFTER;

@@ -55,6 +55,7 @@ struct redmem_settings {
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
 	struct redmem_range duty[DUTY_KINDS]; /* its function; zeros = not known */
 	struct redmem_range reset[2]; /* freeClientArgv(), resetClient() */
+	__u32 argument_first; /* the server counts an argument after it has made it */
 	/* jemalloc before 5.3, for flow: its table of size classes and what depends on it */
 	__u64 class_table; /* address of sz_index2size_tab */
 	__u64 bin_info; /* address of the variable tcache_bin_info */
@@ -160,6 +161,7 @@ enum redmem_flow_side { FLOW_ALLOC, FLOW_FREE, FLOW_SIDES };
 
 struct redmem_flow_thread {
 	__u64 counter[FLOW_SIDES]; /* its address in the target; 0 = not seen yet */
+	__u64 first[FLOW_SIDES]; /* its value before the first hit */
 	__u64 seen_bytes[FLOW_SIDES]; /* added up at the hits */
 };
 

@@ -31,10 +31,11 @@ const struct command commands[] = {
 		.doc = "Watch a server's allocator for some seconds: bytes allocated and freed by "
 		       "command, key prefix and thread, what grows, and how long calls of the "
 		       "allocator take.",
-		.examples = "Examples:\n"
-			    "  redmem alloc                    the only server on this host, 10 s\n"
-			    "  redmem alloc -d 60 --budget 5   longer, and more of the server's time\n"
-			    "  redmem alloc --json | jq '.growth.prefixes[0]'",
+		.examples =
+			"Examples:\n"
+			"  redmem alloc                    the only server on this host, 10 s\n"
+			"  redmem alloc -d 60 --budget 5   longer, and more of the server's time\n"
+			"  redmem alloc --json | jq '.growth.prefixes[0]'",
 		.takes = "twbro",
 		.sensors = "cpu fault rss vm life flow burst",
 		.run = cmd_alloc,

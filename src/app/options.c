@@ -239,9 +239,9 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 	size_t count = 0;
 
 	*o = (struct options){ .duration_seconds = NAN,
-				.threshold_ms = NAN,
-				.budget_percent = NAN,
-				.sensors = command->sensors };
+			       .threshold_ms = NAN,
+			       .budget_percent = NAN,
+			       .sensors = command->sensors };
 	if (password && *password)
 		o->password = xstrdup(password);
 	for (size_t i = 0; i < OPTION_COUNT; i++)

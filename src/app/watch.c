@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "app/arguments.h"
 #include "app/progress.h"
 #include "app/seen_keys.h"
 #include "app/server.h"
@@ -516,8 +517,8 @@ static int prepare(struct watch *w, struct err *err)
 		.page_bytes = sysconf(_SC_PAGESIZE),
 		.stall_threshold_seconds =
 			(isnan(o->threshold_ms) ? WATCH_THRESHOLD_MS : o->threshold_ms) / 1e3,
-		.budget_ratio = (isnan(o->budget_percent) ? WATCH_BUDGET_PERCENT :
-							    o->budget_percent) / 100,
+		.budget_ratio =
+			(isnan(o->budget_percent) ? WATCH_BUDGET_PERCENT : o->budget_percent) / 100,
 		.wanted = o->sensors,
 		.disabled = o->no_bpf,
 	};
@@ -559,6 +560,7 @@ int watch_run(const struct options *o, const struct fact_sink *sink, struct err 
 	if (ret)
 		goto out;
 	sensors_attach(w.sensors);
+	arguments_learn(w.sensors, &w.server);
 	/* t = 0 is when the sensors see. */
 	w.start_ns = clock_mono_ns();
 	w.setup_cpu_seconds = clock_cpu_ns() / 1e9;

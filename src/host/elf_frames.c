@@ -48,7 +48,8 @@ int elf_file_function_starts(struct elf_file *file, uint64_t **out, size_t *coun
 	    pread(elf_file_fd(file), &head, sizeof(head), (off_t)segment.p_offset) !=
 		    sizeof(head) ||
 	    !is_known(&head))
-		return err_set(err, -ENOTSUP, "elf: the file has no table of its functions' frames");
+		return err_set(err, -ENOTSUP,
+			       "elf: the file has no table of its functions' frames");
 	bytes = head.count * sizeof(*rows);
 	rows = xcalloc(head.count, sizeof(*rows));
 	if (pread(elf_file_fd(file), rows, bytes, (off_t)(segment.p_offset + sizeof(head))) !=

@@ -192,8 +192,7 @@ static void split_allocated(struct draft *d, const struct server_memory *s, int6
 	/* The server counts what it got, not what it asked for. */
 	rounding = smaller(known(rounding), dataset - lag);
 	set(d, LINE_ROUNDING, rounding, BASIS_SAMPLED);
-	set(d, LINE_DATASET, dataset - lag - rounding,
-	    lag || rounding ? BASIS_DERIVED : s->basis);
+	set(d, LINE_DATASET, dataset - lag - rounding, lag || rounding ? BASIS_DERIVED : s->basis);
 	set(d, LINE_OVERHEAD_OTHER, other, BASIS_DERIVED);
 	set(d, LINE_ALLOCATED_UNCOUNTED, uncounted + lag, BASIS_DERIVED);
 	set(d, LINE_ALLOCATED, allocated, s->basis);

@@ -169,7 +169,8 @@ struct alloc_top {
 struct alloc_tick {
 	double t_seconds; /* its end */
 	double alloc_bytes, free_bytes;
-	struct alloc_top commands[ALLOC_TOP], prefixes[ALLOC_TOP]; /* by alloc_bytes; then no name */
+	/* by alloc_bytes, falling; those behind the last have no name */
+	struct alloc_top commands[ALLOC_TOP], prefixes[ALLOC_TOP];
 };
 
 /* A size class: what came into and left threads' caches, and what bursts saw of it. */

@@ -229,7 +229,8 @@ static void make_threads(struct model *m, struct profile *profile)
 
 		row->thread = keep_string(m->priv->keep, slot->name);
 		row->charge = slot->charge;
-		charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"), no_flow(m));
+		charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"),
+			       no_flow(m));
 	}
 }
 

@@ -29,9 +29,8 @@ int64_t rounding_bytes(const struct model *m)
 		if (!seen)
 			continue;
 		met += live;
-		wasted += live * (1 - (double)seen->requested_bytes /
-					      ((double)seen->calls_total *
-					       (double)class->size_bytes));
+		wasted += live * (1 - (double)seen->requested_bytes / ((double)seen->calls_total *
+								       (double)class->size_bytes));
 	}
 	return met > 0 ? (int64_t)(wasted / met * all) : FACT_UNKNOWN;
 }

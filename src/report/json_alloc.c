@@ -113,9 +113,9 @@ static json_t *alloc_classes(const struct model *m)
 		put(o, "cache_out_bytes", value_count(class->free_bytes));
 		put(o, "calls_total", value_int(class->calls_total));
 		put(o, "requested_bytes_mean",
-		    value_real(class->calls_total ? (double)class->requested_bytes /
-							    (double)class->calls_total :
-						    NAN));
+		    value_real(class->calls_total ?
+				       (double)class->requested_bytes / (double)class->calls_total :
+				       NAN));
 		put(o, "rounding_ratio",
 		    value_real(taken > 0 ? 1 - (double)class->requested_bytes / taken : NAN));
 		put_last(rows, o);
@@ -234,8 +234,7 @@ void report_alloc_json(struct buf *out, const struct model *m)
 	put(document, "sensors", json_sensors(m));
 	put(document, "totals", alloc_totals(m));
 	put(document, "commands", alloc_commands(m));
-	put(document, "prefixes",
-	    alloc_prefixes(m, m->alloc.prefixes, m->alloc.prefixes_count));
+	put(document, "prefixes", alloc_prefixes(m, m->alloc.prefixes, m->alloc.prefixes_count));
 	put(document, "threads", alloc_threads(m));
 	put(document, "size_classes", alloc_classes(m));
 	put(document, "growth", alloc_growth(m));

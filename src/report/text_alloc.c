@@ -44,10 +44,10 @@ static void head_top(struct text *t, const char *head, size_t shown, size_t coun
 }
 
 /* Allocated, freed and the difference. */
-#define COLUMNS_MOVED                                       \
-	{ "allocated", true }, { "freed", true },           \
-	{                                                   \
-		"net", true                                 \
+#define COLUMNS_MOVED                             \
+	{ "allocated", true }, { "freed", true }, \
+	{                                         \
+		"net", true                       \
 	}
 
 static void cells_moved(struct text *t, struct table *table, const struct charge *c)
@@ -78,7 +78,10 @@ static void basis_note(struct buf *note, const struct alloc *a)
 static void write_commands(struct text *t, size_t top)
 {
 	static const struct table_column columns[] = {
-		{ "command", false }, COLUMNS_MOVED, { "a call", true }, { "in allocator", true },
+		{ "command", false },
+		COLUMNS_MOVED,
+		{ "a call", true },
+		{ "in allocator", true },
 	};
 	size_t shown = shown_of(t, t->m->alloc.commands_count, top);
 	struct table *table;
@@ -93,10 +96,10 @@ static void write_commands(struct text *t, size_t top)
 		text_command(table_cell(table), row->command);
 		cells_moved(t, table, &row->charge);
 		cell_bytes(table, row->charge.alloc_bytes / calls);
-		text_percent(table_cell(table), row->charge.cpu_seconds > 0 ?
-							row->charge.allocator_seconds /
-								row->charge.cpu_seconds :
-							NAN);
+		text_percent(table_cell(table),
+			     row->charge.cpu_seconds > 0 ?
+				     row->charge.allocator_seconds / row->charge.cpu_seconds :
+				     NAN);
 	}
 	table_write(table, t);
 }
@@ -238,8 +241,8 @@ static void latency_note(struct buf *note, const struct alloc *a)
 static void write_latency(struct text *t)
 {
 	static const struct table_column columns[] = {
-		{ "command", false }, { "calls seen", true }, { "p50", true },
-		{ "p99", true },      { "max", true },	      { "time fast", true },
+		{ "command", false }, { "calls seen", true },	{ "p50", true },
+		{ "p99", true },      { "max", true },		{ "time fast", true },
 		{ "slow", true },     { "with a fault", true },
 	};
 	const struct model *m = t->m;
@@ -278,9 +281,9 @@ static void write_classes(struct text *t)
 	table = table_new(columns, 6);
 	for (size_t i = 0; i < a->classes_count; i++) {
 		const struct alloc_class *class = &a->classes[i];
-		double mean = class->calls_total ? (double)class->requested_bytes /
-							   (double)class->calls_total :
-						   NAN;
+		double mean = class->calls_total ?
+				      (double)class->requested_bytes / (double)class->calls_total :
+				      NAN;
 
 		table_bytes(table, class->size_bytes);
 		per_second(table_cell(table), class->alloc_bytes, t->m->duration_seconds);

@@ -15,17 +15,17 @@
 #include "host/proc.h"
 
 /* Parts of the budget. What the flow probe does not use goes to bursts. */
-#define BURST_PART	     0.4
-#define FAULT_PART	     0.25
-#define FAULT_SECONDS	     1.25e-6 /* a minor fault looked at, way in and out included */
-#define FAULTS_MAX	     20000
-#define DUTY_MIN	     0.02
-#define BURST_CALLS_MAX	     400
-#define BURST_CALLS_MIN	     40
+#define BURST_PART	0.4
+#define FAULT_PART	0.25
+#define FAULT_SECONDS	1.25e-6 /* a minor fault looked at, way in and out included */
+#define FAULTS_MAX	20000
+#define DUTY_MIN	0.02
+#define BURST_CALLS_MAX 400
+#define BURST_CALLS_MIN 40
 /* Of what the server could do in a burst at most this much is lost to it (per second). */
-#define BURST_PAUSE_SECONDS  0.006
-#define BUSY_RATIO	     0.9 /* of a core: the server has no time to give away */
-#define UNLIMITED_RATIO	     1.0
+#define BURST_PAUSE_SECONDS 0.006
+#define BUSY_RATIO	    0.9 /* of a core: the server has no time to give away */
+#define UNLIMITED_RATIO	    1.0
 
 static double known(double value)
 {
@@ -55,7 +55,7 @@ void budget_start(struct sensors *s)
 	struct proc_stat stat;
 
 	memset(&s->budget, 0, sizeof(s->budget));
-	s->budget.start_ns = s->budget.tick_ns = clock_mono_ns();
+	s->budget.start_ns = s->budget.tick_ns = s->budget.purse_ns = clock_mono_ns();
 	s->budget.base_seconds = spent(s);
 	s->budget.duty = 1;
 	s->budget.flow_room = s->config.budget_ratio;
@@ -152,10 +152,6 @@ void budget_tick(struct sensors *s, const struct fact_sink *sink)
 	s->budget.duty = next_duty(s, allowance, others_seconds(s, bpf) / seconds);
 	s->budget.bpf_seconds = bpf;
 	s->budget.tick_ns = now;
-	/* The next burst when it is paid for. */
-	s->budget.burst_purse = fmin(s->budget.burst_purse + ratio * BURST_PART * seconds *
-								   (s->budget.busy ? 0.5 : 1),
-				     3 * BURST_PAUSE_SECONDS);
 	emit(s, elapsed, sink);
 }
 
@@ -168,12 +164,25 @@ static uint64_t burst_calls(const struct sensors *s)
 	return (uint64_t)fmax(fmin(calls, BURST_CALLS_MAX), BURST_CALLS_MIN);
 }
 
+/* Bursts have a purse: they come when they are paid for. */
+static void fill_purse(struct sensors *s)
+{
+	int64_t now = clock_mono_ns();
+	double seconds = (double)(now - s->budget.purse_ns) / 1e9;
+
+	s->budget.purse_ns = now;
+	s->budget.burst_purse +=
+		s->config.budget_ratio * BURST_PART * seconds * (s->budget.busy ? 0.5 : 1);
+	s->budget.burst_purse = fmin(s->budget.burst_purse, 3 * BURST_PAUSE_SECONDS);
+}
+
 static void run_burst(struct sensors *s, const struct fact_sink *sink)
 {
-	double price = s->budget.burst_price > 0 ? s->budget.burst_price :
-						   (double)burst_calls(s) *
-							   known(s->probe_cost.pair_trap_seconds);
+	double price = s->budget.burst_price > 0 ?
+			       s->budget.burst_price :
+			       (double)burst_calls(s) * known(s->probe_cost.pair_trap_seconds);
 
+	fill_purse(s);
 	if (!sensor_on(s, "burst") || s->budget.burst_purse < price)
 		return;
 	price = burst_run(s, burst_calls(s), sink);
@@ -213,6 +222,7 @@ static void switch_flow(struct sensors *s)
 	if (may == flow_is_on(s))
 		return;
 	budget_pause(s, 1);
+	s->flow_partly = true;
 	if (!may)
 		flow_switch_off(s);
 	else if (flow_switch_on(s, NULL))

@@ -34,8 +34,8 @@ int burst_probes_on(struct sensors *s, struct burst_probes *probes, pid_t pid, c
 	LIBBPF_OPTS(bpf_uprobe_multi_opts, ret, .offsets = offsets, .cnt = count, .retprobe = true);
 
 	/* The return probe first: alone it looks at nothing. */
-	probes->ret = bpf_program__attach_uprobe_multi(s->bpf->progs.burst_return, pid, file, NULL,
-						       &ret);
+	probes->ret =
+		bpf_program__attach_uprobe_multi(s->bpf->progs.burst_return, pid, file, NULL, &ret);
 	if (!probes->ret)
 		return -errno;
 	probes->entry = bpf_program__attach_uprobe_multi(s->bpf->progs.burst_entry, pid, file, NULL,
@@ -218,12 +218,12 @@ void burst_call(struct sensors *s, const struct redmem_record *record)
 	call->inner = names.inner;
 	call->key = names.key;
 	call->requested_bytes = sized ? (int64_t)record->call.requested : FACT_UNKNOWN;
-	call->class_bytes = sized ? class_of(&s->config.allocator->classes,
-					     record->call.requested) :
-				    FACT_UNKNOWN;
+	call->class_bytes =
+		sized ? class_of(&s->config.allocator->classes, record->call.requested) :
+			FACT_UNKNOWN;
 	/* Quicker than the probe's usual cost: no time to speak of. */
 	call->seconds = fmax(seconds, 0);
-	call->path = record->call.faults ? "fault" :
+	call->path = record->call.faults					     ? "fault" :
 		     call->seconds > SLOW_SECONDS + s->probe_cost.pair_error_seconds ? "slow" :
 										       "fast";
 	fact_emit(s->sink, &fact);

@@ -21,6 +21,9 @@
 #include "host/memory.h"
 #include "target/allocator.h"
 
+/* A thread tells of its bytes in steps of this many (jemalloc, opt.tcache_gc_incr_bytes). */
+#define STEP_BYTES 65536
+
 struct flow_thread {
 	uint32_t tid;
 	uint64_t counter[FLOW_SIDES]; /* its value at the last tick */
@@ -73,9 +76,10 @@ int flow_switch_on(struct sensors *s, struct err *err)
 
 	if (s->flow->since_ns)
 		return 0;
-	ret = s->config.allocator->event_trigger ? attach_one(s, 0, s->bpf->progs.flow_event,
-						       s->config.allocator->event_trigger, err) :
-					    attach_cache(s, err);
+	ret = s->config.allocator->event_trigger ?
+		      attach_one(s, 0, s->bpf->progs.flow_event, s->config.allocator->event_trigger,
+				 err) :
+		      attach_cache(s, err);
 	s->flow->since_ns = clock_mono_ns();
 	if (ret)
 		flow_switch_off(s);
@@ -88,7 +92,6 @@ void flow_switch_off(struct sensors *s)
 		return;
 	s->flow->on_ns += clock_mono_ns() - s->flow->since_ns;
 	s->flow->since_ns = 0;
-	s->flow_partly = true;
 	for (size_t i = 0; i < CACHE_SITES; i++) {
 		bpf_link__destroy(s->flow->links[i]);
 		s->flow->links[i] = NULL;
@@ -162,20 +165,27 @@ static void scale_side(struct sensors *s, struct flow_thread *thread,
 		       const struct redmem_flow_thread *now, int side, uint32_t map)
 {
 	uint64_t counter = 0, moved, seen = now->seen_bytes[side] - thread->seen[side];
-	bool known = now->counter[side] && !memory_read(s->config.pid, now->counter[side],
-							&counter, sizeof(counter));
+	bool known = now->counter[side] &&
+		     !memory_read(s->config.pid, now->counter[side], &counter, sizeof(counter));
 
 	thread->scale[map][side] = 1;
 	if (!known)
 		return;
-	moved = counter - thread->counter[side];
+	moved = counter - (thread->counter[side] ? thread->counter[side] : now->first[side]);
 	/* Bytes with no hit to go with wait for the next one. */
-	if (thread->counter[side] && !seen)
+	if (!seen)
 		return;
-	if (thread->counter[side] && moved > seen && s->flow_partly)
+	if (moved > seen && s->flow_partly)
 		thread->scale[map][side] = (double)moved / (double)seen;
 	thread->counter[side] = counter;
 	thread->seen[side] = now->seen_bytes[side];
+}
+
+static void scale_none(struct flow *flow, int64_t now, int64_t on, uint32_t map)
+{
+	flow->time_scale[map] = 1;
+	flow->scaled_ns = now;
+	flow->scaled_on_ns = on;
 }
 
 static void scale_time(struct flow *flow, int64_t now, int64_t on, uint32_t map)
@@ -193,8 +203,11 @@ void flow_scale_tick(struct sensors *s, uint32_t map)
 	uint32_t tid, *previous = NULL;
 	int fd = s->flow ? bpf_map__fd(s->bpf->maps.flow_threads) : -1;
 
-	if (s->flow)
-		scale_time(s->flow, clock_mono_ns(), flow_on_ns(s), map);
+	if (s->flow && s->flow_partly)
+		scale_time(s->flow, s->detach_ns ? s->detach_ns : clock_mono_ns(), flow_on_ns(s),
+			   map);
+	else if (s->flow)
+		scale_none(s->flow, clock_mono_ns(), flow_on_ns(s), map);
 	while (fd >= 0 && !bpf_map_get_next_key(fd, previous, &tid)) {
 		struct flow_thread *thread = thread_of(s->flow, tid);
 
@@ -219,6 +232,35 @@ double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
 	if (s->flow && !s->config.allocator->event_trigger)
 		return s->flow->time_scale[s->draining];
 	return thread ? thread->scale[s->draining][freed ? FLOW_FREE : FLOW_ALLOC] : 1;
+}
+
+/* What was moved at the very end, when the probe did not stand and no later hit says by
+ * whom: no more than a number, but the totals stay exact. */
+void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
+{
+	struct fact fact = { .kind = FACT_PROFILE };
+	struct fact_profile *p = &fact.profile;
+	struct redmem_flow_thread now;
+	struct flow_thread *thread = s->flow ? thread_of(s->flow, s->config.pid) : NULL;
+	uint64_t counter;
+
+	if (!thread ||
+	    bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads), &thread->tid, &now))
+		return;
+	p->thread = p->inner = p->leaf = p->symbol = "";
+	p->command = "(unseen)";
+	p->seconds = NAN;
+	p->t_seconds = sensor_seconds(s, s->detach_ns);
+	p->class_bytes = FACT_UNKNOWN;
+	for (int side = 0; side < FLOW_SIDES; side++) {
+		if (!thread->counter[side] ||
+		    memory_read(s->config.pid, now.counter[side], &counter, sizeof(counter)))
+			continue;
+		p->event = side == FLOW_ALLOC ? "alloc" : "free";
+		p->events = (double)(counter - thread->counter[side]);
+		if (p->events >= STEP_BYTES)
+			fact_emit(sink, &fact);
+	}
 }
 
 static void flow_detach(struct sensors *s)

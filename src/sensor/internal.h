@@ -42,6 +42,7 @@ struct budget {
 	double flow_room; /* seconds of the tick its hits may take */
 	bool busy; /* the server has no CPU left */
 	double server_cpu; /* seconds */
+	int64_t purse_ns; /* filled up to then */
 	double burst_purse, burst_price; /* saved for bursts; what one costs */
 	int64_t bursts;
 };
@@ -112,6 +113,7 @@ int64_t flow_on_ns(const struct sensors *s);
 void flow_scale_tick(struct sensors *s, uint32_t map);
 /* How many times its bytes a row of the map that is being drained stands for. */
 double flow_scale(struct sensors *s, const struct redmem_profile_key *key);
+void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink);
 void flow_free(struct sensors *s);
 
 /* --- burst.c --- */

@@ -100,8 +100,8 @@ static void *spin(void *ctx)
 	int64_t last = clock_mono_ns();
 
 	while (!spinner->stop) {
-		int64_t now = clock_mono_ns(), from = __atomic_load_n(&spinner->from_ns,
-								      __ATOMIC_RELAXED);
+		int64_t now = clock_mono_ns(),
+			from = __atomic_load_n(&spinner->from_ns, __ATOMIC_RELAXED);
 
 		if (from && last >= from && now - last > GAP_NS && now - last > spinner->longest_ns)
 			spinner->longest_ns = now - last;

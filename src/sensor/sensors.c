@@ -22,7 +22,7 @@
 
 static const struct sensor *const table[SENSOR_COUNT] = {
 	&sensor_cpu, &sensor_fault,   &sensor_loop, &sensor_offcpu, &sensor_rss,
-	&sensor_vm,  &sensor_reclaim, &sensor_life, &sensor_flow, &sensor_burst,
+	&sensor_vm,  &sensor_reclaim, &sensor_life, &sensor_flow,   &sensor_burst,
 };
 
 static const char *const drop_names[DROP_KINDS] = {
@@ -180,6 +180,11 @@ void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
 	__atomic_store_n(&settings->attribution, 1, __ATOMIC_RELEASE);
 }
 
+unsigned int sensors_own_arguments(const struct sensors *s)
+{
+	return s->bpf && sensor_on(s, "flow") ? s->bpf->bss->own_arguments : 0;
+}
+
 int sensors_key_rules_fd(const struct sensors *s)
 {
 	return s->bpf ? bpf_map__fd(s->bpf->maps.key_rules) : -1;
@@ -315,6 +320,7 @@ void sensors_finish(struct sensors *s, const struct fact_sink *sink)
 	sensors_poll(s, sink);
 	if (s->bpf)
 		drain_profile(s, sink, true);
+	flow_emit_unseen(s, sink);
 	emit_totals(s, sink);
 }
 

@@ -42,9 +42,9 @@ static void find_entries(struct allocator *a, const struct image *image)
 	static const struct {
 		const char *symbol, *function;
 	} known[] = {
-		{ "malloc", "malloc" },	  { "calloc", "calloc" },   { "realloc", "realloc" },
-		{ "free", "free" },	  { "mallocx", "malloc" },  { "rallocx", "realloc" },
-		{ "dallocx", "free" },	  { "sdallocx", "free" },
+		{ "malloc", "malloc" }, { "calloc", "calloc" },	 { "realloc", "realloc" },
+		{ "free", "free" },	{ "mallocx", "malloc" }, { "rallocx", "realloc" },
+		{ "dallocx", "free" },	{ "sdallocx", "free" },
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -200,8 +200,7 @@ void allocator_find(struct allocator *a, const struct image *image)
 			 why.code ? why.text : "the allocator's library was not found");
 		return;
 	}
-	snprintf(a->file, sizeof(a->file), "/proc/self/fd/%d",
-		 elf_file_fd(code_file(a, image)));
+	snprintf(a->file, sizeof(a->file), "/proc/self/fd/%d", elf_file_fd(code_file(a, image)));
 	find_entries(a, image);
 	if (image->allocator != ALLOCATOR_JEMALLOC)
 		snprintf(a->reason, sizeof(a->reason),

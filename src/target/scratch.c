@@ -24,7 +24,7 @@
 #include "target/scratch_arch.h"
 #include "target/scratch_internal.h"
 
-#define NOBODY	    65534
+#define NOBODY 65534
 /* jemalloc counts on in steps of this many bytes: opt.tcache_gc_incr_bytes, 64 KiB. The
  * experiment allows for one step not yet told at either end. */
 #define STEP_BYTES  65536
@@ -152,9 +152,8 @@ static int start_child(struct experiment *e, struct err *err)
 		return err_set(err, -ENOTSUP, "scratch: a child with the library does not start");
 	snprintf(path, sizeof(path), "/proc/%d/mem", e->pid);
 	e->memory_fd = open(path, O_RDWR | O_CLOEXEC);
-	return e->memory_fd < 0 ?
-		       err_set(err, -errno, "scratch: %s: %s", path, strerror(errno)) :
-		       0;
+	return e->memory_fd < 0 ? err_set(err, -errno, "scratch: %s: %s", path, strerror(errno)) :
+				  0;
 }
 
 /* --- breakpoints ------------------------------------------------------------------- */

@@ -13,8 +13,8 @@
 
 #define DIRECTORY "/var/cache/redmem"
 /* Changes with the meaning of what is kept. */
-#define HEAD	  "redmem.allocator/1"
-#define ID_MAX	  64
+#define HEAD   "redmem.allocator/1"
+#define ID_MAX 64
 
 void scratch_cache_id(struct buf *out, struct elf_file *file, const char *before,
 		      const char *between, const char *after)

@@ -12,6 +12,7 @@ command=alloc
 jemalloc_bytes()
 {
 	redis_cli memory malloc-stats | awk '
+		/^bins:/ && bins++ { exit } # the first table is that of all arenas
 		/^(bins|large):/ {
 			kind = $1
 			for (column = 1; column < NF && $column != "nrequests";)
@@ -67,18 +68,21 @@ kinds_load()
 	}'
 }
 
-# growth_load NUMBER BYTES [CHURNING]: a new key of grow: and an old one of each of
-# CHURNING (4) others, over and over.
+# growth_load NUMBER BYTES [CHURNING]: new keys of grow:, and as many times old keys of each
+# of CHURNING (4) others, in random order: jemalloc tells of bytes in steps of 64 KiB, and
+# a pattern of a fixed length would meet them at the same place again and again.
 growth_load()
 {
 	awk -v number="$1" -v bytes="$2" -v churning="${3:-4}" "$resp"'
 	BEGIN {
 		srand(3)
 		value = sprintf("%0*d", bytes, 7)
-		for (i = 0; i < number; i++) {
-			resp("SET", "grow:" i, value)
-			for (p = 1; p <= churning; p++)
+		for (i = 0; i < number;) {
+			p = int(rand() * (churning + 1))
+			if (p)
 				resp("SET", "churn" substr("abcd", p, 1) ":" int(rand() * 2000), value)
+			else
+				resp("SET", "grow:" i++, value)
 		}
 	}'
 }

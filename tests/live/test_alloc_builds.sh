@@ -25,6 +25,16 @@ watch_growth()
 	truth=$(($(used_memory) - before))
 }
 
+# Once more, longer and with bursts.
+watch_calls()
+{
+	watch_start -s "$socket" --budget 20
+	for _ in 1 2 3 4; do
+		send "$work/load"
+	done
+	watch_end
+}
+
 grown() # prints nothing when the growth is right
 {
 	query '.growth.prefixes[0] // {} |
@@ -40,6 +50,11 @@ check_flow() # NAME
 		'.sensors[] | select(.id == "burst") | .state == "on"'
 	check "$1-growth" "$(grown)" [ -z "$(grown)" ]
 	check "$1-set" "$(query '.commands')" holds '.commands[0].command == "set"'
+}
+
+check_calls() # NAME
+{
+	watch_calls
 	check "$1-classes" "$(query '.size_classes')" holds \
 		'[.size_classes[] | select(.calls_total > 0)] | length > 3'
 }
@@ -48,6 +63,7 @@ server=valkey-server
 server_start
 watch_growth
 check_flow valkey
+check_calls valkey
 kill_process "$pid"
 
 # Values of 1,000 bytes are taken from caches of one class, and the server keeps them.
@@ -66,6 +82,7 @@ if [ -n "${UPSTREAM:-}" ] && upstream=$UPSTREAM || upstream_build; then
 	if redis_cli info memory | grep -q 'mem_allocator:jemalloc-5\.[012]'; then
 		check upstream-class "$(query '.size_classes')" class_is_filled
 	fi
+	check_calls upstream
 	kill_process "$pid"
 else
 	skip upstream "no source package with jemalloc: $(tail -n 1 "$work/upstream.log")"

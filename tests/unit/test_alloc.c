@@ -119,8 +119,7 @@ static void test_peak(void **state)
 
 	for (int t = 1; t <= 3; t++) {
 		take_tick(m, t);
-		take_info(m, t, "tick",
-			  t == 2 ? "used_memory:9000\r\n" : "used_memory:1000\r\n");
+		take_info(m, t, "tick", t == 2 ? "used_memory:9000\r\n" : "used_memory:1000\r\n");
 	}
 	take_bytes(m, 1.01, "alloc", "get", NULL, 900);
 	take_bytes(m, 2.01, "alloc", "set", "a:1", 500);
