@@ -148,6 +148,21 @@ static __always_inline u32 key_index(struct redmem_who *who, u64 cmd, u64 argv, 
 	return index < argc ? index : 0;
 }
 
+static __always_inline bool is_lower(u8 c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+/* The command a client ran before; 0 when there is none. In client lastcmd follows cmd,
+ * and a command begins with its name (server.h, all versions so far). */
+static __always_inline u64 last_command(u64 client)
+{
+	u64 last = settings.at.cmd ? read_word(client + settings.at.cmd + 8) : 0;
+	u64 name = last && !(last & 7) ? read_word(last) : 0, text = name ? read_word(name) : 0;
+
+	return is_lower(text) && is_lower(text >> 8) ? last : 0;
+}
+
 /* Name and first key of what a client runs. False when it cannot be read. */
 static __always_inline bool read_client(u64 client, u64 *command, struct redmem_who *who, u64 *argv)
 {
@@ -163,6 +178,8 @@ static __always_inline bool read_client(u64 client, u64 *command, struct redmem_
 		*command = read_word(client + settings.at.cmd);
 	if (!argc || !*argv) {
 		*argv = 0;
+		if (!*command)
+			*command = last_command(client);
 		who->state = WHO_AFTER;
 		return true;
 	}

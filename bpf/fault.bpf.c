@@ -21,6 +21,7 @@ static __always_inline int fault_begin(u64 address, u64 error)
 	state->fault_ns = bpf_ktime_get_ns();
 	state->fault_address = address;
 	state->fault_error = error;
+	state->faults++;
 	if (FAULT_COW(error))
 		total_add(TOTAL_COW_FAULTS, 1);
 	return 0;

@@ -5,7 +5,8 @@
  * is then a local variable of readQueryFromClient(), processInputBuffer() and
  * processMultibulkBuffer(): in a register they must keep, or near the top of the
  * stack. A word is taken for it only when it looks like one in every way: no command
- * yet, some arguments, the first of them a string object with a command's name.
+ * yet, some arguments, the first of them a string object with a command's name; or
+ * none, and a last command.
  */
 #pragma once
 
@@ -16,6 +17,9 @@
 #define ARGUMENTS_MAX  (1 << 20) /* of one command; the server's limit is 1024 * 1024 */
 #define NAME_BYTES_MAX 20
 
+/* The most arguments redmem's own client was seen with, of a command with two. */
+__u32 own_arguments SEC(".bss") __weak;
+
 struct stack_words {
 	u64 word[SAVED_REGISTERS + STACK_WORDS];
 };
@@ -25,7 +29,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct stack_words);
-} stack_words SEC(".maps");
+} stack_words SEC(".maps") __weak;
 
 static __always_inline bool is_heap_pointer(u64 word)
 {
@@ -33,17 +37,35 @@ static __always_inline bool is_heap_pointer(u64 word)
 }
 
 /* Fill @who when @client is one whose arguments are being read; 1 when it is. */
-__noinline int try_parsing(u64 client, struct redmem_who *who)
+__weak __noinline int try_parsing(u64 client, struct redmem_who *who)
 {
 	u64 argv, text, name = 0;
 	u32 argc = 0, len;
 
 	if (!who || !is_heap_pointer(client) ||
 	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + settings.at.argc)) ||
-	    !argc || argc > ARGUMENTS_MAX)
+	    argc > ARGUMENTS_MAX)
 		return 0;
 	if (settings.at.cmd && read_word(client + settings.at.cmd))
 		return 0;
+	if (client == settings.own_client) {
+		if (argc > own_arguments)
+			own_arguments = argc;
+		who->state = WHO_OWN;
+		return 1;
+	}
+	/* How many are made: most compilers have the server count one before it is made
+	 * (c->argv[c->argc++] = createStringObject(...), networking.c). */
+	if (!settings.argument_first && argc)
+		argc--;
+	if (!argc) {
+		/* Between two commands, while argv and the name are made: no other word of
+		 * memory is likely to have a command's address there. */
+		who->command = last_command(client);
+		if (who->command)
+			who->state = WHO_AFTER;
+		return who->command != 0;
+	}
 	argv = read_word(client + settings.at.argv);
 	if (!is_heap_pointer(argv))
 		return 0;

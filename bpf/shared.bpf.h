@@ -34,6 +34,7 @@ struct thread_state {
 	u64 fault_ns; /* start of the last page fault */
 	u64 fault_address;
 	u64 fault_error;
+	u64 faults; /* begun so far */
 	u64 reclaim_ns; /* 0 = not in direct reclaim */
 	u64 compaction_ns;
 	u64 out_ns; /* left the CPU at; 0 = settled */
@@ -107,7 +108,7 @@ static __always_inline struct thread_state *thread_get(u32 tid)
 	return state;
 }
 
-static __always_inline void profile_add_to(void *map, const struct redmem_profile_key *key,
+static __always_inline bool profile_add_to(void *map, const struct redmem_profile_key *key,
 					   u64 events, u64 ns, bool timed)
 {
 	struct redmem_profile_value *value = bpf_map_lookup_elem(map, key);
@@ -119,7 +120,7 @@ static __always_inline void profile_add_to(void *map, const struct redmem_profil
 		value = bpf_map_lookup_elem(map, key);
 		if (!value) {
 			drop(DROP_PROFILE_FULL);
-			return;
+			return false;
 		}
 	}
 	__sync_fetch_and_add(&value->samples, 1);
@@ -128,17 +129,18 @@ static __always_inline void profile_add_to(void *map, const struct redmem_profil
 		__sync_fetch_and_add(&value->ns, ns);
 		__sync_fetch_and_add(&value->timed, events);
 	}
+	return true;
 }
 
-/* Charge @events events that took @ns together to @key. */
-static __always_inline void profile_add(const struct redmem_profile_key *key, u64 events, u64 ns,
+/* Charge @events events that took @ns together to @key. False, and counted, when there
+ * is no room for another row. */
+static __always_inline bool profile_add(const struct redmem_profile_key *key, u64 events, u64 ns,
 					bool timed)
 {
-	if (profile_active)
-		profile_add_to(&profile_1, key, events, ns, timed);
-	else
-		profile_add_to(&profile_0, key, events, ns, timed);
 	total_add(TOTAL_EVENTS, 1);
+	if (profile_active)
+		return profile_add_to(&profile_1, key, events, ns, timed);
+	return profile_add_to(&profile_0, key, events, ns, timed);
 }
 
 /* A record in the ring, or NULL (counted). */

@@ -35,6 +35,10 @@ struct redmem_range {
 	__u64 start, end;
 };
 
+/* Work of the event loop that has no client; recognised by return addresses on the
+ * stack that lie in a function of the server. */
+enum redmem_duty { DUTY_EXPIRY, DUTY_EVICTION, DUTY_DEFRAG, DUTY_KINDS };
+
 struct redmem_settings {
 	__u32 tgid; /* the server, as seen from our pid namespace */
 	__u32 attribution; /* offsets are valid */
@@ -49,6 +53,13 @@ struct redmem_settings {
 	__u32 file_ranges;
 	__u32 allocator_ranges;
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
+	struct redmem_range duty[DUTY_KINDS]; /* its function; zeros = not known */
+	struct redmem_range reset[2]; /* freeClientArgv(), resetClient() */
+	__u32 argument_first; /* the server counts an argument after it has made it */
+	/* jemalloc before 5.3, for flow: its table of size classes and what depends on it */
+	__u64 class_table; /* address of sz_index2size_tab */
+	__u64 bin_info; /* address of the variable tcache_bin_info */
+	__u32 small_classes; /* classes served from slabs */
 };
 
 /* --- who was running ---------------------------------------------------- */
@@ -63,6 +74,7 @@ enum redmem_who_state {
 	WHO_THREAD, /* another thread; key is its name */
 	WHO_PARSING, /* main thread reads a command's arguments; command as in WHO_TEXT */
 	WHO_OWN, /* redmem's own connection */
+	WHO_DUTY, /* command is an enum redmem_duty */
 };
 
 /* Was the place of the key known when it was read? If not, argv[1] was taken. */
@@ -100,12 +112,16 @@ enum redmem_event {
 	EVENT_SLEEP,
 	EVENT_RECLAIM,
 	EVENT_COMPACTION,
+	EVENT_ALLOC, /* events are bytes, as for the next three */
+	EVENT_FREE,
+	EVENT_ALLOC_CLASS, /* user_ip is the size class */
+	EVENT_FREE_CLASS,
 	EVENT_KINDS
 };
 
 struct redmem_profile_key {
 	struct redmem_who who;
-	__u64 user_ip; /* EVENT_CPU: where user code was; waits: system call number */
+	__u64 user_ip; /* EVENT_CPU: where user code was; waits: system call; ..._CLASS: bytes */
 	__u64 kernel_ip; /* EVENT_CPU: 0 = was in user mode */
 	__u32 event;
 	__u32 unused;
@@ -125,6 +141,7 @@ enum redmem_total {
 	TOTAL_COLLAPSES, /* khugepaged in the target's memory */
 	TOTAL_RECLAIMS,
 	TOTAL_SLEEP_NS, /* main thread waiting for events */
+	TOTAL_FLOW_HITS, /* uprobe hits of the flow sensor, also those of no use */
 	TOTAL_EVENTS, /* programs that did their work */
 	TOTAL_KINDS
 };
@@ -139,6 +156,15 @@ enum redmem_drop {
 	DROP_KINDS
 };
 
+/* A thread's own counters of bytes, as jemalloc 5.3 keeps them (flow sensor). */
+enum redmem_flow_side { FLOW_ALLOC, FLOW_FREE, FLOW_SIDES };
+
+struct redmem_flow_thread {
+	__u64 counter[FLOW_SIDES]; /* its address in the target; 0 = not seen yet */
+	__u64 first[FLOW_SIDES]; /* its value before the first hit */
+	__u64 seen_bytes[FLOW_SIDES]; /* added up at the hits */
+};
+
 /* --- rare records (ring buffer) ----------------------------------------- */
 
 enum redmem_record_kind {
@@ -148,6 +174,23 @@ enum redmem_record_kind {
 	RECORD_FORK,
 	RECORD_EXEC,
 	RECORD_EXIT,
+	RECORD_CALL, /* of the allocator, in a burst */
+};
+
+enum redmem_call_function { CALL_MALLOC, CALL_CALLOC, CALL_REALLOC, CALL_FREE, CALL_FUNCTIONS };
+
+#define REDMEM_BURST_COSTS 1024 /* a power of two */
+
+/* The burst under way. */
+struct redmem_burst {
+	/* written by the loader */
+	__u32 open; /* both probes stand: look */
+	__u32 measuring; /* the probes' own cost: keep only times, in cost_ns */
+	__u64 limit; /* calls to look at */
+	/* written by the programs */
+	__u64 calls;
+	__u64 hits; /* of both probes, also those of no use */
+	__u64 cost_ns[REDMEM_BURST_COSTS];
 };
 
 struct redmem_stall {
@@ -196,6 +239,14 @@ struct redmem_record {
 			__u64 cow_faults; /* so far in the watch */
 			struct redmem_who who; /* who forked */
 		} life;
+		struct {
+			__u64 requested; /* bytes; 0 for free */
+			__u64 ns; /* with the probes' own cost */
+			__u64 faults; /* brought in meanwhile */
+			__u32 function;
+			__u32 unused;
+			struct redmem_who who;
+		} call;
 	};
 };
 

@@ -5,5 +5,6 @@
 #include "app/options.h"
 
 int cmd_doctor(const struct options *o);
+int cmd_alloc(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_demo(const struct options *o);

@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "base/log.h"
+#include "target/scratch.h"
 
 const struct command commands[] = {
 	{
@@ -21,8 +22,23 @@ const struct command commands[] = {
 			    "  redmem doctor --pid 812 --no-connect   from the host alone\n"
 			    "  redmem doctor --json | jq '.findings[].title'\n"
 			    "  redmem doctor --record now.rec; redmem doctor --replay now.rec",
-		.takes = "twro",
+		.takes = "twsbro",
 		.run = cmd_doctor,
+	},
+	{
+		.name = "alloc",
+		.summary = "who allocates and frees: by command, key prefix, thread; how fast",
+		.doc = "Watch a server's allocator for some seconds: bytes allocated and freed by "
+		       "command, key prefix and thread, what grows, and how long calls of the "
+		       "allocator take.",
+		.examples =
+			"Examples:\n"
+			"  redmem alloc                    the only server on this host, 10 s\n"
+			"  redmem alloc -d 60 --budget 5   longer, and more of the server's time\n"
+			"  redmem alloc --json | jq '.growth.prefixes[0]'",
+		.takes = "twbro",
+		.sensors = "cpu fault rss vm life flow burst",
+		.run = cmd_alloc,
 	},
 	{
 		.name = "check",
@@ -73,6 +89,8 @@ int main(int argc, char **argv)
 	struct options options;
 	int ret;
 
+	if (argc && scratch_is_child(argv[0]))
+		return scratch_child_main();
 	if (!strcmp(name, "--help") || !strcmp(name, "help")) {
 		usage(stdout);
 		return argc > 1 ? 0 : 2;

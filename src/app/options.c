@@ -24,9 +24,11 @@ enum option_key {
 	KEY_REPLAY,
 	KEY_NO_BPF,
 	KEY_THRESHOLD,
+	KEY_BUDGET,
 };
 
-/* An option and the group it belongs to: 't' target, 'w' watch, 'o' output. */
+/* An option and the group it belongs to: 't' target, 'w' watch, 's' stalls, 'b' budget,
+ * 'r' recordings, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -54,7 +56,10 @@ static const struct grouped_option all_options[] = {
 	{ 'w',
 	  { "duration", 'd', "SECONDS", 0, "Length of the watch (default 10); Ctrl-C ends it early",
 	    2 } },
-	{ 'w', { "threshold", KEY_THRESHOLD, "MS", 0, "Shortest stall to report (default 5)", 2 } },
+	{ 'b',
+	  { "budget", KEY_BUDGET, "PERCENT", 0,
+	    "Most that watching may take from the server, of one core (default 1)", 2 } },
+	{ 's', { "threshold", KEY_THRESHOLD, "MS", 0, "Shortest stall to report (default 5)", 2 } },
 	{ 'w',
 	  { "no-bpf", KEY_NO_BPF, NULL, 0, "Load no BPF program: only /proc and the server", 2 } },
 	{ 'r', { "record", KEY_RECORD, "FILE", 0, "Also write the facts seen to FILE", 2 } },
@@ -185,6 +190,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_THRESHOLD:
 		o->threshold_ms = seconds(state, "threshold", arg, 3600e3);
 		return 0;
+	case KEY_BUDGET:
+		o->budget_percent = seconds(state, "budget", arg, 100);
+		return 0;
 	case KEY_NO_BPF:
 		o->no_bpf = true;
 		return 0;
@@ -230,7 +238,10 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 	struct argp argp = { .options = list, .parser = parse };
 	size_t count = 0;
 
-	*o = (struct options){ .duration_seconds = NAN, .threshold_ms = NAN };
+	*o = (struct options){ .duration_seconds = NAN,
+			       .threshold_ms = NAN,
+			       .budget_percent = NAN,
+			       .sensors = command->sensors };
 	if (password && *password)
 		o->password = xstrdup(password);
 	for (size_t i = 0; i < OPTION_COUNT; i++)

@@ -26,6 +26,8 @@ struct options {
 	/* what to do */
 	double duration_seconds; /* NAN = the command's default */
 	double threshold_ms; /* NAN = the default */
+	double budget_percent; /* NAN = the default */
+	const char *sensors; /* names of those the command wants; NULL = all */
 	const char *record_path;
 	const char *replay_path;
 	bool no_bpf;
@@ -41,6 +43,7 @@ struct command {
 	const char *doc; /* what it does; shown first in its own --help */
 	const char *examples; /* shown last in its own --help */
 	const char *takes; /* names of the groups of options it takes: see options.c */
+	const char *sensors; /* names of those it wants; NULL = all */
 	/* Exit status: 0 done, 1 failed, 2 wrong usage. */
 	int (*run)(const struct options *options);
 };

@@ -42,6 +42,21 @@ int print_report(const struct options *o, const struct model *m)
 	return ret;
 }
 
+int print_alloc(const struct options *o, const struct model *m)
+{
+	struct report_style style = print_style(o);
+	struct buf out = {};
+	int ret;
+
+	if (o->json)
+		report_alloc_json(&out, m);
+	else
+		report_alloc_text(&out, m, &style);
+	ret = print_out(&out);
+	buf_free(&out);
+	return ret;
+}
+
 int print_failure(const struct err *err)
 {
 	fprintf(stderr, "redmem: %s\n", err->text);

@@ -138,6 +138,8 @@ int server_open(struct server *server, const struct options *o, struct err *err)
 		return ret;
 	if (image_open(&server->image, server->where.pid, &server->image_error))
 		server->image = NULL;
+	else
+		allocator_find(&server->allocator, server->image);
 	if (server->conn)
 		return 0;
 	if (o->no_connect)
@@ -185,6 +187,7 @@ void server_emit(const struct server *server, const struct info *info, const str
 void server_close(struct server *server)
 {
 	conn_close(server->conn);
+	allocator_close(&server->allocator);
 	image_close(server->image);
 	own_calls_free(server->calls);
 }

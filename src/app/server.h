@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "fact/fact.h"
 #include "redis/conn.h"
+#include "target/allocator.h"
 #include "target/find.h"
 #include "target/image.h"
 
@@ -13,6 +14,7 @@ struct server {
 	struct server_candidate where; /* pid, port, socket */
 	struct image *image; /* NULL when the process may not be looked at */
 	struct err image_error; /* why */
+	struct allocator allocator; /* only with an image */
 	struct own_calls *calls;
 	struct conn_options connect;
 	struct conn *conn; /* NULL = not connected */

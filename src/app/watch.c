@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "app/arguments.h"
 #include "app/progress.h"
 #include "app/seen_keys.h"
 #include "app/server.h"
@@ -314,6 +315,24 @@ static void calibrate_server(struct watch *w)
 	sensors_set_attribution(w->sensors, &found.at, found.own_client);
 }
 
+/* Functions that free memory in nobody's name, and those that free a command's arguments.
+ * Eviction had another name before Redis 6.2. */
+static void fill_duties(struct redmem_settings *settings, const struct image *image)
+{
+	static const char *const functions[DUTY_KINDS][2] = {
+		[DUTY_EXPIRY] = { "activeExpireCycle", "activeExpireCycle" },
+		[DUTY_EVICTION] = { "performEvictions", "freeMemoryIfNeeded" },
+		[DUTY_DEFRAG] = { "activeDefragCycle", "activeDefragCycle" },
+	};
+
+	for (int duty = 0; duty < DUTY_KINDS; duty++)
+		for (int i = 0; i < 2; i++)
+			if (image_function_range(image, functions[duty][i], &settings->duty[duty]))
+				break;
+	image_function_range(image, "freeClientArgv", &settings->reset[0]);
+	image_function_range(image, "resetClient", &settings->reset[1]);
+}
+
 static void fill_settings(struct watch *w)
 {
 	struct redmem_settings *settings = sensors_settings(w->sensors);
@@ -325,6 +344,7 @@ static void fill_settings(struct watch *w)
 	settings->file_ranges = image->file_ranges;
 	memcpy(settings->allocator_range, image->allocator_range, sizeof(image->allocator_range));
 	settings->allocator_ranges = image->allocator_ranges;
+	fill_duties(settings, image);
 }
 
 /* --- the loop -------------------------------------------------------------------- */
@@ -355,8 +375,9 @@ static void lost_connection(struct watch *w)
 static void wait_events(struct watch *w, int64_t until_ns)
 {
 	struct pollfd fds[2] = { { .fd = sensors_fd(w->sensors), .events = POLLIN }, { .fd = -1 } };
-	int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000 + 1;
+	int64_t left_ms, deadline = sensors_deadline_ns(w->sensors);
 
+	left_ms = ((deadline < until_ns ? deadline : until_ns) - clock_mono_ns()) / 1000000 + 1;
 	if (left_ms > RECORDS_POLL_MS)
 		left_ms = RECORDS_POLL_MS;
 	if (left_ms < 0)
@@ -408,6 +429,7 @@ static bool loop(struct watch *w, double seconds)
 
 	while (!interrupted && clock_mono_ns() < end) {
 		wait_events(w, next < end ? next : end);
+		sensors_control(w->sensors, &w->sink);
 		if (sensors_target_exited(w->sensors))
 			return false;
 		/* The last tick is the one at the end. */
@@ -495,6 +517,9 @@ static int prepare(struct watch *w, struct err *err)
 		.page_bytes = sysconf(_SC_PAGESIZE),
 		.stall_threshold_seconds =
 			(isnan(o->threshold_ms) ? WATCH_THRESHOLD_MS : o->threshold_ms) / 1e3,
+		.budget_ratio =
+			(isnan(o->budget_percent) ? WATCH_BUDGET_PERCENT : o->budget_percent) / 100,
+		.wanted = o->sensors,
 		.disabled = o->no_bpf,
 	};
 	int ret = server_open(&w->server, o, err);
@@ -502,6 +527,7 @@ static int prepare(struct watch *w, struct err *err)
 	if (ret)
 		return ret;
 	config.pid = w->server.where.pid;
+	config.allocator = w->server.image ? &w->server.allocator : NULL;
 	ret = proc_starttime(config.pid, &w->server_starttime);
 	if (ret)
 		return err_set(err, ret, "target: process %d has ended", config.pid);
@@ -534,6 +560,7 @@ int watch_run(const struct options *o, const struct fact_sink *sink, struct err 
 	if (ret)
 		goto out;
 	sensors_attach(w.sensors);
+	arguments_learn(w.sensors, &w.server);
 	/* t = 0 is when the sensors see. */
 	w.start_ns = clock_mono_ns();
 	w.setup_cpu_seconds = clock_cpu_ns() / 1e9;

@@ -10,9 +10,10 @@
 #include "base/err.h"
 #include "fact/fact.h"
 
-/* Default of -d, and of --threshold. */
-#define WATCH_SECONDS	   10.0
-#define WATCH_THRESHOLD_MS 5.0
+/* Defaults of -d, --threshold and --budget. */
+#define WATCH_SECONDS	     10.0
+#define WATCH_THRESHOLD_MS   5.0
+#define WATCH_BUDGET_PERCENT 1.0
 
 /*
  * Watch the server @o names. Returns when the time is over, on SIGINT or SIGTERM,

@@ -189,7 +189,7 @@ struct fact_profile {
 	int64_t samples; /* events really seen */
 	double events; /* what they stand for (samples x period) */
 	double seconds; /* time they stand for; NAN when the event carries none */
-	double t_seconds; /* drained at: they happened since the last drain */
+	double t_seconds; /* they happened before this and after that of the last rows */
 	int64_t class_bytes; /* alloc_class, free_class: the size class; else FACT_UNKNOWN */
 };
 

@@ -155,6 +155,14 @@ static bool segment(struct elf_file *file, size_t i, GElf_Phdr *out)
 	       gelf_getphdr(file->elf, (int)i, out);
 }
 
+bool elf_file_segment(struct elf_file *file, GElf_Word type, GElf_Phdr *out)
+{
+	for (size_t i = 0; segment(file, i, out); i++)
+		if (out->p_type == type)
+			return true;
+	return false;
+}
+
 int elf_file_offset(struct elf_file *file, uint64_t vaddr, uint64_t *offset)
 {
 	GElf_Phdr ph;

@@ -55,6 +55,12 @@ int elf_file_bias(struct elf_file *file, const struct map *map, uint64_t *bias);
 /* The build-id note; NULL and 0 when there is none. Lives as long as the module. */
 const unsigned char *elf_file_build_id(struct elf_file *file, size_t *len);
 
+/*
+ * Addresses (vaddr) at which functions begin, rising, of a file without symbols: its
+ * table of frames has them. The caller frees *@out. -ENOTSUP when there is none.
+ */
+int elf_file_function_starts(struct elf_file *file, uint64_t **out, size_t *count, struct err *err);
+
 /* Function symbols by address. Names are bytes of the target's file. */
 struct elf_symtab;
 

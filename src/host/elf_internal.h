@@ -11,3 +11,5 @@ typedef int (*elf_symbol_fn)(void *ctx, const GElf_Sym *symbol, const char *name
 
 /* All symbols of the sections of @type (SHT_DYNSYM, SHT_SYMTAB). */
 int elf_each_symbol(struct elf_file *file, GElf_Word type, elf_symbol_fn fn, void *ctx);
+/* The first program header of @type. */
+bool elf_file_segment(struct elf_file *file, GElf_Word type, GElf_Phdr *out);

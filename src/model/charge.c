@@ -83,6 +83,18 @@ static void charge_reclaim(struct charge *charge, const struct fact_profile *fac
 	seconds_add(&charge->reclaim_seconds, fact->seconds);
 }
 
+static void charge_alloc(struct charge *charge, const struct fact_profile *fact)
+{
+	charge->alloc_bytes += events_of(fact);
+	count_add(&charge->flow_hits, fact->samples);
+}
+
+static void charge_free(struct charge *charge, const struct fact_profile *fact)
+{
+	charge->free_bytes += events_of(fact);
+	count_add(&charge->flow_hits, fact->samples);
+}
+
 /* Other events ("sleep") cost nobody anything. */
 static const struct {
 	const char *event;
@@ -98,6 +110,8 @@ static const struct {
 	{ "reclaim", charge_reclaim },
 	/* The kernel making room in another way. */
 	{ "compaction", charge_reclaim },
+	{ "alloc", charge_alloc },
+	{ "free", charge_free },
 };
 
 void charge_add(struct charge *charge, const struct fact_profile *fact)
@@ -122,6 +136,9 @@ void charge_merge(struct charge *into, const struct charge *from)
 	seconds_add(&into->cpu_wait_seconds, from->cpu_wait_seconds);
 	seconds_add(&into->io_wait_seconds, from->io_wait_seconds);
 	seconds_add(&into->reclaim_seconds, from->reclaim_seconds);
+	into->alloc_bytes += from->alloc_bytes;
+	into->free_bytes += from->free_bytes;
+	count_add(&into->flow_hits, from->flow_hits);
 }
 
 static double known(double value)
@@ -153,8 +170,15 @@ int charge_compare(const struct charge *a, const struct charge *b)
 	return order ? order : falling(charge_faults(a), charge_faults(b));
 }
 
-void charge_unknown(struct charge *charge, bool cpu, bool faults)
+double charge_bytes(const struct charge *charge)
 {
+	return known(charge->alloc_bytes) + known(charge->free_bytes);
+}
+
+void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow)
+{
+	if (flow && !charge->flow_hits)
+		charge->alloc_bytes = charge->free_bytes = NAN;
 	if (cpu && !charge->cpu_samples) {
 		charge->cpu_samples = FACT_UNKNOWN;
 		charge->cpu_seconds = charge->allocator_seconds = charge->kernel_seconds = NAN;

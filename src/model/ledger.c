@@ -31,6 +31,7 @@ enum line {
 	LINE_CLUSTER_LINKS,
 	LINE_STARTUP,
 	LINE_OVERHEAD_OTHER,
+	LINE_ROUNDING,
 	LINE_ALLOCATED_UNCOUNTED,
 	LINE_ALLOCATOR_MEMORY,
 	LINE_SLAB_HOLES,
@@ -81,6 +82,8 @@ static const struct line_kind kinds[LINES] = {
 	[LINE_STARTUP] = { "startup", "allocated", "the empty server", 2, false },
 	[LINE_OVERHEAD_OTHER] = { "overhead_other", "allocated", "other overhead of the server", 2,
 				  false },
+	[LINE_ROUNDING] = { "rounding", "allocated", "requests rounded up to size classes", 2,
+			    false },
 	[LINE_ALLOCATED_UNCOUNTED] = { "allocated_uncounted", "allocated",
 				       "not in used_memory (Lua, thread caches)", 2, false },
 	[LINE_ALLOCATOR_MEMORY] = { "allocator_memory", "rss",
@@ -171,7 +174,8 @@ static const enum line part_line[PARTS] = {
  * not count. When the allocator's number, being older, is the smaller one, the
  * difference comes off the dataset, which is a remainder anyway.
  */
-static void split_allocated(struct draft *d, const struct server_memory *s, int64_t allocated)
+static void split_allocated(struct draft *d, const struct server_memory *s, int64_t allocated,
+			    int64_t rounding)
 {
 	int64_t dataset = s->used - known(s->overhead), uncounted = allocated - s->used;
 	int64_t other = known(s->overhead), lag;
@@ -185,7 +189,10 @@ static void split_allocated(struct draft *d, const struct server_memory *s, int6
 		dataset = 0;
 	}
 	lag = uncounted < 0 ? smaller(-uncounted, dataset) : 0;
-	set(d, LINE_DATASET, dataset - lag, lag ? BASIS_DERIVED : s->basis);
+	/* The server counts what it got, not what it asked for. */
+	rounding = smaller(known(rounding), dataset - lag);
+	set(d, LINE_ROUNDING, rounding, BASIS_SAMPLED);
+	set(d, LINE_DATASET, dataset - lag - rounding, lag || rounding ? BASIS_DERIVED : s->basis);
 	set(d, LINE_OVERHEAD_OTHER, other, BASIS_DERIVED);
 	set(d, LINE_ALLOCATED_UNCOUNTED, uncounted + lag, BASIS_DERIVED);
 	set(d, LINE_ALLOCATED, allocated, s->basis);
@@ -208,11 +215,11 @@ static void balance(struct draft *d, const struct mapping_sum *memory, int64_t h
 }
 
 static void split_jemalloc(struct draft *d, const struct server_memory *s,
-			   const struct mapping_sum *memory)
+			   const struct mapping_sum *memory, int64_t rounding)
 {
 	int64_t holes = s->active - s->allocated;
 
-	split_allocated(d, s, s->allocated);
+	split_allocated(d, s, s->allocated, rounding);
 	set(d, LINE_SLAB_HOLES, holes, s->basis);
 	set_known(d, LINE_DIRTY, s->dirty, s->basis);
 	set_known(d, LINE_MUZZY, s->muzzy, s->basis);
@@ -230,7 +237,7 @@ static void split_libc(struct draft *d, const struct server_memory *s,
 	int64_t swap = known(anonymous->swap_bytes) + known(heap->swap_bytes);
 	int64_t beyond = anonymous->rss_bytes + heap->rss_bytes + swap - s->used;
 
-	split_allocated(d, s, s->used);
+	split_allocated(d, s, s->used, FACT_UNKNOWN);
 	set(d, LINE_SWAPPED_OUT, -swap, BASIS_EXACT);
 	set(d, beyond < 0 ? LINE_UNTOUCHED : LINE_LIBC_FREE, beyond, BASIS_DERIVED);
 }
@@ -269,7 +276,7 @@ static void set_allocator(struct draft *d, const struct model *m, const struct s
 		return;
 	}
 	if (known_inside)
-		split_jemalloc(d, s, &memory);
+		split_jemalloc(d, s, &memory, rounding_bytes(m));
 	else
 		set(d, LINE_ALLOCATOR_MEMORY, memory.rss_bytes, BASIS_EXACT);
 	set(d, LINE_OTHER_HEAP, heap.rss_bytes, BASIS_EXACT);

@@ -47,6 +47,10 @@ static void set_unknown(struct model *m)
 	m->totals = unknown.totals;
 	fact_clear(&unknown, FACT_SELF);
 	m->self = unknown.self;
+	fact_clear(&unknown, FACT_BURST);
+	m->alloc.burst = unknown.burst;
+	fact_clear(&unknown, FACT_BUDGET);
+	m->alloc.budget = unknown.budget;
 	m->duration_seconds = NAN;
 }
 
@@ -59,6 +63,8 @@ struct model *model_new(void)
 	m->priv = xcalloc(1, sizeof(*m->priv));
 	m->priv->keep = keep_new();
 	m->priv->profile = profile_new();
+	m->priv->flow = alloc_new();
+	m->priv->calls = calls_new();
 	m->priv->own_calls = info_parse_pairs("");
 	return m;
 }
@@ -68,6 +74,8 @@ static void private_free(struct model_private *p)
 	free(p->samples);
 	info_free(p->own_calls);
 	profile_free(p->profile);
+	alloc_free(p->flow);
+	calls_free(p->calls);
 	keep_free(p->keep);
 	free(p);
 }
@@ -96,6 +104,12 @@ void model_free(struct model *m)
 	free(m->sensors);
 	free(m->rss_moves);
 	free(m->mappings);
+	free(m->alloc.commands);
+	free(m->alloc.prefixes);
+	free(m->alloc.threads);
+	free(m->alloc.growth);
+	free(m->alloc.ticks);
+	free(m->alloc.classes);
 	private_free(m->priv);
 	free(m);
 }
@@ -169,6 +183,8 @@ void model_finish(struct model *m)
 	timeline_finish(m);
 	commandstats_check(m);
 	profile_finish(m);
+	calls_finish(m);
+	alloc_finish(m);
 	sort(m->stalls, m->stalls_count, sizeof(*m->stalls), compare_stalls);
 	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
 	slowlog_finish(m);

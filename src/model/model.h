@@ -79,6 +79,21 @@ struct charge {
 	double cpu_wait_seconds;
 	double io_wait_seconds;
 	double reclaim_seconds; /* with compaction */
+	double alloc_bytes; /* through the allocator; NAN when not followed */
+	double free_bytes;
+	int64_t flow_hits; /* that the two stand on */
+};
+
+/* Calls of the allocator as bursts saw them. All 0 or NAN without any. */
+enum call_path { CALL_FAST, CALL_SLOW, CALL_FAULT, CALL_PATHS };
+const char *call_path_name(enum call_path path);
+
+struct call_latency {
+	int64_t calls_total; /* those that were timed */
+	double mean_seconds, p50_seconds, p99_seconds, max_seconds;
+	int64_t path_calls[CALL_PATHS];
+	double path_seconds[CALL_PATHS];
+	int64_t requested_bytes, class_bytes; /* of the calls that allocate */
 };
 
 struct command_row {
@@ -86,6 +101,7 @@ struct command_row {
 	int64_t calls_total; /* commandstats over the window without redmem's own; FACT_UNKNOWN */
 	double usec_total; /* commandstats; NAN */
 	struct charge charge;
+	struct call_latency latency;
 };
 
 struct prefix_row {
@@ -138,6 +154,58 @@ struct mapping_row {
 	struct fact_mapping mapping;
 };
 
+/* --- the allocator ------------------------------------------------------ */
+
+/* A name with most of the bytes of one interval. */
+struct alloc_top {
+	const char *name; /* command, or prefix of keys */
+	size_t name_len;
+	double alloc_bytes, free_bytes;
+};
+
+#define ALLOC_TOP 3
+
+/* What was allocated between the tick before and this one. */
+struct alloc_tick {
+	double t_seconds; /* its end */
+	double alloc_bytes, free_bytes;
+	/* by alloc_bytes, falling; those behind the last have no name */
+	struct alloc_top commands[ALLOC_TOP], prefixes[ALLOC_TOP];
+};
+
+/* A size class: what came into and left threads' caches, and what bursts saw of it. */
+struct alloc_class {
+	int64_t size_bytes;
+	double alloc_bytes, free_bytes; /* NAN where caches are not followed */
+	int64_t calls_total; /* of bursts that allocate */
+	int64_t requested_bytes; /* by those calls */
+};
+
+/* Orders are indexes of the model's arrays; rows without any byte are left out. */
+struct alloc {
+	size_t *commands, *prefixes, *threads; /* by bytes allocated and freed, falling */
+	size_t commands_count, prefixes_count, threads_count;
+	size_t *growth; /* prefixes with more allocated than freed, by the difference */
+	size_t growth_count;
+	double alloc_bytes, free_bytes; /* of all threads; NAN when not followed */
+	int64_t flow_hits;
+	bool by_caches; /* of threads' caches (jemalloc before 5.3): what is freed and taken
+			 * again within one is not seen, and totals are scaled up */
+	struct alloc_tick *ticks;
+	size_t ticks_count;
+	const struct alloc_tick *peak; /* the one that led to the most used_memory; NULL */
+	double peak_seconds;
+	int64_t peak_bytes; /* used_memory then */
+	struct alloc_class *classes; /* by size, rising */
+	size_t classes_count;
+	int64_t bursts_total;
+	struct fact_burst burst; /* the last one, for the cost of probes */
+	struct fact_budget budget; /* the last one; unknown when none came */
+	bool have_budget;
+	double flow_duty_ratio; /* mean over the window; NAN without */
+	struct call_latency latency; /* of all commands */
+};
+
 /* --- the whole ---------------------------------------------------------- */
 
 /* Arrays are `count` long. All strings belong to the model. */
@@ -184,6 +252,8 @@ struct model {
 	size_t rss_moves_count;
 	struct mapping_row *mappings; /* all phases; "end" is what the ledger used */
 	size_t mappings_count;
+
+	struct alloc alloc;
 
 	double duration_seconds; /* of the watch */
 	struct model_private *priv; /* interned strings and lookup tables */

@@ -5,12 +5,16 @@
 #include "model/keep.h"
 #include "model/model.h"
 
+struct calls;
+struct alloc_flow;
 struct profile;
 struct server_sample;
 
 struct model_private {
 	struct keep *keep;
 	struct profile *profile; /* charges while facts come in */
+	struct alloc_flow *flow;
+	struct calls *calls;
 	struct server_sample *samples; /* INFO of the ticks, for the timeline */
 	size_t samples_count;
 	struct info *own_calls; /* command -> calls of redmem itself */
@@ -45,8 +49,10 @@ void charge_merge(struct charge *into, const struct charge *from);
 double charge_seconds(const struct charge *charge);
 /* Compare two charges for a falling order: seconds, then faults. */
 int charge_compare(const struct charge *a, const struct charge *b);
+/* Bytes allocated and freed, as far as known. */
+double charge_bytes(const struct charge *charge);
 /* Set to unknown what is 0 only because a sensor was off. */
-void charge_unknown(struct charge *charge, bool cpu, bool faults);
+void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow);
 
 /* --- commandstats.c --- */
 struct commandstat {
@@ -61,6 +67,31 @@ struct commandstat commandstats_of(const struct model *m, const char *command);
 /* Hand each command with calls in the window to @each. */
 void commandstats_each(const struct model *m, void (*each)(void *ctx, const char *command),
 		       void *ctx);
+
+/* --- alloc.c: bytes by time and by size class --- */
+struct alloc_flow *alloc_new(void);
+void alloc_free(struct alloc_flow *flow);
+void alloc_add(struct model *m, const struct fact_profile *fact);
+/* Make m->alloc; after profile_finish(). */
+void alloc_finish(struct model *m);
+/* The class's row, added when it is new. */
+struct alloc_class *alloc_class(struct model *m, int64_t size_bytes);
+
+/* --- calls.c: calls of the allocator seen in bursts --- */
+struct calls *calls_new(void);
+void calls_free(struct calls *calls);
+void calls_add(struct model *m, const struct fact_call *fact);
+/* What was seen of a command's calls. */
+struct call_latency calls_of(const struct model *m, const char *command);
+/* Hand each command with calls to @each. */
+void calls_each(const struct model *m, void (*each)(void *ctx, const char *command), void *ctx);
+/* Set m->alloc.latency. */
+void calls_finish(struct model *m);
+
+/* --- rounding.c --- */
+/* Of @m->malloc_stats' live memory, what was not asked for but came with its size class;
+ * FACT_UNKNOWN without bursts. */
+int64_t rounding_bytes(const struct model *m);
 
 /* --- mapping.c --- */
 struct mapping_sum {

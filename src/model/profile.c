@@ -180,6 +180,12 @@ static bool sensor_off(const struct model *m, const char *id)
 	return false;
 }
 
+/* Bytes take a sensor of their own; older recordings know none. */
+static bool no_flow(const struct model *m)
+{
+	return !model_sensor_on(m, "flow");
+}
+
 static void add_unsampled(void *ctx, const char *command)
 {
 	struct profile *profile = ctx;
@@ -194,6 +200,7 @@ static void make_commands(struct model *m, struct profile *profile)
 	struct slot *slot, *next;
 
 	commandstats_each(m, add_unsampled, profile);
+	calls_each(m, add_unsampled, profile);
 	HASH_SRT(hh, profile->commands, slot_compare);
 	m->commands = xcalloc(HASH_COUNT(profile->commands), sizeof(*m->commands));
 	HASH_ITER(hh, profile->commands, slot, next) {
@@ -205,7 +212,9 @@ static void make_commands(struct model *m, struct profile *profile)
 		row->calls_total = stat.calls_total;
 		row->usec_total = stat.usec_total;
 		row->charge = slot->charge;
-		charge_unknown(&row->charge, no_cpu || hidden, no_faults || hidden);
+		charge_unknown(&row->charge, no_cpu || hidden, no_faults || hidden,
+			       no_flow(m) || hidden);
+		row->latency = calls_of(m, slot->name);
 	}
 }
 
@@ -220,7 +229,8 @@ static void make_threads(struct model *m, struct profile *profile)
 
 		row->thread = keep_string(m->priv->keep, slot->name);
 		row->charge = slot->charge;
-		charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"));
+		charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"),
+			       no_flow(m));
 	}
 }
 
@@ -235,7 +245,7 @@ static struct prefix_row *prefix_row_add(struct model *m, struct bytes prefix, s
 	row->example_len = example.len;
 	row->top_command = keep_string(m->priv->keep, "");
 	row->charge = *charge;
-	charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"));
+	charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"), no_flow(m));
 	return row;
 }
 

@@ -187,6 +187,18 @@ void model_take(struct model *m, const struct fact *fact)
 		break;
 	case FACT_PROFILE:
 		profile_add(m->priv->profile, &own.profile);
+		alloc_add(m, &own.profile);
+		break;
+	case FACT_CALL:
+		calls_add(m, &own.call);
+		break;
+	case FACT_BURST:
+		m->alloc.burst = own.burst;
+		m->alloc.bursts_total++;
+		break;
+	case FACT_BUDGET:
+		m->alloc.budget = own.budget;
+		m->alloc.have_budget = true;
 		break;
 	case FACT_TOTALS:
 		m->totals = own.totals;

@@ -99,7 +99,7 @@ static void write_member(struct buf *out, const char *name, const json_t *value)
 	buf_putc(out, ']');
 }
 
-static void write_document(struct buf *out, json_t *document)
+void json_write(struct buf *out, json_t *document)
 {
 	const char *name, *separator = "{";
 	json_t *value;
@@ -139,5 +139,5 @@ void report_doctor_json(struct buf *out, const struct model *m, const struct fin
 	put(document, "rss_moves", json_rss_moves(m));
 	put(document, "mappings", json_mappings(m));
 	put(document, "host", json_host(m));
-	write_document(out, document);
+	json_write(out, document);
 }

@@ -10,6 +10,9 @@
 #include "diagnose/diagnose.h"
 #include "model/model.h"
 
+/* Write a document, members and rows one to a line, and give it up. */
+void json_write(struct buf *out, json_t *document);
+
 /* json_state.c: what was watched, and how things stood */
 json_t *json_target(const struct model *m);
 json_t *json_window(const struct model *m);

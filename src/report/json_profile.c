@@ -23,16 +23,16 @@ static json_t *int_if(bool known, int64_t n)
 	return known ? value_int(n) : json_null();
 }
 
-/* The part of a charge every table has, in the order of DESIGN.md. Bytes allocated and
- * freed need the allocator's own events, which this report does not have yet. */
+/* The part of a charge every table has, in the order of DESIGN.md. */
 static void put_charge(json_t *o, const struct model *m, const struct charge *c)
 {
 	bool cpu = model_sensor_on(m, "cpu"), fault = model_sensor_on(m, "fault");
 	bool offcpu = model_sensor_on(m, "offcpu"), reclaim = model_sensor_on(m, "reclaim");
+	bool flow = model_sensor_on(m, "flow");
 
 	put(o, "cpu_seconds", real_if(cpu, c->cpu_seconds));
-	put(o, "alloc_bytes", json_null());
-	put(o, "free_bytes", json_null());
+	put(o, "alloc_bytes", count_if(flow, c->alloc_bytes));
+	put(o, "free_bytes", count_if(flow, c->free_bytes));
 	put(o, "minor_faults_total", count_if(fault, c->minor_faults));
 	put(o, "cow_faults_total", count_if(fault, c->cow_faults));
 	put(o, "major_faults_total", int_if(fault, c->major_faults));

@@ -17,3 +17,8 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 			const struct report_style *style);
 /* {"schema":"redmem.doctor/1",...} with a closing newline. */
 void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f);
+
+/* `redmem alloc`: who allocates, who frees, how long it takes. */
+void report_alloc_text(struct buf *out, const struct model *m, const struct report_style *style);
+/* {"schema":"redmem.alloc/1",...} */
+void report_alloc_json(struct buf *out, const struct model *m);

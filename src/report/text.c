@@ -93,7 +93,7 @@ static void verdict(struct text *t)
 }
 
 /* "redmem used 0.4 % of a core and 12.0 MiB; ..." */
-static void own_cost(struct text *t)
+void text_own_cost(struct text *t)
 {
 	const struct fact_self *self = &t->m->self;
 	struct buf line = { 0 };
@@ -131,21 +131,33 @@ static void own_cost(struct text *t)
 	buf_free(&line);
 }
 
+void text_begin(struct text *t, const struct report_style *style)
+{
+	t->style = style;
+	t->columns = style->columns > 0 ? style->columns : COLUMNS_DEFAULT;
+	t->columns = t->columns < COLUMNS_MIN ? COLUMNS_MIN : t->columns;
+}
+
+void text_about(struct text *t)
+{
+	head_server(t);
+	head_window(t);
+}
+
 void report_doctor_text(struct buf *out, const struct model *m, const struct findings *f,
 			const struct report_style *style)
 {
-	struct text t = { .out = out, .m = m, .f = f, .style = style };
+	struct text t = { .out = out, .m = m, .f = f };
 
-	t.columns = style->columns > 0 ? style->columns : COLUMNS_DEFAULT;
-	t.columns = t.columns < COLUMNS_MIN ? COLUMNS_MIN : t.columns;
-	head_server(&t);
-	head_window(&t);
+	text_begin(&t, style);
+	text_about(&t);
 	verdict(&t);
 	text_events(&t);
 	text_ledger(&t);
 	text_timeline(&t);
 	text_commands(&t);
 	text_prefixes(&t);
+	text_alloc_top(&t);
 	if (style->verbose)
 		text_threads(&t);
 	text_stalls(&t);
@@ -153,5 +165,5 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 		text_details(&t);
 	text_findings(&t);
 	text_sensors(&t);
-	own_cost(&t);
+	text_own_cost(&t);
 }

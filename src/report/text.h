@@ -48,8 +48,16 @@ void text_estimate(struct buf *out, double n);
 /* A command's name, "(event loop)" for "". */
 void text_command(struct buf *out, const char *command);
 
+/* --- text.c: what all reports begin and end with --- */
+
+/* @style with a usable width. */
+void text_begin(struct text *t, const struct report_style *style);
+void text_about(struct text *t); /* server and window */
+void text_own_cost(struct text *t);
+
 /* --- the sections --- */
 
+void text_alloc_top(struct text *t); /* of `redmem doctor`; nothing without the flow sensor */
 void text_ledger(struct text *t);
 void text_timeline(struct text *t);
 void text_commands(struct text *t);

@@ -15,10 +15,8 @@
 #include "base/clock.h"
 #include "host/proc.h"
 
-/* At some 1.5 us a sample (reference machine), 2,000 a second are 0.3 % of a core. */
-#define MINOR_SAMPLES_PER_SECOND 2000
-#define MINOR_PERIOD_START	 4
-#define MINOR_PERIOD_MAX	 (1 << 16)
+#define MINOR_PERIOD_START 4
+#define MINOR_PERIOD_MAX   (1 << 16)
 
 static int fault_probe(struct sensors *s, struct err *err)
 {
@@ -64,11 +62,11 @@ static int fault_attach(struct sensors *s, struct err *err)
 
 /* The period that gives the wanted rate of samples, a power of two so that small
  * changes of load do not change it. */
-static uint64_t period_for(double faults_per_second)
+static uint64_t period_for(double faults_per_second, double samples_per_second)
 {
 	uint64_t period = 1;
 
-	while (period < MINOR_PERIOD_MAX && faults_per_second / period > MINOR_SAMPLES_PER_SECOND)
+	while (period < MINOR_PERIOD_MAX && faults_per_second / period > samples_per_second)
 		period *= 2;
 	return period;
 }
@@ -83,7 +81,7 @@ static void fault_tick(struct sensors *s, const struct fact_sink *sink)
 	read_totals(s);
 	if (seconds < 0.05)
 		return;
-	period = period_for((count - s->minor_last) / seconds);
+	period = period_for((count - s->minor_last) / seconds, budget_fault_rate(s));
 	s->minor_last = count;
 	if (period == s->minor_period)
 		return;

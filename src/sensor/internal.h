@@ -9,9 +9,10 @@
 
 #include "redmem.skel.h"
 #include "sensor/perf.h"
+#include "sensor/probe_cost.h"
 #include "sensor/sensor.h"
 
-#define SENSOR_COUNT	    8
+#define SENSOR_COUNT	    10
 #define SENSOR_CHILDREN_MAX 64
 
 struct sensor_state {
@@ -28,8 +29,28 @@ struct sensor_child {
 	const char *purpose; /* as in fact_child */
 };
 
+/* What was spent, and what may be; see budget.c. */
+struct budget {
+	int64_t start_ns, tick_ns;
+	double base_seconds; /* spent before the watch began */
+	double attach_seconds, burst_seconds;
+	double bpf_seconds; /* at the last tick */
+	double flow_program_seconds; /* a hit */
+	uint64_t flow_hits; /* at the last tick, as the next one */
+	int64_t flow_on_ns;
+	double duty; /* part of a tick the flow probe stands */
+	double flow_room; /* seconds of the tick its hits may take */
+	bool busy; /* the server has no CPU left */
+	double server_cpu; /* seconds */
+	int64_t purse_ns; /* filled up to then */
+	double burst_purse, burst_price; /* saved for bursts; what one costs */
+	int64_t bursts;
+};
+
 struct sensors {
 	struct sensor_config config;
+	struct probe_cost probe_cost;
+	struct budget budget;
 	struct sensor_resolver resolver;
 	struct redmem_bpf *bpf; /* NULL = none */
 	char no_bpf_reason[sizeof(((struct err *)0)->text)];
@@ -37,6 +58,12 @@ struct sensors {
 	struct ring_buffer *ring;
 	const struct fact_sink *sink; /* while records are taken */
 	int stats_fd; /* keeps the kernel's BPF run-time statistics on */
+
+	struct flow *flow; /* NULL = never on */
+	bool flow_partly; /* the probe did not stand all the time since the last tick */
+	uint32_t draining; /* the profile map that is being read */
+	int64_t drained_until_ns; /* when its last row was made, at the latest */
+	int64_t switched_ns; /* when programs began to write the other one */
 
 	struct perf_events *cpu, *fault_minor, *fault_major;
 	struct bpf_link *links[24]; /* tracepoint links of all sensors */
@@ -75,6 +102,50 @@ struct who_names {
 };
 bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names);
 
+/* --- flow.c --- */
+int flow_switch_on(struct sensors *s, struct err *err);
+void flow_switch_off(struct sensors *s);
+bool flow_is_on(const struct sensors *s);
+/* How long the probe has stood so far. */
+int64_t flow_on_ns(const struct sensors *s);
+/* Compare what was seen with what the threads count; for the rows of profile @map, which
+ * was written since the last call. */
+void flow_scale_tick(struct sensors *s, uint32_t map);
+/* How many times its bytes a row of the map that is being drained stands for. */
+double flow_scale(struct sensors *s, const struct redmem_profile_key *key);
+void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink);
+void flow_free(struct sensors *s);
+
+/* --- burst.c --- */
+struct burst_probes {
+	struct bpf_link *entry, *ret;
+};
+extern const char *const burst_function_names[CALL_FUNCTIONS];
+/* Put the two programs on the functions at @offsets of @file in process @pid. */
+int burst_probes_on(struct sensors *s, struct burst_probes *probes, pid_t pid, const char *file,
+		    const unsigned long *offsets, const uint64_t *cookies, size_t count);
+void burst_probes_off(struct burst_probes *probes);
+/* Look at @calls calls of the allocator; returns the seconds their traps took. */
+double burst_run(struct sensors *s, uint64_t calls, const struct fact_sink *sink);
+/* A call from the ring, to s->sink. */
+void burst_call(struct sensors *s, const struct redmem_record *record);
+bool burst_is_stepped(const struct sensors *s);
+
+/* --- budget.c --- */
+void budget_start(struct sensors *s);
+void budget_tick(struct sensors *s, const struct fact_sink *sink);
+void budget_poll(struct sensors *s, const struct fact_sink *sink);
+/* Add the pauses of @count probes put in or out. */
+void budget_pause(struct sensors *s, unsigned int count);
+/* Minor faults a second that may be looked at. */
+double budget_fault_rate(const struct sensors *s);
+int64_t budget_deadline_ns(const struct sensors *s);
+
+/* --- sensors.c: time the kernel spent in programs, NAN when it does not tell --- */
+double sensors_bpf_seconds(const struct sensors *s);
+/* In the flow sensor's, a hit. */
+double sensors_flow_program_seconds(const struct sensors *s);
+
 /* --- records.c: the ring to facts --- */
 int records_take(void *ctx, void *data, size_t size);
 /* A child that was there before the watch. */
@@ -87,4 +158,4 @@ void records_stall(struct sensors *s, const struct redmem_stall *stall, bool run
 
 /* --- the rows --- */
 extern const struct sensor sensor_cpu, sensor_fault, sensor_loop, sensor_offcpu, sensor_rss,
-	sensor_vm, sensor_reclaim, sensor_life;
+	sensor_vm, sensor_reclaim, sensor_life, sensor_flow, sensor_burst;

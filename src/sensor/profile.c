@@ -26,6 +26,16 @@ static const char *const event_names[EVENT_KINDS] = {
 	[EVENT_SLEEP] = "sleep",
 	[EVENT_RECLAIM] = "reclaim",
 	[EVENT_COMPACTION] = "compaction",
+	[EVENT_ALLOC] = "alloc",
+	[EVENT_FREE] = "free",
+	[EVENT_ALLOC_CLASS] = "alloc_class",
+	[EVENT_FREE_CLASS] = "free_class",
+};
+
+static const char *const duty_names[DUTY_KINDS] = {
+	[DUTY_EXPIRY] = "(expiry)",
+	[DUTY_EVICTION] = "(eviction)",
+	[DUTY_DEFRAG] = "(defrag)",
 };
 
 static bool is_text(const struct redmem_who *who)
@@ -103,6 +113,9 @@ bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_nam
 		return true;
 	case WHO_LOOP:
 		return true;
+	case WHO_DUTY:
+		names->command = who->command < DUTY_KINDS ? duty_names[who->command] : "";
+		return true;
 	}
 	names->command = command_of(s, who, who->command, outer);
 	if (who->inner)
@@ -146,8 +159,12 @@ static void emit_row(struct sensors *s, const struct redmem_profile_key *key,
 	p->samples = value->samples;
 	p->events = value->events;
 	p->seconds = NAN;
-	p->t_seconds = sensor_seconds(s, clock_mono_ns());
+	p->t_seconds = sensor_seconds(s, s->drained_until_ns);
 	p->class_bytes = FACT_UNKNOWN;
+	if (key->event == EVENT_ALLOC_CLASS || key->event == EVENT_FREE_CLASS)
+		p->class_bytes = (int64_t)key->user_ip;
+	if (key->event >= EVENT_ALLOC)
+		p->events *= flow_scale(s, key);
 	/* Scale for events whose start was not seen. */
 	if (value->timed)
 		p->seconds = value->ns / 1e9 * ((double)value->events / value->timed);

@@ -223,6 +223,9 @@ int records_take(void *ctx, void *data, size_t size)
 	case RECORD_EXIT:
 		take_exit(s, record);
 		break;
+	case RECORD_CALL:
+		burst_call(s, record);
+		break;
 	}
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "fact/fact.h"
 #include "redmem/events.h"
 
+struct allocator;
 struct redmem_bpf;
 struct sensors;
 
@@ -36,6 +37,9 @@ struct sensor_config {
 	int64_t start_ns; /* CLOCK_MONOTONIC of t = 0; see sensors_set_start() */
 	double stall_threshold_seconds;
 	int64_t page_bytes;
+	const struct allocator *allocator; /* outlives the sensors; NULL = not known */
+	double budget_ratio; /* what all sensors may take from the server, of one core */
+	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
 	bool disabled; /* no BPF at all (--no-bpf) */
 };
 
@@ -66,6 +70,9 @@ struct redmem_settings *sensors_settings(struct sensors *s);
 /* From now on events are charged to commands and keys. */
 void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
 			     uint64_t own_client);
+/* The most arguments redmem's own client had while one of them was being made, as far as
+ * the flow sensor met it so; 0 = never. */
+unsigned int sensors_own_arguments(const struct sensors *s);
 /* The BPF map of key rules, -1 when there is none. */
 int sensors_key_rules_fd(const struct sensors *s);
 /* t = 0 of the facts, CLOCK_MONOTONIC. */
@@ -79,6 +86,11 @@ int sensors_fd(const struct sensors *s);
 void sensors_poll(struct sensors *s, const struct fact_sink *sink);
 /* Drain aggregates and emit them; adapt rates. Call once a tick. */
 void sensors_tick(struct sensors *s, const struct fact_sink *sink);
+/* Keep to the budget: probes come and go, bursts are made. Call often; it may take some
+ * 100 ms, in which the server is not held up. */
+void sensors_control(struct sensors *s, const struct fact_sink *sink);
+/* When sensors_control() has something to do, CLOCK_MONOTONIC; INT64_MAX. */
+int64_t sensors_deadline_ns(const struct sensors *s);
 /* Stop measuring, then emit what is left: profiles, totals, stalls still going on. */
 void sensors_finish(struct sensors *s, const struct fact_sink *sink);
 /* Read the mappings of the server and its children and emit their sums. The longest

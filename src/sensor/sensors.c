@@ -21,8 +21,8 @@
 #include "host/kernel.h"
 
 static const struct sensor *const table[SENSOR_COUNT] = {
-	&sensor_cpu, &sensor_fault, &sensor_loop,    &sensor_offcpu,
-	&sensor_rss, &sensor_vm,    &sensor_reclaim, &sensor_life,
+	&sensor_cpu, &sensor_fault,   &sensor_loop, &sensor_offcpu, &sensor_rss,
+	&sensor_vm,  &sensor_reclaim, &sensor_life, &sensor_flow,   &sensor_burst,
 };
 
 static const char *const drop_names[DROP_KINDS] = {
@@ -69,6 +69,18 @@ static int load_refused(int code, struct err *err)
 		       strerror(-code));
 }
 
+/* Rows that are not wanted are left out of everything. */
+static bool is_wanted(const struct sensors *s, const struct sensor *row)
+{
+	const char *at = s->config.wanted ? strstr(s->config.wanted, row->id) : row->id;
+	size_t len = strlen(row->id);
+
+	while (at && s->config.wanted &&
+	       ((at > s->config.wanted && at[-1] != ' ') || (at[len] && at[len] != ' ')))
+		at = strstr(at + 1, row->id);
+	return at;
+}
+
 /* Open, let each row switch off what this kernel has not, load. */
 static int load_bpf(struct sensors *s, struct err *err)
 {
@@ -82,7 +94,7 @@ static int load_bpf(struct sensors *s, struct err *err)
 	if (!kernel_has_uprobe_multi())
 		bpf_program__set_autoload(s->bpf->progs.calibrate_multi, false);
 	for (size_t i = 0; i < SENSOR_COUNT; i++) {
-		if (table[i]->probe && table[i]->probe(s, &why) < 0)
+		if (s->state[i].on && table[i]->probe && table[i]->probe(s, &why) < 0)
 			state_off(&s->state[i], why.text);
 	}
 	ret = redmem_bpf__load(s->bpf);
@@ -128,7 +140,7 @@ int sensors_open(struct sensors **out, const struct sensor_config *config, struc
 	s->config = *config;
 	s->stats_fd = -1;
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
-		s->state[i].on = true;
+		s->state[i].on = is_wanted(s, table[i]);
 	libbpf_set_print(libbpf_print);
 	if (config->disabled)
 		err_set(&why, -ECANCELED, "switched off by --no-bpf");
@@ -168,6 +180,11 @@ void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
 	__atomic_store_n(&settings->attribution, 1, __ATOMIC_RELEASE);
 }
 
+unsigned int sensors_own_arguments(const struct sensors *s)
+{
+	return s->bpf && sensor_on(s, "flow") ? s->bpf->bss->own_arguments : 0;
+}
+
 int sensors_key_rules_fd(const struct sensors *s)
 {
 	return s->bpf ? bpf_map__fd(s->bpf->maps.key_rules) : -1;
@@ -192,13 +209,16 @@ void sensors_attach(struct sensors *s)
 
 		s->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		settings->stall_ns = s->config.stall_threshold_seconds * 1e9;
+		probe_cost_measure(s, burst_is_stepped(s), &s->probe_cost);
 	}
 	s->attach_ns = clock_mono_ns();
-	s->last_tick_ns = s->attach_ns;
+	s->last_tick_ns = s->switched_ns = s->attach_ns;
 	for (size_t i = 0; i < SENSOR_COUNT; i++) {
 		if (s->state[i].on && table[i]->attach && table[i]->attach(s, &why) < 0)
 			state_off(&s->state[i], why.text);
 	}
+	if (s->bpf)
+		budget_start(s);
 }
 
 int sensors_fd(const struct sensors *s)
@@ -223,10 +243,17 @@ static void drain_profile(struct sensors *s, const struct fact_sink *sink, bool 
 	uint32_t active = bpf->bss->profile_active;
 	int fds[2] = { bpf_map__fd(bpf->maps.profile_0), bpf_map__fd(bpf->maps.profile_1) };
 
+	flow_scale_tick(s, active);
+	s->draining = !active;
+	s->drained_until_ns = s->switched_ns;
 	profile_drain(s, fds[!active], sink);
 	bpf->bss->profile_active = !active;
-	if (both)
-		profile_drain(s, fds[active], sink);
+	s->switched_ns = clock_mono_ns();
+	if (!both)
+		return;
+	s->draining = active;
+	s->drained_until_ns = s->switched_ns;
+	profile_drain(s, fds[active], sink);
 }
 
 void sensors_tick(struct sensors *s, const struct fact_sink *sink)
@@ -237,7 +264,18 @@ void sensors_tick(struct sensors *s, const struct fact_sink *sink)
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
 		if (s->state[i].on && table[i]->tick)
 			table[i]->tick(s, sink);
+	budget_tick(s, sink);
 	s->last_tick_ns = clock_mono_ns();
+}
+
+void sensors_control(struct sensors *s, const struct fact_sink *sink)
+{
+	budget_poll(s, sink);
+}
+
+int64_t sensors_deadline_ns(const struct sensors *s)
+{
+	return s->bpf ? budget_deadline_ns(s) : INT64_MAX;
 }
 
 static void emit_totals(struct sensors *s, const struct fact_sink *sink)
@@ -267,6 +305,7 @@ void sensors_finish(struct sensors *s, const struct fact_sink *sink)
 	struct fact fact = { .kind = FACT_STALL };
 
 	s->detach_ns = clock_mono_ns();
+	budget_tick(s, sink);
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
 		if (s->state[i].on && table[i]->tick)
 			table[i]->tick(s, sink);
@@ -281,6 +320,7 @@ void sensors_finish(struct sensors *s, const struct fact_sink *sink)
 	sensors_poll(s, sink);
 	if (s->bpf)
 		drain_profile(s, sink, true);
+	flow_emit_unseen(s, sink);
 	emit_totals(s, sink);
 }
 
@@ -301,6 +341,8 @@ void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink)
 		bool blind =
 			table[i]->needs_attribution && s->bpf && !s->bpf->bss->settings.attribution;
 
+		if (!is_wanted(s, table[i]))
+			continue;
 		fact.sensor.id = table[i]->id;
 		fact.sensor.on = state->on && !blind;
 		fact.sensor.reason =
@@ -312,7 +354,7 @@ void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink)
 
 /* Time the kernel spent in redmem's programs (bpf_prog_info, since 5.8 with
  * BPF_ENABLE_STATS; it leaves out the way into them). */
-static double bpf_seconds(const struct sensors *s)
+double sensors_bpf_seconds(const struct sensors *s)
 {
 	struct bpf_program *program;
 	uint64_t ns = 0;
@@ -330,12 +372,31 @@ static double bpf_seconds(const struct sensors *s)
 	return ns / 1e9;
 }
 
+double sensors_flow_program_seconds(const struct sensors *s)
+{
+	struct bpf_program *const programs[] = { s->bpf->progs.flow_event, s->bpf->progs.flow_fill,
+						 s->bpf->progs.flow_flush_small };
+	uint64_t ns = 0, runs = 0;
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (bpf_program__fd(programs[i]) < 0 ||
+		    bpf_prog_get_info_by_fd(bpf_program__fd(programs[i]), &info, &size))
+			continue;
+		ns += info.run_time_ns;
+		runs += info.run_cnt;
+	}
+	return runs ? (double)ns / 1e9 / (double)runs : 0;
+}
+
 void sensors_cost(const struct sensors *s, struct fact_self *self)
 {
 	static char text[256];
 	size_t len = 0;
 
-	self->bpf_seconds = s->bpf ? bpf_seconds(s) : 0;
+	self->bpf_seconds = s->bpf ? sensors_bpf_seconds(s) : 0;
 	self->events_total = s->bpf ? (int64_t)s->bpf->bss->totals[TOTAL_EVENTS] : 0;
 	self->drops_total = 0;
 	self->target_pause_seconds += s->own_pause_seconds;
@@ -360,6 +421,7 @@ void sensors_close(struct sensors *s)
 			table[i]->detach(s);
 	for (size_t i = 0; i < s->link_count; i++)
 		bpf_link__destroy(s->links[i]);
+	flow_free(s);
 	close_bpf(s);
 	if (s->stats_fd >= 0)
 		close(s->stats_fd);

@@ -152,13 +152,36 @@ static bool find_bundled(struct image *image)
 	return true;
 }
 
+static bool is_jemalloc(const struct map *map)
+{
+	return is_executable(map) && strstr(map->path, "/libjemalloc.so");
+}
+
+static bool is_libc(const struct map *map)
+{
+	return is_executable(map) &&
+	       (strstr(map->path, "/libc.so") || strstr(map->path, "/libc-2") ||
+		strstr(map->path, "/ld-musl-"));
+}
+
+const struct map *image_allocator_map(const struct image *image)
+{
+	for (size_t i = 0; i < image->maps->count && !image->allocator_bundled; i++) {
+		const struct map *map = &image->maps->map[i];
+
+		if (image->allocator == ALLOCATOR_JEMALLOC ? is_jemalloc(map) : is_libc(map))
+			return map;
+	}
+	return NULL;
+}
+
 /* The system's libjemalloc.so, or libc's malloc when there is none. */
 static void find_shared(struct image *image, const struct maps *maps)
 {
 	for (size_t i = 0; i < maps->count; i++) {
 		const struct map *map = &maps->map[i];
 
-		if (!is_executable(map) || !strstr(map->path, "/libjemalloc.so"))
+		if (!is_jemalloc(map))
 			continue;
 		image->allocator = ALLOCATOR_JEMALLOC;
 		add_range(image, map->start, map->end);

@@ -16,6 +16,7 @@
 #include "redmem/events.h"
 
 struct elf_file;
+struct map;
 struct maps;
 
 enum allocator_kind { ALLOCATOR_UNKNOWN, ALLOCATOR_JEMALLOC, ALLOCATOR_LIBC };
@@ -53,6 +54,9 @@ void image_close(struct image *image);
 bool image_function_offset(const struct image *image, const char *name, unsigned long *offset);
 /* Where the function's code is in the process; false when it or its size is not known. */
 bool image_function_range(const struct image *image, const char *name, struct redmem_range *range);
+/* The mapped code of the allocator's library, or of libc; NULL when it is in the image
+ * itself or not known. Lives as long as the image. */
+const struct map *image_allocator_map(const struct image *image);
 /* Read a byte of each place, so that the kernel finds its page in memory when it
  * puts a probe there. */
 void image_touch(const struct image *image, const unsigned long *offsets, size_t count);

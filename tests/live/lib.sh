@@ -175,15 +175,16 @@ run_redmem()
 	status=$?
 }
 
-# watch_start ARGUMENT...: redmem doctor until watch_end; returns when it watches.
+# watch_start ARGUMENT...: redmem $command until watch_end; returns when it watches.
+command=doctor
 watch_start()
 {
 	: >"$messages" # what an earlier watch said is no sign of this one
-	"$redmem" doctor -d 600 -vv --json "$@" >"$json" 2>"$messages" &
+	"$redmem" "$command" -d 600 -vv --json "$@" >"$json" 2>"$messages" &
 	watch=$!
 	own_process "$watch"
 	await 30 watching && return
-	not_ok watch "redmem doctor $* does not watch: $(tail -n 1 "$messages")"
+	not_ok watch "redmem $command $* does not watch: $(tail -n 1 "$messages")"
 	kill_process "$watch"
 	exit 1
 }

@@ -22,7 +22,7 @@ static const struct command doctor = {
 	.name = "doctor",
 	.doc = "The doc comes first.",
 	.examples = "Examples:\n  the examples come last",
-	.takes = "twro",
+	.takes = "twsbro",
 };
 static const struct command check = { .name = "check", .doc = "", .examples = "", .takes = "to" };
 static const struct command demo = { .name = "demo", .doc = "", .examples = "", .takes = "o" };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* redmem doctor: watch (or replay), diagnose, report. */
+/* redmem doctor and redmem alloc: watch (or replay), then report. */
 #include <stdio.h>
 
 #include "app/commands.h"
@@ -42,7 +42,9 @@ static int watch_and_record(const struct options *o, const struct fact_sink *sin
 	return why.code ? 1 : 0;
 }
 
-int cmd_doctor(const struct options *o)
+/* Watch or replay, then @print the finished model. */
+static int watch_and_print(const struct options *o,
+			   int (*print)(const struct options *o, const struct model *m))
 {
 	struct model *model = model_new();
 	struct fact_sink sink = model_sink(model);
@@ -63,7 +65,17 @@ int cmd_doctor(const struct options *o)
 		return print_failure(&err);
 	}
 	model_finish(model);
-	ret = print_report(o, model);
+	ret = print(o, model);
 	model_free(model);
 	return ret || recorded;
+}
+
+int cmd_doctor(const struct options *o)
+{
+	return watch_and_print(o, print_report);
+}
+
+int cmd_alloc(const struct options *o)
+{
+	return watch_and_print(o, print_alloc);
 }

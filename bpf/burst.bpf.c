@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * burst sensor: every call of the allocator, for a few hundred calls at a time. One
+ * program stands at the entry of its public functions, one at their return; the loader
+ * takes both away when enough has been seen.
+ */
+#include "duty.bpf.h"
+#include "parsing.bpf.h"
+
+/* A call that has not returned yet. */
+struct open_call {
+	u64 start_ns; /* 0 = none */
+	u64 requested;
+	u64 faults;
+	u32 function; /* enum redmem_call_function */
+	u32 unused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32); /* tid */
+	__type(value, struct open_call);
+} open_calls SEC(".maps");
+
+struct redmem_burst burst = {};
+
+static __always_inline u64 requested_bytes(struct pt_regs *ctx, u32 function)
+{
+	switch (function) {
+	case CALL_MALLOC:
+		return PT_REGS_PARM1(ctx);
+	case CALL_CALLOC:
+		return PT_REGS_PARM1(ctx) * PT_REGS_PARM2(ctx);
+	case CALL_REALLOC:
+		return PT_REGS_PARM2(ctx);
+	default:
+		return 0;
+	}
+}
+
+static __always_inline u64 faults_of(u32 tid)
+{
+	struct thread_state *state = bpf_map_lookup_elem(&threads, &tid);
+
+	return state ? state->faults : 0;
+}
+
+SEC("uprobe.multi")
+int burst_entry(struct pt_regs *ctx)
+{
+	struct open_call fresh = {}, *call;
+	u32 tid = target_tid();
+
+	if (!tid)
+		return 0;
+	__sync_fetch_and_add(&burst.hits, 1);
+	if (!burst.open || burst.calls >= burst.limit)
+		return 0;
+	call = bpf_map_lookup_elem(&open_calls, &tid);
+	if (!call) {
+		bpf_map_update_elem(&open_calls, &tid, &fresh, BPF_NOEXIST);
+		call = bpf_map_lookup_elem(&open_calls, &tid);
+		if (!call) {
+			drop(DROP_THREADS_FULL);
+			return 0;
+		}
+	}
+	call->function = bpf_get_attach_cookie(ctx);
+	call->requested = requested_bytes(ctx, call->function);
+	call->faults = faults_of(tid);
+	call->start_ns = bpf_ktime_get_ns(); /* last: what follows is the probe's cost */
+	return 0;
+}
+
+static __always_inline void emit_call(u32 tid, struct open_call *call, u64 now)
+{
+	struct redmem_record *record = record_reserve(RECORD_CALL, now);
+	struct running run = {};
+
+	if (!record)
+		return;
+	__builtin_memset(&record->call, 0, sizeof(record->call));
+	record->call.function = call->function;
+	record->call.requested = call->requested;
+	record->call.ns = now - call->start_ns;
+	record->call.faults = faults_of(tid) - call->faults;
+	who_is_running(tid, &record->call.who, &run);
+	if (record->call.who.state == WHO_LOOP && !who_is_on_duty(&record->call.who))
+		who_is_parsing(&record->call.who);
+	/* The loader wakes up for the last one only. */
+	bpf_ringbuf_submit(record,
+			   burst.calls >= burst.limit ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+SEC("uprobe.multi")
+int burst_return(struct pt_regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns(), n;
+	struct open_call *call;
+	u32 tid = target_tid();
+
+	if (!tid)
+		return 0;
+	__sync_fetch_and_add(&burst.hits, 1);
+	call = bpf_map_lookup_elem(&open_calls, &tid);
+	if (!call || !call->start_ns)
+		return 0;
+	n = __sync_fetch_and_add(&burst.calls, 1);
+	if (burst.measuring)
+		burst.cost_ns[n & (REDMEM_BURST_COSTS - 1)] = now - call->start_ns;
+	else
+		emit_call(tid, call, now);
+	call->start_ns = 0;
+	return 0;
+}

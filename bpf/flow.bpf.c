@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * flow sensor: bytes through the allocator, charged to whoever crosses a line.
+ *
+ * jemalloc 5.3 calls te_event_trigger(tsd, context) each time a thread has allocated
+ * another 64 KiB, and each time it has freed as much (src/thread_event.c). The context
+ * leads to the thread's own counter of bytes and to its value at the last event, so a
+ * hit stands for an exact number of bytes, and hits add up to all of them.
+ *
+ * Before 5.3 there is no such function. What goes into and out of a thread's cache of
+ * free regions does so in batches, in functions that carry size class and count.
+ */
+#include "duty.bpf.h"
+#include "parsing.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32); /* tid */
+	__type(value, struct redmem_flow_thread);
+} flow_threads SEC(".maps");
+
+/* te_ctx_t */
+struct event_context {
+	u8 is_alloc;
+	u8 padding[7];
+	u64 current;
+	u64 last_event;
+};
+
+/* cache_bin_t of jemalloc 5.0 to 5.2 */
+struct cache_bin {
+	s32 low_water;
+	s32 cached;
+	u64 requests;
+	u64 available;
+};
+
+/* tcache_t of jemalloc 5.2: its arena and the step of filling, behind the small bins */
+#define TCACHE_BINS	  16
+#define TCACHE_ARENA	  72 /* behind the last bin */
+#define TCACHE_FILL_SHIFT 84
+#define CACHED_MAX	  (1 << 16)
+
+/* Another thread keeps its name there. */
+static __always_inline void forget_key(struct redmem_who *who)
+{
+	if (who->state == WHO_THREAD)
+		return;
+	who->key_len = 0;
+	who->key_guessed = KEY_KNOWN;
+	__builtin_memset(who->key, 0, sizeof(who->key));
+}
+
+/* Charge @bytes to whoever runs. */
+static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_bytes)
+{
+	struct redmem_profile_key key = {};
+	struct running run = {};
+
+	who_is_running(tid, &key.who, &run);
+	if (tid == settings.tgid) {
+		bool duty = (key.who.state == WHO_LOOP || !is_alloc) && who_is_on_duty(&key.who);
+
+		if (!duty && key.who.state == WHO_LOOP)
+			who_is_parsing(&key.who);
+		else if (!is_alloc && key.who.state == WHO_COMMAND && key.who.key_len &&
+			 frees_name_or_key(read_word(run.argv), read_word(run.argv + 8)))
+			forget_key(&key.who);
+	}
+	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
+	if (!profile_add(&key, bytes, 0, false) && key.who.key_len) {
+		/* Rather without its key than not at all. */
+		forget_key(&key.who);
+		profile_add(&key, bytes, 0, false);
+	}
+	if (class_bytes) {
+		/* No keys here: there would be too many rows. */
+		forget_key(&key.who);
+		key.event = is_alloc ? EVENT_ALLOC_CLASS : EVENT_FREE_CLASS;
+		key.user_ip = class_bytes;
+		profile_add(&key, bytes, 0, false);
+	}
+}
+
+/* Remember where the thread counts, and what was seen of it. */
+static __always_inline void note_thread(u32 tid, u32 side, u64 counter, u64 last, u64 bytes)
+{
+	struct redmem_flow_thread *thread = bpf_map_lookup_elem(&flow_threads, &tid);
+
+	if (!thread) {
+		struct redmem_flow_thread fresh = {};
+
+		bpf_map_update_elem(&flow_threads, &tid, &fresh, BPF_NOEXIST);
+		thread = bpf_map_lookup_elem(&flow_threads, &tid);
+		if (!thread) {
+			drop(DROP_THREADS_FULL);
+			return;
+		}
+	}
+	if (!thread->counter[side & 1])
+		thread->first[side & 1] = last;
+	thread->counter[side & 1] = counter;
+	__sync_fetch_and_add(&thread->seen_bytes[side & 1], bytes);
+}
+
+SEC("uprobe")
+int flow_event(struct pt_regs *ctx)
+{
+	struct event_context context = {};
+	u32 tid = target_tid();
+	u64 now, last;
+
+	if (!tid)
+		return 0;
+	total_add(TOTAL_FLOW_HITS, 1);
+	if (bpf_probe_read_user(&context, sizeof(context), (void *)PT_REGS_PARM2(ctx)))
+		return 0;
+	now = read_word(context.current);
+	last = read_word(context.last_event);
+	if (!now || now <= last)
+		return 0;
+	note_thread(tid, context.is_alloc ? FLOW_ALLOC : FLOW_FREE, context.current, last,
+		    now - last);
+	charge(tid, context.is_alloc, now - last, 0);
+	return 0;
+}
+
+/* --- before 5.3 --------------------------------------------------------------------- */
+
+static __always_inline u64 class_bytes_of(u32 index)
+{
+	return read_word(settings.class_table + 8ULL * index);
+}
+
+/* How many regions a fill brings: ncached_max >> lg_fill_div. 0 when the cache does not
+ * look as expected: its arena must be the one that is asked. */
+static __always_inline u32 fill_count(u64 tcache, u64 bin, u64 arena, u32 index)
+{
+	u64 behind = tcache + TCACHE_BINS + sizeof(struct cache_bin) * settings.small_classes;
+	u32 most = 0;
+	u8 shift = 0;
+
+	if (index >= settings.small_classes ||
+	    bin != tcache + TCACHE_BINS + sizeof(struct cache_bin) * index ||
+	    read_word(behind + TCACHE_ARENA) != arena ||
+	    bpf_probe_read_user(&shift, 1, (void *)(behind + TCACHE_FILL_SHIFT + index)) ||
+	    bpf_probe_read_user(&most, 4, (void *)(read_word(settings.bin_info) + 4ULL * index)))
+		return 0;
+	most >>= shift & 31;
+	return most < CACHED_MAX ? most : 0;
+}
+
+/* arena_tcache_fill_small(tsdn, arena, tcache, tbin, binind, ...) */
+SEC("uprobe")
+int flow_fill(struct pt_regs *ctx)
+{
+	u32 tid = target_tid(), index = PT_REGS_PARM5(ctx), count;
+
+	if (!tid)
+		return 0;
+	total_add(TOTAL_FLOW_HITS, 1);
+	count = fill_count(PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx), index);
+	if (count)
+		charge(tid, true, count * class_bytes_of(index), class_bytes_of(index));
+	return 0;
+}
+
+static __always_inline int flush(u64 bin_address, u32 index, u32 rest)
+{
+	struct cache_bin bin = {};
+	u32 tid = target_tid();
+
+	if (!tid)
+		return 0;
+	total_add(TOTAL_FLOW_HITS, 1);
+	if (bpf_probe_read_user(&bin, sizeof(bin), (void *)bin_address) || bin.cached <= 0 ||
+	    bin.cached > CACHED_MAX || rest >= (u32)bin.cached)
+		return 0;
+	charge(tid, false, (bin.cached - rest) * class_bytes_of(index), class_bytes_of(index));
+	return 0;
+}
+
+/* tcache_bin_flush_small(tsd, tcache, tbin, binind, rem) */
+SEC("uprobe")
+int flow_flush_small(struct pt_regs *ctx)
+{
+	return flush(PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM5(ctx));
+}
+
+/* tcache_bin_flush_large(tsd, tbin, binind, rem, tcache) */
+SEC("uprobe")
+int flow_flush_large(struct pt_regs *ctx)
+{
+	return flush(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
+}
+
+/* large_palloc(tsdn, arena, usize, alignment, zero) */
+SEC("uprobe")
+int flow_large_alloc(struct pt_regs *ctx)
+{
+	u64 bytes = PT_REGS_PARM3(ctx);
+	u32 tid = target_tid();
+
+	if (!tid)
+		return 0;
+	total_add(TOTAL_FLOW_HITS, 1);
+	charge(tid, true, bytes, bytes);
+	return 0;
+}
+
+/* large_dalloc(tsdn, extent): the extent's first word has the index of its size class
+ * behind 18 other bits, the third its size and in the bits below a page a serial number
+ * (extent_structs.h). The size is the class's, or a page more (cache-oblivious). */
+SEC("uprobe")
+int flow_large_free(struct pt_regs *ctx)
+{
+	u64 extent = PT_REGS_PARM2(ctx), size = read_word(extent + 16) & ~4095ULL;
+	u64 bytes = class_bytes_of((read_word(extent) >> 18) & 0xff);
+	u32 tid = target_tid();
+
+	if (!tid)
+		return 0;
+	total_add(TOTAL_FLOW_HITS, 1);
+	if (bytes && bytes <= size && size <= bytes + 4096)
+		charge(tid, false, bytes, bytes);
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Calls of the allocator that bursts looked at: how long they took, by command. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "base/hist.h"
+#include "model/private.h"
+
+struct call_slot {
+	UT_hash_handle hh;
+	struct call_latency latency; /* quantiles are set when asked for */
+	struct hist nanoseconds;
+	char command[];
+};
+
+struct calls {
+	struct call_slot *commands;
+	struct call_slot *all;
+};
+
+static struct call_slot *slot_new(const char *command)
+{
+	struct call_slot *slot = xcalloc(1, sizeof(*slot) + strlen(command) + 1);
+
+	strcpy(slot->command, command);
+	return slot;
+}
+
+struct calls *calls_new(void)
+{
+	struct calls *calls = xcalloc(1, sizeof(*calls));
+
+	calls->all = slot_new("");
+	return calls;
+}
+
+void calls_free(struct calls *calls)
+{
+	struct call_slot *slot, *next;
+
+	if (!calls)
+		return;
+	HASH_ITER(hh, calls->commands, slot, next) {
+		HASH_DEL(calls->commands, slot);
+		free(slot);
+	}
+	free(calls->all);
+	free(calls);
+}
+
+const char *call_path_name(enum call_path path)
+{
+	static const char *const names[CALL_PATHS] = {
+		[CALL_FAST] = "fast",
+		[CALL_SLOW] = "slow",
+		[CALL_FAULT] = "fault",
+	};
+
+	return names[path];
+}
+
+static struct call_slot *slot_get(struct calls *calls, const char *command)
+{
+	struct call_slot *slot;
+
+	HASH_FIND_STR(calls->commands, command, slot);
+	if (!slot) {
+		slot = slot_new(command);
+		HASH_ADD_STR(calls->commands, command, slot);
+	}
+	return slot;
+}
+
+static void slot_add(struct call_slot *slot, const struct fact_call *fact)
+{
+	struct call_latency *latency = &slot->latency;
+
+	if (fact->requested_bytes > 0 && fact->class_bytes >= fact->requested_bytes &&
+	    fact->class_bytes < INT64_MAX / (1 << 24)) {
+		latency->requested_bytes += fact->requested_bytes;
+		latency->class_bytes += fact->class_bytes;
+	}
+	if (!isfinite(fact->seconds) || fact->seconds < 0 || fact->seconds > 1e6)
+		return;
+	latency->calls_total++;
+	hist_add(&slot->nanoseconds, (uint64_t)(fact->seconds * 1e9), 1);
+	if (!(fact->seconds <= latency->max_seconds))
+		latency->max_seconds = fact->seconds;
+	latency->mean_seconds += fact->seconds; /* the sum, while facts come in */
+	for (int path = 0; path < CALL_PATHS; path++) {
+		if (strcmp(fact->path, call_path_name(path)))
+			continue;
+		latency->path_calls[path]++;
+		latency->path_seconds[path] += fact->seconds;
+	}
+}
+
+void calls_add(struct model *m, const struct fact_call *fact)
+{
+	struct calls *calls = m->priv->calls;
+
+	slot_add(calls->all, fact);
+	if (!*fact->thread)
+		slot_add(slot_get(calls, fact->command), fact);
+	if (fact->requested_bytes > 0 && fact->class_bytes >= fact->requested_bytes) {
+		struct alloc_class *class = alloc_class(m, fact->class_bytes);
+
+		class->calls_total++;
+		class->requested_bytes += fact->requested_bytes;
+	}
+}
+
+static struct call_latency latency_of(const struct call_slot *slot)
+{
+	struct call_latency latency = slot ? slot->latency : (struct call_latency){ 0 };
+
+	if (!latency.calls_total) {
+		latency.mean_seconds = latency.max_seconds = NAN;
+		latency.p50_seconds = latency.p99_seconds = NAN;
+		return latency;
+	}
+	latency.mean_seconds /= (double)latency.calls_total;
+	latency.p50_seconds = (double)hist_quantile(&slot->nanoseconds, 0.5) / 1e9;
+	latency.p99_seconds = (double)hist_quantile(&slot->nanoseconds, 0.99) / 1e9;
+	return latency;
+}
+
+struct call_latency calls_of(const struct model *m, const char *command)
+{
+	struct call_slot *slot;
+
+	HASH_FIND_STR(m->priv->calls->commands, command, slot);
+	return latency_of(slot);
+}
+
+void calls_each(const struct model *m, void (*each)(void *ctx, const char *command), void *ctx)
+{
+	struct call_slot *slot, *next;
+
+	HASH_ITER(hh, m->priv->calls->commands, slot, next)
+		each(ctx, slot->command);
+}
+
+void calls_finish(struct model *m)
+{
+	m->alloc.latency = latency_of(m->priv->calls->all);
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `redmem alloc --json`: schema redmem.alloc/1, one document. */
+#include <math.h>
+
+#include "report/json.h"
+#include "report/report.h"
+#include "report/value.h"
+
+#define FULL_DUTY 0.995 /* the probe is not there from the first moment to the last */
+
+static void put_bytes_moved(json_t *o, const struct charge *c)
+{
+	put(o, "alloc_bytes", value_count(c->alloc_bytes));
+	put(o, "free_bytes", value_count(c->free_bytes));
+	put(o, "net_bytes", value_count(c->alloc_bytes - c->free_bytes));
+	put(o, "flow_hits_total", isfinite(c->alloc_bytes) ? value_int(c->flow_hits) : json_null());
+}
+
+/* The share comes from CPU samples, which no probe disturbs; the rest from bursts. */
+static json_t *json_latency_of(const struct call_latency *l, double share)
+{
+	json_t *o = json_object(), *paths = json_object();
+
+	put(o, "calls_total", value_int(l->calls_total));
+	put(o, "p50_seconds", value_real(l->p50_seconds));
+	put(o, "p99_seconds", value_real(l->p99_seconds));
+	put(o, "max_seconds", value_real(l->max_seconds));
+	put(o, "share_of_command_ratio", value_real(share));
+	put(o, "mean_seconds", value_real(l->mean_seconds));
+	for (int i = 0; i < CALL_PATHS; i++) {
+		json_t *path = json_object();
+
+		put(path, "calls_total", value_int(l->path_calls[i]));
+		put(path, "seconds", value_real(l->path_seconds[i]));
+		put(paths, call_path_name(i), path);
+	}
+	put(o, "paths", paths);
+	return o;
+}
+
+static double share_of(const struct charge *c)
+{
+	return c->cpu_seconds > 0 ? c->allocator_seconds / c->cpu_seconds : NAN;
+}
+
+static json_t *alloc_commands(const struct model *m)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < m->alloc.commands_count; i++) {
+		const struct command_row *row = &m->commands[m->alloc.commands[i]];
+		double calls = row->calls_total > 0 ? (double)row->calls_total : NAN;
+		json_t *o = json_object();
+
+		put(o, "command", value_text(row->command));
+		put_bytes_moved(o, &row->charge);
+		put(o, "calls_total", value_int(row->calls_total));
+		put(o, "alloc_bytes_per_call", value_real(row->charge.alloc_bytes / calls));
+		put(o, "free_bytes_per_call", value_real(row->charge.free_bytes / calls));
+		put(o, "latency", json_latency_of(&row->latency, share_of(&row->charge)));
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+static json_t *prefix_row(const struct model *m, size_t index)
+{
+	const struct prefix_row *row = &m->prefixes[index];
+	json_t *o = json_object();
+
+	put_bytes(o, "prefix", (struct bytes){ row->prefix, row->prefix_len });
+	put_bytes_moved(o, &row->charge);
+	put(o, "top_command", value_text(row->top_command));
+	put_bytes(o, "example", (struct bytes){ row->example, row->example_len });
+	return o;
+}
+
+static json_t *alloc_prefixes(const struct model *m, const size_t *order, size_t count)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		put_last(rows, prefix_row(m, order[i]));
+	return rows;
+}
+
+static json_t *alloc_threads(const struct model *m)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < m->alloc.threads_count; i++) {
+		const struct thread_row *row = &m->threads[m->alloc.threads[i]];
+		json_t *o = json_object();
+
+		put(o, "thread", value_text(row->thread));
+		put_bytes_moved(o, &row->charge);
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+static json_t *alloc_classes(const struct model *m)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < m->alloc.classes_count; i++) {
+		const struct alloc_class *class = &m->alloc.classes[i];
+		double taken = (double)class->calls_total * (double)class->size_bytes;
+		json_t *o = json_object();
+
+		put(o, "size_bytes", value_int(class->size_bytes));
+		put(o, "cache_in_bytes", value_count(class->alloc_bytes));
+		put(o, "cache_out_bytes", value_count(class->free_bytes));
+		put(o, "calls_total", value_int(class->calls_total));
+		put(o, "requested_bytes_mean",
+		    value_real(class->calls_total ?
+				       (double)class->requested_bytes / (double)class->calls_total :
+				       NAN));
+		put(o, "rounding_ratio",
+		    value_real(taken > 0 ? 1 - (double)class->requested_bytes / taken : NAN));
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+static json_t *json_tops(const struct alloc_top *tops, const char *name)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < ALLOC_TOP && tops[i].name; i++) {
+		json_t *o = json_object();
+
+		if (tops[i].name_len)
+			put_bytes(o, name, (struct bytes){ tops[i].name, tops[i].name_len });
+		else
+			put(o, name, json_string(""));
+		put(o, "alloc_bytes", value_count(tops[i].alloc_bytes));
+		put(o, "free_bytes", value_count(tops[i].free_bytes));
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+static json_t *alloc_tick(const struct alloc_tick *tick)
+{
+	json_t *o = json_object();
+
+	put(o, "t_seconds", value_real(tick->t_seconds));
+	put(o, "alloc_bytes", value_count(tick->alloc_bytes));
+	put(o, "free_bytes", value_count(tick->free_bytes));
+	put(o, "commands", json_tops(tick->commands, "command"));
+	put(o, "prefixes", json_tops(tick->prefixes, "prefix"));
+	return o;
+}
+
+static json_t *alloc_ticks(const struct model *m)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < m->alloc.ticks_count; i++)
+		put_last(rows, alloc_tick(&m->alloc.ticks[i]));
+	return rows;
+}
+
+static json_t *alloc_peak(const struct model *m)
+{
+	json_t *o;
+
+	if (!m->alloc.peak)
+		return json_null();
+	o = alloc_tick(m->alloc.peak);
+	put(o, "used_memory_bytes", value_int(m->alloc.peak_bytes));
+	return o;
+}
+
+static json_t *alloc_growth(const struct model *m)
+{
+	int64_t start = model_info_start(m, "used_memory"), end = model_info_end(m, "used_memory");
+	bool both = start != FACT_UNKNOWN && end != FACT_UNKNOWN;
+	json_t *o = json_object();
+
+	put(o, "used_memory_start_bytes", value_int(start));
+	put(o, "used_memory_end_bytes", value_int(end));
+	put(o, "used_memory_bytes", both ? value_int(end - start) : json_null());
+	put(o, "net_bytes", value_count(m->alloc.alloc_bytes - m->alloc.free_bytes));
+	put(o, "prefixes", alloc_prefixes(m, m->alloc.growth, m->alloc.growth_count));
+	return o;
+}
+
+static json_t *alloc_totals(const struct model *m)
+{
+	const struct alloc *a = &m->alloc;
+	bool partly = a->flow_duty_ratio < FULL_DUTY;
+	json_t *o = json_object();
+
+	put(o, "alloc_bytes", value_count(a->alloc_bytes));
+	put(o, "free_bytes", value_count(a->free_bytes));
+	put(o, "flow_hits_total", isfinite(a->alloc_bytes) ? value_int(a->flow_hits) : json_null());
+	put(o, "basis", json_string(a->by_caches && partly ? "sampled" : "exact"));
+	put(o, "shares_basis", json_string("sampled"));
+	put(o, "of", json_string(a->by_caches ? "thread_caches" : "all"));
+	put(o, "flow_duty_ratio", value_real(a->flow_duty_ratio));
+	put(o, "latency", json_latency_of(&a->latency, NAN));
+	return o;
+}
+
+static json_t *alloc_cost(const struct model *m)
+{
+	const struct fact_budget *b = &m->alloc.budget;
+	const struct fact_burst *burst = &m->alloc.burst;
+	json_t *o = json_object();
+
+	put(o, "budget_ratio", value_real(b->budget_ratio));
+	put(o, "spent_ratio", value_real(b->spent_ratio));
+	put(o, "bpf_seconds", value_real(b->bpf_seconds));
+	put(o, "trap_seconds", value_real(b->trap_seconds));
+	put(o, "attach_seconds", value_real(b->attach_seconds));
+	put(o, "trap_cost_seconds", value_real(b->trap_cost_seconds));
+	put(o, "fault_period", value_int(b->fault_period));
+	put(o, "bursts_total", value_int(m->alloc.bursts_total));
+	put(o, "probe_seconds", value_real(burst->probe_seconds));
+	put(o, "probe_error_seconds", value_real(burst->probe_error_seconds));
+	return o;
+}
+
+void report_alloc_json(struct buf *out, const struct model *m)
+{
+	json_t *document = json_object();
+
+	put(document, "schema", json_string("redmem.alloc/1"));
+	put(document, "target", json_target(m));
+	put(document, "window", json_window(m));
+	put(document, "self", json_self(m));
+	put(document, "sensors", json_sensors(m));
+	put(document, "totals", alloc_totals(m));
+	put(document, "commands", alloc_commands(m));
+	put(document, "prefixes", alloc_prefixes(m, m->alloc.prefixes, m->alloc.prefixes_count));
+	put(document, "threads", alloc_threads(m));
+	put(document, "size_classes", alloc_classes(m));
+	put(document, "growth", alloc_growth(m));
+	put(document, "peak", alloc_peak(m));
+	put(document, "timeline", alloc_ticks(m));
+	put(document, "cost", alloc_cost(m));
+	json_write(out, document);
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `redmem alloc` for people: who allocates, who frees, what grows, how long a call takes. */
+#include <math.h>
+
+#include "report/table.h"
+#include "report/text.h"
+
+#define TOP_ROWS       8
+#define TOP_OF_DOCTOR  3
+#define PREFIX_COLUMNS 36
+#define FULL_DUTY      0.995 /* the probe is not there from the first moment to the last */
+
+static void cell_bytes(struct table *table, double bytes)
+{
+	if (isfinite(bytes))
+		table_bytes(table, (int64_t)bytes);
+	else
+		table_bytes(table, FACT_UNKNOWN);
+}
+
+static void per_second(struct buf *out, double bytes, double seconds)
+{
+	if (!isfinite(bytes) || !(seconds > 0)) {
+		buf_putc(out, '-');
+		return;
+	}
+	fmt_bytes(out, (int64_t)(bytes / seconds));
+	buf_puts(out, "/s");
+}
+
+static size_t shown_of(const struct text *t, size_t count, size_t top)
+{
+	return t->style->verbose || count < top ? count : top;
+}
+
+static void head_top(struct text *t, const char *head, size_t shown, size_t count)
+{
+	struct buf note = { 0 };
+
+	if (shown < count)
+		buf_printf(&note, "top %zu of %zu", shown, count);
+	text_head(t, head, note.len ? buf_str(&note) : NULL);
+	buf_free(&note);
+}
+
+/* Allocated, freed and the difference. */
+#define COLUMNS_MOVED                             \
+	{ "allocated", true }, { "freed", true }, \
+	{                                         \
+		"net", true                       \
+	}
+
+static void cells_moved(struct text *t, struct table *table, const struct charge *c)
+{
+	per_second(table_cell(table), c->alloc_bytes, t->m->duration_seconds);
+	per_second(table_cell(table), c->free_bytes, t->m->duration_seconds);
+	cell_bytes(table, c->alloc_bytes - c->free_bytes);
+}
+
+/* What the bytes stand on: "12,345 hits; totals exact, shares from 12 % of the time". */
+static void basis_note(struct buf *note, const struct alloc *a)
+{
+	if (!isfinite(a->alloc_bytes)) {
+		buf_puts(note, "not known: the flow sensor is off");
+		return;
+	}
+	fmt_count(note, a->flow_hits);
+	buf_puts(note, a->by_caches ? " hits, of threads' caches; " : " hits; ");
+	if (!isfinite(a->flow_duty_ratio) || a->flow_duty_ratio >= FULL_DUTY) {
+		buf_puts(note, "every byte in one of them");
+		return;
+	}
+	buf_puts(note, a->by_caches ? "scaled up from " : "totals exact, shares from ");
+	text_percent(note, a->flow_duty_ratio);
+	buf_puts(note, " of the time");
+}
+
+static void write_commands(struct text *t, size_t top)
+{
+	static const struct table_column columns[] = {
+		{ "command", false },
+		COLUMNS_MOVED,
+		{ "a call", true },
+		{ "in allocator", true },
+	};
+	size_t shown = shown_of(t, t->m->alloc.commands_count, top);
+	struct table *table;
+
+	if (!shown)
+		return;
+	table = table_new(columns, 6);
+	for (size_t i = 0; i < shown; i++) {
+		const struct command_row *row = &t->m->commands[t->m->alloc.commands[i]];
+		double calls = row->calls_total > 0 ? (double)row->calls_total : NAN;
+
+		text_command(table_cell(table), row->command);
+		cells_moved(t, table, &row->charge);
+		cell_bytes(table, row->charge.alloc_bytes / calls);
+		text_percent(table_cell(table),
+			     row->charge.cpu_seconds > 0 ?
+				     row->charge.allocator_seconds / row->charge.cpu_seconds :
+				     NAN);
+	}
+	table_write(table, t);
+}
+
+static void write_prefixes(struct text *t, const char *head, const size_t *order, size_t count)
+{
+	static const struct table_column columns[] = {
+		{ "prefix", false },
+		COLUMNS_MOVED,
+		{ "mostly by", false },
+	};
+	size_t shown = shown_of(t, count, TOP_ROWS);
+	struct table *table;
+
+	head_top(t, head, shown, count);
+	if (!shown)
+		return;
+	table = table_new(columns, 5);
+	for (size_t i = 0; i < shown; i++) {
+		const struct prefix_row *row = &t->m->prefixes[order[i]];
+
+		text_key(table_cell(table), (struct bytes){ row->prefix, row->prefix_len },
+			 PREFIX_COLUMNS);
+		cells_moved(t, table, &row->charge);
+		text_command(table_cell(table), row->top_command);
+	}
+	table_write(table, t);
+}
+
+static void write_threads(struct text *t)
+{
+	static const struct table_column columns[] = { { "thread", false }, COLUMNS_MOVED };
+	struct table *table;
+
+	if (!t->m->alloc.threads_count)
+		return;
+	text_head(t, "THREADS", NULL);
+	table = table_new(columns, 4);
+	for (size_t i = 0; i < t->m->alloc.threads_count; i++) {
+		const struct thread_row *row = &t->m->threads[t->m->alloc.threads[i]];
+
+		table_text(table, row->thread);
+		cells_moved(t, table, &row->charge);
+	}
+	table_write(table, t);
+}
+
+/* "  used_memory 1.2 GiB, 200.1 MiB more than at the start" */
+static void write_growth(struct text *t)
+{
+	int64_t start = model_info_start(t->m, "used_memory");
+	int64_t end = model_info_end(t->m, "used_memory");
+	struct buf line = { 0 };
+
+	write_prefixes(t, "GROWTH", t->m->alloc.growth, t->m->alloc.growth_count);
+	if (start == FACT_UNKNOWN || end == FACT_UNKNOWN)
+		return;
+	buf_puts(&line, "used_memory went from ");
+	fmt_bytes(&line, start);
+	buf_puts(&line, " to ");
+	fmt_bytes(&line, end);
+	buf_puts(&line, "; allocated minus freed ");
+	fmt_bytes(&line, isfinite(t->m->alloc.alloc_bytes) ?
+				 (int64_t)(t->m->alloc.alloc_bytes - t->m->alloc.free_bytes) :
+				 FACT_UNKNOWN);
+	buf_puts(&line, ". What expiry, eviction and lazy freeing give back has no prefix.");
+	text_wrap(t, "  ", buf_str(&line));
+	buf_free(&line);
+}
+
+static void add_tops(struct buf *line, const struct alloc_top *tops, bool command)
+{
+	for (size_t i = 0; i < ALLOC_TOP && tops[i].name; i++) {
+		buf_puts(line, i ? ", " : " ");
+		if (command)
+			text_command(line, tops[i].name);
+		else
+			text_key(line, (struct bytes){ tops[i].name, tops[i].name_len },
+				 PREFIX_COLUMNS);
+		buf_putc(line, ' ');
+		fmt_bytes(line, (int64_t)tops[i].alloc_bytes);
+	}
+}
+
+static void write_peak(struct text *t)
+{
+	const struct alloc_tick *peak = t->m->alloc.peak;
+	struct buf line = { 0 };
+
+	if (!peak)
+		return;
+	buf_puts(&line, "used_memory was highest at ");
+	text_moment(&line, t->m->alloc.peak_seconds);
+	buf_puts(&line, " with ");
+	fmt_bytes(&line, t->m->alloc.peak_bytes);
+	buf_puts(&line, "; allocated up to then, in a second, by");
+	add_tops(&line, peak->commands, true);
+	if (peak->prefixes[0].name) {
+		buf_puts(&line, "; for");
+		add_tops(&line, peak->prefixes, false);
+	}
+	buf_putc(&line, '.');
+	text_head(t, "PEAK", NULL);
+	text_wrap(t, "  ", buf_str(&line));
+	buf_free(&line);
+}
+
+/* Up to a microsecond nanoseconds count. */
+static void cell_short(struct table *table, double seconds)
+{
+	if (seconds >= 0 && seconds < 1e-6)
+		buf_printf(table_cell(table), "%.0f ns", seconds * 1e9);
+	else
+		table_seconds(table, seconds);
+}
+
+static void latency_row(struct text *t, struct table *table, const char *name,
+			const struct call_latency *l)
+{
+	double all = l->mean_seconds * (double)l->calls_total;
+
+	(void)t;
+	text_safe(table_cell(table), name);
+	table_count(table, l->calls_total);
+	cell_short(table, l->p50_seconds);
+	cell_short(table, l->p99_seconds);
+	cell_short(table, l->max_seconds);
+	for (int path = 0; path < CALL_PATHS; path++)
+		text_percent(table_cell(table), l->path_seconds[path] / all);
+}
+
+static void latency_note(struct buf *note, const struct alloc *a)
+{
+	fmt_count(note, a->bursts_total);
+	buf_printf(note, " bursts; without the probes' own %.1f +- %.1f us",
+		   a->burst.probe_seconds * 1e6, a->burst.probe_error_seconds * 1e6);
+}
+
+static void write_latency(struct text *t)
+{
+	static const struct table_column columns[] = {
+		{ "command", false }, { "calls seen", true },	{ "p50", true },
+		{ "p99", true },      { "max", true },		{ "time fast", true },
+		{ "slow", true },     { "with a fault", true },
+	};
+	const struct model *m = t->m;
+	struct buf note = { 0 };
+	struct table *table;
+
+	if (!m->alloc.latency.calls_total)
+		return;
+	latency_note(&note, &m->alloc);
+	text_head(t, "CALLS OF THE ALLOCATOR", buf_str(&note));
+	buf_free(&note);
+	table = table_new(columns, 8);
+	latency_row(t, table, "(all)", &m->alloc.latency);
+	for (size_t i = 0; i < m->alloc.commands_count; i++) {
+		const struct command_row *row = &m->commands[m->alloc.commands[i]];
+
+		if (row->latency.calls_total)
+			latency_row(t, table, *row->command ? row->command : "(event loop)",
+				    &row->latency);
+	}
+	table_write(table, t);
+}
+
+static void write_classes(struct text *t)
+{
+	static const struct table_column columns[] = {
+		{ "size class", true }, { "into caches", true }, { "out of caches", true },
+		{ "calls seen", true }, { "asked for", true },	 { "rounding", true },
+	};
+	const struct alloc *a = &t->m->alloc;
+	struct table *table;
+
+	if (!a->classes_count)
+		return;
+	text_head(t, "SIZE CLASSES", "asked for and rounding: means of the calls bursts saw");
+	table = table_new(columns, 6);
+	for (size_t i = 0; i < a->classes_count; i++) {
+		const struct alloc_class *class = &a->classes[i];
+		double mean = class->calls_total ?
+				      (double)class->requested_bytes / (double)class->calls_total :
+				      NAN;
+
+		table_bytes(table, class->size_bytes);
+		per_second(table_cell(table), class->alloc_bytes, t->m->duration_seconds);
+		per_second(table_cell(table), class->free_bytes, t->m->duration_seconds);
+		table_count(table, class->calls_total);
+		cell_bytes(table, mean);
+		text_percent(table_cell(table), 1 - mean / (double)class->size_bytes);
+	}
+	table_write(table, t);
+}
+
+static void write_cost(struct text *t)
+{
+	const struct fact_budget *b = &t->m->alloc.budget;
+	struct buf line = { 0 };
+
+	if (!t->m->alloc.have_budget)
+		return;
+	buf_puts(&line, "The sensors took ");
+	text_percent(&line, b->spent_ratio);
+	buf_puts(&line, " of a core from the server (budget ");
+	text_percent(&line, b->budget_ratio);
+	buf_puts(&line, "): programs ");
+	fmt_seconds(&line, b->bpf_seconds);
+	buf_puts(&line, ", traps ");
+	fmt_seconds(&line, b->trap_seconds);
+	buf_printf(&line, " at %.1f us, ", b->trap_cost_seconds * 1e6);
+	buf_puts(&line, "putting probes in and out ");
+	fmt_seconds(&line, b->attach_seconds);
+	buf_puts(&line, ". One minor fault in ");
+	fmt_count(&line, b->fault_period);
+	buf_puts(&line, " was looked at.");
+	buf_putc(t->out, '\n');
+	text_wrap(t, "", buf_str(&line));
+	buf_free(&line);
+}
+
+static void write_totals(struct text *t)
+{
+	const struct alloc *a = &t->m->alloc;
+	struct buf line = { 0 };
+
+	if (!isfinite(a->alloc_bytes))
+		return;
+	buf_puts(&line, "Allocated ");
+	fmt_bytes(&line, (int64_t)a->alloc_bytes);
+	buf_puts(&line, ", freed ");
+	fmt_bytes(&line, (int64_t)a->free_bytes);
+	buf_puts(&line, ".");
+	buf_putc(t->out, '\n');
+	text_wrap(t, "", buf_str(&line));
+	buf_free(&line);
+}
+
+void report_alloc_text(struct buf *out, const struct model *m, const struct report_style *style)
+{
+	struct text t = { .out = out, .m = m };
+	struct buf note = { 0 };
+
+	text_begin(&t, style);
+	text_about(&t);
+	text_events(&t);
+	write_totals(&t);
+	basis_note(&note, &m->alloc);
+	text_head(&t, "COMMANDS", buf_str(&note));
+	buf_free(&note);
+	write_commands(&t, TOP_ROWS);
+	write_prefixes(&t, "KEY PREFIXES", m->alloc.prefixes, m->alloc.prefixes_count);
+	write_growth(&t);
+	write_peak(&t);
+	write_threads(&t);
+	write_latency(&t);
+	write_classes(&t);
+	text_sensors(&t);
+	write_cost(&t);
+	text_own_cost(&t);
+}
+
+void text_alloc_top(struct text *t)
+{
+	struct buf note = { 0 };
+
+	if (!isfinite(t->m->alloc.alloc_bytes) || !t->m->alloc.commands_count)
+		return;
+	basis_note(&note, &t->m->alloc);
+	text_head(t, "ALLOCATED", buf_str(&note));
+	buf_free(&note);
+	write_commands(t, TOP_OF_DOCTOR);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * flow: bytes allocated and freed, by whoever runs when a thread has moved another
+ * 64 KiB (jemalloc 5.3), or when its cache is filled or flushed (before).
+ *
+ * The probe may stand only part of the time (budget.c). What a thread moved meanwhile is
+ * still known exactly: its counters are in the server's memory, and the hits told where.
+ * So totals stay exact and only the shares are sampled: each row stands for as many times
+ * its bytes as the thread moved more than was seen. Before 5.3 nobody counts, and a row
+ * stands for as many times its bytes as the probes stood less than all the time.
+ */
+#include "sensor/internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "host/memory.h"
+#include "target/allocator.h"
+
+/* A thread tells of its bytes in steps of this many (jemalloc, opt.tcache_gc_incr_bytes). */
+#define STEP_BYTES 65536
+
+struct flow_thread {
+	uint32_t tid;
+	uint64_t counter[FLOW_SIDES]; /* its value at the last tick */
+	uint64_t seen[FLOW_SIDES]; /* what the hits had added up to then */
+	double scale[2][FLOW_SIDES]; /* for the rows of each profile map */
+};
+
+struct flow {
+	struct bpf_link *links[CACHE_SITES];
+	struct flow_thread *threads;
+	size_t count;
+	int64_t on_ns, since_ns; /* time it stood; 0 or since when it stands */
+	int64_t scaled_ns, scaled_on_ns; /* at the last tick: when, and on_ns then */
+	double time_scale[2]; /* for the rows of each profile map, before 5.3 */
+};
+
+static int attach_one(struct sensors *s, size_t slot, struct bpf_program *program,
+		      unsigned long offset, struct err *err)
+{
+	struct bpf_link *link = bpf_program__attach_uprobe(program, false, s->config.pid,
+							   s->config.allocator->file, offset);
+
+	if (!link)
+		return err_set(err, -errno,
+			       "uprobe on the allocator of process %d: %s; needs CAP_SYS_ADMIN",
+			       s->config.pid, strerror(errno));
+	s->flow->links[slot] = link;
+	return 0;
+}
+
+static int attach_cache(struct sensors *s, struct err *err)
+{
+	struct bpf_program *const programs[CACHE_SITES] = {
+		[CACHE_FILL] = s->bpf->progs.flow_fill,
+		[CACHE_FLUSH_SMALL] = s->bpf->progs.flow_flush_small,
+		[CACHE_FLUSH_LARGE] = s->bpf->progs.flow_flush_large,
+		[CACHE_LARGE_ALLOC] = s->bpf->progs.flow_large_alloc,
+		[CACHE_LARGE_FREE] = s->bpf->progs.flow_large_free,
+	};
+	int ret = 0;
+
+	for (size_t i = 0; i < CACHE_SITES && !ret; i++)
+		ret = attach_one(s, i, programs[i], s->config.allocator->cache[i], err);
+	return ret;
+}
+
+int flow_switch_on(struct sensors *s, struct err *err)
+{
+	int ret;
+
+	if (s->flow->since_ns)
+		return 0;
+	ret = s->config.allocator->event_trigger ?
+		      attach_one(s, 0, s->bpf->progs.flow_event, s->config.allocator->event_trigger,
+				 err) :
+		      attach_cache(s, err);
+	s->flow->since_ns = clock_mono_ns();
+	if (ret)
+		flow_switch_off(s);
+	return ret;
+}
+
+void flow_switch_off(struct sensors *s)
+{
+	if (!s->flow || !s->flow->since_ns)
+		return;
+	s->flow->on_ns += clock_mono_ns() - s->flow->since_ns;
+	s->flow->since_ns = 0;
+	for (size_t i = 0; i < CACHE_SITES; i++) {
+		bpf_link__destroy(s->flow->links[i]);
+		s->flow->links[i] = NULL;
+	}
+}
+
+bool flow_is_on(const struct sensors *s)
+{
+	return s->flow && s->flow->since_ns;
+}
+
+int64_t flow_on_ns(const struct sensors *s)
+{
+	if (!s->flow)
+		return 0;
+	return s->flow->on_ns + (s->flow->since_ns ? clock_mono_ns() - s->flow->since_ns : 0);
+}
+
+/* Load only what this server's allocator needs. */
+static int flow_probe(struct sensors *s, struct err *err)
+{
+	const struct allocator *a = s->config.allocator;
+	struct bpf_program *const cache[CACHE_SITES] = {
+		s->bpf->progs.flow_fill,	s->bpf->progs.flow_flush_small,
+		s->bpf->progs.flow_flush_large, s->bpf->progs.flow_large_alloc,
+		s->bpf->progs.flow_large_free,
+	};
+
+	bpf_program__set_autoload(s->bpf->progs.flow_event, a && a->event_trigger);
+	for (size_t i = 0; i < CACHE_SITES; i++)
+		bpf_program__set_autoload(cache[i], a && !a->event_trigger && a->cache[i]);
+	if (!a)
+		return err_set(err, -ENODATA, "the server's program cannot be looked at");
+	return *a->found_by ? 0 : err_set(err, -ENOENT, "%s", a->reason);
+}
+
+static int flow_attach(struct sensors *s, struct err *err)
+{
+	struct redmem_settings *settings = &s->bpf->bss->settings;
+
+	settings->class_table = s->config.allocator->class_table;
+	settings->bin_info = s->config.allocator->bin_info;
+	settings->small_classes = s->config.allocator->small_classes;
+	s->flow = xcalloc(1, sizeof(*s->flow));
+	s->flow->scaled_ns = clock_mono_ns();
+	return flow_switch_on(s, err);
+}
+
+/* --- what was moved while nobody looked --------------------------------------------- */
+
+static struct flow_thread *thread_of(struct flow *flow, uint32_t tid)
+{
+	for (size_t i = 0; i < flow->count; i++)
+		if (flow->threads[i].tid == tid)
+			return &flow->threads[i];
+	return NULL;
+}
+
+static struct flow_thread *thread_add(struct flow *flow, uint32_t tid)
+{
+	struct flow_thread *thread;
+
+	flow->threads = xrealloc(flow->threads, (flow->count + 1) * sizeof(*flow->threads));
+	thread = &flow->threads[flow->count++];
+	*thread = (struct flow_thread){ .tid = tid, .scale = { { 1, 1 }, { 1, 1 } } };
+	return thread;
+}
+
+/* Bytes since the last tick by the thread's own count, over those seen. */
+static void scale_side(struct sensors *s, struct flow_thread *thread,
+		       const struct redmem_flow_thread *now, int side, uint32_t map)
+{
+	uint64_t counter = 0, moved, seen = now->seen_bytes[side] - thread->seen[side];
+	bool known = now->counter[side] &&
+		     !memory_read(s->config.pid, now->counter[side], &counter, sizeof(counter));
+
+	thread->scale[map][side] = 1;
+	if (!known)
+		return;
+	moved = counter - (thread->counter[side] ? thread->counter[side] : now->first[side]);
+	/* Bytes with no hit to go with wait for the next one. */
+	if (!seen)
+		return;
+	if (moved > seen && s->flow_partly)
+		thread->scale[map][side] = (double)moved / (double)seen;
+	thread->counter[side] = counter;
+	thread->seen[side] = now->seen_bytes[side];
+}
+
+static void scale_none(struct flow *flow, int64_t now, int64_t on, uint32_t map)
+{
+	flow->time_scale[map] = 1;
+	flow->scaled_ns = now;
+	flow->scaled_on_ns = on;
+}
+
+static void scale_time(struct flow *flow, int64_t now, int64_t on, uint32_t map)
+{
+	double stood = (double)(on - flow->scaled_on_ns), passed = (double)(now - flow->scaled_ns);
+
+	flow->time_scale[map] = stood > 0 && passed > stood ? passed / stood : 1;
+	flow->scaled_ns = now;
+	flow->scaled_on_ns = on;
+}
+
+void flow_scale_tick(struct sensors *s, uint32_t map)
+{
+	struct redmem_flow_thread now;
+	uint32_t tid, *previous = NULL;
+	int fd = s->flow ? bpf_map__fd(s->bpf->maps.flow_threads) : -1;
+
+	if (s->flow && s->flow_partly)
+		scale_time(s->flow, s->detach_ns ? s->detach_ns : clock_mono_ns(), flow_on_ns(s),
+			   map);
+	else if (s->flow)
+		scale_none(s->flow, clock_mono_ns(), flow_on_ns(s), map);
+	while (fd >= 0 && !bpf_map_get_next_key(fd, previous, &tid)) {
+		struct flow_thread *thread = thread_of(s->flow, tid);
+
+		previous = &tid;
+		if (bpf_map_lookup_elem(fd, &tid, &now))
+			continue;
+		if (!thread)
+			thread = thread_add(s->flow, tid);
+		for (int side = 0; side < FLOW_SIDES; side++)
+			scale_side(s, thread, &now, side, map);
+	}
+	s->flow_partly = s->flow && !flow_is_on(s);
+}
+
+double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
+{
+	const struct redmem_who *who = &key->who;
+	bool freed = key->event == EVENT_FREE;
+	uint32_t tid = who->state == WHO_THREAD ? who->tid : (uint32_t)s->config.pid;
+	const struct flow_thread *thread = s->flow ? thread_of(s->flow, tid) : NULL;
+
+	if (s->flow && !s->config.allocator->event_trigger)
+		return s->flow->time_scale[s->draining];
+	return thread ? thread->scale[s->draining][freed ? FLOW_FREE : FLOW_ALLOC] : 1;
+}
+
+/* What was moved at the very end, when the probe did not stand and no later hit says by
+ * whom: no more than a number, but the totals stay exact. */
+void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
+{
+	struct fact fact = { .kind = FACT_PROFILE };
+	struct fact_profile *p = &fact.profile;
+	struct redmem_flow_thread now;
+	struct flow_thread *thread = s->flow ? thread_of(s->flow, s->config.pid) : NULL;
+	uint64_t counter;
+
+	if (!thread ||
+	    bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads), &thread->tid, &now))
+		return;
+	p->thread = p->inner = p->leaf = p->symbol = "";
+	p->command = "(unseen)";
+	p->seconds = NAN;
+	p->t_seconds = sensor_seconds(s, s->detach_ns);
+	p->class_bytes = FACT_UNKNOWN;
+	for (int side = 0; side < FLOW_SIDES; side++) {
+		if (!thread->counter[side] ||
+		    memory_read(s->config.pid, now.counter[side], &counter, sizeof(counter)))
+			continue;
+		p->event = side == FLOW_ALLOC ? "alloc" : "free";
+		p->events = (double)(counter - thread->counter[side]);
+		if (p->events >= STEP_BYTES)
+			fact_emit(sink, &fact);
+	}
+}
+
+static void flow_detach(struct sensors *s)
+{
+	flow_switch_off(s);
+}
+
+void flow_free(struct sensors *s)
+{
+	if (s->flow)
+		free(s->flow->threads);
+	free(s->flow);
+	s->flow = NULL;
+}
+
+const struct sensor sensor_flow = {
+	.id = "flow",
+	.probe = flow_probe,
+	.attach = flow_attach,
+	.detach = flow_detach,
+	.fix = "a server with jemalloc, redmem as root",
+};

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The server's allocator; see allocator.h. */
+#include "target/allocator.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "host/elf.h"
+#include "host/maps.h"
+#include "host/memory.h"
+#include "target/scratch_cache.h"
+
+/* Before 2 pages of 4 KiB times 4 there are slabs: the first class from extents of its
+ * own is 16 KiB in every jemalloc 5.x with 4 KiB pages (include/jemalloc/internal/sc.h). */
+#define LARGE_MIN 16384
+
+/* The file with the allocator's code. */
+static struct elf_file *code_file(const struct allocator *a, const struct image *image)
+{
+	return a->library ? a->library : image->module;
+}
+
+static bool file_offset(struct elf_file *file, const char *name, unsigned long *offset)
+{
+	struct elf_symbol symbol;
+	uint64_t place;
+
+	if (elf_file_symbol(file, name, ELF_FUNCTION, &symbol) ||
+	    elf_file_offset(file, symbol.value, &place))
+		return false;
+	*offset = place;
+	return true;
+}
+
+/* --- the public entry points ------------------------------------------------------- */
+
+static void find_entries(struct allocator *a, const struct image *image)
+{
+	static const struct {
+		const char *symbol, *function;
+	} known[] = {
+		{ "malloc", "malloc" }, { "calloc", "calloc" },	 { "realloc", "realloc" },
+		{ "free", "free" },	{ "mallocx", "malloc" }, { "rallocx", "realloc" },
+		{ "dallocx", "free" },	{ "sdallocx", "free" },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		struct entry_site *site = &a->entry[a->entries];
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s%s", image->allocator_bundled ? "je_" : "",
+			 known[i].symbol);
+		if (!file_offset(code_file(a, image), name, &site->offset))
+			continue;
+		site->function = known[i].function;
+		a->entries++;
+	}
+}
+
+/* --- jemalloc 5.3 ------------------------------------------------------------------- */
+
+static bool by_symbol(struct allocator *a, struct elf_file *file)
+{
+	return file_offset(file, "je_te_event_trigger", &a->event_trigger) ||
+	       file_offset(file, "te_event_trigger", &a->event_trigger);
+}
+
+/* The symbols a distribution keeps apart, by build-id; same addresses, other offsets. */
+static bool by_debug_file(struct allocator *a, struct elf_file *file)
+{
+	struct elf_file *debug;
+	struct elf_symbol symbol;
+	struct buf path = {};
+	uint64_t place;
+	bool found = false;
+
+	scratch_cache_id(&path, file, "/usr/lib/debug/.build-id/", "/", ".debug");
+	if (path.len && !elf_file_open_path(&debug, buf_str(&path), NULL)) {
+		found = (!elf_file_symbol(debug, "je_te_event_trigger", ELF_FUNCTION, &symbol) ||
+			 !elf_file_symbol(debug, "te_event_trigger", ELF_FUNCTION, &symbol)) &&
+			!elf_file_offset(file, symbol.value, &place);
+		elf_file_close(debug);
+	}
+	buf_free(&path);
+	if (found)
+		a->event_trigger = place;
+	return found;
+}
+
+static const char *by_experiment(struct allocator *a, struct elf_file *file)
+{
+	struct scratch_result result;
+	struct err why = {};
+	const char *how = "cache";
+	uint64_t place;
+
+	if (!scratch_cache_read(&result, file)) {
+		how = "experiment";
+		if (scratch_find(&result, file, &why)) {
+			snprintf(a->reason, sizeof(a->reason), "%s", why.text);
+			return "";
+		}
+		scratch_cache_write(&result, file);
+	}
+	a->classes = result.classes;
+	if (elf_file_offset(file, result.event_trigger, &place))
+		return "";
+	a->event_trigger = place;
+	return how;
+}
+
+/* --- jemalloc before 5.3 ------------------------------------------------------------ */
+
+static bool variable(const struct image *image, const char *name, uint64_t *address)
+{
+	struct elf_symbol symbol;
+
+	if (elf_file_symbol(image->module, name, ELF_OBJECT, &symbol))
+		return false;
+	*address = image->bias + symbol.value;
+	return true;
+}
+
+/* sz_index2size_tab of the process is the list of its size classes. */
+static bool read_classes(struct allocator *a, const struct image *image)
+{
+	struct size_classes *classes = &a->classes;
+
+	for (size_t i = 0; i < SIZE_CLASSES_MAX; i++) {
+		uint64_t bytes;
+
+		if (memory_read(image->pid, a->class_table + 8 * i, &bytes, sizeof(bytes)) ||
+		    bytes <= (i ? classes->bytes[i - 1] : 0))
+			break;
+		classes->bytes[classes->count++] = bytes;
+		if (bytes < LARGE_MIN)
+			a->small_classes = (uint32_t)classes->count;
+	}
+	return a->small_classes > 20;
+}
+
+static bool by_cache_functions(struct allocator *a, const struct image *image)
+{
+	static const char *const names[CACHE_SITES] = {
+		[CACHE_FILL] = "je_arena_tcache_fill_small",
+		[CACHE_FLUSH_SMALL] = "je_tcache_bin_flush_small",
+		[CACHE_FLUSH_LARGE] = "je_tcache_bin_flush_large",
+		[CACHE_LARGE_ALLOC] = "je_large_palloc",
+		[CACHE_LARGE_FREE] = "je_large_dalloc",
+	};
+
+	for (size_t i = 0; i < CACHE_SITES; i++) {
+		if (file_offset(image->module, names[i], &a->cache[i]))
+			continue;
+		memset(a->cache, 0, sizeof(a->cache));
+		return false;
+	}
+	return variable(image, "je_sz_index2size_tab", &a->class_table) &&
+	       variable(image, "je_tcache_bin_info", &a->bin_info) && read_classes(a, image);
+}
+
+/* --- all of it ----------------------------------------------------------------------- */
+
+static void find_in_image(struct allocator *a, const struct image *image)
+{
+	if (by_symbol(a, image->module) || by_cache_functions(a, image))
+		a->found_by = "symbol";
+	else if (by_debug_file(a, image->module))
+		a->found_by = "debug file";
+	else
+		snprintf(a->reason, sizeof(a->reason),
+			 "jemalloc is part of the program, which is stripped of its symbols; "
+			 "install its debug symbols");
+}
+
+static void find_in_library(struct allocator *a)
+{
+	if (by_symbol(a, a->library))
+		a->found_by = "symbol";
+	else if (by_debug_file(a, a->library))
+		a->found_by = "debug file";
+	else
+		a->found_by = by_experiment(a, a->library);
+}
+
+void allocator_find(struct allocator *a, const struct image *image)
+{
+	const struct map *map = image_allocator_map(image);
+	struct err why = {};
+
+	memset(a, 0, sizeof(*a));
+	a->found_by = "";
+	if (!image->allocator_bundled &&
+	    (!map || elf_file_open(&a->library, image->pid, map, &why))) {
+		a->library = NULL;
+		snprintf(a->reason, sizeof(a->reason), "%s",
+			 why.code ? why.text : "the allocator's library was not found");
+		return;
+	}
+	snprintf(a->file, sizeof(a->file), "/proc/self/fd/%d", elf_file_fd(code_file(a, image)));
+	find_entries(a, image);
+	if (image->allocator != ALLOCATOR_JEMALLOC)
+		snprintf(a->reason, sizeof(a->reason),
+			 "the server uses libc's malloc, which does not tell of its bytes; page "
+			 "faults and the address space are followed instead");
+	else if (image->allocator_bundled)
+		find_in_image(a, image);
+	else
+		find_in_library(a);
+	log_msg(LOG_INFO, "allocator: %s%s", *a->found_by ? "found by " : "not followed: ",
+		*a->found_by ? a->found_by : a->reason);
+}
+
+void allocator_close(struct allocator *a)
+{
+	elf_file_close(a->library);
+	a->library = NULL;
+}

@@ -1,0 +1,127 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# `redmem alloc` on servers built in other ways: Valkey, an upstream build with its own
+# jemalloc, and one whose library looks like jemalloc but does not behave so.
+#
+# UPSTREAM names an upstream-style redis-server that is there already.
+# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/live/alloc.sh
+. "$(dirname "$0")/alloc.sh"
+# shellcheck source=tests/live/upstream.sh
+. "$(dirname "$0")/upstream.sh"
+need_bpf
+
+# 60,000 new keys of 1,000 bytes: what is allocated is known to some percent.
+watch_growth()
+{
+	growth_load 60000 1000 0 >"$work/load"
+	before=$(used_memory)
+	watch_start -s "$socket" --budget 100
+	send "$work/load"
+	watch_end
+	truth=$(($(used_memory) - before))
+}
+
+# Once more, longer and with bursts.
+watch_calls()
+{
+	watch_start -s "$socket" --budget 20
+	for _ in 1 2 3 4; do
+		send "$work/load"
+	done
+	watch_end
+}
+
+grown() # prints nothing when the growth is right
+{
+	query '.growth.prefixes[0] // {} |
+		if .prefix == "grow:*" and ((.net_bytes - $truth) / $truth | fabs) < 0.15 then empty
+		else "\(.prefix) \(.net_bytes) instead of \($truth)" end' --argjson truth "$truth"
+}
+
+check_flow() # NAME
+{
+	check "$1-flow-on" "$(query '.sensors[] | select(.id == "flow")')" holds \
+		'.sensors[] | select(.id == "flow") | .state == "on"'
+	check "$1-burst-on" "$(query '.sensors[] | select(.id == "burst")')" holds \
+		'.sensors[] | select(.id == "burst") | .state == "on"'
+	check "$1-growth" "$(grown)" [ -z "$(grown)" ]
+	check "$1-set" "$(query '.commands')" holds '.commands[0].command == "set"'
+}
+
+check_calls() # NAME
+{
+	watch_calls
+	check "$1-classes" "$(query '.size_classes')" holds \
+		'[.size_classes[] | select(.calls_total > 0)] | length > 3'
+}
+
+server=valkey-server
+server_start
+watch_growth
+check_flow valkey
+check_calls valkey
+kill_process "$pid"
+
+# Values of 1,000 bytes are taken from caches of one class, and the server keeps them.
+class_is_filled()
+{
+	holds '[.size_classes[] | select(.size_bytes > 1000 and .size_bytes <= 1280) |
+		.cache_in_bytes] | add // 0 | . / (60000 * 1024) | . > 0.9 and . < 1.6'
+}
+
+if [ -n "${UPSTREAM:-}" ] && upstream=$UPSTREAM || upstream_build; then
+	server=$upstream
+	server_start
+	watch_growth
+	check_flow upstream
+	# jemalloc before 5.3 is followed in its caches, later ones by their own events.
+	if redis_cli info memory | grep -q 'mem_allocator:jemalloc-5\.[012]'; then
+		check upstream-class "$(query '.size_classes')" class_is_filled
+	fi
+	check_calls upstream
+	kill_process "$pid"
+else
+	skip upstream "no source package with jemalloc: $(tail -n 1 "$work/upstream.log")"
+fi
+
+# A library that says it is jemalloc: counters that never move, and nothing that tells.
+cat >"$work/fake.c" <<'EOF'
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+static uint64_t allocated, deallocated;
+int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
+{
+	(void)old_len, (void)new, (void)new_len;
+	if (old && !strcmp(name, "thread.allocatedp"))
+		*(uint64_t **)old = &allocated;
+	else if (old && !strcmp(name, "thread.deallocatedp"))
+		*(uint64_t **)old = &deallocated;
+	else
+		return ENOENT;
+	return 0;
+}
+size_t nallocx(size_t size, int flags)
+{
+	(void)flags;
+	return (size + 15) & ~(size_t)15;
+}
+EOF
+"${CC:-cc}" -shared -fPIC -Wl,-soname,libjemalloc.so.2 -o "$work/libjemalloc.so.2" "$work/fake.c" ||
+	not_ok fake "cannot compile the library"
+server=redis-server
+LD_LIBRARY_PATH=$work
+export LD_LIBRARY_PATH
+server_start
+unset LD_LIBRARY_PATH
+run_redmem alloc -d 1 --json -s "$socket"
+check fake-refused "$(query '.sensors[] | select(.id == "flow")')" holds \
+	'.sensors[] | select(.id == "flow") | .state == "off" and (.reason | test("no function"))'
+check fake-unknown "$(query '.totals')" holds '.totals.alloc_bytes == null'
+check fake-answers "the server does not answer" server_answers
+finish

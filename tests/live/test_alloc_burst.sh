@@ -1,0 +1,148 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Bursts: what calls of the allocator take, by command; the budget; and that a child
+# forked in the middle of one, and a server whose watcher is killed, live on.
+# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/live/alloc.sh
+. "$(dirname "$0")/alloc.sh"
+need_bpf
+need_programs bpftool
+
+# --- latency ------------------------------------------------------------------------
+
+# RPUSH of a few bytes stays in the thread's cache. SETRANGE makes strings of a mebibyte:
+# each is memory of its own, fresh from the kernel.
+slow_load()
+{
+	awk -v number="$1" "$resp"'
+	BEGIN {
+		for (i = 0; i < number; i++) {
+			for (n = 0; n < 20; n++) {
+				resp("RPUSH", "small:" n, "x")
+				resp("LPOP", "small:" n)
+			}
+			if (i % 4 == 0)
+				resp("SETRANGE", "large:" i, 1048000, "x")
+		}
+	}'
+}
+
+# Of the time RPUSH spends in the allocator next to nothing brings pages in; of what
+# SETRANGE spends there, most.
+by_path() # COMMAND PATH
+{
+	query '[.commands[] | select(.command == $command) | .latency |
+		([.paths[].seconds] | add) as $all | select($all > 0) |
+		.paths[$path].seconds / $all] | add // 0' \
+		--arg command "$1" --arg path "$2"
+}
+
+above() # NUMBER LIMIT
+{
+	awk -v number="$1" -v limit="$2" 'BEGIN { exit !(number > limit) }'
+}
+
+test_latency()
+{
+	redis_cli config set save '' >/dev/null
+	slow_load 400 >"$work/load"
+	watch_start -s "$socket" --budget 50
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+		send "$work/load"
+		redis_cli flushall >/dev/null
+	done
+	watch_end
+	check bursts "$(query '.cost.bursts_total') bursts" holds '.cost.bursts_total > 3'
+	check calls "$(query '.totals.latency')" holds '.totals.latency.calls_total > 300'
+	check latency-by-command "$(query '[.commands[] | [.command, .latency.calls_total]]' -c)" holds \
+		'[.commands[] | select(.latency.calls_total > 20) | .command] as $seen |
+		["rpush", "lpop"] - $seen == []'
+	check probe-cost "$(query '.cost')" holds \
+		'.cost.probe_seconds > 0 and .cost.probe_error_seconds > 0'
+	check slow-setrange "of its time $(by_path setrange fault) faulting, $(by_path setrange slow) slow" \
+		above "$(awk "BEGIN { print $(by_path setrange fault) + $(by_path setrange slow) }")" 0.5
+	check classes "$(query '.size_classes')" holds '[.size_classes[] |
+		select(.calls_total > 0 and (.requested_bytes_mean > .size_bytes or .rounding_ratio < 0))] == []'
+}
+
+# --- children -----------------------------------------------------------------------
+
+saved()
+{
+	redis_cli info persistence | tr -d '\r' >"$work/persistence"
+	grep -qx rdb_bgsave_in_progress:0 "$work/persistence" &&
+		grep -qx rdb_last_bgsave_status:ok "$work/persistence"
+}
+
+# Saves all through a watch with as many bursts as there can be.
+test_children()
+{
+	"$load" fill -s "$socket" -n 100000 -k save: -S 100 || exit 1
+	watch_start -s "$socket" --budget 100
+	bad=
+	for save in 1 2 3 4 5 6; do
+		redis_cli bgsave >/dev/null
+		"$load" get -s "$socket" -n 100000 -k save: -d 0.3 >/dev/null
+		await 20 saved || bad="$bad $save"
+	done
+	watch_end
+	check saves "these failed:$bad; $(tail -n 1 "$dir/log")" [ -z "$bad" ]
+	check saves-bursts "$(query '.cost.bursts_total') bursts" holds '.cost.bursts_total > 10'
+	check saves-log "$(grep -i signal "$dir/log")" eval '! grep -qi "by signal" "$dir/log"'
+}
+
+# --- budget -----------------------------------------------------------------------------
+
+# 0.3 % is far less than a busy server's flow alone would take.
+test_budget()
+{
+	growth_load 100000 1000 >"$work/load"
+	watch_start -s "$socket" --budget 0.3
+	send "$work/load"
+	send "$work/load"
+	watch_end
+	check budget-told "$(query '.cost')" holds '.cost.budget_ratio == 0.003 and .cost.spent_ratio > 0'
+	# Totals stay exact whatever was seen: each load brings 500,000 values of a kibibyte.
+	check budget-total "$(query '.totals')" holds \
+		'.totals.alloc_bytes / (1000000 * 1024) | . > 1 and . < 1.6'
+}
+
+# --- kill -9 ------------------------------------------------------------------------------
+
+left_over()
+{
+	bpftool -j prog show | jq -r '.[] | select((.pids // []) == [] and
+		(.name // "" | test("^(flow|burst)_"))) | .id'
+}
+
+nothing_left()
+{
+	[ -z "$(left_over)" ]
+}
+
+test_killed()
+{
+	"$load" fill -s "$socket" -n 20000 -k kill: -S 100 || exit 1
+	for after in 0.4 0.8 1.1 1.5 2.0; do
+		"$redmem" alloc -d 60 --budget 100 -s "$socket" >/dev/null 2>&1 &
+		victim=$!
+		own_process "$victim"
+		"$load" get -s "$socket" -n 20000 -k kill: -d "$after" >/dev/null
+		kill_process "$victim"
+	done
+	await 10 nothing_left
+	check killed "left: $(left_over)" nothing_left
+	check killed-answers "the server does not answer" server_answers
+	cat /sys/kernel/tracing/uprobe_events >"$work/events" 2>/dev/null || :
+	check killed-no-event "$(cat "$work/events")" eval '! grep -q redmem "$work/events"'
+}
+
+server_start
+test_latency
+test_children
+test_budget
+test_killed
+finish

@@ -1,0 +1,44 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A redis-server as upstream builds it, with the allocator that comes in its source:
+# made from the distribution's source package. Sourced behind lib.sh.
+
+# An apt configuration of our own, so that the machine's stays as it is: the source of
+# this release, asked for source packages.
+upstream_apt()
+{
+	# shellcheck source=/dev/null
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	apt=$work/apt
+	mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial"
+	file=$(apt-get indextargets --no-release-info --format '$(RELEASE) $(SOURCESENTRY)' \
+		'Created-By: Packages' | sed -n "s/^$codename \(.*\):[0-9]*$/\1/p" | head -n 1)
+	case $file in
+	*.sources) sed 's/^Types:.*/Types: deb-src/' "$file" >"$apt/parts/source.sources" ;;
+	?*) sed 's/^deb /deb-src /' "$file" >"$apt/parts/source.list" ;;
+	*) return 1 ;;
+	esac
+}
+
+upstream_get() # APT-GET ARGUMENT...
+{
+	apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$apt/parts" \
+		-o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache" \
+		-o APT::Sandbox::User=root "$@" >>"$work/upstream.log" 2>&1
+}
+
+# Sets upstream to the program. Fails where the source or a compiler is not to be had, or
+# where the package has no allocator in it. Only the server is built.
+upstream_build()
+{
+	mkdir -p "$work/upstream" && cd "$work/upstream" || return 1
+	upstream_apt && upstream_get update &&
+		upstream_get source --download-only redis || return 1
+	tar -xf redis_*.orig.tar.* --strip-components=1 2>>"$work/upstream.log" || return 1
+	[ -e deps/jemalloc/configure ] || return 1
+	make -C src -j"$(nproc)" MALLOC=jemalloc BUILD_TLS=no OPTIMIZATION=-O2 redis-server \
+		>>"$work/upstream.log" 2>&1 || return 1
+	cd "$root" || return 1
+	upstream=$work/upstream/src/redis-server
+}
