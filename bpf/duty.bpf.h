@@ -54,27 +54,38 @@ __weak __noinline int who_is_on_duty(struct redmem_who *who)
 	return 0;
 }
 
-/*
- * A command's name and key are objects too, made before anybody knows the key, and freed
- * when it is still there to be read: charged as they come, every command would take a
- * little from its prefix. Is one of them (@first, @second) being freed, by resetClient()?
- * Then a callee's frame or register holds it. Looks at the stack who_is_on_duty() read.
- */
-__weak __noinline int frees_name_or_key(u64 first, u64 second)
+/* Is resetClient() freeing a command's arguments? Looks at the stack who_is_on_duty() read. */
+__weak __noinline int is_reset(void)
 {
 	struct duty_stack *stack;
-	bool held = false;
 	u32 zero = 0;
 
 	stack = bpf_map_lookup_elem(&duty_stack, &zero);
 	if (!stack)
 		return 0;
-	for (u32 i = 0; i < SAVED_REGISTERS + DUTY_STACK_WORDS; i++) {
-		u64 word = stack->word[i];
-
-		if (in_range(word, &settings.reset[0]) || in_range(word, &settings.reset[1]))
-			return held;
-		held |= word == first || word == second;
-	}
+	for (u32 i = SAVED_REGISTERS; i < SAVED_REGISTERS + DUTY_STACK_WORDS; i++)
+		if (in_range(stack->word[i], &settings.reset[0]) ||
+		    in_range(stack->word[i], &settings.reset[1]))
+			return 1;
 	return 0;
+}
+
+/*
+ * A command's name and key are objects too, made before anybody knows the key, and freed
+ * when it is still there to be read: charged as they come, every command would take a
+ * little from its prefix. They are all that goes when the next argument is kept, as SET's
+ * value is: then it has more than one reference.
+ */
+static __always_inline bool frees_name_or_key(const struct running *run)
+{
+	u64 third = read_word(run->argv + 16);
+	u32 argc = 0, references = 0;
+
+	if (!is_reset() ||
+	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(run->client + settings.at.argc)))
+		return false;
+	/* object.h: behind the 4 bytes of type, encoding and lru */
+	return argc < 3 ||
+	       bpf_probe_read_user(&references, sizeof(references), (void *)(third + 4)) ||
+	       references != 1;
 }

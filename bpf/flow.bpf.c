@@ -65,7 +65,7 @@ static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_
 		if (!duty && key.who.state == WHO_LOOP)
 			who_is_parsing(&key.who);
 		else if (!is_alloc && key.who.state == WHO_COMMAND && key.who.key_len &&
-			 frees_name_or_key(read_word(run.argv), read_word(run.argv + 8)))
+			 frees_name_or_key(&run))
 			forget_key(&key.who);
 	}
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;

@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -128,18 +128,14 @@ static int probes_on(struct sensors *s, struct burst_probes *probes)
 	return burst_probes_on(s, probes, s->config.pid, a->file, offsets, cookies, a->entries);
 }
 
-/* Wait until enough has been seen, or long enough. */
-static void wait_until_full(const struct sensors *s, const volatile struct redmem_burst *burst,
-			    int64_t until_ns)
+/* Wait until enough has been seen, or long enough. The ring is no help: it has other
+ * records too, and is readable from the first call on. */
+static void wait_until_full(const volatile struct redmem_burst *burst, int64_t until_ns)
 {
-	struct pollfd ring = { .fd = ring_buffer__epoll_fd(s->ring), .events = POLLIN };
+	const struct timespec step = { .tv_nsec = 200000 };
 
-	while (burst->calls < burst->limit) {
-		int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000;
-
-		if (left_ms < 0 || poll(&ring, 1, (int)left_ms + 1) > 0)
-			return;
-	}
+	while (burst->calls < burst->limit && clock_mono_ns() < until_ns)
+		nanosleep(&step, NULL);
 }
 
 double burst_run(struct sensors *s, uint64_t calls, const struct fact_sink *sink)
@@ -150,7 +146,6 @@ double burst_run(struct sensors *s, uint64_t calls, const struct fact_sink *sink
 	int64_t start, opened, closed, before;
 	double cost;
 
-	sensors_poll(s, sink); /* what waits there must not end the waiting */
 	burst->calls = burst->hits = 0;
 	burst->limit = calls;
 	start = clock_mono_ns();
@@ -162,7 +157,7 @@ double burst_run(struct sensors *s, uint64_t calls, const struct fact_sink *sink
 	before = commands_done(s);
 	opened = clock_mono_ns();
 	__atomic_store_n(&burst->open, 1, __ATOMIC_RELEASE);
-	wait_until_full(s, burst, opened + BURST_MS_MAX * 1000000LL);
+	wait_until_full(burst, opened + BURST_MS_MAX * 1000000LL);
 	__atomic_store_n(&burst->open, 0, __ATOMIC_RELEASE);
 	closed = clock_mono_ns();
 	fact.burst.commands_total = commands_done(s);

@@ -6,11 +6,26 @@
 # shellcheck disable=SC2034 # lib.sh uses it
 command=alloc
 
-# Bytes asked of jemalloc since the server's start, each at the size of its class. Threads
-# tell it at the next fill or flush of their cache, so only loads that keep filling them
-# can be measured like this.
+# Threads tell jemalloc what was asked of their caches when those are filled or flushed.
+# This makes them be, in each small class; what it takes itself is always the same.
+settle()
+{
+	[ -e "$work/settle" ] || awk "$resp"'
+	BEGIN {
+		for (size = 8; size <= 640; size += 8)
+			for (i = 0; i < 250; i++)
+				resp("SET", "settle:" size ":" i, sprintf("%0*d", size, 7))
+		for (size = 8; size <= 640; size += 8)
+			for (i = 0; i < 250; i++)
+				resp("DEL", "settle:" size ":" i)
+	}' >"$work/settle"
+	send "$work/settle"
+}
+
+# Bytes asked of jemalloc since the server's start, each at the size of its class.
 jemalloc_bytes()
 {
+	settle
 	redis_cli memory malloc-stats | awk '
 		/^bins:/ && bins++ { exit } # the first table is that of all arenas
 		/^(bins|large):/ {
@@ -39,45 +54,60 @@ resp='function resp(a, b, c, d, e,  n, text) {
 	printf "%s", text
 }'
 
-# kinds_load NUMBER TAG KIND...: NUMBER commands of each kind, in random order, each on a
-# key of its own.
+# Bytes asked of jemalloc by the commands in a file.
+jemalloc_bytes_of() # FILE
+{
+	bytes_first=$(jemalloc_bytes)
+	bytes_second=$(jemalloc_bytes)
+	send "$1"
+	bytes_third=$(jemalloc_bytes)
+	echo $((bytes_third - bytes_second - (bytes_second - bytes_first)))
+}
+
+# jemalloc tells of bytes in steps of 64 KiB, counted from the allocation that was the last
+# to make one full. With commands all of one size, or in a pattern of fixed length, each
+# step would end in the same kind of allocation as the one before; so both vary here.
+
+# kinds_load NUMBER TAG KIND...: about NUMBER commands of each kind, in random order, each
+# on a key of its own.
 kinds_load()
 {
 	kinds_number=$1 kinds_tag=$2
 	shift 2
 	awk -v number="$kinds_number" -v tag="$kinds_tag" -v kinds="$*" "$resp"'
-	function pad(width) { return sprintf("%0*d", width, 7) }
+	# Half to one and a half times the bytes.
+	function pad(bytes) { return substr(text, 1, int(bytes * (0.5 + rand()))) sprintf("%07d", i) }
 	BEGIN {
 		srand(5)
+		text = sprintf("%0600d", 7)
 		count = split(kinds, kind, " ")
-		set = pad(200); hset = pad(100); rpush = pad(300); sadd = pad(60); zadd = pad(40)
 		for (i = 0; i < number * count; i++) {
 			k = kind[int(rand() * count) + 1]
 			key = k ":" tag sprintf("%010d", i)
 			if (k == "set")
-				resp("SET", key, set)
+				resp("SET", key, pad(200))
 			else if (k == "hset")
-				resp("HSET", key, "field", hset)
+				resp("HSET", key, "field", pad(100))
 			else if (k == "rpush")
-				resp("RPUSH", key, rpush)
+				resp("RPUSH", key, pad(300))
 			else if (k == "sadd")
-				resp("SADD", key, sadd)
+				resp("SADD", key, pad(60))
 			else
-				resp("ZADD", key, i, zadd)
+				resp("ZADD", key, i, pad(40))
 		}
 	}'
 }
 
 # growth_load NUMBER BYTES [CHURNING]: new keys of grow:, and as many times old keys of each
-# of CHURNING (4) others, in random order: jemalloc tells of bytes in steps of 64 KiB, and
-# a pattern of a fixed length would meet them at the same place again and again.
+# of CHURNING (4) others, in random order, values of half to one and a half times BYTES.
 growth_load()
 {
 	awk -v number="$1" -v bytes="$2" -v churning="${3:-4}" "$resp"'
 	BEGIN {
 		srand(3)
-		value = sprintf("%0*d", bytes, 7)
+		text = sprintf("%0*d", 2 * bytes, 7)
 		for (i = 0; i < number;) {
+			value = substr(text, 1, int(bytes * (0.5 + rand())))
 			p = int(rand() * (churning + 1))
 			if (p)
 				resp("SET", "churn" substr("abcd", p, 1) ":" int(rand() * 2000), value)

@@ -21,12 +21,12 @@ sets=150000 each=80000 growing=50000 populated=530000
 count_sets()
 {
 	redis_cli flushall >/dev/null
+	truth=$(jemalloc_bytes_of "$work/sets")
+	redis_cli flushall >/dev/null
 	watch_start -s "$socket" "$@"
-	before=$(jemalloc_bytes)
 	send "$work/sets"
-	after=$(jemalloc_bytes)
 	watch_end
-	echo "$(query '.totals.alloc_bytes') $((after - before))"
+	echo "$(query '.totals.alloc_bytes') $truth"
 }
 
 # Each run within 3 % of jemalloc (5 % where shares are sampled), and all within 0.5 % of
@@ -72,10 +72,7 @@ measure_alone()
 	for kind in set hset rpush sadd zadd; do
 		many_keys
 		kinds_load "$each" alone "$kind" >"$work/load"
-		before=$(jemalloc_bytes)
-		send "$work/load"
-		after=$(jemalloc_bytes)
-		echo "$kind $(((after - before) / each))"
+		echo "$kind $(($(jemalloc_bytes_of "$work/load") / each))"
 	done >"$work/alone"
 }
 

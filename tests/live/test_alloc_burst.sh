@@ -68,6 +68,30 @@ test_latency()
 		select(.calls_total > 0 and (.requested_bytes_mean > .size_bytes or .rounding_ratio < 0))] == []'
 }
 
+# --- the cost of probes ---------------------------------------------------------------
+
+# What calls take without any probe, by the process's own clock, and with the probes' cost
+# taken out. One call in four takes some 50 us, so that noise of a microsecond is no matter.
+test_known()
+{
+	jemalloc=$(sed -n 's/.* r-xp .* \(\/.*libjemalloc\.so[^ ]*\)$/\1/p' "/proc/$pid/maps" | head -n 1)
+	"${CC:-cc}" -O1 -o "$work/known" "$root/tests/live/known.c" "$jemalloc" || {
+		not_ok known "cannot compile it"
+		return
+	}
+	"$work/known" >"$work/known.means" &
+	known=$!
+	own_process "$known"
+	sleep 0.5
+	run_redmem alloc --pid "$known" --no-connect -d 4 --budget 30 --json
+	kill_process "$known"
+	truth=$(sort -n "$work/known.means" | awk '{ mean[NR] = $1 } END { print mean[int((NR + 1) / 2)] }')
+	check known "the process says $truth, redmem $(query '.totals.latency' -c) $(said)" holds \
+		'.totals.latency.calls_total > 100 and
+		((.totals.latency.mean_seconds - $truth) | fabs) < 0.3 * $truth + .cost.probe_error_seconds' \
+		--argjson truth "$truth"
+}
+
 # --- children -----------------------------------------------------------------------
 
 saved()
@@ -142,6 +166,7 @@ test_killed()
 
 server_start
 test_latency
+test_known
 test_children
 test_budget
 test_killed
