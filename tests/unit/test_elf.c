@@ -208,12 +208,33 @@ static void test_broken(void **state)
 	buf_free(&whole);
 }
 
+/* The compiler makes a frame for every function, also without symbols. */
+static void test_function_starts(void **state)
+{
+	struct elf_file *file;
+	uint64_t *starts = NULL, bias;
+	size_t count = 0, found = 0;
+
+	(void)state;
+	assert_int_equal(elf_file_open(&file, getpid(), text_map, NULL), 0);
+	assert_int_equal(elf_file_bias(file, text_map, &bias), 0);
+	assert_int_equal(elf_file_function_starts(file, &starts, &count, NULL), 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(!i || starts[i] >= starts[i - 1]);
+		found += starts[i] + bias == (uintptr_t)elf_test_function;
+	}
+	assert_int_equal(found, 1);
+	free(starts);
+	elf_file_close(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses), cmocka_unit_test(test_not_found),
-		cmocka_unit_test(test_symtab),	  cmocka_unit_test(test_build_id),
-		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_addresses),	cmocka_unit_test(test_not_found),
+		cmocka_unit_test(test_symtab),		cmocka_unit_test(test_build_id),
+		cmocka_unit_test(test_refused),		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_function_starts),
 	};
 
 	/* used, so that the linker keeps them */
