@@ -59,7 +59,7 @@ static inline uint64_t regs_second_argument(const scratch_regs *regs)
 }
 
 #else
-#error "redmem knows x86-64 and arm64"
+_Static_assert(0, "redmem knows x86-64 and arm64");
 #endif
 
 static inline int regs_read(pid_t pid, scratch_regs *regs)
