@@ -15,15 +15,15 @@
 #include "host/proc.h"
 
 /* Parts of the budget. What the flow probe does not use goes to bursts. */
-#define BURST_PART	0.4
-#define FAULT_PART	0.25
-#define FAULT_SECONDS	1.25e-6 /* a minor fault looked at, way in and out included */
-#define FAULTS_MAX	20000
-#define DUTY_MIN	0.02
-#define BURST_CALLS_MAX 400
-#define BURST_CALLS_MIN 40
-/* Of what the server could do in a burst at most this much is lost to it (per second). */
-#define BURST_PAUSE_SECONDS 0.006
+#define BURST_PART	    0.4
+#define FAULT_PART	    0.25
+#define FAULT_SECONDS	    1.25e-6 /* a minor fault looked at, way in and out included */
+#define FAULTS_MAX	    20000
+#define DUTY_MIN	    0.02
+#define BURST_CALLS_MAX	    400
+#define BURST_CALLS_MIN	    40
+#define BURST_PAUSE_SECONDS 0.006 /* what one burst may take from the server */
+#define BURST_GAP_NS	    250000000LL /* bursts of an idle server cost nothing but our time */
 #define BUSY_RATIO	    0.9 /* of a core: the server has no time to give away */
 #define UNLIMITED_RATIO	    1.0
 
@@ -183,7 +183,8 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 			       (double)burst_calls(s) * known(s->probe_cost.pair_trap_seconds);
 
 	fill_purse(s);
-	if (!sensor_on(s, "burst") || s->budget.burst_purse < price)
+	if (!sensor_on(s, "burst") || s->budget.burst_purse < price ||
+	    clock_mono_ns() - s->budget.burst_ns < BURST_GAP_NS)
 		return;
 	price = burst_run(s, burst_calls(s), sink);
 	budget_pause(s, 4);
@@ -191,6 +192,7 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 	s->budget.burst_seconds += price;
 	s->budget.burst_purse -= price;
 	s->budget.bursts++;
+	s->budget.burst_ns = clock_mono_ns();
 }
 
 /* May the flow probe stand now? Its part of the tick must not be over, and a load that

@@ -26,8 +26,9 @@
 
 struct flow_thread {
 	uint32_t tid;
-	uint64_t counter[FLOW_SIDES]; /* its value at the last tick */
-	uint64_t seen[FLOW_SIDES]; /* what the hits had added up to then */
+	uint64_t latest[FLOW_SIDES]; /* its counter at the last tick */
+	uint64_t counter[FLOW_SIDES]; /* up to where rows account for it */
+	uint64_t seen[FLOW_SIDES]; /* what the hits had added up to there */
 	double scale[2][FLOW_SIDES]; /* for the rows of each profile map */
 };
 
@@ -171,6 +172,7 @@ static void scale_side(struct sensors *s, struct flow_thread *thread,
 	thread->scale[map][side] = 1;
 	if (!known)
 		return;
+	thread->latest[side] = counter;
 	moved = counter - (thread->counter[side] ? thread->counter[side] : now->first[side]);
 	/* Bytes with no hit to go with wait for the next one. */
 	if (!seen)
@@ -181,18 +183,14 @@ static void scale_side(struct sensors *s, struct flow_thread *thread,
 	thread->seen[side] = now->seen_bytes[side];
 }
 
-static void scale_none(struct flow *flow, int64_t now, int64_t on, uint32_t map)
+/* Before 5.3: the time that passed since the last tick over the time the probes stood. */
+static void scale_time(struct sensors *s, uint32_t map)
 {
-	flow->time_scale[map] = 1;
-	flow->scaled_ns = now;
-	flow->scaled_on_ns = on;
-}
-
-static void scale_time(struct flow *flow, int64_t now, int64_t on, uint32_t map)
-{
+	struct flow *flow = s->flow;
+	int64_t now = clock_mono_ns(), on = flow_on_ns(s);
 	double stood = (double)(on - flow->scaled_on_ns), passed = (double)(now - flow->scaled_ns);
 
-	flow->time_scale[map] = stood > 0 && passed > stood ? passed / stood : 1;
+	flow->time_scale[map] = s->flow_partly && stood > 0 && passed > stood ? passed / stood : 1;
 	flow->scaled_ns = now;
 	flow->scaled_on_ns = on;
 }
@@ -203,11 +201,8 @@ void flow_scale_tick(struct sensors *s, uint32_t map)
 	uint32_t tid, *previous = NULL;
 	int fd = s->flow ? bpf_map__fd(s->bpf->maps.flow_threads) : -1;
 
-	if (s->flow && s->flow_partly)
-		scale_time(s->flow, s->detach_ns ? s->detach_ns : clock_mono_ns(), flow_on_ns(s),
-			   map);
-	else if (s->flow)
-		scale_none(s->flow, clock_mono_ns(), flow_on_ns(s), map);
+	if (s->flow)
+		scale_time(s, map);
 	while (fd >= 0 && !bpf_map_get_next_key(fd, previous, &tid)) {
 		struct flow_thread *thread = thread_of(s->flow, tid);
 
@@ -240,12 +235,9 @@ void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
 {
 	struct fact fact = { .kind = FACT_PROFILE };
 	struct fact_profile *p = &fact.profile;
-	struct redmem_flow_thread now;
-	struct flow_thread *thread = s->flow ? thread_of(s->flow, s->config.pid) : NULL;
-	uint64_t counter;
+	const struct flow_thread *thread = s->flow ? thread_of(s->flow, s->config.pid) : NULL;
 
-	if (!thread ||
-	    bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads), &thread->tid, &now))
+	if (!thread)
 		return;
 	p->thread = p->inner = p->leaf = p->symbol = "";
 	p->command = "(unseen)";
@@ -253,12 +245,9 @@ void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
 	p->t_seconds = sensor_seconds(s, s->detach_ns);
 	p->class_bytes = FACT_UNKNOWN;
 	for (int side = 0; side < FLOW_SIDES; side++) {
-		if (!thread->counter[side] ||
-		    memory_read(s->config.pid, now.counter[side], &counter, sizeof(counter)))
-			continue;
 		p->event = side == FLOW_ALLOC ? "alloc" : "free";
-		p->events = (double)(counter - thread->counter[side]);
-		if (p->events >= STEP_BYTES)
+		p->events = (double)(thread->latest[side] - thread->counter[side]);
+		if (thread->counter[side] && p->events >= STEP_BYTES)
 			fact_emit(sink, &fact);
 	}
 }

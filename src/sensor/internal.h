@@ -44,7 +44,7 @@ struct budget {
 	double server_cpu; /* seconds */
 	int64_t purse_ns; /* filled up to then */
 	double burst_purse, burst_price; /* saved for bursts; what one costs */
-	int64_t bursts;
+	int64_t bursts, burst_ns; /* how many, and the end of the last one */
 };
 
 struct sensors {

@@ -243,7 +243,8 @@ static void drain_profile(struct sensors *s, const struct fact_sink *sink, bool 
 	uint32_t active = bpf->bss->profile_active;
 	int fds[2] = { bpf_map__fd(bpf->maps.profile_0), bpf_map__fd(bpf->maps.profile_1) };
 
-	flow_scale_tick(s, active);
+	if (!both) /* else sensors_finish() has, before the probe went */
+		flow_scale_tick(s, active);
 	s->draining = !active;
 	s->drained_until_ns = s->switched_ns;
 	profile_drain(s, fds[!active], sink);
@@ -305,6 +306,8 @@ void sensors_finish(struct sensors *s, const struct fact_sink *sink)
 	struct fact fact = { .kind = FACT_STALL };
 
 	s->detach_ns = clock_mono_ns();
+	if (s->bpf)
+		flow_scale_tick(s, s->bpf->bss->profile_active);
 	budget_tick(s, sink);
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
 		if (s->state[i].on && table[i]->tick)
