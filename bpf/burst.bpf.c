@@ -86,7 +86,7 @@ static __always_inline void emit_call(u32 tid, struct open_call *call, u64 now)
 	record->call.ns = now - call->start_ns;
 	record->call.faults = faults_of(tid) - call->faults;
 	who_is_running(tid, &record->call.who, &run);
-	if (record->call.who.state == WHO_LOOP && !who_is_on_duty(&record->call.who))
+	if (record->call.who.state == WHO_LOOP && who_is_on_duty(&record->call.who) != DUTY_SET)
 		who_is_parsing(&record->call.who);
 	/* The loader wakes up for the last one only. */
 	bpf_ringbuf_submit(record,

@@ -60,11 +60,12 @@ static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_
 
 	who_is_running(tid, &key.who, &run);
 	if (tid == settings.tgid) {
-		bool duty = (key.who.state == WHO_LOOP || !is_alloc) && who_is_on_duty(&key.who);
+		int duty = key.who.state == WHO_LOOP || !is_alloc ? who_is_on_duty(&key.who) :
+								    DUTY_NONE;
 
-		if (!duty && key.who.state == WHO_LOOP)
+		if (key.who.state == WHO_LOOP)
 			who_is_parsing(&key.who);
-		else if (!is_alloc && key.who.state == WHO_COMMAND && key.who.key_len &&
+		else if (duty == DUTY_RESET && key.who.state == WHO_COMMAND &&
 			 frees_name_or_key(&run))
 			forget_key(&key.who);
 	}

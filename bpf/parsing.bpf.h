@@ -87,6 +87,12 @@ __weak __noinline int try_parsing(u64 client, struct redmem_who *who)
 	return 1;
 }
 
+#define RECENT_PLACES 4
+/* Where clients were found last: the same ways through the server leave them at the same
+ * places. */
+__u32 recent_places[RECENT_PLACES] SEC(".bss") __weak;
+__u32 recent_next SEC(".bss") __weak;
+
 /* For the main thread in WHO_LOOP. */
 static __always_inline void who_is_parsing(struct redmem_who *who)
 {
@@ -101,7 +107,16 @@ static __always_inline void who_is_parsing(struct redmem_who *who)
 	stack = saved_registers((struct pt_regs *)bpf_task_pt_regs(task), words->word);
 	if (bpf_probe_read_user(words->word + SAVED_REGISTERS, STACK_WORDS * 8, (void *)stack))
 		return;
-	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++)
-		if (try_parsing(words->word[i], who))
+	for (u32 i = 0; i < RECENT_PLACES; i++) {
+		u32 place = recent_places[i];
+
+		if (place < SAVED_REGISTERS + STACK_WORDS && try_parsing(words->word[place], who))
 			return;
+	}
+	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++) {
+		if (!is_heap_pointer(words->word[i]) || !try_parsing(words->word[i], who))
+			continue;
+		recent_places[recent_next++ & (RECENT_PLACES - 1)] = i;
+		return;
+	}
 }

@@ -55,6 +55,7 @@ struct redmem_settings {
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
 	struct redmem_range duty[DUTY_KINDS]; /* its function; zeros = not known */
 	struct redmem_range reset[2]; /* freeClientArgv(), resetClient() */
+	struct redmem_range duty_code; /* all of these lie in it */
 	__u32 argument_first; /* the server counts an argument after it has made it */
 	/* jemalloc before 5.3, for flow: its table of size classes and what depends on it */
 	__u64 class_table; /* address of sz_index2size_tab */

@@ -315,6 +315,14 @@ static void calibrate_server(struct watch *w)
 	sensors_set_attribution(w->sensors, &found.at, found.own_client);
 }
 
+static void widen(struct redmem_range *all, const struct redmem_range *one)
+{
+	if (!one->end)
+		return;
+	all->start = one->start < all->start ? one->start : all->start;
+	all->end = one->end > all->end ? one->end : all->end;
+}
+
 /* Functions that free memory in nobody's name, and those that free a command's arguments.
  * Eviction had another name before Redis 6.2. */
 static void fill_duties(struct redmem_settings *settings, const struct image *image)
@@ -331,6 +339,11 @@ static void fill_duties(struct redmem_settings *settings, const struct image *im
 				break;
 	image_function_range(image, "freeClientArgv", &settings->reset[0]);
 	image_function_range(image, "resetClient", &settings->reset[1]);
+	settings->duty_code = (struct redmem_range){ UINT64_MAX, 0 };
+	for (int duty = 0; duty < DUTY_KINDS; duty++)
+		widen(&settings->duty_code, &settings->duty[duty]);
+	widen(&settings->duty_code, &settings->reset[0]);
+	widen(&settings->duty_code, &settings->reset[1]);
 }
 
 static void fill_settings(struct watch *w)

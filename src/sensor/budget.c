@@ -19,6 +19,8 @@
 #define FAULT_PART	    0.25
 #define FAULT_SECONDS	    1.25e-6 /* a minor fault looked at, way in and out included */
 #define FAULTS_MAX	    20000
+#define PROGRAM_SECONDS	    3e-6 /* the flow sensor's, before it is known */
+#define HEAD_START	    0.1 /* part of a tick's room that may be used at once */
 #define DUTY_MIN	    0.02
 #define BURST_CALLS_MAX	    400
 #define BURST_CALLS_MIN	    40
@@ -86,7 +88,9 @@ static bool is_busy(struct sensors *s, double seconds)
 /* What a hit of the flow probe takes, its program included. */
 static double hit_seconds(const struct sensors *s)
 {
-	return known(s->probe_cost.trap_seconds) + s->budget.flow_program_seconds;
+	double program = s->budget.flow_program_seconds;
+
+	return known(s->probe_cost.trap_seconds) + (program > 0 ? program : PROGRAM_SECONDS);
 }
 
 /* The part of the next tick the flow probe may stand. */
@@ -196,15 +200,16 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 }
 
 /* May the flow probe stand now? Its part of the tick must not be over, and a load that
- * has just begun must not have used up what the tick has for it. */
+ * has just begun must not use what the tick has for it faster than the time goes. */
 static bool flow_may_stand(const struct sensors *s)
 {
+	double passed = (double)(clock_mono_ns() - s->budget.tick_ns) / 1e9 + HEAD_START;
 	double used = (double)(s->bpf->bss->totals[TOTAL_FLOW_HITS] - s->budget.flow_hits) *
 		      hit_seconds(s);
 
 	if (s->config.budget_ratio >= UNLIMITED_RATIO)
 		return true;
-	return used <= s->budget.flow_room &&
+	return used <= s->budget.flow_room * fmin(passed, 1) &&
 	       (s->budget.duty >= 1 ||
 		clock_mono_ns() < s->budget.tick_ns + (int64_t)(s->budget.duty * 1e9));
 }
