@@ -37,7 +37,7 @@ const struct command commands[] = {
 			"  redmem alloc -d 60 --budget 5   longer, and more of the server's time\n"
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
 		.takes = "twbro",
-		.sensors = "cpu fault rss vm life flow burst",
+		.sensors = "cpu fault vm life flow burst",
 		.run = cmd_alloc,
 	},
 	{
