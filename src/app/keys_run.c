@@ -378,7 +378,11 @@ static void fill_account(struct run *run)
 	const struct keypass_result *r = &run->result;
 	struct census *c = run->census;
 	struct host_speed speed;
+	struct rusage usage;
 
+	getrusage(RUSAGE_SELF, &usage);
+	c->own_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
+	c->own_cpu_seconds = (double)clock_cpu_ns() / 1e9;
 	free(c->end);
 	c->end = xstrdup(end_name(r->end));
 	c->complete = r->end == PASS_COMPLETE;

@@ -120,6 +120,8 @@ struct census {
 	char *refused; /* the first refusal, "" */
 	double seconds, rested_seconds;
 	struct hist latency; /* nanoseconds */
+	int64_t own_rss_bytes; /* redmem's largest */
+	double own_cpu_seconds;
 	double growth_seconds; /* between the two looks at lists; NAN */
 	/* What memory costs on this host (host/speed.h), for predictions; NAN. */
 	double access_seconds, copy_byte_seconds;

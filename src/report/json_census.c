@@ -246,6 +246,8 @@ static json_t *json_pass(const struct census *c)
 	put(o, "refused", c->refused && c->refused[0] ? value_text(c->refused) : json_null());
 	put(o, "client_no_touch", json_boolean(c->no_touch));
 	put(o, "elements_asked", json_boolean(c->elements_asked));
+	put(o, "own_peak_rss_bytes", value_int(c->own_rss_bytes));
+	put(o, "own_cpu_seconds", value_real(c->own_cpu_seconds));
 	put(o, "latency_seconds", json_quantiles(&c->latency, 1e-9));
 	return o;
 }

@@ -275,6 +275,11 @@ static void write_cost(struct text *t)
 		}
 		buf_putc(&line, '.');
 	}
+	buf_puts(&line, " redmem itself used ");
+	fmt_seconds(&line, c->own_cpu_seconds);
+	buf_puts(&line, " of CPU and ");
+	fmt_bytes(&line, c->own_rss_bytes);
+	buf_putc(&line, '.');
 	buf_putc(t->out, '\n');
 	text_wrap(t, "", buf_str(&line));
 	buf_free(&line);
