@@ -11,6 +11,8 @@
 #define SHARE_SHARED	 0.016
 #define COMMAND_SECONDS	 1e-6 /* until it is known */
 #define TRIP_SECONDS	 25e-6 /* of a chunk's time, whatever is in it */
+#define REMOTE_SECONDS	 200e-6 /* a fastest reply above this came over a network */
+#define COMMAND_MIN	 0.1e-6 /* no command takes less */
 #define SMOOTHING	 0.1
 #define OTHERS_MIN	 20.0 /* commands a second: a probe or two is nobody */
 #define REST_MAX	 0.1
@@ -28,6 +30,7 @@ void throttle_init(struct throttle *t, double max_seconds)
 {
 	memset(t, 0, sizeof(*t));
 	t->max_seconds = max_seconds;
+	t->trip_seconds = INFINITY;
 	t->command_seconds = COMMAND_SECONDS;
 	t->shared = true; /* until it is known */
 	set_window(t);
@@ -41,9 +44,15 @@ void throttle_others(struct throttle *t, double commands_per_second)
 
 void throttle_chunk(struct throttle *t, size_t commands, double seconds, double busy_seconds)
 {
-	double own = fmax(busy_seconds - TRIP_SECONDS, busy_seconds * 0.2);
-	double late = seconds - t->max_seconds;
+	double own, late;
 
+	t->trip_seconds = fmin(t->trip_seconds, seconds);
+	late = seconds - t->max_seconds;
+	own = fmax(busy_seconds - TRIP_SECONDS, busy_seconds * 0.2);
+	if (t->trip_seconds > REMOTE_SECONDS) {
+		late -= t->trip_seconds;
+		own = fmax(busy_seconds - t->trip_seconds, COMMAND_MIN * (double)commands);
+	}
 	t->command_seconds += SMOOTHING * (own / (double)commands - t->command_seconds);
 	/* A late chunk earns the others as much time as it was late by. */
 	t->rest_seconds = fmin(fmax(late, 0), REST_MAX);

@@ -17,7 +17,8 @@
 #define THROTTLE_MAX_SECONDS 0.001 /* default bound */
 
 struct throttle {
-	double max_seconds; /* a chunk's reply is to take no longer */
+	double max_seconds; /* a chunk's reply is to take no longer, beyond the way to and fro */
+	double trip_seconds; /* the fastest reply so far: the way alone */
 	double command_seconds; /* of the server, smoothed */
 	double late_seconds; /* for how long all chunks have come back too late */
 	double rest_seconds; /* before the next chunk */

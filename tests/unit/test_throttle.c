@@ -59,6 +59,7 @@ static void test_late(void **state)
 
 	(void)state;
 	throttle_init(&t, 0.001);
+	chunks(&t, 1); /* a small one: how long the way is */
 	throttle_others(&t, 0);
 	chunks(&t, 10);
 	throttle_chunk(&t, t.window, 0.004, 0.004);
@@ -89,6 +90,23 @@ static void test_hopeless(void **state)
 	assert_true(throttle_hopeless(&t));
 }
 
+/* A network of 50 ms is nobody's lateness, and no reason for small chunks. */
+static void test_remote(void **state)
+{
+	struct throttle t;
+
+	(void)state;
+	throttle_init(&t, 0.001);
+	throttle_others(&t, 0);
+	for (int i = 0; i < 1000; i++) {
+		throttle_chunk(&t, t.window, 0.05 + 0.5e-6 * (double)t.window, 0.025);
+		assert_false(throttle_hopeless(&t));
+	}
+	assert_true(t.window > 500);
+	throttle_chunk(&t, t.window, 0.055, 0.05);
+	assert_true(t.rest_seconds > 0.003 && t.rest_seconds < 0.005);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +114,7 @@ int main(void)
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_hopeless),
+		cmocka_unit_test(test_remote),
 	};
 
 	return cmocka_run_group_tests_name("throttle", tests, NULL, NULL);
