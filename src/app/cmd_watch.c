@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "app/commands.h"
+#include "app/interrupt.h"
+#include "app/keys_run.h"
 #include "app/print.h"
 #include "app/watch.h"
 #include "fact/recording.h"
@@ -42,6 +44,15 @@ static int watch_and_record(const struct options *o, const struct fact_sink *sin
 	return why.code ? 1 : 0;
 }
 
+/* A pass that fails loses nothing of the watch. */
+static int pass_over_keys(const struct options *o, struct model *model)
+{
+	struct err err = {};
+
+	interrupt_catch(); /* Ctrl-C has ended the watch, perhaps; the next ends the pass */
+	return keys_run_beside(o, model, &err) ? print_failure(&err) : 0;
+}
+
 /* Watch or replay, then @print the finished model. */
 static int watch_and_print(const struct options *o,
 			   int (*print)(const struct options *o, const struct model *m))
@@ -49,13 +60,13 @@ static int watch_and_print(const struct options *o,
 	struct model *model = model_new();
 	struct fact_sink sink = model_sink(model);
 	struct err err = {};
-	int ret, recorded = 0;
+	int ret, failed = 0;
 
 	if (o->replay_path) {
 		ret = recording_replay(o->replay_path, &sink, &err);
 	} else if (o->record_path) {
 		ret = watch_and_record(o, &sink, &err);
-		recorded = ret > 0;
+		failed = ret > 0;
 		ret = ret > 0 ? 0 : ret;
 	} else {
 		ret = watch_run(o, &sink, &err);
@@ -64,10 +75,12 @@ static int watch_and_print(const struct options *o,
 		model_free(model);
 		return print_failure(&err);
 	}
+	if (o->keys.wanted)
+		failed |= pass_over_keys(o, model);
 	model_finish(model);
 	ret = print(o, model);
 	model_free(model);
-	return ret || recorded;
+	return ret || failed;
 }
 
 int cmd_doctor(const struct options *o)

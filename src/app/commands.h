@@ -6,5 +6,6 @@
 
 int cmd_doctor(const struct options *o);
 int cmd_alloc(const struct options *o);
+int cmd_keys(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_demo(const struct options *o);

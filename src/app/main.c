@@ -22,7 +22,7 @@ const struct command commands[] = {
 			    "  redmem doctor --pid 812 --no-connect   from the host alone\n"
 			    "  redmem doctor --json | jq '.findings[].title'\n"
 			    "  redmem doctor --record now.rec; redmem doctor --replay now.rec",
-		.takes = "twsbro",
+		.takes = "twsbrpo",
 		.run = cmd_doctor,
 	},
 	{
@@ -39,6 +39,23 @@ const struct command commands[] = {
 		.takes = "twbro",
 		.sensors = "cpu fault vm life flow burst",
 		.run = cmd_alloc,
+	},
+	{
+		.name = "keys",
+		.summary = "one pass over all keys: the biggest, types, prefixes, TTLs, patterns",
+		.doc = "Pass once over the keys of a redis-server or valkey-server, of a replica "
+		       "or of a whole cluster, and say which are big, what they will do to the "
+		       "server, which prefixes hold the memory and what never expires. Keys are "
+		       "not touched: no LRU clock and no LFU counter moves.",
+		.examples = "Examples:\n"
+			    "  redmem keys                      the only server on this host\n"
+			    "  redmem keys -h cache1 -p 6380 --top 50\n"
+			    "  redmem keys -n 0 --match 'user:*' --depth 2\n"
+			    "  redmem keys -i 0.1 --max-ms 0.5  gentler still\n"
+			    "  redmem keys --csv --min-bytes 1000000 >big.csv\n"
+			    "  redmem keys --json | jq '.prefixes[0]'",
+		.takes = "tko",
+		.run = cmd_keys,
 	},
 	{
 		.name = "check",

@@ -4,6 +4,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +26,23 @@ enum option_key {
 	KEY_NO_BPF,
 	KEY_THRESHOLD,
 	KEY_BUDGET,
+	KEY_KEYS,
+	KEY_CSV,
+	KEY_ELEMENTS,
+	KEY_REPLICAS,
+	KEY_SAMPLES,
+	KEY_TOP,
+	KEY_DEPTH,
+	KEY_MIN_BYTES,
+	KEY_MAX_MS,
+	KEY_MATCH,
+	KEY_TYPE,
+	KEY_SEPARATOR,
+	KEY_CURSOR,
 };
 
 /* An option and the group it belongs to: 't' target, 'w' watch, 's' stalls, 'b' budget,
- * 'r' recordings, 'o' output. */
+ * 'r' recordings, 'k' the pass over keys, 'p' the same after a watch, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -66,8 +80,39 @@ static const struct grouped_option all_options[] = {
 	{ 'r',
 	  { "replay", KEY_REPLAY, "FILE", 0, "Report from a recording; needs no root and no server",
 	    2 } },
+	{ 'p', { "keys", KEY_KEYS, NULL, 0, "Also pass over all keys, as redmem keys does", 2 } },
+	{ 'k', { NULL, 0, NULL, 0, "The pass (without -n: all databases):", 2 } },
+	{ 'k', { "match", KEY_MATCH, "GLOB", 0, "Only keys that match, as SCAN MATCH", 2 } },
+	{ 'k', { "type", KEY_TYPE, "TYPE", 0, "Only keys of this type: string, hash...", 2 } },
+	{ 'k', { "top", KEY_TOP, "N", 0, "Length of the lists of keys (default 10)", 2 } },
+	{ 'k',
+	  { "min-bytes", KEY_MIN_BYTES, "N", 0, "List only keys of at least N bytes; all count",
+	    2 } },
+	{ 'k',
+	  { "elements", KEY_ELEMENTS, "big", OPTION_ARG_OPTIONAL,
+	    "Ask for the number of elements even where that counts as use of the key (before "
+	    "Redis 7.2): of every key, or of the big ones only",
+	    2 } },
+	{ 'k',
+	  { "samples", KEY_SAMPLES, "N", 0,
+	    "Elements MEMORY USAGE looks at in each key (default: the server's, 5)", 2 } },
+	{ 'k',
+	  { "separator", KEY_SEPARATOR, "CHARS", 0,
+	    "What separates the parts of a name (default :./-_|{}#)", 2 } },
+	{ 'k', { "depth", KEY_DEPTH, "N", 0, "Parts of a name that make a prefix", 2 } },
+	{ 'k',
+	  { "max-ms", KEY_MAX_MS, "MS", 0,
+	    "Bound for the server's latency; the pass slows down for it (default 1)", 2 } },
+	{ 'k', { "interval", 'i', "SECONDS", 0, "Rest after each 1,000 keys", 2 } },
+	{ 'k',
+	  { "replicas", KEY_REPLICAS, NULL, 0, "Of a cluster: one replica of each primary", 2 } },
+	{ 'k',
+	  { "cursor", KEY_CURSOR, "CURSOR", 0, "Go on where a pass has stopped, as it said", 2 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
 	{ 'o', { "json", KEY_JSON, NULL, 0, "One JSON document instead of text", 3 } },
+	{ 'k',
+	  { "csv", KEY_CSV, NULL, 0,
+	    "One line a key instead of a report, with the columns of rdb-tools", 3 } },
 	{ 'o',
 	  { "verbose", 'v', NULL, 0,
 	    "Everything instead of a screenful; twice: say what redmem does", 3 } },
@@ -136,8 +181,10 @@ static void take_uri(struct argp_state *state, struct options *o, char *argument
 		o->host = o->uri.host;
 	if (o->uri.port)
 		o->port = number(state, "URI: port", o->uri.port, 1, 65535);
-	if (o->uri.db)
+	if (o->uri.db) {
+		o->db_given = true;
 		o->db = number(state, "URI: database", o->uri.db, 0, 1 << 20);
+	}
 }
 
 static error_t parse_target(int key, char *arg, struct argp_state *state, struct options *o)
@@ -161,6 +208,7 @@ static error_t parse_target(int key, char *arg, struct argp_state *state, struct
 		memset(arg, 'x', strlen(arg));
 		return 0;
 	case 'n':
+		o->db_given = true;
 		o->db = number(state, "database", arg, 0, 1 << 20);
 		return 0;
 	case KEY_USER:
@@ -174,6 +222,60 @@ static error_t parse_target(int key, char *arg, struct argp_state *state, struct
 		return 0;
 	case KEY_NO_CONNECT:
 		o->no_connect = true;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static error_t parse_keys(int key, char *arg, struct argp_state *state, struct keys_options *k)
+{
+	switch (key) {
+	case KEY_KEYS:
+		k->wanted = true;
+		return 0;
+	case KEY_CSV:
+		k->csv = true;
+		return 0;
+	case KEY_ELEMENTS:
+		if (arg && strcmp(arg, "big") != 0 && strcmp(arg, "all") != 0)
+			argp_error(state, "--elements is 'all' or 'big', not '%s'", arg);
+		k->elements_all = !arg || !strcmp(arg, "all");
+		k->elements_big = !k->elements_all;
+		return 0;
+	case KEY_REPLICAS:
+		k->replicas = true;
+		return 0;
+	case KEY_SAMPLES:
+		k->samples = (int)number(state, "samples", arg, 1, 100000);
+		return 0;
+	case KEY_TOP:
+		k->top = (int)number(state, "top", arg, 1, 1000);
+		return 0;
+	case KEY_DEPTH:
+		k->depth = (int)number(state, "depth", arg, 1, 100);
+		return 0;
+	case KEY_MIN_BYTES:
+		k->min_bytes = number(state, "min-bytes", arg, 0, LONG_MAX);
+		return 0;
+	case KEY_MAX_MS:
+		k->max_ms = seconds(state, "max-ms", arg, 60e3);
+		return 0;
+	case 'i':
+		k->interval_seconds = seconds(state, "interval", arg, 3600);
+		return 0;
+	case KEY_MATCH:
+		k->match = arg;
+		return 0;
+	case KEY_TYPE:
+		k->type = arg;
+		return 0;
+	case KEY_SEPARATOR:
+		if (!*arg)
+			argp_error(state, "--separator needs at least one character");
+		k->separators = arg;
+		return 0;
+	case KEY_CURSOR:
+		k->cursor = arg;
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -220,8 +322,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (o->record_path && o->replay_path)
 			argp_error(state, "--record and --replay exclude each other");
+		if (o->keys.wanted && (o->replay_path || o->no_connect))
+			argp_error(state, "--keys needs the server itself");
+		if (o->keys.csv && o->json)
+			argp_error(state, "--csv and --json exclude each other");
 		return 0;
 	}
+	if (parse_keys(key, arg, state, &o->keys) == 0)
+		return 0;
 	return parse_target(key, arg, state, o);
 }
 
@@ -241,7 +349,8 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 	*o = (struct options){ .duration_seconds = NAN,
 			       .threshold_ms = NAN,
 			       .budget_percent = NAN,
-			       .sensors = command->sensors };
+			       .sensors = command->sensors,
+			       .keys = { .samples = -1, .top = 10, .max_ms = NAN } };
 	if (password && *password)
 		o->password = xstrdup(password);
 	for (size_t i = 0; i < OPTION_COUNT; i++)

@@ -11,6 +11,20 @@
 #include "app/uri.h"
 #include "base/err.h"
 
+/* What a pass over the keys is to look at, and how. */
+struct keys_options {
+	bool wanted; /* doctor --keys */
+	bool csv;
+	bool elements_all, elements_big; /* ask for lengths although that touches keys */
+	bool replicas; /* of a cluster, instead of its primaries */
+	int samples; /* for MEMORY USAGE; -1 = the server's default */
+	int top, depth;
+	long min_bytes;
+	double max_ms; /* NAN = the default */
+	double interval_seconds; /* 0 = none */
+	const char *match, *type, *separators, *cursor; /* NULL = not given */
+};
+
 struct options {
 	/* which server */
 	const char *host; /* NULL = not given */
@@ -19,6 +33,7 @@ struct options {
 	const char *user;
 	char *password; /* a copy; the argument itself is wiped. NULL = none */
 	int db;
+	bool db_given;
 	bool tls;
 	pid_t pid; /* 0 = not given */
 	bool no_connect;
@@ -31,6 +46,7 @@ struct options {
 	const char *record_path;
 	const char *replay_path;
 	bool no_bpf;
+	struct keys_options keys;
 	/* how to say it */
 	bool json;
 	int verbose;

@@ -153,6 +153,31 @@ int server_open(struct server *server, const struct options *o, struct err *err)
 	return 0;
 }
 
+int server_open_remote(struct server *server, const struct options *o, struct err *err)
+{
+	pid_t pid = 0;
+	int ret = 0;
+
+	if (o->pid || !options_name_server(o)) {
+		ret = server_open(server, o, err);
+		if (!ret && !server->conn)
+			ret = err_set(err,
+				      server->conn_error.code ? server->conn_error.code : -ENOTCONN,
+				      "%s", server->conn_error.text);
+		return ret;
+	}
+	memset(server, 0, sizeof(*server));
+	server->calls = own_calls_new();
+	connect_options(server, o);
+	if (!server_connect(server, CONN_CONNECT_TIMEOUT_MS))
+		return err_set(err, server->conn_error.code ? server->conn_error.code : -ENOTCONN,
+			       "%s", server->conn_error.text);
+	if (!sock_peer_pid(conn_fd(server->conn), &pid, NULL) &&
+	    target_describe(pid, &server->where, NULL))
+		server->where.pid = 0;
+	return 0;
+}
+
 void server_emit(const struct server *server, const struct info *info, const struct fact_sink *sink)
 {
 	const struct image *image = server->image;

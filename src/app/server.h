@@ -27,6 +27,9 @@ struct server {
  * no server, or several without a choice are errors.
  */
 int server_open(struct server *server, const struct options *o, struct err *err);
+/* The same for those who need the connection and not the process, which may be on
+ * another host: then its pid is 0. No connection is an error. */
+int server_open_remote(struct server *server, const struct options *o, struct err *err);
 /* Connect (again); true when it worked. Waits for the greeting at most @timeout_ms. */
 bool server_connect(struct server *server, int timeout_ms);
 /* A connection that does not introduce itself, for a server that wants a password

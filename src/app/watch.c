@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/arguments.h"
+#include "app/interrupt.h"
 #include "app/progress.h"
 #include "app/seen_keys.h"
 #include "app/server.h"
@@ -58,24 +58,6 @@ struct watch {
 	double setup_cpu_seconds;
 	uint64_t server_starttime;
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	interrupted = 1;
-}
-
-/* SIGINT ends the watch with a report; a second one kills as usual. */
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
 
 static double now_seconds(const struct watch *w)
 {
@@ -440,7 +422,7 @@ static bool loop(struct watch *w, double seconds)
 {
 	int64_t end = w->start_ns + (int64_t)(seconds * 1e9), next = w->start_ns + TICK_NS;
 
-	while (!interrupted && clock_mono_ns() < end) {
+	while (!interrupted() && clock_mono_ns() < end) {
 		wait_events(w, next < end ? next : end);
 		sensors_control(w->sensors, &w->sink);
 		if (sensors_target_exited(w->sensors))
@@ -565,7 +547,7 @@ int watch_run(const struct options *o, const struct fact_sink *sink, struct err 
 	struct info_tap info_tap = { &w, *sink };
 	int ret;
 
-	catch_signals();
+	interrupt_catch();
 	w.seen = seen_keys_new(&(struct fact_sink){ tap, &info_tap });
 	w.sink = seen_keys_sink(w.seen);
 	w.snapshot = snapshot_new(&w.sink);

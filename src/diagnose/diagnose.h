@@ -45,6 +45,8 @@ struct findings {
 
 /* Run every rule. */
 struct findings *diagnose(const struct model *m);
+/* Run the rules whose id begins with @ids ("keys."). */
+struct findings *diagnose_some(const struct model *m, const char *ids);
 void findings_free(struct findings *f);
 
 /* The verdict of a report in one sentence. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How big is big for a key: the table of the users' guide (key_size.h). */
 #include <string.h>
+#include <strings.h>
 
 #include "diagnose/key_size.h"
 #include "diagnose/measure.h"
+#include "model/prefix.h"
 
 #define BIG_BYTES		(1 * MIB)
 #define VERY_BIG_BYTES		(10 * MIB)
@@ -33,4 +35,26 @@ enum key_level key_level(const struct fact_key *key)
 	if (by_elements == KEY_VERY_BIG && key->bytes != FACT_UNKNOWN && by_bytes < KEY_VERY_BIG)
 		return KEY_BIG;
 	return by_elements > KEY_NORMAL || by_bytes == KEY_NORMAL ? by_elements : KEY_BIG;
+}
+
+bool key_temporary(const struct bytes *name, bool cache_may_evict)
+{
+	static const char *const words[] = { "temp", "tmp",   "lock",	 "session", "sess",
+					     "otp",  "token", "captcha", "cache" };
+
+	for (size_t start = 0; start < name->len;) {
+		size_t end = start;
+
+		while (end < name->len && !prefix_is_separator(name->data[end], NULL))
+			end++;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			if (cache_may_evict && strcmp(words[i], "cache") == 0)
+				continue;
+			if (strlen(words[i]) == end - start &&
+			    strncasecmp(words[i], name->data + start, end - start) == 0)
+				return true;
+		}
+		start = end + 1;
+	}
+	return false;
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How big is big for a key. */
+/* How big is big for a key, and which keys are meant to go. */
 #pragma once
 
-#include "model/model.h"
-
-enum key_level { KEY_NORMAL, KEY_BIG, KEY_VERY_BIG };
+#include "model/census.h"
 
 /*
  * The users' guide (14.2, "Seuils problématiques"): strings 1 MB and 10 MB; lists,
@@ -15,3 +13,8 @@ enum key_level { KEY_NORMAL, KEY_BIG, KEY_VERY_BIG };
  * elements could not be counted goes by its bytes, as the guide's own script does.
  */
 enum key_level key_level(const struct fact_key *key);
+
+/* Does the name say that the key is temporary: one of the words as a segment? Words
+ * of the users' guide (pattern 5) and their usual relatives. A cache that may
+ * evict any key needs no TTL on what it caches. */
+bool key_temporary(const struct bytes *name, bool cache_may_evict);

@@ -35,6 +35,16 @@
 	ROW("command.blocks", command_blocks)       \
 	ROW("bigkey.size", bigkey_size)             \
 	ROW("keys.no_ttl", no_ttl)                  \
+	ROW("keys.big_string", keys_big_string)     \
+	ROW("keys.large_hash", keys_large_hash)     \
+	ROW("keys.massive_zset", keys_massive_zset) \
+	ROW("keys.undrained_list", keys_undrained)  \
+	ROW("keys.large_set", keys_large_set)       \
+	ROW("keys.long_stream", keys_long_stream)   \
+	ROW("keys.temp_without_ttl", keys_temp)     \
+	ROW("keys.one_prefix", keys_one_prefix)     \
+	ROW("keys.many_small", keys_many_small)     \
+	ROW("keys.encoding_lost", keys_encoding)    \
 	ROW("hashtable.overhead", hashtable)        \
 	ROW("clients.buffers", client_buffers)      \
 	ROW("repl.buffer", repl_buffer)             \

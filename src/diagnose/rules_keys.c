@@ -5,7 +5,6 @@
  */
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #include "diagnose/finding.h"
 #include "diagnose/key_size.h"
@@ -68,6 +67,8 @@ bool rule_bigkey_size(const struct model *m, struct finding *f)
 	enum key_level worst = KEY_NORMAL;
 	int64_t bytes = 0, count = 0;
 
+	if (m->census != NULL)
+		return false; /* all keys are known: the rules of rules_census.c say more */
 	for (size_t i = 0; i < m->keys_count; i++) {
 		const struct fact_key *k = &m->keys[i].key;
 		enum key_level level = key_level(k);
@@ -108,36 +109,6 @@ bool rule_bigkey_size(const struct model *m, struct finding *f)
 
 /* --- keys without TTL ----------------------------------------------------- */
 
-static bool is_separator(char c)
-{
-	return strchr(":./-_|{}#", c) != NULL && c != '\0';
-}
-
-/* Does the name say that the key is temporary: one of the words as a segment? Words
- * of the users' guide (pattern 5) and their usual relatives. A cache that may
- * evict any key needs no TTL on what it caches. */
-static bool temporary_name(const struct bytes *key, bool cache_may_evict)
-{
-	static const char *const words[] = { "temp", "tmp",   "lock",	 "session", "sess",
-					     "otp",  "token", "captcha", "cache" };
-
-	for (size_t start = 0; start < key->len;) {
-		size_t end = start;
-
-		while (end < key->len && !is_separator(key->data[end]))
-			end++;
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-			if (cache_may_evict && strcmp(words[i], "cache") == 0)
-				continue;
-			if (strlen(words[i]) == end - start &&
-			    strncasecmp(words[i], key->data + start, end - start) == 0)
-				return true;
-		}
-		start = end + 1;
-	}
-	return false;
-}
-
 struct no_ttl_count {
 	int64_t temporary, without, bytes; /* bytes of those without */
 	const struct fact_key *example; /* the largest without */
@@ -153,7 +124,7 @@ static struct no_ttl_count count_no_ttl(const struct model *m)
 		const struct fact_key *k = &m->keys[i].key;
 
 		if (isnan(k->ttl_seconds) || k->type == NULL || strcmp(k->type, "none") == 0 ||
-		    !temporary_name(&k->key, may_evict))
+		    !key_temporary(&k->key, may_evict))
 			continue;
 		n.temporary++;
 		if (k->ttl_seconds >= 0)
@@ -171,7 +142,7 @@ bool rule_no_ttl(const struct model *m, struct finding *f)
 	struct no_ttl_count n = count_no_ttl(m);
 	int64_t keys, expires;
 
-	if (n.without == 0)
+	if (n.without == 0 || m->census != NULL)
 		return false;
 	measure_keyspace(m, &keys, &expires);
 	f->severity = n.without >= NO_TTL_WARNING_KEYS && measure_ratio(n.without, n.temporary) >=

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fact/shape.h"
+#include "model/census.h"
 #include "model/private.h"
 
 /* The server stamps its slow log in whole seconds, by its own clock. */
@@ -110,6 +111,7 @@ void model_free(struct model *m)
 	free(m->alloc.growth);
 	free(m->alloc.ticks);
 	free(m->alloc.classes);
+	census_free(m->census);
 	private_free(m->priv);
 	free(m);
 }

@@ -209,6 +209,8 @@ struct alloc {
 /* --- the whole ---------------------------------------------------------- */
 
 /* Arrays are `count` long. All strings belong to the model. */
+struct census;
+
 struct model {
 	struct fact_session session;
 	struct fact_target target;
@@ -254,6 +256,7 @@ struct model {
 	size_t mappings_count;
 
 	struct alloc alloc;
+	struct census *census; /* of all keys, owned; NULL when no pass was made */
 
 	double duration_seconds; /* of the watch */
 	struct model_private *priv; /* interned strings and lookup tables */

@@ -10,17 +10,17 @@
 
 #include "base/escape.h"
 #include "model/model.h"
+#include "model/prefix.h"
 
-#define PREFIX_MAX	 128 /* bytes of a prefix; the rest becomes "*" */
 #define SEGMENT_MAX	 32 /* a longer segment is an identifier, not a name */
 #define HEX_MIN		 6 /* shorter hex ("cafe", "add") is more often a word */
 #define UUID_LEN	 36
 #define EMAIL_LOCAL_MAX	 64 /* RFC 5321, 4.5.3.1.1 */
 #define EMAIL_DOMAIN_MAX 255 /* RFC 5321, 4.5.3.1.2 */
 
-static bool is_separator(char c)
+bool prefix_is_separator(char c, const char *separators)
 {
-	return c && strchr(":./-_|{}#", c);
+	return c && strchr(separators ? separators : PREFIX_SEPARATORS, c);
 }
 
 static bool is_digit(char c)
@@ -39,9 +39,9 @@ static bool is_alnum(char c)
 }
 
 /* Length of the UUID (8-4-4-4-12) that fills a segment from here, or 0. */
-static size_t uuid_length(const char *text, size_t len)
+static size_t uuid_length(const char *text, size_t len, const char *separators)
 {
-	if (len < UUID_LEN || (len > UUID_LEN && !is_separator(text[UUID_LEN])))
+	if (len < UUID_LEN || (len > UUID_LEN && !prefix_is_separator(text[UUID_LEN], separators)))
 		return 0;
 	for (size_t i = 0; i < UUID_LEN; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
@@ -86,37 +86,34 @@ static bool is_identifier(const char *segment, size_t len)
 	return digits == len || (hex == len && len >= HEX_MIN && digits);
 }
 
-/* Append what a segment folds to. */
-static void fold_segment(struct buf *out, const char *segment, size_t len)
+struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators)
 {
-	size_t name = len;
+	struct prefix_segment segment = { .used = uuid_length(text, len, separators) };
 
-	if (is_identifier(segment, len)) {
-		buf_putc(out, '*');
-		return;
-	}
-	while (name && is_digit(segment[name - 1]))
-		name--;
-	buf_add(out, segment, name);
-	if (name < len)
-		buf_putc(out, '*');
+	if (!segment.used)
+		segment.used = email_length(text, len);
+	segment.varies = segment.used > 0;
+	if (segment.varies)
+		return segment;
+	while (segment.used < len && !prefix_is_separator(text[segment.used], separators))
+		segment.used++;
+	segment.varies = is_identifier(text, segment.used);
+	segment.name = segment.used;
+	while (segment.name && is_digit(text[segment.name - 1]))
+		segment.name--;
+	return segment;
 }
 
-/* Fold what starts at @text up to the next separator; the bytes of the key used. */
+/* Append what starts at @text, up to the next separator, folded; the bytes of the key used. */
 static size_t fold_next(struct buf *out, const char *text, size_t len)
 {
-	size_t used = uuid_length(text, len);
+	struct prefix_segment segment = prefix_segment(text, len, NULL);
 
-	if (!used)
-		used = email_length(text, len);
-	if (used) {
+	if (!segment.varies)
+		buf_add(out, text, segment.name);
+	if (segment.varies || segment.name < segment.used)
 		buf_putc(out, '*');
-		return used;
-	}
-	while (used < len && !is_separator(text[used]))
-		used++;
-	fold_segment(out, text, used);
-	return used;
+	return segment.used;
 }
 
 void prefix_fold(struct buf *out, const void *key, size_t len)
@@ -128,7 +125,7 @@ void prefix_fold(struct buf *out, const void *key, size_t len)
 	buf_add(out, "", 0); /* "" also for an empty key, never NULL */
 	while (at < len) {
 		buf_clear(&segment);
-		if (is_separator(text[at]))
+		if (prefix_is_separator(text[at], NULL))
 			buf_putc(&segment, text[at++]);
 		else
 			at += fold_next(&segment, text + at, len - at);

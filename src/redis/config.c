@@ -57,3 +57,18 @@ int config_emit(const redisReply *reply, const struct fact_sink *sink)
 	}
 	return 0;
 }
+
+int config_read(struct conn *conn, int timeout_ms, const struct fact_sink *sink)
+{
+	for (size_t i = 0; config_patterns[i]; i++) {
+		const char *words[] = { "CONFIG", "GET", config_patterns[i] };
+		redisReply *reply;
+		int rc = conn_call(conn, timeout_ms, &reply, 3, words, NULL);
+
+		if (rc)
+			return rc;
+		config_emit(reply, sink); /* a refusal is no list of pairs: nothing comes */
+		freeReplyObject(reply);
+	}
+	return 0;
+}

@@ -10,6 +10,7 @@
 #include <hiredis/hiredis.h>
 
 #include "fact/fact.h"
+#include "redis/conn.h"
 
 /* Patterns for CONFIG GET, NULL-terminated. None matches a password. */
 extern const char *const config_patterns[];
@@ -19,3 +20,7 @@ extern const char *const config_patterns[];
  * list is a setting this server does not have. -EPROTO when it is no list of pairs.
  */
 int config_emit(const redisReply *reply, const struct fact_sink *sink);
+
+/* Ask for all of them and wait; what the server refuses is left out. 0, or the error of
+ * the connection. */
+int config_read(struct conn *conn, int timeout_ms, const struct fact_sink *sink);

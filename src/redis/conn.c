@@ -24,7 +24,8 @@ struct request {
 	conn_reply_fn fn;
 	void *ctx;
 	int64_t sent_ns;
-	char name[48]; /* as in commandstats */
+	size_t replies; /* still to come */
+	char name[48]; /* as in commandstats; "" = not counted */
 };
 
 struct conn {
@@ -66,6 +67,23 @@ static int conn_fail_redis(struct conn *conn)
 	return conn_fail(conn);
 }
 
+static struct request *queue_request(struct conn *conn, conn_reply_fn fn, void *ctx, size_t replies)
+{
+	struct request *request = xcalloc(1, sizeof(*request));
+
+	request->fn = fn;
+	request->ctx = ctx;
+	request->replies = replies;
+	request->sent_ns = clock_mono_ns();
+	if (conn->newest)
+		conn->newest->next = request;
+	else
+		conn->oldest = request;
+	conn->newest = request;
+	conn->pending++;
+	return request;
+}
+
 int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const char **argv,
 	      const size_t *argvlen)
 {
@@ -75,17 +93,19 @@ int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const ch
 		return -ENOTCONN;
 	if (redisAppendCommandArgv(conn->redis, argc, argv, argvlen) != REDIS_OK)
 		return -ENOMEM;
-	request = xcalloc(1, sizeof(*request));
-	request->fn = fn;
-	request->ctx = ctx;
-	request->sent_ns = clock_mono_ns();
+	request = queue_request(conn, fn, ctx, 1);
 	own_calls_name(request->name, sizeof(request->name), argc, argv);
-	if (conn->newest)
-		conn->newest->next = request;
-	else
-		conn->oldest = request;
-	conn->newest = request;
-	conn->pending++;
+	return 0;
+}
+
+int conn_send_raw(struct conn *conn, conn_reply_fn fn, void *ctx, const struct buf *commands,
+		  size_t replies)
+{
+	if (!conn->redis)
+		return -ENOTCONN;
+	if (redisAppendFormattedCommand(conn->redis, commands->data, commands->len) != REDIS_OK)
+		return -ENOMEM;
+	queue_request(conn, fn, ctx, replies);
 	return 0;
 }
 
@@ -277,6 +297,14 @@ void conn_close(struct conn *conn)
 	free(conn);
 }
 
+void conn_hang_up(struct conn *conn)
+{
+	if (!conn->error.code)
+		err_set(&conn->error, -ETIMEDOUT, "connection: %s: the server does not answer",
+			conn->name);
+	conn_fail(conn);
+}
+
 /* --- in the loop --------------------------------------------------------- */
 
 int conn_fd(const struct conn *conn)
@@ -336,6 +364,11 @@ static void take_reply(struct conn *conn, redisReply *reply)
 	struct request *request = conn->oldest;
 	bool executed = reply->type != REDIS_REPLY_ERROR;
 
+	if (--request->replies) {
+		request->fn(request->ctx, reply,
+			    (double)(clock_mono_ns() - request->sent_ns) / 1e9);
+		return;
+	}
 	conn->oldest = request->next;
 	if (!conn->oldest)
 		conn->newest = NULL;
@@ -343,7 +376,7 @@ static void take_reply(struct conn *conn, redisReply *reply)
 	request->fn(request->ctx, reply, (double)(clock_mono_ns() - request->sent_ns) / 1e9);
 	/* Counted after its callback: an INFO does not count itself either. Commands
 	 * that were refused are not in the server's calls (src/server.c, call()). */
-	if (executed && conn->calls)
+	if (executed && conn->calls && request->name[0])
 		own_calls_add(conn->calls, request->name);
 	free(request);
 }
@@ -474,6 +507,47 @@ int conn_call_line(struct conn *conn, int timeout_ms, redisReply **reply, const 
 	int rc = conn_call(conn, timeout_ms, reply, count, words, NULL);
 
 	free(copy);
+	return rc;
+}
+
+int conn_call_text(struct conn *conn, int timeout_ms, char **text, const char *line,
+		   struct err *err)
+{
+	redisReply *reply;
+	int rc = conn_call_line(conn, timeout_ms, &reply, line);
+
+	*text = NULL;
+	if (rc)
+		return err_set(err, rc, "connection: %s: %s: %s", conn->name, line, strerror(-rc));
+	if (reply->type == REDIS_REPLY_STRING)
+		*text = xmemdup(reply->str, reply->len);
+	else if (reply->type == REDIS_REPLY_ERROR)
+		rc = err_set(err, -EACCES, "connection: %s: %s: %s", conn->name, line, reply->str);
+	else
+		rc = err_set(err, -EPROTO, "connection: %s: %s: a reply of an unknown form",
+			     conn->name, line);
+	freeReplyObject(reply);
+	return rc;
+}
+
+int conn_select(struct conn *conn, int db, int timeout_ms, struct err *err)
+{
+	redisReply *reply;
+	char line[32];
+	int rc;
+
+	if (db == conn->db)
+		return 0;
+	snprintf(line, sizeof(line), "SELECT %d", db);
+	rc = conn_call_line(conn, timeout_ms, &reply, line);
+	if (rc)
+		return err_set(err, rc, "connection: %s: %s: %s", conn->name, line, strerror(-rc));
+	if (reply->type == REDIS_REPLY_ERROR)
+		rc = err_set(err, -EACCES, "connection: %s: %s: %s; check -n", conn->name, line,
+			     reply->str);
+	else
+		conn->db = db;
+	freeReplyObject(reply);
 	return rc;
 }
 

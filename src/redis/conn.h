@@ -19,6 +19,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "redis/own_calls.h"
 
@@ -66,6 +67,10 @@ int conn_open(struct conn **out, const struct conn_options *options, struct err 
 /* Waiting callbacks are called with NULL. @conn may be NULL. */
 void conn_close(struct conn *conn);
 
+/* Give up on the server: waiting callbacks are called with NULL, and @conn is from now
+ * on one that failed with -ETIMEDOUT. */
+void conn_hang_up(struct conn *conn);
+
 /* For poll(): the descriptor, -1 once the connection failed, and POLLIN, POLLOUT. */
 int conn_fd(const struct conn *conn);
 short conn_poll_events(const struct conn *conn);
@@ -87,6 +92,15 @@ int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const ch
 int conn_send_line(struct conn *conn, conn_reply_fn fn, void *ctx, const char *line);
 
 /*
+ * Queue @replies commands at once, already in the server's protocol (RESP) in
+ * @commands, for those who send them by the million. @fn is called for each reply,
+ * or a last time with NULL when the connection is lost; @seconds count from here.
+ * own_calls does not count them. -ENOTCONN, -ENOMEM.
+ */
+int conn_send_raw(struct conn *conn, conn_reply_fn fn, void *ctx, const struct buf *commands,
+		  size_t replies);
+
+/*
  * Send a command and wait for its reply, which the caller owns; other callbacks
  * run meanwhile. -ETIMEDOUT (a later reply is dropped), -EINTR when a signal
  * came, or the error of the connection.
@@ -94,6 +108,13 @@ int conn_send_line(struct conn *conn, conn_reply_fn fn, void *ctx, const char *l
 int conn_call(struct conn *conn, int timeout_ms, redisReply **reply, int argc, const char **argv,
 	      const size_t *argvlen);
 int conn_call_line(struct conn *conn, int timeout_ms, redisReply **reply, const char *line);
+
+/* conn_call_line() for a reply that is text, to be freed. -EACCES with what the server
+ * says when it refuses, -EPROTO when it is no text. */
+int conn_call_text(struct conn *conn, int timeout_ms, char **text, const char *line,
+		   struct err *err);
+/* SELECT another database. -EACCES when the server refuses; else as conn_call(). */
+int conn_select(struct conn *conn, int db, int timeout_ms, struct err *err);
 
 /* Requests without a reply, and for how long the oldest of them waits (0 when none does). */
 size_t conn_pending(const struct conn *conn);

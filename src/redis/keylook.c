@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "redis/keylook.h"
+#include "redis/keytype.h"
 
 struct look {
 	struct conn *conn;
@@ -89,19 +90,6 @@ static void elements_replied(void *ctx, redisReply *reply, double seconds)
 	key_release(key);
 }
 
-static const char *length_command(const char *type)
-{
-	static const char *const commands[][2] = {
-		{ "string", "STRLEN" }, { "list", "LLEN" },  { "set", "SCARD" },
-		{ "hash", "HLEN" },	{ "zset", "ZCARD" }, { "stream", "XLEN" },
-	};
-
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (!strcmp(type, commands[i][0]))
-			return commands[i][1];
-	return NULL; /* a module's type */
-}
-
 static void type_replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct look_key *key = ctx;
@@ -110,7 +98,7 @@ static void type_replied(void *ctx, redisReply *reply, double seconds)
 	(void)seconds;
 	if (reply && reply->type == REDIS_REPLY_STATUS) {
 		key->type = xstrdup(reply->str);
-		command = length_command(key->type);
+		command = keytype_length_command(key->type);
 		if (command && key->look->no_touch)
 			key_ask(key, elements_replied, command, NULL);
 	}

@@ -36,7 +36,7 @@ static json_t *json_action(const struct action *action)
 	return row;
 }
 
-static json_t *json_findings(const struct findings *f)
+json_t *json_findings(const struct findings *f)
 {
 	json_t *rows = json_array();
 
@@ -139,5 +139,7 @@ void report_doctor_json(struct buf *out, const struct model *m, const struct fin
 	put(document, "rss_moves", json_rss_moves(m));
 	put(document, "mappings", json_mappings(m));
 	put(document, "host", json_host(m));
+	if (m->census)
+		put(document, "census", json_census(m));
 	json_write(out, document);
 }

@@ -23,6 +23,12 @@ json_t *json_timeline(const struct model *m);
 json_t *json_host(const struct model *m);
 json_t *json_mappings(const struct model *m);
 
+/* json.c */
+json_t *json_findings(const struct findings *f);
+
+/* json_census.c: what a pass over all keys has found */
+json_t *json_census(const struct model *m);
+
 /* json_profile.c: who did it */
 json_t *json_commands(const struct model *m);
 json_t *json_prefixes(const struct model *m);

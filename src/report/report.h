@@ -22,3 +22,13 @@ void report_doctor_json(struct buf *out, const struct model *m, const struct fin
 void report_alloc_text(struct buf *out, const struct model *m, const struct report_style *style);
 /* {"schema":"redmem.alloc/1",...} */
 void report_alloc_json(struct buf *out, const struct model *m);
+
+/* `redmem keys`: the census of a finished model, for people and for programs. */
+void report_keys_text(struct buf *out, const struct model *m, const struct findings *f,
+		      const struct report_style *style);
+/* {"schema":"redmem.keys/1",...} */
+void report_keys_json(struct buf *out, const struct model *m, const struct findings *f);
+/* The columns of rdb-tools' memory report, and a row of them. The name stands as
+ * redis-cli shows it; @wall_ns is now, for the time of expiry. */
+void report_keys_csv_head(struct buf *out);
+void report_keys_csv_row(struct buf *out, const struct fact_key *key, int64_t wall_ns);

@@ -23,7 +23,7 @@ static void head_part(struct buf *out, const char *name, const char *value)
 }
 
 /* "redis 7.0.15, pid 4242, port 6379, jemalloc 5.3.0, master" */
-static void head_server(struct text *t)
+void text_head_server(struct text *t)
 {
 	const struct fact_target *target = &t->m->target;
 	struct buf line = { 0 };
@@ -36,7 +36,7 @@ static void head_server(struct text *t)
 		buf_putc(&line, ' ');
 		text_safe(&line, target->version);
 	}
-	if (target->pid != FACT_UNKNOWN)
+	if (target->pid != FACT_UNKNOWN && target->pid != 0)
 		buf_printf(&line, ", pid %lld", (long long)target->pid);
 	if (target->port != FACT_UNKNOWN && target->port != 0)
 		buf_printf(&line, ", port %lld", (long long)target->port);
@@ -140,7 +140,7 @@ void text_begin(struct text *t, const struct report_style *style)
 
 void text_about(struct text *t)
 {
-	head_server(t);
+	text_head_server(t);
 	head_window(t);
 }
 
@@ -161,6 +161,7 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 	if (style->verbose)
 		text_threads(&t);
 	text_stalls(&t);
+	text_census(&t);
 	if (style->verbose)
 		text_details(&t);
 	text_findings(&t);

@@ -68,3 +68,5 @@ void text_findings(struct text *t);
 void text_events(struct text *t);
 void text_sensors(struct text *t);
 void text_details(struct text *t);
+void text_census(struct text *t); /* nothing without a pass over the keys */
+void text_head_server(struct text *t); /* "redis 7.0.15, pid 4242, ..." */

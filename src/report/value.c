@@ -87,6 +87,13 @@ json_t *value_time(int64_t wall_ns, double seconds)
 	return value;
 }
 
+/* Are the bytes the same when they are escaped? */
+static bool as_shown(struct bytes bytes)
+{
+	return utf8_is_plain(bytes.data, bytes.len) && !memchr(bytes.data, '\\', bytes.len) &&
+	       !memchr(bytes.data, '"', bytes.len);
+}
+
 void put_bytes(json_t *object, const char *name, struct bytes bytes)
 {
 	struct buf base64 = { 0 }, base64_name = { 0 };
@@ -96,7 +103,7 @@ void put_bytes(json_t *object, const char *name, struct bytes bytes)
 		return;
 	}
 	put(object, name, escaped(bytes.data, bytes.len));
-	if (!utf8_is_plain(bytes.data, bytes.len)) {
+	if (!as_shown(bytes)) {
 		buf_printf(&base64_name, "%s_base64", name);
 		base64_encode(&base64, bytes.data, bytes.len);
 		put(object, buf_str(&base64_name), json_string(buf_str(&base64)));

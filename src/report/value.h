@@ -28,7 +28,8 @@ json_t *value_text(const char *text);
 json_t *value_time(int64_t wall_ns, double seconds);
 
 /*
- * @name: the bytes as redis-cli shows them; @name_base64 too when they are not plain
- * UTF-8. Null when there are none: in facts an event without a key has an empty one.
+ * @name: the bytes as redis-cli shows them; @name_base64 too when that is not what they
+ * are: not plain UTF-8, or with a quote or backslash. Null when there are none: in facts
+ * an event without a key has an empty one.
  */
 void put_bytes(json_t *object, const char *name, struct bytes bytes);

@@ -21,7 +21,8 @@ struct load_options {
 	double delete_fraction; /* -x */
 	int depth; /* -P: commands under way on a connection */
 	int clients; /* -c */
-	const char *operation; /* -o: "set" or "get" */
+	const char *operation; /* -o: "set" or "get", or what to make */
+	int seed; /* -r */
 };
 
 /* Print one line on stderr and exit with 1. */
@@ -42,6 +43,7 @@ void load_do(redisContext *c, const char *format, ...);
 /* Read the replies of @count commands already appended. */
 void load_drain(redisContext *c, long count);
 
+void load_keys(const struct load_options *o);
 void load_mixed(const struct load_options *o);
 void load_fill(const struct load_options *o);
 void load_get(const struct load_options *o);

@@ -17,6 +17,10 @@ static const char usage[] =
 	"          [-x FRACTION]        then delete that part of them at random\n"
 	"  get     -n N -k PREFIX -d SEC  GET random ones of them; prints calls per second\n"
 	"  hold    -d SEC -k KEY        one EVAL that takes about SEC seconds\n"
+	"  keys    -o types|shapes|distinct|churn [-n N] [-d SEC] [-r SEED]\n"
+	"                               a keyspace: every type; 30 prefixes made at random,\n"
+	"                               which are printed; as many prefixes as keys; one that\n"
+	"                               is written and deleted for SEC seconds\n"
 	"  steady  -o set|get -P DEPTH -c CLIENTS [-n N] [-S B]\n"
 	"                               load until stdin ends; a line \"slice SEC\" is answered\n"
 	"                               with \"calls_per_second p50_seconds p99_seconds\"\n";
@@ -26,7 +30,7 @@ static const struct {
 	void (*run)(const struct load_options *o);
 } loads[] = {
 	{ "mixed", load_mixed }, { "fill", load_fill },	    { "get", load_get },
-	{ "hold", load_hold },	 { "steady", load_steady },
+	{ "hold", load_hold },	 { "steady", load_steady }, { "keys", load_keys },
 };
 
 void load_die(const char *format, ...)
@@ -127,7 +131,7 @@ static void parse(struct load_options *o, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "s:p:d:n:k:S:x:P:c:o:")) != -1) {
+	while ((option = getopt(argc, argv, "s:p:d:n:k:S:x:P:c:o:r:")) != -1) {
 		switch (option) {
 		case 's':
 			o->socket_path = optarg;
@@ -155,6 +159,9 @@ static void parse(struct load_options *o, int argc, char **argv)
 			break;
 		case 'c':
 			o->clients = atoi(optarg);
+			break;
+		case 'r':
+			o->seed = atoi(optarg);
 			break;
 		case 'o':
 			o->operation = optarg;

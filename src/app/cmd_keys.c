@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* redmem keys: pass over all keys, report. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "app/interrupt.h"
+#include "app/keys_run.h"
+#include "app/print.h"
+#include "base/clock.h"
+#include "redis/config.h"
+#include "redis/info.h"
+
+#define CALL_MS	  5000
+#define CSV_FLUSH 65536
+
+/* Keys on their way into the CSV. */
+struct csv {
+	const struct keys_options *options;
+	struct buf out;
+	int failed;
+};
+
+static void csv_take(void *ctx, const struct fact *fact)
+{
+	const struct fact_key *key = &fact->key;
+	struct csv *csv = ctx;
+
+	if (csv->options->type && strcmp(csv->options->type, key->type) != 0)
+		return;
+	if (csv->options->min_bytes && key->bytes < csv->options->min_bytes)
+		return;
+	report_keys_csv_row(&csv->out, key, clock_wall_ns());
+	if (csv->out.len < CSV_FLUSH)
+		return;
+	csv->failed |= print_out(&csv->out);
+	buf_clear(&csv->out);
+}
+
+/* What the report says of the server itself. */
+static int ask_server(struct server *server, const struct fact_sink *sink, struct err *err)
+{
+	struct fact fact = { .kind = FACT_INFO };
+	struct info *info;
+	char *text;
+	int ret = conn_call_text(server->conn, CALL_MS, &text, "INFO", err);
+
+	if (ret)
+		return ret;
+	fact.info.phase = "start";
+	fact.info.text = text;
+	fact_emit(sink, &fact);
+	info = info_parse(text);
+	server_emit(server, info, sink);
+	info_free(info);
+	free(text);
+	config_read(server->conn, CALL_MS, sink); /* without it the report only knows less */
+	return 0;
+}
+
+static int report(const struct options *o, const struct model *m)
+{
+	struct findings *findings = diagnose_some(m, "keys.");
+	struct report_style style = print_style(o);
+	struct buf out = {};
+	int ret;
+
+	if (o->json)
+		report_keys_json(&out, m, findings);
+	else
+		report_keys_text(&out, m, findings, &style);
+	ret = print_out(&out);
+	findings_free(findings);
+	buf_free(&out);
+	return ret;
+}
+
+static int pass_csv(const struct options *o, struct server *server, struct census *census,
+		    struct err *err)
+{
+	struct csv csv = { .options = &o->keys };
+	struct fact_sink sink = { csv_take, &csv };
+	int ret;
+
+	report_keys_csv_head(&csv.out);
+	ret = keys_run(o, server, census, &sink, err);
+	csv.failed |= print_out(&csv.out);
+	buf_free(&csv.out);
+	return ret ? ret : csv.failed;
+}
+
+/* 0, 1 when the report could not be written, or a negative errno with @err set. */
+static int run(const struct options *o, struct server *server, struct model *m, struct err *err)
+{
+	struct fact_sink sink = model_sink(m);
+	struct census_options options;
+	int ret = ask_server(server, &sink, err);
+
+	if (ret)
+		return ret;
+	options = keys_census_options(o, model_config(m, "maxmemory-policy"));
+	m->census = census_new(&options);
+	if (o->keys.csv)
+		return pass_csv(o, server, m->census, err);
+	ret = keys_run(o, server, m->census, NULL, err);
+	if (ret && !m->census->keys_total)
+		return ret;
+	census_finish(m->census);
+	model_finish(m);
+	return report(o, m) && !ret ? 1 : ret;
+}
+
+int cmd_keys(const struct options *o)
+{
+	struct model *m = model_new();
+	struct server server = {};
+	struct err err = {};
+	int ret;
+
+	interrupt_catch();
+	ret = server_open_remote(&server, o, &err);
+	if (!ret)
+		ret = run(o, &server, m, &err);
+	if (ret < 0)
+		print_failure(&err);
+	/* The text report has it in its second line. */
+	if (m->census && m->census->cursor && (o->json || o->keys.csv))
+		fprintf(stderr, "redmem: not complete; go on with --cursor %s\n",
+			m->census->cursor);
+	server_close(&server);
+	model_free(m);
+	return ret != 0;
+}

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A pass over a server's or cluster's keys; see keys_run.h. */
+#include "app/keys_run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "app/interrupt.h"
+#include "app/keys_progress.h"
+#include "base/clock.h"
+#include "diagnose/key_size.h"
+#include "host/speed.h"
+#include "redis/cluster.h"
+#include "redis/info.h"
+#include "redis/keylook.h"
+#include "redis/keypass.h"
+#include "redis/throttle.h"
+
+#define CALL_MS	      5000
+#define DATABASES_MAX 16384
+#define BIG_BYTES     100000 /* from here on a collection may have 10,000 elements */
+#define LOOK_MAX      32
+#define LOOK_SECONDS  1.0 /* between the two looks at a list */
+#define NICE	      19 /* whoever else wants a CPU goes first */
+
+/* One database of one node, in the order of the pass. */
+struct part {
+	const struct cluster_node *node; /* NULL without a cluster */
+	int db;
+	int64_t keys; /* at the start; FACT_UNKNOWN */
+};
+
+struct run {
+	const struct options *options;
+	struct server *server;
+	struct census *census;
+	struct fact_sink also;
+	struct cluster_node *nodes;
+	struct part *parts;
+	size_t parts_count;
+	struct keypass_result result;
+	struct keys_progress *progress;
+	int64_t start_ns;
+};
+
+static double now(const struct run *run)
+{
+	return (double)(clock_mono_ns() - run->start_ns) / 1e9;
+}
+
+/* --- what is to be passed over -------------------------------------------------- */
+
+static void add_part(struct run *run, const struct cluster_node *node, int db, int64_t keys)
+{
+	run->parts = xrealloc(run->parts, (run->parts_count + 1) * sizeof(*run->parts));
+	run->parts[run->parts_count++] = (struct part){ node, db, keys };
+}
+
+static int64_t keys_of_db(const struct info *info, int db)
+{
+	const char *value;
+	char name[16];
+
+	snprintf(name, sizeof(name), "db%d", db);
+	value = info_get(info, name);
+	return value ? info_sub_int(value, "keys") : 0;
+}
+
+static void list_databases(struct run *run, const struct info *info)
+{
+	const struct options *o = run->options;
+
+	if (o->db_given) {
+		add_part(run, NULL, o->db, keys_of_db(info, o->db));
+		return;
+	}
+	for (int db = 0; db < DATABASES_MAX; db++)
+		if (keys_of_db(info, db))
+			add_part(run, NULL, db, keys_of_db(info, db));
+}
+
+static int call(struct conn *conn, const char *line, redisReply **reply, struct err *err)
+{
+	int ret = conn_call_line(conn, CALL_MS, reply, line);
+
+	if (ret)
+		return err_set(err, ret, "keys: %s: %s", line,
+			       conn_error(conn)->code ? conn_error(conn)->text : strerror(-ret));
+	return 0;
+}
+
+static int list_nodes(struct run *run, struct err *err)
+{
+	const struct cluster_node **chosen;
+	size_t count, n;
+	char *text;
+	int ret = conn_call_text(run->server->conn, CALL_MS, &text, "CLUSTER NODES", err);
+
+	if (ret)
+		return ret;
+	count = cluster_nodes_parse(text, &run->nodes);
+	free(text);
+	chosen = xcalloc(count + 1, sizeof(*chosen));
+	n = cluster_nodes_choose(run->nodes, count, run->options->keys.replicas, chosen);
+	for (size_t i = 0; i < n && !ret; i++) {
+		if (!chosen[i]->usable && !chosen[i]->myself)
+			ret = err_set(
+				err, -EHOSTDOWN,
+				"keys: node %.12s (%s:%d) of the cluster is down; wait for its "
+				"replica to take over",
+				chosen[i]->id, chosen[i]->host, chosen[i]->port);
+		add_part(run, chosen[i], 0, FACT_UNKNOWN);
+	}
+	free(chosen);
+	if (!n)
+		return err_set(err, -ENOENT, "keys: no node of the cluster holds a slot");
+	return ret;
+}
+
+static int list_parts(struct run *run, struct err *err)
+{
+	struct info *info;
+	char *text;
+	int ret = conn_call_text(run->server->conn, CALL_MS, &text, "INFO", err);
+
+	if (ret)
+		return ret;
+	info = info_parse(text);
+	free(text);
+	if (info_int(info, "cluster_enabled") == 1)
+		ret = list_nodes(run, err);
+	else if (run->options->keys.replicas)
+		ret = err_set(err, -EINVAL,
+			      "keys: --replicas is for a cluster; give the replica itself with -h "
+			      "and -p");
+	else
+		list_databases(run, info);
+	info_free(info);
+	return ret;
+}
+
+/* --- one part --------------------------------------------------------------------- */
+
+static bool on_tick(void *ctx, const struct keypass_result *so_far)
+{
+	struct run *run = ctx;
+
+	keys_progress_show(run->progress, so_far->scanned_total);
+	return interrupted();
+}
+
+static void take(void *ctx, const struct fact *fact)
+{
+	struct run *run = ctx;
+
+	census_take(run->census, &fact->key, now(run));
+	if (run->also.take)
+		fact_emit(&run->also, fact);
+}
+
+static void take_later(void *ctx, const struct fact *fact)
+{
+	struct run *run = ctx;
+	bool there = strcmp(fact->key.type, "none") != 0;
+
+	/* What keylook.c asked: TYPE, OBJECT ENCODING, PTTL, perhaps the length. */
+	if (there)
+		run->result.hits_total += 3 + (fact->key.elements != FACT_UNKNOWN);
+	else
+		run->result.misses_total += 3;
+	census_take_later(run->census, &fact->key, now(run));
+}
+
+/* The big lists of this part. */
+static size_t big_lists(const struct run *run, double since, int db, struct bytes *out)
+{
+	const struct census_type *lists = census_find_type(run->census, "list");
+	size_t count = 0;
+
+	for (size_t i = 0; lists && i < lists->by_bytes.count && count < LOOK_MAX; i++) {
+		const struct census_key *key = &lists->by_bytes.keys[i];
+
+		if (key->seen_seconds >= since && key->key.db == db && !key->cut &&
+		    key_level(&key->key) > KEY_NORMAL)
+			out[count++] = key->key.key;
+	}
+	return count;
+}
+
+static int drive(struct conn *conn, double seconds, bool until_idle)
+{
+	int64_t end = clock_mono_ns() + (int64_t)(seconds * 1e9);
+	int ret = 0;
+
+	while (!ret && !interrupted() && clock_mono_ns() < end &&
+	       (!until_idle || conn_pending(conn))) {
+		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
+
+		poll(&fd, 1, 20);
+		ret = conn_dispatch(conn, fd.revents);
+	}
+	return ret;
+}
+
+/* Lists that nobody drains grow: look at the big ones again after a while. */
+static void look_again(struct run *run, struct conn *conn, double since, int db)
+{
+	struct bytes keys[LOOK_MAX];
+	size_t count = big_lists(run, since, db, keys);
+
+	if (!count || drive(conn, LOOK_SECONDS, false) || interrupted())
+		return;
+	if (!keylook_start(conn, &(struct fact_sink){ take_later, run }, keys, count))
+		drive(conn, CALL_MS / 1e3, true);
+	run->census->growth_seconds = LOOK_SECONDS;
+}
+
+static struct keypass_options pass_options(const struct options *o, const char *cursor)
+{
+	const struct keys_options *k = &o->keys;
+
+	return (struct keypass_options){
+		.cursor = cursor,
+		.match = k->match,
+		.samples = k->samples,
+		.elements = k->elements_all ? ELEMENTS_ALL :
+			    k->elements_big ? ELEMENTS_BIG :
+					      ELEMENTS_NO_TOUCH,
+		.big_bytes = BIG_BYTES,
+		.max_seconds = isnan(k->max_ms) ? THROTTLE_MAX_SECONDS : k->max_ms / 1e3,
+		.interval_seconds = k->interval_seconds,
+	};
+}
+
+static int pass_part(struct run *run, struct conn *conn, const struct part *part,
+		     const char *cursor, struct err *err)
+{
+	struct keypass_options options = pass_options(run->options, cursor);
+	struct fact_sink sink = { take, run };
+	double since = now(run);
+	int ret = conn_select(conn, part->db, CALL_MS, err);
+
+	if (ret)
+		return ret;
+	ret = keypass_run(conn, &options, &sink, on_tick, run, &run->result, err);
+	run->census->elements_asked = run->result.no_touch || options.elements != ELEMENTS_NO_TOUCH;
+	if (!ret && run->result.end == PASS_COMPLETE)
+		look_again(run, conn, since, part->db);
+	return ret;
+}
+
+/* A connection of its own to another node of the cluster. */
+static int connect_node(struct run *run, const struct cluster_node *node, struct conn **conn,
+			struct err *err)
+{
+	struct conn_options options = run->server->connect;
+	redisReply *reply;
+	int ret;
+
+	options.socket_path = NULL;
+	options.host = node->host[0] ? node->host : options.host;
+	options.port = node->port;
+	options.db = 0;
+	ret = conn_open(conn, &options, err);
+	if (ret)
+		return ret;
+	/* On a replica: serve what is ours to look at; on a primary it changes nothing. */
+	ret = call(*conn, "READONLY", &reply, err);
+	if (ret) {
+		conn_close(*conn);
+		*conn = NULL;
+		return ret;
+	}
+	freeReplyObject(reply);
+	return 0;
+}
+
+static int64_t database_size(struct conn *conn)
+{
+	redisReply *reply;
+	int64_t size = FACT_UNKNOWN;
+
+	if (call(conn, "DBSIZE", &reply, NULL))
+		return size;
+	if (reply->type == REDIS_REPLY_INTEGER)
+		size = reply->integer;
+	freeReplyObject(reply);
+	return size;
+}
+
+static int run_part(struct run *run, struct part *part, const char *cursor, struct err *err)
+{
+	const struct cluster_node *node = part->node;
+	struct conn *conn = run->server->conn;
+	struct conn *own = NULL;
+	char address[300] = "";
+	int ret;
+
+	if (node) {
+		snprintf(address, sizeof(address), "%s:%d", node->host, node->port);
+		ret = connect_node(run, node, &own, err);
+		if (ret)
+			return ret;
+		conn = own;
+		part->keys = database_size(conn);
+	}
+	census_part_begin(run->census, node ? node->id : "", address,
+			  node ? (node->is_primary ? "master" : "replica") : "", part->db,
+			  part->keys);
+	ret = pass_part(run, conn, part, cursor, err);
+	conn_close(own);
+	return ret;
+}
+
+/* --- the whole ---------------------------------------------------------------------- */
+
+/* "[NODE/]DB:CURSOR" or just "CURSOR": the part to begin with, and its cursor. */
+static int find_cursor(const struct run *run, const char *text, size_t *first, const char **cursor,
+		       struct err *err)
+{
+	const char *slash = strchr(text, '/'), *colon = strrchr(text, ':');
+	int db = colon ? atoi(slash ? slash + 1 : text) : run->options->db;
+
+	*cursor = colon ? colon + 1 : text;
+	*first = run->parts_count;
+	for (size_t i = run->parts_count; i-- > 0;) {
+		const struct part *part = &run->parts[i];
+		bool same_node =
+			!slash ||
+			(part->node && !strncmp(part->node->id, text, (size_t)(slash - text)) &&
+			 !part->node->id[slash - text]);
+
+		if (same_node && part->db == db)
+			*first = i;
+	}
+	if (!**cursor || strspn(*cursor, "0123456789") != strlen(*cursor) ||
+	    strlen(*cursor) >= KEYPASS_CURSOR || *first == run->parts_count)
+		return err_set(
+			err, -EINVAL,
+			"keys: '%.80s' is no cursor of this server; give it as an earlier pass "
+			"has printed it",
+			text);
+	return 0;
+}
+
+static void set_cursor(struct run *run, const struct part *part)
+{
+	struct buf text = { 0 };
+
+	if (run->result.end == PASS_COMPLETE)
+		return;
+	if (part->node)
+		buf_printf(&text, "%s/", part->node->id);
+	buf_printf(&text, "%d:%s", part->db, run->result.cursor[0] ? run->result.cursor : "0");
+	free(run->census->cursor);
+	run->census->cursor = xstrdup(buf_str(&text));
+	buf_free(&text);
+}
+
+static const char *end_name(enum keypass_end end)
+{
+	static const char *const names[] = { [PASS_COMPLETE] = "complete",
+					     [PASS_INTERRUPTED] = "interrupted",
+					     [PASS_LATENCY] = "latency",
+					     [PASS_MEMORY] = "memory",
+					     [PASS_LOST] = "lost" };
+
+	return names[end];
+}
+
+static void fill_account(struct run *run)
+{
+	const struct keypass_result *r = &run->result;
+	struct census *c = run->census;
+	struct host_speed speed;
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	c->own_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
+	c->own_cpu_seconds = (double)clock_cpu_ns() / 1e9;
+	free(c->end);
+	c->end = xstrdup(end_name(r->end));
+	c->complete = r->end == PASS_COMPLETE;
+	c->no_touch = r->no_touch;
+	c->repeats_total = r->repeats_total;
+	c->gone_total = r->gone_total;
+	c->refused_total = r->refused_total;
+	c->refused = xstrdup(r->refused);
+	c->commands_total = r->commands_total;
+	c->hits_total = r->hits_total;
+	c->misses_total = r->misses_total;
+	c->seconds = r->seconds;
+	c->rested_seconds = r->rested_seconds;
+	c->latency = r->latency;
+	host_speed_measure(&speed);
+	c->access_seconds = speed.access_seconds;
+	c->copy_byte_seconds = speed.copy_byte_seconds;
+}
+
+static int run_parts(struct run *run, struct err *err)
+{
+	const char *cursor = run->options->keys.cursor;
+	size_t first = 0;
+	int ret = 0;
+
+	if (cursor)
+		ret = find_cursor(run, cursor, &first, &cursor, err);
+	for (size_t i = first; i < run->parts_count && !ret; i++) {
+		run->result.end = PASS_LOST; /* until it is known */
+		run->result.cursor[0] = '\0';
+		ret = run_part(run, &run->parts[i], i == first ? cursor : NULL, err);
+		set_cursor(run, &run->parts[i]);
+		if (run->result.end != PASS_COMPLETE)
+			break;
+	}
+	return ret;
+}
+
+static int64_t known_keys(const struct run *run)
+{
+	int64_t keys = 0;
+
+	for (size_t i = 0; i < run->parts_count; i++) {
+		if (run->parts[i].keys == FACT_UNKNOWN)
+			return 0;
+		keys += run->parts[i].keys;
+	}
+	return keys;
+}
+
+static int ended_early(const struct run *run, struct err *err)
+{
+	if (run->result.end == PASS_LATENCY)
+		return err_set(err, -EBUSY,
+			       "keys: stopped: the server's replies took longer than the bound for "
+			       "10 s; go on later with --cursor %s, or with a larger --max-ms",
+			       run->census->cursor);
+	if (run->result.end == PASS_MEMORY)
+		return err_set(err, -ENOMEM,
+			       "keys: stopped: used_memory has run to maxmemory meanwhile; go on "
+			       "later with --cursor %s",
+			       run->census->cursor);
+	return 0;
+}
+
+int keys_run(const struct options *o, struct server *server, struct census *census,
+	     const struct fact_sink *also, struct err *err)
+{
+	struct run *run = xcalloc(1, sizeof(*run));
+	int ret;
+
+	*run = (struct run){ .options = o, .server = server, .census = census };
+	if (also)
+		run->also = *also;
+	run->start_ns = clock_mono_ns();
+	setpriority(PRIO_PROCESS, 0, NICE); /* a courtesy: nothing is lost without */
+	ret = list_parts(run, err);
+	if (!ret) {
+		run->progress = keys_progress_new(known_keys(run));
+		ret = run_parts(run, err);
+		keys_progress_end(run->progress);
+	}
+	fill_account(run);
+	if (!ret)
+		ret = ended_early(run, err);
+	free(run->parts);
+	free(run->nodes);
+	free(run);
+	return ret;
+}
+
+/* --- what is counted as what ----------------------------------------------------------- */
+
+static bool temporary(const struct fact_key *key)
+{
+	return key_temporary(&key->key, false);
+}
+
+static bool temporary_but_cache(const struct fact_key *key)
+{
+	return key_temporary(&key->key, true);
+}
+
+struct census_options keys_census_options(const struct options *o, const char *policy)
+{
+	const struct keys_options *k = &o->keys;
+	bool may_evict = policy && !strncmp(policy, "allkeys-", 8);
+
+	return (struct census_options){
+		.top = (size_t)k->top,
+		.min_bytes = k->min_bytes,
+		.type = k->type,
+		.separators = k->separators,
+		.depth = k->depth,
+		.level = key_level,
+		.temporary = may_evict ? temporary_but_cache : temporary,
+	};
+}
+
+int keys_run_beside(const struct options *o, struct model *m, struct err *err)
+{
+	struct census_options options = keys_census_options(o, model_config(m, "maxmemory-policy"));
+	struct server server = {};
+	int ret = server_open_remote(&server, o, err);
+
+	if (!ret) {
+		m->census = census_new(&options);
+		ret = keys_run(o, &server, m->census, NULL, err);
+		census_finish(m->census);
+	}
+	server_close(&server);
+	return ret;
+}

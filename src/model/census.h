@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The census of a keyspace: what a pass over its keys adds up to. Fed one fact_key
+ * at a time, in memory that does not grow with the number of keys: sums, heaps of
+ * the largest, histograms, and a tree of prefixes with a bound. Pure data.
+ */
+#pragma once
+
+#include "base/hist.h"
+#include "model/model.h"
+
+#define CENSUS_TYPES_MAX 24 /* six of the server's own, the rest of modules */
+#define CENSUS_ENCODINGS 32
+#define CENSUS_KEY_MAX	 (128 * 1024) /* bytes of a key's name that are kept */
+
+/* A key that is worth a line. */
+struct census_key {
+	struct fact_key key; /* its strings belong to the census */
+	bool cut; /* the name is longer than CENSUS_KEY_MAX */
+	double seen_seconds; /* since the start of the pass */
+	/* A second look, for keys that may grow; FACT_UNKNOWN, NAN without one. */
+	int64_t later_bytes, later_elements;
+	double later_seconds;
+};
+
+/* The keys with the largest weight, at most @limit; sorted, falling, by census_finish(). */
+struct census_top {
+	struct census_key *keys;
+	int64_t *weight;
+	size_t count, limit;
+};
+
+enum key_level { KEY_NORMAL, KEY_BIG, KEY_VERY_BIG, KEY_LEVELS };
+
+struct census_type {
+	char *type;
+	int64_t keys_total;
+	int64_t bytes;
+	int64_t bytes_unknown_total; /* keys whose size is not known */
+	int64_t elements_total; /* of the keys below */
+	int64_t elements_known_total;
+	int64_t level_total[KEY_LEVELS];
+	int64_t level_bytes[KEY_LEVELS];
+	struct census_top by_bytes, by_elements;
+};
+
+struct census_encoding {
+	char *type, *encoding;
+	int64_t keys_total, bytes;
+	struct census_key largest;
+};
+
+#define CENSUS_TTL_BUCKETS 9
+struct census_ttl {
+	const char *id; /* "none", "1h", ...: static */
+	const char *title;
+	double below_seconds; /* upper bound; 0 for keys without expiry, INFINITY for the last */
+	int64_t keys_total, bytes;
+};
+
+/* One family of keys. */
+struct census_prefix {
+	char *prefix; /* "user:*:profile" */
+	size_t prefix_len;
+	int depth; /* segments above it in the tree's rows */
+	int64_t keys_total, bytes, bytes_max, no_ttl_total;
+};
+
+struct census_prefixes {
+	struct census_prefix *rows;
+	size_t count;
+};
+
+struct census_options {
+	size_t top; /* keys kept in each list */
+	int64_t min_bytes; /* of keys that are listed; 0 = all */
+	const char *type; /* count only this type; NULL = all */
+	const char *separators; /* NULL = PREFIX_SEPARATORS */
+	int depth; /* segments of a prefix; 0 = all */
+	/* How big a key is; the thresholds are not this room's business. */
+	enum key_level (*level)(const struct fact_key *key);
+	/* Is its name one of temporary data? */
+	bool (*temporary)(const struct fact_key *key);
+};
+
+/* One database or node that was passed over. */
+struct census_part {
+	char *node; /* cluster node id, "" */
+	char *address;
+	char *role;
+	int64_t db;
+	int64_t keys_total, bytes;
+	int64_t dbsize; /* what the server said at the start; FACT_UNKNOWN */
+};
+
+struct census {
+	struct census_options options;
+	int64_t keys_total, bytes, bytes_unknown_total, name_bytes, no_ttl_total;
+	struct census_type types[CENSUS_TYPES_MAX];
+	size_t types_count;
+	struct census_encoding encodings[CENSUS_ENCODINGS];
+	size_t encodings_count;
+	struct census_ttl ttl[CENSUS_TTL_BUCKETS];
+	struct hist bytes_hist; /* of one key */
+	struct census_top top; /* by bytes */
+	struct census_top temporary; /* temporary by name, without expiry */
+	int64_t temporary_total, temporary_no_ttl_total, temporary_no_ttl_bytes;
+	struct prefix_tree *tree;
+	struct census_prefixes prefixes; /* whole prefixes, by bytes, falling */
+	struct census_prefixes branches; /* the tree, parents before children */
+	struct census_part *parts;
+	size_t parts_count;
+
+	/* How the pass went; set by who drives it. */
+	bool complete;
+	char *end; /* "complete", "interrupted", "lost", "memory", "latency" */
+	char *cursor; /* to go on from */
+	bool no_touch, elements_asked;
+	int64_t repeats_total, gone_total, refused_total, commands_total, hits_total, misses_total;
+	char *refused; /* the first refusal, "" */
+	double seconds, rested_seconds;
+	struct hist latency; /* nanoseconds */
+	int64_t own_rss_bytes; /* redmem's largest */
+	double own_cpu_seconds;
+	double growth_seconds; /* between the two looks at lists; NAN */
+	/* What memory costs on this host (host/speed.h), for predictions; NAN. */
+	double access_seconds, copy_byte_seconds;
+};
+
+struct census *census_new(const struct census_options *options);
+void census_free(struct census *census); /* may be NULL */
+/* Count one key, seen @t_seconds after the start; @part is its row in parts. */
+void census_take(struct census *census, const struct fact_key *key, double t_seconds);
+/* Begin a part; strings are copied. */
+void census_part_begin(struct census *census, const char *node, const char *address,
+		       const char *role, int64_t db, int64_t dbsize);
+/* A later look at a key that is listed among its type's largest. */
+void census_take_later(struct census *census, const struct fact_key *key, double t_seconds);
+/* Sort, and read the tree out. Once, after the last key. */
+void census_finish(struct census *census);
+/* The row of a type, NULL when no key has it. */
+const struct census_type *census_find_type(const struct census *census, const char *type);
+
+/* --- census_top.c --- */
+/* Keep @key when it is among the largest by @weight. */
+void census_top_add(struct census_top *top, const struct fact_key *key, int64_t weight,
+		    double t_seconds);
+void census_top_finish(struct census_top *top);
+void census_top_free(struct census_top *top);
+void census_key_set(struct census_key *to, const struct fact_key *key, double t_seconds);
+void census_key_clear(struct census_key *key);
+
+/* --- prefix_tree.c --- */
+struct prefix_tree *prefix_tree_new(const char *separators, int depth);
+void prefix_tree_free(struct prefix_tree *tree);
+void prefix_tree_add(struct prefix_tree *tree, const struct fact_key *key);
+/* Fold what varies, then list the leaves (by bytes) and the branches. */
+void prefix_tree_finish(struct prefix_tree *tree, struct census_prefixes *leaves,
+			struct census_prefixes *branches);
+void census_prefixes_free(struct census_prefixes *prefixes);

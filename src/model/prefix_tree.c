@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The prefixes of a keyspace, found as its keys come by. A node is a segment with
+ * the separator behind it; what looks like an identifier (prefix_segment()) is "*"
+ * from the start. What only turns out to vary, such as names of users, is folded when
+ * a node has too many children: the heavy ones stay, the rest becomes "*". So the
+ * tree is bounded, and a prefix with its share of the keys is never lost: it is
+ * heavy long before a node is full (the idea of Misra and Gries, 1982).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "model/prefix_tree.h"
+
+#define BUCKETS	  65536
+#define NODES_MAX 48000
+#define FAN_MAX	  512 /* children of a node while keys come in... */
+#define FAN_KEPT  128 /* ...and what is left when it is full */
+#define STEM_MAX  12 /* "shard1" to "shard12" may be names; one more, and it is "shard*" */
+
+/* --- nodes ------------------------------------------------------------------- */
+
+static struct prefix_node **bucket_of(const struct prefix_tree *tree,
+				      const struct prefix_node *parent, const char *text,
+				      size_t len)
+{
+	uint64_t h = 0xcbf29ce484222325 ^ (uintptr_t)parent;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)text[i]) * 0x100000001b3;
+	return &tree->bucket[(h ^ h >> 32) % BUCKETS];
+}
+
+static struct prefix_node *find(const struct prefix_tree *tree, const struct prefix_node *parent,
+				const char *text, size_t len)
+{
+	struct prefix_node *node = *bucket_of(tree, parent, text, len);
+
+	while (node &&
+	       (node->parent != parent || node->len != len || memcmp(node->text, text, len) != 0))
+		node = node->chain;
+	return node;
+}
+
+static void attach(struct prefix_tree *tree, struct prefix_node *parent, struct prefix_node *node)
+{
+	struct prefix_node **bucket = bucket_of(tree, parent, node->text, node->len);
+
+	node->parent = parent;
+	node->next = parent->first;
+	parent->first = node;
+	parent->children++;
+	node->chain = *bucket;
+	*bucket = node;
+}
+
+/* Out of the table; the list of siblings is the caller's. */
+static void unhash(struct prefix_tree *tree, const struct prefix_node *node)
+{
+	struct prefix_node **at = bucket_of(tree, node->parent, node->text, node->len);
+
+	while (*at != node)
+		at = &(*at)->chain;
+	*at = node->chain;
+	node->parent->children--;
+}
+
+static struct prefix_node *child(struct prefix_tree *tree, struct prefix_node *parent,
+				 const char *text, size_t len)
+{
+	struct prefix_node *node = find(tree, parent, text, len);
+
+	if (node)
+		return node;
+	node = xcalloc(1, sizeof(*node) + len);
+	memcpy(node->text, text, len);
+	node->len = len;
+	attach(tree, parent, node);
+	tree->nodes++;
+	return node;
+}
+
+bool prefix_node_is_star(const struct prefix_node *node)
+{
+	return node->len && node->len <= 2 && node->text[0] == '*';
+}
+
+struct prefix_node *prefix_node_star(struct prefix_tree *tree, struct prefix_node *parent,
+				     const struct prefix_node *like)
+{
+	char text[2] = "*";
+	char last = like->len ? like->text[like->len - 1] : 0;
+	bool separated = prefix_is_separator(last, tree->separators);
+
+	text[1] = last;
+	return child(tree, parent, text, separated ? 2 : 1);
+}
+
+static void add_sums(struct prefix_sums *to, const struct prefix_sums *from)
+{
+	to->keys += from->keys;
+	to->bytes += from->bytes;
+	to->no_ttl += from->no_ttl;
+	if (from->bytes_max > to->bytes_max)
+		to->bytes_max = from->bytes_max;
+}
+
+struct prefix_sums prefix_node_sums(const struct prefix_node *node)
+{
+	struct prefix_sums sums = node->own;
+
+	for (const struct prefix_node *c = node->first; c; c = c->next) {
+		struct prefix_sums below = prefix_node_sums(c);
+
+		add_sums(&sums, &below);
+	}
+	return sums;
+}
+
+/* All of @from, which is in no list and no table any more, becomes part of @to. */
+static void merge(struct prefix_tree *tree, struct prefix_node *to, struct prefix_node *from)
+{
+	struct prefix_node *c, *next;
+
+	add_sums(&to->own, &from->own);
+	for (c = from->first; c; c = next) {
+		struct prefix_node *same = find(tree, to, c->text, c->len);
+
+		next = c->next;
+		unhash(tree, c);
+		if (same)
+			merge(tree, same, c);
+		else
+			attach(tree, to, c);
+	}
+	free(from);
+	tree->nodes--;
+}
+
+void prefix_node_fold(struct prefix_tree *tree, struct prefix_node *parent,
+		      bool (*folds)(const struct prefix_node *child, void *ctx), void *ctx)
+{
+	struct prefix_node *list = parent->first, *folded = NULL, *next;
+
+	parent->first = NULL;
+	for (struct prefix_node *c = list; c; c = next) {
+		struct prefix_node **to = folds(c, ctx) ? &folded : &parent->first;
+
+		next = c->next;
+		c->next = *to;
+		*to = c;
+	}
+	for (struct prefix_node *c = folded; c; c = next) {
+		next = c->next;
+		unhash(tree, c);
+		merge(tree, prefix_node_star(tree, parent, c), c);
+	}
+}
+
+/* --- the bounds ------------------------------------------------------------------ */
+
+static bool is_light(const struct prefix_node *node, void *ctx)
+{
+	const int64_t *least = ctx;
+
+	return !prefix_node_is_star(node) && prefix_node_sums(node).keys < *least;
+}
+
+static int rising(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A full node keeps its FAN_KEPT heaviest children. */
+static void prune_node(struct prefix_tree *tree, struct prefix_node *node)
+{
+	int64_t *keys = xcalloc(node->children, sizeof(*keys));
+	size_t count = 0;
+	int64_t least;
+
+	for (const struct prefix_node *c = node->first; c; c = c->next)
+		keys[count++] = prefix_node_sums(c).keys;
+	qsort(keys, count, sizeof(*keys), rising);
+	/* One more than the heaviest that goes: of equals all go. */
+	least = keys[count - FAN_KEPT] + 1;
+	free(keys);
+	prefix_node_fold(tree, node, is_light, &least);
+}
+
+static void prune_below(struct prefix_tree *tree, struct prefix_node *node, int64_t least)
+{
+	prefix_node_fold(tree, node, is_light, &least);
+	for (struct prefix_node *c = node->first; c; c = c->next)
+		prune_below(tree, c, least);
+}
+
+/* A tree that is full loses what is rare everywhere. */
+static void prune_tree(struct prefix_tree *tree)
+{
+	for (int64_t least = 2; tree->nodes > NODES_MAX / 2 && least < INT64_MAX / 2; least *= 2)
+		prune_below(tree, &tree->root, least);
+}
+
+/* --- adding keys ------------------------------------------------------------------ */
+
+struct stem {
+	const struct prefix_tree *tree;
+	const char *text; /* "shard*:" */
+	size_t len, name;
+};
+
+static bool has_stem(const struct prefix_node *node, void *ctx)
+{
+	const struct stem *stem = ctx;
+	size_t name = node->name;
+
+	return !node->stem && name && name == stem->name && name < node->len &&
+	       !memcmp(node->text, stem->text, name) &&
+	       (node->text[node->len - 1] == stem->text[stem->len - 1] ||
+		stem->text[stem->len - 1] == '*');
+}
+
+/* All "shard1:", "shard2:", ... of @parent become "shard*:". */
+void prefix_node_fold_stem(struct prefix_tree *tree, struct prefix_node *parent,
+			   struct prefix_node *node)
+{
+	struct stem stem = { tree, node->text, node->len, node->name };
+	struct prefix_node **at = &parent->first, *c;
+
+	node->folded = true;
+	while ((c = *at)) {
+		if (c == node || !has_stem(c, &stem)) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		unhash(tree, c);
+		merge(tree, node, c);
+	}
+}
+
+/* A name with digits behind it: a name of its own, until there are too many like it. */
+static struct prefix_node *numbered(struct prefix_tree *tree, struct prefix_node *parent,
+				    const char *text, size_t len, size_t name, bool separated)
+{
+	char star[PREFIX_MAX + 2];
+	struct prefix_node *stem, *node;
+	size_t star_len = name;
+
+	memcpy(star, text, name);
+	star[star_len++] = '*';
+	if (separated)
+		star[star_len++] = text[len - 1];
+	stem = child(tree, parent, star, star_len);
+	stem->stem = true;
+	stem->name = name;
+	if (stem->folded)
+		return stem;
+	node = find(tree, parent, text, len);
+	if (node)
+		return node;
+	if (++stem->variants > STEM_MAX) {
+		prefix_node_fold_stem(tree, parent, stem);
+		return stem;
+	}
+	node = child(tree, parent, text, len);
+	node->name = name;
+	return node;
+}
+
+/* One step down for the segment at @text; @used bytes of it. */
+static struct prefix_node *descend(struct prefix_tree *tree, struct prefix_node *node,
+				   const char *text, size_t len, size_t *used)
+{
+	struct prefix_segment segment = { 0 };
+	bool separated;
+
+	if (!prefix_is_separator(text[0], tree->separators))
+		segment = prefix_segment(text, len, tree->separators);
+	separated = segment.used < len;
+	*used = segment.used + separated;
+	if (segment.varies) {
+		char star[2] = { '*', separated ? text[segment.used] : 0 };
+
+		return child(tree, node, star, 1 + separated);
+	}
+	if (segment.name && segment.name < segment.used)
+		return numbered(tree, node, text, *used, segment.name, separated);
+	return child(tree, node, text, *used);
+}
+
+void prefix_tree_add(struct prefix_tree *tree, const struct fact_key *key)
+{
+	struct prefix_sums one = { .keys = 1, .no_ttl = key->ttl_seconds == -1 };
+	struct prefix_node *node = &tree->root;
+	const char *text = key->key.data;
+	size_t at = 0, used = 0;
+
+	for (int level = 0; at < key->key.len; level++, at += used) {
+		if (at >= PREFIX_MAX - 2 || (tree->depth && level == tree->depth)) {
+			node = child(tree, node, "*", 1);
+			break;
+		}
+		/* No segment is longer than an identifier may be, so the sum stays in bounds. */
+		node = descend(tree, node, text + at, key->key.len - at, &used);
+		if (node->parent->children > FAN_MAX) {
+			struct prefix_node *parent = node->parent;
+
+			prune_node(tree, parent);
+			node = descend(tree, parent, text + at, key->key.len - at, &used);
+		}
+	}
+	if (key->bytes != FACT_UNKNOWN)
+		one.bytes = one.bytes_max = key->bytes;
+	add_sums(&node->own, &one);
+	if (tree->nodes > NODES_MAX)
+		prune_tree(tree);
+}
+
+struct prefix_tree *prefix_tree_new(const char *separators, int depth)
+{
+	struct prefix_tree *tree = xcalloc(1, sizeof(*tree));
+
+	tree->separators = separators;
+	tree->depth = depth;
+	tree->bucket = xcalloc(BUCKETS, sizeof(struct prefix_node *));
+	return tree;
+}
+
+static void free_below(struct prefix_node *node)
+{
+	struct prefix_node *c, *next;
+
+	for (c = node->first; c; c = next) {
+		next = c->next;
+		free_below(c);
+		free(c);
+	}
+}
+
+void prefix_tree_free(struct prefix_tree *tree)
+{
+	if (!tree)
+		return;
+	free_below(&tree->root);
+	free(tree->bucket);
+	free(tree);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `redmem keys --csv`: a line a key, as rdb-tools' memory report has it. */
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/fmt.h"
+#include "report/report.h"
+
+void report_keys_csv_head(struct buf *out)
+{
+	buf_puts(out, "database,type,key,size_in_bytes,encoding,num_elements,"
+		      "len_largest_element,expiry\n");
+}
+
+/* In quotes, with quotes doubled (RFC 4180); the escaped name has no newline. */
+static void put_quoted(struct buf *out, const void *data, size_t len)
+{
+	struct buf text = { 0 };
+
+	escape_redis(&text, data, len);
+	buf_putc(out, '"');
+	for (const char *p = buf_str(&text); *p; p++) {
+		if (*p == '"')
+			buf_putc(out, '"');
+		buf_putc(out, *p);
+	}
+	buf_putc(out, '"');
+	buf_free(&text);
+}
+
+static void put_number(struct buf *out, int64_t n)
+{
+	if (n != FACT_UNKNOWN)
+		buf_printf(out, "%lld", (long long)n);
+	buf_putc(out, ',');
+}
+
+void report_keys_csv_row(struct buf *out, const struct fact_key *key, int64_t wall_ns)
+{
+	put_number(out, key->db);
+	escape_redis(out, key->type, strlen(key->type));
+	buf_putc(out, ',');
+	put_quoted(out, key->key.data, key->key.len);
+	buf_putc(out, ',');
+	put_number(out, key->bytes);
+	escape_redis(out, key->encoding, strlen(key->encoding));
+	buf_putc(out, ',');
+	put_number(out, key->elements);
+	buf_putc(out, ','); /* the largest element is not known without reading all */
+	if (key->ttl_seconds >= 0 && key->ttl_seconds < 4e9)
+		fmt_rfc3339(out, wall_ns + (int64_t)(key->ttl_seconds * 1e9));
+	buf_putc(out, '\n');
+}

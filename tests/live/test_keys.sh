@@ -1,0 +1,319 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A pass over all keys: agrees with redis-cli and MEMORY USAGE, touches nothing, finds
+# the prefixes that are there and no others, stays in its memory, ends while the
+# keyspace moves, and survives names that would like to write to the terminal.
+# FULL=1 takes the sizes of a real server.
+# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_programs valkey-server
+
+[ "${FULL:-0}" = 1 ] && scale=10 || scale=1
+
+keys() # ARGUMENT...
+{
+	run_redmem keys --json -s "$socket" "$@"
+}
+
+info() # FIELD
+{
+	redis_cli info | tr -d '\r' | sed -n "s/^$1://p"
+}
+
+# --- agreement with redis-cli ---------------------------------------------------
+
+# "TYPE KEYS AMOUNT" of each type with keys, from redis-cli's summary.
+cli_types() # --bigkeys|--memkeys
+{
+	redis_cli "$1" | sed -nE 's/^([0-9]+) ([a-z]+)s with ([0-9]+) .*/\2 \1 \3/p' |
+		awk '$2 > 0' | sort
+}
+
+# "TYPE AMOUNT" of the largest of each type.
+cli_largest() # --bigkeys|--memkeys
+{
+	redis_cli "$1" | sed -nE 's/^Biggest +([a-z]+) found .* has ([0-9]+) .*/\1 \2/p' | sort
+}
+
+same() # NAME WANTED GOT
+{
+	check "$1" "redis-cli: $(echo "$2" | tr '\n' ','); redmem: $(echo "$3" | tr '\n' ',')" \
+		[ -n "$2" -a "$2" = "$3" ]
+}
+
+# MEMORY USAGE of each listed key is what the list says.
+listed_bytes_agree()
+{
+	query '.top[] | "\(.bytes) \(.key)"' | while read -r bytes key; do
+		[ "$(redis_cli memory usage "$key")" = "$bytes" ] || exit 1
+	done
+}
+
+test_agreement() # NAME [ARGUMENT...]
+{
+	name=$1
+	shift
+	"$load" keys -o types -n $((3000 * scale)) -s "$socket"
+	keys "$@"
+	check "$name-status" "exit status $status: $(said)" [ "$status" = 0 ]
+	same "$name-bigkeys" "$(cli_types --bigkeys)" \
+		"$(query '.types[] | "\(.type) \(.keys_total) \(.elements_total)"' | sort)"
+	same "$name-bigkeys-largest" "$(cli_largest --bigkeys)" \
+		"$(query '.types[] | "\(.type) \(.largest_by_elements.elements_total)"' | sort)"
+	same "$name-memkeys" "$(cli_types --memkeys)" \
+		"$(query '.types[] | "\(.type) \(.keys_total) \(.bytes)"' | sort)"
+	same "$name-memkeys-largest" "$(cli_largest --memkeys)" \
+		"$(query '.types[] | "\(.type) \(.largest_by_bytes.bytes)"' | sort)"
+	check "$name-usage" "$(query '.top | tostring')" listed_bytes_agree
+	check "$name-dbsize" "$(query .scanned_total) keys" \
+		[ "$(query .scanned_total)" = "$(redis_cli dbsize)" ]
+	check "$name-patterns" "$(query '.patterns | map(select(.keys_total > 0).id) | tostring')" \
+		holds '.patterns | map(select(.keys_total > 0).id) |
+			contains(["big_string", "large_hash", "massive_zset", "undrained_list"])'
+}
+
+# --- no touch ---------------------------------------------------------------------
+
+# The smallest idle time of all keys, in seconds.
+least_idle()
+{
+	redis_cli eval "local least = 1e9
+		for _, key in ipairs(redis.call('keys', '*')) do
+			least = math.min(least, redis.call('object', 'idletime', key))
+		end
+		return least" 0
+}
+
+frequencies()
+{
+	redis_cli eval "local all = redis.call('keys', '*')
+		table.sort(all)
+		for i, key in ipairs(all) do
+			all[i] = key .. ' ' .. redis.call('object', 'freq', key)
+		end
+		return all" 0
+}
+
+test_no_touch() # NAME
+{
+	sleep 3
+	least=$(least_idle)
+	before=$(info keyspace_hits)
+	keys
+	hits=$(($(info keyspace_hits) - before))
+	check "$1-idle" "a key was idle for $least s before and $(least_idle) s after" \
+		[ "$least" -ge 2 -a "$(least_idle)" -ge "$least" ]
+	check "$1-hits" "moved by $hits, said $(query .pass.keyspace_hits_total)" \
+		[ "$hits" = "$(query .pass.keyspace_hits_total)" ]
+	redis_cli config set maxmemory-policy allkeys-lfu >/dev/null
+	redis_cli config set lfu-decay-time 0 >/dev/null
+	redis_cli config set lfu-log-factor 0 >/dev/null # each touch counts
+	frequencies >"$work/before"
+	keys
+	frequencies >"$work/after"
+	check "$1-frequency" "$(diff "$work/before" "$work/after" | head -n 2 | tr '\n' ' ')" \
+		cmp -s "$work/before" "$work/after"
+	check "$1-frequency-known" "$(head -n 1 "$work/before")" grep -q ' [0-9]' "$work/before"
+}
+
+# --- prefixes and memory ------------------------------------------------------------
+
+test_shapes() # SEED
+{
+	redis_cli flushall >/dev/null
+	"$load" keys -o shapes -n $((15000 * scale)) -r "$1" -s "$socket" >"$work/shapes"
+	keys
+	query '.prefixes[] | "\(.prefix) \(.keys_total) \(.bytes)"' >"$work/found"
+	wrong=$(awk 'NR == FNR { keys[$1] = $2; bytes[$1] = $3; next }
+		!($1 in keys) { print "invented " $1 " " $2; next }
+		{ seen[$1]; if ($3 > bytes[$1] * 1.03 || $3 < bytes[$1] * 0.97) print "bytes of " $1 }
+		END { for (name in keys) if (keys[name] && !(name in seen)) print "lost " name }' \
+		"$work/shapes" "$work/found")
+	check "shapes-$1" "$(echo "$wrong" | head -n 3 | tr '\n' ',')" [ -z "$wrong" ]
+}
+
+test_distinct()
+{
+	redis_cli flushall >/dev/null
+	"$load" keys -o distinct -n $((100000 * scale)) -s "$socket"
+	keys
+	check distinct-total "$(query .scanned_total)" holds '.scanned_total == '"$(redis_cli dbsize)"
+	check distinct-sum "$(query '[.prefix_tree[] | select(.depth == 0).keys_total] | add')" \
+		holds '([.prefix_tree[] | select(.depth == 0).keys_total] | add) == .scanned_total'
+	check distinct-rows "$(query .prefixes_found_total) rows" holds '.prefixes_found_total < 1000'
+	small=$(query .pass.own_peak_rss_bytes)
+	check distinct-memory "$small bytes" [ "$small" -lt 67108864 ]
+	redis_cli debug populate $((400000 * scale)) >/dev/null
+	keys
+	check populate-memory "$(query .pass.own_peak_rss_bytes) bytes, with fewer keys $small" \
+		holds '.pass.own_peak_rss_bytes < 67108864 and
+			.pass.own_peak_rss_bytes < 1.15 * '"$small"
+	redis_cli flushall >/dev/null
+}
+
+churning()
+{
+	[ "$(redis_cli exists churn:1 churn:2 churn:3)" -gt 0 ]
+}
+
+test_churn()
+{
+	redis_cli debug populate $((200000 * scale)) >/dev/null
+	"$load" keys -o churn -d 60 -s "$socket" &
+	loader=$!
+	own_process "$loader"
+	await 10 churning
+	sleep 0.5
+	before=$(redis_cli dbsize)
+	keys
+	after=$(redis_cli dbsize)
+	kill_process "$loader"
+	check churn-status "exit status $status: $(said)" [ "$status" = 0 ]
+	check churn-total "$before keys before, $(query .scanned_total) seen, $after after" \
+		holds '(.scanned_total - ($before + $after) / 2) / $after | fabs < 0.02' \
+		--argjson before "$before" --argjson after "$after"
+	check churn-complete "$(query .end)" holds .complete
+}
+
+# --- names ---------------------------------------------------------------------------
+
+test_hostile()
+{
+	redis_cli flushall >/dev/null
+	printf 'a\0b' >"$work/name1"
+	printf 'line\nTYPES  forged\r' >"$work/name2"
+	printf '\033[31m\033]0;owned\007' >"$work/name3"
+	printf 'qu"ot,e\134' >"$work/name4"
+	printf '\377\376\200' >"$work/name5"
+	head -c 65536 /dev/zero | tr '\0' k >"$work/name6"
+	printf 'caf\303\251' >"$work/name7"
+	for file in "$work"/name?; do
+		size=$(wc -c <"$file")
+		{
+			printf '*3\r\n$3\r\nSET\r\n$%d\r\n' "$size"
+			cat "$file"
+			printf '\r\n$1\r\nv\r\n'
+		} >>"$work/hostile"
+	done
+	redis_cli --pipe <"$work/hostile" >/dev/null
+	keys
+	for file in "$work"/name?; do
+		base64 -w 0 "$file"
+		echo
+	done | sort >"$work/wanted_names"
+	query '.top[] | .key_base64 // (.key | @base64)' | sort >"$work/json_names"
+	check hostile-json "$(query '.top | length') keys" cmp -s "$work/wanted_names" "$work/json_names"
+	"$redmem" keys --csv -s "$socket" >"$work/csv"
+	# In a field, quotes are doubled; what is left are redis-cli's escapes, which are printf's.
+	sed -nE 's/^0,string,"(.*)",[0-9]+,[a-z]+,.*/\1/p' "$work/csv" | sed 's/""/"/g' |
+		while IFS= read -r name; do
+			bash -c 'printf %b "$1"' - "$name" | base64 -w 0
+			echo
+		done | sort >"$work/csv_names"
+	check hostile-csv "$(head -c 300 "$work/csv" | tr '\n' '|')" cmp -s "$work/wanted_names" "$work/csv_names"
+	check hostile-csv-lines "$(wc -l <"$work/csv") lines" [ "$(wc -l <"$work/csv")" = 8 ]
+	"$redmem" keys -v -s "$socket" >"$work/text"
+	check hostile-escape "an escape character is in the text" \
+		[ "$(tr -d -c '\033\007\r' <"$work/text" | wc -c)" = 0 ]
+	check hostile-lines "a name has a line of its own" [ "$(grep -c '^TYPES' "$work/text")" = 1 ]
+	check hostile-width "a line has $(wc -L <"$work/text") columns" \
+		[ "$(wc -L <"$work/text")" -lt 300 ]
+}
+
+# --- early ends -----------------------------------------------------------------------
+
+# A pass that would take a minute, in the background, once it has seen keys.
+slow_start()
+{
+	redis_cli flushall >/dev/null
+	redis_cli debug populate 30000 >/dev/null
+	"$redmem" keys --json -s "$socket" -i 2 >"$json" 2>"$messages" &
+	pass=$!
+	own_process "$pass"
+	await 10 processed $(($(info total_commands_processed) + 2000))
+}
+
+processed() # COMMANDS
+{
+	[ "$(info total_commands_processed)" -gt "$1" ]
+}
+
+slow_end()
+{
+	wait "$pass"
+	status=$?
+	forget_process "$pass"
+}
+
+test_early_ends()
+{
+	slow_start
+	kill -INT "$pass"
+	slow_end
+	seen=$(query .scanned_total)
+	check interrupt-status "exit status $status: $(said)" [ "$status" = 0 ]
+	check interrupt-report "$seen keys, cursor $(query .cursor)" \
+		holds '.complete == false and .scanned_total > 500 and .scanned_total < 30000 and
+			.end == "interrupted"'
+	keys --cursor "$(query .cursor)"
+	rest=$(query .scanned_total)
+	check resumed "$seen and $rest of 30000" \
+		[ $((seen + rest)) -ge 30000 -a $((seen + rest)) -lt 32000 ]
+	slow_start
+	kill_process "$pid"
+	slow_end
+	check lost-status "exit status $status" [ "$status" = 1 ]
+	check lost-report "$(query .end), cursor $(query .cursor)" \
+		holds '.complete == false and .end == "lost" and .scanned_total > 500 and
+			(.cursor | test("^0:[0-9]+$"))'
+	check lost-message "$(said)" grep -q "cursor" "$messages"
+}
+
+# The list grows between the two looks: rate, and time to the limit.
+test_growth()
+{
+	redis_cli config set maxmemory 500mb >/dev/null
+	redis_cli eval "for i = 1, 30 do redis.call('rpush', 'queue:work', string.rep('x', 60000)) end" 0 >/dev/null
+	(
+		while sleep 0.05; do
+			redis_cli eval "redis.call('rpush', 'queue:work', string.rep('x', 60000))" 0
+		done >/dev/null
+	) &
+	producer=$!
+	own_process "$producer"
+	keys
+	kill_process "$producer"
+	check growth "$(query '.patterns[] | select(.id == "undrained_list") | tostring')" \
+		holds '.patterns[] | select(.id == "undrained_list").keys[0] |
+			.key == "queue:work" and .growth_bytes_per_second > 100000'
+	check growth-finding "$(query '.findings | map(.title) | tostring')" holds '.findings[] |
+		select(.id == "keys.undrained_list") |
+		any(.evidence[]; .name == "seconds_to_maxmemory" and .value > 0)'
+}
+
+test_doctor()
+{
+	redis_cli zadd leaderboard:global 1 m >/dev/null
+	run_redmem doctor --json -d 1 --no-bpf --keys -s "$socket"
+	check doctor "exit status $status: $(said)" holds '.census.scanned_total > 0 and
+		.census.complete and (.census.types | length > 0)'
+}
+
+server_start --enable-debug-command yes
+test_agreement redis --elements
+test_no_touch redis
+test_shapes 1
+test_shapes 2
+test_distinct
+test_churn
+test_hostile
+test_growth
+test_doctor
+test_early_ends
+server=valkey-server
+server_start
+test_agreement valkey
+test_no_touch valkey
+finish

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What keys add up to: sums, the largest, TTLs; and which prefixes are found in them. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "diagnose/key_size.h"
+#include "model/census.h"
+
+static struct census *census_of(size_t top, int depth)
+{
+	struct census_options options = { .top = top, .depth = depth, .level = key_level };
+
+	return census_new(&options);
+}
+
+static void take(struct census *census, const char *name, const char *type, int64_t bytes,
+		 int64_t elements, double ttl)
+{
+	struct fact_key key = { .key = { name, strlen(name) },
+				.type = type,
+				.encoding = "raw",
+				.bytes = bytes,
+				.elements = elements,
+				.ttl_seconds = ttl };
+
+	census_take(census, &key, 0);
+}
+
+static void take_names(struct census *census, const char *format, int count)
+{
+	char name[128];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), format, i);
+		take(census, name, "string", 100, FACT_UNKNOWN, -1);
+	}
+}
+
+/* The row of @prefix; fails the test when there is none. */
+static const struct census_prefix *prefix(const struct census *census, const char *name)
+{
+	for (size_t i = 0; i < census->prefixes.count; i++)
+		if (!strcmp(census->prefixes.rows[i].prefix, name))
+			return &census->prefixes.rows[i];
+	fail_msg("no prefix %s", name);
+	return NULL;
+}
+
+static int64_t prefix_keys(const struct census *census)
+{
+	int64_t keys = 0;
+
+	for (size_t i = 0; i < census->prefixes.count; i++)
+		keys += census->prefixes.rows[i].keys_total;
+	return keys;
+}
+
+static void test_sums(void **state)
+{
+	struct census *census = census_of(2, 0);
+	const struct census_type *zset;
+
+	(void)state;
+	take(census, "a", "string", 100, 10, -1);
+	take(census, "b", "string", 2000000, FACT_UNKNOWN, 10);
+	take(census, "c", "zset", 20000000, 200000, 3600);
+	take(census, "d", "zset", 50, 5, NAN);
+	take(census, "e", "zset", FACT_UNKNOWN, 20000, 1e9);
+	census_finish(census);
+	assert_int_equal(census->keys_total, 5);
+	assert_int_equal(census->bytes, 22000150);
+	assert_int_equal(census->bytes_unknown_total, 1);
+	assert_string_equal(census->types[0].type, "zset");
+	zset = census_find_type(census, "zset");
+	assert_int_equal(zset->elements_total, 220005);
+	assert_int_equal(zset->level_total[KEY_VERY_BIG], 1);
+	assert_int_equal(zset->level_total[KEY_BIG], 1); /* by elements alone */
+	assert_int_equal(zset->by_bytes.count, 2);
+	assert_string_equal(zset->by_elements.keys[0].key.key.data, "c");
+	assert_string_equal(zset->by_elements.keys[1].key.key.data, "e");
+	assert_int_equal(census_find_type(census, "string")->elements_known_total, 1);
+	assert_null(census_find_type(census, "list"));
+	assert_string_equal(census->top.keys[0].key.key.data, "c");
+	assert_string_equal(census->top.keys[1].key.key.data, "b");
+	assert_int_equal(census->ttl[0].keys_total, 1); /* none */
+	assert_int_equal(census->ttl[1].keys_total, 1); /* under an hour */
+	assert_int_equal(census->ttl[2].keys_total, 1); /* an hour and more */
+	assert_int_equal(census->ttl[7].keys_total, 1); /* over 30 days */
+	assert_int_equal(census->ttl[8].keys_total, 1); /* not known */
+	census_free(census);
+}
+
+/* Heaps keep the largest in whatever order they come. */
+static void test_top(void **state)
+{
+	struct census *census = census_of(10, 0);
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "k%d", i * 7919 % 1000);
+		take(census, name, "string", i * 7919 % 1000, FACT_UNKNOWN, -1);
+	}
+	census_finish(census);
+	assert_int_equal(census->top.count, 10);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(census->top.keys[i].key.bytes, 999 - i);
+	census_free(census);
+}
+
+static void test_later(void **state)
+{
+	struct census *census = census_of(10, 0);
+	struct fact_key later = { .key = { "q", 1 },
+				  .type = "list",
+				  .encoding = "quicklist",
+				  .bytes = 3000,
+				  .elements = FACT_UNKNOWN };
+
+	(void)state;
+	take(census, "q", "list", 1000, FACT_UNKNOWN, -1);
+	take(census, "r", "list", 900, FACT_UNKNOWN, -1);
+	census_take_later(census, &later, 2);
+	census_finish(census);
+	assert_int_equal(census->top.keys[0].later_bytes, 3000);
+	assert_int_equal(census->top.keys[1].later_bytes, FACT_UNKNOWN);
+	census_free(census);
+}
+
+static void test_prefixes(void **state)
+{
+	struct census *census = census_of(10, 0);
+
+	(void)state;
+	take_names(census, "user:%d:profile", 1000);
+	take_names(census, "user:%d:cart", 500);
+	take_names(census, "session/%08x0", 300); /* hex */
+	take_names(census, "mail:u%d@example.com:box", 50);
+	take(census, "leaderboard:global", "zset", 900000, 10, -1);
+	census_finish(census);
+	assert_int_equal(census->prefixes.count, 5);
+	assert_string_equal(census->prefixes.rows[0].prefix, "leaderboard:global");
+	assert_int_equal(prefix(census, "user:*:profile")->keys_total, 1000);
+	assert_int_equal(prefix(census, "user:*:cart")->bytes, 50000);
+	assert_int_equal(prefix(census, "session/*")->no_ttl_total, 300);
+	assert_int_equal(prefix(census, "mail:*:box")->bytes_max, 100);
+	/* The tree: "user:*:" branches and stands above its two. */
+	assert_string_equal(census->branches.rows[1].prefix, "user:*:*");
+	assert_int_equal(census->branches.rows[1].keys_total, 1500);
+	assert_int_equal(census->branches.rows[2].depth, 1);
+	census_free(census);
+}
+
+/* Names that only turn out to vary, and names that do not. */
+static void test_varying(void **state)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+	struct census *census = census_of(10, 0);
+	char format[64];
+
+	(void)state;
+	for (int i = 0; i < 26 * 26; i++) {
+		snprintf(format, sizeof(format), "login:%c%cz:last", letters[i / 26],
+			 letters[i % 26]);
+		take(census, format, "string", 100, FACT_UNKNOWN, -1);
+	}
+	take_names(census, "shard1:%d", 100);
+	take_names(census, "shard2:%d", 100);
+	take_names(census, "worker%d:state", 200);
+	census_finish(census);
+	assert_int_equal(census->prefixes.count, 4);
+	assert_int_equal(prefix(census, "login:*:last")->keys_total, 676);
+	assert_int_equal(prefix(census, "shard1:*")->keys_total, 100);
+	assert_int_equal(prefix(census, "shard2:*")->keys_total, 100);
+	assert_int_equal(prefix(census, "worker*:state")->keys_total, 200);
+	census_free(census);
+}
+
+/* Prefixes without end: bounded, nothing is lost from the sums, and one that is heavy is
+ * found among them. */
+static void test_bound(void **state)
+{
+	struct census *census = census_of(10, 0);
+	uint64_t x = 88172645463325252;
+	char name[64];
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		if (i % 20 == 0)
+			snprintf(name, sizeof(name), "order:%d", i);
+		else
+			for (int n = 0; n < 14; n++)
+				name[n] = n == 13 ? '\0' :
+					  n == 6  ? ':' :
+						    (char)('g' + (x >> (n * 4)) % 16);
+		take(census, name, "string", 10, FACT_UNKNOWN, -1);
+	}
+	census_finish(census);
+	assert_true(census->prefixes.count < 500);
+	assert_int_equal(prefix_keys(census), 200000);
+	assert_int_equal(prefix(census, "order:*")->keys_total, 10000);
+	census_free(census);
+}
+
+static void test_depth_and_odd_names(void **state)
+{
+	struct census *census = census_of(10, 1);
+	char longest[1000];
+
+	(void)state;
+	take_names(census, "user:%d:profile", 10);
+	take(census, "", "string", 1, FACT_UNKNOWN, -1);
+	take(census, ":", "string", 1, FACT_UNKNOWN, -1);
+	take(census, "::::", "string", 1, FACT_UNKNOWN, -1);
+	census_finish(census);
+	assert_int_equal(prefix(census, "user:*")->keys_total, 10);
+	assert_int_equal(prefix_keys(census), 13 - 1 + 1);
+	census_free(census);
+	census = census_of(10, 0);
+	memset(longest, ':', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	take(census, longest, "string", 1, FACT_UNKNOWN, -1);
+	memset(longest, '1', sizeof(longest) - 1);
+	take(census, longest, "string", 1, FACT_UNKNOWN, -1);
+	census_finish(census);
+	assert_int_equal(census->prefixes.count, 2);
+	assert_true(census->prefixes.rows[0].prefix_len <= 128);
+	census_free(census);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_top),
+		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_varying),
+		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_depth_and_odd_names),
+	};
+
+	return cmocka_run_group_tests_name("census", tests, NULL, NULL);
+}

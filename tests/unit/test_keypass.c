@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A pass over keys: what is asked and what not, what is counted, and how it ends. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "fake_server.h"
+#include "redis/keypass.h"
+#include "replies.h"
+
+/* Two batches of keys; the second repeats one. */
+#define SCANS                                                                                  \
+	{ "SCAN 0", "*2\r\n$2\r\n17\r\n*3\r\n$1\r\na\r\n$2\r\nb\n\r\n$4\r\ngone\r\n", false }, \
+	{                                                                                      \
+		"SCAN 17", "*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$4\r\nhash\r\n", false           \
+	}
+#define INFOS                                                                                    \
+	{ "INFO modules", "$11\r\n# Modules\r\n\r\n", false },                                   \
+		{ "INFO keyspace",                                                               \
+		  "$51\r\n# Keyspace\r\ndb0:keys=4,expires=1,avg_ttl=0,subexp\r\n\r\n", false }, \
+		{ "INFO memory", "$27\r\n# Memory\r\nused_memory:5\r\n\r\n\r\n", false },        \
+	{                                                                                        \
+		"INFO stats", "$9\r\n# Stats\r\n\r\n", false                                     \
+	}
+#define KEYS                                                                                       \
+	{ "OBJECT ENCODING gone", "$-1\r\n", false },                                              \
+		{ "OBJECT ENCODING hash", "$8\r\nlistpack\r\n", false },                           \
+		{ "OBJECT ENCODING", "$3\r\nraw\r\n", false },                                     \
+		{ "MEMORY USAGE gone", "$-1\r\n", false },                                         \
+		{ "MEMORY USAGE hash", ":5000\r\n", false }, { "MEMORY USAGE", ":64\r\n", false }, \
+		{ "PTTL gone", ":-2\r\n", false }, { "PTTL hash", ":1500\r\n", false },            \
+		{ "PTTL", ":-1\r\n", false }, { "TYPE hash", "+hash\r\n", false },                 \
+		{ "HLEN hash", ":7\r\n", false }, { "STRLEN", ":3\r\n", false },                   \
+	{                                                                                          \
+		NULL, NULL, false                                                                  \
+	}
+
+struct outcome {
+	int rc;
+	struct keypass_result result;
+	struct err err;
+	char *log, *seen;
+};
+
+static bool never(void *ctx, const struct keypass_result *so_far)
+{
+	(void)ctx;
+	(void)so_far;
+	return false;
+}
+
+static struct outcome pass(const struct fake_rule *rules, const struct keypass_options *options)
+{
+	struct fake_server *server = fake_server_start(rules, 5, NULL);
+	struct conn_options where = { .socket_path = fake_server_path(server) };
+	struct outcome o = { 0 };
+	struct buf log = { 0 };
+	struct fact_sink sink = log_sink(&log);
+	struct conn *conn;
+
+	assert_int_equal(conn_open(&conn, &where, NULL), 0);
+	o.rc = keypass_run(conn, options, &sink, never, NULL, &o.result, &o.err);
+	conn_close(conn);
+	o.seen = fake_server_stop(server);
+	o.log = xstrdup(buf_str(&log));
+	buf_free(&log);
+	return o;
+}
+
+static void outcome_free(struct outcome *o)
+{
+	free(o->log);
+	free(o->seen);
+}
+
+static const struct keypass_options plain = { .samples = -1, .max_seconds = 1 };
+
+/* Before 7.2: no lengths; the type is asked only where the encoding leaves it open. */
+static void test_no_touch(void **state)
+{
+	static const struct fake_rule rules[] = { SCANS, INFOS, KEYS };
+	struct outcome o = pass(rules, &plain);
+
+	(void)state;
+	assert_int_equal(o.rc, 0);
+	assert_int_equal(o.result.end, PASS_COMPLETE);
+	assert_string_equal(o.result.cursor, "0");
+	assert_string_equal(o.log,
+			    "key a db=0 type=string encoding=raw bytes=64 ttl=-1\n"
+			    "key b\\n db=0 type=string encoding=raw bytes=64 ttl=-1\n"
+			    "key hash db=0 type=hash encoding=listpack bytes=5000 ttl=1.5\n");
+	assert_null(strstr(o.seen, "STRLEN"));
+	assert_null(strstr(o.seen, "HLEN"));
+	assert_null(strstr(o.seen, "TYPE a"));
+	assert_non_null(strstr(o.seen, "TYPE hash"));
+	assert_int_equal(o.result.scanned_total, 4);
+	assert_int_equal(o.result.gone_total, 1);
+	assert_int_equal(o.result.repeats_total, 1);
+	assert_int_equal(o.result.hits_total, 7); /* 3 encodings, 3 PTTL, 1 TYPE */
+	assert_int_equal(o.result.misses_total, 2);
+	assert_false(o.result.no_touch);
+	outcome_free(&o);
+}
+
+static void test_lengths(void **state)
+{
+	static const struct fake_rule touching[] = { SCANS, INFOS, KEYS };
+	static const struct fake_rule no_touch[] = {
+		{ "CLIENT NO-TOUCH", "+OK\r\n", false }, SCANS, INFOS, KEYS
+	};
+	struct keypass_options options = plain;
+	struct outcome o = pass(no_touch, &options);
+
+	(void)state;
+	assert_true(o.result.no_touch);
+	assert_non_null(strstr(o.log, "key hash db=0 type=hash encoding=listpack bytes=5000 "
+				      "elements=7 ttl=1.5"));
+	assert_non_null(strstr(o.log, "key a db=0 type=string encoding=raw bytes=64 elements=3"));
+	assert_int_equal(o.result.hits_total, 10);
+	outcome_free(&o);
+	options.elements = ELEMENTS_BIG;
+	options.big_bytes = 1000;
+	o = pass(touching, &options);
+	assert_non_null(strstr(o.log, "elements=7"));
+	assert_null(strstr(o.log, "elements=3"));
+	outcome_free(&o);
+}
+
+/* With a module, "raw" may be its value: the type has to be asked. */
+static void test_modules(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "INFO modules", "$30\r\n# Modules\r\nmodule:name=x,ver=1\r\n", false },
+		{ "TYPE a", "+ReJSON-RL\r\n", false },
+		{ "TYPE b", "+string\r\n", false },
+		SCANS,
+		INFOS,
+		KEYS
+	};
+	struct outcome o = pass(rules, &plain);
+
+	(void)state;
+	assert_non_null(strstr(o.log, "key a db=0 type=ReJSON-RL"));
+	outcome_free(&o);
+}
+
+static void test_lost(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "OBJECT ENCODING hash", "$8\r\nlist", true }, SCANS, INFOS, KEYS
+	};
+	struct outcome o = pass(rules, &plain);
+
+	(void)state;
+	assert_int_equal(o.rc, -ECONNRESET);
+	assert_int_equal(o.result.end, PASS_LOST);
+	assert_string_equal(o.result.cursor, "17"); /* what came with it is not all done */
+	assert_non_null(strstr(o.log, "key a "));
+	outcome_free(&o);
+}
+
+static void test_refused(void **state)
+{
+	static const struct fake_rule scan[] = { { "SCAN", "-NOPERM no\r\n", false }, INFOS, KEYS };
+	static const struct fake_rule usage[] = {
+		{ "MEMORY USAGE", "-NOPERM this user has no permissions\r\n", false },
+		SCANS,
+		INFOS,
+		KEYS
+	};
+	static const struct fake_rule moved[] = {
+		{ "MEMORY USAGE hash", "-MOVED 1 h:1\r\n", false },
+		{ "OBJECT ENCODING hash", "-MOVED 1 h:1\r\n", false },
+		{ "PTTL hash", "-MOVED 1 h:1\r\n", false },
+		{ "TYPE hash", "-MOVED 1 h:1\r\n", false },
+		SCANS,
+		INFOS,
+		KEYS
+	};
+	struct outcome o = pass(scan, &plain);
+
+	(void)state;
+	assert_int_equal(o.rc, -EACCES);
+	assert_non_null(strstr(o.err.text, "SCAN"));
+	outcome_free(&o);
+	o = pass(usage, &plain);
+	assert_int_equal(o.rc, -EACCES);
+	assert_non_null(strstr(o.err.text, "MEMORY USAGE"));
+	outcome_free(&o);
+	o = pass(moved, &plain); /* of one key: counted, and the pass goes on */
+	assert_int_equal(o.rc, 0);
+	assert_int_equal(o.result.refused_total, 4);
+	assert_string_equal(o.result.refused, "MOVED 1 h:1");
+	outcome_free(&o);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_touch), cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_modules),	 cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_refused),
+	};
+
+	return cmocka_run_group_tests_name("keypass", tests, NULL, NULL);
+}
