@@ -25,10 +25,11 @@ enum option_key {
 	KEY_NO_BPF,
 	KEY_THRESHOLD,
 	KEY_BUDGET,
+	KEY_TRY,
 };
 
 /* An option and the group it belongs to: 't' target, 'w' watch, 's' stalls, 'b' budget,
- * 'r' recordings, 'o' output. */
+ * 'm' what only `redmem memory` does, 'r' recordings, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -54,8 +55,8 @@ static const struct grouped_option all_options[] = {
 	    "Only look from the host; never talk to the server", 1 } },
 	{ 'w', { NULL, 0, NULL, 0, "The watch:", 2 } },
 	{ 'w',
-	  { "duration", 'd', "SECONDS", 0, "Length of the watch (default 10); Ctrl-C ends it early",
-	    2 } },
+	  { "duration", 'd', "SECONDS", 0,
+	    "Length of the watch (default 10, of `memory` 3); Ctrl-C ends it early", 2 } },
 	{ 'b',
 	  { "budget", KEY_BUDGET, "PERCENT", 0,
 	    "Most that watching may take from the server, of one core (default 1)", 2 } },
@@ -65,6 +66,10 @@ static const struct grouped_option all_options[] = {
 	{ 'r', { "record", KEY_RECORD, "FILE", 0, "Also write the facts seen to FILE", 2 } },
 	{ 'r',
 	  { "replay", KEY_REPLAY, "FILE", 0, "Report from a recording; needs no root and no server",
+	    2 } },
+	{ 'm',
+	  { "try", KEY_TRY, "ACTION", 0,
+	    "Say what ACTION should free, do it, and say what it freed; `purge` runs MEMORY PURGE",
 	    2 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
 	{ 'o', { "json", KEY_JSON, NULL, 0, "One JSON document instead of text", 3 } },
@@ -196,6 +201,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_NO_BPF:
 		o->no_bpf = true;
 		return 0;
+	case KEY_TRY:
+		if (strcmp(arg, "purge") != 0)
+			argp_error(state, "--try knows only purge, not '%s'", arg);
+		o->try_purge = true;
+		return 0;
 	case KEY_RECORD:
 		o->record_path = arg;
 		return 0;
@@ -220,6 +230,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (o->record_path && o->replay_path)
 			argp_error(state, "--record and --replay exclude each other");
+		if (o->try_purge && (o->replay_path || o->no_connect))
+			argp_error(state, "--try needs a server to talk to");
 		return 0;
 	}
 	return parse_target(key, arg, state, o);

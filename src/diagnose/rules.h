@@ -25,6 +25,7 @@
 	ROW("frag.dirty", frag_dirty)               \
 	ROW("defrag.impossible", defrag_impossible) \
 	ROW("defrag.idle", defrag_idle)             \
+	ROW("defrag.futile", defrag_futile)         \
 	ROW("rss.huge_pages", huge_pages)           \
 	ROW("rss.not_allocator", not_allocator)     \
 	ROW("rss.after_peak", after_peak)           \

@@ -68,10 +68,19 @@ static const struct {
 } other_lines[] = {
 	{ "binary_and_libraries", "the program and its libraries" },
 	{ "stacks", "thread stacks" },
+	{ "lua", "Lua's" },
 	{ "other_heap", "anonymous memory outside the allocator (brk, mmap)" },
 	{ "shared", "shared and file mappings" },
 	{ "unexplained", "memory redmem cannot explain" },
 };
+
+/* Such a line, when it is one beside the allocator: Lua's may also be within. */
+static const struct ledger_line *other_line(const struct model *m, size_t i)
+{
+	const struct ledger_line *line = ledger_find(&m->ledger, other_lines[i].line);
+
+	return line != NULL && line->bytes > 0 && strcmp(line->parent, "rss") == 0 ? line : NULL;
+}
 
 bool rule_not_allocator(const struct model *m, struct finding *f)
 {
@@ -79,13 +88,13 @@ bool rule_not_allocator(const struct model *m, struct finding *f)
 	const char *phrase = "";
 
 	for (size_t i = 0; i < sizeof(other_lines) / sizeof(other_lines[0]); i++) {
-		int64_t bytes = ledger_bytes(&m->ledger, other_lines[i].line);
+		const struct ledger_line *line = other_line(m, i);
 
-		if (bytes <= 0)
+		if (line == NULL)
 			continue;
-		sum += bytes;
-		if (bytes > most) {
-			most = bytes;
+		sum += line->bytes;
+		if (line->bytes > most) {
+			most = line->bytes;
 			phrase = other_lines[i].phrase;
 		}
 	}
@@ -97,9 +106,9 @@ bool rule_not_allocator(const struct model *m, struct finding *f)
 		      phrase);
 	finding_evidence_bytes(f, "rss", rss, BASIS_EXACT);
 	for (size_t i = 0; i < sizeof(other_lines) / sizeof(other_lines[0]); i++) {
-		const struct ledger_line *l = ledger_find(&m->ledger, other_lines[i].line);
+		const struct ledger_line *l = other_line(m, i);
 
-		if (l != NULL && l->bytes > 0)
+		if (l != NULL)
 			finding_evidence_bytes(f, l->id, l->bytes, l->basis);
 	}
 	finding_evidence_bytes(f, "used_memory_vm_total", model_info_end(m, "used_memory_vm_total"),
@@ -125,7 +134,8 @@ static void after_peak_actions(const struct model *m, struct finding *f)
 			       "Dirty pages: returned by the allocator with time, or at once by "
 			       "MEMORY PURGE.");
 	if (holes > 0 && m->target.can_defrag)
-		finding_action(f, holes, say_cli(m, "CONFIG SET activedefrag yes").s,
+		finding_action(f, m->have_defrag ? m->defrag.gain_bytes : holes,
+			       say_cli(m, "CONFIG SET activedefrag yes").s,
 			       "Holes between live objects: active defragmentation.");
 	else if (holes > 0)
 		finding_action(f, holes, "", "Holes between live objects: a restart or failover.");

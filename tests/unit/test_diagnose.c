@@ -15,6 +15,7 @@ static const char *const documented[] = {
 	"aof.buffer",	     "hashtable.overhead",   "scripts.memory",	   "config.thp",
 	"config.overcommit", "config.swappiness",    "defrag.impossible",  "defrag.idle",
 	"map_count",	     "server.not_answering", "alloc.not_jemalloc", "command.blocks",
+	"defrag.futile",
 };
 
 static void table_ids_are_documented_and_unique(void **state)

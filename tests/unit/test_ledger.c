@@ -107,11 +107,11 @@ static void assert_sums(const struct ledger *ledger)
 	}
 }
 
-static struct model *build(const struct scene *s)
+/* What @m has already been told stays; the scene's target only when it has none. */
+static struct model *build_in(struct model *m, const struct scene *s)
 {
-	struct model *m = model_new();
-
-	take_target(m, s->allocator, s->can_defrag);
+	if (!m->target.allocator_bundled)
+		take_target(m, s->allocator, s->can_defrag);
 	take_mapping(m, 42, "binary", BINARY, 0, 0);
 	take_mapping(m, 43, "allocator", 999, 9, 9); /* a child: not on this ledger */
 	take_mapping(m, 42, "allocator", s->rss, s->swap, s->huge);
@@ -132,6 +132,22 @@ static struct model *build(const struct scene *s)
 	assert_true(ledger_bytes(&m->ledger, "binary_and_libraries") == BINARY * MIB);
 	assert_true(ledger_bytes(&m->ledger, "shared") == FILES * MIB);
 	return m;
+}
+
+static struct model *build(const struct scene *s)
+{
+	return build_in(model_new(), s);
+}
+
+static void take_bundled(struct model *m, const char *version)
+{
+	struct fact fact = fact_new(FACT_TARGET);
+
+	fact.target.pid = 42;
+	fact.target.allocator = "jemalloc 5.2.1";
+	fact.target.version = version;
+	fact.target.allocator_bundled = true;
+	model_take(m, &fact);
 }
 
 static void assert_line(const struct model *m, const char *id, int64_t bytes)
@@ -193,7 +209,8 @@ static void test_fresh(void **state)
 	assert_absent(m, "huge_page_excess");
 	assert_absent(m, "aof_buffer");
 	assert_absent(m, "swap_allocator");
-	assert_reclaim(m, "slab_holes", "restart", 8 * MIB);
+	assert_reclaim(m, "slab_holes", "restart", 1 * MIB);
+	assert_reclaim(m, "slab_holes", "none", 7 * MIB);
 	assert_reclaim(m, "dirty", "purge", 12 * MIB);
 	assert_reclaim(m, "dataset", "none", 100 * MIB - 900000);
 	assert_int_equal(ledger_find(&m->ledger, "dataset")->basis, BASIS_EXACT);
@@ -201,7 +218,7 @@ static void test_fresh(void **state)
 	model_free(m);
 }
 
-/* The bundled jemalloc can be defragmented, as far as small classes go. */
+/* The bundled jemalloc can be defragmented, as far as small classes and thresholds go. */
 static void test_defrag(void **state)
 {
 	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
@@ -212,9 +229,59 @@ static void test_defrag(void **state)
 					    .active = 110,
 					    .dirty = 20 };
 	struct model *m = build(&scene);
+	const struct ledger_line *line;
 
 	(void)state;
-	assert_reclaim(m, "slab_holes", "defrag", 1 * MIB);
+	line = ledger_find(&m->ledger, "slab_holes");
+	assert_false(m->defrag.starts); /* 1 MiB is below 100 MiB */
+	assert_string_equal(line->reclaim[0].action, "restart");
+	model_free(m);
+
+	m = model_new();
+	info_set(m->config, "active-defrag-ignore-bytes", "1000");
+	info_set(m->config, "active-defrag-threshold-lower", "0");
+	m = build_in(m, &scene);
+	line = ledger_find(&m->ledger, "slab_holes");
+	assert_true(m->defrag.starts);
+	assert_string_equal(line->reclaim[0].action, "defrag");
+	assert_in_range(line->reclaim[0].bytes, 9 * MIB / 10, 1 * MIB);
+	model_free(m);
+}
+
+/* Lua's memory is the allocator's where that has taken malloc()'s name, else beside it. */
+static void test_lua(void **state)
+{
+	static const struct scene beside = { .allocator = "jemalloc 5.2.1",
+					     .rss = 140, /* 10 of them mapped by libc for Lua */
+					     .heap = 20,
+					     .used = 100,
+					     .allocated = 102,
+					     .active = 110,
+					     .dirty = 20 };
+	static const struct scene within = { .allocator = "jemalloc 5.3.0",
+					     .rss = 130,
+					     .used = 60,
+					     .allocated = 102,
+					     .active = 110,
+					     .dirty = 20 };
+	struct model *m = model_new();
+
+	(void)state;
+	take_info(m, 0, "end", "used_memory_vm_total:31457280\r\n"); /* 30 MiB */
+	take_bundled(m, "7.0.15");
+	m = build_in(m, &beside);
+	assert_line(m, "lua", 30 * MIB);
+	assert_string_equal(ledger_find(&m->ledger, "lua")->parent, "rss");
+	assert_absent(m, "other_heap");
+	assert_line(m, "unexplained", 0);
+	model_free(m);
+
+	m = model_new();
+	take_info(m, 0, "end", "used_memory_lua:31457280\r\n");
+	m = build_in(m, &within);
+	assert_line(m, "lua", 30 * MIB);
+	assert_string_equal(ledger_find(&m->ledger, "lua")->parent, "allocated");
+	assert_line(m, "allocated_uncounted", 12 * MIB);
 	model_free(m);
 }
 
@@ -509,21 +576,14 @@ static void test_hostile_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fresh),
-		cmocka_unit_test(test_defrag),
-		cmocka_unit_test(test_untouched),
-		cmocka_unit_test(test_swapped),
-		cmocka_unit_test(test_huge_pages),
-		cmocka_unit_test(test_negative_skew),
-		cmocka_unit_test(test_skew_beyond_dataset),
-		cmocka_unit_test(test_no_connection),
-		cmocka_unit_test(test_no_malloc_stats),
-		cmocka_unit_test(test_libc),
-		cmocka_unit_test(test_rehashing),
-		cmocka_unit_test(test_info_only),
-		cmocka_unit_test(test_no_smaps),
-		cmocka_unit_test(test_last_reading),
-		cmocka_unit_test(test_hostile_numbers),
+		cmocka_unit_test(test_fresh),	      cmocka_unit_test(test_defrag),
+		cmocka_unit_test(test_lua),	      cmocka_unit_test(test_untouched),
+		cmocka_unit_test(test_swapped),	      cmocka_unit_test(test_huge_pages),
+		cmocka_unit_test(test_negative_skew), cmocka_unit_test(test_skew_beyond_dataset),
+		cmocka_unit_test(test_no_connection), cmocka_unit_test(test_no_malloc_stats),
+		cmocka_unit_test(test_libc),	      cmocka_unit_test(test_rehashing),
+		cmocka_unit_test(test_info_only),     cmocka_unit_test(test_no_smaps),
+		cmocka_unit_test(test_last_reading),  cmocka_unit_test(test_hostile_numbers),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
