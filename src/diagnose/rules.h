@@ -23,6 +23,7 @@
 	ROW("map_count", map_count)                 \
 	ROW("frag.slab", frag_slab)                 \
 	ROW("frag.dirty", frag_dirty)               \
+	ROW("frag.rounding", frag_rounding)         \
 	ROW("defrag.impossible", defrag_impossible) \
 	ROW("defrag.idle", defrag_idle)             \
 	ROW("defrag.futile", defrag_futile)         \

@@ -219,3 +219,27 @@ bool rule_frag_dirty(const struct model *m, struct finding *f)
 			       "Let the allocator's background thread do it from now on.");
 	return true;
 }
+
+bool rule_frag_rounding(const struct model *m, struct finding *f)
+{
+	int64_t rounding = ledger_bytes(&m->ledger, "rounding");
+	int64_t allocated = measure_allocated(m);
+
+	if (!measure_waste_matters(rounding, allocated))
+		return false;
+	f->severity = SEVERITY_INFO;
+	f->cost = (double)rounding;
+	finding_title(f, "%s of what is allocated are requests rounded up (%s)",
+		      say_bytes(rounding).s, say_percent(measure_ratio(rounding, allocated)).s);
+	finding_evidence_bytes(f, "rounding", rounding, BASIS_SAMPLED);
+	finding_evidence_bytes(f, "allocated", allocated, BASIS_EXACT);
+	finding_evidence(f, "rounding_ratio", measure_ratio(rounding, allocated), "ratio",
+			 BASIS_SAMPLED);
+	finding_cause(f, "The allocator has four size classes to a doubling and serves each "
+			 "request from the next one; values just above a class waste up to a "
+			 "fifth, and neither PURGE nor defragmentation changes that.");
+	finding_action(f, FACT_UNKNOWN, "",
+		       "See with `redmem alloc` which classes the common values take; a few bytes "
+		       "less in the name or the value may take the class below.");
+	return true;
+}

@@ -18,6 +18,8 @@
 #define HIGH_RSS_RATIO 1.4
 /* A temporary part this large makes the rest of a peak somebody else's trouble. */
 #define MOSTLY_RATIO 0.5
+/* A part of the rest of a peak is worth an action from one in so many. */
+#define PARTS_NAMED 20
 
 static void thp_actions(const struct model *m, struct finding *f, int64_t gain)
 {
@@ -122,24 +124,25 @@ bool rule_not_allocator(const struct model *m, struct finding *f)
 	return true;
 }
 
-/* What returns the rest of a peak, part by part. */
-static void after_peak_actions(const struct model *m, struct finding *f)
+/* What returns the rest of a peak of @excess bytes, part by part. */
+static void after_peak_actions(const struct model *m, struct finding *f, int64_t excess)
 {
+	int64_t least = excess / PARTS_NAMED;
 	int64_t dirty = measure_dirty(m);
 	int64_t holes = measure_slab_holes(m);
 	int64_t huge = ledger_bytes(&m->ledger, "huge_page_excess");
 
-	if (dirty > 0)
+	if (dirty > least)
 		finding_action(f, dirty, say_cli(m, "MEMORY PURGE").s,
 			       "Dirty pages: returned by the allocator with time, or at once by "
 			       "MEMORY PURGE.");
-	if (holes > 0 && m->target.can_defrag)
+	if (holes > least && m->target.can_defrag)
 		finding_action(f, m->have_defrag ? m->defrag.gain_bytes : holes,
 			       say_cli(m, "CONFIG SET activedefrag yes").s,
 			       "Holes between live objects: active defragmentation.");
-	else if (holes > 0)
+	else if (holes > least)
 		finding_action(f, holes, "", "Holes between live objects: a restart or failover.");
-	if (huge > 0)
+	if (huge > least)
 		finding_action(f, huge, "",
 			       "Huge pages over memory already given back: THP off and a restart.");
 	if (f->actions_count == 0)
@@ -184,7 +187,7 @@ bool rule_after_peak(const struct model *m, struct finding *f)
 	finding_cause(f, "The data was larger once; what it left behind is free inside the "
 			 "allocator but still resident. A high mem_fragmentation_ratio after a "
 			 "peak says no more than that.");
-	after_peak_actions(m, f);
+	after_peak_actions(m, f, excess);
 	return true;
 }
 

@@ -10,7 +10,7 @@
 #include "model/private.h"
 
 /* Below it the rate is a guess. */
-#define DONE_MIN 0.02
+#define DONE_MIN 0.05
 
 /* current_save_keys_*: of the save (or rewrite) under way (Redis 7.0, server.c). */
 static double done_ratio(const struct model *m)

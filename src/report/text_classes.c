@@ -11,8 +11,9 @@
 #include "report/text.h"
 
 #define CLASSES_SHOWN  8
-#define BAR_COLUMNS    24
-#define PREFIX_COLUMNS 28
+#define BAR_COLUMNS    20
+#define PREFIX_COLUMNS 16
+#define NAMES_SHOWN    2
 
 static int by_holes(const void *a, const void *b)
 {
@@ -53,7 +54,7 @@ static void write_prefix(struct buf *out, const struct class_user *user)
 /* "user:* 99 %, cart:* 1 %"; what is only likely is marked. */
 static void write_holders(struct buf *out, const struct class_row *row)
 {
-	for (size_t i = 0; i < row->holders_count; i++) {
+	for (size_t i = 0; i < row->holders_count && i < NAMES_SHOWN; i++) {
 		double share = row->holders[i].objects / row->holders_objects;
 
 		if (i && share < 0.05)
@@ -66,14 +67,14 @@ static void write_holders(struct buf *out, const struct class_row *row)
 		buf_putc(out, '-');
 }
 
-static void write_movers(struct buf *out, const struct class_row *row)
+/* Who allocates and frees most there: "set bench:*". */
+static void write_mover(struct buf *out, const struct class_row *row)
 {
-	for (size_t i = 0; i < row->movers_count; i++) {
-		buf_puts(out, i ? ", " : "");
-		text_command(out, row->movers[i].command);
-		buf_putc(out, ' ');
-		write_prefix(out, &row->movers[i]);
-	}
+	if (!row->movers_count)
+		return;
+	text_command(out, row->movers[0].command);
+	buf_putc(out, ' ');
+	write_prefix(out, &row->movers[0]);
 }
 
 static void write_row(struct table *table, const struct class_row *row, int64_t longest,
@@ -94,7 +95,7 @@ static void write_row(struct table *table, const struct class_row *row, int64_t 
 	write_holders(cell, row);
 	if (movers) {
 		cell = table_cell(table);
-		write_movers(cell, row);
+		write_mover(cell, row);
 	}
 }
 
@@ -126,9 +127,10 @@ static void note(struct buf *out, const struct model *m, size_t shown)
 void text_classes(struct text *t)
 {
 	static const struct table_column columns[] = {
-		{ "size", true },	 { "allocated", true }, { "holes", true },
-		{ "used", true },	 { "slabs", true },	{ "", false },
-		{ "keys there", false }, { "moved by", false },
+		{ "size", true },	 { "allocated", true },
+		{ "holes", true },	 { "used", true },
+		{ "slabs", true },	 { "", false },
+		{ "keys there", false }, { "mostly moved by", false },
 	};
 	const struct class_row **rows;
 	struct buf line = { 0 };

@@ -69,7 +69,7 @@ void text_allocator(struct text *t)
 	buf_clear(&line);
 	buf_puts(&line, "read in ");
 	fmt_seconds(&line, t->m->malloc_stats_seconds);
-	buf_puts(&line, " (MALLOC-STATS, the server's time) and ");
+	buf_puts(&line, " (MALLOC-STATS, there and back) and ");
 	fmt_seconds(&line, t->m->have_self ? t->m->self.smaps_seconds : NAN);
 	buf_puts(&line, " (smaps, beside it)");
 	text_wrap(t, "  ", buf_str(&line));

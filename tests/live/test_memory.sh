@@ -311,7 +311,7 @@ child_of_server()
 
 child_progress()
 {
-	[ "$(info persistence current_save_keys_processed)" -gt "$(size 5000 25000)" ]
+	[ "$(info persistence current_save_keys_processed)" -gt "$(size 12000 60000)" ]
 }
 
 # Two prefixes of the same size; most writes during the save go to one of them.
