@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* redmem doctor and redmem alloc: watch (or replay), then report. */
+/* redmem doctor, alloc and memory: watch (or replay), then report. */
+#include <math.h>
 #include <stdio.h>
 
 #include "app/commands.h"
@@ -8,6 +9,11 @@
 #include "app/print.h"
 #include "app/watch.h"
 #include "fact/recording.h"
+#include "redis/keysample.h"
+
+/* Of `redmem memory`: enough for a child's growth and who writes; the state itself needs
+ * no time at all. */
+#define MEMORY_SECONDS 3.0
 
 /* Facts go to the model and, when asked for, into a recording. */
 struct fork_sink {
@@ -91,4 +97,14 @@ int cmd_doctor(const struct options *o)
 int cmd_alloc(const struct options *o)
 {
 	return watch_and_print(o, print_alloc);
+}
+
+int cmd_memory(const struct options *o)
+{
+	struct options look = *o;
+
+	if (isnan(look.duration_seconds))
+		look.duration_seconds = MEMORY_SECONDS;
+	look.sample_keys = KEYSAMPLE_MAX;
+	return watch_and_print(&look, print_memory);
 }

@@ -58,6 +58,23 @@ const struct command commands[] = {
 		.run = cmd_keys,
 	},
 	{
+		.name = "memory",
+		.summary = "where the memory is, by size class, and what would give it back",
+		.doc = "Say where a server's memory is, which size classes of the allocator have "
+		       "holes and which keys lie in them, and what defragmentation, MEMORY PURGE, "
+		       "huge pages off or a restart would give back, before anybody tries.",
+		.examples =
+			"Examples:\n"
+			"  redmem memory                   the only server on this host\n"
+			"  redmem memory -p 6380 -d 60     with who allocates and frees in 60 s\n"
+			"  redmem memory --try purge       run MEMORY PURGE, compare with the "
+			"forecast\n"
+			"  redmem memory --json | jq '.size_classes | max_by(.holes_bytes)'",
+		.takes = "twbrmo",
+		.sensors = "cpu fault rss vm reclaim life flow burst",
+		.run = cmd_memory,
+	},
+	{
 		.name = "check",
 		.summary = "what can be measured on this host, what cannot, why, and the fix",
 		.doc = "Say what redmem can measure on this host and on this server, what it "

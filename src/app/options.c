@@ -39,10 +39,12 @@ enum option_key {
 	KEY_TYPE,
 	KEY_SEPARATOR,
 	KEY_CURSOR,
+	KEY_TRY,
 };
 
 /* An option and the group it belongs to: 't' target, 'w' watch, 's' stalls, 'b' budget,
- * 'r' recordings, 'k' the pass over keys, 'p' the same after a watch, 'o' output. */
+ * 'r' recordings, 'k' the pass over keys, 'p' the same after a watch, 'm' what only
+ * `redmem memory` does, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -68,8 +70,8 @@ static const struct grouped_option all_options[] = {
 	    "Only look from the host; never talk to the server", 1 } },
 	{ 'w', { NULL, 0, NULL, 0, "The watch:", 2 } },
 	{ 'w',
-	  { "duration", 'd', "SECONDS", 0, "Length of the watch (default 10); Ctrl-C ends it early",
-	    2 } },
+	  { "duration", 'd', "SECONDS", 0,
+	    "Length of the watch (default 10, of `memory` 3); Ctrl-C ends it early", 2 } },
 	{ 'b',
 	  { "budget", KEY_BUDGET, "PERCENT", 0,
 	    "Most that watching may take from the server, of one core (default 1)", 2 } },
@@ -108,6 +110,10 @@ static const struct grouped_option all_options[] = {
 	  { "replicas", KEY_REPLICAS, NULL, 0, "Of a cluster: one replica of each primary", 2 } },
 	{ 'k',
 	  { "cursor", KEY_CURSOR, "CURSOR", 0, "Go on where a pass has stopped, as it said", 2 } },
+	{ 'm',
+	  { "try", KEY_TRY, "ACTION", 0,
+	    "Say what ACTION should free, do it, and say what it freed; `purge` runs MEMORY PURGE",
+	    2 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
 	{ 'o', { "json", KEY_JSON, NULL, 0, "One JSON document instead of text", 3 } },
 	{ 'k',
@@ -298,6 +304,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_NO_BPF:
 		o->no_bpf = true;
 		return 0;
+	case KEY_TRY:
+		if (strcmp(arg, "purge") != 0)
+			argp_error(state, "--try knows only purge, not '%s'", arg);
+		o->try_purge = true;
+		return 0;
 	case KEY_RECORD:
 		o->record_path = arg;
 		return 0;
@@ -326,6 +337,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--keys needs the server itself");
 		if (o->keys.csv && o->json)
 			argp_error(state, "--csv and --json exclude each other");
+		if (o->try_purge && (o->replay_path || o->no_connect))
+			argp_error(state, "--try needs a server to talk to");
 		return 0;
 	}
 	if (parse_keys(key, arg, state, &o->keys) == 0)

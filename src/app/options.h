@@ -47,6 +47,8 @@ struct options {
 	const char *replay_path;
 	bool no_bpf;
 	struct keys_options keys;
+	bool try_purge;
+	size_t sample_keys; /* keys to draw at random at the end; set by the command */
 	/* how to say it */
 	bool json;
 	int verbose;

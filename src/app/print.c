@@ -42,6 +42,23 @@ int print_report(const struct options *o, const struct model *m)
 	return ret;
 }
 
+int print_memory(const struct options *o, const struct model *m)
+{
+	struct findings *findings = diagnose(m);
+	struct report_style style = print_style(o);
+	struct buf out = {};
+	int ret;
+
+	if (o->json)
+		report_memory_json(&out, m, findings);
+	else
+		report_memory_text(&out, m, findings, &style);
+	ret = print_out(&out) || (m->have_purge && *m->purge.error);
+	findings_free(findings);
+	buf_free(&out);
+	return ret;
+}
+
 int print_alloc(const struct options *o, const struct model *m)
 {
 	struct report_style style = print_style(o);

@@ -14,6 +14,8 @@ struct report_style print_style(const struct options *o);
 int print_out(const struct buf *out);
 /* Diagnose a finished model and print the report, as text or as JSON. Same result. */
 int print_report(const struct options *o, const struct model *m);
+/* The same of `redmem memory`; also 1 when a purge was asked for and not done. */
+int print_memory(const struct options *o, const struct model *m);
 /* Print the report of `redmem alloc`. Same result. */
 int print_alloc(const struct options *o, const struct model *m);
 /* "redmem: ..." on stderr; returns 1, the exit status. */

@@ -9,20 +9,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "app/arguments.h"
 #include "app/interrupt.h"
+#include "app/host_facts.h"
 #include "app/progress.h"
+#include "app/purge.h"
 #include "app/seen_keys.h"
 #include "app/server.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/proc.h"
-#include "host/sysmem.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
+#include "redis/keysample.h"
 #include "redis/snapshot.h"
 #include "sensor/sensor.h"
 #include "target/calibrate.h"
@@ -34,6 +35,7 @@
 #define HANG_SECONDS	    1.0 /* no answer for this long is told as a hang */
 #define END_TIMEOUT_SECONDS 2.0 /* how long the last questions may take */
 #define KEYLOOK_SECONDS	    0.5
+#define KEYSAMPLE_SECONDS   2.0
 #define LOOKED_KEYS	    48
 
 struct watch {
@@ -43,6 +45,8 @@ struct watch {
 	struct server server;
 	struct sensors *sensors;
 	struct snapshot *snapshot;
+	struct keysample *sample;
+	int64_t purgeable; /* by the last MALLOC-STATS, for --try purge */
 	struct target_commands *commands;
 	struct target_symbols *symbols;
 	struct progress *progress;
@@ -101,27 +105,6 @@ static const char *resolve_leaf(void *ctx, uint64_t user_ip, uint64_t kernel_ip,
 
 /* --- facts of the host ------------------------------------------------------ */
 
-static void emit_session(struct watch *w)
-{
-	struct fact fact = { .kind = FACT_SESSION };
-	struct utsname name;
-
-	uname(&name);
-	fact.session.wall_start_ns = clock_wall_ns();
-	fact.session.redmem_version = REDMEM_VERSION;
-	fact.session.kernel = name.release;
-	fact.session.machine = name.machine;
-	fact_emit(&w->sink, &fact);
-}
-
-static void emit_host(struct watch *w)
-{
-	struct fact fact = { .kind = FACT_HOST };
-
-	host_fact_fill(&fact.host, w->server.where.pid);
-	fact_emit(&w->sink, &fact);
-}
-
 static void emit_life(struct watch *w, const char *event, double seconds)
 {
 	struct fact fact = { .kind = FACT_LIFE };
@@ -139,33 +122,19 @@ static void emit_life(struct watch *w, const char *event, double seconds)
 static bool emit_tick(struct watch *w, bool answered, double reply_seconds)
 {
 	struct fact fact = { .kind = FACT_TICK };
-	struct fact_tick *t = &fact.tick;
-	struct proc_status status;
-	struct proc_stat stat;
-	pid_t pid = w->server.where.pid;
+	char state;
 
-	if (proc_stat_read(&stat, pid, NULL) || stat.starttime_ticks != w->server_starttime ||
-	    stat.state == 'Z' || proc_status_read(&status, pid, NULL))
+	if (host_tick_fill(&fact.tick, w->server.where.pid, w->server_starttime))
 		return false;
-	t->t_seconds = now_seconds(w);
-	t->rss_bytes = status.rss_bytes;
-	t->rss_anon_bytes = status.rss_anon_bytes;
-	t->rss_file_bytes = status.rss_file_bytes;
-	t->rss_shmem_bytes = status.rss_shmem_bytes;
-	t->swap_bytes = status.swap_bytes;
-	t->vm_size_bytes = status.vm_size_bytes;
-	t->minor_faults_total = stat.minor_faults;
-	t->major_faults_total = stat.major_faults;
-	t->cpu_seconds = stat.user_seconds + stat.system_seconds;
-	t->threads_total = stat.threads;
-	t->state = stat.state;
-	t->answered = answered;
-	t->reply_seconds = reply_seconds;
+	state = fact.tick.state;
+	fact.tick.t_seconds = now_seconds(w);
+	fact.tick.answered = answered;
+	fact.tick.reply_seconds = reply_seconds;
 	fact_emit(&w->sink, &fact);
-	if (stat.state == 'T' && !w->stopped) {
+	if (state == 'T' && !w->stopped) {
 		w->stopped = true;
 		emit_life(w, "stopped", NAN);
-	} else if (stat.state != 'T') {
+	} else if (state != 'T') {
 		w->stopped = false;
 	}
 	return true;
@@ -457,6 +426,35 @@ static void look_at_keys(struct watch *w)
 	drain_connection(w, KEYLOOK_SECONDS);
 }
 
+/* Sampled last: what it costs the server is not part of what was watched. */
+static void sample_keys(struct watch *w)
+{
+	if (!w->server.conn || w->hanging || !w->info || !w->options->sample_keys)
+		return;
+	w->sample = keysample_start(w->server.conn, &w->sink, w->info, w->options->sample_keys);
+	drain_connection(w, KEYSAMPLE_SECONDS);
+}
+
+static void drain(void *ctx, double seconds)
+{
+	drain_connection(ctx, seconds);
+}
+
+static void try_purge(struct watch *w)
+{
+	const struct purge_try how = {
+		.conn = w->server.conn,
+		.pid = w->server.where.pid,
+		.t_seconds = now_seconds(w),
+		.expected_bytes = w->purgeable,
+		.drain = drain,
+		.ctx = w,
+	};
+
+	if (w->options->try_purge && how.conn && !w->hanging)
+		purge_run(&how, &w->sink);
+}
+
 static void read_mappings(struct watch *w, const char *phase)
 {
 	bool jemalloc = w->server.image && w->server.image->allocator == ALLOCATOR_JEMALLOC;
@@ -475,14 +473,18 @@ static void finish(struct watch *w, bool alive)
 	/* Right after the server told what it holds: the two must fit. */
 	if (alive)
 		read_mappings(w, "end");
+	if (alive)
+		try_purge(w);
 	sensors_finish(w->sensors, &w->sink);
 	if (w->hanging)
 		emit_life(w, "hang", now_seconds(w) - w->hang_start);
 	if (!alive && !sensors_target_exited(w->sensors))
 		emit_life(w, "exit", NAN);
-	if (alive)
+	if (alive) {
 		look_at_keys(w);
-	emit_host(w);
+		sample_keys(w);
+	}
+	host_emit(&w->sink, w->server.where.pid);
 	server_emit(&w->server, w->info, &w->sink);
 	emit_sensors(w);
 	emit_self(w);
@@ -498,10 +500,12 @@ static void tap(void *ctx, const struct fact *fact)
 {
 	struct info_tap *t = ctx;
 
-	if (fact->kind == FACT_INFO && !strcmp(fact->info.phase, "start")) {
+	if (fact->kind == FACT_INFO && strcmp(fact->info.phase, "tick") != 0) {
 		info_free(t->watch->info);
 		t->watch->info = info_parse(fact->info.text);
 	}
+	if (fact->kind == FACT_MALLOC_STATS && t->watch->options->try_purge)
+		t->watch->purgeable = purge_expected(fact->malloc_stats.text);
 	fact_emit(&t->next, fact);
 }
 
@@ -543,7 +547,7 @@ static int prepare(struct watch *w, struct err *err)
 int watch_run(const struct options *o, const struct fact_sink *sink, struct err *err)
 {
 	double seconds = isnan(o->duration_seconds) ? WATCH_SECONDS : o->duration_seconds;
-	struct watch w = { .options = o };
+	struct watch w = { .options = o, .purgeable = FACT_UNKNOWN };
 	struct info_tap info_tap = { &w, *sink };
 	int ret;
 
@@ -560,9 +564,9 @@ int watch_run(const struct options *o, const struct fact_sink *sink, struct err 
 	w.start_ns = clock_mono_ns();
 	w.setup_cpu_seconds = clock_cpu_ns() / 1e9;
 	sensors_set_start(w.sensors, w.start_ns);
-	emit_session(&w);
+	host_session_emit(&w.sink);
 	server_emit(&w.server, NULL, &w.sink);
-	emit_host(&w);
+	host_emit(&w.sink, w.server.where.pid);
 	if (w.server.conn)
 		snapshot_begin(w.snapshot, w.server.conn, SNAPSHOT_START, 0);
 	w.progress = progress_new(w.server.where.pid, seconds);
@@ -571,6 +575,7 @@ int watch_run(const struct options *o, const struct fact_sink *sink, struct err 
 out:
 	server_close(&w.server); /* before the snapshot its requests point to */
 	snapshot_free(w.snapshot);
+	keysample_free(w.sample);
 	sensors_close(w.sensors);
 	target_commands_free(w.commands);
 	target_symbols_close(w.symbols);

@@ -154,24 +154,7 @@ bool measure_persists(const struct model *m)
 
 void measure_keyspace(const struct model *m, int64_t *keys, int64_t *expires)
 {
-	*keys = *expires = FACT_UNKNOWN;
-	if (m->info_end == NULL)
-		return;
-	*keys = *expires = 0; /* INFO names only databases that hold something */
-	for (size_t i = 0; i < info_count(m->info_end); i++) {
-		const char *name = info_name_at(m->info_end, i);
-		int64_t k, e;
-
-		if (strncmp(name, "db", 2) != 0 || name[2] < '0' || name[2] > '9' ||
-		    name[2 + strspn(name + 2, "0123456789")] != '\0')
-			continue;
-		k = info_sub_int(info_value_at(m->info_end, i), "keys");
-		e = info_sub_int(info_value_at(m->info_end, i), "expires");
-		if (k == FACT_UNKNOWN || e == FACT_UNKNOWN)
-			continue;
-		*keys += k;
-		*expires += e;
-	}
+	info_keyspace(m->info_end, keys, expires);
 }
 
 int64_t measure_child_private(const struct model *m)

@@ -23,8 +23,10 @@
 	ROW("map_count", map_count)                 \
 	ROW("frag.slab", frag_slab)                 \
 	ROW("frag.dirty", frag_dirty)               \
+	ROW("frag.rounding", frag_rounding)         \
 	ROW("defrag.impossible", defrag_impossible) \
 	ROW("defrag.idle", defrag_idle)             \
+	ROW("defrag.futile", defrag_futile)         \
 	ROW("rss.huge_pages", huge_pages)           \
 	ROW("rss.not_allocator", not_allocator)     \
 	ROW("rss.after_peak", after_peak)           \

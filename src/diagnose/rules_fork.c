@@ -96,39 +96,74 @@ static bool cow_is_short_of_room(const struct model *m, int64_t need)
 		measure_ratio(h->mem_available_bytes, h->mem_total_bytes) < COW_AVAILABLE_RATIO);
 }
 
-bool rule_fork_cow(const struct model *m, struct finding *f)
+/* The largest forecast for a child that still saves; FACT_UNKNOWN. */
+static int64_t cow_projected(const struct model *m)
 {
-	int64_t cow = cow_bytes(m), rss = measure_rss(m), faults = 0;
-	const struct command_row *top = measure_top_command(m, cow_faults);
+	int64_t most = FACT_UNKNOWN;
 
-	if (!measure_waste_matters(cow, rss))
-		return false;
+	for (size_t i = 0; i < m->children_count; i++)
+		if (m->children[i].projected_bytes > most)
+			most = m->children[i].projected_bytes;
+	return most;
+}
+
+static void cow_evidence(const struct model *m, struct finding *f, int64_t cow, int64_t projected)
+{
+	const struct command_row *top = measure_top_command(m, cow_faults);
+	const struct prefix_row *prefix = measure_top_prefix(m, cow_faults);
+	int64_t faults = 0;
+
 	for (size_t i = 0; i < m->children_count; i++)
 		if (m->children[i].child.cow_faults > 0)
 			faults += m->children[i].child.cow_faults;
-	f->severity =
-		cow_is_short_of_room(m, measure_sum(rss, cow)) ? SEVERITY_WARNING : SEVERITY_INFO;
-	f->cost = (double)cow;
-	f->weak = m->children_count == 0;
-	finding_title(f, "A saving child took %s of its own, %s of the server's RSS",
-		      say_bytes(cow).s, say_percent(measure_ratio(cow, rss)).s);
 	finding_evidence_bytes(f, "child_private_bytes", cow, BASIS_EXACT);
-	finding_evidence_bytes(f, "rss", rss, BASIS_EXACT);
+	finding_evidence_bytes(f, "child_private_at_end_bytes", projected, BASIS_DERIVED);
+	finding_evidence_bytes(f, "rss", measure_rss(m), BASIS_EXACT);
 	finding_evidence(f, "cow_faults_total", faults > 0 ? (double)faults : NAN, "faults",
 			 BASIS_EXACT);
 	if (top != NULL)
 		finding_evidence_text(f, "top_command", say_command(top->command).s, BASIS_SAMPLED);
+	if (prefix != NULL) {
+		finding_evidence_text(f, "top_prefix",
+				      say_key(prefix->prefix, prefix->prefix_len).s, BASIS_SAMPLED);
+		finding_evidence(f, "top_prefix_cow_faults_total", prefix->charge.cow_faults,
+				 "faults", BASIS_SAMPLED);
+	}
 	if (m->have_host) {
 		finding_evidence_bytes(f, "mem_available", m->host_end.mem_available_bytes,
 				       BASIS_EXACT);
 		finding_evidence_bytes(f, "cgroup_limit", m->host_end.cgroup_limit_bytes,
 				       BASIS_EXACT);
 	}
-	finding_cause(f, "While the child saves, each page the server writes to is copied first; "
-			 "writes during the save are paid in memory and in page faults.");
+}
+
+bool rule_fork_cow(const struct model *m, struct finding *f)
+{
+	int64_t cow = cow_bytes(m), rss = measure_rss(m), projected = cow_projected(m);
+	const struct prefix_row *prefix = measure_top_prefix(m, cow_faults);
+	int64_t most = projected > cow ? projected : cow;
+
+	if (!measure_waste_matters(most, rss))
+		return false;
+	f->severity =
+		cow_is_short_of_room(m, measure_sum(rss, most)) ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->cost = (double)most;
+	f->weak = m->children_count == 0;
+	if (projected > cow)
+		finding_title(f, "A saving child took %s of its own so far, and will come to %s",
+			      say_bytes(cow).s, say_bytes(projected).s);
+	else
+		finding_title(f, "A saving child took %s of its own, %s of the server's RSS",
+			      say_bytes(cow).s, say_percent(measure_ratio(cow, rss)).s);
+	cow_evidence(m, f, cow, projected);
+	finding_cause(f,
+		      "While the child saves, each page the server writes to is copied first; "
+		      "writes during the save are paid in memory and in page faults%s%s.",
+		      prefix != NULL ? ", most of them on keys like " : "",
+		      prefix != NULL ? say_key(prefix->prefix, prefix->prefix_len).s : "");
 	finding_action(f, FACT_UNKNOWN, "",
 		       "Keep %s free beside the server for saves, save when few keys are "
 		       "written, or let a replica save.",
-		       say_bytes(cow).s);
+		       say_bytes(most).s);
 	return true;
 }

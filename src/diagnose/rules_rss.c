@@ -18,6 +18,8 @@
 #define HIGH_RSS_RATIO 1.4
 /* A temporary part this large makes the rest of a peak somebody else's trouble. */
 #define MOSTLY_RATIO 0.5
+/* A part of the rest of a peak is worth an action from one in so many. */
+#define PARTS_NAMED 20
 
 static void thp_actions(const struct model *m, struct finding *f, int64_t gain)
 {
@@ -68,10 +70,19 @@ static const struct {
 } other_lines[] = {
 	{ "binary_and_libraries", "the program and its libraries" },
 	{ "stacks", "thread stacks" },
+	{ "lua", "Lua's" },
 	{ "other_heap", "anonymous memory outside the allocator (brk, mmap)" },
 	{ "shared", "shared and file mappings" },
 	{ "unexplained", "memory redmem cannot explain" },
 };
+
+/* Such a line, when it is one beside the allocator: Lua's may also be within. */
+static const struct ledger_line *other_line(const struct model *m, size_t i)
+{
+	const struct ledger_line *line = ledger_find(&m->ledger, other_lines[i].line);
+
+	return line != NULL && line->bytes > 0 && strcmp(line->parent, "rss") == 0 ? line : NULL;
+}
 
 bool rule_not_allocator(const struct model *m, struct finding *f)
 {
@@ -79,13 +90,13 @@ bool rule_not_allocator(const struct model *m, struct finding *f)
 	const char *phrase = "";
 
 	for (size_t i = 0; i < sizeof(other_lines) / sizeof(other_lines[0]); i++) {
-		int64_t bytes = ledger_bytes(&m->ledger, other_lines[i].line);
+		const struct ledger_line *line = other_line(m, i);
 
-		if (bytes <= 0)
+		if (line == NULL)
 			continue;
-		sum += bytes;
-		if (bytes > most) {
-			most = bytes;
+		sum += line->bytes;
+		if (line->bytes > most) {
+			most = line->bytes;
 			phrase = other_lines[i].phrase;
 		}
 	}
@@ -97,9 +108,9 @@ bool rule_not_allocator(const struct model *m, struct finding *f)
 		      phrase);
 	finding_evidence_bytes(f, "rss", rss, BASIS_EXACT);
 	for (size_t i = 0; i < sizeof(other_lines) / sizeof(other_lines[0]); i++) {
-		const struct ledger_line *l = ledger_find(&m->ledger, other_lines[i].line);
+		const struct ledger_line *l = other_line(m, i);
 
-		if (l != NULL && l->bytes > 0)
+		if (l != NULL)
 			finding_evidence_bytes(f, l->id, l->bytes, l->basis);
 	}
 	finding_evidence_bytes(f, "used_memory_vm_total", model_info_end(m, "used_memory_vm_total"),
@@ -113,23 +124,25 @@ bool rule_not_allocator(const struct model *m, struct finding *f)
 	return true;
 }
 
-/* What returns the rest of a peak, part by part. */
-static void after_peak_actions(const struct model *m, struct finding *f)
+/* What returns the rest of a peak of @excess bytes, part by part. */
+static void after_peak_actions(const struct model *m, struct finding *f, int64_t excess)
 {
+	int64_t least = excess / PARTS_NAMED;
 	int64_t dirty = measure_dirty(m);
 	int64_t holes = measure_slab_holes(m);
 	int64_t huge = ledger_bytes(&m->ledger, "huge_page_excess");
 
-	if (dirty > 0)
+	if (dirty > least)
 		finding_action(f, dirty, say_cli(m, "MEMORY PURGE").s,
 			       "Dirty pages: returned by the allocator with time, or at once by "
 			       "MEMORY PURGE.");
-	if (holes > 0 && m->target.can_defrag)
-		finding_action(f, holes, say_cli(m, "CONFIG SET activedefrag yes").s,
+	if (holes > least && m->target.can_defrag)
+		finding_action(f, m->have_defrag ? m->defrag.gain_bytes : holes,
+			       say_cli(m, "CONFIG SET activedefrag yes").s,
 			       "Holes between live objects: active defragmentation.");
-	else if (holes > 0)
+	else if (holes > least)
 		finding_action(f, holes, "", "Holes between live objects: a restart or failover.");
-	if (huge > 0)
+	if (huge > least)
 		finding_action(f, huge, "",
 			       "Huge pages over memory already given back: THP off and a restart.");
 	if (f->actions_count == 0)
@@ -174,7 +187,7 @@ bool rule_after_peak(const struct model *m, struct finding *f)
 	finding_cause(f, "The data was larger once; what it left behind is free inside the "
 			 "allocator but still resident. A high mem_fragmentation_ratio after a "
 			 "peak says no more than that.");
-	after_peak_actions(m, f);
+	after_peak_actions(m, f, excess);
 	return true;
 }
 

@@ -48,6 +48,7 @@ enum fact_kind {
 	FACT_CALL,
 	FACT_BURST,
 	FACT_BUDGET,
+	FACT_PURGE,
 	FACT_KINDS
 };
 
@@ -266,7 +267,7 @@ struct fact_latency {
 	double max_seconds;
 };
 
-/* A bounded, no-touch look at a key that showed up in the watch. */
+/* A bounded, no-touch look at a key that showed up in the watch, or was drawn at random. */
 struct fact_key {
 	struct bytes key;
 	int64_t db;
@@ -275,6 +276,7 @@ struct fact_key {
 	int64_t bytes;
 	int64_t elements;
 	double ttl_seconds; /* -1 = no expiry; NAN unknown */
+	bool sampled; /* drawn at random from the keyspace */
 };
 
 /* The server's life: "exit", "exec", "oom", "hang" (no answer), "answer" (again),
@@ -346,6 +348,15 @@ struct fact_budget {
 	int64_t bursts_total;
 };
 
+/* MEMORY PURGE, sent because the user asked for it. */
+struct fact_purge {
+	double t_seconds;
+	double reply_seconds; /* round trip: the server stood still for most of it */
+	const char *error; /* the server's refusal, "" when it did it */
+	int64_t rss_before_bytes; /* of the server, as the kernel counts it */
+	int64_t rss_after_bytes;
+};
+
 struct fact {
 	enum fact_kind kind;
 	union {
@@ -373,6 +384,7 @@ struct fact {
 		struct fact_call call;
 		struct fact_burst burst;
 		struct fact_budget budget;
+		struct fact_purge purge;
 	};
 };
 

@@ -215,6 +215,7 @@ static const struct field key_fields[] = {
 	FIELD(key, bytes),
 	FIELD(key, elements),
 	FIELD(key, ttl_seconds),
+	FIELD(key, sampled),
 };
 
 static const struct field life_fields[] = {
@@ -278,6 +279,14 @@ static const struct field budget_fields[] = {
 	FIELD(budget, bursts_total),
 };
 
+static const struct field purge_fields[] = {
+	FIELD(purge, t_seconds),
+	FIELD(purge, reply_seconds),
+	FIELD(purge, error),
+	FIELD(purge, rss_before_bytes),
+	FIELD(purge, rss_after_bytes),
+};
+
 static const struct fact_shape shapes[FACT_KINDS] = {
 	[FACT_SESSION] = SHAPE(session),
 	[FACT_TARGET] = SHAPE(target),
@@ -303,6 +312,7 @@ static const struct fact_shape shapes[FACT_KINDS] = {
 	[FACT_CALL] = SHAPE(call),
 	[FACT_BURST] = SHAPE(burst),
 	[FACT_BUDGET] = SHAPE(budget),
+	[FACT_PURGE] = SHAPE(purge),
 };
 
 /* clang-format on */

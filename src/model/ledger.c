@@ -32,6 +32,7 @@ enum line {
 	LINE_STARTUP,
 	LINE_OVERHEAD_OTHER,
 	LINE_ROUNDING,
+	LINE_LUA_ALLOCATED,
 	LINE_ALLOCATED_UNCOUNTED,
 	LINE_ALLOCATOR_MEMORY,
 	LINE_SLAB_HOLES,
@@ -45,6 +46,7 @@ enum line {
 	LINE_UNTOUCHED,
 	LINE_BINARY,
 	LINE_STACKS,
+	LINE_LUA_HEAP,
 	LINE_OTHER_HEAP,
 	LINE_SHARED,
 	LINE_UNEXPLAINED,
@@ -84,8 +86,9 @@ static const struct line_kind kinds[LINES] = {
 				  false },
 	[LINE_ROUNDING] = { "rounding", "allocated", "requests rounded up to size classes", 2,
 			    false },
+	[LINE_LUA_ALLOCATED] = { "lua", "allocated", "Lua's own memory", 2, false },
 	[LINE_ALLOCATED_UNCOUNTED] = { "allocated_uncounted", "allocated",
-				       "not in used_memory (Lua, thread caches)", 2, false },
+				       "not in used_memory (thread caches)", 2, false },
 	[LINE_ALLOCATOR_MEMORY] = { "allocator_memory", "rss",
 				    "allocator, not split without a connection", 1, false },
 	[LINE_SLAB_HOLES] = { "slab_holes", "rss", "holes between allocations", 1, true },
@@ -103,6 +106,7 @@ static const struct line_kind kinds[LINES] = {
 	[LINE_UNTOUCHED] = { "untouched", "rss", "of the above, never touched", 1, false },
 	[LINE_BINARY] = { "binary_and_libraries", "rss", "program and libraries", 1, false },
 	[LINE_STACKS] = { "stacks", "rss", "stacks of threads", 1, false },
+	[LINE_LUA_HEAP] = { "lua", "rss", "Lua's own memory", 1, false },
 	[LINE_OTHER_HEAP] = { "other_heap", "rss", "heap besides the allocator's", 1, false },
 	[LINE_SHARED] = { "shared", "rss", "shared memory and files", 1, false },
 	[LINE_UNEXPLAINED] = { "unexplained", "rss", "unexplained", 1, true },
@@ -118,9 +122,7 @@ struct draft {
 
 static void set(struct draft *d, enum line line, int64_t bytes, enum basis basis)
 {
-	if (!bytes && !kinds[line].always)
-		return;
-	d->set[line] = true;
+	d->set[line] = bytes || kinds[line].always;
 	d->line[line].bytes = bytes;
 	d->line[line].basis = basis;
 }
@@ -194,17 +196,49 @@ static void split_allocated(struct draft *d, const struct server_memory *s, int6
 	set(d, LINE_ROUNDING, rounding, BASIS_SAMPLED);
 	set(d, LINE_DATASET, dataset - lag - rounding, lag || rounding ? BASIS_DERIVED : s->basis);
 	set(d, LINE_OVERHEAD_OTHER, other, BASIS_DERIVED);
-	set(d, LINE_ALLOCATED_UNCOUNTED, uncounted + lag, BASIS_DERIVED);
+	uncounted += lag;
+	if (s->lua_in_allocator && s->lua > 0) {
+		int64_t lua = smaller(s->lua, uncounted);
+
+		set(d, LINE_LUA_ALLOCATED, lua, BASIS_DERIVED);
+		uncounted -= lua;
+	}
+	set(d, LINE_ALLOCATED_UNCOUNTED, uncounted, BASIS_DERIVED);
 	set(d, LINE_ALLOCATED, allocated, s->basis);
 }
 
 /* --- the allocator's memory ----------------------------------------------- */
 
+/*
+ * Lua with a malloc of its own: in the brk heap and, from 128 KiB a piece, in
+ * mappings that look like the allocator's (mallopt(3), M_MMAP_THRESHOLD). What the
+ * interpreter counts is what it asked for; heads and rounding of libc's malloc, up to
+ * half as much again with Lua's small objects, go to the heap's line. Returns what is
+ * left of @beyond.
+ */
+static int64_t split_lua(struct draft *d, const struct server_memory *s, int64_t heap,
+			 int64_t beyond, int64_t huge)
+{
+	int64_t in_heap, in_mappings, overhead;
+
+	if (s->lua_in_allocator || s->lua <= 0 || heap < 0)
+		return beyond;
+	in_heap = smaller(s->lua, heap);
+	in_mappings = beyond > 0 ? smaller(s->lua - in_heap, beyond) : 0;
+	beyond -= in_mappings;
+	overhead = in_mappings ? smaller(beyond - smaller(beyond, huge), s->lua / 2) : 0;
+	set(d, LINE_LUA_HEAP, in_heap + in_mappings, BASIS_DERIVED);
+	set(d, LINE_OTHER_HEAP, heap - in_heap + overhead, BASIS_DERIVED);
+	return beyond - overhead;
+}
+
 /* What the kernel backs against what the allocator holds, @held. */
-static void balance(struct draft *d, const struct mapping_sum *memory, int64_t held)
+static void balance(struct draft *d, const struct server_memory *s,
+		    const struct mapping_sum *memory, int64_t heap, int64_t held)
 {
 	int64_t swap = known(memory->swap_bytes);
-	int64_t beyond = memory->rss_bytes + swap - held;
+	int64_t beyond = split_lua(d, s, heap, memory->rss_bytes + swap - held,
+				   known(memory->anon_huge_bytes));
 
 	set(d, LINE_SWAPPED_OUT, -swap, BASIS_EXACT);
 	if (beyond < 0)
@@ -215,7 +249,7 @@ static void balance(struct draft *d, const struct mapping_sum *memory, int64_t h
 }
 
 static void split_jemalloc(struct draft *d, const struct server_memory *s,
-			   const struct mapping_sum *memory, int64_t rounding)
+			   const struct mapping_sum *memory, int64_t heap, int64_t rounding)
 {
 	int64_t holes = s->active - s->allocated;
 
@@ -225,7 +259,7 @@ static void split_jemalloc(struct draft *d, const struct server_memory *s,
 	set_known(d, LINE_MUZZY, s->muzzy, s->basis);
 	set_known(d, LINE_ALLOCATOR_METADATA, s->metadata, s->basis);
 	set_known(d, LINE_DIRTY_OR_METADATA, s->dirty_or_metadata, s->basis);
-	balance(d, memory,
+	balance(d, s, memory, heap,
 		s->active + known(s->dirty) + known(s->muzzy) + known(s->metadata) +
 			known(s->dirty_or_metadata));
 }
@@ -242,19 +276,34 @@ static void split_libc(struct draft *d, const struct server_memory *s,
 	set(d, beyond < 0 ? LINE_UNTOUCHED : LINE_LIBC_FREE, beyond, BASIS_DERIVED);
 }
 
+/*
+ * Of the holes, defragmentation moves what is in slabs of small classes, as far as it
+ * would go; a restart packs those again. The rest is the page jemalloc adds to each
+ * large extent to spread cache lines (opt.cache_oblivious), and comes back with it.
+ */
+static void reclaim_holes(struct draft *d, const struct model *m, const struct server_memory *s)
+{
+	int64_t holes = bytes_of(d, LINE_SLAB_HOLES);
+
+	if (s->small_holes == FACT_UNKNOWN) {
+		give_back(d, LINE_SLAB_HOLES, "restart", holes);
+		return;
+	}
+	if (m->target.can_defrag && m->have_defrag && m->defrag.starts)
+		give_back(d, LINE_SLAB_HOLES, "defrag", smaller(holes, m->defrag.gain_bytes));
+	give_back(d, LINE_SLAB_HOLES, "restart", smaller(holes, s->small_holes));
+	give_back(d, LINE_SLAB_HOLES, "none", holes - smaller(holes, s->small_holes));
+}
+
 /* What would give a line back. Only lines somebody may want back name anything. */
 static void set_reclaim(struct draft *d, const struct model *m, const struct server_memory *s)
 {
-	int64_t holes = bytes_of(d, LINE_SLAB_HOLES);
 	int64_t huge = bytes_of(d, LINE_HUGE_PAGE_EXCESS);
 
-	/* Defrag moves what is in slabs of small classes, and nothing else. */
-	if (m->target.can_defrag && s->small_holes != FACT_UNKNOWN && s->small_holes > 0)
-		give_back(d, LINE_SLAB_HOLES, "defrag", smaller(holes, s->small_holes));
-	else
-		give_back(d, LINE_SLAB_HOLES, "restart", holes);
+	reclaim_holes(d, m, s);
 	give_back(d, LINE_DIRTY, "purge", bytes_of(d, LINE_DIRTY));
 	give_back(d, LINE_MUZZY, "purge", bytes_of(d, LINE_MUZZY));
+	give_back(d, LINE_LIBC_FREE, "restart", bytes_of(d, LINE_LIBC_FREE));
 	give_back(d, LINE_HUGE_PAGE_EXCESS, "thp", huge);
 	give_back(d, LINE_HUGE_PAGE_EXCESS, "restart", huge);
 	for (int i = 0; i < LINES; i++)
@@ -275,11 +324,11 @@ static void set_allocator(struct draft *d, const struct model *m, const struct s
 		split_libc(d, s, &memory, &heap);
 		return;
 	}
+	set(d, LINE_OTHER_HEAP, heap.rss_bytes, BASIS_EXACT);
 	if (known_inside)
-		split_jemalloc(d, s, &memory, rounding_bytes(m));
+		split_jemalloc(d, s, &memory, heap.rss_bytes, rounding_bytes(m));
 	else
 		set(d, LINE_ALLOCATOR_MEMORY, memory.rss_bytes, BASIS_EXACT);
-	set(d, LINE_OTHER_HEAP, heap.rss_bytes, BASIS_EXACT);
 }
 
 static void set_other_memory(struct draft *d, const struct model *m)

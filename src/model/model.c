@@ -52,7 +52,7 @@ static void set_unknown(struct model *m)
 	m->alloc.burst = unknown.burst;
 	fact_clear(&unknown, FACT_BUDGET);
 	m->alloc.budget = unknown.budget;
-	m->duration_seconds = NAN;
+	m->duration_seconds = m->malloc_stats_seconds = NAN;
 }
 
 struct model *model_new(void)
@@ -66,6 +66,7 @@ struct model *model_new(void)
 	m->priv->profile = profile_new();
 	m->priv->flow = alloc_new();
 	m->priv->calls = calls_new();
+	m->priv->users = users_new();
 	m->priv->own_calls = info_parse_pairs("");
 	return m;
 }
@@ -77,6 +78,7 @@ static void private_free(struct model_private *p)
 	profile_free(p->profile);
 	alloc_free(p->flow);
 	calls_free(p->calls);
+	users_free(p->users);
 	keep_free(p->keep);
 	free(p);
 }
@@ -99,6 +101,7 @@ void model_free(struct model *m)
 	free(m->stalls);
 	free(m->children);
 	free(m->keys);
+	free(m->classes);
 	free(m->slowlog);
 	free(m->latency);
 	free(m->life);
@@ -190,6 +193,9 @@ void model_finish(struct model *m)
 	sort(m->stalls, m->stalls_count, sizeof(*m->stalls), compare_stalls);
 	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
 	slowlog_finish(m);
+	children_finish(m);
+	defrag_finish(m);
+	users_finish(m);
 	ledger_build(m);
 }
 
@@ -226,4 +232,22 @@ bool model_sensor_on(const struct model *m, const char *id)
 		if (!strcmp(m->sensors[i].sensor.id, id))
 			return m->sensors[i].sensor.on;
 	return false;
+}
+
+int64_t model_purgeable(const struct model *m)
+{
+	int64_t dirty = ledger_bytes(&m->ledger, "dirty");
+	int64_t muzzy = ledger_bytes(&m->ledger, "muzzy");
+
+	if (dirty == FACT_UNKNOWN)
+		return FACT_UNKNOWN; /* one line with the metadata: not known apart */
+	return muzzy == FACT_UNKNOWN ? dirty : dirty + muzzy;
+}
+
+int64_t model_purged(const struct model *m)
+{
+	if (!m->have_purge || *m->purge.error || m->purge.rss_before_bytes < 0 ||
+	    m->purge.rss_after_bytes < 0)
+		return FACT_UNKNOWN;
+	return m->purge.rss_before_bytes - m->purge.rss_after_bytes;
 }

@@ -124,6 +124,8 @@ struct stall_row {
 
 struct child_row {
 	struct fact_child child;
+	double done_ratio; /* of its work, while it lives; NAN */
+	int64_t projected_bytes; /* private_bytes when it will be done; FACT_UNKNOWN */
 };
 
 struct key_row {
@@ -206,6 +208,49 @@ struct alloc {
 	struct call_latency latency; /* of all commands */
 };
 
+/* --- size classes ------------------------------------------------------- */
+
+/* Whom allocations of a size class belong to, or who makes and frees them. */
+struct class_user {
+	char *prefix; /* folded; "" when no key is known */
+	size_t prefix_len;
+	char *command; /* "" for what was found lying there */
+	double objects; /* found: allocations of the class among the keys sampled */
+	bool estimated; /* found: their size is typical, not known */
+	double alloc_bytes; /* in the window: into and out of the class */
+	double free_bytes;
+};
+
+#define CLASS_USERS 3
+struct class_row {
+	struct size_class size;
+	int64_t defrag_bytes; /* of its holes, what active defragmentation would take */
+	struct class_user holders[CLASS_USERS]; /* by objects, falling */
+	size_t holders_count;
+	double holders_objects; /* of all prefixes */
+	double explained_ratio; /* sample scaled up / objects there are; NAN */
+	struct class_user movers[CLASS_USERS]; /* by bytes, falling */
+	size_t movers_count;
+};
+
+/* Deletes seen in the window, by prefix. */
+struct delete_row {
+	char *prefix;
+	size_t prefix_len;
+	char *command;
+	int64_t samples; /* CPU samples and faults in it */
+	double free_bytes; /* NAN when frees were not measured */
+};
+
+/* What active defragmentation would do with the settings it has (defrag.c). */
+struct defrag_forecast {
+	bool starts; /* fragmentation is past both its thresholds */
+	int64_t gain_bytes; /* until it stops; when it would not start, what it could take */
+	int64_t ignore_bytes; /* its thresholds, */
+	int64_t lower_percent;
+	double percent; /* and what it compares with them */
+};
+
 /* --- the whole ---------------------------------------------------------- */
 
 /* Arrays are `count` long. All strings belong to the model. */
@@ -225,6 +270,7 @@ struct model {
 	struct info *memory_stats; /* "name value" pairs; NULL */
 	struct malloc_stats *malloc_stats; /* parsed, NULL when absent or not understood */
 	bool malloc_stats_not_understood;
+	double malloc_stats_seconds; /* longest time its answer took; NAN */
 	struct info *config; /* CONFIG GET pairs seen; never NULL */
 
 	struct timeline_row *timeline;
@@ -240,7 +286,18 @@ struct model {
 	size_t stalls_count;
 	struct child_row *children;
 	size_t children_count;
-	struct key_row *keys; /* by bytes, falling */
+	struct class_row *classes; /* by size, rising; empty without MALLOC-STATS */
+	size_t classes_count;
+	struct class_user unplaced[CLASS_USERS]; /* prefixes with most bytes of unknown class */
+	size_t unplaced_count;
+	int64_t sampled_keys_total; /* keys drawn at random */
+	struct delete_row deletes[CLASS_USERS]; /* by bytes or samples, falling */
+	size_t deletes_count;
+	struct defrag_forecast defrag;
+	bool have_defrag; /* false: not jemalloc, or its classes are not known */
+	struct fact_purge purge;
+	bool have_purge;
+	struct key_row *keys; /* by bytes, falling; those that showed up in the watch */
 	size_t keys_count;
 	struct slowlog_row *slowlog; /* only entries of the window */
 	size_t slowlog_count;
@@ -279,6 +336,19 @@ int64_t model_info_start(const struct model *m, const char *field);
 int64_t model_info_delta(const struct model *m, const char *field);
 /* Is that sensor on? False also when it is not in the table. */
 bool model_sensor_on(const struct model *m, const char *id);
+/* What MEMORY PURGE would free by the ledger, and what the one tried did free (rss
+ * before - after); FACT_UNKNOWN. */
+int64_t model_purgeable(const struct model *m);
+int64_t model_purged(const struct model *m);
+/* Who wrote to pages a saving child shared: the rows with most copy-on-write faults. */
+#define COW_ROWS 5
+struct cow_rows {
+	const struct command_row *commands[COW_ROWS]; /* falling */
+	size_t commands_count;
+	const struct prefix_row *prefixes[COW_ROWS];
+	size_t prefixes_count;
+};
+void model_cow(const struct model *m, struct cow_rows *out);
 /* Sum of a mapping class of the server in the last phase; FACT_UNKNOWN when none. */
 int64_t model_mapping_rss(const struct model *m, const char *class_name);
 

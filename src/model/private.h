@@ -8,6 +8,7 @@
 struct calls;
 struct alloc_flow;
 struct profile;
+struct users;
 struct server_sample;
 
 struct model_private {
@@ -15,6 +16,7 @@ struct model_private {
 	struct profile *profile; /* charges while facts come in */
 	struct alloc_flow *flow;
 	struct calls *calls;
+	struct users *users; /* of size classes, while facts come in */
 	struct server_sample *samples; /* INFO of the ticks, for the timeline */
 	size_t samples_count;
 	struct info *own_calls; /* command -> calls of redmem itself */
@@ -101,6 +103,23 @@ struct mapping_sum {
 bool mapping_sum(const struct model *m, const char *class_name, struct mapping_sum *out);
 /* Its phase ("end"), or NULL. */
 const char *mapping_phase(const struct model *m);
+
+/* --- users.c: who lives in which size class --- */
+struct users *users_new(void);
+void users_free(struct users *users);
+/* A key drawn at random; its strings live as long as the model. */
+void users_add_key(struct users *users, const struct fact_key *key);
+void users_add_profile(struct users *users, const struct fact_profile *fact);
+void users_add_call(struct users *users, const struct fact_call *fact);
+/* Make the rows of classes and deletes. After defrag_finish(). */
+void users_finish(struct model *m);
+
+/* --- defrag.c --- */
+/* Make the rows of size classes, and say what defragmentation would do with them. */
+void defrag_finish(struct model *m);
+
+/* --- children.c --- */
+void children_finish(struct model *m);
 
 /* --- ledger.c --- */
 void ledger_build(struct model *m);

@@ -164,6 +164,21 @@ static bool is_jemalloc(const struct model *m)
 	return m->malloc_stats || (name && !strncmp(name, "jemalloc", 8));
 }
 
+/*
+ * Lua allocates with the malloc() of the process: jemalloc where the distribution's
+ * library takes that name, libc's beside a bundled je_malloc(); from Redis 7.4 on an
+ * arena of its own inside the bundled one (src/eval.c, luaAlloc()). Never counted in
+ * used_memory.
+ */
+static void gather_lua(const struct model *m, struct server_memory *s)
+{
+	s->lua = sane(info_int(m->info_end, "used_memory_vm_total"));
+	if (s->lua == FACT_UNKNOWN)
+		s->lua = sane(info_int(m->info_end, "used_memory_lua"));
+	s->lua_in_allocator =
+		!m->target.allocator_bundled || version_at_least(m->target.version, 7, 4);
+}
+
 static bool same_phase(const struct model *m)
 {
 	const char *phase = mapping_phase(m);
@@ -187,6 +202,7 @@ bool server_memory_gather(const struct model *m, struct server_memory *out)
 		gather_malloc_stats(m->malloc_stats, &s);
 	else
 		split_resident(&s);
+	gather_lua(m, &s);
 	s.basis = same_phase(m) ? BASIS_EXACT : BASIS_DERIVED;
 	*out = s;
 	if (s.jemalloc && (s.allocated == FACT_UNKNOWN || s.active == FACT_UNKNOWN))

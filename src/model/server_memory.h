@@ -34,6 +34,8 @@ struct server_memory {
 	int64_t metadata;
 	int64_t dirty_or_metadata; /* both, where they cannot be told apart */
 	int64_t small_holes; /* free regions in slabs of small classes */
+	int64_t lua; /* of the Lua interpreters */
+	bool lua_in_allocator; /* else Lua has libc's malloc beside it */
 
 	enum basis basis; /* BASIS_DERIVED: not of the phase the mappings were read in */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Facts come in: each is put where it belongs, as it is. */
+#include <math.h>
 #include <string.h>
 
 #include "fact/shape.h"
@@ -41,6 +42,7 @@ static void take_malloc_stats(struct model *m, const struct fact_malloc_stats *f
 	struct malloc_stats *stats;
 	struct err err;
 
+	m->malloc_stats_seconds = fmax(m->malloc_stats_seconds, fact->reply_seconds);
 	if (malloc_stats_parse(&stats, fact->text, &err)) {
 		m->priv->malloc_stats_refused = true;
 		return;
@@ -148,7 +150,14 @@ static void take_kept(struct model *m, const struct fact *fact)
 		APPEND(m, latency)->event = fact->latency;
 		break;
 	case FACT_KEY:
-		APPEND(m, keys)->key = fact->key;
+		if (fact->key.sampled)
+			users_add_key(m->priv->users, &fact->key);
+		else
+			APPEND(m, keys)->key = fact->key;
+		break;
+	case FACT_PURGE:
+		m->purge = fact->purge;
+		m->have_purge = true;
 		break;
 	case FACT_LIFE:
 		APPEND(m, life)->life = fact->life;
@@ -188,9 +197,11 @@ void model_take(struct model *m, const struct fact *fact)
 	case FACT_PROFILE:
 		profile_add(m->priv->profile, &own.profile);
 		alloc_add(m, &own.profile);
+		users_add_profile(m->priv->users, &own.profile);
 		break;
 	case FACT_CALL:
 		calls_add(m, &own.call);
+		users_add_call(m->priv->users, &own.call);
 		break;
 	case FACT_BURST:
 		m->alloc.burst = own.burst;

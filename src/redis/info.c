@@ -218,3 +218,38 @@ const char *info_server_version(const struct info *info)
 		version = info_get(info, "redis_version");
 	return version ? version : "";
 }
+
+bool info_is_database(const char *name)
+{
+	return !strncmp(name, "db", 2) && name[2] >= '0' && name[2] <= '9' &&
+	       !name[2 + strspn(name + 2, "0123456789")];
+}
+
+void info_keyspace(const struct info *info, int64_t *keys, int64_t *expires)
+{
+	int64_t unwanted = 0;
+
+	expires = expires ? expires : &unwanted;
+	*keys = *expires = info ? 0 : FACT_UNKNOWN;
+	for (size_t i = 0; info && i < info_count(info); i++) {
+		int64_t k, e;
+
+		if (!info_is_database(info_name_at(info, i)))
+			continue;
+		k = info_sub_int(info_value_at(info, i), "keys");
+		e = info_sub_int(info_value_at(info, i), "expires");
+		if (k == FACT_UNKNOWN || e == FACT_UNKNOWN)
+			continue;
+		*keys += k;
+		*expires += e;
+	}
+}
+
+bool version_at_least(const char *version, int major, int minor)
+{
+	char *end;
+	long first = strtol(version, &end, 10),
+	     second = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+
+	return first > major || (first == major && second >= minor);
+}

@@ -36,7 +36,16 @@ const char *info_value_at(const struct info *info, size_t i);
 int64_t info_sub_int(const char *value, const char *key);
 double info_sub_double(const char *value, const char *key);
 
+/* Is this the name of a line of the keyspace section ("db0")? */
+bool info_is_database(const char *name);
+/* Keys, and keys with an expiry (@expires may be NULL), of all databases; INFO names
+ * only those that hold something. FACT_UNKNOWN without @info. */
+void info_keyspace(const struct info *info, int64_t *keys, int64_t *expires);
+
 /* "redis" or "valkey", with the version that counts (valkey_version where it exists:
  * Valkey freezes redis_version). */
 const char *info_server(const struct info *info);
 const char *info_server_version(const struct info *info);
+
+/* Is @version ("7.0.15") @major.@minor or later? False when it is no version. */
+bool version_at_least(const char *version, int major, int minor);

@@ -11,6 +11,8 @@
 struct look {
 	struct conn *conn;
 	struct fact_sink sink;
+	int64_t db;
+	bool drawn; /* at random */
 	bool no_touch; /* the server said it will not touch for us */
 	size_t users; /* keys not done, and the NO-TOUCH request */
 };
@@ -42,7 +44,8 @@ static void key_release(struct look_key *key)
 		return;
 	fact.key.key.data = key->key;
 	fact.key.key.len = key->key_len;
-	fact.key.db = conn_db(key->look->conn);
+	fact.key.db = key->look->db;
+	fact.key.sampled = key->look->drawn;
 	fact.key.type = key->type;
 	fact.key.encoding = key->encoding ? key->encoding : "";
 	fact.key.bytes = key->bytes;
@@ -170,16 +173,14 @@ static void look_at(struct look *look, const struct bytes *bytes)
 	key_release(key);
 }
 
-int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
-		  size_t count)
+static int start(const struct look *like, const struct bytes *keys, size_t count)
 {
 	struct look *look = xcalloc(1, sizeof(*look));
 	int rc;
 
-	look->conn = conn;
-	look->sink = *sink;
+	*look = *like;
 	look->users = 2; /* the request below, and this function */
-	rc = conn_send_line(conn, no_touch_replied, look, "CLIENT NO-TOUCH ON");
+	rc = conn_send_line(look->conn, no_touch_replied, look, "CLIENT NO-TOUCH ON");
 	if (rc) {
 		free(look);
 		return rc;
@@ -188,4 +189,18 @@ int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct 
 		look_at(look, &keys[i]);
 	look_release(look);
 	return 0;
+}
+
+int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
+		  size_t count)
+{
+	return start(&(struct look){ .conn = conn, .sink = *sink, .db = conn_db(conn) }, keys,
+		     count);
+}
+
+int keylook_drawn(struct conn *conn, const struct fact_sink *sink, int64_t db,
+		  const struct bytes *keys, size_t count)
+{
+	return start(&(struct look){ .conn = conn, .sink = *sink, .db = db, .drawn = true }, keys,
+		     count);
 }

@@ -25,3 +25,6 @@
  */
 int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
 		  size_t count);
+/* The same for keys drawn at random from database @db, which is the connection's now. */
+int keylook_drawn(struct conn *conn, const struct fact_sink *sink, int64_t db,
+		  const struct bytes *keys, size_t count);

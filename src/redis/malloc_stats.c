@@ -177,6 +177,7 @@ static void take_class(struct parser *p, const struct line *row)
 		.allocated_bytes = column(p, row, "allocated"),
 		.nmalloc = column(p, row, "nmalloc"),
 		.ndalloc = column(p, row, "ndalloc"),
+		.nonfull_slabs = column(p, row, "nonfull_slabs"),
 	};
 
 	if (class.small) {

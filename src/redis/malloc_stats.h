@@ -18,6 +18,7 @@ struct size_class {
 	int64_t allocated_bytes; /* in use (with those in thread caches) */
 	int64_t regions_total; /* live regions */
 	int64_t slabs; /* small: current slabs; large: extents */
+	int64_t nonfull_slabs; /* those with a hole; FACT_UNKNOWN before 5.2 */
 	int64_t regions_per_slab;
 	int64_t slab_bytes; /* size of one slab */
 	int64_t holes_bytes; /* small: slabs x regions per slab x size - allocated; large: 0 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `redmem doctor --json`: schema redmem.doctor/1, one document. Members come in a
+ * `redmem doctor --json` and `redmem memory --json`: one document each. Members come in a
  * fixed order, one to a line, and the rows of an array one to a line: a document that
  * diff, grep and people can read as well as jq.
  */
@@ -141,5 +141,28 @@ void report_doctor_json(struct buf *out, const struct model *m, const struct fin
 	put(document, "host", json_host(m));
 	if (m->census)
 		put(document, "census", json_census(m));
+	json_write(out, document);
+}
+
+void report_memory_json(struct buf *out, const struct model *m, const struct findings *f)
+{
+	json_t *document = json_object();
+
+	put(document, "schema", json_string("redmem.memory/1"));
+	put(document, "target", json_target(m));
+	put(document, "window", json_window(m));
+	put(document, "self", json_self(m));
+	put(document, "sensors", json_sensors(m));
+	put(document, "ledger", json_ledger(m));
+	put(document, "size_classes", json_size_classes(m));
+	put(document, "findings", json_findings(f));
+	put(document, "verdict", json_verdict(m, f));
+	put(document, "allocator", json_allocator(m));
+	put(document, "deletes", json_deletes(m));
+	put(document, "children", json_children(m));
+	put(document, "copy_on_write", json_copy_on_write(m));
+	put(document, "purge", json_purge(m));
+	put(document, "mappings", json_mappings(m));
+	put(document, "host", json_host(m));
 	json_write(out, document);
 }

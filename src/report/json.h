@@ -29,6 +29,13 @@ json_t *json_findings(const struct findings *f);
 /* json_census.c: what a pass over all keys has found */
 json_t *json_census(const struct model *m);
 
+/* json_memory.c: the allocator's side, and what changes it */
+json_t *json_size_classes(const struct model *m);
+json_t *json_allocator(const struct model *m); /* null without MALLOC-STATS */
+json_t *json_deletes(const struct model *m);
+json_t *json_copy_on_write(const struct model *m);
+json_t *json_purge(const struct model *m); /* null when none was tried */
+
 /* json_profile.c: who did it */
 json_t *json_commands(const struct model *m);
 json_t *json_prefixes(const struct model *m);

@@ -60,6 +60,8 @@ json_t *json_children(const struct model *m)
 		put(o, "private_bytes", value_int(child->private_bytes));
 		put(o, "cow_faults_total", value_int(child->cow_faults));
 		put(o, "fork_seconds", value_real(child->fork_seconds));
+		put(o, "done_ratio", value_real(m->children[i].done_ratio));
+		put(o, "projected_bytes", value_int(m->children[i].projected_bytes));
 		put_last(rows, o);
 	}
 	return rows;

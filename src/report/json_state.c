@@ -62,6 +62,7 @@ json_t *json_self(const struct model *m)
 	put(o, "setup_cpu_seconds", value_real(self->setup_cpu_seconds));
 	put(o, "smaps_seconds", value_real(self->smaps_seconds));
 	put(o, "drops", value_text(self->drops));
+	put(o, "malloc_stats_seconds", value_real(m->malloc_stats_seconds));
 	return o;
 }
 

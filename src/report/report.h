@@ -18,6 +18,12 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 /* {"schema":"redmem.doctor/1",...} with a closing newline. */
 void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f);
 
+/* `redmem memory`: where it is, by size class, and what would give it back. */
+void report_memory_text(struct buf *out, const struct model *m, const struct findings *f,
+			const struct report_style *style);
+/* {"schema":"redmem.memory/1",...} */
+void report_memory_json(struct buf *out, const struct model *m, const struct findings *f);
+
 /* `redmem alloc`: who allocates, who frees, how long it takes. */
 void report_alloc_text(struct buf *out, const struct model *m, const struct report_style *style);
 /* {"schema":"redmem.alloc/1",...} */

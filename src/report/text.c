@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `redmem doctor` for people: what was watched, the verdict, where the memory is, who
- * did it, what stalled, the findings, and what all this cost. The findings stand near
- * the end because that is where a terminal leaves the reader.
+ * The reports for people; `redmem doctor`: what was watched, the verdict, where the memory
+ * is, who did it, what stalled, the findings, and what all this cost. The findings stand
+ * near the end because that is where a terminal leaves the reader.
  */
 #include <math.h>
 #include <string.h>
@@ -164,6 +164,25 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 	text_census(&t);
 	if (style->verbose)
 		text_details(&t);
+	text_findings(&t);
+	text_sensors(&t);
+	text_own_cost(&t);
+}
+
+void report_memory_text(struct buf *out, const struct model *m, const struct findings *f,
+			const struct report_style *style)
+{
+	struct text t = { .out = out, .m = m, .f = f };
+
+	text_begin(&t, style);
+	text_about(&t);
+	verdict(&t);
+	text_events(&t);
+	text_ledger(&t);
+	text_classes(&t);
+	text_allocator(&t);
+	text_children(&t);
+	text_purge(&t);
 	text_findings(&t);
 	text_sensors(&t);
 	text_own_cost(&t);

@@ -48,6 +48,10 @@ void text_estimate(struct buf *out, double n);
 /* A command's name, "(event loop)" for "". */
 void text_command(struct buf *out, const char *command);
 
+/* A bar of @share of @columns, in eighths of a column and at least one for what is not
+ * nothing, padded to @columns. */
+void text_bar(struct buf *out, double share, int columns);
+
 /* --- text.c: what all reports begin and end with --- */
 
 /* @style with a usable width. */
@@ -59,6 +63,10 @@ void text_own_cost(struct text *t);
 
 void text_alloc_top(struct text *t); /* of `redmem doctor`; nothing without the flow sensor */
 void text_ledger(struct text *t);
+void text_classes(struct text *t);
+void text_allocator(struct text *t);
+void text_children(struct text *t); /* nothing when there was no fork */
+void text_purge(struct text *t); /* nothing when none was tried */
 void text_timeline(struct text *t);
 void text_commands(struct text *t);
 void text_prefixes(struct text *t);

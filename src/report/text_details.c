@@ -10,33 +10,6 @@
 
 #define TABLE(columns) table_new(columns, sizeof(columns) / sizeof((columns)[0]))
 
-static void children(struct text *t)
-{
-	static const struct table_column columns[] = {
-		{ "pid", true },  { "purpose", false }, { "start", true },   { "end", true },
-		{ "fork", true }, { "rss", true },	{ "private", true }, { "cow faults", true },
-	};
-	struct table *table;
-
-	if (!t->m->children_count)
-		return;
-	text_head(t, "CHILDREN", "private: pages no longer shared with the server");
-	table = TABLE(columns);
-	for (size_t i = 0; i < t->m->children_count; i++) {
-		const struct fact_child *child = &t->m->children[i].child;
-
-		buf_printf(table_cell(table), "%lld", (long long)child->pid);
-		table_text(table, child->purpose);
-		text_moment(table_cell(table), child->t_start_seconds);
-		text_moment(table_cell(table), child->t_end_seconds);
-		table_seconds(table, child->fork_seconds);
-		table_bytes(table, child->rss_bytes);
-		table_bytes(table, child->private_bytes);
-		table_count(table, child->cow_faults);
-	}
-	table_write(table, t);
-}
-
 static void keys(struct text *t)
 {
 	static const struct table_column columns[] = {
@@ -170,7 +143,7 @@ static void rss_moves(struct text *t)
 
 void text_details(struct text *t)
 {
-	children(t);
+	text_children(t);
 	keys(t);
 	slowlog(t);
 	latency(t);

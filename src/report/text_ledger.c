@@ -32,24 +32,6 @@ static bool is_child(const struct ledger_line *line, const char *parent)
 	return !strcmp(line->parent, parent);
 }
 
-/* A bar in eighths of a column; at least one for what is not nothing. */
-static void write_bar(struct buf *out, const struct chart *chart, int64_t bytes)
-{
-	static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-	int width = 0, columns;
-
-	if (bytes > 0 && chart->full > 0) {
-		width = (int)((double)bytes / chart->full * chart->bar_columns * 8 + 0.5);
-		width = width < 1 ? 1 : width;
-		width = width > chart->bar_columns * 8 ? chart->bar_columns * 8 : width;
-	}
-	for (int i = 0; i < width / 8; i++)
-		buf_puts(out, "█");
-	buf_puts(out, eighths[width % 8]);
-	columns = (width + 7) / 8;
-	buf_fill(out, ' ', (size_t)(chart->bar_columns - columns));
-}
-
 /* "defrag 1.2 GiB, thp or restart 800.0 MiB" */
 static void write_reclaim(struct buf *out, const struct ledger_line *line)
 {
@@ -88,7 +70,7 @@ static void write_line(struct chart *chart, const struct ledger_line *line)
 		text_percent(&cell, (double)line->bytes / chart->rss);
 	text_pad(&row, buf_str(&cell), SHARE_COLUMNS, true);
 	buf_puts(&row, "  ");
-	write_bar(&row, chart, line->bytes);
+	text_bar(&row, chart->full > 0 ? (double)line->bytes / chart->full : 0, chart->bar_columns);
 	buf_puts(&row, "  ");
 	write_reclaim(&row, line);
 	if (line->basis == BASIS_SAMPLED)

@@ -153,3 +153,19 @@ void text_command(struct buf *out, const char *command)
 	else
 		buf_puts(out, "(event loop)");
 }
+
+void text_bar(struct buf *out, double share, int columns)
+{
+	static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
+	int width = 0;
+
+	if (share > 0) {
+		width = (int)(share * columns * 8 + 0.5);
+		width = width < 1 ? 1 : width;
+		width = width > columns * 8 ? columns * 8 : width;
+	}
+	for (int i = 0; i < width / 8; i++)
+		buf_puts(out, "█");
+	buf_puts(out, eighths[width % 8]);
+	buf_fill(out, ' ', (size_t)(columns - (width + 7) / 8));
+}

@@ -3,7 +3,8 @@
 #
 # Replay the recordings of this directory (kept as plain JSON lines, so that they can
 # be read and reviewed) and compare each report with the one expected: NAME.txt as a
-# screenful, NAME.verbose.txt with -v, NAME.json. Needs no root and no Redis.
+# screenful, NAME.verbose.txt with -v, NAME.json; one also by `redmem memory`. Needs no
+# root and no Redis.
 #
 #   tests/golden/test_golden.sh             compare
 #   UPDATE=1 tests/golden/test_golden.sh    rewrite the expectations, then read the diff
@@ -32,12 +33,13 @@ fail() { # NAME WHY
 	failures=$((failures + 1))
 }
 
-# compare NAME RECORDING OPTIONS...
+# compare NAME COMMAND RECORDING OPTIONS...
 compare() {
 	name=$1
-	recording=$2
-	shift 2
-	if ! "$redmem" doctor --replay "$recording" "$@" >"$work/out" 2>"$work/err"; then
+	command=$2
+	recording=$3
+	shift 3
+	if ! "$redmem" "$command" --replay "$recording" "$@" >"$work/out" 2>"$work/err"; then
 		fail "$name" "redmem failed: $(head -n 1 "$work/err")"
 		return
 	fi
@@ -58,9 +60,12 @@ for source in "$here"/*.jsonl; do
 	base=$(basename "$source" .jsonl)
 	# -n: no name and no time in the file, so that it is the same every time.
 	gzip -n -c "$source" >"$work/$base.rec" || exit 1
-	compare "$base.txt" "$work/$base.rec"
-	compare "$base.verbose.txt" "$work/$base.rec" -v
-	compare "$base.json" "$work/$base.rec" --json
+	compare "$base.txt" doctor "$work/$base.rec"
+	compare "$base.verbose.txt" doctor "$work/$base.rec" -v
+	compare "$base.json" doctor "$work/$base.rec" --json
 done
+gzip -n -c "$here/fragmented.jsonl" >"$work/memory.rec" || exit 1
+compare fragmented.memory.txt memory "$work/memory.rec"
+compare fragmented.memory.json memory "$work/memory.rec" --json
 
 [ "$failures" -eq 0 ]

@@ -47,6 +47,8 @@ test_usage()
 	refused no-such-command 2 "no command" frobnicate
 	refused no-such-option 2 "option" doctor --frobnicate
 	refused bad-duration 2 "duration" doctor -d -1
+	refused bad-try 2 "purge" memory --try defrag
+	refused try-of-recording 2 "server" memory --try purge --replay "$work/none"
 	refused bad-pid 2 "pid" doctor --pid 12x
 	refused stray-argument 2 "argument" doctor now
 	refused no-such-pid 1 "4194303" doctor -d 1 --pid 4194303

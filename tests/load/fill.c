@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Loads on many keys of one prefix: fill them (and delete some at random, which
- * leaves holes in the allocator's slabs), and read them at random.
+ * leaves holes in the allocator's slabs), and read them at random; and replies that
+ * nobody reads, which the server has to keep.
  */
 #include "load.h"
 
@@ -30,8 +31,18 @@ void load_fill(const struct load_options *o)
 		}
 	}
 	load_drain(c, pending);
-	pending = 0;
-	for (long i = 0; o->delete_fraction > 0 && i < o->keys; i++) {
+	free(noise);
+	redisFree(c);
+	if (o->delete_fraction > 0)
+		load_delete(o);
+}
+
+void load_delete(const struct load_options *o)
+{
+	redisContext *c = load_connect(o);
+	long pending = 0;
+
+	for (long i = 0; i < o->keys; i++) {
 		if ((double)load_random(1000000) >= o->delete_fraction * 1e6)
 			continue;
 		redisAppendCommand(c, "DEL %s%ld", o->key, i);
@@ -41,7 +52,21 @@ void load_fill(const struct load_options *o)
 		}
 	}
 	load_drain(c, pending);
-	free(noise);
+	redisFree(c);
+}
+
+void load_unread(const struct load_options *o)
+{
+	redisContext *c = load_connect(o);
+	int done = 0;
+
+	for (long i = 0; i < o->keys; i++)
+		redisAppendCommand(c, "GET %s", o->key);
+	while (!done)
+		if (redisBufferWrite(c, &done) != REDIS_OK)
+			load_die("server: %s", c->errstr);
+	while (getchar() != EOF)
+		;
 	redisFree(c);
 }
 

@@ -47,5 +47,7 @@ void load_keys(const struct load_options *o);
 void load_mixed(const struct load_options *o);
 void load_fill(const struct load_options *o);
 void load_get(const struct load_options *o);
+void load_delete(const struct load_options *o);
+void load_unread(const struct load_options *o);
 void load_hold(const struct load_options *o);
 void load_steady(const struct load_options *o);

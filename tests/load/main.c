@@ -15,7 +15,9 @@ static const char usage[] =
 	"                               kind on keys of its own; -d 0 only makes the keys\n"
 	"  fill    -n N -k PREFIX -S B  SET PREFIX0 to PREFIX<N-1> to B bytes each,\n"
 	"          [-x FRACTION]        then delete that part of them at random\n"
+	"  delete  -n N -k PREFIX -x FRACTION  only that\n"
 	"  get     -n N -k PREFIX -d SEC  GET random ones of them; prints calls per second\n"
+	"  unread  -n N -k KEY          GET KEY N times and read no reply until stdin ends\n"
 	"  hold    -d SEC -k KEY        one EVAL that takes about SEC seconds\n"
 	"  keys    -o types|shapes|distinct|churn [-n N] [-d SEC] [-r SEED]\n"
 	"                               a keyspace: every type; 30 prefixes made at random,\n"
@@ -29,8 +31,9 @@ static const struct {
 	const char *name;
 	void (*run)(const struct load_options *o);
 } loads[] = {
-	{ "mixed", load_mixed }, { "fill", load_fill },	    { "get", load_get },
-	{ "hold", load_hold },	 { "steady", load_steady }, { "keys", load_keys },
+	{ "mixed", load_mixed },   { "fill", load_fill },     { "get", load_get },
+	{ "delete", load_delete }, { "unread", load_unread }, { "hold", load_hold },
+	{ "steady", load_steady }, { "keys", load_keys },
 };
 
 void load_die(const char *format, ...)

@@ -368,6 +368,20 @@ static void fork_cow(void **state)
 	assert_true(evidence_value(f, "child_private_bytes") == 700.0 * MIB);
 	assert_true(evidence_value(f, "cow_faults_total") == 4000);
 	assert_string_equal(evidence_text(f, "top_command"), "HSET");
+	assert_string_equal(evidence_text(f, "top_prefix"), "user:*");
+	diagnosis_free(&d);
+
+	scene_init(&s); /* little so far, but it has hardly begun, and the limit is near */
+	scene_load(&s, 1 * GIB);
+	s.host.cgroup_limit_bytes = 1800 * MIB;
+	add_child(&s, 60 * MIB, NAN);
+	s.extra[s.extra_count - 1].child.t_end_seconds = NAN;
+	buf_puts(&s.info_end,
+		 "current_save_keys_processed:100\r\ncurrent_save_keys_total:1000\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "fork.cow", SEVERITY_WARNING);
+	assert_true(evidence_value(f, "child_private_bytes") == 60.0 * MIB);
+	assert_true(evidence_value(f, "child_private_at_end_bytes") == 600.0 * MIB);
 	diagnosis_free(&d);
 
 	scene_init(&s); /* with room for it */

@@ -50,6 +50,109 @@ static void slab_holes_with_defrag(void **state)
 	diagnosis_free(&d);
 }
 
+/* Below its thresholds it would not start: they have to be lowered, and that is said. */
+static void slab_holes_below_thresholds(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 300 * MIB);
+	s.active = 390 * MIB;
+	s.target.can_defrag = s.target.allocator_bundled = true;
+	d = scene_diagnose(&s);
+	f = expect(&d, "frag.slab", SEVERITY_WARNING);
+	assert_non_null(strstr(f->actions[0].command, "active-defrag-ignore-bytes 33554432"));
+	assert_true(f->actions[0].expected_gain_bytes > 0);
+	assert_int_equal(measure_reclaim(d.m, "slab_holes", "defrag"), FACT_UNKNOWN);
+	diagnosis_free(&d);
+}
+
+static void sampled(struct scene *s, const char *key, int64_t bytes, int times)
+{
+	for (int i = 0; i < times; i++)
+		scene_key(s, key, "string", bytes, FACT_UNKNOWN, -1)->sampled = true;
+}
+
+/* Whose objects lie between the holes; of two the one that lost keys in the watch. */
+static void slab_holes_named(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	for (int deleted = 0; deleted < 2; deleted++) {
+		scene_init(&s);
+		scene_load(&s, 300 * MIB);
+		s.active = 900 * MIB;
+		sampled(&s, "stay:1", 24 + 8 + 16 + 64, 12);
+		sampled(&s, "go:1", 24 + 8 + 16 + 64, 9);
+		sampled(&s, "large:1", 24 + 16 + 16 + 320, 9);
+		if (deleted)
+			scene_profile(&s, "cpu", "del", "go:7", 50, 0.05);
+		d = scene_diagnose(&s);
+		f = expect(&d, "frag.slab", SEVERITY_WARNING);
+		assert_string_equal(evidence_text(f, "prefix"), deleted ? "go:*" : "stay:*");
+		assert_true(fabs(evidence_value(f, "prefix_share_ratio") -
+				 (deleted ? 9 : 12) / 21.0) < 1e-9);
+		assert_true(evidence_value(f, "sampled_keys_total") == 30);
+		assert_int_equal(!!strstr(f->cause, "DEL freed such keys"), deleted);
+		diagnosis_free(&d);
+	}
+}
+
+/* Elements of a collection cannot be told apart from outside: said as likely. */
+static void slab_holes_of_elements(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+	struct fact_key *key;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 300 * MIB);
+	s.active = 900 * MIB;
+	key = scene_key(&s, "cart:1", "hash", 9000000, FACT_UNKNOWN, -1);
+	key->encoding = "hashtable";
+	key->sampled = true;
+	d = scene_diagnose(&s);
+	f = expect(&d, "frag.slab", SEVERITY_WARNING);
+	assert_string_equal(evidence_text(f, "prefix"), "cart:*");
+	assert_non_null(strstr(f->cause, "Most likely elements of keys like cart:*"));
+	diagnosis_free(&d);
+}
+
+static void rounding(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	for (int waste = 0; waste < 2; waste++) {
+		scene_init(&s);
+		scene_load(&s, 900 * MIB);
+		for (int i = 0; i < 20; i++)
+			scene_add(&s, FACT_CALL)->call =
+				(struct fact_call){ .function = "malloc",
+						    .thread = "",
+						    .command = "set",
+						    .inner = "",
+						    .requested_bytes = waste ? 49 : 63,
+						    .class_bytes = 64,
+						    .path = "" };
+		d = scene_diagnose(&s);
+		if (waste)
+			expect(&d, "frag.rounding", SEVERITY_INFO);
+		else
+			assert_null(diagnosis_find(&d, "frag.rounding"));
+		diagnosis_free(&d);
+	}
+}
+
 /* INFO alone tells the total: said, but as thin evidence. */
 static void slab_holes_without_classes(void **state)
 {
@@ -82,6 +185,28 @@ static void slab_holes_too_small(void **state)
 	s.allocated = 2 * GIB;
 	s.active = 2 * GIB + 200 * MIB; /* 200 MiB, but 9.8 % */
 	scene_expect_none(&s, "frag.slab");
+}
+
+/* Running and moving nothing is not the same as running. */
+static void defrag_futile(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	for (int moved = 0; moved < 2; moved++) {
+		scene_init(&s);
+		scene_load(&s, 300 * MIB);
+		s.target.can_defrag = s.target.allocator_bundled = true;
+		buf_puts(&s.info_start, "active_defrag_hits:100\r\nactive_defrag_misses:900\r\n");
+		buf_printf(&s.info_end,
+			   "active_defrag_hits:%d\r\nactive_defrag_misses:90900\r\n"
+			   "active_defrag_running:25\r\n",
+			   moved ? 50100 : 110);
+		if (moved)
+			scene_expect_none(&s, "defrag.futile");
+		else
+			scene_expect(&s, "defrag.futile", SEVERITY_WARNING);
+	}
 }
 
 static void dirty_pages(void **state)
@@ -379,6 +504,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slab_holes),
 		cmocka_unit_test(slab_holes_with_defrag),
+		cmocka_unit_test(slab_holes_below_thresholds),
+		cmocka_unit_test(slab_holes_named),
+		cmocka_unit_test(slab_holes_of_elements),
+		cmocka_unit_test(rounding),
+		cmocka_unit_test(defrag_futile),
 		cmocka_unit_test(slab_holes_without_classes),
 		cmocka_unit_test(slab_holes_too_small),
 		cmocka_unit_test(dirty_pages),

@@ -9,133 +9,17 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model_facts.h"
+#include "ledger_scene.h"
 
-/* One server as the kernel, itself and its allocator describe it. MiB; the
- * allocator's class has rss, swap and huge pages, the others rss alone. */
-struct scene {
-	const char *allocator;
-	int rss, swap, huge;
-	int heap;
-	int used, allocated, active, dirty, muzzy, metadata;
-	bool no_memory_stats, no_malloc_stats, can_defrag;
-};
-
-#define BINARY 6
-#define STACKS 1
-#define FILES  2
-
-static void take_mapping(struct model *m, int64_t pid, const char *class_name, int rss, int swap,
-			 int huge)
+static void take_bundled(struct model *m, const char *version)
 {
-	struct fact fact = fact_new(FACT_MAPPING);
+	struct fact fact = fact_new(FACT_TARGET);
 
-	fact.mapping.phase = "end";
-	fact.mapping.pid = pid;
-	fact.mapping.class_name = class_name;
-	fact.mapping.rss_bytes = rss * MIB;
-	fact.mapping.swap_bytes = swap * MIB;
-	fact.mapping.anon_huge_bytes = huge * MIB;
+	fact.target.pid = 42;
+	fact.target.allocator = "jemalloc 5.2.1";
+	fact.target.version = version;
+	fact.target.allocator_bundled = true;
 	model_take(m, &fact);
-}
-
-static void take_stats(struct model *m, const struct scene *s)
-{
-	struct buf text = { 0 };
-
-	buf_printf(&text, "peak.allocated 1\ntotal.allocated %lld\n", (long long)(s->used * MIB));
-	buf_puts(&text, "startup.allocated 800000\nreplication.backlog 0\nclients.slaves 0\n"
-			"clients.normal 40000\ncluster.links 0\naof.buffer 0\nlua.caches 100\n"
-			"functions.caches 200\ndb.0.overhead.hashtable.main 50000\n"
-			"db.0.overhead.hashtable.expires 1000\ndb.3.overhead.hashtable.main 7000\n"
-			"db.3.overhead.hashtable.expires 0\noverhead.total 900000\n");
-	buf_printf(&text, "allocator.allocated %lld\nallocator.active %lld\n",
-		   (long long)(s->allocated * MIB), (long long)(s->active * MIB));
-	buf_printf(&text, "allocator.resident %lld\n",
-		   (long long)((s->active + s->dirty + s->metadata) * MIB));
-	take_memory_stats(m, "end", buf_str(&text));
-	buf_free(&text);
-}
-
-static void take_malloc_stats(struct model *m, const struct scene *s)
-{
-	struct fact fact = fact_new(FACT_MALLOC_STATS);
-	struct buf text = { 0 };
-
-	buf_puts(&text, "___ Begin jemalloc statistics ___\nPage size: 4096\n");
-	buf_printf(&text,
-		   "Allocated: %lld, active: %lld, metadata: %lld (n_thp 0), resident: 0, "
-		   "mapped: 0, retained: 0\n",
-		   (long long)(s->allocated * MIB), (long long)(s->active * MIB),
-		   (long long)(s->metadata * MIB));
-	buf_puts(&text, "Merged arenas stats:\n");
-	buf_printf(&text, "decaying: time npages\ndirty: N/A %d\nmuzzy: N/A %d\n", s->dirty * 256,
-		   s->muzzy * 256);
-	/* 512 slabs of 128 x 32 bytes, half used: 1 MiB of holes a defrag can reach. */
-	buf_puts(&text, "bins: size ind allocated nmalloc ndalloc curregs curslabs regs pgs\n"
-			"32 3 1048576 1 1 32768 512 128 1\n"
-			"--- End jemalloc statistics ---\n");
-	fact.malloc_stats.phase = "end";
-	fact.malloc_stats.text = buf_str(&text);
-	model_take(m, &fact);
-	buf_free(&text);
-}
-
-/* Every parent that has children equals their sum, and every parent is there. */
-static void assert_sums(const struct ledger *ledger)
-{
-	for (size_t i = 0; i < ledger->count; i++) {
-		const struct ledger_line *parent = &ledger->lines[i];
-		int64_t sum = 0;
-		size_t children = 0;
-
-		for (size_t j = 0; j < ledger->count; j++) {
-			const struct ledger_line *child = &ledger->lines[j];
-
-			if (!child->parent || strcmp(child->parent, parent->id) != 0)
-				continue;
-			assert_true(j > i);
-			assert_int_equal(child->depth, parent->depth + 1);
-			sum += child->bytes;
-			children++;
-		}
-		if (children)
-			assert_true(sum == parent->bytes);
-		if (parent->parent)
-			assert_non_null(ledger_find(ledger, parent->parent));
-		assert_non_null(parent->title);
-	}
-}
-
-static const struct fact *extra_fact; /* one more for the next model; NULL */
-
-static struct model *build(const struct scene *s)
-{
-	struct model *m = model_new();
-
-	take_target(m, s->allocator, s->can_defrag);
-	take_mapping(m, 42, "binary", BINARY, 0, 0);
-	take_mapping(m, 43, "allocator", 999, 9, 9); /* a child: not on this ledger */
-	take_mapping(m, 42, "allocator", s->rss, s->swap, s->huge);
-	take_mapping(m, 42, "stacks", STACKS, 0, 0);
-	take_mapping(m, 42, "file", FILES, 0, 0);
-	if (s->heap)
-		take_mapping(m, 42, "heap", s->heap, 0, 0);
-	if (!s->no_memory_stats)
-		take_stats(m, s);
-	if (!s->no_malloc_stats)
-		take_malloc_stats(m, s);
-	if (extra_fact)
-		model_take(m, extra_fact);
-	model_finish(m);
-	assert_sums(&m->ledger);
-	assert_true(ledger_bytes(&m->ledger, "rss") ==
-		    (s->rss + s->heap + BINARY + STACKS + FILES) * MIB);
-	assert_true(ledger_bytes(&m->ledger, "swap") == s->swap * MIB);
-	assert_true(ledger_bytes(&m->ledger, "unexplained") != FACT_UNKNOWN);
-	assert_true(ledger_bytes(&m->ledger, "binary_and_libraries") == BINARY * MIB);
-	assert_true(ledger_bytes(&m->ledger, "shared") == FILES * MIB);
-	return m;
 }
 
 static void assert_line(const struct model *m, const char *id, int64_t bytes)
@@ -197,7 +81,8 @@ static void test_fresh(void **state)
 	assert_absent(m, "huge_page_excess");
 	assert_absent(m, "aof_buffer");
 	assert_absent(m, "swap_allocator");
-	assert_reclaim(m, "slab_holes", "restart", 8 * MIB);
+	assert_reclaim(m, "slab_holes", "restart", 1 * MIB);
+	assert_reclaim(m, "slab_holes", "none", 7 * MIB);
 	assert_reclaim(m, "dirty", "purge", 12 * MIB);
 	assert_reclaim(m, "dataset", "none", 100 * MIB - 900000);
 	assert_int_equal(ledger_find(&m->ledger, "dataset")->basis, BASIS_EXACT);
@@ -205,7 +90,7 @@ static void test_fresh(void **state)
 	model_free(m);
 }
 
-/* The bundled jemalloc can be defragmented, as far as small classes go. */
+/* The bundled jemalloc can be defragmented, as far as small classes and thresholds go. */
 static void test_defrag(void **state)
 {
 	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
@@ -216,9 +101,59 @@ static void test_defrag(void **state)
 					    .active = 110,
 					    .dirty = 20 };
 	struct model *m = build(&scene);
+	const struct ledger_line *line;
 
 	(void)state;
-	assert_reclaim(m, "slab_holes", "defrag", 1 * MIB);
+	line = ledger_find(&m->ledger, "slab_holes");
+	assert_false(m->defrag.starts); /* 1 MiB is below 100 MiB */
+	assert_string_equal(line->reclaim[0].action, "restart");
+	model_free(m);
+
+	m = model_new();
+	info_set(m->config, "active-defrag-ignore-bytes", "1000");
+	info_set(m->config, "active-defrag-threshold-lower", "0");
+	m = build_in(m, &scene);
+	line = ledger_find(&m->ledger, "slab_holes");
+	assert_true(m->defrag.starts);
+	assert_string_equal(line->reclaim[0].action, "defrag");
+	assert_in_range(line->reclaim[0].bytes, 9 * MIB / 10, 1 * MIB);
+	model_free(m);
+}
+
+/* Lua's memory is the allocator's where that has taken malloc()'s name, else beside it. */
+static void test_lua(void **state)
+{
+	static const struct scene beside = { .allocator = "jemalloc 5.2.1",
+					     .rss = 140, /* 10 of them mapped by libc for Lua */
+					     .heap = 20,
+					     .used = 100,
+					     .allocated = 102,
+					     .active = 110,
+					     .dirty = 20 };
+	static const struct scene within = { .allocator = "jemalloc 5.3.0",
+					     .rss = 130,
+					     .used = 60,
+					     .allocated = 102,
+					     .active = 110,
+					     .dirty = 20 };
+	struct model *m = model_new();
+
+	(void)state;
+	take_info(m, 0, "end", "used_memory_vm_total:31457280\r\n"); /* 30 MiB */
+	take_bundled(m, "7.0.15");
+	m = build_in(m, &beside);
+	assert_line(m, "lua", 30 * MIB);
+	assert_string_equal(ledger_find(&m->ledger, "lua")->parent, "rss");
+	assert_absent(m, "other_heap");
+	assert_line(m, "unexplained", 0);
+	model_free(m);
+
+	m = model_new();
+	take_info(m, 0, "end", "used_memory_lua:31457280\r\n");
+	m = build_in(m, &within);
+	assert_line(m, "lua", 30 * MIB);
+	assert_string_equal(ledger_find(&m->ledger, "lua")->parent, "allocated");
+	assert_line(m, "allocated_uncounted", 12 * MIB);
 	model_free(m);
 }
 
@@ -510,60 +445,17 @@ static void test_hostile_numbers(void **state)
 	}
 }
 
-/* Bursts saw 32 bytes taken for each 24 asked for: a fourth of the live ones is rounding,
- * and comes off the dataset. */
-static void test_rounding(void **state)
-{
-	struct scene s = {
-		.allocator = "jemalloc 5.3.0",
-		.rss = 20,
-		.used = 8,
-		.allocated = 8,
-		.active = 9,
-	};
-	struct fact fact = fact_new(FACT_CALL);
-	struct model *m, *without = build(&s);
-	const struct ledger_line *line;
-
-	(void)state;
-	fact.call.function = "malloc";
-	fact.call.requested_bytes = 24;
-	fact.call.class_bytes = 32;
-	extra_fact = &fact;
-	m = build(&s);
-	extra_fact = NULL;
-	assert_sums(&m->ledger);
-	assert_null(ledger_find(&without->ledger, "rounding"));
-	line = ledger_find(&m->ledger, "rounding");
-	assert_non_null(line);
-	assert_string_equal(line->parent, "allocated");
-	assert_int_equal(line->basis, BASIS_SAMPLED);
-	assert_int_equal(line->bytes, MIB / 4);
-	assert_int_equal(ledger_bytes(&m->ledger, "dataset"),
-			 ledger_bytes(&without->ledger, "dataset") - MIB / 4);
-	model_free(m);
-	model_free(without);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fresh),
-		cmocka_unit_test(test_defrag),
-		cmocka_unit_test(test_untouched),
-		cmocka_unit_test(test_swapped),
-		cmocka_unit_test(test_huge_pages),
-		cmocka_unit_test(test_negative_skew),
-		cmocka_unit_test(test_skew_beyond_dataset),
-		cmocka_unit_test(test_no_connection),
-		cmocka_unit_test(test_no_malloc_stats),
-		cmocka_unit_test(test_libc),
-		cmocka_unit_test(test_rehashing),
-		cmocka_unit_test(test_info_only),
-		cmocka_unit_test(test_no_smaps),
-		cmocka_unit_test(test_last_reading),
-		cmocka_unit_test(test_hostile_numbers),
-		cmocka_unit_test(test_rounding),
+		cmocka_unit_test(test_fresh),	      cmocka_unit_test(test_defrag),
+		cmocka_unit_test(test_lua),	      cmocka_unit_test(test_untouched),
+		cmocka_unit_test(test_swapped),	      cmocka_unit_test(test_huge_pages),
+		cmocka_unit_test(test_negative_skew), cmocka_unit_test(test_skew_beyond_dataset),
+		cmocka_unit_test(test_no_connection), cmocka_unit_test(test_no_malloc_stats),
+		cmocka_unit_test(test_libc),	      cmocka_unit_test(test_rehashing),
+		cmocka_unit_test(test_info_only),     cmocka_unit_test(test_no_smaps),
+		cmocka_unit_test(test_last_reading),  cmocka_unit_test(test_hostile_numbers),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

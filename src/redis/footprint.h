@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The allocations a key is made of, by jemalloc's size classes, from what a look
+ * without touching tells: type, encoding and MEMORY USAGE. The layouts are those
+ * of src/object.c, src/sds.c, src/dict.c and src/quicklist.c of Redis 5 to 8 and
+ * Valkey 8; what a look cannot tell (how the bytes of a large collection are split
+ * over its elements) is left unplaced.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fact/fact.h"
+
+/* How a server lays keys out. */
+struct footprint_layout {
+	int64_t quantum; /* jemalloc's: 8 in builds with the bundled one, else 16 */
+	bool key_in_entry; /* Valkey 8.0: the name lies inside the table's entry */
+	bool key_in_object; /* Valkey 8.1, Redis 8.2: inside the object, no entry */
+	bool usage_rounds_key; /* MEMORY USAGE counts the name's allocation, not its length */
+};
+
+struct footprint_part {
+	int64_t class_bytes; /* the size class */
+	double objects; /* allocations of it */
+	bool estimated; /* from sizes that are typical, not known */
+};
+
+#define FOOTPRINT_PARTS 6
+struct footprint {
+	struct footprint_part part[FOOTPRINT_PARTS];
+	int count;
+	int64_t unplaced_bytes; /* of elements whose sizes are not known */
+};
+
+/* @server is "redis" or "valkey". */
+struct footprint_layout footprint_layout_of(const char *server, const char *version,
+					    bool allocator_bundled);
+
+/*
+ * The size class that serves a request of @bytes: four to a doubling, none closer
+ * than the quantum (jemalloc include/jemalloc/internal/sc.h). 0 for 0.
+ */
+int64_t footprint_class(const struct footprint_layout *layout, int64_t bytes);
+
+void footprint_of(struct footprint *out, const struct fact_key *key,
+		  const struct footprint_layout *layout);

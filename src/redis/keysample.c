@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Keys drawn at random; see keysample.h. */
+#include "redis/keysample.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/buf.h"
+#include "redis/keylook.h"
+
+#define STEP_KEYS     32 /* COUNT: several places of the table rather than one */
+#define DATABASES_MAX 64
+/* A step may find nothing in a sparse table: no more than so many for each that must be. */
+#define STEPS_EACH 4
+
+struct database {
+	int64_t number;
+	size_t wanted, seen;
+	size_t steps_left;
+};
+
+struct keysample {
+	struct conn *conn;
+	struct fact_sink sink;
+	struct database database[DATABASES_MAX];
+	size_t count;
+	size_t current;
+};
+
+static void step(struct keysample *sample);
+
+static void ignored(void *ctx, redisReply *reply, double seconds)
+{
+	(void)ctx;
+	(void)seconds;
+	freeReplyObject(reply);
+}
+
+static void select_database(struct keysample *sample, int64_t number)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "SELECT %lld", (long long)number);
+	conn_send_line(sample->conn, ignored, sample, line);
+}
+
+/* After the last look at a batch, so that its facts come before the next begins. */
+static void batch_done(void *ctx, redisReply *reply, double seconds)
+{
+	struct keysample *sample = ctx;
+	struct database *at = &sample->database[sample->current];
+	bool lost = !reply;
+
+	ignored(ctx, reply, seconds);
+	if (lost)
+		return;
+	if (at->seen >= at->wanted || !at->steps_left) {
+		sample->current++;
+		if (sample->current < sample->count)
+			select_database(sample, at[1].number);
+	}
+	if (sample->current < sample->count)
+		step(sample);
+	else
+		select_database(sample, conn_db(sample->conn));
+}
+
+static void take_names(struct keysample *sample, const redisReply *names)
+{
+	struct database *at = &sample->database[sample->current];
+	struct bytes keys[KEYLOOK_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < names->elements && count < KEYLOOK_MAX; i++) {
+		const redisReply *name = names->element[i];
+
+		if (name->type == REDIS_REPLY_STRING && at->seen + count < at->wanted)
+			keys[count++] = (struct bytes){ name->str, (size_t)name->len };
+	}
+	at->seen += count;
+	if (count)
+		keylook_drawn(sample->conn, &sample->sink, at->number, keys, count);
+}
+
+static void scanned(void *ctx, redisReply *reply, double seconds)
+{
+	struct keysample *sample = ctx;
+	bool understood = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+			  reply->element[1]->type == REDIS_REPLY_ARRAY;
+
+	(void)seconds;
+	if (understood)
+		take_names(sample, reply->element[1]);
+	else
+		sample->database[sample->current].steps_left = 0; /* refused: not here */
+	if (reply)
+		conn_send_line(sample->conn, batch_done, sample, "ECHO redmem");
+	freeReplyObject(reply);
+}
+
+/* Any cursor is a valid place: bits beyond the table's size are masked (src/dict.c,
+ * dictScan()); with a table for each slot its lowest bits name the slot. */
+static void step(struct keysample *sample)
+{
+	unsigned long long cursor = 0;
+	char line[64];
+
+	if (getrandom(&cursor, sizeof(cursor), GRND_NONBLOCK) != sizeof(cursor))
+		cursor = (unsigned long long)random();
+	sample->database[sample->current].steps_left--;
+	snprintf(line, sizeof(line), "SCAN %llu COUNT %d", cursor >> 1, STEP_KEYS);
+	conn_send_line(sample->conn, scanned, sample, line);
+}
+
+static void add_database(struct keysample *sample, const char *name, const char *value,
+			 int64_t keys_total, size_t keys)
+{
+	int64_t here = info_sub_int(value, "keys");
+	size_t wanted;
+
+	if (here <= 0 || sample->count == DATABASES_MAX)
+		return;
+	wanted = (size_t)((double)keys * (double)here / (double)keys_total + 0.5);
+	if (wanted)
+		sample->database[sample->count++] = (struct database){
+			.number = strtoll(name + 2, NULL, 10),
+			.wanted = wanted,
+			.steps_left = (wanted / STEP_KEYS + 1) * STEPS_EACH,
+		};
+}
+
+struct keysample *keysample_start(struct conn *conn, const struct fact_sink *sink,
+				  const struct info *info, size_t keys)
+{
+	struct keysample *sample;
+	int64_t keys_total;
+
+	info_keyspace(info, &keys_total, NULL);
+	if (keys_total <= 0)
+		return NULL;
+	sample = xcalloc(1, sizeof(*sample));
+	sample->conn = conn;
+	sample->sink = *sink;
+	for (size_t i = 0; i < info_count(info); i++)
+		if (info_is_database(info_name_at(info, i)))
+			add_database(sample, info_name_at(info, i), info_value_at(info, i),
+				     keys_total, keys);
+	if (sample->count) {
+		select_database(sample, sample->database[0].number);
+		step(sample);
+	}
+	return sample;
+}
+
+void keysample_free(struct keysample *sample)
+{
+	free(sample);
+}

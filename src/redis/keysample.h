@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keys drawn at random, a bounded number of them, looked at without touching
+ * (keylook.h). SCAN from a random cursor: a table's order is that of the keys'
+ * hashes, so any few neighbours are a random sample; a step visits at most ten
+ * times COUNT buckets (src/db.c, scanGenericCommand), however many keys there are.
+ * Each database gives as many as its share of all keys.
+ */
+#pragma once
+
+#include "fact/fact.h"
+#include "redis/conn.h"
+#include "redis/info.h"
+
+#define KEYSAMPLE_MAX 1000
+
+struct keysample;
+
+/*
+ * Queue the first request; the rest follow as replies come. Facts of kind FACT_KEY
+ * with `sampled` set go to @sink, which is copied. @info is an INFO with its keyspace
+ * section. NULL when there is nothing to draw from.
+ */
+struct keysample *keysample_start(struct conn *conn, const struct fact_sink *sink,
+				  const struct info *info, size_t keys);
+/* After the connection is closed: its requests point here. NULL is harmless. */
+void keysample_free(struct keysample *sample);
