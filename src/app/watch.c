@@ -27,6 +27,7 @@
 #include "sensor/sensor.h"
 #include "target/calibrate.h"
 #include "target/commands.h"
+#include "target/markers.h"
 #include "target/symbols.h"
 
 #define TICK_NS		    1000000000LL
@@ -45,6 +46,7 @@ struct watch {
 	struct snapshot *snapshot;
 	struct target_commands *commands;
 	struct target_symbols *symbols;
+	struct markers *markers;
 	struct progress *progress;
 	struct info *info; /* the newest INFO, for the target fact; NULL */
 	char attribution_reason[480]; /* "" = on */
@@ -115,6 +117,14 @@ static const char *resolve_leaf(void *ctx, uint64_t user_ip, uint64_t kernel_ip,
 	struct watch *w = ctx;
 
 	return w->symbols ? target_symbols_leaf(w->symbols, user_ip, kernel_ip, symbol) : "";
+}
+
+static struct marker_place resolve_place(void *ctx, const struct redmem_sample *sample)
+{
+	struct watch *w = ctx;
+
+	return w->markers ? markers_place(w->markers, sample) :
+			    (struct marker_place){ MARK_COMMAND, "" };
 }
 
 /* --- facts of the host ------------------------------------------------------ */
@@ -536,11 +546,13 @@ static int prepare(struct watch *w, struct err *err)
 	if (ret)
 		return ret;
 	fill_settings(w);
-	if (w->server.image)
+	if (w->server.image) {
 		w->symbols = target_symbols_open(w->server.image);
-	sensors_set_resolver(w->sensors,
-			     &(struct sensor_resolver){ w, resolve_command, resolve_whole,
-							resolve_first, resolve_leaf });
+		w->markers = markers_open(w->server.image);
+	}
+	sensors_set_resolver(w->sensors, &(struct sensor_resolver){ w, resolve_command,
+								    resolve_whole, resolve_first,
+								    resolve_leaf, resolve_place });
 	calibrate_server(w);
 	return 0;
 }
@@ -579,6 +591,7 @@ out:
 	sensors_close(w.sensors);
 	target_commands_free(w.commands);
 	target_symbols_close(w.symbols);
+	markers_close(w.markers);
 	seen_keys_free(w.seen);
 	info_free(w.info);
 	return ret;

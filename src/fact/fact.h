@@ -226,7 +226,25 @@ struct fact_stall {
 	double cpu_wait_seconds;
 	double io_wait_seconds;
 	double fork_seconds;
+	double expiry_seconds;
+	double eviction_seconds;
+	double defrag_seconds;
+	double rehash_seconds;
 	double other_seconds;
+	/* What it did most and second most, in words ("freeing"), and for how long; "" and
+	 * NAN when not known. It is part of the causes' seconds. */
+	const char *activity;
+	double activity_seconds;
+	const char *activity2;
+	double activity2_seconds;
+	/* A turn of the loop in which no command was long but all together: how many, and
+	 * what by share of CPU time ("set 0.62 get 0.38"); FACT_UNKNOWN and "" otherwise. */
+	int64_t commands_total;
+	const char *mix;
+	const char *wait_call; /* in what it slept most ("fdatasync"), "" */
+	const char *wait_file; /* on which file or socket, "" */
+	const char *hog; /* who had the CPU while it waited for one, "" */
+	int64_t hog_pid;
 };
 
 /* Resident or swapped memory moved by more than the sensor's step. */

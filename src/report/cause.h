@@ -21,7 +21,7 @@ struct blame {
 	double seconds;
 };
 
-#define CAUSE_MAX 12
+#define CAUSE_MAX 16
 
 /* The causes of @stall that took time, largest first; returns how many. A part that is
  * not known is left out, as is one of 0. */

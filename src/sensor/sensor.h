@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "fact/fact.h"
 #include "redmem/events.h"
+#include "target/markers.h"
 
 struct allocator;
 struct redmem_bpf;
@@ -30,6 +31,8 @@ struct sensor_resolver {
 	bool (*key_is_first_argument)(void *ctx, uint64_t command);
 	/* Class and function of a code address; *symbol is "" when unknown. */
 	const char *(*leaf)(void *ctx, uint64_t user_ip, uint64_t kernel_ip, const char **symbol);
+	/* On whose behalf the main thread was where the sample found it. */
+	struct marker_place (*place)(void *ctx, const struct redmem_sample *sample);
 };
 
 struct sensor_config {
