@@ -7,4 +7,5 @@
 int cmd_doctor(const struct options *o);
 int cmd_alloc(const struct options *o);
 int cmd_check(const struct options *o);
+int cmd_stalls(const struct options *o);
 int cmd_demo(const struct options *o);

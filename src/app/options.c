@@ -25,10 +25,12 @@ enum option_key {
 	KEY_NO_BPF,
 	KEY_THRESHOLD,
 	KEY_BUDGET,
+	KEY_COUNT,
+	KEY_COMMAND,
 };
 
-/* An option and the group it belongs to: 't' target, 'w' watch, 's' stalls, 'b' budget,
- * 'r' recordings, 'o' output. */
+/* An option and the group it belongs to: 't' target, 'w' watch, 's' stalls, 'e' stalls one by
+ * one, 'b' budget, 'r' recordings, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -54,20 +56,26 @@ static const struct grouped_option all_options[] = {
 	    "Only look from the host; never talk to the server", 1 } },
 	{ 'w', { NULL, 0, NULL, 0, "The watch:", 2 } },
 	{ 'w',
-	  { "duration", 'd', "SECONDS", 0, "Length of the watch (default 10); Ctrl-C ends it early",
-	    2 } },
+	  { "duration", 'd', "SECONDS", 0,
+	    "Length of the watch (default 10; stalls: no end); Ctrl-C ends it early", 2 } },
 	{ 'b',
 	  { "budget", KEY_BUDGET, "PERCENT", 0,
 	    "Most that watching may take from the server, of one core (default 1)", 2 } },
 	{ 's', { "threshold", KEY_THRESHOLD, "MS", 0, "Shortest stall to report (default 5)", 2 } },
 	{ 'w',
 	  { "no-bpf", KEY_NO_BPF, NULL, 0, "Load no BPF program: only /proc and the server", 2 } },
+	{ 'e', { "count", KEY_COUNT, "N", 0, "End after N stalls", 2 } },
+	{ 'e',
+	  { "command", KEY_COMMAND, "NAME", 0,
+	    "Only stalls of this command; \"loop\" for the event loop's own", 2 } },
 	{ 'r', { "record", KEY_RECORD, "FILE", 0, "Also write the facts seen to FILE", 2 } },
 	{ 'r',
 	  { "replay", KEY_REPLAY, "FILE", 0, "Report from a recording; needs no root and no server",
 	    2 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
-	{ 'o', { "json", KEY_JSON, NULL, 0, "One JSON document instead of text", 3 } },
+	{ 'o',
+	  { "json", KEY_JSON, NULL, 0, "JSON instead of text: one document; stalls: one line each",
+	    3 } },
 	{ 'o',
 	  { "verbose", 'v', NULL, 0,
 	    "Everything instead of a screenful; twice: say what redmem does", 3 } },
@@ -192,6 +200,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_BUDGET:
 		o->budget_percent = seconds(state, "budget", arg, 100);
+		return 0;
+	case KEY_COUNT:
+		o->count = number(state, "count", arg, 1, 1000000000);
+		return 0;
+	case KEY_COMMAND:
+		if (!*arg)
+			argp_error(state, "--command needs the name of a command");
+		o->command = arg;
 		return 0;
 	case KEY_NO_BPF:
 		o->no_bpf = true;

@@ -31,6 +31,8 @@ struct options {
 	const char *record_path;
 	const char *replay_path;
 	bool no_bpf;
+	long count; /* stalls after which to end; 0 = no end */
+	const char *command; /* only stalls of this one; NULL = of all */
 	/* how to say it */
 	bool json;
 	int verbose;

@@ -275,6 +275,8 @@ struct fact_slowlog {
 	double seconds;
 	const char *command; /* first argument, lower case */
 	struct bytes key; /* second argument; may be empty */
+	struct bytes client; /* "127.0.0.1:51234" or a socket's path; may be empty */
+	struct bytes client_name; /* CLIENT SETNAME; may be empty */
 };
 
 struct fact_latency {

@@ -212,6 +212,8 @@ static const struct field slowlog_fields[] = {
 	FIELD(slowlog, seconds),
 	FIELD(slowlog, command),
 	FIELD(slowlog, key),
+	FIELD(slowlog, client),
+	FIELD(slowlog, client_name),
 };
 
 static const struct field latency_fields[] = {

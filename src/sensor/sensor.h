@@ -44,6 +44,7 @@ struct sensor_config {
 	double budget_ratio; /* what all sensors may take from the server, of one core */
 	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
 	bool disabled; /* no BPF at all (--no-bpf) */
+	bool fine_samples; /* five times the CPU samples while the server is not busy */
 };
 
 /* One row of the table. */
@@ -106,7 +107,8 @@ void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink);
 void sensors_cost(const struct sensors *s, struct fact_self *self);
 void sensors_close(struct sensors *s);
 
-/* The stall under way now, for a live line; false when none is over the threshold. */
+/* The stall under way now, for a live line; false when none is over the threshold. Texts
+ * and key are valid until the next call. */
 bool sensors_stall_now(struct sensors *s, struct fact_stall *stall);
 
 /* The newest state of the target's life, as seen by the life sensor. */

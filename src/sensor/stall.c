@@ -111,7 +111,7 @@ static const struct {
 	{ SYS_nanosleep, false, false, "nanosleep" },
 	{ SYS_clock_nanosleep, false, false, "clock_nanosleep" },
 	{ SYS_wait4, false, false, "wait4" },
-	{ WAIT_STOPPED, false, false, "stopped by a signal" },
+	{ WAIT_STOPPED, false, false, "SIGSTOP" },
 };
 
 #define WAIT_COUNT (sizeof(waits) / sizeof(waits[0]))
@@ -362,8 +362,8 @@ static bool span_lasts(const struct sensors *s, const struct redmem_loop *loop, 
 
 bool sensors_stall_now(struct sensors *s, struct fact_stall *fact)
 {
+	static struct redmem_stall stall; /* the key points into it */
 	struct redmem_loop *live, loop;
-	struct redmem_stall stall;
 	struct who_names names;
 	uint64_t now = clock_mono_ns();
 

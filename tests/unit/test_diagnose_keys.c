@@ -157,7 +157,7 @@ static void suffering_is_not_blocking(void **state)
 	/* SLOWLOG calls it slow as well; the split is known better. */
 	scene_add(&s, FACT_SLOWLOG)->slowlog =
 		(struct fact_slowlog){ 1, s.session.wall_start_ns / 1000000000 + 2, 0.9, "get",
-				       scene_bytes("user:1") };
+				       scene_bytes("user:1"), { 0 }, { 0 } };
 	scene_expect_none(&s, "bigkey.blocks");
 }
 
@@ -195,7 +195,7 @@ static void add_slow(struct scene *s, const char *command, const char *arg, doub
 
 	scene_add(s, FACT_SLOWLOG)->slowlog =
 		(struct fact_slowlog){ id, s->session.wall_start_ns / 1000000000 + 2, seconds,
-				       command, scene_bytes(arg) };
+				       command, scene_bytes(arg), { 0 }, { 0 } };
 }
 
 /* Where the sensor is off SLOWLOG has to do, and is called thin evidence. */

@@ -220,10 +220,8 @@ static void test_waits(void **state)
 		bool io;
 		const char *name;
 	} rows[] = {
-		{ SYS_fsync, true, "fsync" },
-		{ SYS_write, true, "write" },
-		{ SYS_nanosleep, false, "nanosleep" },
-		{ WAIT_STOPPED, false, "stopped by a signal" },
+		{ SYS_fsync, true, "fsync" },	       { SYS_write, true, "write" },
+		{ SYS_nanosleep, false, "nanosleep" }, { WAIT_STOPPED, false, "SIGSTOP" },
 		{ 100000, false, "a system call" },
 	};
 

@@ -2,7 +2,7 @@
 /* The causes of a stall; see cause.h. */
 #include <stdlib.h>
 
-#include "report/cause.h"
+#include "model/cause.h"
 
 static const struct {
 	struct cause cause;
@@ -90,11 +90,4 @@ size_t cause_split(const struct fact_stall *stall, struct blame out[CAUSE_MAX])
 	}
 	qsort(out, count, sizeof(out[0]), by_seconds);
 	return count;
-}
-
-const char *cause_advice(const struct fact_stall *stall)
-{
-	struct blame blame[CAUSE_MAX];
-
-	return cause_split(stall, blame) ? blame[0].cause->advice : NULL;
 }
