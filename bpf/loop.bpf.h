@@ -88,6 +88,22 @@ static __always_inline void loop_blocked(u32 syscall, s32 fd, u64 ns)
 	wait_vote(&loop.turn.stall.wait, syscall, fd, NULL, ns);
 }
 
+/* Charge the time since the main thread last left the CPU, before anything ends. */
+static __always_inline void loop_settle(void)
+{
+	u64 wall = loop.in_ns - loop.out_ns, waited;
+
+	if (!loop.out_ns || !loop.in_ns)
+		return;
+	loop.out_ns = 0;
+	waited = task_delay_ns(bpf_get_current_task_btf()) - loop.out_delay;
+	if (loop.out_runnable || waited > wall)
+		waited = wall;
+	loop_hog(waited);
+	if (loop.out_blocks && wall > waited)
+		loop_blocked(loop.out_syscall, loop.out_fd, wall - waited);
+}
+
 static __always_inline void span_emit(enum redmem_record_kind kind, const struct redmem_span *span,
 				      u64 now, u64 end_ns, u64 commands)
 {
@@ -161,6 +177,8 @@ static __always_inline void span_begin(struct redmem_span *span, u64 now, u64 co
 		/* It was ready to run before it did. */
 		span->start_ns = loop.woke_ns - (delay - loop.sleep_delay);
 		span->first_ns = span->start_ns;
+		wait_vote(&span->stall.hog, loop.before_id, 0, loop.before_comm,
+			  delay - loop.sleep_delay);
 	} else {
 		span->start_delay = delay;
 		span->start_commands = commands;
@@ -207,6 +225,7 @@ static __always_inline void loop_observe(u64 now, const struct redmem_who *who,
 
 	if (who->state == WHO_UNKNOWN || who->state == WHO_THREAD)
 		return;
+	loop_settle();
 	commands = loop_commands();
 	if (!settings.at.commands_done && !run->client)
 		run = &(struct running){ .client = now }; /* cannot tell loops apart */
@@ -248,6 +267,7 @@ static __always_inline void loop_sleep(u64 now, u64 delay)
 {
 	u64 commands = loop_commands();
 
+	loop_settle();
 	/* The last work ended just now, unless commands came and went after it. */
 	work_end(now, commands - loop.seen_commands <= (loop.client ? 1 : 0));
 	turn_end(now, commands, true);
@@ -270,7 +290,5 @@ static __always_inline void loop_wake(u64 now, struct task_struct *before)
 	} else {
 		loop.seen_ns = now; /* until here it was in the same work */
 	}
-	if (loop.out_ns && loop.out_runnable)
-		loop_hog(now - loop.out_ns);
-	loop.out_ns = 0;
+	loop.in_ns = now;
 }

@@ -49,9 +49,7 @@ static __always_inline void settle(struct thread_state *state, u64 now, u64 exec
 	if (state->out_event == EVENT_SLEEP) {
 		waited = wait_gathered(state, waited);
 		if (main_thread) {
-			if (state->out_syscall == WAIT_STOPPED)
-				loop_blocked(WAIT_STOPPED, -1, blocked);
-			else
+			if (state->out_syscall != WAIT_STOPPED)
 				total_add(TOTAL_SLEEP_NS, blocked);
 			blocked = 0;
 			if (!waited)
@@ -63,15 +61,11 @@ static __always_inline void settle(struct thread_state *state, u64 now, u64 exec
 		key.event = state->out_event;
 		key.user_ip = state->out_syscall;
 		profile_add(&key, 1, blocked, true);
-		if (main_thread)
-			loop_blocked(state->out_syscall, state->out_fd, blocked);
 	}
 	if (waited) {
 		key.event = EVENT_CPU_WAIT;
 		key.user_ip = 0;
 		profile_add(&key, 1, waited, true);
-		if (main_thread && state->out_event != EVENT_CPU_WAIT)
-			loop_hog(waited);
 	}
 }
 
@@ -112,7 +106,10 @@ static __always_inline bool loop_sleeps(u64 task_is, u64 nr)
 static __always_inline void loop_out(u64 now, const struct thread_state *state, u64 task_is)
 {
 	loop.out_ns = now;
+	loop.in_ns = 0;
+	loop.out_delay = state->out_delay;
 	loop.out_runnable = !task_is;
+	loop.out_blocks = state->out_event == EVENT_IO_WAIT || (task_is & STATE_STOPPED);
 	loop.out_syscall = state->out_syscall;
 	loop.out_fd = state->out_fd;
 }

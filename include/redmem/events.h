@@ -242,9 +242,12 @@ struct redmem_loop {
 	__u64 woke_ns; /* the main thread left its sleep; 0 = looked at since */
 	__u64 sleep_delay; /* when it fell asleep: run_delay... */
 	__u64 sleep_commands; /* ...and commands done */
-	__u64 out_ns; /* left the CPU within its work; 0 = is on it, or asleep */
-	__u32 out_runnable; /* and would run on */
-	__u32 out_syscall; /* else: waits in that, or WAIT_STOPPED */
+	__u64 out_ns; /* left the CPU within its work; 0 = did not, or is charged */
+	__u64 in_ns; /* and came back; 0 = not yet */
+	__u64 out_delay; /* run_delay when it left */
+	__u32 out_runnable; /* it would have run on */
+	__u32 out_blocks; /* it waits in a system call, or was stopped */
+	__u32 out_syscall; /* which, or WAIT_STOPPED */
 	__s32 out_fd;
 	__u32 asleep; /* waits for events */
 	__u32 in_script;

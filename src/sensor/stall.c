@@ -332,21 +332,20 @@ void stall_take(struct sensors *s, const struct redmem_stall *stall)
 
 /* --- a stall under way -------------------------------------------------------------- */
 
-/* What waits now is charged only when it is over. */
+/* What waits now is charged by the programs only when it is over. */
 static void charge_pending(const struct redmem_loop *loop, struct redmem_stall *stall)
 {
-	uint64_t out = loop->out_ns, ns = stall->end_ns - out;
+	uint64_t out = loop->out_ns, back = loop->in_ns ? loop->in_ns : stall->end_ns;
+	uint64_t ns = back - out;
 
-	if (!out || out > stall->end_ns)
+	if (!out || out > back)
 		return;
-	if (loop->out_runnable) {
+	if (loop->out_runnable)
 		stall->cpu_wait_ns += ns;
-	} else if (loop->out_syscall != (uint32_t)-1 || loop->out_syscall == WAIT_STOPPED) {
-		stall->blocked_ns += ns;
-		stall->wait = (struct redmem_wait){ .ns = ns,
-						    .id = loop->out_syscall,
-						    .fd = loop->out_fd };
-	}
+	if (!loop->out_blocks)
+		return;
+	stall->blocked_ns += ns;
+	stall->wait = (struct redmem_wait){ ns, loop->out_syscall, loop->out_fd, "" };
 }
 
 /* Over the threshold, as the programs saw it or because it has blocked for that long? */

@@ -47,3 +47,5 @@ void load_fill(const struct load_options *o);
 void load_get(const struct load_options *o);
 void load_hold(const struct load_options *o);
 void load_steady(const struct load_options *o);
+void load_inject(const struct load_options *o);
+void load_pipeline(const struct load_options *o);
