@@ -121,10 +121,10 @@ test_fork()
 test_swap()
 {
 	keys=120
-	swap_start 256 && cgroup_start || {
+	if ! swap_start 256 || ! cgroup_start; then
 		skip swap "no swap file or no memory cgroup can be made here"
 		return
-	}
+	fi
 	launcher=$work/enter
 	server_start
 	launcher=
