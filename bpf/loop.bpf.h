@@ -171,6 +171,7 @@ static __always_inline void span_begin(struct redmem_span *span, u64 now, u64 co
 	u64 gap = now - loop.seen_ns, delay = task_delay_ns(bpf_get_current_task_btf());
 
 	__builtin_memset(span, 0, sizeof(*span));
+	span->stall.who.state = WHO_LOOP;
 	if (from_wake) {
 		span->start_delay = loop.sleep_delay;
 		span->start_commands = loop.sleep_commands;

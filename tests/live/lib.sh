@@ -195,12 +195,12 @@ watching()
 	grep -q "watching process" "$messages" || ! kill -0 "$watch"
 }
 
-# stalls_start ARGUMENT...: redmem stalls until watch_end, one stall a line in $json. Returns
-# when it watches, and knows that the server is idle.
+# stalls_start ARGUMENT...: redmem stalls of the server started last until watch_end, one stall
+# a line in $json. Returns when it watches, and knows that the server is idle.
 stalls_start()
 {
 	: >"$messages"
-	"$redmem" stalls -vv --json -s "$socket" "$@" >"$json" 2>"$messages" &
+	"$redmem" stalls -vv --json --pid "$pid" "$@" >"$json" 2>"$messages" &
 	watch=$!
 	own_process "$watch"
 	await 30 watching

@@ -279,6 +279,7 @@ void load_inject(const struct load_options *o)
 void load_pipeline(const struct load_options *o)
 {
 	redisContext **c = calloc((size_t)o->clients, sizeof(redisContext *));
+	redisContext *first = load_connect(o);
 
 	if (!c)
 		load_die("no memory");
@@ -287,6 +288,8 @@ void load_pipeline(const struct load_options *o)
 		for (long n = 0; n < o->keys / o->clients; n++)
 			redisAppendCommand(c[i], "SET %s%ld value", o->key, n);
 	}
+	redisAppendCommand(first, "DEBUG SLEEP 0.2");
+	redisBufferWrite(first, NULL);
 	for (int i = 0; i < o->clients; i++) {
 		int done = 0;
 
@@ -297,5 +300,6 @@ void load_pipeline(const struct load_options *o)
 		load_drain(c[i], o->keys / o->clients);
 		redisFree(c[i]);
 	}
+	redisFree(first);
 	free(c);
 }
