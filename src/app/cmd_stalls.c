@@ -21,7 +21,7 @@
 #include "model/stalls.h"
 #include "redis/keylook.h"
 #include "redis/snapshot.h"
-#include "redmem/events.h"
+#include "sensor/sensor.h"
 
 #define PENDING_MAX    64
 #define KEYS_MAX       16 /* looked at for one batch of stalls */
