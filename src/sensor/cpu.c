@@ -8,19 +8,15 @@
 
 #include <linux/perf_event.h>
 
-#include "base/clock.h"
-#include "host/proc.h"
-
 /*
  * A prime, so that the samples do not march in step with a timer of the server. Where a
  * timer's interrupt is dear (some 40 us in a nested virtual machine) this rate takes 1 %
  * of a CPU, and 997 took 5 % of a server with one request at a time.
  */
 #define CPU_HZ 199
-/* A server that leaves half of its CPU idle loses nothing by more of them, and short
- * stalls are seen better. */
-#define CPU_FINE_HZ   997
-#define CPU_FINE_BUSY 0.5
+/* A server that has CPU left loses nothing by more of them, and short stalls are seen
+ * better. */
+#define CPU_FINE_HZ 997
 
 static int cpu_attach(struct sensors *s, struct err *err)
 {
@@ -44,19 +40,9 @@ static void set_rate(struct sensors *s, uint64_t hz)
 
 static void cpu_tick(struct sensors *s, const struct fact_sink *sink)
 {
-	double seconds = (clock_mono_ns() - s->last_tick_ns) / 1e9, used;
-	struct proc_stat stat;
-
 	(void)sink;
-	if (!s->config.fine_samples || seconds < 0.05 ||
-	    proc_stat_read_thread(&stat, s->config.pid, s->config.pid, NULL))
-		return;
-	used = stat.user_seconds + stat.system_seconds;
-	/* Nothing is known at the first tick. */
-	if (s->cpu_last_seconds > 0)
-		set_rate(s, used - s->cpu_last_seconds < CPU_FINE_BUSY * seconds ? CPU_FINE_HZ :
-										   CPU_HZ);
-	s->cpu_last_seconds = used;
+	if (s->config.fine_samples)
+		set_rate(s, s->budget.busy ? CPU_HZ : CPU_FINE_HZ);
 }
 
 static void cpu_detach(struct sensors *s)

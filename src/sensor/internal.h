@@ -85,7 +85,6 @@ struct sensors {
 	struct perf_events *cpu, *fault_minor, *fault_major;
 	struct bpf_link *links[24]; /* tracepoint links of all sensors */
 	size_t link_count;
-	double cpu_last_seconds; /* CPU time of the main thread at the last tick */
 	uint64_t minor_period;
 	int64_t minor_last; /* the machine's, at the last tick */
 	int64_t minor_base, major_base; /* the server's when the window began */

@@ -44,7 +44,7 @@ struct sensor_config {
 	double budget_ratio; /* what all sensors may take from the server, of one core */
 	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
 	bool disabled; /* no BPF at all (--no-bpf) */
-	bool fine_samples; /* five times the CPU samples while the server is not busy */
+	bool fine_samples; /* five times the CPU samples while the server has CPU left */
 };
 
 /* One row of the table. */
