@@ -41,7 +41,8 @@ static void set_rate(struct sensors *s, uint64_t hz)
 static void cpu_tick(struct sensors *s, const struct fact_sink *sink)
 {
 	(void)sink;
-	if (s->config.fine_samples)
+	/* The budget's first look is still to come at the first tick. */
+	if (s->config.fine_samples && s->budget.tick_ns != s->budget.start_ns)
 		set_rate(s, s->budget.busy ? CPU_HZ : CPU_FINE_HZ);
 }
 
