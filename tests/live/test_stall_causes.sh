@@ -101,10 +101,11 @@ test_fork()
 	[ "$full" = 0 ] || megabytes=2048
 	server_start --maxmemory-policy noeviction
 	"$load" fill -s "$socket" -n $((megabytes * 250)) -k page: -S 4000 || exit 1
-	redis_cli eval "$fill_zset" 1 board:copied 100000 >/dev/null
+	head -c 20000000 /dev/zero >"$work/zeros"
+	redis_cli -x setrange map:copied 0 <"$work/zeros" >/dev/null
 	stalls_start --threshold 1
 	redis_cli bgsave >/dev/null
-	redis_cli del board:copied >/dev/null
+	redis_cli -x setrange map:copied 0 <"$work/zeros" >/dev/null
 	sleep 0.5
 	fork=$(redis_cli info stats | sed -n 's/^latest_fork_usec:\([0-9]*\).*/\1/p')
 	sleep 0.5
@@ -112,8 +113,8 @@ test_fork()
 	check fork "latest_fork_usec $fork, $(stalls_said)" \
 		stalls "map(select(.command == \"bgsave\"))[0] | [.blame[] | select(.cause != \"cpu_wait\")][0].cause == \"fork\" and
 			($(seconds fork) + $(seconds cpu_wait) - $fork / 1e6 | fabs) < ([0.1 * $fork / 1e6, 0.0005] | max)"
-	check copies "$(stalls_said)" stalls "map(select(.command == \"del\"))[0] |
-		.key == \"board:copied\" and $(seconds fault_cow) > 0.2 * .duration_seconds"
+	check copies "$(stalls_said)" stalls 'map(select(.command == "setrange"))[0] | .key == "map:copied" and
+		[.blame[] | select(.cause != "cpu_wait")][0].cause == "fault_cow"'
 	kill_process "$pid"
 }
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # Stalls of random kind and length: none over the threshold is missed, the main cause is
-# right, and none is invented, also not on a healthy busy server. FULL=1 injects 500 and
-# watches an idle and a busy server for five minutes each.
+# right, and none is invented, also not on a healthy busy server. FULL=1 injects 500; then
+# an idle and a busy server are watched for HEALTHY seconds each (300).
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -11,7 +11,7 @@ need_bpf
 
 count=40 healthy=5
 if [ "${FULL:-0}" = 1 ]; then
-	count=500 healthy=300
+	count=500 healthy=${HEALTHY:-300}
 fi
 
 # One row for each injected stall: its length outside, the cause, and the stall seen in its
