@@ -19,6 +19,7 @@
 #include "app/watch.h"
 #include "model/keep.h"
 #include "model/stalls.h"
+#include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/snapshot.h"
 #include "sensor/sensor.h"
@@ -28,6 +29,17 @@
 #define ASK_SECONDS    0.3 /* between two questions to the server */
 #define ANSWER_SECONDS 2.0 /* how long its answer is waited for */
 
+/* A stall that is not printed yet. */
+struct pending {
+	struct fact_stall stall;
+	int64_t used_before; /* used_memory; FACT_UNKNOWN */
+};
+
+struct used {
+	double t_seconds;
+	int64_t bytes;
+};
+
 struct follow {
 	const struct options *options;
 	struct report_style style;
@@ -35,10 +47,11 @@ struct follow {
 	struct fact_sink sink; /* to follow_take() */
 	struct stall_sum sum;
 	struct keep *keep; /* what pending stalls point to */
-	struct fact_stall pending[PENDING_MAX];
+	struct pending pending[PENDING_MAX];
 	size_t pending_count;
 	size_t asked_count; /* the first of them wait for the server's answers */
 	double asked_at; /* -INFINITY = never */
+	struct used used[2]; /* used_memory of the newest INFO, and the one before */
 	bool failed; /* stdout is gone */
 };
 
@@ -63,11 +76,24 @@ static bool enough(const struct follow *f)
 	return f->failed || (f->options->count && f->sum.stalls_total >= f->options->count);
 }
 
+/* What is less in use now than before it. */
+static int64_t freed_bytes(const struct follow *f, const struct pending *pending)
+{
+	const struct fact_stall *stall = &pending->stall;
+
+	if (pending->used_before == FACT_UNKNOWN ||
+	    f->used[0].t_seconds < stall->t_seconds + stall->duration_seconds)
+		return FACT_UNKNOWN;
+	return pending->used_before - f->used[0].bytes;
+}
+
 /* Print the first @count pending stalls; the others move up. */
 static void flush_pending(struct follow *f, size_t count)
 {
-	for (size_t i = 0; i < count && !enough(f); i++)
-		print_stall(f, &f->pending[i]);
+	for (size_t i = 0; i < count && !enough(f); i++) {
+		f->pending[i].stall.freed_bytes = freed_bytes(f, &f->pending[i]);
+		print_stall(f, &f->pending[i].stall);
+	}
 	f->pending_count -= count;
 	memmove(f->pending, f->pending + count, f->pending_count * sizeof(f->pending[0]));
 	f->asked_count = 0;
@@ -96,11 +122,30 @@ static bool wanted(const struct follow *f, const struct fact_stall *stall)
 
 static void take_stall(struct follow *f, const struct fact *fact)
 {
+	struct pending *pending;
+
 	if (!wanted(f, &fact->stall))
 		return;
 	if (f->pending_count == PENDING_MAX)
 		flush_pending(f, PENDING_MAX);
-	f->pending[f->pending_count++] = keep_fact(f->keep, fact).stall;
+	pending = &f->pending[f->pending_count++];
+	pending->stall = keep_fact(f->keep, fact).stall;
+	pending->used_before = FACT_UNKNOWN;
+	for (size_t i = 2; i-- > 0;)
+		if (f->used[i].t_seconds <= fact->stall.t_seconds)
+			pending->used_before = f->used[i].bytes;
+}
+
+static void take_info(struct follow *f, const struct fact_info *fact)
+{
+	struct info *info = info_parse(fact->text);
+	int64_t bytes = info_int(info, "used_memory");
+
+	info_free(info);
+	if (bytes < 0)
+		return;
+	f->used[1] = f->used[0];
+	f->used[0] = (struct used){ fact->t_seconds, bytes };
 }
 
 static void follow_take(void *ctx, const struct fact *fact)
@@ -110,6 +155,9 @@ static void follow_take(void *ctx, const struct fact *fact)
 	switch (fact->kind) {
 	case FACT_STALL:
 		take_stall(f, fact);
+		break;
+	case FACT_INFO:
+		take_info(f, &fact->info);
 		break;
 	case FACT_SESSION:
 	case FACT_TARGET:
@@ -144,7 +192,7 @@ static void ask(struct follow *f, struct conn *conn, struct snapshot *snapshot, 
 	size_t count = 0;
 
 	for (size_t i = 0; i < f->pending_count && count < KEYS_MAX; i++) {
-		struct bytes key = f->pending[i].key;
+		struct bytes key = f->pending[i].stall.key;
 
 		/* A key of the full length may be a longer one cut. */
 		if (key.len && key.len < REDMEM_KEY_MAX && !is_among(keys, count, key))
@@ -195,7 +243,10 @@ static int print_end(struct follow *f)
 
 int cmd_stalls(const struct options *o)
 {
-	struct follow f = { .options = o, .style = print_style(o), .asked_at = -INFINITY };
+	struct follow f = { .options = o,
+			    .style = print_style(o),
+			    .asked_at = -INFINITY,
+			    .used = { { INFINITY, 0 }, { INFINITY, 0 } } };
 	struct watch_plan plan = {
 		.seconds = isnan(o->duration_seconds) ? INFINITY : o->duration_seconds,
 		.stalls = true,

@@ -127,7 +127,8 @@ struct fact_tick {
 	double reply_seconds; /* round trip of that INFO; NAN when none */
 };
 
-/* A raw INFO reply. phase: "start", "tick" or "end" (start and end: INFO everything). */
+/* A raw INFO reply. phase: "start", "tick" or "end" (start and end: INFO everything), or
+ * "event" (only INFO memory). */
 struct fact_info {
 	double t_seconds;
 	const char *phase;
@@ -245,6 +246,9 @@ struct fact_stall {
 	const char *wait_file; /* on which file or socket, "" */
 	const char *hog; /* who had the CPU while it waited for one, "" */
 	int64_t hog_pid;
+	/* used_memory before it less used_memory after: what it freed, and all else that
+	 * happened between two INFO; FACT_UNKNOWN. */
+	int64_t freed_bytes;
 };
 
 /* Resident or swapped memory moved by more than the sensor's step. */

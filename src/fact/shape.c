@@ -184,6 +184,7 @@ static const struct field stall_fields[] = {
 	FIELD(stall, wait_file),
 	FIELD(stall, hog),
 	FIELD(stall, hog_pid),
+	FIELD(stall, freed_bytes),
 };
 
 static const struct field rss_move_fields[] = {

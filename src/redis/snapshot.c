@@ -336,8 +336,11 @@ int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_secon
 		.conn = conn,
 		.phase = "event",
 		.t_seconds = t_seconds,
+		.label = "INFO",
+		.take = take_info,
 	};
 
+	ask(&q, "INFO memory");
 	return ask_events(&q, "SLOWLOG GET 32");
 }
 

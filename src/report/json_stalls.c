@@ -91,6 +91,7 @@ static void put_joined(json_t *o, const struct model *m, const struct fact_stall
 	const struct fact_latency *event = stall_latency(m, stall);
 	const struct fact_key *key = stall_key(m, stall);
 
+	put(o, "freed_bytes", stall->freed_bytes > 0 ? value_int(stall->freed_bytes) : json_null());
 	put(o, "key_now", key ? json_key(key) : json_null());
 	put(o, "slowlog_seconds", value_real(entry ? entry->seconds : NAN));
 	put_bytes(o, "client", entry ? entry->client : (struct bytes){ 0 });

@@ -12,12 +12,13 @@
 #include "model/stalls.h"
 #include "report/text.h"
 
-#define TOP_STALLS     3
-#define TOP_PREFIXES   5
-#define KEY_COLUMNS    48
-#define MOMENT_COLUMNS 10
-#define LENGTH_COLUMNS 16
-#define BLOCK_LEAD     "    "
+#define TOP_STALLS	3
+#define TOP_PREFIXES	5
+#define KEY_COLUMNS	48
+#define MOMENT_COLUMNS	10
+#define LENGTH_COLUMNS	16
+#define FREED_MIN_BYTES (1 << 20)
+#define BLOCK_LEAD	"    "
 /* SLOWLOG and the loop time different things; below this they are the same. */
 /* Smaller parts of a stall are in JSON only. */
 #define WORTH_RATIO  0.005
@@ -179,29 +180,46 @@ static void line_why(struct text *t, const struct fact_stall *stall)
 	buf_free(&line);
 }
 
+/* Did it free so much that the difference of two INFO says something? */
+static bool frees(const struct fact_stall *stall)
+{
+	return stall->freed_bytes >= FREED_MIN_BYTES && stall->activity &&
+	       !strcmp(stall->activity, "freeing");
+}
+
+static void write_key(struct buf *line, const struct fact_key *key)
+{
+	buf_puts(line, "the key: ");
+	if (!key->type || !*key->type || !strcmp(key->type, "none")) {
+		buf_printf(line, "no longer in database %lld", (long long)key->db);
+		return;
+	}
+	text_safe(line, key->type);
+	buf_puts(line, *key->encoding ? ", " : "");
+	text_safe(line, key->encoding);
+	if (key->elements != FACT_UNKNOWN) {
+		buf_puts(line, ", ");
+		fmt_count(line, key->elements);
+		buf_puts(line, strcmp(key->type, "string") ? " elements" : " bytes long");
+	}
+	buf_puts(line, ", ");
+	fmt_bytes(line, key->bytes);
+}
+
 static void line_key(struct text *t, const struct fact_stall *stall)
 {
 	const struct fact_key *key = stall_key(t->m, stall);
 	struct buf line = { 0 };
 
-	if (!key)
-		return;
-	buf_puts(&line, "the key: ");
-	if (!key->type || !*key->type || !strcmp(key->type, "none")) {
-		buf_printf(&line, "no longer in database %lld", (long long)key->db);
-	} else {
-		text_safe(&line, key->type);
-		buf_puts(&line, *key->encoding ? ", " : "");
-		text_safe(&line, key->encoding);
-		if (key->elements != FACT_UNKNOWN) {
-			buf_puts(&line, ", ");
-			fmt_count(&line, key->elements);
-			buf_puts(&line, strcmp(key->type, "string") ? " elements" : " bytes long");
-		}
-		buf_puts(&line, ", ");
-		fmt_bytes(&line, key->bytes);
+	if (key)
+		write_key(&line, key);
+	if (frees(stall)) {
+		buf_puts(&line, line.len ? "; " : "");
+		fmt_bytes(&line, stall->freed_bytes);
+		buf_puts(&line, " less in use than before");
 	}
-	text_wrap(t, BLOCK_LEAD, buf_str(&line));
+	if (line.len)
+		text_wrap(t, BLOCK_LEAD, buf_str(&line));
 	buf_free(&line);
 }
 

@@ -312,6 +312,7 @@ void records_stall(struct sensors *s, const struct redmem_stall *stall, bool run
 	name_waits(s, stall, f);
 	f->commands_total = stall->commands ? (int64_t)stall->commands : FACT_UNKNOWN;
 	f->mix = stall->commands ? name_mix(tally) : "";
+	f->freed_bytes = FACT_UNKNOWN;
 }
 
 void stall_take(struct sensors *s, const struct redmem_stall *stall)

@@ -84,7 +84,7 @@ check pipeline "$(stalls_said)" stalls 'all(.command != "set") and
 	any(.command == "" and .key == null and .commands_total > 500 and .mix[0].command == "set")'
 check key-now "$(jq -c .key_now "$json" | head -n 3)" \
 	stalls 'any(.command == "hgetall" and .key_now.type == "hash" and .key_now.bytes > 1000000) and
-		any(.command == "del" and .key_now.type == "none")'
+		any(.command == "del" and .key_now.type == "none" and .freed_bytes > 10000000)'
 check advice "$(jq -r .advice "$json")" \
 	stalls 'any(.command == "del" and (.advice | test("UNLINK.* of the "))) and
 		any(.command == "keys" and (.advice | test("SCAN")))'

@@ -223,7 +223,14 @@ static void test_text(void **state)
 	assert_has(&text, "SLOWLOG has 450 ms: it leaves out");
 	assert_has(&text, "client 10.0.0.7:4242 named worker");
 	assert_has(&text, "CPU taken by stress");
+	assert_has_not(&text, "less in use");
 	assert_has_not(&text, "\033");
+	buf_clear(&text);
+	stall = stall_of("flushall", "", 0.3);
+	stall.activity = "freeing";
+	stall.freed_bytes = 300 << 20;
+	report_stall_text(&text, m, &stall, &style);
+	assert_has(&text, "    300.0 MiB less in use than before");
 	buf_clear(&text);
 	stall = stall_of("", "", 0.02);
 	stall.commands_total = 9876;
