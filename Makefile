@@ -89,7 +89,7 @@ $(units): $(B)/%: $(B)/%.o $(unit_helpers:%.c=$(B)/%.o) $(lib)
 # The workloads of live tests and bench: one program that knows nothing of redmem.
 $(load): $(load_sources:%.c=$(B)/%.o)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ -lhiredis
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ -lhiredis -lm -lpthread
 
 # The skeleton comes first: who includes it is known only after compiling.
 $(B)/%.o: %.c Makefile | $(skeleton)

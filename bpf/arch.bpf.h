@@ -30,9 +30,20 @@ static __always_inline u64 syscall_number(struct pt_regs *user)
 	return nr < 0 ? NO_SYSCALL : nr;
 }
 
+/* Its first argument. */
+static __always_inline u64 syscall_argument(struct pt_regs *user)
+{
+	return user->di;
+}
+
 static __always_inline u64 user_ip(struct pt_regs *user)
 {
 	return user->ip;
+}
+
+static __always_inline u64 user_sp(struct pt_regs *user)
+{
+	return user->sp;
 }
 
 /* Registers a function must keep for its caller: a pointer the caller works with is
@@ -85,9 +96,19 @@ static __always_inline u64 syscall_number(struct pt_regs *user)
 	return nr < 0 ? NO_SYSCALL : nr;
 }
 
+static __always_inline u64 syscall_argument(struct pt_regs *user)
+{
+	return user->regs[0];
+}
+
 static __always_inline u64 user_ip(struct pt_regs *user)
 {
 	return user->pc;
+}
+
+static __always_inline u64 user_sp(struct pt_regs *user)
+{
+	return user->sp;
 }
 
 #define SAVED_REGISTERS	 10

@@ -3,15 +3,33 @@
 #include "loop.bpf.h"
 #include "arch.bpf.h"
 
-static __always_inline bool in_allocator(u64 ip)
+/* Where the main thread is, for whom: the stack goes along, user space reads it. */
+static __always_inline void emit_sample(const struct redmem_profile_key *key, u64 ns)
 {
-	for (u32 i = 0; i < REDMEM_ALLOCATOR_RANGES; i++) {
-		if (i >= settings.allocator_ranges)
-			return false;
-		if (ip >= settings.allocator_range[i].start && ip < settings.allocator_range[i].end)
-			return true;
+	struct pt_regs *user = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct redmem_sample *sample = bpf_ringbuf_reserve(&records, sizeof(*sample), 0);
+	void *stack = (void *)user_sp(user);
+
+	if (!sample) {
+		drop(DROP_RING_FULL);
+		return;
 	}
-	return false;
+	sample->kind = RECORD_SAMPLE;
+	sample->ns = ns;
+	sample->work_ns = loop.work.start_ns;
+	sample->turn_ns = loop.turn.start_ns;
+	sample->user_ip = key->user_ip;
+	sample->kernel_ip = key->kernel_ip;
+	sample->syscall = key->kernel_ip ? syscall_number(user) : NO_SYSCALL;
+	sample->who = key->who;
+	/* Less where the stack's end is nearer. */
+	sample->stack_words = REDMEM_STACK_WORDS;
+	if (bpf_probe_read_user(sample->stack, sizeof(sample->stack), stack))
+		sample->stack_words = REDMEM_STACK_WORDS / 4;
+	if (sample->stack_words != REDMEM_STACK_WORDS &&
+	    bpf_probe_read_user(sample->stack, sizeof(sample->stack) / 4, stack))
+		sample->stack_words = 0;
+	bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);
 }
 
 SEC("perf_event")
@@ -44,9 +62,8 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 			target_mm = (u64)BPF_CORE_READ(task, mm);
 		}
 		loop_observe(now, &key.who, &run);
-		loop.stall.cpu_samples++;
-		if (in_allocator(key.user_ip))
-			loop.stall.allocator_samples++;
+		if (loop.work.start_ns)
+			emit_sample(&key, ctx->sample_period);
 	}
 	/* cpu-clock: the period is nanoseconds */
 	profile_add(&key, 1, ctx->sample_period, true);

@@ -22,6 +22,8 @@ static __always_inline int fault_begin(u64 address, u64 error)
 	state->fault_address = address;
 	state->fault_error = error;
 	state->faults++;
+	state->fault_delay = task_delay_ns(bpf_get_current_task_btf());
+	state->fault_reclaim = state->reclaimed_ns;
 	if (FAULT_COW(error))
 		total_add(TOTAL_COW_FAULTS, 1);
 	return 0;
@@ -51,12 +53,21 @@ static __always_inline bool in_file(u64 address)
 	return false;
 }
 
+/* Of the @ns a fault took, what a stall calls by other names. */
+static __always_inline u64 counted_elsewhere(const struct thread_state *state, u64 ns)
+{
+	u64 other = task_delay_ns(bpf_get_current_task_btf()) - state->fault_delay +
+		    state->reclaimed_ns - state->fault_reclaim;
+
+	return other < ns ? other : ns;
+}
+
 static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool major)
 {
 	struct redmem_profile_key key = {};
 	struct running run = {};
 	struct thread_state *state;
-	u64 now, ns = 0;
+	u64 now, ns = 0, other = 0;
 	bool timed = false;
 	u32 tid = target_tid();
 
@@ -69,6 +80,7 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 	if (state && state->fault_ns && state->fault_address == ctx->addr) {
 		timed = true;
 		ns = now - state->fault_ns;
+		other = counted_elsewhere(state, ns);
 		if (FAULT_COW(state->fault_error))
 			key.event = EVENT_FAULT_COW;
 	}
@@ -79,7 +91,8 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 	ns *= ctx->sample_period;
 	if (tid == settings.tgid) {
 		loop_observe(now, &key.who, &run);
-		loop.stall.fault_ns[(key.event - EVENT_FAULT_MINOR) & 3] += ns;
+		LOOP_CHARGE(fault_ns[(key.event - EVENT_FAULT_MINOR) & 3],
+			    ns - other * ctx->sample_period);
 	}
 	if (key.who.state == WHO_LOOP)
 		who_is_parsing(&key.who);

@@ -12,11 +12,15 @@
 #include "loop.bpf.h"
 #include "arch.bpf.h"
 
-static __always_inline bool task_runnable(struct task_struct *task)
+#define STATE_STOPPED 0xc /* __TASK_STOPPED and __TASK_TRACED, include/linux/sched.h */
+
+extern __u64 main_task;
+
+static __always_inline u64 task_state(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->__state))
-		return task->__state == 0;
-	return BPF_CORE_READ((struct task_struct___before_5_14 *)(void *)task, state) == 0;
+		return task->__state;
+	return BPF_CORE_READ((struct task_struct___before_5_14 *)(void *)task, state);
 }
 
 /*
@@ -45,7 +49,8 @@ static __always_inline void settle(struct thread_state *state, u64 now, u64 exec
 	if (state->out_event == EVENT_SLEEP) {
 		waited = wait_gathered(state, waited);
 		if (main_thread) {
-			total_add(TOTAL_SLEEP_NS, blocked);
+			if (state->out_syscall != WAIT_STOPPED)
+				total_add(TOTAL_SLEEP_NS, blocked);
 			blocked = 0;
 			if (!waited)
 				return;
@@ -56,8 +61,6 @@ static __always_inline void settle(struct thread_state *state, u64 now, u64 exec
 		key.event = state->out_event;
 		key.user_ip = state->out_syscall;
 		profile_add(&key, 1, blocked, true);
-		if (main_thread)
-			loop.stall.io_wait_ns += blocked;
 	}
 	if (waited) {
 		key.event = EVENT_CPU_WAIT;
@@ -71,9 +74,11 @@ static __always_inline bool in_epoll(u64 nr)
 	return nr == SYSCALL_EPOLL_WAIT || nr == SYSCALL_EPOLL_PWAIT;
 }
 
-static __always_inline u32 out_event(struct task_struct *task, const struct redmem_who *who, u64 nr)
+static __always_inline u32 out_event(u64 task_is, const struct redmem_who *who, u64 nr)
 {
-	if (task_runnable(task))
+	if (task_is & STATE_STOPPED)
+		return EVENT_SLEEP;
+	if (!task_is)
 		return EVENT_CPU_WAIT;
 	if (who->state == WHO_THREAD)
 		return EVENT_SLEEP;
@@ -90,23 +95,38 @@ static __always_inline u32 out_event(struct task_struct *task, const struct redm
  * The main thread waits for work of nobody's. A server with one request at a time does
  * so after each, so this one case is told from the others without looking at more.
  */
-static __always_inline bool loop_sleeps(struct task_struct *task, u64 nr)
+static __always_inline bool loop_sleeps(u64 task_is, u64 nr)
 {
-	return in_epoll(nr) && !task_runnable(task) && settings.attribution &&
+	return in_epoll(nr) && task_is && !(task_is & STATE_STOPPED) && settings.attribution &&
 	       !read_word(settings.at.current_client) &&
 	       !(settings.at.executing_client && read_word(settings.at.executing_client));
 }
 
+/* The main thread leaves the CPU in the middle of its work. */
+static __always_inline void loop_out(u64 now, const struct thread_state *state, u64 task_is)
+{
+	loop.out_ns = now;
+	loop.in_ns = 0;
+	loop.out_delay = state->out_delay;
+	loop.out_runnable = !task_is;
+	loop.out_blocks = state->out_event == EVENT_IO_WAIT || (task_is & STATE_STOPPED);
+	loop.out_syscall = state->out_syscall;
+	loop.out_fd = state->out_fd;
+}
+
 SEC("tp_btf/sched_switch")
-int BPF_PROG(offcpu_switch, bool preempt, struct task_struct *task)
+int BPF_PROG(offcpu_switch, bool preempt, struct task_struct *task, struct task_struct *next)
 {
 	struct redmem_who who = {};
 	struct running run = {};
 	struct thread_state *state;
+	struct pt_regs *user;
 	u32 tid = target_tid();
-	u64 now, nr, exec, delay;
+	u64 now, nr, exec, delay, task_is;
 	bool main_thread = tid == settings.tgid;
 
+	if (main_task && (u64)next == main_task)
+		loop_wake(bpf_ktime_get_ns(), task);
 	if (!tid)
 		return 0;
 	state = thread_get(tid);
@@ -117,25 +137,29 @@ int BPF_PROG(offcpu_switch, bool preempt, struct task_struct *task)
 	exec = task_exec_ns(task);
 	delay = task_delay_ns(task);
 	settle(state, now, exec, delay, main_thread);
-	nr = syscall_number((struct pt_regs *)bpf_task_pt_regs(task));
+	user = (struct pt_regs *)bpf_task_pt_regs(task);
+	nr = syscall_number(user);
+	task_is = task_state(task);
 	state->out_ns = now;
 	state->out_exec = exec;
 	state->out_delay = delay;
-	state->out_syscall = nr;
-	if (main_thread && loop_sleeps(task, nr)) {
+	state->out_syscall = task_is & STATE_STOPPED ? WAIT_STOPPED : nr;
+	state->out_fd = syscall_argument(user);
+	if (main_thread)
+		main_task = (u64)task;
+	if (main_thread && loop_sleeps(task_is, nr)) {
 		state->out_event = EVENT_SLEEP;
 		__builtin_memset(&state->out_who, 0, sizeof(state->out_who));
 		state->out_who.state = WHO_LOOP;
-		loop_sleep(now);
+		loop_sleep(now, delay);
 		return 0;
 	}
 	who_is_running(tid, &who, &run);
-	state->out_event = out_event(task, &who, nr);
+	state->out_event = out_event(task_is, &who, nr);
 	state->out_who = who;
-	if (main_thread) {
-		loop_observe(now, &who, &run);
-		if (state->out_event == EVENT_SLEEP)
-			loop_sleep(now);
-	}
+	if (!main_thread)
+		return 0;
+	loop_observe(now, &who, &run);
+	loop_out(now, state, task_is);
 	return 0;
 }

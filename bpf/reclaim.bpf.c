@@ -50,12 +50,13 @@ static __always_inline void reclaim_end(bool compaction)
 	who_is_running(tid, &key.who, &run);
 	key.event = compaction ? EVENT_COMPACTION : EVENT_RECLAIM;
 	profile_add(&key, 1, ns, true);
+	state->reclaimed_ns += ns;
 	if (tid != settings.tgid)
 		return;
 	if (compaction)
-		loop.stall.compaction_ns += ns;
+		LOOP_CHARGE(compaction_ns, ns);
 	else
-		loop.stall.reclaim_ns += ns;
+		LOOP_CHARGE(reclaim_ns, ns);
 }
 
 SEC("tp_btf/mm_vmscan_direct_reclaim_begin")

@@ -35,6 +35,9 @@ struct thread_state {
 	u64 fault_address;
 	u64 fault_error;
 	u64 faults; /* begun so far */
+	u64 fault_delay; /* run_delay then */
+	u64 fault_reclaim; /* reclaimed_ns then */
+	u64 reclaimed_ns; /* in reclaim and compaction, all in all */
 	u64 reclaim_ns; /* 0 = not in direct reclaim */
 	u64 compaction_ns;
 	u64 out_ns; /* left the CPU at; 0 = settled */
@@ -42,7 +45,9 @@ struct thread_state {
 	u64 out_delay; /* run_delay then */
 	u64 wait_ns; /* waited for a CPU after sleeping, not charged yet */
 	u32 out_event; /* EVENT_IO_WAIT, EVENT_SLEEP, or EVENT_CPU_WAIT (preempted) */
-	u32 out_syscall;
+	u32 out_syscall; /* or WAIT_STOPPED */
+	s32 out_fd; /* first argument of the system call */
+	u32 unused;
 	struct redmem_who out_who;
 };
 
@@ -62,7 +67,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 256 * 1024);
+	__uint(max_entries, 2 * 1024 * 1024);
 } records SEC(".maps") __weak;
 
 static __always_inline void total_add(enum redmem_total which, u64 n)

@@ -59,6 +59,7 @@ struct task_struct {
 	unsigned int __state; /* since 5.14, 2f064a59a11f */
 	int pid;
 	int tgid;
+	char comm[16];
 	struct mm_struct *mm;
 	struct sched_entity se;
 	struct sched_info sched_info; /* absent without CONFIG_SCHED_INFO */

@@ -24,6 +24,7 @@ struct redmem_offsets {
 	__u64 script_caller; /* address of server.script_caller (before 7.2) */
 	__u64 script_client; /* the fake client scripts run on (before 7.2) */
 	__u64 commands_done; /* address of server.stat_numcommands */
+	__u64 turns; /* address of a count that moves at each turn of the event loop */
 	__u32 argc; /* in client */
 	__u32 argv; /* in client */
 	__u32 cmd; /* in client; 0: names come from argv[0] */
@@ -176,6 +177,7 @@ enum redmem_record_kind {
 	RECORD_EXEC,
 	RECORD_EXIT,
 	RECORD_CALL, /* of the allocator, in a burst */
+	RECORD_SAMPLE, /* struct redmem_sample */
 };
 
 enum redmem_call_function { CALL_MALLOC, CALL_CALLOC, CALL_REALLOC, CALL_FREE, CALL_FUNCTIONS };
@@ -194,33 +196,65 @@ struct redmem_burst {
 	__u64 cost_ns[REDMEM_BURST_COSTS];
 };
 
+/* Who or what was waited for longest, with a vote of time where there are several. */
+struct redmem_wait {
+	__u64 ns; /* by which it leads */
+	__u32 id; /* pid of who had the CPU; number of the system call */
+	__s32 fd; /* first argument of the system call */
+	char comm[16]; /* who had the CPU */
+};
+
+#define WAIT_STOPPED 0xffffffffU /* id of a wait: the process was stopped by a signal */
+
 struct redmem_stall {
 	__u64 start_ns; /* monotonic */
 	__u64 end_ns; /* last time it was seen going on */
-	__u64 cpu_samples;
-	__u64 allocator_samples; /* part of them with the leaf in the allocator */
-	__u64 run_ns; /* on a CPU, by the scheduler's count */
 	__u64 cpu_wait_ns;
-	__u64 io_wait_ns;
-	__u64 fault_ns[4]; /* minor, cow, swap, file */
+	__u64 blocked_ns; /* asleep in a system call, or stopped */
+	__u64 fault_ns[4]; /* minor, cow, swap, file; without what follows and without cpu_wait */
 	__u64 reclaim_ns;
 	__u64 compaction_ns;
+	__u64 commands; /* done in a turn of the loop; 0 when one thing held it */
+	struct redmem_wait hog; /* who had the CPU meanwhile; id 0 = nobody */
+	struct redmem_wait wait; /* the system call */
 	struct redmem_who who;
 };
 
-/* What the main thread has under way; written by the programs only. */
+/*
+ * Something the main thread has under way: one piece of work (a command, a cron job, the
+ * write of a reply), or a whole turn of the event loop. Written by the programs only.
+ */
+struct redmem_span {
+	__u64 start_ns; /* 0 = nothing */
+	__u64 first_ns; /* was certainly under way then */
+	__u64 start_delay; /* run_delay at the start */
+	__u64 start_commands; /* commands done then */
+	__u64 reported_ns; /* of a turn: stalls in it that were told already */
+	__u64 announced; /* over the threshold, RECORD_STALL_OPEN sent */
+	struct redmem_stall stall; /* only the times, the waits and who */
+};
+
 struct redmem_loop {
 	__u64 client;
 	__u64 argv;
-	__u64 commands_done;
-	__u64 start_ns; /* 0 = nothing */
-	__u64 seen_ns;
-	__u64 start_exec;
-	__u64 start_delay;
-	__u8 in_script;
-	__u8 announced; /* over the threshold, RECORD_STALL_OPEN sent */
-	__u8 unused[6];
-	struct redmem_stall stall; /* only the counters and who */
+	__u64 turns; /* the count of turns */
+	__u64 seen_ns; /* what is under way was seen last... */
+	__u64 seen_commands; /* ...when so many commands were done */
+	__u64 woke_ns; /* the main thread left its sleep; 0 = looked at since */
+	__u64 sleep_delay; /* when it fell asleep: run_delay... */
+	__u64 sleep_commands; /* ...and commands done */
+	__u64 out_ns; /* left the CPU within its work; 0 = did not, or is charged */
+	__u64 in_ns; /* and came back; 0 = not yet */
+	__u64 out_delay; /* run_delay when it left */
+	__u32 out_runnable; /* it would have run on */
+	__u32 out_blocks; /* it waits in a system call, or was stopped */
+	__u32 out_syscall; /* which, or WAIT_STOPPED */
+	__s32 out_fd;
+	__u32 asleep; /* waits for events */
+	__u32 in_script;
+	__u32 before_id; /* who had the CPU before it came back */
+	char before_comm[16];
+	struct redmem_span work, turn;
 };
 
 struct redmem_record {
@@ -249,6 +283,22 @@ struct redmem_record {
 			struct redmem_who who;
 		} call;
 	};
+};
+
+#define REDMEM_STACK_WORDS 768
+
+/* Where the main thread was at a CPU sample, and the words of its stack: what looks like
+ * a return address tells on whose behalf it was there. */
+struct redmem_sample {
+	__u32 kind; /* RECORD_SAMPLE */
+	__u32 stack_words; /* that could be read */
+	__u64 ns; /* CPU time it stands for */
+	__u64 work_ns, turn_ns; /* start_ns of what was under way */
+	__u64 user_ip;
+	__u64 kernel_ip; /* 0 = was in user mode */
+	__u64 syscall; /* ~0 = none */
+	struct redmem_who who;
+	__u64 stack[REDMEM_STACK_WORDS];
 };
 
 /* --- calibration -------------------------------------------------------- */

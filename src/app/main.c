@@ -75,6 +75,25 @@ const struct command commands[] = {
 		.run = cmd_memory,
 	},
 	{
+		.name = "stalls",
+		.summary = "why the server stopped, while it is stopped: command, key and causes",
+		.doc = "Tell each time the event loop does not move on for longer than the "
+		       "threshold: "
+		       "the command and the key that held it, and its time split over the causes "
+		       "(own computing, allocator, page faults, swap, reclaim, waiting for a CPU "
+		       "or a disk, fork, expiry, eviction, defrag, rehash). On a terminal a line "
+		       "tells it while it lasts, also when the server answers nobody. At the end "
+		       "the stalls are summed up by cause and key prefix.",
+		.examples = "Examples:\n"
+			    "  redmem stalls                   the only server here, until Ctrl-C\n"
+			    "  redmem stalls -p 6380 -d 60 --threshold 20\n"
+			    "  redmem stalls --command del --count 1\n"
+			    "  redmem stalls --json | jq 'select(.duration_seconds > 0.1)'",
+		.takes = "twseo",
+		.sensors = "cpu fault loop offcpu rss vm reclaim life",
+		.run = cmd_stalls,
+	},
+	{
 		.name = "check",
 		.summary = "what can be measured on this host, what cannot, why, and the fix",
 		.doc = "Say what redmem can measure on this host and on this server, what it "

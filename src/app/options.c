@@ -40,11 +40,13 @@ enum option_key {
 	KEY_SEPARATOR,
 	KEY_CURSOR,
 	KEY_TRY,
+	KEY_COUNT,
+	KEY_COMMAND,
 };
 
-/* An option and the group it belongs to: 't' target, 'w' watch, 's' stalls, 'b' budget,
- * 'r' recordings, 'k' the pass over keys, 'p' the same after a watch, 'm' what only
- * `redmem memory` does, 'o' output. */
+/* An option and the group it belongs to: 't' target, 'w' watch, 's' stalls, 'e' stalls one by
+ * one, 'b' budget, 'r' recordings, 'k' the pass over keys, 'p' the same after a watch, 'm'
+ * what only `redmem memory` does, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -71,13 +73,18 @@ static const struct grouped_option all_options[] = {
 	{ 'w', { NULL, 0, NULL, 0, "The watch:", 2 } },
 	{ 'w',
 	  { "duration", 'd', "SECONDS", 0,
-	    "Length of the watch (default 10, of `memory` 3); Ctrl-C ends it early", 2 } },
+	    "Length of the watch (default 10; memory 3; stalls no end); Ctrl-C ends it early",
+	    2 } },
 	{ 'b',
 	  { "budget", KEY_BUDGET, "PERCENT", 0,
 	    "Most that watching may take from the server, of one core (default 1)", 2 } },
 	{ 's', { "threshold", KEY_THRESHOLD, "MS", 0, "Shortest stall to report (default 5)", 2 } },
 	{ 'w',
 	  { "no-bpf", KEY_NO_BPF, NULL, 0, "Load no BPF program: only /proc and the server", 2 } },
+	{ 'e', { "count", KEY_COUNT, "N", 0, "End after N stalls", 2 } },
+	{ 'e',
+	  { "command", KEY_COMMAND, "NAME", 0,
+	    "Only stalls of this command; \"loop\" for the event loop's own", 2 } },
 	{ 'r', { "record", KEY_RECORD, "FILE", 0, "Also write the facts seen to FILE", 2 } },
 	{ 'r',
 	  { "replay", KEY_REPLAY, "FILE", 0, "Report from a recording; needs no root and no server",
@@ -115,7 +122,9 @@ static const struct grouped_option all_options[] = {
 	    "Say what ACTION should free, do it, and say what it freed; `purge` runs MEMORY PURGE",
 	    2 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
-	{ 'o', { "json", KEY_JSON, NULL, 0, "One JSON document instead of text", 3 } },
+	{ 'o',
+	  { "json", KEY_JSON, NULL, 0, "JSON instead of text: one document; stalls: one line each",
+	    3 } },
 	{ 'k',
 	  { "csv", KEY_CSV, NULL, 0,
 	    "One line a key instead of a report, with the columns of rdb-tools", 3 } },
@@ -287,10 +296,8 @@ static error_t parse_keys(int key, char *arg, struct argp_state *state, struct k
 	return ARGP_ERR_UNKNOWN;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t parse_watch(int key, char *arg, struct argp_state *state, struct options *o)
 {
-	struct options *o = state->input;
-
 	switch (key) {
 	case 'd':
 		o->duration_seconds = seconds(state, "duration", arg, 86400);
@@ -300,6 +307,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_BUDGET:
 		o->budget_percent = seconds(state, "budget", arg, 100);
+		return 0;
+	case KEY_COUNT:
+		o->count = number(state, "count", arg, 1, 1000000000);
+		return 0;
+	case KEY_COMMAND:
+		if (!*arg)
+			argp_error(state, "--command needs the name of a command");
+		o->command = arg;
 		return 0;
 	case KEY_NO_BPF:
 		o->no_bpf = true;
@@ -315,6 +330,29 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_REPLAY:
 		o->replay_path = arg;
 		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static void check_exclusions(const struct argp_state *state, const struct options *o)
+{
+	bool no_server = o->replay_path || o->no_connect;
+
+	if (o->record_path && o->replay_path)
+		argp_error(state, "--record and --replay exclude each other");
+	if (o->keys.wanted && no_server)
+		argp_error(state, "--keys needs the server itself");
+	if (o->keys.csv && o->json)
+		argp_error(state, "--csv and --json exclude each other");
+	if (o->try_purge && no_server)
+		argp_error(state, "--try needs a server to talk to");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
 	case KEY_JSON:
 		o->json = true;
 		return 0;
@@ -331,17 +369,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		argp_error(state, "unexpected argument '%s'", arg);
 		return 0;
 	case ARGP_KEY_END:
-		if (o->record_path && o->replay_path)
-			argp_error(state, "--record and --replay exclude each other");
-		if (o->keys.wanted && (o->replay_path || o->no_connect))
-			argp_error(state, "--keys needs the server itself");
-		if (o->keys.csv && o->json)
-			argp_error(state, "--csv and --json exclude each other");
-		if (o->try_purge && (o->replay_path || o->no_connect))
-			argp_error(state, "--try needs a server to talk to");
+		check_exclusions(state, o);
 		return 0;
 	}
-	if (parse_keys(key, arg, state, &o->keys) == 0)
+	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0)
 		return 0;
 	return parse_target(key, arg, state, o);
 }

@@ -49,6 +49,8 @@ struct options {
 	struct keys_options keys;
 	bool try_purge;
 	size_t sample_keys; /* keys to draw at random at the end; set by the command */
+	long count; /* stalls after which to end; 0 = no end */
+	const char *command; /* only stalls of this one; NULL = of all */
 	/* how to say it */
 	bool json;
 	int verbose;

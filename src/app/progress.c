@@ -2,32 +2,35 @@
 /* The progress line; see progress.h. */
 #include "app/progress.h"
 
-#include <ctype.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/escape.h"
-#include "base/fmt.h"
 #include "base/log.h"
+#include "report/report.h"
 
 struct progress {
 	bool terminal;
+	bool stall; /* the line shows one */
 	double seconds;
 };
 
 struct progress *progress_new(pid_t pid, double seconds)
 {
 	struct progress *progress = xcalloc(1, sizeof(*progress));
+	char length[32] = "until Ctrl-C";
 
+	if (!isinf(seconds))
+		snprintf(length, sizeof(length), "for %g s", seconds);
 	progress->terminal = isatty(STDERR_FILENO);
 	progress->seconds = seconds;
-	log_msg(LOG_INFO, "watching process %d for %g s", pid, seconds);
+	log_msg(LOG_INFO, "watching process %d %s", pid, length);
 	if (progress->terminal)
-		fprintf(stderr, "\r\033[Kwatching process %d for %g s; Ctrl-C ends it early", pid,
-			seconds);
+		fprintf(stderr, "\r\033[Kwatching process %d %s%s", pid, length,
+			isinf(seconds) ? "" : "; Ctrl-C ends it early");
 	return progress;
 }
 
@@ -37,12 +40,23 @@ static void line(struct progress *progress, const char *text)
 		fprintf(stderr, "\r\033[K%s", text);
 }
 
+void progress_clear(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
 void progress_tick(struct progress *progress, double t_seconds)
 {
 	char text[80];
 
-	snprintf(text, sizeof(text), "watching: %.0f of %g s; Ctrl-C ends it early", t_seconds,
-		 progress->seconds);
+	if (progress->stall)
+		return;
+	if (isinf(progress->seconds))
+		snprintf(text, sizeof(text), "watching: %.0f s; Ctrl-C ends it", t_seconds);
+	else
+		snprintf(text, sizeof(text), "watching: %.0f of %g s; Ctrl-C ends it early",
+			 t_seconds, progress->seconds);
 	line(progress, text);
 }
 
@@ -50,12 +64,12 @@ void progress_stall(struct progress *progress, const struct fact_stall *stall)
 {
 	struct buf text = {};
 
-	fmt_seconds(&text, stall->duration_seconds);
-	buf_puts(&text, " so far: ");
-	for (const char *c = *stall->command ? stall->command : "the event loop"; *c; c++)
-		buf_putc(&text, *stall->command ? toupper((unsigned char)*c) : *c);
-	buf_putc(&text, ' ');
-	escape_terminal(&text, stall->key.data, stall->key.len, 40);
+	if (!stall && progress->stall)
+		line(progress, "");
+	progress->stall = stall != NULL;
+	if (!stall)
+		return;
+	report_stall_live(&text, stall);
 	line(progress, buf_str(&text));
 	buf_free(&text);
 }

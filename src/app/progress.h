@@ -8,9 +8,12 @@
 
 struct progress;
 
+/* @seconds: length of the watch, INFINITY = until Ctrl-C. */
 struct progress *progress_new(pid_t pid, double seconds);
 void progress_tick(struct progress *progress, double t_seconds);
-/* A stall that goes on now: "1.9 s so far: DEL leaderboard:global". */
+/* Wipe the line of whatever progress there is. */
+void progress_clear(void);
+/* A stall that goes on now: "1.9 s so far: DEL leaderboard:global"; NULL = none does. */
 void progress_stall(struct progress *progress, const struct fact_stall *stall);
 /* Wipes the line and frees. @progress may be NULL. */
 void progress_end(struct progress *progress);

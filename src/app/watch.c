@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "app/arguments.h"
-#include "app/interrupt.h"
+#include "app/attribution.h"
 #include "app/host_facts.h"
+#include "app/interrupt.h"
 #include "app/progress.h"
 #include "app/purge.h"
 #include "app/seen_keys.h"
@@ -26,9 +27,6 @@
 #include "redis/keysample.h"
 #include "redis/snapshot.h"
 #include "sensor/sensor.h"
-#include "target/calibrate.h"
-#include "target/commands.h"
-#include "target/symbols.h"
 
 #define TICK_NS		    1000000000LL
 #define RECORDS_POLL_MS	    100 /* how often rare records are taken */
@@ -40,6 +38,7 @@
 
 struct watch {
 	const struct options *options;
+	const struct watch_plan *plan;
 	struct seen_keys *seen;
 	struct fact_sink sink; /* remembers keys, then on to the caller's */
 	struct server server;
@@ -47,16 +46,12 @@ struct watch {
 	struct snapshot *snapshot;
 	struct keysample *sample;
 	int64_t purgeable; /* by the last MALLOC-STATS, for --try purge */
-	struct target_commands *commands;
-	struct target_symbols *symbols;
+	struct attribution attribution;
 	struct progress *progress;
 	struct info *info; /* the newest INFO, for the target fact; NULL */
-	char attribution_reason[480]; /* "" = on */
-	bool calibrated;
 	bool hanging;
 	bool stopped; /* SIGSTOP seen */
 	double hang_start;
-	double pause_seconds;
 	double smaps_seconds;
 	int64_t start_ns;
 	double setup_cpu_seconds;
@@ -66,41 +61,6 @@ struct watch {
 static double now_seconds(const struct watch *w)
 {
 	return (clock_mono_ns() - w->start_ns) / 1e9;
-}
-
-/* --- what the sensors ask -------------------------------------------------- */
-
-static const char *resolve_command(void *ctx, uint64_t address)
-{
-	struct watch *w = ctx;
-
-	return w->commands ? target_commands_name(w->commands, address) : NULL;
-}
-
-static const char *resolve_whole(void *ctx, const char *start)
-{
-	struct watch *w = ctx;
-
-	return w->commands ? target_commands_begin(w->commands, start) : NULL;
-}
-
-static bool resolve_first(void *ctx, uint64_t address)
-{
-	struct watch *w = ctx;
-	struct redmem_key_rule rule;
-
-	if (!w->commands)
-		return true;
-	rule = target_commands_rule(w->commands, address);
-	return rule.kind == KEY_INDEX && rule.index == 1;
-}
-
-static const char *resolve_leaf(void *ctx, uint64_t user_ip, uint64_t kernel_ip,
-				const char **symbol)
-{
-	struct watch *w = ctx;
-
-	return w->symbols ? target_symbols_leaf(w->symbols, user_ip, kernel_ip, symbol) : "";
 }
 
 /* --- facts of the host ------------------------------------------------------ */
@@ -146,7 +106,7 @@ static void emit_self(struct watch *w)
 	struct fact_self *self = &fact.self;
 	struct rusage usage;
 
-	self->target_pause_seconds = w->pause_seconds;
+	self->target_pause_seconds = w->attribution.pause_seconds;
 	sensors_cost(w->sensors, self);
 	getrusage(RUSAGE_SELF, &usage);
 	self->rss_bytes = (int64_t)usage.ru_maxrss * 1024;
@@ -180,90 +140,10 @@ static void emit_sensors(struct watch *w)
 	emit_row(w, "connection", w->server.conn != NULL,
 		 w->server.conn ? buf_str(&reasons) : w->server.conn_error.text,
 		 "give the server with -h/-p or -s and its password with REDISCLI_AUTH");
-	emit_row(w, "attribution", w->calibrated, w->attribution_reason,
+	emit_row(w, "attribution", w->attribution.on, w->attribution.reason,
 		 "see what `redmem check` says of it");
 	sensors_emit_states(w->sensors, &w->sink);
 	buf_free(&reasons);
-}
-
-/* --- calibration --------------------------------------------------------------- */
-
-/* Ask over redmem's connection, or over one just for this where the password is
- * not known. */
-static int calibrate_by_asking(struct watch *w, struct calibration *found, struct err *why)
-{
-	struct server *server = &w->server;
-	struct conn *conn = server->conn;
-	int ret;
-
-	if (!conn && server->conn_error.code == -EACCES)
-		conn = server_knock(server);
-	if (!conn)
-		return err_set(why, -ENOTCONN, "cannot ask the server: %s",
-			       server->conn_error.text);
-	ret = calibrate(found, server->image, sensors_bpf(w->sensors), conn, why);
-	if (conn != server->conn) {
-		conn_close(conn);
-		found->own_client = 0;
-	}
-	return ret;
-}
-
-/* A server that cannot be asked is watched. One that hangs has nothing to show; it is
- * asked again when it answers. */
-static int calibrate_somehow(struct watch *w, struct calibration *found, struct err *why)
-{
-	struct err asking = {}, watching = {};
-	int ret = calibrate_by_asking(w, found, &asking);
-	__u64 own_client = found->own_client; /* may be known all the same */
-
-	*why = asking;
-	if (!ret || ret == -ETIMEDOUT)
-		return ret;
-	w->pause_seconds += found->pause_seconds;
-	ret = calibrate_passively(found, w->server.image, sensors_bpf(w->sensors), &watching);
-	found->own_client = own_client;
-	return ret ? err_set(why, ret, "%.240s; %s", asking.text, watching.text) : 0;
-}
-
-static void log_offsets(const struct watch *w, const struct calibration *found)
-{
-	const struct redmem_offsets *at = &found->at;
-	uint64_t server = w->server.image->server_address;
-
-	log_msg(LOG_DEBUG,
-		"offsets: current_client %llu executing_client %llu argc %u argv %u cmd %u "
-		"ptr %u embedded %u fullname %u",
-		at->current_client - server,
-		at->executing_client ? at->executing_client - server : 0, at->argc, at->argv,
-		at->cmd, at->object_ptr, at->object_embedded, found->fullname_offset);
-}
-
-static void calibrate_server(struct watch *w)
-{
-	struct calibration found = {};
-	struct server *server = &w->server;
-	struct err why = {};
-
-	w->calibrated = false;
-	if (!sensors_bpf(w->sensors))
-		err_set(&why, -ENODATA, "needs BPF, which is off");
-	else if (!server->image)
-		why = server->image_error;
-	else
-		w->calibrated = calibrate_somehow(w, &found, &why) == 0;
-	snprintf(w->attribution_reason, sizeof(w->attribution_reason), "%s",
-		 w->calibrated ? found.note : why.text);
-	log_msg(LOG_INFO, "attribution %s: %s", w->calibrated ? "on" : "off",
-		w->attribution_reason);
-	w->pause_seconds += found.pause_seconds;
-	if (!w->calibrated)
-		return;
-	log_offsets(w, &found);
-	if (!w->commands)
-		w->commands = target_commands_new(server->where.pid, found.fullname_offset,
-						  sensors_key_rules_fd(w->sensors));
-	sensors_set_attribution(w->sensors, &found.at, found.own_client);
 }
 
 static void widen(struct redmem_range *all, const struct redmem_range *one)
@@ -324,8 +204,8 @@ static void follow_hang(struct watch *w)
 	} else if (w->hanging && waiting < HANG_SECONDS) {
 		w->hanging = false;
 		emit_life(w, "hang", now_seconds(w) - w->hang_start);
-		if (w->server.conn && !w->calibrated)
-			calibrate_server(w); /* it could not be asked before */
+		if (w->server.conn && !w->attribution.on)
+			attribution_calibrate(&w->attribution); /* it could not be asked before */
 	}
 }
 
@@ -364,12 +244,11 @@ static void reconnect(struct watch *w)
 	    w->server.conn_error.code == -ENOENT)
 		return;
 	if (server_connect(&w->server, 200))
-		calibrate_server(w); /* redmem is another client now */
+		attribution_calibrate(&w->attribution); /* redmem is another client now */
 }
 
 static bool tick(struct watch *w)
 {
-	struct fact_stall stall;
 	double reply_seconds = NAN;
 	bool answered = w->server.conn && snapshot_tick_answered(w->snapshot, &reply_seconds);
 
@@ -379,23 +258,36 @@ static bool tick(struct watch *w)
 	reconnect(w);
 	if (w->server.conn)
 		snapshot_tick(w->snapshot, w->server.conn, now_seconds(w));
-	if (sensors_stall_now(w->sensors, &stall))
-		progress_stall(w->progress, &stall);
-	else
-		progress_tick(w->progress, now_seconds(w));
+	progress_tick(w->progress, now_seconds(w));
 	return !sensors_target_exited(w->sensors);
 }
 
-/* True when the server was there until the end. */
-static bool loop(struct watch *w, double seconds)
+/* Between ticks: the live line, and what the plan does. False when it has enough. */
+static bool look_on(struct watch *w)
 {
-	int64_t end = w->start_ns + (int64_t)(seconds * 1e9), next = w->start_ns + TICK_NS;
+	const struct watch_plan *plan = w->plan;
+	struct fact_stall stall;
+	bool stalls = sensors_stall_now(w->sensors, &stall);
+
+	progress_stall(w->progress, stalls ? &stall : NULL);
+	return !plan->turn || !plan->turn(plan->ctx, w->hanging ? NULL : w->server.conn,
+					  w->snapshot, now_seconds(w));
+}
+
+/* True when the server was there until the end. */
+static bool loop(struct watch *w)
+{
+	double seconds = w->plan->seconds;
+	int64_t next = w->start_ns + TICK_NS;
+	int64_t end = isinf(seconds) ? INT64_MAX : w->start_ns + (int64_t)(seconds * 1e9);
 
 	while (!interrupted() && clock_mono_ns() < end) {
 		wait_events(w, next < end ? next : end);
 		sensors_control(w->sensors, &w->sink);
 		if (sensors_target_exited(w->sensors))
 			return false;
+		if (!look_on(w))
+			break;
 		/* The last tick is the one at the end. */
 		if (clock_mono_ns() < next || end - next < TICK_NS / 2)
 			continue;
@@ -464,23 +356,30 @@ static void read_mappings(struct watch *w, const char *phase)
 		w->smaps_seconds = seconds;
 }
 
-static void finish(struct watch *w, bool alive)
+/* What only a ledger needs. */
+static void finish_ledger(struct watch *w)
 {
-	if (alive && w->server.conn) {
+	if (w->server.conn) {
 		snapshot_begin(w->snapshot, w->server.conn, SNAPSHOT_END, now_seconds(w));
 		drain_connection(w, END_TIMEOUT_SECONDS);
 	}
 	/* Right after the server told what it holds: the two must fit. */
-	if (alive)
-		read_mappings(w, "end");
-	if (alive)
-		try_purge(w);
+	read_mappings(w, "end");
+	try_purge(w);
+}
+
+static void finish(struct watch *w, bool alive)
+{
+	if (alive && !w->plan->stalls)
+		finish_ledger(w);
 	sensors_finish(w->sensors, &w->sink);
 	if (w->hanging)
 		emit_life(w, "hang", now_seconds(w) - w->hang_start);
 	if (!alive && !sensors_target_exited(w->sensors))
 		emit_life(w, "exit", NAN);
-	if (alive) {
+	for (int i = 0; i < 2 && alive && w->plan->turn && look_on(w); i++)
+		drain_connection(w, KEYLOOK_SECONDS);
+	if (alive && !w->plan->stalls) {
 		look_at_keys(w);
 		sample_keys(w);
 	}
@@ -520,6 +419,7 @@ static int prepare(struct watch *w, struct err *err)
 			(isnan(o->budget_percent) ? WATCH_BUDGET_PERCENT : o->budget_percent) / 100,
 		.wanted = o->sensors,
 		.disabled = o->no_bpf,
+		.fine_samples = w->plan->stalls,
 	};
 	int ret = server_open(&w->server, o, err);
 
@@ -535,19 +435,24 @@ static int prepare(struct watch *w, struct err *err)
 	if (ret)
 		return ret;
 	fill_settings(w);
-	if (w->server.image)
-		w->symbols = target_symbols_open(w->server.image);
-	sensors_set_resolver(w->sensors,
-			     &(struct sensor_resolver){ w, resolve_command, resolve_whole,
-							resolve_first, resolve_leaf });
-	calibrate_server(w);
+	attribution_open(&w->attribution, &w->server, w->sensors);
+	attribution_calibrate(&w->attribution);
 	return 0;
 }
 
 int watch_run(const struct options *o, const struct fact_sink *sink, struct err *err)
 {
-	double seconds = isnan(o->duration_seconds) ? WATCH_SECONDS : o->duration_seconds;
-	struct watch w = { .options = o, .purgeable = FACT_UNKNOWN };
+	struct watch_plan plan = {
+		.seconds = isnan(o->duration_seconds) ? WATCH_SECONDS : o->duration_seconds,
+	};
+
+	return watch_plan_run(o, &plan, sink, err);
+}
+
+int watch_plan_run(const struct options *o, const struct watch_plan *plan,
+		   const struct fact_sink *sink, struct err *err)
+{
+	struct watch w = { .options = o, .plan = plan, .purgeable = FACT_UNKNOWN };
 	struct info_tap info_tap = { &w, *sink };
 	int ret;
 
@@ -569,16 +474,15 @@ int watch_run(const struct options *o, const struct fact_sink *sink, struct err 
 	host_emit(&w.sink, w.server.where.pid);
 	if (w.server.conn)
 		snapshot_begin(w.snapshot, w.server.conn, SNAPSHOT_START, 0);
-	w.progress = progress_new(w.server.where.pid, seconds);
-	finish(&w, emit_tick(&w, w.server.conn != NULL, NAN) && loop(&w, seconds));
+	w.progress = progress_new(w.server.where.pid, plan->seconds);
+	finish(&w, emit_tick(&w, w.server.conn != NULL, NAN) && loop(&w));
 	progress_end(w.progress);
 out:
 	server_close(&w.server); /* before the snapshot its requests point to */
 	snapshot_free(w.snapshot);
 	keysample_free(w.sample);
 	sensors_close(w.sensors);
-	target_commands_free(w.commands);
-	target_symbols_close(w.symbols);
+	attribution_close(&w.attribution);
 	seen_keys_free(w.seen);
 	info_free(w.info);
 	return ret;

@@ -15,6 +15,25 @@
 #define WATCH_THRESHOLD_MS   5.0
 #define WATCH_BUDGET_PERCENT 1.0
 
+struct conn;
+struct snapshot;
+
+/* What a watch is for. */
+struct watch_plan {
+	double seconds; /* INFINITY = until SIGINT */
+	bool stalls; /* nothing but stalls: finer samples where the load allows, no ledger */
+	/*
+	 * Called some ten times a second, and at the end until nothing is pending. @conn is
+	 * NULL while there is no connection or the server does not answer. True ends the
+	 * watch. May be NULL.
+	 */
+	bool (*turn)(void *ctx, struct conn *conn, struct snapshot *snapshot, double t_seconds);
+	void *ctx;
+};
+
+/* watch_run() for a plan of the caller's. */
+int watch_plan_run(const struct options *o, const struct watch_plan *plan,
+		   const struct fact_sink *sink, struct err *err);
 /*
  * Watch the server @o names. Returns when the time is over, on SIGINT or SIGTERM,
  * or when the server has ended; all of these are success. Progress goes to stderr

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "diagnose/advice.h"
 #include "diagnose/finding.h"
 #include "diagnose/key_size.h"
 #include "diagnose/measure.h"
@@ -45,15 +46,6 @@ static double own_seconds(const struct fact_stall *s)
 	       known(s->fault_minor_seconds);
 }
 
-/* Is @command that name, a subcommand of it ("debug|sleep") or its read-only form
- * ("sort_ro")? The end of the string is among the bytes strchr() finds. */
-static bool command_is(const char *command, const char *name)
-{
-	size_t len = strlen(name);
-
-	return strncmp(command, name, len) == 0 && strchr("|_", command[len]) != NULL;
-}
-
 /* SLOWLOG gives the second argument, which is no key in these. */
 static bool second_is_key(const char *command)
 {
@@ -64,7 +56,7 @@ static bool second_is_key(const char *command)
 					      "subscribe", "publish", "xread",	  "xreadgroup" };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (command_is(command, others[i]))
+		if (advice_command_is(command, others[i]))
 			return false;
 	return true;
 }
@@ -185,52 +177,12 @@ static void block_evidence(struct finding *f, const struct blocks *all)
 	f->weak = w->slowlog;
 }
 
-/* What to use instead, by command; the first match counts. */
-static const struct {
-	const char *command, *advice;
-} advice_table[] = {
-	{ "del", "Delete it with UNLINK: the memory is freed by a background thread." },
-	{ "flushall", "Use FLUSHALL ASYNC." },
-	{ "flushdb", "Use FLUSHDB ASYNC." },
-	{ "keys", "Use SCAN, which walks the keyspace in small steps." },
-	{ "smembers", "Use SSCAN, or SRANDMEMBER for a few." },
-	{ "hgetall", "Use HSCAN, or HMGET for the fields that are needed." },
-	{ "hkeys", "Use HSCAN." },
-	{ "hvals", "Use HSCAN." },
-	{ "lrange", "Ask for shorter ranges." },
-	{ "zrange", "Ask for shorter ranges, or use ZSCAN." },
-	{ "zrevrange", "Ask for shorter ranges, or use ZSCAN." },
-	{ "zrangebyscore", "Use LIMIT, or shorter ranges." },
-	{ "sort", "Sort in the client or on a replica, or keep a sorted set." },
-	{ "sunion", "Run it on a replica, or keep the result with SUNIONSTORE." },
-	{ "sinter", "Run it on a replica, or use SINTERCARD with LIMIT where a count will do." },
-	{ "sdiff", "Run it on a replica." },
-	{ "eval", "Make the script work in small steps, each a call of its own." },
-	{ "evalsha", "Make the script work in small steps, each a call of its own." },
-	{ "fcall", "Make the function work in small steps, each a call of its own." },
-	{ "lrem", "Avoid searching long lists: use a set, or a stream." },
-	{ "save", "Use BGSAVE." },
-	{ "debug", "DEBUG blocks the server by intention: keep it off production." },
-};
-
-static void block_advice(struct finding *f, const struct block *b)
-{
-	const char *advice = "Ask for less at a time, or run it on a replica.";
-
-	for (size_t i = 0; i < sizeof(advice_table) / sizeof(advice_table[0]); i++)
-		if (command_is(b->command, advice_table[i].command)) {
-			advice = advice_table[i].advice;
-			break;
-		}
-	finding_action(f, FACT_UNKNOWN, "", "%s", advice);
-}
-
 static void bigkey_actions(const struct model *m, struct finding *f, const struct block *b,
 			   const struct fact_key *k)
 {
 	bool frees = strcmp(b->command, "del") == 0;
 
-	block_advice(f, b);
+	finding_action(f, FACT_UNKNOWN, "", "%s", advice_command(b->command));
 	if (frees && measure_config_is(m, "lazyfree-lazy-user-del", "no"))
 		finding_action(f, FACT_UNKNOWN,
 			       say_cli(m, "CONFIG SET lazyfree-lazy-user-del yes").s,
@@ -241,6 +193,9 @@ static void bigkey_actions(const struct model *m, struct finding *f, const struc
 			say_cli(m, "MEMORY USAGE %s", say_shell_key(b->key.data, b->key.len).s).s,
 			"Split the key (%s, %s): every command over all of it will block.", k->type,
 			k->bytes != FACT_UNKNOWN ? say_bytes(k->bytes).s : "size unknown");
+	finding_action(f, FACT_UNKNOWN, "",
+		       "`redmem keys` lists the other big keys, `redmem stalls` each stall as it "
+		       "happens.");
 }
 
 bool rule_bigkey_blocks(const struct model *m, struct finding *f)
@@ -291,6 +246,6 @@ bool rule_command_blocks(const struct model *m, struct finding *f)
 	block_evidence(f, &all);
 	finding_cause(f, "The server runs one command at a time, and this one works over much "
 			 "data; every other client waits.");
-	block_advice(f, w);
+	finding_action(f, FACT_UNKNOWN, "", "%s", advice_command(w->command));
 	return true;
 }

@@ -128,7 +128,8 @@ struct fact_tick {
 	double reply_seconds; /* round trip of that INFO; NAN when none */
 };
 
-/* A raw INFO reply. phase: "start", "tick" or "end" (start and end: INFO everything). */
+/* A raw INFO reply. phase: "start", "tick" or "end" (start and end: INFO everything), or
+ * "event" (only INFO memory). */
 struct fact_info {
 	double t_seconds;
 	const char *phase;
@@ -227,7 +228,28 @@ struct fact_stall {
 	double cpu_wait_seconds;
 	double io_wait_seconds;
 	double fork_seconds;
+	double expiry_seconds;
+	double eviction_seconds;
+	double defrag_seconds;
+	double rehash_seconds;
 	double other_seconds;
+	/* What it did most and second most, in words ("freeing"), and for how long; "" and
+	 * NAN when not known. It is part of the causes' seconds. */
+	const char *activity;
+	double activity_seconds;
+	const char *activity2;
+	double activity2_seconds;
+	/* A turn of the loop in which no command was long but all together: how many, and
+	 * what by share of CPU time ("set 0.62 get 0.38"); FACT_UNKNOWN and "" otherwise. */
+	int64_t commands_total;
+	const char *mix;
+	const char *wait_call; /* in what it slept most ("fdatasync"), "" */
+	const char *wait_file; /* on which file or socket, "" */
+	const char *hog; /* who had the CPU while it waited for one, "" */
+	int64_t hog_pid;
+	/* used_memory before it less used_memory after: what it freed, and all else that
+	 * happened between two INFO; FACT_UNKNOWN. */
+	int64_t freed_bytes;
 };
 
 /* Resident or swapped memory moved by more than the sensor's step. */
@@ -258,6 +280,8 @@ struct fact_slowlog {
 	double seconds;
 	const char *command; /* first argument, lower case */
 	struct bytes key; /* second argument; may be empty */
+	struct bytes client; /* "127.0.0.1:51234" or a socket's path; may be empty */
+	struct bytes client_name; /* CLIENT SETNAME; may be empty */
 };
 
 struct fact_latency {

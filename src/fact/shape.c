@@ -169,7 +169,22 @@ static const struct field stall_fields[] = {
 	FIELD(stall, cpu_wait_seconds),
 	FIELD(stall, io_wait_seconds),
 	FIELD(stall, fork_seconds),
+	FIELD(stall, expiry_seconds),
+	FIELD(stall, eviction_seconds),
+	FIELD(stall, defrag_seconds),
+	FIELD(stall, rehash_seconds),
 	FIELD(stall, other_seconds),
+	FIELD(stall, activity),
+	FIELD(stall, activity_seconds),
+	FIELD(stall, activity2),
+	FIELD(stall, activity2_seconds),
+	FIELD(stall, commands_total),
+	FIELD(stall, mix),
+	FIELD(stall, wait_call),
+	FIELD(stall, wait_file),
+	FIELD(stall, hog),
+	FIELD(stall, hog_pid),
+	FIELD(stall, freed_bytes),
 };
 
 static const struct field rss_move_fields[] = {
@@ -198,6 +213,8 @@ static const struct field slowlog_fields[] = {
 	FIELD(slowlog, seconds),
 	FIELD(slowlog, command),
 	FIELD(slowlog, key),
+	FIELD(slowlog, client),
+	FIELD(slowlog, client_name),
 };
 
 static const struct field latency_fields[] = {

@@ -116,6 +116,34 @@ static void take_slowlog(struct model *m, const struct fact_slowlog *fact)
 	APPEND(m, slowlog)->entry = *fact;
 }
 
+static bool same_key(const struct fact_key *a, const struct fact_key *b)
+{
+	return a->db == b->db && a->key.len == b->key.len && a->key.len &&
+	       !memcmp(a->key.data, b->key.data, a->key.len);
+}
+
+/* A key may be looked at more than once; the last look counts. */
+static void take_key(struct model *m, const struct fact_key *fact)
+{
+	size_t i = 0;
+
+	while (i < m->keys_count && !same_key(&m->keys[i].key, fact))
+		i++;
+	if (i == m->keys_count)
+		APPEND(m, keys);
+	m->keys[i].key = *fact;
+}
+
+/* LATENCY LATEST may be asked more than once and tells the same until there is more. */
+static void take_latency(struct model *m, const struct fact_latency *fact)
+{
+	for (size_t i = 0; i < m->latency_count; i++)
+		if (m->latency[i].event.unix_seconds == fact->unix_seconds &&
+		    !strcmp(m->latency[i].event.event, fact->event))
+			return;
+	APPEND(m, latency)->event = *fact;
+}
+
 static void take_kept(struct model *m, const struct fact *fact)
 {
 	switch (fact->kind) {
@@ -147,13 +175,13 @@ static void take_kept(struct model *m, const struct fact *fact)
 		take_slowlog(m, &fact->slowlog);
 		break;
 	case FACT_LATENCY:
-		APPEND(m, latency)->event = fact->latency;
+		take_latency(m, &fact->latency);
 		break;
 	case FACT_KEY:
 		if (fact->key.sampled)
 			users_add_key(m->priv->users, &fact->key);
 		else
-			APPEND(m, keys)->key = fact->key;
+			take_key(m, &fact->key);
 		break;
 	case FACT_PURGE:
 		m->purge = fact->purge;

@@ -39,6 +39,15 @@ static bool is_entry(const redisReply *entry)
 	       entry->element[ENTRY_ARGUMENTS]->elements > 0;
 }
 
+static struct bytes text_at(const redisReply *entry, size_t i)
+{
+	const redisReply *text = i < entry->elements ? entry->element[i] : NULL;
+
+	if (!text || text->type != REDIS_REPLY_STRING)
+		return (struct bytes){ 0 };
+	return (struct bytes){ text->str, text->len };
+}
+
 static void emit_entry(const redisReply *entry, const struct fact_sink *sink)
 {
 	const redisReply *arguments = entry->element[ENTRY_ARGUMENTS];
@@ -63,6 +72,8 @@ static void emit_entry(const redisReply *entry, const struct fact_sink *sink)
 	fact.slowlog.unix_seconds = entry->element[ENTRY_TIME]->integer;
 	fact.slowlog.seconds = (double)entry->element[ENTRY_USEC]->integer / 1e6;
 	fact.slowlog.command = command;
+	fact.slowlog.client = text_at(entry, ENTRY_PEER);
+	fact.slowlog.client_name = text_at(entry, ENTRY_NAME);
 	fact_emit(sink, &fact);
 	free(command);
 }

@@ -237,6 +237,21 @@ static void after_slowlog(struct question *q, const redisReply *reply, double t_
 	ask(&next, "COMMANDLOG GET 128 slow");
 }
 
+/* What the server remembers of slow commands and other latencies. */
+static int ask_events(const struct question *like, const char *slowlog)
+{
+	struct question q = *like;
+
+	q.next = NULL;
+	q.label = "LATENCY LATEST";
+	q.take = take_latency;
+	ask(&q, "LATENCY LATEST");
+	q.label = "SLOWLOG";
+	q.take = take_slowlog;
+	q.next = after_slowlog;
+	return ask(&q, slowlog);
+}
+
 static void ask_rest(struct question *q, const redisReply *reply, double t_seconds)
 {
 	struct question next = *q;
@@ -253,15 +268,8 @@ static void ask_rest(struct question *q, const redisReply *reply, double t_secon
 		ask(&next, buf_str(&line));
 		buf_free(&line);
 	}
-	if (strcmp(q->phase, "end") != 0)
-		return;
-	next.label = "LATENCY LATEST";
-	next.take = take_latency;
-	ask(&next, "LATENCY LATEST");
-	next.label = "SLOWLOG";
-	next.take = take_slowlog;
-	next.next = after_slowlog;
-	ask(&next, "SLOWLOG GET 128");
+	if (strcmp(q->phase, "end") == 0)
+		ask_events(&next, "SLOWLOG GET 128");
 }
 
 /* Alone on its way, so that the time until its reply is its own. */
@@ -319,6 +327,21 @@ int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds
 	if (!rc)
 		snapshot->tick_pending = true;
 	return rc;
+}
+
+int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_seconds)
+{
+	struct question q = {
+		.snapshot = snapshot,
+		.conn = conn,
+		.phase = "event",
+		.t_seconds = t_seconds,
+		.label = "INFO",
+		.take = take_info,
+	};
+
+	ask(&q, "INFO memory");
+	return ask_events(&q, "SLOWLOG GET 32");
 }
 
 bool snapshot_tick_answered(const struct snapshot *snapshot, double *seconds)

@@ -38,6 +38,10 @@ int snapshot_begin(struct snapshot *snapshot, struct conn *conn, enum snapshot_p
 
 /* Ask for INFO. -EBUSY while the tick before is not answered, -ENOTCONN. */
 int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds);
+/* Ask for LATENCY LATEST, the newest of SLOWLOG and, as phase "event", INFO memory, when
+ * something has just happened.
+ * 0, or -ENOTCONN. */
+int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_seconds);
 /* Is the last tick asked for answered, and how long did it take? @seconds may be
  * NULL, and is NAN when it is not. */
 bool snapshot_tick_answered(const struct snapshot *snapshot, double *seconds);

@@ -43,10 +43,13 @@ json_t *json_threads(const struct model *m);
 json_t *json_totals(const struct model *m);
 
 /* json_events.c: what happened when */
-json_t *json_stalls(const struct model *m);
 json_t *json_children(const struct model *m);
 json_t *json_keys(const struct model *m);
+json_t *json_key(const struct fact_key *key);
 json_t *json_life(const struct model *m);
 json_t *json_slowlog(const struct model *m);
 json_t *json_latency(const struct model *m);
 json_t *json_rss_moves(const struct model *m);
+
+/* json_stalls.c: what held the loop */
+json_t *json_stalls(const struct model *m);

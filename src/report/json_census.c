@@ -49,23 +49,13 @@ static json_t *json_seen_in(const struct model *m, const struct fact_key *key)
 	return rows;
 }
 
-static json_t *json_key(const struct model *m, const struct census_key *kept)
+static json_t *json_kept(const struct model *m, const struct census_key *kept)
 {
 	const struct fact_key *key = &kept->key;
-	json_t *o = json_object();
+	json_t *o = json_key(key);
 
-	put(o, "db", value_int(key->db));
-	if (key->key.len)
-		put_bytes(o, "key", key->key);
-	else
-		put(o, "key", json_string(""));
 	if (kept->cut)
 		put(o, "key_truncated", json_true());
-	put(o, "type", value_text(key->type));
-	put(o, "encoding", key->encoding[0] ? value_text(key->encoding) : json_null());
-	put(o, "bytes", value_int(key->bytes));
-	put(o, "elements_total", value_int(key->elements));
-	put(o, "ttl_seconds", value_number(key->ttl_seconds));
 	put(o, "level", json_string(level_name(key)));
 	put(o, "blocking", json_blocking(m->census, key));
 	if (kept->later_bytes != FACT_UNKNOWN)
@@ -76,7 +66,7 @@ static json_t *json_key(const struct model *m, const struct census_key *kept)
 
 static json_t *json_first(const struct model *m, const struct census_top *top)
 {
-	return top->count ? json_key(m, &top->keys[0]) : json_null();
+	return top->count ? json_kept(m, &top->keys[0]) : json_null();
 }
 
 static json_t *json_types(const struct model *m)
@@ -124,7 +114,7 @@ static json_t *json_top(const struct model *m)
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < m->census->top.count; i++)
-		put_last(rows, json_key(m, &m->census->top.keys[i]));
+		put_last(rows, json_kept(m, &m->census->top.keys[i]));
 	return rows;
 }
 
@@ -183,7 +173,7 @@ static json_t *json_patterns(const struct model *m)
 
 		for (size_t n = 0; p->keys_total && p->top && n < p->top->count; n++)
 			if (pattern_has(p, &p->top->keys[n]))
-				put_last(keys, json_key(m, &p->top->keys[n]));
+				put_last(keys, json_kept(m, &p->top->keys[n]));
 		put(o, "id", json_string(p->id));
 		put(o, "keys_total", value_int(p->keys_total));
 		put(o, "very_big_total", value_int(p->very_big_total));

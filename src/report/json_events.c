@@ -1,48 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* JSON of what happened when: stalls, children, keys looked at, slow commands, life. */
+/* JSON of what happened when: children, keys looked at, slow commands, life. */
 #include <math.h>
 
-#include "report/cause.h"
 #include "report/json.h"
 #include "report/value.h"
-
-static json_t *json_blame(const struct fact_stall *stall)
-{
-	struct blame blame[CAUSE_MAX];
-	size_t count = cause_split(stall, blame);
-	json_t *rows = json_array();
-
-	for (size_t i = 0; i < count; i++) {
-		json_t *o = json_object();
-
-		put(o, "cause", json_string(blame[i].cause->id));
-		put(o, "seconds", value_real(blame[i].seconds));
-		put_last(rows, o);
-	}
-	return rows;
-}
-
-json_t *json_stalls(const struct model *m)
-{
-	json_t *rows = json_array();
-
-	for (size_t i = 0; i < m->stalls_count; i++) {
-		const struct fact_stall *stall = &m->stalls[i].stall;
-		json_t *o = json_object();
-
-		put(o, "start", value_time(m->session.wall_start_ns, stall->t_seconds));
-		put(o, "duration_seconds", value_real(stall->duration_seconds));
-		put(o, "command", value_text(stall->command));
-		put_bytes(o, "key", stall->key);
-		put(o, "blame", json_blame(stall));
-		put(o, "advice", value_text(cause_advice(stall)));
-		put(o, "t_seconds", value_real(stall->t_seconds));
-		put(o, "running", json_boolean(stall->running));
-		put(o, "inner", value_text(stall->inner));
-		put_last(rows, o);
-	}
-	return rows;
-}
 
 json_t *json_children(const struct model *m)
 {
@@ -68,23 +29,29 @@ json_t *json_children(const struct model *m)
 }
 
 /* A key without expiry has ttl_seconds -1, as TTL answers. */
+json_t *json_key(const struct fact_key *key)
+{
+	json_t *o = json_object();
+
+	put(o, "db", value_int(key->db));
+	if (key->key.len)
+		put_bytes(o, "key", key->key);
+	else
+		put(o, "key", json_string(""));
+	put(o, "type", value_text(key->type));
+	put(o, "encoding", key->encoding[0] ? value_text(key->encoding) : json_null());
+	put(o, "bytes", value_int(key->bytes));
+	put(o, "elements_total", value_int(key->elements));
+	put(o, "ttl_seconds", value_number(key->ttl_seconds));
+	return o;
+}
+
 json_t *json_keys(const struct model *m)
 {
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < m->keys_count; i++) {
-		const struct fact_key *key = &m->keys[i].key;
-		json_t *o = json_object();
-
-		put(o, "db", value_int(key->db));
-		put_bytes(o, "key", key->key);
-		put(o, "type", value_text(key->type));
-		put(o, "encoding", value_text(key->encoding));
-		put(o, "bytes", value_int(key->bytes));
-		put(o, "elements_total", value_int(key->elements));
-		put(o, "ttl_seconds", value_number(key->ttl_seconds));
-		put_last(rows, o);
-	}
+	for (size_t i = 0; i < m->keys_count; i++)
+		put_last(rows, json_key(&m->keys[i].key));
 	return rows;
 }
 
@@ -126,6 +93,8 @@ json_t *json_slowlog(const struct model *m)
 		put(o, "duration_seconds", value_real(entry->seconds));
 		put(o, "command", value_text(entry->command));
 		put_bytes(o, "key", entry->key);
+		put_bytes(o, "client", entry->client);
+		put_bytes(o, "client_name", entry->client_name);
 		put_last(rows, o);
 	}
 	return rows;

@@ -1,12 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Stalls, longest first: when, how long, doing what to which key, and why. */
-#include "report/cause.h"
+/*
+ * Stalls for people: when, how long, doing what to which key, why, and what to do. As
+ * the section of `redmem doctor`, longest first, and one by one for `redmem stalls`.
+ */
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diagnose/advice.h"
+#include "model/stalls.h"
 #include "report/text.h"
 
-#define TOP_STALLS     3
-#define KEY_COLUMNS    48
-#define MOMENT_COLUMNS 10
-#define LENGTH_COLUMNS 16
+#define TOP_STALLS	3
+#define TOP_PREFIXES	5
+#define KEY_COLUMNS	48
+#define MOMENT_COLUMNS	10
+#define LENGTH_COLUMNS	16
+#define FREED_MIN_BYTES (1 << 20)
+#define BLOCK_LEAD	"    "
+/* SLOWLOG and the loop time different things; below this they are the same. */
+/* Smaller parts of a stall are in JSON only. */
+#define WORTH_RATIO  0.005
+#define SAME_RATIO   0.05
+#define SAME_SECONDS 0.002
 
 /* "84 % allocator, 12 % own computing" */
 static void write_blame(struct buf *out, const struct fact_stall *stall)
@@ -15,6 +32,8 @@ static void write_blame(struct buf *out, const struct fact_stall *stall)
 	size_t count = cause_split(stall, blame);
 
 	for (size_t i = 0; i < count; i++) {
+		if (i && blame[i].seconds < WORTH_RATIO * stall->duration_seconds)
+			break;
 		buf_puts(out, i ? ", " : "");
 		text_percent(out, blame[i].seconds / stall->duration_seconds);
 		buf_printf(out, " %s", blame[i].cause->words);
@@ -23,9 +42,58 @@ static void write_blame(struct buf *out, const struct fact_stall *stall)
 		buf_puts(out, "cause not known");
 }
 
-static void write_stall(struct text *t, const struct fact_stall *stall)
+/* A command as people write it: "CONFIG|GET". */
+static void write_name(struct buf *out, const char *command)
 {
-	const char *advice = cause_advice(stall);
+	char *name = xstrdup(command);
+
+	for (char *c = name; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+	text_command(out, name);
+	free(name);
+}
+
+/* "SET 62 %, GET 38 %" from "set 0.62 get 0.38". */
+static void write_mix(struct buf *out, const char *mix)
+{
+	char *words = xstrdup(mix), *rest = NULL, *name, *share;
+	bool first = true;
+
+	for (name = strtok_r(words, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+		share = strtok_r(NULL, " ", &rest);
+		buf_puts(out, first ? ": " : ", ");
+		write_name(out, name);
+		buf_printf(out, " %.0f %%", share ? atof(share) * 100 : 0);
+		first = false;
+	}
+	free(words);
+}
+
+/* What held the loop: "DEL leaderboard:global", "10,000 commands in one turn: SET 100 %". */
+static void write_what(struct buf *out, const struct fact_stall *stall)
+{
+	const char *names[] = { stall->command, stall->inner };
+
+	if (stall->commands_total > 0) {
+		fmt_count(out, stall->commands_total);
+		buf_puts(out, " commands in one turn of the loop");
+		write_mix(out, stall->mix ? stall->mix : "");
+		return;
+	}
+	for (size_t i = 0; i < 2 && names[i] && (*names[i] || !i); i++) {
+		buf_puts(out, i ? " > " : "");
+		write_name(out, names[i]);
+	}
+	if (stall->key.len) {
+		buf_putc(out, ' ');
+		text_key(out, stall->key, KEY_COLUMNS);
+	}
+}
+
+/* --- the section of doctor --------------------------------------------------------- */
+
+static void write_row(struct text *t, const struct fact_stall *stall)
+{
 	struct buf cell = { 0 };
 	struct buf lead = { 0 };
 
@@ -36,22 +104,16 @@ static void write_stall(struct text *t, const struct fact_stall *stall)
 	fmt_seconds(&cell, stall->duration_seconds);
 	buf_puts(&cell, stall->running ? " so far" : "");
 	text_pad(t->out, buf_str(&cell), LENGTH_COLUMNS, false);
-	text_command(t->out, stall->command);
-	if (stall->inner && *stall->inner) {
-		buf_puts(t->out, " > ");
-		text_command(t->out, stall->inner);
-	}
-	if (stall->key.len) {
-		buf_putc(t->out, ' ');
-		text_key(t->out, stall->key, KEY_COLUMNS);
-	}
+	write_what(t->out, stall);
 	buf_putc(t->out, '\n');
 	buf_fill(&lead, ' ', MOMENT_COLUMNS + 2);
 	buf_clear(&cell);
 	write_blame(&cell, stall);
 	text_wrap(t, buf_str(&lead), buf_str(&cell));
-	if (t->style->verbose && advice)
-		text_wrap(t, buf_str(&lead), advice);
+	buf_clear(&cell);
+	advice_stall(&cell, t->m, stall);
+	if (t->style->verbose && cell.len)
+		text_wrap(t, buf_str(&lead), buf_str(&cell));
 	buf_free(&cell);
 	buf_free(&lead);
 }
@@ -70,6 +132,268 @@ void text_stalls(struct text *t)
 		buf_printf(&note, "the longest %zu of %zu", shown, count);
 	text_head(t, "STALLS", note.len ? buf_str(&note) : NULL);
 	for (size_t i = 0; i < shown; i++)
-		write_stall(t, &t->m->stalls[i].stall);
+		write_row(t, &t->m->stalls[i].stall);
 	buf_free(&note);
+}
+
+/* --- one by one -------------------------------------------------------------------- */
+
+/* ", mostly freeing (1.5 s), giving pages back (220 ms)" */
+static void write_activity(struct buf *out, const char *lead, const char *activity, double seconds)
+{
+	if (!activity || !*activity || !(seconds > 0))
+		return;
+	buf_printf(out, "%s%s (", lead, activity);
+	fmt_seconds(out, seconds);
+	buf_putc(out, ')');
+}
+
+static void write_waits(struct buf *out, const struct fact_stall *stall)
+{
+	double worth = WORTH_RATIO * stall->duration_seconds;
+
+	if (stall->wait_call && *stall->wait_call &&
+	    stall->io_wait_seconds + stall->other_seconds > worth) {
+		buf_puts(out, "; waited in ");
+		text_safe(out, stall->wait_call);
+		if (*stall->wait_file)
+			buf_puts(out, " on ");
+		text_safe(out, stall->wait_file);
+	}
+	if (stall->hog && *stall->hog && stall->cpu_wait_seconds > worth) {
+		buf_puts(out, "; CPU taken by ");
+		text_safe(out, stall->hog);
+		if (stall->hog_pid > 0)
+			buf_printf(out, " (pid %lld)", (long long)stall->hog_pid);
+	}
+}
+
+static void line_why(struct text *t, const struct fact_stall *stall)
+{
+	struct buf line = { 0 };
+
+	write_blame(&line, stall);
+	write_activity(&line, "; mostly ", stall->activity, stall->activity_seconds);
+	write_activity(&line, ", ", stall->activity2, stall->activity2_seconds);
+	write_waits(&line, stall);
+	text_wrap(t, BLOCK_LEAD, buf_str(&line));
+	buf_free(&line);
+}
+
+/* Did it free so much that the difference of two INFO says something? */
+static bool frees(const struct fact_stall *stall)
+{
+	return stall->freed_bytes >= FREED_MIN_BYTES && stall->activity &&
+	       !strcmp(stall->activity, "freeing");
+}
+
+static void write_key(struct buf *line, const struct fact_key *key)
+{
+	buf_puts(line, "the key: ");
+	if (!key->type || !*key->type || !strcmp(key->type, "none")) {
+		buf_printf(line, "no longer in database %lld", (long long)key->db);
+		return;
+	}
+	text_safe(line, key->type);
+	buf_puts(line, *key->encoding ? ", " : "");
+	text_safe(line, key->encoding);
+	if (key->elements != FACT_UNKNOWN) {
+		buf_puts(line, ", ");
+		fmt_count(line, key->elements);
+		buf_puts(line, strcmp(key->type, "string") ? " elements" : " bytes long");
+	}
+	buf_puts(line, ", ");
+	fmt_bytes(line, key->bytes);
+}
+
+static void line_key(struct text *t, const struct fact_stall *stall)
+{
+	const struct fact_key *key = stall_key(t->m, stall);
+	struct buf line = { 0 };
+
+	if (key)
+		write_key(&line, key);
+	if (frees(stall)) {
+		buf_puts(&line, line.len ? "; " : "");
+		fmt_bytes(&line, stall->freed_bytes);
+		buf_puts(&line, " less in use than before");
+	}
+	if (line.len)
+		text_wrap(t, BLOCK_LEAD, buf_str(&line));
+	buf_free(&line);
+}
+
+/* What the server's own log says of it, and why that differs. */
+static void write_slowlog(struct buf *line, const struct fact_stall *stall,
+			  const struct fact_slowlog *entry)
+{
+	double more = stall->duration_seconds - entry->seconds;
+
+	buf_puts(line, "SLOWLOG has ");
+	fmt_seconds(line, entry->seconds);
+	if (fabs(more) <= SAME_RATIO * entry->seconds + SAME_SECONDS)
+		return;
+	if (more > 0)
+		buf_puts(line, ": it leaves out waiting before the command and what comes after "
+			       "it (freeing arguments, sending)");
+	else
+		buf_puts(line, ": the command began or ended between two looks");
+}
+
+static void line_server(struct text *t, const struct fact_stall *stall)
+{
+	const struct fact_slowlog *entry = stall_slowlog(t->m, stall);
+	const struct fact_latency *event = stall_latency(t->m, stall);
+	struct buf line = { 0 };
+
+	if (entry)
+		write_slowlog(&line, stall, entry);
+	if (entry && entry->client.len) {
+		buf_puts(&line, "; client ");
+		text_key(&line, entry->client, KEY_COLUMNS);
+	}
+	if (entry && entry->client_name.len) {
+		buf_puts(&line, " named ");
+		text_key(&line, entry->client_name, KEY_COLUMNS);
+	}
+	if (event) {
+		buf_puts(&line, line.len ? "; LATENCY has " : "LATENCY has ");
+		text_safe(&line, event->event);
+		buf_putc(&line, ' ');
+		fmt_seconds(&line, event->latest_seconds);
+	}
+	if (line.len)
+		text_wrap(t, BLOCK_LEAD, buf_str(&line));
+	buf_free(&line);
+}
+
+void report_stall_text(struct buf *out, const struct model *m, const struct fact_stall *stall,
+		       const struct report_style *style)
+{
+	struct text t = { .out = out, .m = m };
+	struct buf line = { 0 };
+
+	text_begin(&t, style);
+	fmt_rfc3339(&line, m->session.wall_start_ns + (int64_t)(stall->t_seconds * 1e9));
+	buf_puts(&line, "  ");
+	fmt_seconds(&line, stall->duration_seconds);
+	buf_puts(&line, stall->running ? " so far  " : "  ");
+	write_what(&line, stall);
+	text_paint(&t, PAINT_BOLD, buf_str(&line));
+	buf_putc(out, '\n');
+	line_why(&t, stall);
+	line_key(&t, stall);
+	line_server(&t, stall);
+	buf_clear(&line);
+	advice_stall(&line, m, stall);
+	if (line.len)
+		text_wrap(&t, BLOCK_LEAD, buf_str(&line));
+	buf_free(&line);
+}
+
+void report_stall_live(struct buf *out, const struct fact_stall *stall)
+{
+	const char *activities[] = { stall->activity, stall->activity2 };
+	double seconds[] = { stall->activity_seconds, stall->activity2_seconds };
+	struct blame blame[CAUSE_MAX];
+
+	fmt_seconds(out, stall->duration_seconds);
+	buf_puts(out, " so far: ");
+	write_what(out, stall);
+	for (size_t i = 0; i < 2 && seconds[i] > 0 && *activities[i]; i++)
+		buf_printf(out, ", %.0f %% %s", 100 * seconds[i] / stall->duration_seconds,
+			   activities[i]);
+	if (!(seconds[0] > stall->duration_seconds / 2) && cause_split(stall, blame))
+		buf_printf(out, ", %.0f %% %s", 100 * blame[0].seconds / stall->duration_seconds,
+			   blame[0].cause->words);
+	if (stall->wait_call && *stall->wait_call &&
+	    stall->io_wait_seconds + stall->other_seconds > stall->duration_seconds / 2) {
+		buf_puts(out, ": ");
+		text_safe(out, stall->wait_call);
+		buf_puts(out, *stall->wait_file ? " on " : "");
+		text_safe(out, stall->wait_file);
+	}
+}
+
+/* --- the end ------------------------------------------------------------------------ */
+
+static void sum_row(struct text *t, const struct stall_sum_row *row, const char *name)
+{
+	struct buf line = { 0 }, cell = { 0 };
+
+	buf_puts(&line, "  ");
+	fmt_seconds(&cell, row->seconds);
+	text_pad(&line, buf_str(&cell), 10, false);
+	buf_clear(&cell);
+	fmt_count(&cell, row->stalls_total);
+	buf_puts(&cell, row->stalls_total == 1 ? " stall" : " stalls");
+	text_pad(&line, buf_str(&cell), 14, false);
+	buf_printf(&line, "  %s\n", name);
+	buf_puts(t->out, buf_str(&line));
+	buf_free(&cell);
+	buf_free(&line);
+}
+
+static void write_sums(struct text *t, const struct stall_sum *sum)
+{
+	struct buf name = { 0 };
+
+	text_head(t, "BY CAUSE", "time in stalls; stalls of which it was the main cause");
+	for (size_t i = 0; i < sum->causes_count; i++)
+		sum_row(t, &sum->causes[i], sum->causes[i].cause->words);
+	if (sum->prefixes_count)
+		text_head(t, "BY KEY PREFIX", NULL);
+	for (size_t i = 0; i < sum->prefixes_count && i < TOP_PREFIXES; i++) {
+		const struct stall_sum_row *row = &sum->prefixes[i];
+
+		buf_clear(&name);
+		text_key(&name, (struct bytes){ row->name, row->name_len }, KEY_COLUMNS);
+		sum_row(t, row, buf_str(&name));
+	}
+	buf_free(&name);
+}
+
+/* "longest 1.9 s (DEL leaderboard:global)" */
+static void write_longest(struct buf *line, const struct stall_sum *sum)
+{
+	const struct fact_stall longest = {
+		.command = sum->longest_command,
+		.key = { buf_str(&sum->longest_key), sum->longest_key.len },
+		.commands_total = FACT_UNKNOWN,
+	};
+
+	buf_puts(line, ", longest ");
+	fmt_seconds(line, sum->longest_seconds);
+	buf_puts(line, " (");
+	write_what(line, &longest);
+	buf_putc(line, ')');
+}
+
+void report_stalls_end_text(struct buf *out, const struct model *m, const struct stall_sum *sum,
+			    const struct report_style *style)
+{
+	struct text t = { .out = out, .m = m };
+	struct buf line = { 0 };
+
+	text_begin(&t, style);
+	if (sum->stalls_total)
+		buf_putc(out, '\n');
+	fmt_count(&line, sum->stalls_total);
+	buf_puts(&line, sum->stalls_total == 1 ? " stall in " : " stalls in ");
+	fmt_seconds(&line, m->duration_seconds);
+	if (sum->stalls_total) {
+		buf_puts(&line, ", ");
+		fmt_seconds(&line, sum->seconds);
+		buf_puts(&line, " blocked in all");
+		write_longest(&line, sum);
+	}
+	buf_putc(&line, '.');
+	if (!model_sensor_on(m, "loop"))
+		buf_puts(&line, " Stalls could not be seen: the loop sensor is off.");
+	text_wrap(&t, "", buf_str(&line));
+	if (sum->stalls_total)
+		write_sums(&t, sum);
+	text_sensors(&t);
+	text_own_cost(&t);
+	buf_free(&line);
 }

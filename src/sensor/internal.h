@@ -47,6 +47,23 @@ struct budget {
 	int64_t bursts, burst_ns; /* how many, and the end of the last one */
 };
 
+#define TALLY_ACTIVITIES 12
+#define TALLY_COMMANDS	 12
+
+/* CPU time by what the main thread did in one piece of work or one turn of the loop. */
+struct stall_tally {
+	uint64_t start_ns; /* whose it is */
+	double seconds[MARK_CAUSES];
+	struct tally_activity {
+		const char *name; /* static; NULL = a free row */
+		double seconds;
+	} activity[TALLY_ACTIVITIES];
+	struct tally_command {
+		char name[32];
+		double seconds;
+	} command[TALLY_COMMANDS];
+};
+
 struct sensors {
 	struct sensor_config config;
 	struct probe_cost probe_cost;
@@ -79,6 +96,7 @@ struct sensors {
 	size_t children_count;
 	uint64_t last_fork_ns;
 	bool target_exited;
+	struct stall_tally work_tally, turn_tally; /* of what is or was last under way */
 	double own_pause_seconds; /* stalls of redmem's own commands */
 };
 
@@ -153,8 +171,14 @@ void records_adopt(struct sensors *s, pid_t pid);
 /* Emit a child to s->sink; @end_ns 0 = it lives. */
 void records_child(struct sensors *s, const struct sensor_child *child, int64_t end_ns,
 		   uint64_t cow_now);
+
+/* --- stall.c: stalls to facts --- */
+/* All but the names of the command and the key. Texts are valid until the next call. */
 void records_stall(struct sensors *s, const struct redmem_stall *stall, bool running,
 		   struct fact_stall *fact);
+void stall_sample(struct sensors *s, const struct redmem_sample *sample);
+/* Emit a stall that has ended to s->sink. */
+void stall_take(struct sensors *s, const struct redmem_stall *stall);
 
 /* --- the rows --- */
 extern const struct sensor sensor_cpu, sensor_fault, sensor_loop, sensor_offcpu, sensor_rss,

@@ -1,88 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rare records of the ring as facts: stalls, RSS moves, the target's life. */
+/* Records of the ring as facts: RSS moves, the target's life; stalls are in stall.c. */
 #include "sensor/internal.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "host/maps.h"
-
-/*
- * Split a stall over its causes so that they sum to its duration. What the
- * scheduler and the fault events measured is taken as it is; the rest was spent
- * running the command, divided between the allocator and the command's own work
- * by CPU samples.
- */
-static void split_stall(const struct redmem_stall *stall, struct fact_stall *f)
-{
-	double rest, total = f->duration_seconds, share = 0;
-	double *waits[] = { &f->cpu_wait_seconds,   &f->io_wait_seconds,   &f->fault_swap_seconds,
-			    &f->fault_file_seconds, &f->fault_cow_seconds, &f->fault_minor_seconds,
-			    &f->reclaim_seconds,    &f->compaction_seconds };
-
-	f->fault_minor_seconds = stall->fault_ns[0] / 1e9;
-	f->fault_cow_seconds = stall->fault_ns[1] / 1e9;
-	f->fault_swap_seconds = stall->fault_ns[2] / 1e9;
-	f->fault_file_seconds = stall->fault_ns[3] / 1e9;
-	f->reclaim_seconds = stall->reclaim_ns / 1e9;
-	f->compaction_seconds = stall->compaction_ns / 1e9;
-	f->cpu_wait_seconds = stall->cpu_wait_ns / 1e9;
-	f->io_wait_seconds = stall->io_wait_ns / 1e9;
-	f->fork_seconds = 0;
-	f->other_seconds = 0;
-	rest = total;
-	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-		if (*waits[i] > rest)
-			*waits[i] = rest;
-		rest -= *waits[i];
-	}
-	/* At most 1: the copy of a stall still going on may be torn between the two. */
-	if (stall->cpu_samples)
-		share = fmin((double)stall->allocator_samples / stall->cpu_samples, 1);
-	f->allocator_seconds = rest * share;
-	f->command_seconds = rest - f->allocator_seconds;
-}
-
-void records_stall(struct sensors *s, const struct redmem_stall *stall, bool running,
-		   struct fact_stall *f)
-{
-	memset(f, 0, sizeof(*f));
-	f->t_seconds = sensor_seconds(s, stall->start_ns);
-	f->duration_seconds = (stall->end_ns - stall->start_ns) / 1e9;
-	f->running = running;
-	split_stall(stall, f);
-}
-
-/* The fork tracepoint fires when the child is made: up to there the command did
- * nothing but fork (rdbSaveBackground(), rewriteAppendOnlyFileBackground()). */
-static void charge_fork(const struct sensors *s, const struct redmem_stall *stall,
-			struct fact_stall *f)
-{
-	double forking;
-
-	if (s->last_fork_ns < stall->start_ns || s->last_fork_ns > stall->end_ns)
-		return;
-	forking = (s->last_fork_ns - stall->start_ns) / 1e9;
-	f->fork_seconds = forking < f->command_seconds ? forking : f->command_seconds;
-	f->command_seconds -= f->fork_seconds;
-}
-
-static void take_stall(struct sensors *s, const struct redmem_stall *stall)
-{
-	struct fact fact = { .kind = FACT_STALL };
-	struct who_names names;
-
-	records_stall(s, stall, false, &fact.stall);
-	charge_fork(s, stall, &fact.stall);
-	if (!who_resolve(s, &stall->who, &names)) {
-		s->own_pause_seconds += fact.stall.duration_seconds;
-		return;
-	}
-	fact.stall.command = names.command;
-	fact.stall.inner = names.inner;
-	fact.stall.key = names.key;
-	fact_emit(s->sink, &fact);
-}
 
 /* A stall has opened: learn its command now, so that the programs know the place of
  * its key before it ends. */
@@ -202,14 +125,18 @@ int records_take(void *ctx, void *data, size_t size)
 	const struct redmem_record *record = data;
 	struct sensors *s = ctx;
 
-	if (size < sizeof(*record) || !s->sink)
+	if (!s->sink)
+		return 0;
+	if (size >= sizeof(struct redmem_sample) && record->kind == RECORD_SAMPLE)
+		stall_sample(s, data);
+	if (size < sizeof(*record))
 		return 0;
 	switch (record->kind) {
 	case RECORD_STALL_OPEN:
 		take_stall_open(s, &record->stall);
 		break;
 	case RECORD_STALL_END:
-		take_stall(s, &record->stall);
+		stall_take(s, &record->stall);
 		break;
 	case RECORD_RSS:
 		take_rss(s, record);

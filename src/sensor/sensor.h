@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "fact/fact.h"
 #include "redmem/events.h"
+#include "target/markers.h"
 
 struct allocator;
 struct redmem_bpf;
@@ -30,6 +31,8 @@ struct sensor_resolver {
 	bool (*key_is_first_argument)(void *ctx, uint64_t command);
 	/* Class and function of a code address; *symbol is "" when unknown. */
 	const char *(*leaf)(void *ctx, uint64_t user_ip, uint64_t kernel_ip, const char **symbol);
+	/* On whose behalf the main thread was where the sample found it. */
+	struct marker_place (*place)(void *ctx, const struct redmem_sample *sample);
 };
 
 struct sensor_config {
@@ -41,6 +44,7 @@ struct sensor_config {
 	double budget_ratio; /* what all sensors may take from the server, of one core */
 	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
 	bool disabled; /* no BPF at all (--no-bpf) */
+	bool fine_samples; /* five times the CPU samples while the server has CPU left */
 };
 
 /* One row of the table. */
@@ -103,7 +107,8 @@ void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink);
 void sensors_cost(const struct sensors *s, struct fact_self *self);
 void sensors_close(struct sensors *s);
 
-/* The stall under way now, for a live line; false when none is over the threshold. */
+/* The stall under way now, for a live line; false when none is over the threshold. Texts
+ * and key are valid until the next call. */
 bool sensors_stall_now(struct sensors *s, struct fact_stall *stall);
 
 /* The newest state of the target's life, as seen by the life sensor. */

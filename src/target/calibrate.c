@@ -160,49 +160,69 @@ static int take_looks(struct calibrator *c, struct look_set *set, struct err *er
 
 /* --- progress ------------------------------------------------------------------ */
 
-static __u64 commands_processed(struct calibrator *c)
+/* Counters of INFO whose words are wanted. The last moves at each turn of the event
+ * loop: eventloop_cycles from 7.2 on; before, the count of replies written, which is
+ * done once a turn, before the loop sleeps. */
+enum { COUNT_COMMANDS, COUNT_TURNS, COUNTS };
+
+static bool read_counts(struct calibrator *c, __u64 counts[COUNTS])
 {
 	redisReply *reply = NULL;
+	int64_t values[COUNTS] = { -1, -1 };
 	struct info *info;
-	int64_t value = -1;
 
 	if (!conn_call_line(c->conn, REPLY_TIMEOUT_MS, &reply, "INFO stats") && reply->str) {
 		info = info_parse(reply->str);
-		value = info_int(info, "total_commands_processed");
+		values[COUNT_COMMANDS] = info_int(info, "total_commands_processed");
+		values[COUNT_TURNS] = info_int(info, "eventloop_cycles");
+		if (values[COUNT_TURNS] < 0)
+			values[COUNT_TURNS] = info_int(info, "total_writes_processed");
 		info_free(info);
 	}
 	if (reply)
 		freeReplyObject(reply);
-	return value > 0 ? value : 0;
+	for (size_t i = 0; i < COUNTS; i++)
+		counts[i] = values[i] > 0 ? values[i] : 0;
+	return values[COUNT_COMMANDS] > 0;
 }
 
-/* stat_numcommands: the word that lies between INFO's count before and after, in
- * several copies of the struct. */
-static void find_commands_done(struct calibrator *c, struct redmem_offsets *at)
+/* The word that lies between INFO's count before and after, in several copies of the
+ * struct. */
+static __u64 counter_address(struct calibrator *c, struct counter_sighting *seen,
+			     const __u64 (*counts)[COUNTS], int which)
 {
-	struct counter_sighting seen[COUNTER_COPIES] = {};
-	size_t bytes = c->probe.image->server_bytes, count = 0;
-	__u64 before = commands_processed(c);
-	long offset = -ENOENT;
+	const struct image *image = c->probe.image;
+	long offset;
 
-	while (count < COUNTER_COPIES && before) {
-		__u8 *copy = xcalloc(1, bytes);
-		__u64 after;
+	for (size_t i = 0; i < COUNTER_COPIES; i++) {
+		seen[i].before = counts[i][which];
+		seen[i].after = counts[i + 1][which];
+	}
+	if (!counts[0][which])
+		return 0;
+	offset = offsets_find_counter(seen, COUNTER_COPIES, image->server_bytes);
+	return offset >= 0 ? image->server_address + offset : 0;
+}
+
+static void find_counters(struct calibrator *c, struct redmem_offsets *at)
+{
+	const struct image *image = c->probe.image;
+	struct counter_sighting seen[COUNTER_COPIES] = {};
+	__u64 counts[COUNTER_COPIES + 1][COUNTS];
+	bool ok = read_counts(c, counts[0]);
+	size_t count = 0;
+
+	for (; ok && count < COUNTER_COPIES; count++) {
+		__u8 *copy = xcalloc(1, image->server_bytes);
 
 		seen[count].server = copy;
-		seen[count].before = before;
-		if (memory_read(c->probe.image->pid, c->probe.image->server_address, copy, bytes)) {
-			free(copy);
-			break;
-		}
-		after = commands_processed(c);
-		seen[count++].after = after;
-		before = after;
+		ok = !memory_read(image->pid, image->server_address, copy, image->server_bytes) &&
+		     read_counts(c, counts[count + 1]);
 	}
-	if (count == COUNTER_COPIES)
-		offset = offsets_find_counter(seen, count, bytes);
-	if (offset >= 0)
-		at->commands_done = c->probe.image->server_address + offset;
+	if (ok) {
+		at->commands_done = counter_address(c, seen, counts, COUNT_COMMANDS);
+		at->turns = counter_address(c, seen, counts, COUNT_TURNS);
+	}
 	for (size_t i = 0; i < count; i++)
 		free((void *)seen[i].server);
 }
@@ -219,6 +239,8 @@ void calibration_note(struct calibration *c, const char *how)
 		buf_puts(&note, "commands inside scripts are not told apart; ");
 	if (!at->commands_done)
 		buf_puts(&note, "short stalls may be missed (no count of commands found); ");
+	else if (!at->turns)
+		buf_puts(&note, "long turns of the loop are not seen (no count of them found); ");
 	snprintf(c->note, sizeof(c->note), "%.*s", note.len ? (int)note.len - 2 : 0,
 		 buf_str(&note));
 	buf_free(&note);
@@ -256,7 +278,7 @@ int calibrate(struct calibration *out, const struct image *image, struct redmem_
 		memcpy(&command, set.plain->client + out->at.cmd, sizeof(command));
 		out->fullname_offset = target_find_fullname(image->pid, command, set.plain_command);
 	}
-	find_commands_done(&c, &out->at);
+	find_counters(&c, &out->at);
 	calibration_note(out, "");
 out:
 	out->pause_seconds = c.pause_seconds;

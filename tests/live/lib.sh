@@ -195,6 +195,34 @@ watching()
 	grep -q "watching process" "$messages" || ! kill -0 "$watch"
 }
 
+# stalls_start ARGUMENT...: redmem stalls of the server started last until watch_end, one stall
+# a line in $json. Returns when it watches, and knows that the server is idle.
+stalls_start()
+{
+	: >"$messages"
+	"$redmem" stalls -vv --json --pid "$pid" "$@" >"$json" 2>"$messages" &
+	watch=$!
+	own_process "$watch"
+	await 30 watching
+	sleep 2.2
+}
+
+# stalls FILTER [JQ OPTION...]: true when FILTER is true of the array of all stalls so far.
+stalls()
+{
+	filter=$1
+	shift
+	jq -e -s "$@" "map(select(has(\"schema\") | not)) | $filter" "$json" >/dev/null 2>&1
+}
+
+# What the stalls were, for a complaint.
+stalls_said()
+{
+	jq -c -s 'map(select(has("schema") | not) |
+		{command, key, duration_seconds, commands_total, blame: (.blame | map({(.cause): .seconds}) | add)})' \
+		"$json" | cut -c 1-1500
+}
+
 # Ends the watch as Ctrl-C does. Sets status.
 watch_end()
 {
@@ -258,7 +286,12 @@ cgroup_start()
 	fi
 	mkdir "$cgroup" || return 1
 	cgroups="$cgroups $cgroup"
-	# For server_start: enter the cgroup, then become the server.
+	cgroup_enter
+}
+
+# $work/enter, for server_start: enter the cgroup, then become the server.
+cgroup_enter()
+{
 	cat >"$work/enter" <<-EOF
 		#!/bin/sh
 		echo \$\$ >$cgroup/cgroup.procs || exit
@@ -275,6 +308,27 @@ cgroup_squeeze() # FROM_MEGABYTES TO_MEGABYTES
 		squeeze=$((squeeze - 8))
 		await 5 sh -c "echo ${squeeze}M >$cgroup/$cgroup_limit" || return 1
 	done
+}
+
+# disk_start DIRECTORY WRITES: makes a cgroup whose processes may make that many writes a
+# second to the disk of the directory, and sets cgroup and $work/enter. Fails where that is
+# not possible.
+disk_start()
+{
+	disk=$(stat -c '%Hd:%Ld' "$1")
+	if [ -e /sys/fs/cgroup/blkio/blkio.throttle.write_iops_device ]; then
+		cgroup=/sys/fs/cgroup/blkio/redmem-test-$$
+		disk_file=blkio.throttle.write_iops_device disk_limit="$disk $2"
+	elif grep -qw io /sys/fs/cgroup/cgroup.subtree_control 2>/dev/null; then
+		cgroup=/sys/fs/cgroup/redmem-disk-$$
+		disk_file=io.max disk_limit="$disk wiops=$2"
+	else
+		return 1
+	fi
+	mkdir "$cgroup" || return 1
+	cgroups="$cgroups $cgroup"
+	echo "$disk_limit" 2>/dev/null >"$cgroup/$disk_file" || return 1
+	cgroup_enter
 }
 
 # --- leaving no trace -------------------------------------------------------------

@@ -51,3 +51,5 @@ void load_delete(const struct load_options *o);
 void load_unread(const struct load_options *o);
 void load_hold(const struct load_options *o);
 void load_steady(const struct load_options *o);
+void load_inject(const struct load_options *o);
+void load_pipeline(const struct load_options *o);

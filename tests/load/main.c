@@ -25,15 +25,18 @@ static const char usage[] =
 	"                               is written and deleted for SEC seconds\n"
 	"  steady  -o set|get -P DEPTH -c CLIENTS [-n N] [-S B]\n"
 	"                               load until stdin ends; a line \"slice SEC\" is answered\n"
-	"                               with \"calls_per_second p50_seconds p99_seconds\"\n";
+	"                               with \"calls_per_second p50_seconds p99_seconds\"\n"
+	"  inject  -n N                 N stalls of random kind and length; prints what they were\n"
+	"  pipeline -n N -c CLIENTS     N small SETs at once, over that many connections\n";
 
 static const struct {
 	const char *name;
 	void (*run)(const struct load_options *o);
 } loads[] = {
-	{ "mixed", load_mixed },   { "fill", load_fill },     { "get", load_get },
-	{ "delete", load_delete }, { "unread", load_unread }, { "hold", load_hold },
-	{ "steady", load_steady }, { "keys", load_keys },
+	{ "mixed", load_mixed },       { "fill", load_fill },	  { "get", load_get },
+	{ "delete", load_delete },     { "unread", load_unread }, { "hold", load_hold },
+	{ "steady", load_steady },     { "keys", load_keys },	  { "inject", load_inject },
+	{ "pipeline", load_pipeline },
 };
 
 void load_die(const char *format, ...)

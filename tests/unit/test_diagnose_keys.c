@@ -156,8 +156,13 @@ static void suffering_is_not_blocking(void **state)
 	stall->cpu_wait_seconds = 0.299;
 	/* SLOWLOG calls it slow as well; the split is known better. */
 	scene_add(&s, FACT_SLOWLOG)->slowlog =
-		(struct fact_slowlog){ 1, s.session.wall_start_ns / 1000000000 + 2, 0.9, "get",
-				       scene_bytes("user:1") };
+		(struct fact_slowlog){ 1,
+				       s.session.wall_start_ns / 1000000000 + 2,
+				       0.9,
+				       "get",
+				       scene_bytes("user:1"),
+				       { 0 },
+				       { 0 } };
 	scene_expect_none(&s, "bigkey.blocks");
 }
 
@@ -194,8 +199,13 @@ static void add_slow(struct scene *s, const char *command, const char *arg, doub
 	int64_t id = (int64_t)s->extra_count;
 
 	scene_add(s, FACT_SLOWLOG)->slowlog =
-		(struct fact_slowlog){ id, s->session.wall_start_ns / 1000000000 + 2, seconds,
-				       command, scene_bytes(arg) };
+		(struct fact_slowlog){ id,
+				       s->session.wall_start_ns / 1000000000 + 2,
+				       seconds,
+				       command,
+				       scene_bytes(arg),
+				       { 0 },
+				       { 0 } };
 }
 
 /* Where the sensor is off SLOWLOG has to do, and is called thin evidence. */

@@ -415,6 +415,28 @@ static void test_bad_numbers(void **state)
 		refuses(&doctor, bad_numbers[i].words, bad_numbers[i].reason);
 }
 
+static const struct command stalls = { .name = "stalls",
+				       .doc = "",
+				       .examples = "",
+				       .takes = "twseo" };
+
+static void test_stalls(void **state)
+{
+	struct line line = line_of("--count 3 --command config|get --threshold 2");
+	struct options o;
+
+	(void)state;
+	options_parse(&o, &stalls, line.argc, line.argv);
+	assert_int_equal(o.count, 3);
+	assert_string_equal(o.command, "config|get");
+	options_free(&o);
+	free(line.text);
+	refuses(&stalls, "--count 0", "count must be a whole number from 1 to 1000000000, not '0'");
+	refuses(&stalls, "--command ~", "--command needs the name of a command");
+	refuses(&stalls, "--record x", "'--record'");
+	refuses(&doctor, "--count 1", "'--count'");
+}
+
 static void test_bad_lines(void **state)
 {
 	(void)state;
@@ -482,6 +504,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_defaults, no_password),
 		cmocka_unit_test_setup(test_everything, no_password),
+		cmocka_unit_test_setup(test_stalls, no_password),
 		cmocka_unit_test_setup(test_names_server, no_password),
 		cmocka_unit_test_setup(test_numbers_at_the_edge, no_password),
 		cmocka_unit_test_setup(test_uri, no_password),

@@ -47,7 +47,7 @@ static void test_stalls_text(void **state)
 	struct buf text = text_of(m, &plain);
 
 	(void)state;
-	assert_has(&text, "del leaderboard:global");
+	assert_has(&text, "DEL leaderboard:global");
 	assert_has(&text, "75.0 % allocator, 15.0 % own computing, 10.0 % swap-in");
 	assert_has_not(&text, "so far");
 	buf_free(&text);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -24,15 +25,25 @@ static struct redmem_stall stall_of(uint64_t ms)
 	return stall;
 }
 
-static struct fact_stall split(const struct redmem_stall *stall)
+/* @command and @allocator: CPU samples seen meanwhile. */
+static struct fact_stall split_sampled(const struct redmem_stall *stall, double command,
+				       double allocator)
 {
 	struct sensors *s = xcalloc(1, sizeof(*s));
 	struct fact_stall f;
 
 	memset(&f, 0xff, sizeof(f)); /* every member must be written */
+	s->work_tally.start_ns = stall->start_ns;
+	s->work_tally.seconds[MARK_COMMAND] = command;
+	s->work_tally.seconds[MARK_ALLOCATOR] = allocator;
 	records_stall(s, stall, false, &f);
 	free(s);
 	return f;
+}
+
+static struct fact_stall split(const struct redmem_stall *stall)
+{
+	return split_sampled(stall, 0, 0);
 }
 
 static bool near(double a, double b)
@@ -54,6 +65,8 @@ static void assert_sums(const struct fact_stall *f)
 		f->fault_cow_seconds, f->fault_swap_seconds, f->fault_file_seconds,
 		f->reclaim_seconds,   f->compaction_seconds, f->cpu_wait_seconds,
 		f->io_wait_seconds,   f->fork_seconds,	     f->other_seconds,
+		f->expiry_seconds,    f->eviction_seconds,   f->defrag_seconds,
+		f->rehash_seconds,
 	};
 	double sum = 0;
 
@@ -105,32 +118,15 @@ static void test_allocator_share(void **state)
 	struct fact_stall f;
 
 	(void)state;
-	stall.cpu_samples = 80;
-	stall.allocator_samples = 60;
 	stall.cpu_wait_ns = 20 * MS;
-	f = split(&stall);
+	f = split_sampled(&stall, 20, 60);
 	assert_sums(&f);
 	assert_seconds(f.cpu_wait_seconds, 0.02);
 	assert_seconds(f.allocator_seconds, 0.06);
 	assert_seconds(f.command_seconds, 0.02);
-	stall.allocator_samples = 80;
-	f = split(&stall);
+	f = split_sampled(&stall, 0, 80);
 	assert_sums(&f);
 	assert_seconds(f.allocator_seconds, 0.08);
-}
-
-/* The copy of a stall under way can be torn between the two counts. */
-static void test_torn_samples(void **state)
-{
-	struct redmem_stall stall = stall_of(100);
-	struct fact_stall f;
-
-	(void)state;
-	stall.cpu_samples = 3;
-	stall.allocator_samples = 4;
-	f = split(&stall);
-	assert_sums(&f);
-	assert_seconds(f.allocator_seconds, 0.1);
 }
 
 static void test_every_cause(void **state)
@@ -146,10 +142,9 @@ static void test_every_cause(void **state)
 	stall.reclaim_ns = 5 * MS;
 	stall.compaction_ns = 6 * MS;
 	stall.cpu_wait_ns = 7 * MS;
-	stall.io_wait_ns = 8 * MS;
-	stall.cpu_samples = 64;
-	stall.allocator_samples = 16;
-	f = split(&stall);
+	stall.blocked_ns = 8 * MS;
+	stall.wait = (struct redmem_wait){ .ns = 8 * MS, .id = SYS_fdatasync, .fd = -1 };
+	f = split_sampled(&stall, 48, 16);
 	assert_sums(&f);
 	assert_seconds(f.fault_minor_seconds, 0.001);
 	assert_seconds(f.fault_cow_seconds, 0.002);
@@ -161,6 +156,7 @@ static void test_every_cause(void **state)
 	assert_seconds(f.io_wait_seconds, 0.008);
 	assert_seconds(f.allocator_seconds, 0.016);
 	assert_seconds(f.command_seconds, 0.048);
+	assert_string_equal(f.wait_call, "fdatasync");
 }
 
 /* A cause measured as longer than the stall (it began before it) is cut to it, and
@@ -175,7 +171,7 @@ static void test_one_cause_too_long(void **state)
 		offsetof(struct redmem_stall, reclaim_ns),
 		offsetof(struct redmem_stall, compaction_ns),
 		offsetof(struct redmem_stall, cpu_wait_ns),
-		offsetof(struct redmem_stall, io_wait_ns),
+		offsetof(struct redmem_stall, blocked_ns),
 	};
 	uint64_t ns = 250 * MS;
 
@@ -184,16 +180,14 @@ static void test_one_cause_too_long(void **state)
 		struct redmem_stall stall = stall_of(100);
 		struct fact_stall f;
 
-		stall.cpu_samples = 10;
-		stall.allocator_samples = 5;
 		memcpy((char *)&stall + causes[i], &ns, sizeof(ns));
-		f = split(&stall);
+		f = split_sampled(&stall, 5, 5);
 		assert_sums(&f);
 		assert_seconds(f.command_seconds + f.allocator_seconds, 0);
 		assert_seconds(f.fault_minor_seconds + f.fault_cow_seconds + f.fault_swap_seconds +
 				       f.fault_file_seconds + f.reclaim_seconds +
 				       f.compaction_seconds + f.cpu_wait_seconds +
-				       f.io_wait_seconds,
+				       f.io_wait_seconds + f.other_seconds,
 			       0.1);
 	}
 }
@@ -218,6 +212,51 @@ static void test_together_too_long(void **state)
 	assert_seconds(f.compaction_seconds, 0);
 }
 
+/* What was slept in says whether a disk was waited for. */
+static void test_waits(void **state)
+{
+	static const struct {
+		uint32_t id;
+		bool io;
+		const char *name;
+	} rows[] = {
+		{ SYS_fsync, true, "fsync" },	       { SYS_write, true, "write" },
+		{ SYS_nanosleep, false, "nanosleep" }, { WAIT_STOPPED, false, "SIGSTOP" },
+		{ 100000, false, "a system call" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct redmem_stall stall = stall_of(100);
+		struct fact_stall f;
+
+		stall.blocked_ns = 60 * MS;
+		stall.wait = (struct redmem_wait){ 60 * MS, rows[i].id, -1, "" };
+		f = split(&stall);
+		assert_sums(&f);
+		assert_seconds(f.io_wait_seconds, rows[i].io ? 0.06 : 0);
+		assert_seconds(f.other_seconds, rows[i].io ? 0 : 0.06);
+		assert_string_equal(f.wait_call, rows[i].name);
+	}
+}
+
+static void test_hog(void **state)
+{
+	struct redmem_stall stall = stall_of(100);
+	struct fact_stall f = split(&stall);
+
+	(void)state;
+	assert_string_equal(f.hog, "");
+	assert_true(f.hog_pid == FACT_UNKNOWN);
+	stall.hog = (struct redmem_wait){ 30 * MS, 4711, 0, "stress" };
+	f = split(&stall);
+	assert_string_equal(f.hog, "stress");
+	assert_int_equal(f.hog_pid, 4711);
+	stall.hog.id = 0;
+	f = split(&stall);
+	assert_non_null(strstr(f.hog, "quota"));
+}
+
 static uint64_t next_random(uint64_t *seed)
 {
 	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -235,16 +274,14 @@ static void test_any_stall(void **state)
 		__u64 *causes[] = {
 			&stall.fault_ns[0], &stall.fault_ns[1],	  &stall.fault_ns[2],
 			&stall.fault_ns[3], &stall.reclaim_ns,	  &stall.cpu_wait_ns,
-			&stall.io_wait_ns,  &stall.compaction_ns,
+			&stall.blocked_ns,  &stall.compaction_ns,
 		};
 		struct fact_stall f;
 
 		for (size_t cause = 0; cause < 8; cause++)
 			if (next_random(&seed) % 3 == 0)
 				*causes[cause] = next_random(&seed) % (60 * MS);
-		stall.cpu_samples = next_random(&seed) % 4;
-		stall.allocator_samples = next_random(&seed) % 4;
-		f = split(&stall);
+		f = split_sampled(&stall, next_random(&seed) % 4, next_random(&seed) % 4);
 		assert_sums(&f);
 	}
 }
@@ -291,7 +328,7 @@ static struct heard fork_and_stall(uint64_t fork_ns)
 	struct redmem_record end = { .kind = RECORD_STALL_END };
 
 	end.stall = stall_of(100);
-	end.stall.io_wait_ns = 10 * MS;
+	end.stall.blocked_ns = 10 * MS;
 	end.stall.who.state = WHO_COMMAND;
 	end.stall.who.command = 1;
 	s->resolver.command_name = any_name;
@@ -323,6 +360,92 @@ static void test_fork(void **state)
 	assert_seconds(heard.fact.stall.fork_seconds, 0);
 	heard = fork_and_stall(START + 101 * MS);
 	assert_seconds(heard.fact.stall.fork_seconds, 0);
+}
+
+/* --- samples ------------------------------------------------------------------- */
+
+static struct marker_place next_place;
+
+static struct marker_place place(void *ctx, const struct redmem_sample *sample)
+{
+	(void)ctx;
+	(void)sample;
+	return next_place;
+}
+
+static void sample(struct sensors *s, uint64_t work_ns, enum marker_cause cause,
+		   const char *activity)
+{
+	struct redmem_sample *one = xcalloc(1, sizeof(*one));
+
+	one->kind = RECORD_SAMPLE;
+	one->ns = MS;
+	one->work_ns = work_ns;
+	one->turn_ns = START;
+	one->who.state = WHO_COMMAND;
+	one->who.command = 1;
+	next_place = (struct marker_place){ cause, activity };
+	records_take(s, one, sizeof(*one));
+	free(one);
+}
+
+/* Samples of the work divide it; those of the work before are forgotten. */
+static void test_samples(void **state)
+{
+	struct heard heard = { 0 };
+	struct fact_sink sink = { take, &heard };
+	struct sensors *s = xcalloc(1, sizeof(*s));
+	struct redmem_stall stall = stall_of(100);
+	struct fact_stall f;
+
+	(void)state;
+	s->sink = &sink;
+	s->resolver.place = place;
+	s->resolver.command_name = any_name;
+	sample(s, START - 1, MARK_EXPIRY, "expiring keys");
+	for (int i = 0; i < 6; i++)
+		sample(s, START, MARK_ALLOCATOR, "freeing");
+	sample(s, START, MARK_ALLOCATOR, "giving pages back");
+	sample(s, START, MARK_EVICTION, "evicting keys");
+	for (int i = 0; i < 2; i++)
+		sample(s, START, MARK_REHASH, "moving a hash table");
+	records_stall(s, &stall, false, &f);
+	assert_sums(&f);
+	assert_seconds(f.allocator_seconds, 0.07);
+	assert_seconds(f.eviction_seconds, 0.01);
+	assert_seconds(f.rehash_seconds, 0.02);
+	assert_seconds(f.expiry_seconds, 0);
+	assert_string_equal(f.activity, "freeing");
+	assert_seconds(f.activity_seconds, 0.06);
+	assert_string_equal(f.activity2, "moving a hash table");
+	assert_true(f.commands_total == FACT_UNKNOWN);
+	assert_string_equal(f.mix, "");
+	assert_int_equal(heard.facts, 0);
+	free(s);
+}
+
+/* A turn of many commands has all the samples, and names what they were. */
+static void test_turn(void **state)
+{
+	struct heard heard = { 0 };
+	struct fact_sink sink = { take, &heard };
+	struct sensors *s = xcalloc(1, sizeof(*s));
+	struct redmem_stall stall = stall_of(100);
+	struct fact_stall f;
+
+	(void)state;
+	s->sink = &sink;
+	s->resolver.place = place;
+	s->resolver.command_name = any_name;
+	for (int i = 0; i < 4; i++)
+		sample(s, START + i, i ? MARK_COMMAND : MARK_ALLOCATOR, "");
+	stall.commands = 10000;
+	records_stall(s, &stall, false, &f);
+	assert_sums(&f);
+	assert_seconds(f.allocator_seconds, 0.025);
+	assert_int_equal(f.commands_total, 10000);
+	assert_string_equal(f.mix, "bgsave 1.00");
+	free(s);
 }
 
 /* redmem's own commands are no stalls of the server but redmem's cost. */
@@ -358,11 +481,14 @@ int main(void)
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_nothing_seen),
 		cmocka_unit_test(test_allocator_share),
-		cmocka_unit_test(test_torn_samples),
 		cmocka_unit_test(test_every_cause),
 		cmocka_unit_test(test_one_cause_too_long),
 		cmocka_unit_test(test_together_too_long),
+		cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_hog),
 		cmocka_unit_test(test_any_stall),
+		cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_turn),
 		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_own_stall),
 	};

@@ -2,7 +2,7 @@
 /* The causes of a stall; see cause.h. */
 #include <stdlib.h>
 
-#include "report/cause.h"
+#include "model/cause.h"
 
 static const struct {
 	struct cause cause;
@@ -48,6 +48,21 @@ static const struct {
 	    "Fork copies the page tables: its time grows with resident memory; save less often or "
 	    "on a replica." },
 	  offsetof(struct fact_stall, fork_seconds) },
+	{ { "expiry", "expiring keys",
+	    "Many or big keys expired at once: spread their TTLs, and let the server free them in "
+	    "the background (lazyfree-lazy-expire yes)." },
+	  offsetof(struct fact_stall, expiry_seconds) },
+	{ { "eviction", "evicting keys",
+	    "The server was at maxmemory and had to evict before it could go on: raise maxmemory, "
+	    "or let it free in the background (lazyfree-lazy-eviction yes)." },
+	  offsetof(struct fact_stall, eviction_seconds) },
+	{ { "defrag", "active defrag",
+	    "Active defragmentation took its turn: lower active-defrag-cycle-max." },
+	  offsetof(struct fact_stall, defrag_seconds) },
+	{ { "rehash", "rehashing",
+	    "A hash table grew and its entries move to the new one: it passes; keep keyspaces and "
+	    "hashes smaller, or spread them over more servers." },
+	  offsetof(struct fact_stall, rehash_seconds) },
 	{ { "other", "other", NULL }, offsetof(struct fact_stall, other_seconds) },
 };
 
@@ -75,11 +90,4 @@ size_t cause_split(const struct fact_stall *stall, struct blame out[CAUSE_MAX])
 	}
 	qsort(out, count, sizeof(out[0]), by_seconds);
 	return count;
-}
-
-const char *cause_advice(const struct fact_stall *stall)
-{
-	struct blame blame[CAUSE_MAX];
-
-	return cause_split(stall, blame) ? blame[0].cause->advice : NULL;
 }

@@ -21,10 +21,8 @@ struct blame {
 	double seconds;
 };
 
-#define CAUSE_MAX 12
+#define CAUSE_MAX 16
 
 /* The causes of @stall that took time, largest first; returns how many. A part that is
  * not known is left out, as is one of 0. */
 size_t cause_split(const struct fact_stall *stall, struct blame out[CAUSE_MAX]);
-/* The remedy for its largest cause; NULL when there is none or no cause is known. */
-const char *cause_advice(const struct fact_stall *stall);

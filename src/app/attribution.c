@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whose work it is; see attribution.h. */
+#include "app/attribution.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "target/calibrate.h"
+#include "target/commands.h"
+#include "target/markers.h"
+#include "target/symbols.h"
+
+/* --- what the sensors ask -------------------------------------------------- */
+
+static const char *resolve_command(void *ctx, uint64_t address)
+{
+	struct attribution *a = ctx;
+
+	return a->commands ? target_commands_name(a->commands, address) : NULL;
+}
+
+static const char *resolve_whole(void *ctx, const char *start)
+{
+	struct attribution *a = ctx;
+
+	return a->commands ? target_commands_begin(a->commands, start) : NULL;
+}
+
+static bool resolve_first(void *ctx, uint64_t address)
+{
+	struct attribution *a = ctx;
+	struct redmem_key_rule rule;
+
+	if (!a->commands)
+		return true;
+	rule = target_commands_rule(a->commands, address);
+	return rule.kind == KEY_INDEX && rule.index == 1;
+}
+
+static const char *resolve_leaf(void *ctx, uint64_t user_ip, uint64_t kernel_ip,
+				const char **symbol)
+{
+	struct attribution *a = ctx;
+
+	return a->symbols ? target_symbols_leaf(a->symbols, user_ip, kernel_ip, symbol) : "";
+}
+
+static struct marker_place resolve_place(void *ctx, const struct redmem_sample *sample)
+{
+	struct attribution *a = ctx;
+
+	return a->markers ? markers_place(a->markers, sample) :
+			    (struct marker_place){ MARK_COMMAND, "" };
+}
+
+/* --- calibration --------------------------------------------------------------- */
+
+/* Ask over redmem's connection, or over one just for this where the password is
+ * not known. */
+static int calibrate_by_asking(struct attribution *a, struct calibration *found, struct err *why)
+{
+	struct server *server = a->server;
+	struct conn *conn = server->conn;
+	int ret;
+
+	if (!conn && server->conn_error.code == -EACCES)
+		conn = server_knock(server);
+	if (!conn)
+		return err_set(why, -ENOTCONN, "cannot ask the server: %s",
+			       server->conn_error.text);
+	ret = calibrate(found, server->image, sensors_bpf(a->sensors), conn, why);
+	if (conn != server->conn) {
+		conn_close(conn);
+		found->own_client = 0;
+	}
+	return ret;
+}
+
+/* A server that cannot be asked is watched. One that hangs has nothing to show; it is
+ * asked again when it answers. */
+static int calibrate_somehow(struct attribution *a, struct calibration *found, struct err *why)
+{
+	struct err asking = {}, watching = {};
+	int ret = calibrate_by_asking(a, found, &asking);
+	__u64 own_client = found->own_client; /* may be known all the same */
+
+	*why = asking;
+	if (!ret || ret == -ETIMEDOUT)
+		return ret;
+	a->pause_seconds += found->pause_seconds;
+	ret = calibrate_passively(found, a->server->image, sensors_bpf(a->sensors), &watching);
+	found->own_client = own_client;
+	return ret ? err_set(why, ret, "%.240s; %s", asking.text, watching.text) : 0;
+}
+
+static void log_offsets(const struct attribution *a, const struct calibration *found)
+{
+	const struct redmem_offsets *at = &found->at;
+	uint64_t server = a->server->image->server_address;
+
+	log_msg(LOG_DEBUG,
+		"offsets: current_client %llu executing_client %llu argc %u argv %u cmd %u "
+		"ptr %u embedded %u fullname %u commands %llu turns %llu",
+		at->current_client - server,
+		at->executing_client ? at->executing_client - server : 0, at->argc, at->argv,
+		at->cmd, at->object_ptr, at->object_embedded, found->fullname_offset,
+		at->commands_done ? at->commands_done - server : 0,
+		at->turns ? at->turns - server : 0);
+}
+
+void attribution_calibrate(struct attribution *a)
+{
+	struct calibration found = {};
+	struct server *server = a->server;
+	struct err why = {};
+
+	a->on = false;
+	if (!sensors_bpf(a->sensors))
+		err_set(&why, -ENODATA, "needs BPF, which is off");
+	else if (!server->image)
+		why = server->image_error;
+	else
+		a->on = calibrate_somehow(a, &found, &why) == 0;
+	snprintf(a->reason, sizeof(a->reason), "%s", a->on ? found.note : why.text);
+	log_msg(LOG_INFO, "attribution %s: %s", a->on ? "on" : "off", a->reason);
+	a->pause_seconds += found.pause_seconds;
+	if (!a->on)
+		return;
+	log_offsets(a, &found);
+	if (!a->commands)
+		a->commands = target_commands_new(server->where.pid, found.fullname_offset,
+						  sensors_key_rules_fd(a->sensors));
+	sensors_set_attribution(a->sensors, &found.at, found.own_client);
+}
+
+void attribution_open(struct attribution *a, struct server *server, struct sensors *sensors)
+{
+	*a = (struct attribution){ .server = server, .sensors = sensors };
+	if (server->image) {
+		a->symbols = target_symbols_open(server->image);
+		a->markers = markers_open(server->image);
+	}
+	sensors_set_resolver(sensors, &(struct sensor_resolver){
+					      .ctx = a,
+					      .command_name = resolve_command,
+					      .whole_name = resolve_whole,
+					      .key_is_first_argument = resolve_first,
+					      .leaf = resolve_leaf,
+					      .place = resolve_place,
+				      });
+}
+
+void attribution_close(struct attribution *a)
+{
+	target_commands_free(a->commands);
+	target_symbols_close(a->symbols);
+	markers_close(a->markers);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whose work it is: finds out where the server keeps its current command, and names
+ * what the sensors saw.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "app/server.h"
+#include "sensor/sensor.h"
+
+struct attribution {
+	struct server *server; /* borrowed, as the next */
+	struct sensors *sensors;
+	bool on;
+	char reason[480]; /* why it is off or limited, "" */
+	double pause_seconds; /* that calibrating took from the server */
+	struct target_commands *commands;
+	struct target_symbols *symbols;
+	struct markers *markers;
+};
+
+/* The sensors ask @a from now on; it must stay where it is. */
+void attribution_open(struct attribution *a, struct server *server, struct sensors *sensors);
+/* Calibrate, or do it again for a new connection. */
+void attribution_calibrate(struct attribution *a);
+/* @a may be all zeros. */
+void attribution_close(struct attribution *a);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * redmem stalls: each stall as it happens, and a summary at the end.
+ *
+ * A stall that has ended waits a moment for what the server says of it (SLOWLOG, LATENCY,
+ * a look at its key) and is then printed; from a server that does not answer it is
+ * printed as it is. Of all else that is seen only what explains stalls is kept, so that
+ * a watch may go on for days.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "app/commands.h"
+#include "app/print.h"
+#include "app/progress.h"
+#include "app/watch.h"
+#include "model/keep.h"
+#include "model/stalls.h"
+#include "redis/info.h"
+#include "redis/keylook.h"
+#include "redis/snapshot.h"
+#include "sensor/sensor.h"
+
+#define PENDING_MAX    64
+#define KEYS_MAX       16 /* looked at for one batch of stalls */
+#define ASK_SECONDS    0.3 /* between two questions to the server */
+#define ANSWER_SECONDS 2.0 /* how long its answer is waited for */
+
+/* A stall that is not printed yet. */
+struct pending {
+	struct fact_stall stall;
+	int64_t used_before; /* used_memory; FACT_UNKNOWN */
+};
+
+struct used {
+	double t_seconds;
+	int64_t bytes;
+};
+
+struct follow {
+	const struct options *options;
+	struct report_style style;
+	struct model *model;
+	struct fact_sink sink; /* to follow_take() */
+	struct stall_sum sum;
+	struct keep *keep; /* what pending stalls point to */
+	struct pending pending[PENDING_MAX];
+	size_t pending_count;
+	size_t asked_count; /* the first of them wait for the server's answers */
+	double asked_at; /* -INFINITY = never */
+	struct used used[2]; /* used_memory of the newest INFO, and the one before */
+	bool failed; /* stdout is gone */
+};
+
+/* --- printing ----------------------------------------------------------------------- */
+
+static void print_stall(struct follow *f, const struct fact_stall *stall)
+{
+	struct buf out = {};
+
+	stall_sum_add(&f->sum, stall);
+	if (f->options->json)
+		report_stall_json(&out, f->model, stall);
+	else
+		report_stall_text(&out, f->model, stall, &f->style);
+	progress_clear();
+	f->failed |= print_out(&out) != 0;
+	buf_free(&out);
+}
+
+static bool enough(const struct follow *f)
+{
+	return f->failed || (f->options->count && f->sum.stalls_total >= f->options->count);
+}
+
+/* What is less in use now than before it. */
+static int64_t freed_bytes(const struct follow *f, const struct pending *pending)
+{
+	const struct fact_stall *stall = &pending->stall;
+
+	if (pending->used_before == FACT_UNKNOWN ||
+	    f->used[0].t_seconds < stall->t_seconds + stall->duration_seconds)
+		return FACT_UNKNOWN;
+	return pending->used_before - f->used[0].bytes;
+}
+
+/* Print the first @count pending stalls; the others move up. */
+static void flush_pending(struct follow *f, size_t count)
+{
+	for (size_t i = 0; i < count && !enough(f); i++) {
+		f->pending[i].stall.freed_bytes = freed_bytes(f, &f->pending[i]);
+		print_stall(f, &f->pending[i].stall);
+	}
+	f->pending_count -= count;
+	memmove(f->pending, f->pending + count, f->pending_count * sizeof(f->pending[0]));
+	f->asked_count = 0;
+	if (!f->pending_count) {
+		keep_free(f->keep);
+		f->keep = keep_new();
+	}
+}
+
+/* --- taking ------------------------------------------------------------------------- */
+
+/* --command: the name, its container ("config" for "config|get"), or "loop". */
+static bool wanted(const struct follow *f, const struct fact_stall *stall)
+{
+	const char *name = f->options->command;
+	size_t len;
+
+	if (!name)
+		return true;
+	if (!*stall->command)
+		return !strcasecmp(name, "loop");
+	len = strlen(name);
+	return !strncasecmp(stall->command, name, len) &&
+	       (!stall->command[len] || stall->command[len] == '|');
+}
+
+static void take_stall(struct follow *f, const struct fact *fact)
+{
+	struct pending *pending;
+
+	if (!wanted(f, &fact->stall))
+		return;
+	if (f->pending_count == PENDING_MAX)
+		flush_pending(f, PENDING_MAX);
+	pending = &f->pending[f->pending_count++];
+	pending->stall = keep_fact(f->keep, fact).stall;
+	pending->used_before = FACT_UNKNOWN;
+	for (size_t i = 2; i-- > 0;)
+		if (f->used[i].t_seconds <= fact->stall.t_seconds)
+			pending->used_before = f->used[i].bytes;
+}
+
+static void take_info(struct follow *f, const struct fact_info *fact)
+{
+	struct info *info = info_parse(fact->text);
+	int64_t bytes = info_int(info, "used_memory");
+
+	info_free(info);
+	if (bytes < 0)
+		return;
+	f->used[1] = f->used[0];
+	f->used[0] = (struct used){ fact->t_seconds, bytes };
+}
+
+static void follow_take(void *ctx, const struct fact *fact)
+{
+	struct follow *f = ctx;
+
+	switch (fact->kind) {
+	case FACT_STALL:
+		take_stall(f, fact);
+		break;
+	case FACT_INFO:
+		take_info(f, &fact->info);
+		break;
+	case FACT_SESSION:
+	case FACT_TARGET:
+	case FACT_SENSOR:
+	case FACT_HOST:
+	case FACT_CONFIG:
+	case FACT_TOTALS:
+	case FACT_SLOWLOG:
+	case FACT_LATENCY:
+	case FACT_KEY:
+	case FACT_SELF:
+		model_take(f->model, fact);
+		break;
+	default: /* grows with time, and explains no stall */
+		break;
+	}
+}
+
+/* --- asking ------------------------------------------------------------------------- */
+
+static bool is_among(const struct bytes *keys, size_t count, struct bytes key)
+{
+	for (size_t i = 0; i < count; i++)
+		if (keys[i].len == key.len && !memcmp(keys[i].data, key.data, key.len))
+			return true;
+	return false;
+}
+
+static void ask(struct follow *f, struct conn *conn, struct snapshot *snapshot, double t_seconds)
+{
+	struct bytes keys[KEYS_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < f->pending_count && count < KEYS_MAX; i++) {
+		struct bytes key = f->pending[i].stall.key;
+
+		/* A key of the full length may be a longer one cut. */
+		if (key.len && key.len < REDMEM_KEY_MAX && !is_among(keys, count, key))
+			keys[count++] = key;
+	}
+	if (count)
+		keylook_start(conn, &f->sink, keys, count);
+	snapshot_events(snapshot, conn, t_seconds);
+	f->asked_count = f->pending_count;
+	f->asked_at = t_seconds;
+}
+
+static bool follow_turn(void *ctx, struct conn *conn, struct snapshot *snapshot, double t_seconds)
+{
+	struct follow *f = ctx;
+	double waited = t_seconds - f->asked_at;
+
+	if (f->asked_count && (!conn || !conn_pending(conn) || waited > ANSWER_SECONDS))
+		flush_pending(f, f->asked_count);
+	else if (f->pending_count && !conn)
+		flush_pending(f, f->pending_count);
+	if (f->pending_count && !f->asked_count && conn && waited >= ASK_SECONDS)
+		ask(f, conn, snapshot, t_seconds);
+	return enough(f);
+}
+
+/* --- the command -------------------------------------------------------------------- */
+
+static int print_end(struct follow *f)
+{
+	struct buf out = {};
+	int ret;
+
+	model_finish(f->model);
+	stall_sum_sort(&f->sum);
+	if (f->options->json)
+		report_stalls_end_json(&out, f->model, &f->sum);
+	else
+		report_stalls_end_text(&out, f->model, &f->sum, &f->style);
+	ret = print_out(&out);
+	buf_free(&out);
+	if (model_sensor_on(f->model, "loop"))
+		return ret;
+	fprintf(stderr, "redmem: stalls could not be seen: the loop sensor was off; "
+			"see `redmem check`\n");
+	return 1;
+}
+
+int cmd_stalls(const struct options *o)
+{
+	struct follow f = { .options = o,
+			    .style = print_style(o),
+			    .asked_at = -INFINITY,
+			    .used = { { INFINITY, 0 }, { INFINITY, 0 } } };
+	struct watch_plan plan = {
+		.seconds = isnan(o->duration_seconds) ? INFINITY : o->duration_seconds,
+		.stalls = true,
+		.turn = follow_turn,
+		.ctx = &f,
+	};
+	struct err err = {};
+	int ret;
+
+	f.model = model_new();
+	f.keep = keep_new();
+	f.sink = (struct fact_sink){ follow_take, &f };
+	ret = watch_plan_run(o, &plan, &f.sink, &err);
+	if (ret) {
+		ret = print_failure(&err);
+	} else {
+		flush_pending(&f, f.pending_count);
+		ret = print_end(&f);
+	}
+	stall_sum_free(&f.sum);
+	keep_free(f.keep);
+	model_free(f.model);
+	return ret;
+}

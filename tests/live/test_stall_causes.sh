@@ -1,0 +1,177 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Stalls that are nobody's command: a busy neighbour, a slow disk, eviction, expiry, a fork
+# and the copies after it, swap; each is called by its name. FULL=1 takes larger sizes, and
+# a hash table that grows.
+# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_bpf
+need_programs taskset
+
+full=${FULL:-0}
+script_loop='local x = 0 for i = 1, tonumber(ARGV[1]) do x = x + i % 7 end'
+fill_zset='for i = 1, tonumber(ARGV[1]) do redis.call("ZADD", KEYS[1], i, "member:" .. i) end'
+
+# seconds CAUSE: jq for the time of a stall by that cause.
+seconds()
+{
+	echo "([.blame[] | select(.cause == \"$1\").seconds] | add // 0)"
+}
+
+test_hog()
+{
+	server_start
+	taskset -pc 0 "$pid" >/dev/null
+	cp "$(command -v dash || command -v sh)" "$work/noisy"
+	stalls_start
+	hogs=
+	for _ in 1 2 3 4; do
+		taskset -c 0 "$work/noisy" -c 'while :; do :; done' &
+		hogs="$hogs $!"
+		own_process $!
+	done
+	redis_cli eval "$script_loop" 1 report:hourly 5000000 >/dev/null
+	for hog in $hogs; do
+		kill_process "$hog"
+	done
+	sleep 0.5
+	watch_end
+	check hog "$(stalls_said) $(jq -c '[.hog, .hog_pid]' "$json")" \
+		stalls "map(select(.command == \"eval\"))[0] |
+			$(seconds cpu_wait) > 0.5 * .duration_seconds and .hog == \"noisy\" and
+			(.advice | test(\"noisy\"))"
+	kill_process "$pid"
+}
+
+test_disk()
+{
+	disk_start "$work" 20 || {
+		skip disk "writes cannot be throttled here"
+		return
+	}
+	launcher=$work/enter
+	server_start --appendonly yes --appendfsync always
+	launcher=
+	stalls_start
+	for i in 1 2 3 4 5; do
+		redis_cli set "paid:$i" "$i" >/dev/null
+	done
+	sleep 0.5
+	watch_end
+	check disk "$(stalls_said) $(jq -c '[.wait_call, .wait_file]' "$json")" \
+		stalls 'map(select(.blame[0].cause == "io_wait" and (.wait_file | test("appendonly")) and
+			(.wait_call | test("sync")))) | length >= 3 and all(.advice | test("everysec"))'
+	kill_process "$pid"
+}
+
+test_eviction()
+{
+	server_start --maxmemory-policy allkeys-lru
+	for i in 1 2 3 4; do
+		redis_cli eval "$fill_zset" 1 "board:$i" 100000 >/dev/null
+	done
+	used=$(redis_cli info memory | sed -n 's/^used_memory:\([0-9]*\).*/\1/p')
+	stalls_start
+	redis_cli config set maxmemory $((used / 2)) >/dev/null
+	redis_cli set small value >/dev/null
+	sleep 1
+	watch_end
+	check eviction "$(stalls_said)" stalls 'any([.blame[] | select(.cause != "cpu_wait")][0].cause == "eviction")'
+	kill_process "$pid"
+}
+
+test_expiry()
+{
+	server_start
+	redis_cli eval 'for i = 1, 200000 do redis.call("SET", "session:" .. i, i, "PX", 4000) end' 0 >/dev/null
+	stalls_start
+	sleep 3
+	watch_end
+	check expiry "$(stalls_said)" stalls 'any(.command == "" and
+		[.blame[] | select(.cause != "cpu_wait")][0].cause == "expiry")'
+	kill_process "$pid"
+}
+
+# The fork is as long as the server says, and what follows pays for copies.
+test_fork()
+{
+	megabytes=300
+	[ "$full" = 0 ] || megabytes=2048
+	server_start --maxmemory-policy noeviction
+	"$load" fill -s "$socket" -n $((megabytes * 250)) -k page: -S 4000 || exit 1
+	head -c 20000000 /dev/zero >"$work/zeros"
+	redis_cli -x setrange map:copied 0 <"$work/zeros" >/dev/null
+	stalls_start --threshold 1
+	redis_cli bgsave >/dev/null
+	redis_cli -x setrange map:copied 0 <"$work/zeros" >/dev/null
+	sleep 0.5
+	fork=$(redis_cli info stats | sed -n 's/^latest_fork_usec:\([0-9]*\).*/\1/p')
+	sleep 0.5
+	watch_end
+	check fork "latest_fork_usec $fork, $(stalls_said)" \
+		stalls "map(select(.command == \"bgsave\"))[0] | [.blame[] | select(.cause != \"cpu_wait\")][0].cause == \"fork\" and
+			($(seconds fork) + $(seconds cpu_wait) - $fork / 1e6 | fabs) < ([0.1 * $fork / 1e6, 0.0005] | max)"
+	check copies "$(stalls_said)" stalls 'map(select(.command == "setrange"))[0] | .key == "map:copied" and
+		[.blame[] | select(.cause != "cpu_wait")][0].cause == "fault_cow"'
+	kill_process "$pid"
+}
+
+# Every swap-in of these GETs is in a stall, so the sums are the same: what the kernel made
+# the server reclaim or wait for a CPU meanwhile is a cause of its own there.
+test_swap()
+{
+	keys=120
+	if ! swap_start 256 || ! cgroup_start; then
+		skip swap "no swap file or no memory cgroup can be made here"
+		return
+	fi
+	launcher=$work/enter
+	server_start
+	launcher=
+	"$load" fill -s "$socket" -n $keys -k photo: -S 1000000 || exit 1
+	cgroup_squeeze 200 48
+	: >"$messages"
+	watch_start -s "$socket" --threshold 2
+	i=0
+	while [ $i -lt $keys ]; do
+		redis_cli get photo:$i >/dev/null
+		i=$((i + 1))
+	done
+	watch_end
+	check swap "$(query '[.stalls[] | select(.command == "get").blame[]] | group_by(.cause) | map({(.[0].cause): (map(.seconds) | add)}) | add | tostring'), $(query '.commands[] | select(.command == "get").swap_fault_seconds') s of swap-in" \
+		holds '([.commands[] | select(.command == "get").swap_fault_seconds] | add) as $all |
+			[.stalls[] | select(.command == "get")] as $stalls |
+			([$stalls[].blame[] | select(.cause == "fault_swap").seconds] | add) as $swap |
+			([$stalls[].blame[] | select(.cause | IN("fault_swap", "reclaim", "cpu_wait")).seconds] | add) as $with |
+			$with > 0.9 * $all and $swap < 1.02 * $all and ($stalls | length > 20 and
+				(map(select(.blame[0].cause == "fault_swap")) | length) > 0.8 * length and
+				all(.key | startswith("photo:")))'
+	kill_process "$pid"
+}
+
+# The key that makes the main table double.
+test_table()
+{
+	server_start --enable-debug-command yes
+	redis_cli debug populate 2097152 >/dev/null
+	stalls_start --threshold 1
+	for i in 1 2 3; do
+		redis_cli set "one:more:$i" 1 >/dev/null
+		sleep 0.2
+	done
+	watch_end
+	check table "$(stalls_said)" stalls 'length == 0 or any(.blame[0].cause | IN("rehash", "allocator", "fault_minor"))'
+	echo "# $(stalls_said)"
+	kill_process "$pid"
+}
+
+test_hog
+test_disk
+test_eviction
+test_expiry
+test_fork
+test_swap
+[ "$full" = 0 ] || test_table
+finish

@@ -1,0 +1,127 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# redmem stalls names what held the server: the command, the key, how long (as SLOWLOG has
+# it), and the main cause; a pipeline is no big key; a line tells it while it lasts.
+# FULL=1 takes sizes ten times as large.
+# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_bpf
+need_programs script
+
+if [ "${FULL:-0}" = 1 ]; then
+	zset=3000000 hash=500000 list=500000 longlist=1000000 keys=2000000
+else
+	zset=300000 hash=100000 list=100000 longlist=300000 keys=300000
+fi
+
+# Made in the server, before anybody watches.
+make_data()
+{
+	redis_cli eval '
+		for i = 1, tonumber(ARGV[1]) do redis.call("ZADD", "leaderboard:global", i, "member:" .. i) end
+		for i = 1, tonumber(ARGV[2]) do redis.call("HSET", "profile:all", "field:" .. i, i) end
+		for i = 1, tonumber(ARGV[3]) do redis.call("RPUSH", "scores:today", i * 7919 % 1000003) end
+		for i = 1, tonumber(ARGV[4]) do redis.call("RPUSH", "events:log", i) end
+		for i = 1, tonumber(ARGV[5]) do redis.call("SET", "user:" .. i, i) end' \
+		0 $zset $hash $list $longlist $keys >/dev/null
+	redis_cli slowlog reset >/dev/null
+}
+
+run_commands()
+{
+	for line in "HGETALL profile:all" "SORT scores:today" "LRANGE events:log 0 -1" "KEYS *" \
+		"DEL leaderboard:global"; do
+		# shellcheck disable=SC2086 # words
+		(set -f && redis_cli $line) >/dev/null
+		sleep 0.3
+	done
+	redis_cli eval 'return #redis.call("LRANGE", KEYS[1], 0, -1)' 1 events:log >/dev/null
+	sleep 0.3
+	"$load" pipeline -s "$socket" -n 100000 -c 50 -k small: || exit 1
+	sleep 0.3
+	redis_cli flushall >/dev/null
+	sleep 1
+	redis_cli --json slowlog get 50 >"$work/slowlog"
+}
+
+# expect COMMAND KEY CAUSE: its longest stall is of that key, mainly for that cause (waiting
+# for a CPU is the machine's fault), as long as SLOWLOG says, and the blame sums to it.
+expect()
+{
+	check "$1" "$(stalls_said) SLOWLOG $(jq -c 'map({(.[3][0]): .[2]}) | add' "$work/slowlog")" \
+		stalls 'map(select(.command == $command)) | max_by(.duration_seconds) | . as $stall |
+			([$slowlog[0][] | select(.[3][0] | ascii_downcase == $command)[2] / 1e6] |
+				min_by(. - $stall.duration_seconds | fabs)) as $slow |
+			.key == (if $key == "" then null else $key end) and
+			([.blame[] | select(.cause != "cpu_wait")][0].cause == $cause) and
+			(([.blame[].seconds] | add) - .duration_seconds | fabs) < 0.01 * .duration_seconds and
+			(.duration_seconds - $slow | fabs) < ([0.05 * $slow, 0.002] | max) and
+			(.slowlog_seconds - $slow | fabs) < 1e-6' \
+		--arg command "$1" --arg key "$2" --arg cause "$3" --slurpfile slowlog "$work/slowlog"
+}
+
+server_start --enable-debug-command yes
+make_data
+stalls_start
+run_commands
+watch_end
+check status "exit status $status: $(said)" [ "$status" = 0 ]
+expect del leaderboard:global allocator
+expect hgetall profile:all command
+expect sort scores:today command
+expect lrange events:log command
+expect keys '' command
+expect eval events:log command
+expect flushall '' allocator
+check script "$(stalls_said)" stalls 'any(.command == "eval" and .inner == "lrange")'
+check activity "$(jq -c -s 'map({(.command // "end"): .activities})' "$json")" \
+	stalls '(map(select(.command == "del"))[0].activities[0].activity == "freeing") and
+		(map(select(.command == "sort"))[0].activities | any(.activity == "sorting")) and
+		(map(select(.command == "hgetall"))[0].activities[0].activity == "building the reply")'
+check pipeline "$(stalls_said)" stalls 'all(.command != "set") and
+	any(.command == "" and .key == null and .commands_total > 500 and .mix[0].command == "set")'
+check key-now "$(jq -c .key_now "$json" | head -n 3)" \
+	stalls 'any(.command == "hgetall" and .key_now.type == "hash" and .key_now.bytes > 1000000) and
+		any(.command == "del" and .key_now.type == "none" and .freed_bytes > 10000000)'
+check advice "$(jq -r .advice "$json")" \
+	stalls 'any(.command == "del" and (.advice | test("UNLINK.* of the "))) and
+		any(.command == "keys" and (.advice | test("SCAN")))'
+check summary "$(tail -n 1 "$json")" jq -e -s '(map(select(has("schema") | not)) | length) as $n |
+	.[-1] | .schema == "redmem.stalls/1" and .stalls_total == $n and .longest.duration_seconds > 0 and
+	(.causes | any(.cause == "allocator")) and (.prefixes | any(.prefix == "leaderboard:global"))' "$json"
+
+# While it lasts: on a terminal, and before anybody gets an answer.
+script -qfec "$redmem stalls -s $socket -d 60 --count 1 --command eval" "$work/screen" >/dev/null &
+watch=$!
+own_process "$watch"
+await 30 grep -q 'watching: ' "$work/screen"
+"$load" hold -s "$socket" -d 3 -k report:yearly &
+holder=$!
+own_process "$holder"
+sleep 0.3
+redis_cli ping >"$work/pong" &
+ping=$!
+own_process "$ping"
+await 5 grep -q 'so far: EVAL report:yearly' "$work/screen"
+shown=$?
+kill -0 "$ping" 2>/dev/null && [ ! -s "$work/pong" ]
+hanging=$?
+wait "$holder" "$ping"
+wait "$watch"
+status=$?
+check live "$(tr '\r' '\n' <"$work/screen" | tail -n 5)" [ "$shown" = 0 ]
+check hanging "the server answered before the line came" [ "$hanging" = 0 ]
+check count "exit status $status" [ "$status" = 0 ]
+check block "$(tail -n 20 "$work/screen")" grep -q 'EVAL report:yearly' "$work/screen"
+
+# Who is not let in sees them too.
+kill_process "$pid"
+server_start --requirepass secret
+stalls_start
+REDISCLI_AUTH=secret "$load" hold -s "$socket" -d 0.2 -k report:daily
+sleep 0.5
+watch_end
+check no-password "$(stalls_said)" stalls 'any(.command == "eval" and .key == "report:daily")'
+finish
