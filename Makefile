@@ -121,6 +121,7 @@ lint: ; $(Q)+tests/run lint/ ## check style, rooms, scripts; run the static anal
 kernels: all $(load) ; $(Q)tests/kernels/run ## boot other kernels in qemu and watch there
 bench: all $(load) ## measure what watching costs the server
 	$(Q)tests/bench/run
+	$(Q)tests/bench/keys
 demo: all ## diagnose a private redis-server with known troubles
 	$(Q)$(redmem) demo
 

@@ -207,7 +207,7 @@ test_hostile()
 	check hostile-json "$(query '.top | length') keys" cmp -s "$work/wanted_names" "$work/json_names"
 	"$redmem" keys --csv -s "$socket" >"$work/csv"
 	# In a field, quotes are doubled; what is left are redis-cli's escapes, which are printf's.
-	sed -nE 's/^0,string,"(.*)",[0-9]+,[a-z]+,.*/\1/p' "$work/csv" | sed 's/""/"/g' |
+	sed -nE 's/^0,string,"(.*)",[0-9]+,[a-z]+,.*/\1/p' "$work/csv" | sed 's/""/"/g; s/\\"/"/g' |
 		while IFS= read -r name; do
 			bash -c 'printf %b "$1"' - "$name" | base64 -w 0
 			echo
