@@ -17,6 +17,8 @@
 #define FAN_SHOWN    64 /* above, the light ones go... */
 #define LIGHT_SHARE  0.005 /* ...which hold less than this of their node */
 #define HEAVY_SHARE  0.01 /* of all bytes: a key that stays whatever its name */
+#define WHOLE_SHARE  0.1 /* of the keys of a node: identifiers without '-' and '_' */
+#define TOKEN_SHARE  0.01 /* of the keys of a node of tokens: no name */
 #define STEM_AVERAGE 8 /* keys of a variant; with fewer it is no name */
 
 struct fold {
@@ -76,6 +78,61 @@ static void fold_stems(struct prefix_tree *tree, struct prefix_node *node)
 	}
 }
 
+/* "*-" or "*_" made of names */
+static bool is_weak(const struct prefix_node *node)
+{
+	return node->turned && node->len == 2 && (node->text[1] == '-' || node->text[1] == '_');
+}
+
+/*
+ * Tokens in base64url have '-' and '_' in some of them, at any place: no structure, but
+ * part of the identifier. Such a separator stands after names that vary, has names that
+ * vary behind it, and beside it are many identifiers without it.
+ */
+static struct prefix_node *weak_child(const struct prefix_node *node)
+{
+	struct prefix_node *weak = NULL;
+	int64_t whole = 0;
+
+	for (struct prefix_node *c = node->first; c; c = c->next) {
+		if (is_weak(c) && c->children >= RARE_MIN)
+			weak = c;
+		else if (c->turned && !is_weak(c))
+			whole += prefix_node_sums(c).keys;
+	}
+	return weak && (double)whole >= WHOLE_SHARE * (double)prefix_node_sums(node).keys ? weak :
+											    NULL;
+}
+
+/* A token may begin with one, too. */
+static bool is_separator_alone(const struct prefix_node *node)
+{
+	return node->len == 1 && (node->text[0] == '-' || node->text[0] == '_');
+}
+
+static bool is_token_part(const struct prefix_node *node, void *ctx)
+{
+	const struct fold *fold = ctx;
+
+	return is_name(node) && !is_separator_alone(node) &&
+	       (double)prefix_node_sums(node).keys < TOKEN_SHARE * (double)fold->node.keys;
+}
+
+static void absorb_weak(struct fold *fold, struct prefix_node *node)
+{
+	struct prefix_node *weak = weak_child(node);
+
+	/* Once it is known that they are tokens, all their separators are. */
+	if (weak)
+		prefix_node_fold(fold->tree, node, is_token_part, fold);
+	while (weak) {
+		prefix_node_absorb(fold->tree, weak);
+		weak = NULL;
+		for (struct prefix_node *c = node->first; c && !weak; c = c->next)
+			weak = is_weak(c) || is_separator_alone(c) ? c : NULL;
+	}
+}
+
 static void fold_below(struct fold *fold, struct prefix_node *node)
 {
 	fold_stems(fold->tree, node);
@@ -91,6 +148,7 @@ static void fold_below(struct fold *fold, struct prefix_node *node)
 		fold->with_star |= prefix_node_is_star(c) && keys >= STAR_KEYS;
 	}
 	prefix_node_fold(fold->tree, node, varies, fold);
+	absorb_weak(fold, node);
 	for (struct prefix_node *c = node->first; c; c = c->next)
 		fold_below(fold, c);
 }

@@ -152,10 +152,37 @@ void prefix_node_fold(struct prefix_tree *tree, struct prefix_node *parent,
 		*to = c;
 	}
 	for (struct prefix_node *c = folded; c; c = next) {
+		struct prefix_node *star = prefix_node_star(tree, parent, c);
+
+		next = c->next;
+		star->turned = true;
+		unhash(tree, c);
+		merge(tree, star, c);
+	}
+}
+
+void prefix_node_absorb(struct prefix_tree *tree, struct prefix_node *node)
+{
+	struct prefix_node *parent = node->parent, *list = node->first, *next;
+	struct prefix_node **at = &parent->first;
+
+	while (*at != node)
+		at = &(*at)->next;
+	*at = node->next;
+	node->first = NULL;
+	/* Out of the table before its children are moved: one may make the same "*-" anew. */
+	unhash(tree, node);
+	for (struct prefix_node *c = list; c; c = next) {
+		struct prefix_node *star;
+
 		next = c->next;
 		unhash(tree, c);
-		merge(tree, prefix_node_star(tree, parent, c), c);
+		star = prefix_node_star(tree, parent, c);
+		star->turned = true;
+		merge(tree, star, c);
 	}
+	/* A key that ends in the separator ends in the identifier. */
+	merge(tree, child(tree, parent, "*", 1), node);
 }
 
 /* --- the bounds ------------------------------------------------------------------ */

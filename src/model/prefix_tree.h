@@ -17,6 +17,7 @@ struct prefix_node {
 	size_t name; /* bytes before the digits of "shard12:", 0 without */
 	bool stem; /* "shard*:", which counts its variants... */
 	bool folded; /* ...until it has taken them in */
+	bool turned; /* a "*" that has taken in names */
 	size_t variants;
 	size_t len;
 	char text[]; /* with the separator behind it */
@@ -39,6 +40,9 @@ struct prefix_node *prefix_node_star(struct prefix_tree *tree, struct prefix_nod
 /* The children for which @folds is true become part of the "*" beside them. */
 void prefix_node_fold(struct prefix_tree *tree, struct prefix_node *parent,
 		      bool (*folds)(const struct prefix_node *child, void *ctx), void *ctx);
+/* All children of @node, whatever they are, become part of the "*" beside it with their
+ * separator; @node goes. */
+void prefix_node_absorb(struct prefix_tree *tree, struct prefix_node *node);
 /* The variants of @stem, a child of @parent, become part of it. */
 void prefix_node_fold_stem(struct prefix_tree *tree, struct prefix_node *parent,
 			   struct prefix_node *stem);

@@ -183,6 +183,47 @@ static void test_varying(void **state)
 	census_free(census);
 }
 
+/* Tokens with '-' and '_' anywhere in them, and names where these mean something. */
+static void test_tokens(void **state)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	struct census *census = census_of(10, 0);
+	uint64_t x = 88172645463325252;
+	char name[64];
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		char token[17] = "";
+
+		for (int n = 0; n < 16; n++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			token[n] = letters[x >> 32 & 63];
+		}
+		snprintf(name, sizeof(name), "token:%s", token);
+		take(census, name, "string", 10, FACT_UNKNOWN, -1);
+		snprintf(name, sizeof(name), "api:%s:data", token);
+		take(census, name, "string", 10, FACT_UNKNOWN, -1);
+		snprintf(name, sizeof(name), "user-%d_profile", i);
+		take(census, name, "string", 10, FACT_UNKNOWN, -1);
+		snprintf(name, sizeof(name), "user-%d_cart-items", i);
+		take(census, name, "string", 10, FACT_UNKNOWN, -1);
+	}
+	census_finish(census);
+	for (size_t i = 0; i < census->prefixes.count; i++)
+		if (census->prefixes.rows[i].keys_total < 5000)
+			print_message("%s %lld\n", census->prefixes.rows[i].prefix,
+				      (long long)census->prefixes.rows[i].keys_total);
+	assert_int_equal(census->prefixes.count, 4);
+	assert_int_equal(prefix(census, "token:*")->keys_total, 5000);
+	assert_int_equal(prefix(census, "api:*:data")->keys_total, 5000);
+	assert_int_equal(prefix(census, "user-*_profile")->keys_total, 5000);
+	assert_int_equal(prefix(census, "user-*_cart-items")->keys_total, 5000);
+	census_free(census);
+}
+
 /* Prefixes without end: bounded, nothing is lost from the sums, and one that is heavy is
  * found among them. */
 static void test_bound(void **state)
@@ -241,13 +282,10 @@ static void test_depth_and_odd_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sums),
-		cmocka_unit_test(test_top),
-		cmocka_unit_test(test_later),
-		cmocka_unit_test(test_prefixes),
-		cmocka_unit_test(test_varying),
-		cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_depth_and_odd_names),
+		cmocka_unit_test(test_sums),	cmocka_unit_test(test_top),
+		cmocka_unit_test(test_later),	cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_varying), cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_tokens),	cmocka_unit_test(test_depth_and_odd_names),
 	};
 
 	return cmocka_run_group_tests_name("census", tests, NULL, NULL);
