@@ -16,6 +16,9 @@
 #define CLASSES_MAX 3
 /* A prefix that holds less of a class than this is no answer to whose it is. */
 #define HOLDER_SHARE 0.20
+/* Deletes in a watch count from so many CPU samples, or bytes for the class's holes. */
+#define DELETE_SAMPLES_MIN 5
+#define DELETE_BYTES_SHARE 0.05
 
 /* The size classes with most holes, falling; returns how many. */
 static size_t worst_classes(const struct model *m, const struct class_row **worst)
@@ -64,6 +67,13 @@ static void worst_class_evidence(struct finding *f, const struct class_row **wor
 	buf_free(&names);
 }
 
+/* A stray delete says nothing of holes that are older. */
+static bool deleted_enough(const struct delete_row *row, const struct size_class *class)
+{
+	return row->samples >= DELETE_SAMPLES_MIN ||
+	       row->free_bytes >= DELETE_BYTES_SHARE * (double)class->holes_bytes;
+}
+
 static bool same_prefix(const struct class_user *a, const struct delete_row *b)
 {
 	return a->prefix_len == b->prefix_len && memcmp(a->prefix, b->prefix, a->prefix_len) == 0;
@@ -81,7 +91,8 @@ static const struct class_user *whose_holes(const struct model *m, const struct 
 	*deleted = NULL;
 	for (size_t d = 0; d < m->deletes_count; d++)
 		for (size_t i = 0; i < row->holders_count; i++)
-			if (same_prefix(&row->holders[i], &m->deletes[d])) {
+			if (same_prefix(&row->holders[i], &m->deletes[d]) &&
+			    deleted_enough(&m->deletes[d], &row->size)) {
 				*deleted = &m->deletes[d];
 				return &row->holders[i];
 			}

@@ -342,7 +342,13 @@ child_writes()
 tiny()
 {
 	server_start
+	redis_cli set idle x >/dev/null
+	sleep 2
 	look tiny -d 0.5
+	# It was among the keys drawn, and does not count as used.
+	check tiny-drawn "$(says .allocator.sampled_keys_total)" is '.allocator.sampled_keys_total == 1'
+	check tiny-untouched "idle for $(redis_cli object idletime idle) s" \
+		[ "$(redis_cli object idletime idle)" -ge 2 ]
 	check tiny-quiet "$(says '.findings | map(select(.severity != "info")) | tostring')" \
 		is 'all(.findings[]; .severity == "info")'
 	verify tiny-ratio "$(info memory mem_fragmentation_ratio)" \
