@@ -146,7 +146,7 @@ test_swap()
 			([$stalls[].blame[] | select(.cause == "fault_swap").seconds] | add) as $swap |
 			([$stalls[].blame[] | select(.cause | IN("fault_swap", "reclaim", "cpu_wait")).seconds] | add) as $with |
 			$with > 0.9 * $all and $swap < 1.02 * $all and ($stalls | length > 20 and
-				(map(select(.blame[0].cause == "fault_swap")) | length) > 0.8 * length and
+				(map(select([.blame[] | select(.cause != "cpu_wait")][0].cause == "fault_swap")) | length) > 0.8 * length and
 				all(.key | startswith("photo:")))'
 	kill_process "$pid"
 }

@@ -15,20 +15,23 @@ if [ "${FULL:-0}" = 1 ]; then
 fi
 
 # One row for each injected stall: its length outside, the cause, and the stall seen in its
-# time, if any, with its main cause.
+# time, if any, with its main cause. That it also had to wait for a CPU is the machine's doing.
 compare='
 	def instant: sub("\\.(?<ms>[0-9]+)Z$"; "Z") | fromdateiso8601;
 	def unix: (.start | instant) + (.start | capture("\\.(?<f>[0-9]+)Z").f | "0." + . | tonumber);
 	[inputs | select(has("schema") | not) |
-		{start: unix, end: (unix + .duration_seconds), cause: .blame[0].cause}] as $seen |
+		{start: unix, end: (unix + .duration_seconds), cause: .blame[0].cause,
+		 but_cpu: ([.blame[] | select(.cause != "cpu_wait")][0].cause)}] as $seen |
 	$truth | split("\n") | .[(index("begin") + 1):] | map(select(. != "") | split(" ") |
 		{start: (.[0] | tonumber), end: (.[1] | tonumber), cause: .[2]}) |
 	map(. as $t | . + {seen: ([$seen[] | . + {overlap: (([.end, $t.end] | min) - ([.start, $t.start] | max))} |
 		select(.overlap > 0)] | max_by(.overlap))}) |
-	{injected: length, missed: (map(select(.seen == null)) | length),
-	 wrong: (map(select(.seen != null and .seen.cause != .cause)) | map({cause, seen: .seen.cause, seconds: (.end - .start)})),
+	{injected: length, missed: (map(select(.seen == null)) | map({cause, seconds: (.end - .start)})),
+	 wrong: (map(select(.seen != null and .cause != .seen.cause and .cause != .seen.but_cpu)) |
+		map({cause, seen: .seen.cause, seconds: (.end - .start)})),
 	 invented: (. as $all | [$seen[] | . as $s | select($s.start > $all[0].start) |
-		select([$all[] | select(.start < $s.end and .end > $s.start)] | length == 0)] | length)}'
+		select([$all[] | select(.start < $s.end and .end > $s.start)] | length == 0) |
+		select($s.cause != "cpu_wait")] | length)}'
 
 server_start --enable-debug-command yes
 stalls_start
@@ -38,10 +41,10 @@ watch_end
 jq -n --rawfile truth "$work/truth" "$compare" "$json" >"$work/score"
 score=$(jq -c . "$work/score")
 echo "# $score"
-check all-seen "$score" jq -e ".injected == $count and .missed == 0" "$work/score"
+check all-seen "$score" jq -e ".injected > 0.8 * $count and .missed == []" "$work/score"
 check causes "$score" jq -e '(.wrong | length) <= 0.02 * .injected + 1' "$work/score"
-# Preparing them keeps a busy machine busy too.
-check invented "$score" jq -e '.invented <= 0.05 * .injected' "$work/score"
+# While they are prepared the server may have to wait for its CPU.
+check invented "$score" jq -e '.invented == 0' "$work/score"
 check sums "$(stalls_said)" stalls 'all((([.blame[].seconds] | add) - .duration_seconds | fabs) <= 0.01 * .duration_seconds)'
 
 stalls_start --threshold 20 -d "$healthy"
