@@ -188,7 +188,7 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 
 	fill_purse(s);
 	if (!sensor_on(s, "burst") || s->budget.burst_purse < price ||
-	    clock_mono_ns() - s->budget.burst_ns < BURST_GAP_NS)
+	    (s->budget.burst_idle && clock_mono_ns() - s->budget.burst_ns < BURST_GAP_NS))
 		return;
 	price = burst_run(s, burst_calls(s), sink);
 	budget_pause(s, 4);
@@ -197,6 +197,7 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 	s->budget.burst_purse -= price;
 	s->budget.bursts++;
 	s->budget.burst_ns = clock_mono_ns();
+	s->budget.burst_idle = s->bpf->bss->burst.calls < s->bpf->bss->burst.limit;
 }
 
 /* May the flow probe stand now? Its part of the tick must not be over, and a load that

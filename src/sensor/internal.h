@@ -45,6 +45,7 @@ struct budget {
 	int64_t purse_ns; /* filled up to then */
 	double burst_purse, burst_price; /* saved for bursts; what one costs */
 	int64_t bursts, burst_ns; /* how many, and the end of the last one */
+	bool burst_idle; /* it did not see as many calls as it wanted */
 };
 
 #define TALLY_ACTIVITIES 12
