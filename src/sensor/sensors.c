@@ -72,13 +72,15 @@ static int load_refused(int code, struct err *err)
 /* Rows that are not wanted are left out of everything. */
 static bool is_wanted(const struct sensors *s, const struct sensor *row)
 {
-	const char *at = s->config.wanted ? strstr(s->config.wanted, row->id) : row->id;
-	size_t len = strlen(row->id);
+	const char *name = s->config.wanted;
+	size_t len;
 
-	while (at && s->config.wanted &&
-	       ((at > s->config.wanted && at[-1] != ' ') || (at[len] && at[len] != ' ')))
-		at = strstr(at + 1, row->id);
-	return at;
+	for (; name && *name; name += len + strspn(name + len, " ")) {
+		len = strcspn(name, " ");
+		if (len == strlen(row->id) && !strncmp(name, row->id, len))
+			return true;
+	}
+	return !s->config.wanted;
 }
 
 /* Open, let each row switch off what this kernel has not, load. */
