@@ -276,11 +276,6 @@ void sensors_control(struct sensors *s, const struct fact_sink *sink)
 	budget_poll(s, sink);
 }
 
-int64_t sensors_deadline_ns(const struct sensors *s)
-{
-	return s->bpf ? budget_deadline_ns(s) : INT64_MAX;
-}
-
 static void emit_totals(struct sensors *s, const struct fact_sink *sink)
 {
 	const __u64 *totals = s->bpf ? s->bpf->bss->totals : NULL;
