@@ -219,9 +219,8 @@ static void lost_connection(struct watch *w)
 static void wait_events(struct watch *w, int64_t until_ns)
 {
 	struct pollfd fds[2] = { { .fd = sensors_fd(w->sensors), .events = POLLIN }, { .fd = -1 } };
-	int64_t left_ms, deadline = sensors_deadline_ns(w->sensors);
+	int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000 + 1;
 
-	left_ms = ((deadline < until_ns ? deadline : until_ns) - clock_mono_ns()) / 1000000 + 1;
 	if (left_ms > RECORDS_POLL_MS)
 		left_ms = RECORDS_POLL_MS;
 	if (left_ms < 0)

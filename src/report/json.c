@@ -141,6 +141,8 @@ void report_doctor_json(struct buf *out, const struct model *m, const struct fin
 	put(document, "host", json_host(m));
 	if (m->census)
 		put(document, "census", json_census(m));
+	if (m->alloc.have_budget) /* older recordings have none */
+		put(document, "cost", json_cost(m));
 	json_write(out, document);
 }
 

@@ -42,6 +42,9 @@ json_t *json_prefixes(const struct model *m);
 json_t *json_threads(const struct model *m);
 json_t *json_totals(const struct model *m);
 
+/* json_alloc.c: what watching took from the server */
+json_t *json_cost(const struct model *m);
+
 /* json_events.c: what happened when */
 json_t *json_children(const struct model *m);
 json_t *json_keys(const struct model *m);

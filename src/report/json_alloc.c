@@ -204,7 +204,7 @@ static json_t *alloc_totals(const struct model *m)
 	return o;
 }
 
-static json_t *alloc_cost(const struct model *m)
+json_t *json_cost(const struct model *m)
 {
 	const struct fact_budget *b = &m->alloc.budget;
 	const struct fact_burst *burst = &m->alloc.burst;
@@ -240,6 +240,6 @@ void report_alloc_json(struct buf *out, const struct model *m)
 	put(document, "growth", alloc_growth(m));
 	put(document, "peak", alloc_peak(m));
 	put(document, "timeline", alloc_ticks(m));
-	put(document, "cost", alloc_cost(m));
+	put(document, "cost", json_cost(m));
 	json_write(out, document);
 }

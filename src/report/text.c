@@ -166,6 +166,7 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 		text_details(&t);
 	text_findings(&t);
 	text_sensors(&t);
+	text_cost(&t);
 	text_own_cost(&t);
 }
 

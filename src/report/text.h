@@ -58,6 +58,7 @@ void text_bar(struct buf *out, double share, int columns);
 void text_begin(struct text *t, const struct report_style *style);
 void text_about(struct text *t); /* server and window */
 void text_own_cost(struct text *t);
+void text_cost(struct text *t); /* what watching took from the server (text_alloc.c) */
 
 /* --- the sections --- */
 

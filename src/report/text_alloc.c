@@ -295,7 +295,7 @@ static void write_classes(struct text *t)
 	table_write(table, t);
 }
 
-static void write_cost(struct text *t)
+void text_cost(struct text *t)
 {
 	const struct fact_budget *b = &t->m->alloc.budget;
 	struct buf line = { 0 };
@@ -358,7 +358,7 @@ void report_alloc_text(struct buf *out, const struct model *m, const struct repo
 	write_latency(&t);
 	write_classes(&t);
 	text_sensors(&t);
-	write_cost(&t);
+	text_cost(&t);
 	text_own_cost(&t);
 }
 

@@ -20,13 +20,16 @@
 #define FAULT_SECONDS	    1.25e-6 /* a minor fault looked at, way in and out included */
 #define FAULTS_MAX	    20000
 #define PROGRAM_SECONDS	    3e-6 /* the flow sensor's, before it is known */
-#define HEAD_START	    0.1 /* part of a tick's room that may be used at once */
-#define DUTY_MIN	    0.02
 #define BURST_CALLS_MAX	    400
 #define BURST_CALLS_MIN	    40
 #define BURST_PAUSE_SECONDS 0.006 /* what one burst may take from the server */
 #define BURST_GAP_NS	    250000000LL /* bursts of an idle server cost nothing but our time */
 #define BUSY_RATIO	    0.9 /* of a core: the server has no time to give away */
+/* Each coming and going of the probe holds the server up a little, so it does that rarely:
+ * it goes when it has overdrawn this many seconds of the budget, and stays away at least
+ * as long as it takes to be forgotten. */
+#define FLOW_CREDIT_SECONDS 1.0
+#define FLOW_REST_NS	    1500000000LL
 #define UNLIMITED_RATIO	    1.0
 
 static double known(double value)
@@ -59,8 +62,8 @@ void budget_start(struct sensors *s)
 	memset(&s->budget, 0, sizeof(s->budget));
 	s->budget.start_ns = s->budget.tick_ns = s->budget.purse_ns = clock_mono_ns();
 	s->budget.base_seconds = spent(s);
-	s->budget.duty = 1;
-	s->budget.flow_room = s->config.budget_ratio;
+	s->budget.flow_on_ns = s->budget.start_ns;
+	s->budget.flow_hits = s->bpf->bss->totals[TOTAL_FLOW_HITS];
 	if (!proc_stat_read(&stat, s->config.pid, NULL))
 		s->budget.server_cpu = stat.user_seconds + stat.system_seconds;
 }
@@ -93,23 +96,6 @@ static double hit_seconds(const struct sensors *s)
 	return known(s->probe_cost.trap_seconds) + (program > 0 ? program : PROGRAM_SECONDS);
 }
 
-/* The part of the next tick the flow probe may stand. */
-static double next_duty(struct sensors *s, double allowance, double others)
-{
-	uint64_t hits = s->bpf->bss->totals[TOTAL_FLOW_HITS];
-	double on = (double)(flow_on_ns(s) - s->budget.flow_on_ns) / 1e9;
-	double per_hit = hit_seconds(s);
-	double rate = on > 0 ? (double)(hits - s->budget.flow_hits) / on : 0;
-	double room = allowance * (1 - BURST_PART) - others;
-
-	s->budget.flow_hits = hits;
-	s->budget.flow_on_ns = flow_on_ns(s);
-	s->budget.flow_room = fmax(room, DUTY_MIN * rate * per_hit);
-	if (s->config.budget_ratio >= UNLIMITED_RATIO || rate * per_hit <= fmax(room, 0))
-		return 1;
-	return fmax(room / (rate * per_hit), DUTY_MIN);
-}
-
 static void emit(struct sensors *s, double elapsed, const struct fact_sink *sink)
 {
 	struct fact fact = { .kind = FACT_BUDGET };
@@ -130,33 +116,17 @@ static void emit(struct sensors *s, double elapsed, const struct fact_sink *sink
 	fact_emit(sink, &fact);
 }
 
-/* What programs of other sensors took in the last tick. */
-static double others_seconds(struct sensors *s, double bpf_now)
-{
-	double flow = s->budget.flow_program_seconds *
-		      (double)(s->bpf->bss->totals[TOTAL_FLOW_HITS] - s->budget.flow_hits);
-
-	return fmax(bpf_now - s->budget.bpf_seconds - flow, 0);
-}
-
 void budget_tick(struct sensors *s, const struct fact_sink *sink)
 {
 	int64_t now = clock_mono_ns();
 	double seconds = (double)(now - s->budget.tick_ns) / 1e9;
-	double elapsed = (double)(now - s->budget.start_ns) / 1e9, bpf, allowance, ratio;
 
 	if (!s->bpf || seconds < 0.05)
 		return;
-	ratio = s->config.budget_ratio;
-	bpf = known(sensors_bpf_seconds(s));
 	s->budget.busy = is_busy(s, seconds);
 	s->budget.flow_program_seconds = sensors_flow_program_seconds(s);
-	/* What was saved or overdrawn so far is settled over the next seconds. */
-	allowance = fmin(fmax(ratio + (ratio * elapsed - spent(s)) / 4, ratio / 4), ratio * 1.5);
-	s->budget.duty = next_duty(s, allowance, others_seconds(s, bpf) / seconds);
-	s->budget.bpf_seconds = bpf;
 	s->budget.tick_ns = now;
-	emit(s, elapsed, sink);
+	emit(s, (double)(now - s->budget.start_ns) / 1e9, sink);
 }
 
 /* Calls of the next burst: as many as the pause it may make has room for. */
@@ -188,7 +158,7 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 
 	fill_purse(s);
 	if (!sensor_on(s, "burst") || s->budget.burst_purse < price ||
-	    clock_mono_ns() - s->budget.burst_ns < BURST_GAP_NS)
+	    (s->budget.burst_idle && clock_mono_ns() - s->budget.burst_ns < BURST_GAP_NS))
 		return;
 	price = burst_run(s, burst_calls(s), sink);
 	budget_pause(s, 4);
@@ -197,29 +167,26 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 	s->budget.burst_purse -= price;
 	s->budget.bursts++;
 	s->budget.burst_ns = clock_mono_ns();
+	s->budget.burst_idle = s->bpf->bss->burst.calls < s->bpf->bss->burst.limit;
 }
 
-/* May the flow probe stand now? Its part of the tick must not be over, and a load that
- * has just begun must not use what the tick has for it faster than the time goes. */
+/* May the flow probe stand now? While it does, its hits are held against its part of the
+ * budget since it came; when it has gone it comes back once everything is paid for. */
 static bool flow_may_stand(const struct sensors *s)
 {
-	double passed = (double)(clock_mono_ns() - s->budget.tick_ns) / 1e9 + HEAD_START;
-	double used = (double)(s->bpf->bss->totals[TOTAL_FLOW_HITS] - s->budget.flow_hits) *
-		      hit_seconds(s);
+	const struct budget *b = &s->budget;
+	double ratio = s->config.budget_ratio;
+	int64_t now = clock_mono_ns();
+	double used;
 
-	if (s->config.budget_ratio >= UNLIMITED_RATIO)
+	if (ratio >= UNLIMITED_RATIO)
 		return true;
-	return used <= s->budget.flow_room * fmin(passed, 1) &&
-	       (s->budget.duty >= 1 ||
-		clock_mono_ns() < s->budget.tick_ns + (int64_t)(s->budget.duty * 1e9));
-}
-
-/* When the flow probe must go; INT64_MAX when nothing is to be done. */
-int64_t budget_deadline_ns(const struct sensors *s)
-{
-	if (!sensor_on(s, "flow") || s->budget.duty >= 1 || !flow_is_on(s))
-		return INT64_MAX;
-	return s->budget.tick_ns + (int64_t)(s->budget.duty * 1e9);
+	if (!flow_is_on(s))
+		return now - b->flow_off_ns >= FLOW_REST_NS &&
+		       spent(s) <= ratio * (double)(now - b->start_ns) / 1e9;
+	used = (double)(s->bpf->bss->totals[TOTAL_FLOW_HITS] - b->flow_hits) * hit_seconds(s);
+	return used <= ratio * (FLOW_CREDIT_SECONDS +
+				(1 - BURST_PART) * (double)(now - b->flow_on_ns) / 1e9);
 }
 
 static void switch_flow(struct sensors *s)
@@ -230,10 +197,15 @@ static void switch_flow(struct sensors *s)
 		return;
 	budget_pause(s, 1);
 	s->flow_partly = true;
-	if (!may)
+	if (!may) {
 		flow_switch_off(s);
-	else if (flow_switch_on(s, NULL))
+		s->budget.flow_off_ns = clock_mono_ns();
+		return;
+	}
+	if (flow_switch_on(s, NULL))
 		sensor_off(s, "flow", "its probe could not be put in again");
+	s->budget.flow_on_ns = clock_mono_ns();
+	s->budget.flow_hits = s->bpf->bss->totals[TOTAL_FLOW_HITS];
 }
 
 /* At each turn of the watch's loop. */

@@ -34,17 +34,16 @@ struct budget {
 	int64_t start_ns, tick_ns;
 	double base_seconds; /* spent before the watch began */
 	double attach_seconds, burst_seconds;
-	double bpf_seconds; /* at the last tick */
 	double flow_program_seconds; /* a hit */
-	uint64_t flow_hits; /* at the last tick, as the next one */
-	int64_t flow_on_ns;
-	double duty; /* part of a tick the flow probe stands */
-	double flow_room; /* seconds of the tick its hits may take */
+	/* When the flow probe came last, the hits until then, and when it went last. */
+	int64_t flow_on_ns, flow_off_ns;
+	uint64_t flow_hits;
 	bool busy; /* the server has no CPU left */
 	double server_cpu; /* seconds */
 	int64_t purse_ns; /* filled up to then */
 	double burst_purse, burst_price; /* saved for bursts; what one costs */
 	int64_t bursts, burst_ns; /* how many, and the end of the last one */
+	bool burst_idle; /* it did not see as many calls as it wanted */
 };
 
 #define TALLY_ACTIVITIES 12
@@ -157,7 +156,6 @@ void budget_poll(struct sensors *s, const struct fact_sink *sink);
 void budget_pause(struct sensors *s, unsigned int count);
 /* Minor faults a second that may be looked at. */
 double budget_fault_rate(const struct sensors *s);
-int64_t budget_deadline_ns(const struct sensors *s);
 
 /* --- sensors.c: time the kernel spent in programs, NAN when it does not tell --- */
 double sensors_bpf_seconds(const struct sensors *s);

@@ -93,8 +93,6 @@ void sensors_tick(struct sensors *s, const struct fact_sink *sink);
 /* Keep to the budget: probes come and go, bursts are made. Call often; it may take some
  * 100 ms, in which the server is not held up. */
 void sensors_control(struct sensors *s, const struct fact_sink *sink);
-/* When sensors_control() has something to do, CLOCK_MONOTONIC; INT64_MAX. */
-int64_t sensors_deadline_ns(const struct sensors *s);
 /* Stop measuring, then emit what is left: profiles, totals, stalls still going on. */
 void sensors_finish(struct sensors *s, const struct fact_sink *sink);
 /* Read the mappings of the server and its children and emit their sums. The longest

@@ -72,13 +72,15 @@ static int load_refused(int code, struct err *err)
 /* Rows that are not wanted are left out of everything. */
 static bool is_wanted(const struct sensors *s, const struct sensor *row)
 {
-	const char *at = s->config.wanted ? strstr(s->config.wanted, row->id) : row->id;
-	size_t len = strlen(row->id);
+	const char *name = s->config.wanted;
+	size_t len;
 
-	while (at && s->config.wanted &&
-	       ((at > s->config.wanted && at[-1] != ' ') || (at[len] && at[len] != ' ')))
-		at = strstr(at + 1, row->id);
-	return at;
+	for (; name && *name; name += len + strspn(name + len, " ")) {
+		len = strcspn(name, " ");
+		if (len == strlen(row->id) && !strncmp(name, row->id, len))
+			return true;
+	}
+	return !s->config.wanted;
 }
 
 /* Open, let each row switch off what this kernel has not, load. */
@@ -272,11 +274,6 @@ void sensors_tick(struct sensors *s, const struct fact_sink *sink)
 void sensors_control(struct sensors *s, const struct fact_sink *sink)
 {
 	budget_poll(s, sink);
-}
-
-int64_t sensors_deadline_ns(const struct sensors *s)
-{
-	return s->bpf ? budget_deadline_ns(s) : INT64_MAX;
 }
 
 static void emit_totals(struct sensors *s, const struct fact_sink *sink)
