@@ -26,7 +26,7 @@
 #define BIG_BYTES     100000 /* from here on a collection may have 10,000 elements */
 #define LOOK_MAX      32
 #define LOOK_SECONDS  1.0 /* between the two looks at a list */
-#define NICE	      19 /* whoever else wants a CPU goes first */
+#define NICE	      10 /* whoever else wants a CPU goes first */
 
 /* One database of one node, in the order of the pass. */
 struct part {

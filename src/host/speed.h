@@ -7,5 +7,5 @@ struct host_speed {
 	double copy_byte_seconds; /* of a long memcpy() */
 };
 
-/* Measure: about 50 ms and 16 MiB, which are given back. */
+/* Measure: some 30 ms and 16 MiB, which are given back. */
 void host_speed_measure(struct host_speed *speed);
