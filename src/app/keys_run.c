@@ -217,7 +217,6 @@ static void look_again(struct run *run, struct conn *conn, double since, int db)
 		return;
 	if (!keylook_start(conn, &(struct fact_sink){ take_later, run }, keys, count))
 		drive(conn, CALL_MS / 1e3, true);
-	run->census->growth_seconds = LOOK_SECONDS;
 }
 
 static struct keypass_options pass_options(const struct options *o, const char *cursor)

@@ -187,7 +187,7 @@ void server_emit(const struct server *server, const struct info *info, const str
 	const char *allocator = info ? info_get(info, "mem_allocator") : NULL;
 	char text[96] = "";
 
-	t->pid = server->where.pid;
+	t->pid = server->where.pid ? server->where.pid : FACT_UNKNOWN;
 	t->server = info ? info_server(info) : image ? (image->valkey ? "valkey" : "redis") : "";
 	t->version = info && info_server_version(info) ? info_server_version(info) : "";
 	t->executable = image ? image->executable : "";

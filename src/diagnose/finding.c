@@ -12,6 +12,7 @@
 #include "base/escape.h"
 #include "base/fmt.h"
 #include "diagnose/finding.h"
+#include "model/census.h"
 
 #define KEY_COLUMNS    60 /* of a key in a title: leaves room in 100 columns */
 #define SHELL_KEY_MAX  128 /* longer keys are not offered for pasting */
@@ -136,7 +137,11 @@ struct phrase say_cli(const struct model *m, const char *fmt, ...)
 			buf_printf(&b, " -p %lld", (long long)t->port);
 	} else if (t->socket != NULL && shell_harmless(t->socket, strlen(t->socket))) {
 		buf_printf(&b, " -s %s", t->socket);
+	} else if (t->pid == FACT_UNKNOWN) {
+		buf_puts(&b, " -h HOST"); /* not on this host: never offer the one that is */
 	}
+	if (m->census != NULL && m->census->parts_count > 0 && m->census->parts[0].node[0])
+		buf_puts(&b, " -c"); /* a cluster: the key's node is found by redirection */
 	buf_putc(&b, ' ');
 	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);

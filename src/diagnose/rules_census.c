@@ -37,6 +37,17 @@ static struct phrase longest_command(const struct model *m, const struct fact_ke
 	return t;
 }
 
+/* A command on a key, in its database. */
+static struct phrase key_cli(const struct model *m, const struct fact_key *key, const char *before,
+			     const char *after)
+{
+	struct phrase name = say_shell_key(key->key.data, key->key.len);
+
+	if (key->db > 0)
+		return say_cli(m, "-n %lld %s %s%s", (long long)key->db, before, name.s, after);
+	return say_cli(m, "%s %s%s", before, name.s, after);
+}
+
 static void pattern_title(struct finding *f, const struct pattern *p, const struct census_key *key)
 {
 	const struct fact_key *k = &key->key;
@@ -87,10 +98,8 @@ static bool big_keys(const struct model *m, struct finding *f, const char *id)
 		      "client waits%s.",
 		      longest_command(m, &key->key).s);
 	finding_action(f, FACT_UNKNOWN, "", "%s", p.advice);
-	finding_action(
-		f, key->key.bytes,
-		say_cli(m, "UNLINK %s", say_shell_key(key->key.key.data, key->key.key.len).s).s,
-		"If it is not needed: UNLINK, which frees it in the background.");
+	finding_action(f, key->key.bytes, key_cli(m, &key->key, "UNLINK", "").s,
+		       "If it is not needed: UNLINK, which frees it in the background.");
 	return true;
 }
 
@@ -189,11 +198,7 @@ bool rule_keys_temp(const struct model *m, struct finding *f)
 	finding_evidence_bytes(f, "bytes", p.bytes, BASIS_SAMPLED);
 	finding_cause(f, "Keys named as temporary were written without an expiry (or lost it: SET "
 			 "drops the TTL), so they stay for ever.");
-	finding_action(
-		f, p.bytes,
-		say_cli(m, "EXPIRE %s 3600", say_shell_key(key->key.key.data, key->key.key.len).s)
-			.s,
-		"%s", p.advice);
+	finding_action(f, p.bytes, key_cli(m, &key->key, "EXPIRE", " 3600").s, "%s", p.advice);
 	return true;
 }
 

@@ -30,7 +30,7 @@ struct census *census_new(const struct census_options *options)
 	census->top.limit = census->temporary.limit = options->top;
 	census->tree = prefix_tree_new(options->separators, options->depth);
 	memcpy(census->ttl, ttl_buckets, sizeof(ttl_buckets));
-	census->growth_seconds = census->access_seconds = census->copy_byte_seconds = NAN;
+	census->access_seconds = census->copy_byte_seconds = NAN;
 	return census;
 }
 

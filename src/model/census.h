@@ -122,14 +122,13 @@ struct census {
 	struct hist latency; /* nanoseconds */
 	int64_t own_rss_bytes; /* redmem's largest */
 	double own_cpu_seconds;
-	double growth_seconds; /* between the two looks at lists; NAN */
 	/* What memory costs on this host (host/speed.h), for predictions; NAN. */
 	double access_seconds, copy_byte_seconds;
 };
 
 struct census *census_new(const struct census_options *options);
 void census_free(struct census *census); /* may be NULL */
-/* Count one key, seen @t_seconds after the start; @part is its row in parts. */
+/* Count one key, seen @t_seconds after the start, for the part begun last. */
 void census_take(struct census *census, const struct fact_key *key, double t_seconds);
 /* Begin a part; strings are copied. */
 void census_part_begin(struct census *census, const char *node, const char *address,

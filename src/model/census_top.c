@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The largest keys: a binary heap with the least of them on top. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@ void census_key_set(struct census_key *to, const struct fact_key *key, double t_
 				   .cut = len < key->key.len,
 				   .seen_seconds = t_seconds,
 				   .later_bytes = FACT_UNKNOWN,
-				   .later_elements = FACT_UNKNOWN };
+				   .later_elements = FACT_UNKNOWN,
+				   .later_seconds = NAN };
 	to->key.key.data = xmemdup(key->key.data, len);
 	to->key.key.len = len;
 	to->key.type = xstrdup(key->type);

@@ -36,7 +36,7 @@ void text_head_server(struct text *t)
 		buf_putc(&line, ' ');
 		text_safe(&line, target->version);
 	}
-	if (target->pid != FACT_UNKNOWN && target->pid != 0)
+	if (target->pid != FACT_UNKNOWN)
 		buf_printf(&line, ", pid %lld", (long long)target->pid);
 	if (target->port != FACT_UNKNOWN && target->port != 0)
 		buf_printf(&line, ", port %lld", (long long)target->port);

@@ -20,7 +20,7 @@ static void cell_share(struct table *table, int64_t part, int64_t whole)
 	text_percent(table_cell(table), whole > 0 ? (double)part / (double)whole : NAN);
 }
 
-/* "string" or "zset, skiplist" */
+/* "zset/skiplist" */
 static void cell_type(struct table *table, const struct fact_key *key)
 {
 	struct buf *cell = table_cell(table);
