@@ -48,7 +48,9 @@ cluster_start()
 
 formed()
 {
-	node 0 cluster info | grep -q cluster_state:ok
+	for offset in 0 1 2 3 4 5; do
+		node "$offset" cluster info | grep -q cluster_state:ok || return 1
+	done
 }
 
 all_replicas()
