@@ -55,7 +55,8 @@ static struct marker_place place_of(uint64_t ip, size_t count, const uint64_t *w
 	sample->kernel_ip = kernel_ip;
 	sample->syscall = syscall;
 	sample->stack_words = count;
-	memcpy(sample->stack, words, count * sizeof(*words));
+	if (count)
+		memcpy(sample->stack, words, count * sizeof(*words));
 	place = markers_place(markers, sample);
 	markers_close(markers);
 	free(sample);
