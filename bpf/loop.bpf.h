@@ -201,14 +201,31 @@ static __always_inline bool work_same(const struct running *run, u64 commands, b
 	return loop.work.start_commands == commands || (script && run->client);
 }
 
+/* Which command a script is at, most of the time: a vote, as in wait_vote(). The loader
+ * judges whether it leads by enough. */
+static __always_inline void inner_vote(struct redmem_stall *stall, u64 inner)
+{
+	stall->looks++;
+	if (!inner)
+		return;
+	stall->inner_looks++;
+	if (stall->who.inner == inner) {
+		stall->inner_votes++;
+	} else if (stall->inner_votes) {
+		stall->inner_votes--;
+	} else {
+		stall->who.inner = inner;
+		stall->inner_votes = 1;
+	}
+}
+
 /* What more is seen of work that goes on. */
 static __always_inline void work_learn(const struct redmem_who *who)
 {
 	struct redmem_who *known = &loop.work.stall.who;
 	u64 inner;
 
-	if (known->inner != who->inner)
-		known->inner = 0; /* a script of many commands: none of them alone */
+	inner_vote(&loop.work.stall, who->inner);
 	if (!known->key_guessed || who->key_guessed)
 		return;
 	/* The loader has learnt meanwhile where the command's key is. */

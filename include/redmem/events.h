@@ -215,6 +215,10 @@ struct redmem_stall {
 	__u64 reclaim_ns;
 	__u64 compaction_ns;
 	__u64 commands; /* done in a turn of the loop; 0 when one thing held it */
+	__u32 looks; /* times it was looked at after the first */
+	__u32 inner_looks; /* of them a script's command was running... */
+	__u32 inner_votes; /* ...and who.inner leads by so many */
+	__u32 unused;
 	struct redmem_wait hog; /* who had the CPU meanwhile; id 0 = nobody */
 	struct redmem_wait wait; /* the system call */
 	struct redmem_who who;

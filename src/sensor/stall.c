@@ -315,6 +315,15 @@ void records_stall(struct sensors *s, const struct redmem_stall *stall, bool run
 	f->freed_bytes = FACT_UNKNOWN;
 }
 
+/* A script of many commands: none of them alone. Neither is one that was hardly there. */
+static const char *inner_named(const struct redmem_stall *stall, const struct who_names *names)
+{
+	bool alone = stall->inner_votes * 2 >= stall->inner_looks &&
+		     stall->inner_looks * 4 >= stall->looks;
+
+	return alone ? names->inner : "";
+}
+
 void stall_take(struct sensors *s, const struct redmem_stall *stall)
 {
 	struct fact fact = { .kind = FACT_STALL };
@@ -326,7 +335,7 @@ void stall_take(struct sensors *s, const struct redmem_stall *stall)
 		return;
 	}
 	fact.stall.command = names.command;
-	fact.stall.inner = names.inner;
+	fact.stall.inner = inner_named(stall, &names);
 	fact.stall.key = names.key;
 	fact_emit(s->sink, &fact);
 }
@@ -385,7 +394,7 @@ bool sensors_stall_now(struct sensors *s, struct fact_stall *fact)
 		return false;
 	records_stall(s, &stall, true, fact);
 	fact->command = names.command;
-	fact->inner = names.inner;
+	fact->inner = inner_named(&stall, &names);
 	fact->key = names.key;
 	return true;
 }

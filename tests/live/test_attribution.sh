@@ -49,11 +49,13 @@ compare_commands()
 }
 
 # SAMPLES WRONG MISSING: of samples in a command of the load, those on a key that is not
-# of its prefix, and those without a key.
+# of its prefix, and those without a key. Bytes have rules of their own: what a command
+# was read into and its reply belong to no key.
 count_keys()
 {
 	jq -rn --argjson owners "$owners" '
 	[inputs | select(.fact == "profile" and .thread == "" and
+		(.event | IN("alloc", "free") | not) and
 		(.command | IN($owners[][]) and . != "multi" and . != "exec")) |
 	 ((.key // "") | sub(":.*"; "")) as $prefix |
 	 {samples, missing: ($prefix == ""),

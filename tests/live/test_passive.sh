@@ -42,9 +42,10 @@ load_end()
 	kill_process "$loader"
 }
 
+# Where the server counts commands and turns can only be found by asking.
 offsets()
 {
-	sed -n 's/.*offsets: //p' "$messages" | tail -n 1
+	sed -n 's/.*offsets: \(.*\) commands .*/\1/p' "$messages" | tail -n 1
 }
 
 # The same offsets by watching as by asking, whichever commands come.
@@ -64,6 +65,7 @@ count_keys()
 {
 	gunzip -c "$work/recording" | jq -rn '
 	[inputs | select(.fact == "profile" and .thread == "" and
+		(.event | IN("alloc", "free") | not) and
 		(.command == "sort" or .command == "lrange")) |
 	 {samples, wrong: ((.key // "") | test("^(sort|list|multi):") | not)}] |
 	"\(map(.samples) | add // 0) \(map(select(.wrong).samples) | add // 0)"'
