@@ -42,16 +42,6 @@ struct cache_bin {
 #define TCACHE_FILL_SHIFT 84
 #define CACHED_MAX	  (1 << 16)
 
-/* Another thread keeps its name there. */
-static __always_inline void forget_key(struct redmem_who *who)
-{
-	if (who->state == WHO_THREAD)
-		return;
-	who->key_len = 0;
-	who->key_guessed = KEY_KNOWN;
-	__builtin_memset(who->key, 0, sizeof(who->key));
-}
-
 /* Charge @bytes to whoever runs. */
 static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_bytes)
 {
@@ -70,11 +60,7 @@ static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_
 			forget_key(&key.who);
 	}
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
-	if (!profile_add(&key, bytes, 0, false) && key.who.key_len) {
-		/* Rather without its key than not at all. */
-		forget_key(&key.who);
-		profile_add(&key, bytes, 0, false);
-	}
+	profile_add(&key, bytes, 0, false);
 	if (class_bytes) {
 		/* No keys here: there would be too many rows. */
 		forget_key(&key.who);

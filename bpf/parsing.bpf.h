@@ -49,6 +49,9 @@ __weak __noinline int try_parsing(u64 client, struct redmem_who *who)
 	if (settings.at.cmd && read_word(client + settings.at.cmd))
 		return 0;
 	if (client == settings.own_client) {
+		/* Without arguments it may be a word left over from when it was its turn. */
+		if (!argc)
+			return 0;
 		if (argc > own_arguments)
 			own_arguments = argc;
 		who->state = WHO_OWN;

@@ -19,9 +19,16 @@ extern __u64 target_mm;
 extern __u64 totals[TOTAL_KINDS];
 extern __u64 drops[DROP_KINDS];
 
+/* Rows of a profile map; the last of them are for those without a key. */
+#define PROFILE_ROWS	   16384
+#define PROFILE_KEYED_ROWS (PROFILE_ROWS - 1024)
+
+/* Rows in use; the loader sets them back when it has emptied the map. */
+extern __u32 profile_rows[2];
+
 struct profile_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, PROFILE_ROWS);
 	__type(key, struct redmem_profile_key);
 	__type(value, struct redmem_profile_value);
 };
@@ -113,20 +120,38 @@ static __always_inline struct thread_state *thread_get(u32 tid)
 	return state;
 }
 
-static __always_inline bool profile_add_to(void *map, const struct redmem_profile_key *key,
-					   u64 events, u64 ns, bool timed)
+/* Another thread keeps its name where others have their key. */
+static __always_inline bool has_key(const struct redmem_who *who)
+{
+	return who->key_len && who->state != WHO_THREAD;
+}
+
+static __always_inline void forget_key(struct redmem_who *who)
+{
+	if (who->state == WHO_THREAD)
+		return;
+	who->key_len = 0;
+	who->key_guessed = KEY_KNOWN;
+	__builtin_memset(who->key, 0, sizeof(who->key));
+}
+
+/* False when there is no room for another row, or none for one with a key. */
+static __always_inline bool profile_add_to(void *map, __u32 *rows,
+					   const struct redmem_profile_key *key, u64 events, u64 ns,
+					   bool timed)
 {
 	struct redmem_profile_value *value = bpf_map_lookup_elem(map, key);
 
 	if (!value) {
 		struct redmem_profile_value zero = {};
 
+		if (*rows >= PROFILE_KEYED_ROWS && has_key(&key->who))
+			return false;
 		bpf_map_update_elem(map, key, &zero, BPF_NOEXIST);
 		value = bpf_map_lookup_elem(map, key);
-		if (!value) {
-			drop(DROP_PROFILE_FULL);
+		if (!value)
 			return false;
-		}
+		__sync_fetch_and_add(rows, 1);
 	}
 	__sync_fetch_and_add(&value->samples, 1);
 	__sync_fetch_and_add(&value->events, events);
@@ -137,15 +162,26 @@ static __always_inline bool profile_add_to(void *map, const struct redmem_profil
 	return true;
 }
 
-/* Charge @events events that took @ns together to @key. False, and counted, when there
- * is no room for another row. */
-static __always_inline bool profile_add(const struct redmem_profile_key *key, u64 events, u64 ns,
+/* Charge @events events that took @ns together to @key. Where there is no room for so
+ * many keys rather without its key than not at all; either is counted as a drop. */
+static __always_inline void profile_add(struct redmem_profile_key *key, u64 events, u64 ns,
 					bool timed)
 {
 	total_add(TOTAL_EVENTS, 1);
-	if (profile_active)
-		return profile_add_to(&profile_1, key, events, ns, timed);
-	return profile_add_to(&profile_0, key, events, ns, timed);
+	for (int turn = 0; turn < 2; turn++) {
+		bool added = profile_active ? profile_add_to(&profile_1, &profile_rows[1], key,
+							     events, ns, timed) :
+					      profile_add_to(&profile_0, &profile_rows[0], key,
+							     events, ns, timed);
+
+		if (added)
+			return;
+		if (!turn)
+			drop(DROP_PROFILE_FULL);
+		if (!has_key(&key->who))
+			return;
+		forget_key(&key->who);
+	}
 }
 
 /* A record in the ring, or NULL (counted). */

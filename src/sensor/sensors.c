@@ -250,6 +250,7 @@ static void drain_profile(struct sensors *s, const struct fact_sink *sink, bool 
 	s->draining = !active;
 	s->drained_until_ns = s->switched_ns;
 	profile_drain(s, fds[!active], sink);
+	bpf->bss->profile_rows[!active] = 0;
 	bpf->bss->profile_active = !active;
 	s->switched_ns = clock_mono_ns();
 	if (!both)

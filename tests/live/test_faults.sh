@@ -22,7 +22,7 @@ watch_faults()
 	kernel=$((after - before))
 	check "$fault_name-minor" "redmem $(query .totals.minor_faults_total), /proc $kernel" \
 		holds ".totals.minor_faults_total | (. - $kernel | fabs) <= $kernel / 100"
-	check "$fault_name-charged" "$(query '.commands | map({(.command): .minor_faults_total}) | add')" \
+	check "$fault_name-charged" "of $kernel: $(query '.commands | map({(.command): .minor_faults_total}) | add')" \
 		holds ".commands | map(.minor_faults_total) | add | (. - $kernel | fabs) <= $kernel / 20"
 }
 
