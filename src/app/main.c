@@ -23,6 +23,7 @@ const struct command commands[] = {
 			    "  redmem doctor --json | jq '.findings[].title'\n"
 			    "  redmem doctor --record now.rec; redmem doctor --replay now.rec",
 		.takes = "twsbrpo",
+		.sensors = "cpu fault loop offcpu rss vm reclaim life flow",
 		.run = cmd_doctor,
 	},
 	{

@@ -14,12 +14,14 @@
 #include "base/clock.h"
 #include "host/proc.h"
 
-/* Parts of the budget. What the flow probe does not use goes to bursts. */
+/* Parts of the budget. The rest is for samples and switches. */
+#define FLOW_PART	    0.4
+#define FLOW_PART_ASIDE	    0.15 /* where allocation is one subject of many */
 #define BURST_PART	    0.4
 #define FAULT_PART	    0.25
 #define FAULT_SECONDS	    1.25e-6 /* a minor fault looked at, way in and out included */
 #define FAULTS_MAX	    20000
-#define PROGRAM_SECONDS	    3e-6 /* the flow sensor's, before it is known */
+#define PROGRAM_SECONDS	    5e-6 /* the flow sensor's, before it is known */
 #define BURST_CALLS_MAX	    400
 #define BURST_CALLS_MIN	    40
 #define BURST_PAUSE_SECONDS 0.006 /* what one burst may take from the server */
@@ -27,7 +29,7 @@
 #define BUSY_RATIO	    0.9 /* of a core: the server has no time to give away */
 /* Each coming and going of the probe holds the server up a little, so it does that rarely:
  * it goes when it has overdrawn this many seconds of the budget, and stays away at least
- * as long as it takes to be forgotten. */
+ * as long as it takes to be forgotten. A watch of one second is within the budget, too. */
 #define FLOW_CREDIT_SECONDS 1.0
 #define FLOW_REST_NS	    1500000000LL
 #define UNLIMITED_RATIO	    1.0
@@ -170,6 +172,12 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 	s->budget.burst_idle = s->bpf->bss->burst.calls < s->bpf->bss->burst.limit;
 }
 
+/* The flow probe's part of the budget: most where bursts are wanted, too. */
+static double flow_ratio(const struct sensors *s)
+{
+	return s->config.budget_ratio * (sensor_on(s, "burst") ? FLOW_PART : FLOW_PART_ASIDE);
+}
+
 /* May the flow probe stand now? While it does, its hits are held against its part of the
  * budget since it came; when it has gone it comes back once everything is paid for. */
 static bool flow_may_stand(const struct sensors *s)
@@ -185,8 +193,7 @@ static bool flow_may_stand(const struct sensors *s)
 		return now - b->flow_off_ns >= FLOW_REST_NS &&
 		       spent(s) <= ratio * (double)(now - b->start_ns) / 1e9;
 	used = (double)(s->bpf->bss->totals[TOTAL_FLOW_HITS] - b->flow_hits) * hit_seconds(s);
-	return used <= ratio * (FLOW_CREDIT_SECONDS +
-				(1 - BURST_PART) * (double)(now - b->flow_on_ns) / 1e9);
+	return used <= flow_ratio(s) * (FLOW_CREDIT_SECONDS + (double)(now - b->flow_on_ns) / 1e9);
 }
 
 static void switch_flow(struct sensors *s)
