@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "host/proc.h"
 
-#define MINOR_PERIOD_START 16
+#define MINOR_PERIOD_START 4
 #define MINOR_PERIOD_MAX   (1 << 16)
 
 static int fault_probe(struct sensors *s, struct err *err)
