@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* redmem demo: a private server with known troubles, and its diagnosis. */
-#include <math.h>
 #include <stdio.h>
 
 #include "app/commands.h"
@@ -15,15 +14,12 @@
 static int watch_stage(const struct demo_stage *stage, const struct options *o,
 		       const struct fact_sink *sink, struct err *err)
 {
-	const struct options watch = {
-		.pid = demo_stage_pid(stage),
-		.socket_path = demo_stage_socket(stage),
-		.duration_seconds = DEMO_SECONDS,
-		.threshold_ms = NAN,
-		.json = o->json,
-		.verbose = o->verbose,
-	};
+	struct options watch = *o;
 
+	watch.pid = demo_stage_pid(stage);
+	watch.socket_path = demo_stage_socket(stage);
+	watch.password = NULL; /* that of the environment is another server's */
+	watch.duration_seconds = DEMO_SECONDS;
 	fprintf(stderr, "demo: watching it for %.0f s, as `redmem doctor` would\n", DEMO_SECONDS);
 	return watch_run(&watch, sink, err);
 }

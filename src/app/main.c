@@ -7,6 +7,9 @@
 #include "base/log.h"
 #include "target/scratch.h"
 
+/* Of `redmem doctor`, and of the demo, which shows what it says. */
+#define DOCTOR_SENSORS "cpu fault loop offcpu rss vm reclaim life flow"
+
 const struct command commands[] = {
 	{
 		.name = "doctor",
@@ -23,7 +26,7 @@ const struct command commands[] = {
 			    "  redmem doctor --json | jq '.findings[].title'\n"
 			    "  redmem doctor --record now.rec; redmem doctor --replay now.rec",
 		.takes = "twsbrpo",
-		.sensors = "cpu fault loop offcpu rss vm reclaim life flow",
+		.sensors = DOCTOR_SENSORS,
 		.run = cmd_doctor,
 	},
 	{
@@ -120,6 +123,7 @@ const struct command commands[] = {
 			    "  redmem demo\n"
 			    "  redmem demo -v",
 		.takes = "o",
+		.sensors = DOCTOR_SENSORS,
 		.run = cmd_demo,
 	},
 	{ NULL },
