@@ -91,7 +91,7 @@ static __always_inline void note_thread(u32 tid, u32 side, u64 counter, u64 last
 	__sync_fetch_and_add(&thread->seen_bytes[side & 1], bytes);
 }
 
-SEC("uprobe")
+SEC("uprobe.multi")
 int flow_event(struct pt_regs *ctx)
 {
 	struct event_context context = {};
@@ -139,7 +139,7 @@ static __always_inline u32 fill_count(u64 tcache, u64 bin, u64 arena, u32 index)
 }
 
 /* arena_tcache_fill_small(tsdn, arena, tcache, tbin, binind, ...) */
-SEC("uprobe")
+SEC("uprobe.multi")
 int flow_fill(struct pt_regs *ctx)
 {
 	u32 tid = target_tid(), index = PT_REGS_PARM5(ctx), count;
@@ -169,21 +169,21 @@ static __always_inline int flush(u64 bin_address, u32 index, u32 rest)
 }
 
 /* tcache_bin_flush_small(tsd, tcache, tbin, binind, rem) */
-SEC("uprobe")
+SEC("uprobe.multi")
 int flow_flush_small(struct pt_regs *ctx)
 {
 	return flush(PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM5(ctx));
 }
 
 /* tcache_bin_flush_large(tsd, tbin, binind, rem, tcache) */
-SEC("uprobe")
+SEC("uprobe.multi")
 int flow_flush_large(struct pt_regs *ctx)
 {
 	return flush(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
 }
 
 /* large_palloc(tsdn, arena, usize, alignment, zero) */
-SEC("uprobe")
+SEC("uprobe.multi")
 int flow_large_alloc(struct pt_regs *ctx)
 {
 	u64 bytes = PT_REGS_PARM3(ctx);
@@ -199,7 +199,7 @@ int flow_large_alloc(struct pt_regs *ctx)
 /* large_dalloc(tsdn, extent): the extent's first word has the index of its size class
  * behind 18 other bits, the third its size and in the bits below a page a serial number
  * (extent_structs.h). The size is the class's, or a page more (cache-oblivious). */
-SEC("uprobe")
+SEC("uprobe.multi")
 int flow_large_free(struct pt_regs *ctx)
 {
 	u64 extent = PT_REGS_PARM2(ctx), size = read_word(extent + 16) & ~4095ULL;

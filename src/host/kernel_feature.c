@@ -97,7 +97,7 @@ static int refusal(int program, int pid)
 	return fd < 0 ? fd : 0;
 }
 
-bool kernel_has_uprobe_multi(void)
+static bool has_uprobe_multi(void)
 {
 	/* r0 = 0; exit */
 	const struct bpf_insn code[] = {
@@ -115,6 +115,15 @@ bool kernel_has_uprobe_multi(void)
 	has = refusal(program, 0) == -EBADF && refusal(program, -1) == -EINVAL;
 	close(program);
 	return has;
+}
+
+bool kernel_has_uprobe_multi(void)
+{
+	static enum { UNKNOWN, NO, YES } has;
+
+	if (has == UNKNOWN)
+		has = has_uprobe_multi() ? YES : NO;
+	return has == YES;
 }
 #else
 bool kernel_has_uprobe_multi(void)

@@ -7,6 +7,7 @@
  * minor faults are looked at, and when the next burst comes.
  */
 #include "sensor/internal.h"
+#include "sensor/uprobe.h"
 
 #include <math.h>
 #include <string.h>
@@ -206,6 +207,7 @@ static void switch_flow(struct sensors *s)
 	s->flow_partly = true;
 	if (!may) {
 		flow_switch_off(s);
+		s->budget.attach_seconds += uprobe_removal_seconds();
 		s->budget.flow_off_ns = clock_mono_ns();
 		return;
 	}

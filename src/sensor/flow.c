@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "host/memory.h"
+#include "sensor/uprobe.h"
 #include "target/allocator.h"
 
 /* A thread tells of its bytes in steps of this many (jemalloc, opt.tcache_gc_incr_bytes). */
@@ -44,8 +45,8 @@ struct flow {
 static int attach_one(struct sensors *s, size_t slot, struct bpf_program *program,
 		      unsigned long offset, struct err *err)
 {
-	struct bpf_link *link = bpf_program__attach_uprobe(program, false, s->config.pid,
-							   s->config.allocator->file, offset);
+	struct bpf_link *link =
+		uprobe_attach(program, s->config.pid, s->config.allocator->file, offset);
 
 	if (!link)
 		return err_set(err, -errno,
@@ -121,9 +122,12 @@ static int flow_probe(struct sensors *s, struct err *err)
 		s->bpf->progs.flow_large_free,
 	};
 
+	uprobe_prepare(s->bpf->progs.flow_event);
 	bpf_program__set_autoload(s->bpf->progs.flow_event, a && a->event_trigger);
-	for (size_t i = 0; i < CACHE_SITES; i++)
+	for (size_t i = 0; i < CACHE_SITES; i++) {
+		uprobe_prepare(cache[i]);
 		bpf_program__set_autoload(cache[i], a && !a->event_trigger && a->cache[i]);
+	}
 	if (!a)
 		return err_set(err, -ENODATA, "the server's program cannot be looked at");
 	return *a->found_by ? 0 : err_set(err, -ENOENT, "%s", a->reason);

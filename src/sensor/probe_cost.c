@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "host/maps.h"
 #include "sensor/internal.h"
+#include "sensor/uprobe.h"
 
 #define ROUNDS REDMEM_BURST_COSTS
 /* A gap this long between two looks at the clock is a pause. */
@@ -113,7 +114,7 @@ static void *spin(void *ctx)
 /* --- the measurements ----------------------------------------------------------------- */
 
 /* One probe, with a program that leaves at once, while a thread of ours spins. */
-static void measure_trap(struct sensors *s, struct bpf_program *program, struct probe_cost *out)
+static void measure_trap(struct bpf_program *program, struct probe_cost *out)
 {
 	struct spinner spinner = {};
 	struct bpf_link *link;
@@ -121,12 +122,11 @@ static void measure_trap(struct sensors *s, struct bpf_program *program, struct 
 	pthread_t thread;
 	double without = call_seconds(redmem_probed_emulated);
 
-	(void)s;
 	if (!own_offset(redmem_probed_emulated, &offset) ||
 	    pthread_create(&thread, NULL, spin, &spinner))
 		return;
 	__atomic_store_n(&spinner.from_ns, clock_mono_ns(), __ATOMIC_RELAXED);
-	link = bpf_program__attach_uprobe(program, false, getpid(), "/proc/self/exe", offset);
+	link = uprobe_attach(program, getpid(), "/proc/self/exe", offset);
 	spinner.stop = true;
 	pthread_join(thread, NULL);
 	if (!link)
@@ -186,7 +186,7 @@ void probe_cost_measure(struct sensors *s, bool stepped, struct probe_cost *out)
 	*out = (struct probe_cost){ NAN, NAN, NAN, NAN, NAN };
 	settings->tgid = getpid();
 	if (bpf_program__autoload(plain))
-		measure_trap(s, plain, out);
+		measure_trap(plain, out);
 	if (bpf_program__autoload(bpf->progs.burst_entry))
 		measure_pair(s, stepped ? redmem_probed_stepped : redmem_probed_emulated, out);
 	settings->tgid = target;
