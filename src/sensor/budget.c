@@ -16,9 +16,9 @@
 #include "host/proc.h"
 
 /* Parts of the budget. The rest is for samples and switches. */
-#define FLOW_PART	    0.4
+#define FLOW_PART	    0.35
 #define FLOW_PART_ASIDE	    0.15 /* where allocation is one subject of many */
-#define BURST_PART	    0.4
+#define BURST_PART	    0.35
 #define FAULT_PART	    0.25
 #define FAULT_SECONDS	    1.25e-6 /* a minor fault looked at, way in and out included */
 #define FAULTS_MAX	    20000
