@@ -57,6 +57,12 @@ static __always_inline u64 loop_commands(void)
 	return settings.at.commands_done ? read_word(settings.at.commands_done) : 0;
 }
 
+/* Moves at the end of a turn: by one from 7.2 on, before by its replies. */
+static __always_inline u64 loop_turns(void)
+{
+	return settings.at.turns ? read_word(settings.at.turns) : 0;
+}
+
 /* A vote (Boyer and Moore's): who is left with most of the time leads. */
 static __always_inline void wait_vote(struct redmem_wait *wait, u32 id, s32 fd, const char *comm,
 				      u64 ns)
@@ -157,6 +163,8 @@ static __always_inline void turn_end(u64 now, u64 commands, bool exact)
 	struct redmem_span *turn = &loop.turn;
 	u64 end = loop_moment(now, exact);
 
+	if (!exact)
+		commands = loop.seen_commands; /* others came since */
 	if (turn->start_ns && commands - turn->start_commands > 1 &&
 	    turn->reported_ns < (end - turn->start_ns) / 2 &&
 	    span_stalls(turn, end, exact ? now : loop.seen_ns))
@@ -238,8 +246,8 @@ static __always_inline void work_learn(const struct redmem_who *who)
 static __always_inline void loop_observe(u64 now, const struct redmem_who *who,
 					 const struct running *run)
 {
-	u64 commands, turns = 0;
-	bool same, same_turn = true, woke;
+	u64 commands, turns;
+	bool same, same_turn, woke;
 
 	if (who->state == WHO_UNKNOWN || who->state == WHO_THREAD)
 		return;
@@ -247,10 +255,8 @@ static __always_inline void loop_observe(u64 now, const struct redmem_who *who,
 	commands = loop_commands();
 	if (!settings.at.commands_done && !run->client)
 		run = &(struct running){ .client = now }; /* cannot tell loops apart */
-	if (settings.at.turns) {
-		turns = read_word(settings.at.turns);
-		same_turn = loop.turns == turns;
-	}
+	turns = loop_turns();
+	same_turn = loop.turns == turns;
 	same = work_same(run, commands, same_turn);
 	woke = loop.woke_ns && loop.sleep_commands == commands;
 	if (!same)
@@ -258,7 +264,8 @@ static __always_inline void loop_observe(u64 now, const struct redmem_who *who,
 	if (!same_turn || !loop.turn.start_ns) {
 		turn_end(now, commands, false);
 		if (settings.at.turns)
-			span_begin(&loop.turn, now, commands, loop.woke_ns);
+			span_begin(&loop.turn, now, commands,
+				   loop.woke_ns && loop.sleep_turns == turns);
 		loop.turns = turns;
 	}
 	if (!same) {
@@ -283,14 +290,16 @@ static __always_inline void loop_observe(u64 now, const struct redmem_who *who,
 /* The loop waits for work: it has moved on. */
 static __always_inline void loop_sleep(u64 now, u64 delay)
 {
-	u64 commands = loop_commands();
+	u64 commands = loop_commands(), turns = loop_turns();
 
 	loop_settle();
 	/* The last work ended just now, unless commands came and went after it. */
 	work_end(now, commands - loop.seen_commands <= (loop.client ? 1 : 0));
-	turn_end(now, commands, true);
+	/* More than one: perhaps another turn came and went since the last look. */
+	turn_end(now, commands, turns - loop.turns <= 1);
 	loop.sleep_delay = delay;
 	loop.sleep_commands = commands;
+	loop.sleep_turns = turns;
 	loop.woke_ns = 0;
 	loop.seen_ns = now;
 	loop.out_ns = 0;

@@ -246,7 +246,8 @@ struct redmem_loop {
 	__u64 seen_commands; /* ...when so many commands were done */
 	__u64 woke_ns; /* the main thread left its sleep; 0 = looked at since */
 	__u64 sleep_delay; /* when it fell asleep: run_delay... */
-	__u64 sleep_commands; /* ...and commands done */
+	__u64 sleep_commands; /* ...commands done... */
+	__u64 sleep_turns; /* ...and the count of turns */
 	__u64 out_ns; /* left the CPU within its work; 0 = did not, or is charged */
 	__u64 in_ns; /* and came back; 0 = not yet */
 	__u64 out_delay; /* run_delay when it left */

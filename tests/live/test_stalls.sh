@@ -39,7 +39,7 @@ run_commands()
 	done
 	redis_cli eval 'return #redis.call("LRANGE", KEYS[1], 0, -1)' 1 events:log >/dev/null
 	sleep 0.3
-	"$load" pipeline -s "$socket" -n 100000 -c 50 -k small: || exit 1
+	"$load" pipeline -s "$socket" -n 20000 -c 50 -k small: || exit 1
 	sleep 0.3
 	redis_cli flushall >/dev/null
 	sleep 1
@@ -93,7 +93,8 @@ check summary "$(tail -n 1 "$json")" jq -e -s '(map(select(has("schema") | not))
 	(.causes | any(.cause == "allocator")) and (.prefixes | any(.prefix == "leaderboard:global"))' "$json"
 
 # While it lasts: on a terminal, and before anybody gets an answer.
-script -qfec "$redmem stalls -s $socket -d 60 --count 1 --command eval" "$work/screen" >/dev/null &
+# (The load first runs its script for a moment, to know how fast it is.)
+script -qfec "$redmem stalls -s $socket -d 60 --threshold 500 --count 1" "$work/screen" >/dev/null &
 watch=$!
 own_process "$watch"
 await 30 grep -q 'watching: ' "$work/screen"

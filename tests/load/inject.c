@@ -6,7 +6,8 @@
  *	start_seconds end_seconds cause command
  *
  * with times since 1970 as seen from outside, and "loop" for no command. What has to be
- * prepared is prepared in small steps.
+ * prepared is prepared in small steps. The cause "any" says that there may have been a
+ * stall or not.
  */
 #define _GNU_SOURCE 1 /* sched_setaffinity() */
 #include "load.h"
@@ -200,6 +201,7 @@ static void *hog_run(void *ctx)
 static void inject_hog(struct injector *in, double ms)
 {
 	struct hog hog = { .in = in, .ms = ms + 8 };
+	double start = wall_now();
 	pthread_t thread;
 	void *reply;
 
@@ -212,7 +214,9 @@ static void inject_hog(struct injector *in, double ms)
 	pthread_join(thread, NULL);
 	redisGetReply(in->c, &reply);
 	freeReplyObject(reply);
-	if (!hog.late)
+	if (hog.late) /* and the script about as long as the threshold */
+		tell(start, wall_now(), "any", "eval");
+	else
 		tell(hog.start, hog.end, "cpu_wait", "any");
 }
 
