@@ -28,10 +28,12 @@ static __always_inline bool in_range(u64 address, const struct redmem_range *ran
 	return address >= range->start && address < range->end;
 }
 
-static __always_inline int duty_of(u64 address, struct redmem_who *who)
+static __always_inline int duty_of(u64 address, bool has_client, struct redmem_who *who)
 {
 	for (u32 duty = 0; duty < DUTY_KINDS; duty++) {
 		if (!in_range(address, &settings.duty[duty]))
+			continue;
+		if (has_client && duty != DUTY_EVICTION)
 			continue;
 		__builtin_memset(who, 0, sizeof(*who));
 		who->state = WHO_DUTY;
@@ -46,6 +48,9 @@ static __always_inline int duty_of(u64 address, struct redmem_who *who)
 /*
  * What the stack of the thread that hit a uprobe shows: DUTY_SET, and @who is that duty;
  * DUTY_RESET, resetClient() is freeing a command's arguments; or DUTY_NONE.
+ *
+ * A word of a frame may also be left over from an earlier call. Expiry and defragmentation
+ * have cycles of their own, so while there is a client only eviction is believed.
  */
 __weak __noinline int who_is_on_duty(struct redmem_who *who)
 {
@@ -54,16 +59,18 @@ __weak __noinline int who_is_on_duty(struct redmem_who *who)
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct duty_stack *stack;
 	u32 zero = 0;
+	bool has_client;
 	int found;
 
 	stack = bpf_map_lookup_elem(&duty_stack, &zero);
 	if (!who || !stack ||
 	    bpf_probe_read_user(stack->word, sizeof(stack->word), (void *)PT_REGS_SP(regs)))
 		return DUTY_NONE;
+	has_client = who->state != WHO_LOOP && who->state != WHO_UNKNOWN;
 	for (u32 i = 0; i < DUTY_STACK_WORDS; i++) {
 		if (stack->word[i] - from >= span)
 			continue; /* nearly all of them */
-		found = duty_of(stack->word[i], who);
+		found = duty_of(stack->word[i], has_client, who);
 		if (found)
 			return found;
 	}

@@ -155,11 +155,12 @@ static void widen(struct redmem_range *all, const struct redmem_range *one)
 }
 
 /* Functions that free memory in nobody's name, and those that free a command's arguments.
- * Eviction had another name before Redis 6.2. */
+ * The expiry cycle runs at each turn and leaves its traces on the stack; what it calls to
+ * delete a key (7.0) is there only when it does. Eviction had another name before 6.2. */
 static void fill_duties(struct redmem_settings *settings, const struct image *image)
 {
 	static const char *const functions[DUTY_KINDS][2] = {
-		[DUTY_EXPIRY] = { "activeExpireCycle", "activeExpireCycle" },
+		[DUTY_EXPIRY] = { "deleteExpiredKeyAndPropagate", "activeExpireCycle" },
 		[DUTY_EVICTION] = { "performEvictions", "freeMemoryIfNeeded" },
 		[DUTY_DEFRAG] = { "activeDefragCycle", "activeDefragCycle" },
 	};

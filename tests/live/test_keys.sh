@@ -170,11 +170,18 @@ test_churn()
 	keys
 	after=$(redis_cli dbsize)
 	kill_process "$loader"
+	cp "$json" "$work/churned"
+	keys # what it comes to in quiet
+	bytes=$(query '[.types[].bytes] | add')
+	json=$work/churned
 	check churn-status "exit status $status: $(said)" [ "$status" = 0 ]
 	check churn-total "$before keys before, $(query .scanned_total) seen, $after after" \
 		holds '(.scanned_total - ($before + $after) / 2) / $after | fabs < 0.02' \
 		--argjson before "$before" --argjson after "$after"
+	check churn-bytes "$(query '[.types[].bytes] | add') bytes, in quiet $bytes" \
+		holds '([.types[].bytes] | add) / $bytes - 1 | fabs < 0.02' --argjson bytes "$bytes"
 	check churn-complete "$(query .end)" holds .complete
+	json=$work/report.json
 }
 
 # --- names ---------------------------------------------------------------------------
