@@ -308,6 +308,21 @@ test_doctor()
 		.census.complete and (.census.types | length > 0)'
 }
 
+# A key that stalled the server in the watch says so among the keys, and no other does.
+test_marks()
+{
+	redis_cli eval 'for i = 1, 200000 do redis.call("HSET", "profile:all", "field:" .. i, i)
+		redis.call("SADD", "tags:all", i) end' 0 >/dev/null
+	watch_start --keys -s "$socket"
+	sleep 1
+	redis_cli hgetall profile:all >/dev/null
+	sleep 1
+	watch_end
+	check marks "$(query '[.census.top[:3][] | {key, seen_in}] | tostring') $(query '.stalls | map({command, key}) | tostring')" \
+		holds '(.census.top | map(select(.key == "profile:all"))[0].seen_in | index("stalls")) and
+			(.census.top | map(select(.key == "tags:all"))[0].seen_in | index("stalls") | not)'
+}
+
 server_start --enable-debug-command yes
 test_agreement redis --elements
 test_no_touch redis
@@ -318,6 +333,7 @@ test_churn
 test_hostile
 test_growth
 test_doctor
+[ "$(id -u)" != 0 ] || test_marks
 test_early_ends
 server=valkey-server
 server_start
