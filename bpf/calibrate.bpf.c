@@ -126,7 +126,8 @@ static __always_inline bool is_wanted(struct pt_regs *ctx, u32 tid,
 	return tid == settings.tgid && from >= caller->start && from < caller->end;
 }
 
-static __always_inline int calibrate(struct pt_regs *ctx)
+SEC("uprobe.multi")
+int calibrate_look(struct pt_regs *ctx)
 {
 	struct redmem_calibration *c;
 	u32 tid = target_tid(), bytes, words;
@@ -162,16 +163,4 @@ out:
 	c->pause_ns += bpf_ktime_get_ns() - start;
 	c->done = seen; /* last: then the loader reads */
 	return 0;
-}
-
-SEC("uprobe")
-int calibrate_single(struct pt_regs *ctx)
-{
-	return calibrate(ctx);
-}
-
-SEC("uprobe.multi")
-int calibrate_multi(struct pt_regs *ctx)
-{
-	return calibrate(ctx);
 }

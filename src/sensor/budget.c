@@ -7,13 +7,13 @@
  * minor faults are looked at, and when the next burst comes.
  */
 #include "sensor/internal.h"
-#include "sensor/uprobe.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "host/proc.h"
+#include "host/uprobe.h"
 
 /* Parts of the budget. The rest is for samples and switches. */
 #define FLOW_PART	    0.35

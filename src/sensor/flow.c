@@ -19,7 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "host/memory.h"
-#include "sensor/uprobe.h"
+#include "host/uprobe.h"
 #include "target/allocator.h"
 
 /* A thread tells of its bytes in steps of this many (jemalloc, opt.tcache_gc_incr_bytes). */
@@ -45,14 +45,13 @@ struct flow {
 static int attach_one(struct sensors *s, size_t slot, struct bpf_program *program,
 		      unsigned long offset, struct err *err)
 {
-	struct bpf_link *link =
-		uprobe_attach(program, s->config.pid, s->config.allocator->file, offset);
+	int ret = uprobe_attach(program, s->config.pid, s->config.allocator->file, &offset, 1,
+				&s->flow->links[slot]);
 
-	if (!link)
-		return err_set(err, -errno,
+	if (ret)
+		return err_set(err, ret,
 			       "uprobe on the allocator of process %d: %s; needs CAP_SYS_ADMIN",
-			       s->config.pid, strerror(errno));
-	s->flow->links[slot] = link;
+			       s->config.pid, strerror(-ret));
 	return 0;
 }
 

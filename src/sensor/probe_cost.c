@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "host/maps.h"
+#include "host/uprobe.h"
 #include "sensor/internal.h"
-#include "sensor/uprobe.h"
 
 #define ROUNDS REDMEM_BURST_COSTS
 /* A gap this long between two looks at the clock is a pause. */
@@ -117,7 +117,7 @@ static void *spin(void *ctx)
 static void measure_trap(struct bpf_program *program, struct probe_cost *out)
 {
 	struct spinner spinner = {};
-	struct bpf_link *link;
+	struct bpf_link *link = NULL;
 	unsigned long offset;
 	pthread_t thread;
 	double without = call_seconds(redmem_probed_emulated);
@@ -126,7 +126,7 @@ static void measure_trap(struct bpf_program *program, struct probe_cost *out)
 	    pthread_create(&thread, NULL, spin, &spinner))
 		return;
 	__atomic_store_n(&spinner.from_ns, clock_mono_ns(), __ATOMIC_RELAXED);
-	link = uprobe_attach(program, getpid(), "/proc/self/exe", offset);
+	uprobe_attach(program, getpid(), "/proc/self/exe", &offset, 1, &link);
 	spinner.stop = true;
 	pthread_join(thread, NULL);
 	if (!link)

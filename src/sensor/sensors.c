@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/kernel.h"
+#include "host/uprobe.h"
 
 static const struct sensor *const table[SENSOR_COUNT] = {
 	&sensor_cpu, &sensor_fault,   &sensor_loop, &sensor_offcpu, &sensor_rss,
@@ -93,8 +94,7 @@ static int load_bpf(struct sensors *s, struct err *err)
 	if (!s->bpf)
 		return err_set(err, -errno, "bpf: cannot open the built-in object: %s",
 			       strerror(errno));
-	if (!kernel_has_uprobe_multi())
-		bpf_program__set_autoload(s->bpf->progs.calibrate_multi, false);
+	uprobe_prepare(s->bpf->progs.calibrate_look);
 	for (size_t i = 0; i < SENSOR_COUNT; i++) {
 		if (s->state[i].on && table[i]->probe && table[i]->probe(s, &why) < 0)
 			state_off(&s->state[i], why.text);

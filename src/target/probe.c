@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host/uprobe.h"
 #include "redmem.skel.h"
 
 void probe_off(struct probe *probe)
@@ -15,31 +16,6 @@ void probe_off(struct probe *probe)
 		bpf_link__destroy(probe->links[i]);
 		probe->links[i] = NULL;
 	}
-}
-
-/* All functions in one link where the kernel can: one RCU wait for all. */
-static int on_multi(struct probe *probe, const unsigned long *offsets, size_t count)
-{
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, opts, .offsets = offsets, .cnt = count);
-	struct bpf_program *program = probe->bpf->progs.calibrate_multi;
-
-	if (!bpf_program__autoload(program))
-		return -ENOTSUP;
-	probe->links[0] = bpf_program__attach_uprobe_multi(program, probe->image->pid,
-							   probe->image->file, NULL, &opts);
-	return probe->links[0] ? 0 : -errno;
-}
-
-static int on_single(struct probe *probe, const unsigned long *offsets, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		probe->links[i] = bpf_program__attach_uprobe(probe->bpf->progs.calibrate_single,
-							     false, probe->image->pid,
-							     probe->image->file, offsets[i]);
-		if (!probe->links[i])
-			return -errno;
-	}
-	return 0;
 }
 
 int probe_on(struct probe *probe, const char *const *functions, size_t count, struct err *err)
@@ -56,11 +32,8 @@ int probe_on(struct probe *probe, const char *const *functions, size_t count, st
 		return err_set(err, -ENOENT, "calibration: %s has no function %s",
 			       image->executable, functions[0]);
 	image_touch(image, offsets, found);
-	ret = on_multi(probe, offsets, found);
-	if (ret) {
-		probe_off(probe);
-		ret = on_single(probe, offsets, found);
-	}
+	ret = uprobe_attach(probe->bpf->progs.calibrate_look, image->pid, image->file, offsets,
+			    found, probe->links);
 	if (!ret)
 		return 0;
 	probe_off(probe);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A BPF program at one or more places of a process, by the link that is cheapest to take
+ * away: a uprobe_multi link where this kernel has it. A uprobe that is a perf event costs
+ * a busy server some 15 ms of work when it goes (over the 120 ms that takes, on the
+ * reference machine), a multi link nothing that can be measured (over 45 ms).
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct bpf_link;
+struct bpf_program;
+
+/* Between opening and loading, for each program that is given to uprobe_attach(); its
+ * section is "uprobe.multi". */
+void uprobe_prepare(struct bpf_program *program);
+/* At @count @offsets of @file in process @pid. As many links as it takes, at most @count,
+ * go to @links, where all were NULL; the caller destroys them, also after an error. 0, or
+ * a negative errno. */
+int uprobe_attach(struct bpf_program *program, pid_t pid, const char *file,
+		  const unsigned long *offsets, size_t count, struct bpf_link **links);
+/* What taking one away costs a server that is busy, beyond the pause. */
+double uprobe_removal_seconds(void);
