@@ -28,12 +28,11 @@ static __always_inline bool in_range(u64 address, const struct redmem_range *ran
 	return address >= range->start && address < range->end;
 }
 
-static __always_inline int duty_of(u64 address, bool has_client, struct redmem_who *who)
+/* Of the duties from @first to the one before @end. */
+static __always_inline int duty_of(u64 address, u32 first, u32 end, struct redmem_who *who)
 {
-	for (u32 duty = 0; duty < DUTY_KINDS; duty++) {
+	for (u32 duty = first; duty < end; duty++) {
 		if (!in_range(address, &settings.duty[duty]))
-			continue;
-		if (has_client && duty != DUTY_EVICTION)
 			continue;
 		__builtin_memset(who, 0, sizeof(*who));
 		who->state = WHO_DUTY;
@@ -45,36 +44,45 @@ static __always_inline int duty_of(u64 address, bool has_client, struct redmem_w
 	return DUTY_NONE;
 }
 
+/* The one nearest to the top of the stack. */
+static __always_inline int duty_on_stack(const struct duty_stack *stack, u32 first, u32 end,
+					 struct redmem_who *who)
+{
+	u64 from = settings.duty_code.start, span = settings.duty_code.end - from;
+	int found;
+
+	for (u32 i = 0; i < DUTY_STACK_WORDS; i++) {
+		if (stack->word[i] - from >= span)
+			continue; /* nearly all of them */
+		found = duty_of(stack->word[i], first, end, who);
+		if (found)
+			return found;
+	}
+	return DUTY_NONE;
+}
+
 /*
  * What the stack of the thread that hit a uprobe shows: DUTY_SET, and @who is that duty;
  * DUTY_RESET, resetClient() is freeing a command's arguments; or DUTY_NONE.
  *
  * A word of a frame may also be left over from an earlier call. Expiry and defragmentation
- * have cycles of their own, so while there is a client only eviction is believed.
+ * have cycles of their own, so while there is a client only eviction is believed. (Two
+ * loops: a flag in one costs the verifier five times as long.)
  */
 __weak __noinline int who_is_on_duty(struct redmem_who *who)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u64 from = settings.duty_code.start, span = settings.duty_code.end - from;
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct duty_stack *stack;
 	u32 zero = 0;
-	bool has_client;
-	int found;
 
 	stack = bpf_map_lookup_elem(&duty_stack, &zero);
 	if (!who || !stack ||
 	    bpf_probe_read_user(stack->word, sizeof(stack->word), (void *)PT_REGS_SP(regs)))
 		return DUTY_NONE;
-	has_client = who->state != WHO_LOOP && who->state != WHO_UNKNOWN;
-	for (u32 i = 0; i < DUTY_STACK_WORDS; i++) {
-		if (stack->word[i] - from >= span)
-			continue; /* nearly all of them */
-		found = duty_of(stack->word[i], has_client, who);
-		if (found)
-			return found;
-	}
-	return DUTY_NONE;
+	if (who->state == WHO_LOOP || who->state == WHO_UNKNOWN)
+		return duty_on_stack(stack, 0, DUTY_KINDS, who);
+	return duty_on_stack(stack, DUTY_EVICTION, DUTY_EVICTION + 1, who);
 }
 
 /*

@@ -84,6 +84,21 @@ static bool is_wanted(const struct sensors *s, const struct sensor *row)
 	return !s->config.wanted;
 }
 
+/* Programs are named after their sensor; those of rows that are off cost the verifier's
+ * time for nothing. */
+static void leave_out(struct sensors *s, const struct sensor *row)
+{
+	struct bpf_program *program;
+	size_t len = strlen(row->id);
+
+	bpf_object__for_each_program(program, s->bpf->obj) {
+		const char *name = bpf_program__name(program);
+
+		if (!strncmp(name, row->id, len) && name[len] == '_')
+			bpf_program__set_autoload(program, false);
+	}
+}
+
 /* Open, let each row switch off what this kernel has not, load. */
 static int load_bpf(struct sensors *s, struct err *err)
 {
@@ -98,6 +113,8 @@ static int load_bpf(struct sensors *s, struct err *err)
 	for (size_t i = 0; i < SENSOR_COUNT; i++) {
 		if (s->state[i].on && table[i]->probe && table[i]->probe(s, &why) < 0)
 			state_off(&s->state[i], why.text);
+		if (!s->state[i].on)
+			leave_out(s, table[i]);
 	}
 	ret = redmem_bpf__load(s->bpf);
 	if (ret)
