@@ -19,6 +19,8 @@ struct database {
 	int64_t number;
 	size_t wanted, seen;
 	size_t steps_left;
+	bool all; /* few keys: from one end to the other, each once */
+	unsigned long long cursor; /* then: of the next step */
 };
 
 struct keysample {
@@ -88,13 +90,17 @@ static void scanned(void *ctx, redisReply *reply, double seconds)
 {
 	struct keysample *sample = ctx;
 	bool understood = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+			  reply->element[0]->type == REDIS_REPLY_STRING &&
 			  reply->element[1]->type == REDIS_REPLY_ARRAY;
+	struct database *at = &sample->database[sample->current];
 
 	(void)seconds;
-	if (understood)
+	if (understood) {
 		take_names(sample, reply->element[1]);
-	else
-		sample->database[sample->current].steps_left = 0; /* refused: not here */
+		at->cursor = strtoull(reply->element[0]->str, NULL, 10);
+	}
+	if (!understood || (at->all && !at->cursor))
+		at->steps_left = 0; /* refused, or at the end */
 	if (reply)
 		conn_send_line(sample->conn, batch_done, sample, "ECHO redmem");
 	freeReplyObject(reply);
@@ -104,13 +110,15 @@ static void scanned(void *ctx, redisReply *reply, double seconds)
  * dictScan()); with a table for each slot its lowest bits name the slot. */
 static void step(struct keysample *sample)
 {
+	struct database *at = &sample->database[sample->current];
 	unsigned long long cursor = 0;
 	char line[64];
 
 	if (getrandom(&cursor, sizeof(cursor), GRND_NONBLOCK) != sizeof(cursor))
 		cursor = (unsigned long long)random();
-	sample->database[sample->current].steps_left--;
-	snprintf(line, sizeof(line), "SCAN %llu COUNT %d", cursor >> 1, STEP_KEYS);
+	at->steps_left--;
+	snprintf(line, sizeof(line), "SCAN %llu COUNT %d", at->all ? at->cursor : cursor >> 1,
+		 STEP_KEYS);
 	conn_send_line(sample->conn, scanned, sample, line);
 }
 
@@ -131,6 +139,7 @@ static void add_database(struct keysample *sample, const char *name, const char 
 			.number = strtoll(name + 2, NULL, 10),
 			.wanted = wanted,
 			.steps_left = (wanted / STEP_KEYS + 1) * STEPS_EACH,
+			.all = wanted == (size_t)here,
 		};
 }
 

@@ -4,7 +4,8 @@
  * (keylook.h). SCAN from a random cursor: a table's order is that of the keys'
  * hashes, so any few neighbours are a random sample; a step visits at most ten
  * times COUNT buckets (src/db.c, scanGenericCommand), however many keys there are.
- * Each database gives as many as its share of all keys.
+ * Each database gives as many as its share of all keys; one with no more than are wanted
+ * is gone through from end to end.
  */
 #pragma once
 
