@@ -90,8 +90,8 @@ int sensors_fd(const struct sensors *s);
 void sensors_poll(struct sensors *s, const struct fact_sink *sink);
 /* Drain aggregates and emit them; adapt rates. Call once a tick. */
 void sensors_tick(struct sensors *s, const struct fact_sink *sink);
-/* Keep to the budget: probes come and go, bursts are made. Call often; it may take some
- * 100 ms, in which the server is not held up. */
+/* Drain aggregates before they are full. Keep to the budget: probes come and go, bursts are
+ * made. Call often; it may take some 100 ms, in which the server is not held up. */
 void sensors_control(struct sensors *s, const struct fact_sink *sink);
 /* Stop measuring, then emit what is left: profiles, totals, stalls still going on. */
 void sensors_finish(struct sensors *s, const struct fact_sink *sink);

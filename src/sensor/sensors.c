@@ -289,8 +289,19 @@ void sensors_tick(struct sensors *s, const struct fact_sink *sink)
 	s->last_tick_ns = clock_mono_ns();
 }
 
+/* Of many different keys a profile map may be full before the tick; events would lose
+ * theirs then. */
+static bool profile_fills(const struct sensors *s)
+{
+	uint32_t active = s->bpf->bss->profile_active;
+
+	return s->bpf->bss->profile_rows[active] > bpf_map__max_entries(s->bpf->maps.profile_0) / 2;
+}
+
 void sensors_control(struct sensors *s, const struct fact_sink *sink)
 {
+	if (s->bpf && profile_fills(s))
+		drain_profile(s, sink, false);
 	budget_poll(s, sink);
 }
 
