@@ -108,16 +108,22 @@ static void scanned(void *ctx, redisReply *reply, double seconds)
 
 /* Any cursor is a valid place: bits beyond the table's size are masked (src/dict.c,
  * dictScan()); with a table for each slot its lowest bits name the slot. */
-static void step(struct keysample *sample)
+static unsigned long long random_cursor(void)
 {
-	struct database *at = &sample->database[sample->current];
-	unsigned long long cursor = 0;
-	char line[64];
+	unsigned long long cursor;
 
 	if (getrandom(&cursor, sizeof(cursor), GRND_NONBLOCK) != sizeof(cursor))
 		cursor = (unsigned long long)random();
+	return cursor >> 1;
+}
+
+static void step(struct keysample *sample)
+{
+	struct database *at = &sample->database[sample->current];
+	char line[64];
+
 	at->steps_left--;
-	snprintf(line, sizeof(line), "SCAN %llu COUNT %d", at->all ? at->cursor : cursor >> 1,
+	snprintf(line, sizeof(line), "SCAN %llu COUNT %d", at->all ? at->cursor : random_cursor(),
 		 STEP_KEYS);
 	conn_send_line(sample->conn, scanned, sample, line);
 }

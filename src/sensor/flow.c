@@ -55,17 +55,21 @@ static int attach_one(struct sensors *s, size_t slot, struct bpf_program *progra
 	return 0;
 }
 
+static void cache_programs(const struct redmem_bpf *bpf, struct bpf_program *out[CACHE_SITES])
+{
+	out[CACHE_FILL] = bpf->progs.flow_fill;
+	out[CACHE_FLUSH_SMALL] = bpf->progs.flow_flush_small;
+	out[CACHE_FLUSH_LARGE] = bpf->progs.flow_flush_large;
+	out[CACHE_LARGE_ALLOC] = bpf->progs.flow_large_alloc;
+	out[CACHE_LARGE_FREE] = bpf->progs.flow_large_free;
+}
+
 static int attach_cache(struct sensors *s, struct err *err)
 {
-	struct bpf_program *const programs[CACHE_SITES] = {
-		[CACHE_FILL] = s->bpf->progs.flow_fill,
-		[CACHE_FLUSH_SMALL] = s->bpf->progs.flow_flush_small,
-		[CACHE_FLUSH_LARGE] = s->bpf->progs.flow_flush_large,
-		[CACHE_LARGE_ALLOC] = s->bpf->progs.flow_large_alloc,
-		[CACHE_LARGE_FREE] = s->bpf->progs.flow_large_free,
-	};
+	struct bpf_program *programs[CACHE_SITES];
 	int ret = 0;
 
+	cache_programs(s->bpf, programs);
 	for (size_t i = 0; i < CACHE_SITES && !ret; i++)
 		ret = attach_one(s, i, programs[i], s->config.allocator->cache[i], err);
 	return ret;
@@ -115,12 +119,9 @@ int64_t flow_on_ns(const struct sensors *s)
 static int flow_probe(struct sensors *s, struct err *err)
 {
 	const struct allocator *a = s->config.allocator;
-	struct bpf_program *const cache[CACHE_SITES] = {
-		s->bpf->progs.flow_fill,	s->bpf->progs.flow_flush_small,
-		s->bpf->progs.flow_flush_large, s->bpf->progs.flow_large_alloc,
-		s->bpf->progs.flow_large_free,
-	};
+	struct bpf_program *cache[CACHE_SITES];
 
+	cache_programs(s->bpf, cache);
 	uprobe_prepare(s->bpf->progs.flow_event);
 	bpf_program__set_autoload(s->bpf->progs.flow_event, a && a->event_trigger);
 	for (size_t i = 0; i < CACHE_SITES; i++) {
