@@ -68,7 +68,7 @@ stalls_start -d "$healthy"
 wait "$watch"
 forget_process "$watch"
 echo "# of the idle server: $(stalls_said)"
-check idle "$(stalls_said)" stalls 'all(.blame[0].cause == "cpu_wait")'
+check idle "$(stalls_said)" stalls 'all(.blame[0].cause == "cpu_wait" and .duration_seconds < 0.02)'
 "$load" fill -s "$socket" -n 20000 -k warm: -S 100
 mkfifo "$work/orders"
 "$load" steady -s "$socket" -o get -P 16 -c 50 -n 20000 <"$work/orders" >/dev/null &

@@ -94,7 +94,7 @@ check summary "$(tail -n 1 "$json")" jq -e -s '(map(select(has("schema") | not))
 
 # While it lasts: on a terminal, and before anybody gets an answer.
 # (The load first runs its script for a moment, to know how fast it is.)
-script -qfec "$redmem stalls -s $socket -d 60 --threshold 500 --count 1" "$work/screen" >/dev/null &
+script -qfec "$redmem stalls -s $socket -d 60 --threshold 500 --count 1 --command eval" "$work/screen" >/dev/null &
 watch=$!
 own_process "$watch"
 await 30 grep -q 'watching: ' "$work/screen"
