@@ -78,7 +78,12 @@ static bool find_server(const struct options *o, struct err *why)
 {
 	struct server_candidate only;
 
-	return o->pid || options_name_server(o) || !target_only(&only, why);
+	if (o->pid || options_name_server(o))
+		return true;
+	if (target_only(&only, why))
+		return false;
+	target_release(&only);
+	return true;
 }
 
 int cmd_check(const struct options *o)

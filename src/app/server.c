@@ -131,6 +131,7 @@ int server_open(struct server *server, const struct options *o, struct err *err)
 	int ret;
 
 	memset(server, 0, sizeof(*server));
+	server->where.pidfd = -1;
 	server->calls = own_calls_new();
 	connect_options(server, o);
 	ret = find(server, o, err);
@@ -167,6 +168,7 @@ int server_open_remote(struct server *server, const struct options *o, struct er
 		return ret;
 	}
 	memset(server, 0, sizeof(*server));
+	server->where.pidfd = -1;
 	server->calls = own_calls_new();
 	connect_options(server, o);
 	if (!server_connect(server, CONN_CONNECT_TIMEOUT_MS))
@@ -214,5 +216,6 @@ void server_close(struct server *server)
 	conn_close(server->conn);
 	allocator_close(&server->allocator);
 	image_close(server->image);
+	target_release(&server->where);
 	own_calls_free(server->calls);
 }

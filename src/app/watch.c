@@ -84,7 +84,8 @@ static bool emit_tick(struct watch *w, bool answered, double reply_seconds)
 	struct fact fact = { .kind = FACT_TICK };
 	char state;
 
-	if (host_tick_fill(&fact.tick, w->server.where.pid, w->server_starttime))
+	if (proc_held_ended(w->server.where.pidfd) ||
+	    host_tick_fill(&fact.tick, w->server.where.pid, w->server_starttime))
 		return false;
 	state = fact.tick.state;
 	fact.tick.t_seconds = now_seconds(w);
@@ -428,6 +429,9 @@ static int prepare(struct watch *w, struct err *err)
 	config.pid = w->server.where.pid;
 	config.allocator = w->server.image ? &w->server.allocator : NULL;
 	ret = proc_starttime(config.pid, &w->server_starttime);
+	/* Another may have its id by now: no probe goes into that one. */
+	if (!ret && proc_held_ended(w->server.where.pidfd))
+		ret = -ESRCH;
 	if (ret)
 		return err_set(err, ret, "target: process %d has ended", config.pid);
 	w->start_ns = config.start_ns = clock_mono_ns();

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* /proc/PID/stat, status, limits and names; lists are in proc_list.c. */
+#define _GNU_SOURCE
 #include "host/proc.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fact/fact.h"
@@ -93,6 +96,20 @@ int proc_starttime(pid_t pid, uint64_t *ticks)
 	if (!ret)
 		*ticks = st.starttime_ticks;
 	return ret;
+}
+
+int proc_hold(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? -errno : fd; /* it is close-on-exec by itself */
+}
+
+bool proc_held_ended(int pidfd)
+{
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd >= 0 && poll(&fd, 1, 0) > 0;
 }
 
 /* The name as the process set it: status escapes "\n" and "\\" in it. */

@@ -42,6 +42,14 @@ int proc_stat_read_thread(struct proc_stat *out, pid_t pid, pid_t tid, struct er
 int proc_starttime(pid_t pid, uint64_t *ticks);
 
 /*
+ * A descriptor that names this very process, also when it has ended and its id was
+ * given to another (pidfd_open, Linux 5.3). The caller's to close(); a negative errno.
+ */
+int proc_hold(pid_t pid);
+/* Has the process of a proc_hold() ended? No for a descriptor below 0. */
+bool proc_held_ended(int pidfd);
+
+/*
  * /proc/PID/status. FACT_UNKNOWN for what the file does not say (kernel threads
  * and zombies have no Vm lines). The kernel's counters behind RSS are kept per
  * CPU and may be off by some pages for each; smaps is exact.

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/escape.h"
@@ -85,18 +86,30 @@ static int fill(pid_t pid, struct server_candidate *out, struct err *err)
 	char comm[PROC_COMM_SIZE];
 	struct err why = {};
 	struct image *image;
+	int pidfd = proc_hold(pid); /* first: all that is read from here on is of this process */
 	int ret = image_open(&image, pid, &why);
 
 	if (!ret)
 		image_close(image);
 	else if ((ret != -EACCES && ret != -EPERM) || proc_comm(pid, pid, comm) ||
-		 !named_like_server(comm))
+		 !named_like_server(comm)) {
+		if (pidfd >= 0)
+			close(pidfd);
 		return err_set(err, ret, "%s", why.text);
+	}
 	memset(out, 0, sizeof(*out));
 	out->pid = pid;
+	out->pidfd = pidfd;
 	read_title(pid, out->title, sizeof(out->title));
 	read_listeners(out);
 	return 0;
+}
+
+void target_release(struct server_candidate *candidate)
+{
+	if (candidate->pidfd >= 0)
+		close(candidate->pidfd);
+	candidate->pidfd = -1;
 }
 
 int target_describe(pid_t pid, struct server_candidate *out, struct err *err)
@@ -161,6 +174,8 @@ int target_only(struct server_candidate *out, struct err *err)
 			      count, buf_str(&choice));
 	}
 	buf_free(&choice);
+	for (size_t i = ret ? 0 : 1; i < count; i++)
+		target_release(&list[i]);
 	free(list);
 	return ret;
 }

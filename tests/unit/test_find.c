@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which process is meant: it stays that one when its id is given to another. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "host/proc.h"
+#include "target/find.h"
+
+/* What a server is known by: these two symbols, and its pid at the start of the first.
+ * So the children of this test are servers. */
+struct {
+	int pid;
+	char rest[64];
+} server = { -1, "" };
+int processCommand(void *client);
+
+int processCommand(void *client)
+{
+	return client != NULL;
+}
+
+/* A server with the process id @pid, or with any (0); a negative errno. */
+static pid_t start_server(pid_t pid)
+{
+	struct clone_args args = {
+		.exit_signal = SIGCHLD,
+		.set_tid = pid ? (uint64_t)(uintptr_t)&pid : 0,
+		.set_tid_size = pid ? 1 : 0,
+	};
+	int ready[2];
+	pid_t child;
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	child = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (child < 0)
+		child = -errno;
+	if (!child) {
+		server.pid = getpid();
+		prctl(PR_SET_NAME, "redis-server");
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (write(ready[1], "r", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (child > 0)
+		assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return child;
+}
+
+static void stop_server(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+static void test_id_used_again(void **state)
+{
+	struct server_candidate first, second;
+	pid_t pid = start_server(0), again;
+
+	(void)state;
+	assert_true(pid > 0);
+	assert_int_equal(target_describe(pid, &first, NULL), 0);
+	if (first.pidfd < 0) {
+		stop_server(pid);
+		skip(); /* a kernel before 5.3 */
+	}
+	assert_false(proc_held_ended(first.pidfd));
+	stop_server(pid);
+	assert_true(proc_held_ended(first.pidfd));
+	again = start_server(pid); /* takes root, Linux 5.5 */
+	if (again == pid) {
+		/* A server with that id is there, and still it is not the one that was found. */
+		assert_int_equal(target_describe(pid, &second, NULL), 0);
+		assert_false(proc_held_ended(second.pidfd));
+		assert_true(proc_held_ended(first.pidfd));
+		target_release(&second);
+		stop_server(again);
+	}
+	target_release(&first);
+	assert_int_equal(first.pidfd, -1);
+	assert_false(proc_held_ended(first.pidfd));
+}
+
+static void test_no_server(void **state)
+{
+	struct server_candidate none = { .pidfd = -1 };
+
+	(void)state;
+	assert_int_equal(target_describe(getpid(), &none, NULL), -ENOENT);
+	assert_int_equal(none.pidfd, -1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_id_used_again),
+		cmocka_unit_test(test_no_server),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
