@@ -5,7 +5,8 @@
 # the test is, a redmem watching in the background, and the lines tests/run reads.
 # A test sources this file, says what it needs, and ends with `finish`.
 #
-# REDMEM and LOAD name other programs than those in build/.
+# REDMEM and LOAD name other programs than those in build/, SERVER (a path) another server
+# than the system's; tools/servers prints such paths.
 # shellcheck disable=SC2034 # the tests use what is set here
 set -u
 
@@ -14,7 +15,7 @@ redmem=${REDMEM:-$root/build/redmem}
 load=${LOAD:-$root/build/tests/load/load}
 subject=$(basename "$0" .sh)
 subject=${subject#test_}
-server=redis-server # the program server_start starts
+server=${SERVER:-redis-server} # the program server_start starts
 failures=0
 serial=0
 processes='' # started here and not yet ended

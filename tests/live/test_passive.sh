@@ -75,7 +75,7 @@ count_keys()
 scripts_told_apart()
 {
 	if holds "$attribution.reason | test(\"inside scripts are not told apart\")"; then
-		[ "$server" = redis-server ]
+		[ "$product" = redis-server ]
 	else
 		gunzip -c "$work/recording" | jq -en '
 			[inputs | select(.fact == "profile")] |
@@ -86,23 +86,23 @@ scripts_told_apart()
 check_mixed()
 {
 	load_start mixed -d 60
-	check_offsets "$server-mixed"
+	check_offsets "$product-mixed"
 	run_redmem doctor --json -d 4 --pid "$pid" --no-connect --record "$work/recording"
 	load_end
-	check "$server-status" "exit status $status: $(said)" [ "$status" = 0 ]
-	check "$server-on" "$(query "$attribution | tostring")" holds "$attribution |"'
+	check "$product-status" "exit status $status: $(said)" [ "$status" = 0 ]
+	check "$product-on" "$(query "$attribution | tostring")" holds "$attribution |"'
 		.state == "on" and (.reason | test("found by watching [3-8] live commands"))'
-	check "$server-charged" "$(query '[.commands[].command] | tostring')" holds '
+	check "$product-charged" "$(query '[.commands[].command] | tostring')" holds '
 		. as $r | ["sort", "lrange", "hset", "zunionstore", "eval"] |
 		all(. as $c | $r.commands | any(.command == $c and .cpu_seconds > 0))'
-	check "$server-pause" "pauses of $(query .self.target_pause_seconds) s" \
+	check "$product-pause" "pauses of $(query .self.target_pause_seconds) s" \
 		holds '.self.target_pause_seconds > 0'
 	read -r samples wrong <<-EOF
 		$(count_keys)
 	EOF
-	check "$server-keys" "$wrong of $samples samples are on a wrong key" \
+	check "$product-keys" "$wrong of $samples samples are on a wrong key" \
 		[ "$samples" -gt 0 -a $((wrong * 100)) -le "$samples" ]
-	check "$server-scripts" "$(query "$attribution.reason")" scripts_told_apart
+	check "$product-scripts" "$(query "$attribution.reason")" scripts_told_apart
 }
 
 # Every place for a client is taken.
@@ -112,7 +112,7 @@ check_full()
 	load_start steady -o get -P 16 -c 3
 	run_redmem doctor --json -d 2 --pid "$pid"
 	load_end
-	check "$server-full" "$(query '.target.connect_reason'), $(query "$attribution | tostring")" \
+	check "$product-full" "$(query '.target.connect_reason'), $(query "$attribution | tostring")" \
 		holds '.target.connected == false and
 		(.sensors | any(.id == "attribution" and .state == "on")) and
 		(.commands | any(.command == "get" and .cpu_seconds > 0))'
@@ -152,26 +152,27 @@ check_probe_gone()
 	await 10 grep -q "watching process" "$messages" # it has said "watching" before
 	names=$(attached)
 	watch_end
-	check "$server-probe-gone" "attached in the watch: $names" probe_gone
+	check "$product-probe-gone" "attached in the watch: $names" probe_gone
 }
 
-for server in redis-server valkey-server; do
+for server in ${SERVER:-redis-server valkey-server}; do
+	product=${server##*/}
 	command -v "$server" >/dev/null || {
-		skip "$server" "it is not installed"
+		skip "$product" "it is not installed"
 		continue
 	}
 	server_start
 	"$load" mixed -s "$socket" -d 0 || exit 1
-	check_silent "$server-idle"
+	check_silent "$product-idle"
 	check_mixed
 	load_start steady -o set -P 16 -c 4
-	check_offsets "$server-pipeline"
+	check_offsets "$product-pipeline"
 	check_probe_gone
 	load_end
 	"$load" hold -s "$socket" -d 6 -k some:key >/dev/null &
 	own_process $!
-	check_silent "$server-hung"
-	check "$server-answers" "the server does not answer" await 10 server_answers
+	check_silent "$product-hung"
+	check "$product-answers" "the server does not answer" await 10 server_answers
 	kill_process "$pid"
 	check_full
 done

@@ -18,17 +18,11 @@ upstream_reason=
 # this release, asked for source packages.
 upstream_apt()
 {
-	# shellcheck source=/dev/null
-	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	apt=$work/apt
 	mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial"
-	file=$(apt-get indextargets --no-release-info --format '$(RELEASE) $(SOURCESENTRY)' \
-		'Created-By: Packages' | sed -n "s/^$codename \(.*\):[0-9]*$/\1/p" | head -n 1)
-	case $file in
-	*.sources) sed 's/^Types:.*/Types: deb-src/' "$file" >"$apt/parts/source.sources" ;;
-	?*) sed 's/^deb /deb-src /' "$file" >"$apt/parts/source.list" ;;
-	*) return 1 ;;
-	esac
+	# shellcheck source=/dev/null
+	"$root/tools/apt-entry" "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" deb-src \
+		"$apt/parts/source" >>"$work/upstream.log" 2>&1
 }
 
 upstream_get() # APT-GET ARGUMENT...
