@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/key_size.h"
 #include "diagnose/measure.h"
@@ -76,7 +77,7 @@ bool rule_bigkey_size(const struct model *m, struct finding *f)
 		if (level == KEY_NORMAL)
 			continue;
 		count++;
-		bytes += k->bytes != FACT_UNKNOWN ? k->bytes : 0;
+		sum_add(&bytes, k->bytes != FACT_UNKNOWN ? k->bytes : 0);
 		if (level > worst || largest == NULL ||
 		    (level == worst && k->bytes > largest->bytes))
 			largest = k;
@@ -130,7 +131,7 @@ static struct no_ttl_count count_no_ttl(const struct model *m)
 		if (k->ttl_seconds >= 0)
 			continue;
 		n.without++;
-		n.bytes += k->bytes > 0 ? k->bytes : 0;
+		sum_add(&n.bytes, k->bytes > 0 ? k->bytes : 0);
 		if (n.example == NULL || k->bytes > n.example->bytes)
 			n.example = k;
 	}

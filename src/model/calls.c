@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "base/hist.h"
+#include "base/sum.h"
 #include "model/private.h"
 
 struct call_slot {
@@ -80,8 +81,8 @@ static void slot_add(struct call_slot *slot, const struct fact_call *fact)
 
 	if (fact->requested_bytes > 0 && fact->class_bytes >= fact->requested_bytes &&
 	    fact->class_bytes < INT64_MAX / (1 << 24)) {
-		latency->requested_bytes += fact->requested_bytes;
-		latency->class_bytes += fact->class_bytes;
+		sum_add(&latency->requested_bytes, fact->requested_bytes);
+		sum_add(&latency->class_bytes, fact->class_bytes);
 	}
 	if (!isfinite(fact->seconds) || fact->seconds < 0 || fact->seconds > 1e6)
 		return;
@@ -109,7 +110,7 @@ void calls_add(struct model *m, const struct fact_call *fact)
 		struct alloc_class *class = alloc_class(m, fact->class_bytes);
 
 		class->calls_total++;
-		class->requested_bytes += fact->requested_bytes;
+		sum_add(&class->requested_bytes, fact->requested_bytes);
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "model/census.h"
 #include "model/private.h"
 
@@ -91,13 +92,13 @@ static void take_type(struct census *census, const struct fact_key *key, enum ke
 	row->keys_total++;
 	row->level_total[level]++;
 	if (key->bytes != FACT_UNKNOWN) {
-		row->bytes += key->bytes;
-		row->level_bytes[level] += key->bytes;
+		sum_add(&row->bytes, key->bytes);
+		sum_add(&row->level_bytes[level], key->bytes);
 	} else {
 		row->bytes_unknown_total++;
 	}
 	if (key->elements != FACT_UNKNOWN) {
-		row->elements_total += key->elements;
+		sum_add(&row->elements_total, key->elements);
 		row->elements_known_total++;
 	}
 	if (listed && key->bytes != FACT_UNKNOWN)
@@ -122,7 +123,7 @@ static void take_encoding(struct census *census, const struct fact_key *key, dou
 		census->encodings_count++;
 	}
 	row->keys_total++;
-	row->bytes += key->bytes != FACT_UNKNOWN ? key->bytes : 0;
+	sum_add(&row->bytes, key->bytes != FACT_UNKNOWN ? key->bytes : 0);
 	if (row->keys_total == 1 || key->bytes > row->largest.key.bytes) {
 		census_key_clear(&row->largest);
 		census_key_set(&row->largest, key, t_seconds);
@@ -139,7 +140,7 @@ static void take_ttl(struct census *census, const struct fact_key *key, double t
 		for (i = 1; key->ttl_seconds >= census->ttl[i].below_seconds;)
 			i++;
 	census->ttl[i].keys_total++;
-	census->ttl[i].bytes += key->bytes != FACT_UNKNOWN ? key->bytes : 0;
+	sum_add(&census->ttl[i].bytes, key->bytes != FACT_UNKNOWN ? key->bytes : 0);
 	census->no_ttl_total += i == 0;
 	if (!census->options.temporary || !census->options.temporary(key))
 		return;
@@ -147,7 +148,7 @@ static void take_ttl(struct census *census, const struct fact_key *key, double t
 	if (i != 0)
 		return;
 	census->temporary_no_ttl_total++;
-	census->temporary_no_ttl_bytes += key->bytes != FACT_UNKNOWN ? key->bytes : 0;
+	sum_add(&census->temporary_no_ttl_bytes, key->bytes != FACT_UNKNOWN ? key->bytes : 0);
 	census_top_add(&census->temporary, key, key->bytes, t_seconds);
 }
 
@@ -160,10 +161,10 @@ void census_take(struct census *census, const struct fact_key *key, double t_sec
 	if (o->type && strcmp(o->type, key->type) != 0)
 		return;
 	census->keys_total++;
-	census->name_bytes += (int64_t)key->key.len;
+	sum_add(&census->name_bytes, (int64_t)key->key.len);
 	if (key->bytes != FACT_UNKNOWN) {
-		census->bytes += key->bytes;
-		hist_add(&census->bytes_hist, (uint64_t)key->bytes, 1);
+		sum_add(&census->bytes, key->bytes);
+		hist_add(&census->bytes_hist, key->bytes > 0 ? (uint64_t)key->bytes : 0, 1);
 	} else {
 		census->bytes_unknown_total++;
 	}
@@ -177,7 +178,7 @@ void census_take(struct census *census, const struct fact_key *key, double t_sec
 		struct census_part *part = &census->parts[census->parts_count - 1];
 
 		part->keys_total++;
-		part->bytes += key->bytes != FACT_UNKNOWN ? key->bytes : 0;
+		sum_add(&part->bytes, key->bytes != FACT_UNKNOWN ? key->bytes : 0);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/sum.h"
 #include "model/prefix_tree.h"
 
 #define BUCKETS	  65536
@@ -99,9 +100,9 @@ struct prefix_node *prefix_node_star(struct prefix_tree *tree, struct prefix_nod
 
 static void add_sums(struct prefix_sums *to, const struct prefix_sums *from)
 {
-	to->keys += from->keys;
-	to->bytes += from->bytes;
-	to->no_ttl += from->no_ttl;
+	sum_add(&to->keys, from->keys);
+	sum_add(&to->bytes, from->bytes);
+	sum_add(&to->no_ttl, from->no_ttl);
 	if (from->bytes_max > to->bytes_max)
 		to->bytes_max = from->bytes_max;
 }

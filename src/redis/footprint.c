@@ -41,6 +41,8 @@ int64_t footprint_class(const struct footprint_layout *layout, int64_t bytes)
 	spacing = ((int64_t)1 << (63 - __builtin_clzll((unsigned long long)bytes - 1))) / 4;
 	if (spacing < layout->quantum)
 		spacing = layout->quantum;
+	if (bytes > INT64_MAX - spacing) /* nobody's allocation, but some recording's number */
+		return INT64_MAX;
 	return (bytes + spacing - 1) / spacing * spacing;
 }
 
@@ -115,7 +117,8 @@ static void place_elements(struct footprint *out, const struct footprint_layout 
 		out->unplaced_bytes = bytes;
 		return;
 	}
-	while (table / 8 < key->elements) /* a table has a power of two of buckets */
+	/* A table has a power of two of buckets; a recording may say any number of elements. */
+	while (table / 8 < key->elements && table <= INT64_MAX / 2)
 		table *= 2;
 	place(out, layout, ENTRY_BYTES, elements, false);
 	if (!strcmp(key->type, "zset")) {

@@ -190,12 +190,39 @@ static void test_nothing_known(void **state)
 	assert_true(print.unplaced_bytes > 0);
 }
 
+/* Numbers as a recording may have them: no end of the loop, no overflow. */
+static void test_hostile_numbers(void **state)
+{
+	static const int64_t numbers[] = { INT64_MAX, 9000000000000000000, (int64_t)1 << 60, 1 };
+	static const char *const types[] = { "hash", "zset", "set" };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		for (size_t j = 0; j < 4; j++)
+			for (size_t t = 0; t < 3; t++) {
+				struct fact_key key = { .key = { "a", 1 },
+							.type = types[t],
+							.encoding = "hashtable",
+							.bytes = numbers[j],
+							.elements = numbers[i],
+							.ttl_seconds = -1 };
+				struct footprint print;
+
+				footprint_of(&print, &key, &debian);
+				for (int part = 0; part < print.count; part++)
+					assert_true(print.part[part].class_bytes > 0);
+			}
+	assert_true(footprint_class(&debian, INT64_MAX) == INT64_MAX);
+	assert_true(footprint_class(&debian, INT64_MAX - 1) > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_classes),	    cmocka_unit_test(test_layouts),
-		cmocka_unit_test(test_small_keys),  cmocka_unit_test(test_expiry_entry),
-		cmocka_unit_test(test_collections), cmocka_unit_test(test_nothing_known),
+		cmocka_unit_test(test_classes),		cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_small_keys),	cmocka_unit_test(test_expiry_entry),
+		cmocka_unit_test(test_collections),	cmocka_unit_test(test_nothing_known),
+		cmocka_unit_test(test_hostile_numbers),
 	};
 
 	return cmocka_run_group_tests_name("footprint", tests, NULL, NULL);
