@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Writing a recording; the format is in recording.h, reading it in replay.c. */
+#define _GNU_SOURCE 1 /* mkostemp() */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 struct recording {
 	char *path, *tmp;
 	gzFile gz;
+	int fd; /* of the same file, for when zlib has closed its own */
 	int64_t facts_total;
 	struct err err; /* the first that happened */
 };
@@ -72,57 +74,57 @@ static void recording_free(struct recording *rec)
 {
 	if (rec->gz)
 		gzclose_w(rec->gz);
+	if (rec->fd >= 0)
+		close(rec->fd);
 	free(rec->path);
 	free(rec->tmp);
 	free(rec);
 }
 
-/* O_EXCL: whoever may write to the directory must not choose where we write. */
-static int open_tmp(const char *tmp, struct err *err)
+/*
+ * A file beside the one it becomes, of a name nobody has: never one that is there
+ * already, and whoever may write to the directory cannot choose where we write.
+ */
+static int open_tmp(struct recording *rec, struct err *err)
 {
-	int fd;
+	int fd = mkostemp(rec->tmp, O_CLOEXEC); /* 0600, O_EXCL */
 
-	unlink(tmp);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set(err, -errno,
 			       "recording: %s: cannot create: %s; choose a place you can write to",
-			       tmp, strerror(errno));
-	return fd;
+			       rec->path, strerror(errno));
+	rec->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	rec->gz = rec->fd < 0 ? NULL : gzdopen(fd, "wb");
+	if (rec->gz)
+		return 0;
+	close(fd);
+	unlink(rec->tmp);
+	return err_set(err, -ENOMEM, "recording: %s: zlib has no memory; free some", rec->path);
 }
 
 int recording_create(struct recording **out, const char *path, struct err *err)
 {
 	struct recording *rec;
 	struct buf tmp = { 0 };
-	int rc, fd;
+	int rc;
 
 	*out = NULL;
 	rc = check_path(path, err);
 	if (rc)
 		return rc;
-	buf_printf(&tmp, "%s.tmp", path);
+	buf_printf(&tmp, "%s.XXXXXX", path);
 	rec = xcalloc(1, sizeof(*rec));
+	rec->fd = -1;
 	rec->path = xstrdup(path);
 	rec->tmp = tmp.data;
-	fd = open_tmp(rec->tmp, err);
-	if (fd < 0) {
-		rc = fd;
-		goto out;
-	}
-	rec->gz = gzdopen(fd, "wb");
-	if (!rec->gz) {
-		close(fd);
-		unlink(rec->tmp);
-		rc = err_set(err, -ENOMEM, "recording: %s: zlib has no memory; free some", path);
-		goto out;
+	rc = open_tmp(rec, err);
+	if (rc) {
+		recording_free(rec);
+		return rc;
 	}
 	write_line(rec, "{\"schema\":\"" RECORDING_SCHEMA "\"}");
 	*out = rec;
-out:
-	if (rc)
-		recording_free(rec);
-	return rc;
+	return 0;
 }
 
 struct fact_sink recording_sink(struct recording *rec)
@@ -134,6 +136,20 @@ void recording_abandon(struct recording *rec)
 {
 	unlink(rec->tmp);
 	recording_free(rec);
+}
+
+/* The name must not be on the disk before the data is: a crash between the two would
+ * leave an empty file in the place of the one that was there. */
+static void move_into_place(struct recording *rec)
+{
+	if (fsync(rec->fd))
+		err_set(&rec->err, -errno,
+			"recording: %s: cannot write: %s; check the space on that disk", rec->path,
+			strerror(errno));
+	else if (rename(rec->tmp, rec->path))
+		err_set(&rec->err, -errno,
+			"recording: %s: cannot move into place: %s; choose another file", rec->path,
+			strerror(errno));
 }
 
 int recording_close(struct recording *rec, struct err *err)
@@ -151,10 +167,8 @@ int recording_close(struct recording *rec, struct err *err)
 		err_set(&rec->err, errno ? -errno : -EIO,
 			"recording: %s: cannot write: %s; check the space on that disk", rec->tmp,
 			errno ? strerror(errno) : zError(rc));
-	if (!rec->err.code && rename(rec->tmp, rec->path))
-		err_set(&rec->err, -errno,
-			"recording: %s: cannot move into place: %s; choose another file", rec->path,
-			strerror(errno));
+	if (!rec->err.code)
+		move_into_place(rec);
 	rc = rec->err.code;
 	if (rc) {
 		unlink(rec->tmp);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Recordings: whole ones come back, hurt ones are refused with a reason. */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <cmocka.h>
@@ -37,6 +40,21 @@ static int group_teardown(void **state)
 	unlink(path);
 	unlink(other);
 	return rmdir(dir); /* fails when a .tmp was left behind */
+}
+
+/* In the place of the C library's: whether the data is on the disk before its name. */
+static int synced, renamed_unsynced;
+
+int fsync(int fd)
+{
+	synced++;
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int rename(const char *from, const char *to)
+{
+	renamed_unsynced += !synced;
+	return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 #define FACTS 40
@@ -297,6 +315,39 @@ static void test_create_errors(void **state)
 	assert_true(st.st_size > 3);
 }
 
+/* A file of the user's with the name a recording once had for itself, and another
+ * recording to the same place: both stay what they are. */
+static void test_own_name(void **state)
+{
+	struct recording *first, *second;
+	struct check check;
+	struct err err = { 0 };
+	char neighbour[80];
+	struct stat st;
+
+	(void)state;
+	snprintf(neighbour, sizeof(neighbour), "%s.tmp", path);
+	write_file(neighbour, "mine", 4);
+	assert_int_equal(recording_create(&first, path, &err), 0);
+	assert_int_equal(recording_create(&second, path, &err), 0);
+	assert_int_equal(recording_close(first, &err), 0);
+	assert_int_equal(replay(path, &check, &err), 0);
+	assert_int_equal(recording_close(second, &err), 0);
+	assert_int_equal(replay(path, &check, &err), 0);
+	assert_int_equal(stat(neighbour, &st), 0);
+	assert_int_equal(st.st_size, 4);
+	assert_int_equal(unlink(neighbour), 0);
+}
+
+static void test_synced_before_named(void **state)
+{
+	(void)state;
+	synced = renamed_unsynced = 0;
+	write_sample();
+	assert_true(synced > 0);
+	assert_int_equal(renamed_unsynced, 0);
+}
+
 /* A fact that could not be read back spoils the recording, and that is said. */
 static void test_too_long_a_fact(void **state)
 {
@@ -330,6 +381,8 @@ int main(void)
 		cmocka_unit_test(test_unknown_kinds_are_skipped),
 		cmocka_unit_test(test_endless_line),
 		cmocka_unit_test(test_create_errors),
+		cmocka_unit_test(test_own_name),
+		cmocka_unit_test(test_synced_before_named),
 		cmocka_unit_test(test_too_long_a_fact),
 	};
 
