@@ -126,6 +126,20 @@ static int run_on(struct experiment *e, enum __ptrace_request how)
 	return WIFEXITED(status) && WEXITSTATUS(status) == SCRATCH_NOT_JEMALLOC ? -2 : -1;
 }
 
+bool scratch_hello_fits(const struct scratch_hello *hello)
+{
+	const struct size_classes *classes = &hello->classes;
+
+	if (!classes->count || classes->count > SIZE_CLASSES_MAX ||
+	    hello->block_bytes < SCRATCH_BLOCK_BYTES ||
+	    hello->block_bytes > SCRATCH_BLOCK_BYTES_MAX)
+		return false;
+	for (size_t i = 0; i < classes->count; i++)
+		if (classes->bytes[i] <= (i ? classes->bytes[i - 1] : 0))
+			return false;
+	return true;
+}
+
 static int start_child(struct experiment *e, struct err *err)
 {
 	int pipe_fds[2], stopped;
@@ -143,9 +157,13 @@ static int start_child(struct experiment *e, struct err *err)
 		stopped = run_on(e, PTRACE_CONT);
 	}
 	if (stopped == SIGSTOP &&
-	    read(pipe_fds[0], &e->hello, sizeof(e->hello)) != sizeof(e->hello))
-		stopped = -1;
+	    (read(pipe_fds[0], &e->hello, sizeof(e->hello)) != sizeof(e->hello) ||
+	     !scratch_hello_fits(&e->hello)))
+		stopped = -3;
 	close(pipe_fds[0]);
+	if (stopped == -3)
+		return err_set(err, -ENOTSUP,
+			       "scratch: what the child with the library says makes no sense");
 	if (stopped == -2)
 		return err_set(err, -ENOTSUP, "scratch: the library is not jemalloc");
 	if (stopped != SIGSTOP)

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "host/elf.h"
-#include "target/scratch.h"
+#include "target/scratch_internal.h"
 
 static struct elf_file *open_library(const char *pattern)
 {
@@ -91,6 +91,34 @@ static void test_program(void **state)
 	refuse("/bin/true");
 }
 
+/* The child's library may have spoken in its place (B2: the count was used as it came). */
+static void test_hello(void **state)
+{
+	struct scratch_hello hello = { .block_bytes = 1024,
+				       .classes = { .bytes = { 8, 16, 32 }, .count = 3 } };
+	struct scratch_hello bad;
+
+	(void)state;
+	assert_true(scratch_hello_fits(&hello));
+	bad = hello;
+	bad.classes.count = SIZE_CLASSES_MAX + 1;
+	assert_false(scratch_hello_fits(&bad));
+	bad.classes.count = SIZE_MAX;
+	assert_false(scratch_hello_fits(&bad));
+	bad.classes.count = 0;
+	assert_false(scratch_hello_fits(&bad));
+	bad.classes.count = 4; /* the last one is 0 */
+	assert_false(scratch_hello_fits(&bad));
+	bad = hello;
+	bad.classes.bytes[1] = 8;
+	assert_false(scratch_hello_fits(&bad));
+	bad = hello;
+	bad.block_bytes = 1000;
+	assert_false(scratch_hello_fits(&bad));
+	bad.block_bytes = UINT64_MAX;
+	assert_false(scratch_hello_fits(&bad));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +127,7 @@ int main(int argc, char **argv)
 #endif
 		cmocka_unit_test(test_other_library),
 		cmocka_unit_test(test_program),
+		cmocka_unit_test(test_hello),
 	};
 
 	if (argc && scratch_is_child(argv[0]))
