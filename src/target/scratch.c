@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +45,9 @@ struct candidate {
 
 struct experiment {
 	pid_t pid;
+	int pidfd;
+	pthread_t watchdog;
+	bool watched, late;
 	int library_fd; /* the copy */
 	int memory_fd; /* /proc/PID/mem */
 	struct scratch_hello hello;
@@ -110,6 +116,32 @@ static void become_child(int hello_fd, int library_fd)
 	_exit(1);
 }
 
+/*
+ * waitpid() knows no deadline, and the library's constructors run before anything of ours
+ * does: so a thread waits beside it, and kills a child that takes too long. The descriptor
+ * means this child, whatever becomes of its number.
+ */
+static void *watch_deadline(void *ctx)
+{
+	struct experiment *e = ctx;
+	struct pollfd ended = { .fd = e->pidfd, .events = POLLIN };
+
+	while (poll(&ended, 1, SCRATCH_SECONDS * 1000) < 0 && errno == EINTR)
+		;
+	if (!ended.revents) {
+		e->late = true;
+		syscall(SYS_pidfd_send_signal, e->pidfd, SIGKILL, NULL, 0);
+	}
+	return NULL;
+}
+
+static bool start_watchdog(struct experiment *e)
+{
+	e->pidfd = (int)syscall(SYS_pidfd_open, e->pid, 0);
+	e->watched = e->pidfd >= 0 && !pthread_create(&e->watchdog, NULL, watch_deadline, e);
+	return e->watched;
+}
+
 /* Let the child run to its next stop; the signal that stopped it, or -1 when it ended. */
 static int run_on(struct experiment *e, enum __ptrace_request how)
 {
@@ -151,7 +183,7 @@ static int start_child(struct experiment *e, struct err *err)
 	if (!e->pid)
 		become_child(pipe_fds[1], e->library_fd);
 	close(pipe_fds[1]);
-	stopped = e->pid > 0 ? run_on(e, 0) : -1; /* at exec */
+	stopped = e->pid > 0 && start_watchdog(e) ? run_on(e, 0) : -1; /* at exec */
 	if (stopped == SIGTRAP) {
 		ptrace(PTRACE_SETOPTIONS, e->pid, NULL, (void *)PTRACE_O_EXITKILL);
 		stopped = run_on(e, PTRACE_CONT);
@@ -352,12 +384,16 @@ static void end_child(struct experiment *e)
 		while (waitpid(e->pid, NULL, __WALL) < 0 && errno == EINTR)
 			;
 	}
+	if (e->watched)
+		pthread_join(e->watchdog, NULL);
+	if (e->pidfd >= 0)
+		close(e->pidfd);
 	free(e->candidates);
 }
 
 int scratch_find(struct scratch_result *out, struct elf_file *library, struct err *err)
 {
-	struct experiment e = { .memory_fd = -1 };
+	struct experiment e = { .memory_fd = -1, .pidfd = -1 };
 	int ret;
 
 	memset(out, 0, sizeof(*out));
@@ -372,6 +408,9 @@ int scratch_find(struct scratch_result *out, struct elf_file *library, struct er
 	if (!ret)
 		ret = verdict(&e, out, err);
 	end_child(&e);
+	if (ret && e.late)
+		err_set(err, -ETIMEDOUT, "scratch: the child with the library took more than %d s",
+			SCRATCH_SECONDS);
 	close(e.library_fd);
 	return ret;
 }

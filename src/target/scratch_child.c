@@ -59,7 +59,6 @@ int scratch_child_main(void)
 	mallctl_fn *mallctl = (mallctl_fn *)dlsym(RTLD_DEFAULT, "mallctl");
 	nallocx_fn *nallocx = (nallocx_fn *)dlsym(RTLD_DEFAULT, "nallocx");
 
-	alarm(SCRATCH_SECONDS);
 	if (!mallctl || !nallocx ||
 	    !counter(mallctl, "thread.allocatedp", &hello.counter[SCRATCH_ALLOC]) ||
 	    !counter(mallctl, "thread.deallocatedp", &hello.counter[SCRATCH_FREE]))

@@ -7,7 +7,7 @@
 #define SCRATCH_NAME		"redmem-scratch"
 #define SCRATCH_FD		3 /* the child writes its scratch_hello there */
 #define SCRATCH_LIBRARY_FD	4 /* the copy of the library */
-#define SCRATCH_SECONDS		5 /* the child ends itself after this long */
+#define SCRATCH_SECONDS		5 /* longer than this no child lives */
 #define SCRATCH_BLOCKS		16384
 #define SCRATCH_BLOCK_BYTES	1024
 #define SCRATCH_BLOCK_BYTES_MAX (16 * SCRATCH_BLOCK_BYTES) /* a class above it, at the most */
