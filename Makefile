@@ -122,6 +122,7 @@ kernels: all $(load) ; $(Q)tests/kernels/run ## boot other kernels in qemu and w
 bench: all $(load) ## measure what watching costs the server
 	$(Q)tests/bench/run
 	$(Q)tests/bench/keys
+redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
 demo: all ## diagnose a private redis-server with known troubles
 	$(Q)$(redmem) demo
 
@@ -140,9 +141,9 @@ install: man ## install redmem, its manual and its completion under PREFIX
 	$(Q)install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/redmem/LICENSE
 help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
-		/^[a-z]+:.*## / { printf "  %-9s%s\n", $$1, $$2 }' Makefile
+		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench redis-tests demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

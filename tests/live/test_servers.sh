@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Servers newer than this system's, with a C library of their own and started by their own
+# dynamic loader: CPU is charged to the right commands, a stall has its command and key,
+# and bytes are followed.
+#
+# SERVERS is a list of SUITE/PACKAGE (see tools/servers), or of paths of programs.
+# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/live/attribution.sh
+. "$(dirname "$0")/attribution.sh"
+need_bpf
+
+# Sets server to the program, and product to what it says of itself.
+find_program() # SUITE/PACKAGE or PATH
+{
+	case $1 in
+	/*) server=$1 ;;
+	*)
+		server=$("$root/tools/servers" "${1%/*}" "${1#*/}" 2>"$work/reason") || {
+			skip "$1" "$(tail -n 1 "$work/reason")"
+			return 1
+		}
+		;;
+	esac
+	product=$("$server" --version | sed 's/^\([^ ]*\).* v=\([^ ]*\).*/\1-\2/' | tr '[:upper:]' '[:lower:]')
+}
+
+check_attribution()
+{
+	"$load" mixed -s "$socket" -d 0 || exit 1
+	watch_mixed_load
+	check_report
+	check_commands
+	check_keys
+}
+
+make_big_keys()
+{
+	redis_cli eval '
+		for i = 1, 300000 do redis.call("ZADD", "leaderboard:global", i, "member:" .. i) end
+		for i = 1, 100000 do redis.call("HSET", "profile:all", "field:" .. i, i) end
+		for i = 1, 300000 do redis.call("SET", "user:" .. i, i) end' 0 >/dev/null
+}
+
+named() # COMMAND KEY
+{
+	stalls 'any(.command == $command and (.key // "") == $key)' --arg command "$1" --arg key "$2"
+}
+
+check_stalls()
+{
+	make_big_keys
+	stalls_start
+	for words in "hgetall profile:all" "keys *" "del leaderboard:global"; do
+		# shellcheck disable=SC2086 # words
+		(set -f && redis_cli $words) >/dev/null
+		await 5 named "${words% *}" "$(echo "${words#* }" | tr -d '*')"
+	done
+	watch_end
+	check "$product-hgetall" "$(stalls_said)" named hgetall profile:all
+	check "$product-keys" "$(stalls_said)" named keys ''
+	check "$product-del" "$(stalls_said)" named del leaderboard:global
+}
+
+# Sampling sees a known number of bytes: 50,000 values of about a kibibyte.
+check_allocations()
+{
+	command=alloc
+	watch_start -s "$socket"
+	"$load" fill -s "$socket" -k grow: -n 50000 -S 1000 || exit 1
+	watch_end
+	command=doctor
+	check "$product-flow" "$(query '.sensors[] | select(.id == "flow") | "\(.state): \(.reason)"')" \
+		holds '.sensors | any(.id == "flow" and .state == "on")'
+	check "$product-bytes" "$(query '.commands')" holds '.commands[] |
+		select(.command == "set").alloc_bytes | . > 50e6 and . < 200e6'
+}
+
+for one in ${SERVERS:-trixie/redis-server trixie/valkey-server}; do
+	find_program "$one" || continue
+	server_start --lazyfree-lazy-user-del no # or DEL would be no stall: Valkey's default is yes
+	check_attribution
+	check_stalls
+	check_allocations
+	kill_process "$pid"
+done
+finish
