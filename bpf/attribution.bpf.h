@@ -56,28 +56,29 @@ static __always_inline u32 sds_length(u64 text)
 }
 
 /* Address of the text of a string object, 0 when it holds none. */
-static __always_inline u64 object_text(u64 object)
+static __always_inline u64 object_text(const struct redmem_target *target, u64 object)
 {
 	u8 type_encoding = 0;
 
 	if (bpf_probe_read_user(&type_encoding, 1, (void *)object))
 		return 0;
 	/* object.h: type in the low 4 bits, 0 = string; encoding above, 0 = raw, 8 = embstr */
-	if (type_encoding == 0x80 && settings.at.object_embedded)
-		return object + settings.at.object_embedded;
+	if (type_encoding == 0x80 && target->settings.at.object_embedded)
+		return object + target->settings.at.object_embedded;
 	if (type_encoding != 0x80 && type_encoding != 0x00)
 		return 0;
-	return read_word(object + settings.at.object_ptr);
+	return read_word(object + target->settings.at.object_ptr);
 }
 
-static __always_inline void read_key(struct redmem_who *who, u64 argv, u32 index)
+static __always_inline void read_key(struct redmem_target *target, struct redmem_who *who, u64 argv,
+				     u32 index)
 {
 	u64 object = read_word(argv + 8ULL * index);
-	u64 text = object ? object_text(object) : 0;
+	u64 text = object ? object_text(target, object) : 0;
 	u32 len;
 
 	if (!text) {
-		drop(DROP_KEY_UNREADABLE);
+		drop(target, DROP_KEY_UNREADABLE);
 		return;
 	}
 	/* A longer key of an outer command may be there already. */
@@ -87,17 +88,17 @@ static __always_inline void read_key(struct redmem_who *who, u64 argv, u32 index
 	if (len > REDMEM_KEY_MAX)
 		len = REDMEM_KEY_MAX;
 	if (len && bpf_probe_read_user(who->key, len, (void *)text)) {
-		drop(DROP_KEY_UNREADABLE);
+		drop(target, DROP_KEY_UNREADABLE);
 		return;
 	}
 	who->key_len = len;
 }
 
 /* Does argv[index] say STREAMS? (XREAD [COUNT n] [BLOCK ms] STREAMS key ...) */
-static __always_inline bool is_streams(u64 argv, u32 index)
+static __always_inline bool is_streams(const struct redmem_target *target, u64 argv, u32 index)
 {
 	u64 object = read_word(argv + 8ULL * index);
-	u64 text = object ? object_text(object) : 0;
+	u64 text = object ? object_text(target, object) : 0;
 	u64 word = text ? read_word(text) : 0;
 
 	/* "STREAMS\0", either case */
@@ -105,10 +106,10 @@ static __always_inline bool is_streams(u64 argv, u32 index)
 }
 
 /* argv[index] as a small number: is it "0"? */
-static __always_inline bool is_zero(u64 argv, u32 index)
+static __always_inline bool is_zero(const struct redmem_target *target, u64 argv, u32 index)
 {
 	u64 object = read_word(argv + 8ULL * index);
-	u64 text = object ? object_text(object) : 0;
+	u64 text = object ? object_text(target, object) : 0;
 	u16 two = 0;
 
 	if (!text || bpf_probe_read_user(&two, 2, (void *)text))
@@ -117,9 +118,11 @@ static __always_inline bool is_zero(u64 argv, u32 index)
 }
 
 /* Which argument of the command is its first key; 0 = none. */
-static __always_inline u32 key_index(struct redmem_who *who, u64 cmd, u64 argv, u32 argc)
+static __always_inline u32 key_index(const struct redmem_target *target, struct redmem_who *who,
+				     u64 cmd, u64 argv, u32 argc)
 {
-	struct redmem_key_rule *rule = bpf_map_lookup_elem(&key_rules, &cmd);
+	const struct redmem_command command = { cmd, target->settings.index, 0 };
+	struct redmem_key_rule *rule = bpf_map_lookup_elem(&key_rules, &command);
 	u32 index;
 
 	if (!rule) {
@@ -131,13 +134,13 @@ static __always_inline u32 key_index(struct redmem_who *who, u64 cmd, u64 argv, 
 	case KEY_INDEX:
 		break;
 	case KEY_NUMKEYS:
-		index = index < argc && !is_zero(argv, index) ? index + 1 : 0;
+		index = index < argc && !is_zero(target, argv, index) ? index + 1 : 0;
 		break;
 	case KEY_STREAMS:
 		for (int i = 0; i < 8; i++, index++) {
 			if (index >= argc)
 				return 0;
-			if (is_streams(argv, index))
+			if (is_streams(target, argv, index))
 				break;
 		}
 		index++;
@@ -155,60 +158,62 @@ static __always_inline bool is_lower(u8 c)
 
 /* The command a client ran before; 0 when there is none. In client lastcmd follows cmd,
  * and a command begins with its name (server.h, all versions so far). */
-static __always_inline u64 last_command(u64 client)
+static __always_inline u64 last_command(const struct redmem_target *target, u64 client)
 {
-	u64 last = settings.at.cmd ? read_word(client + settings.at.cmd + 8) : 0;
+	u64 last = target->settings.at.cmd ? read_word(client + target->settings.at.cmd + 8) : 0;
 	u64 name = last && !(last & 7) ? read_word(last) : 0, text = name ? read_word(name) : 0;
 
 	return is_lower(text) && is_lower(text >> 8) ? last : 0;
 }
 
 /* Name and first key of what a client runs. False when it cannot be read. */
-static __always_inline bool read_client(u64 client, u64 *command, struct redmem_who *who, u64 *argv)
+static __always_inline bool read_client(struct redmem_target *target, u64 client, u64 *command,
+					struct redmem_who *who, u64 *argv)
 {
 	u32 argc = 0;
 
 	*argv = 0;
-	if (bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + settings.at.argc)) ||
-	    bpf_probe_read_user(argv, sizeof(*argv), (void *)(client + settings.at.argv))) {
-		drop(DROP_CLIENT_UNREADABLE);
+	if (bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
+	    bpf_probe_read_user(argv, sizeof(*argv), (void *)(client + target->settings.at.argv))) {
+		drop(target, DROP_CLIENT_UNREADABLE);
 		return false;
 	}
-	if (settings.at.cmd)
-		*command = read_word(client + settings.at.cmd);
+	if (target->settings.at.cmd)
+		*command = read_word(client + target->settings.at.cmd);
 	if (!argc || !*argv) {
 		*argv = 0;
 		if (!*command)
-			*command = last_command(client);
+			*command = last_command(target, client);
 		who->state = WHO_AFTER;
 		return true;
 	}
-	if (!settings.at.cmd) {
+	if (!target->settings.at.cmd) {
 		u64 object = read_word(*argv);
-		u64 text = object ? object_text(object) : 0;
+		u64 text = object ? object_text(target, object) : 0;
 
 		*command = text ? read_word(text) : 0;
 		who->state = WHO_TEXT;
 	} else {
 		who->state = WHO_COMMAND;
 	}
-	u32 index = key_index(who, *command, *argv, argc);
+	u32 index = key_index(target, who, *command, *argv, argc);
 
 	if (index)
-		read_key(who, *argv, index);
+		read_key(target, who, *argv, index);
 	return true;
 }
 
 /* A script's, function's or module's inner command on client @inner. Its key, when
  * it has one, is nearer to the work than the outer's. */
-static __always_inline void read_inner(u64 inner, struct redmem_who *who)
+static __always_inline void read_inner(struct redmem_target *target, u64 inner,
+				       struct redmem_who *who)
 {
 	u8 outer_state = who->state, outer_guessed = who->key_guessed, outer_len = who->key_len;
 	u64 argv;
 
 	who->key_guessed = KEY_KNOWN;
 	who->key_len = 0;
-	if (read_client(inner, &who->inner, who, &argv) && who->state == WHO_AFTER)
+	if (read_client(target, inner, &who->inner, who, &argv) && who->state == WHO_AFTER)
 		who->inner = 0; /* between two commands of the script */
 	if (who->key_guessed)
 		who->key_guessed = KEY_GUESSED_INNER;
@@ -220,53 +225,56 @@ static __always_inline void read_inner(u64 inner, struct redmem_who *who)
 }
 
 /*
- * Fill @who and @run for the current thread, which must be one of the target's.
+ * Fill @who and @run for the current thread, which must be one of @target's.
  * Both must be all zeros. Global, not inlined: the verifier then looks at it once
  * and not again on each of its callers' paths (0.2 s of CPU at every start).
  */
-__weak __noinline int who_is_running(u32 tid, struct redmem_who *who, struct running *run)
+__weak __noinline int who_is_running(struct redmem_target *target, u32 tid, struct redmem_who *who,
+				     struct running *run)
 {
 	u64 client, inner = 0, command = 0;
 
-	if (!who || !run)
+	if (!target || !who || !run)
 		return 0;
-	if (tid != settings.tgid) {
+	if (!is_main(target, tid)) {
 		who->state = WHO_THREAD;
 		who->tid = tid;
 		bpf_get_current_comm(who->key, 16);
 		return 0;
 	}
 	who->state = WHO_UNKNOWN;
-	if (!settings.attribution)
+	if (!target->settings.attribution)
 		return 0;
-	if (bpf_probe_read_user(&client, sizeof(client), (void *)settings.at.current_client)) {
-		drop(DROP_CLIENT_UNREADABLE);
+	if (bpf_probe_read_user(&client, sizeof(client),
+				(void *)target->settings.at.current_client)) {
+		drop(target, DROP_CLIENT_UNREADABLE);
 		return 0;
 	}
-	if (settings.at.executing_client)
-		inner = read_word(settings.at.executing_client);
-	else if (client && settings.at.script_caller && read_word(settings.at.script_caller))
-		inner = settings.at.script_client;
+	if (target->settings.at.executing_client)
+		inner = read_word(target->settings.at.executing_client);
+	else if (client && target->settings.at.script_caller &&
+		 read_word(target->settings.at.script_caller))
+		inner = target->settings.at.script_client;
 	run->client = client;
 	if (!client && !inner) {
 		who->state = WHO_LOOP;
 		return 0;
 	}
 	if (!client) {
-		read_client(inner, &command, who, &run->argv);
+		read_client(target, inner, &command, who, &run->argv);
 		who->command = command;
 		who->state = WHO_NO_CALLER;
 		return 0;
 	}
-	if (!read_client(client, &command, who, &run->argv))
+	if (!read_client(target, client, &command, who, &run->argv))
 		return 0;
 	who->command = command;
-	if (client == settings.own_client) {
+	if (client == target->settings.own_client) {
 		who->state = WHO_OWN;
 		who->key_len = 0;
 	} else if (inner && inner != client) {
 		run->in_script = true;
-		read_inner(inner, who);
+		read_inner(target, inner, who);
 	}
 	return 0;
 }

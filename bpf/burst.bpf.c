@@ -7,23 +7,8 @@
 #include "duty.bpf.h"
 #include "parsing.bpf.h"
 
-/* A call that has not returned yet. */
-struct open_call {
-	u64 start_ns; /* 0 = none */
-	u64 requested;
-	u64 faults;
-	u32 function; /* enum redmem_call_function */
-	u32 unused;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u32); /* tid */
-	__type(value, struct open_call);
-} open_calls SEC(".maps");
-
-struct redmem_burst burst = {};
+/* What the probes themselves took, while that is measured. */
+__u64 burst_cost_ns[REDMEM_BURST_COSTS] = {};
 
 static __always_inline u64 requested_bytes(struct pt_regs *ctx, u32 function)
 {
@@ -50,19 +35,20 @@ SEC("uprobe.multi")
 int burst_entry(struct pt_regs *ctx)
 {
 	struct open_call fresh = {}, *call;
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 
-	if (!tid)
+	if (!target)
 		return 0;
-	__sync_fetch_and_add(&burst.hits, 1);
-	if (!burst.open || burst.calls >= burst.limit)
+	__sync_fetch_and_add(&target->burst.hits, 1);
+	if (!target->burst.open || target->burst.calls >= target->burst.limit)
 		return 0;
 	call = bpf_map_lookup_elem(&open_calls, &tid);
 	if (!call) {
 		bpf_map_update_elem(&open_calls, &tid, &fresh, BPF_NOEXIST);
 		call = bpf_map_lookup_elem(&open_calls, &tid);
 		if (!call) {
-			drop(DROP_THREADS_FULL);
+			drop(target, DROP_THREADS_FULL);
 			return 0;
 		}
 	}
@@ -73,9 +59,10 @@ int burst_entry(struct pt_regs *ctx)
 	return 0;
 }
 
-static __always_inline void emit_call(u32 tid, struct open_call *call, u64 now)
+static __always_inline void emit_call(struct redmem_target *target, u32 tid, struct open_call *call,
+				      u64 now)
 {
-	struct redmem_record *record = record_reserve(RECORD_CALL, now);
+	struct redmem_record *record = record_reserve(target, RECORD_CALL, now);
 	struct running run = {};
 
 	if (!record)
@@ -85,12 +72,14 @@ static __always_inline void emit_call(u32 tid, struct open_call *call, u64 now)
 	record->call.requested = call->requested;
 	record->call.ns = now - call->start_ns;
 	record->call.faults = faults_of(tid) - call->faults;
-	who_is_running(tid, &record->call.who, &run);
-	if (record->call.who.state == WHO_LOOP && who_is_on_duty(&record->call.who) != DUTY_SET)
-		who_is_parsing(&record->call.who);
+	who_is_running(target, tid, &record->call.who, &run);
+	if (record->call.who.state == WHO_LOOP &&
+	    who_is_on_duty(target, &record->call.who) != DUTY_SET)
+		who_is_parsing(target, &record->call.who);
 	/* The loader wakes up for the last one only. */
-	bpf_ringbuf_submit(record,
-			   burst.calls >= burst.limit ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record, target->burst.calls >= target->burst.limit ?
+					   BPF_RB_FORCE_WAKEUP :
+					   BPF_RB_NO_WAKEUP);
 }
 
 SEC("uprobe.multi")
@@ -98,19 +87,20 @@ int burst_return(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns(), n;
 	struct open_call *call;
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 
-	if (!tid)
+	if (!target)
 		return 0;
-	__sync_fetch_and_add(&burst.hits, 1);
+	__sync_fetch_and_add(&target->burst.hits, 1);
 	call = bpf_map_lookup_elem(&open_calls, &tid);
 	if (!call || !call->start_ns)
 		return 0;
-	n = __sync_fetch_and_add(&burst.calls, 1);
-	if (burst.measuring)
-		burst.cost_ns[n & (REDMEM_BURST_COSTS - 1)] = now - call->start_ns;
+	n = __sync_fetch_and_add(&target->burst.calls, 1);
+	if (target->burst.measuring)
+		burst_cost_ns[n & (REDMEM_BURST_COSTS - 1)] = now - call->start_ns;
 	else
-		emit_call(tid, call, now);
+		emit_call(target, tid, call, now);
 	call->start_ns = 0;
 	return 0;
 }

@@ -118,30 +118,31 @@ static __always_inline u32 copy_client(struct redmem_calibration *c)
 /* A command nobody asked redmem to look at: only the main thread's, and only when it
  * comes from where the loader says. What scripts and modules call comes from elsewhere,
  * and does not run on the current client. */
-static __always_inline bool is_wanted(struct pt_regs *ctx, u32 tid,
-				      const struct redmem_range *caller)
+static __always_inline bool is_wanted(struct pt_regs *ctx, const struct redmem_target *target,
+				      u32 tid, const struct redmem_range *caller)
 {
 	u64 from = return_address(ctx);
 
-	return tid == settings.tgid && from >= caller->start && from < caller->end;
+	return is_main(target, tid) && from >= caller->start && from < caller->end;
 }
 
 SEC("uprobe.multi")
 int calibrate_look(struct pt_regs *ctx)
 {
 	struct redmem_calibration *c;
-	u32 tid = target_tid(), bytes, words;
+	u32 tid, bytes, words;
+	struct redmem_target *target = target_running(&tid);
 	bool seen = false;
 	u64 start;
 
-	if (!tid)
+	if (!target)
 		return 0;
 	c = this_look();
-	if (!c || !c->armed || c->done)
+	if (!c || !c->armed || c->done || c->target != target->settings.index)
 		return 0;
 	start = bpf_ktime_get_ns();
 	c->hits++;
-	if (c->any_client && !is_wanted(ctx, tid, &c->caller))
+	if (c->any_client && !is_wanted(ctx, target, tid, &c->caller))
 		goto out;
 	c->client_address = PT_REGS_PARM1(ctx);
 	c->nonce_matches = 0;

@@ -4,20 +4,22 @@
 #include "arch.bpf.h"
 
 /* Where the main thread is, for whom: the stack goes along, user space reads it. */
-static __always_inline void emit_sample(const struct redmem_profile_key *key, u64 ns)
+static __always_inline void emit_sample(struct redmem_target *target,
+					const struct redmem_profile_key *key, u64 ns)
 {
 	struct pt_regs *user = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	struct redmem_sample *sample = bpf_ringbuf_reserve(&records, sizeof(*sample), 0);
 	void *stack = (void *)user_sp(user);
 
 	if (!sample) {
-		drop(DROP_RING_FULL);
+		drop(target, DROP_RING_FULL);
 		return;
 	}
 	sample->kind = RECORD_SAMPLE;
+	sample->target = target->settings.index;
 	sample->ns = ns;
-	sample->work_ns = loop.work.start_ns;
-	sample->turn_ns = loop.turn.start_ns;
+	sample->work_ns = target->loop.work.start_ns;
+	sample->turn_ns = target->loop.turn.start_ns;
 	sample->user_ip = key->user_ip;
 	sample->kernel_ip = key->kernel_ip;
 	sample->syscall = key->kernel_ip ? syscall_number(user) : NO_SYSCALL;
@@ -41,13 +43,14 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 	/* Read here, once: the verifier allows only constant offsets into ctx, and two
 	 * reads in branches would be merged into one behind a computed address. */
 	u64 ip = regs_ip(&ctx->regs), now;
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 
-	if (!tid)
+	if (!target)
 		return 0;
 	now = bpf_ktime_get_ns();
-	total_add(TOTAL_CPU_SAMPLES, 1);
-	who_is_running(tid, &key.who, &run);
+	total_add(target, TOTAL_CPU_SAMPLES, 1);
+	who_is_running(target, tid, &key.who, &run);
 	key.event = EVENT_CPU;
 	if (regs_in_kernel(&ctx->regs)) {
 		task = bpf_get_current_task_btf();
@@ -56,16 +59,12 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 	} else {
 		key.user_ip = ip;
 	}
-	if (tid == settings.tgid) {
-		if (!target_mm) {
-			task = (struct task_struct *)bpf_get_current_task();
-			target_mm = (u64)BPF_CORE_READ(task, mm);
-		}
-		loop_observe(now, &key.who, &run);
-		if (loop.work.start_ns)
-			emit_sample(&key, ctx->sample_period);
+	if (is_main(target, tid)) {
+		loop_observe(target, now, &key.who, &run);
+		if (target->loop.work.start_ns)
+			emit_sample(target, &key, ctx->sample_period);
 	}
 	/* cpu-clock: the period is nanoseconds */
-	profile_add(&key, 1, ctx->sample_period, true);
+	profile_add(target, &key, 1, ctx->sample_period, true);
 	return 0;
 }

@@ -29,32 +29,34 @@ static __always_inline bool in_range(u64 address, const struct redmem_range *ran
 }
 
 /* Of the duties from @first to the one before @end. */
-static __always_inline int duty_of(u64 address, u32 first, u32 end, struct redmem_who *who)
+static __always_inline int duty_of(const struct redmem_settings *settings, u64 address, u32 first,
+				   u32 end, struct redmem_who *who)
 {
 	for (u32 duty = first; duty < end; duty++) {
-		if (!in_range(address, &settings.duty[duty]))
+		if (!in_range(address, &settings->duty[duty]))
 			continue;
 		__builtin_memset(who, 0, sizeof(*who));
 		who->state = WHO_DUTY;
 		who->command = duty;
 		return DUTY_SET;
 	}
-	if (in_range(address, &settings.reset[0]) || in_range(address, &settings.reset[1]))
+	if (in_range(address, &settings->reset[0]) || in_range(address, &settings->reset[1]))
 		return DUTY_RESET;
 	return DUTY_NONE;
 }
 
 /* The one nearest to the top of the stack. */
-static __always_inline int duty_on_stack(const struct duty_stack *stack, u32 first, u32 end,
+static __always_inline int duty_on_stack(const struct redmem_settings *settings,
+					 const struct duty_stack *stack, u32 first, u32 end,
 					 struct redmem_who *who)
 {
-	u64 from = settings.duty_code.start, span = settings.duty_code.end - from;
+	u64 from = settings->duty_code.start, span = settings->duty_code.end - from;
 	int found;
 
 	for (u32 i = 0; i < DUTY_STACK_WORDS; i++) {
 		if (stack->word[i] - from >= span)
 			continue; /* nearly all of them */
-		found = duty_of(stack->word[i], first, end, who);
+		found = duty_of(settings, stack->word[i], first, end, who);
 		if (found)
 			return found;
 	}
@@ -69,7 +71,7 @@ static __always_inline int duty_on_stack(const struct duty_stack *stack, u32 fir
  * have cycles of their own, so while there is a client only eviction is believed. (Two
  * loops: a flag in one costs the verifier five times as long.)
  */
-__weak __noinline int who_is_on_duty(struct redmem_who *who)
+__weak __noinline int who_is_on_duty(struct redmem_target *target, struct redmem_who *who)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -77,12 +79,12 @@ __weak __noinline int who_is_on_duty(struct redmem_who *who)
 	u32 zero = 0;
 
 	stack = bpf_map_lookup_elem(&duty_stack, &zero);
-	if (!who || !stack ||
+	if (!target || !who || !stack ||
 	    bpf_probe_read_user(stack->word, sizeof(stack->word), (void *)PT_REGS_SP(regs)))
 		return DUTY_NONE;
 	if (who->state == WHO_LOOP || who->state == WHO_UNKNOWN)
-		return duty_on_stack(stack, 0, DUTY_KINDS, who);
-	return duty_on_stack(stack, DUTY_EVICTION, DUTY_EVICTION + 1, who);
+		return duty_on_stack(&target->settings, stack, 0, DUTY_KINDS, who);
+	return duty_on_stack(&target->settings, stack, DUTY_EVICTION, DUTY_EVICTION + 1, who);
 }
 
 /*
@@ -91,12 +93,14 @@ __weak __noinline int who_is_on_duty(struct redmem_who *who)
  * little from its prefix. They are all that a reset frees when the next argument is kept,
  * as SET's value is: then it has more than one reference.
  */
-static __always_inline bool frees_name_or_key(const struct running *run)
+static __always_inline bool frees_name_or_key(const struct redmem_target *target,
+					      const struct running *run)
 {
 	u64 third = read_word(run->argv + 16);
 	u32 argc = 0, references = 0;
 
-	if (bpf_probe_read_user(&argc, sizeof(argc), (void *)(run->client + settings.at.argc)))
+	if (bpf_probe_read_user(&argc, sizeof(argc),
+				(void *)(run->client + target->settings.at.argc)))
 		return false;
 	/* object.h: behind the 4 bytes of type, encoding and lru */
 	return argc < 3 ||

@@ -11,11 +11,12 @@
 static __always_inline int fault_begin(u64 address, u64 error)
 {
 	struct thread_state *state;
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 
-	if (!tid)
+	if (!target)
 		return 0;
-	state = thread_get(tid);
+	state = thread_get(target, tid);
 	if (!state)
 		return 0;
 	state->fault_ns = bpf_ktime_get_ns();
@@ -25,7 +26,7 @@ static __always_inline int fault_begin(u64 address, u64 error)
 	state->fault_delay = task_delay_ns(bpf_get_current_task_btf());
 	state->fault_reclaim = state->reclaimed_ns;
 	if (FAULT_COW(error))
-		total_add(TOTAL_COW_FAULTS, 1);
+		total_add(target, TOTAL_COW_FAULTS, 1);
 	return 0;
 }
 
@@ -42,12 +43,15 @@ int BPF_PROG(fault_kernel, unsigned long address, struct pt_regs *regs, unsigned
 	return fault_begin(address, error);
 }
 
-static __always_inline bool in_file(u64 address)
+static __always_inline bool in_file(const struct redmem_target *target, u64 address)
 {
+	const struct redmem_settings *settings = &target->settings;
+
 	for (u32 i = 0; i < REDMEM_FILE_RANGES; i++) {
-		if (i >= settings.file_ranges)
+		if (i >= settings->file_ranges)
 			return false;
-		if (address >= settings.file_range[i].start && address < settings.file_range[i].end)
+		if (address >= settings->file_range[i].start &&
+		    address < settings->file_range[i].end)
 			return true;
 	}
 	return false;
@@ -69,12 +73,13 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 	struct thread_state *state;
 	u64 now, ns = 0, other = 0;
 	bool timed = false;
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 
-	if (!tid)
+	if (!target)
 		return 0;
 	now = bpf_ktime_get_ns();
-	who_is_running(tid, &key.who, &run);
+	who_is_running(target, tid, &key.who, &run);
 	key.event = EVENT_FAULT_MINOR;
 	state = bpf_map_lookup_elem(&threads, &tid);
 	if (state && state->fault_ns && state->fault_address == ctx->addr) {
@@ -85,18 +90,18 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 			key.event = EVENT_FAULT_COW;
 	}
 	if (major)
-		key.event = in_file(ctx->addr) ? EVENT_FAULT_FILE : EVENT_FAULT_SWAP;
+		key.event = in_file(target, ctx->addr) ? EVENT_FAULT_FILE : EVENT_FAULT_SWAP;
 	if (state)
 		state->fault_ns = 0;
 	ns *= ctx->sample_period;
-	if (tid == settings.tgid) {
-		loop_observe(now, &key.who, &run);
-		LOOP_CHARGE(fault_ns[(key.event - EVENT_FAULT_MINOR) & 3],
+	if (is_main(target, tid)) {
+		loop_observe(target, now, &key.who, &run);
+		LOOP_CHARGE(&target->loop, fault_ns[(key.event - EVENT_FAULT_MINOR) & 3],
 			    ns - other * ctx->sample_period);
 	}
 	if (key.who.state == WHO_LOOP)
-		who_is_parsing(&key.who);
-	profile_add(&key, ctx->sample_period, ns, timed);
+		who_is_parsing(target, &key.who);
+	profile_add(target, &key, ctx->sample_period, ns, timed);
 	return 0;
 }
 

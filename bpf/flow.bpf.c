@@ -13,13 +13,6 @@
 #include "duty.bpf.h"
 #include "parsing.bpf.h"
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, u32); /* tid */
-	__type(value, struct redmem_flow_thread);
-} flow_threads SEC(".maps");
-
 /* te_ctx_t */
 struct event_context {
 	u8 is_alloc;
@@ -43,35 +36,38 @@ struct cache_bin {
 #define CACHED_MAX	  (1 << 16)
 
 /* Charge @bytes to whoever runs. */
-static __always_inline void charge(u32 tid, bool is_alloc, u64 bytes, u64 class_bytes)
+static __always_inline void charge(struct redmem_target *target, u32 tid, bool is_alloc, u64 bytes,
+				   u64 class_bytes)
 {
 	struct redmem_profile_key key = {};
 	struct running run = {};
 
-	who_is_running(tid, &key.who, &run);
-	if (tid == settings.tgid) {
-		int duty = key.who.state == WHO_LOOP || !is_alloc ? who_is_on_duty(&key.who) :
-								    DUTY_NONE;
+	who_is_running(target, tid, &key.who, &run);
+	if (is_main(target, tid)) {
+		int duty = key.who.state == WHO_LOOP || !is_alloc ?
+				   who_is_on_duty(target, &key.who) :
+				   DUTY_NONE;
 
 		if (key.who.state == WHO_LOOP)
-			who_is_parsing(&key.who);
+			who_is_parsing(target, &key.who);
 		else if (duty == DUTY_RESET && key.who.state == WHO_COMMAND &&
-			 frees_name_or_key(&run))
+			 frees_name_or_key(target, &run))
 			forget_key(&key.who);
 	}
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
-	profile_add(&key, bytes, 0, false);
+	profile_add(target, &key, bytes, 0, false);
 	if (class_bytes) {
 		/* No keys here: there would be too many rows. */
 		forget_key(&key.who);
 		key.event = is_alloc ? EVENT_ALLOC_CLASS : EVENT_FREE_CLASS;
 		key.user_ip = class_bytes;
-		profile_add(&key, bytes, 0, false);
+		profile_add(target, &key, bytes, 0, false);
 	}
 }
 
 /* Remember where the thread counts, and what was seen of it. */
-static __always_inline void note_thread(u32 tid, u32 side, u64 counter, u64 last, u64 bytes)
+static __always_inline void note_thread(struct redmem_target *target, u32 tid, u32 side,
+					u64 counter, u64 last, u64 bytes)
 {
 	struct redmem_flow_thread *thread = bpf_map_lookup_elem(&flow_threads, &tid);
 
@@ -81,7 +77,7 @@ static __always_inline void note_thread(u32 tid, u32 side, u64 counter, u64 last
 		bpf_map_update_elem(&flow_threads, &tid, &fresh, BPF_NOEXIST);
 		thread = bpf_map_lookup_elem(&flow_threads, &tid);
 		if (!thread) {
-			drop(DROP_THREADS_FULL);
+			drop(target, DROP_THREADS_FULL);
 			return;
 		}
 	}
@@ -95,44 +91,48 @@ SEC("uprobe.multi")
 int flow_event(struct pt_regs *ctx)
 {
 	struct event_context context = {};
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 	u64 now, last;
 
-	if (!tid)
+	if (!target)
 		return 0;
-	total_add(TOTAL_FLOW_HITS, 1);
+	total_add(target, TOTAL_FLOW_HITS, 1);
 	if (bpf_probe_read_user(&context, sizeof(context), (void *)PT_REGS_PARM2(ctx)))
 		return 0;
 	now = read_word(context.current);
 	last = read_word(context.last_event);
 	if (!now || now <= last)
 		return 0;
-	note_thread(tid, context.is_alloc ? FLOW_ALLOC : FLOW_FREE, context.current, last,
+	note_thread(target, tid, context.is_alloc ? FLOW_ALLOC : FLOW_FREE, context.current, last,
 		    now - last);
-	charge(tid, context.is_alloc, now - last, 0);
+	charge(target, tid, context.is_alloc, now - last, 0);
 	return 0;
 }
 
 /* --- before 5.3 --------------------------------------------------------------------- */
 
-static __always_inline u64 class_bytes_of(u32 index)
+static __always_inline u64 class_bytes_of(const struct redmem_target *target, u32 index)
 {
-	return read_word(settings.class_table + 8ULL * index);
+	return read_word(target->settings.class_table + 8ULL * index);
 }
 
 /* How many regions a fill brings: ncached_max >> lg_fill_div. 0 when the cache does not
  * look as expected: its arena must be the one that is asked. */
-static __always_inline u32 fill_count(u64 tcache, u64 bin, u64 arena, u32 index)
+static __always_inline u32 fill_count(const struct redmem_target *target, u64 tcache, u64 bin,
+				      u64 arena, u32 index)
 {
-	u64 behind = tcache + TCACHE_BINS + sizeof(struct cache_bin) * settings.small_classes;
+	u64 behind =
+		tcache + TCACHE_BINS + sizeof(struct cache_bin) * target->settings.small_classes;
 	u32 most = 0;
 	u8 shift = 0;
 
-	if (index >= settings.small_classes ||
+	if (index >= target->settings.small_classes ||
 	    bin != tcache + TCACHE_BINS + sizeof(struct cache_bin) * index ||
 	    read_word(behind + TCACHE_ARENA) != arena ||
 	    bpf_probe_read_user(&shift, 1, (void *)(behind + TCACHE_FILL_SHIFT + index)) ||
-	    bpf_probe_read_user(&most, 4, (void *)(read_word(settings.bin_info) + 4ULL * index)))
+	    bpf_probe_read_user(&most, 4,
+				(void *)(read_word(target->settings.bin_info) + 4ULL * index)))
 		return 0;
 	most >>= shift & 31;
 	return most < CACHED_MAX ? most : 0;
@@ -142,29 +142,34 @@ static __always_inline u32 fill_count(u64 tcache, u64 bin, u64 arena, u32 index)
 SEC("uprobe.multi")
 int flow_fill(struct pt_regs *ctx)
 {
-	u32 tid = target_tid(), index = PT_REGS_PARM5(ctx), count;
+	u32 tid, index = PT_REGS_PARM5(ctx), count;
+	struct redmem_target *target = target_running(&tid);
 
-	if (!tid)
+	if (!target)
 		return 0;
-	total_add(TOTAL_FLOW_HITS, 1);
-	count = fill_count(PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx), index);
+	total_add(target, TOTAL_FLOW_HITS, 1);
+	count = fill_count(target, PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx),
+			   index);
 	if (count)
-		charge(tid, true, count * class_bytes_of(index), class_bytes_of(index));
+		charge(target, tid, true, count * class_bytes_of(target, index),
+		       class_bytes_of(target, index));
 	return 0;
 }
 
 static __always_inline int flush(u64 bin_address, u32 index, u32 rest)
 {
 	struct cache_bin bin = {};
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 
-	if (!tid)
+	if (!target)
 		return 0;
-	total_add(TOTAL_FLOW_HITS, 1);
+	total_add(target, TOTAL_FLOW_HITS, 1);
 	if (bpf_probe_read_user(&bin, sizeof(bin), (void *)bin_address) || bin.cached <= 0 ||
 	    bin.cached > CACHED_MAX || rest >= (u32)bin.cached)
 		return 0;
-	charge(tid, false, (bin.cached - rest) * class_bytes_of(index), class_bytes_of(index));
+	charge(target, tid, false, (bin.cached - rest) * class_bytes_of(target, index),
+	       class_bytes_of(target, index));
 	return 0;
 }
 
@@ -187,12 +192,13 @@ SEC("uprobe.multi")
 int flow_large_alloc(struct pt_regs *ctx)
 {
 	u64 bytes = PT_REGS_PARM3(ctx);
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 
-	if (!tid)
+	if (!target)
 		return 0;
-	total_add(TOTAL_FLOW_HITS, 1);
-	charge(tid, true, bytes, bytes);
+	total_add(target, TOTAL_FLOW_HITS, 1);
+	charge(target, tid, true, bytes, bytes);
 	return 0;
 }
 
@@ -203,13 +209,15 @@ SEC("uprobe.multi")
 int flow_large_free(struct pt_regs *ctx)
 {
 	u64 extent = PT_REGS_PARM2(ctx), size = read_word(extent + 16) & ~4095ULL;
-	u64 bytes = class_bytes_of((read_word(extent) >> 18) & 0xff);
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
+	u64 bytes;
 
-	if (!tid)
+	if (!target)
 		return 0;
-	total_add(TOTAL_FLOW_HITS, 1);
+	total_add(target, TOTAL_FLOW_HITS, 1);
+	bytes = class_bytes_of(target, (read_word(extent) >> 18) & 0xff);
 	if (bytes && bytes <= size && size <= bytes + 4096)
-		charge(tid, false, bytes, bytes);
+		charge(target, tid, false, bytes, bytes);
 	return 0;
 }

@@ -4,60 +4,75 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 64);
+	__uint(max_entries, 1024);
 	__type(key, u32); /* tgid in the first pid namespace */
-	__type(value, u32);
+	__type(value, struct redmem_child);
 } children SEC(".maps");
 
-static __always_inline void life_record(enum redmem_record_kind kind, u32 pid, u32 tid)
+static __always_inline void life_record(struct redmem_target *target, enum redmem_record_kind kind,
+					u32 pid, u32 tid)
 {
-	struct redmem_record *record = record_reserve(kind, bpf_ktime_get_ns());
+	struct redmem_record *record = record_reserve(target, kind, bpf_ktime_get_ns());
 	struct running run = {};
 
 	if (!record)
 		return;
 	record->pid = pid;
-	record->life.cow_faults = totals[TOTAL_COW_FAULTS];
+	record->life.cow_faults = target->totals[TOTAL_COW_FAULTS];
 	__builtin_memset(&record->life.who, 0, sizeof(record->life.who));
 	if (tid)
-		who_is_running(tid, &record->life.who, &run);
+		who_is_running(target, tid, &record->life.who, &run);
 	bpf_ringbuf_submit(record, 0);
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *child)
+int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *task)
 {
-	u32 pid = child->pid, tgid = child->tgid, tid = target_tid();
+	u32 tid, pid = task->pid, tgid = task->tgid;
+	struct redmem_target *target = target_running(&tid);
+	struct redmem_child child = {};
 
-	if (!tid || pid != tgid)
+	if (!target || pid != tgid)
 		return 0; /* somebody else's, or a new thread */
-	bpf_map_update_elem(&children, &tgid, &tgid, BPF_ANY);
-	life_record(RECORD_FORK, tgid, tid);
+	child.target = target->settings.index;
+	child.pid = pid_seen(task);
+	bpf_map_update_elem(&children, &tgid, &child, BPF_ANY);
+	life_record(target, RECORD_FORK, child.pid, tid);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(life_exec, struct task_struct *task)
 {
-	if (target_tid())
-		life_record(RECORD_EXEC, settings.tgid, 0);
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
+
+	if (target)
+		life_record(target, RECORD_EXEC, 0, 0);
 	return 0;
 }
 
+/* The server, or a child of one. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(life_exit, struct task_struct *task)
 {
-	u32 pid = task->pid, tgid = task->tgid, tid = target_tid();
+	u32 pid = task->pid, tgid = task->tgid;
+	struct redmem_target *target;
+	struct redmem_child *child;
 
-	if (tid)
-		bpf_map_delete_elem(&threads, &tid);
-	if (tid == settings.tgid && tid) {
-		life_record(RECORD_EXIT, settings.tgid, 0);
+	if (pid != tgid)
+		return 0;
+	target = target_of(tgid);
+	if (target) {
+		life_record(target, RECORD_EXIT, 0, 0);
 		return 0;
 	}
-	if (pid == tgid && bpf_map_lookup_elem(&children, &tgid)) {
-		bpf_map_delete_elem(&children, &tgid);
-		life_record(RECORD_EXIT, tgid, 0);
-	}
+	child = bpf_map_lookup_elem(&children, &tgid);
+	target = child ? target_at(&child->target) : NULL;
+	if (!target)
+		return 0;
+	pid = child->pid;
+	bpf_map_delete_elem(&children, &tgid);
+	life_record(target, RECORD_EXIT, pid, 0);
 	return 0;
 }

@@ -21,46 +21,35 @@
  * argv again; only a long run of such sightings counts then. */
 #define BLIND_STALL_NS (50 * NSEC_PER_MSEC)
 
-extern struct redmem_loop loop;
-
 /* Add to what is under way. */
-#define LOOP_CHARGE(field, ns)                 \
-	do {                                   \
-		loop.work.stall.field += (ns); \
-		loop.turn.stall.field += (ns); \
+#define LOOP_CHARGE(loop, field, ns)              \
+	do {                                      \
+		(loop)->work.stall.field += (ns); \
+		(loop)->turn.stall.field += (ns); \
 	} while (0)
 
-/* Both for a task the verifier trusts: plain loads, where a helper that reads kernel
- * memory would cost as much as the rest of a program at a context switch. */
+/* For a task the verifier trusts; see task_delay_ns(). */
 static __always_inline u64 task_exec_ns(const struct task_struct *task)
 {
 	return task->se.sum_exec_runtime;
 }
 
-/* Time spent runnable but waiting for a CPU. */
-static __always_inline u64 task_delay_ns(const struct task_struct *task)
+static __always_inline u64 loop_threshold(const struct redmem_target *target)
 {
-	if (!bpf_core_field_exists(task->sched_info.run_delay))
-		return 0;
-	return task->sched_info.run_delay;
-}
-
-static __always_inline u64 loop_threshold(void)
-{
-	if (settings.at.commands_done || settings.stall_ns > BLIND_STALL_NS)
-		return settings.stall_ns;
+	if (target->settings.at.commands_done || target->settings.stall_ns > BLIND_STALL_NS)
+		return target->settings.stall_ns;
 	return BLIND_STALL_NS;
 }
 
-static __always_inline u64 loop_commands(void)
+static __always_inline u64 loop_commands(const struct redmem_target *target)
 {
-	return settings.at.commands_done ? read_word(settings.at.commands_done) : 0;
+	return target->settings.at.commands_done ? read_word(target->settings.at.commands_done) : 0;
 }
 
 /* Moves at the end of a turn: by one from 7.2 on, before by its replies. */
-static __always_inline u64 loop_turns(void)
+static __always_inline u64 loop_turns(const struct redmem_target *target)
 {
-	return settings.at.turns ? read_word(settings.at.turns) : 0;
+	return target->settings.at.turns ? read_word(target->settings.at.turns) : 0;
 }
 
 /* A vote (Boyer and Moore's): who is left with most of the time leads. */
@@ -81,40 +70,41 @@ static __always_inline void wait_vote(struct redmem_wait *wait, u32 id, s32 fd, 
 }
 
 /* The one who had the CPU before the main thread came back had it for @ns of its time. */
-static __always_inline void loop_hog(u64 ns)
+static __always_inline void loop_hog(struct redmem_loop *loop, u64 ns)
 {
-	wait_vote(&loop.work.stall.hog, loop.before_id, 0, loop.before_comm, ns);
-	wait_vote(&loop.turn.stall.hog, loop.before_id, 0, loop.before_comm, ns);
+	wait_vote(&loop->work.stall.hog, loop->before_id, 0, loop->before_comm, ns);
+	wait_vote(&loop->turn.stall.hog, loop->before_id, 0, loop->before_comm, ns);
 }
 
-static __always_inline void loop_blocked(u32 syscall, s32 fd, u64 ns)
+static __always_inline void loop_blocked(struct redmem_loop *loop, u32 syscall, s32 fd, u64 ns)
 {
-	LOOP_CHARGE(blocked_ns, ns);
-	wait_vote(&loop.work.stall.wait, syscall, fd, NULL, ns);
-	wait_vote(&loop.turn.stall.wait, syscall, fd, NULL, ns);
+	LOOP_CHARGE(loop, blocked_ns, ns);
+	wait_vote(&loop->work.stall.wait, syscall, fd, NULL, ns);
+	wait_vote(&loop->turn.stall.wait, syscall, fd, NULL, ns);
 }
 
 /* Charge the time since the main thread last left the CPU, before anything ends. */
-static __always_inline void loop_settle(void)
+static __always_inline void loop_settle(struct redmem_loop *loop)
 {
-	u64 wall = loop.in_ns - loop.out_ns, waited;
+	u64 wall = loop->in_ns - loop->out_ns, waited;
 
-	if (!loop.out_ns || !loop.in_ns)
+	if (!loop->out_ns || !loop->in_ns)
 		return;
-	loop.out_ns = 0;
-	waited = task_delay_ns(bpf_get_current_task_btf()) - loop.out_delay;
-	if (loop.out_runnable || waited > wall)
+	loop->out_ns = 0;
+	waited = task_delay_ns(bpf_get_current_task_btf()) - loop->out_delay;
+	if (loop->out_runnable || waited > wall)
 		waited = wall;
-	loop_hog(waited);
-	if (loop.out_blocks && wall > waited)
-		loop_blocked(loop.out_syscall, loop.out_fd, wall - waited);
+	loop_hog(loop, waited);
+	if (loop->out_blocks && wall > waited)
+		loop_blocked(loop, loop->out_syscall, loop->out_fd, wall - waited);
 }
 
-static __always_inline void span_emit(enum redmem_record_kind kind, const struct redmem_span *span,
-				      u64 now, u64 end_ns, u64 commands)
+static __always_inline void span_emit(struct redmem_target *target, enum redmem_record_kind kind,
+				      const struct redmem_span *span, u64 now, u64 end_ns,
+				      u64 commands)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct redmem_record *record = record_reserve(kind, now);
+	struct redmem_record *record = record_reserve(target, kind, now);
 
 	if (!record)
 		return;
@@ -127,86 +117,94 @@ static __always_inline void span_emit(enum redmem_record_kind kind, const struct
 }
 
 /* Is what lasted from the span's start to @end, and was certainly under way at @last, a stall? */
-static __always_inline bool span_stalls(const struct redmem_span *span, u64 end, u64 last)
+static __always_inline bool span_stalls(const struct redmem_target *target,
+					const struct redmem_span *span, u64 end, u64 last)
 {
-	u64 threshold = loop_threshold();
+	u64 threshold = loop_threshold(target);
 
 	return end - span->start_ns >= threshold &&
 	       last - span->first_ns >= threshold - threshold / 5;
 }
 
-/* Where between two looks something ended; @asleep: right now. */
-static __always_inline u64 loop_moment(u64 now, bool exact)
+/* Where between two looks something ended; @exact: right now. */
+static __always_inline u64 loop_moment(const struct redmem_target *target, u64 now, bool exact)
 {
-	u64 gap = now - loop.seen_ns;
+	const struct redmem_loop *loop = &target->loop;
+	u64 gap = now - loop->seen_ns;
 
-	return exact ? now : loop.seen_ns + (gap < 2 * settings.sample_ns ? gap / 2 : 0);
+	return exact ? now : loop->seen_ns + (gap < 2 * target->settings.sample_ns ? gap / 2 : 0);
 }
 
 /* The work under way has ended between the last look and @now. */
-static __always_inline void work_end(u64 now, bool exact)
+static __always_inline void work_end(struct redmem_target *target, u64 now, bool exact)
 {
-	struct redmem_span *work = &loop.work;
-	u64 end = loop_moment(now, exact);
+	struct redmem_loop *loop = &target->loop;
+	struct redmem_span *work = &loop->work;
+	u64 end = loop_moment(target, now, exact);
 
 	if (work->start_ns &&
-	    (work->announced || span_stalls(work, end, exact ? now : loop.seen_ns))) {
-		span_emit(RECORD_STALL_END, work, now, end, 0);
-		loop.turn.reported_ns += end - work->start_ns;
+	    (work->announced || span_stalls(target, work, end, exact ? now : loop->seen_ns))) {
+		span_emit(target, RECORD_STALL_END, work, now, end, 0);
+		loop->turn.reported_ns += end - work->start_ns;
 	}
 	work->start_ns = 0;
 }
 
 /* A turn in which no single command was long, but all of them together. */
-static __always_inline void turn_end(u64 now, u64 commands, bool exact)
+static __always_inline void turn_end(struct redmem_target *target, u64 now, u64 commands,
+				     bool exact)
 {
-	struct redmem_span *turn = &loop.turn;
-	u64 end = loop_moment(now, exact);
+	struct redmem_loop *loop = &target->loop;
+	struct redmem_span *turn = &loop->turn;
+	u64 end = loop_moment(target, now, exact);
 
 	if (!exact)
-		commands = loop.seen_commands; /* others came since */
+		commands = loop->seen_commands; /* others came since */
 	if (turn->start_ns && commands - turn->start_commands > 1 &&
 	    turn->reported_ns < (end - turn->start_ns) / 2 &&
-	    span_stalls(turn, end, exact ? now : loop.seen_ns))
-		span_emit(RECORD_STALL_END, turn, now, end, commands - turn->start_commands);
+	    span_stalls(target, turn, end, exact ? now : loop->seen_ns))
+		span_emit(target, RECORD_STALL_END, turn, now, end,
+			  commands - turn->start_commands);
 	turn->start_ns = 0;
 }
 
 /* @from_wake: it is what the main thread awoke for. */
-static __always_inline void span_begin(struct redmem_span *span, u64 now, u64 commands,
-				       bool from_wake)
+static __always_inline void span_begin(struct redmem_target *target, struct redmem_span *span,
+				       u64 now, u64 commands, bool from_wake)
 {
-	u64 gap = now - loop.seen_ns, delay = task_delay_ns(bpf_get_current_task_btf());
+	const struct redmem_loop *loop = &target->loop;
+	u64 gap = now - loop->seen_ns, delay = task_delay_ns(bpf_get_current_task_btf());
 
 	__builtin_memset(span, 0, sizeof(*span));
 	span->stall.who.state = WHO_LOOP;
 	if (from_wake) {
-		span->start_delay = loop.sleep_delay;
-		span->start_commands = loop.sleep_commands;
+		span->start_delay = loop->sleep_delay;
+		span->start_commands = loop->sleep_commands;
 		/* It was ready to run before it did. */
-		span->start_ns = loop.woke_ns - (delay - loop.sleep_delay);
+		span->start_ns = loop->woke_ns - (delay - loop->sleep_delay);
 		span->first_ns = span->start_ns;
-		wait_vote(&span->stall.hog, loop.before_id, 0, loop.before_comm,
-			  delay - loop.sleep_delay);
+		wait_vote(&span->stall.hog, loop->before_id, 0, loop->before_comm,
+			  delay - loop->sleep_delay);
 	} else {
 		span->start_delay = delay;
 		span->start_commands = commands;
-		span->start_ns = now - (gap < 2 * settings.sample_ns ? gap / 2 : 0);
+		span->start_ns = now - (gap < 2 * target->settings.sample_ns ? gap / 2 : 0);
 		span->first_ns = now;
 	}
 }
 
-static __always_inline bool work_same(const struct running *run, u64 commands, bool same_turn)
+static __always_inline bool work_same(const struct redmem_loop *loop, const struct running *run,
+				      u64 commands, bool same_turn)
 {
-	bool script = run->in_script || loop.in_script;
+	bool script = run->in_script || loop->in_script;
 
-	if (!loop.work.start_ns || loop.client != run->client ||
-	    (loop.argv != run->argv && run->argv))
+	if (!loop->work.start_ns || loop->client != run->client ||
+	    (loop->argv != run->argv && run->argv))
 		return false;
 	if (!run->client && !same_turn)
 		return false;
 	/* A script's inner commands are counted too; its own argv stays. */
-	return loop.work.start_commands == commands || (script && run->client);
+	return loop->work.start_commands == commands || (script && run->client);
 }
 
 /* Which command a script is at, most of the time: a vote, as in wait_vote(). The loader
@@ -228,12 +226,12 @@ static __always_inline void inner_vote(struct redmem_stall *stall, u64 inner)
 }
 
 /* What more is seen of work that goes on. */
-static __always_inline void work_learn(const struct redmem_who *who)
+static __always_inline void work_learn(struct redmem_loop *loop, const struct redmem_who *who)
 {
-	struct redmem_who *known = &loop.work.stall.who;
+	struct redmem_who *known = &loop->work.stall.who;
 	u64 inner;
 
-	inner_vote(&loop.work.stall, who->inner);
+	inner_vote(&loop->work.stall, who->inner);
 	if (!known->key_guessed || who->key_guessed)
 		return;
 	/* The loader has learnt meanwhile where the command's key is. */
@@ -243,79 +241,87 @@ static __always_inline void work_learn(const struct redmem_who *who)
 }
 
 /* Look at what the main thread does now. Call at every event on it, once. */
-static __always_inline void loop_observe(u64 now, const struct redmem_who *who,
-					 const struct running *run)
+static __always_inline void loop_observe(struct redmem_target *target, u64 now,
+					 const struct redmem_who *who, const struct running *run)
 {
+	struct redmem_loop *loop = &target->loop;
 	u64 commands, turns;
 	bool same, same_turn, woke;
 
 	if (who->state == WHO_UNKNOWN || who->state == WHO_THREAD)
 		return;
-	loop_settle();
-	commands = loop_commands();
-	if (!settings.at.commands_done && !run->client)
+	loop_settle(loop);
+	commands = loop_commands(target);
+	if (!target->settings.at.commands_done && !run->client)
 		run = &(struct running){ .client = now }; /* cannot tell loops apart */
-	turns = loop_turns();
-	same_turn = loop.turns == turns;
-	same = work_same(run, commands, same_turn);
-	woke = loop.woke_ns && loop.sleep_commands == commands;
+	turns = loop_turns(target);
+	same_turn = loop->turns == turns;
+	same = work_same(loop, run, commands, same_turn);
+	woke = loop->woke_ns && loop->sleep_commands == commands;
 	if (!same)
-		work_end(now, false);
-	if (!same_turn || !loop.turn.start_ns) {
-		turn_end(now, commands, false);
-		if (settings.at.turns)
-			span_begin(&loop.turn, now, commands,
-				   loop.woke_ns && loop.sleep_turns == turns);
-		loop.turns = turns;
+		work_end(target, now, false);
+	if (!same_turn || !loop->turn.start_ns) {
+		turn_end(target, now, commands, false);
+		if (target->settings.at.turns)
+			span_begin(target, &loop->turn, now, commands,
+				   loop->woke_ns && loop->sleep_turns == turns);
+		loop->turns = turns;
 	}
 	if (!same) {
-		span_begin(&loop.work, now, commands, woke);
-		loop.work.start_commands = commands;
-		loop.work.stall.who = *who;
-		loop.client = run->client;
-		loop.argv = run->argv;
-		loop.in_script = run->in_script;
+		span_begin(target, &loop->work, now, commands, woke);
+		loop->work.start_commands = commands;
+		loop->work.stall.who = *who;
+		loop->client = run->client;
+		loop->argv = run->argv;
+		loop->in_script = run->in_script;
 	} else {
-		work_learn(who);
+		work_learn(loop, who);
 	}
-	loop.woke_ns = 0;
-	loop.seen_ns = now;
-	loop.seen_commands = commands;
-	if (!loop.work.announced && span_stalls(&loop.work, now, now)) {
-		loop.work.announced = true;
-		span_emit(RECORD_STALL_OPEN, &loop.work, now, now, 0);
+	loop->woke_ns = 0;
+	loop->seen_ns = now;
+	loop->seen_commands = commands;
+	if (!loop->work.announced && span_stalls(target, &loop->work, now, now)) {
+		loop->work.announced = true;
+		span_emit(target, RECORD_STALL_OPEN, &loop->work, now, now, 0);
 	}
 }
 
 /* The loop waits for work: it has moved on. */
-static __always_inline void loop_sleep(u64 now, u64 delay)
+static __always_inline void loop_sleep(struct redmem_target *target, u64 now, u64 delay)
 {
-	u64 commands = loop_commands(), turns = loop_turns();
+	struct redmem_loop *loop = &target->loop;
+	u64 commands = loop_commands(target), turns = loop_turns(target);
 
-	loop_settle();
+	loop_settle(loop);
 	/* The last work ended just now, unless commands came and went after it. */
-	work_end(now, commands - loop.seen_commands <= (loop.client ? 1 : 0));
+	work_end(target, now, commands - loop->seen_commands <= (loop->client ? 1 : 0));
 	/* More than one: perhaps another turn came and went since the last look. */
-	turn_end(now, commands, turns - loop.turns <= 1);
-	loop.sleep_delay = delay;
-	loop.sleep_commands = commands;
-	loop.sleep_turns = turns;
-	loop.woke_ns = 0;
-	loop.seen_ns = now;
-	loop.out_ns = 0;
-	loop.asleep = true;
+	turn_end(target, now, commands, turns - loop->turns <= 1);
+	loop->sleep_delay = delay;
+	loop->sleep_commands = commands;
+	loop->sleep_turns = turns;
+	loop->woke_ns = 0;
+	loop->seen_ns = now;
+	loop->out_ns = 0;
+	loop->asleep = true;
 }
 
 /* The main thread is about to run again, after @before. */
-static __always_inline void loop_wake(u64 now, struct task_struct *before)
+static __always_inline void loop_wake(struct redmem_target *target, u64 now,
+				      const struct task_struct *before)
 {
-	loop.before_id = before->pid;
-	bpf_core_read(loop.before_comm, sizeof(loop.before_comm), &before->comm);
-	if (loop.asleep) {
-		loop.asleep = false;
-		loop.woke_ns = now;
+	struct redmem_loop *loop = &target->loop;
+
+	/* The idle task has number 0 in all namespaces. */
+	loop->before_id = pid_seen(before);
+	if (!loop->before_id && before->pid)
+		loop->before_id = WAIT_FOREIGN;
+	bpf_core_read(loop->before_comm, sizeof(loop->before_comm), &before->comm);
+	if (loop->asleep) {
+		loop->asleep = false;
+		loop->woke_ns = now;
 	} else {
-		loop.seen_ns = now; /* until here it was in the same work */
+		loop->seen_ns = now; /* until here it was in the same work */
 	}
-	loop.in_ns = now;
+	loop->in_ns = now;
 }

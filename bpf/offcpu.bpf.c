@@ -14,15 +14,6 @@
 
 #define STATE_STOPPED 0xc /* __TASK_STOPPED and __TASK_TRACED, include/linux/sched.h */
 
-extern __u64 main_task;
-
-static __always_inline u64 task_state(struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->__state))
-		return task->__state;
-	return BPF_CORE_READ((struct task_struct___before_5_14 *)(void *)task, state);
-}
-
 /*
  * Waiting for a CPU after sleeping: some microseconds at each wakeup of a server that
  * sleeps between requests. Charged together, they cost a map update a millisecond.
@@ -35,8 +26,8 @@ static __always_inline u64 wait_gathered(struct thread_state *state, u64 waited)
 }
 
 /* Charge the time since the last switch to who ran then. */
-static __always_inline void settle(struct thread_state *state, u64 now, u64 exec, u64 delay,
-				   bool main_thread)
+static __always_inline void settle(struct redmem_target *target, struct thread_state *state,
+				   u64 now, u64 exec, u64 delay, bool main_thread)
 {
 	struct redmem_profile_key key = {};
 	u64 wall = now - state->out_ns, ran = exec - state->out_exec;
@@ -50,7 +41,7 @@ static __always_inline void settle(struct thread_state *state, u64 now, u64 exec
 		waited = wait_gathered(state, waited);
 		if (main_thread) {
 			if (state->out_syscall != WAIT_STOPPED)
-				total_add(TOTAL_SLEEP_NS, blocked);
+				total_add(target, TOTAL_SLEEP_NS, blocked);
 			blocked = 0;
 			if (!waited)
 				return;
@@ -60,12 +51,12 @@ static __always_inline void settle(struct thread_state *state, u64 now, u64 exec
 	if (state->out_event != EVENT_CPU_WAIT && blocked) {
 		key.event = state->out_event;
 		key.user_ip = state->out_syscall;
-		profile_add(&key, 1, blocked, true);
+		profile_add(target, &key, 1, blocked, true);
 	}
 	if (waited) {
 		key.event = EVENT_CPU_WAIT;
 		key.user_ip = 0;
-		profile_add(&key, 1, waited, true);
+		profile_add(target, &key, 1, waited, true);
 	}
 }
 
@@ -95,71 +86,90 @@ static __always_inline u32 out_event(u64 task_is, const struct redmem_who *who, 
  * The main thread waits for work of nobody's. A server with one request at a time does
  * so after each, so this one case is told from the others without looking at more.
  */
-static __always_inline bool loop_sleeps(u64 task_is, u64 nr)
+static __always_inline bool loop_sleeps(const struct redmem_target *target, u64 task_is, u64 nr)
 {
-	return in_epoll(nr) && task_is && !(task_is & STATE_STOPPED) && settings.attribution &&
-	       !read_word(settings.at.current_client) &&
-	       !(settings.at.executing_client && read_word(settings.at.executing_client));
+	const struct redmem_settings *settings = &target->settings;
+
+	return in_epoll(nr) && task_is && !(task_is & STATE_STOPPED) && settings->attribution &&
+	       !read_word(settings->at.current_client) &&
+	       !(settings->at.executing_client && read_word(settings->at.executing_client));
 }
 
 /* The main thread leaves the CPU in the middle of its work. */
-static __always_inline void loop_out(u64 now, const struct thread_state *state, u64 task_is)
+static __always_inline void loop_out(struct redmem_loop *loop, u64 now,
+				     const struct thread_state *state, u64 task_is)
 {
-	loop.out_ns = now;
-	loop.in_ns = 0;
-	loop.out_delay = state->out_delay;
-	loop.out_runnable = !task_is;
-	loop.out_blocks = state->out_event == EVENT_IO_WAIT || (task_is & STATE_STOPPED);
-	loop.out_syscall = state->out_syscall;
-	loop.out_fd = state->out_fd;
+	loop->out_ns = now;
+	loop->in_ns = 0;
+	loop->out_delay = state->out_delay;
+	loop->out_runnable = !task_is;
+	loop->out_blocks = state->out_event == EVENT_IO_WAIT || (task_is & STATE_STOPPED);
+	loop->out_syscall = state->out_syscall;
+	loop->out_fd = state->out_fd;
 }
 
-SEC("tp_btf/sched_switch")
-int BPF_PROG(offcpu_switch, bool preempt, struct task_struct *task, struct task_struct *next)
+/* What the scheduler itself reports (__trace_sched_switch_state()): a preempted task is
+ * runnable, also on its way to sleep, when its state says otherwise already. */
+static __always_inline u64 state_left(bool preempt, const struct task_struct *task)
+{
+	return preempt ? 0 : task_state(task);
+}
+
+/* The current thread, @tid of @target, leaves the CPU. */
+static __always_inline void switch_out(struct redmem_target *target, u32 tid, bool preempt,
+				       struct task_struct *task)
 {
 	struct redmem_who who = {};
 	struct running run = {};
-	struct thread_state *state;
+	struct thread_state *state = thread_get(target, tid);
+	bool main_thread = is_main(target, tid);
 	struct pt_regs *user;
-	u32 tid = target_tid();
 	u64 now, nr, exec, delay, task_is;
-	bool main_thread = tid == settings.tgid;
 
-	if (main_task && (u64)next == main_task)
-		loop_wake(bpf_ktime_get_ns(), task);
-	if (!tid)
-		return 0;
-	state = thread_get(tid);
 	if (!state)
-		return 0;
+		return;
 	now = bpf_ktime_get_ns();
-	total_add(TOTAL_SWITCHES, 1);
+	total_add(target, TOTAL_SWITCHES, 1);
 	exec = task_exec_ns(task);
 	delay = task_delay_ns(task);
-	settle(state, now, exec, delay, main_thread);
+	settle(target, state, now, exec, delay, main_thread);
 	user = (struct pt_regs *)bpf_task_pt_regs(task);
 	nr = syscall_number(user);
-	task_is = task_state(task);
+	task_is = state_left(preempt, task);
 	state->out_ns = now;
 	state->out_exec = exec;
 	state->out_delay = delay;
 	state->out_syscall = task_is & STATE_STOPPED ? WAIT_STOPPED : nr;
 	state->out_fd = syscall_argument(user);
-	if (main_thread)
-		main_task = (u64)task;
-	if (main_thread && loop_sleeps(task_is, nr)) {
+	if (main_thread && loop_sleeps(target, task_is, nr)) {
 		state->out_event = EVENT_SLEEP;
 		__builtin_memset(&state->out_who, 0, sizeof(state->out_who));
 		state->out_who.state = WHO_LOOP;
-		loop_sleep(now, delay);
-		return 0;
+		loop_sleep(target, now, delay);
+		return;
 	}
-	who_is_running(tid, &who, &run);
+	who_is_running(target, tid, &who, &run);
 	state->out_event = out_event(task_is, &who, nr);
 	state->out_who = who;
 	if (!main_thread)
-		return 0;
-	loop_observe(now, &who, &run);
-	loop_out(now, state, task_is);
+		return;
+	loop_observe(target, now, &who, &run);
+	loop_out(&target->loop, now, state, task_is);
+}
+
+/* Of all switches of the machine: most are between two that nobody watches. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(offcpu_switch, bool preempt, struct task_struct *task, struct task_struct *next)
+{
+	struct redmem_target *target;
+
+	if (next->pid == next->tgid) {
+		target = target_of(next->tgid);
+		if (target)
+			loop_wake(target, bpf_ktime_get_ns(), task);
+	}
+	target = target_of(task->tgid);
+	if (target)
+		switch_out(target, task->pid, preempt, task);
 	return 0;
 }

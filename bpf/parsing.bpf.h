@@ -17,9 +17,6 @@
 #define ARGUMENTS_MAX  (1 << 20) /* of one command; the server's limit is 1024 * 1024 */
 #define NAME_BYTES_MAX 20
 
-/* The most arguments redmem's own client was seen with, of a command with two. */
-__u32 own_arguments SEC(".bss") __weak;
-
 struct stack_words {
 	u64 word[SAVED_REGISTERS + STACK_WORDS];
 };
@@ -37,43 +34,43 @@ static __always_inline bool is_heap_pointer(u64 word)
 }
 
 /* Fill @who when @client is one whose arguments are being read; 1 when it is. */
-__weak __noinline int try_parsing(u64 client, struct redmem_who *who)
+__weak __noinline int try_parsing(struct redmem_target *target, u64 client, struct redmem_who *who)
 {
 	u64 argv, text, name = 0;
 	u32 argc = 0, len;
 
-	if (!who || !is_heap_pointer(client) ||
-	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + settings.at.argc)) ||
+	if (!target || !who || !is_heap_pointer(client) ||
+	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
 	    argc > ARGUMENTS_MAX)
 		return 0;
-	if (settings.at.cmd && read_word(client + settings.at.cmd))
+	if (target->settings.at.cmd && read_word(client + target->settings.at.cmd))
 		return 0;
-	if (client == settings.own_client) {
+	if (client == target->settings.own_client) {
 		/* Without arguments it may be a word left over from when it was its turn. */
 		if (!argc)
 			return 0;
-		if (argc > own_arguments)
-			own_arguments = argc;
+		if (argc > target->own_arguments)
+			target->own_arguments = argc;
 		who->state = WHO_OWN;
 		return 1;
 	}
 	/* How many are made: most compilers have the server count one before it is made
 	 * (c->argv[c->argc++] = createStringObject(...), networking.c). */
-	if (!settings.argument_first && argc)
+	if (!target->settings.argument_first && argc)
 		argc--;
 	if (!argc) {
 		/* Between two commands, while argv and the name are made: no other word of
 		 * memory is likely to have a command's address there. */
-		who->command = last_command(client);
+		who->command = last_command(target, client);
 		if (who->command)
 			who->state = WHO_AFTER;
 		return who->command != 0;
 	}
-	argv = read_word(client + settings.at.argv);
+	argv = read_word(client + target->settings.at.argv);
 	if (!is_heap_pointer(argv))
 		return 0;
 	text = read_word(argv);
-	text = is_heap_pointer(text) ? object_text(text) : 0;
+	text = is_heap_pointer(text) ? object_text(target, text) : 0;
 	if (!text)
 		return 0;
 	len = sds_length(text);
@@ -85,19 +82,13 @@ __weak __noinline int try_parsing(u64 client, struct redmem_who *who)
 	who->command = name;
 	if (argc > 1) {
 		who->key_guessed = KEY_GUESSED;
-		read_key(who, argv, 1);
+		read_key(target, who, argv, 1);
 	}
 	return 1;
 }
 
-#define RECENT_PLACES 4
-/* Where clients were found last: the same ways through the server leave them at the same
- * places. */
-__u32 recent_places[RECENT_PLACES] SEC(".bss") __weak;
-__u32 recent_next SEC(".bss") __weak;
-
 /* For the main thread in WHO_LOOP. */
-static __always_inline void who_is_parsing(struct redmem_who *who)
+static __always_inline void who_is_parsing(struct redmem_target *target, struct redmem_who *who)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct stack_words *words;
@@ -110,16 +101,17 @@ static __always_inline void who_is_parsing(struct redmem_who *who)
 	stack = saved_registers((struct pt_regs *)bpf_task_pt_regs(task), words->word);
 	if (bpf_probe_read_user(words->word + SAVED_REGISTERS, STACK_WORDS * 8, (void *)stack))
 		return;
-	for (u32 i = 0; i < RECENT_PLACES; i++) {
-		u32 place = recent_places[i];
+	for (u32 i = 0; i < REDMEM_RECENT_PLACES; i++) {
+		u32 place = target->recent_places[i];
 
-		if (place < SAVED_REGISTERS + STACK_WORDS && try_parsing(words->word[place], who))
+		if (place < SAVED_REGISTERS + STACK_WORDS &&
+		    try_parsing(target, words->word[place], who))
 			return;
 	}
 	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++) {
-		if (!is_heap_pointer(words->word[i]) || !try_parsing(words->word[i], who))
+		if (!is_heap_pointer(words->word[i]) || !try_parsing(target, words->word[i], who))
 			continue;
-		recent_places[recent_next++ & (RECENT_PLACES - 1)] = i;
+		target->recent_places[target->recent_next++ & (REDMEM_RECENT_PLACES - 1)] = i;
 		return;
 	}
 }

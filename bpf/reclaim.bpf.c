@@ -9,12 +9,13 @@
 static __always_inline void reclaim_begin(bool compaction)
 {
 	struct thread_state *state;
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 	u64 now;
 
-	if (!tid)
+	if (!target)
 		return;
-	state = thread_get(tid);
+	state = thread_get(target, tid);
 	if (!state)
 		return;
 	now = bpf_ktime_get_ns();
@@ -22,7 +23,7 @@ static __always_inline void reclaim_begin(bool compaction)
 		state->compaction_ns = now;
 	} else {
 		state->reclaim_ns = now;
-		total_add(TOTAL_RECLAIMS, 1);
+		total_add(target, TOTAL_RECLAIMS, 1);
 	}
 }
 
@@ -31,10 +32,11 @@ static __always_inline void reclaim_end(bool compaction)
 	struct redmem_profile_key key = {};
 	struct thread_state *state;
 	struct running run = {};
-	u32 tid = target_tid();
+	u32 tid;
+	struct redmem_target *target = target_running(&tid);
 	u64 start, ns;
 
-	if (!tid)
+	if (!target)
 		return;
 	state = bpf_map_lookup_elem(&threads, &tid);
 	if (!state)
@@ -47,16 +49,16 @@ static __always_inline void reclaim_end(bool compaction)
 		state->compaction_ns = 0;
 	else
 		state->reclaim_ns = 0;
-	who_is_running(tid, &key.who, &run);
+	who_is_running(target, tid, &key.who, &run);
 	key.event = compaction ? EVENT_COMPACTION : EVENT_RECLAIM;
-	profile_add(&key, 1, ns, true);
+	profile_add(target, &key, 1, ns, true);
 	state->reclaimed_ns += ns;
-	if (tid != settings.tgid)
+	if (!is_main(target, tid))
 		return;
 	if (compaction)
-		LOOP_CHARGE(compaction_ns, ns);
+		LOOP_CHARGE(&target->loop, compaction_ns, ns);
 	else
-		LOOP_CHARGE(reclaim_ns, ns);
+		LOOP_CHARGE(&target->loop, reclaim_ns, ns);
 }
 
 SEC("tp_btf/mm_vmscan_direct_reclaim_begin")
@@ -104,7 +106,9 @@ int BPF_PROG(compaction_end)
 SEC("tp_btf/mm_collapse_huge_page")
 int BPF_PROG(huge_collapse, struct mm_struct *mm)
 {
-	if (target_mm && (u64)mm == target_mm)
-		total_add(TOTAL_COLLAPSES, 1);
+	struct redmem_target *target = target_of_memory((u64)mm);
+
+	if (target)
+		total_add(target, TOTAL_COLLAPSES, 1);
 	return 0;
 }

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the sensors' programs share: settings, totals, drop counters, the two
- * profile maps, the state of threads and the ring of rare records.
+ * What the sensors' programs share: the servers that are watched and how one is found,
+ * totals, drop counters, the two profile maps, the state of threads and the ring of rare
+ * records.
  */
 #pragma once
 
-#include "vmlinux.h"
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
+#include "compat.bpf.h"
 #include <bpf/bpf_tracing.h>
-#include "redmem/events.h"
 
-extern struct redmem_settings settings;
+#define PF_EXITING 0x4 /* include/linux/sched.h */
+
 /* Which of the two profile maps is written; the loader drains the other one. */
 extern __u32 profile_active;
-/* The target's mm, learnt from its main thread. */
-extern __u64 target_mm;
-extern __u64 totals[TOTAL_KINDS];
-extern __u64 drops[DROP_KINDS];
 
 /* Rows of a profile map; the last of them are for those without a key. */
 #define PROFILE_ROWS	   16384
@@ -36,7 +31,9 @@ struct profile_map {
 struct profile_map profile_0 SEC(".maps") __weak;
 struct profile_map profile_1 SEC(".maps") __weak;
 
-/* What is under way in a thread of the target. */
+/* --- threads, profiles, records: the maps ------------------------------------------ */
+
+/* What is under way in a thread of a server. */
 struct thread_state {
 	u64 fault_ns; /* start of the last page fault */
 	u64 fault_address;
@@ -65,10 +62,34 @@ struct {
 	__type(value, struct thread_state);
 } threads SEC(".maps") __weak;
 
+/* The allocator's bytes by thread (flow.bpf.c). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
-	__type(key, u64); /* struct redisCommand * in the target */
+	__type(key, u32); /* tid */
+	__type(value, struct redmem_flow_thread);
+} flow_threads SEC(".maps") __weak;
+
+/* A call of the allocator that has not returned yet (burst.bpf.c). */
+struct open_call {
+	u64 start_ns; /* 0 = none */
+	u64 requested;
+	u64 faults;
+	u32 function; /* enum redmem_call_function */
+	u32 unused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, u32); /* tid */
+	__type(value, struct open_call);
+} open_calls SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct redmem_command);
 	__type(value, struct redmem_key_rule);
 } key_rules SEC(".maps") __weak;
 
@@ -77,46 +98,128 @@ struct {
 	__uint(max_entries, 2 * 1024 * 1024);
 } records SEC(".maps") __weak;
 
-static __always_inline void total_add(enum redmem_total which, u64 n)
+/* --- the servers ---------------------------------------------------------------- */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2); /* set by the loader: a slot a server, the last is redmem itself */
+	__type(key, u32);
+	__type(value, struct redmem_target);
+} targets SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, REDMEM_TARGETS_MAX + 1);
+	__type(key, u32); /* tgid in the first pid namespace */
+	__type(value, u32); /* index */
+} watched_processes SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, REDMEM_TARGETS_MAX + 1);
+	__type(key, u64); /* mm_struct */
+	__type(value, u32); /* index */
+} watched_memory SEC(".maps") __weak;
+
+/*
+ * Nearly all events of a machine are of processes that nobody watches: those leave by one
+ * bit, without a look-up. A bit for each tgid modulo their number.
+ */
+#define FILTER_WORDS 64
+extern __u64 process_filter[FILTER_WORDS];
+
+static __always_inline bool is_watched_perhaps(u32 id)
 {
-	__sync_fetch_and_add(&totals[which], n);
+	return process_filter[(id >> 6) & (FILTER_WORDS - 1)] >> (id & 63) & 1;
 }
 
-static __always_inline void drop(enum redmem_drop reason)
+static __always_inline struct redmem_target *target_at(const u32 *index)
 {
-	__sync_fetch_and_add(&drops[reason], 1);
+	return index ? bpf_map_lookup_elem(&targets, index) : NULL;
 }
 
-/* The current thread's id when it belongs to the target, else 0. The loader may
- * itself live in a pid namespace; then ids are asked for in that one. */
-static __always_inline u32 target_tid(void)
+/* The server whose process is @tgid in the first pid namespace, NULL when it is not watched. */
+static __always_inline struct redmem_target *target_of(u32 tgid)
 {
-	if (settings.pidns_ino) {
-		struct bpf_pidns_info ids = {};
+	return is_watched_perhaps(tgid) ?
+		       target_at(bpf_map_lookup_elem(&watched_processes, &tgid)) :
+		       NULL;
+}
 
-		if (bpf_get_ns_current_pid_tgid(settings.pidns_dev, settings.pidns_ino, &ids,
-						sizeof(ids)))
-			return 0;
-		return ids.tgid == settings.tgid ? ids.pid : 0;
-	}
+/* The server whose memory @mm is, whoever runs. No filter here: a verifier allows no
+ * arithmetic on what it knows to be a pointer. */
+static __always_inline struct redmem_target *target_of_memory(u64 mm)
+{
+	return target_at(bpf_map_lookup_elem(&watched_memory, &mm));
+}
+
+/* The current thread's server and, when it has one, its id; ids are the first pid
+ * namespace's in all programs. */
+static __always_inline struct redmem_target *target_running(u32 *tid)
+{
 	u64 id = bpf_get_current_pid_tgid();
 
-	return id >> 32 == settings.tgid ? (u32)id : 0;
+	*tid = id;
+	return target_of(id >> 32);
 }
 
-static __always_inline struct thread_state *thread_get(u32 tid)
+static __always_inline bool is_main(const struct redmem_target *target, u32 tid)
+{
+	return target->settings.tgid == tid;
+}
+
+/* The pid namespace redmem lives in: its depth, 0 for the first, and its address. */
+extern __u32 own_pid_level;
+extern __u64 own_pid_namespace;
+
+/* The id of @task in redmem's pid namespace, 0 when it is not in it. */
+static __always_inline u32 pid_seen(const struct task_struct *task)
+{
+	struct pid *pid;
+	void *number;
+
+	if (!own_pid_level)
+		return task->pid;
+	pid = BPF_CORE_READ(task, thread_pid);
+	if (!pid || BPF_CORE_READ(pid, level) < own_pid_level)
+		return 0;
+	/* CO-RE does not mend a variable index, see mm_rss_pages(). */
+	number = __builtin_preserve_access_index(&pid->numbers);
+	number += own_pid_level * bpf_core_type_size(struct upid);
+	if ((u64)BPF_CORE_READ((struct upid *)number, ns) != own_pid_namespace)
+		return 0;
+	return BPF_CORE_READ((struct upid *)number, nr);
+}
+
+static __always_inline void total_add(struct redmem_target *target, enum redmem_total which, u64 n)
+{
+	__sync_fetch_and_add(&target->totals[which], n);
+}
+
+static __always_inline void drop(struct redmem_target *target, enum redmem_drop reason)
+{
+	__sync_fetch_and_add(&target->drops[reason], 1);
+}
+
+/* --- what programs do with them ---------------------------------------------------- */
+
+/* The state of the current thread; NULL when there is no room or the thread is ending. */
+static __always_inline struct thread_state *thread_get(struct redmem_target *target, u32 tid)
 {
 	struct thread_state *state = bpf_map_lookup_elem(&threads, &tid);
 
 	if (state)
 		return state;
+	if (bpf_get_current_task_btf()->flags & PF_EXITING)
+		return NULL; /* forget_thread() has been */
 	/* Too large for the stack; an array slot of zeros serves as the start. */
 	static struct thread_state fresh;
 
 	bpf_map_update_elem(&threads, &tid, &fresh, BPF_NOEXIST);
 	state = bpf_map_lookup_elem(&threads, &tid);
 	if (!state)
-		drop(DROP_THREADS_FULL);
+		drop(target, DROP_THREADS_FULL);
 	return state;
 }
 
@@ -164,10 +267,12 @@ static __always_inline bool profile_add_to(void *map, __u32 *rows,
 
 /* Charge @events events that took @ns together to @key. Where there is no room for so
  * many keys rather without its key than not at all; either is counted as a drop. */
-static __always_inline void profile_add(struct redmem_profile_key *key, u64 events, u64 ns,
+static __always_inline void profile_add(struct redmem_target *target,
+					struct redmem_profile_key *key, u64 events, u64 ns,
 					bool timed)
 {
-	total_add(TOTAL_EVENTS, 1);
+	key->target = target->settings.index;
+	total_add(target, TOTAL_EVENTS, 1);
 	for (int turn = 0; turn < 2; turn++) {
 		bool added = profile_active ? profile_add_to(&profile_1, &profile_rows[1], key,
 							     events, ns, timed) :
@@ -177,7 +282,7 @@ static __always_inline void profile_add(struct redmem_profile_key *key, u64 even
 		if (added)
 			return;
 		if (!turn)
-			drop(DROP_PROFILE_FULL);
+			drop(target, DROP_PROFILE_FULL);
 		if (!has_key(&key->who))
 			return;
 		forget_key(&key->who);
@@ -185,15 +290,17 @@ static __always_inline void profile_add(struct redmem_profile_key *key, u64 even
 }
 
 /* A record in the ring, or NULL (counted). */
-static __always_inline struct redmem_record *record_reserve(enum redmem_record_kind kind, u64 now)
+static __always_inline struct redmem_record *record_reserve(struct redmem_target *target,
+							    enum redmem_record_kind kind, u64 now)
 {
 	struct redmem_record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
 
 	if (!record) {
-		drop(DROP_RING_FULL);
+		drop(target, DROP_RING_FULL);
 		return NULL;
 	}
 	record->kind = kind;
+	record->target = target->settings.index;
 	record->pid = 0;
 	record->ns = now;
 	return record;

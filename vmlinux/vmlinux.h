@@ -55,18 +55,43 @@ struct mm_struct___before_6_2 {
 	struct mm_rss_stat rss_stat;
 };
 
+struct pid_namespace;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[];
+};
+
 struct task_struct {
 	unsigned int __state; /* since 5.14, 2f064a59a11f */
+	unsigned int flags;
 	int pid;
 	int tgid;
 	char comm[16];
 	struct mm_struct *mm;
+	struct pid *thread_pid;
 	struct sched_entity se;
 	struct sched_info sched_info; /* absent without CONFIG_SCHED_INFO */
 };
 
 struct task_struct___before_5_14 {
 	long state;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct pt_regs {

@@ -13,8 +13,9 @@
 #define REDMEM_KEY_MAX		64 /* bytes of a key kept with an event */
 #define REDMEM_FILE_RANGES	48 /* file-backed address ranges of the target */
 #define REDMEM_ALLOCATOR_RANGES 4 /* where the allocator's code is */
+#define REDMEM_TARGETS_MAX	256 /* servers watched at once; one slot more is redmem's own */
 
-/* --- settings (written by the loader, read by every program) ------------ */
+/* --- settings of one server (written by the loader, read by every program) -- */
 
 /* Where the server keeps what it is doing; found by calibration. Addresses are
  * in the target's address space, offsets in bytes; 0 = not known unless said. */
@@ -41,9 +42,10 @@ struct redmem_range {
 enum redmem_duty { DUTY_EXPIRY, DUTY_EVICTION, DUTY_DEFRAG, DUTY_KINDS };
 
 struct redmem_settings {
-	__u32 tgid; /* the server, as seen from our pid namespace */
+	__u32 tgid; /* the server, as the kernel's first pid namespace numbers it; 0 = free */
+	__u32 index; /* of this server among the targets */
 	__u32 attribution; /* offsets are valid */
-	__u64 pidns_dev, pidns_ino; /* our pid namespace when it is not the first; else 0 */
+	__u32 unused;
 	__u64 own_client; /* client of redmem's own connection */
 	__u64 stall_ns; /* shortest stall to report */
 	__u64 sample_ns; /* CPU time between two samples */
@@ -93,7 +95,13 @@ struct redmem_who {
 	char key[REDMEM_KEY_MAX];
 };
 
-/* Where a command's first key is (loader -> programs, by redisCommand *). */
+/* Where a command's first key is (loader -> programs, by target and redisCommand *). */
+struct redmem_command {
+	__u64 address; /* of the struct redisCommand, in the target */
+	__u32 target;
+	__u32 unused;
+};
+
 enum redmem_key_rule_kind { KEY_NONE, KEY_INDEX, KEY_NUMKEYS, KEY_STREAMS };
 
 struct redmem_key_rule {
@@ -126,7 +134,7 @@ struct redmem_profile_key {
 	__u64 user_ip; /* EVENT_CPU: where user code was; waits: system call; ..._CLASS: bytes */
 	__u64 kernel_ip; /* EVENT_CPU: 0 = was in user mode */
 	__u32 event;
-	__u32 unused;
+	__u32 target; /* whose row it is */
 };
 
 struct redmem_profile_value {
@@ -188,23 +196,23 @@ enum redmem_call_function { CALL_MALLOC, CALL_CALLOC, CALL_REALLOC, CALL_FREE, C
 struct redmem_burst {
 	/* written by the loader */
 	__u32 open; /* both probes stand: look */
-	__u32 measuring; /* the probes' own cost: keep only times, in cost_ns */
+	__u32 measuring; /* the probes' own cost: keep only times, in burst_cost_ns */
 	__u64 limit; /* calls to look at */
 	/* written by the programs */
 	__u64 calls;
 	__u64 hits; /* of both probes, also those of no use */
-	__u64 cost_ns[REDMEM_BURST_COSTS];
 };
 
 /* Who or what was waited for longest, with a vote of time where there are several. */
 struct redmem_wait {
 	__u64 ns; /* by which it leads */
-	__u32 id; /* pid of who had the CPU; number of the system call */
+	__u32 id; /* pid of who had the CPU, 0 = nobody; number of the system call */
 	__s32 fd; /* first argument of the system call */
 	char comm[16]; /* who had the CPU */
 };
 
 #define WAIT_STOPPED 0xffffffffU /* id of a wait: the process was stopped by a signal */
+#define WAIT_FOREIGN 0xfffffffeU /* id of who had the CPU: not in redmem's pid namespace */
 
 struct redmem_stall {
 	__u64 start_ns; /* monotonic */
@@ -264,8 +272,10 @@ struct redmem_loop {
 
 struct redmem_record {
 	__u32 kind;
-	__u32 pid; /* fork, exit, exec: whose */
+	__u32 target; /* whose record it is */
 	__u64 ns; /* monotonic */
+	__u32 pid; /* fork, exit, exec: whose, as redmem's pid namespace numbers it */
+	__u32 unused;
 	union {
 		struct redmem_stall stall;
 		struct {
@@ -296,7 +306,9 @@ struct redmem_record {
  * a return address tells on whose behalf it was there. */
 struct redmem_sample {
 	__u32 kind; /* RECORD_SAMPLE */
+	__u32 target; /* as in struct redmem_record */
 	__u32 stack_words; /* that could be read */
+	__u32 unused;
 	__u64 ns; /* CPU time it stands for */
 	__u64 work_ns, turn_ns; /* start_ns of what was under way */
 	__u64 user_ip;
@@ -304,6 +316,42 @@ struct redmem_sample {
 	__u64 syscall; /* ~0 = none */
 	struct redmem_who who;
 	__u64 stack[REDMEM_STACK_WORDS];
+};
+
+/* --- one server --------------------------------------------------------- */
+
+#define REDMEM_RECENT_PLACES 4
+#define REDMEM_RSS_MEMBERS   4 /* file, anon, swap, shmem (mm_types_task.h) */
+
+/* All that is kept of one server; the loader maps it. */
+struct redmem_target {
+	struct redmem_settings settings;
+	__u64 mm; /* its mm_struct; written by the loader */
+	/* written by the programs */
+	__u64 totals[TOTAL_KINDS];
+	__u64 drops[DROP_KINDS];
+	__u32 own_arguments; /* the most redmem's own client had, of a command with two */
+	__u32 recent_next;
+	/* Where clients were found last among the words of a stack: the same ways through
+	 * the server leave them at the same places. */
+	__u32 recent_places[REDMEM_RECENT_PLACES];
+	__s64 rss_reported[REDMEM_RSS_MEMBERS]; /* pages */
+	__u8 rss_known[8];
+	struct redmem_loop loop;
+	struct redmem_burst burst;
+};
+
+/* A child of a server. */
+struct redmem_child {
+	__u32 target;
+	__u32 pid; /* in redmem's pid namespace */
+};
+
+/* What the kernel calls a process that redmem calls otherwise. */
+struct redmem_process {
+	__u32 tgid; /* in the namespace redmem's /proc is of */
+	__u32 kernel_tgid; /* in the first one */
+	__u64 mm;
 };
 
 /* --- calibration -------------------------------------------------------- */
@@ -332,7 +380,7 @@ struct redmem_calibration {
 	struct redmem_range caller; /* ...this code of the server */
 	__u64 server_address;
 	__u32 server_bytes;
-	__u32 unused;
+	__u32 target; /* index: others that meet the probe are let pass */
 	char nonce[CALIBRATION_NONCE];
 	/* written by the program */
 	__u32 done;

@@ -131,7 +131,8 @@ void attribution_calibrate(struct attribution *a)
 	log_offsets(a, &found);
 	if (!a->commands)
 		a->commands = target_commands_new(server->where.pid, found.fullname_offset,
-						  sensors_key_rules_fd(a->sensors));
+						  sensors_key_rules_fd(a->sensors),
+						  sensors_settings(a->sensors)->index);
 	sensors_set_attribution(a->sensors, &found.at, found.own_client);
 }
 

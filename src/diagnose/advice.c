@@ -100,6 +100,9 @@ static void advise_cpu(struct buf *out, const struct fact_stall *stall)
 		buf_puts(out, "Other work had the CPU");
 	else if (stall->hog_pid == 0)
 		buf_puts(out, "Its cgroup's CPU quota was used up: raise it");
+	else if (stall->hog_pid < 0)
+		buf_printf(out, "%s, a process outside redmem's pid namespace, had the CPU",
+			   say_key(stall->hog, strlen(stall->hog)).s);
 	else
 		buf_printf(out, "%s (process %lld) had the CPU",
 			   say_key(stall->hog, strlen(stall->hog)).s, (long long)stall->hog_pid);

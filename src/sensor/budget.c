@@ -48,7 +48,7 @@ void budget_pause(struct sensors *s, unsigned int count)
 
 static double trap_seconds(const struct sensors *s)
 {
-	return (double)s->bpf->bss->totals[TOTAL_FLOW_HITS] * known(s->probe_cost.trap_seconds) +
+	return (double)s->target->totals[TOTAL_FLOW_HITS] * known(s->probe_cost.trap_seconds) +
 	       s->budget.burst_seconds;
 }
 
@@ -66,7 +66,7 @@ void budget_start(struct sensors *s)
 	s->budget.start_ns = s->budget.tick_ns = s->budget.purse_ns = clock_mono_ns();
 	s->budget.base_seconds = spent(s);
 	s->budget.flow_on_ns = s->budget.start_ns;
-	s->budget.flow_hits = s->bpf->bss->totals[TOTAL_FLOW_HITS];
+	s->budget.flow_hits = s->target->totals[TOTAL_FLOW_HITS];
 	if (!proc_stat_read(&stat, s->config.pid, NULL))
 		s->budget.server_cpu = stat.user_seconds + stat.system_seconds;
 }
@@ -170,7 +170,7 @@ static void run_burst(struct sensors *s, const struct fact_sink *sink)
 	s->budget.burst_purse -= price;
 	s->budget.bursts++;
 	s->budget.burst_ns = clock_mono_ns();
-	s->budget.burst_idle = s->bpf->bss->burst.calls < s->bpf->bss->burst.limit;
+	s->budget.burst_idle = s->target->burst.calls < s->target->burst.limit;
 }
 
 /* The flow probe's part of the budget: most where bursts are wanted, too. */
@@ -193,7 +193,7 @@ static bool flow_may_stand(const struct sensors *s)
 	if (!flow_is_on(s))
 		return now - b->flow_off_ns >= FLOW_REST_NS &&
 		       spent(s) <= ratio * (double)(now - b->start_ns) / 1e9;
-	used = (double)(s->bpf->bss->totals[TOTAL_FLOW_HITS] - b->flow_hits) * hit_seconds(s);
+	used = (double)(s->target->totals[TOTAL_FLOW_HITS] - b->flow_hits) * hit_seconds(s);
 	return used <= flow_ratio(s) * (FLOW_CREDIT_SECONDS + (double)(now - b->flow_on_ns) / 1e9);
 }
 
@@ -214,7 +214,7 @@ static void switch_flow(struct sensors *s)
 	if (flow_switch_on(s, NULL))
 		sensor_off(s, "flow", "its probe could not be put in again");
 	s->budget.flow_on_ns = clock_mono_ns();
-	s->budget.flow_hits = s->bpf->bss->totals[TOTAL_FLOW_HITS];
+	s->budget.flow_hits = s->target->totals[TOTAL_FLOW_HITS];
 }
 
 /* At each turn of the watch's loop. */

@@ -105,7 +105,7 @@ static int burst_attach(struct sensors *s, struct err *err)
 
 static int64_t commands_done(const struct sensors *s)
 {
-	uint64_t address = s->bpf->bss->settings.at.commands_done, done;
+	uint64_t address = s->target->settings.at.commands_done, done;
 
 	if (!address || memory_read(s->config.pid, address, &done, sizeof(done)))
 		return FACT_UNKNOWN;
@@ -140,7 +140,7 @@ static void wait_until_full(const volatile struct redmem_burst *burst, int64_t u
 
 double burst_run(struct sensors *s, uint64_t calls, const struct fact_sink *sink)
 {
-	struct redmem_burst *burst = &s->bpf->bss->burst;
+	struct redmem_burst *burst = &s->target->burst;
 	struct fact fact = { .kind = FACT_BURST };
 	struct burst_probes probes = {};
 	int64_t start, opened, closed, before;

@@ -27,7 +27,7 @@ static int cpu_attach(struct sensors *s, struct err *err)
 	const struct perf_spec spec = { .config = PERF_COUNT_SW_CPU_CLOCK,
 					.period = 1000000000 / hz };
 
-	s->bpf->bss->settings.sample_ns = spec.period;
+	s->target->settings.sample_ns = spec.period;
 	return perf_events_open(&s->cpu, &spec, s->bpf->progs.cpu_sample, err);
 }
 
@@ -35,10 +35,10 @@ static void set_rate(struct sensors *s, uint64_t hz)
 {
 	uint64_t period = 1000000000 / hz;
 
-	if (s->bpf->bss->settings.sample_ns == period)
+	if (s->target->settings.sample_ns == period)
 		return;
 	perf_events_set_period(s->cpu, period);
-	s->bpf->bss->settings.sample_ns = period;
+	s->target->settings.sample_ns = period;
 }
 
 static void cpu_tick(struct sensors *s, const struct fact_sink *sink)

@@ -27,6 +27,7 @@
 
 struct flow_thread {
 	uint32_t tid;
+	bool lives; /* met at the last tick */
 	uint64_t latest[FLOW_SIDES]; /* its counter at the last tick */
 	uint64_t counter[FLOW_SIDES]; /* up to where rows account for it */
 	uint64_t seen[FLOW_SIDES]; /* what the hits had added up to there */
@@ -135,7 +136,7 @@ static int flow_probe(struct sensors *s, struct err *err)
 
 static int flow_attach(struct sensors *s, struct err *err)
 {
-	struct redmem_settings *settings = &s->bpf->bss->settings;
+	struct redmem_settings *settings = &s->target->settings;
 
 	settings->class_table = s->config.allocator->class_table;
 	settings->bin_info = s->config.allocator->bin_info;
@@ -163,6 +164,17 @@ static struct flow_thread *thread_add(struct flow *flow, uint32_t tid)
 	thread = &flow->threads[flow->count++];
 	*thread = (struct flow_thread){ .tid = tid, .scale = { { 1, 1 }, { 1, 1 } } };
 	return thread;
+}
+
+/* The programs forget a thread when it ends, and its number may come again. */
+static void forget_dead(struct flow *flow)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < flow->count; i++)
+		if (flow->threads[i].lives)
+			flow->threads[kept++] = flow->threads[i];
+	flow->count = kept;
 }
 
 /* Bytes since the last tick by the thread's own count, over those seen. */
@@ -207,6 +219,8 @@ void flow_scale_tick(struct sensors *s, uint32_t map)
 
 	if (s->flow)
 		scale_time(s, map);
+	for (size_t i = 0; s->flow && i < s->flow->count; i++)
+		s->flow->threads[i].lives = false;
 	while (fd >= 0 && !bpf_map_get_next_key(fd, previous, &tid)) {
 		struct flow_thread *thread = thread_of(s->flow, tid);
 
@@ -215,9 +229,12 @@ void flow_scale_tick(struct sensors *s, uint32_t map)
 			continue;
 		if (!thread)
 			thread = thread_add(s->flow, tid);
+		thread->lives = true;
 		for (int side = 0; side < FLOW_SIDES; side++)
 			scale_side(s, thread, &now, side, map);
 	}
+	if (s->flow)
+		forget_dead(s->flow);
 	s->flow_partly = s->flow && !flow_is_on(s);
 }
 
@@ -225,7 +242,7 @@ double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
 {
 	const struct redmem_who *who = &key->who;
 	bool freed = key->event == EVENT_FREE;
-	uint32_t tid = who->state == WHO_THREAD ? who->tid : (uint32_t)s->config.pid;
+	uint32_t tid = who->state == WHO_THREAD ? who->tid : s->target->settings.tgid;
 	const struct flow_thread *thread = s->flow ? thread_of(s->flow, tid) : NULL;
 
 	if (s->flow && !s->config.allocator->event_trigger)
@@ -239,7 +256,8 @@ void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
 {
 	struct fact fact = { .kind = FACT_PROFILE };
 	struct fact_profile *p = &fact.profile;
-	const struct flow_thread *thread = s->flow ? thread_of(s->flow, s->config.pid) : NULL;
+	const struct flow_thread *thread =
+		s->flow ? thread_of(s->flow, s->target->settings.tgid) : NULL;
 
 	if (!thread)
 		return;

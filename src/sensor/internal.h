@@ -11,6 +11,7 @@
 #include "sensor/perf.h"
 #include "sensor/probe_cost.h"
 #include "sensor/sensor.h"
+#include "sensor/targets.h"
 
 #define SENSOR_COUNT	    10
 #define SENSOR_CHILDREN_MAX 64
@@ -69,6 +70,8 @@ struct sensors {
 	struct budget budget;
 	struct sensor_resolver resolver;
 	struct redmem_bpf *bpf; /* NULL = none */
+	struct targets targets;
+	struct redmem_target *target; /* this server's slot */
 	char no_bpf_reason[sizeof(((struct err *)0)->text)];
 	struct sensor_state state[SENSOR_COUNT];
 	struct ring_buffer *ring;

@@ -30,12 +30,9 @@ static void adopt_children(struct sensors *s)
 
 	if (proc_children(s->config.pid, &pids, &count, NULL))
 		return;
-	for (size_t i = 0; i < count; i++) {
-		uint32_t pid = pids[i];
-
-		bpf_map_update_elem(bpf_map__fd(s->bpf->maps.children), &pid, &pid, BPF_ANY);
+	targets_adopt(&s->targets, s->target->settings.index, pids, count);
+	for (size_t i = 0; i < count; i++)
 		records_adopt(s, pids[i]);
-	}
 	free(pids);
 }
 
@@ -89,7 +86,7 @@ static void life_tick(struct sensors *s, const struct fact_sink *sink)
 			child->rss_bytes = rollup.rss_bytes;
 		if (!*child->purpose)
 			child->purpose = purpose_of(child->pid);
-		records_child(s, child, 0, s->bpf->bss->totals[TOTAL_COW_FAULTS]);
+		records_child(s, child, 0, s->target->totals[TOTAL_COW_FAULTS]);
 	}
 	s->sink = NULL;
 }

@@ -143,10 +143,16 @@ static int compare_ns(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* redmem's own among the servers. */
+static struct redmem_target *own_slot(const struct sensors *s)
+{
+	return &s->targets.slots[s->targets.count - 1];
+}
+
 /* The pair of burst programs on a function that does nothing: what they see is theirs. */
 static void measure_pair(struct sensors *s, probed_fn *function, struct probe_cost *out)
 {
-	struct redmem_burst *burst = &s->bpf->bss->burst;
+	struct redmem_burst *burst = &own_slot(s)->burst;
 	struct burst_probes probes = {};
 	double without = call_seconds(function);
 	uint64_t cost[ROUNDS];
@@ -161,7 +167,7 @@ static void measure_pair(struct sensors *s, probed_fn *function, struct probe_co
 		out->pair_trap_seconds = fmax(call_seconds(function) - without, 0);
 		burst->open = 0;
 		if (burst->calls >= ROUNDS) {
-			memcpy(cost, burst->cost_ns, sizeof(cost));
+			memcpy(cost, s->bpf->bss->burst_cost_ns, sizeof(cost));
 			qsort(cost, ROUNDS, sizeof(cost[0]), compare_ns);
 			out->pair_seconds = (double)cost[ROUNDS / 2] / 1e9;
 			out->pair_error_seconds =
@@ -175,20 +181,18 @@ static void measure_pair(struct sensors *s, probed_fn *function, struct probe_co
 
 void probe_cost_measure(struct sensors *s, bool stepped, struct probe_cost *out)
 {
-	struct redmem_settings *settings = &s->bpf->bss->settings;
 	struct redmem_bpf *bpf = s->bpf;
-	uint32_t target = settings->tgid;
-	uint64_t hits = bpf->bss->totals[TOTAL_FLOW_HITS];
 	struct bpf_program *plain = bpf_program__autoload(bpf->progs.flow_event) ?
 					    bpf->progs.flow_event :
 					    bpf->progs.flow_flush_small;
+	size_t own = s->targets.count - 1;
 
 	*out = (struct probe_cost){ NAN, NAN, NAN, NAN, NAN };
-	settings->tgid = getpid();
+	if (targets_add(&s->targets, own, getpid(), NULL))
+		return;
 	if (bpf_program__autoload(plain))
 		measure_trap(plain, out);
 	if (bpf_program__autoload(bpf->progs.burst_entry))
 		measure_pair(s, stepped ? redmem_probed_stepped : redmem_probed_emulated, out);
-	settings->tgid = target;
-	bpf->bss->totals[TOTAL_FLOW_HITS] = hits;
+	targets_remove(&s->targets, own);
 }

@@ -106,7 +106,7 @@ void records_child(struct sensors *s, const struct sensor_child *child, int64_t 
 
 static void take_exit(struct sensors *s, const struct redmem_record *record)
 {
-	if (record->pid == (uint32_t)s->config.pid) {
+	if (!record->pid) {
 		s->target_exited = true;
 		emit_life(s, record, "exit");
 		return;
@@ -145,6 +145,7 @@ int records_take(void *ctx, void *data, size_t size)
 		take_fork(s, record);
 		break;
 	case RECORD_EXEC:
+		targets_find_memory(&s->targets, record->target, s->config.pid);
 		emit_life(s, record, "exec");
 		break;
 	case RECORD_EXIT:

@@ -26,7 +26,7 @@ static int rss_attach(struct sensors *s, struct err *err)
 	if (!proc_status_read(&status, s->config.pid, NULL) &&
 	    status.rss_bytes / RSS_STEP_FRACTION > RSS_STEP_MIN)
 		step = status.rss_bytes / RSS_STEP_FRACTION;
-	s->bpf->bss->settings.rss_step_bytes = step;
+	s->target->settings.rss_step_bytes = step;
 	return sensor_attach_link(s, s->bpf->progs.rss_changed, err);
 }
 

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -109,7 +108,9 @@ static int load_bpf(struct sensors *s, struct err *err)
 	if (!s->bpf)
 		return err_set(err, -errno, "bpf: cannot open the built-in object: %s",
 			       strerror(errno));
+	targets_size(s->bpf, 1);
 	uprobe_prepare(s->bpf->progs.calibrate_look);
+	sensor_tracepoint(s->bpf->progs.forget_thread, "sched_process_exit");
 	for (size_t i = 0; i < SENSOR_COUNT; i++) {
 		if (s->state[i].on && table[i]->probe && table[i]->probe(s, &why) < 0)
 			state_off(&s->state[i], why.text);
@@ -122,32 +123,21 @@ static int load_bpf(struct sensors *s, struct err *err)
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.records), records_take, s, NULL);
 	if (!s->ring)
 		return err_set(err, -errno, "bpf: ring buffer: %s", strerror(errno));
-	return 0;
+	ret = targets_open(&s->targets, s->bpf, err);
+	if (ret)
+		return ret;
+	s->target = &s->targets.slots[0];
+	return targets_add(&s->targets, 0, s->config.pid, err);
 }
 
 static void close_bpf(struct sensors *s)
 {
 	ring_buffer__free(s->ring);
 	s->ring = NULL;
+	targets_close(&s->targets);
+	s->target = NULL;
 	redmem_bpf__destroy(s->bpf);
 	s->bpf = NULL;
-}
-
-/* In a pid namespace of our own the kernel must translate ids for us; the first
- * one has a fixed inode (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
-#define FIRST_PID_NAMESPACE 0xEFFFFFFCU
-
-static void first_settings(struct sensors *s)
-{
-	struct redmem_settings *settings = &s->bpf->bss->settings;
-	struct stat ns;
-
-	settings->tgid = s->config.pid;
-	settings->page_bytes = s->config.page_bytes;
-	if (stat("/proc/self/ns/pid", &ns) || ns.st_ino == FIRST_PID_NAMESPACE)
-		return;
-	settings->pidns_dev = ns.st_dev;
-	settings->pidns_ino = ns.st_ino;
 }
 
 int sensors_open(struct sensors **out, const struct sensor_config *config, struct err *err)
@@ -163,8 +153,8 @@ int sensors_open(struct sensors **out, const struct sensor_config *config, struc
 	libbpf_set_print(libbpf_print);
 	if (config->disabled)
 		err_set(&why, -ECANCELED, "switched off by --no-bpf");
-	else if (!kernel_bpf_usable(&why) && load_bpf(s, &why) == 0)
-		first_settings(s);
+	else if (!kernel_bpf_usable(&why))
+		load_bpf(s, &why);
 	if (why.code) {
 		close_bpf(s);
 		snprintf(s->no_bpf_reason, sizeof(s->no_bpf_reason), "%s", why.text);
@@ -183,7 +173,7 @@ struct redmem_bpf *sensors_bpf(struct sensors *s)
 
 struct redmem_settings *sensors_settings(struct sensors *s)
 {
-	return s->bpf ? &s->bpf->bss->settings : NULL;
+	return s->target ? &s->target->settings : NULL;
 }
 
 void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
@@ -201,7 +191,7 @@ void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
 
 unsigned int sensors_own_arguments(const struct sensors *s)
 {
-	return s->bpf && sensor_on(s, "flow") ? s->bpf->bss->own_arguments : 0;
+	return s->bpf && sensor_on(s, "flow") ? s->target->own_arguments : 0;
 }
 
 int sensors_key_rules_fd(const struct sensors *s)
@@ -224,7 +214,7 @@ void sensors_attach(struct sensors *s)
 	struct err why = {};
 
 	if (s->bpf) {
-		struct redmem_settings *settings = &s->bpf->bss->settings;
+		struct redmem_settings *settings = &s->target->settings;
 
 		s->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		settings->stall_ns = s->config.stall_threshold_seconds * 1e9;
@@ -232,6 +222,8 @@ void sensors_attach(struct sensors *s)
 	}
 	s->attach_ns = clock_mono_ns();
 	s->last_tick_ns = s->switched_ns = s->attach_ns;
+	if (s->bpf)
+		sensor_attach_link(s, s->bpf->progs.forget_thread, &why);
 	for (size_t i = 0; i < SENSOR_COUNT; i++) {
 		if (s->state[i].on && table[i]->attach && table[i]->attach(s, &why) < 0)
 			state_off(&s->state[i], why.text);
@@ -307,7 +299,7 @@ void sensors_control(struct sensors *s, const struct fact_sink *sink)
 
 static void emit_totals(struct sensors *s, const struct fact_sink *sink)
 {
-	const __u64 *totals = s->bpf ? s->bpf->bss->totals : NULL;
+	const __u64 *totals = s->bpf ? s->target->totals : NULL;
 	bool faults = sensor_on(s, "fault");
 	struct fact fact = { .kind = FACT_TOTALS };
 	struct fact_totals *t = &fact.totals;
@@ -368,7 +360,7 @@ void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink)
 		const struct sensor_state *state = &s->state[i];
 		struct fact fact = { .kind = FACT_SENSOR };
 		bool blind =
-			table[i]->needs_attribution && s->bpf && !s->bpf->bss->settings.attribution;
+			table[i]->needs_attribution && s->bpf && !s->target->settings.attribution;
 
 		if (!is_wanted(s, table[i]))
 			continue;
@@ -426,12 +418,12 @@ void sensors_cost(const struct sensors *s, struct fact_self *self)
 	size_t len = 0;
 
 	self->bpf_seconds = s->bpf ? sensors_bpf_seconds(s) : 0;
-	self->events_total = s->bpf ? (int64_t)s->bpf->bss->totals[TOTAL_EVENTS] : 0;
+	self->events_total = s->bpf ? (int64_t)s->target->totals[TOTAL_EVENTS] : 0;
 	self->drops_total = 0;
 	self->target_pause_seconds += s->own_pause_seconds;
 	text[0] = '\0';
 	for (size_t i = 0; s->bpf && i < DROP_KINDS; i++) {
-		uint64_t count = s->bpf->bss->drops[i];
+		uint64_t count = s->target->drops[i];
 
 		self->drops_total += count;
 		if (count && len < sizeof(text))

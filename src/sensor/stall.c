@@ -264,7 +264,7 @@ static void name_waits(const struct sensors *s, const struct redmem_stall *stall
 	if (!stall->hog.ns)
 		return;
 	f->hog = stall->hog.id ? stall->hog.comm : "nobody: the CPU quota of its cgroup";
-	f->hog_pid = stall->hog.id;
+	f->hog_pid = stall->hog.id == WAIT_FOREIGN ? FACT_UNKNOWN : stall->hog.id;
 }
 
 /* --- facts ------------------------------------------------------------------------ */
@@ -380,7 +380,7 @@ bool sensors_stall_now(struct sensors *s, struct fact_stall *fact)
 		return false;
 	/* The programs go on writing meanwhile; a copy counts when the start is the
 	 * same before and after it. */
-	live = &s->bpf->bss->loop;
+	live = &s->target->loop;
 	loop.work.start_ns = __atomic_load_n(&live->work.start_ns, __ATOMIC_ACQUIRE);
 	memcpy(&loop, live, sizeof(loop));
 	if (__atomic_load_n(&live->work.start_ns, __ATOMIC_ACQUIRE) != loop.work.start_ns ||

@@ -28,16 +28,19 @@ struct target_commands {
 	pid_t pid;
 	uint32_t fullname_offset;
 	int rules_fd;
+	uint32_t target;
 	struct known_command *known;
 };
 
-struct target_commands *target_commands_new(pid_t pid, uint32_t fullname_offset, int rules_fd)
+struct target_commands *target_commands_new(pid_t pid, uint32_t fullname_offset, int rules_fd,
+					    uint32_t target)
 {
 	struct target_commands *commands = xcalloc(1, sizeof(*commands));
 
 	commands->pid = pid;
 	commands->fullname_offset = fullname_offset;
 	commands->rules_fd = rules_fd;
+	commands->target = target;
 	return commands;
 }
 
@@ -101,6 +104,7 @@ static struct redmem_key_rule rule_of(const char *name)
 
 static struct known_command *learn(struct target_commands *commands, uint64_t address)
 {
+	const struct redmem_command key = { .address = address, .target = commands->target };
 	struct known_command *known;
 
 	HASH_FIND(hh, commands->known, &address, sizeof(address), known);
@@ -111,7 +115,7 @@ static struct known_command *learn(struct target_commands *commands, uint64_t ad
 	if (read_name(commands, address, known->name)) {
 		known->rule = rule_of(known->name);
 		if (commands->rules_fd >= 0)
-			bpf_map_update_elem(commands->rules_fd, &address, &known->rule, BPF_ANY);
+			bpf_map_update_elem(commands->rules_fd, &key, &known->rule, BPF_ANY);
 	} else {
 		known->name[0] = '\0';
 	}

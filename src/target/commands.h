@@ -16,9 +16,10 @@ struct target_commands;
 /*
  * @fullname_offset: where in redisCommand the sds with the full name is
  * ("config|get", since 7.0); 0 = it has none, the first field names it.
- * @rules_fd: the BPF map of key rules to fill, -1 for none.
+ * @rules_fd: the BPF map of key rules to fill, -1 for none; @target: the server's index there.
  */
-struct target_commands *target_commands_new(pid_t pid, uint32_t fullname_offset, int rules_fd);
+struct target_commands *target_commands_new(pid_t pid, uint32_t fullname_offset, int rules_fd,
+					    uint32_t target);
 void target_commands_free(struct target_commands *commands);
 
 /* Full lower-case name, or NULL when the address holds no command. The first call

@@ -46,6 +46,7 @@ int probe_arm(struct probe *probe, unsigned int slot, struct redmem_calibration 
 	uint32_t bytes = probe->image->server_bytes;
 
 	look->armed = 1;
+	look->target = probe->target;
 	look->server_address = probe->image->server_address;
 	look->server_bytes = bytes < CALIBRATION_SERVER_BYTES ? bytes : CALIBRATION_SERVER_BYTES;
 	if (bpf_map_update_elem(bpf_map__fd(probe->bpf->maps.calibration), &slot, look, BPF_ANY))

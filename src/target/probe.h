@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "redmem/events.h"
@@ -20,6 +21,7 @@ struct probe {
 	const struct image *image;
 	struct redmem_bpf *bpf;
 	struct bpf_link *links[PROBES_MAX];
+	uint32_t target; /* the server's index among those that are watched */
 };
 
 /*

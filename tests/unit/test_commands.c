@@ -53,7 +53,7 @@ static void fill(struct fake_command *command, const char *name, const char *ful
 
 static struct target_commands *own_commands(uint32_t fullname)
 {
-	return target_commands_new(getpid(), fullname, -1);
+	return target_commands_new(getpid(), fullname, -1, 0);
 }
 
 /* What a command with these names is called; "" = it is none. */
@@ -261,7 +261,7 @@ static void test_no_process(void **state)
 		_exit(0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	fill(&command, "get", "get");
-	commands = target_commands_new(pid, 0, -1);
+	commands = target_commands_new(pid, 0, -1, 0);
 	assert_null(target_commands_name(commands, address_of(&command)));
 	assert_int_equal(target_find_fullname(pid, address_of(&command), "get"), 0);
 	target_commands_free(commands);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The servers as the BPF programs know them; see targets.h. */
+#include "sensor/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+#define PROCESSES_AT_ONCE 256
+
+void targets_size(struct redmem_bpf *bpf, size_t servers)
+{
+	bpf_map__set_max_entries(bpf->maps.targets, servers + 1);
+}
+
+static size_t mapped_bytes(const struct targets *targets)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (targets->count * sizeof(struct redmem_target) + page - 1) & ~(page - 1);
+}
+
+int targets_open(struct targets *targets, struct redmem_bpf *bpf, struct err *err)
+{
+	void *slots;
+
+	targets->bpf = bpf;
+	targets->count = bpf_map__max_entries(bpf->maps.targets);
+	slots = mmap(NULL, mapped_bytes(targets), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     bpf_map__fd(bpf->maps.targets), 0);
+	if (slots == MAP_FAILED)
+		return err_set(err, -errno, "bpf: cannot map the servers' slots: %s",
+			       strerror(errno));
+	targets->slots = slots;
+	return 0;
+}
+
+void targets_close(struct targets *targets)
+{
+	if (targets->slots)
+		munmap(targets->slots, mapped_bytes(targets));
+	targets->slots = NULL;
+}
+
+/* --- what the kernel calls them ------------------------------------------------------ */
+
+/* Hand each process in redmem's pid namespace to @take. */
+static int each_process(struct redmem_bpf *bpf,
+			void (*take)(void *ctx, const struct redmem_process *process), void *ctx)
+{
+	struct redmem_process *batch = xcalloc(PROCESSES_AT_ONCE, sizeof(*batch));
+	struct bpf_link *link = bpf_program__attach_iter(bpf->progs.list_processes, NULL);
+	int fd = link ? bpf_iter_create(bpf_link__fd(link)) : -errno;
+	ssize_t bytes = fd;
+
+	/* The kernel hands out whole ones only (bpf_seq_read()). */
+	while (fd >= 0 && (bytes = read(fd, batch, PROCESSES_AT_ONCE * sizeof(*batch))) > 0)
+		for (size_t i = 0; i < bytes / sizeof(*batch); i++)
+			take(ctx, &batch[i]);
+	if (fd >= 0 && bytes < 0)
+		bytes = -errno;
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+	free(batch);
+	return bytes;
+}
+
+static void take_one(void *ctx, const struct redmem_process *process)
+{
+	struct redmem_process *wanted = ctx;
+
+	if (process->tgid == wanted->tgid)
+		*wanted = *process;
+}
+
+static int find_process(struct redmem_bpf *bpf, pid_t pid, struct redmem_process *process,
+			struct err *err)
+{
+	int ret;
+
+	*process = (struct redmem_process){ .tgid = pid };
+	ret = each_process(bpf, take_one, process);
+	if (ret < 0)
+		return err_set(err, ret, "bpf: cannot list processes: %s", strerror(-ret));
+	if (!process->kernel_tgid)
+		return err_set(err, -ESRCH, "target: process %d has ended", pid);
+	return 0;
+}
+
+/* --- the filter ---------------------------------------------------------------------- */
+
+/* Of those that are left: a bit may have stood for two. */
+static void filter_make(struct targets *targets)
+{
+	enum { WORDS = sizeof(targets->bpf->bss->process_filter) / sizeof(uint64_t) };
+	uint64_t words[WORDS] = {};
+
+	for (size_t i = 0; i < targets->count; i++) {
+		uint32_t id = targets->slots[i].settings.tgid;
+
+		if (id)
+			words[(id >> 6) % WORDS] |= 1ULL << (id & 63);
+	}
+	for (size_t i = 0; i < WORDS; i++)
+		__atomic_store_n(&targets->bpf->bss->process_filter[i], words[i], __ATOMIC_RELAXED);
+}
+
+/* --- coming and going ------------------------------------------------------------------ */
+
+int targets_add(struct targets *targets, size_t index, pid_t pid, struct err *err)
+{
+	struct redmem_target *slot = &targets->slots[index];
+	struct redmem_bpf *bpf = targets->bpf;
+	struct redmem_process process;
+	uint32_t value = index;
+	int ret = find_process(bpf, pid, &process, err);
+
+	if (ret)
+		return ret;
+	memset(slot, 0, sizeof(*slot));
+	slot->settings.tgid = process.kernel_tgid;
+	slot->settings.index = index;
+	slot->settings.page_bytes = sysconf(_SC_PAGESIZE);
+	slot->mm = process.mm;
+	if (bpf_map_update_elem(bpf_map__fd(bpf->maps.watched_processes), &process.kernel_tgid,
+				&value, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(bpf->maps.watched_memory), &process.mm, &value,
+				BPF_ANY)) {
+		ret = err_set(err, -errno, "bpf: cannot watch process %d: %s", pid,
+			      strerror(errno));
+		targets_remove(targets, index);
+		return ret;
+	}
+	filter_make(targets);
+	return 0;
+}
+
+void targets_remove(struct targets *targets, size_t index)
+{
+	struct redmem_target *slot = &targets->slots[index];
+	struct redmem_bpf *bpf = targets->bpf;
+
+	if (!slot->settings.tgid)
+		return;
+	bpf_map_delete_elem(bpf_map__fd(bpf->maps.watched_processes), &slot->settings.tgid);
+	bpf_map_delete_elem(bpf_map__fd(bpf->maps.watched_memory), &slot->mm);
+	slot->settings.tgid = 0;
+	slot->mm = 0;
+	filter_make(targets);
+}
+
+void targets_find_memory(struct targets *targets, size_t index, pid_t pid)
+{
+	struct redmem_target *slot = &targets->slots[index];
+	int fd = bpf_map__fd(targets->bpf->maps.watched_memory);
+	struct redmem_process process;
+	uint32_t value = index;
+
+	if (find_process(targets->bpf, pid, &process, NULL))
+		return;
+	bpf_map_delete_elem(fd, &slot->mm);
+	slot->mm = process.mm;
+	bpf_map_update_elem(fd, &slot->mm, &value, BPF_ANY);
+}
+
+struct adoption {
+	struct targets *targets;
+	size_t index;
+	const pid_t *children;
+	size_t count;
+};
+
+static void take_child(void *ctx, const struct redmem_process *process)
+{
+	const struct adoption *a = ctx;
+	struct redmem_child child = { .target = a->index, .pid = process->tgid };
+
+	for (size_t i = 0; i < a->count; i++)
+		if (a->children[i] == (pid_t)process->tgid)
+			bpf_map_update_elem(bpf_map__fd(a->targets->bpf->maps.children),
+					    &process->kernel_tgid, &child, BPF_ANY);
+}
+
+void targets_adopt(struct targets *targets, size_t index, const pid_t *children, size_t count)
+{
+	struct adoption adoption = { targets, index, children, count };
+
+	if (count)
+		each_process(targets->bpf, take_child, &adoption);
+}
