@@ -84,6 +84,43 @@ else
 	skip namespaces "unshare is not allowed here"
 fi
 
+# redmem in a pid namespace of its own, with its server: ids are those of that namespace,
+# also of a child and of who had the CPU.
+inside()
+{
+	cat >"$work/inside" <<-EOF
+		redis-server --port 0 --unixsocket $work/inside.socket --dir $work --save '' \
+			--enable-debug-command yes --daemonize yes \\
+			--pidfile $work/inside.pid >/dev/null
+		until redis-cli -s $work/inside.socket debug populate 200000 key 200; do sleep 0.1; done
+		$redmem doctor -d 6 --json -vv -s $work/inside.socket >$json 2>$messages &
+		watch=\$!
+		until grep -q "watching process" $messages; do sleep 0.1; done
+		redis-cli -s $work/inside.socket config set rdb-key-save-delay 15 >/dev/null
+		redis-cli -s $work/inside.socket bgsave >/dev/null
+		redis-benchmark -s $work/inside.socket -n 300000 -P 4 -r 1000 -q set user:__rand_int__ x
+		pgrep -P \$(cat $work/inside.pid) >$work/inside.child
+		wait \$watch
+		echo \$? >$work/inside.status
+		redis-cli -s $work/inside.socket shutdown nosave
+	EOF
+	unshare --pid --mount --fork --kill-child --mount-proc sh "$work/inside" >/dev/null 2>&1
+}
+
+if unshare --pid --mount --fork --kill-child --mount-proc true 2>/dev/null; then
+	inside
+	child=$(cat "$work/inside.child")
+	check inside-status "$(said)" [ "$(cat "$work/inside.status")" = 0 ]
+	check inside-attributed "$(query '.commands | tostring')" holds '
+		(.commands | any(.command == "set" and .cpu_seconds > 0)) and
+		(.prefixes | any(.prefix == "user:*"))'
+	check inside-child "the child is $child there: $(query '.children | tostring')" holds '
+		.children | length == 1 and .[0].pid == $child and .[0].rss_bytes > 0 and
+		.[0].purpose == "rdb"' --argjson child "${child:-0}"
+else
+	skip inside "unshare is not allowed here"
+fi
+
 # The same path names other files there, and its socket has another name here.
 jail=$work/jail
 mkdir -p "$jail/tmp"
