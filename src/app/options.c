@@ -127,7 +127,9 @@ static const struct grouped_option all_options[] = {
 	    3 } },
 	{ 'k',
 	  { "csv", KEY_CSV, NULL, 0,
-	    "One line a key instead of a report, with the columns of rdb-tools", 3 } },
+	    "One line a key instead of a report, with the columns of rdb-tools; names a "
+	    "spreadsheet would take for a formula (= + - @) have a ' in front",
+	    3 } },
 	{ 'o',
 	  { "verbose", 'v', NULL, 0,
 	    "Everything instead of a screenful; twice: say what redmem does", 3 } },

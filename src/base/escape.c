@@ -226,6 +226,61 @@ void escape_prometheus(struct buf *out, const void *data, size_t len)
 	}
 }
 
+/* What means nothing to a shell, wherever it stands in a word. */
+static bool shell_harmless(const char *text, size_t len)
+{
+	static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789:._/@+,=-";
+
+	for (size_t i = 0; i < len; i++)
+		if (!text[i] || !strchr(harmless, text[i]))
+			return false;
+	return len > 0;
+}
+
+void escape_shell(struct buf *out, const void *data, size_t len)
+{
+	bool plain = utf8_is_plain(data, len);
+	const unsigned char *p = data;
+
+	if (shell_harmless(data, len)) {
+		buf_add(out, data, len);
+		return;
+	}
+	buf_puts(out, plain ? "'" : "$'");
+	while (len) {
+		size_t n = utf8_plain_char(p, len);
+
+		if (!n)
+			buf_printf(out, "\\%03o", p[0]);
+		else if (plain && p[0] == '\'')
+			buf_puts(out, "'\\''");
+		else if (!plain && (p[0] == '\'' || p[0] == '\\'))
+			buf_printf(out, "\\%c", p[0]);
+		else
+			buf_add(out, p, n);
+		p += n ? n : 1;
+		len -= n ? n : 1;
+	}
+	buf_putc(out, '\'');
+}
+
+void escape_csv(struct buf *out, const void *data, size_t len)
+{
+	static const char formula[] = { '=', '+', '-', '@', '\t', '\r', '\'' };
+	const char *p = data;
+
+	buf_putc(out, '"');
+	if (len && memchr(formula, p[0], sizeof(formula)))
+		buf_putc(out, '\'');
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] == '"')
+			buf_putc(out, '"');
+		buf_putc(out, p[i]);
+	}
+	buf_putc(out, '"');
+}
+
 static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

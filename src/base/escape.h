@@ -38,6 +38,20 @@ void escape_html(struct buf *out, const void *data, size_t len);
 /* Inside the quotes of a Prometheus label value; broken bytes become \\xHH. */
 void escape_prometheus(struct buf *out, const void *data, size_t len);
 
+/*
+ * One word for a POSIX shell, printable whatever is in it: as it is when harmless, else
+ * in single quotes, bytes that are not plain as $'\ooo' (POSIX 2024; bash, ksh, zsh,
+ * busybox). It does not keep a leading "-" from being an option.
+ */
+void escape_shell(struct buf *out, const void *data, size_t len);
+
+/*
+ * A cell of a CSV file with its quotes (RFC 4180). One that a spreadsheet would take for a formula
+ * (it begins with = + - @, tab or CR) gets a ' in front, as OWASP's page "CSV Injection"
+ * tells; so does one that begins with a ', so that taking one ' away gives the text back.
+ */
+void escape_csv(struct buf *out, const void *data, size_t len);
+
 void base64_encode(struct buf *out, const void *data, size_t len);
 /* Append the decoded bytes; -EINVAL on anything that is not padded base64
  * (RFC 4648), and then @out is as it was. */

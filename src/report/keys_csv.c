@@ -12,20 +12,24 @@ void report_keys_csv_head(struct buf *out)
 		      "len_largest_element,expiry\n");
 }
 
-/* In quotes, with quotes doubled (RFC 4180); the escaped name has no newline. */
-static void put_quoted(struct buf *out, const void *data, size_t len)
+/* As redis-cli shows it, so that a cell has no newline. */
+static void put_name(struct buf *out, const void *data, size_t len)
 {
 	struct buf text = { 0 };
 
 	escape_redis(&text, data, len);
-	buf_putc(out, '"');
-	for (const char *p = buf_str(&text); *p; p++) {
-		if (*p == '"')
-			buf_putc(out, '"');
-		buf_putc(out, *p);
-	}
-	buf_putc(out, '"');
+	escape_csv(out, buf_str(&text), text.len);
+	buf_putc(out, ',');
 	buf_free(&text);
+}
+
+/* The server's own words go without quotes; a module's type may be called anything. */
+static void put_word(struct buf *out, const char *word)
+{
+	if (*word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_")])
+		buf_printf(out, "%s,", word);
+	else
+		put_name(out, word, strlen(word));
 }
 
 static void put_number(struct buf *out, int64_t n)
@@ -38,13 +42,10 @@ static void put_number(struct buf *out, int64_t n)
 void report_keys_csv_row(struct buf *out, const struct fact_key *key, int64_t wall_ns)
 {
 	put_number(out, key->db);
-	escape_redis(out, key->type, strlen(key->type));
-	buf_putc(out, ',');
-	put_quoted(out, key->key.data, key->key.len);
-	buf_putc(out, ',');
+	put_word(out, key->type);
+	put_name(out, key->key.data, key->key.len);
 	put_number(out, key->bytes);
-	escape_redis(out, key->encoding, strlen(key->encoding));
-	buf_putc(out, ',');
+	put_word(out, key->encoding);
 	put_number(out, key->elements);
 	buf_putc(out, ','); /* the largest element is not known without reading all */
 	if (key->ttl_seconds >= 0 && key->ttl_seconds < 4e9)

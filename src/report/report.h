@@ -36,7 +36,8 @@ void report_keys_text(struct buf *out, const struct model *m, const struct findi
 /* {"schema":"redmem.keys/1",...} */
 void report_keys_json(struct buf *out, const struct model *m, const struct findings *f);
 /* The columns of rdb-tools' memory report, and a row of them. The name stands as
- * redis-cli shows it; @wall_ns is now, for the time of expiry. */
+ * redis-cli shows it, with a ' in front where a spreadsheet would take it for a formula
+ * (escape_csv()); @wall_ns is now, for the time of expiry. */
 void report_keys_csv_head(struct buf *out);
 void report_keys_csv_row(struct buf *out, const struct fact_key *key, int64_t wall_ns);
 

@@ -213,6 +213,24 @@ static void test_written_out(void **state)
 	model_free(m);
 }
 
+/* A cell that a spreadsheet would compute. */
+static void test_csv_formula(void **state)
+{
+	struct fact_key key = key_of("=HYPERLINK(\"http://x\",\"y\")", "string", "raw", 9, 1);
+	struct buf out = { 0 };
+
+	(void)state;
+	report_keys_csv_row(&out, &key, 0);
+	assert_string_equal(buf_str(&out),
+			    "0,string,\"'=HYPERLINK(\\\"\"http://x\\\"\",\\\"\"y\\\"\")\","
+			    "9,raw,1,,\n");
+	buf_clear(&out);
+	key = key_of("\t=1+1", "-module,x", "raw", 9, 1);
+	report_keys_csv_row(&out, &key, 0);
+	assert_string_equal(buf_str(&out), "0,\"'-module,x\",\"\\t=1+1\",9,raw,1,,\n");
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_prefixes_and_encodings),
 		cmocka_unit_test(test_costs),
 		cmocka_unit_test(test_written_out),
+		cmocka_unit_test(test_csv_formula),
 	};
 
 	return cmocka_run_group_tests_name("diagnose_census", tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -222,14 +223,72 @@ static void test_base64_bad(void **state)
 	buf_free(&b);
 }
 
+static void test_shell(void **state)
+{
+	(void)state;
+	CHECK(escape_shell, "/sys/fs/cgroup/a.slice/redis@6379.service",
+	      "/sys/fs/cgroup/a.slice/redis@6379.service");
+	CHECK(escape_shell, "", "''");
+	CHECK(escape_shell, "/a b;rm -rf $(x)`y`", "'/a b;rm -rf $(x)`y`'");
+	CHECK(escape_shell, "/system-redis\\x2dserver", "'/system-redis\\x2dserver'");
+	CHECK(escape_shell, "it's", "'it'\\''s'");
+	CHECK(escape_shell, "caf\xc3\xa9", "'caf\xc3\xa9'");
+	CHECK(escape_shell, "a\n'\\\x1b\xff", "$'a\\012\\'\\\\\\033\\377'");
+}
+
+/* What a shell makes of it is what it was: asked of the shell itself. */
+static void test_shell_round_trip(void **state)
+{
+	(void)state;
+	srand(11);
+	for (int round = 0; round < 40; round++) {
+		struct buf script = { 0 }, command = { 0 };
+		unsigned char text[48], back[64];
+		FILE *f;
+
+		for (size_t i = 0; i < sizeof(text); i++)
+			text[i] = (unsigned char)(round % 2 ? rand() % 255 + 1 : rand() % 95 + ' ');
+		buf_puts(&script, "printf %s ");
+		escape_shell(&script, text, sizeof(text));
+		/* Printable by now, so that any sh takes it. */
+		buf_puts(&command, "bash -c ");
+		escape_shell(&command, script.data, script.len);
+		f = popen(command.data, "r");
+		assert_non_null(f);
+		assert_int_equal(fread(back, 1, sizeof(back), f), sizeof(text));
+		assert_int_equal(pclose(f), 0);
+		assert_memory_equal(back, text, sizeof(text));
+		buf_free(&script);
+		buf_free(&command);
+	}
+}
+
+static void test_csv(void **state)
+{
+	(void)state;
+	CHECK(escape_csv, "user:1", "\"user:1\"");
+	CHECK(escape_csv, "", "\"\"");
+	CHECK(escape_csv, "a,\"b\"", "\"a,\"\"b\"\"\"");
+	CHECK(escape_csv, "=cmd|' /C calc'!A0", "\"'=cmd|' /C calc'!A0\"");
+	CHECK(escape_csv, "+1", "\"'+1\"");
+	CHECK(escape_csv, "-1", "\"'-1\"");
+	CHECK(escape_csv, "@SUM(A1)", "\"'@SUM(A1)\"");
+	CHECK(escape_csv, "\tx", "\"'\tx\"");
+	CHECK(escape_csv, "\rx", "\"'\rx\"");
+	CHECK(escape_csv, "'x", "\"''x\"");
+	CHECK(escape_csv, "a=b", "\"a=b\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_utf8_plain),	  cmocka_unit_test(test_redis),
-		cmocka_unit_test(test_terminal_cut),	  cmocka_unit_test(test_html),
-		cmocka_unit_test(test_prometheus),	  cmocka_unit_test(test_random_bytes),
-		cmocka_unit_test(test_sanitize),	  cmocka_unit_test(test_base64_known),
-		cmocka_unit_test(test_base64_round_trip), cmocka_unit_test(test_base64_bad),
+		cmocka_unit_test(test_utf8_plain),   cmocka_unit_test(test_redis),
+		cmocka_unit_test(test_terminal_cut), cmocka_unit_test(test_html),
+		cmocka_unit_test(test_prometheus),   cmocka_unit_test(test_random_bytes),
+		cmocka_unit_test(test_shell),	     cmocka_unit_test(test_shell_round_trip),
+		cmocka_unit_test(test_csv),	     cmocka_unit_test(test_sanitize),
+		cmocka_unit_test(test_base64_known), cmocka_unit_test(test_base64_round_trip),
+		cmocka_unit_test(test_base64_bad),
 	};
 
 	return cmocka_run_group_tests_name("escape", tests, NULL, NULL);
