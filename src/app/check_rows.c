@@ -7,14 +7,12 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/escape.h"
 #include "base/fmt.h"
+#include "diagnose/thresholds.h"
 #include "host/cgroup.h"
 #include "host/file.h"
 #include "host/kallsyms.h"
-
-/* As the rules config.swappiness, mem.cgroup and map_count have them. */
-#define SWAPPINESS_HIGH 10
-#define NEAR_RATIO	0.80
 
 #define GRANT                                                                                     \
 	"run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog,cap_sys_admin=ep " \
@@ -75,13 +73,15 @@ static void value_number(struct check_row *row, int64_t n)
 		value(row, "%lld", (long long)n);
 }
 
-static void value_bytes(struct check_row *row, int64_t part, const char *between, int64_t whole)
+static void value_bytes(struct check_row *row, int64_t part, const char *between, int64_t whole,
+			const char *behind)
 {
 	struct buf text = {};
 
 	fmt_bytes(&text, part);
 	buf_puts(&text, between);
 	fmt_bytes(&text, whole);
+	buf_puts(&text, behind);
 	value(row, "%s", buf_str(&text));
 	buf_free(&text);
 }
@@ -188,7 +188,7 @@ static void swap(struct check_rows *rows, const struct fact_host *host)
 	else if (none)
 		value(row, "none");
 	else
-		value_bytes(row, host->swap_free_bytes, " free of ", host->swap_total_bytes);
+		value_bytes(row, host->swap_free_bytes, " free of ", host->swap_total_bytes, "");
 	row = add_if(rows, "swappiness", none || host->swappiness <= SWAPPINESS_HIGH,
 		     "the kernel moves the server's idle data to swap rather early",
 		     "sysctl -w vm.swappiness=1");
@@ -202,42 +202,73 @@ static int64_t held_bytes(const struct model *m)
 				   FACT_UNKNOWN;
 }
 
-static void cgroup(struct check_rows *rows, const struct model *m)
+/* What raises @file of the server's cgroup to @bytes; the path of a cgroup is chosen by
+ * whoever made it, and half of it would be another's. */
+static void cgroup_fix(struct check_row *row, const struct cgroup_memory *memory, const char *file,
+		       int64_t bytes)
 {
-	struct cgroup_memory memory;
-	struct check_row *row = add(rows, "cgroup", CHECK_OK);
-	int64_t held = held_bytes(m), own;
-	const char *file;
-	char path[600];
+	struct buf path = {}, word = {}, fix = {};
+	int64_t own;
 
-	if (cgroup_memory_read(&memory, "", (pid_t)m->target.pid, NULL)) {
-		unknown(row, "cannot be read");
-		return;
+	buf_printf(&path, "%s/%s", memory->path, file);
+	if (!file_int64(path.data, &own) && own == bytes) {
+		escape_shell(&word, path.data, path.len);
+		buf_printf(&fix, "echo %lld > %s",
+			   (long long)(bytes < INT64_MAX / 2 ? bytes * 2 : INT64_MAX),
+			   buf_str(&word));
+	} else {
+		escape_shell(&word, memory->path, strlen(memory->path));
+		buf_printf(&fix, "raise %s of a cgroup above %s", file, buf_str(&word));
 	}
-	if (memory.limit_bytes == FACT_UNKNOWN) {
+	if (!memory->path[0] || fix.len >= sizeof(row->fix))
+		snprintf(row->fix, sizeof(row->fix), "raise %s of the server's cgroup", file);
+	else
+		memcpy(row->fix, fix.data, fix.len + 1);
+	buf_free(&path);
+	buf_free(&word);
+	buf_free(&fix);
+}
+
+void check_cgroup(struct check_row *row, const struct cgroup_memory *memory, int64_t held)
+{
+	bool high =
+		memory->high_bytes != FACT_UNKNOWN &&
+		(memory->limit_bytes == FACT_UNKNOWN || memory->high_bytes < memory->limit_bytes);
+	int64_t limit = high ? memory->high_bytes : memory->limit_bytes;
+	const char *file = high			? "memory.high" :
+			   memory->version == 1 ? "memory.limit_in_bytes" :
+						  "memory.max";
+
+	if (limit == FACT_UNKNOWN) {
 		value(row, "no limit");
 		return;
 	}
-	value_bytes(row, held, " of ", memory.limit_bytes);
-	if (held == FACT_UNKNOWN || (double)held < NEAR_RATIO * (double)memory.limit_bytes)
+	value_bytes(row, held, " of ", limit, high ? " (memory.high)" : "");
+	if (held == FACT_UNKNOWN || (double)held < NEAR_WARNING_RATIO * (double)limit)
 		return;
 	row->state = CHECK_WARNING;
-	snprintf(row->reason, sizeof(row->reason),
-		 "at the limit the kernel swaps or kills the server");
-	file = memory.version == 1 ? "memory.limit_in_bytes" : "memory.max";
-	snprintf(path, sizeof(path), "%s/%s", memory.path, file);
-	if (!file_int64(path, &own) && own == memory.limit_bytes)
-		snprintf(row->fix, sizeof(row->fix), "echo %lld > %.280s",
-			 (long long)memory.limit_bytes * 2, path);
+	snprintf(row->reason, sizeof(row->reason), "%s",
+		 high ? "above it the kernel makes the server reclaim memory and sleep" :
+			"at the limit the kernel swaps or kills the server");
+	cgroup_fix(row, memory, file, limit);
+}
+
+static void cgroup(struct check_rows *rows, const struct model *m)
+{
+	struct check_row *row = add(rows, "cgroup", CHECK_OK);
+	struct cgroup_memory memory;
+
+	if (cgroup_memory_read(&memory, "", (pid_t)m->target.pid, NULL))
+		unknown(row, "cannot be read");
 	else
-		snprintf(row->fix, sizeof(row->fix), "raise %s of a cgroup above %.250s", file,
-			 memory.path);
+		check_cgroup(row, &memory, held_bytes(m));
 }
 
 static void map_count(struct check_rows *rows, const struct fact_host *host)
 {
 	bool known = host->maps_total != FACT_UNKNOWN && host->max_map_count != FACT_UNKNOWN;
-	bool fine = !known || (double)host->maps_total < NEAR_RATIO * (double)host->max_map_count;
+	bool fine = !known ||
+		    (double)host->maps_total < NEAR_WARNING_RATIO * (double)host->max_map_count;
 	struct check_row *row = add_if(rows, "max_map_count", fine,
 				       "at the limit the server dies for want of mappings",
 				       "sysctl -w vm.max_map_count=1048576");
@@ -254,7 +285,7 @@ void check_host(struct check_rows *rows, const struct model *m, bool have_server
 	const struct fact_host *host = &m->host_end;
 
 	value_bytes(add(rows, "memory", CHECK_OK), host->mem_available_bytes, " available of ",
-		    host->mem_total_bytes);
+		    host->mem_total_bytes, "");
 	huge_pages(rows, host);
 	overcommit(rows, host);
 	swap(rows, host);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "fact/fact.h"
+#include "host/cgroup.h"
 #include "host/kernel.h"
 #include "model/model.h"
 
@@ -22,7 +23,7 @@ struct check_row {
 	enum check_state state;
 	char value[96];
 	char reason[200]; /* why it matters, "" when it is fine */
-	char fix[320]; /* the command that mends it, "" when there is none */
+	char fix[1024]; /* the command that mends it, "" when there is none */
 };
 
 struct check_rows {
@@ -35,6 +36,8 @@ void check_kernel(struct check_rows *rows, const struct kernel_facts *kernel);
 /* How the host manages memory. @m holds a short watch of a server (@have_server), or
  * only what is known without one. */
 void check_host(struct check_rows *rows, const struct model *m, bool have_server);
+/* The row of the server's cgroup; @held_bytes is what no page cache can make room for. */
+void check_cgroup(struct check_row *row, const struct cgroup_memory *memory, int64_t held_bytes);
 /* The server's program: its symbols and its allocator. */
 void check_server(struct check_rows *rows, const struct model *m);
 

@@ -47,6 +47,9 @@ static void emit_host(const struct fact_sink *sink)
 	fact.host.maps_total = FACT_UNKNOWN;
 	fact.host.cgroup_limit_bytes = FACT_UNKNOWN;
 	fact.host.cgroup_usage_bytes = FACT_UNKNOWN;
+	fact.host.cgroup_high_bytes = FACT_UNKNOWN;
+	fact.host.cgroup_high_usage_bytes = FACT_UNKNOWN;
+	fact.host.cgroup_high_events_total = FACT_UNKNOWN;
 	fact.host.cgroup_swap_bytes = FACT_UNKNOWN;
 	fact_emit(sink, &fact);
 }

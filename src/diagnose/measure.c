@@ -104,19 +104,26 @@ int64_t measure_reclaim(const struct model *m, const char *line, const char *act
 
 int64_t measure_room(const struct model *m, const char **what)
 {
-	int64_t total, limit;
+	const struct fact_host *h = &m->host_end;
+	const struct {
+		int64_t bytes;
+		const char *what;
+	} rooms[] = {
+		{ h->mem_total_bytes, "the machine's memory" },
+		{ h->cgroup_limit_bytes, "the cgroup's memory limit" },
+		{ h->cgroup_high_bytes, "the cgroup's memory.high" },
+	};
+	int64_t least = FACT_UNKNOWN;
 
 	*what = "memory";
-	if (!m->have_host)
-		return FACT_UNKNOWN;
-	total = m->host_end.mem_total_bytes;
-	limit = m->host_end.cgroup_limit_bytes;
-	if (limit != FACT_UNKNOWN && (total == FACT_UNKNOWN || limit < total)) {
-		*what = "the cgroup's memory limit";
-		return limit;
+	for (size_t i = 0; m->have_host && i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+		if (rooms[i].bytes == FACT_UNKNOWN ||
+		    (least != FACT_UNKNOWN && rooms[i].bytes >= least))
+			continue;
+		least = rooms[i].bytes;
+		*what = rooms[i].what;
 	}
-	*what = "the machine's memory";
-	return total;
+	return least;
 }
 
 int64_t measure_config(const struct model *m, const char *name)

@@ -49,8 +49,8 @@ bool measure_decay_works(const struct model *m);
 /* What @action would give back of that ledger line; FACT_UNKNOWN. */
 int64_t measure_reclaim(const struct model *m, const char *line, const char *action);
 
-/* The memory the server may use: the machine's, or the cgroup's limit when that is
- * smaller. *what is a phrase for people. FACT_UNKNOWN when neither is known. */
+/* The memory the server may use: the machine's, or the cgroup's limit or memory.high when
+ * that is smaller. *what is a phrase for people. FACT_UNKNOWN when none is known. */
 int64_t measure_room(const struct model *m, const char **what);
 /* An integer parameter of CONFIG GET; FACT_UNKNOWN. */
 int64_t measure_config(const struct model *m, const char *name);

@@ -19,6 +19,7 @@
 	ROW("mem.near_max", near_max)               \
 	ROW("mem.no_max", no_max)                   \
 	ROW("mem.cgroup", cgroup)                   \
+	ROW("mem.high", high)                       \
 	ROW("evict.active", evict_active)           \
 	ROW("map_count", map_count)                 \
 	ROW("frag.slab", frag_slab)                 \

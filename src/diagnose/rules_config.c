@@ -9,6 +9,7 @@
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/thresholds.h"
 
 /* vm.overcommit_memory (kernel: Documentation/mm/overcommit-accounting.rst). */
 #define OVERCOMMIT_HEURISTIC 0
@@ -17,9 +18,6 @@
 #define FORK_FITS_RATIO 0.50
 /* "Never" allows swap + vm.overcommit_ratio (50 %) of memory, and the fork counts twice. */
 #define FORK_FITS_STRICT_RATIO 0.25
-/* Kernel default is 60; databases are advised to run at 1 to 10 (kernel:
- * Documentation/admin-guide/sysctl/vm.rst says what it weighs). */
-#define SWAPPINESS_HIGH 10
 
 bool rule_config_thp(const struct model *m, struct finding *f)
 {

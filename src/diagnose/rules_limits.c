@@ -9,10 +9,8 @@
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/thresholds.h"
 
-/* Share of a limit: the alerts of the users' guide (80 % and 95 % of maxmemory). */
-#define NEAR_WARNING_RATIO  0.80
-#define NEAR_CRITICAL_RATIO 0.95
 /* Without maxmemory: half of the room leaves none for a fork's copies (guide:
  * maxmemory at most 80 %; the rest is margin for copy-on-write). */
 #define NO_MAX_RATIO 0.50
@@ -244,6 +242,55 @@ bool rule_cgroup(const struct model *m, struct finding *f)
 				"The kernel will swap out or kill the server before it can reach "
 				"its own limit and evict.");
 	cgroup_actions(m, f, limit);
+	return true;
+}
+
+/* How often the cgroup was held up for it in the window; FACT_UNKNOWN. */
+static int64_t high_events(const struct model *m)
+{
+	int64_t before = m->host_start.cgroup_high_events_total;
+	int64_t after = m->host_end.cgroup_high_events_total;
+
+	return before == FACT_UNKNOWN || after < before ? FACT_UNKNOWN : after - before;
+}
+
+static void high_evidence(const struct model *m, struct finding *f, int64_t need)
+{
+	const struct fact_host *h = &m->host_end;
+
+	finding_evidence_bytes(f, "cgroup_high", h->cgroup_high_bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "cgroup_high_usage", h->cgroup_high_usage_bytes, BASIS_EXACT);
+	finding_evidence_count(f, "cgroup_high_events", high_events(m), "events", BASIS_EXACT);
+	finding_evidence_bytes(f, "cgroup_swap", h->cgroup_swap_bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "server_and_child", need, BASIS_DERIVED);
+	if (m->have_totals && m->totals.reclaim_entries > 0)
+		finding_evidence_count(f, "reclaim_entries_total", m->totals.reclaim_entries,
+				       "entries", BASIS_EXACT);
+}
+
+/* Page cache above memory.high is dropped without harm: only what the server itself
+ * holds counts, as with the limit. */
+bool rule_high(const struct model *m, struct finding *f)
+{
+	int64_t high = m->have_host ? m->host_end.cgroup_high_bytes : FACT_UNKNOWN;
+	int64_t need = cgroup_need(m);
+	double ratio = measure_ratio(need, high);
+	bool held = ratio >= NEAR_CRITICAL_RATIO || high_events(m) > 0;
+
+	if (!(ratio >= NEAR_WARNING_RATIO))
+		return false;
+	f->severity = held ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->cost = (double)need;
+	finding_title(f, "The server holds %s of its cgroup's memory.high (%s)",
+		      say_percent(ratio).s, say_bytes(high).s);
+	high_evidence(m, f, need);
+	finding_cause(f, "Above memory.high nothing is killed: the kernel makes whoever allocates "
+			 "in the cgroup give back memory, to swap too, and sleep, the longer the "
+			 "further it is above. For the server these are stalls.");
+	finding_action(f, FACT_UNKNOWN, "",
+		       "Raise memory.high (MemoryHigh= of a systemd unit) above what the server "
+		       "needs with a fork's copies, or store less.");
+	max_memory_action(m, f, high, "the cgroup's memory.high");
 	return true;
 }
 

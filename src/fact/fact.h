@@ -99,6 +99,11 @@ struct fact_host {
 	int64_t cgroup_version; /* 1, 2; FACT_UNKNOWN without a memory controller */
 	int64_t cgroup_limit_bytes; /* FACT_UNKNOWN when unlimited */
 	int64_t cgroup_usage_bytes;
+	/* Smallest memory.high up the tree (v2), above which the kernel slows the server down;
+	 * what is charged to the cgroup that has it, and how often that was held up. */
+	int64_t cgroup_high_bytes;
+	int64_t cgroup_high_usage_bytes;
+	int64_t cgroup_high_events_total;
 	int64_t cgroup_swap_bytes;
 	int64_t cpus_total;
 	int64_t page_size_bytes;

@@ -211,6 +211,17 @@ static bool climb(struct buf *dir, size_t top)
 	return dir->len >= top;
 }
 
+static void read_high(struct cgroup_memory *out, const char *dir, int64_t usage)
+{
+	int64_t high = number(dir, "memory.high");
+
+	if (high == FACT_UNKNOWN || smaller(high, out->high_bytes) != high)
+		return;
+	out->high_bytes = high;
+	out->high_usage_bytes = usage;
+	out->high_events_total = keyed_number(dir, "memory.events", "high");
+}
+
 static void read_level(struct cgroup_memory *out, const char *dir)
 {
 	bool v1 = out->version == 1;
@@ -223,6 +234,8 @@ static void read_level(struct cgroup_memory *out, const char *dir)
 		out->limit_bytes = limit;
 		out->limit_usage_bytes = usage;
 	}
+	if (!v1)
+		read_high(out, dir, usage);
 	out->swap_limit_bytes = smaller(out->swap_limit_bytes, swap);
 	/* The controller may be off for the lowest levels of version 2; what they
 	 * use is then charged to the first one that has it. */
@@ -288,8 +301,8 @@ int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, s
 	int version, ret;
 	size_t top;
 
-	*out = (struct cgroup_memory){ unknown, "",	 unknown, unknown, unknown,
-				       unknown, unknown, unknown, unknown };
+	*out = (struct cgroup_memory){ unknown, "",	 unknown, unknown, unknown, unknown,
+				       unknown, unknown, unknown, unknown, unknown, unknown };
 	buf_puts(&mount, root);
 	buf_puts(&path, root);
 	buf_printf(&file, "%s/proc/%d/cgroup", root, pid);
@@ -314,7 +327,9 @@ int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, s
 			pid);
 		goto out;
 	}
-	snprintf(out->path, sizeof(out->path), "%s", path.data);
+	/* Half a path would be another cgroup's. */
+	if (path.len < sizeof(out->path))
+		memcpy(out->path, path.data, path.len + 1);
 	top = mount.len;
 	read_tree(out, &path, top);
 	if (out->version == FACT_UNKNOWN && root_has_memory(mount.data))

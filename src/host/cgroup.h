@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -14,9 +15,16 @@
 
 struct cgroup_memory {
 	int64_t version; /* 1, 2; FACT_UNKNOWN without a memory controller */
-	char path[512]; /* of its own directory; "" when it cannot be seen from here */
+	char path[PATH_MAX]; /* of its own directory; "" when it cannot be seen from here */
 	int64_t limit_bytes; /* smallest up the tree; FACT_UNKNOWN when unlimited */
 	int64_t limit_usage_bytes; /* charged to the cgroup that has that limit */
+	/* memory.high (v2 only), smallest up the tree: above it the kernel makes those who
+	 * allocate give back memory and sleep (Documentation/admin-guide/cgroup-v2.rst).
+	 * What is charged to the cgroup that has it, and how often it or one below was
+	 * held up so. */
+	int64_t high_bytes;
+	int64_t high_usage_bytes;
+	int64_t high_events_total;
 	int64_t usage_bytes; /* charged to its own cgroup, page cache included */
 	int64_t swap_usage_bytes;
 	/* Most that may be swapped out: memory.swap.max (v2); memory and swap

@@ -172,6 +172,9 @@ static void fill_cgroup(struct fact_host *out, const char *root, pid_t pid)
 	/* Beside a limit stands what counts against that limit. */
 	out->cgroup_usage_bytes =
 		cg.limit_bytes == FACT_UNKNOWN ? cg.usage_bytes : cg.limit_usage_bytes;
+	out->cgroup_high_bytes = cg.high_bytes;
+	out->cgroup_high_usage_bytes = cg.high_usage_bytes;
+	out->cgroup_high_events_total = cg.high_events_total;
 	out->cgroup_swap_bytes = cg.swap_usage_bytes;
 	if (cg.swappiness != FACT_UNKNOWN)
 		out->swappiness = cg.swappiness;

@@ -188,6 +188,9 @@ json_t *json_host(const struct model *m)
 	put(o, "cgroup_version", value_int(h->cgroup_version));
 	put(o, "cgroup_limit_bytes", value_int(h->cgroup_limit_bytes));
 	put(o, "cgroup_usage_bytes", value_int(h->cgroup_usage_bytes));
+	put(o, "cgroup_high_bytes", value_int(h->cgroup_high_bytes));
+	put(o, "cgroup_high_usage_bytes", value_int(h->cgroup_high_usage_bytes));
+	put(o, "cgroup_high_events_total", value_int(h->cgroup_high_events_total));
 	put(o, "cgroup_swap_bytes", value_int(h->cgroup_swap_bytes));
 	return o;
 }

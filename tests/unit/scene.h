@@ -70,6 +70,9 @@ static inline void scene_init(struct scene *s)
 				      .cgroup_version = 2,
 				      .cgroup_limit_bytes = FACT_UNKNOWN,
 				      .cgroup_usage_bytes = 20 * MIB,
+				      .cgroup_high_bytes = FACT_UNKNOWN,
+				      .cgroup_high_usage_bytes = FACT_UNKNOWN,
+				      .cgroup_high_events_total = FACT_UNKNOWN,
 				      .cgroup_swap_bytes = 0,
 				      .cpus_total = 2,
 				      .page_size_bytes = 4096 };

@@ -187,6 +187,65 @@ static void test_v2(void **state)
 	assert_true(cg.swappiness == FACT_UNKNOWN);
 }
 
+/* memory.high of the parent is lower than the server's own, and was hit. */
+static void test_v2_high(void **state)
+{
+	struct cgroup_memory cg;
+
+	(void)state;
+	put("/proc/812/cgroup", "0::/a/b\n");
+	put("/proc/self/mountinfo", V2_MOUNTS);
+	put("/sys/fs/cgroup/cgroup.controllers", "memory\n");
+	put("/sys/fs/cgroup/a/memory.high", "4000\n");
+	put("/sys/fs/cgroup/a/memory.max", "max\n");
+	put("/sys/fs/cgroup/a/memory.current", "4100\n");
+	put("/sys/fs/cgroup/a/memory.events", "low 0\nhigh 17\nmax 0\noom 0\noom_kill 0\n");
+	put("/sys/fs/cgroup/a/b/memory.high", "5000\n");
+	put("/sys/fs/cgroup/a/b/memory.max", "6000\n");
+	put("/sys/fs/cgroup/a/b/memory.current", "3000\n");
+	put("/sys/fs/cgroup/a/b/memory.events", "low 0\nhigh 3\nmax 0\noom 0\noom_kill 0\n");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_int_equal(cg.high_bytes, 4000);
+	assert_int_equal(cg.high_usage_bytes, 4100);
+	assert_int_equal(cg.high_events_total, 17);
+	assert_int_equal(cg.limit_bytes, 6000);
+	assert_int_equal(cg.limit_usage_bytes, 3000);
+	assert_int_equal(cg.usage_bytes, 3000);
+	put("/sys/fs/cgroup/a/memory.high", "max\n");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_int_equal(cg.high_bytes, 5000);
+	assert_int_equal(cg.high_events_total, 3);
+	put("/sys/fs/cgroup/a/b/memory.high", "max\n");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_true(cg.high_bytes == FACT_UNKNOWN && cg.high_events_total == FACT_UNKNOWN);
+}
+
+/* A path is whole or not there at all: a part of it is another cgroup's. */
+static void test_long_path(void **state)
+{
+	static struct cgroup_memory cg;
+	struct buf group = { 0 };
+
+	(void)state;
+	put("/proc/self/mountinfo", V2_MOUNTS);
+	buf_puts(&group, "0::");
+	for (int i = 0; i < 10; i++)
+		buf_printf(&group, "/%0100d", i);
+	buf_putc(&group, '\n');
+	put("/proc/812/cgroup", group.data);
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_int_equal(strlen(cg.path), strlen(root) + strlen("/sys/fs/cgroup") + 10 * 101);
+	buf_clear(&group);
+	buf_puts(&group, "0::");
+	for (int i = 0; i < 50; i++)
+		buf_printf(&group, "/%0100d", i);
+	buf_putc(&group, '\n');
+	put("/proc/812/cgroup", group.data);
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_string_equal(cg.path, "");
+	buf_free(&group);
+}
+
 static void test_v2_unlimited_root(void **state)
 {
 	struct cgroup_memory cg;
@@ -267,10 +326,16 @@ static void test_self(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_locate),	    WITH_ROOT(test_v1),
-		WITH_ROOT(test_v1_unconnected),	    WITH_ROOT(test_v2),
-		WITH_ROOT(test_v2_unlimited_root),  WITH_ROOT(test_none),
-		cmocka_unit_test(test_broken_text), cmocka_unit_test(test_self),
+		WITH_ROOT(test_v2_high),
+		WITH_ROOT(test_long_path),
+		cmocka_unit_test(test_locate),
+		WITH_ROOT(test_v1),
+		WITH_ROOT(test_v1_unconnected),
+		WITH_ROOT(test_v2),
+		WITH_ROOT(test_v2_unlimited_root),
+		WITH_ROOT(test_none),
+		cmocka_unit_test(test_broken_text),
+		cmocka_unit_test(test_self),
 	};
 
 	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);

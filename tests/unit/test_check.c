@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -160,6 +162,73 @@ static void test_huge_pages_off_for_server(void **state)
 	assert_row(&rows, "thp", CHECK_OK, "always, but the server has them off", "");
 }
 
+static struct cgroup_memory cgroup_of(const char *path)
+{
+	struct cgroup_memory cg = { .version = 2,
+				    .limit_bytes = 1000 * MIB,
+				    .high_bytes = FACT_UNKNOWN };
+
+	memcpy(cg.path, path, strlen(path) + 1);
+	return cg;
+}
+
+/* A cgroup's name is chosen by whoever made it, and its limit is raised by root. */
+static void test_cgroup(void **state)
+{
+	char dir[] = "/tmp/redmem $(id);'x' XXXXXX", file[64], deep[600] = "";
+	struct cgroup_memory cg;
+	struct check_row row = {};
+	FILE *f;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(file, sizeof(file), "%s/memory.max", dir);
+	f = fopen(file, "w");
+	assert_non_null(f);
+	fprintf(f, "%lld\n", (long long)(1000 * MIB));
+	fclose(f);
+	cg = cgroup_of(dir);
+	check_cgroup(&row, &cg, 900 * MIB);
+	assert_string_equal(check_state_name(row.state), "warning");
+	assert_string_equal(row.value, "900.0 MiB of 1000.0 MiB");
+	assert_memory_equal(row.fix, "echo 2097152000 > '/tmp/redmem $(id);'\\''x'\\'' ",
+			    strlen("echo 2097152000 > '/tmp/redmem $(id);'\\''x'\\'' "));
+	assert_string_equal(row.fix + strlen(row.fix) - 12, "/memory.max'");
+	unlink(file);
+	rmdir(dir);
+	/* A parent's limit. */
+	check_cgroup(&row, &cg, 900 * MIB);
+	assert_memory_equal(row.fix, "raise memory.max of a cgroup above '/tmp/",
+			    strlen("raise memory.max of a cgroup above '/tmp/"));
+	/* Longer than a row has room for: no part of it. */
+	while (strlen(deep) < 500)
+		strcat(deep, "/'");
+	cg = cgroup_of(deep);
+	check_cgroup(&row, &cg, 900 * MIB);
+	assert_string_equal(row.fix, "raise memory.max of the server's cgroup");
+}
+
+static void test_cgroup_high(void **state)
+{
+	struct cgroup_memory cg = cgroup_of("/nowhere");
+	struct check_row row = {};
+
+	(void)state;
+	cg.high_bytes = 500 * MIB;
+	check_cgroup(&row, &cg, 450 * MIB);
+	assert_string_equal(check_state_name(row.state), "warning");
+	assert_string_equal(row.value, "450.0 MiB of 500.0 MiB (memory.high)");
+	assert_non_null(strstr(row.fix, "memory.high"));
+	row = (struct check_row){ .state = CHECK_OK };
+	cg.limit_bytes = FACT_UNKNOWN;
+	check_cgroup(&row, &cg, 100 * MIB);
+	assert_string_equal(check_state_name(row.state), "ok");
+	assert_string_equal(row.value, "100.0 MiB of 500.0 MiB (memory.high)");
+	cg.high_bytes = FACT_UNKNOWN;
+	check_cgroup(&row, &cg, 100 * MIB);
+	assert_string_equal(row.value, "no limit");
+}
+
 static void test_server(void **state)
 {
 	struct model m = { .target = { .executable = "/usr/bin/redis-server",
@@ -263,6 +332,8 @@ int main(void)
 		cmocka_unit_test(test_untuned_host),
 		cmocka_unit_test(test_unknown_host),
 		cmocka_unit_test(test_huge_pages_off_for_server),
+		cmocka_unit_test(test_cgroup),
+		cmocka_unit_test(test_cgroup_high),
 		cmocka_unit_test(test_server),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_text),

@@ -24,6 +24,7 @@ static const char *const documented[] = {
 	"mem.near_max",
 	"mem.no_max",
 	"mem.cgroup",
+	"mem.high",
 	"evict.active",
 	"clients.buffers",
 	"repl.buffer",

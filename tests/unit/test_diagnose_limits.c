@@ -123,6 +123,40 @@ static void cgroup(void **state)
 	scene_expect_none(&s, "mem.cgroup");
 }
 
+static void high_scene(struct scene *s, int64_t held)
+{
+	scene_init(s);
+	scene_load(s, held);
+	s->host.cgroup_high_bytes = 1000 * MIB;
+	s->host.cgroup_high_usage_bytes = 999 * MIB;
+}
+
+static void memory_high(void **state)
+{
+	struct diagnosis d;
+	const struct finding *f;
+	struct scene s;
+
+	(void)state;
+	high_scene(&s, 960 * MIB);
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.high", SEVERITY_WARNING);
+	assert_true(evidence_value(f, "cgroup_high") == 1000.0 * MIB);
+	assert_non_null(strstr(f->title, "memory.high (1000.0 MiB)"));
+	/* Its own limit has to fit under it, too. */
+	assert_non_null(strstr(f->actions[1].text, "memory.high"));
+	diagnosis_free(&d);
+	high_scene(&s, 850 * MIB);
+	scene_expect(&s, "mem.high", SEVERITY_INFO);
+	high_scene(&s, 200 * MIB); /* full of page cache only */
+	scene_expect_none(&s, "mem.high");
+	high_scene(&s, 700 * MIB); /* more than half of it, and no maxmemory */
+	scene_expect(&s, "mem.no_max", SEVERITY_WARNING);
+	scene_init(&s); /* no memory.high */
+	scene_load(&s, 960 * MIB);
+	scene_expect_none(&s, "mem.high");
+}
+
 static struct fact_child *add_child(struct scene *s, int64_t private_bytes, double fork_seconds)
 {
 	struct fact *f = scene_add(s, FACT_CHILD);
@@ -460,6 +494,7 @@ int main(void)
 		cmocka_unit_test(near_max_by_policy),
 		cmocka_unit_test(no_max),
 		cmocka_unit_test(cgroup),
+		cmocka_unit_test(memory_high),
 		cmocka_unit_test(cgroup_with_child),
 		cmocka_unit_test(cgroup_below_maxmemory),
 		cmocka_unit_test(evictions),
