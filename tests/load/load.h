@@ -53,3 +53,4 @@ void load_hold(const struct load_options *o);
 void load_steady(const struct load_options *o);
 void load_inject(const struct load_options *o);
 void load_pipeline(const struct load_options *o);
+void load_gaps(const struct load_options *o);

@@ -26,6 +26,8 @@ static const char usage[] =
 	"  steady  -o set|get -P DEPTH -c CLIENTS [-n N] [-S B]\n"
 	"                               load until stdin ends; a line \"slice SEC\" is answered\n"
 	"                               with \"calls_per_second p50_seconds p99_seconds\"\n"
+	"  gaps    -n N -k PREFIX -d SEC  one GET after another; prints each time between two\n"
+	"                               replies that is longer than usual\n"
 	"  inject  -n N                 N stalls of random kind and length; prints what they were\n"
 	"  pipeline -n N -c CLIENTS     N small SETs at once, over that many connections\n";
 
@@ -36,7 +38,7 @@ static const struct {
 	{ "mixed", load_mixed },       { "fill", load_fill },	  { "get", load_get },
 	{ "delete", load_delete },     { "unread", load_unread }, { "hold", load_hold },
 	{ "steady", load_steady },     { "keys", load_keys },	  { "inject", load_inject },
-	{ "pipeline", load_pipeline },
+	{ "pipeline", load_pipeline }, { "gaps", load_gaps },
 };
 
 void load_die(const char *format, ...)
