@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "app/progress.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/fmt.h"
@@ -61,7 +62,7 @@ void keys_progress_show(struct keys_progress *progress, int64_t keys_done)
 		buf_puts(&line, ", left ");
 		fmt_seconds(&line, (double)progress->keys_total * (1 - share) / rate);
 	}
-	fprintf(stderr, "\r\033[K%s", buf_str(&line));
+	progress_line(&line);
 	buf_free(&line);
 }
 
@@ -69,7 +70,6 @@ void keys_progress_end(struct keys_progress *progress)
 {
 	if (!progress)
 		return;
-	if (progress->terminal)
-		fputs("\r\033[K", stderr);
+	progress_clear();
 	free(progress);
 }

@@ -6,11 +6,15 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "report/report.h"
+
+#define DEFAULT_COLUMNS 80
 
 struct progress {
 	bool terminal;
@@ -18,26 +22,39 @@ struct progress {
 	double seconds;
 };
 
+/* A line that fills the last column wraps, and \r comes back to its second half only. */
+void progress_line(struct buf *text)
+{
+	struct winsize size = {};
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || size.ws_col < 2)
+		size.ws_col = DEFAULT_COLUMNS;
+	utf8_cut(text, size.ws_col - 1u);
+	fprintf(stderr, "\r\033[K%s", buf_str(text));
+}
+
+static void line(struct progress *progress, struct buf *text)
+{
+	if (progress->terminal)
+		progress_line(text);
+	buf_free(text);
+}
+
 struct progress *progress_new(pid_t pid, double seconds)
 {
 	struct progress *progress = xcalloc(1, sizeof(*progress));
 	char length[32] = "until Ctrl-C";
+	struct buf text = {};
 
 	if (!isinf(seconds))
 		snprintf(length, sizeof(length), "for %g s", seconds);
 	progress->terminal = isatty(STDERR_FILENO);
 	progress->seconds = seconds;
 	log_msg(LOG_INFO, "watching process %d %s", pid, length);
-	if (progress->terminal)
-		fprintf(stderr, "\r\033[Kwatching process %d %s%s", pid, length,
-			isinf(seconds) ? "" : "; Ctrl-C ends it early");
+	buf_printf(&text, "watching process %d %s%s", pid, length,
+		   isinf(seconds) ? "" : "; Ctrl-C ends it early");
+	line(progress, &text);
 	return progress;
-}
-
-static void line(struct progress *progress, const char *text)
-{
-	if (progress->terminal)
-		fprintf(stderr, "\r\033[K%s", text);
 }
 
 void progress_clear(void)
@@ -48,36 +65,34 @@ void progress_clear(void)
 
 void progress_tick(struct progress *progress, double t_seconds)
 {
-	char text[80];
+	struct buf text = {};
 
 	if (progress->stall)
 		return;
 	if (isinf(progress->seconds))
-		snprintf(text, sizeof(text), "watching: %.0f s; Ctrl-C ends it", t_seconds);
+		buf_printf(&text, "watching: %.0f s; Ctrl-C ends it", t_seconds);
 	else
-		snprintf(text, sizeof(text), "watching: %.0f of %g s; Ctrl-C ends it early",
-			 t_seconds, progress->seconds);
-	line(progress, text);
+		buf_printf(&text, "watching: %.0f of %g s; Ctrl-C ends it early", t_seconds,
+			   progress->seconds);
+	line(progress, &text);
 }
 
 void progress_stall(struct progress *progress, const struct fact_stall *stall)
 {
 	struct buf text = {};
 
-	if (!stall && progress->stall)
-		line(progress, "");
+	if (stall)
+		report_stall_live(&text, stall);
+	if (stall || progress->stall)
+		line(progress, &text);
 	progress->stall = stall != NULL;
-	if (!stall)
-		return;
-	report_stall_live(&text, stall);
-	line(progress, buf_str(&text));
-	buf_free(&text);
 }
 
 void progress_end(struct progress *progress)
 {
 	if (!progress)
 		return;
-	line(progress, "");
+	if (progress->terminal)
+		progress_clear();
 	free(progress);
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "fact/fact.h"
 
 struct progress;
@@ -11,6 +12,8 @@ struct progress;
 /* @seconds: length of the watch, INFINITY = until Ctrl-C. */
 struct progress *progress_new(pid_t pid, double seconds);
 void progress_tick(struct progress *progress, double t_seconds);
+/* Show @text in place of what the line showed, cut to the terminal's width. */
+void progress_line(struct buf *text);
 /* Wipe the line of whatever progress there is. */
 void progress_clear(void);
 /* A stall that goes on now: "1.9 s so far: DEL leaderboard:global"; NULL = none does. */

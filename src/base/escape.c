@@ -63,6 +63,53 @@ size_t utf8_plain_char(const void *data, size_t len)
 	return n && !cp_is_control(cp) ? n : 0;
 }
 
+/*
+ * East Asian wide characters and emoji take two columns. Blocks in which some do count
+ * as if all did: a line may come out short, it never overflows. wcwidth() would depend
+ * on the locale.
+ */
+static bool cp_is_wide(uint32_t cp)
+{
+	return (cp >= 0x1100 && cp <= 0x115f) || (cp >= 0x231a && cp <= 0x23ff) ||
+	       (cp >= 0x25fd && cp <= 0x27bf) || (cp >= 0x2b1b && cp <= 0x2b55) || cp >= 0x2e80;
+}
+
+/* Columns of the first character of @text, its length in @bytes. */
+static size_t first_columns(const char *text, size_t len, size_t *bytes)
+{
+	uint32_t cp = 0;
+	size_t n = utf8_decode((const unsigned char *)text, len, &cp);
+
+	*bytes = n ? n : 1;
+	return cp_is_wide(cp) ? 2 : 1;
+}
+
+size_t utf8_columns(const char *text)
+{
+	size_t len = strlen(text), columns = 0, n;
+
+	for (; len; text += n, len -= n)
+		columns += first_columns(text, len, &n);
+	return columns;
+}
+
+void utf8_cut(struct buf *text, size_t max_columns)
+{
+	size_t dots = max_columns < 3 ? max_columns : 3, columns = 0, cut = 0, n;
+
+	for (size_t at = 0; at < text->len; at += n) {
+		columns += first_columns(text->data + at, text->len - at, &n);
+		if (columns > max_columns) {
+			text->len = cut;
+			buf_add(text, "...", dots);
+			return;
+		}
+		/* The last place where the dots would still fit. */
+		if (columns + dots <= max_columns)
+			cut = at + n;
+	}
+}
+
 bool utf8_is_plain(const void *data, size_t len)
 {
 	const unsigned char *p = data;
@@ -130,21 +177,6 @@ void escape_redis(struct buf *out, const void *data, size_t len)
 	}
 }
 
-/*
- * Columns the escaped character @text takes. Wide characters (CJK, emoji) start
- * at U+1100; what lies above is counted as two, which is right or too many, so a
- * line never overflows. wcwidth() would depend on the locale.
- */
-static size_t columns_of(const char *text, size_t len)
-{
-	uint32_t cp = 0;
-
-	if ((unsigned char)text[0] < 0x80)
-		return len;
-	utf8_decode((const unsigned char *)text, len, &cp);
-	return cp >= 0x1100 ? 2 : 1;
-}
-
 void escape_terminal(struct buf *out, const void *data, size_t len, size_t max_columns)
 {
 	size_t dots = max_columns < 3 ? max_columns : 3;
@@ -155,7 +187,7 @@ void escape_terminal(struct buf *out, const void *data, size_t len, size_t max_c
 		size_t start = out->len;
 		size_t n = escape_redis_char(out, p, len);
 
-		columns += columns_of(out->data + start, out->len - start);
+		columns += utf8_columns(out->data + start);
 		if (max_columns && columns > max_columns) {
 			out->len = cut;
 			buf_add(out, "...", dots);

@@ -19,6 +19,11 @@ bool utf8_is_plain(const void *data, size_t len);
 /* Length of the first character when it is plain in the sense above, else 0. */
 size_t utf8_plain_char(const void *data, size_t len);
 
+/* Columns a text of plain characters takes on a terminal. */
+size_t utf8_columns(const char *text);
+/* Cut a text of plain characters to at most @max_columns, with "..." when it was longer. */
+void utf8_cut(struct buf *text, size_t max_columns);
+
 /* In place: every byte that is not part of a plain character becomes '?'. */
 void escape_sanitize(char *text);
 

@@ -34,10 +34,10 @@ struct buf *table_cell(struct table *table)
 
 static size_t column_width(const struct table *table, size_t column)
 {
-	size_t width = text_columns(table->columns[column].head);
+	size_t width = utf8_columns(table->columns[column].head);
 
 	for (size_t i = column; i < table->cells_count; i += table->columns_count) {
-		size_t cell = text_columns(buf_str(&table->cells[i]));
+		size_t cell = utf8_columns(buf_str(&table->cells[i]));
 
 		width = cell > width ? cell : width;
 	}

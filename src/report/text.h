@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/escape.h"
 #include "base/fmt.h"
 #include "report/report.h"
 
@@ -23,8 +24,6 @@ enum paint { PAINT_BOLD, PAINT_DIM, PAINT_RED, PAINT_YELLOW, PAINT_GREEN, PAINT_
 
 /* --- text_write.c: words on a terminal --- */
 
-/* Columns that UTF-8 text without escape sequences takes. */
-size_t text_columns(const char *text);
 /* @text in colour where the style has colours. */
 void text_paint(struct text *t, enum paint paint, const char *text);
 /* An empty line, the head in bold and a note behind it (NULL = none). */

@@ -118,7 +118,7 @@ static void write_title(struct text *t, const struct finding *finding)
 	text_paint(t, severity_paint(finding->severity), severity_mark(finding->severity));
 	buf_putc(t->out, ' ');
 	text_paint(t, PAINT_BOLD, buf_str(&title) + strlen(INDENT));
-	if (text_columns(last) + 2 + strlen(finding->id) > (size_t)t->columns)
+	if (utf8_columns(last) + 2 + strlen(finding->id) > (size_t)t->columns)
 		buf_puts(t->out, "\n" INDENT);
 	else
 		buf_puts(t->out, "  ");

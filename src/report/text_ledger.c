@@ -144,7 +144,7 @@ static void chart_scale(struct chart *chart)
 
 	for (size_t i = 0; i < chart->ledger->count; i++) {
 		const struct ledger_line *line = &chart->ledger->lines[i];
-		size_t width = text_columns(line->title) + (size_t)line->depth * 2 + 2;
+		size_t width = utf8_columns(line->title) + (size_t)line->depth * 2 + 2;
 
 		if (!chart->shown[i])
 			continue;

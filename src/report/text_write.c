@@ -9,23 +9,6 @@
 /* A sentence of ours is shorter; what is longer came from elsewhere. */
 #define SENTENCE_MAX 1200
 
-size_t text_columns(const char *text)
-{
-	size_t columns = 0;
-
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		if ((*p & 0xc0) == 0x80) /* inside a character */
-			continue;
-		columns++;
-		/* East Asian wide characters and emoji: U+1100..115F (e1 84, e1 85) and
-		 * nearly all from U+2E80 (e2 ba) on. wcwidth() depends on the locale. */
-		if (*p > 0xe2 || (*p == 0xe2 && p[1] >= 0xba) ||
-		    (*p == 0xe1 && (p[1] == 0x84 || p[1] == 0x85)))
-			columns++;
-	}
-	return columns;
-}
-
 void text_paint(struct text *t, enum paint paint, const char *text)
 {
 	static const char *const codes[] = {
@@ -53,7 +36,7 @@ void text_head(struct text *t, const char *head, const char *note)
 
 void text_wrap(struct text *t, const char *lead, const char *text)
 {
-	size_t hang = text_columns(lead), width = (size_t)t->columns, at = hang;
+	size_t hang = utf8_columns(lead), width = (size_t)t->columns, at = hang;
 	struct buf safe = { 0 }, word = { 0 };
 
 	text_safe(&safe, text);
@@ -64,7 +47,7 @@ void text_wrap(struct text *t, const char *lead, const char *text)
 
 		buf_clear(&word);
 		buf_add(&word, p, len);
-		columns = text_columns(buf_str(&word));
+		columns = utf8_columns(buf_str(&word));
 		if (at > hang && at + 1 + columns > width) {
 			buf_putc(t->out, '\n');
 			buf_fill(t->out, ' ', hang);
@@ -85,7 +68,7 @@ void text_wrap(struct text *t, const char *lead, const char *text)
 
 void text_pad(struct buf *out, const char *text, size_t width, bool right)
 {
-	size_t columns = text_columns(text);
+	size_t columns = utf8_columns(text);
 	size_t blanks = columns < width ? width - columns : 0;
 
 	if (right)
