@@ -5,32 +5,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 
-#include "host/proc.h"
 #include "host/sock.h"
 #include "redis/info.h"
-
-static bool same_root(pid_t pid)
-{
-	struct stat ours, its;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/root/", pid);
-	return stat("/", &ours) || stat(path, &its) ||
-	       (ours.st_dev == its.st_dev && ours.st_ino == its.st_ino);
-}
-
-/* A server in its own network namespace listens there; its socket's path is seen
- * from its own root. */
-static void use_namespace(struct server *server)
-{
-	pid_t pid = server->where.pid;
-
-	if (proc_ns_same(pid, PROC_NS_NET) == 0 || proc_ns_same(pid, PROC_NS_MNT) == 0 ||
-	    !same_root(pid))
-		server->connect.netns_pid = pid;
-}
 
 static void connect_options(struct server *server, const struct options *o)
 {
@@ -44,39 +22,66 @@ static void connect_options(struct server *server, const struct options *o)
 		.tls = o->tls,
 		.calls = server->calls,
 	};
+	server->address_given = options_name_server(o);
 }
 
-/* Where a server that was found by its pid can be reached. */
-static bool fill_address(struct server *server)
-{
-	if (server->connect.socket_path || server->connect.port || server->connect.host)
-		return true;
-	if (server->where.socket[0])
-		server->connect.socket_path = server->where.socket;
-	else if (server->where.port)
-		server->connect.port = server->where.port;
-	else
-		return false;
-	use_namespace(server);
-	return true;
-}
-
-bool server_connect(struct server *server, int timeout_ms)
+/* One attempt, at most @timeout_ms for the greeting. @refused: the server itself will not
+ * have us. */
+static int try_connect(struct server *server, int timeout_ms, bool *refused)
 {
 	redisReply *reply = NULL;
-	int ret;
+	int ret = conn_open(&server->conn, &server->connect, &server->conn_error);
 
-	server_disconnect(server, NULL);
-	if (conn_open(&server->conn, &server->connect, &server->conn_error))
-		return false;
+	*refused = false;
+	if (ret)
+		return ret;
 	ret = conn_call_line(server->conn, timeout_ms, &reply, "PING");
 	if (reply)
 		freeReplyObject(reply);
 	/* A server that hangs answers later: keep the connection. */
 	if (!ret || ret == -ETIMEDOUT)
-		return true;
+		return 0;
+	*refused = ret == -EACCES;
 	server_disconnect(server, conn_error(server->conn));
+	return ret;
+}
+
+/* Where it listens now, one after the other: a socket may be closed to us, a port be the
+ * one of the cluster's bus or of TLS. */
+static bool connect_listeners(struct server *server, int timeout_ms)
+{
+	struct server_candidate *where = &server->where;
+	struct err first = {};
+	bool refused = false;
+
+	target_listeners(where);
+	err_set(&first, -ENOENT, "process %d listens on no port and no socket that can be seen",
+		where->pid);
+	server->connect.netns_pid = where->pid;
+	for (size_t i = 0; i < where->listeners_count && !refused; i++) {
+		const struct sock_listener *l = &where->listeners[i];
+		bool tcp = l->family != AF_UNIX;
+
+		server->connect.socket_path = tcp ? NULL : l->path;
+		server->connect.host = tcp ? l->address : NULL;
+		server->connect.port = l->port;
+		if (!try_connect(server, timeout_ms, &refused))
+			return true;
+		if (!i || refused)
+			first = server->conn_error;
+	}
+	server->conn_error = first;
 	return false;
+}
+
+bool server_connect(struct server *server, int timeout_ms)
+{
+	bool refused;
+
+	server_disconnect(server, NULL);
+	if (server->address_given)
+		return try_connect(server, timeout_ms, &refused) == 0;
+	return connect_listeners(server, timeout_ms);
 }
 
 struct conn *server_knock(const struct server *server)
@@ -143,12 +148,10 @@ int server_open(struct server *server, const struct options *o, struct err *err)
 		allocator_find(&server->allocator, server->image);
 	if (server->conn)
 		return 0;
+	/* From here on it is known who has to answer. */
+	server->connect.peer_pid = server->where.pid;
 	if (o->no_connect)
 		err_set(&server->conn_error, -ECANCELED, "switched off by --no-connect");
-	else if (!fill_address(server))
-		err_set(&server->conn_error, -ENOENT,
-			"process %d listens on no port and no socket that can be seen",
-			server->where.pid);
 	else
 		server_connect(server, 1000);
 	return 0;

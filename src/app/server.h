@@ -17,6 +17,7 @@ struct server {
 	struct allocator allocator; /* only with an image */
 	struct own_calls *calls;
 	struct conn_options connect;
+	bool address_given; /* by the user; else it is where the process listens */
 	struct conn *conn; /* NULL = not connected */
 	struct err conn_error; /* why not */
 };

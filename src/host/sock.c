@@ -4,8 +4,13 @@
 #include "host/sock.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +23,6 @@
 #include "base/buf.h"
 #include "host/file.h"
 #include "host/proc.h"
-#include "host/sock_files.h"
 
 static const unsigned char v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -70,6 +74,73 @@ bool sock_unix_parse(struct sock_unix *out, const char *line)
 	if (line[at] == ' ')
 		snprintf(out->path, sizeof(out->path), "%s", line + at + 1);
 	return true;
+}
+
+/* --- sockets among the open files of a process ------------------------------ */
+
+static int compare_inodes(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The inode of a link like "socket:[12345]", 0 for other files. */
+static uint64_t socket_inode(int dir, const char *name)
+{
+	char target[64];
+	ssize_t len = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	if (len < 0)
+		return 0;
+	target[len] = '\0';
+	return strncmp(target, "socket:[", 8) ? 0 : strtoull(target + 8, NULL, 10);
+}
+
+/* Inodes of all sockets @pid has open, ascending; the caller's to free(). A
+ * negative errno without the right to look (ptrace access). */
+static int files_list(pid_t pid, uint64_t **out, size_t *count)
+{
+	struct dirent *entry;
+	size_t room = 0;
+	char path[64];
+	DIR *dir;
+
+	*out = NULL;
+	*count = 0;
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir))) {
+		uint64_t inode = socket_inode(dirfd(dir), entry->d_name);
+
+		if (!inode)
+			continue;
+		if (*count == room) {
+			room = room ? room * 2 : 64;
+			*out = xrealloc(*out, room * sizeof(**out));
+		}
+		(*out)[(*count)++] = inode;
+	}
+	closedir(dir);
+	if (*count)
+		qsort(*out, *count, sizeof(**out), compare_inodes);
+	return 0;
+}
+
+/* 1 when it has, 0 when not; a negative errno without the right to look. */
+static int files_have(pid_t pid, uint64_t inode)
+{
+	uint64_t *inodes;
+	size_t count;
+	int ret = files_list(pid, &inodes, &count);
+
+	if (ret)
+		return ret;
+	ret = count && bsearch(&inode, inodes, count, sizeof(inode), compare_inodes);
+	free(inodes);
+	return ret;
 }
 
 /* --- the other end --------------------------------------------------------- */
@@ -152,7 +223,7 @@ static pid_t oldest_owner(const pid_t *pids, size_t count, uint64_t inode)
 	pid_t owner = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!sock_files_has(pids[i], inode) || proc_starttime(pids[i], &start))
+		if (files_have(pids[i], inode) != 1 || proc_starttime(pids[i], &start))
 			continue;
 		if (start < oldest) {
 			oldest = start;
@@ -162,23 +233,34 @@ static pid_t oldest_owner(const pid_t *pids, size_t count, uint64_t inode)
 	return owner;
 }
 
-static int tcp_peer(const struct sockaddr_storage *ours, int fd, pid_t *out, struct err *err)
+/* The two ends of a connected socket, as its own side sees them. */
+static int tcp_ends(int fd, struct sock_tcp *out, struct err *err)
 {
-	struct sockaddr_storage theirs = { 0 };
-	socklen_t len = sizeof(theirs);
-	struct sock_tcp want = { 0 };
-	pid_t *pids;
-	size_t count;
+	struct sockaddr_storage ours = { 0 }, theirs = { 0 };
+	socklen_t len = sizeof(ours);
 	int ret;
 
+	*out = (struct sock_tcp){ 0 };
+	if (getsockname(fd, (struct sockaddr *)&ours, &len))
+		return err_set(err, -errno, "sock: file %d: %s", fd, strerror(errno));
+	len = sizeof(theirs);
 	if (getpeername(fd, (struct sockaddr *)&theirs, &len))
 		return err_set(err, -errno, "sock: not connected: %s", strerror(errno));
-	ret = take_sockaddr(ours, want.local, &want.local_port);
+	ret = take_sockaddr(&ours, out->local, &out->local_port);
 	if (!ret)
-		ret = take_sockaddr(&theirs, want.remote, &want.remote_port);
-	if (ret)
-		return err_set(err, ret, "sock: neither a unix nor a TCP socket");
-	ret = proc_pids(&pids, &count, err);
+		ret = take_sockaddr(&theirs, out->remote, &out->remote_port);
+	return ret ? err_set(err, ret, "sock: neither a unix nor a TCP socket") : 0;
+}
+
+static int tcp_peer(int fd, pid_t *out, struct err *err)
+{
+	struct sock_tcp want;
+	pid_t *pids;
+	size_t count;
+	int ret = tcp_ends(fd, &want, err);
+
+	if (!ret)
+		ret = proc_pids(&pids, &count, err);
 	if (ret)
 		return ret;
 	*out = 0;
@@ -197,17 +279,70 @@ static int tcp_peer(const struct sockaddr_storage *ours, int fd, pid_t *out, str
 		       want.remote_port);
 }
 
-int sock_peer_pid(int fd, pid_t *out, struct err *err)
+/* Ask the kernel for one unix socket by its inode, together with its peer's. */
+static int send_unix_question(int diag, uint32_t inode)
 {
-	struct sockaddr_storage ours = { 0 };
-	socklen_t len = sizeof(ours);
-	struct ucred peer;
+	struct {
+		struct nlmsghdr head;
+		struct unix_diag_req ask;
+	} message = {
+		.head = { .nlmsg_len = sizeof(message),
+			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			  .nlmsg_flags = NLM_F_REQUEST },
+		.ask = { .sdiag_family = AF_UNIX,
+			 .udiag_states = UINT32_MAX,
+			 .udiag_ino = inode,
+			 .udiag_show = UDIAG_SHOW_PEER,
+			 .udiag_cookie = { UINT32_MAX, UINT32_MAX } }, /* any */
+	};
 
-	if (getsockname(fd, (struct sockaddr *)&ours, &len))
-		return err_set(err, -errno, "sock: file %d: %s", fd, strerror(errno));
-	if (ours.ss_family != AF_UNIX)
-		return tcp_peer(&ours, fd, out, err);
-	len = sizeof(peer);
+	return send(diag, &message, sizeof(message), 0) < 0 ? -errno : 0;
+}
+
+/* The peer's inode in the kernel's answer; 0 = none. */
+static uint64_t unix_answer(struct nlmsghdr *head, size_t len)
+{
+	struct rtattr *attribute;
+	size_t left;
+	uint32_t peer = 0;
+
+	if (!NLMSG_OK(head, len) || head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    head->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
+		return 0;
+	attribute = (struct rtattr *)((char *)NLMSG_DATA(head) + sizeof(struct unix_diag_msg));
+	left = head->nlmsg_len - NLMSG_LENGTH(sizeof(struct unix_diag_msg));
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
+		if (attribute->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(attribute) >= sizeof(peer))
+			memcpy(&peer, RTA_DATA(attribute), sizeof(peer));
+	return peer;
+}
+
+/* The accepted socket at the other end of @fd; 0 where the kernel does not tell
+ * (CONFIG_UNIX_DIAG). */
+static uint64_t unix_peer_inode(int fd)
+{
+	union {
+		struct nlmsghdr head;
+		char bytes[1024];
+	} answer;
+	struct stat st;
+	ssize_t len = 0;
+	int diag = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	if (diag < 0)
+		return 0;
+	if (!fstat(fd, &st) && !send_unix_question(diag, (uint32_t)st.st_ino))
+		len = recv(diag, &answer, sizeof(answer), 0);
+	close(diag);
+	return len > 0 ? unix_answer(&answer.head, (size_t)len) : 0;
+}
+
+/* Who called listen(): not always who accepts (socket activation). */
+static int unix_listener_pid(int fd, pid_t *out, struct err *err)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
 		return err_set(err, -errno, "sock: SO_PEERCRED: %s", strerror(errno));
 	/* 0: it lives outside of our pid namespace; -1: not connected. */
@@ -216,5 +351,165 @@ int sock_peer_pid(int fd, pid_t *out, struct err *err)
 			       "sock: the server is in a pid namespace that cannot be "
 			       "seen from here; run redmem on the host");
 	*out = peer.pid;
+	return 0;
+}
+
+static int unix_peer(int fd, pid_t *out, struct err *err)
+{
+	uint64_t inode = unix_peer_inode(fd);
+	pid_t *pids, owner;
+	size_t count;
+	int ret = unix_listener_pid(fd, out, err);
+
+	if (ret || !inode || files_have(*out, inode) == 1 || proc_pids(&pids, &count, NULL))
+		return ret;
+	owner = oldest_owner(pids, count, inode);
+	if (owner)
+		*out = owner;
+	free(pids);
+	return 0;
+}
+
+static bool is_unix(int fd)
+{
+	struct sockaddr_storage ours = { 0 };
+	socklen_t len = sizeof(ours);
+
+	return !getsockname(fd, (struct sockaddr *)&ours, &len) && ours.ss_family == AF_UNIX;
+}
+
+int sock_peer_pid(int fd, pid_t *out, struct err *err)
+{
+	return is_unix(fd) ? unix_peer(fd, out, err) : tcp_peer(fd, out, err);
+}
+
+/* Where the accepted socket's inode cannot be told: 1 when @pid called listen(), else 0. */
+static int listens_itself(int fd, pid_t pid)
+{
+	pid_t listener;
+
+	return !unix_listener_pid(fd, &listener, NULL) && listener == pid;
+}
+
+static int tcp_is_with(int fd, pid_t pid, struct err *err)
+{
+	struct sock_tcp want;
+	char proc[32];
+	int ret = tcp_ends(fd, &want, err);
+
+	snprintf(proc, sizeof(proc), "/proc/%d", pid);
+	if (ret)
+		return ret;
+	return find_in_tables(proc, &want) ? files_have(pid, want.inode) : 0;
+}
+
+int sock_check_peer(int fd, pid_t pid, struct err *err)
+{
+	uint64_t inode = is_unix(fd) ? unix_peer_inode(fd) : 0;
+	int ret;
+
+	if (!is_unix(fd))
+		ret = tcp_is_with(fd, pid, err);
+	else
+		ret = inode ? files_have(pid, inode) : listens_itself(fd, pid);
+	if (ret == 1)
+		return 0;
+	if (!ret)
+		return err_set(err, -EPERM, "sock: process %d is not at the other end", pid);
+	return err_set(err, ret, "sock: open files of process %d: %s; run as root", pid,
+		       strerror(-ret));
+}
+
+/* --- what a process listens on ---------------------------------------------- */
+
+struct listening {
+	uint64_t *inodes;
+	size_t inodes_count;
+	struct sock_listener *found;
+	size_t count;
+	size_t room;
+};
+
+static struct sock_listener *add_listener(struct listening *l, uint64_t inode)
+{
+	if (!l->inodes_count ||
+	    !bsearch(&inode, l->inodes, l->inodes_count, sizeof(inode), compare_inodes))
+		return NULL;
+	if (l->count == l->room) {
+		l->room = l->room ? l->room * 2 : 8;
+		l->found = xrealloc(l->found, l->room * sizeof(*l->found));
+	}
+	l->found[l->count] = (struct sock_listener){ .inode = inode };
+	return &l->found[l->count++];
+}
+
+static int add_tcp(struct listening *l, const char *line, int family)
+{
+	struct sock_listener *s;
+	struct sock_tcp tcp;
+
+	if (!sock_tcp_parse(&tcp, line) || tcp.state != TCP_LISTEN)
+		return 0;
+	s = add_listener(l, tcp.inode);
+	if (!s)
+		return 0;
+	s->family = family;
+	s->port = tcp.local_port;
+	inet_ntop(family, family == AF_INET ? tcp.local + 12 : tcp.local, s->address,
+		  sizeof(s->address));
+	return 0;
+}
+
+static int tcp_line(void *ctx, char *line, size_t len)
+{
+	(void)len;
+	return add_tcp(ctx, line, AF_INET);
+}
+
+static int tcp6_line(void *ctx, char *line, size_t len)
+{
+	(void)len;
+	return add_tcp(ctx, line, AF_INET6);
+}
+
+static int unix_line(void *ctx, char *line, size_t len)
+{
+	struct sock_listener *s;
+	struct sock_unix u;
+
+	(void)len;
+	if (!sock_unix_parse(&u, line) || !u.listens)
+		return 0;
+	s = add_listener(ctx, u.inode);
+	if (!s)
+		return 0;
+	s->family = AF_UNIX;
+	memcpy(s->path, u.path, sizeof(s->path));
+	return 0;
+}
+
+int sock_listeners(pid_t pid, struct sock_listener **out, size_t *count, struct err *err)
+{
+	static const struct {
+		const char *table;
+		line_fn fn;
+	} tables[] = { { "tcp", tcp_line }, { "tcp6", tcp6_line }, { "unix", unix_line } };
+	struct listening l = { 0 };
+	char path[64];
+	int ret;
+
+	*out = NULL;
+	*count = 0;
+	ret = files_list(pid, &l.inodes, &l.inodes_count);
+	if (ret)
+		return err_set(err, ret, "sock: open files of process %d: %s; run as root", pid,
+			       strerror(-ret));
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, tables[i].table);
+		file_lines(path, tables[i].fn, &l, NULL); /* a kernel may lack IPv6 */
+	}
+	free(l.inodes);
+	*out = l.found;
+	*count = l.count;
 	return 0;
 }

@@ -34,21 +34,30 @@ bool sock_unix_parse(struct sock_unix *out, const char *line);
 /*
  * The process at the other end of the connected socket @fd.
  *
- * Unix sockets: the one that called listen() (SO_PEERCRED; with socket activation
- * that is the init system). TCP: found by both addresses in the tables of every
- * network namespace, then by the inode among the open files of all processes;
- * the oldest of several, as children of fork() hold the socket too. That needs
- * root for processes of others.
+ * TCP: found by both addresses in the tables of every network namespace, then by
+ * the inode among the open files of all processes. Unix: by the inode of the
+ * accepted socket (sock_diag), where that cannot be told by who called listen().
+ * The oldest of several, as children of fork() hold the socket too. That needs root
+ * for processes of others.
  *
  * -ENOENT when it is not on this host or behind address translation.
  */
 int sock_peer_pid(int fd, pid_t *out, struct err *err);
+
+/*
+ * Is @pid at the other end of the connected socket @fd, which has answered already?
+ * Until the other side has called accept() its socket is nobody's. Looks at the open
+ * files of @pid only. 0 when it is, -EPERM when it is not, -EACCES without the right
+ * to look, -ESRCH or -ENOENT when it is gone.
+ */
+int sock_check_peer(int fd, pid_t pid, struct err *err);
 
 struct sock_listener {
 	int family; /* AF_INET, AF_INET6, AF_UNIX */
 	int port; /* 0 for AF_UNIX */
 	char address[48]; /* "127.0.0.1", "::"; "" for AF_UNIX */
 	char path[109]; /* in the process's own file system; "" for TCP */
+	uint64_t inode; /* of the listening socket */
 };
 
 /* TCP ports and unix sockets @pid listens on, in the order of the kernel's tables.

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "host/sock.h"
 #include "redis/conn.h"
 #include "redis/conn_socket.h"
 
@@ -38,10 +39,19 @@ struct conn {
 	size_t pending;
 	int db;
 	bool with_user; /* AUTH had a user name */
+	pid_t peer_pid; /* not checked yet: who must be there; 0 */
+	struct buf held; /* requests that wait for that */
 	struct own_calls *calls;
 	struct err error;
 	char name[256];
 };
+
+static void drop_held(struct conn *conn)
+{
+	if (conn->held.data)
+		explicit_bzero(conn->held.data, conn->held.len); /* it holds AUTH */
+	buf_free(&conn->held);
+}
 
 /* The one way out of a connection: nobody waits for a reply any longer. */
 static int conn_fail(struct conn *conn)
@@ -58,6 +68,7 @@ static int conn_fail(struct conn *conn)
 		free(request);
 	}
 	conn->newest = NULL;
+	drop_held(conn);
 	return conn->error.code;
 }
 
@@ -84,15 +95,33 @@ static struct request *queue_request(struct conn *conn, conn_reply_fn fn, void *
 	return request;
 }
 
+/* To the server, or on hold while it is not known who it is. */
+static int append(struct conn *conn, const char *bytes, size_t len)
+{
+	if (!conn->redis)
+		return -ENOTCONN;
+	if (conn->peer_pid)
+		buf_add(&conn->held, bytes, len);
+	else if (redisAppendFormattedCommand(conn->redis, bytes, len) != REDIS_OK)
+		return -ENOMEM;
+	return 0;
+}
+
 int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const char **argv,
 	      const size_t *argvlen)
 {
 	struct request *request;
+	char *bytes;
+	int len = redisFormatCommandArgv(&bytes, argc, argv, argvlen);
+	int rc;
 
-	if (!conn->redis)
-		return -ENOTCONN;
-	if (redisAppendCommandArgv(conn->redis, argc, argv, argvlen) != REDIS_OK)
+	if (len < 0)
 		return -ENOMEM;
+	rc = append(conn, bytes, (size_t)len);
+	explicit_bzero(bytes, (size_t)len); /* it may be AUTH */
+	redisFreeCommand(bytes);
+	if (rc)
+		return rc;
 	request = queue_request(conn, fn, ctx, 1);
 	own_calls_name(request->name, sizeof(request->name), argc, argv);
 	return 0;
@@ -101,12 +130,11 @@ int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const ch
 int conn_send_raw(struct conn *conn, conn_reply_fn fn, void *ctx, const struct buf *commands,
 		  size_t replies)
 {
-	if (!conn->redis)
-		return -ENOTCONN;
-	if (redisAppendFormattedCommand(conn->redis, commands->data, commands->len) != REDIS_OK)
-		return -ENOMEM;
-	queue_request(conn, fn, ctx, replies);
-	return 0;
+	int rc = append(conn, commands->data, commands->len);
+
+	if (!rc)
+		queue_request(conn, fn, ctx, replies);
+	return rc;
 }
 
 /* Split in place; returns the number of words. */
@@ -232,6 +260,43 @@ static void select_replied(void *ctx, redisReply *reply, double seconds)
 	greeted(conn, reply, failed);
 }
 
+/* The process has accepted and answered: now its socket must be among its open files. */
+static void probe_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct conn *conn = ctx;
+	pid_t pid = conn->peer_pid;
+	struct err why;
+
+	(void)seconds;
+	if (!reply)
+		return;
+	/* Who turns us away has closed its socket, and gets nothing anyway. */
+	if (reply->type == REDIS_REPLY_ERROR && !begins(reply, "NOAUTH") &&
+	    is_refused(conn, reply)) {
+		conn_fail(conn);
+	} else if (sock_check_peer(conn->redis->fd, pid, &why)) {
+		err_set(&conn->error, -EPERM,
+			"connection: %s: %s; it was not given the password; where does process %d "
+			"listen?",
+			conn->name, why.text, pid);
+		conn_fail(conn);
+	} else {
+		conn->peer_pid = 0;
+		append(conn, conn->held.data, conn->held.len);
+		drop_held(conn);
+	}
+	freeReplyObject(reply);
+}
+
+/* Any command will do: a server that wants a password answers with an error. */
+static int probe(struct conn *conn, pid_t peer_pid)
+{
+	int rc = conn_send_line(conn, probe_replied, conn, "PING");
+
+	conn->peer_pid = peer_pid;
+	return rc;
+}
+
 static int greet(struct conn *conn, const struct conn_options *options)
 {
 	const char *auth[3] = { "AUTH" };
@@ -240,9 +305,11 @@ static int greet(struct conn *conn, const struct conn_options *options)
 	int argc = 1;
 	int rc = 0;
 
-	if (options->silent) {
+	if (options->peer_pid)
+		rc = probe(conn, options->peer_pid);
+	if (rc || options->silent) {
 		conn->accepted = true;
-		return 0;
+		return rc;
 	}
 	conn->greetings = 1 + !!options->password + !!options->db;
 	if (options->password) {

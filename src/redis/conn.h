@@ -33,9 +33,12 @@ struct conn_options {
 	const char *user; /* NULL = the default user */
 	const char *password; /* NULL = none; not kept, never in an error text */
 	int db;
-	/* Connect from inside this process's network namespace, and look for the
-	 * socket path in its root directory first; 0 = ours. Needs root. */
+	/* Connect as from inside this process: its network namespace, its root directory,
+	 * no link leading out of it; 0 = as from ours. Needs root where they differ. */
 	pid_t netns_pid;
+	/* Who must be at the other end, or the connection fails with -EPERM before anything
+	 * is said but PING; 0 = whoever is there, as in redis-cli. */
+	pid_t peer_pid;
 	int connect_timeout_ms; /* 0 = CONN_CONNECT_TIMEOUT_MS */
 	bool tls;
 	const char *tls_ca_cert; /* files; NULL = the system's certificates, none */

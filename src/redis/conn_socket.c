@@ -13,11 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "host/proc.h"
 #include "redis/conn_socket.h"
 
 void conn_socket_name(char *name, size_t size, const struct conn_options *options)
@@ -98,68 +97,46 @@ static struct timeval connect_timeout(const struct conn_options *options)
 	return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 }
 
-/* hiredis is blocking with TLS (its handshake needs that), else not. */
-static redisContext *connect_unix(const struct conn_options *options, const char *path)
-{
-	char short_path[sizeof("/proc/self/fd/2147483647")];
-	redisContext *redis;
-	int fd = -1;
-
-	/* hiredis silently cuts a path that does not fit; a descriptor always fits. */
-	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-		fd = open(path, O_PATH | O_CLOEXEC);
-		if (fd < 0)
-			return NULL;
-		snprintf(short_path, sizeof(short_path), "/proc/self/fd/%d", fd);
-		path = short_path;
-	}
-	redis = options->tls ? redisConnectUnixWithTimeout(path, connect_timeout(options)) :
-			       redisConnectUnixNonBlock(path);
-	if (fd >= 0) {
-		int number = errno;
-
-		close(fd);
-		errno = number;
-	}
-	return redis;
-}
-
-static int open_unix(redisContext **out, const struct conn_options *options, struct err *err)
+/* A descriptor of the socket's file. Inside another root links are resolved there: what a
+ * container put in the place of a socket must not lead to one of ours. */
+static int open_path(const struct conn_options *options, struct err *err)
 {
 	const char *path = options->socket_path;
-	int code = 0;
+	int fd;
 
-	/* The server's view of its path before ours: that is where it bound it. */
-	for (int ours = options->netns_pid && path[0] == '/' ? 0 : 1; ours < 2; ours++) {
-		struct buf full = { 0 };
-		redisContext *redis;
-		int number;
+	if (options->netns_pid)
+		return proc_root_open(options->netns_pid, path, O_PATH, err);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "connection: %s: %s; %s", path, strerror(errno),
+			       next_step(-errno));
+	return fd;
+}
 
-		if (!ours)
-			buf_printf(&full, "/proc/%d/root", (int)options->netns_pid);
-		buf_puts(&full, path);
-		errno = 0;
-		redis = connect_unix(options, buf_str(&full));
-		number = errno;
-		buf_free(&full);
-		errno = number;
-		if (redis && !redis->err) {
-			*out = redis;
-			return 0;
-		}
-		/* Of two failures the one that found a socket tells more. */
-		if (!code || code == -ENOENT) {
-			if (redis)
-				code = conn_socket_error(redis, path, err);
-			else
-				code = err_set(err, number ? -number : -ENOMEM,
-					       "connection: %s: %s; %s", path, strerror(number),
-					       next_step(-number));
-		}
+/* hiredis is blocking with TLS (its handshake needs that), else not. It would cut a path that
+ * does not fit; that of a descriptor always fits. */
+static int open_unix(redisContext **out, const struct conn_options *options, struct err *err)
+{
+	char path[sizeof("/proc/self/fd/2147483647")];
+	redisContext *redis;
+	int fd = open_path(options, err);
+	int rc = 0;
+
+	if (fd < 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	errno = 0;
+	redis = options->tls ? redisConnectUnixWithTimeout(path, connect_timeout(options)) :
+			       redisConnectUnixNonBlock(path);
+	if (redis && !redis->err) {
+		*out = redis;
+	} else {
+		rc = conn_socket_error(redis, options->socket_path, err);
 		if (redis)
 			redisFree(redis);
 	}
-	return code;
+	close(fd);
+	return rc;
 }
 
 static int open_tcp(redisContext **out, const struct conn_options *options, struct err *err)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -17,6 +18,13 @@
 #include "host/proc.h"
 #include "host/sock.h"
 #include "target/image.h"
+
+#define SERVER_BYTES_MAX (1 << 20) /* Redis 7.2 and Valkey 8.0 have 6 KB */
+/* Uids that no person has: of packages, and of systemd's DynamicUser= (login.defs(5),
+ * systemd's UIDS-GIDS). */
+#define SYSTEM_UID_MAX	999
+#define DYNAMIC_UID_MIN 61184
+#define DYNAMIC_UID_MAX 65519
 
 static bool named_like_server(const char *text)
 {
@@ -62,22 +70,73 @@ static void read_title(pid_t pid, char *out, size_t size)
 	buf_free(&clean);
 }
 
-static void read_listeners(struct server_candidate *candidate)
+/* The port a server writes into its title: its first one, and not that of the cluster's
+ * bus or of TLS. Only ever chosen from ports it does listen on. */
+static int title_port(const char *title)
 {
+	const char *colon = strrchr(title, ':');
+
+	return colon ? atoi(colon + 1) : 0;
+}
+
+static bool is_local(const struct sock_listener *l)
+{
+	static const char *const local[] = { "0.0.0.0", "127.0.0.1", "::", "::1" };
+
+	for (size_t i = 0; i < sizeof(local) / sizeof(*local); i++)
+		if (!strcmp(l->address, local[i]))
+			return true;
+	return false;
+}
+
+/* Lower is better: a unix socket, the main port, an address of this host's own. */
+static int rank(const struct sock_listener *l, int main_port)
+{
+	if (l->family == AF_UNIX)
+		return l->path[0] == '/' ? 0 : 8;
+	return 1 + 4 * (l->port != main_port) + 2 * !is_local(l) + (l->family == AF_INET6);
+}
+
+void target_listeners(struct server_candidate *candidate)
+{
+	int main_port = title_port(candidate->title);
 	struct sock_listener *listeners;
 	size_t count;
 
+	candidate->listeners_count = 0;
+	candidate->port = 0;
+	candidate->socket[0] = '\0';
 	if (sock_listeners(candidate->pid, &listeners, &count, NULL))
 		return;
-	for (size_t i = 0; i < count; i++) {
-		const struct sock_listener *l = &listeners[i];
+	for (int want = 0; want <= 8; want++)
+		for (size_t i = 0; i < count; i++)
+			if (rank(&listeners[i], main_port) == want &&
+			    candidate->listeners_count < TARGET_LISTENERS)
+				candidate->listeners[candidate->listeners_count++] = listeners[i];
+	free(listeners);
+	for (size_t i = candidate->listeners_count; i-- > 0;) {
+		const struct sock_listener *l = &candidate->listeners[i];
 
-		if (l->family == AF_UNIX && !candidate->socket[0])
+		if (l->family == AF_UNIX)
 			snprintf(candidate->socket, sizeof(candidate->socket), "%.107s", l->path);
-		else if (l->family != AF_UNIX && !candidate->port)
+		else
 			candidate->port = l->port;
 	}
-	free(listeners);
+}
+
+/* Its symbols are those of a server, and `server` is of a size that one can have. */
+static int look_at_image(pid_t pid, struct err *err)
+{
+	struct image *image;
+	int ret = image_open(&image, pid, err);
+
+	if (ret)
+		return ret;
+	if (image->server_bytes > SERVER_BYTES_MAX)
+		ret = err_set(err, -ENOENT, "target: `server` of process %d has %u bytes", pid,
+			      image->server_bytes);
+	image_close(image);
+	return ret;
 }
 
 /* -EACCES is not "no": without the right to look, the name has to do. */
@@ -85,14 +144,11 @@ static int fill(pid_t pid, struct server_candidate *out, struct err *err)
 {
 	char comm[PROC_COMM_SIZE];
 	struct err why = {};
-	struct image *image;
 	int pidfd = proc_hold(pid); /* first: all that is read from here on is of this process */
-	int ret = image_open(&image, pid, &why);
+	int ret = look_at_image(pid, &why);
 
-	if (!ret)
-		image_close(image);
-	else if ((ret != -EACCES && ret != -EPERM) || proc_comm(pid, pid, comm) ||
-		 !named_like_server(comm)) {
+	if (ret && ((ret != -EACCES && ret != -EPERM) || proc_comm(pid, pid, comm) ||
+		    !named_like_server(comm))) {
 		if (pidfd >= 0)
 			close(pidfd);
 		return err_set(err, ret, "%s", why.text);
@@ -101,7 +157,7 @@ static int fill(pid_t pid, struct server_candidate *out, struct err *err)
 	out->pid = pid;
 	out->pidfd = pidfd;
 	read_title(pid, out->title, sizeof(out->title));
-	read_listeners(out);
+	target_listeners(out);
 	return 0;
 }
 
@@ -150,6 +206,39 @@ int target_list(struct server_candidate **list, size_t *count, struct err *err)
 	return 0;
 }
 
+static bool is_system_uid(int64_t uid)
+{
+	return (uid >= 0 && uid <= SYSTEM_UID_MAX) ||
+	       (uid >= DYNAMIC_UID_MIN && uid <= DYNAMIC_UID_MAX);
+}
+
+/* Under ld.so, and for a script, it is the loader's or shell's own file: so be it, the
+ * process is still one of the system. */
+static bool only_root_writes(pid_t pid)
+{
+	struct stat st;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return !stat(path, &st) && !st.st_uid && !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+int target_trusted(pid_t pid, struct err *err)
+{
+	struct proc_status status;
+	int ret = proc_status_read(&status, pid, err);
+
+	if (ret)
+		return ret;
+	if (!status.uid || status.uid == getuid() ||
+	    (is_system_uid(status.uid) && only_root_writes(pid)))
+		return 0;
+	return err_set(err, -EPERM,
+		       "target: process %d belongs to uid %lld, and may be anybody's; if it is the "
+		       "one you mean say so with --pid %d",
+		       pid, (long long)status.uid, pid);
+}
+
 int target_only(struct server_candidate *out, struct err *err)
 {
 	struct server_candidate *list;
@@ -160,7 +249,9 @@ int target_only(struct server_candidate *out, struct err *err)
 	if (ret)
 		return ret;
 	if (count == 1) {
-		*out = list[0];
+		ret = target_trusted(list[0].pid, err);
+		if (!ret)
+			*out = list[0];
 	} else if (!count) {
 		ret = err_set(err, -ENOENT,
 			      "target: no redis-server or valkey-server found on this host; name "

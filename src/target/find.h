@@ -6,6 +6,9 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "host/sock.h"
+
+#define TARGET_LISTENERS 8
 
 struct server_candidate {
 	pid_t pid;
@@ -15,6 +18,9 @@ struct server_candidate {
 	char title[128]; /* what ps shows: "redis-server 127.0.0.1:6379" */
 	int port; /* first TCP port it listens on, 0 = none */
 	char socket[108]; /* first unix socket it listens on, "" = none */
+	/* What it listens on, in the order in which to try them. */
+	struct sock_listener listeners[TARGET_LISTENERS];
+	size_t listeners_count;
 };
 
 /* Every candidate that was filled in is given back so. */
@@ -24,10 +30,22 @@ void target_release(struct server_candidate *candidate);
 int target_list(struct server_candidate **list, size_t *count, struct err *err);
 
 /*
+ * May redmem take to @pid without being told to? Whoever can start a process named
+ * redis-server would else be handed the password of the real one: it belongs to root, to
+ * the caller, or to a uid of the system whose program file only root can write.
+ * 0, or -EPERM with what to do.
+ */
+int target_trusted(pid_t pid, struct err *err);
+
+/*
  * The one that is meant when nobody said: the only one. -ENOENT when there is
- * none, -EEXIST with a list of them in @err when there are several.
+ * none, -EEXIST with a list of them in @err when there are several, -EPERM as
+ * target_trusted().
  */
 int target_only(struct server_candidate *out, struct err *err);
 
 /* Ports and sockets of @pid; -ESRCH when there is no such process, -ENOENT when it is no server. */
 int target_describe(pid_t pid, struct server_candidate *out, struct err *err);
+
+/* Look again at what it listens on. */
+void target_listeners(struct server_candidate *candidate);

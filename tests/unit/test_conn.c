@@ -245,6 +245,58 @@ static void test_tolerated(void **state)
 	free(fake_server_stop(server));
 }
 
+/* Somebody else than the process that was meant: it hears nothing but PING. */
+static void test_another_peer(void **state)
+{
+	struct fake_server *server = fake_server_start(willing, 0, NULL);
+	struct conn_options options = { .socket_path = fake_server_path(server),
+					.password = "hunter2",
+					.peer_pid = getppid() };
+	redisReply *reply;
+	struct conn *conn;
+	char *seen;
+
+	(void)state;
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "INFO"), -EPERM);
+	assert_null(reply);
+	assert_non_null(strstr(conn_error(conn)->text, "not given the password"));
+	conn_close(conn);
+	seen = fake_server_stop(server);
+	assert_string_equal(seen, "PING\n");
+	free(seen);
+}
+
+/* The process that was meant, which wants a password: what was asked meanwhile comes after. */
+static void test_right_peer(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "PING", "-NOAUTH Authentication required.\r\n", false },
+		{ "AUTH", "+OK\r\n", false },
+		GREETING,
+		{ "ECHO", "$1\r\nx\r\n", false },
+		{ NULL, NULL, false },
+	};
+	struct fake_server *server = fake_server_start(rules, 0, NULL);
+	struct conn_options options = { .socket_path = fake_server_path(server),
+					.password = "hunter2",
+					.peer_pid = getpid() };
+	redisReply *reply;
+	struct conn *conn;
+	char *seen;
+
+	(void)state;
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "ECHO x"), 0);
+	assert_string_equal(reply->str, "x");
+	assert_true(conn_connected(conn));
+	freeReplyObject(reply);
+	conn_close(conn);
+	seen = fake_server_stop(server);
+	assert_string_equal(seen, "PING\nAUTH hunter2\nCLIENT SETNAME redmem\nECHO x\n");
+	free(seen);
+}
+
 /* A call that times out leaves the connection working; its reply is dropped. */
 static void test_timeout(void **state)
 {
@@ -513,6 +565,8 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_no_free_client),
 		cmocka_unit_test(test_tolerated),
+		cmocka_unit_test(test_another_peer),
+		cmocka_unit_test(test_right_peer),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_late_reply),
 		cmocka_unit_test(test_hang_up),

@@ -120,8 +120,11 @@ static void test_tcp(void **state)
 	assert_int_equal(getsockname(server, (struct sockaddr *)&address, &len), 0);
 	assert_int_equal(sock_peer_pid(client, &pid, &err), -ENOTCONN);
 	assert_int_equal(connect(client, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(sock_check_peer(client, getpid(), &err), -EPERM); /* nobody's yet */
 	accepted = accept(server, NULL, NULL);
 	assert_true(accepted >= 0);
+	assert_int_equal(sock_check_peer(client, getpid(), &err), 0);
+	assert_true(sock_check_peer(client, getppid(), &err) < 0);
 	assert_int_equal(sock_peer_pid(client, &pid, &err), 0);
 	assert_int_equal(pid, getpid());
 	assert_true(has_listener(AF_INET, ntohs(address.sin_port), "127.0.0.1"));
@@ -137,6 +140,7 @@ static void test_unix(void **state)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct err err = { 0 };
 	pid_t pid = 0;
+	int accepted;
 
 	(void)state;
 	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/redmem-test %d", getpid());
@@ -146,6 +150,11 @@ static void test_unix(void **state)
 	assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(sock_peer_pid(client, &pid, &err), 0);
 	assert_int_equal(pid, getpid());
+	accepted = accept(server, NULL, NULL);
+	assert_true(accepted >= 0);
+	assert_int_equal(sock_check_peer(client, getpid(), &err), 0);
+	assert_true(sock_check_peer(client, getppid(), &err) < 0);
+	close(accepted);
 	assert_true(has_listener(AF_UNIX, 0, address.sun_path));
 	close(client);
 	close(server);
