@@ -41,7 +41,7 @@ WERROR ?= $(if $(SAN),,-Werror)
 CFLAGS ?= -O2 -g
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
 ifdef SAN
-sanitize := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+sanitize := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 all_cppflags = -DREDMEM_VERSION='"$(VERSION)"' -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
 all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(sanitize)

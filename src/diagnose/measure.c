@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "diagnose/measure.h"
+#include "base/sum.h"
 
 /* Commands a second from which jemalloc's decay runs on the server's own
  * allocations: each arena looks at the clock once in 1000 allocation events
@@ -29,7 +30,7 @@ int64_t measure_sum(int64_t a, int64_t b)
 {
 	if (a == FACT_UNKNOWN)
 		return b;
-	return b == FACT_UNKNOWN ? a : a + b;
+	return b == FACT_UNKNOWN ? a : sum_of(a, b);
 }
 
 int64_t measure_rss(const struct model *m)

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "diagnose/key_size.h"
 #include "diagnose/patterns.h"
 
@@ -52,9 +53,9 @@ static void fill_from_type(struct pattern *pattern, const struct census *census)
 
 	if (!type)
 		return;
-	pattern->keys_total = type->level_total[KEY_BIG] + type->level_total[KEY_VERY_BIG];
+	pattern->keys_total = sum_of(type->level_total[KEY_BIG], type->level_total[KEY_VERY_BIG]);
 	pattern->very_big_total = type->level_total[KEY_VERY_BIG];
-	pattern->bytes = type->level_bytes[KEY_BIG] + type->level_bytes[KEY_VERY_BIG];
+	pattern->bytes = sum_of(type->level_bytes[KEY_BIG], type->level_bytes[KEY_VERY_BIG]);
 	/* Strings are big by their bytes, others by elements where these were counted. */
 	pattern->top = strcmp(pattern->type, "string") != 0 && type->elements_known_total ?
 			       &type->by_elements :

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
@@ -47,7 +48,7 @@ bool rule_client_buffers(const struct model *m, struct finding *f)
 		finding_title(f, "Client buffers take %s", say_bytes(bytes).s);
 	else
 		finding_title(f, "Client buffers take %s, %s for each of %s clients",
-			      say_bytes(bytes).s, say_bytes((int64_t)average).s,
+			      say_bytes(bytes).s, say_bytes(sum_whole(average)).s,
 			      say_count(clients).s);
 	finding_evidence_bytes(f, "mem_clients_normal", bytes, BASIS_EXACT);
 	finding_evidence_count(f, "connected_clients", clients, "clients", BASIS_EXACT);

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
@@ -115,7 +116,7 @@ static void cow_evidence(const struct model *m, struct finding *f, int64_t cow, 
 
 	for (size_t i = 0; i < m->children_count; i++)
 		if (m->children[i].child.cow_faults > 0)
-			faults += m->children[i].child.cow_faults;
+			sum_add(&faults, m->children[i].child.cow_faults);
 	finding_evidence_bytes(f, "child_private_bytes", cow, BASIS_EXACT);
 	finding_evidence_bytes(f, "child_private_at_end_bytes", projected, BASIS_DERIVED);
 	finding_evidence_bytes(f, "rss", measure_rss(m), BASIS_EXACT);

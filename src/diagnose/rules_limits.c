@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
@@ -132,7 +133,7 @@ static void max_memory_action(const struct model *m, struct finding *f, int64_t 
 			      const char *what)
 {
 	int64_t max = max_memory(m), used = measure_used(m);
-	int64_t fits = (int64_t)((double)room * NEAR_WARNING_RATIO);
+	int64_t fits = sum_whole((double)room * NEAR_WARNING_RATIO);
 
 	if (max > 0 && max <= fits)
 		return;
@@ -251,7 +252,7 @@ static int64_t high_events(const struct model *m)
 	int64_t before = m->host_start.cgroup_high_events_total;
 	int64_t after = m->host_end.cgroup_high_events_total;
 
-	return before == FACT_UNKNOWN || after < before ? FACT_UNKNOWN : after - before;
+	return before == FACT_UNKNOWN || after < before ? FACT_UNKNOWN : sum_less(after, before);
 }
 
 static void high_evidence(const struct model *m, struct finding *f, int64_t need)

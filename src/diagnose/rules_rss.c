@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
@@ -164,7 +165,8 @@ bool rule_after_peak(const struct model *m, struct finding *f)
 {
 	int64_t peak = model_info_end(m, "used_memory_peak");
 	int64_t used = measure_used(m), rss = measure_rss(m), dirty = measure_dirty(m);
-	int64_t excess = rss == FACT_UNKNOWN || used == FACT_UNKNOWN ? FACT_UNKNOWN : rss - used;
+	int64_t excess =
+		rss == FACT_UNKNOWN || used == FACT_UNKNOWN ? FACT_UNKNOWN : sum_less(rss, used);
 
 	if (!(measure_ratio(peak, used) > PEAK_PAST_RATIO) ||
 	    !(measure_ratio(rss, used) > HIGH_RSS_RATIO) || !measure_waste_matters(excess, used))

@@ -6,6 +6,7 @@
  */
 #include <math.h>
 
+#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
@@ -56,7 +57,7 @@ static int64_t major_faults(const struct model *m)
 		first = first == FACT_UNKNOWN ? n : first;
 		last = n;
 	}
-	return first == FACT_UNKNOWN || last < first ? FACT_UNKNOWN : last - first;
+	return first == FACT_UNKNOWN || last < first ? FACT_UNKNOWN : sum_less(last, first);
 }
 
 static struct swap_use swap_use(const struct model *m)
@@ -152,11 +153,11 @@ bool rule_swap_in_path(const struct model *m, struct finding *f)
 	f->cost = u.seconds * COST_PER_SECOND + (u.bytes > 0 ? (double)u.bytes : 0);
 	if (u.seconds > 0)
 		finding_title(f, "%s swap-ins in %s: the server waited %s for its own memory",
-			      say_count((int64_t)u.faults).s, say_seconds(m->duration_seconds).s,
+			      say_count(sum_whole(u.faults)).s, say_seconds(m->duration_seconds).s,
 			      say_seconds(u.seconds).s);
 	else
 		finding_title(f, "%s %s in %s: the server waits for its own memory",
-			      say_count((int64_t)u.faults).s,
+			      say_count(sum_whole(u.faults)).s,
 			      u.counted ? "swap-ins" : "major faults with memory in swap",
 			      say_seconds(m->duration_seconds).s);
 	finding_evidence(f, u.counted ? "swap_faults_total" : "major_faults_total", u.faults,
@@ -185,7 +186,7 @@ bool rule_swap_resident(const struct model *m, struct finding *f)
 	if (u.counted)
 		finding_title(f, "%s of the server lie in swap; %s swap-ins in %s",
 			      say_bytes(u.bytes).s,
-			      u.faults > 0 ? say_count((int64_t)u.faults).s : "no",
+			      u.faults > 0 ? say_count(sum_whole(u.faults)).s : "no",
 			      say_seconds(m->duration_seconds).s);
 	else
 		finding_title(f, "%s of the server lie in swap", say_bytes(u.bytes).s);

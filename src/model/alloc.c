@@ -10,7 +10,11 @@
 
 #include <uthash.h>
 
+#include "base/sum.h"
 #include "model/private.h"
+
+/* The probe is not there from the first moment to the last. */
+#define FULL_DUTY 0.995
 
 /* Facts of one drain come together; the next drain is a tick later. */
 #define SAME_TICK_SECONDS 0.02
@@ -277,7 +281,7 @@ static void add_up(struct model *m)
 	for (size_t i = 0; i < m->threads_count; i++) {
 		a->alloc_bytes += m->threads[i].charge.alloc_bytes;
 		a->free_bytes += m->threads[i].charge.free_bytes;
-		a->flow_hits += m->threads[i].charge.flow_hits;
+		sum_add(&a->flow_hits, m->threads[i].charge.flow_hits);
 	}
 }
 
@@ -293,6 +297,7 @@ void alloc_finish(struct model *m)
 	if (a->classes_count)
 		qsort(a->classes, a->classes_count, sizeof(*a->classes), compare_classes);
 	a->flow_duty_ratio = a->budget.flow_duty_ratio;
+	a->partly = a->flow_duty_ratio < FULL_DUTY;
 	add_up(m);
 	find_peak(m);
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "model/private.h"
 
 /* Defaults of src/config.c, for servers that do not tell theirs. */
@@ -36,7 +37,7 @@ static struct packing packing_of(const struct size_class *class)
 		nonfull = class->slabs;
 	p.slabs = (double)nonfull;
 	p.objects = (double)class->regions_total -
-		    (double)(class->slabs - nonfull) * (double)class->regions_per_slab;
+		    ((double)class->slabs - (double)nonfull) * (double)class->regions_per_slab;
 	return p;
 }
 
@@ -91,11 +92,11 @@ static void forecast(struct model *m)
 			if (packing[i].slabs >= 2)
 				pass(&packing[i]);
 			m->classes[i].defrag_bytes =
-				(int64_t)(packing[i].freed * (double)m->classes[i].size.slab_bytes);
+				sum_whole(packing[i].freed * (double)m->classes[i].size.slab_bytes);
 			gained += (double)m->classes[i].defrag_bytes;
 		}
 	}
-	f->gain_bytes = (int64_t)gained;
+	f->gain_bytes = sum_whole(gained);
 	free(packing);
 }
 

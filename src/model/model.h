@@ -205,6 +205,7 @@ struct alloc {
 	struct fact_budget budget; /* the last one; unknown when none came */
 	bool have_budget;
 	double flow_duty_ratio; /* mean over the window; NAN without */
+	bool partly; /* not followed all the time */
 	struct call_latency latency; /* of all commands */
 };
 

@@ -12,6 +12,7 @@
 
 #include <uthash.h>
 
+#include "base/sum.h"
 #include "model/private.h"
 #include "redis/footprint.h"
 
@@ -250,7 +251,7 @@ static struct class_row *class_row(struct model *m, int64_t class_bytes)
 static void add_delete_row(struct model *m, const struct class_user *user, bool bytes_known)
 {
 	struct delete_row row = { user->prefix, user->prefix_len, user->command,
-				  (int64_t)user->objects, bytes_known ? user->free_bytes : NAN };
+				  sum_whole(user->objects), bytes_known ? user->free_bytes : NAN };
 	size_t at = m->deletes_count;
 
 	while (at > 0 && (bytes_known ? m->deletes[at - 1].free_bytes < row.free_bytes :

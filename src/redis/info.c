@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/sum.h"
 #include "fact/fact.h"
 #include "redis/info.h"
 
@@ -240,8 +241,8 @@ void info_keyspace(const struct info *info, int64_t *keys, int64_t *expires)
 		e = info_sub_int(info_value_at(info, i), "expires");
 		if (k == FACT_UNKNOWN || e == FACT_UNKNOWN)
 			continue;
-		*keys += k;
-		*expires += e;
+		sum_add(keys, k);
+		sum_add(expires, e);
 	}
 }
 

@@ -2,11 +2,10 @@
 /* `redmem alloc --json`: schema redmem.alloc/1, one document. */
 #include <math.h>
 
+#include "base/sum.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/value.h"
-
-#define FULL_DUTY 0.995 /* the probe is not there from the first moment to the last */
 
 static void put_bytes_moved(json_t *o, const struct charge *c)
 {
@@ -181,7 +180,7 @@ static json_t *alloc_growth(const struct model *m)
 
 	put(o, "used_memory_start_bytes", value_int(start));
 	put(o, "used_memory_end_bytes", value_int(end));
-	put(o, "used_memory_bytes", both ? value_int(end - start) : json_null());
+	put(o, "used_memory_bytes", both ? value_int(sum_less(end, start)) : json_null());
 	put(o, "net_bytes", value_count(m->alloc.alloc_bytes - m->alloc.free_bytes));
 	put(o, "prefixes", alloc_prefixes(m, m->alloc.growth, m->alloc.growth_count));
 	return o;
@@ -190,13 +189,12 @@ static json_t *alloc_growth(const struct model *m)
 static json_t *alloc_totals(const struct model *m)
 {
 	const struct alloc *a = &m->alloc;
-	bool partly = a->flow_duty_ratio < FULL_DUTY;
 	json_t *o = json_object();
 
 	put(o, "alloc_bytes", value_count(a->alloc_bytes));
 	put(o, "free_bytes", value_count(a->free_bytes));
 	put(o, "flow_hits_total", isfinite(a->alloc_bytes) ? value_int(a->flow_hits) : json_null());
-	put(o, "basis", json_string(a->by_caches && partly ? "sampled" : "exact"));
+	put(o, "basis", json_string(a->by_caches && a->partly ? "sampled" : "exact"));
 	put(o, "shares_basis", json_string("sampled"));
 	put(o, "of", json_string(a->by_caches ? "thread_caches" : "all"));
 	put(o, "flow_duty_ratio", value_real(a->flow_duty_ratio));

@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "base/fmt.h"
+#include "base/sum.h"
 #include "report/report.h"
 
 void report_keys_csv_head(struct buf *out)
@@ -49,6 +50,6 @@ void report_keys_csv_row(struct buf *out, const struct fact_key *key, int64_t wa
 	put_number(out, key->elements);
 	buf_putc(out, ','); /* the largest element is not known without reading all */
 	if (key->ttl_seconds >= 0 && key->ttl_seconds < 4e9)
-		fmt_rfc3339(out, wall_ns + (int64_t)(key->ttl_seconds * 1e9));
+		fmt_rfc3339(out, sum_of(wall_ns, sum_whole(key->ttl_seconds * 1e9)));
 	buf_putc(out, '\n');
 }

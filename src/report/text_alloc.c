@@ -2,18 +2,18 @@
 /* `redmem alloc` for people: who allocates, who frees, what grows, how long a call takes. */
 #include <math.h>
 
+#include "base/sum.h"
 #include "report/table.h"
 #include "report/text.h"
 
 #define TOP_ROWS       8
 #define TOP_OF_DOCTOR  3
 #define PREFIX_COLUMNS 36
-#define FULL_DUTY      0.995 /* the probe is not there from the first moment to the last */
 
 static void cell_bytes(struct table *table, double bytes)
 {
 	if (isfinite(bytes))
-		table_bytes(table, (int64_t)bytes);
+		table_bytes(table, sum_whole(bytes));
 	else
 		table_bytes(table, FACT_UNKNOWN);
 }
@@ -24,7 +24,7 @@ static void per_second(struct buf *out, double bytes, double seconds)
 		buf_putc(out, '-');
 		return;
 	}
-	fmt_bytes(out, (int64_t)(bytes / seconds));
+	fmt_bytes(out, sum_whole(bytes / seconds));
 	buf_puts(out, "/s");
 }
 
@@ -66,7 +66,7 @@ static void basis_note(struct buf *note, const struct alloc *a)
 	}
 	fmt_count(note, a->flow_hits);
 	buf_puts(note, a->by_caches ? " hits, of threads' caches; " : " hits; ");
-	if (!isfinite(a->flow_duty_ratio) || a->flow_duty_ratio >= FULL_DUTY) {
+	if (!a->partly) {
 		buf_puts(note, "every byte in one of them");
 		return;
 	}
@@ -163,7 +163,7 @@ static void write_growth(struct text *t)
 	fmt_bytes(&line, end);
 	buf_puts(&line, "; allocated minus freed ");
 	fmt_bytes(&line, isfinite(t->m->alloc.alloc_bytes) ?
-				 (int64_t)(t->m->alloc.alloc_bytes - t->m->alloc.free_bytes) :
+				 sum_whole(t->m->alloc.alloc_bytes - t->m->alloc.free_bytes) :
 				 FACT_UNKNOWN);
 	buf_puts(&line, ". What expiry, eviction and lazy freeing give back has no prefix.");
 	text_wrap(t, "  ", buf_str(&line));
@@ -180,7 +180,7 @@ static void add_tops(struct buf *line, const struct alloc_top *tops, bool comman
 			text_key(line, (struct bytes){ tops[i].name, tops[i].name_len },
 				 PREFIX_COLUMNS);
 		buf_putc(line, ' ');
-		fmt_bytes(line, (int64_t)tops[i].alloc_bytes);
+		fmt_bytes(line, sum_whole(tops[i].alloc_bytes));
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "report/table.h"
 #include "report/text.h"
 
@@ -35,8 +36,8 @@ static void large_extents(struct buf *line, const struct malloc_stats *s)
 
 	for (size_t i = 0; i < s->classes_count; i++)
 		if (!s->classes[i].small) {
-			count += s->classes[i].slabs;
-			bytes += s->classes[i].allocated_bytes;
+			sum_add(&count, s->classes[i].slabs);
+			sum_add(&bytes, s->classes[i].allocated_bytes);
 		}
 	fmt_count(line, count);
 	buf_puts(line, " large extents of ");

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "diagnose/advice.h"
 #include "model/stalls.h"
 #include "report/text.h"
@@ -274,7 +275,7 @@ void report_stall_text(struct buf *out, const struct model *m, const struct fact
 	struct buf line = { 0 };
 
 	text_begin(&t, style);
-	fmt_rfc3339(&line, m->session.wall_start_ns + (int64_t)(stall->t_seconds * 1e9));
+	fmt_rfc3339(&line, sum_of(m->session.wall_start_ns, sum_whole(stall->t_seconds * 1e9)));
 	buf_puts(&line, "  ");
 	fmt_seconds(&line, stall->duration_seconds);
 	buf_puts(&line, stall->running ? " so far  " : "  ");

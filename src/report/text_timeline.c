@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/sum.h"
 #include "report/table.h"
 #include "report/text.h"
 
@@ -156,14 +157,14 @@ static void write_range(struct buf *out, const struct points *p, const struct se
 		text_estimate(out, p->max);
 		return;
 	}
-	fmt_bytes(out, (int64_t)p->first);
+	fmt_bytes(out, sum_whole(p->first));
 	if (p->last != p->first) {
 		buf_puts(out, " -> ");
-		fmt_bytes(out, (int64_t)p->last);
+		fmt_bytes(out, sum_whole(p->last));
 	}
 	if (p->max > p->first && p->max > p->last) {
 		buf_puts(out, ", peak ");
-		fmt_bytes(out, (int64_t)p->max);
+		fmt_bytes(out, sum_whole(p->max));
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/sum.h"
 #include "report/text.h"
 
 /* A sentence of ours is shorter; what is longer came from elsewhere. */
@@ -122,7 +123,7 @@ void text_moment(struct buf *out, double t_seconds)
 void text_estimate(struct buf *out, double n)
 {
 	if (isfinite(n) && fabs(n) < 9e18)
-		fmt_count(out, llround(n));
+		fmt_count(out, sum_whole(round(n)));
 	else
 		buf_putc(out, '-');
 }

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Recordings whose numbers are anything: every report is made of them, and ends. The
+ * sanitized build finds what wraps round or does not fit; the plain one what never ends.
+ * The recordings are the golden ones, with numbers replaced at places drawn from a fixed
+ * seed, so that a failure comes again.
+ */
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "diagnose/diagnose.h"
+#include "diagnose/key_size.h"
+#include "fact/codec.h"
+#include "fact/recording.h"
+#include "fact/shape.h"
+#include "host/maps.h"
+#include "model/census.h"
+#include "redis/info.h"
+#include "redis/malloc_stats.h"
+#include "report/report.h"
+
+#define RECORDINGS   "tests/golden"
+#define ROUNDS	     60
+#define SECONDS_MAX  100 /* of all; a loop without end is killed by then */
+#define NUMBER_BYTES 24
+
+static uint64_t seed;
+
+/* xorshift64: the same everywhere. */
+static uint64_t draw(uint64_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+static int64_t hostile_int(void)
+{
+	static const int64_t ends[] = { INT64_MAX,
+					INT64_MIN + 1,
+					INT64_MAX / 2 + 1,
+					9000000000000000000,
+					-1,
+					0,
+					INT64_MAX - 1,
+					1,
+					(int64_t)1 << 53,
+					INT32_MAX,
+					INT64_MIN };
+
+	return ends[draw(sizeof(ends) / sizeof(ends[0]))];
+}
+
+static double hostile_double(void)
+{
+	static const double ends[] = { 1e308, -1e308, 1e19, -1, 0, 5e-324, 9.3e18, -9.3e18, 1e10 };
+
+	return ends[draw(sizeof(ends) / sizeof(ends[0]))];
+}
+
+/* Some numbers of a text (an INFO, a table of the allocator) become others. */
+static char *hostile_text(const char *text)
+{
+	struct buf out = { 0 };
+
+	while (*text) {
+		size_t digits = strspn(text, "0123456789");
+
+		if (digits && draw(8) == 0) {
+			buf_printf(&out, "%lld", (long long)hostile_int());
+			text += digits;
+		} else {
+			buf_add(&out, text, digits ? digits : 1);
+			text += digits ? digits : 1;
+		}
+	}
+	return out.data ? out.data : xstrdup("");
+}
+
+static void spoil(struct fact *fact, char **owned)
+{
+	const struct fact_shape *shape = fact_shape(fact->kind);
+
+	for (size_t i = 0; i < shape->count; i++) {
+		void *at = field_at(fact, &shape->fields[i]);
+
+		if (draw(4))
+			continue;
+		if (shape->fields[i].type == FIELD_I64)
+			*(int64_t *)at = hostile_int();
+		else if (shape->fields[i].type == FIELD_F64)
+			*(double *)at = hostile_double();
+		else if (!strcmp(shape->fields[i].name, "text") && !*owned)
+			*(const char **)at = *owned = hostile_text(*(const char **)at);
+	}
+}
+
+/* Every fact of a golden recording, those with a coin's luck twice and spoilt. */
+static void take_file(struct model *m, const char *name)
+{
+	char path[300], *line = NULL;
+	size_t room = 0;
+	ssize_t len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), RECORDINGS "/%s", name);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while ((len = getline(&line, &room, f)) > 0) {
+		struct fact_decoded *keep;
+		struct fact fact;
+
+		if (fact_decode(line, (size_t)len, &fact, &keep, NULL))
+			continue; /* the head, the end, a note */
+		for (int times = (int)draw(3); times >= 0; times--) {
+			struct fact copy = fact;
+			char *owned = NULL;
+
+			spoil(&copy, &owned);
+			model_take(m, &copy);
+			free(owned);
+		}
+		fact_decoded_free(keep);
+	}
+	free(line);
+	fclose(f);
+}
+
+/* Facts of every kind with words that lead somewhere, for what no golden recording has. */
+static void take_words(struct model *m)
+{
+	static const char *const words[] = {
+		"cpu",	  "alloc", "free",	"alloc_class", "free_class", "fault_minor",
+		"end",	  "start", "fault_cow", "fault_swap",  "malloc",     "realloc",
+		"slow",	  "fast",  "fault",	"del",	       "set",	     "hash",
+		"string", "zset",  "skiplist",	"hashtable",   "allocator",  "heap",
+		"rdb",	  "hang",  "anon",	"loop",	       "",	     "maxmemory",
+	};
+
+	for (int i = 0; i < 200; i++) {
+		struct fact fact;
+		const struct fact_shape *shape;
+
+		fact_clear(&fact, (enum fact_kind)draw(FACT_KINDS));
+		shape = fact_shape(fact.kind);
+		for (size_t field = 0; field < shape->count; field++) {
+			const char *word = words[draw(sizeof(words) / sizeof(words[0]))];
+			void *at = field_at(&fact, &shape->fields[field]);
+
+			if (shape->fields[field].type == FIELD_STRING)
+				*(const char **)at = word;
+			else if (shape->fields[field].type == FIELD_BYTES)
+				*(struct bytes *)at = (struct bytes){ word, strlen(word) };
+			else if (shape->fields[field].type == FIELD_BOOL)
+				*(bool *)at = draw(2);
+		}
+		for (int times = 0; times < 3; times++) {
+			struct fact copy = fact;
+			char *owned = NULL;
+
+			spoil(&copy, &owned);
+			model_take(m, &copy);
+			free(owned);
+		}
+	}
+}
+
+static void report_all(struct model *m)
+{
+	static const struct report_style styles[] = { { .columns = 80 },
+						      { .verbose = true, .columns = 100 } };
+	struct findings *f = diagnose(m);
+	struct buf out = { 0 };
+
+	for (int i = 0; i < 2; i++) {
+		report_doctor_text(&out, m, f, &styles[i]);
+		report_memory_text(&out, m, f, &styles[i]);
+		report_alloc_text(&out, m, &styles[i]);
+		for (size_t s = 0; s < m->stalls_count; s++)
+			report_stall_text(&out, m, &m->stalls[s].stall, &styles[i]);
+		if (m->census)
+			report_keys_text(&out, m, f, &styles[i]);
+	}
+	report_doctor_json(&out, m, f);
+	report_memory_json(&out, m, f);
+	report_alloc_json(&out, m);
+	for (size_t s = 0; s < m->stalls_count; s++) {
+		report_stall_json(&out, m, &m->stalls[s].stall);
+		report_stall_live(&out, &m->stalls[s].stall);
+	}
+	if (m->census)
+		report_keys_json(&out, m, f);
+	for (size_t k = 0; k < m->keys_count; k++)
+		report_keys_csv_row(&out, &m->keys[k].key, hostile_int());
+	assert_true(out.len > 0);
+	buf_free(&out);
+	findings_free(f);
+}
+
+static void test_recordings(void **state)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(RECORDINGS);
+	int files = 0;
+
+	(void)state;
+	if (!dir)
+		skip(); /* run from another place */
+	while ((entry = readdir(dir))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (!dot || strcmp(dot, ".jsonl"))
+			continue;
+		files++;
+		for (uint64_t round = 0; round < ROUNDS; round++) {
+			struct model *m = model_new();
+
+			seed = 0x9e3779b97f4a7c15 + round;
+			take_file(m, entry->d_name);
+			if (round % 2)
+				take_words(m);
+			model_finish(m);
+			report_all(m);
+			model_free(m);
+		}
+	}
+	closedir(dir);
+	assert_true(files > 0);
+}
+
+static bool temporary(const struct fact_key *key)
+{
+	return key_temporary(&key->key, false);
+}
+
+/* Keys of a pass: what a server says of sizes and times. */
+static void test_census(void **state)
+{
+	static const char *const types[] = { "string", "hash", "zset", "list", "set", "stream" };
+	static const char *const encodings[] = { "raw", "hashtable", "skiplist", "quicklist",
+						 "listpack" };
+
+	(void)state;
+	for (uint64_t round = 0; round < ROUNDS; round++) {
+		struct model *m = model_new();
+
+		seed = 0x2545f4914f6cdd1d + round;
+		m->census = census_new(&(struct census_options){
+			.top = 5, .level = key_level, .temporary = temporary });
+		for (int i = 0; i < 200; i++) {
+			char name[32];
+			struct fact_key key = { .type = types[draw(6)],
+						.encoding = encodings[draw(5)],
+						.db = draw(3) ? 0 : hostile_int(),
+						.bytes = draw(2) ? hostile_int() : 1000,
+						.elements = draw(2) ? hostile_int() : 10,
+						.ttl_seconds = draw(2) ? hostile_double() : -1 };
+
+			snprintf(name, sizeof(name), "user:%d", (int)draw(1000));
+			key.key = (struct bytes){ name, strlen(name) };
+			census_take(m->census, &key, 0);
+		}
+		census_finish(m->census);
+		model_finish(m);
+		report_all(m);
+		model_free(m);
+	}
+}
+
+static const char smaps[] = "55d0c0000000-55d0c0200000 rw-p 00000000 00:00 0 [heap]\n"
+			    "Size:               2048 kB\nRss:                1024 kB\n"
+			    "Pss:                1024 kB\nPrivate_Dirty:       512 kB\n"
+			    "LazyFree:              4 kB\nAnonHugePages:         0 kB\n"
+			    "Swap:                 12 kB\n"
+			    "7f0000000000-7f0000200000 rw-p 00000000 00:00 0\n"
+			    "Size:               2048 kB\nRss:                1024 kB\n"
+			    "Pss:                1024 kB\nSwap:                 12 kB\n";
+
+/* What the parsers make of such texts, by themselves. */
+static void test_texts(void **state)
+{
+	(void)state;
+	for (uint64_t round = 0; round < 2000; round++) {
+		char *text;
+		struct smaps_rollup rollup;
+		int64_t keys, expires;
+		struct info *info;
+		struct maps *maps;
+
+		seed = 0xdeadbeefcafef00d + round;
+		text = hostile_text(smaps);
+		smaps_rollup_parse(&rollup, text, strlen(text));
+		assert_int_equal(maps_parse(&maps, text, strlen(text), true), 0);
+		maps_free(maps);
+		free(text);
+		text = hostile_text("db0:keys=1,expires=2,avg_ttl=3\r\ndb1:keys=1,expires=2\r\n"
+				    "db2:keys=5,expires=1\r\n");
+		info = info_parse(text);
+		info_keyspace(info, &keys, &expires);
+		info_free(info);
+		free(text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_census),
+		cmocka_unit_test(test_recordings),
+	};
+
+	alarm(SECONDS_MAX);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
