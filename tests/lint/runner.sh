@@ -10,6 +10,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/tests/lint" "$work/tests/golden"
 cp tests/run "$work/tests/run"
 bad=0
+unset REQUIRE
 
 # check NAME STATUS SUMMARY [ARGUMENTS]: runs the runner and compares.
 check()
@@ -47,6 +48,17 @@ try sanitizer 1 '0 passed, 2 failed, 0 skipped' 'echo "not ok a: why"; exit 99'
 try says-nothing 1 '0 passed, 1 failed, 0 skipped' ':'
 try stops-short 1 '1 passed, 1 failed, 0 skipped' 'echo 1..2; echo "ok 1 - a"'
 try hangs 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; sleep 30'
+REQUIRE=1
+export REQUIRE
+try required 1 '1 passed, 2 failed, 0 skipped' 'echo ok a; echo "skip b: no disk"; echo "skip c: no disk"'
+if grep -qx 'required, but skipped 2 times: no disk' "$work/said"; then
+	echo "ok runner-required-reasons"
+else
+	echo "not ok runner-required-reasons: $(tail -n 3 "$work/said")"
+	bad=1
+fi
+try required-passes 0 '1 passed, 0 failed, 0 skipped' 'echo ok a'
+unset REQUIRE
 check nothing-selected 1 '0 passed, 0 failed, 0 skipped' no-such-test
 
 echo 'echo ok a' >"$work/tests/golden/x.sh"
