@@ -68,6 +68,19 @@ static bool by_symbol(struct allocator *a, struct elf_file *file)
 	       file_offset(file, "te_event_trigger", &a->event_trigger);
 }
 
+static void debug_path(struct buf *out, struct elf_file *file)
+{
+	size_t len;
+	const unsigned char *id = elf_file_build_id(file, &len);
+
+	if (!id || len < 2 || len > 64)
+		return;
+	buf_puts(out, "/usr/lib/debug/.build-id/");
+	for (size_t i = 0; i < len; i++)
+		buf_printf(out, "%02x%s", id[i], i ? "" : "/");
+	buf_puts(out, ".debug");
+}
+
 /* The symbols a distribution keeps apart, by build-id; same addresses, other offsets. */
 static bool by_debug_file(struct allocator *a, struct elf_file *file)
 {
@@ -77,7 +90,7 @@ static bool by_debug_file(struct allocator *a, struct elf_file *file)
 	uint64_t place;
 	bool found = false;
 
-	scratch_cache_id(&path, file, "/usr/lib/debug/.build-id/", "/", ".debug");
+	debug_path(&path, file);
 	if (path.len && !elf_file_open_path(&debug, buf_str(&path), NULL)) {
 		found = (!elf_file_symbol(debug, "je_te_event_trigger", ELF_FUNCTION, &symbol) ||
 			 !elf_file_symbol(debug, "te_event_trigger", ELF_FUNCTION, &symbol)) &&
@@ -95,15 +108,19 @@ static const char *by_experiment(struct allocator *a, struct elf_file *file)
 	struct scratch_result result;
 	struct err why = {};
 	const char *how = "cache";
+	char digest[SCRATCH_DIGEST_CHARS + 1];
+	int fd = elf_file_fd(file);
 	uint64_t place;
+	bool cached = scratch_cache_digest(digest, &fd, 1);
 
-	if (!scratch_cache_read(&result, file)) {
+	if (!cached || !scratch_cache_read(&result, digest)) {
 		how = "experiment";
 		if (scratch_find(&result, file, &why)) {
 			snprintf(a->reason, sizeof(a->reason), "%s", why.text);
 			return "";
 		}
-		scratch_cache_write(&result, file);
+		if (cached)
+			scratch_cache_write(&result, digest);
 	}
 	a->classes = result.classes;
 	if (elf_file_offset(file, result.event_trigger, &place))

@@ -46,7 +46,7 @@ struct allocator {
 	struct size_classes classes;
 };
 
-/* Never fails; see reason. The experiment's result is kept by the library's build-id in
+/* Never fails; see reason. The experiment's result is kept by the library's content in
  * /var/cache/redmem when root runs redmem. */
 void allocator_find(struct allocator *out, const struct image *image);
 void allocator_close(struct allocator *allocator);

@@ -1,34 +1,58 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Results of experiments; see scratch_cache.h. */
+#define _GNU_SOURCE 1 /* O_TMPFILE */
 #include "target/scratch_cache.h"
 
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host/elf.h"
+#include "base/buf.h"
 
 #define DIRECTORY "/var/cache/redmem"
 /* Changes with the meaning of what is kept. */
-#define HEAD   "redmem.allocator/1"
-#define ID_MAX 64
+#define HEAD "redmem.allocator/2"
 
-void scratch_cache_id(struct buf *out, struct elf_file *file, const char *before,
-		      const char *between, const char *after)
+static bool add_file(EVP_MD_CTX *digest, int fd)
 {
-	const unsigned char *id;
-	size_t len;
+	char piece[65536];
+	struct stat st;
+	off_t at = 0;
+	ssize_t got;
+	uint64_t size;
 
-	id = elf_file_build_id(file, &len);
-	if (!id || len < 2 || len > ID_MAX)
-		return;
-	buf_puts(out, before);
-	for (size_t i = 0; i < len; i++)
-		buf_printf(out, "%02x%s", id[i], i ? "" : between);
-	buf_puts(out, after);
+	if (fstat(fd, &st))
+		return false;
+	size = (uint64_t)st.st_size; /* so that no two lists of files have the same bytes */
+	if (EVP_DigestUpdate(digest, &size, sizeof(size)) != 1)
+		return false;
+	while ((got = pread(fd, piece, sizeof(piece), at)) > 0) {
+		at += got;
+		if (EVP_DigestUpdate(digest, piece, (size_t)got) != 1)
+			return false;
+	}
+	return !got && at == st.st_size;
+}
+
+bool scratch_cache_digest(char out[SCRATCH_DIGEST_CHARS + 1], const int *fds, size_t count)
+{
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	unsigned char bytes[EVP_MAX_MD_SIZE];
+	unsigned int len = 0;
+	bool fine = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
+
+	for (size_t i = 0; fine && i < count; i++)
+		fine = add_file(digest, fds[i]);
+	fine = fine && EVP_DigestFinal_ex(digest, bytes, &len) == 1 &&
+	       len == SCRATCH_DIGEST_CHARS / 2;
+	EVP_MD_CTX_free(digest);
+	for (size_t i = 0; fine && i < len; i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	return fine;
 }
 
 static bool only_root_writes(int fd)
@@ -39,15 +63,15 @@ static bool only_root_writes(int fd)
 }
 
 /* The directory, made when @make; -1 when it is not to be trusted. */
-static int open_directory(bool make)
+static int open_directory(const char *path, bool make)
 {
 	int fd;
 
 	if (geteuid() != 0)
 		return -1;
 	if (make)
-		mkdir(DIRECTORY, 0755);
-	fd = open(DIRECTORY, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		mkdir(path, 0755);
+	fd = open(path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && !only_root_writes(fd)) {
 		close(fd);
 		return -1;
@@ -67,18 +91,16 @@ static bool parse(struct scratch_result *out, char *text)
 	return out->event_trigger && out->classes.count;
 }
 
-bool scratch_cache_read(struct scratch_result *out, struct elf_file *library)
+bool scratch_cache_read_in(struct scratch_result *out, const char *digest, const char *path)
 {
-	int directory = open_directory(false), fd = -1;
+	int directory = open_directory(path, false), fd = -1;
 	char text[SIZE_CLASSES_MAX * 21 + 64];
-	struct buf name = {};
 	bool found = false;
 	ssize_t len;
 
 	memset(out, 0, sizeof(*out));
-	scratch_cache_id(&name, library, "", "", "");
-	if (directory >= 0 && name.len)
-		fd = openat(directory, buf_str(&name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (directory >= 0)
+		fd = openat(directory, digest, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && only_root_writes(fd) && (len = read(fd, text, sizeof(text) - 1)) > 0) {
 		text[len] = '\0';
 		found = text[len - 1] == '\n' && parse(out, text);
@@ -87,33 +109,48 @@ bool scratch_cache_read(struct scratch_result *out, struct elf_file *library)
 		close(fd);
 	if (directory >= 0)
 		close(directory);
-	buf_free(&name);
 	return found;
 }
 
-void scratch_cache_write(const struct scratch_result *result, struct elf_file *library)
+/* Under a name only when it is whole: who is killed before leaves nothing behind. */
+static void put(int directory, const char *name, const struct buf *text)
 {
-	int directory = open_directory(true), fd = -1;
-	struct buf name = {}, text = {}, fresh = {};
+	int fd = openat(directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+	char path[32];
 
-	scratch_cache_id(&name, library, "", "", "");
-	buf_printf(&fresh, "%s.%d", buf_str(&name), getpid());
+	if (fd < 0)
+		return; /* a file system without nameless files: made again each time */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (write(fd, buf_str(text), text->len) == (ssize_t)text->len) {
+		unlinkat(directory, name, 0); /* one that could not be read */
+		linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW);
+	}
+	close(fd);
+}
+
+void scratch_cache_write_in(const struct scratch_result *result, const char *digest,
+			    const char *path)
+{
+	int directory = open_directory(path, true);
+	struct buf text = {};
+
+	if (directory < 0)
+		return;
 	buf_printf(&text, HEAD "\n%#llx\n", (unsigned long long)result->event_trigger);
 	for (size_t i = 0; i < result->classes.count; i++)
 		buf_printf(&text, "%llu ", (unsigned long long)result->classes.bytes[i]);
 	buf_putc(&text, '\n');
-	if (directory >= 0 && name.len)
-		fd = openat(directory, buf_str(&fresh), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-			    0644);
-	/* Whole or not at all. */
-	if (fd >= 0 && (write(fd, buf_str(&text), text.len) != (ssize_t)text.len ||
-			renameat(directory, buf_str(&fresh), directory, buf_str(&name))))
-		unlinkat(directory, buf_str(&fresh), 0);
-	if (fd >= 0)
-		close(fd);
-	if (directory >= 0)
-		close(directory);
-	buf_free(&name);
+	put(directory, digest, &text);
+	close(directory);
 	buf_free(&text);
-	buf_free(&fresh);
+}
+
+bool scratch_cache_read(struct scratch_result *out, const char *digest)
+{
+	return scratch_cache_read_in(out, digest, DIRECTORY);
+}
+
+void scratch_cache_write(const struct scratch_result *result, const char *digest)
+{
+	scratch_cache_write_in(result, digest, DIRECTORY);
 }

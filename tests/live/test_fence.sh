@@ -8,8 +8,9 @@
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_bpf
-need_programs "${CC:-cc}"
+need_programs "${CC:-cc}" readelf
 command=alloc
+build_id=
 
 # Looks like jemalloc, and nothing in it tells of bytes. In the server, which has HARMLESS
 # in its environment, that is all.
@@ -55,7 +56,7 @@ hostile()
 {
 	mkdir "$work/$1"
 	{ cat "$work/fake.h" && cat; } >"$work/$1/fake.c"
-	"${CC:-cc}" -shared -fPIC -Wl,-soname,libjemalloc.so.2 -o "$work/$1/libjemalloc.so.2" \
+	"${CC:-cc}" -shared -fPIC ${build_id:+"-Wl,--build-id=0x$build_id"} -Wl,-soname,libjemalloc.so.2 -o "$work/$1/libjemalloc.so.2" \
 		"$work/$1/fake.c" || not_ok "$1" "cannot compile the library"
 	export LD_LIBRARY_PATH="$work/$1" HARMLESS=1
 	server_start
@@ -85,4 +86,18 @@ static void harm(void)
 		;
 }
 END
+
+# Says it is the very build the system has, of which redmem has a result in its cache.
+build_id=$(readelf -n /usr/lib/*/libjemalloc.so.2 | sed -n 's/.*Build ID: //p' | head -n 1)
+server_start
+run_redmem alloc -d 1 --json -s "$socket"
+check genuine "$(query '.sensors[] | select(.id == "flow")')" holds \
+	'.sensors[] | select(.id == "flow") | .state == "on"'
+kill_process "$pid"
+hostile build-id 'no function' <<'END'
+static void harm(void)
+{
+}
+END
+build_id=
 finish
