@@ -384,6 +384,12 @@ static void finish(struct keypass *p, int rc, int64_t start_ns)
 	r->seconds += (double)(clock_mono_ns() - start_ns) / 1e9;
 }
 
+static const char *why(int rc)
+{
+	return rc == -ENOMEM ? "connection: no memory for a request" :
+			       "connection: the server does not answer";
+}
+
 int keypass_run(struct conn *conn, const struct keypass_options *options,
 		const struct fact_sink *sink, keypass_tick_fn tick, void *ctx,
 		struct keypass_result *result, struct err *err)
@@ -415,17 +421,15 @@ int keypass_run(struct conn *conn, const struct keypass_options *options,
 		rc = 0;
 	}
 	finish(p, rc, start_ns);
-	/* Freed only when nothing points to it any longer. */
 	if (!rc)
 		rc = drain(p);
-	if (rc == -ETIMEDOUT)
-		conn_hang_up(conn);
 	if (rc)
-		rc = err_set(err, rc, "%s",
-			     conn_error(conn)->code ? conn_error(conn)->text :
-						      "connection: the server does not answer");
+		err_set(err, rc, "%s", conn_error(conn)->code ? conn_error(conn)->text : why(rc));
 	else if (p->refusal.code)
 		rc = err_set(err, p->refusal.code, "%s", p->refusal.text);
+	/* Requests that wait still point to the pass: they end before it does. */
+	if (conn_pending(conn))
+		conn_hang_up(conn);
 	pass_free(p);
 	return rc;
 }
