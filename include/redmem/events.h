@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "redmem/tables.h"
+
 #ifndef __bpf__
 #include <linux/types.h>
 #endif
@@ -111,29 +113,11 @@ struct redmem_key_rule {
 
 /* --- aggregates --------------------------------------------------------- */
 
-enum redmem_event {
-	EVENT_CPU,
-	EVENT_FAULT_MINOR,
-	EVENT_FAULT_COW,
-	EVENT_FAULT_SWAP,
-	EVENT_FAULT_FILE,
-	EVENT_CPU_WAIT,
-	EVENT_IO_WAIT,
-	EVENT_SLEEP,
-	EVENT_RECLAIM,
-	EVENT_COMPACTION,
-	EVENT_ALLOC, /* events are bytes, as for the next three */
-	EVENT_FREE,
-	EVENT_ALLOC_CLASS, /* user_ip is the size class */
-	EVENT_FREE_CLASS,
-	EVENT_KINDS
-};
-
 struct redmem_profile_key {
 	struct redmem_who who;
 	__u64 user_ip; /* EVENT_CPU: where user code was; waits: system call; ..._CLASS: bytes */
 	__u64 kernel_ip; /* EVENT_CPU: 0 = was in user mode */
-	__u32 event;
+	__u32 event; /* enum redmem_event; events of bytes count bytes */
 	__u32 target; /* whose row it is */
 };
 
@@ -187,8 +171,6 @@ enum redmem_record_kind {
 	RECORD_CALL, /* of the allocator, in a burst */
 	RECORD_SAMPLE, /* struct redmem_sample */
 };
-
-enum redmem_call_function { CALL_MALLOC, CALL_CALLOC, CALL_REALLOC, CALL_FREE, CALL_FUNCTIONS };
 
 #define REDMEM_BURST_COSTS 1024 /* a power of two */
 

@@ -12,47 +12,12 @@
 #include "target/markers.h"
 #include "target/symbols.h"
 
-/* --- what the sensors ask -------------------------------------------------- */
-
-static const char *resolve_command(void *ctx, uint64_t address)
+/* Who knows names, as far as it is known yet. */
+static void tell_names(struct attribution *a)
 {
-	struct attribution *a = ctx;
-
-	return a->commands ? target_commands_name(a->commands, address) : NULL;
-}
-
-static const char *resolve_whole(void *ctx, const char *start)
-{
-	struct attribution *a = ctx;
-
-	return a->commands ? target_commands_begin(a->commands, start) : NULL;
-}
-
-static bool resolve_first(void *ctx, uint64_t address)
-{
-	struct attribution *a = ctx;
-	struct redmem_key_rule rule;
-
-	if (!a->commands)
-		return true;
-	rule = target_commands_rule(a->commands, address);
-	return rule.kind == KEY_INDEX && rule.index == 1;
-}
-
-static const char *resolve_leaf(void *ctx, uint64_t user_ip, uint64_t kernel_ip,
-				const char **symbol)
-{
-	struct attribution *a = ctx;
-
-	return a->symbols ? target_symbols_leaf(a->symbols, user_ip, kernel_ip, symbol) : "";
-}
-
-static struct marker_place resolve_place(void *ctx, const struct redmem_sample *sample)
-{
-	struct attribution *a = ctx;
-
-	return a->markers ? markers_place(a->markers, sample) :
-			    (struct marker_place){ MARK_COMMAND, "" };
+	sensors_set_names(a->sensors, &(struct sensor_names){ .commands = a->commands,
+							      .symbols = a->symbols,
+							      .markers = a->markers });
 }
 
 /* --- calibration --------------------------------------------------------------- */
@@ -133,6 +98,7 @@ void attribution_calibrate(struct attribution *a)
 		a->commands = target_commands_new(server->where.pid, found.fullname_offset,
 						  sensors_key_rules_fd(a->sensors),
 						  sensors_settings(a->sensors)->index);
+	tell_names(a);
 	sensors_set_attribution(a->sensors, &found.at, found.own_client);
 }
 
@@ -143,14 +109,7 @@ void attribution_open(struct attribution *a, struct server *server, struct senso
 		a->symbols = target_symbols_open(server->image);
 		a->markers = markers_open(server->image);
 	}
-	sensors_set_resolver(sensors, &(struct sensor_resolver){
-					      .ctx = a,
-					      .command_name = resolve_command,
-					      .whole_name = resolve_whole,
-					      .key_is_first_argument = resolve_first,
-					      .leaf = resolve_leaf,
-					      .place = resolve_place,
-				      });
+	tell_names(a);
 }
 
 void attribution_close(struct attribution *a)

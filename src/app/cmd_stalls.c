@@ -31,7 +31,7 @@
 
 /* A stall that is not printed yet. */
 struct pending {
-	struct fact_stall stall;
+	struct stall stall;
 	int64_t used_before; /* used_memory; FACT_UNKNOWN */
 };
 
@@ -57,7 +57,7 @@ struct follow {
 
 /* --- printing ----------------------------------------------------------------------- */
 
-static void print_stall(struct follow *f, const struct fact_stall *stall)
+static void print_stall(struct follow *f, const struct stall *stall)
 {
 	struct buf out = {};
 
@@ -79,7 +79,7 @@ static bool enough(const struct follow *f)
 /* What is less in use now than before it. */
 static int64_t freed_bytes(const struct follow *f, const struct pending *pending)
 {
-	const struct fact_stall *stall = &pending->stall;
+	const struct stall *stall = &pending->stall;
 
 	if (pending->used_before == FACT_UNKNOWN ||
 	    f->used[0].t_seconds < stall->t_seconds + stall->duration_seconds)
@@ -123,13 +123,15 @@ static bool wanted(const struct follow *f, const struct fact_stall *stall)
 static void take_stall(struct follow *f, const struct fact *fact)
 {
 	struct pending *pending;
+	struct fact own;
 
 	if (!wanted(f, &fact->stall))
 		return;
 	if (f->pending_count == PENDING_MAX)
 		flush_pending(f, PENDING_MAX);
 	pending = &f->pending[f->pending_count++];
-	pending->stall = keep_fact(f->keep, fact).stall;
+	own = keep_fact(f->keep, fact);
+	blame_stall(&pending->stall, &own.stall, &blame_by_tables);
 	pending->used_before = FACT_UNKNOWN;
 	for (size_t i = 2; i-- > 0;)
 		if (f->used[i].t_seconds <= fact->stall.t_seconds)

@@ -77,7 +77,7 @@ void progress_tick(struct progress *progress, double t_seconds)
 	line(progress, &text);
 }
 
-void progress_stall(struct progress *progress, const struct fact_stall *stall)
+void progress_stall(struct progress *progress, const struct stall *stall)
 {
 	struct buf text = {};
 

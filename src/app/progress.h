@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "fact/fact.h"
+#include "model/blame.h"
 
 struct progress;
 
@@ -17,6 +17,6 @@ void progress_line(struct buf *text);
 /* Wipe the line of whatever progress there is. */
 void progress_clear(void);
 /* A stall that goes on now: "1.9 s so far: DEL leaderboard:global"; NULL = none does. */
-void progress_stall(struct progress *progress, const struct fact_stall *stall);
+void progress_stall(struct progress *progress, const struct stall *stall);
 /* Wipes the line and frees. @progress may be NULL. */
 void progress_end(struct progress *progress);

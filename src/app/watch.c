@@ -267,9 +267,12 @@ static bool tick(struct watch *w)
 static bool look_on(struct watch *w)
 {
 	const struct watch_plan *plan = w->plan;
-	struct fact_stall stall;
-	bool stalls = sensors_stall_now(w->sensors, &stall);
+	struct sensor_stall seen;
+	struct stall stall;
+	bool stalls = sensors_stall_now(w->sensors, &seen);
 
+	if (stalls)
+		blame_stall(&stall, &seen.fact, &blame_by_tables);
 	progress_stall(w->progress, stalls ? &stall : NULL);
 	return !plan->turn || !plan->turn(plan->ctx, w->hanging ? NULL : w->server.conn,
 					  w->snapshot, now_seconds(w));

@@ -7,7 +7,6 @@
 
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
-#include "model/cause.h"
 
 /* The end of the string is among the bytes strchr() finds. */
 bool advice_command_is(const char *command, const char *name)
@@ -59,13 +58,19 @@ const char *advice_command(const char *command)
 
 /* --- by cause ------------------------------------------------------------------- */
 
-static bool is(const struct cause *cause, const char *id)
+bool stall_frees(const struct stall *stall)
 {
-	return strcmp(cause->id, id) == 0;
+	return !strcmp(stall->activity[0].words, frame_table[FRAME_FREE].words);
+}
+
+const char *stall_preemptor(const struct stall *stall)
+{
+	/* The idle task has pid 0: the CPU was free, and the server was not let on it. */
+	return stall->preemptor_pid == 0 ? "nobody: the CPU quota of its cgroup" : stall->preemptor;
 }
 
 /* Freeing can be left to a background thread; how much of the stall that was is known. */
-static void advise_freeing(struct buf *out, const struct model *m, const struct fact_stall *stall)
+static void advise_freeing(struct buf *out, const struct model *m, const struct stall *stall)
 {
 	bool lazy = measure_config_is(m, "lazyfree-lazy-user-del", "no");
 
@@ -73,12 +78,13 @@ static void advise_freeing(struct buf *out, const struct model *m, const struct 
 		buf_puts(out, advice_command(stall->command));
 	else
 		buf_puts(out, "Let big values be freed in the background (lazyfree-lazy-*).");
-	if (strcmp(stall->activity, "freeing") != 0)
+	if (!stall_frees(stall))
 		return;
 	if (lazy && strcmp(stall->command, "del") == 0)
 		buf_puts(out, " lazyfree-lazy-user-del yes makes every DEL one.");
 	buf_printf(out, " That takes up to %s of the %s off the main thread.",
-		   say_seconds(stall->allocator_seconds).s, say_seconds(stall->duration_seconds).s);
+		   say_seconds(stall->seconds[CAUSE_ALLOCATOR]).s,
+		   say_seconds(stall->duration_seconds).s);
 }
 
 static void advise_swap(struct buf *out, const struct model *m)
@@ -94,24 +100,24 @@ static void advise_swap(struct buf *out, const struct model *m)
 	buf_puts(out, ", or lower maxmemory.");
 }
 
-static void advise_cpu(struct buf *out, const struct fact_stall *stall)
+static void advise_cpu(struct buf *out, const struct stall *stall)
 {
-	if (!*stall->hog)
+	if (stall->preemptor_pid != 0 && !*stall->preemptor)
 		buf_puts(out, "Other work had the CPU");
-	else if (stall->hog_pid == 0)
-		buf_puts(out, "Its cgroup's CPU quota was used up: raise it");
-	else if (stall->hog_pid < 0)
+	else if (stall->preemptor_pid == 0)
+		buf_puts(out, "Its cgroup's CPU quota was used up: raise it.");
+	else if (stall->preemptor_pid < 0)
 		buf_printf(out, "%s, a process outside redmem's pid namespace, had the CPU",
-			   say_key(stall->hog, strlen(stall->hog)).s);
+			   say_key(stall->preemptor, strlen(stall->preemptor)).s);
 	else
 		buf_printf(out, "%s (process %lld) had the CPU",
-			   say_key(stall->hog, strlen(stall->hog)).s, (long long)stall->hog_pid);
-	buf_puts(out, stall->hog_pid == 0 && *stall->hog ?
-			      "." :
-			      ": give the server a CPU of its own (taskset, cpuset).");
+			   say_key(stall->preemptor, strlen(stall->preemptor)).s,
+			   (long long)stall->preemptor_pid);
+	if (stall->preemptor_pid != 0)
+		buf_puts(out, ": give the server a CPU of its own (taskset, cpuset).");
 }
 
-static void advise_io(struct buf *out, const struct model *m, const struct fact_stall *stall)
+static void advise_io(struct buf *out, const struct model *m, const struct stall *stall)
 {
 	bool aof = strstr(stall->wait_file, "aof") || strstr(stall->wait_file, "appendonly");
 
@@ -126,7 +132,7 @@ static void advise_io(struct buf *out, const struct model *m, const struct fact_
 			 "The server waited for a disk or a peer: look at what it writes there.");
 }
 
-static void advise_turn(struct buf *out, const struct fact_stall *stall)
+static void advise_turn(struct buf *out, const struct stall *stall)
 {
 	buf_printf(out,
 		   "%s commands came at once and were served in one turn of the loop: send shorter "
@@ -134,30 +140,30 @@ static void advise_turn(struct buf *out, const struct fact_stall *stall)
 		   say_count(stall->commands_total).s);
 }
 
-void advice_stall(struct buf *out, const struct model *m, const struct fact_stall *stall)
+void advice_stall(struct buf *out, const struct model *m, const struct stall *stall)
 {
-	struct blame blame[CAUSE_MAX];
-	const struct cause *cause;
+	struct blame blame[CAUSES];
+	enum redmem_cause cause;
 
-	if (!cause_split(stall, blame))
+	if (!blame_split(stall, blame))
 		return;
 	cause = blame[0].cause;
-	if (is(cause, "fault_swap"))
+	if (cause == CAUSE_FAULT_SWAP)
 		advise_swap(out, m);
-	else if (is(cause, "cpu_wait"))
+	else if (cause == CAUSE_CPU_WAIT)
 		advise_cpu(out, stall);
-	else if (is(cause, "io_wait"))
+	else if (cause == CAUSE_IO_WAIT)
 		advise_io(out, m, stall);
-	else if (stall->commands_total > 0 && (is(cause, "command") || is(cause, "allocator")))
+	else if (stall->commands_total > 0 && (cause == CAUSE_COMMAND || cause == CAUSE_ALLOCATOR))
 		advise_turn(out, stall);
-	else if (is(cause, "allocator"))
+	else if (cause == CAUSE_ALLOCATOR)
 		advise_freeing(out, m, stall);
-	else if (is(cause, "command") && *stall->command)
+	else if (cause == CAUSE_COMMAND && *stall->command)
 		buf_puts(out, advice_command(stall->command));
-	else if (is(cause, "other") && !strcmp(stall->wait_call, "SIGSTOP"))
+	else if (cause == CAUSE_OTHER && !strcmp(stall->wait_call, "SIGSTOP"))
 		buf_puts(out, "Somebody stopped the process (SIGSTOP, a debugger).");
-	else if (is(cause, "other") && advice_command_is(stall->command, "debug"))
+	else if (cause == CAUSE_OTHER && advice_command_is(stall->command, "debug"))
 		buf_puts(out, advice_command(stall->command));
-	else if (cause->advice && (!is(cause, "command") || *stall->command))
-		buf_puts(out, cause->advice);
+	else if (cause_table[cause].advice && (cause != CAUSE_COMMAND || *stall->command))
+		buf_puts(out, cause_table[cause].advice);
 }

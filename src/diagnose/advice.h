@@ -14,4 +14,8 @@ bool advice_command_is(const char *command, const char *name);
 const char *advice_command(const char *command);
 /* What to do about @stall: its main cause and its command decide, the host's and the
  * server's settings give the numbers. Nothing is added when there is nothing to say. */
-void advice_stall(struct buf *out, const struct model *m, const struct fact_stall *stall);
+void advice_stall(struct buf *out, const struct model *m, const struct stall *stall);
+/* Did it do nothing so much as free memory? */
+bool stall_frees(const struct stall *stall);
+/* Who had the CPU while it waited for one, in words; "" when nobody is known. */
+const char *stall_preemptor(const struct stall *stall);

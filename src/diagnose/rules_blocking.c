@@ -31,19 +31,11 @@ struct block {
 	bool slowlog;
 };
 
-/* Parts of a stall that are not known add nothing. */
-static double known(double seconds)
+/* What the command itself took. */
+static double own_seconds(const struct stall *s)
 {
-	return isnan(seconds) ? 0 : seconds;
-}
-
-/* What the command itself took; the whole when the split is not known. */
-static double own_seconds(const struct fact_stall *s)
-{
-	if (isnan(s->command_seconds) && isnan(s->allocator_seconds))
-		return s->duration_seconds;
-	return known(s->command_seconds) + known(s->allocator_seconds) +
-	       known(s->fault_minor_seconds);
+	return s->seconds[CAUSE_COMMAND] + s->seconds[CAUSE_ALLOCATOR] +
+	       s->seconds[CAUSE_FAULT_MINOR];
 }
 
 /* SLOWLOG gives the second argument, which is no key in these. */
@@ -63,7 +55,7 @@ static bool second_is_key(const char *command)
 
 static bool block_at(const struct model *m, size_t i, struct block *b)
 {
-	const struct fact_stall *stall;
+	const struct stall *stall;
 	const struct fact_slowlog *slow;
 
 	if (i < m->stalls_count) {
@@ -71,7 +63,7 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 		*b = (struct block){ .command = stall->command,
 				     .key = stall->key,
 				     .seconds = own_seconds(stall),
-				     .allocator_seconds = stall->allocator_seconds,
+				     .allocator_seconds = stall->seconds[CAUSE_ALLOCATOR],
 				     .running = stall->running };
 	} else if (i - m->stalls_count < m->slowlog_count) {
 		slow = &m->slowlog[i - m->stalls_count].entry;

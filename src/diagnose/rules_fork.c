@@ -29,7 +29,7 @@ static double fork_seconds(const struct model *m, bool *before)
 	for (size_t i = 0; i < m->children_count; i++)
 		longest = fmax(longest, m->children[i].child.fork_seconds);
 	for (size_t i = 0; i < m->stalls_count; i++)
-		longest = fmax(longest, m->stalls[i].stall.fork_seconds);
+		longest = fmax(longest, m->stalls[i].stall.seconds[CAUSE_FORK]);
 	if (longest > 0)
 		return longest;
 	usec = model_info_end(m, "latest_fork_usec");

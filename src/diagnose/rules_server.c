@@ -100,14 +100,14 @@ static double silence_seconds(const struct model *m, int64_t *ticks)
 }
 
 /* The longest stall: what it did while it did not answer. */
-static const struct fact_stall *silence_stall(const struct model *m)
+static const struct stall *silence_stall(const struct model *m)
 {
 	return m->stalls_count > 0 ? &m->stalls[0].stall : NULL;
 }
 
 bool rule_not_answering(const struct model *m, struct finding *f)
 {
-	const struct fact_stall *stall = silence_stall(m);
+	const struct stall *stall = silence_stall(m);
 	int64_t ticks;
 	double seconds = silence_seconds(m, &ticks);
 

@@ -74,6 +74,32 @@ static int encode_char(json_t *root, const struct field *field, char c)
 				      encode_base64(root, field, &c, 1);
 }
 
+/* {"fault_swap":1200}: what is 0 goes without saying. */
+static json_t *counts_json(const struct name_list *names, const int64_t *counts)
+{
+	json_t *o = json_object();
+
+	for (unsigned int row = 0; row < names->count; row++)
+		if (counts[row])
+			json_object_set_new(o, names->name(row), json_integer(counts[row]));
+	return o;
+}
+
+/* {"set":62000000,"get":38000000} */
+static json_t *shares_json(const struct fact_share *shares)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < FACT_SHARES && *shares[i].name; i++)
+		json_object_set_new(o, shares[i].name, json_integer(shares[i].ns));
+	return o;
+}
+
+static const char *row_name(const struct field *field, unsigned int row)
+{
+	return row < field->names->count ? field->names->name(row) : "";
+}
+
 static int encode_field(json_t *root, const struct field *field, const void *at)
 {
 	json_t *value = NULL;
@@ -96,6 +122,15 @@ static int encode_field(json_t *root, const struct field *field, const void *at)
 		return encode_bytes(root, field, at);
 	case FIELD_CHAR:
 		return encode_char(root, field, *(const char *)at);
+	case FIELD_ENUM:
+		value = json_string(row_name(field, *(const unsigned int *)at));
+		break;
+	case FIELD_COUNTS:
+		value = counts_json(field->names, at);
+		break;
+	case FIELD_SHARES:
+		value = shares_json(at);
+		break;
 	}
 	return json_object_set_new(root, field->name, value);
 }
@@ -179,6 +214,67 @@ static int decode_number(const json_t *value, const struct field *field, void *a
 	return 0;
 }
 
+/* -ENOTSUP: a row that this version's table does not have. */
+static int decode_enum(const json_t *value, const struct field *field, unsigned int *at)
+{
+	unsigned int row;
+
+	if (!value || json_is_null(value))
+		return 0;
+	if (!json_is_string(value))
+		return -EINVAL;
+	row = name_list_find(field->names, json_string_value(value));
+	if (row == field->names->count)
+		return -ENOTSUP;
+	*at = row;
+	return 0;
+}
+
+/* Rows that this version's table does not have are left out. */
+static int decode_counts(json_t *value, const struct field *field, int64_t *counts)
+{
+	const char *name;
+	json_t *count;
+
+	if (value && !json_is_null(value) && !json_is_object(value))
+		return -EINVAL;
+	json_object_foreach(value, name, count) {
+		unsigned int row = name_list_find(field->names, name);
+
+		if (!json_is_integer(count))
+			return -EINVAL;
+		if (row < field->names->count)
+			counts[row] = json_integer_value(count);
+	}
+	return 0;
+}
+
+/* The names belong to @value. */
+static int decode_shares(json_t *value, struct fact_share *shares)
+{
+	const char *name;
+	size_t i = 0;
+	json_t *ns;
+
+	if (value && !json_is_null(value) && !json_is_object(value))
+		return -EINVAL;
+	json_object_foreach(value, name, ns) {
+		if (!json_is_integer(ns))
+			return -EINVAL;
+		if (*name && i < FACT_SHARES)
+			shares[i++] = (struct fact_share){ name, json_integer_value(ns) };
+	}
+	return 0;
+}
+
+static int decode_by_table(json_t *value, const struct field *field, void *at)
+{
+	if (field->type == FIELD_ENUM)
+		return decode_enum(value, field, at);
+	return field->type == FIELD_COUNTS ? decode_counts(value, field, at) :
+					     decode_shares(value, at);
+}
+
 /* Fields that are absent keep what fact_clear() gave them. */
 static int decode_field(struct fact_decoded *keep, const struct field *field, void *at)
 {
@@ -187,6 +283,8 @@ static int decode_field(struct fact_decoded *keep, const struct field *field, vo
 
 	if (field->type == FIELD_I64 || field->type == FIELD_F64 || field->type == FIELD_BOOL)
 		return decode_number(json_object_get(keep->root, field->name), field, at);
+	if (field->type >= FIELD_ENUM)
+		return decode_by_table(json_object_get(keep->root, field->name), field, at);
 	rc = decode_bytes(keep, field, &bytes);
 	if (rc || !bytes.data)
 		return rc;
@@ -223,11 +321,13 @@ int fact_from_json(json_t *root, struct fact *fact, struct fact_decoded **keep_o
 		goto out;
 	}
 	fact_clear(fact, kind);
-	for (size_t i = 0; i < shape->count && !rc; i++)
-		if (decode_field(keep, &shape->fields[i], field_at(fact, &shape->fields[i])))
-			rc = err_set(err, -EINVAL,
+	for (size_t i = 0; i < shape->count && !rc; i++) {
+		rc = decode_field(keep, &shape->fields[i], field_at(fact, &shape->fields[i]));
+		if (rc)
+			rc = err_set(err, rc,
 				     "recording: fact '%s': bad value of '%s'; record again", name,
 				     shape->fields[i].name);
+	}
 out:
 	if (rc)
 		fact_decoded_free(keep);

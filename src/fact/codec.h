@@ -7,11 +7,12 @@
 #include "base/err.h"
 #include "fact/recording.h"
 
-#define RECORDING_SCHEMA   "redmem.recording/1"
+#define RECORDING_SCHEMA   "redmem.recording/2"
 #define RECORDING_LINE_MAX (64u << 20) /* bytes; a longer line is no fact of ours */
 
 /*
  * What fact_decode() does with a parsed line. Takes over the caller's reference
- * to @root, also on error. -ENOTSUP: a kind this version does not know.
+ * to @root, also on error. -ENOTSUP: a kind, or a row of a table, that
+ * this version does not know.
  */
 int fact_from_json(json_t *root, struct fact *fact, struct fact_decoded **keep, struct err *err);

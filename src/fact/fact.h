@@ -6,6 +6,9 @@
  * server or a sensor while watching live, or from a recording when replaying.
  * That is why a replay gives the same report without root or Redis.
  *
+ * They hold what was seen and what it was seen with: a sample and the factor it stands
+ * for, an interval and what was measured in it. Nothing in them is a judgement.
+ *
  * Units are in the names. A number that is not known is FACT_UNKNOWN (integers)
  * or NAN (doubles), never 0. Strings and bytes are borrowed: they belong to the
  * producer and are valid only during the call that hands the fact over.
@@ -15,6 +18,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "redmem/tables.h"
 
 #define FACT_UNKNOWN INT64_MIN
 
@@ -178,24 +183,23 @@ struct fact_mapping {
 };
 
 /*
- * Events charged to a name. Rows with the same identity add up. Events:
- * "cpu" (seconds = samples x period), "fault_minor", "fault_cow", "fault_swap",
- * "fault_file", "cpu_wait", "io_wait", "sleep" (voluntary waiting in the event
- * loop), "reclaim", "compaction"; "alloc" and "free" (events = bytes through the
- * allocator); "alloc_class" and "free_class" (events = bytes that came into or left
- * a thread's cache, of one size class).
+ * Events of one kind charged to a name. Rows with the same identity add up. What a row
+ * stands for is events x scale, and its time is that of the timed events for all of them
+ * (model/charge.h).
  */
 struct fact_profile {
-	const char *event;
+	enum redmem_event event;
 	const char *thread; /* "" = the main thread, else its name ("bio_lazy_free") */
 	const char *command; /* full lower-case name ("config|get"); "" = no command (event loop) */
 	const char *inner; /* command called by a script, function or module; "" = none */
 	struct bytes key; /* as the client sent it, cut at the sensor's limit; may be empty */
-	const char *leaf; /* cpu: where it was: "allocator", "server", "libc", "kernel", ... */
+	enum redmem_module leaf; /* cpu: where its code was */
 	const char *symbol; /* cpu: leaf function when known, else "" */
 	int64_t samples; /* events really seen */
-	double events; /* what they stand for (samples x period) */
-	double seconds; /* time they stand for; NAN when the event carries none */
+	double events; /* samples x period of the sensor; bytes for events of bytes */
+	double scale; /* how many times its events it stands for; NAN = once */
+	double seconds; /* measured, of the timed events; NAN when none was */
+	int64_t timed; /* events whose time was measured; FACT_UNKNOWN = all */
 	double t_seconds; /* they happened before this and after that of the last rows */
 	int64_t class_bytes; /* alloc_class, free_class: the size class; else FACT_UNKNOWN */
 };
@@ -213,48 +217,44 @@ struct fact_totals {
 	int64_t reclaim_entries; /* direct reclaim entered by the server's threads */
 };
 
-/* A time the event loop did not move on. */
+/* CPU time of one name. */
+struct fact_share {
+	const char *name; /* "" ends the list */
+	int64_t ns;
+};
+
+#define FACT_SHARES 12
+
+/*
+ * A time the event loop did not move on, as it was seen: its bounds, the time measured in
+ * some kinds of events, and what CPU samples met meanwhile. What was to blame, model/blame.h
+ * says.
+ */
 struct fact_stall {
 	double t_seconds; /* start */
 	double duration_seconds;
 	bool running; /* had not ended when the watch did */
 	const char *command; /* "" = no command: the loop itself */
-	const char *inner;
+	const char *inner; /* most often run by its script; "" */
 	struct bytes key;
-	/* Split of the duration; causes of DESIGN.md; NAN when not known. */
-	double command_seconds;
-	double allocator_seconds;
-	double fault_minor_seconds;
-	double fault_cow_seconds;
-	double fault_swap_seconds;
-	double fault_file_seconds;
-	double reclaim_seconds;
-	double compaction_seconds;
-	double cpu_wait_seconds;
-	double io_wait_seconds;
-	double fork_seconds;
-	double expiry_seconds;
-	double eviction_seconds;
-	double defrag_seconds;
-	double rehash_seconds;
-	double other_seconds;
-	/* What it did most and second most, in words ("freeing"), and for how long; "" and
-	 * NAN when not known. It is part of the causes' seconds. */
-	const char *activity;
-	double activity_seconds;
-	const char *activity2;
-	double activity2_seconds;
+	int64_t looks; /* times it was looked at... */
+	int64_t inner_looks; /* ...a script's command was running then... */
+	int64_t inner_votes; /* ...and inner leads by so many */
+	int64_t event_ns[EVENT_KINDS]; /* measured; io_wait: asleep in system calls, or stopped */
+	bool faults_timed; /* faults were among what was measured */
+	int64_t frame_ns[FRAMES]; /* CPU samples, by what they were recognised as */
 	/* A turn of the loop in which no command was long but all together: how many, and
-	 * what by share of CPU time ("set 0.62 get 0.38"); FACT_UNKNOWN and "" otherwise. */
+	 * CPU samples by command; FACT_UNKNOWN and empty otherwise. */
 	int64_t commands_total;
-	const char *mix;
-	const char *wait_call; /* in what it slept most ("fdatasync"), "" */
+	struct fact_share commands[FACT_SHARES];
+	enum redmem_wait_call wait_call; /* in what it slept most */
 	const char *wait_file; /* on which file or socket, "" */
-	const char *hog; /* who had the CPU while it waited for one, "" */
-	int64_t hog_pid;
-	/* used_memory before it less used_memory after: what it freed, and all else that
-	 * happened between two INFO; FACT_UNKNOWN. */
-	int64_t freed_bytes;
+	/* Who had the CPU most while it waited for one; pid 0 = nobody had (the kernel ran
+	 * nothing: a CPU quota was used up), FACT_UNKNOWN = it did not wait, or somebody
+	 * outside redmem's pid namespace had. */
+	int64_t preemptor_pid;
+	const char *preemptor; /* the name of its thread, "" */
+	int64_t fork_ns; /* from its start until a child was made in it; FACT_UNKNOWN = none was */
 };
 
 /* Resident or swapped memory moved by more than the sensor's step. */
@@ -340,16 +340,17 @@ struct fact_self {
 /* One allocator call of a burst. */
 struct fact_call {
 	double t_seconds;
-	const char *function; /* "malloc", "calloc", "realloc", "free" */
+	enum redmem_call_function function;
 	const char *thread; /* as in fact_profile */
 	const char *command;
 	const char *inner;
 	struct bytes key;
 	int64_t requested_bytes; /* FACT_UNKNOWN for free */
 	int64_t class_bytes; /* the size class that was taken */
-	double seconds; /* without the probes' own cost; NAN when entry or return was missed */
-	/* "fast", "slow" (left the thread's cache), "fault" (brought a page in), "" */
-	const char *path;
+	int64_t ns; /* with the probes' own cost; FACT_UNKNOWN when entry or return was missed */
+	double probe_seconds; /* that cost, as measured at the start */
+	double probe_error_seconds; /* half the 95 % interval of it */
+	int64_t faults; /* pages brought in meanwhile */
 };
 
 /* A burst: the time in which every allocator call was looked at. */

@@ -2,7 +2,7 @@
 /*
  * Recordings: facts as gzip-compressed JSON lines.
  *
- * The first line is {"schema":"redmem.recording/1"}, each further line one fact
+ * The first line is {"schema":"redmem.recording/2"}, each further line one fact
  * {"fact":"tick","t_seconds":1.0,...} with the field names of fact.h, and the
  * last {"fact":"end","facts_total":N}. Unknown numbers are null. Bytes that are
  * not plain UTF-8 are in "<name>_base64". A reader skips fields and facts it

@@ -111,6 +111,19 @@ static int next_line(struct reader *r, struct err *err)
 	}
 }
 
+/* What a schema is that is not ours. */
+static const char *strange(const char *schema)
+{
+	static const char prefix[] = "redmem.recording/";
+	size_t len = sizeof(prefix) - 1;
+
+	if (strncmp(schema, prefix, len) != 0)
+		return "is unknown";
+	return atoi(schema + len) < atoi(RECORDING_SCHEMA + len) ?
+		       "is of an older redmem (record again, or read it with that one)" :
+		       "is of a newer redmem";
+}
+
 static int read_header(struct reader *r, struct err *err)
 {
 	const char *schema;
@@ -127,9 +140,8 @@ static int read_header(struct reader *r, struct err *err)
 	if (!schema)
 		rc = foreign(r, err, "no schema in its first line");
 	else if (strcmp(schema, RECORDING_SCHEMA))
-		rc = err_set(err, -ENOTSUP,
-			     "recording: %s: schema '%s' is unknown; this redmem reads %s", r->path,
-			     schema, RECORDING_SCHEMA);
+		rc = err_set(err, -ENOTSUP, "recording: %s: schema '%s' %s; this one reads %s",
+			     r->path, schema, strange(schema), RECORDING_SCHEMA);
 	else
 		rc = 0;
 	json_decref(root);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fact/shape.h"
+#include "fact/tables.h"
 
 #define ANY_FACT     ((struct fact *)0)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -14,9 +15,13 @@
 /* The compiler reads the type off the member, so that no row can be wrong about it. */
 #define FIELD_TYPE(member) _Generic((member), \
 	int64_t: FIELD_I64, double: FIELD_F64, bool: FIELD_BOOL, \
-	const char *: FIELD_STRING, struct bytes: FIELD_BYTES, char: FIELD_CHAR)
+	const char *: FIELD_STRING, struct bytes: FIELD_BYTES, char: FIELD_CHAR, \
+	unsigned int: FIELD_ENUM, int64_t *: FIELD_COUNTS, struct fact_share *: FIELD_SHARES)
 #define FIELD(kind, member) \
-	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member) }
+	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), NULL }
+/* One whose values, or whose places in an array, have names. */
+#define NAMED(kind, member, names) \
+	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), &(names) }
 #define SHAPE(kind) { #kind, kind##_fields, COUNT(kind##_fields) }
 
 static const struct field session_fields[] = {
@@ -128,16 +133,18 @@ static const struct field mapping_fields[] = {
 };
 
 static const struct field profile_fields[] = {
-	FIELD(profile, event),
+	NAMED(profile, event, event_names),
 	FIELD(profile, thread),
 	FIELD(profile, command),
 	FIELD(profile, inner),
 	FIELD(profile, key),
-	FIELD(profile, leaf),
+	NAMED(profile, leaf, module_names),
 	FIELD(profile, symbol),
 	FIELD(profile, samples),
 	FIELD(profile, events),
+	FIELD(profile, scale),
 	FIELD(profile, seconds),
+	FIELD(profile, timed),
 	FIELD(profile, t_seconds),
 	FIELD(profile, class_bytes),
 };
@@ -161,33 +168,19 @@ static const struct field stall_fields[] = {
 	FIELD(stall, command),
 	FIELD(stall, inner),
 	FIELD(stall, key),
-	FIELD(stall, command_seconds),
-	FIELD(stall, allocator_seconds),
-	FIELD(stall, fault_minor_seconds),
-	FIELD(stall, fault_cow_seconds),
-	FIELD(stall, fault_swap_seconds),
-	FIELD(stall, fault_file_seconds),
-	FIELD(stall, reclaim_seconds),
-	FIELD(stall, compaction_seconds),
-	FIELD(stall, cpu_wait_seconds),
-	FIELD(stall, io_wait_seconds),
-	FIELD(stall, fork_seconds),
-	FIELD(stall, expiry_seconds),
-	FIELD(stall, eviction_seconds),
-	FIELD(stall, defrag_seconds),
-	FIELD(stall, rehash_seconds),
-	FIELD(stall, other_seconds),
-	FIELD(stall, activity),
-	FIELD(stall, activity_seconds),
-	FIELD(stall, activity2),
-	FIELD(stall, activity2_seconds),
+	FIELD(stall, looks),
+	FIELD(stall, inner_looks),
+	FIELD(stall, inner_votes),
+	NAMED(stall, event_ns, event_names),
+	FIELD(stall, faults_timed),
+	NAMED(stall, frame_ns, frame_names),
 	FIELD(stall, commands_total),
-	FIELD(stall, mix),
-	FIELD(stall, wait_call),
+	FIELD(stall, commands),
+	NAMED(stall, wait_call, wait_names),
 	FIELD(stall, wait_file),
-	FIELD(stall, hog),
-	FIELD(stall, hog_pid),
-	FIELD(stall, freed_bytes),
+	FIELD(stall, preemptor_pid),
+	FIELD(stall, preemptor),
+	FIELD(stall, fork_ns),
 };
 
 static const struct field rss_move_fields[] = {
@@ -265,15 +258,17 @@ static const struct field self_fields[] = {
 
 static const struct field call_fields[] = {
 	FIELD(call, t_seconds),
-	FIELD(call, function),
+	NAMED(call, function, call_names),
 	FIELD(call, thread),
 	FIELD(call, command),
 	FIELD(call, inner),
 	FIELD(call, key),
 	FIELD(call, requested_bytes),
 	FIELD(call, class_bytes),
-	FIELD(call, seconds),
-	FIELD(call, path),
+	FIELD(call, ns),
+	FIELD(call, probe_seconds),
+	FIELD(call, probe_error_seconds),
+	FIELD(call, faults),
 };
 
 static const struct field burst_fields[] = {
@@ -351,26 +346,69 @@ enum fact_kind fact_kind_of(const char *name)
 	return (enum fact_kind)kind;
 }
 
-static void field_clear(void *at, enum field_type type)
+size_t field_size(const struct field *field)
 {
-	switch (type) {
+	switch (field->type) {
+	case FIELD_I64:
+		return sizeof(int64_t);
+	case FIELD_F64:
+		return sizeof(double);
+	case FIELD_BOOL:
+		return sizeof(bool);
+	case FIELD_STRING:
+		return sizeof(const char *);
+	case FIELD_BYTES:
+		return sizeof(struct bytes);
+	case FIELD_CHAR:
+		return sizeof(char);
+	case FIELD_ENUM:
+		return sizeof(unsigned int);
+	case FIELD_COUNTS:
+		return field->names->count * sizeof(int64_t);
+	case FIELD_SHARES:
+		return FACT_SHARES * sizeof(struct fact_share);
+	}
+	return 0;
+}
+
+unsigned int name_list_find(const struct name_list *names, const char *name)
+{
+	unsigned int row = 0;
+
+	while (row < names->count && strcmp(names->name(row), name) != 0)
+		row++;
+	return row;
+}
+
+static void shares_clear(struct fact_share *shares)
+{
+	for (size_t i = 0; i < FACT_SHARES; i++)
+		shares[i] = (struct fact_share){ "", 0 };
+}
+
+static void field_clear(void *at, const struct field *field)
+{
+	switch (field->type) {
 	case FIELD_I64:
 		*(int64_t *)at = FACT_UNKNOWN;
 		break;
 	case FIELD_F64:
 		*(double *)at = NAN;
 		break;
-	case FIELD_BOOL:
-		*(bool *)at = false;
-		break;
 	case FIELD_STRING:
 		*(const char **)at = "";
 		break;
-	case FIELD_BYTES:
-		*(struct bytes *)at = (struct bytes){ 0 };
-		break;
 	case FIELD_CHAR:
 		*(char *)at = '?';
+		break;
+	case FIELD_SHARES:
+		shares_clear(at);
+		break;
+	case FIELD_BOOL:
+	case FIELD_BYTES:
+	case FIELD_ENUM:
+	case FIELD_COUNTS:
+		memset(at, 0, field_size(field));
 		break;
 	}
 }
@@ -381,7 +419,7 @@ void fact_clear(struct fact *fact, enum fact_kind kind)
 
 	*fact = (struct fact){ .kind = kind };
 	for (size_t i = 0; i < shape->count; i++)
-		field_clear(field_at(fact, &shape->fields[i]), shape->fields[i].type);
+		field_clear(field_at(fact, &shape->fields[i]), &shape->fields[i]);
 }
 
 void fact_no_null(struct fact *fact)
@@ -390,8 +428,12 @@ void fact_no_null(struct fact *fact)
 
 	for (size_t i = 0; i < shape->count; i++) {
 		const char **text = field_at(fact, &shape->fields[i]);
+		struct fact_share *shares = field_at(fact, &shape->fields[i]);
 
 		if (shape->fields[i].type == FIELD_STRING && !*text)
 			*text = "";
+		for (size_t j = 0; shape->fields[i].type == FIELD_SHARES && j < FACT_SHARES; j++)
+			if (!shares[j].name)
+				shares[j].name = "";
 	}
 }

@@ -15,12 +15,22 @@ enum field_type {
 	FIELD_STRING,
 	FIELD_BYTES,
 	FIELD_CHAR,
+	FIELD_ENUM, /* of a table of redmem/tables.h, by name */
+	FIELD_COUNTS, /* int64_t by the rows of such a table; those of 0 are left out */
+	FIELD_SHARES, /* struct fact_share[FACT_SHARES] */
+};
+
+/* Names of the rows of a table of redmem/tables.h. */
+struct name_list {
+	const char *(*name)(unsigned int row);
+	unsigned int count;
 };
 
 struct field {
 	const char *name; /* as in fact.h; the key in a recording */
 	size_t offset; /* in struct fact */
 	enum field_type type;
+	const struct name_list *names; /* FIELD_ENUM, FIELD_COUNTS */
 };
 
 struct fact_shape {
@@ -33,11 +43,17 @@ struct fact_shape {
 const struct fact_shape *fact_shape(enum fact_kind kind);
 /* The kind with that name, or FACT_KINDS. */
 enum fact_kind fact_kind_of(const char *name);
-/* Make @fact one of @kind with every field unknown: FACT_UNKNOWN, NAN, false, "", '?'. */
+/* Make @fact one of @kind with every field unknown: FACT_UNKNOWN, NAN, false, "", '?', the first
+ * row of a table, counts of 0. */
 void fact_clear(struct fact *fact, enum fact_kind kind);
 
 /* Give every string that is NULL the value "". */
 void fact_no_null(struct fact *fact);
+
+/* Bytes it takes in the struct. */
+size_t field_size(const struct field *field);
+/* The row of that name, or names->count. */
+unsigned int name_list_find(const struct name_list *names, const char *name);
 
 /* Where a field is. The caller casts to the type the field says. */
 static inline void *field_at(struct fact *fact, const struct field *field)

@@ -121,7 +121,7 @@ static void slot_add(struct flow_slot **slots, const char *name, size_t len, boo
 static void add_bytes(struct model *m, const struct fact_profile *fact, bool freed)
 {
 	struct alloc_flow *flow = m->priv->flow;
-	double bytes = fact->events;
+	double bytes = profile_events(fact);
 
 	if (flow->under_way && !(fabs(fact->t_seconds - flow->t_seconds) < SAME_TICK_SECONDS))
 		end_tick(m);
@@ -165,19 +165,17 @@ static void add_class(struct model *m, const struct fact_profile *fact, bool fre
 	m->alloc.by_caches = true;
 	if (isnan(class->alloc_bytes))
 		class->alloc_bytes = class->free_bytes = 0;
-	*(freed ? &class->free_bytes : &class->alloc_bytes) += fact->events;
+	*(freed ? &class->free_bytes : &class->alloc_bytes) += profile_events(fact);
 }
 
 void alloc_add(struct model *m, const struct fact_profile *fact)
 {
-	bool alloc = !strncmp(fact->event, "alloc", 5), freed = !strncmp(fact->event, "free", 4);
-
-	if ((!alloc && !freed) || !isfinite(fact->events) || fact->events < 0)
+	if (!isfinite(fact->events) || fact->events < 0)
 		return;
-	if (strstr(fact->event, "_class"))
-		add_class(m, fact, freed);
-	else
-		add_bytes(m, fact, freed);
+	if (fact->event == EVENT_ALLOC_CLASS || fact->event == EVENT_FREE_CLASS)
+		add_class(m, fact, fact->event == EVENT_FREE_CLASS);
+	else if (fact->event == EVENT_ALLOC || fact->event == EVENT_FREE)
+		add_bytes(m, fact, fact->event == EVENT_FREE);
 }
 
 /* --- orders ---------------------------------------------------------------------------- */

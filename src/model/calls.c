@@ -63,6 +63,29 @@ const char *call_path_name(enum call_path path)
 	return names[path];
 }
 
+/* What leaves the thread's cache takes locks and walks slabs, and at least this long
+ * beyond what the probe's own cost varies by. */
+#define SLOW_SECONDS 500e-9
+
+/* Without the probes' cost. Quicker than that usually is: no time to speak of. NAN when
+ * it was not timed. */
+static double call_seconds(const struct fact_call *fact)
+{
+	if (fact->ns < 0)
+		return NAN;
+	return fmax((double)fact->ns / 1e9 - (fact->probe_seconds > 0 ? fact->probe_seconds : 0),
+		    0);
+}
+
+static enum call_path call_path(const struct fact_call *fact, double seconds)
+{
+	double error = fact->probe_error_seconds;
+
+	if (fact->faults > 0)
+		return CALL_FAULT;
+	return seconds > SLOW_SECONDS + (error > 0 ? error : 0) ? CALL_SLOW : CALL_FAST;
+}
+
 static struct call_slot *slot_get(struct calls *calls, const char *command)
 {
 	struct call_slot *slot;
@@ -78,25 +101,24 @@ static struct call_slot *slot_get(struct calls *calls, const char *command)
 static void slot_add(struct call_slot *slot, const struct fact_call *fact)
 {
 	struct call_latency *latency = &slot->latency;
+	double seconds = call_seconds(fact);
+	enum call_path path;
 
 	if (fact->requested_bytes > 0 && fact->class_bytes >= fact->requested_bytes &&
 	    fact->class_bytes < INT64_MAX / (1 << 24)) {
 		sum_add(&latency->requested_bytes, fact->requested_bytes);
 		sum_add(&latency->class_bytes, fact->class_bytes);
 	}
-	if (!isfinite(fact->seconds) || fact->seconds < 0 || fact->seconds > 1e6)
+	if (!isfinite(seconds) || seconds > 1e6)
 		return;
 	latency->calls_total++;
-	hist_add(&slot->nanoseconds, (uint64_t)(fact->seconds * 1e9), 1);
-	if (!(fact->seconds <= latency->max_seconds))
-		latency->max_seconds = fact->seconds;
-	latency->mean_seconds += fact->seconds; /* the sum, while facts come in */
-	for (int path = 0; path < CALL_PATHS; path++) {
-		if (strcmp(fact->path, call_path_name(path)))
-			continue;
-		latency->path_calls[path]++;
-		latency->path_seconds[path] += fact->seconds;
-	}
+	hist_add(&slot->nanoseconds, (uint64_t)(seconds * 1e9), 1);
+	if (!(seconds <= latency->max_seconds))
+		latency->max_seconds = seconds;
+	latency->mean_seconds += seconds; /* the sum, while facts come in */
+	path = call_path(fact, seconds);
+	latency->path_calls[path]++;
+	latency->path_seconds[path] += seconds;
 }
 
 void calls_add(struct model *m, const struct fact_call *fact)

@@ -25,100 +25,105 @@ static void seconds_add(double *sum, double seconds)
 		*sum = isnan(*sum) ? seconds : *sum + seconds;
 }
 
-/* What the row stands for; at least what was seen. */
-static double events_of(const struct fact_profile *fact)
+double profile_events(const struct fact_profile *fact)
 {
-	if (isfinite(fact->events) && fact->events >= 0)
-		return fact->events;
-	return fact->samples > 0 ? (double)fact->samples : 0;
+	double events = isfinite(fact->events) && fact->events >= 0 ? fact->events :
+			fact->samples > 0			    ? (double)fact->samples :
+								      0;
+
+	return isfinite(fact->scale) && fact->scale >= 1 ? events * fact->scale : events;
+}
+
+/* Events whose start was not seen took as long as the others. */
+static double profile_seconds(const struct fact_profile *fact)
+{
+	if (fact->timed <= 0 || !(fact->events >= 0))
+		return fact->seconds;
+	return fact->seconds * (fact->events / (double)fact->timed);
 }
 
 static void charge_cpu(struct charge *charge, const struct fact_profile *fact)
 {
 	count_add(&charge->cpu_samples, fact->samples);
-	seconds_add(&charge->cpu_seconds, fact->seconds);
-	if (!strcmp(fact->leaf, "allocator"))
-		seconds_add(&charge->allocator_seconds, fact->seconds);
-	else if (!strcmp(fact->leaf, "kernel"))
-		seconds_add(&charge->kernel_seconds, fact->seconds);
+	seconds_add(&charge->cpu_seconds, profile_seconds(fact));
+	if (fact->leaf == MODULE_ALLOCATOR)
+		seconds_add(&charge->allocator_seconds, profile_seconds(fact));
+	else if (fact->leaf == MODULE_KERNEL)
+		seconds_add(&charge->kernel_seconds, profile_seconds(fact));
 }
 
 static void charge_minor(struct charge *charge, const struct fact_profile *fact)
 {
-	charge->minor_faults += events_of(fact);
-	seconds_add(&charge->fault_seconds, fact->seconds);
+	charge->minor_faults += profile_events(fact);
+	seconds_add(&charge->fault_seconds, profile_seconds(fact));
 }
 
 static void charge_cow(struct charge *charge, const struct fact_profile *fact)
 {
-	charge->cow_faults += events_of(fact);
+	charge->cow_faults += profile_events(fact);
 	charge_minor(charge, fact);
 }
 
 static void charge_file(struct charge *charge, const struct fact_profile *fact)
 {
 	count_add(&charge->major_faults, fact->samples);
-	seconds_add(&charge->fault_seconds, fact->seconds);
+	seconds_add(&charge->fault_seconds, profile_seconds(fact));
 }
 
 static void charge_swap(struct charge *charge, const struct fact_profile *fact)
 {
 	count_add(&charge->swap_faults, fact->samples);
-	seconds_add(&charge->swap_fault_seconds, fact->seconds);
+	seconds_add(&charge->swap_fault_seconds, profile_seconds(fact));
 	charge_file(charge, fact);
 }
 
 static void charge_cpu_wait(struct charge *charge, const struct fact_profile *fact)
 {
-	seconds_add(&charge->cpu_wait_seconds, fact->seconds);
+	seconds_add(&charge->cpu_wait_seconds, profile_seconds(fact));
 }
 
 static void charge_io_wait(struct charge *charge, const struct fact_profile *fact)
 {
-	seconds_add(&charge->io_wait_seconds, fact->seconds);
+	seconds_add(&charge->io_wait_seconds, profile_seconds(fact));
 }
 
 static void charge_reclaim(struct charge *charge, const struct fact_profile *fact)
 {
-	seconds_add(&charge->reclaim_seconds, fact->seconds);
+	seconds_add(&charge->reclaim_seconds, profile_seconds(fact));
 }
 
 static void charge_alloc(struct charge *charge, const struct fact_profile *fact)
 {
-	charge->alloc_bytes += events_of(fact);
+	charge->alloc_bytes += profile_events(fact);
 	count_add(&charge->flow_hits, fact->samples);
 }
 
 static void charge_free(struct charge *charge, const struct fact_profile *fact)
 {
-	charge->free_bytes += events_of(fact);
+	charge->free_bytes += profile_events(fact);
 	count_add(&charge->flow_hits, fact->samples);
 }
 
-/* Other events ("sleep") cost nobody anything. */
-static const struct {
-	const char *event;
-	void (*add)(struct charge *charge, const struct fact_profile *fact);
-} events[] = {
-	{ "cpu", charge_cpu },
-	{ "fault_minor", charge_minor },
-	{ "fault_cow", charge_cow },
-	{ "fault_swap", charge_swap },
-	{ "fault_file", charge_file },
-	{ "cpu_wait", charge_cpu_wait },
-	{ "io_wait", charge_io_wait },
-	{ "reclaim", charge_reclaim },
-	/* The kernel making room in another way. */
-	{ "compaction", charge_reclaim },
-	{ "alloc", charge_alloc },
-	{ "free", charge_free },
+/* Other events (sleep) cost nobody anything; compaction is the kernel making room in
+ * another way. */
+static void (*const charge_by_event[EVENT_KINDS])(struct charge *, const struct fact_profile *) = {
+	[EVENT_CPU] = charge_cpu,
+	[EVENT_FAULT_MINOR] = charge_minor,
+	[EVENT_FAULT_COW] = charge_cow,
+	[EVENT_FAULT_SWAP] = charge_swap,
+	[EVENT_FAULT_FILE] = charge_file,
+	[EVENT_CPU_WAIT] = charge_cpu_wait,
+	[EVENT_IO_WAIT] = charge_io_wait,
+	[EVENT_RECLAIM] = charge_reclaim,
+	[EVENT_COMPACTION] = charge_reclaim,
+	[EVENT_ALLOC] = charge_alloc,
+	[EVENT_FREE] = charge_free,
 };
 
 void charge_add(struct charge *charge, const struct fact_profile *fact)
 {
-	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
-		if (!strcmp(events[i].event, fact->event))
-			events[i].add(charge, fact);
+	if (charge_by_event[fact->event])
+		charge_by_event[fact->event](charge, fact);
 }
 
 void charge_merge(struct charge *into, const struct charge *from)

@@ -61,6 +61,12 @@ struct bytes keep_bytes(struct keep *keep, struct bytes bytes)
 	return bytes;
 }
 
+static void keep_shares(struct keep *keep, struct fact_share *shares)
+{
+	for (size_t i = 0; i < FACT_SHARES; i++)
+		shares[i].name = keep_string(keep, shares[i].name);
+}
+
 struct fact keep_fact(struct keep *keep, const struct fact *fact)
 {
 	const struct fact_shape *shape = fact_shape(fact->kind);
@@ -73,6 +79,8 @@ struct fact keep_fact(struct keep *keep, const struct fact *fact)
 			*(const char **)at = keep_string(keep, *(const char **)at);
 		else if (shape->fields[i].type == FIELD_BYTES)
 			*(struct bytes *)at = keep_bytes(keep, *(struct bytes *)at);
+		else if (shape->fields[i].type == FIELD_SHARES)
+			keep_shares(keep, at);
 	}
 	return copy;
 }

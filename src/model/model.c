@@ -63,12 +63,18 @@ struct model *model_new(void)
 	m->config = info_parse_pairs("");
 	m->priv = xcalloc(1, sizeof(*m->priv));
 	m->priv->keep = keep_new();
+	m->priv->rule = &blame_by_tables;
 	m->priv->profile = profile_new();
 	m->priv->flow = alloc_new();
 	m->priv->calls = calls_new();
 	m->priv->users = users_new();
 	m->priv->own_calls = info_parse_pairs("");
 	return m;
+}
+
+void model_set_rule(struct model *m, const struct blame_rule *rule)
+{
+	m->priv->rule = rule;
 }
 
 static void private_free(struct model_private *p)
@@ -137,8 +143,8 @@ static double duration(const struct model *m)
 
 static int compare_stalls(const void *a, const void *b)
 {
-	const struct fact_stall *x = &((const struct stall_row *)a)->stall;
-	const struct fact_stall *y = &((const struct stall_row *)b)->stall;
+	const struct stall *x = &((const struct stall_row *)a)->stall;
+	const struct stall *y = &((const struct stall_row *)b)->stall;
 
 	if (x->duration_seconds != y->duration_seconds)
 		return (x->duration_seconds < y->duration_seconds) -

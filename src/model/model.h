@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "fact/fact.h"
+#include "model/blame.h"
 #include "redis/info.h"
 #include "redis/malloc_stats.h"
 
@@ -119,7 +120,7 @@ struct thread_row {
 };
 
 struct stall_row {
-	struct fact_stall stall; /* its strings point into the model's own copies */
+	struct stall stall; /* judged; its strings point into the model's own copies */
 };
 
 struct child_row {
@@ -321,6 +322,8 @@ struct model {
 };
 
 struct model *model_new(void);
+/* Judge stalls by @rule from now on; it must outlive the model. blame_by_tables without. */
+void model_set_rule(struct model *m, const struct blame_rule *rule);
 void model_take(struct model *m, const struct fact *fact);
 /* The model as a sink for facts. */
 struct fact_sink model_sink(struct model *m);

@@ -13,6 +13,7 @@ struct server_sample;
 
 struct model_private {
 	struct keep *keep;
+	const struct blame_rule *rule;
 	struct profile *profile; /* charges while facts come in */
 	struct alloc_flow *flow;
 	struct calls *calls;
@@ -45,6 +46,8 @@ void profile_add(struct profile *profile, const struct fact_profile *fact);
 void profile_finish(struct model *m);
 
 /* --- charge.c --- */
+/* What the row stands for; at least what was seen. */
+double profile_events(const struct fact_profile *fact);
 void charge_add(struct charge *charge, const struct fact_profile *fact);
 void charge_merge(struct charge *into, const struct charge *from);
 /* CPU and fault seconds, as far as known: what rows are ranked by. */

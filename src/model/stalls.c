@@ -28,7 +28,7 @@ static bool same_command(const char *full, const char *first)
 	return *first && strlen(first) == len && !strncmp(full, first, len);
 }
 
-static bool ended_at(const struct model *m, const struct fact_stall *stall, int64_t unix_seconds)
+static bool ended_at(const struct model *m, const struct stall *stall, int64_t unix_seconds)
 {
 	double end = m->session.wall_start_ns / 1e9 + stall->t_seconds + stall->duration_seconds;
 
@@ -36,17 +36,17 @@ static bool ended_at(const struct model *m, const struct fact_stall *stall, int6
 	       fabs(end - ((double)unix_seconds + 0.5)) <= STAMP_SLACK_SECONDS;
 }
 
-static double misfit(const struct fact_stall *stall, double seconds)
+static double misfit(const struct stall *stall, double seconds)
 {
 	return fabs(stall->duration_seconds - seconds);
 }
 
-static bool fits(const struct fact_stall *stall, double seconds, double ratio)
+static bool fits(const struct stall *stall, double seconds, double ratio)
 {
 	return misfit(stall, seconds) <= ratio * stall->duration_seconds + LENGTH_SECONDS;
 }
 
-const struct fact_slowlog *stall_slowlog(const struct model *m, const struct fact_stall *stall)
+const struct fact_slowlog *stall_slowlog(const struct model *m, const struct stall *stall)
 {
 	const struct fact_slowlog *best = NULL;
 
@@ -62,7 +62,7 @@ const struct fact_slowlog *stall_slowlog(const struct model *m, const struct fac
 	return best;
 }
 
-const struct fact_latency *stall_latency(const struct model *m, const struct fact_stall *stall)
+const struct fact_latency *stall_latency(const struct model *m, const struct stall *stall)
 {
 	const struct fact_latency *best = NULL;
 
@@ -78,7 +78,7 @@ const struct fact_latency *stall_latency(const struct model *m, const struct fac
 	return best;
 }
 
-const struct fact_key *stall_key(const struct model *m, const struct fact_stall *stall)
+const struct fact_key *stall_key(const struct model *m, const struct stall *stall)
 {
 	for (size_t i = m->keys_count; stall->key.len && i-- > 0;)
 		if (same_bytes(m->keys[i].key.key, stall->key))
@@ -94,7 +94,7 @@ static void row_add(struct stall_sum_row *row, int64_t stalls, double seconds)
 	row->seconds += seconds;
 }
 
-static struct stall_sum_row *cause_row(struct stall_sum *sum, const struct cause *cause)
+static struct stall_sum_row *cause_row(struct stall_sum *sum, enum redmem_cause cause)
 {
 	for (size_t i = 0; i < sum->causes_count; i++)
 		if (sum->causes[i].cause == cause)
@@ -116,10 +116,11 @@ static struct stall_sum_row *prefix_row(struct stall_sum *sum, const struct buf 
 	row = &sum->prefixes[sum->prefixes_count++];
 	row->name = xmemdup(prefix->data, prefix->len);
 	row->name_len = prefix->len;
+	row->cause = CAUSES;
 	return row;
 }
 
-static void keep_longest(struct stall_sum *sum, const struct fact_stall *stall)
+static void keep_longest(struct stall_sum *sum, const struct stall *stall)
 {
 	if (sum->longest_command && stall->duration_seconds <= sum->longest_seconds)
 		return;
@@ -130,10 +131,10 @@ static void keep_longest(struct stall_sum *sum, const struct fact_stall *stall)
 	buf_add(&sum->longest_key, stall->key.len ? stall->key.data : "", stall->key.len);
 }
 
-void stall_sum_add(struct stall_sum *sum, const struct fact_stall *stall)
+void stall_sum_add(struct stall_sum *sum, const struct stall *stall)
 {
-	struct blame blame[CAUSE_MAX];
-	size_t count = cause_split(stall, blame);
+	struct blame blame[CAUSES];
+	size_t count = blame_split(stall, blame);
 	struct buf prefix = { 0 };
 
 	sum->stalls_total++;

@@ -5,25 +5,25 @@
  */
 #pragma once
 
-#include "model/cause.h"
+#include "model/blame.h"
 #include "model/model.h"
 
 /*
  * The slow log's entry for the same execution: the same command, ended at the same time
  * (the server stamps whole seconds, by its own clock), of about that length. NULL.
  */
-const struct fact_slowlog *stall_slowlog(const struct model *m, const struct fact_stall *stall);
+const struct fact_slowlog *stall_slowlog(const struct model *m, const struct stall *stall);
 /* The latency monitor's event at that time and of about that length. NULL. */
-const struct fact_latency *stall_latency(const struct model *m, const struct fact_stall *stall);
+const struct fact_latency *stall_latency(const struct model *m, const struct stall *stall);
 /* The last look at its key, NULL when nobody looked. */
-const struct fact_key *stall_key(const struct model *m, const struct fact_stall *stall);
+const struct fact_key *stall_key(const struct model *m, const struct stall *stall);
 
 /* --- sums -------------------------------------------------------------------------- */
 
 struct stall_sum_row {
 	char *name; /* a prefix, owned; NULL in rows by cause */
 	size_t name_len; /* it may hold any byte */
-	const struct cause *cause; /* NULL in rows by prefix */
+	enum redmem_cause cause; /* CAUSES in rows by prefix */
 	int64_t stalls_total;
 	double seconds;
 };
@@ -34,13 +34,13 @@ struct stall_sum {
 	double longest_seconds;
 	char *longest_command; /* owned, NULL before the first */
 	struct buf longest_key;
-	struct stall_sum_row causes[CAUSE_MAX]; /* stalls: of which it was the main cause */
+	struct stall_sum_row causes[CAUSES]; /* stalls: of which it was the main cause */
 	size_t causes_count;
 	struct stall_sum_row *prefixes; /* of keys; stalls without one are in none */
 	size_t prefixes_count;
 };
 
-void stall_sum_add(struct stall_sum *sum, const struct fact_stall *stall);
+void stall_sum_add(struct stall_sum *sum, const struct stall *stall);
 /* Sort the rows, longest first. */
 void stall_sum_sort(struct stall_sum *sum);
 void stall_sum_free(struct stall_sum *sum);

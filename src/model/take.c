@@ -163,7 +163,7 @@ static void take_kept(struct model *m, const struct fact *fact)
 		APPEND(m, mappings)->mapping = fact->mapping;
 		break;
 	case FACT_STALL:
-		APPEND(m, stalls)->stall = fact->stall;
+		blame_stall(&APPEND(m, stalls)->stall, &fact->stall, m->priv->rule);
 		break;
 	case FACT_RSS_MOVE:
 		APPEND(m, rss_moves)->move = fact->rss_move;

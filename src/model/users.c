@@ -136,22 +136,21 @@ static bool is_freeing(const char *command)
 
 static void add_delete(struct users *users, const struct fact_profile *fact, const char *command)
 {
-	bool bytes = !strcmp(fact->event, "free");
+	bool bytes = fact->event == EVENT_FREE;
 	struct use *use;
 
-	if (!fact->key.len || (!bytes && strcmp(fact->event, "cpu") != 0))
+	if (!fact->key.len || (!bytes && fact->event != EVENT_CPU))
 		return;
 	use = use_get(users, USE_DELETE, 0, command, fact->key);
 	if (use && bytes)
-		use->free_bytes += fact->events;
+		use->free_bytes += profile_events(fact);
 	else if (use)
 		use->objects += (double)fact->samples;
 }
 
 void users_add_profile(struct users *users, const struct fact_profile *fact)
 {
-	bool in = !strcmp(fact->event, "alloc_class");
-	bool out = !strcmp(fact->event, "free_class");
+	bool in = fact->event == EVENT_ALLOC_CLASS, out = fact->event == EVENT_FREE_CLASS;
 	const char *command = *fact->inner ? fact->inner : fact->command;
 	struct use *use;
 
@@ -161,7 +160,7 @@ void users_add_profile(struct users *users, const struct fact_profile *fact)
 		return;
 	use = use_get(users, USE_FLOW, fact->class_bytes, command, fact->key);
 	if (use)
-		*(in ? &use->alloc_bytes : &use->free_bytes) += fact->events;
+		*(in ? &use->alloc_bytes : &use->free_bytes) += profile_events(fact);
 }
 
 void users_add_call(struct users *users, const struct fact_call *fact)
@@ -173,7 +172,7 @@ void users_add_call(struct users *users, const struct fact_call *fact)
 		return;
 	use = use_get(users, USE_BURST, fact->class_bytes, command, fact->key);
 	if (use)
-		*(strcmp(fact->function, "free") ? &use->alloc_bytes : &use->free_bytes) +=
+		*(fact->function != CALL_FREE ? &use->alloc_bytes : &use->free_bytes) +=
 			(double)fact->class_bytes;
 }
 

@@ -10,23 +10,23 @@
 #include "report/report.h"
 #include "report/value.h"
 
-static json_t *json_blame(const struct fact_stall *stall)
+static json_t *json_blame(const struct stall *stall)
 {
-	struct blame blame[CAUSE_MAX];
-	size_t count = cause_split(stall, blame);
+	struct blame blame[CAUSES];
+	size_t count = blame_split(stall, blame);
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < count; i++) {
 		json_t *o = json_object();
 
-		put(o, "cause", json_string(blame[i].cause->id));
+		put(o, "cause", json_string(cause_table[blame[i].cause].name));
 		put(o, "seconds", value_real(blame[i].seconds));
 		put_last(rows, o);
 	}
 	return rows;
 }
 
-static json_t *json_advice(const struct model *m, const struct fact_stall *stall)
+static json_t *json_advice(const struct model *m, const struct stall *stall)
 {
 	struct buf text = { 0 };
 	json_t *value;
@@ -37,37 +37,31 @@ static json_t *json_advice(const struct model *m, const struct fact_stall *stall
 	return value;
 }
 
-static json_t *json_activities(const struct fact_stall *stall)
+static json_t *json_activities(const struct stall *stall)
 {
-	const char *names[] = { stall->activity, stall->activity2 };
-	double seconds[] = { stall->activity_seconds, stall->activity2_seconds };
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < 2 && names[i] && *names[i]; i++) {
+	for (size_t i = 0; i < STALL_ACTIVITIES && *stall->activity[i].words; i++) {
 		json_t *o = json_object();
 
-		put(o, "activity", value_text(names[i]));
-		put(o, "seconds", value_real(seconds[i]));
+		put(o, "activity", value_text(stall->activity[i].words));
+		put(o, "seconds", value_real(stall->activity[i].seconds));
 		put_last(rows, o);
 	}
 	return rows;
 }
 
-/* "set 0.62 get 0.38" */
-static json_t *json_mix(const char *mix)
+static json_t *json_mix(const struct stall *stall)
 {
-	char *words = xstrdup(mix ? mix : ""), *rest = NULL, *name, *share;
 	json_t *rows = json_array();
 
-	for (name = strtok_r(words, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
+	for (size_t i = 0; i < stall->mix_count; i++) {
 		json_t *o = json_object();
 
-		share = strtok_r(NULL, " ", &rest);
-		put(o, "command", value_text(name));
-		put(o, "share_ratio", value_real(share ? atof(share) : NAN));
+		put(o, "command", value_text(stall->mix[i].command));
+		put(o, "share_ratio", value_real(stall->mix[i].ratio));
 		put_last(rows, o);
 	}
-	free(words);
 	return rows;
 }
 
@@ -76,16 +70,16 @@ static json_t *text_or_null(const char *text)
 	return text && *text ? value_text(text) : json_null();
 }
 
-static void put_waits(json_t *o, const struct fact_stall *stall)
+static void put_waits(json_t *o, const struct stall *stall)
 {
 	put(o, "wait_call", text_or_null(stall->wait_call));
 	put(o, "wait_file", text_or_null(stall->wait_file));
-	put(o, "hog", text_or_null(stall->hog));
-	put(o, "hog_pid", stall->hog_pid > 0 ? value_int(stall->hog_pid) : json_null());
+	put(o, "hog", text_or_null(stall_preemptor(stall)));
+	put(o, "hog_pid", stall->preemptor_pid > 0 ? value_int(stall->preemptor_pid) : json_null());
 }
 
 /* What the server and a look at the key say of it. */
-static void put_joined(json_t *o, const struct model *m, const struct fact_stall *stall)
+static void put_joined(json_t *o, const struct model *m, const struct stall *stall)
 {
 	const struct fact_slowlog *entry = stall_slowlog(m, stall);
 	const struct fact_latency *event = stall_latency(m, stall);
@@ -100,7 +94,7 @@ static void put_joined(json_t *o, const struct model *m, const struct fact_stall
 	put(o, "latency_seconds", value_real(event ? event->latest_seconds : NAN));
 }
 
-static json_t *json_stall(const struct model *m, const struct fact_stall *stall)
+static json_t *json_stall(const struct model *m, const struct stall *stall)
 {
 	json_t *o = json_object();
 
@@ -114,7 +108,7 @@ static json_t *json_stall(const struct model *m, const struct fact_stall *stall)
 	put(o, "running", json_boolean(stall->running));
 	put(o, "inner", value_text(stall->inner));
 	put(o, "commands_total", value_int(stall->commands_total));
-	put(o, "mix", json_mix(stall->mix));
+	put(o, "mix", json_mix(stall));
 	put(o, "activities", json_activities(stall));
 	put_waits(o, stall);
 	put_joined(o, m, stall);
@@ -144,7 +138,7 @@ static void write_line(struct buf *out, json_t *value)
 	json_decref(value);
 }
 
-void report_stall_json(struct buf *out, const struct model *m, const struct fact_stall *stall)
+void report_stall_json(struct buf *out, const struct model *m, const struct stall *stall)
 {
 	write_line(out, json_stall(m, stall));
 }
@@ -156,8 +150,8 @@ static json_t *json_sum_rows(const struct stall_sum_row *rows, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		json_t *o = json_object();
 
-		if (rows[i].cause)
-			put(o, "cause", json_string(rows[i].cause->id));
+		if (rows[i].cause != CAUSES)
+			put(o, "cause", json_string(cause_table[rows[i].cause].name));
 		else
 			put_bytes(o, "prefix", (struct bytes){ rows[i].name, rows[i].name_len });
 		put(o, "stalls_total", value_int(rows[i].stalls_total));

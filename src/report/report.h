@@ -43,11 +43,11 @@ void report_keys_csv_row(struct buf *out, const struct fact_key *key, int64_t wa
 
 /* `redmem stalls`: one that has ended, joined with what @m knows of its key and of the
  * server's word. A block of text, or one line of JSON as in doctor.stalls. */
-void report_stall_text(struct buf *out, const struct model *m, const struct fact_stall *stall,
+void report_stall_text(struct buf *out, const struct model *m, const struct stall *stall,
 		       const struct report_style *style);
-void report_stall_json(struct buf *out, const struct model *m, const struct fact_stall *stall);
+void report_stall_json(struct buf *out, const struct model *m, const struct stall *stall);
 /* One that goes on: "1.9 s so far: DEL leaderboard:global, 84 % freeing". */
-void report_stall_live(struct buf *out, const struct fact_stall *stall);
+void report_stall_live(struct buf *out, const struct stall *stall);
 /* The closing summary; @sum is sorted. In JSON one line, {"schema":"redmem.stalls/1",...}. */
 void report_stalls_end_text(struct buf *out, const struct model *m, const struct stall_sum *sum,
 			    const struct report_style *style);

@@ -27,17 +27,17 @@
 #define SAME_SECONDS 0.002
 
 /* "84 % allocator, 12 % own computing" */
-static void write_blame(struct buf *out, const struct fact_stall *stall)
+static void write_blame(struct buf *out, const struct stall *stall)
 {
-	struct blame blame[CAUSE_MAX];
-	size_t count = cause_split(stall, blame);
+	struct blame blame[CAUSES];
+	size_t count = blame_split(stall, blame);
 
 	for (size_t i = 0; i < count; i++) {
 		if (i && blame[i].seconds < WORTH_RATIO * stall->duration_seconds)
 			break;
 		buf_puts(out, i ? ", " : "");
 		text_percent(out, blame[i].seconds / stall->duration_seconds);
-		buf_printf(out, " %s", blame[i].cause->words);
+		buf_printf(out, " %s", cause_table[blame[i].cause].words);
 	}
 	if (!count)
 		buf_puts(out, "cause not known");
@@ -54,31 +54,25 @@ static void write_name(struct buf *out, const char *command)
 	free(name);
 }
 
-/* "SET 62 %, GET 38 %" from "set 0.62 get 0.38". */
-static void write_mix(struct buf *out, const char *mix)
+/* ": SET 62 %, GET 38 %" */
+static void write_mix(struct buf *out, const struct stall *stall)
 {
-	char *words = xstrdup(mix), *rest = NULL, *name, *share;
-	bool first = true;
-
-	for (name = strtok_r(words, " ", &rest); name; name = strtok_r(NULL, " ", &rest)) {
-		share = strtok_r(NULL, " ", &rest);
-		buf_puts(out, first ? ": " : ", ");
-		write_name(out, name);
-		buf_printf(out, " %.0f %%", share ? atof(share) * 100 : 0);
-		first = false;
+	for (size_t i = 0; i < stall->mix_count; i++) {
+		buf_puts(out, i ? ", " : ": ");
+		write_name(out, stall->mix[i].command);
+		buf_printf(out, " %.0f %%", stall->mix[i].ratio * 100);
 	}
-	free(words);
 }
 
 /* What held the loop: "DEL leaderboard:global", "10,000 commands in one turn: SET 100 %". */
-static void write_what(struct buf *out, const struct fact_stall *stall)
+static void write_what(struct buf *out, const struct stall *stall)
 {
 	const char *names[] = { stall->command, stall->inner };
 
 	if (stall->commands_total > 0) {
 		fmt_count(out, stall->commands_total);
 		buf_puts(out, " commands in one turn of the loop");
-		write_mix(out, stall->mix ? stall->mix : "");
+		write_mix(out, stall);
 		return;
 	}
 	for (size_t i = 0; i < 2 && names[i] && (*names[i] || !i); i++) {
@@ -93,7 +87,7 @@ static void write_what(struct buf *out, const struct fact_stall *stall)
 
 /* --- the section of doctor --------------------------------------------------------- */
 
-static void write_row(struct text *t, const struct fact_stall *stall)
+static void write_row(struct text *t, const struct stall *stall)
 {
 	struct buf cell = { 0 };
 	struct buf lead = { 0 };
@@ -140,52 +134,51 @@ void text_stalls(struct text *t)
 /* --- one by one -------------------------------------------------------------------- */
 
 /* ", mostly freeing (1.5 s), giving pages back (220 ms)" */
-static void write_activity(struct buf *out, const char *lead, const char *activity, double seconds)
+static void write_activity(struct buf *out, const char *lead, const struct stall_activity *activity)
 {
-	if (!activity || !*activity || !(seconds > 0))
+	if (!*activity->words || !(activity->seconds > 0))
 		return;
-	buf_printf(out, "%s%s (", lead, activity);
-	fmt_seconds(out, seconds);
+	buf_printf(out, "%s%s (", lead, activity->words);
+	fmt_seconds(out, activity->seconds);
 	buf_putc(out, ')');
 }
 
-static void write_waits(struct buf *out, const struct fact_stall *stall)
+static void write_waits(struct buf *out, const struct stall *stall)
 {
 	double worth = WORTH_RATIO * stall->duration_seconds;
 
 	if (stall->wait_call && *stall->wait_call &&
-	    stall->io_wait_seconds + stall->other_seconds > worth) {
+	    stall->seconds[CAUSE_IO_WAIT] + stall->seconds[CAUSE_OTHER] > worth) {
 		buf_puts(out, "; waited in ");
 		text_safe(out, stall->wait_call);
 		if (*stall->wait_file)
 			buf_puts(out, " on ");
 		text_safe(out, stall->wait_file);
 	}
-	if (stall->hog && *stall->hog && stall->cpu_wait_seconds > worth) {
+	if (*stall_preemptor(stall) && stall->seconds[CAUSE_CPU_WAIT] > worth) {
 		buf_puts(out, "; CPU taken by ");
-		text_safe(out, stall->hog);
-		if (stall->hog_pid > 0)
-			buf_printf(out, " (pid %lld)", (long long)stall->hog_pid);
+		text_safe(out, stall_preemptor(stall));
+		if (stall->preemptor_pid > 0)
+			buf_printf(out, " (pid %lld)", (long long)stall->preemptor_pid);
 	}
 }
 
-static void line_why(struct text *t, const struct fact_stall *stall)
+static void line_why(struct text *t, const struct stall *stall)
 {
 	struct buf line = { 0 };
 
 	write_blame(&line, stall);
-	write_activity(&line, "; mostly ", stall->activity, stall->activity_seconds);
-	write_activity(&line, ", ", stall->activity2, stall->activity2_seconds);
+	for (size_t i = 0; i < STALL_ACTIVITIES; i++)
+		write_activity(&line, i ? ", " : "; mostly ", &stall->activity[i]);
 	write_waits(&line, stall);
 	text_wrap(t, BLOCK_LEAD, buf_str(&line));
 	buf_free(&line);
 }
 
 /* Did it free so much that the difference of two INFO says something? */
-static bool frees(const struct fact_stall *stall)
+static bool frees(const struct stall *stall)
 {
-	return stall->freed_bytes >= FREED_MIN_BYTES && stall->activity &&
-	       !strcmp(stall->activity, "freeing");
+	return stall->freed_bytes >= FREED_MIN_BYTES && stall_frees(stall);
 }
 
 static void write_key(struct buf *line, const struct fact_key *key)
@@ -207,7 +200,7 @@ static void write_key(struct buf *line, const struct fact_key *key)
 	fmt_bytes(line, key->bytes);
 }
 
-static void line_key(struct text *t, const struct fact_stall *stall)
+static void line_key(struct text *t, const struct stall *stall)
 {
 	const struct fact_key *key = stall_key(t->m, stall);
 	struct buf line = { 0 };
@@ -225,7 +218,7 @@ static void line_key(struct text *t, const struct fact_stall *stall)
 }
 
 /* What the server's own log says of it, and why that differs. */
-static void write_slowlog(struct buf *line, const struct fact_stall *stall,
+static void write_slowlog(struct buf *line, const struct stall *stall,
 			  const struct fact_slowlog *entry)
 {
 	double more = stall->duration_seconds - entry->seconds;
@@ -241,7 +234,7 @@ static void write_slowlog(struct buf *line, const struct fact_stall *stall,
 		buf_puts(line, ": the command began or ended between two looks");
 }
 
-static void line_server(struct text *t, const struct fact_stall *stall)
+static void line_server(struct text *t, const struct stall *stall)
 {
 	const struct fact_slowlog *entry = stall_slowlog(t->m, stall);
 	const struct fact_latency *event = stall_latency(t->m, stall);
@@ -268,7 +261,7 @@ static void line_server(struct text *t, const struct fact_stall *stall)
 	buf_free(&line);
 }
 
-void report_stall_text(struct buf *out, const struct model *m, const struct fact_stall *stall,
+void report_stall_text(struct buf *out, const struct model *m, const struct stall *stall,
 		       const struct report_style *style)
 {
 	struct text t = { .out = out, .m = m };
@@ -292,23 +285,23 @@ void report_stall_text(struct buf *out, const struct model *m, const struct fact
 	buf_free(&line);
 }
 
-void report_stall_live(struct buf *out, const struct fact_stall *stall)
+void report_stall_live(struct buf *out, const struct stall *stall)
 {
-	const char *activities[] = { stall->activity, stall->activity2 };
-	double seconds[] = { stall->activity_seconds, stall->activity2_seconds };
-	struct blame blame[CAUSE_MAX];
+	const struct stall_activity *most = stall->activity;
+	struct blame blame[CAUSES];
 
 	fmt_seconds(out, stall->duration_seconds);
 	buf_puts(out, " so far: ");
 	write_what(out, stall);
-	for (size_t i = 0; i < 2 && seconds[i] > 0 && *activities[i]; i++)
-		buf_printf(out, ", %.0f %% %s", 100 * seconds[i] / stall->duration_seconds,
-			   activities[i]);
-	if (!(seconds[0] > stall->duration_seconds / 2) && cause_split(stall, blame))
+	for (size_t i = 0; i < STALL_ACTIVITIES && most[i].seconds > 0; i++)
+		buf_printf(out, ", %.0f %% %s", 100 * most[i].seconds / stall->duration_seconds,
+			   most[i].words);
+	if (!(most[0].seconds > stall->duration_seconds / 2) && blame_split(stall, blame))
 		buf_printf(out, ", %.0f %% %s", 100 * blame[0].seconds / stall->duration_seconds,
-			   blame[0].cause->words);
+			   cause_table[blame[0].cause].words);
 	if (stall->wait_call && *stall->wait_call &&
-	    stall->io_wait_seconds + stall->other_seconds > stall->duration_seconds / 2) {
+	    stall->seconds[CAUSE_IO_WAIT] + stall->seconds[CAUSE_OTHER] >
+		    stall->duration_seconds / 2) {
 		buf_puts(out, ": ");
 		text_safe(out, stall->wait_call);
 		buf_puts(out, *stall->wait_file ? " on " : "");
@@ -341,7 +334,7 @@ static void write_sums(struct text *t, const struct stall_sum *sum)
 
 	text_head(t, "BY CAUSE", "time in stalls; stalls of which it was the main cause");
 	for (size_t i = 0; i < sum->causes_count; i++)
-		sum_row(t, &sum->causes[i], sum->causes[i].cause->words);
+		sum_row(t, &sum->causes[i], cause_table[sum->causes[i].cause].words);
 	if (sum->prefixes_count)
 		text_head(t, "BY KEY PREFIX", NULL);
 	for (size_t i = 0; i < sum->prefixes_count && i < TOP_PREFIXES; i++) {
@@ -357,7 +350,7 @@ static void write_sums(struct text *t, const struct stall_sum *sum)
 /* "longest 1.9 s (DEL leaderboard:global)" */
 static void write_longest(struct buf *line, const struct stall_sum *sum)
 {
-	const struct fact_stall longest = {
+	const struct stall longest = {
 		.command = sum->longest_command,
 		.key = { buf_str(&sum->longest_key), sum->longest_key.len },
 		.commands_total = FACT_UNKNOWN,

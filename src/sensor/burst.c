@@ -15,14 +15,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "fact/tables.h"
 #include "host/kernel.h"
 #include "host/memory.h"
 #include "target/allocator.h"
 
 #define BURST_MS_MAX 20 /* a server that hardly allocates gets no longer one */
-/* What leaves the thread's cache takes locks and walks slabs, and at least this long
- * beyond what the probe's own cost varies by. */
-#define SLOW_SECONDS 500e-9
 
 /* --- the two links ------------------------------------------------------------------ */
 
@@ -122,7 +120,7 @@ static int probes_on(struct sensors *s, struct burst_probes *probes)
 		offsets[i] = a->entry[i].offset;
 		cookies[i] = CALL_MALLOC;
 		while (cookies[i] < CALL_FREE &&
-		       strcmp(burst_function_names[cookies[i]], a->entry[i].function))
+		       strcmp(call_names.name(cookies[i]), a->entry[i].function))
 			cookies[i]++;
 	}
 	return burst_probes_on(s, probes, s->config.pid, a->file, offsets, cookies, a->entries);
@@ -180,13 +178,6 @@ double burst_run(struct sensors *s, uint64_t calls, const struct fact_sink *sink
 
 /* --- calls as facts ---------------------------------------------------------------------- */
 
-const char *const burst_function_names[CALL_FUNCTIONS] = {
-	[CALL_MALLOC] = "malloc",
-	[CALL_CALLOC] = "calloc",
-	[CALL_REALLOC] = "realloc",
-	[CALL_FREE] = "free",
-};
-
 /* The smallest size class that holds @bytes; FACT_UNKNOWN. */
 static int64_t class_of(const struct size_classes *classes, uint64_t bytes)
 {
@@ -198,7 +189,6 @@ static int64_t class_of(const struct size_classes *classes, uint64_t bytes)
 
 void burst_call(struct sensors *s, const struct redmem_record *record)
 {
-	double seconds = (double)record->call.ns / 1e9 - s->probe_cost.pair_seconds;
 	struct fact fact = { .kind = FACT_CALL };
 	struct fact_call *call = &fact.call;
 	struct who_names names;
@@ -207,7 +197,7 @@ void burst_call(struct sensors *s, const struct redmem_record *record)
 	if (record->call.function >= CALL_FUNCTIONS || !who_resolve(s, &record->call.who, &names))
 		return;
 	call->t_seconds = sensor_seconds(s, (int64_t)record->ns);
-	call->function = burst_function_names[record->call.function];
+	call->function = record->call.function;
 	call->thread = names.thread;
 	call->command = names.command;
 	call->inner = names.inner;
@@ -216,11 +206,10 @@ void burst_call(struct sensors *s, const struct redmem_record *record)
 	call->class_bytes =
 		sized ? class_of(&s->config.allocator->classes, record->call.requested) :
 			FACT_UNKNOWN;
-	/* Quicker than the probe's usual cost: no time to speak of. */
-	call->seconds = fmax(seconds, 0);
-	call->path = record->call.faults					     ? "fault" :
-		     call->seconds > SLOW_SECONDS + s->probe_cost.pair_error_seconds ? "slow" :
-										       "fast";
+	call->ns = (int64_t)record->call.ns;
+	call->probe_seconds = s->probe_cost.pair_seconds;
+	call->probe_error_seconds = s->probe_cost.pair_error_seconds;
+	call->faults = (int64_t)record->call.faults;
 	fact_emit(s->sink, &fact);
 }
 

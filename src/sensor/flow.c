@@ -261,13 +261,14 @@ void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
 
 	if (!thread)
 		return;
-	p->thread = p->inner = p->leaf = p->symbol = "";
+	p->thread = p->inner = p->symbol = "";
 	p->command = "(unseen)";
-	p->seconds = NAN;
+	p->seconds = p->scale = NAN;
+	p->timed = 0;
 	p->t_seconds = sensor_seconds(s, s->detach_ns);
 	p->class_bytes = FACT_UNKNOWN;
 	for (int side = 0; side < FLOW_SIDES; side++) {
-		p->event = side == FLOW_ALLOC ? "alloc" : "free";
+		p->event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
 		p->events = (double)(thread->latest[side] - thread->counter[side]);
 		if (thread->counter[side] && p->events >= STEP_BYTES)
 			fact_emit(sink, &fact);

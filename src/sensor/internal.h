@@ -47,28 +47,21 @@ struct budget {
 	bool burst_idle; /* it did not see as many calls as it wanted */
 };
 
-#define TALLY_ACTIVITIES 12
-#define TALLY_COMMANDS	 12
-
 /* CPU time by what the main thread did in one piece of work or one turn of the loop. */
 struct stall_tally {
 	uint64_t start_ns; /* whose it is */
-	double seconds[MARK_CAUSES];
-	struct tally_activity {
-		const char *name; /* static; NULL = a free row */
-		double seconds;
-	} activity[TALLY_ACTIVITIES];
+	int64_t frame_ns[FRAMES];
 	struct tally_command {
-		char name[32];
-		double seconds;
-	} command[TALLY_COMMANDS];
+		char name[32]; /* "" = a free row */
+		int64_t ns;
+	} command[FACT_SHARES];
 };
 
 struct sensors {
 	struct sensor_config config;
 	struct probe_cost probe_cost;
 	struct budget budget;
-	struct sensor_resolver resolver;
+	struct sensor_names names;
 	struct redmem_bpf *bpf; /* NULL = none */
 	struct targets targets;
 	struct redmem_target *target; /* this server's slot */
@@ -100,6 +93,7 @@ struct sensors {
 	bool target_exited;
 	struct stall_tally work_tally, turn_tally; /* of what is or was last under way */
 	double own_pause_seconds; /* stalls of redmem's own commands */
+	char drops_text[256];
 };
 
 /* Switch off @program when the kernel has no tracepoint @name; true when it stays. */
@@ -114,12 +108,7 @@ double sensor_seconds(const struct sensors *s, int64_t mono_ns);
 
 /* --- profile.c: aggregates to facts --- */
 void profile_drain(struct sensors *s, int map_fd, const struct fact_sink *sink);
-/* Command and inner names, thread and key of @who. Buffers of the result are
- * valid until the next call. False for redmem's own doings. */
-struct who_names {
-	const char *command, *inner, *thread;
-	struct bytes key;
-};
+/* Name @who; false for redmem's own doings. */
 bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names);
 
 /* --- flow.c --- */
@@ -140,7 +129,6 @@ void flow_free(struct sensors *s);
 struct burst_probes {
 	struct bpf_link *entry, *ret;
 };
-extern const char *const burst_function_names[CALL_FUNCTIONS];
 /* Put the two programs on the functions at @offsets of @file in process @pid. */
 int burst_probes_on(struct sensors *s, struct burst_probes *probes, pid_t pid, const char *file,
 		    const unsigned long *offsets, const uint64_t *cookies, size_t count);
@@ -174,9 +162,8 @@ void records_child(struct sensors *s, const struct sensor_child *child, int64_t 
 		   uint64_t cow_now);
 
 /* --- stall.c: stalls to facts --- */
-/* All but the names of the command and the key. Texts are valid until the next call. */
-void records_stall(struct sensors *s, const struct redmem_stall *stall, bool running,
-		   struct fact_stall *fact);
+/* Make out->fact of out->seen; false when it is of redmem's own doing. */
+bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out);
 void stall_sample(struct sensors *s, const struct redmem_sample *sample);
 /* Emit a stall that has ended to s->sink. */
 void stall_take(struct sensors *s, const struct redmem_stall *stall);

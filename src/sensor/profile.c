@@ -11,26 +11,12 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "fact/tables.h"
 #include "redis/command.h"
+#include "target/commands.h"
+#include "target/symbols.h"
 
 #define BATCH 512
-
-static const char *const event_names[EVENT_KINDS] = {
-	[EVENT_CPU] = "cpu",
-	[EVENT_FAULT_MINOR] = "fault_minor",
-	[EVENT_FAULT_COW] = "fault_cow",
-	[EVENT_FAULT_SWAP] = "fault_swap",
-	[EVENT_FAULT_FILE] = "fault_file",
-	[EVENT_CPU_WAIT] = "cpu_wait",
-	[EVENT_IO_WAIT] = "io_wait",
-	[EVENT_SLEEP] = "sleep",
-	[EVENT_RECLAIM] = "reclaim",
-	[EVENT_COMPACTION] = "compaction",
-	[EVENT_ALLOC] = "alloc",
-	[EVENT_FREE] = "free",
-	[EVENT_ALLOC_CLASS] = "alloc_class",
-	[EVENT_FREE_CLASS] = "free_class",
-};
 
 static const char *const duty_names[DUTY_KINDS] = {
 	[DUTY_EXPIRY] = "(expiry)",
@@ -57,8 +43,8 @@ static const char *text_command(struct sensors *s, char text[9], uint64_t word)
 	}
 	if (!*text)
 		return "(unknown)"; /* "" would be the event loop */
-	whole = strlen(text) == 8 && s->resolver.whole_name ?
-			s->resolver.whole_name(s->resolver.ctx, text) :
+	whole = strlen(text) == 8 && s->names.commands ?
+			target_commands_begin(s->names.commands, text) :
 			NULL;
 	return whole ? whole : text;
 }
@@ -73,7 +59,7 @@ static const char *command_of(struct sensors *s, const struct redmem_who *who, u
 		return text_command(s, text, word);
 	if (!word)
 		return "";
-	name = s->resolver.command_name ? s->resolver.command_name(s->resolver.ctx, word) : NULL;
+	name = s->names.commands ? target_commands_name(s->names.commands, word) : NULL;
 	return name ? name : "(unknown)";
 }
 
@@ -83,6 +69,7 @@ static bool key_is_right(struct sensors *s, const struct redmem_who *who,
 {
 	bool inner = who->key_guessed == KEY_GUESSED_INNER;
 	struct command_key_rule rule;
+	struct redmem_key_rule known;
 
 	if (who->key_guessed == KEY_KNOWN)
 		return true;
@@ -91,22 +78,21 @@ static bool key_is_right(struct sensors *s, const struct redmem_who *who,
 					COMMAND_FIRST_KEY_UNKNOWN);
 		return rule.kind == COMMAND_KEY_INDEX && rule.index == 1;
 	}
-	return !s->resolver.key_is_first_argument ||
-	       s->resolver.key_is_first_argument(s->resolver.ctx,
-						 inner ? who->inner : who->command);
+	if (!s->names.commands)
+		return true;
+	known = target_commands_rule(s->names.commands, inner ? who->inner : who->command);
+	return known.kind == KEY_INDEX && known.index == 1;
 }
 
 bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names)
 {
-	static char thread[17], outer[9], inner[9];
-
 	*names = (struct who_names){ .command = "", .inner = "", .thread = "" };
 	switch (who->state) {
 	case WHO_OWN:
 		return false;
 	case WHO_THREAD:
-		snprintf(thread, sizeof(thread), "%.16s", who->key);
-		names->thread = thread;
+		snprintf(names->thread_text, sizeof(names->thread_text), "%.16s", who->key);
+		names->thread = names->thread_text;
 		return true;
 	case WHO_UNKNOWN:
 		names->command = "(unknown)";
@@ -117,21 +103,20 @@ bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_nam
 		names->command = who->command < DUTY_KINDS ? duty_names[who->command] : "";
 		return true;
 	}
-	names->command = command_of(s, who, who->command, outer);
+	names->command = command_of(s, who, who->command, names->outer_text);
 	if (who->inner)
-		names->inner = command_of(s, who, who->inner, inner);
+		names->inner = command_of(s, who, who->inner, names->inner_text);
 	if (who->key_len && key_is_right(s, who, names))
 		names->key = (struct bytes){ who->key, who->key_len };
 	return true;
 }
 
-static const char *wait_symbol(uint64_t syscall_number)
+/* "syscall_7"; "" when it was in none. */
+static const char *wait_symbol(uint64_t syscall_number, char text[32])
 {
-	static char text[32];
-
 	if (syscall_number >= 0xffffffff)
 		return "";
-	snprintf(text, sizeof(text), "syscall_%llu", (unsigned long long)syscall_number);
+	snprintf(text, 32, "syscall_%llu", (unsigned long long)syscall_number);
 	return text;
 }
 
@@ -141,33 +126,30 @@ static void emit_row(struct sensors *s, const struct redmem_profile_key *key,
 	struct fact fact = { .kind = FACT_PROFILE };
 	struct fact_profile *p = &fact.profile;
 	struct who_names names;
+	char wait[32];
 
 	if (key->event >= EVENT_KINDS || !who_resolve(s, &key->who, &names))
 		return;
-	p->event = event_names[key->event];
+	p->event = key->event;
 	p->thread = names.thread;
 	p->command = names.command;
 	p->inner = names.inner;
 	p->key = names.key;
-	p->leaf = "";
 	p->symbol = "";
-	if (key->event == EVENT_CPU && s->resolver.leaf)
-		p->leaf =
-			s->resolver.leaf(s->resolver.ctx, key->user_ip, key->kernel_ip, &p->symbol);
+	if (key->event == EVENT_CPU && s->names.symbols)
+		p->leaf = target_symbols_leaf(s->names.symbols, key->user_ip, key->kernel_ip,
+					      &p->symbol);
 	else if (key->event == EVENT_IO_WAIT)
-		p->symbol = wait_symbol(key->user_ip);
+		p->symbol = wait_symbol(key->user_ip, wait);
 	p->samples = value->samples;
 	p->events = value->events;
-	p->seconds = NAN;
+	p->scale = event_table[key->event].unit == UNIT_BYTES ? flow_scale(s, key) : NAN;
+	p->seconds = value->timed ? value->ns / 1e9 : NAN;
+	p->timed = value->timed;
 	p->t_seconds = sensor_seconds(s, s->drained_until_ns);
 	p->class_bytes = FACT_UNKNOWN;
 	if (key->event == EVENT_ALLOC_CLASS || key->event == EVENT_FREE_CLASS)
 		p->class_bytes = (int64_t)key->user_ip;
-	if (key->event >= EVENT_ALLOC)
-		p->events *= flow_scale(s, key);
-	/* Scale for events whose start was not seen. */
-	if (value->timed)
-		p->seconds = value->ns / 1e9 * ((double)value->events / value->timed);
 	fact_emit(sink, &fact);
 }
 

@@ -14,25 +14,37 @@
 #include "base/err.h"
 #include "fact/fact.h"
 #include "redmem/events.h"
-#include "target/markers.h"
 
 struct allocator;
+struct markers;
 struct redmem_bpf;
 struct sensors;
+struct target_commands;
+struct target_symbols;
 
-/* Names and places of what the programs saw; the target room answers. */
-struct sensor_resolver {
-	void *ctx;
-	/* Full lower-case name of the redisCommand at @command in the target, or NULL. */
-	const char *(*command_name)(void *ctx, uint64_t command);
-	/* Name of the only known command that begins with @start, or NULL. */
-	const char *(*whole_name)(void *ctx, const char *start);
-	/* Is the command's first key argv[1]? What a guessed key is worth. */
-	bool (*key_is_first_argument)(void *ctx, uint64_t command);
-	/* Class and function of a code address; *symbol is "" when unknown. */
-	const char *(*leaf)(void *ctx, uint64_t user_ip, uint64_t kernel_ip, const char **symbol);
-	/* On whose behalf the main thread was where the sample found it. */
-	struct marker_place (*place)(void *ctx, const struct redmem_sample *sample);
+/* Names and places of what the programs saw; each NULL while it is not known. Borrowed. */
+struct sensor_names {
+	struct target_commands *commands;
+	struct target_symbols *symbols;
+	struct markers *markers;
+};
+
+#define STALL_FILE_MAX 256
+
+/* Command and inner names, thread and key of somebody the programs met. */
+struct who_names {
+	const char *command, *inner, *thread;
+	struct bytes key; /* lies in the redmem_who it was made of */
+	char outer_text[9], inner_text[9], thread_text[17]; /* what they may point to */
+};
+
+/* A stall as a fact, with what its strings point to: they live as long as it does, those
+ * of the commands until the sensors are polled again. */
+struct sensor_stall {
+	struct fact_stall fact;
+	struct redmem_stall seen;
+	struct who_names names;
+	char file[STALL_FILE_MAX];
 };
 
 struct sensor_config {
@@ -81,7 +93,8 @@ unsigned int sensors_own_arguments(const struct sensors *s);
 int sensors_key_rules_fd(const struct sensors *s);
 /* t = 0 of the facts, CLOCK_MONOTONIC. */
 void sensors_set_start(struct sensors *s, int64_t start_ns);
-void sensors_set_resolver(struct sensors *s, const struct sensor_resolver *resolver);
+/* Who knows names from now on. */
+void sensors_set_names(struct sensors *s, const struct sensor_names *names);
 /* Attach every sensor that can be. */
 void sensors_attach(struct sensors *s);
 /* A file descriptor that becomes readable when rare records wait; -1 when none. */
@@ -101,13 +114,13 @@ double sensors_mappings(struct sensors *s, const char *phase, bool jemalloc,
 			const struct fact_sink *sink);
 /* One FACT_SENSOR a row. */
 void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink);
-/* BPF run time so far in seconds (NAN when the kernel does not tell), events, drops. */
-void sensors_cost(const struct sensors *s, struct fact_self *self);
+/* BPF run time so far in seconds (NAN when the kernel does not tell), events, drops; their
+ * text is valid until the next call. */
+void sensors_cost(struct sensors *s, struct fact_self *self);
 void sensors_close(struct sensors *s);
 
-/* The stall under way now, for a live line; false when none is over the threshold. Texts
- * and key are valid until the next call. */
-bool sensors_stall_now(struct sensors *s, struct fact_stall *stall);
+/* The stall under way now, for a live line; false when none is over the threshold. */
+bool sensors_stall_now(struct sensors *s, struct sensor_stall *out);
 
 /* The newest state of the target's life, as seen by the life sensor. */
 bool sensors_target_exited(const struct sensors *s);

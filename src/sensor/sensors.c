@@ -204,9 +204,9 @@ void sensors_set_start(struct sensors *s, int64_t start_ns)
 	s->config.start_ns = start_ns;
 }
 
-void sensors_set_resolver(struct sensors *s, const struct sensor_resolver *resolver)
+void sensors_set_names(struct sensors *s, const struct sensor_names *names)
 {
-	s->resolver = *resolver;
+	s->names = *names;
 }
 
 void sensors_attach(struct sensors *s)
@@ -322,6 +322,7 @@ static void emit_totals(struct sensors *s, const struct fact_sink *sink)
 void sensors_finish(struct sensors *s, const struct fact_sink *sink)
 {
 	struct fact fact = { .kind = FACT_STALL };
+	struct sensor_stall stall;
 
 	s->detach_ns = clock_mono_ns();
 	if (s->bpf)
@@ -330,8 +331,10 @@ void sensors_finish(struct sensors *s, const struct fact_sink *sink)
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
 		if (s->state[i].on && table[i]->tick)
 			table[i]->tick(s, sink);
-	if (!s->target_exited && sensors_stall_now(s, &fact.stall))
+	if (!s->target_exited && sensors_stall_now(s, &stall)) {
+		fact.stall = stall.fact;
 		fact_emit(sink, &fact);
+	}
 	for (size_t i = SENSOR_COUNT; i-- > 0;)
 		if (table[i]->detach)
 			table[i]->detach(s);
@@ -412,10 +415,10 @@ double sensors_flow_program_seconds(const struct sensors *s)
 	return runs ? (double)ns / 1e9 / (double)runs : 0;
 }
 
-void sensors_cost(const struct sensors *s, struct fact_self *self)
+void sensors_cost(struct sensors *s, struct fact_self *self)
 {
-	static char text[256];
-	size_t len = 0;
+	char *text = s->drops_text;
+	size_t len = 0, size = sizeof(s->drops_text);
 
 	self->bpf_seconds = s->bpf ? sensors_bpf_seconds(s) : 0;
 	self->events_total = s->bpf ? (int64_t)s->target->totals[TOTAL_EVENTS] : 0;
@@ -426,8 +429,8 @@ void sensors_cost(const struct sensors *s, struct fact_self *self)
 		uint64_t count = s->target->drops[i];
 
 		self->drops_total += count;
-		if (count && len < sizeof(text))
-			len += snprintf(text + len, sizeof(text) - len, "%s%s=%llu", len ? " " : "",
+		if (count && len < size)
+			len += snprintf(text + len, size - len, "%s%s=%llu", len ? " " : "",
 					drop_names[i], (unsigned long long)count);
 	}
 	self->drops = text;

@@ -7,94 +7,90 @@
 #include <sys/syscall.h>
 
 #include "base/buf.h"
-
-/* How a marker weighs: a cause beats an activity, that beats where it was called from. */
-enum marker_kind { KIND_CAUSE, KIND_ACTIVITY, KIND_CONTEXT };
+#include "fact/tables.h"
 
 struct marker {
 	const char *function;
-	enum marker_kind kind;
-	enum marker_cause cause;
-	const char *activity;
+	enum redmem_frame frame;
 };
 
 /* Names as in Redis 5 to 8 and Valkey; a build has some of them. */
 static const struct marker table[] = {
-	{ "activeExpireCycle", KIND_CAUSE, MARK_EXPIRY, "expiring keys" },
-	{ "activeExpireCycleTryExpire", KIND_CAUSE, MARK_EXPIRY, "expiring keys" },
-	{ "expireSlaveKeys", KIND_CAUSE, MARK_EXPIRY, "expiring keys" },
-	{ "expireReplicaKeys", KIND_CAUSE, MARK_EXPIRY, "expiring keys" },
-	{ "deleteExpiredKeyAndPropagate", KIND_CAUSE, MARK_EXPIRY, "expiring keys" },
-	{ "deleteExpiredKeyAndPropagateWithDictIndex", KIND_CAUSE, MARK_EXPIRY, "expiring keys" },
-	{ "performEvictions", KIND_CAUSE, MARK_EVICTION, "evicting keys" },
-	{ "freeMemoryIfNeeded", KIND_CAUSE, MARK_EVICTION, "evicting keys" },
-	{ "activeDefragCycle", KIND_CAUSE, MARK_DEFRAG, "active defrag" },
-	{ "defragScanCallback", KIND_CAUSE, MARK_DEFRAG, "active defrag" },
-	{ "dictRehash", KIND_CAUSE, MARK_REHASH, "moving a hash table" },
-	{ "dictRehashMilliseconds", KIND_CAUSE, MARK_REHASH, "moving a hash table" },
-	{ "dictRehashMicroseconds", KIND_CAUSE, MARK_REHASH, "moving a hash table" },
-	{ "_dictExpand", KIND_CAUSE, MARK_REHASH, "growing a hash table" },
-	{ "dictExpand", KIND_CAUSE, MARK_REHASH, "growing a hash table" },
-	{ "dictTryExpand", KIND_CAUSE, MARK_REHASH, "growing a hash table" },
-	{ "hashtableRehashMicroseconds", KIND_CAUSE, MARK_REHASH, "moving a hash table" },
-	{ "hashtableExpand", KIND_CAUSE, MARK_REHASH, "growing a hash table" },
+	{ "activeExpireCycle", FRAME_EXPIRY },
+	{ "activeExpireCycleTryExpire", FRAME_EXPIRY },
+	{ "expireSlaveKeys", FRAME_EXPIRY },
+	{ "expireReplicaKeys", FRAME_EXPIRY },
+	{ "deleteExpiredKeyAndPropagate", FRAME_EXPIRY },
+	{ "deleteExpiredKeyAndPropagateWithDictIndex", FRAME_EXPIRY },
+	{ "performEvictions", FRAME_EVICTION },
+	{ "freeMemoryIfNeeded", FRAME_EVICTION },
+	{ "activeDefragCycle", FRAME_DEFRAG },
+	{ "defragScanCallback", FRAME_DEFRAG },
+	{ "dictRehash", FRAME_REHASH },
+	{ "dictRehashMilliseconds", FRAME_REHASH },
+	{ "dictRehashMicroseconds", FRAME_REHASH },
+	{ "_dictExpand", FRAME_TABLE_GROWTH },
+	{ "dictExpand", FRAME_TABLE_GROWTH },
+	{ "dictTryExpand", FRAME_TABLE_GROWTH },
+	{ "hashtableRehashMicroseconds", FRAME_REHASH },
+	{ "hashtableExpand", FRAME_TABLE_GROWTH },
 
-	{ "zfree", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "sdsfree", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "decrRefCount", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "freeStringObject", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "freeListObject", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "freeSetObject", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "freeZsetObject", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "freeHashObject", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "freeStreamObject", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "zslFree", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "quicklistRelease", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "dictRelease", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "dictEmpty", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "_dictClear", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "hashtableRelease", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "hashtableEmpty", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "kvstoreEmpty", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "emptyDbStructure", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "emptyData", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "listRelease", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "listEmpty", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
-	{ "freeClientArgv", KIND_ACTIVITY, MARK_ALLOCATOR, "freeing" },
+	{ "zfree", FRAME_FREE },
+	{ "sdsfree", FRAME_FREE },
+	{ "decrRefCount", FRAME_FREE },
+	{ "freeStringObject", FRAME_FREE },
+	{ "freeListObject", FRAME_FREE },
+	{ "freeSetObject", FRAME_FREE },
+	{ "freeZsetObject", FRAME_FREE },
+	{ "freeHashObject", FRAME_FREE },
+	{ "freeStreamObject", FRAME_FREE },
+	{ "zslFree", FRAME_FREE },
+	{ "quicklistRelease", FRAME_FREE },
+	{ "dictRelease", FRAME_FREE },
+	{ "dictEmpty", FRAME_FREE },
+	{ "_dictClear", FRAME_FREE },
+	{ "hashtableRelease", FRAME_FREE },
+	{ "hashtableEmpty", FRAME_FREE },
+	{ "kvstoreEmpty", FRAME_FREE },
+	{ "emptyDbStructure", FRAME_FREE },
+	{ "emptyData", FRAME_FREE },
+	{ "listRelease", FRAME_FREE },
+	{ "listEmpty", FRAME_FREE },
+	{ "freeClientArgv", FRAME_FREE },
 
-	{ "_addReplyToBufferOrList", KIND_ACTIVITY, MARK_COMMAND, "building the reply" },
-	{ "addReply", KIND_ACTIVITY, MARK_COMMAND, "building the reply" },
-	{ "addReplyBulk", KIND_ACTIVITY, MARK_COMMAND, "building the reply" },
-	{ "addReplyBulkCBuffer", KIND_ACTIVITY, MARK_COMMAND, "building the reply" },
-	{ "addReplyBulkLongLong", KIND_ACTIVITY, MARK_COMMAND, "building the reply" },
-	{ "addReplyProto", KIND_ACTIVITY, MARK_COMMAND, "building the reply" },
-	{ "addListRangeReply", KIND_ACTIVITY, MARK_COMMAND, "building the reply" },
-	{ "genericHgetallCommand", KIND_ACTIVITY, MARK_COMMAND, "building the reply" },
-	{ "sortCommandGeneric", KIND_ACTIVITY, MARK_COMMAND, "sorting" },
-	{ "sortCommand", KIND_ACTIVITY, MARK_COMMAND, "sorting" },
-	{ "sortroCommand", KIND_ACTIVITY, MARK_COMMAND, "sorting" },
-	{ "pqsort", KIND_ACTIVITY, MARK_COMMAND, "sorting" },
-	{ "sortCompare", KIND_ACTIVITY, MARK_COMMAND, "sorting" },
-	{ "zunionInterGenericCommand", KIND_ACTIVITY, MARK_COMMAND, "joining sets" },
-	{ "zunionInterDiffGenericCommand", KIND_ACTIVITY, MARK_COMMAND, "joining sets" },
-	{ "sinterGenericCommand", KIND_ACTIVITY, MARK_COMMAND, "joining sets" },
-	{ "sunionDiffGenericCommand", KIND_ACTIVITY, MARK_COMMAND, "joining sets" },
-	{ "keysCommand", KIND_ACTIVITY, MARK_COMMAND, "walking the keyspace" },
-	{ "rdbLoadRio", KIND_ACTIVITY, MARK_COMMAND, "loading the dataset" },
-	{ "loadDataFromDisk", KIND_ACTIVITY, MARK_COMMAND, "loading the dataset" },
-	{ "loadAppendOnlyFiles", KIND_ACTIVITY, MARK_COMMAND, "loading the dataset" },
-	{ "rdbSaveRio", KIND_ACTIVITY, MARK_COMMAND, "saving the dataset" },
-	{ "flushAppendOnlyFile", KIND_ACTIVITY, MARK_COMMAND, "writing the AOF" },
-	{ "freeClient", KIND_ACTIVITY, MARK_COMMAND, "closing clients" },
+	{ "_addReplyToBufferOrList", FRAME_REPLY },
+	{ "addReply", FRAME_REPLY },
+	{ "addReplyBulk", FRAME_REPLY },
+	{ "addReplyBulkCBuffer", FRAME_REPLY },
+	{ "addReplyBulkLongLong", FRAME_REPLY },
+	{ "addReplyProto", FRAME_REPLY },
+	{ "addListRangeReply", FRAME_REPLY },
+	{ "genericHgetallCommand", FRAME_REPLY },
+	{ "sortCommandGeneric", FRAME_SORT },
+	{ "sortCommand", FRAME_SORT },
+	{ "sortroCommand", FRAME_SORT },
+	{ "pqsort", FRAME_SORT },
+	{ "sortCompare", FRAME_SORT },
+	{ "zunionInterGenericCommand", FRAME_JOIN },
+	{ "zunionInterDiffGenericCommand", FRAME_JOIN },
+	{ "sinterGenericCommand", FRAME_JOIN },
+	{ "sunionDiffGenericCommand", FRAME_JOIN },
+	{ "keysCommand", FRAME_WALK },
+	{ "rdbLoadRio", FRAME_LOAD },
+	{ "loadDataFromDisk", FRAME_LOAD },
+	{ "loadAppendOnlyFiles", FRAME_LOAD },
+	{ "rdbSaveRio", FRAME_SAVE },
+	{ "flushAppendOnlyFile", FRAME_AOF },
+	{ "freeClient", FRAME_CLOSE },
 
-	{ "scriptCall", KIND_CONTEXT, MARK_COMMAND, "running the script" },
-	{ "luaCallFunction", KIND_CONTEXT, MARK_COMMAND, "running the script" },
-	{ "evalGenericCommand", KIND_CONTEXT, MARK_COMMAND, "running the script" },
-	{ "evalCommand", KIND_CONTEXT, MARK_COMMAND, "running the script" },
-	{ "writeToClient", KIND_CONTEXT, MARK_COMMAND, "sending replies" },
-	{ "clientsCron", KIND_CONTEXT, MARK_COMMAND, "looking after clients" },
-	{ "replicationCron", KIND_CONTEXT, MARK_COMMAND, "looking after replicas" },
-	{ "databasesCron", KIND_CONTEXT, MARK_COMMAND, "looking after the keyspace" },
+	{ "scriptCall", FRAME_SCRIPT },
+	{ "luaCallFunction", FRAME_SCRIPT },
+	{ "evalGenericCommand", FRAME_SCRIPT },
+	{ "evalCommand", FRAME_SCRIPT },
+	{ "writeToClient", FRAME_SEND },
+	{ "clientsCron", FRAME_CLIENTS_CRON },
+	{ "replicationCron", FRAME_REPLICAS_CRON },
+	{ "databasesCron", FRAME_KEYSPACE_CRON },
 };
 
 #define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
@@ -172,13 +168,16 @@ static const struct marker *find(const struct markers *markers, uint64_t address
 	return markers->place[low].marker;
 }
 
-/* Is the @b found further out to be preferred? Of the causes the first in the enum is
+/* Is @b, found further out, to be preferred? Of the causes the first in the table is
  * (an eviction frees and rehashes, not the other way round); else what is nearest. */
 static bool outweighs(const struct marker *b, const struct marker *a)
 {
-	if (!a || b->kind != a->kind)
-		return !a || b->kind < a->kind;
-	return b->kind == KIND_CAUSE && b->cause < a->cause;
+	const struct frame *outer = &frame_table[b->frame],
+			   *inner = a ? &frame_table[a->frame] : NULL;
+
+	if (!inner || outer->kind != inner->kind)
+		return !inner || outer->kind < inner->kind;
+	return outer->kind == FRAME_KIND_CAUSE && outer->cause < inner->cause;
 }
 
 static const struct marker *heaviest(const struct markers *markers,
@@ -203,28 +202,25 @@ static const struct marker *heaviest(const struct markers *markers,
 	return best;
 }
 
-/* What a system call says by itself. */
-static bool syscall_place(uint64_t number, struct marker_place *out)
+/* What a system call says by itself; FRAME_NONE when nothing. */
+static enum redmem_frame syscall_frame(uint64_t number)
 {
 	switch (number) {
 	case SYS_madvise:
 	case SYS_munmap:
-		*out = (struct marker_place){ MARK_ALLOCATOR, "giving pages back" };
-		return true;
+		return FRAME_GIVE_PAGES;
 	case SYS_mmap:
 	case SYS_brk:
 	case SYS_mremap:
-		*out = (struct marker_place){ MARK_ALLOCATOR, "getting pages" };
-		return true;
+		return FRAME_GET_PAGES;
 #ifdef SYS_fork
 	case SYS_fork:
 	case SYS_vfork:
 #endif
 	case SYS_clone:
-		*out = (struct marker_place){ MARK_FORK, "forking" };
-		return true;
+		return FRAME_FORK;
 	}
-	return false;
+	return FRAME_NONE;
 }
 
 static bool in_allocator(const struct markers *markers, uint64_t ip)
@@ -235,20 +231,18 @@ static bool in_allocator(const struct markers *markers, uint64_t ip)
 	return false;
 }
 
-struct marker_place markers_place(const struct markers *markers, const struct redmem_sample *sample)
+enum redmem_frame markers_place(const struct markers *markers, const struct redmem_sample *sample)
 {
 	const struct marker *marker = heaviest(markers, sample);
-	struct marker_place place = { MARK_COMMAND, "" };
+	enum redmem_frame frame = marker ? marker->frame : FRAME_NONE;
 
-	if (marker)
-		place = (struct marker_place){ marker->cause, marker->activity };
 	if (sample->kernel_ip && sample->syscall == ~0ULL)
-		return (struct marker_place){ MARK_FAULT, "" };
-	if (marker && marker->kind == KIND_CAUSE)
-		return place;
-	if (sample->kernel_ip && syscall_place(sample->syscall, &place))
-		return place;
-	if (place.cause != MARK_ALLOCATOR && in_allocator(markers, sample->user_ip))
-		return (struct marker_place){ MARK_ALLOCATOR, "allocating" };
-	return place;
+		return FRAME_FAULT;
+	if (marker && frame_table[frame].kind == FRAME_KIND_CAUSE)
+		return frame;
+	if (sample->kernel_ip && syscall_frame(sample->syscall) != FRAME_NONE)
+		return syscall_frame(sample->syscall);
+	if (frame_table[frame].cause != CAUSE_ALLOCATOR && in_allocator(markers, sample->user_ip))
+		return FRAME_ALLOCATE;
+	return frame;
 }

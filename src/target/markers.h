@@ -9,32 +9,13 @@
 
 #include "target/image.h"
 
-/* Causes of a stall a sample can tell (DESIGN.md "Causes"). */
-enum marker_cause {
-	MARK_COMMAND, /* own computing */
-	MARK_ALLOCATOR,
-	MARK_EXPIRY,
-	MARK_EVICTION,
-	MARK_DEFRAG,
-	MARK_REHASH,
-	MARK_FORK,
-	MARK_FAULT, /* in a page fault; its time is measured otherwise */
-	MARK_CAUSES
-};
-
-struct marker_place {
-	enum marker_cause cause;
-	const char *activity; /* "freeing"; static, "" when not known */
-};
-
 struct markers;
 
 /* Where the functions are in this program. Never NULL; those it does not have are left out. */
 struct markers *markers_open(const struct image *image);
 void markers_close(struct markers *markers);
-/* What @sample tells. */
-struct marker_place markers_place(const struct markers *markers,
-				  const struct redmem_sample *sample);
+/* What @sample is recognised as. */
+enum redmem_frame markers_place(const struct markers *markers, const struct redmem_sample *sample);
 
 /* --- for tests --- */
 

@@ -75,8 +75,8 @@ static bool in_allocator(const struct image *image, uint64_t ip)
 	return false;
 }
 
-const char *target_symbols_leaf(struct target_symbols *symbols, uint64_t user_ip,
-				uint64_t kernel_ip, const char **symbol)
+enum redmem_module target_symbols_leaf(struct target_symbols *symbols, uint64_t user_ip,
+				       uint64_t kernel_ip, const char **symbol)
 {
 	const struct known_module *known;
 	const struct map *map;
@@ -84,21 +84,21 @@ const char *target_symbols_leaf(struct target_symbols *symbols, uint64_t user_ip
 
 	*symbol = "";
 	if (kernel_ip)
-		return "kernel";
+		return MODULE_KERNEL;
 	map = maps_find(symbols->image->maps, user_ip);
 	if (!map || !map->inode)
-		return "other";
+		return MODULE_OTHER;
 	known = module_of(symbols, map);
 	if (known && known->table)
 		name = elf_symtab_find(known->table, user_ip - known->bias, NULL);
 	if (name)
 		*symbol = name;
 	if (in_allocator(symbols->image, user_ip) || (name && !strncmp(name, "je_", 3)))
-		return "allocator";
+		return MODULE_ALLOCATOR;
 	if (map->inode == symbols->image->inode)
-		return "server";
+		return MODULE_SERVER;
 	if (strstr(map->path, "/libc.so") || strstr(map->path, "/libc-") ||
 	    strstr(map->path, "/libm.so"))
-		return "libc";
-	return "other";
+		return MODULE_LIBC;
+	return MODULE_OTHER;
 }

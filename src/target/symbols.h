@@ -13,10 +13,10 @@ struct target_symbols *target_symbols_open(const struct image *image);
 void target_symbols_close(struct target_symbols *symbols);
 
 /*
- * Class of a sample: "kernel" when @kernel_ip is not 0, else by the module @user_ip
- * lies in: "allocator", "server", "libc", "other". *@symbol is the server's or library's
- * function, "" when not known; the kernel's are not named: reading /proc/kallsyms takes
- * more CPU than the rest of a watch. Both are valid as long as @symbols.
+ * Where the code of a sample lies: the kernel when @kernel_ip is not 0, else by @user_ip.
+ * *@symbol is the server's or library's function, "" when not known; the kernel's are not
+ * named: reading /proc/kallsyms takes more CPU than the rest of a watch. It is valid as
+ * long as @symbols.
  */
-const char *target_symbols_leaf(struct target_symbols *symbols, uint64_t user_ip,
-				uint64_t kernel_ip, const char **symbol);
+enum redmem_module target_symbols_leaf(struct target_symbols *symbols, uint64_t user_ip,
+				       uint64_t kernel_ip, const char **symbol);

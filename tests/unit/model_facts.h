@@ -62,7 +62,7 @@ static inline void take_tick(struct model *m, double t)
 	model_take(m, &fact);
 }
 
-static inline void take_profile(struct model *m, const char *event, const char *command,
+static inline void take_profile(struct model *m, enum redmem_event event, const char *command,
 				const char *key, double events, double seconds)
 {
 	struct fact fact = fact_new(FACT_PROFILE);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "blame_facts.h"
 #include "base/buf.h"
 #include "base/escape.h"
 #include "report/report.h"
@@ -111,43 +112,40 @@ static inline void take_tick(struct model *m, double t, bool answered)
 							 "total_commands_processed:500\r\n" } });
 }
 
-static inline void take_profile(struct model *m, const char *event, const char *command,
+static inline void take_profile(struct model *m, enum redmem_event event, const char *command,
 				struct bytes key, double seconds)
 {
-	take(m, (struct fact){ .kind = FACT_PROFILE,
-			       .profile = { .event = event,
-					    .thread = "",
-					    .command = command,
-					    .inner = "",
-					    .key = key,
-					    .leaf = strcmp(event, "cpu") ? "" : "allocator",
-					    .symbol = "",
-					    .samples = 10,
-					    .events = 10,
-					    .seconds = seconds } });
+	take(m, (struct fact){
+			.kind = FACT_PROFILE,
+			.profile = { .event = event,
+				     .thread = "",
+				     .command = command,
+				     .inner = "",
+				     .key = key,
+				     .leaf = event == EVENT_CPU ? MODULE_ALLOCATOR : MODULE_UNKNOWN,
+				     .symbol = "",
+				     .samples = 10,
+				     .events = 10,
+				     .seconds = seconds } });
 }
 
 static inline void take_stall(struct model *m, const char *command, struct bytes key, bool running)
 {
-	take(m, (struct fact){ .kind = FACT_STALL,
-			       .stall = { .t_seconds = 1.5,
-					  .duration_seconds = 2,
-					  .running = running,
-					  .command = command,
-					  .inner = "",
-					  .key = key,
-					  .command_seconds = 0.3,
-					  .allocator_seconds = 1.5,
-					  .fault_minor_seconds = NAN,
-					  .fault_cow_seconds = 0,
-					  .fault_swap_seconds = 0.2,
-					  .fault_file_seconds = 0,
-					  .reclaim_seconds = NAN,
-					  .compaction_seconds = NAN,
-					  .cpu_wait_seconds = 0,
-					  .io_wait_seconds = 0,
-					  .fork_seconds = 0,
-					  .other_seconds = 0 } });
+	struct fact fact = { .kind = FACT_STALL,
+			     .stall = { .t_seconds = 1.5,
+					.duration_seconds = 2,
+					.running = running,
+					.command = command,
+					.inner = "",
+					.key = key,
+					.commands_total = FACT_UNKNOWN,
+					.preemptor_pid = FACT_UNKNOWN,
+					.fork_ns = FACT_UNKNOWN } };
+
+	fact_blame(&fact.stall, CAUSE_COMMAND, 0.3);
+	fact_blame(&fact.stall, CAUSE_ALLOCATOR, 1.5);
+	fact_blame(&fact.stall, CAUSE_FAULT_SWAP, 0.2);
+	take(m, fact);
 }
 
 static inline void take_self(struct model *m)
@@ -217,10 +215,10 @@ static inline struct model *model_full(struct bytes key)
 	take_mapping(m, "stacks", 1 << 20, 0);
 	for (int i = 0; i <= 4; i++)
 		take_tick(m, i, i != 3);
-	take_profile(m, "cpu", "del", key, 1.0);
-	take_profile(m, "fault_swap", "del", key, 0.2);
-	take_profile(m, "cpu", "get", key_of("user:17"), 0.5);
-	take_profile(m, "cpu", "", (struct bytes){ 0 }, 0.1);
+	take_profile(m, EVENT_CPU, "del", key, 1.0);
+	take_profile(m, EVENT_FAULT_SWAP, "del", key, 0.2);
+	take_profile(m, EVENT_CPU, "get", key_of("user:17"), 0.5);
+	take_profile(m, EVENT_CPU, "", (struct bytes){ 0 }, 0.1);
 	take_stall(m, "del", key, false);
 	take_details(m, key);
 	take_self(m);

@@ -124,7 +124,7 @@ static inline struct bytes scene_bytes(const char *text)
 }
 
 /* @events of @event charged to @command on @key. */
-static inline void scene_profile(struct scene *s, const char *event, const char *command,
+static inline void scene_profile(struct scene *s, enum redmem_event event, const char *command,
 				 const char *key, int64_t events, double seconds)
 {
 	struct fact *f = scene_add(s, FACT_PROFILE);
@@ -134,13 +134,13 @@ static inline void scene_profile(struct scene *s, const char *event, const char 
 					    .command = command,
 					    .inner = "",
 					    .key = scene_bytes(key),
-					    .leaf = "",
 					    .symbol = "",
 					    .samples = events,
 					    .events = (double)events,
 					    .seconds = seconds };
 }
 
+/* All of it the command's own, unless the caller says otherwise (blame_facts.h). */
 static inline struct fact_stall *scene_stall(struct scene *s, const char *command, const char *key,
 					     double seconds)
 {
@@ -151,8 +151,9 @@ static inline struct fact_stall *scene_stall(struct scene *s, const char *comman
 					.command = command,
 					.inner = "",
 					.key = scene_bytes(key),
-					.command_seconds = seconds,
-					.allocator_seconds = 0 };
+					.commands_total = FACT_UNKNOWN,
+					.preemptor_pid = FACT_UNKNOWN,
+					.fork_ns = FACT_UNKNOWN };
 	return &f->stall;
 }
 

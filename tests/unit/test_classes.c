@@ -43,7 +43,7 @@ static void take_sampled(struct model *m, const char *key, int64_t bytes, int ti
 		model_take(m, &fact);
 }
 
-static void take_class_flow(struct model *m, const char *event, const char *command,
+static void take_class_flow(struct model *m, enum redmem_event event, const char *command,
 			    const char *key, double bytes)
 {
 	struct fact fact = fact_new(FACT_PROFILE);
@@ -56,7 +56,8 @@ static void take_class_flow(struct model *m, const char *event, const char *comm
 	model_take(m, &fact);
 }
 
-static void take_call(struct model *m, const char *function, const char *command, int times)
+static void take_call(struct model *m, enum redmem_call_function function, const char *command,
+		      int times)
 {
 	struct fact fact = fact_new(FACT_CALL);
 
@@ -115,8 +116,8 @@ static void test_movers(void **state)
 	struct model *m = model_start();
 
 	(void)state;
-	take_call(m, "malloc", "lpush", 3);
-	take_call(m, "free", "lpop", 1);
+	take_call(m, CALL_MALLOC, "lpush", 3);
+	take_call(m, CALL_FREE, "lpop", 1);
 	model_finish(m);
 	assert_int_equal(m->classes[0].movers_count, 2);
 	assert_string_equal(m->classes[0].movers[0].command, "lpush");
@@ -126,9 +127,9 @@ static void test_movers(void **state)
 	model_free(m);
 
 	m = model_start();
-	take_call(m, "malloc", "lpush", 3);
-	take_class_flow(m, "alloc_class", "set", "user:5", 1e6);
-	take_class_flow(m, "free_class", "set", "user:6", 2e6);
+	take_call(m, CALL_MALLOC, "lpush", 3);
+	take_class_flow(m, EVENT_ALLOC_CLASS, "set", "user:5", 1e6);
+	take_class_flow(m, EVENT_FREE_CLASS, "set", "user:6", 2e6);
 	model_finish(m);
 	assert_int_equal(m->classes[0].movers_count, 1);
 	assert_true(m->classes[0].movers[0].free_bytes == 2e6);
@@ -142,9 +143,9 @@ static void test_deletes(void **state)
 	struct fact fact = fact_new(FACT_PROFILE);
 
 	(void)state;
-	take_profile(m, "cpu", "del", "go:1", 40, 0.04);
-	take_profile(m, "cpu", "del", "stay:1", 2, 0.002);
-	take_profile(m, "cpu", "get", "hot:1", 900, 0.9);
+	take_profile(m, EVENT_CPU, "del", "go:1", 40, 0.04);
+	take_profile(m, EVENT_CPU, "del", "stay:1", 2, 0.002);
+	take_profile(m, EVENT_CPU, "get", "hot:1", 900, 0.9);
 	model_finish(m);
 	assert_int_equal(m->deletes_count, 2);
 	assert_string_equal(m->deletes[0].prefix, "go:*");
@@ -153,8 +154,8 @@ static void test_deletes(void **state)
 	model_free(m);
 
 	m = model_start();
-	take_profile(m, "cpu", "del", "go:1", 40, 0.04);
-	fact.profile.event = "free";
+	take_profile(m, EVENT_CPU, "del", "go:1", 40, 0.04);
+	fact.profile.event = EVENT_FREE;
 	fact.profile.command = "unlink";
 	fact.profile.key = (struct bytes){ "stay:1", 6 };
 	fact.profile.events = 5e6;
@@ -240,9 +241,9 @@ static void test_copy_on_write(void **state)
 	struct cow_rows cow;
 
 	(void)state;
-	take_profile(m, "fault_cow", "set", "hot:1", 400, 0.1);
-	take_profile(m, "fault_cow", "hset", "cold:1", 20, 0.9);
-	take_profile(m, "fault_minor", "set", "new:1", 9000, 2);
+	take_profile(m, EVENT_FAULT_COW, "set", "hot:1", 400, 0.1);
+	take_profile(m, EVENT_FAULT_COW, "hset", "cold:1", 20, 0.9);
+	take_profile(m, EVENT_FAULT_MINOR, "set", "new:1", 9000, 2);
 	model_finish(m);
 	model_cow(m, &cow);
 	assert_int_equal(cow.prefixes_count, 2);

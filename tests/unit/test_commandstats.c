@@ -42,8 +42,8 @@ static void test_deltas(void **state)
 	take_info(m, 10, "end", END);
 	take_own(m, "info", 10);
 	take_own(m, "config|get", 1);
-	take_profile(m, "cpu", "ping", NULL, 1, 0.1);
-	take_profile(m, "cpu", "flushall", NULL, 1, 0.1);
+	take_profile(m, EVENT_CPU, "ping", NULL, 1, 0.1);
+	take_profile(m, EVENT_CPU, "flushall", NULL, 1, 0.1);
 	model_finish(m);
 	assert_int_equal(command_named(m, "get")->calls_total, 100);
 	assert_true(command_named(m, "get")->usec_total == 2000);
@@ -74,7 +74,7 @@ static void test_reset(void **state)
 
 		take_info(m, 0, "start", START);
 		take_info(m, 10, "end", ends[i]);
-		take_profile(m, "cpu", "config|get", NULL, 1, 0.1);
+		take_profile(m, EVENT_CPU, "config|get", NULL, 1, 0.1);
 		model_finish(m);
 		assert_int_equal(m->commands_count, 1);
 		assert_true(m->commands[0].calls_total == FACT_UNKNOWN);
@@ -94,7 +94,7 @@ static void test_no_window(void **state)
 	model_free(m);
 	m = model_new();
 	take_info(m, 0, "start", START); /* the server answered once and hung */
-	take_profile(m, "cpu", "get", NULL, 1, 0.1);
+	take_profile(m, EVENT_CPU, "get", NULL, 1, 0.1);
 	model_finish(m);
 	assert_true(m->commands[0].calls_total == FACT_UNKNOWN);
 	assert_true(model_info_delta(m, "total_commands_processed") == FACT_UNKNOWN);

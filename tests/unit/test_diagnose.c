@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The rule table, the peace of healthy servers, ranking and the verdict. */
+#include "blame_facts.h"
 #include "scene.h"
 
 #include "base/escape.h"
@@ -96,9 +97,9 @@ static void healthy_loaded_server(void **state)
 	scene_load(&s, 200 * MIB);
 	s.table = 90 * MIB; /* redis-benchmark's values are tiny */
 	s.peak = s.used + 2 * MIB;
-	scene_profile(&s, "cpu", "set", "key:000000001234", 5000, 5.0);
-	scene_profile(&s, "fault_minor", "set", "key:000000001234", 20000, 0.2);
-	scene_stall(&s, "set", "key:000000004711", 0.03)->command_seconds = 0.002;
+	scene_profile(&s, EVENT_CPU, "set", "key:000000001234", 5000, 5.0);
+	scene_profile(&s, EVENT_FAULT_MINOR, "set", "key:000000001234", 20000, 0.2);
+	fact_blame(scene_stall(&s, "set", "key:000000004711", 0.03), CAUSE_CPU_WAIT, 0.028);
 	scene_key(&s, "key:000000001234", "string", 88, 3, -1);
 	scene_key(&s, "mylist", "list", 2 * MIB, 200000, -1); /* after LPUSH of 3 bytes each */
 	expect_no_warning(&s);
@@ -160,7 +161,7 @@ static void add_swap_trouble(struct scene *s)
 	s->host.swap_total_bytes = 4 * GIB;
 	s->host.swap_free_bytes = 3 * GIB;
 	s->swap = 300 * MIB;
-	scene_profile(s, "fault_swap", "get", "user:1001", 18231, 3.2);
+	scene_profile(s, EVENT_FAULT_SWAP, "get", "user:1001", 18231, 3.2);
 }
 
 static void ranked_by_severity_then_cost(void **state)

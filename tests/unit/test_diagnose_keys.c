@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rules on keys: too big, without an expiry, and commands that block over them. */
+#include "blame_facts.h"
 #include "scene.h"
 
 #include "diagnose/key_size.h"
@@ -119,9 +120,9 @@ static void blocked_by_big_key(void **state)
 	(void)state;
 	scene_init(&s);
 	stall = scene_stall(&s, "del", "leaderboard:global", 0.8);
-	stall->command_seconds = 0.2;
-	stall->allocator_seconds = 0.5;
-	stall->cpu_wait_seconds = 0.1;
+	fact_blame(stall, CAUSE_COMMAND, 0.2);
+	fact_blame(stall, CAUSE_ALLOCATOR, 0.5);
+	fact_blame(stall, CAUSE_CPU_WAIT, 0.1);
 	scene_stall(&s, "zrange", "leaderboard:global", 0.3);
 	scene_key(&s, "leaderboard:global", "none", FACT_UNKNOWN, FACT_UNKNOWN, NAN);
 	d = scene_diagnose(&s);
@@ -151,9 +152,9 @@ static void suffering_is_not_blocking(void **state)
 	(void)state;
 	scene_init(&s);
 	stall = scene_stall(&s, "get", "user:1", 0.9);
-	stall->command_seconds = 0.001;
-	stall->fault_swap_seconds = 0.6;
-	stall->cpu_wait_seconds = 0.299;
+	fact_blame(stall, CAUSE_COMMAND, 0.001);
+	fact_blame(stall, CAUSE_FAULT_SWAP, 0.6);
+	fact_blame(stall, CAUSE_CPU_WAIT, 0.299);
 	/* SLOWLOG calls it slow as well; the split is known better. */
 	scene_add(&s, FACT_SLOWLOG)->slowlog =
 		(struct fact_slowlog){ 1,

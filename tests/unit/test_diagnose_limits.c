@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rules on limits, buffers, settings of the machine, forks and the server's life. */
+#include "blame_facts.h"
 #include "scene.h"
 
 /* Further INFO lines of the last reply; later ones replace the scene's own. */
@@ -396,7 +397,7 @@ static void fork_cow(void **state)
 	scene_load(&s, 1 * GIB);
 	s.host.mem_available_bytes = 400 * MIB;
 	add_child(&s, 700 * MIB, 0.01);
-	scene_profile(&s, "fault_cow", "hset", "user:1", 4000, 0.1);
+	scene_profile(&s, EVENT_FAULT_COW, "hset", "user:1", 4000, 0.1);
 	d = scene_diagnose(&s);
 	f = expect(&d, "fork.cow", SEVERITY_WARNING);
 	assert_true(evidence_value(f, "child_private_bytes") == 700.0 * MIB);
@@ -442,7 +443,7 @@ static void server_hangs(void **state)
 	(void)state;
 	scene_init(&s);
 	add_life(&s, "hang", 3, 5.2);
-	scene_stall(&s, "del", "leaderboard:global", 5.3)->allocator_seconds = 4;
+	fact_blame(scene_stall(&s, "del", "leaderboard:global", 5.3), CAUSE_ALLOCATOR, 5.3);
 	d = scene_diagnose(&s);
 	f = expect(&d, "server.not_answering", SEVERITY_CRITICAL);
 	assert_true(evidence_value(f, "silence_seconds") == 5.3);

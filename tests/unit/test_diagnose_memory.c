@@ -92,7 +92,7 @@ static void slab_holes_named(void **state)
 		sampled(&s, "go:1", 24 + 8 + 16 + 64, 9);
 		sampled(&s, "large:1", 24 + 16 + 16 + 320, 9);
 		if (deleted)
-			scene_profile(&s, "cpu", "del", "go:7", 50, 0.05);
+			scene_profile(&s, EVENT_CPU, "del", "go:7", 50, 0.05);
 		d = scene_diagnose(&s);
 		f = expect(&d, "frag.slab", SEVERITY_WARNING);
 		assert_string_equal(evidence_text(f, "prefix"), deleted ? "go:*" : "stay:*");
@@ -137,13 +137,13 @@ static void rounding(void **state)
 		scene_load(&s, 900 * MIB);
 		for (int i = 0; i < 20; i++)
 			scene_add(&s, FACT_CALL)->call =
-				(struct fact_call){ .function = "malloc",
+				(struct fact_call){ .function = CALL_MALLOC,
 						    .thread = "",
 						    .command = "set",
 						    .inner = "",
 						    .requested_bytes = waste ? 49 : 63,
 						    .class_bytes = 64,
-						    .path = "" };
+						    .ns = FACT_UNKNOWN };
 		d = scene_diagnose(&s);
 		if (waste)
 			expect(&d, "frag.rounding", SEVERITY_INFO);
@@ -425,9 +425,9 @@ static void swap_in_path(void **state)
 
 	(void)state;
 	swapping(&s);
-	scene_profile(&s, "fault_swap", "get", "user:1001", 1200, 2.0);
-	scene_profile(&s, "fault_swap", "get", "user:1002", 300, 0.5);
-	scene_profile(&s, "fault_swap", "hget", "cart:7", 100, 0.1);
+	scene_profile(&s, EVENT_FAULT_SWAP, "get", "user:1001", 1200, 2.0);
+	scene_profile(&s, EVENT_FAULT_SWAP, "get", "user:1002", 300, 0.5);
+	scene_profile(&s, EVENT_FAULT_SWAP, "hget", "cart:7", 100, 0.1);
 	d = scene_diagnose(&s);
 	f = expect(&d, "swap.in_path", SEVERITY_CRITICAL);
 	assert_true(evidence_value(f, "swap_faults_total") == 1600);
@@ -474,8 +474,8 @@ static void swap_resident(void **state)
 
 	(void)state;
 	swapping(&s);
-	scene_profile(&s, "fault_swap", "get", "user:1001", 15, 0.5); /* chance */
-	scene_profile(&s, "fault_file", "get", "user:1001", 900, 0.001); /* not swap */
+	scene_profile(&s, EVENT_FAULT_SWAP, "get", "user:1001", 15, 0.5); /* chance */
+	scene_profile(&s, EVENT_FAULT_FILE, "get", "user:1001", 900, 0.001); /* not swap */
 	d = scene_diagnose(&s);
 	f = expect(&d, "swap.resident", SEVERITY_WARNING);
 	assert_true(evidence_value(f, "swap_faults_total") == 15);

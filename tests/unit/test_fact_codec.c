@@ -26,6 +26,15 @@ static const struct bytes byte_strings[ROUNDS] = { { "user:1", 6 },
 						   { "\xe2\x80\xae", 3 } };
 static const char chars[ROUNDS] = { 'R', '?', '\0', '"', '\xff' };
 
+static void fill_shares(struct fact_share *shares, size_t count)
+{
+	static const char *const names[ROUNDS] = { "set", "config|get", "(unknown)", "x", "y" };
+
+	for (size_t i = 0; i < FACT_SHARES; i++)
+		shares[i] = i < count ? (struct fact_share){ names[i], ints[i] } :
+					(struct fact_share){ "", 0 };
+}
+
 static void fill(struct fact *fact, enum fact_kind kind, size_t round)
 {
 	const struct fact_shape *shape = fact_shape(kind);
@@ -53,6 +62,16 @@ static void fill(struct fact *fact, enum fact_kind kind, size_t round)
 			break;
 		case FIELD_CHAR:
 			*(char *)at = chars[pick];
+			break;
+		case FIELD_ENUM:
+			*(unsigned int *)at = pick % shape->fields[i].names->count;
+			break;
+		case FIELD_COUNTS:
+			for (unsigned int j = 0; j < shape->fields[i].names->count; j++)
+				((int64_t *)at)[j] = ints[(pick + j) % ROUNDS];
+			break;
+		case FIELD_SHARES:
+			fill_shares(at, pick);
 			break;
 		}
 	}
@@ -86,6 +105,18 @@ static void assert_field_equal(const struct fact *a, const struct fact *b, const
 	case FIELD_CHAR:
 		assert_int_equal(*(const char *)x, *(const char *)y);
 		break;
+	case FIELD_ENUM:
+	case FIELD_COUNTS:
+		assert_memory_equal(x, y, field_size(f));
+		break;
+	case FIELD_SHARES:
+		for (size_t i = 0; i < FACT_SHARES; i++) {
+			assert_string_equal(((const struct fact_share *)x)[i].name,
+					    ((const struct fact_share *)y)[i].name);
+			assert_true(((const struct fact_share *)x)[i].ns ==
+				    ((const struct fact_share *)y)[i].ns);
+		}
+		break;
 	}
 }
 
@@ -116,11 +147,6 @@ static void test_round_trip(void **state)
 /* A member without a row would be lost silently: the rows must cover the struct. */
 static void test_every_member_has_a_row(void **state)
 {
-	static const size_t type_size[] = {
-		[FIELD_I64] = sizeof(int64_t),	      [FIELD_F64] = sizeof(double),
-		[FIELD_BOOL] = sizeof(bool),	      [FIELD_STRING] = sizeof(char *),
-		[FIELD_BYTES] = sizeof(struct bytes), [FIELD_CHAR] = sizeof(char),
-	};
 	static const size_t size[FACT_KINDS] = {
 		[FACT_SESSION] = sizeof(struct fact_session),
 		[FACT_TARGET] = sizeof(struct fact_target),
@@ -156,7 +182,7 @@ static void test_every_member_has_a_row(void **state)
 
 		assert_true(size[kind] > 0);
 		for (size_t i = 0; i < shape->count; i++) {
-			size_t bytes = type_size[shape->fields[i].type];
+			size_t bytes = field_size(&shape->fields[i]);
 			size_t align = bytes < 8 ? bytes : 8;
 
 			assert_int_equal(shape->fields[i].offset,

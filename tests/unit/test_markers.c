@@ -44,12 +44,12 @@ static struct markers *program(void)
 }
 
 /* Where a user-mode sample with these words on its stack is, nearest first. */
-static struct marker_place place_of(uint64_t ip, size_t count, const uint64_t *words,
-				    uint64_t kernel_ip, uint64_t syscall)
+static enum redmem_frame place_of(uint64_t ip, size_t count, const uint64_t *words,
+				  uint64_t kernel_ip, uint64_t syscall)
 {
 	struct redmem_sample *sample = xcalloc(1, sizeof(*sample));
 	struct markers *markers = program();
-	struct marker_place place;
+	enum redmem_frame place;
 
 	sample->user_ip = ip;
 	sample->kernel_ip = kernel_ip;
@@ -63,15 +63,9 @@ static struct marker_place place_of(uint64_t ip, size_t count, const uint64_t *w
 	return place;
 }
 
-static struct marker_place user(uint64_t ip, size_t count, const uint64_t *words)
+static enum redmem_frame user(uint64_t ip, size_t count, const uint64_t *words)
 {
 	return place_of(ip, count, words, 0, NO_SYSCALL);
-}
-
-static void assert_place(struct marker_place place, enum marker_cause cause, const char *activity)
-{
-	assert_int_equal(place.cause, cause);
-	assert_string_equal(place.activity, activity);
 }
 
 static void test_nothing_known(void **state)
@@ -79,8 +73,8 @@ static void test_nothing_known(void **state)
 	const uint64_t words[] = { 0, 7, 0x7010, 0x900000, 0x7fff00001234 };
 
 	(void)state;
-	assert_place(user(0x7020, 5, words), MARK_COMMAND, "");
-	assert_place(user(0x7020, 0, NULL), MARK_COMMAND, "");
+	assert_int_equal(user(0x7020, 5, words), FRAME_NONE);
+	assert_int_equal(user(0x7020, 0, NULL), FRAME_NONE);
 }
 
 static void test_leaf_and_callers(void **state)
@@ -89,9 +83,9 @@ static void test_leaf_and_callers(void **state)
 	const uint64_t starts[] = { FREE, FREE + 0x100 }; /* no return addresses */
 
 	(void)state;
-	assert_place(user(REPLY + 1, 0, NULL), MARK_COMMAND, "building the reply");
-	assert_place(user(0x9000, 3, freeing), MARK_ALLOCATOR, "freeing");
-	assert_place(user(0x9000, 2, starts), MARK_COMMAND, "");
+	assert_int_equal(user(REPLY + 1, 0, NULL), FRAME_REPLY);
+	assert_int_equal(user(0x9000, 3, freeing), FRAME_FREE);
+	assert_int_equal(user(0x9000, 2, starts), FRAME_NONE);
 }
 
 /* Freeing for an eviction is the eviction's; of activities the nearest counts. */
@@ -105,12 +99,12 @@ static void test_weights(void **state)
 	const uint64_t script[] = { EVAL + 5 };
 
 	(void)state;
-	assert_place(user(0x9000, 3, evicting), MARK_EVICTION, "evicting keys");
-	assert_place(user(0x9000, 2, expiring), MARK_EXPIRY, "expiring keys");
-	assert_place(user(0x9000, 2, rehash_in_free), MARK_REHASH, "moving a hash table");
-	assert_place(user(0x9000, 2, reply_in_script), MARK_COMMAND, "building the reply");
-	assert_place(user(0x9000, 3, free_in_reply), MARK_ALLOCATOR, "freeing");
-	assert_place(user(0x9000, 1, script), MARK_COMMAND, "running the script");
+	assert_int_equal(user(0x9000, 3, evicting), FRAME_EVICTION);
+	assert_int_equal(user(0x9000, 2, expiring), FRAME_EXPIRY);
+	assert_int_equal(user(0x9000, 2, rehash_in_free), FRAME_REHASH);
+	assert_int_equal(user(0x9000, 2, reply_in_script), FRAME_REPLY);
+	assert_int_equal(user(0x9000, 3, free_in_reply), FRAME_FREE);
+	assert_int_equal(user(0x9000, 1, script), FRAME_SCRIPT);
 }
 
 static void test_kernel(void **state)
@@ -118,14 +112,13 @@ static void test_kernel(void **state)
 	const uint64_t freeing[] = { FREE + 5 }, evicting[] = { FREE + 5, EVICT + 5 };
 
 	(void)state;
-	assert_place(place_of(0x9000, 0, NULL, 1, NO_SYSCALL), MARK_FAULT, "");
-	assert_place(place_of(0x9000, 1, evicting, 1, NO_SYSCALL), MARK_FAULT, "");
-	assert_place(place_of(0x9000, 1, freeing, 1, SYS_madvise), MARK_ALLOCATOR,
-		     "giving pages back");
-	assert_place(place_of(0x9000, 2, evicting, 1, SYS_munmap), MARK_EVICTION, "evicting keys");
-	assert_place(place_of(0x9000, 0, NULL, 1, SYS_mmap), MARK_ALLOCATOR, "getting pages");
-	assert_place(place_of(0x9000, 0, NULL, 1, SYS_clone), MARK_FORK, "forking");
-	assert_place(place_of(0x9000, 0, NULL, 1, SYS_getpid), MARK_COMMAND, "");
+	assert_int_equal(place_of(0x9000, 0, NULL, 1, NO_SYSCALL), FRAME_FAULT);
+	assert_int_equal(place_of(0x9000, 1, evicting, 1, NO_SYSCALL), FRAME_FAULT);
+	assert_int_equal(place_of(0x9000, 1, freeing, 1, SYS_madvise), FRAME_GIVE_PAGES);
+	assert_int_equal(place_of(0x9000, 2, evicting, 1, SYS_munmap), FRAME_EVICTION);
+	assert_int_equal(place_of(0x9000, 0, NULL, 1, SYS_mmap), FRAME_GET_PAGES);
+	assert_int_equal(place_of(0x9000, 0, NULL, 1, SYS_clone), FRAME_FORK);
+	assert_int_equal(place_of(0x9000, 0, NULL, 1, SYS_getpid), FRAME_NONE);
 }
 
 int main(void)

@@ -16,12 +16,12 @@ static bool near(double a, double b)
 	return fabs(a - b) < 1e-9;
 }
 
-static void take_cpu(struct model *m, const char *thread, const char *command, const char *leaf,
-		     double seconds)
+static void take_cpu(struct model *m, const char *thread, const char *command,
+		     enum redmem_module leaf, double seconds)
 {
 	struct fact fact = fact_new(FACT_PROFILE);
 
-	fact.profile.event = "cpu";
+	fact.profile.event = EVENT_CPU;
 	fact.profile.thread = thread;
 	fact.profile.command = command;
 	fact.profile.leaf = leaf;
@@ -37,12 +37,12 @@ static void test_cpu(void **state)
 	const struct command_row *row;
 
 	(void)state;
-	take_cpu(m, "", "set", "allocator", 0.25);
-	take_cpu(m, "", "set", "kernel", 0.5);
-	take_cpu(m, "", "set", "server", 1.0);
-	take_cpu(m, "", "get", "libc", 3.0);
-	take_cpu(m, "", "", "server", 0.125);
-	take_cpu(m, "bio_lazy_free", "", "allocator", 9.0);
+	take_cpu(m, "", "set", MODULE_ALLOCATOR, 0.25);
+	take_cpu(m, "", "set", MODULE_KERNEL, 0.5);
+	take_cpu(m, "", "set", MODULE_SERVER, 1.0);
+	take_cpu(m, "", "get", MODULE_LIBC, 3.0);
+	take_cpu(m, "", "", MODULE_SERVER, 0.125);
+	take_cpu(m, "bio_lazy_free", "", MODULE_ALLOCATOR, 9.0);
 	model_finish(m);
 	assert_int_equal(m->commands_count, 3); /* no row for the other thread's work */
 	assert_string_equal(m->commands[0].command, "get");
@@ -67,15 +67,15 @@ static void test_faults(void **state)
 	const struct charge *c;
 
 	(void)state;
-	take_profile(m, "fault_minor", "set", NULL, 1000, 0.5);
-	take_profile(m, "fault_cow", "set", NULL, 100, 0.25);
-	take_profile(m, "fault_swap", "set", NULL, 7, 2.0);
-	take_profile(m, "fault_file", "set", NULL, 3, 1.0);
-	take_profile(m, "cpu_wait", "set", NULL, 1, 0.1);
-	take_profile(m, "io_wait", "set", NULL, 1, 0.2);
-	take_profile(m, "reclaim", "set", NULL, 1, 0.3);
-	take_profile(m, "compaction", "set", NULL, 1, 0.4);
-	take_profile(m, "sleep", "set", NULL, 1, 100);
+	take_profile(m, EVENT_FAULT_MINOR, "set", NULL, 1000, 0.5);
+	take_profile(m, EVENT_FAULT_COW, "set", NULL, 100, 0.25);
+	take_profile(m, EVENT_FAULT_SWAP, "set", NULL, 7, 2.0);
+	take_profile(m, EVENT_FAULT_FILE, "set", NULL, 3, 1.0);
+	take_profile(m, EVENT_CPU_WAIT, "set", NULL, 1, 0.1);
+	take_profile(m, EVENT_IO_WAIT, "set", NULL, 1, 0.2);
+	take_profile(m, EVENT_RECLAIM, "set", NULL, 1, 0.3);
+	take_profile(m, EVENT_COMPACTION, "set", NULL, 1, 0.4);
+	take_profile(m, EVENT_SLEEP, "set", NULL, 1, 100);
 	model_finish(m);
 	c = &command_named(m, "set")->charge;
 	assert_true(near(c->minor_faults, 1100));
@@ -97,11 +97,11 @@ static void test_unknown_seconds(void **state)
 	struct model *m = model_new();
 
 	(void)state;
-	take_profile(m, "fault_minor", "a", NULL, 10, NAN);
-	take_profile(m, "fault_minor", "b", NULL, 10, NAN);
-	take_profile(m, "fault_minor", "b", NULL, 10, 0.5);
-	take_profile(m, "fault_minor", "b", NULL, 10, NAN);
-	take_profile(m, "cpu", "c", NULL, 1, 1.0);
+	take_profile(m, EVENT_FAULT_MINOR, "a", NULL, 10, NAN);
+	take_profile(m, EVENT_FAULT_MINOR, "b", NULL, 10, NAN);
+	take_profile(m, EVENT_FAULT_MINOR, "b", NULL, 10, 0.5);
+	take_profile(m, EVENT_FAULT_MINOR, "b", NULL, 10, NAN);
+	take_profile(m, EVENT_CPU, "c", NULL, 1, 1.0);
 	model_finish(m);
 	assert_true(isnan(command_named(m, "a")->charge.fault_seconds));
 	assert_true(near(command_named(m, "b")->charge.fault_seconds, 0.5));
@@ -118,7 +118,7 @@ static void test_sensors_off(void **state)
 	(void)state;
 	take_sensor(m, "cpu", true);
 	take_sensor(m, "fault", false);
-	take_profile(m, "cpu", "set", "k:1", 1, 1.0);
+	take_profile(m, EVENT_CPU, "set", "k:1", 1, 1.0);
 	model_finish(m);
 	c = &command_named(m, "set")->charge;
 	assert_true(near(c->cpu_seconds, 1.0));
@@ -138,7 +138,7 @@ static void test_attribution_off(void **state)
 	take_sensor(m, "attribution", false);
 	take_info(m, 0, "start", "cmdstat_get:calls=1,usec=1\r\n");
 	take_info(m, 9, "end", "cmdstat_get:calls=5,usec=9\r\n");
-	take_profile(m, "cpu", "", NULL, 1, 1.0);
+	take_profile(m, EVENT_CPU, "", NULL, 1, 1.0);
 	model_finish(m);
 	assert_int_equal(command_named(m, "get")->calls_total, 4);
 	assert_true(isnan(command_named(m, "get")->charge.cpu_seconds));
@@ -152,11 +152,11 @@ static void test_prefixes(void **state)
 	const struct prefix_row *row;
 
 	(void)state;
-	take_profile(m, "cpu", "get", "user:1", 1, 1.0);
-	take_profile(m, "cpu", "set", "user:2", 1, 0.75);
-	take_profile(m, "fault_swap", "set", "user:3", 5, 0.5);
-	take_profile(m, "cpu", "lrange", "list", 1, 9.0);
-	take_profile(m, "cpu", "ping", NULL, 1, 9.0);
+	take_profile(m, EVENT_CPU, "get", "user:1", 1, 1.0);
+	take_profile(m, EVENT_CPU, "set", "user:2", 1, 0.75);
+	take_profile(m, EVENT_FAULT_SWAP, "set", "user:3", 5, 0.5);
+	take_profile(m, EVENT_CPU, "lrange", "list", 1, 9.0);
+	take_profile(m, EVENT_CPU, "ping", NULL, 1, 9.0);
 	model_finish(m);
 	assert_int_equal(m->prefixes_count, 2);
 	assert_string_equal(m->prefixes[0].prefix, "list");
@@ -183,7 +183,7 @@ static void test_many_prefixes(void **state)
 		for (int j = 0, n = i; j < 8; j++, n /= 8)
 			key[j] = (char)('p' + n % 8);
 		key[8] = '\0';
-		take_profile(m, "cpu", "get", key, 1, i == 44999 ? 100.0 : 0.001);
+		take_profile(m, EVENT_CPU, "get", key, 1, i == 44999 ? 100.0 : 0.001);
 	}
 	model_finish(m);
 	assert_int_equal(m->prefixes_count, 10001);
@@ -207,7 +207,7 @@ static void test_hostile_numbers(void **state)
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
 		struct fact fact = fact_new(FACT_PROFILE);
 
-		fact.profile.event = "fault_swap";
+		fact.profile.event = EVENT_FAULT_SWAP;
 		fact.profile.command = "get";
 		fact.profile.samples = samples[i];
 		fact.profile.events = i ? NAN : -1e308;

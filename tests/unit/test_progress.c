@@ -66,17 +66,13 @@ static void assert_lines(char *shown, size_t columns)
 
 static void show(unsigned short columns, struct bytes key, char *out, size_t size)
 {
-	struct fact_stall stall = {
+	struct stall stall = {
 		.duration_seconds = 12.34,
 		.command = "georadiusbymember",
 		.inner = "",
 		.key = key,
-		.activity = "freeing",
-		.activity_seconds = 9,
-		.activity2 = "giving pages back",
-		.activity2_seconds = 2,
+		.activity = { { "freeing", 9 }, { "giving pages back", 2 } },
 		.commands_total = INT64_MIN,
-		.mix = "",
 		.wait_call = "",
 		.wait_file = "",
 	};

@@ -64,12 +64,12 @@ static struct fact sample(int i)
 	struct fact fact = { .kind = FACT_PROFILE };
 
 	fact.profile = (struct fact_profile){
-		.event = "cpu",
+		.event = EVENT_CPU,
 		.thread = "",
 		.command = i % 2 ? "set" : "get",
 		.inner = "",
 		.key = { "k\0\xff", 3 },
-		.leaf = "allocator",
+		.leaf = MODULE_ALLOCATOR,
 		.symbol = "",
 		.samples = i,
 		.events = i * 1.5,
@@ -224,7 +224,7 @@ struct refusal {
 	const char *why;
 };
 
-#define HEAD "{\"schema\":\"redmem.recording/1\"}\n"
+#define HEAD "{\"schema\":\"redmem.recording/2\"}\n"
 
 static void test_refused(void **state)
 {
@@ -232,6 +232,8 @@ static void test_refused(void **state)
 		{ "", -EINVAL, "not a recording" },
 		{ "hello\n", -EINVAL, "not a recording" },
 		{ "[1]\n", -EINVAL, "not a recording" },
+		{ "{\"schema\":\"redmem.recording/1\"}\n", -ENOTSUP,
+		  "redmem.recording/1' is of an older redmem" },
 		{ "{\"schema\":\"redmem.recording/9\"}\n", -ENOTSUP, "redmem.recording/9" },
 		{ "{\"schema\":\"redmem.doctor/1\"}\n", -ENOTSUP, "redmem.doctor/1" },
 		{ HEAD, -EBADMSG, "truncated after line 1" },
@@ -270,7 +272,9 @@ static void test_unknown_kinds_are_skipped(void **state)
 	struct err err;
 
 	(void)state;
-	write_gz(HEAD "{\"fact\":\"novelty\",\"x\":1}\n{\"fact\":\"end\",\"facts_total\":1}\n");
+	write_gz(HEAD "{\"fact\":\"novelty\",\"x\":1}\n"
+		      "{\"fact\":\"profile\",\"event\":\"novelty\"}\n"
+		      "{\"fact\":\"end\",\"facts_total\":2}\n");
 	assert_int_equal(replay(other, &check, &err), 0);
 	assert_int_equal(check.count, 0);
 }

@@ -4,8 +4,8 @@
 
 #include "fact/shape.h"
 
-static void take_bytes(struct model *m, const char *event, const char *command, const char *key,
-		       double bytes)
+static void take_bytes(struct model *m, enum redmem_event event, const char *command,
+		       const char *key, double bytes)
 {
 	struct fact fact;
 
@@ -24,12 +24,11 @@ static void take_call(struct model *m, const char *command, int64_t requested, d
 	struct fact fact;
 
 	fact_clear(&fact, FACT_CALL);
-	fact.call.function = "malloc";
+	fact.call.function = CALL_MALLOC;
 	fact.call.command = command;
 	fact.call.requested_bytes = requested;
 	fact.call.class_bytes = 128;
-	fact.call.seconds = seconds;
-	fact.call.path = "fast";
+	fact.call.ns = (int64_t)(seconds * 1e9 + 0.5);
 	model_take(m, &fact);
 }
 
@@ -39,8 +38,8 @@ static struct model *model_alloc(bool on)
 
 	take_sensor(m, "flow", on, "");
 	if (on) {
-		take_bytes(m, "alloc", "set", "grow:\x1b[31m1", 3 << 20);
-		take_bytes(m, "free", "del", "other:1", 1 << 20);
+		take_bytes(m, EVENT_ALLOC, "set", "grow:\x1b[31m1", 3 << 20);
+		take_bytes(m, EVENT_FREE, "del", "other:1", 1 << 20);
 		take_call(m, "set", 100, 150e-9);
 	}
 	model_finish(m);

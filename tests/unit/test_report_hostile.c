@@ -92,7 +92,7 @@ static void test_hostile_names(void **state)
 					   .role = nasty,
 					   .connect_reason = nasty } });
 	take_sensor(m, "cpu", true, nasty);
-	take_profile(m, "cpu", nasty, key_of("k"), 0.5);
+	take_profile(m, EVENT_CPU, nasty, key_of("k"), 0.5);
 	take_stall(m, nasty, key_of("k"), true);
 	model_finish(m);
 	json_decref(json_of(m));

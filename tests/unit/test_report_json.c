@@ -156,7 +156,7 @@ static void test_sensor_off(void **state)
 	take_sensor(m, "fault", false, "no software fault events");
 	take_tick(m, 0, true);
 	take_tick(m, 2, true);
-	take_profile(m, "cpu", "get", key_of("user:17"), 0.5);
+	take_profile(m, EVENT_CPU, "get", key_of("user:17"), 0.5);
 	model_finish(m);
 	root = json_of(m);
 	assert_true(json_is_real(json_object_get(row(root, "commands", 0), "cpu_seconds")));

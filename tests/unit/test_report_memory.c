@@ -66,8 +66,8 @@ static struct model *memory_model(struct bytes key, const char *refusal)
 						.elements = FACT_UNKNOWN,
 						.ttl_seconds = -1,
 						.sampled = true } });
-	take_profile(m, "fault_cow", "set", key, 0.1);
-	take_profile(m, "cpu", "unlink", key, 0.1);
+	take_profile(m, EVENT_FAULT_COW, "set", key, 0.1);
+	take_profile(m, EVENT_CPU, "unlink", key, 0.1);
 	take_details(m, key);
 	take(m, (struct fact){ .kind = FACT_PURGE,
 			       .purge = { .reply_seconds = 0.02,

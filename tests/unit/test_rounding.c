@@ -27,7 +27,7 @@ static void test_rounding(void **state)
 	const struct ledger_line *line;
 
 	(void)state;
-	fact.call.function = "malloc";
+	fact.call.function = CALL_MALLOC;
 	fact.call.requested_bytes = 24;
 	fact.call.class_bytes = 32;
 	model_take(m, &fact);

@@ -3,24 +3,26 @@
 #include "report_model.h"
 
 #include "diagnose/advice.h"
-#include "fact/shape.h"
 #include "model/stalls.h"
 
 #define WALL_SECONDS 1767225600 /* of take_session() */
 
-static struct fact_stall stall_of(const char *command, const char *key, double seconds)
+/* Judged already: all of it the command's own. */
+static struct stall stall_of(const char *command, const char *key, double seconds)
 {
-	struct fact fact;
-
-	fact_clear(&fact, FACT_STALL);
-	fact_no_null(&fact);
-	fact.stall.t_seconds = 2;
-	fact.stall.duration_seconds = seconds;
-	fact.stall.command = command;
-	fact.stall.inner = "";
-	fact.stall.key = key_of(key);
-	fact.stall.command_seconds = seconds;
-	return fact.stall;
+	return (struct stall){ .t_seconds = 2,
+			       .duration_seconds = seconds,
+			       .command = command,
+			       .inner = "",
+			       .key = key_of(key),
+			       .seconds = { [CAUSE_COMMAND] = seconds },
+			       .activity = { { "", NAN }, { "", NAN } },
+			       .commands_total = FACT_UNKNOWN,
+			       .wait_call = "",
+			       .wait_file = "",
+			       .preemptor = "",
+			       .preemptor_pid = FACT_UNKNOWN,
+			       .freed_bytes = FACT_UNKNOWN };
 }
 
 static void take_slow(struct model *m, int64_t id, double seconds, int64_t after,
@@ -49,7 +51,7 @@ static struct model *model_of_session(void)
 static void test_slowlog(void **state)
 {
 	struct model *m = model_of_session();
-	struct fact_stall stall = stall_of("del", "big", 0.5);
+	struct stall stall = stall_of("del", "big", 0.5);
 
 	(void)state;
 	assert_null(stall_slowlog(m, &stall));
@@ -72,7 +74,7 @@ static void test_slowlog(void **state)
 static void test_latency(void **state)
 {
 	struct model *m = model_of_session();
-	struct fact_stall stall = stall_of("", "", 0.05);
+	struct stall stall = stall_of("", "", 0.05);
 	struct fact fact = { .kind = FACT_LATENCY };
 
 	(void)state;
@@ -101,7 +103,7 @@ static void take_key(struct model *m, const char *name, const char *type, int64_
 static void test_key(void **state)
 {
 	struct model *m = model_of_session();
-	struct fact_stall stall = stall_of("zrange", "big", 0.5);
+	struct stall stall = stall_of("zrange", "big", 0.5);
 
 	(void)state;
 	assert_null(stall_key(m, &stall));
@@ -119,15 +121,15 @@ static void test_key(void **state)
 
 static void test_sums(void **state)
 {
-	struct fact_stall a = stall_of("del", "user:1", 0.5), b = stall_of("get", "user:2", 0.2);
-	struct fact_stall c = stall_of("", "", 0.1);
+	struct stall a = stall_of("del", "user:1", 0.5), b = stall_of("get", "user:2", 0.2);
+	struct stall c = stall_of("", "", 0.1);
 	struct stall_sum sum = { 0 };
 
 	(void)state;
-	a.command_seconds = 0.1;
-	a.allocator_seconds = 0.4;
-	c.command_seconds = 0;
-	c.io_wait_seconds = 0.1;
+	a.seconds[CAUSE_COMMAND] = 0.1;
+	a.seconds[CAUSE_ALLOCATOR] = 0.4;
+	c.seconds[CAUSE_COMMAND] = 0;
+	c.seconds[CAUSE_IO_WAIT] = 0.1;
 	stall_sum_add(&sum, &b);
 	stall_sum_add(&sum, &a);
 	stall_sum_add(&sum, &c);
@@ -138,9 +140,9 @@ static void test_sums(void **state)
 	assert_string_equal(sum.longest_command, "del");
 	assert_string_equal(buf_str(&sum.longest_key), "user:1");
 	assert_int_equal(sum.causes_count, 3);
-	assert_string_equal(sum.causes[0].cause->id, "allocator");
+	assert_int_equal(sum.causes[0].cause, CAUSE_ALLOCATOR);
 	assert_int_equal(sum.causes[0].stalls_total, 1);
-	assert_string_equal(sum.causes[1].cause->id, "command");
+	assert_int_equal(sum.causes[1].cause, CAUSE_COMMAND);
 	assert_int_equal(sum.causes[1].stalls_total, 1); /* of b; in a it was the smaller one */
 	assert_true(fabs(sum.causes[1].seconds - 0.3) < 1e-9);
 	assert_int_equal(sum.prefixes_count, 1);
@@ -151,7 +153,7 @@ static void test_sums(void **state)
 
 /* --- advice ------------------------------------------------------------------ */
 
-static void assert_advice(const struct model *m, const struct fact_stall *stall, const char *words)
+static void assert_advice(const struct model *m, const struct stall *stall, const char *words)
 {
 	struct buf text = { 0 };
 
@@ -164,29 +166,29 @@ static void assert_advice(const struct model *m, const struct fact_stall *stall,
 static void test_advice(void **state)
 {
 	struct model *m = model_of_session();
-	struct fact_stall stall = stall_of("hgetall", "h", 1);
+	struct stall stall = stall_of("hgetall", "h", 1);
 
 	(void)state;
 	take(m, (struct fact){ .kind = FACT_CONFIG, .config = { "appendfsync", "always" } });
 	take(m, (struct fact){ .kind = FACT_CONFIG, .config = { "lazyfree-lazy-user-del", "no" } });
 	assert_advice(m, &stall, "HSCAN");
 	stall = stall_of("del", "z", 1.8);
-	stall.command_seconds = 0.5;
-	stall.allocator_seconds = 1.3;
-	stall.activity = "freeing";
+	stall.seconds[CAUSE_COMMAND] = 0.5;
+	stall.seconds[CAUSE_ALLOCATOR] = 1.3;
+	stall.activity[0].words = "freeing";
 	assert_advice(m, &stall, "UNLINK");
 	assert_advice(m, &stall, "lazyfree-lazy-user-del yes");
 	assert_advice(m, &stall, "1.3 s of the 1.8 s");
 	stall = stall_of("get", "k", 1);
-	stall.cpu_wait_seconds = 2;
-	stall.hog = "stress";
-	stall.hog_pid = 77;
+	stall.seconds[CAUSE_CPU_WAIT] = 2;
+	stall.preemptor = "stress";
+	stall.preemptor_pid = 77;
 	assert_advice(m, &stall, "stress (process 77)");
-	stall.hog = "nobody";
-	stall.hog_pid = 0;
+	stall.preemptor = "";
+	stall.preemptor_pid = 0;
 	assert_advice(m, &stall, "quota");
 	stall = stall_of("", "", 1);
-	stall.io_wait_seconds = 2;
+	stall.seconds[CAUSE_IO_WAIT] = 2;
 	stall.wait_call = "fdatasync";
 	stall.wait_file = "/var/lib/redis/appendonlydir/appendonly.aof.1.incr.aof";
 	assert_advice(m, &stall, "everysec");
@@ -194,10 +196,10 @@ static void test_advice(void **state)
 	stall.commands_total = 10000;
 	assert_advice(m, &stall, "10,000 commands");
 	stall = stall_of("get", "k", 1);
-	stall.fault_swap_seconds = 2;
+	stall.seconds[CAUSE_FAULT_SWAP] = 2;
 	assert_advice(m, &stall, "in swap");
 	stall = stall_of("", "", 1);
-	stall.eviction_seconds = 2;
+	stall.seconds[CAUSE_EVICTION] = 2;
 	assert_advice(m, &stall, "maxmemory");
 	model_free(m);
 }
@@ -208,15 +210,15 @@ static void test_text(void **state)
 {
 	const struct report_style style = { .columns = 200 };
 	struct model *m = model_of_session();
-	struct fact_stall stall = stall_of("del", "leaderboard:global", 0.5);
+	struct stall stall = stall_of("del", "leaderboard:global", 0.5);
 	struct buf text = { 0 };
 
 	(void)state;
 	take_slow(m, 1, 0.45, 2, "del");
 	take_key(m, "leaderboard:global", "zset", 5 << 20);
-	stall.hog = "stress\033[31m";
-	stall.hog_pid = 7;
-	stall.cpu_wait_seconds = 0.2;
+	stall.preemptor = "stress\033[31m";
+	stall.preemptor_pid = 7;
+	stall.seconds[CAUSE_CPU_WAIT] = 0.2;
 	report_stall_text(&text, m, &stall, &style);
 	assert_has(&text, "2026-01-01T00:00:02.000Z  500 ms  DEL leaderboard:global");
 	assert_has(&text, "zset, skiplist, 3,000,000 elements, 5.0 MiB");
@@ -226,23 +228,28 @@ static void test_text(void **state)
 	assert_has_not(&text, "less in use");
 	assert_has_not(&text, "\033");
 	buf_clear(&text);
+	stall.preemptor = "";
+	stall.preemptor_pid = 0;
+	report_stall_text(&text, m, &stall, &style);
+	assert_has(&text, "CPU taken by nobody: the CPU quota of its cgroup");
+	buf_clear(&text);
 	stall = stall_of("flushall", "", 0.3);
-	stall.activity = "freeing";
+	stall.activity[0].words = "freeing";
 	stall.freed_bytes = 300 << 20;
 	report_stall_text(&text, m, &stall, &style);
 	assert_has(&text, "    300.0 MiB less in use than before");
 	buf_clear(&text);
 	stall = stall_of("", "", 0.02);
 	stall.commands_total = 9876;
-	stall.mix = "set 0.62 get 0.38";
+	stall.mix[0] = (struct stall_share){ "set", 0.62 };
+	stall.mix[1] = (struct stall_share){ "get", 0.38 };
+	stall.mix_count = 2;
 	report_stall_text(&text, m, &stall, &style);
 	assert_has(&text, "9,876 commands in one turn of the loop: SET 62 %, GET 38 %");
 	buf_clear(&text);
 	stall = stall_of("del", "leaderboard:global", 1.9);
-	stall.activity = "freeing";
-	stall.activity_seconds = 1.596;
-	stall.activity2 = "giving pages back";
-	stall.activity2_seconds = 0.228;
+	stall.activity[0] = (struct stall_activity){ "freeing", 1.596 };
+	stall.activity[1] = (struct stall_activity){ "giving pages back", 0.228 };
 	report_stall_live(&text, &stall);
 	assert_string_equal(buf_str(&text), "1.9 s so far: DEL leaderboard:global, 84 % freeing, "
 					    "12 % giving pages back");
@@ -253,14 +260,16 @@ static void test_text(void **state)
 static void test_json(void **state)
 {
 	struct model *m = model_of_session();
-	struct fact_stall stall = stall_of("del", "big\xff", 0.5);
+	struct stall stall = stall_of("del", "big\xff", 0.5);
 	struct stall_sum sum = { 0 };
 	struct buf text = { 0 };
 	json_t *row;
 
 	(void)state;
 	take_slow(m, 1, 0.45, 2, "del");
-	stall.mix = "set 0.62 get 0.38";
+	stall.mix[0] = (struct stall_share){ "set", 0.62 };
+	stall.mix[1] = (struct stall_share){ "get", 0.38 };
+	stall.mix_count = 2;
 	report_stall_json(&text, m, &stall);
 	assert_int_equal(strcspn(buf_str(&text), "\n"), text.len - 1);
 	row = json_loads(buf_str(&text), 0, NULL);
@@ -285,7 +294,7 @@ static void test_json(void **state)
 static void test_summary_text(void **state)
 {
 	const struct report_style style = { .columns = 100 };
-	struct fact_stall stall = stall_of("del", "user:1", 0.5);
+	struct stall stall = stall_of("del", "user:1", 0.5);
 	struct model *m = model_of_session();
 	struct stall_sum sum = { 0 };
 	struct buf text = { 0 };

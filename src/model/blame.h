@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a stall was spent on. A recorded stall holds what was measured and sampled; a rule
+ * says which cause each of these is. The rule is data, and every report goes through it:
+ * a recording is judged by the rule of the day it is read.
+ */
+#pragma once
+
+#include "fact/fact.h"
+#include "fact/tables.h"
+
+struct blame_rule {
+	enum redmem_cause event[EVENT_KINDS]; /* of measured time */
+	int order[EVENT_KINDS]; /* in which it is taken out of the duration; 0 = it is not */
+	enum redmem_cause wait[WAITS]; /* of the time asleep, by where it slept */
+	enum redmem_cause frame[FRAMES]; /* of the rest, by what samples were recognised as */
+};
+
+/* The rule that the tables of redmem/tables.h make. */
+extern const struct blame_rule blame_by_tables;
+
+/* What it did, as CPU samples tell. */
+struct stall_activity {
+	const char *words; /* "freeing"; "" = not known */
+	double seconds; /* part of the causes' seconds; NAN */
+};
+
+#define STALL_ACTIVITIES 2
+
+struct stall_share {
+	const char *command;
+	double ratio; /* of the CPU time of the turn's commands, to 1 % */
+};
+
+/* A stall, judged. Strings belong to the fact it was judged from. */
+struct stall {
+	double t_seconds; /* start */
+	double duration_seconds;
+	bool running; /* had not ended when the watch did */
+	const char *command; /* "" = no command: the loop itself */
+	const char *inner; /* of a script, when one command of it is to blame; "" */
+	struct bytes key;
+	double seconds[CAUSES]; /* they sum to the duration */
+	struct stall_activity activity[STALL_ACTIVITIES]; /* falling */
+	/* A turn of the loop in which no command was long but all together: how many, and
+	 * what, by share, falling; FACT_UNKNOWN and none otherwise. */
+	int64_t commands_total;
+	struct stall_share mix[FACT_SHARES];
+	size_t mix_count;
+	const char *wait_call; /* in what it slept most ("fdatasync"), "" */
+	const char *wait_file; /* on which file or socket, "" */
+	const char *preemptor; /* who had the CPU while it waited for one, "" */
+	int64_t preemptor_pid; /* 0 = nobody had: its quota was used up; FACT_UNKNOWN */
+	/* used_memory before it less used_memory after: what it freed, and all else that
+	 * happened between two INFO; FACT_UNKNOWN. Set by who knows both. */
+	int64_t freed_bytes;
+};
+
+/* Judge @seen by @rule. Numbers may be any: what makes no sense counts as 0. */
+void blame_stall(struct stall *out, const struct fact_stall *seen, const struct blame_rule *rule);
+
+/* Seconds of a stall by one cause. */
+struct blame {
+	enum redmem_cause cause;
+	double seconds;
+};
+
+/* The causes of @stall that took time, largest first; returns how many. */
+size_t blame_split(const struct stall *stall, struct blame out[CAUSES]);
