@@ -45,13 +45,7 @@ sanitize := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recov
 endif
 all_cppflags = -DREDMEM_VERSION='"$(VERSION)"' -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
 all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(sanitize)
-libs := -lbpf -lelf -lz -lhiredis -ljansson -lcap-ng -lcrypto -lm -lpthread
-# TLS needs hiredis 1.0; Debian 12 has an older one.
-has_tls := $(shell $(CC) -E -include hiredis/hiredis_ssl.h -x c /dev/null >/dev/null 2>&1 && echo yes)
-ifdef has_tls
-all_cppflags += -DHAVE_HIREDIS_SSL
-libs := -lhiredis_ssl $(libs)
-endif
+libs := -lbpf -lelf -lz -lhiredis -lssl -lcrypto -ljansson -lcap-ng -lm -lpthread
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
 	-I/usr/include/$(triple) -Wall $(WERROR)
 

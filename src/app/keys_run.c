@@ -265,6 +265,8 @@ static int connect_node(struct run *run, const struct cluster_node *node, struct
 	options.host = node->host[0] ? node->host : options.host;
 	options.port = node->port;
 	options.db = 0;
+	options.tls = run->server->tls;
+	options.peer_pid = 0; /* another process */
 	ret = conn_open(conn, &options, err);
 	if (ret)
 		return ret;

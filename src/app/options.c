@@ -18,6 +18,12 @@ enum option_key {
 	KEY_SHORT_USAGE,
 	KEY_USER,
 	KEY_TLS,
+	KEY_CACERT,
+	KEY_CACERTDIR,
+	KEY_CERT,
+	KEY_KEY,
+	KEY_SNI,
+	KEY_INSECURE,
 	KEY_PID,
 	KEY_NO_CONNECT,
 	KEY_JSON,
@@ -66,6 +72,18 @@ static const struct grouped_option all_options[] = {
 	{ 't', { "user", KEY_USER, "NAME", 0, "User name for AUTH (ACL)", 1 } },
 	{ 't', { NULL, 'n', "DB", 0, "Database number", 1 } },
 	{ 't', { "tls", KEY_TLS, NULL, 0, "Connect with TLS", 1 } },
+	{ 't',
+	  { "cacert", KEY_CACERT, "FILE", 0, "CA to trust (default: those the system trusts)",
+	    1 } },
+	{ 't', { "cacertdir", KEY_CACERTDIR, "DIR", 0, "Directory of CAs to trust", 1 } },
+	{ 't', { "cert", KEY_CERT, "FILE", 0, "Certificate to show to the server", 1 } },
+	{ 't', { "key", KEY_KEY, "FILE", 0, "Its private key", 1 } },
+	{ 't',
+	  { "sni", KEY_SNI, "NAME", 0,
+	    "Name to ask for, which the server's certificate must be for (default: the host)",
+	    1 } },
+	{ 't',
+	  { "insecure", KEY_INSECURE, NULL, 0, "Take any certificate, of whomever it may be", 1 } },
 	{ 't', { "pid", KEY_PID, "PID", 0, "The server's process", 1 } },
 	{ 't',
 	  { "no-connect", KEY_NO_CONNECT, NULL, 0,
@@ -204,6 +222,35 @@ static void take_uri(struct argp_state *state, struct options *o, char *argument
 	}
 }
 
+/* The files and names of TLS; false when it is no such key. */
+static bool parse_tls(int key, const char *arg, struct options *o)
+{
+	switch (key) {
+	case KEY_TLS:
+		o->tls = true;
+		return true;
+	case KEY_CACERT:
+		o->tls_ca_cert = arg;
+		return true;
+	case KEY_CACERTDIR:
+		o->tls_ca_dir = arg;
+		return true;
+	case KEY_CERT:
+		o->tls_cert = arg;
+		return true;
+	case KEY_KEY:
+		o->tls_key = arg;
+		return true;
+	case KEY_SNI:
+		o->tls_server_name = arg;
+		return true;
+	case KEY_INSECURE:
+		o->tls_insecure = true;
+		return true;
+	}
+	return false;
+}
+
 static error_t parse_target(int key, char *arg, struct argp_state *state, struct options *o)
 {
 	switch (key) {
@@ -230,9 +277,6 @@ static error_t parse_target(int key, char *arg, struct argp_state *state, struct
 		return 0;
 	case KEY_USER:
 		o->user = arg;
-		return 0;
-	case KEY_TLS:
-		o->tls = true;
 		return 0;
 	case KEY_PID:
 		o->pid = number(state, "pid", arg, 1, 1 << 22);
@@ -340,6 +384,12 @@ static void check_exclusions(const struct argp_state *state, const struct option
 {
 	bool no_server = o->replay_path || o->no_connect;
 
+	if (!o->tls && (o->tls_ca_cert || o->tls_ca_dir || o->tls_cert || o->tls_key ||
+			o->tls_server_name || o->tls_insecure))
+		argp_error(state, "--cacert, --cacertdir, --cert, --key, --sni and --insecure are "
+				  "for --tls; give that, too");
+	if (!o->tls_cert != !o->tls_key)
+		argp_error(state, "--cert and --key go together; give both");
 	if (o->record_path && o->replay_path)
 		argp_error(state, "--record and --replay exclude each other");
 	if (o->keys.wanted && no_server)
@@ -376,7 +426,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0)
 		return 0;
-	return parse_target(key, arg, state, o);
+	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }
 
 bool options_name_server(const struct options *o)

@@ -35,6 +35,8 @@ struct options {
 	int db;
 	bool db_given;
 	bool tls;
+	const char *tls_ca_cert, *tls_ca_dir, *tls_cert, *tls_key, *tls_server_name; /* or NULL */
+	bool tls_insecure;
 	pid_t pid; /* 0 = not given */
 	bool no_connect;
 	struct uri uri; /* owns what -u said */

@@ -20,9 +20,16 @@ static void connect_options(struct server *server, const struct options *o)
 		.password = o->password,
 		.db = o->db,
 		.tls = o->tls,
+		.tls_ca_cert = o->tls_ca_cert,
+		.tls_ca_dir = o->tls_ca_dir,
+		.tls_cert = o->tls_cert,
+		.tls_key = o->tls_key,
+		.tls_server_name = o->tls_server_name,
+		.tls_insecure = o->tls_insecure,
 		.calls = server->calls,
 	};
 	server->address_given = options_name_server(o);
+	server->tls = o->tls;
 }
 
 /* One attempt, at most @timeout_ms for the greeting. @refused: the server itself will not
@@ -39,8 +46,10 @@ static int try_connect(struct server *server, int timeout_ms, bool *refused)
 	if (reply)
 		freeReplyObject(reply);
 	/* A server that hangs answers later: keep the connection. */
-	if (!ret || ret == -ETIMEDOUT)
+	if (!ret || (ret == -ETIMEDOUT && conn_reached(server->conn)))
 		return 0;
+	if (ret == -ETIMEDOUT)
+		conn_hang_up(server->conn);
 	*refused = ret == -EACCES;
 	server_disconnect(server, conn_error(server->conn));
 	return ret;
@@ -65,6 +74,7 @@ static bool connect_listeners(struct server *server, int timeout_ms)
 		server->connect.socket_path = tcp ? NULL : l->path;
 		server->connect.host = tcp ? l->address : NULL;
 		server->connect.port = l->port;
+		server->connect.tls = tcp && server->tls; /* unix sockets have none */
 		if (!try_connect(server, timeout_ms, &refused))
 			return true;
 		if (!i || refused)

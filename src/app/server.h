@@ -18,6 +18,7 @@ struct server {
 	struct own_calls *calls;
 	struct conn_options connect;
 	bool address_given; /* by the user; else it is where the process listens */
+	bool tls; /* asked for, where there is any */
 	struct conn *conn; /* NULL = not connected */
 	struct err conn_error; /* why not */
 };

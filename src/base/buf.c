@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-static __attribute__((noreturn)) void out_of_memory(void)
+void out_of_memory(void)
 {
 	fputs("redmem: out of memory\n", stderr);
 	exit(EXIT_FAILURE);

@@ -30,3 +30,5 @@ void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t size);
 char *xstrdup(const char *s);
 char *xmemdup(const void *p, size_t len); /* adds a NUL after @len bytes */
+/* The end they come to. */
+void out_of_memory(void) __attribute__((noreturn));

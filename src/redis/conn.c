@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The connection: hiredis's non-blocking context (formatting, buffers, parser)
- * with a queue of callbacks. Replies come in the order of the requests, so the
- * oldest request is always the one a reply belongs to. hiredis's own async layer
- * is not used: it cannot wait for one reply, nor tell how long one is overdue.
+ * The connection: a stream of bytes, hiredis' parser and formatter, and a queue of
+ * callbacks. Replies come in the order of the requests, so the oldest request is always
+ * the one a reply belongs to.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "host/sock.h"
 #include "redis/conn.h"
-#include "redis/conn_socket.h"
+#include "redis/stream.h"
 
-#define WORDS_MAX 8
+#define WORDS_MAX  8
+#define READ_BYTES 16384
+#define IDLE_BYTES 65536 /* of a buffer that is kept when it is empty */
 
 struct request {
 	struct request *next;
@@ -29,28 +29,95 @@ struct request {
 	char name[48]; /* as in commandstats; "" = not counted */
 };
 
+/* Bytes on their way out. */
+struct outgoing {
+	char *data;
+	size_t len, sent;
+};
+
 struct conn {
-	redisContext *redis; /* NULL once failed */
-	bool connecting; /* the socket is not connected yet */
+	struct stream *stream; /* NULL once failed */
+	redisReader *reader;
+	bool open; /* the stream is */
 	bool accepted; /* the greeting is answered */
 	size_t greetings; /* unanswered requests of the greeting */
-	int64_t deadline_ns; /* for connecting */
+	int64_t deadline_ns; /* for opening */
+	pid_t peer_pid; /* not checked yet: who must be there; 0 */
+	/* In the order in which they go out: the second and third not before it is known who
+	 * is there, and the second, which holds a password, wiped as soon as it has gone. */
+	struct outgoing probe, login;
+	struct buf out;
+	size_t out_sent;
 	struct request *oldest, *newest;
 	size_t pending;
 	int db;
 	bool with_user; /* AUTH had a user name */
-	pid_t peer_pid; /* not checked yet: who must be there; 0 */
-	struct buf held; /* requests that wait for that */
 	struct own_calls *calls;
 	struct err error;
 	char name[256];
 };
 
-static void drop_held(struct conn *conn)
+/* --- what goes out ------------------------------------------------------- */
+
+static void outgoing_free(struct outgoing *o)
 {
-	if (conn->held.data)
-		explicit_bzero(conn->held.data, conn->held.len); /* it holds AUTH */
-	buf_free(&conn->held);
+	if (o->data) {
+		explicit_bzero(o->data, o->len);
+		redisFreeCommand(o->data);
+	}
+	*o = (struct outgoing){ 0 };
+}
+
+/* A command in the server's protocol. */
+static struct outgoing format(int argc, const char **argv, const size_t *argvlen)
+{
+	struct outgoing o = { 0 };
+	int len = redisFormatCommandArgv(&o.data, argc, argv, argvlen);
+
+	if (len < 0)
+		out_of_memory();
+	o.len = (size_t)len;
+	return o;
+}
+
+static bool has_output(const struct conn *conn)
+{
+	return conn->probe.len || (!conn->peer_pid && (conn->login.len || conn->out.len));
+}
+
+/* One write of one piece; true when it has gone whole. */
+static bool write_piece(struct conn *conn, const char *data, size_t len, size_t *sent, int *rc)
+{
+	ssize_t put = stream_write(conn->stream, data + *sent, len - *sent, &conn->error);
+
+	if (put > 0)
+		*sent += (size_t)put;
+	else if (put != -EAGAIN)
+		*rc = (int)put;
+	return *sent == len;
+}
+
+static int write_requests(struct conn *conn)
+{
+	struct outgoing *first = conn->probe.len ? &conn->probe : &conn->login;
+	int rc = 0;
+
+	if (!has_output(conn))
+		return 0;
+	if (first->len) {
+		if (!write_piece(conn, first->data, first->len, &first->sent, &rc))
+			return rc;
+		outgoing_free(first);
+		return write_requests(conn);
+	}
+	if (!write_piece(conn, conn->out.data, conn->out.len, &conn->out_sent, &rc))
+		return rc;
+	conn->out_sent = 0;
+	if (conn->out.cap > IDLE_BYTES)
+		buf_free(&conn->out);
+	else
+		buf_clear(&conn->out);
+	return 0;
 }
 
 /* The one way out of a connection: nobody waits for a reply any longer. */
@@ -58,9 +125,11 @@ static int conn_fail(struct conn *conn)
 {
 	struct request *request;
 
-	if (conn->redis)
-		redisFree(conn->redis);
-	conn->redis = NULL;
+	stream_close(conn->stream);
+	conn->stream = NULL;
+	outgoing_free(&conn->probe);
+	outgoing_free(&conn->login);
+	buf_free(&conn->out);
 	while ((request = conn->oldest)) {
 		conn->oldest = request->next;
 		conn->pending--;
@@ -68,14 +137,7 @@ static int conn_fail(struct conn *conn)
 		free(request);
 	}
 	conn->newest = NULL;
-	drop_held(conn);
 	return conn->error.code;
-}
-
-static int conn_fail_redis(struct conn *conn)
-{
-	conn_socket_error(conn->redis, conn->name, &conn->error);
-	return conn_fail(conn);
 }
 
 static struct request *queue_request(struct conn *conn, conn_reply_fn fn, void *ctx, size_t replies)
@@ -95,33 +157,17 @@ static struct request *queue_request(struct conn *conn, conn_reply_fn fn, void *
 	return request;
 }
 
-/* To the server, or on hold while it is not known who it is. */
-static int append(struct conn *conn, const char *bytes, size_t len)
-{
-	if (!conn->redis)
-		return -ENOTCONN;
-	if (conn->peer_pid)
-		buf_add(&conn->held, bytes, len);
-	else if (redisAppendFormattedCommand(conn->redis, bytes, len) != REDIS_OK)
-		return -ENOMEM;
-	return 0;
-}
-
 int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const char **argv,
 	      const size_t *argvlen)
 {
+	struct outgoing o;
 	struct request *request;
-	char *bytes;
-	int len = redisFormatCommandArgv(&bytes, argc, argv, argvlen);
-	int rc;
 
-	if (len < 0)
-		return -ENOMEM;
-	rc = append(conn, bytes, (size_t)len);
-	explicit_bzero(bytes, (size_t)len); /* it may be AUTH */
-	redisFreeCommand(bytes);
-	if (rc)
-		return rc;
+	if (!conn->stream)
+		return -ENOTCONN;
+	o = format(argc, argv, argvlen);
+	buf_add(&conn->out, o.data, o.len);
+	outgoing_free(&o);
 	request = queue_request(conn, fn, ctx, 1);
 	own_calls_name(request->name, sizeof(request->name), argc, argv);
 	return 0;
@@ -130,11 +176,11 @@ int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const ch
 int conn_send_raw(struct conn *conn, conn_reply_fn fn, void *ctx, const struct buf *commands,
 		  size_t replies)
 {
-	int rc = append(conn, commands->data, commands->len);
-
-	if (!rc)
-		queue_request(conn, fn, ctx, replies);
-	return rc;
+	if (!conn->stream)
+		return -ENOTCONN;
+	buf_add(&conn->out, commands->data, commands->len);
+	queue_request(conn, fn, ctx, replies);
+	return 0;
 }
 
 /* Split in place; returns the number of words. */
@@ -202,7 +248,7 @@ static void greeted(struct conn *conn, redisReply *reply, bool fatal)
 	freeReplyObject(reply);
 	if (fatal)
 		conn_fail(conn);
-	else if (!conn->greetings && conn->redis)
+	else if (!conn->greetings && conn->stream)
 		conn->accepted = true;
 }
 
@@ -274,7 +320,7 @@ static void probe_replied(void *ctx, redisReply *reply, double seconds)
 	if (reply->type == REDIS_REPLY_ERROR && !begins(reply, "NOAUTH") &&
 	    is_refused(conn, reply)) {
 		conn_fail(conn);
-	} else if (sock_check_peer(conn->redis->fd, pid, &why)) {
+	} else if (sock_check_peer(stream_socket(conn->stream), pid, &why)) {
 		err_set(&conn->error, -EPERM,
 			"connection: %s: %s; it was not given the password; where does process %d "
 			"listen?",
@@ -282,49 +328,46 @@ static void probe_replied(void *ctx, redisReply *reply, double seconds)
 		conn_fail(conn);
 	} else {
 		conn->peer_pid = 0;
-		append(conn, conn->held.data, conn->held.len);
-		drop_held(conn);
 	}
 	freeReplyObject(reply);
 }
 
-/* Any command will do: a server that wants a password answers with an error. */
-static int probe(struct conn *conn, pid_t peer_pid)
+/* Requests that do not go the common way, but before all that is sent. */
+static struct outgoing send_first(struct conn *conn, conn_reply_fn fn, int argc, const char **argv)
 {
-	int rc = conn_send_line(conn, probe_replied, conn, "PING");
+	struct request *request = queue_request(conn, fn, conn, 1);
 
-	conn->peer_pid = peer_pid;
-	return rc;
+	own_calls_name(request->name, sizeof(request->name), argc, argv);
+	return format(argc, argv, NULL);
 }
 
-static int greet(struct conn *conn, const struct conn_options *options)
+/* Any command will do to learn who is there: a server that wants a password answers with
+ * an error. */
+static void probe(struct conn *conn, pid_t peer_pid)
+{
+	const char *ping[] = { "PING" };
+
+	conn->probe = send_first(conn, probe_replied, 1, ping);
+	conn->peer_pid = peer_pid;
+}
+
+static void greet(struct conn *conn, const struct conn_options *options)
 {
 	const char *auth[3] = { "AUTH" };
-	char db[16];
-	const char *select[2] = { "SELECT", db };
+	char select[32];
 	int argc = 1;
-	int rc = 0;
 
-	if (options->peer_pid)
-		rc = probe(conn, options->peer_pid);
-	if (rc || options->silent) {
-		conn->accepted = true;
-		return rc;
-	}
 	conn->greetings = 1 + !!options->password + !!options->db;
 	if (options->password) {
 		if (options->user)
 			auth[argc++] = options->user;
 		auth[argc++] = options->password;
-		rc = conn_send(conn, auth_replied, conn, argc, auth, NULL);
+		conn->login = send_first(conn, auth_replied, argc, auth);
 	}
-	if (!rc)
-		rc = conn_send_line(conn, setname_replied, conn,
-				    "CLIENT SETNAME " CONN_CLIENT_NAME);
-	snprintf(db, sizeof(db), "%d", options->db);
-	if (!rc && options->db)
-		rc = conn_send(conn, select_replied, conn, 2, select, NULL);
-	return rc;
+	conn_send_line(conn, setname_replied, conn, "CLIENT SETNAME " CONN_CLIENT_NAME);
+	snprintf(select, sizeof(select), "SELECT %d", options->db);
+	if (options->db)
+		conn_send_line(conn, select_replied, conn, select);
 }
 
 int conn_open(struct conn **out, const struct conn_options *options, struct err *err)
@@ -335,25 +378,26 @@ int conn_open(struct conn **out, const struct conn_options *options, struct err 
 	int rc;
 
 	*out = NULL;
-	conn_socket_name(conn->name, sizeof(conn->name), options);
+	stream_name(conn->name, sizeof(conn->name), options);
 	conn->db = options->db;
 	conn->with_user = options->user;
 	conn->calls = options->calls;
 	conn->deadline_ns = clock_mono_ns() + timeout_ms * INT64_C(1000000);
-	rc = conn_socket_open(&conn->redis, options, err);
-	if (rc)
-		goto fail;
-	conn->connecting = !options->socket_path && !options->tls;
-	rc = greet(conn, options);
+	conn->reader = redisReaderCreate();
+	rc = conn->reader ? stream_open(&conn->stream, options, err) :
+			    err_set(err, -ENOMEM, "connection: out of memory");
 	if (rc) {
-		err_set(err, rc, "connection: %s: %s", conn->name, strerror(-rc));
-		goto fail;
+		conn_close(conn);
+		return rc;
 	}
+	if (options->peer_pid)
+		probe(conn, options->peer_pid);
+	if (options->silent)
+		conn->accepted = true;
+	else
+		greet(conn, options);
 	*out = conn;
 	return 0;
-fail:
-	conn_close(conn);
-	return rc;
 }
 
 void conn_close(struct conn *conn)
@@ -361,6 +405,8 @@ void conn_close(struct conn *conn)
 	if (!conn)
 		return;
 	conn_fail(conn);
+	if (conn->reader)
+		redisReaderFree(conn->reader);
 	free(conn);
 }
 
@@ -376,54 +422,25 @@ void conn_hang_up(struct conn *conn)
 
 int conn_fd(const struct conn *conn)
 {
-	return conn->redis ? conn->redis->fd : -1;
+	return conn->stream ? stream_fd(conn->stream) : -1;
 }
 
 short conn_poll_events(const struct conn *conn)
 {
-	if (!conn->redis)
-		return 0;
-	if (conn->connecting)
-		return POLLOUT;
-	return (short)(POLLIN | (sdslen(conn->redis->obuf) ? POLLOUT : 0));
+	return conn->stream ? stream_events(conn->stream, has_output(conn)) : 0;
 }
 
-/* Is the socket connected now? 0 or the failure. */
-static int finish_connect(struct conn *conn, short revents)
+/* 1 when it is open, 0 when not yet, or the failure. */
+static int go_on_opening(struct conn *conn)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
+	int rc = stream_advance(conn->stream, &conn->error);
 
-	if (!revents) {
-		if (clock_mono_ns() < conn->deadline_ns)
-			return 0;
-		error = ETIMEDOUT;
-	} else if (getsockopt(conn->redis->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {
-		error = errno;
-	}
-	if (!error) {
-		conn->connecting = false;
-		return 0;
-	}
-	errno = error;
-	conn->redis->err = REDIS_ERR_IO;
-	snprintf(conn->redis->errstr, sizeof(conn->redis->errstr), "%s", strerror(error));
-	return conn_fail_redis(conn);
-}
-
-static int write_requests(struct conn *conn)
-{
-	struct conn_sigpipe sigpipe;
-	int done = 0;
-	int rc, number;
-
-	conn_sigpipe_block(&sigpipe);
-	errno = 0;
-	rc = redisBufferWrite(conn->redis, &done);
-	number = errno;
-	conn_sigpipe_restore(&sigpipe);
-	errno = number;
-	return rc == REDIS_OK ? 0 : conn_fail_redis(conn);
+	if (!rc && clock_mono_ns() > conn->deadline_ns)
+		rc = stream_error(conn->name, -ETIMEDOUT, &conn->error);
+	if (rc < 0)
+		return conn_fail(conn);
+	conn->open = rc == 1;
+	return rc;
 }
 
 static void take_reply(struct conn *conn, redisReply *reply)
@@ -448,55 +465,66 @@ static void take_reply(struct conn *conn, redisReply *reply)
 	free(request);
 }
 
-static int read_replies(struct conn *conn)
+/* All replies that are here whole. */
+static int take_replies(struct conn *conn)
 {
 	void *reply;
 
-	/* What the server still said before it closed counts: "max number of clients". */
-	errno = 0;
-	if (redisBufferRead(conn->redis) != REDIS_OK && conn->redis->err != REDIS_ERR_EOF)
-		return conn_fail_redis(conn);
-	while (conn->redis) {
-		int number = errno;
-
+	while (conn->stream) {
 		reply = NULL;
-		if (redisGetReplyFromReader(conn->redis, &reply) != REDIS_OK) {
-			errno = number;
-			return conn_fail_redis(conn);
-		}
+		if (redisReaderGetReply(conn->reader, &reply) != REDIS_OK)
+			return err_set(&conn->error, -EPROTO,
+				       "connection: %s: %s; is it a redis-server, and does this "
+				       "port need --tls?",
+				       conn->name, conn->reader->errstr);
 		if (!reply)
-			break;
-		if (conn->oldest) {
-			take_reply(conn, reply);
-			continue;
+			return 0;
+		if (!conn->oldest) {
+			freeReplyObject(reply);
+			return err_set(&conn->error, -EPROTO,
+				       "connection: %s: a reply nobody asked for", conn->name);
 		}
-		freeReplyObject(reply);
-		err_set(&conn->error, -EPROTO, "connection: %s: a reply nobody asked for",
-			conn->name);
-		return conn_fail(conn);
+		take_reply(conn, reply);
 	}
-	if (conn->redis && conn->redis->err)
-		return conn_fail_redis(conn);
-	return conn->redis ? 0 : conn->error.code;
+	return conn->error.code;
+}
+
+static int read_replies(struct conn *conn)
+{
+	char bytes[READ_BYTES];
+	ssize_t got;
+	int rc = 0;
+
+	do {
+		got = stream_read(conn->stream, bytes, sizeof(bytes), &conn->error);
+		if (got > 0 && redisReaderFeed(conn->reader, bytes, (size_t)got) != REDIS_OK)
+			got = err_set(&conn->error, -ENOMEM, "connection: %s: out of memory",
+				      conn->name);
+		/* What the server still said before it closed counts: "max number of clients". */
+		rc = take_replies(conn);
+		if (!rc && !got)
+			rc = stream_error(conn->name, -ECONNRESET, &conn->error);
+	} while (!rc && got == sizeof(bytes));
+	if (!rc && got < 0 && got != -EAGAIN)
+		rc = (int)got;
+	return rc;
 }
 
 int conn_dispatch(struct conn *conn, short revents)
 {
-	int rc = 0;
+	int rc;
 
-	if (!conn->redis)
+	if (!conn->stream)
 		return conn->error.code ? conn->error.code : -ENOTCONN;
-	if (conn->connecting) {
-		rc = finish_connect(conn, revents);
-		if (rc || conn->connecting)
-			return rc;
+	if (!conn->open) {
+		rc = go_on_opening(conn);
+		return rc == 1 ? conn_dispatch(conn, POLLOUT) : rc;
 	}
 	/* Reading first: the reason for a hang-up may be waiting there. */
-	if (revents & (POLLIN | POLLERR | POLLHUP))
-		rc = read_replies(conn);
+	rc = revents & (POLLIN | POLLERR | POLLHUP) ? read_replies(conn) : 0;
 	if (!rc && revents & POLLOUT)
 		rc = write_requests(conn);
-	return rc;
+	return rc && conn->stream ? conn_fail(conn) : rc;
 }
 
 /* --- waiting for one reply ----------------------------------------------- */
@@ -532,8 +560,8 @@ static int wait_for(struct conn *conn, const struct call *call, int timeout_ms)
 
 		if (left_ns <= 0)
 			return -ETIMEDOUT;
-		/* A connect has its own, perhaps earlier, deadline: look every 100 ms. */
-		if (conn->connecting && left_ns > INT64_C(100000000))
+		/* Opening has its own, perhaps earlier, deadline: look every 100 ms. */
+		if (!conn->open && left_ns > INT64_C(100000000))
 			left_ns = INT64_C(100000000);
 		if (poll(&fd, 1, (int)((left_ns + 999999) / 1000000)) < 0)
 			return -errno;
@@ -630,9 +658,14 @@ double conn_pending_seconds(const struct conn *conn)
 	return conn->oldest ? (double)(clock_mono_ns() - conn->oldest->sent_ns) / 1e9 : 0;
 }
 
+bool conn_reached(const struct conn *conn)
+{
+	return conn->stream && conn->open;
+}
+
 bool conn_connected(const struct conn *conn)
 {
-	return conn->redis && conn->accepted;
+	return conn->stream && conn->accepted;
 }
 
 const struct err *conn_error(const struct conn *conn)

@@ -4,9 +4,9 @@
  * caller's poll loop, requests are queued with a callback each, and a server
  * that hangs only lets the queue wait.
  *
- * Opening may wait: for a host name to be looked up, and with TLS for the
- * handshake, the latter for at most connect_timeout_ms. Reconnecting is the
- * caller's decision: close, and open again.
+ * Nothing here blocks but conn_call() and its like: names are looked up in a thread, TLS
+ * is spoken over a socket that does not block. Reconnecting is the caller's decision:
+ * close, and open again.
  *
  * Callbacks run inside conn_dispatch(), conn_call() and conn_close(). They may
  * send, and must not close the connection.
@@ -41,10 +41,10 @@ struct conn_options {
 	pid_t peer_pid;
 	int connect_timeout_ms; /* 0 = CONN_CONNECT_TIMEOUT_MS */
 	bool tls;
-	const char *tls_ca_cert; /* files; NULL = the system's certificates, none */
-	const char *tls_cert;
-	const char *tls_key;
-	const char *tls_server_name; /* SNI; NULL = none */
+	const char *tls_ca_cert, *tls_ca_dir; /* NULL both = the system's certificates */
+	const char *tls_cert, *tls_key; /* of our own; NULL = none */
+	const char *tls_server_name; /* what the certificate must be for; NULL = host */
+	bool tls_insecure; /* take any certificate */
 	/* Send no AUTH, no name, no SELECT: a server whose password is not known still
 	 * answers HELLO, with an error. */
 	bool silent;
@@ -64,7 +64,7 @@ typedef void (*conn_reply_fn)(void *ctx, redisReply *reply, double seconds);
  * Begin to connect. AUTH, CLIENT SETNAME and SELECT are queued before anything
  * else; should the server refuse one that matters, the connection fails with
  * -EACCES and an error that says what to do. Returns 0, or a negative errno when
- * it is clear at once (-ECONNREFUSED, -ENOENT, -ENOTSUP for TLS without hiredis_ssl).
+ * it is clear at once (-ECONNREFUSED, -ENOENT, -EINVAL for a file of TLS).
  */
 int conn_open(struct conn **out, const struct conn_options *options, struct err *err);
 /* Waiting callbacks are called with NULL. @conn may be NULL. */
@@ -87,8 +87,8 @@ short conn_poll_events(const struct conn *conn);
  */
 int conn_dispatch(struct conn *conn, short revents);
 
-/* Queue a command. @argvlen may be NULL for strings. -ENOTCONN after a failure:
- * the callback is not called then. */
+/* Queue a command. @argvlen may be NULL for strings. -ENOTCONN after a failure, and no
+ * other error: the callback is not called then. */
 int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const char **argv,
 	      const size_t *argvlen);
 /* The same for a fixed line of words, one space apart: "SLOWLOG GET 128". */
@@ -98,7 +98,7 @@ int conn_send_line(struct conn *conn, conn_reply_fn fn, void *ctx, const char *l
  * Queue @replies commands at once, already in the server's protocol (RESP) in
  * @commands, for those who send them by the million. @fn is called for each reply,
  * or a last time with NULL when the connection is lost; @seconds count from here.
- * own_calls does not count them. -ENOTCONN, -ENOMEM.
+ * own_calls does not count them. -ENOTCONN.
  */
 int conn_send_raw(struct conn *conn, conn_reply_fn fn, void *ctx, const struct buf *commands,
 		  size_t replies);
@@ -122,6 +122,8 @@ int conn_select(struct conn *conn, int db, int timeout_ms, struct err *err);
 /* Requests without a reply, and for how long the oldest of them waits (0 when none does). */
 size_t conn_pending(const struct conn *conn);
 double conn_pending_seconds(const struct conn *conn);
+/* It is open, down to TLS; whether the server answers on it is another matter. */
+bool conn_reached(const struct conn *conn);
 /* The server has accepted us. */
 bool conn_connected(const struct conn *conn);
 /* Why it failed; code 0 when it did not. */

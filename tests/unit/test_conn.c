@@ -459,12 +459,14 @@ static void test_nobody_there(void **state)
 	assert_null(conn);
 	assert_non_null(strstr(err.text, options.socket_path));
 	options.tls = true;
-#ifdef HAVE_HIREDIS_SSL
 	assert_int_equal(conn_open(&conn, &options, &err), -ENOENT);
-#else
-	assert_int_equal(conn_open(&conn, &options, &err), -ENOTSUP);
-	assert_non_null(strstr(err.text, "this build has no TLS"));
-#endif
+	options.tls_ca_cert = "/nonexistent/ca.pem";
+	assert_int_equal(conn_open(&conn, &options, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "--cacert /nonexistent/ca.pem"));
+	options.tls_ca_cert = NULL;
+	options.tls_cert = "/nonexistent/cert.pem";
+	assert_int_equal(conn_open(&conn, &options, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "--cert and --key"));
 	conn_close(NULL);
 }
 
@@ -502,6 +504,29 @@ static void test_tcp_refused(void **state)
 	assert_int_equal(rc, -ECONNREFUSED);
 	assert_int_equal(err.code, -ECONNREFUSED);
 	assert_non_null(strstr(err.text, "127.0.0.1:"));
+}
+
+/* A name is looked up without anybody waiting for it. */
+static void test_name(void **state)
+{
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct conn_options options = { .host = "localhost", .port = port_of(listener) };
+	redisReply *reply;
+	struct conn *conn;
+
+	(void)state;
+	if (!options.port)
+		skip();
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_false(conn_reached(conn));
+	assert_int_equal(conn_poll_events(conn), POLLIN);
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), -ECONNREFUSED);
+	assert_non_null(strstr(conn_error(conn)->text, "localhost:"));
+	conn_close(conn);
+	/* And whoever closes first does not wait for the answer either. */
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	conn_close(conn);
+	close(listener);
 }
 
 /* A full backlog drops connects; nobody but our own timeout ends that. */
@@ -575,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_own_calls),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_tcp_refused),
+		cmocka_unit_test(test_name),
 		cmocka_unit_test(test_connect_timeout),
 		cmocka_unit_test(test_long_path),
 	};

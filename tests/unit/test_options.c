@@ -204,6 +204,27 @@ static void test_names_server(void **state)
 	assert_false(options_name_server(&by_pid));
 }
 
+static void test_tls(void **state)
+{
+	struct line line =
+		line_of("--tls --cacert a --cacertdir b --cert c --key d --sni e --insecure");
+	struct options o = parsed(&line);
+
+	(void)state;
+	assert_string_equal(o.tls_ca_cert, "a");
+	assert_string_equal(o.tls_ca_dir, "b");
+	assert_string_equal(o.tls_cert, "c");
+	assert_string_equal(o.tls_key, "d");
+	assert_string_equal(o.tls_server_name, "e");
+	assert_true(o.tls && o.tls_insecure);
+	options_free(&o);
+	free(line.text);
+	refuses(&doctor, "--cacert x", "are for --tls");
+	refuses(&doctor, "--insecure -u redis://h", "are for --tls");
+	refuses(&doctor, "--tls --cert x", "--cert and --key go together");
+	assert_int_equal(run(&doctor, "-u rediss://h --sni x").status, STATUS_PARSED);
+}
+
 /* The ends of what each number may be. */
 static void test_numbers_at_the_edge(void **state)
 {
@@ -505,6 +526,7 @@ int main(void)
 		cmocka_unit_test_setup(test_defaults, no_password),
 		cmocka_unit_test_setup(test_everything, no_password),
 		cmocka_unit_test_setup(test_stalls, no_password),
+		cmocka_unit_test_setup(test_tls, no_password),
 		cmocka_unit_test_setup(test_names_server, no_password),
 		cmocka_unit_test_setup(test_numbers_at_the_edge, no_password),
 		cmocka_unit_test_setup(test_uri, no_password),
