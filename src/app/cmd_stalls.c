@@ -183,7 +183,7 @@ static void follow_take(void *ctx, const struct fact *fact)
 static bool is_among(const struct bytes *keys, size_t count, struct bytes key)
 {
 	for (size_t i = 0; i < count; i++)
-		if (keys[i].len == key.len && !memcmp(keys[i].data, key.data, key.len))
+		if (bytes_same(keys[i], key))
 			return true;
 	return false;
 }
@@ -197,7 +197,7 @@ static void ask(struct follow *f, struct conn *conn, struct snapshot *snapshot, 
 		struct bytes key = f->pending[i].stall.key;
 
 		/* A key of the full length may be a longer one cut. */
-		if (key.len && key.len < REDMEM_KEY_MAX && !is_among(keys, count, key))
+		if (key.len && key.len < FACT_KEY_MAX && !is_among(keys, count, key))
 			keys[count++] = key;
 	}
 	if (count)

@@ -18,7 +18,7 @@ struct seen_key {
 	size_t len;
 	bool picked;
 	UT_hash_handle hh;
-	char key[REDMEM_KEY_MAX];
+	char key[FACT_KEY_MAX];
 };
 
 struct seen_keys {
@@ -31,7 +31,7 @@ static void remember(struct seen_keys *seen, const struct bytes *key, double wei
 	struct seen_key *entry;
 
 	/* A key of the full length may be a longer one cut: it cannot be looked up. */
-	if (!key->len || key->len >= REDMEM_KEY_MAX)
+	if (!key->len || key->len >= FACT_KEY_MAX)
 		return;
 	HASH_FIND(hh, seen->keys, key->data, key->len, entry);
 	if (!entry) {

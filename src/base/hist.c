@@ -58,16 +58,6 @@ void hist_add(struct hist *h, uint64_t value, uint64_t weight)
 		h->max = value;
 }
 
-void hist_merge(struct hist *into, const struct hist *from)
-{
-	for (unsigned int i = 0; i < HIST_BUCKETS; i++)
-		into->bucket[i] += from->bucket[i];
-	into->count += from->count;
-	into->sum = add_saturated(into->sum, from->sum);
-	if (from->max > into->max)
-		into->max = from->max;
-}
-
 uint64_t hist_quantile(const struct hist *h, double fraction)
 {
 	uint64_t seen = 0;

@@ -18,6 +18,5 @@ struct hist {
 };
 
 void hist_add(struct hist *h, uint64_t value, uint64_t weight);
-void hist_merge(struct hist *into, const struct hist *from);
 /* Value below which @fraction (0..1) of the weight lies; 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, double fraction);

@@ -4,20 +4,18 @@
 
 #include "diagnose/key_marks.h"
 
-/* The sensors keep the first bytes of a key (REDMEM_KEY_MAX): a longer one matches by them. */
-#define SEEN_MAX 64
-
-static bool same(const struct bytes *seen, const struct bytes *key)
+/* The sensors keep the first bytes of a key: a longer one matches by them. */
+static struct bytes as_seen(struct bytes key)
 {
-	size_t len = key->len < SEEN_MAX ? key->len : SEEN_MAX;
-
-	return seen->len == len && len > 0 && !memcmp(seen->data, key->data, len);
+	if (key.len > FACT_KEY_MAX)
+		key.len = FACT_KEY_MAX;
+	return key;
 }
 
 bool key_in_stalls(const struct model *m, const struct fact_key *key)
 {
 	for (size_t i = 0; i < m->stalls_count; i++)
-		if (same(&m->stalls[i].stall.key, &key->key))
+		if (key->key.len && bytes_same(m->stalls[i].stall.key, as_seen(key->key)))
 			return true;
 	return false;
 }
@@ -29,7 +27,7 @@ bool key_in_faults(const struct model *m, const struct fact_key *key)
 
 	if (!m->prefixes_count)
 		return false;
-	prefix_fold(&prefix, key->key.data, key->key.len < SEEN_MAX ? key->key.len : SEEN_MAX);
+	prefix_fold(&prefix, key->key.data, as_seen(key->key).len);
 	for (size_t i = 0; i < m->prefixes_count && !found; i++)
 		found = m->prefixes[i].charge.major_faults > 0 &&
 			m->prefixes[i].prefix_len == prefix.len &&

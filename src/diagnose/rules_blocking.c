@@ -79,15 +79,10 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 	return true;
 }
 
-static bool same_bytes(struct bytes a, struct bytes b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 static const struct fact_key *looked_at(const struct model *m, struct bytes key)
 {
 	for (size_t i = 0; i < m->keys_count; i++)
-		if (same_bytes(m->keys[i].key.key, key))
+		if (bytes_same(m->keys[i].key.key, key))
 			return &m->keys[i].key;
 	return NULL;
 }

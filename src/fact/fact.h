@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "redmem/tables.h"
 
@@ -27,6 +28,14 @@ struct bytes {
 	const char *data; /* may hold any byte, also NUL; NULL when there is none */
 	size_t len;
 };
+
+/* Bytes of a key that the sensors keep; of a longer one these are the first. */
+#define FACT_KEY_MAX 64
+
+static inline bool bytes_same(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
+}
 
 enum fact_kind {
 	FACT_SESSION,

@@ -57,12 +57,10 @@ int kernel_bpf_usable(struct err *err);
 int kernel_bpf_verdict(const struct kernel_facts *facts, struct err *err);
 
 /*
- * The kernel's own BTF, read at the first of these questions and kept until
- * kernel_btf_free() (some MiB). All say false when there is none.
+ * Has the kernel that tracepoint for tp_btf programs? Its BTF is read at the first
+ * question and kept until kernel_btf_free() (some MiB); without any all say no.
  */
-bool kernel_has_tracepoint(const char *name); /* tp_btf/NAME: typedef btf_trace_NAME */
-bool kernel_has_function(const char *name);
-bool kernel_has_field(const char *type, const char *field); /* of a struct or union */
+bool kernel_has_tracepoint(const char *name);
 void kernel_btf_free(void);
 
 /*

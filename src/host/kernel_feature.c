@@ -40,45 +40,6 @@ bool kernel_has_tracepoint(const char *name)
 	return btf && btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
 }
 
-bool kernel_has_function(const char *name)
-{
-	const struct btf *btf = kernel_btf();
-
-	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
-}
-
-/* Members of anonymous structs and unions within count as the outer one's. */
-static bool has_member(const struct btf *btf, const struct btf_type *type, const char *field,
-		       int depth)
-{
-	const struct btf_member *member = btf_members(type);
-
-	for (int i = 0; i < btf_vlen(type); i++) {
-		const char *name = btf__name_by_offset(btf, member[i].name_off);
-		const struct btf_type *inner = btf__type_by_id(btf, member[i].type);
-
-		if (name && !strcmp(name, field))
-			return true;
-		if (name && !*name && inner && btf_is_composite(inner) && depth < 8 &&
-		    has_member(btf, inner, field, depth + 1))
-			return true;
-	}
-	return false;
-}
-
-bool kernel_has_field(const char *type, const char *field)
-{
-	const struct btf *btf = kernel_btf();
-	int id;
-
-	if (!btf)
-		return false;
-	id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
-	if (id <= 0)
-		id = btf__find_by_name_kind(btf, type, BTF_KIND_UNION);
-	return id > 0 && has_member(btf, btf__type_by_id(btf, (unsigned int)id), field, 0);
-}
-
 #if LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3
 /* BPF_TRACE_UPROBE_MULTI (Linux 6.6, 89ae89f53d20); headers of 6.1 lack it. */
 #define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)

@@ -61,31 +61,18 @@ int proc_stat_parse(struct proc_stat *out, const char *text)
 	return 0;
 }
 
-static int stat_read(struct proc_stat *out, const char *path, struct err *err)
+int proc_stat_read(struct proc_stat *out, pid_t pid, struct err *err)
 {
 	struct buf text = { 0 };
-	int ret = file_read(path, 8192, &text, err);
+	char path[64];
+	int ret;
 
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	ret = file_read(path, 8192, &text, err);
 	if (!ret && proc_stat_parse(out, buf_str(&text)))
 		ret = err_set(err, -EINVAL, "proc: %s: not understood; is /proc mounted?", path);
 	buf_free(&text);
 	return ret;
-}
-
-int proc_stat_read(struct proc_stat *out, pid_t pid, struct err *err)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	return stat_read(out, path, err);
-}
-
-int proc_stat_read_thread(struct proc_stat *out, pid_t pid, pid_t tid, struct err *err)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-	return stat_read(out, path, err);
 }
 
 int proc_starttime(pid_t pid, uint64_t *ticks)

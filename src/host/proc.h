@@ -19,7 +19,7 @@
 /* Kernel threads have up to 63 bytes there, others up to 15 (TASK_COMM_LEN). */
 #define PROC_COMM_SIZE 64
 
-/* /proc/PID/stat: of the whole process; /proc/PID/task/TID/stat: of one thread. */
+/* /proc/PID/stat: of the whole process. */
 struct proc_stat {
 	pid_t pid;
 	pid_t ppid;
@@ -36,7 +36,6 @@ struct proc_stat {
 /* -EINVAL when @text is no whole stat line. */
 int proc_stat_parse(struct proc_stat *out, const char *text);
 int proc_stat_read(struct proc_stat *out, pid_t pid, struct err *err);
-int proc_stat_read_thread(struct proc_stat *out, pid_t pid, pid_t tid, struct err *err);
 /* When the process started, in clock ticks since boot: with the pid it names one
  * process for good. */
 int proc_starttime(pid_t pid, uint64_t *ticks);

@@ -45,60 +45,6 @@ void meminfo_parse(struct meminfo *out, const char *text, size_t len)
 	text_lines(text, len, meminfo_line, out);
 }
 
-/* The value when @line is "NAME NUMBER", else FACT_UNKNOWN. */
-static int64_t counter(const char *line, const char *name)
-{
-	size_t len = strlen(name);
-
-	return !strncmp(line, name, len) && line[len] == ' ' ? text_int64(line + len) :
-							       FACT_UNKNOWN;
-}
-
-static int vmstat_line(void *ctx, char *line, size_t len)
-{
-	struct vmstat *v = ctx;
-	const struct {
-		const char *name;
-		int64_t *count;
-	} fields[] = {
-		{ "pswpin", &v->pswpin },
-		{ "pswpout", &v->pswpout },
-		{ "compact_stall", &v->compact_stall },
-		{ "thp_fault_alloc", &v->thp_fault_alloc },
-		{ "thp_collapse_alloc", &v->thp_collapse_alloc },
-		{ "thp_split_pmd", &v->thp_split_pmd },
-		{ "oom_kill", &v->oom_kill },
-	};
-	int64_t n;
-
-	(void)len;
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if ((n = counter(line, fields[i].name)) != FACT_UNKNOWN)
-			*fields[i].count = n;
-	/* One counter a zone since Linux 4.10: allocstall_dma, allocstall_normal... */
-	if (!strncmp(line, "allocstall", 10) && strchr(line, ' ')) {
-		n = text_int64(strchr(line, ' '));
-		if (n != FACT_UNKNOWN)
-			v->allocstall = (v->allocstall == FACT_UNKNOWN ? 0 : v->allocstall) + n;
-	}
-	return 0;
-}
-
-static void vmstat_clear(struct vmstat *v)
-{
-	const int64_t unknown = FACT_UNKNOWN;
-
-	*v =
-		(struct vmstat){ unknown, unknown, unknown, unknown,
-				 unknown, unknown, unknown, unknown };
-}
-
-void vmstat_parse(struct vmstat *out, const char *text, size_t len)
-{
-	vmstat_clear(out);
-	text_lines(text, len, vmstat_line, out);
-}
-
 const char *thp_choice(const char *text)
 {
 	static const char *const words[] = { "always", "madvise",	"never",
@@ -130,12 +76,6 @@ int meminfo_read(struct meminfo *out, const char *root)
 {
 	meminfo_clear(out);
 	return read_lines(root, "/proc/meminfo", meminfo_line, out);
-}
-
-int vmstat_read(struct vmstat *out, const char *root)
-{
-	vmstat_clear(out);
-	return read_lines(root, "/proc/vmstat", vmstat_line, out);
 }
 
 const char *thp_read(const char *root, const char *file)

@@ -21,28 +21,12 @@ struct meminfo {
 
 void meminfo_parse(struct meminfo *out, const char *text, size_t len);
 
-/* /proc/vmstat: events of the whole machine since its start; FACT_UNKNOWN for
- * what this kernel does not count. */
-struct vmstat {
-	int64_t pswpin; /* pages */
-	int64_t pswpout; /* pages */
-	int64_t allocstall; /* direct reclaims, of all zones together */
-	int64_t compact_stall;
-	int64_t thp_fault_alloc;
-	int64_t thp_collapse_alloc;
-	int64_t thp_split_pmd;
-	int64_t oom_kill;
-};
-
-void vmstat_parse(struct vmstat *out, const char *text, size_t len);
-
 /* The chosen word of "always [madvise] never", as a constant string; "" when it is
  * none of those the kernel has. */
 const char *thp_choice(const char *text);
 
 /* Readers. @root comes before every path: "" for this machine. */
 int meminfo_read(struct meminfo *out, const char *root);
-int vmstat_read(struct vmstat *out, const char *root);
 /* @file: "enabled", "defrag" or "shmem_enabled". */
 const char *thp_read(const char *root, const char *file);
 /* A number below /proc/sys, such as "vm/overcommit_memory"; FACT_UNKNOWN. */

@@ -198,8 +198,7 @@ void census_part_begin(struct census *census, const char *node, const char *addr
 
 static bool same_key(const struct fact_key *a, const struct fact_key *b)
 {
-	return a->db == b->db && a->key.len == b->key.len &&
-	       !memcmp(a->key.data, b->key.data, a->key.len);
+	return a->db == b->db && bytes_same(a->key, b->key);
 }
 
 static void take_later(struct census_top *top, const struct fact_key *key, double t_seconds)

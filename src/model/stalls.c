@@ -15,11 +15,6 @@
 #define LATENCY_RATIO  0.1 /* an event does not say which command */
 #define LENGTH_SECONDS 0.002
 
-static bool same_bytes(struct bytes a, struct bytes b)
-{
-	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
-}
-
 /* "config|get" is "config" in the slow log. */
 static bool same_command(const char *full, const char *first)
 {
@@ -81,7 +76,7 @@ const struct fact_latency *stall_latency(const struct model *m, const struct sta
 const struct fact_key *stall_key(const struct model *m, const struct stall *stall)
 {
 	for (size_t i = m->keys_count; stall->key.len && i-- > 0;)
-		if (same_bytes(m->keys[i].key.key, stall->key))
+		if (bytes_same(m->keys[i].key.key, stall->key))
 			return &m->keys[i].key;
 	return NULL;
 }

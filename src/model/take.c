@@ -118,8 +118,7 @@ static void take_slowlog(struct model *m, const struct fact_slowlog *fact)
 
 static bool same_key(const struct fact_key *a, const struct fact_key *b)
 {
-	return a->db == b->db && a->key.len == b->key.len && a->key.len &&
-	       !memcmp(a->key.data, b->key.data, a->key.len);
+	return a->db == b->db && a->key.len && bytes_same(a->key, b->key);
 }
 
 /* A key may be looked at more than once; the last look counts. */

@@ -194,14 +194,6 @@ int64_t info_sub_int(const char *value, const char *key)
 	return text ? parse_int(text, len) : FACT_UNKNOWN;
 }
 
-double info_sub_double(const char *value, const char *key)
-{
-	size_t len = 0;
-	const char *text = sub_value(value, key, &len);
-
-	return text ? parse_double(text, len) : NAN;
-}
-
 const char *info_server(const struct info *info)
 {
 	const char *name = info_get(info, "server_name");

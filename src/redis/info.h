@@ -34,7 +34,6 @@ const char *info_value_at(const struct info *info, size_t i);
 
 /* An integer inside "k=v,k=v" values ("calls" of cmdstat_get); FACT_UNKNOWN. */
 int64_t info_sub_int(const char *value, const char *key);
-double info_sub_double(const char *value, const char *key);
 
 /* Is this the name of a line of the keyspace section ("db0")? */
 bool info_is_database(const char *name);

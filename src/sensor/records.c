@@ -7,6 +7,8 @@
 
 #include "host/maps.h"
 
+_Static_assert(FACT_KEY_MAX == REDMEM_KEY_MAX, "what events keep of a key is what facts say");
+
 /* A stall has opened: learn its command now, so that the programs know the place of
  * its key before it ends. */
 static void take_stall_open(struct sensors *s, const struct redmem_stall *stall)

@@ -117,6 +117,7 @@ static int load_bpf(struct sensors *s, struct err *err)
 		if (!s->state[i].on)
 			leave_out(s, table[i]);
 	}
+	kernel_btf_free(); /* its questions are asked */
 	ret = redmem_bpf__load(s->bpf);
 	if (ret)
 		return load_refused(ret, err);

@@ -41,36 +41,6 @@ static void test_meminfo(void **state)
 	}
 }
 
-static const char vmstat_text[] =
-	"pswpin 5\npswpout 18231\nallocstall_dma 1\nallocstall_normal 20\n"
-	"allocstall_movable 300\ncompact_stall 4\ncompact_stall_x 9\n"
-	"thp_fault_alloc 7\nthp_collapse_alloc 8\nthp_split_pmd 9\n"
-	"oom_kill 2\n";
-
-static void test_vmstat(void **state)
-{
-	struct vmstat v;
-
-	(void)state;
-	vmstat_parse(&v, vmstat_text, sizeof(vmstat_text) - 1);
-	assert_int_equal(v.pswpin, 5);
-	assert_int_equal(v.pswpout, 18231);
-	assert_int_equal(v.allocstall, 321);
-	assert_int_equal(v.compact_stall, 4);
-	assert_int_equal(v.thp_fault_alloc, 7);
-	assert_int_equal(v.thp_collapse_alloc, 8);
-	assert_int_equal(v.thp_split_pmd, 9);
-	assert_int_equal(v.oom_kill, 2);
-	vmstat_parse(&v, "allocstall 12\n", 14); /* before Linux 4.10 */
-	assert_int_equal(v.allocstall, 12);
-	vmstat_parse(&v, "allocstall_dma\npswpin x\n", 24);
-	assert_true(v.allocstall == FACT_UNKNOWN && v.pswpin == FACT_UNKNOWN);
-	for (size_t len = 0; len < sizeof(vmstat_text); len++) {
-		vmstat_parse(&v, vmstat_text, len);
-		assert_true(v.pswpout == FACT_UNKNOWN || v.pswpout == 18231);
-	}
-}
-
 static void test_thp(void **state)
 {
 	(void)state;
@@ -88,13 +58,11 @@ static void test_thp(void **state)
 static void test_live(void **state)
 {
 	struct meminfo m;
-	struct vmstat v;
 
 	(void)state;
 	assert_int_equal(meminfo_read(&m, ""), 0);
 	assert_true(m.total_bytes > 0);
 	assert_true(m.available_bytes <= m.total_bytes);
-	assert_int_equal(vmstat_read(&v, ""), 0);
 	assert_true(sysctl_read("", "vm/overcommit_memory") >= 0);
 	assert_true(sysctl_read("", "no/such/thing") == FACT_UNKNOWN);
 	assert_int_equal(meminfo_read(&m, "/nonexistent"), -ENOENT);
@@ -125,8 +93,9 @@ static void test_fact(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_meminfo), cmocka_unit_test(test_vmstat),
-		cmocka_unit_test(test_thp),	cmocka_unit_test(test_live),
+		cmocka_unit_test(test_meminfo),
+		cmocka_unit_test(test_thp),
+		cmocka_unit_test(test_live),
 		cmocka_unit_test(test_fact),
 	};
 
