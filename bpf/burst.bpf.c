@@ -10,6 +10,19 @@
 /* What the probes themselves took, while that is measured. */
 __u64 burst_cost_ns[REDMEM_BURST_COSTS] = {};
 
+/* Hits this near to each other: in between the server runs into probes, or was about to. */
+#define HELD_GAP_NS 50000
+
+static __always_inline void hit(struct redmem_burst *burst, u64 now)
+{
+	u64 last = burst->last_ns;
+
+	__sync_fetch_and_add(&burst->hits, 1);
+	if (last && now > last && now - last < HELD_GAP_NS)
+		__sync_fetch_and_add(&burst->held_ns, now - last);
+	burst->last_ns = now;
+}
+
 static __always_inline u64 requested_bytes(struct pt_regs *ctx, u32 function)
 {
 	switch (function) {
@@ -40,7 +53,7 @@ int burst_entry(struct pt_regs *ctx)
 
 	if (!target)
 		return 0;
-	__sync_fetch_and_add(&target->burst.hits, 1);
+	hit(&target->burst, bpf_ktime_get_ns());
 	if (!target->burst.open || target->burst.calls >= target->burst.limit)
 		return 0;
 	call = bpf_map_lookup_elem(&open_calls, &tid);
@@ -92,7 +105,7 @@ int burst_return(struct pt_regs *ctx)
 
 	if (!target)
 		return 0;
-	__sync_fetch_and_add(&target->burst.hits, 1);
+	hit(&target->burst, now);
 	call = bpf_map_lookup_elem(&open_calls, &tid);
 	if (!call || !call->start_ns)
 		return 0;

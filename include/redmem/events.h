@@ -183,6 +183,8 @@ struct redmem_burst {
 	/* written by the programs */
 	__u64 calls;
 	__u64 hits; /* of both probes, also those of no use */
+	__u64 last_ns; /* the newest of them */
+	__u64 held_ns; /* between one and the next, where the server did little else */
 };
 
 /* Who or what was waited for longest, with a vote of time where there are several. */

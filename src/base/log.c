@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/escape.h"
 #include "base/log.h"
 
@@ -26,4 +27,10 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 	escape_sanitize(text);
 	fprintf(stderr, "redmem: %s\n", text);
+}
+
+void log_pause(const char *kind, int64_t start_ns)
+{
+	log_msg(LOG_INFO, "pause: %s start %lld length %lld", kind, (long long)start_ns,
+		(long long)(clock_mono_ns() - start_ns) / 1000);
 }

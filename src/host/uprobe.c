@@ -5,6 +5,8 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "host/kernel.h"
 
 #define PERF_REMOVAL_SECONDS 15e-3
@@ -15,7 +17,7 @@ void uprobe_prepare(struct bpf_program *program)
 		bpf_program__set_expected_attach_type(program, 0); /* as SEC("uprobe") has it */
 }
 
-int uprobe_attach(struct bpf_program *program, pid_t pid, const char *file,
+static int attach(struct bpf_program *program, pid_t pid, const char *file,
 		  const unsigned long *offsets, size_t count, struct bpf_link **links)
 {
 	LIBBPF_OPTS(bpf_uprobe_multi_opts, all, .offsets = offsets, .cnt = count);
@@ -30,6 +32,29 @@ int uprobe_attach(struct bpf_program *program, pid_t pid, const char *file,
 			return -errno;
 	}
 	return 0;
+}
+
+int uprobe_attach(struct bpf_program *program, pid_t pid, const char *file,
+		  const unsigned long *offsets, size_t count, struct bpf_link **links)
+{
+	int64_t start = clock_mono_ns();
+	int ret = attach(program, pid, file, offsets, count, links);
+
+	log_pause("probe-in", start);
+	return ret;
+}
+
+void uprobe_detach(struct bpf_link **links, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int64_t start = clock_mono_ns();
+
+		if (!links[i])
+			continue;
+		bpf_link__destroy(links[i]);
+		links[i] = NULL;
+		log_pause("probe-out", start);
+	}
 }
 
 double uprobe_removal_seconds(void)

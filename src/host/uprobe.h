@@ -21,5 +21,10 @@ void uprobe_prepare(struct bpf_program *program);
  * a negative errno. */
 int uprobe_attach(struct bpf_program *program, pid_t pid, const char *file,
 		  const unsigned long *offsets, size_t count, struct bpf_link **links);
+/* Takes @count of them away (NULLs are passed over) and clears them. The places are free
+ * again at once, or, when nothing was put in or out of late, after a grace period of RCU;
+ * then it waits until nobody can be in the program: some 45 ms a link, in which the
+ * process is not held up. */
+void uprobe_detach(struct bpf_link **links, size_t count);
 /* What taking one away costs a server that is busy, beyond the pause. */
 double uprobe_removal_seconds(void);

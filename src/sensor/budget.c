@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The budget: what all sensors together take from the server stays below a part of one
- * core. A closed loop: once a tick it adds up what was spent (time in redmem's programs,
- * traps at their measured cost, pauses while probes were put in and taken out) and says
- * what may be spent in the next one: how much of the time the flow probe stands, how many
- * minor faults are looked at, and when the next burst comes.
+ * core.
+ *
+ * What is spent is the time in redmem's programs (the kernel counts it), and the way into
+ * them, which the kernel leaves out and redmem has measured at the start: a uprobe's trap, a
+ * sample's interrupt, a probe put in or out (probe_cost.c); a look at the allocator's calls
+ * is measured while it lasts (burst.c).
+ *
+ * Credit is earned: each spender has a token bucket, which holds a tenth of a second's
+ * worth when the watch begins, so that the first second is no dearer than the tenth. The
+ * flow probe stands until its bucket is empty and comes again when it holds a quarter of a
+ * second's worth. Looks are short and many: one takes some 0.3 ms from the server, and is
+ * made when that much has been saved. Neither comes while the bucket of all is overdrawn,
+ * which pays for whatever was spent, ten times a second. Minor faults are looked at as
+ * often as their part has room for, by the period of their event.
  */
 #include "sensor/internal.h"
 
@@ -16,39 +26,42 @@
 #include "host/uprobe.h"
 
 /* Parts of the budget. The rest is for samples and switches. */
-#define FLOW_PART	    0.35
-#define FLOW_PART_ASIDE	    0.15 /* where allocation is one subject of many */
-#define BURST_PART	    0.35
-#define FAULT_PART	    0.25
-#define FAULT_SECONDS	    1.25e-6 /* a minor fault looked at, way in and out included */
-#define FAULTS_MAX	    20000
-#define PROGRAM_SECONDS	    5e-6 /* the flow sensor's, before it is known */
-#define BURST_CALLS_MAX	    400
-#define BURST_CALLS_MIN	    40
-#define BURST_PAUSE_SECONDS 0.006 /* what one burst may take from the server */
-#define BURST_GAP_NS	    250000000LL /* bursts of an idle server cost nothing but our time */
-#define BUSY_RATIO	    0.9 /* of a core: the server has no time to give away */
-/* Each coming and going of the probe holds the server up a little, so it does that rarely:
- * it goes when it has overdrawn this many seconds of the budget, and stays away at least
- * as long as it takes to be forgotten. A watch of one second is within the budget, too. */
-#define FLOW_CREDIT_SECONDS 1.0
-#define FLOW_REST_NS	    1500000000LL
-#define UNLIMITED_RATIO	    1.0
+#define FLOW_PART	0.35
+#define FLOW_PART_ASIDE 0.15 /* where allocation is one subject of many */
+#define BURST_PART	0.35
+#define FAULT_PART	0.25
+#define FAULT_SECONDS	1.25e-6 /* a fault looked at, way in and out included */
+#define FAULTS_MAX	20000
+#define PROGRAM_SECONDS 5e-6 /* the flow sensor's, before it is known */
+#define BUSY_RATIO	0.9 /* of a core: the server has no time to give away */
+#define REVIEW_NS	100000000LL /* how often all that was spent is added up */
+/* The buckets, in seconds of what they earn: what they hold at the start and at most, and
+ * what the flow probe waits for before it comes again. */
+#define FIRST_SECONDS 0.1
+#define DEPTH_SECONDS 1.0
+#define COME_SECONDS  0.25
+/* What one look may take from the server: enough for some forty calls. Who allows more than
+ * the usual gets longer looks, as there can be some ten in a second. */
+#define LOOK_HOLD_MIN	   0.25e-3
+#define LOOK_HOLD_MAX	   6e-3
+#define LOOK_EVERY_SECONDS 0.07
+#define LOOK_IDLE_NS	   250000000LL /* after one of a server that hardly allocates */
+#define UNLIMITED_RATIO	   1.0
 
 static double known(double value)
 {
 	return isfinite(value) ? value : 0;
 }
 
-/* Pauses of putting one probe in or out; @count of both. */
-void budget_pause(struct sensors *s, unsigned int count)
-{
-	s->budget.attach_seconds += count * known(s->probe_cost.pause_seconds);
-}
+/* --- what was spent ------------------------------------------------------------------- */
 
+/* The ways into programs, which the kernel's count of their time leaves out. */
 static double trap_seconds(const struct sensors *s)
 {
-	return (double)s->target->totals[TOTAL_FLOW_HITS] * known(s->probe_cost.trap_seconds) +
+	const __u64 *totals = s->target->totals;
+
+	return (double)totals[TOTAL_FLOW_HITS] * known(s->probe_cost.trap_seconds) +
+	       (double)totals[TOTAL_CPU_SAMPLES] * known(s->probe_cost.sample_seconds) +
 	       s->budget.burst_seconds;
 }
 
@@ -58,17 +71,39 @@ static double spent(const struct sensors *s)
 	       s->budget.base_seconds;
 }
 
+/* What a hit of the flow probe takes, its program included. */
+static double hit_seconds(const struct sensors *s)
+{
+	double program = s->budget.flow_program_seconds;
+
+	return known(s->probe_cost.trap_seconds) + (program > 0 ? program : PROGRAM_SECONDS);
+}
+
+/* The flow probe's part of the budget: most where bursts are wanted, too. */
+static double flow_ratio(const struct sensors *s)
+{
+	return s->config.budget_ratio * (sensor_on(s, "burst") ? FLOW_PART : FLOW_PART_ASIDE);
+}
+
+static void bucket_begin(struct bucket *b, double rate, int64_t now)
+{
+	bucket_start(b, rate, rate * DEPTH_SECONDS, rate * FIRST_SECONDS, now);
+}
+
 void budget_start(struct sensors *s)
 {
+	struct budget *b = &s->budget;
 	struct proc_stat stat;
 
-	memset(&s->budget, 0, sizeof(s->budget));
-	s->budget.start_ns = s->budget.tick_ns = s->budget.purse_ns = clock_mono_ns();
-	s->budget.base_seconds = spent(s);
-	s->budget.flow_on_ns = s->budget.start_ns;
-	s->budget.flow_hits = s->target->totals[TOTAL_FLOW_HITS];
+	memset(b, 0, sizeof(*b));
+	b->start_ns = b->tick_ns = b->review_ns = clock_mono_ns();
+	b->base_seconds = spent(s);
+	b->flow_hits = s->target->totals[TOTAL_FLOW_HITS];
+	bucket_begin(&b->all, s->config.budget_ratio, b->start_ns);
+	bucket_begin(&b->flow, flow_ratio(s), b->start_ns);
+	bucket_begin(&b->burst, s->config.budget_ratio * BURST_PART, b->start_ns);
 	if (!proc_stat_read(&stat, s->config.pid, NULL))
-		s->budget.server_cpu = stat.user_seconds + stat.system_seconds;
+		b->server_cpu = stat.user_seconds + stat.system_seconds;
 }
 
 double budget_fault_rate(const struct sensors *s)
@@ -89,14 +124,6 @@ static bool is_busy(struct sensors *s, double seconds)
 	cpu = stat.user_seconds + stat.system_seconds - s->budget.server_cpu;
 	s->budget.server_cpu += cpu;
 	return cpu / seconds > BUSY_RATIO;
-}
-
-/* What a hit of the flow probe takes, its program included. */
-static double hit_seconds(const struct sensors *s)
-{
-	double program = s->budget.flow_program_seconds;
-
-	return known(s->probe_cost.trap_seconds) + (program > 0 ? program : PROGRAM_SECONDS);
 }
 
 static void emit(struct sensors *s, double elapsed, const struct fact_sink *sink)
@@ -132,97 +159,105 @@ void budget_tick(struct sensors *s, const struct fact_sink *sink)
 	emit(s, (double)(now - s->budget.start_ns) / 1e9, sink);
 }
 
-/* Calls of the next burst: as many as the pause it may make has room for. */
-static uint64_t burst_calls(const struct sensors *s)
+/* --- what may be spent ------------------------------------------------------------------ */
+
+/* All that was spent is taken from the bucket of all. */
+static void review(struct sensors *s, int64_t now)
 {
-	double pair = known(s->probe_cost.pair_trap_seconds);
-	double calls = pair > 0 ? BURST_PAUSE_SECONDS / pair / 2 : BURST_CALLS_MAX;
+	struct budget *b = &s->budget;
+	double all;
 
-	return (uint64_t)fmax(fmin(calls, BURST_CALLS_MAX), BURST_CALLS_MIN);
-}
-
-/* Bursts have a purse: they come when they are paid for. */
-static void fill_purse(struct sensors *s)
-{
-	int64_t now = clock_mono_ns();
-	double seconds = (double)(now - s->budget.purse_ns) / 1e9;
-
-	s->budget.purse_ns = now;
-	s->budget.burst_purse +=
-		s->config.budget_ratio * BURST_PART * seconds * (s->budget.busy ? 0.5 : 1);
-	s->budget.burst_purse = fmin(s->budget.burst_purse, 3 * BURST_PAUSE_SECONDS);
-}
-
-static void run_burst(struct sensors *s, const struct fact_sink *sink)
-{
-	double price = s->budget.burst_price > 0 ?
-			       s->budget.burst_price :
-			       (double)burst_calls(s) * known(s->probe_cost.pair_trap_seconds);
-
-	fill_purse(s);
-	if (!sensor_on(s, "burst") || s->budget.burst_purse < price ||
-	    (s->budget.burst_idle && clock_mono_ns() - s->budget.burst_ns < BURST_GAP_NS))
+	if (now - b->review_ns < REVIEW_NS)
 		return;
-	price = burst_run(s, burst_calls(s), sink);
-	budget_pause(s, 4);
-	s->budget.burst_price = (3 * s->budget.burst_price + price) / 4;
-	s->budget.burst_seconds += price;
-	s->budget.burst_purse -= price;
-	s->budget.bursts++;
-	s->budget.burst_ns = clock_mono_ns();
-	s->budget.burst_idle = s->target->burst.calls < s->target->burst.limit;
+	all = spent(s);
+	bucket_spend(&b->all, all - b->charged_seconds);
+	b->charged_seconds = all;
+	b->review_ns = now;
 }
 
-/* The flow probe's part of the budget: most where bursts are wanted, too. */
-static double flow_ratio(const struct sensors *s)
+static void charge_hits(struct sensors *s)
 {
-	return s->config.budget_ratio * (sensor_on(s, "burst") ? FLOW_PART : FLOW_PART_ASIDE);
+	uint64_t hits = s->target->totals[TOTAL_FLOW_HITS];
+
+	bucket_spend(&s->budget.flow, (double)(hits - s->budget.flow_hits) * hit_seconds(s));
+	s->budget.flow_hits = hits;
 }
 
-/* May the flow probe stand now? While it does, its hits are held against its part of the
- * budget since it came; when it has gone it comes back once everything is paid for. */
-static bool flow_may_stand(const struct sensors *s)
+/* The flow probe stands until its bucket is empty, and is back when it holds enough for
+ * some time again. */
+static void control_flow(struct sensors *s, int64_t now)
 {
-	const struct budget *b = &s->budget;
-	double ratio = s->config.budget_ratio;
-	int64_t now = clock_mono_ns();
-	double used;
+	struct budget *b = &s->budget;
+	double level, pause = known(s->probe_cost.pause_seconds) + uprobe_removal_seconds();
 
-	if (ratio >= UNLIMITED_RATIO)
-		return true;
-	if (!flow_is_on(s))
-		return now - b->flow_off_ns >= FLOW_REST_NS &&
-		       spent(s) <= ratio * (double)(now - b->start_ns) / 1e9;
-	used = (double)(s->target->totals[TOTAL_FLOW_HITS] - b->flow_hits) * hit_seconds(s);
-	return used <= flow_ratio(s) * (FLOW_CREDIT_SECONDS + (double)(now - b->flow_on_ns) / 1e9);
-}
-
-static void switch_flow(struct sensors *s)
-{
-	bool may = flow_may_stand(s);
-
-	if (may == flow_is_on(s))
-		return;
-	budget_pause(s, 1);
-	s->flow_partly = true;
-	if (!may) {
-		flow_switch_off(s);
-		s->budget.attach_seconds += uprobe_removal_seconds();
-		s->budget.flow_off_ns = clock_mono_ns();
+	charge_hits(s);
+	if (flow_settle(s)) {
+		sensor_off(s, "flow", "its probe could not be put in again");
 		return;
 	}
-	if (flow_switch_on(s, NULL))
-		sensor_off(s, "flow", "its probe could not be put in again");
-	s->budget.flow_on_ns = clock_mono_ns();
-	s->budget.flow_hits = s->target->totals[TOTAL_FLOW_HITS];
+	if (s->config.budget_ratio >= UNLIMITED_RATIO)
+		return;
+	level = bucket_level(&b->flow, now);
+	if (flow_stands(s) && level < 0) {
+		flow_switch(s, false);
+	} else if (flow_is_out(s) && level >= b->flow.rate * COME_SECONDS + pause &&
+		   bucket_level(&b->all, now) >= 0) {
+		flow_switch(s, true);
+		bucket_spend(&b->flow, 2 * pause);
+	} else {
+		return;
+	}
+	s->flow_partly = true;
+	b->attach_seconds += pause;
+}
+
+static double look_hold_seconds(const struct sensors *s)
+{
+	double rate = s->budget.burst.rate;
+
+	return fmin(fmax(rate * LOOK_EVERY_SECONDS, LOOK_HOLD_MIN), LOOK_HOLD_MAX);
+}
+
+/* A look has ended: what it took is known now. */
+static void pay_look(struct sensors *s, const struct look_result *result)
+{
+	struct budget *b = &s->budget;
+	double pauses = 4 * known(s->probe_cost.pause_seconds);
+
+	b->attach_seconds += pauses;
+	b->burst_seconds += result->seconds;
+	bucket_spend(&b->burst, result->seconds + pauses);
+	b->burst_price = b->bursts ? (3 * b->burst_price + result->seconds + pauses) / 4 :
+				     result->seconds + pauses;
+	b->bursts++;
+	b->burst_idle = result->idle;
+	b->burst_ns = clock_mono_ns();
+}
+
+static void control_burst(struct sensors *s, int64_t now, const struct fact_sink *sink)
+{
+	struct budget *b = &s->budget;
+	struct look_result result;
+	double price = b->bursts ? b->burst_price : 2 * look_hold_seconds(s);
+
+	if (burst_end(s, &result, sink))
+		pay_look(s, &result);
+	if (bucket_level(&b->burst, now) < fmin(price, b->burst.depth) ||
+	    bucket_level(&b->all, now) < 0 || (b->burst_idle && now - b->burst_ns < LOOK_IDLE_NS))
+		return;
+	burst_start(s, look_hold_seconds(s));
 }
 
 /* At each turn of the watch's loop. */
 void budget_poll(struct sensors *s, const struct fact_sink *sink)
 {
+	int64_t now = clock_mono_ns();
+
 	if (!s->bpf || !s->budget.start_ns)
 		return;
+	review(s, now);
 	if (s->flow && sensor_on(s, "flow"))
-		switch_flow(s);
-	run_burst(s, sink);
+		control_flow(s, now);
+	if (sensor_on(s, "burst"))
+		control_burst(s, now, sink);
 }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * burst: every call of the allocator for a few hundred calls at a time: how much was
- * asked for, how long it took, for whom. The probes stand on the allocator's public
- * functions, at entry and return; when they may stand, the budget says (budget.c).
+ * burst: every call of the allocator for some forty calls at a time: how much was asked
+ * for, how long it took, for whom. The probes stand on the allocator's public functions,
+ * at entry and return; when and how long they may stand, the budget says (budget.c).
+ *
+ * While they do, a server does little but run into them: a command that takes 4 us takes
+ * 60. What a look holds it up is known from the hits themselves, as the time between one
+ * and the next. A look ends when that adds up to what it may take, and is made and ended
+ * by a thread of its own (prober.h): the loop goes on, and the end is not late.
  */
 #include "sensor/internal.h"
 
@@ -15,12 +20,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "fact/tables.h"
 #include "host/kernel.h"
 #include "host/memory.h"
 #include "target/allocator.h"
 
-#define BURST_MS_MAX 20 /* a server that hardly allocates gets no longer one */
+#define LOOK_MS_MAX    20 /* a server that hardly allocates gets no longer one */
+#define LOOK_STEP_NS   100000
+#define LOOK_CALLS_MAX 2000
 
 /* --- the two links ------------------------------------------------------------------ */
 
@@ -47,7 +55,7 @@ static void *destroy(void *link)
 	return NULL;
 }
 
-/* Both at once: the kernel takes a probe away first and then waits some 40 ms until
+/* Both at once: the kernel takes a probe away first and then waits some 45 ms until
  * nobody can be in it, and meanwhile the other one would stand. */
 void burst_probes_off(struct burst_probes *probes)
 {
@@ -62,7 +70,7 @@ void burst_probes_off(struct burst_probes *probes)
 	*probes = (struct burst_probes){};
 }
 
-/* --- a burst -------------------------------------------------------------------------- */
+/* --- the sensor ----------------------------------------------------------------------- */
 
 /* Does the first function the server calls begin with an instruction that must be
  * stepped over? */
@@ -98,7 +106,21 @@ static int burst_attach(struct sensors *s, struct err *err)
 {
 	if (isnan(s->probe_cost.pair_seconds))
 		return err_set(err, -ENODATA, "the cost of its probes could not be measured");
+	s->burst_prober = prober_new();
 	return 0;
+}
+
+static void burst_detach(struct sensors *s)
+{
+	prober_free(s->burst_prober);
+	s->burst_prober = NULL;
+}
+
+/* --- a look --------------------------------------------------------------------------- */
+
+static struct redmem_burst *burst_of(const struct sensors *s)
+{
+	return &s->target->burst;
 }
 
 static int64_t commands_done(const struct sensors *s)
@@ -126,54 +148,88 @@ static int probes_on(struct sensors *s, struct burst_probes *probes)
 	return burst_probes_on(s, probes, s->config.pid, a->file, offsets, cookies, a->entries);
 }
 
-/* Wait until enough has been seen, or long enough. The ring is no help: it has other
- * records too, and is readable from the first call on. */
-static void wait_until_full(const volatile struct redmem_burst *burst, int64_t until_ns)
+/* Wait until the server was held up for as long as it may be, or long enough. The ring is
+ * no help: it has other records too, and is readable from the first call on. */
+static void wait_until_full(const volatile struct redmem_burst *burst, uint64_t held_ns,
+			    int64_t until_ns)
 {
-	const struct timespec step = { .tv_nsec = 200000 };
+	const struct timespec step = { .tv_nsec = LOOK_STEP_NS };
 
-	while (burst->calls < burst->limit && clock_mono_ns() < until_ns)
+	while (burst->calls < burst->limit && burst->held_ns < held_ns &&
+	       clock_mono_ns() < until_ns)
 		nanosleep(&step, NULL);
 }
 
-double burst_run(struct sensors *s, uint64_t calls, const struct fact_sink *sink)
+/* In the prober's thread. */
+static void look(void *ctx)
 {
-	struct redmem_burst *burst = &s->target->burst;
-	struct fact fact = { .kind = FACT_BURST };
+	struct sensors *s = ctx;
+	struct look *look = &s->look;
+	struct redmem_burst *burst = burst_of(s);
 	struct burst_probes probes = {};
-	int64_t start, opened, closed, before;
-	double cost;
+	int64_t start = clock_mono_ns();
 
-	burst->calls = burst->hits = 0;
-	burst->limit = calls;
-	start = clock_mono_ns();
-	if (probes_on(s, &probes)) {
-		burst_probes_off(&probes);
-		sensor_off(s, "burst", "its probes could not be put in");
-		return 0;
+	look->ret = probes_on(s, &probes);
+	log_pause("probe-in", start);
+	look->opened_ns = clock_mono_ns();
+	if (!look->ret) {
+		look->commands_before = commands_done(s);
+		__atomic_store_n(&burst->open, 1, __ATOMIC_RELEASE);
+		wait_until_full(burst, (uint64_t)(look->hold_seconds * 1e9),
+				look->opened_ns + LOOK_MS_MAX * 1000000LL);
+		__atomic_store_n(&burst->open, 0, __ATOMIC_RELEASE);
+		look->commands_after = commands_done(s);
 	}
-	before = commands_done(s);
-	opened = clock_mono_ns();
-	__atomic_store_n(&burst->open, 1, __ATOMIC_RELEASE);
-	wait_until_full(burst, opened + BURST_MS_MAX * 1000000LL);
-	__atomic_store_n(&burst->open, 0, __ATOMIC_RELEASE);
-	closed = clock_mono_ns();
-	fact.burst.commands_total = commands_done(s);
+	look->closed_ns = clock_mono_ns();
+	log_pause("look", look->opened_ns);
 	burst_probes_off(&probes);
-	cost = (double)burst->hits * s->probe_cost.pair_trap_seconds / 2;
-	fact.burst.t_seconds = sensor_seconds(s, opened);
-	fact.burst.duration_seconds = (double)(closed - opened) / 1e9;
+	log_pause("probe-out", look->closed_ns);
+	look->attach_seconds = (double)(look->opened_ns - start) / 1e9;
+}
+
+bool burst_start(struct sensors *s, double hold_seconds)
+{
+	struct redmem_burst *burst = burst_of(s);
+
+	if (!prober_is_idle(s->burst_prober))
+		return false;
+	burst->calls = burst->hits = burst->held_ns = burst->last_ns = 0;
+	burst->limit = LOOK_CALLS_MAX;
+	s->look = (struct look){ .hold_seconds = hold_seconds, .under_way = true };
+	prober_run(s->burst_prober, look, s);
+	return true;
+}
+
+bool burst_end(struct sensors *s, struct look_result *out, const struct fact_sink *sink)
+{
+	struct fact fact = { .kind = FACT_BURST };
+	const struct redmem_burst *burst = burst_of(s);
+	const struct look *look = &s->look;
+
+	if (!look->under_way || !prober_is_idle(s->burst_prober))
+		return false;
+	s->look.under_way = false;
+	*out = (struct look_result){ .seconds = (double)burst->held_ns / 1e9,
+				     .idle = look->closed_ns - look->opened_ns >=
+					     LOOK_MS_MAX * 1000000LL };
+	if (look->ret) {
+		sensor_off(s, "burst", "its probes could not be put in");
+		return true;
+	}
+	fact.burst.t_seconds = sensor_seconds(s, look->opened_ns);
+	fact.burst.duration_seconds = (double)(look->closed_ns - look->opened_ns) / 1e9;
 	fact.burst.calls_total = (int64_t)burst->calls;
-	if (before == FACT_UNKNOWN || fact.burst.commands_total == FACT_UNKNOWN)
+	fact.burst.commands_total = look->commands_after;
+	if (look->commands_before == FACT_UNKNOWN || look->commands_after == FACT_UNKNOWN)
 		fact.burst.commands_total = FACT_UNKNOWN;
 	else
-		fact.burst.commands_total -= before;
+		fact.burst.commands_total -= look->commands_before;
 	fact.burst.probe_seconds = s->probe_cost.pair_seconds;
 	fact.burst.probe_error_seconds = s->probe_cost.pair_error_seconds;
-	fact.burst.attach_seconds = (double)(opened - start) / 1e9;
+	fact.burst.attach_seconds = look->attach_seconds;
 	fact_emit(sink, &fact);
 	sensors_poll(s, sink);
-	return cost;
+	return true;
 }
 
 /* --- calls as facts ---------------------------------------------------------------------- */
@@ -224,5 +280,6 @@ const struct sensor sensor_burst = {
 	.id = "burst",
 	.probe = burst_probe,
 	.attach = burst_attach,
+	.detach = burst_detach,
 	.fix = "a kernel of 6.10 or later, redmem as root",
 };

@@ -34,11 +34,18 @@ struct flow_thread {
 	double scale[2][FLOW_SIDES]; /* for the rows of each profile map */
 };
 
+/* Coming and going take the kernel a while; a thread waits for it (prober.h). */
+enum flow_state { FLOW_OUT, FLOW_COMING, FLOW_STANDS, FLOW_GOING };
+
 struct flow {
+	enum flow_state state;
+	struct prober *prober;
 	struct bpf_link *links[CACHE_SITES];
+	int ret; /* of coming */
+	struct err why;
 	struct flow_thread *threads;
 	size_t count;
-	int64_t on_ns, since_ns; /* time it stood; 0 or since when it stands */
+	int64_t on_ns, since_ns; /* time it stood until it went last; when it came last */
 	int64_t scaled_ns, scaled_on_ns; /* at the last tick: when, and on_ns then */
 	double time_scale[2]; /* for the rows of each profile map, before 5.3 */
 };
@@ -76,44 +83,68 @@ static int attach_cache(struct sensors *s, struct err *err)
 	return ret;
 }
 
-int flow_switch_on(struct sensors *s, struct err *err)
+/* In the prober's thread, like the next one. */
+static void come(void *ctx)
 {
-	int ret;
+	struct sensors *s = ctx;
+	unsigned long site = s->config.allocator->event_trigger;
+	struct flow *flow = s->flow;
 
-	if (s->flow->since_ns)
-		return 0;
-	ret = s->config.allocator->event_trigger ?
-		      attach_one(s, 0, s->bpf->progs.flow_event, s->config.allocator->event_trigger,
-				 err) :
-		      attach_cache(s, err);
-	s->flow->since_ns = clock_mono_ns();
-	if (ret)
-		flow_switch_off(s);
-	return ret;
+	flow->ret = site ? attach_one(s, 0, s->bpf->progs.flow_event, site, &flow->why) :
+			   attach_cache(s, &flow->why);
+	flow->since_ns = clock_mono_ns();
+	if (flow->ret)
+		uprobe_detach(flow->links, CACHE_SITES);
 }
 
-void flow_switch_off(struct sensors *s)
+static void go(void *ctx)
 {
-	if (!s->flow || !s->flow->since_ns)
+	struct sensors *s = ctx;
+
+	uprobe_detach(s->flow->links, CACHE_SITES);
+}
+
+void flow_switch(struct sensors *s, bool on)
+{
+	struct flow *flow = s->flow;
+
+	if (on && flow->state == FLOW_OUT && prober_run(flow->prober, come, s))
+		flow->state = FLOW_COMING;
+	if (on || flow->state != FLOW_STANDS || !prober_run(flow->prober, go, s))
 		return;
-	s->flow->on_ns += clock_mono_ns() - s->flow->since_ns;
-	s->flow->since_ns = 0;
-	for (size_t i = 0; i < CACHE_SITES; i++) {
-		bpf_link__destroy(s->flow->links[i]);
-		s->flow->links[i] = NULL;
-	}
+	flow->on_ns += clock_mono_ns() - flow->since_ns;
+	flow->state = FLOW_GOING;
 }
 
-bool flow_is_on(const struct sensors *s)
+int flow_settle(struct sensors *s)
 {
-	return s->flow && s->flow->since_ns;
+	struct flow *flow = s->flow;
+
+	if (!prober_is_idle(flow->prober))
+		return 0;
+	if (flow->state == FLOW_GOING)
+		flow->state = FLOW_OUT;
+	if (flow->state != FLOW_COMING)
+		return 0;
+	flow->state = flow->ret ? FLOW_OUT : FLOW_STANDS;
+	return flow->ret;
+}
+
+bool flow_is_out(const struct sensors *s)
+{
+	return !s->flow || s->flow->state == FLOW_OUT;
+}
+
+bool flow_stands(const struct sensors *s)
+{
+	return s->flow && s->flow->state == FLOW_STANDS;
 }
 
 int64_t flow_on_ns(const struct sensors *s)
 {
 	if (!s->flow)
 		return 0;
-	return s->flow->on_ns + (s->flow->since_ns ? clock_mono_ns() - s->flow->since_ns : 0);
+	return s->flow->on_ns + (flow_stands(s) ? clock_mono_ns() - s->flow->since_ns : 0);
 }
 
 /* Load only what this server's allocator needs. */
@@ -143,7 +174,14 @@ static int flow_attach(struct sensors *s, struct err *err)
 	settings->small_classes = s->config.allocator->small_classes;
 	s->flow = xcalloc(1, sizeof(*s->flow));
 	s->flow->scaled_ns = clock_mono_ns();
-	return flow_switch_on(s, err);
+	flow_switch(s,
+		    true); /* no thread yet: at once, so that what is moved is known from now on */
+	if (flow_settle(s)) {
+		*err = s->flow->why;
+		return s->flow->ret;
+	}
+	s->flow->prober = prober_new();
+	return 0;
 }
 
 /* --- what was moved while nobody looked --------------------------------------------- */
@@ -235,7 +273,7 @@ void flow_scale_tick(struct sensors *s, uint32_t map)
 	}
 	if (s->flow)
 		forget_dead(s->flow);
-	s->flow_partly = s->flow && !flow_is_on(s);
+	s->flow_partly = s->flow && !flow_stands(s);
 }
 
 double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
@@ -277,7 +315,14 @@ void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
 
 static void flow_detach(struct sensors *s)
 {
-	flow_switch_off(s);
+	if (!s->flow)
+		return;
+	prober_wait(s->flow->prober);
+	flow_settle(s);
+	prober_free(s->flow->prober);
+	s->flow->prober = NULL;
+	flow_switch(s, false); /* now at once */
+	flow_settle(s);
 }
 
 void flow_free(struct sensors *s)

@@ -5,11 +5,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/bucket.h"
 #include "redmem/events.h" /* types of the skeleton's variables */
 
 #include "redmem.skel.h"
 #include "sensor/perf.h"
 #include "sensor/probe_cost.h"
+#include "sensor/prober.h"
 #include "sensor/sensor.h"
 #include "sensor/targets.h"
 
@@ -32,19 +34,28 @@ struct sensor_child {
 
 /* What was spent, and what may be; see budget.c. */
 struct budget {
-	int64_t start_ns, tick_ns;
+	int64_t start_ns, tick_ns, review_ns;
 	double base_seconds; /* spent before the watch began */
 	double attach_seconds, burst_seconds;
 	double flow_program_seconds; /* a hit */
-	/* When the flow probe came last, the hits until then, and when it went last. */
-	int64_t flow_on_ns, flow_off_ns;
-	uint64_t flow_hits;
+	struct bucket all, flow, burst;
+	double charged_seconds; /* paid by the bucket of all so far */
+	uint64_t flow_hits; /* paid by the flow probe's */
 	bool busy; /* the server has no CPU left */
 	double server_cpu; /* seconds */
-	int64_t purse_ns; /* filled up to then */
-	double burst_purse, burst_price; /* saved for bursts; what one costs */
-	int64_t bursts, burst_ns; /* how many, and the end of the last one */
-	bool burst_idle; /* it did not see as many calls as it wanted */
+	double burst_price; /* of a look, lately */
+	int64_t bursts, burst_ns; /* how many looks, and the end of the last one */
+	bool burst_idle; /* it did not meet as many calls as it might have */
+};
+
+/* A look of the burst sensor; while it is under way, the prober's thread writes it. */
+struct look {
+	bool under_way;
+	double hold_seconds;
+	int ret;
+	int64_t opened_ns, closed_ns;
+	int64_t commands_before, commands_after;
+	double attach_seconds;
 };
 
 /* CPU time by what the main thread did in one piece of work or one turn of the loop. */
@@ -72,6 +83,8 @@ struct sensors {
 	int stats_fd; /* keeps the kernel's BPF run-time statistics on */
 
 	struct flow *flow; /* NULL = never on */
+	struct prober *burst_prober;
+	struct look look;
 	bool flow_partly; /* the probe did not stand all the time since the last tick */
 	uint32_t draining; /* the profile map that is being read */
 	int64_t drained_until_ns; /* when its last row was made, at the latest */
@@ -112,9 +125,12 @@ void profile_drain(struct sensors *s, int map_fd, const struct fact_sink *sink);
 bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names);
 
 /* --- flow.c --- */
-int flow_switch_on(struct sensors *s, struct err *err);
-void flow_switch_off(struct sensors *s);
-bool flow_is_on(const struct sensors *s);
+/* Have the probe come or go, unless it is on its way. */
+void flow_switch(struct sensors *s, bool on);
+/* Has it come or gone? A negative errno when it could not come. */
+int flow_settle(struct sensors *s);
+bool flow_is_out(const struct sensors *s);
+bool flow_stands(const struct sensors *s);
 /* How long the probe has stood so far. */
 int64_t flow_on_ns(const struct sensors *s);
 /* Compare what was seen with what the threads count; for the rows of profile @map, which
@@ -133,8 +149,14 @@ struct burst_probes {
 int burst_probes_on(struct sensors *s, struct burst_probes *probes, pid_t pid, const char *file,
 		    const unsigned long *offsets, const uint64_t *cookies, size_t count);
 void burst_probes_off(struct burst_probes *probes);
-/* Look at @calls calls of the allocator; returns the seconds their traps took. */
-double burst_run(struct sensors *s, uint64_t calls, const struct fact_sink *sink);
+/* Begin a look that holds the server up for some @hold_seconds; false when one is under way. */
+bool burst_start(struct sensors *s, double hold_seconds);
+struct look_result {
+	double seconds; /* the server was held up */
+	bool idle; /* for less than it might have been */
+};
+/* True once after each look, when it is over; emits its fact and its calls. */
+bool burst_end(struct sensors *s, struct look_result *out, const struct fact_sink *sink);
 /* A call from the ring, to s->sink. */
 void burst_call(struct sensors *s, const struct redmem_record *record);
 bool burst_is_stepped(const struct sensors *s);
@@ -143,8 +165,6 @@ bool burst_is_stepped(const struct sensors *s);
 void budget_start(struct sensors *s);
 void budget_tick(struct sensors *s, const struct fact_sink *sink);
 void budget_poll(struct sensors *s, const struct fact_sink *sink);
-/* Add the pauses of @count probes put in or out. */
-void budget_pause(struct sensors *s, unsigned int count);
 /* Minor faults a second that may be looked at. */
 double budget_fault_rate(const struct sensors *s);
 

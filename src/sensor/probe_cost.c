@@ -2,21 +2,30 @@
 /* The cost of probes; see probe_cost.h. */
 #include "sensor/probe_cost.h"
 
+#include <linux/perf_event.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "host/maps.h"
 #include "host/uprobe.h"
 #include "sensor/internal.h"
 
-#define ROUNDS REDMEM_BURST_COSTS
-/* A gap this long between two looks at the clock is a pause. */
-#define GAP_NS 2000
+#define ROUNDS	   REDMEM_BURST_COSTS
+#define COLD	   33 /* times a cold call is measured */
+#define COLD_BYTES (1 << 20) /* written in between: more than the caches next to a core hold */
+#define LINE_BYTES 64
+/* Of the timer whose interrupts are measured, and how many there are to be. */
+#define TIMER_HZ	 10000
+#define TIMER_INTERRUPTS 24
+/* A gap this long between two looks at the clock is an interrupt; a longer one is more. */
+#define GAP_NS	   400
+#define GAP_NS_MAX 100000
 
 /*
  * Functions whose first instruction is of either kind (arch/x86/kernel/uprobes.c:
@@ -78,70 +87,114 @@ static bool own_offset(probed_fn *function, unsigned long *offset)
 	return map;
 }
 
-static double call_seconds(probed_fn *volatile function)
-{
-	int64_t start = clock_mono_ns();
-
-	for (int i = 0; i < ROUNDS; i++)
-		function();
-	return (double)(clock_mono_ns() - start) / 1e9 / ROUNDS;
-}
-
-/* --- pauses ------------------------------------------------------------------------- */
-
-struct spinner {
-	volatile bool stop;
-	int64_t from_ns, longest_ns;
-};
-
-/* The longest gap seen since from_ns, by a thread that does nothing but look. */
-static void *spin(void *ctx)
-{
-	struct spinner *spinner = ctx;
-	int64_t last = clock_mono_ns();
-
-	while (!spinner->stop) {
-		int64_t now = clock_mono_ns(),
-			from = __atomic_load_n(&spinner->from_ns, __ATOMIC_RELAXED);
-
-		if (from && last >= from && now - last > GAP_NS && now - last > spinner->longest_ns)
-			spinner->longest_ns = now - last;
-		last = now;
-	}
-	return NULL;
-}
-
-/* --- the measurements ----------------------------------------------------------------- */
-
-/* One probe, with a program that leaves at once, while a thread of ours spins. */
-static void measure_trap(struct bpf_program *program, struct probe_cost *out)
-{
-	struct spinner spinner = {};
-	struct bpf_link *link = NULL;
-	unsigned long offset;
-	pthread_t thread;
-	double without = call_seconds(redmem_probed_emulated);
-
-	if (!own_offset(redmem_probed_emulated, &offset) ||
-	    pthread_create(&thread, NULL, spin, &spinner))
-		return;
-	__atomic_store_n(&spinner.from_ns, clock_mono_ns(), __ATOMIC_RELAXED);
-	uprobe_attach(program, getpid(), "/proc/self/exe", &offset, 1, &link);
-	spinner.stop = true;
-	pthread_join(thread, NULL);
-	if (!link)
-		return;
-	out->trap_seconds = fmax(call_seconds(redmem_probed_emulated) - without, 0);
-	out->pause_seconds = (double)spinner.longest_ns / 1e9;
-	bpf_link__destroy(link);
-}
-
 static int compare_ns(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return (x > y) - (x < y);
 }
+
+/* Sorts @ns. */
+static double median_seconds(uint64_t *ns, size_t count)
+{
+	qsort(ns, count, sizeof(*ns), compare_ns);
+	return (double)ns[count / 2] / 1e9;
+}
+
+/* --- a trap and a pause ----------------------------------------------------------------- */
+
+static uint64_t one_call(probed_fn *volatile function)
+{
+	int64_t start = clock_mono_ns();
+
+	function();
+	return (uint64_t)(clock_mono_ns() - start);
+}
+
+/* A call after other work. */
+static double cold_seconds(probed_fn *function, volatile char *work)
+{
+	uint64_t ns[COLD];
+
+	for (size_t i = 0; i < COLD; i++) {
+		for (size_t at = 0; at < COLD_BYTES; at += LINE_BYTES)
+			work[at]++;
+		ns[i] = one_call(function);
+	}
+	return median_seconds(ns, COLD);
+}
+
+/*
+ * One probe, with a program that leaves at once. Putting it in and taking it out replaces
+ * the page under a running process: what that is to it is seen at the next call of another
+ * function in the page.
+ */
+static void measure_trap(struct bpf_program *program, struct probe_cost *out)
+{
+	char *work = xcalloc(1, COLD_BYTES);
+	struct bpf_link *link = NULL;
+	uint64_t after_in, after_out, usual;
+	unsigned long offset;
+	double without = cold_seconds(redmem_probed_emulated, work);
+
+	if (own_offset(redmem_probed_emulated, &offset)) {
+		one_call(redmem_probed_stepped);
+		usual = one_call(redmem_probed_stepped);
+		uprobe_attach(program, getpid(), "/proc/self/exe", &offset, 1, &link);
+		after_in = one_call(redmem_probed_stepped);
+		if (link) {
+			out->trap_seconds =
+				fmax(cold_seconds(redmem_probed_emulated, work) - without, 0);
+			uprobe_detach(&link, 1);
+			after_out = one_call(redmem_probed_stepped);
+			if (after_out < after_in)
+				after_out = after_in;
+			out->pause_seconds = fmax((double)after_out - (double)usual, 0) / 1e9;
+		}
+	}
+	free(work);
+}
+
+/* --- a sample -------------------------------------------------------------------------- */
+
+/* A timer on this thread, as the cpu sensor has one on each CPU. */
+static int timer_open(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = 1000000000 / TIMER_HZ,
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+/* Gaps of a thread that does nothing but look at the clock. */
+static void measure_sample(struct probe_cost *out)
+{
+	uint64_t gaps[TIMER_INTERRUPTS];
+	int64_t last, end;
+	size_t count = 0;
+	int fd = timer_open();
+
+	if (fd < 0)
+		return;
+	last = clock_mono_ns();
+	end = last + 4LL * TIMER_INTERRUPTS * 1000000000 / TIMER_HZ;
+	while (count < TIMER_INTERRUPTS && last < end) {
+		int64_t now = clock_mono_ns();
+
+		if (now - last > GAP_NS && now - last < GAP_NS_MAX)
+			gaps[count++] = (uint64_t)(now - last);
+		last = now;
+	}
+	close(fd);
+	if (count >= TIMER_INTERRUPTS / 2)
+		out->sample_seconds = median_seconds(gaps, count);
+}
+
+/* --- a pair ------------------------------------------------------------------------------ */
 
 /* redmem's own among the servers. */
 static struct redmem_target *own_slot(const struct sensors *s)
@@ -152,9 +205,9 @@ static struct redmem_target *own_slot(const struct sensors *s)
 /* The pair of burst programs on a function that does nothing: what they see is theirs. */
 static void measure_pair(struct sensors *s, probed_fn *function, struct probe_cost *out)
 {
+	probed_fn *volatile call = function;
 	struct redmem_burst *burst = &own_slot(s)->burst;
 	struct burst_probes probes = {};
-	double without = call_seconds(function);
 	uint64_t cost[ROUNDS];
 	unsigned long offset;
 	uint64_t cookie = CALL_FREE;
@@ -164,12 +217,12 @@ static void measure_pair(struct sensors *s, probed_fn *function, struct probe_co
 	*burst = (struct redmem_burst){ .measuring = 1, .limit = ROUNDS };
 	if (!burst_probes_on(s, &probes, getpid(), "/proc/self/exe", &offset, &cookie, 1)) {
 		burst->open = 1;
-		out->pair_trap_seconds = fmax(call_seconds(function) - without, 0);
+		for (int i = 0; i < ROUNDS; i++)
+			call();
 		burst->open = 0;
 		if (burst->calls >= ROUNDS) {
 			memcpy(cost, s->bpf->bss->burst_cost_ns, sizeof(cost));
-			qsort(cost, ROUNDS, sizeof(cost[0]), compare_ns);
-			out->pair_seconds = (double)cost[ROUNDS / 2] / 1e9;
+			out->pair_seconds = median_seconds(cost, ROUNDS);
 			out->pair_error_seconds =
 				(double)(cost[ROUNDS * 975 / 1000] - cost[ROUNDS * 25 / 1000]) /
 				2e9;
@@ -188,6 +241,7 @@ void probe_cost_measure(struct sensors *s, bool stepped, struct probe_cost *out)
 	size_t own = s->targets.count - 1;
 
 	*out = (struct probe_cost){ NAN, NAN, NAN, NAN, NAN };
+	measure_sample(out);
 	if (targets_add(&s->targets, own, getpid(), NULL))
 		return;
 	if (bpf_program__autoload(plain))

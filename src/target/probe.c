@@ -3,7 +3,6 @@
 #include "target/probe.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
 
@@ -12,10 +11,7 @@
 
 void probe_off(struct probe *probe)
 {
-	for (size_t i = 0; i < PROBES_MAX; i++) {
-		bpf_link__destroy(probe->links[i]);
-		probe->links[i] = NULL;
-	}
+	uprobe_detach(probe->links, PROBES_MAX);
 }
 
 int probe_on(struct probe *probe, const char *const *functions, size_t count, struct err *err)

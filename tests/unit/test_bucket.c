@@ -50,7 +50,8 @@ static void test_depth(void **state)
 
 	(void)state;
 	bucket_start(&b, 0.01, 0.002, 0.001, 0);
-	assert_true(near(bucket_level(&b, 3600 * SECOND), 0.002)); /* an hour of rest saves no more */
+	assert_true(
+		near(bucket_level(&b, 3600 * SECOND), 0.002)); /* an hour of rest saves no more */
 	bucket_start(&b, 0.01, 0.002, 1, 0); /* nor does a start with more */
 	assert_true(near(bucket_level(&b, 0), 0.002));
 }
@@ -129,9 +130,9 @@ static void test_dear(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_earns),  cmocka_unit_test(test_overdrawn),
-		cmocka_unit_test(test_depth),  cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_odd),    cmocka_unit_test(test_throttles),
+		cmocka_unit_test(test_earns), cmocka_unit_test(test_overdrawn),
+		cmocka_unit_test(test_depth), cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_odd),   cmocka_unit_test(test_throttles),
 		cmocka_unit_test(test_dear),
 	};
 
