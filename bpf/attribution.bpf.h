@@ -12,6 +12,8 @@
 
 #include "shared.bpf.h"
 
+#define ARGUMENTS_MAX (1 << 20) /* of one command; the server's limit is 1024 * 1024 */
+
 /* What the main thread works on; zeros in the event loop. */
 struct running {
 	u64 client;
@@ -28,7 +30,11 @@ static __always_inline u64 read_word(u64 address)
 	return word;
 }
 
-/* Length of an sds string (sds.h: the low 3 bits before the text are its type). */
+#define NO_LENGTH      (~0U)
+#define KEY_LENGTH_MAX (512U << 20) /* proto-max-bulk-len */
+
+/* Length of an sds string (sds.h: the low 3 bits before the text are its type); NO_LENGTH
+ * when it is none. */
 static __always_inline u32 sds_length(u64 text)
 {
 	u8 flags = 0, len8 = 0;
@@ -49,25 +55,56 @@ static __always_inline u32 sds_length(u64 text)
 	case 3:
 		bpf_probe_read_user(&len32, 4, (void *)(text - 9));
 		return len32;
-	default:
+	case 4:
 		bpf_probe_read_user(&len32, 4, (void *)(text - 17));
 		return len32;
+	default:
+		return NO_LENGTH;
 	}
 }
 
-/* Address of the text of a string object, 0 when it holds none. */
+/* Address of the text of a string object, 0 when it holds none. As object_text_offset() of
+ * redis/knowledge.c. */
 static __always_inline u64 object_text(const struct redmem_target *target, u64 object)
 {
-	u8 type_encoding = 0;
+	const struct redmem_object_layout *layout = &target->settings.at.object;
+	u64 head = 0;
 
-	if (bpf_probe_read_user(&type_encoding, 1, (void *)object))
+	if (bpf_probe_read_user(&head, sizeof(head), (void *)object))
 		return 0;
-	/* object.h: type in the low 4 bits, 0 = string; encoding above, 0 = raw, 8 = embstr */
-	if (type_encoding == 0x80 && target->settings.at.object_embedded)
-		return object + target->settings.at.object_embedded;
-	if (type_encoding != 0x80 && type_encoding != 0x00)
+	/* type in the low 4 bits, 0 = string; encoding above, 0 = raw, 8 = embstr */
+	if ((head & 0xff) != 0x80 && (head & 0xff) != 0x00)
 		return 0;
-	return read_word(object + target->settings.at.object_ptr);
+	if (!layout->value_bit || !(head >> (layout->value_bit & 63) & 1))
+		return read_word(object + layout->pointer);
+	if (head >> (layout->key_bit & 63) & 1)
+		return 0;
+	if (head >> (layout->expire_bit & 63) & 1)
+		object += OBJECT_EXPIRE_BYTES;
+	return object + layout->embedded + OBJECT_SDS_HEAD;
+}
+
+/* The key is the @len bytes at @text, as much of them as there is room for. */
+static __always_inline bool take_key(struct redmem_who *who, u64 text, u32 len)
+{
+	/* A longer key of an outer command may be there already. */
+	__builtin_memset(who->key, 0, sizeof(who->key));
+	who->key_len = 0;
+	who->key_cut = len > REDMEM_KEY_MAX;
+	if (len > REDMEM_KEY_MAX)
+		len = REDMEM_KEY_MAX;
+	if (len && bpf_probe_read_user(who->key, len, (void *)text))
+		return false;
+	who->key_len = len;
+	return true;
+}
+
+/* Where a word or text is, all of it can be read, unless its page is not in memory. */
+static __always_inline bool is_absent(u64 address)
+{
+	u8 byte;
+
+	return address && bpf_probe_read_user(&byte, 1, (void *)address);
 }
 
 static __always_inline void read_key(struct redmem_target *target, struct redmem_who *who, u64 argv,
@@ -75,23 +112,28 @@ static __always_inline void read_key(struct redmem_target *target, struct redmem
 {
 	u64 object = read_word(argv + 8ULL * index);
 	u64 text = object ? object_text(target, object) : 0;
-	u32 len;
+	u32 len = text ? sds_length(text) : NO_LENGTH;
 
-	if (!text) {
-		drop(target, DROP_KEY_UNREADABLE);
+	if (len <= KEY_LENGTH_MAX && take_key(who, text, len))
 		return;
-	}
-	/* A longer key of an outer command may be there already. */
-	__builtin_memset(who->key, 0, sizeof(who->key));
-	who->key_len = 0;
-	len = sds_length(text);
-	if (len > REDMEM_KEY_MAX)
-		len = REDMEM_KEY_MAX;
-	if (len && bpf_probe_read_user(who->key, len, (void *)text)) {
+	/* A command's arguments are made and freed around it: then what is there is no
+	 * string any more, or not yet. Nothing is lost but where memory is swapped out. */
+	if (is_absent(argv + 8ULL * index) || is_absent(object) || is_absent(text))
 		drop(target, DROP_KEY_UNREADABLE);
-		return;
-	}
-	who->key_len = len;
+	else
+		total_add(target, TOTAL_KEYS_GONE, 1);
+}
+
+/* Number of the client's database, plus 1; 0 = not known. */
+static __always_inline u32 client_db(const struct redmem_target *target, u64 client)
+{
+	u64 db = target->settings.at.db ? read_word(client + target->settings.at.db) : 0;
+	u32 number;
+
+	if (!db ||
+	    bpf_probe_read_user(&number, sizeof(number), (void *)(db + target->settings.at.db_id)))
+		return 0;
+	return number + 1;
 }
 
 /* Does argv[index] say STREAMS? (XREAD [COUNT n] [BLOCK ms] STREAMS key ...) */
@@ -170,7 +212,7 @@ static __always_inline u64 last_command(const struct redmem_target *target, u64 
 static __always_inline bool read_client(struct redmem_target *target, u64 client, u64 *command,
 					struct redmem_who *who, u64 *argv)
 {
-	u32 argc = 0;
+	u32 argc = 0, index;
 
 	*argv = 0;
 	if (bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
@@ -180,11 +222,16 @@ static __always_inline bool read_client(struct redmem_target *target, u64 client
 	}
 	if (target->settings.at.cmd)
 		*command = read_word(client + target->settings.at.cmd);
+	who->db = client_db(target, client);
 	if (!argc || !*argv) {
-		*argv = 0;
 		if (!*command)
 			*command = last_command(target, client);
 		who->state = WHO_AFTER;
+		/* The array is freed last (freeClientArgv()): what it led to has just been. */
+		index = *argv ? key_index(target, who, *command, *argv, ARGUMENTS_MAX) : 0;
+		if (index)
+			read_key(target, who, *argv, index);
+		*argv = 0;
 		return true;
 	}
 	if (!target->settings.at.cmd) {
@@ -196,8 +243,7 @@ static __always_inline bool read_client(struct redmem_target *target, u64 client
 	} else {
 		who->state = WHO_COMMAND;
 	}
-	u32 index = key_index(target, who, *command, *argv, argc);
-
+	index = key_index(target, who, *command, *argv, argc);
 	if (index)
 		read_key(target, who, *argv, index);
 	return true;
@@ -209,16 +255,18 @@ static __always_inline void read_inner(struct redmem_target *target, u64 inner,
 				       struct redmem_who *who)
 {
 	u8 outer_state = who->state, outer_guessed = who->key_guessed, outer_len = who->key_len;
+	u8 outer_cut = who->key_cut;
 	u64 argv;
 
 	who->key_guessed = KEY_KNOWN;
 	who->key_len = 0;
 	if (read_client(target, inner, &who->inner, who, &argv) && who->state == WHO_AFTER)
-		who->inner = 0; /* between two commands of the script */
+		who->inner = who->key_len = 0; /* between two commands of the script */
 	if (who->key_guessed)
 		who->key_guessed = KEY_GUESSED_INNER;
 	if (!who->key_len) {
 		who->key_len = outer_len;
+		who->key_cut = outer_cut;
 		who->key_guessed = outer_guessed;
 	}
 	who->state = outer_state;

@@ -48,31 +48,32 @@ static __always_inline struct redmem_calibration *this_look(void)
 	return bpf_map_lookup_elem(&calibration, &slot);
 }
 
-/* The word taken as robj **argv: is the nonce the text of argv[1]? */
+/* The word taken as robj **argv: is the nonce the text of argv[1]? Objects are kept as they
+ * are; the loader knows the layouts. */
 static __always_inline void try_argv(struct redmem_calibration *c,
 				     struct redmem_calibration_word *w, u64 first, u64 second)
 {
 	char text[CALIBRATION_TEXT] = {};
 
+	if (bpf_probe_read_user(w->object[0], CALIBRATION_OBJECT, (void *)first) ||
+	    bpf_probe_read_user(w->object[1], CALIBRATION_OBJECT, (void *)second))
+		return;
 	for (u32 offset = 8; offset <= 16; offset += 8) {
 		if (!pointed_text(text, second, offset) || !is_nonce(text, c->nonce))
 			continue;
 		w->nonce_at_1 = 1;
-		w->object_ptr = offset;
+		w->pointer = offset;
 		c->nonce_matches++;
 		pointed_text(w->first, first, offset);
 		return;
 	}
 	/* Valkey 9.1 holds the text of short strings inside the object. */
-	for (u32 offset = 9; offset <= 24; offset++) {
-		if (bpf_probe_read_user(text, CALIBRATION_NONCE, (void *)(second + offset)) ||
-		    !is_nonce(text, c->nonce))
+	for (u32 offset = 9; offset <= CALIBRATION_OBJECT - CALIBRATION_NONCE; offset++) {
+		if (!is_nonce((char *)w->object[1] + offset, c->nonce))
 			continue;
 		w->nonce_at_1 = 1;
-		w->object_ptr = 8;
-		w->object_embedded = offset;
+		w->embedded = offset;
 		c->nonce_matches++;
-		bpf_probe_read_user_str(w->first, CALIBRATION_TEXT, (void *)(first + offset));
 		return;
 	}
 }
@@ -90,28 +91,35 @@ __noinline int chase_word(u32 i)
 	w = &c->word[i];
 	__builtin_memset(w, 0, sizeof(*w));
 	word = *(u64 *)(c->client + 8 * i);
-	if (!is_pointer(word) || (word & 7) ||
-	    bpf_probe_read_user(behind, sizeof(behind), (void *)word) || !is_pointer(behind[0]))
+	if (!is_pointer(word))
+		return 0;
+	if (word & 1) {
+		bpf_probe_read_user(w->query, sizeof(w->query), (void *)word);
+		return 0;
+	}
+	if ((word & 7) || bpf_probe_read_user(behind, sizeof(behind), (void *)word) ||
+	    !is_pointer(behind[0]))
 		return 0;
 	bpf_probe_read_user_str(w->name, sizeof(w->name), (void *)behind[0]);
 	if (behind[0] & 7)
 		return 0;
-	if (c->any_client)
+	if (c->any_client) {
+		bpf_probe_read_user(w->object[0], CALIBRATION_OBJECT, (void *)behind[0]);
 		pointed_text(w->first, behind[0], 8);
-	else if (is_pointer(behind[1]) && !(behind[1] & 7))
+	} else if (is_pointer(behind[1]) && !(behind[1] & 7)) {
 		try_argv(c, w, behind[0], behind[1]);
+	}
 	return 0;
 }
 
 /* Copy as much of the client as is mapped. */
 static __always_inline u32 copy_client(struct redmem_calibration *c)
 {
-	if (!bpf_probe_read_user(c->client, 2048, (void *)c->client_address))
-		return 2048;
-	if (!bpf_probe_read_user(c->client, 1024, (void *)c->client_address))
-		return 1024;
-	if (!bpf_probe_read_user(c->client, 512, (void *)c->client_address))
-		return 512;
+	if (!bpf_probe_read_user(c->client, CALIBRATION_CLIENT_BYTES, (void *)c->client_address))
+		return CALIBRATION_CLIENT_BYTES;
+	if (!bpf_probe_read_user(c->client, CALIBRATION_CLIENT_BYTES / 2,
+				 (void *)c->client_address))
+		return CALIBRATION_CLIENT_BYTES / 2;
 	return 0;
 }
 
@@ -133,12 +141,12 @@ int calibrate_look(struct pt_regs *ctx)
 	u32 tid, bytes, words;
 	struct redmem_target *target = target_running(&tid);
 	bool seen = false;
-	u64 start;
+	u64 start, took;
 
 	if (!target)
 		return 0;
 	c = this_look();
-	if (!c || !c->armed || c->done || c->target != target->settings.index)
+	if (!c || !c->armed || c->done || c->cut || c->target != target->settings.index)
 		return 0;
 	start = bpf_ktime_get_ns();
 	c->hits++;
@@ -148,10 +156,16 @@ int calibrate_look(struct pt_regs *ctx)
 	c->nonce_matches = 0;
 	c->client_bytes = copy_client(c);
 	words = c->client_bytes / 8;
+	if (c->words < words)
+		words = c->words;
 	for (u32 i = 0; i < CALIBRATION_WORDS; i++) {
 		if (i >= words)
 			break;
 		chase_word(i);
+		if (bpf_ktime_get_ns() - start > c->limit_ns) {
+			c->cut = 1; /* the server waits: that was enough */
+			goto out;
+		}
 	}
 	if (!c->nonce_matches && !c->any_client)
 		goto out; /* somebody else's: stay armed */
@@ -161,7 +175,10 @@ int calibrate_look(struct pt_regs *ctx)
 	c->server_ok = bytes && !bpf_probe_read_user(c->server, bytes, (void *)c->server_address);
 	seen = true;
 out:
-	c->pause_ns += bpf_ktime_get_ns() - start;
+	took = bpf_ktime_get_ns() - start;
+	c->pause_ns += took;
+	if (took > c->longest_ns)
+		c->longest_ns = took;
 	c->done = seen; /* last: then the loader reads */
 	return 0;
 }

@@ -33,7 +33,8 @@ static __always_inline int duty_of(const struct redmem_settings *settings, u64 a
 				   u32 end, struct redmem_who *who)
 {
 	for (u32 duty = first; duty < end; duty++) {
-		if (!in_range(address, &settings->duty[duty]))
+		if (!in_range(address, &settings->duty[duty][0]) &&
+		    !in_range(address, &settings->duty[duty][1]))
 			continue;
 		__builtin_memset(who, 0, sizeof(*who));
 		who->state = WHO_DUTY;
@@ -96,14 +97,16 @@ __weak __noinline int who_is_on_duty(struct redmem_target *target, struct redmem
 static __always_inline bool frees_name_or_key(const struct redmem_target *target,
 					      const struct running *run)
 {
-	u64 third = read_word(run->argv + 16);
-	u32 argc = 0, references = 0;
+	const struct redmem_object_layout *layout = &target->settings.at.object;
+	u64 third = read_word(run->argv + 16), head = 0, references;
+	u32 argc = 0;
 
 	if (bpf_probe_read_user(&argc, sizeof(argc),
 				(void *)(run->client + target->settings.at.argc)))
 		return false;
-	/* object.h: behind the 4 bytes of type, encoding and lru */
-	return argc < 3 ||
-	       bpf_probe_read_user(&references, sizeof(references), (void *)(third + 4)) ||
-	       references != 1;
+	if (argc < 3 || bpf_probe_read_user(&head, sizeof(head), (void *)third))
+		return true;
+	references = head >> (layout->refcount_shift & 63);
+	references &= (1ULL << (layout->refcount_bits & 63)) - 1;
+	return references != 1;
 }

@@ -4,9 +4,13 @@
  * is a current client: while the server reads the value from the socket. The client
  * is then a local variable of readQueryFromClient(), processInputBuffer() and
  * processMultibulkBuffer(): in a register they must keep, or near the top of the
- * stack. A word is taken for it only when it looks like one in every way: no command
- * yet, some arguments, the first of them a string object with a command's name; or
- * none, and a last command.
+ * stack.
+ *
+ * Command and key stand in the client's query buffer, a little before the place that is
+ * read from it (qb_pos), from the first allocation for a command on: so argv, name, key
+ * and values are all charged to the same key, as they are when they are freed. Where the
+ * command's begin has gone (large values, many arguments) name and key have been made: they
+ * are in argv.
  */
 #pragma once
 
@@ -14,8 +18,9 @@
 #include "arch.bpf.h"
 
 #define STACK_WORDS    64
-#define ARGUMENTS_MAX  (1 << 20) /* of one command; the server's limit is 1024 * 1024 */
 #define NAME_BYTES_MAX 20
+#define QUERY_BACK     128 /* looked through for the command's begin */
+#define QUERY_WINDOW   256 /* a power of two */
 
 struct stack_words {
 	u64 word[SAVED_REGISTERS + STACK_WORDS];
@@ -33,11 +38,159 @@ static __always_inline bool is_heap_pointer(u64 word)
 	return word >= 0x10000 && word < (1ULL << 47) && !(word & 7);
 }
 
+struct query_window {
+	u8 byte[QUERY_WINDOW];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct query_window);
+} query_window SEC(".maps") __weak;
+
+static __always_inline struct query_window *this_window(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&query_window, &zero);
+}
+
+static __always_inline u8 byte_at(const struct query_window *window, u32 at)
+{
+	return window->byte[at & (QUERY_WINDOW - 1)];
+}
+
+static __always_inline bool is_digit(u8 c)
+{
+	return c >= '0' && c <= '9';
+}
+
+#define NUMBER_AT_BITS 16 /* below a number: the place behind its end of line */
+
+/*
+ * The number behind the sign at @at ("*3", "$16"), and where to go on; 0 when there is none.
+ * Global, as the next: the verifier then looks at their loops once.
+ */
+__weak __noinline u64 read_number(u32 sign, u32 at)
+{
+	const struct query_window *window = this_window();
+	u64 number = 0;
+
+	if (!window || byte_at(window, at) != (u8)sign)
+		return 0;
+	at++;
+	for (int i = 0; i < 9 && is_digit(byte_at(window, at)); i++, at++)
+		number = number * 10 + byte_at(window, at) - '0';
+	if (byte_at(window, at) != '\r')
+		return 0;
+	return number << NUMBER_AT_BITS | ((at + 2) & (QUERY_WINDOW - 1));
+}
+
+/* Where in the window the command begins that is being read at @at; @at when it does not
+ * begin there. */
+__weak __noinline u32 command_begin(u32 at)
+{
+	const struct query_window *window = this_window();
+
+	for (u32 back = 1; window && back <= QUERY_BACK && back <= at; back++) {
+		u32 here = at - back;
+
+		if (byte_at(window, here) == '*' && is_digit(byte_at(window, here + 1)) &&
+		    (!here || byte_at(window, here - 1) == '\n'))
+			return here;
+	}
+	return at;
+}
+
+#define NUMBER(found)	 ((u32)((found) >> NUMBER_AT_BITS))
+#define NUMBER_AT(found) ((u32)(found) & (QUERY_WINDOW - 1))
+
+/* First 8 bytes of a command's name, as WHO_TEXT has them; 0 when it is none. */
+static __always_inline u64 name_of(u64 text, u32 len)
+{
+	u64 name = 0;
+
+	if (!len || len > NAME_BYTES_MAX ||
+	    bpf_probe_read_user(&name, len < 8 ? len & 7 : 8, (void *)text) ||
+	    (name & 0xdf) < 'A' || (name & 0xdf) > 'Z')
+		return 0;
+	return name;
+}
+
+/* Read the query from some way before @position on; returns where the window begins in it,
+ * NO_LENGTH when it cannot be read. */
+static __always_inline u64 open_window(u64 query, u64 position, u64 len)
+{
+	struct query_window *window = this_window();
+	u64 from = position > QUERY_BACK ? position - QUERY_BACK : 0;
+	u32 bytes = len - from < QUERY_WINDOW ? len - from : QUERY_WINDOW;
+
+	if (!window)
+		return NO_LENGTH;
+	/* What is behind the query's end must not be taken for a part of it. */
+	__builtin_memset(window, 0, sizeof(*window));
+	if (bpf_probe_read_user(window, bytes > QUERY_WINDOW ? QUERY_WINDOW : bytes,
+				(void *)(query + from)))
+		return NO_LENGTH;
+	return from;
+}
+
+/* Command and key from the query buffer @query, read up to @position. 1 when they are there. */
+__weak __noinline int read_query(u64 query, u64 position, struct redmem_who *who)
+{
+	u64 len = sds_length(query), from, name, found;
+	u32 arguments, at;
+
+	if (!who || len > KEY_LENGTH_MAX || position >= len)
+		return 0;
+	from = open_window(query, position, len);
+	if (from == NO_LENGTH)
+		return 0;
+	found = read_number('*', command_begin(position - from));
+	arguments = NUMBER(found);
+	found = read_number('$', NUMBER_AT(found));
+	name = arguments ? name_of(query + from + NUMBER_AT(found), NUMBER(found)) : 0;
+	if (!name)
+		return 0;
+	who->state = WHO_PARSING;
+	who->command = name;
+	at = NUMBER_AT(found) + NUMBER(found) + 2;
+	found = arguments > 1 ? read_number('$', at) : 0;
+	query += from + NUMBER_AT(found);
+	if (found && from + NUMBER_AT(found) + NUMBER(found) <= len) {
+		who->key_guessed = KEY_GUESSED;
+		take_key(who, query, NUMBER(found));
+	}
+	return 1;
+}
+
+/* The same from those of its @made arguments that are objects already. */
+static __always_inline int read_made(struct redmem_target *target, u64 argv, u32 made,
+				     struct redmem_who *who)
+{
+	u64 object, text;
+
+	if (!is_heap_pointer(argv))
+		return 0;
+	object = read_word(argv);
+	text = is_heap_pointer(object) ? object_text(target, object) : 0;
+	who->command = text ? name_of(text, sds_length(text)) : 0;
+	if (!who->command)
+		return 0;
+	who->state = WHO_PARSING;
+	if (made > 1) {
+		who->key_guessed = KEY_GUESSED;
+		read_key(target, who, argv, 1);
+	}
+	return 1;
+}
+
 /* Fill @who when @client is one whose arguments are being read; 1 when it is. */
 __weak __noinline int try_parsing(struct redmem_target *target, u64 client, struct redmem_who *who)
 {
-	u64 argv, text, name = 0;
-	u32 argc = 0, len;
+	u64 query[2] = {};
+	u32 argc = 0;
 
 	if (!target || !who || !is_heap_pointer(client) ||
 	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
@@ -45,45 +198,30 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client, stru
 		return 0;
 	if (target->settings.at.cmd && read_word(client + target->settings.at.cmd))
 		return 0;
-	if (client == target->settings.own_client) {
-		/* Without arguments it may be a word left over from when it was its turn. */
-		if (!argc)
-			return 0;
-		if (argc > target->own_arguments)
-			target->own_arguments = argc;
-		who->state = WHO_OWN;
-		return 1;
-	}
-	/* How many are made: most compilers have the server count one before it is made
+	if (target->settings.at.querybuf)
+		bpf_probe_read_user(query, sizeof(query),
+				    (void *)(client + target->settings.at.querybuf));
+	if ((query[0] & 1) && read_query(query[0], query[1], who))
+		goto found;
+	/* Most compilers have the server count an argument before it is made
 	 * (c->argv[c->argc++] = createStringObject(...), networking.c). */
-	if (!target->settings.argument_first && argc)
+	if (argc && !target->settings.at.querybuf)
 		argc--;
-	if (!argc) {
-		/* Between two commands, while argv and the name are made: no other word of
-		 * memory is likely to have a command's address there. */
+	if (argc) {
+		if (!read_made(target, read_word(client + target->settings.at.argv), argc, who))
+			return 0;
+	} else {
+		/* Between two commands: no other word of memory is likely to have a command's
+		 * address there. */
 		who->command = last_command(target, client);
-		if (who->command)
-			who->state = WHO_AFTER;
-		return who->command != 0;
+		if (!who->command || client == target->settings.own_client)
+			return 0;
+		who->state = WHO_AFTER;
 	}
-	argv = read_word(client + target->settings.at.argv);
-	if (!is_heap_pointer(argv))
-		return 0;
-	text = read_word(argv);
-	text = is_heap_pointer(text) ? object_text(target, text) : 0;
-	if (!text)
-		return 0;
-	len = sds_length(text);
-	if (!len || len > NAME_BYTES_MAX ||
-	    bpf_probe_read_user(&name, len < 8 ? len & 7 : 8, (void *)text) ||
-	    (name & 0xdf) < 'A' || (name & 0xdf) > 'Z')
-		return 0;
-	who->state = WHO_PARSING;
-	who->command = name;
-	if (argc > 1) {
-		who->key_guessed = KEY_GUESSED;
-		read_key(target, who, argv, 1);
-	}
+found:
+	who->db = client_db(target, client);
+	if (client == target->settings.own_client)
+		who->state = WHO_OWN;
 	return 1;
 }
 

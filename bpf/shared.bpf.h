@@ -233,7 +233,7 @@ static __always_inline void forget_key(struct redmem_who *who)
 {
 	if (who->state == WHO_THREAD)
 		return;
-	who->key_len = 0;
+	who->key_len = who->key_cut = 0;
 	who->key_guessed = KEY_KNOWN;
 	__builtin_memset(who->key, 0, sizeof(who->key));
 }

@@ -12,6 +12,8 @@
 #include <linux/types.h>
 #endif
 
+#include "redmem/object.h"
+
 #define REDMEM_KEY_MAX		64 /* bytes of a key kept with an event */
 #define REDMEM_FILE_RANGES	48 /* file-backed address ranges of the target */
 #define REDMEM_ALLOCATOR_RANGES 4 /* where the allocator's code is */
@@ -31,8 +33,11 @@ struct redmem_offsets {
 	__u32 argc; /* in client */
 	__u32 argv; /* in client */
 	__u32 cmd; /* in client; 0: names come from argv[0] */
-	__u32 object_ptr; /* in robj */
-	__u32 object_embedded; /* in robj: text of EMBSTR without a pointer; 0 = has one */
+	__u32 querybuf; /* in client, qb_pos is the word behind; 0 = not known */
+	__u32 db; /* in client: pointer to its database; 0 = not known */
+	__u32 db_id; /* in the database: its number */
+	__u32 unused;
+	struct redmem_object_layout object;
 };
 
 struct redmem_range {
@@ -42,6 +47,7 @@ struct redmem_range {
 /* Work of the event loop that has no client; recognised by return addresses on the
  * stack that lie in a function of the server. */
 enum redmem_duty { DUTY_EXPIRY, DUTY_EVICTION, DUTY_DEFRAG, DUTY_KINDS };
+#define DUTY_FUNCTIONS 2
 
 struct redmem_settings {
 	__u32 tgid; /* the server, as the kernel's first pid namespace numbers it; 0 = free */
@@ -58,14 +64,14 @@ struct redmem_settings {
 	__u32 file_ranges;
 	__u32 allocator_ranges;
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
-	struct redmem_range duty[DUTY_KINDS]; /* its function; zeros = not known */
+	struct redmem_range duty[DUTY_KINDS][DUTY_FUNCTIONS]; /* theirs; zeros = not known */
 	struct redmem_range reset[2]; /* freeClientArgv(), resetClient() */
 	struct redmem_range duty_code; /* all of these lie in it */
-	__u32 argument_first; /* the server counts an argument after it has made it */
 	/* jemalloc before 5.3, for flow: its table of size classes and what depends on it */
 	__u64 class_table; /* address of sz_index2size_tab */
 	__u64 bin_info; /* address of the variable tcache_bin_info */
 	__u32 small_classes; /* classes served from slabs */
+	__u32 unused2;
 };
 
 /* --- who was running ---------------------------------------------------- */
@@ -89,11 +95,14 @@ enum redmem_key_guess { KEY_KNOWN, KEY_GUESSED, KEY_GUESSED_INNER };
 struct redmem_who {
 	__u64 command; /* redisCommand *, or text */
 	__u64 inner; /* command a script, function or module runs; 0 = none */
-	__u32 tid; /* WHO_THREAD only */
+	union {
+		__u32 tid; /* WHO_THREAD */
+		__u32 db; /* others: number of the client's database, plus 1; 0 = not known */
+	};
 	__u8 state;
 	__u8 key_guessed; /* enum redmem_key_guess */
 	__u8 key_len; /* bytes in key */
-	__u8 unused;
+	__u8 key_cut; /* it is longer */
 	char key[REDMEM_KEY_MAX];
 };
 
@@ -137,6 +146,7 @@ enum redmem_total {
 	TOTAL_SLEEP_NS, /* main thread waiting for events */
 	TOTAL_FLOW_HITS, /* uprobe hits of the flow sensor, also those of no use */
 	TOTAL_EVENTS, /* programs that did their work */
+	TOTAL_KEYS_GONE, /* the argument was being made or freed: there was no key to read */
 	TOTAL_KINDS
 };
 
@@ -314,7 +324,7 @@ struct redmem_target {
 	/* written by the programs */
 	__u64 totals[TOTAL_KINDS];
 	__u64 drops[DROP_KINDS];
-	__u32 own_arguments; /* the most redmem's own client had, of a command with two */
+	__u32 unused;
 	__u32 recent_next;
 	/* Where clients were found last among the words of a stack: the same ways through
 	 * the server leave them at the same places. */
@@ -340,21 +350,28 @@ struct redmem_process {
 
 /* --- calibration -------------------------------------------------------- */
 
-#define CALIBRATION_CLIENT_BYTES 2048
+#define CALIBRATION_CLIENT_BYTES 512 /* what is looked for stands in the first 200 */
 #define CALIBRATION_WORDS	 (CALIBRATION_CLIENT_BYTES / 8)
 #define CALIBRATION_SERVER_BYTES 16384
 #define CALIBRATION_TEXT	 24 /* bytes of text kept; nonces are shorter */
+#define CALIBRATION_OBJECT	 48 /* bytes of an object kept */
+#define CALIBRATION_QUERY	 96 /* bytes of a query kept */
 #define CALIBRATION_NONCE	 16
 #define CALIBRATION_SLOTS	 2 /* one is read while the other is filled */
 
-/* What lies behind one word of the client struct. */
+/* What lies behind one word of the client struct. A string of the server begins at an odd
+ * address, all else at one that 8 divides. */
 struct redmem_calibration_word {
 	char name[CALIBRATION_TEXT]; /* text at **word: a command's name */
-	char first[CALIBRATION_TEXT]; /* word as robj **argv: text of argv[0] */
+	char first[CALIBRATION_TEXT]; /* word as robj **argv: text of argv[0] by a pointer */
 	__u8 nonce_at_1; /* text of argv[1] is the nonce */
-	__u8 object_ptr; /* through the pointer at this offset of the object... */
-	__u8 object_embedded; /* ...or embedded at this one */
+	__u8 pointer; /* through the pointer at this offset of the object... */
+	__u8 embedded; /* ...or in it, at this one */
 	__u8 unused[5];
+	union {
+		__u8 object[2][CALIBRATION_OBJECT]; /* argv[0] and argv[1] themselves */
+		char query[CALIBRATION_QUERY]; /* word as sds: its text */
+	};
 };
 
 struct redmem_calibration {
@@ -365,16 +382,20 @@ struct redmem_calibration {
 	__u64 server_address;
 	__u32 server_bytes;
 	__u32 target; /* index: others that meet the probe are let pass */
+	__u32 words; /* of the client to look behind */
+	__u64 limit_ns; /* a look that takes longer is given up */
+	__u32 unused;
 	char nonce[CALIBRATION_NONCE];
 	/* written by the program */
 	__u32 done;
 	__u32 hits;
 	__u64 pause_ns; /* time spent inside the program, over all hits */
+	__u64 longest_ns; /* and the longest hit */
 	__u64 client_address; /* first argument of the probed function */
 	__u32 client_bytes;
 	__u32 server_ok;
 	__u32 nonce_matches;
-	__u32 unused2;
+	__u32 cut; /* given up: the loader may try again with fewer words */
 	__u8 client[CALIBRATION_CLIENT_BYTES];
 	__u8 server[CALIBRATION_SERVER_BYTES];
 	struct redmem_calibration_word word[CALIBRATION_WORDS];

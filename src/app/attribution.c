@@ -67,10 +67,13 @@ static void log_offsets(const struct attribution *a, const struct calibration *f
 
 	log_msg(LOG_DEBUG,
 		"offsets: current_client %llu executing_client %llu argc %u argv %u cmd %u "
-		"ptr %u embedded %u fullname %u commands %llu turns %llu",
+		"querybuf %u db %u id %u ptr %u embedded %u references %u fullname %u commands "
+		"%llu "
+		"turns %llu",
 		at->current_client - server,
 		at->executing_client ? at->executing_client - server : 0, at->argc, at->argv,
-		at->cmd, at->object_ptr, at->object_embedded, found->fullname_offset,
+		at->cmd, at->querybuf, at->db, at->db_id, at->object.pointer, at->object.embedded,
+		at->object.refcount_shift, found->fullname_offset,
 		at->commands_done ? at->commands_done - server : 0,
 		at->turns ? at->turns - server : 0);
 }

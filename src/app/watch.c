@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "app/arguments.h"
 #include "app/attribution.h"
 #include "app/host_facts.h"
 #include "app/interrupt.h"
@@ -27,6 +26,7 @@
 #include "redis/keysample.h"
 #include "redis/snapshot.h"
 #include "sensor/sensor.h"
+#include "target/markers.h"
 
 #define TICK_NS		    1000000000LL
 #define RECORDS_POLL_MS	    100 /* how often rare records are taken */
@@ -147,38 +147,6 @@ static void emit_sensors(struct watch *w)
 	buf_free(&reasons);
 }
 
-static void widen(struct redmem_range *all, const struct redmem_range *one)
-{
-	if (!one->end)
-		return;
-	all->start = one->start < all->start ? one->start : all->start;
-	all->end = one->end > all->end ? one->end : all->end;
-}
-
-/* Functions that free memory in nobody's name, and those that free a command's arguments.
- * The expiry cycle runs at each turn and leaves its traces on the stack; what it calls to
- * delete a key (7.0) is there only when it does. Eviction had another name before 6.2. */
-static void fill_duties(struct redmem_settings *settings, const struct image *image)
-{
-	static const char *const functions[DUTY_KINDS][2] = {
-		[DUTY_EXPIRY] = { "deleteExpiredKeyAndPropagate", "activeExpireCycle" },
-		[DUTY_EVICTION] = { "performEvictions", "freeMemoryIfNeeded" },
-		[DUTY_DEFRAG] = { "activeDefragCycle", "activeDefragCycle" },
-	};
-
-	for (int duty = 0; duty < DUTY_KINDS; duty++)
-		for (int i = 0; i < 2; i++)
-			if (image_function_range(image, functions[duty][i], &settings->duty[duty]))
-				break;
-	image_function_range(image, "freeClientArgv", &settings->reset[0]);
-	image_function_range(image, "resetClient", &settings->reset[1]);
-	settings->duty_code = (struct redmem_range){ UINT64_MAX, 0 };
-	for (int duty = 0; duty < DUTY_KINDS; duty++)
-		widen(&settings->duty_code, &settings->duty[duty]);
-	widen(&settings->duty_code, &settings->reset[0]);
-	widen(&settings->duty_code, &settings->reset[1]);
-}
-
 static void fill_settings(struct watch *w)
 {
 	struct redmem_settings *settings = sensors_settings(w->sensors);
@@ -190,7 +158,7 @@ static void fill_settings(struct watch *w)
 	settings->file_ranges = image->file_ranges;
 	memcpy(settings->allocator_range, image->allocator_range, sizeof(image->allocator_range));
 	settings->allocator_ranges = image->allocator_ranges;
-	fill_duties(settings, image);
+	markers_fill(settings, image);
 }
 
 /* --- the loop -------------------------------------------------------------------- */
@@ -471,7 +439,6 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	if (ret)
 		goto out;
 	sensors_attach(w.sensors);
-	arguments_learn(w.sensors, &w.server);
 	/* t = 0 is when the sensors see. */
 	w.start_ns = clock_mono_ns();
 	w.setup_cpu_seconds = clock_cpu_ns() / 1e9;

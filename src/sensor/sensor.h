@@ -86,9 +86,6 @@ struct redmem_settings *sensors_settings(struct sensors *s);
 /* From now on events are charged to commands and keys. */
 void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
 			     uint64_t own_client);
-/* The most arguments redmem's own client had while one of them was being made, as far as
- * the flow sensor met it so; 0 = never. */
-unsigned int sensors_own_arguments(const struct sensors *s);
 /* The BPF map of key rules, -1 when there is none. */
 int sensors_key_rules_fd(const struct sensors *s);
 /* t = 0 of the facts, CLOCK_MONOTONIC. */

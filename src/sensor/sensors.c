@@ -190,11 +190,6 @@ void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
 	__atomic_store_n(&settings->attribution, 1, __ATOMIC_RELEASE);
 }
 
-unsigned int sensors_own_arguments(const struct sensors *s)
-{
-	return s->bpf && sensor_on(s, "flow") ? s->target->own_arguments : 0;
-}
-
 int sensors_key_rules_fd(const struct sensors *s)
 {
 	return s->bpf ? bpf_map__fd(s->bpf->maps.key_rules) : -1;

@@ -7,16 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "host/memory.h"
 #include "redis/info.h"
+#include "redis/knowledge.h"
 #include "target/commands.h"
 #include "target/offsets.h"
 #include "target/probe.h"
+#include "target/words.h"
 
 #define REPLY_TIMEOUT_MS 2000
 #define COUNTER_COPIES	 4
+/* What a look may take of the server's time, and behind how many words of the client it
+ * looks: what is wanted stands in the first 200 bytes. A server that is short of memory or
+ * CPU is asked again, a little later and for less. */
+#define LOOK_LIMIT_NS	 200000
+#define LOOK_WORDS	 40
+#define LOOK_WORDS_LEAST 20
+#define LOOK_AGAIN_US	 20000
 
 static const char script_text[] = "return redis.call('ECHO',ARGV[1])";
 
@@ -25,6 +36,7 @@ struct calibrator {
 	struct conn *conn;
 	char nonce[CALIBRATION_NONCE + 1];
 	double pause_seconds;
+	__u64 client_address; /* of redmem's own client; 0 = not seen yet */
 };
 
 /* --- one look ---------------------------------------------------------------- */
@@ -40,16 +52,30 @@ static int new_nonce(struct calibrator *c)
 	return 0;
 }
 
-/* Send a command with the nonce in it and see it in the server. 0 when seen,
- * -ENOENT when the probe did not meet it. The caller frees *@out. */
-static int take_look(struct calibrator *c, struct redmem_calibration **out, int argc,
+/* Bring into memory what the program will read: it cannot wait for swap, and the server
+ * need not. */
+static void bring_in(const struct calibrator *c)
+{
+	const struct image *image = c->probe.image;
+	__u8 *bytes = xcalloc(1, CALIBRATION_SERVER_BYTES);
+	size_t len = image->server_bytes < CALIBRATION_SERVER_BYTES ? image->server_bytes :
+								      CALIBRATION_SERVER_BYTES;
+
+	memory_read(image->pid, image->server_address, bytes, len);
+	if (c->client_address)
+		memory_read(image->pid, c->client_address, bytes, CALIBRATION_CLIENT_BYTES);
+	free(bytes);
+}
+
+static int look_once(struct calibrator *c, struct redmem_calibration *look, int argc,
 		     const char **argv)
 {
-	struct redmem_calibration *look = xcalloc(1, sizeof(*look));
 	redisReply *reply = NULL;
 	int ret;
 
 	memcpy(look->nonce, c->nonce, CALIBRATION_NONCE);
+	look->limit_ns = LOOK_LIMIT_NS;
+	bring_in(c);
 	ret = probe_arm(&c->probe, 0, look);
 	if (!ret)
 		ret = conn_call(c->conn, REPLY_TIMEOUT_MS, &reply, argc, argv, NULL);
@@ -58,8 +84,32 @@ static int take_look(struct calibrator *c, struct redmem_calibration **out, int 
 	if (!ret)
 		ret = probe_read(&c->probe, 0, look);
 	c->pause_seconds += look->pause_ns / 1e9;
+	log_msg(LOG_INFO, "calibration: %s: %u hits, the longest %.1f us%s", argv[0], look->hits,
+		look->longest_ns / 1e3, look->cut ? ", given up" : "");
+	if (!ret && look->cut)
+		return -EBUSY;
 	if (!ret && (!look->done || !look->server_ok))
-		ret = -ENOENT;
+		return -ENOENT;
+	c->client_address = look->client_address;
+	return ret;
+}
+
+/* Send a command with the nonce in it and see it in the server. 0 when seen,
+ * -ENOENT when the probe did not meet it, -EBUSY when even a small look took too long.
+ * The caller frees *@out. */
+static int take_look(struct calibrator *c, struct redmem_calibration **out, int argc,
+		     const char **argv)
+{
+	struct redmem_calibration *look = xcalloc(1, sizeof(*look));
+	int ret = -EBUSY;
+
+	for (__u32 words = LOOK_WORDS; ret == -EBUSY && words >= LOOK_WORDS_LEAST; words /= 2) {
+		if (words < LOOK_WORDS)
+			usleep(LOOK_AGAIN_US);
+		memset(look, 0, sizeof(*look));
+		look->words = words;
+		ret = look_once(c, look, argc, argv);
+	}
 	if (ret) {
 		free(look);
 		return ret;
@@ -127,8 +177,8 @@ static void look_by_script(struct calibrator *c, struct look_set *set)
 
 static int take_looks(struct calibrator *c, struct look_set *set, struct err *err)
 {
-	static const char *const rare[] = { "echoCommand", "helloCommand" };
-	static const char *const entrance[] = { "processCommand" };
+	static const enum function_role rare[] = { ROLE_ECHO, ROLE_HELLO };
+	static const enum function_role entrance[] = { ROLE_PROCESS_COMMAND };
 	struct err why = {};
 	int ret;
 
@@ -146,6 +196,10 @@ static int take_looks(struct calibrator *c, struct look_set *set, struct err *er
 		ret = look_by_entrance(c, set);
 		probe_off(&c->probe);
 	}
+	if (ret == -EBUSY)
+		return err_set(err, ret,
+			       "calibration: looks took more than %d us of the server's time",
+			       LOOK_LIMIT_NS / 1000);
 	if (ret == -ETIMEDOUT)
 		return err_set(err, ret, "calibration: the server did not answer within %d ms",
 			       REPLY_TIMEOUT_MS);
@@ -160,9 +214,8 @@ static int take_looks(struct calibrator *c, struct look_set *set, struct err *er
 
 /* --- progress ------------------------------------------------------------------ */
 
-/* Counters of INFO whose words are wanted. The last moves at each turn of the event
- * loop: eventloop_cycles from 7.2 on; before, the count of replies written, which is
- * done once a turn, before the loop sleeps. */
+/* Counters of INFO whose words are wanted. The last moves at each iteration of the event
+ * loop. */
 enum { COUNT_COMMANDS, COUNT_TURNS, COUNTS };
 
 static bool read_counts(struct calibrator *c, __u64 counts[COUNTS])
@@ -174,9 +227,8 @@ static bool read_counts(struct calibrator *c, __u64 counts[COUNTS])
 	if (!conn_call_line(c->conn, REPLY_TIMEOUT_MS, &reply, "INFO stats") && reply->str) {
 		info = info_parse(reply->str);
 		values[COUNT_COMMANDS] = info_int(info, "total_commands_processed");
-		values[COUNT_TURNS] = info_int(info, "eventloop_cycles");
-		if (values[COUNT_TURNS] < 0)
-			values[COUNT_TURNS] = info_int(info, "total_writes_processed");
+		for (size_t i = 0; values[COUNT_TURNS] < 0 && knowledge_loop_counter(i); i++)
+			values[COUNT_TURNS] = info_int(info, knowledge_loop_counter(i));
 		info_free(info);
 	}
 	if (reply)
@@ -227,6 +279,124 @@ static void find_counters(struct calibrator *c, struct redmem_offsets *at)
 		free((void *)seen[i].server);
 }
 
+/* --- the database -------------------------------------------------------------- */
+
+static bool read_client(const struct calibrator *c, __u8 *client)
+{
+	return !memory_read(c->probe.image->pid, c->client_address, client,
+			    CALIBRATION_CLIENT_BYTES);
+}
+
+static bool read_database(const struct calibrator *c, struct db_sighting *seen, const __u8 *client)
+{
+	return !memory_read(c->probe.image->pid, word_at(client, seen->word), seen->database,
+			    sizeof(seen->database));
+}
+
+static void forget_reply(void *ctx, redisReply *reply, double seconds)
+{
+	(void)ctx, (void)seconds;
+	freeReplyObject(reply);
+}
+
+/* SELECT @db again; after a SELECT that got no answer (@ret) without waiting for one. */
+static int return_to(struct conn *conn, int db, int ret)
+{
+	char line[32];
+
+	if (!ret)
+		return conn_select(conn, db, REPLY_TIMEOUT_MS, NULL);
+	snprintf(line, sizeof(line), "SELECT %d", db);
+	conn_send_line(conn, forget_reply, NULL, line);
+	return ret;
+}
+
+/*
+ * Which word of the client leads to its database: it changes with SELECT, and comes back.
+ * All is read while the client waits, the server does not notice. A server with one
+ * database, or that denies SELECT, has nothing to find.
+ */
+static int find_db(struct calibrator *c, struct redmem_offsets *at)
+{
+	int db = conn_db(c->conn), other = db ? 0 : 1, ret;
+	__u8 before[CALIBRATION_CLIENT_BYTES], there[CALIBRATION_CLIENT_BYTES],
+		back[CALIBRATION_CLIENT_BYTES];
+	struct db_sighting seen[2] = { { .number = db }, { .number = other } };
+	bool read = read_client(c, before);
+
+	ret = conn_select(c->conn, other, REPLY_TIMEOUT_MS, NULL);
+	if (ret == -EACCES)
+		return 0;
+	read = read && !ret && read_client(c, there);
+	ret = return_to(c->conn, db, ret);
+	if (ret || !read || !read_client(c, back))
+		return ret;
+	for (size_t word = 0; !at->db; word = seen[0].word + 8) {
+		seen[0].word = offsets_changed_word(before, there, back, sizeof(before), word);
+		if (!seen[0].word)
+			break;
+		seen[1].word = seen[0].word;
+		if (read_database(c, &seen[0], before) && read_database(c, &seen[1], there))
+			offsets_find_db(at, seen);
+	}
+	return 0;
+}
+
+/* --- the server's release -------------------------------------------------------- */
+
+/* Product and version; the latter 0 when the server does not tell. */
+static struct server_release release_of(struct calibrator *c)
+{
+	struct server_release release = { .product = c->probe.image->valkey ? PRODUCT_VALKEY :
+									      PRODUCT_REDIS };
+	char *text = NULL;
+
+	if (!conn_call_text(c->conn, REPLY_TIMEOUT_MS, &text, "INFO server", NULL)) {
+		struct info *info = info_parse(text);
+
+		release = server_release_of(info_server(info), info_server_version(info));
+		info_free(info);
+	}
+	free(text);
+	return release;
+}
+
+/* Calibration wins over the tables, but not in silence; without a version the tables only
+ * guess. */
+static void check_layout(const struct server_release *release,
+			 const struct redmem_object_layout *expected,
+			 const struct redmem_object_layout *found)
+{
+	if (!release->major || !memcmp(expected, found, sizeof(*found)))
+		return;
+	log_msg(LOG_INFO,
+		"calibration: objects are not laid out as this version's should be: pointer %u, "
+		"embedded %u, references at bit %u instead of %u, %u and %u",
+		found->pointer, found->embedded, found->refcount_shift, expected->pointer,
+		expected->embedded, expected->refcount_shift);
+}
+
+/* The query buffer: what was seen; where nothing was, what the tables say and the client
+ * does not contradict: no buffer, or a string, and a place in it. */
+static void check_querybuf(const struct server_release *release, struct redmem_offsets *at,
+			   const __u8 *idle)
+{
+	int before = knowledge_querybuf_before_argv(release);
+	__u32 expected = at->argv - before;
+	__u64 query;
+
+	if (before < 0 || expected + 16 > CALIBRATION_CLIENT_BYTES)
+		return;
+	if (at->querybuf && at->querybuf != expected)
+		log_msg(LOG_INFO, "calibration: the query buffer is at %u of the client, not at %u",
+			at->querybuf, expected);
+	if (at->querybuf || !idle)
+		return;
+	query = word_at(idle, expected);
+	if ((!query || (query & 1)) && word_at(idle, expected + 8) <= UINT32_MAX)
+		at->querybuf = expected;
+}
+
 void calibration_note(struct calibration *c, const char *how)
 {
 	const struct redmem_offsets *at = &c->at;
@@ -252,6 +422,7 @@ int calibrate(struct calibration *out, const struct image *image, struct redmem_
 	struct calibrator c = { .probe = { image, bpf, {} }, .conn = conn };
 	struct look_set set = {};
 	struct looks looks = {};
+	struct server_release release;
 	int ret;
 
 	memset(out, 0, sizeof(*out));
@@ -261,7 +432,8 @@ int calibrate(struct calibration *out, const struct image *image, struct redmem_
 	ret = take_looks(&c, &set, err);
 	if (ret)
 		goto out;
-	out->own_client = set.plain->client_address;
+	/* What a script runs on is another. */
+	out->own_client = c.client_address = set.plain->client_address;
 	/* The reply has come, so the client waits: its command is over. */
 	if (!memory_read(image->pid, out->own_client, set.idle, set.plain->client_bytes))
 		looks.idle = set.idle;
@@ -269,9 +441,13 @@ int calibrate(struct calibration *out, const struct image *image, struct redmem_
 	looks.longer = (struct look){ set.longer, set.longer_command, 5 };
 	looks.script = (struct look){ set.script, "echo", 2 };
 	looks.server_address = image->server_address;
+	release = release_of(&c);
+	looks.expected = knowledge_object_layout(&release);
 	ret = offsets_solve(&out->at, &looks, err);
 	if (ret)
 		goto out;
+	check_layout(&release, &looks.expected, &out->at.object);
+	check_querybuf(&release, &out->at, looks.idle);
 	if (out->at.cmd) {
 		__u64 command;
 
@@ -279,6 +455,9 @@ int calibrate(struct calibration *out, const struct image *image, struct redmem_
 		out->fullname_offset = target_find_fullname(image->pid, command, set.plain_command);
 	}
 	find_counters(&c, &out->at);
+	ret = find_db(&c, &out->at);
+	if (ret)
+		err_set(err, ret, "calibration: the connection did not come back to its database");
 	calibration_note(out, "");
 out:
 	out->pause_seconds = c.pause_seconds;

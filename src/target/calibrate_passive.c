@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "host/memory.h"
 #include "target/calibrate.h"
 #include "target/commands.h"
@@ -16,6 +17,8 @@
 #include "target/sightings.h"
 #include "target/words.h"
 
+#define LOOK_WORDS    32 /* argv and cmd stand in the first 160 bytes */
+#define LOOK_LIMIT_NS 200000
 #define WATCH_SECONDS 2
 #define PEEK_US	      1000 /* also keeps sightings apart: a pipeline sends the same over and over */
 #define INSIDE_HITS   4 /* among as many hits is one from inside a command, if there is any */
@@ -42,6 +45,8 @@ static int watch_one(struct watcher *w, const struct redmem_range *caller, unsig
 
 	look->any_client = 1;
 	look->caller = *caller;
+	look->words = LOOK_WORDS;
+	look->limit_ns = LOOK_LIMIT_NS;
 	w->slot = (w->slot + 1) % CALIBRATION_SLOTS;
 	ret = probe_arm(&w->probe, w->slot, look);
 	if (ret)
@@ -49,11 +54,14 @@ static int watch_one(struct watcher *w, const struct redmem_range *caller, unsig
 	do {
 		usleep(PEEK_US);
 		ret = probe_read(&w->probe, w->slot, look);
-	} while (!ret && !look->done && look->hits < hits_max && clock_mono_ns() < w->deadline_ns);
+	} while (!ret && !look->done && !look->cut && look->hits < hits_max &&
+		 clock_mono_ns() < w->deadline_ns);
 	/* Said to be done, it may have been so only after the rest was copied. */
 	if (!ret)
 		ret = probe_read(&w->probe, w->slot, look);
 	w->pause_seconds += look->pause_ns / 1e9;
+	log_msg(LOG_INFO, "calibration: live: %u hits, the longest %.1f us%s", look->hits,
+		look->longest_ns / 1e3, look->cut ? ", given up" : "");
 	return ret ? ret : look->done != 0;
 }
 
@@ -82,14 +90,25 @@ static int watch_commands(struct watcher *w, struct err *err)
 		       WATCH_SECONDS, w->seen[0].hits ? " but inside scripts or modules" : "");
 }
 
+static bool role_range(const struct image *image, enum function_role role,
+		       struct redmem_range *range)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = knowledge_role_name(role, i)); i++)
+		if (image_function_range(image, name, range))
+			return true;
+	return false;
+}
+
 static int watch(struct watcher *w, struct err *err)
 {
-	static const char *const functions[] = { "call", "afterCommand" };
+	static const enum function_role functions[] = { ROLE_CALL, ROLE_AFTER_COMMAND };
 	const struct image *image = w->probe.image;
 	int ret;
 
-	if (!image_function_range(image, "processCommand", &w->process) ||
-	    !image_function_range(image, "call", &w->call))
+	if (!role_range(image, ROLE_PROCESS_COMMAND, &w->process) ||
+	    !role_range(image, ROLE_CALL, &w->call))
 		return err_set(err, -ENOENT,
 			       "calibration: %s does not say where call and processCommand are",
 			       image->executable);

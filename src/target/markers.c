@@ -8,101 +8,16 @@
 
 #include "base/buf.h"
 #include "fact/tables.h"
-
-struct marker {
-	const char *function;
-	enum redmem_frame frame;
-};
-
-/* Names as in Redis 5 to 8 and Valkey; a build has some of them. */
-static const struct marker table[] = {
-	{ "activeExpireCycle", FRAME_EXPIRY },
-	{ "activeExpireCycleTryExpire", FRAME_EXPIRY },
-	{ "expireSlaveKeys", FRAME_EXPIRY },
-	{ "expireReplicaKeys", FRAME_EXPIRY },
-	{ "deleteExpiredKeyAndPropagate", FRAME_EXPIRY },
-	{ "deleteExpiredKeyAndPropagateWithDictIndex", FRAME_EXPIRY },
-	{ "performEvictions", FRAME_EVICTION },
-	{ "freeMemoryIfNeeded", FRAME_EVICTION },
-	{ "activeDefragCycle", FRAME_DEFRAG },
-	{ "defragScanCallback", FRAME_DEFRAG },
-	{ "dictRehash", FRAME_REHASH },
-	{ "dictRehashMilliseconds", FRAME_REHASH },
-	{ "dictRehashMicroseconds", FRAME_REHASH },
-	{ "_dictExpand", FRAME_TABLE_GROWTH },
-	{ "dictExpand", FRAME_TABLE_GROWTH },
-	{ "dictTryExpand", FRAME_TABLE_GROWTH },
-	{ "hashtableRehashMicroseconds", FRAME_REHASH },
-	{ "hashtableExpand", FRAME_TABLE_GROWTH },
-
-	{ "zfree", FRAME_FREE },
-	{ "sdsfree", FRAME_FREE },
-	{ "decrRefCount", FRAME_FREE },
-	{ "freeStringObject", FRAME_FREE },
-	{ "freeListObject", FRAME_FREE },
-	{ "freeSetObject", FRAME_FREE },
-	{ "freeZsetObject", FRAME_FREE },
-	{ "freeHashObject", FRAME_FREE },
-	{ "freeStreamObject", FRAME_FREE },
-	{ "zslFree", FRAME_FREE },
-	{ "quicklistRelease", FRAME_FREE },
-	{ "dictRelease", FRAME_FREE },
-	{ "dictEmpty", FRAME_FREE },
-	{ "_dictClear", FRAME_FREE },
-	{ "hashtableRelease", FRAME_FREE },
-	{ "hashtableEmpty", FRAME_FREE },
-	{ "kvstoreEmpty", FRAME_FREE },
-	{ "emptyDbStructure", FRAME_FREE },
-	{ "emptyData", FRAME_FREE },
-	{ "listRelease", FRAME_FREE },
-	{ "listEmpty", FRAME_FREE },
-	{ "freeClientArgv", FRAME_FREE },
-
-	{ "_addReplyToBufferOrList", FRAME_REPLY },
-	{ "addReply", FRAME_REPLY },
-	{ "addReplyBulk", FRAME_REPLY },
-	{ "addReplyBulkCBuffer", FRAME_REPLY },
-	{ "addReplyBulkLongLong", FRAME_REPLY },
-	{ "addReplyProto", FRAME_REPLY },
-	{ "addListRangeReply", FRAME_REPLY },
-	{ "genericHgetallCommand", FRAME_REPLY },
-	{ "sortCommandGeneric", FRAME_SORT },
-	{ "sortCommand", FRAME_SORT },
-	{ "sortroCommand", FRAME_SORT },
-	{ "pqsort", FRAME_SORT },
-	{ "sortCompare", FRAME_SORT },
-	{ "zunionInterGenericCommand", FRAME_JOIN },
-	{ "zunionInterDiffGenericCommand", FRAME_JOIN },
-	{ "sinterGenericCommand", FRAME_JOIN },
-	{ "sunionDiffGenericCommand", FRAME_JOIN },
-	{ "keysCommand", FRAME_WALK },
-	{ "rdbLoadRio", FRAME_LOAD },
-	{ "loadDataFromDisk", FRAME_LOAD },
-	{ "loadAppendOnlyFiles", FRAME_LOAD },
-	{ "rdbSaveRio", FRAME_SAVE },
-	{ "flushAppendOnlyFile", FRAME_AOF },
-	{ "freeClient", FRAME_CLOSE },
-
-	{ "scriptCall", FRAME_SCRIPT },
-	{ "luaCallFunction", FRAME_SCRIPT },
-	{ "evalGenericCommand", FRAME_SCRIPT },
-	{ "evalCommand", FRAME_SCRIPT },
-	{ "writeToClient", FRAME_SEND },
-	{ "clientsCron", FRAME_CLIENTS_CRON },
-	{ "replicationCron", FRAME_REPLICAS_CRON },
-	{ "databasesCron", FRAME_KEYSPACE_CRON },
-};
-
-#define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
+#include "redis/knowledge.h"
 
 /* A place in the program, ascending. */
 struct place {
 	struct redmem_range range;
-	const struct marker *marker;
+	const struct known_function *marker;
 };
 
 struct markers {
-	struct place place[TABLE_COUNT];
+	struct place place[KNOWN_FUNCTIONS_MAX];
 	size_t count;
 	struct redmem_range allocator[REDMEM_ALLOCATOR_RANGES];
 	size_t allocators;
@@ -123,21 +38,24 @@ static int by_start(const void *a, const void *b)
 
 void markers_add(struct markers *markers, const char *name, struct redmem_range range)
 {
-	for (size_t i = 0; i < TABLE_COUNT; i++)
-		if (!strcmp(table[i].function, name) && markers->count < TABLE_COUNT)
-			markers->place[markers->count++] = (struct place){ range, &table[i] };
+	const struct known_function *known;
+
+	for (size_t i = 0; (known = knowledge_function(i)); i++)
+		if (!strcmp(known->name, name) && markers->count < KNOWN_FUNCTIONS_MAX)
+			markers->place[markers->count++] = (struct place){ range, known };
 	qsort(markers->place, markers->count, sizeof(markers->place[0]), by_start);
 }
 
 struct markers *markers_open(const struct image *image)
 {
 	struct markers *markers = markers_new();
+	const struct known_function *known;
 
-	for (size_t i = 0; i < TABLE_COUNT; i++) {
+	for (size_t i = 0; (known = knowledge_function(i)); i++) {
 		struct place *place = &markers->place[markers->count];
 
-		place->marker = &table[i];
-		if (image_function_range(image, table[i].function, &place->range))
+		place->marker = known;
+		if (image_function_range(image, known->name, &place->range))
 			markers->count++;
 	}
 	qsort(markers->place, markers->count, sizeof(markers->place[0]), by_start);
@@ -151,7 +69,7 @@ void markers_close(struct markers *markers)
 	free(markers);
 }
 
-static const struct marker *find(const struct markers *markers, uint64_t address)
+static const struct known_function *find(const struct markers *markers, uint64_t address)
 {
 	size_t low = 0, high = markers->count;
 
@@ -170,7 +88,7 @@ static const struct marker *find(const struct markers *markers, uint64_t address
 
 /* Is @b, found further out, to be preferred? Of the causes the first in the table is
  * (an eviction frees and rehashes, not the other way round); else what is nearest. */
-static bool outweighs(const struct marker *b, const struct marker *a)
+static bool outweighs(const struct known_function *b, const struct known_function *a)
 {
 	const struct frame *outer = &frame_table[b->frame],
 			   *inner = a ? &frame_table[a->frame] : NULL;
@@ -180,10 +98,10 @@ static bool outweighs(const struct marker *b, const struct marker *a)
 	return outer->kind == FRAME_KIND_CAUSE && outer->cause < inner->cause;
 }
 
-static const struct marker *heaviest(const struct markers *markers,
-				     const struct redmem_sample *sample)
+static const struct known_function *heaviest(const struct markers *markers,
+					     const struct redmem_sample *sample)
 {
-	const struct marker *best = NULL, *marker;
+	const struct known_function *best = NULL, *marker;
 
 	if (!markers->count)
 		return NULL;
@@ -233,7 +151,7 @@ static bool in_allocator(const struct markers *markers, uint64_t ip)
 
 enum redmem_frame markers_place(const struct markers *markers, const struct redmem_sample *sample)
 {
-	const struct marker *marker = heaviest(markers, sample);
+	const struct known_function *marker = heaviest(markers, sample);
 	enum redmem_frame frame = marker ? marker->frame : FRAME_NONE;
 
 	if (sample->kernel_ip && sample->syscall == ~0ULL)
@@ -245,4 +163,45 @@ enum redmem_frame markers_place(const struct markers *markers, const struct redm
 	if (frame_table[frame].cause != CAUSE_ALLOCATOR && in_allocator(markers, sample->user_ip))
 		return FRAME_ALLOCATE;
 	return frame;
+}
+
+/* --- what the programs look for ------------------------------------------------------ */
+
+static void widen(struct redmem_range *all, const struct redmem_range *one)
+{
+	if (!one->end)
+		return;
+	all->start = one->start < all->start ? one->start : all->start;
+	all->end = one->end > all->end ? one->end : all->end;
+}
+
+/* Up to @count ranges of the role's functions, those to prefer first. */
+static void fill_role(struct redmem_settings *settings, const struct image *image,
+		      enum function_role role, struct redmem_range *ranges, size_t count)
+{
+	const char *name;
+	size_t found = 0;
+
+	for (size_t i = 0; found < count && (name = knowledge_role_name(role, i)); i++) {
+		if (!image_function_range(image, name, &ranges[found]))
+			continue;
+		widen(&settings->duty_code, &ranges[found++]);
+	}
+}
+
+void markers_fill(struct redmem_settings *settings, const struct image *image)
+{
+	static const enum function_role duties[DUTY_KINDS] = {
+		[DUTY_EXPIRY] = ROLE_EXPIRY,
+		[DUTY_EVICTION] = ROLE_EVICTION,
+		[DUTY_DEFRAG] = ROLE_DEFRAG,
+	};
+
+	settings->duty_code = (struct redmem_range){ UINT64_MAX, 0 };
+	for (int duty = 0; duty < DUTY_KINDS; duty++)
+		fill_role(settings, image, duties[duty], settings->duty[duty], DUTY_FUNCTIONS);
+	if (!settings->duty[DUTY_EXPIRY][0].end)
+		fill_role(settings, image, ROLE_EXPIRY_OLD, settings->duty[DUTY_EXPIRY], 1);
+	fill_role(settings, image, ROLE_FREE_ARGUMENTS, &settings->reset[0], 1);
+	fill_role(settings, image, ROLE_RESET_CLIENT, &settings->reset[1], 1);
 }

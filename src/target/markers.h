@@ -17,6 +17,10 @@ void markers_close(struct markers *markers);
 /* What @sample is recognised as. */
 enum redmem_frame markers_place(const struct markers *markers, const struct redmem_sample *sample);
 
+/* Tell the programs where the functions are that free memory in nobody's name, and those
+ * that free a command's arguments. */
+void markers_fill(struct redmem_settings *settings, const struct image *image);
+
 /* --- for tests --- */
 
 /* Without a program: the one function @name lies at @range. */

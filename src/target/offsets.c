@@ -3,9 +3,11 @@
 #include "target/offsets.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "redis/knowledge.h"
 #include "target/words.h"
 
 /* Bytes of the client that both looks have. */
@@ -16,30 +18,81 @@ static size_t client_bytes(const struct looks *looks)
 	return a < b ? a : b;
 }
 
+static __u64 head_of(const struct redmem_calibration_word *word, int argument)
+{
+	return word_at(word->object[argument], 0);
+}
+
+/* Does the layout lead to the nonce where it was found? */
+static bool layout_leads(const struct redmem_object_layout *layout,
+			 const struct redmem_calibration_word *word)
+{
+	return object_text_offset(layout, head_of(word, 1)) == word->embedded;
+}
+
+bool offsets_solve_object(struct redmem_object_layout *layout,
+			  const struct redmem_calibration_word *word,
+			  const struct redmem_object_layout *expected)
+{
+	__u64 head = head_of(word, 1);
+
+	*layout = *expected;
+	if (layout_leads(layout, word) && object_layout_fits(layout, head))
+		goto out;
+	for (size_t i = 0; knowledge_object_layout_at(i, layout); i++)
+		if (layout_leads(layout, word) && object_layout_fits(layout, head))
+			goto out;
+	/* None of those known; a pointer leads to the text all the same. */
+	*layout = (struct redmem_object_layout){ .pointer = word->pointer };
+	if (word->embedded || !object_layout_learn(layout, head))
+		return false;
+out:
+	if (word->pointer)
+		layout->pointer = word->pointer;
+	return true;
+}
+
+const char *offsets_argument_name(const struct redmem_object_layout *layout,
+				  const struct redmem_calibration_word *word)
+{
+	int offset = object_text_offset(layout, head_of(word, 0));
+	const char *text = (const char *)word->object[0] + offset;
+
+	if (!offset)
+		return word->first;
+	if (offset < 0 || offset >= CALIBRATION_OBJECT ||
+	    !memchr(text, '\0', (size_t)(CALIBRATION_OBJECT - offset)))
+		return "";
+	return text;
+}
+
 /* argv: the one word through which argv[0] reads as the command sent and argv[1]
  * as the nonce. The nonce is random: nothing else in the client leads to it. */
 static int find_argv(struct redmem_offsets *at, const struct looks *looks, struct err *err)
 {
-	size_t matches = 0, words = client_bytes(looks) / 8;
+	size_t matches = 0, leads = 0, words = client_bytes(looks) / 8;
 
 	for (size_t i = 0; i < words; i++) {
 		const struct redmem_calibration_word *a = &looks->plain.seen->word[i];
 		const struct redmem_calibration_word *b = &looks->longer.seen->word[i];
+		struct redmem_object_layout layout;
 
+		leads += a->nonce_at_1;
 		if (!a->nonce_at_1 || !b->nonce_at_1 ||
-		    strcasecmp(a->first, looks->plain.command) ||
-		    strcasecmp(b->first, looks->longer.command))
+		    !offsets_solve_object(&layout, a, &looks->expected) ||
+		    !layout_leads(&layout, b) ||
+		    strcasecmp(offsets_argument_name(&layout, a), looks->plain.command) ||
+		    strcasecmp(offsets_argument_name(&layout, b), looks->longer.command))
 			continue;
 		matches++;
 		at->argv = i * 8;
-		at->object_ptr = a->object_ptr;
-		at->object_embedded = a->object_embedded;
+		at->object = layout;
 	}
 	if (matches == 1)
 		return 0;
 	return err_set(err, -ENOENT,
-		       "calibration: %zu words of the client lead to its arguments, not 1",
-		       matches);
+		       "calibration: %zu words of the client lead to its arguments, not 1%s",
+		       matches, !matches && leads ? " (the layout of objects is not known)" : "");
 }
 
 /* argc: an int that says the number of arguments in both looks and 0 while the
@@ -82,6 +135,35 @@ static void find_cmd(struct redmem_offsets *at, const struct looks *looks)
 		    word_at(looks->idle, i * 8))
 			continue;
 		at->cmd = i * 8;
+		return;
+	}
+}
+
+/* Does the word at @offset lead to the query that holds the command of the look? */
+static bool is_query(const struct look *look, size_t offset)
+{
+	const struct redmem_calibration *seen = look->seen;
+	char begin[CALIBRATION_QUERY];
+	size_t len = snprintf(begin, sizeof(begin), "*%u\r\n$%zu\r\n%s\r\n$%d\r\n%.*s\r\n",
+			      look->argc, strlen(look->command), look->command, CALIBRATION_NONCE,
+			      CALIBRATION_NONCE, seen->nonce);
+	__u64 position = word_at(seen->client, offset + 8);
+
+	if (strncasecmp(seen->word[offset / 8].query, begin, len))
+		return false;
+	return look->argc == 2 ? position == len : position > len && position < len + 100;
+}
+
+/* querybuf: the string in which the command came, and behind it how much of that was
+ * read (qb_pos): with one command sent and executed, to its end. */
+static void find_querybuf(struct redmem_offsets *at, const struct looks *looks)
+{
+	size_t bytes = client_bytes(looks);
+
+	for (size_t offset = 0; offset + 16 <= bytes; offset += 8) {
+		if (!is_query(&looks->plain, offset) || !is_query(&looks->longer, offset))
+			continue;
+		at->querybuf = offset;
 		return;
 	}
 }
@@ -146,7 +228,33 @@ int offsets_solve(struct redmem_offsets *at, const struct looks *looks, struct e
 	if (ret)
 		return ret;
 	find_cmd(at, looks);
+	find_querybuf(at, looks);
 	find_script_caller(at, looks);
+	return 0;
+}
+
+void offsets_find_db(struct redmem_offsets *at, const struct db_sighting seen[2])
+{
+	for (size_t offset = 0; offset + 4 <= DATABASE_BYTES; offset += 4) {
+		if (int_at(seen[0].database, offset) != seen[0].number ||
+		    int_at(seen[1].database, offset) != seen[1].number)
+			continue;
+		at->db = seen[0].word;
+		at->db_id = offset;
+		return;
+	}
+}
+
+size_t offsets_changed_word(const __u8 *before, const __u8 *there, const __u8 *back, size_t bytes,
+			    size_t from)
+{
+	for (size_t offset = from; offset + 8 <= bytes; offset += 8) {
+		__u64 word = word_at(before, offset), other = word_at(there, offset);
+
+		if (word != other && word == word_at(back, offset) && word > 0xffff &&
+		    other > 0xffff && !(word & 7) && !(other & 7))
+			return offset;
+	}
 	return 0;
 }
 

@@ -25,6 +25,7 @@ struct looks {
 	struct look script; /* ECHO called by a script of the same client; optional */
 	const __u8 *idle; /* the client while it waits, as many bytes as plain has */
 	__u64 server_address;
+	struct redmem_object_layout expected; /* what the tables say of this server */
 };
 
 /*
@@ -33,6 +34,36 @@ struct looks {
  * -ENOENT with a reason when argv is not unique or current_client or argc not found.
  */
 int offsets_solve(struct redmem_offsets *at, const struct looks *looks, struct err *err);
+
+/*
+ * The layout of the objects behind @word, whose second argument, an object of one
+ * reference, was found to be the nonce: the one @expected when it leads there, else another
+ * known one, else what can be learnt. False when its text lies in the object in a way that
+ * is not known.
+ */
+bool offsets_solve_object(struct redmem_object_layout *layout,
+			  const struct redmem_calibration_word *word,
+			  const struct redmem_object_layout *expected);
+/* Text of argv[0] behind @word; "" when it is no string. */
+const char *offsets_argument_name(const struct redmem_object_layout *layout,
+				  const struct redmem_calibration_word *word);
+
+/*
+ * The client's database: two of them, the first @word of the client that changed with
+ * SELECT (offsets_changed_word()) pointing to @database while @number was selected. Sets
+ * db and db_id where a number stands in both.
+ */
+#define DATABASE_BYTES 256
+struct db_sighting {
+	size_t word;
+	__u8 database[DATABASE_BYTES];
+	__u32 number;
+};
+void offsets_find_db(struct redmem_offsets *at, const struct db_sighting seen[2]);
+/* The first pointer of the client, at @from or behind, that was one in database A, another
+ * one in B and the first again back in A; 0 when there is none. */
+size_t offsets_changed_word(const __u8 *before, const __u8 *there, const __u8 *back, size_t bytes,
+			    size_t from);
 
 /*
  * The word of the server struct that is a counter INFO tells: @seen holds, for each

@@ -14,19 +14,30 @@ void probe_off(struct probe *probe)
 	uprobe_detach(probe->links, PROBES_MAX);
 }
 
-int probe_on(struct probe *probe, const char *const *functions, size_t count, struct err *err)
+static bool role_offset(const struct image *image, enum function_role role, unsigned long *offset)
 {
+	const char *name;
+
+	for (size_t i = 0; (name = knowledge_role_name(role, i)); i++)
+		if (image_function_offset(image, name, offset))
+			return true;
+	return false;
+}
+
+int probe_on(struct probe *probe, const enum function_role *roles, size_t count, struct err *err)
+{
+	const char *first = knowledge_role_name(roles[0], 0);
 	const struct image *image = probe->image;
 	unsigned long offsets[PROBES_MAX];
 	size_t found = 0;
 	int ret;
 
 	for (size_t i = 0; i < count; i++)
-		if (image_function_offset(image, functions[i], &offsets[found]))
+		if (role_offset(image, roles[i], &offsets[found]))
 			found++;
 	if (!found)
 		return err_set(err, -ENOENT, "calibration: %s has no function %s",
-			       image->executable, functions[0]);
+			       image->executable, first);
 	image_touch(image, offsets, found);
 	ret = uprobe_attach(probe->bpf->progs.calibrate_look, image->pid, image->file, offsets,
 			    found, probe->links);
@@ -34,7 +45,7 @@ int probe_on(struct probe *probe, const char *const *functions, size_t count, st
 		return 0;
 	probe_off(probe);
 	return err_set(err, ret, "calibration: uprobe on %s of process %d: %s; needs CAP_SYS_ADMIN",
-		       functions[0], image->pid, strerror(-ret));
+		       first, image->pid, strerror(-ret));
 }
 
 int probe_arm(struct probe *probe, unsigned int slot, struct redmem_calibration *look)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "redis/knowledge.h"
 #include "redmem/events.h"
 #include "target/image.h"
 
@@ -25,10 +26,10 @@ struct probe {
 };
 
 /*
- * Put the probe on those of @functions (at most PROBES_MAX) that the image has.
+ * Put the probe on the functions of @roles (at most PROBES_MAX) that the image has.
  * -ENOENT when it has none, -EPERM without CAP_SYS_ADMIN. On an error none is left.
  */
-int probe_on(struct probe *probe, const char *const *functions, size_t count, struct err *err);
+int probe_on(struct probe *probe, const enum function_role *roles, size_t count, struct err *err);
 /* Takes 15 to 40 ms for one link; the kernel waits until nobody can be in it. */
 void probe_off(struct probe *probe);
 

@@ -7,25 +7,36 @@
 #include <string.h>
 #include <strings.h>
 
+#include "redis/knowledge.h"
+#include "target/offsets.h"
 #include "target/words.h"
 
 /* argv and cmd are among the first 160 bytes of the client in every version seen; the
  * smallest client has more than 400. Behind the client lies another, which may have the
  * arguments and the name of a command of its own. */
 #define CLIENT_BYTES_MAX 256
-/* Strings live in objects of 16 bytes whose second word points to the text. */
-#define OBJECT_PTR 8
-
 /* The sightings that can be used. */
 struct sightings {
 	const struct redmem_calibration *seen[SIGHTINGS_MAX];
 	size_t count;
 };
 
+/* What the word at @argv says, taken as robj **argv. */
+static const char *argument_name(const struct redmem_calibration *seen, size_t argv)
+{
+	const struct redmem_calibration_word *word = &seen->word[argv / 8];
+	struct redmem_object_layout layout;
+
+	for (size_t i = 0; !*word->first && knowledge_object_layout_at(i, &layout); i++)
+		if (layout.value_bit && object_layout_fits(&layout, word_at(word->object[0], 0)))
+			return offsets_argument_name(&layout, word);
+	return word->first;
+}
+
 /* Does the word at @argv, taken as robj **argv, say the name behind the one at @cmd? */
 static bool names_agree(const struct redmem_calibration *seen, size_t argv, size_t cmd)
 {
-	const char *first = seen->word[argv / 8].first;
+	const char *first = argument_name(seen, argv);
 
 	return *first && !strcasecmp(first, seen->word[cmd / 8].name);
 }
@@ -72,12 +83,35 @@ static int find_argv(struct redmem_offsets *at, const struct sightings *s, struc
 		matches++;
 		at->argv = argv;
 	}
-	at->object_ptr = OBJECT_PTR;
 	if (matches == 1)
 		return 0;
 	return err_set(err, -ENOENT,
 		       "calibration: %zu words of the client lead to its arguments, not 1",
 		       matches);
+}
+
+/* Is that the layout of the names' objects? Each has one reference. */
+static bool layout_holds(const struct redmem_object_layout *layout, const struct sightings *s,
+			 size_t argv)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct redmem_calibration_word *word = &s->seen[i]->word[argv / 8];
+		__u64 head = word_at(word->object[0], 0);
+
+		if (!object_layout_fits(layout, head) ||
+		    (object_text_offset(layout, head) == 0) != (*word->first != '\0'))
+			return false;
+	}
+	return true;
+}
+
+static void find_object(struct redmem_offsets *at, const struct sightings *s)
+{
+	for (size_t i = 0; knowledge_object_layout_at(i, &at->object); i++)
+		if (layout_holds(&at->object, s, at->argv))
+			return;
+	at->object = (struct redmem_object_layout){ .pointer = 8 };
+	object_layout_learn(&at->object, word_at(s->seen[0]->word[at->argv / 8].object[0], 0));
 }
 
 /* cmd: lastcmd and realcmd hold the same while a command begins; cmd comes first in
@@ -218,6 +252,8 @@ int sightings_solve(struct redmem_offsets *at, const struct redmem_calibration *
 			       "watch again while clients do more",
 			       count, s.count, SIGHTINGS_MIN);
 	ret = find_argv(at, &s, err);
+	if (!ret)
+		find_object(at, &s);
 	if (!ret)
 		ret = find_cmd(at, &s, err);
 	if (!ret)

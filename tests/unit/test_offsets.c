@@ -5,17 +5,20 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "redis/knowledge.h"
 #include "target/offsets.h"
 
 #define SERVER_ADDRESS 0x555555600000ULL
 #define CLIENT	       0x7f0000001000ULL
 #define SCRIPT_CLIENT  0x7f0000008000ULL
 #define ARGV	       0x7f0000002000ULL
+#define QUERY	       0x7f0000003005ULL
 #define ECHO_COMMAND   0x555555701000ULL
 #define HELLO_COMMAND  0x555555702000ULL
 #define CLIENT_BYTES   512
@@ -29,20 +32,32 @@ struct build {
 	uint32_t script_caller, lua_client; /* in server */
 	uint32_t argc, argv, argv_len; /* in client */
 	uint32_t cmd, lastcmd, realcmd; /* in client */
+	uint32_t querybuf; /* in client */
+	enum server_product product; /* whose objects it has, as of... */
+	int major, minor;
 };
 
 static const struct build builds[] = {
-	{ "redis 5.0.14", 3296, 560, 0, 3032, 3024, 64, 72, 0, 80, 88, 0 },
-	{ "redis 6.2.16", 3960, 696, 0, 3592, 3584, 72, 80, 0, 112, 120, 0 },
-	{ "Debian redis 7.0.15", 4368, 752, 0, 4040, 0, 72, 80, 88, 112, 120, 128 },
-	{ "redis 7.2.6", 5648, 1472, 1480, 0, 0, 88, 96, 104, 128, 136, 144 },
-	{ "Debian valkey 8.0.1", 6128, 1576, 1584, 0, 0, 88, 96, 104, 152, 160, 168 },
-	{ "Debian valkey 8.1.1", 6336, 1488, 1496, 0, 0, 40, 32, 44, 80, 88, 96 },
+	{ "redis 5.0.14", 3296, 560, 0, 3032, 3024, 64, 72, 0, 80, 88, 0, 32, PRODUCT_REDIS, 5, 0 },
+	{ "redis 6.2.16", 3960, 696, 0, 3592, 3584, 72, 80, 0, 112, 120, 0, 40, PRODUCT_REDIS, 6,
+	  2 },
+	{ "Debian redis 7.0.15", 4368, 752, 0, 4040, 0, 72, 80, 88, 112, 120, 128, 40,
+	  PRODUCT_REDIS, 7, 0 },
+	{ "redis 7.2.6", 5648, 1472, 1480, 0, 0, 88, 96, 104, 128, 136, 144, 56, PRODUCT_REDIS, 7,
+	  2 },
+	{ "Debian valkey 8.0.1", 6128, 1576, 1584, 0, 0, 88, 96, 104, 152, 160, 168, 56,
+	  PRODUCT_VALKEY, 8, 0 },
+	{ "Debian valkey 8.1.1", 6336, 1488, 1496, 0, 0, 40, 32, 44, 80, 88, 96, 16, PRODUCT_VALKEY,
+	  8, 1 },
+	{ "Debian valkey 9.1.2", 6336, 1488, 1496, 0, 0, 40, 32, 44, 112, 120, 128, 16,
+	  PRODUCT_VALKEY, 9, 1 },
 };
 
 #define DEBIAN_7_0 (&builds[2])
 #define VALKEY_8_0 (&builds[4])
 #define VALKEY_8_1 (&builds[5])
+#define VALKEY_9_1 (&builds[6])
+#define NONCE	   "0123456789abcdef"
 
 /* What calibration saw of a server of that build. */
 struct sight {
@@ -75,12 +90,57 @@ static void put_name(struct redmem_calibration *seen, uint32_t offset, const cha
 	strcpy(seen->word[offset / 8].name, name);
 }
 
-static void put_argv(struct redmem_calibration *seen, uint32_t offset, const char *first)
+static struct redmem_object_layout layout_of(const struct build *b)
 {
+	return knowledge_object_layout(&(struct server_release){ b->product, b->major, b->minor });
+}
+
+/* An object of one reference that says @text; @expires: with room for an expiry time. */
+static void put_object(uint8_t *object, const struct redmem_object_layout *layout, const char *text,
+		       bool expires)
+{
+	uint64_t head = 0x80 | 1ULL << layout->refcount_shift;
+	int offset;
+
+	if (layout->refcount_shift >= 32)
+		head |= 0x5a5a5aULL << 8; /* lru */
+	if (layout->value_bit)
+		head |= 1ULL << layout->value_bit | (uint64_t)expires << layout->expire_bit;
+	put_word(object, 0, head);
+	offset = object_text_offset(layout, head);
+	if (offset > 0)
+		strcpy((char *)object + offset, text);
+}
+
+static void put_argv(struct redmem_calibration *seen, const struct build *b, uint32_t offset,
+		     const char *first)
+{
+	struct redmem_calibration_word *word = &seen->word[offset / 8];
+	struct redmem_object_layout layout = layout_of(b);
+
 	put_word(seen->client, offset, ARGV);
-	strcpy(seen->word[offset / 8].first, first);
-	seen->word[offset / 8].nonce_at_1 = 1;
-	seen->word[offset / 8].object_ptr = 8;
+	memset(word, 0, sizeof(*word));
+	/* Names of 5 letters leave room for an expiry time, of 4 not. */
+	put_object(word->object[0], &layout, first, strlen(first) > 4);
+	put_object(word->object[1], &layout, NONCE, false);
+	word->nonce_at_1 = 1;
+	if (layout.value_bit) {
+		word->embedded = 11;
+		return;
+	}
+	word->pointer = 8;
+	strcpy(word->first, first);
+}
+
+static void put_query(struct redmem_calibration *seen, const struct build *b, const char *command,
+		      uint32_t argc)
+{
+	struct redmem_calibration_word *word = &seen->word[b->querybuf / 8];
+	int len = snprintf(word->query, sizeof(word->query), "*%u\r\n$%zu\r\n%s\r\n$16\r\n%s\r\n",
+			   argc, strlen(command), command, NONCE);
+
+	put_word(seen->client, b->querybuf, QUERY);
+	put_word(seen->client, b->querybuf + 8, len + 7 * (argc - 2));
 }
 
 static void fill_client(struct redmem_calibration *seen, const struct build *b, const char *command,
@@ -90,7 +150,9 @@ static void fill_client(struct redmem_calibration *seen, const struct build *b, 
 
 	seen->client_bytes = CLIENT_BYTES;
 	put_noise(seen->client, CLIENT_BYTES);
-	put_argv(seen, b->argv, command);
+	memcpy(seen->nonce, NONCE, CALIBRATION_NONCE);
+	put_argv(seen, b, b->argv, command);
+	put_query(seen, b, command, argc);
 	put_int(seen->client, b->argc, argc);
 	if (b->argv_len)
 		put_int(seen->client, b->argv_len, argc);
@@ -149,6 +211,7 @@ static struct sight *look_at(const struct build *b)
 		.script = { &sight->script, "echo", 2 },
 		.idle = sight->idle,
 		.server_address = SERVER_ADDRESS,
+		.expected = layout_of(b),
 	};
 	return sight;
 }
@@ -193,18 +256,29 @@ static void same(const struct build *b, const char *what, uint64_t found, uint64
 			 (unsigned long long)found, (unsigned long long)right);
 }
 
+static void same_layout(const struct build *b, const struct redmem_object_layout *found,
+			const struct redmem_object_layout *right)
+{
+	same(b, "pointer", found->pointer, right->pointer);
+	same(b, "embedded", found->embedded, right->embedded);
+	same(b, "value_bit", found->value_bit, right->value_bit);
+	same(b, "refcount_shift", found->refcount_shift, right->refcount_shift);
+	same(b, "refcount_bits", found->refcount_bits, right->refcount_bits);
+}
+
 static void test_builds(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
 		const struct build *b = &builds[i];
 		struct redmem_offsets at = solve(look_at(b));
+		struct redmem_object_layout layout = layout_of(b);
 
 		same(b, "argc", at.argc, b->argc);
 		same(b, "argv", at.argv, b->argv);
 		same(b, "cmd", at.cmd, b->cmd);
-		same(b, "object_ptr", at.object_ptr, 8);
-		same(b, "object_embedded", at.object_embedded, 0);
+		same(b, "querybuf", at.querybuf, b->querybuf);
+		same_layout(b, &at.object, &layout);
 		same(b, "current_client", at.current_client, server_word(b->current_client));
 		same(b, "executing_client", at.executing_client, server_word(b->executing_client));
 		same(b, "script_caller", at.script_caller, server_word(b->script_caller));
@@ -233,33 +307,70 @@ static void test_no_script(void **state)
 	}
 }
 
-/* Valkey 9.1: the text of short strings is inside the object. */
-static void test_embedded_text(void **state)
+/* The table speaks of another version: what is seen counts. */
+static void test_layout_departs(void **state)
 {
-	struct sight *sight = look_at(VALKEY_8_1);
+	(void)state;
+	for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++)
+		for (size_t j = 0; j < sizeof(builds) / sizeof(*builds); j++) {
+			struct sight *sight = look_at(&builds[i]);
+			struct redmem_object_layout right = layout_of(&builds[i]);
+			struct redmem_offsets at;
+
+			sight->looks.expected = layout_of(&builds[j]);
+			at = solve(sight);
+			same_layout(&builds[i], &at.object, &right);
+		}
+}
+
+/* A head no table knows: 5 flags before the references. */
+static void test_layout_learnt(void **state)
+{
+	struct sight *sight = look_at(DEBIAN_7_0);
 	struct redmem_offsets at;
 
 	(void)state;
-	sight->plain.word[VALKEY_8_1->argv / 8].object_embedded = 11;
-	sight->longer.word[VALKEY_8_1->argv / 8].object_embedded = 11;
+	for (int i = 0; i < 2; i++) {
+		put_word(sight->plain.word[DEBIAN_7_0->argv / 8].object[i], 0, 0x80 | 1ULL << 37);
+		put_word(sight->longer.word[DEBIAN_7_0->argv / 8].object[i], 0, 0x80 | 1ULL << 37);
+	}
 	at = solve(sight);
-	assert_int_equal(at.argv, VALKEY_8_1->argv);
-	assert_int_equal(at.object_ptr, 8);
-	assert_int_equal(at.object_embedded, 11);
+	assert_int_equal(at.object.refcount_shift, 37);
+	assert_int_equal(at.object.pointer, 8);
+}
+
+/* Text in the object behind flags that are not known: better no key than a wrong one. */
+static void test_layout_unknown(void **state)
+{
+	struct sight *sight = look_at(VALKEY_9_1);
+
+	(void)state;
+	sight->plain.word[VALKEY_9_1->argv / 8].embedded = 17;
+	fails(sight, "the layout of objects is not known");
 }
 
 /* Objects with a word before the pointer. */
 static void test_object_pointer(void **state)
 {
 	struct sight *sight = look_at(DEBIAN_7_0);
-	struct redmem_offsets at;
 
 	(void)state;
-	sight->plain.word[DEBIAN_7_0->argv / 8].object_ptr = 16;
-	sight->longer.word[DEBIAN_7_0->argv / 8].object_ptr = 16;
-	at = solve(sight);
-	assert_int_equal(at.object_ptr, 16);
-	assert_int_equal(at.object_embedded, 0);
+	sight->plain.word[DEBIAN_7_0->argv / 8].pointer = 16;
+	sight->longer.word[DEBIAN_7_0->argv / 8].pointer = 16;
+	assert_int_equal(solve(sight).object.pointer, 16);
+}
+
+/* The buffer held more than the one command, or something else stands behind it. */
+static void test_no_querybuf(void **state)
+{
+	struct sight *sight = look_at(DEBIAN_7_0);
+
+	(void)state;
+	put_word(sight->plain.client, DEBIAN_7_0->querybuf + 8, 99);
+	assert_int_equal(solve(sight).querybuf, 0);
+	sight = look_at(DEBIAN_7_0);
+	sight->longer.word[DEBIAN_7_0->querybuf / 8].query[0] = 'x';
+	assert_int_equal(solve(sight).querybuf, 0);
 }
 
 /* ECHO renamed: both looks are HELLO, in capitals as its client sent it. */
@@ -270,7 +381,7 @@ static void test_hello_twice(void **state)
 
 	(void)state;
 	fill_client(&sight->plain, VALKEY_8_0, "hello", 2);
-	strcpy(sight->plain.word[VALKEY_8_0->argv / 8].first, "HELLO");
+	put_argv(&sight->plain, VALKEY_8_0, VALKEY_8_0->argv, "HELLO");
 	sight->looks.plain.command = "hello";
 	at = solve(sight);
 	assert_int_equal(at.argv, VALKEY_8_0->argv);
@@ -389,8 +500,8 @@ static void test_argv_not_unique(void **state)
 	struct sight *sight = look_at(DEBIAN_7_0);
 
 	(void)state;
-	put_argv(&sight->plain, 96, "echo");
-	put_argv(&sight->longer, 96, "hello");
+	put_argv(&sight->plain, DEBIAN_7_0, 96, "echo");
+	put_argv(&sight->longer, DEBIAN_7_0, 96, "hello");
 	fails(sight, "2 words of the client lead to its arguments");
 }
 
@@ -401,9 +512,9 @@ static void test_argv_losers(void **state)
 	struct sight *sight = look_at(DEBIAN_7_0);
 
 	(void)state;
-	put_argv(&sight->plain, 96, "echo");
-	put_argv(&sight->plain, 104, "echo");
-	put_argv(&sight->longer, 104, "echo");
+	put_argv(&sight->plain, DEBIAN_7_0, 96, "echo");
+	put_argv(&sight->plain, DEBIAN_7_0, 104, "echo");
+	put_argv(&sight->longer, DEBIAN_7_0, 104, "echo");
 	assert_int_equal(solve(sight).argv, DEBIAN_7_0->argv);
 }
 
@@ -448,123 +559,15 @@ static void test_no_current_client(void **state)
 	fails(sight, "no word of `server` points to the current client");
 }
 
-/* --- counters --------------------------------------------------------------- */
-
-#define COPIES	      4
-#define COUNTER_BYTES 256
-
-/* Copies of a server that did 10 commands between two copies, INFO not counted. */
-struct counting {
-	uint8_t server[COPIES][COUNTER_BYTES];
-	struct counter_sighting seen[COPIES];
-};
-
-static void count_up(struct counting *c)
-{
-	for (size_t i = 0; i < COPIES; i++) {
-		put_noise(c->server[i], COUNTER_BYTES);
-		c->seen[i] =
-			(struct counter_sighting){ c->server[i], 1000 + 10 * i, 1010 + 10 * i };
-	}
-}
-
-static void put_counter(struct counting *c, size_t offset, const int values[COPIES])
-{
-	for (size_t i = 0; i < COPIES; i++)
-		put_word(c->server[i], offset, values[i]);
-}
-
-static const int counted[COPIES] = { 1004, 1013, 1028, 1040 };
-/* What the loop's round began with: behind, within INFO's bounds. */
-static const int round_start[COPIES] = { 1001, 1013, 1022, 1033 };
-
-static long find(const struct counting *c)
-{
-	return offsets_find_counter(c->seen, COPIES, COUNTER_BYTES);
-}
-
-static void test_counter(void **state)
-{
-	static const int still[COPIES] = { 1010, 1010, 1010, 1010 };
-	static const int once_out[COPIES] = { 1004, 1013, 1041, 1040 };
-	static const int before_it[COPIES] = { 999, 1013, 1028, 1040 };
-	struct counting c;
-
-	(void)state;
-	count_up(&c);
-	assert_int_equal(find(&c), -ENOENT);
-	put_counter(&c, 16, once_out);
-	put_counter(&c, 24, before_it);
-	put_counter(&c, 32, still);
-	assert_int_equal(find(&c), -ENOENT);
-	put_counter(&c, 120, counted);
-	assert_int_equal(find(&c), 120);
-}
-
-/* Both bounds are values that INFO told: either may be the word's. */
-static void test_counter_bounds(void **state)
-{
-	static const int lower[COPIES] = { 1000, 1010, 1020, 1030 };
-	struct counting c;
-
-	(void)state;
-	count_up(&c);
-	put_counter(&c, 8, lower);
-	assert_int_equal(find(&c), 8);
-	count_up(&c);
-	put_counter(&c, 8, (const int[]){ 1010, 1020, 1030, 1040 });
-	assert_int_equal(find(&c), 8);
-}
-
-/* Redis 7.2 keeps el_cmd_cnt_start, before or after the counter in the struct. */
-static void test_counter_leads(void **state)
-{
-	struct counting c;
-
-	(void)state;
-	count_up(&c);
-	put_counter(&c, 64, round_start);
-	put_counter(&c, 200, counted);
-	assert_int_equal(find(&c), 200);
-	count_up(&c);
-	put_counter(&c, 64, counted);
-	put_counter(&c, 200, round_start);
-	assert_int_equal(find(&c), 64);
-	put_counter(&c, 8, (const int[]){ 1000, 1010, 1021, 1030 });
-	assert_int_equal(find(&c), 64);
-}
-
-static void test_counter_takes_turns(void **state)
-{
-	struct counting c;
-
-	(void)state;
-	count_up(&c);
-	put_counter(&c, 64, counted);
-	put_counter(&c, 200, (const int[]){ 1005, 1012, 1028, 1040 });
-	assert_int_equal(find(&c), -ENOENT);
-}
-
-/* The last word is looked at, half a word and one copy (nothing moves) are not. */
-static void test_counter_edges(void **state)
-{
-	struct counting c;
-
-	(void)state;
-	count_up(&c);
-	put_counter(&c, COUNTER_BYTES - 8, counted);
-	assert_int_equal(find(&c), COUNTER_BYTES - 8);
-	assert_int_equal(offsets_find_counter(c.seen, COPIES, COUNTER_BYTES - 4), -ENOENT);
-	assert_int_equal(offsets_find_counter(c.seen, 1, COUNTER_BYTES), -ENOENT);
-	assert_int_equal(offsets_find_counter(c.seen, COPIES, 4), -ENOENT);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_builds),
 		cmocka_unit_test(test_no_script),
-		cmocka_unit_test(test_embedded_text),
+		cmocka_unit_test(test_layout_departs),
+		cmocka_unit_test(test_layout_learnt),
+		cmocka_unit_test(test_layout_unknown),
+		cmocka_unit_test(test_no_querybuf),
 		cmocka_unit_test(test_object_pointer),
 		cmocka_unit_test(test_hello_twice),
 		cmocka_unit_test(test_no_idle),
@@ -581,11 +584,6 @@ int main(void)
 		cmocka_unit_test(test_short_copy),
 		cmocka_unit_test(test_no_argc),
 		cmocka_unit_test(test_no_current_client),
-		cmocka_unit_test(test_counter),
-		cmocka_unit_test(test_counter_bounds),
-		cmocka_unit_test(test_counter_leads),
-		cmocka_unit_test(test_counter_takes_turns),
-		cmocka_unit_test(test_counter_edges),
 	};
 
 	return cmocka_run_group_tests_name("offsets", tests, NULL, NULL);

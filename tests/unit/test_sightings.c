@@ -68,6 +68,8 @@ static void put_argv(struct redmem_calibration *seen, uint32_t offset, const cha
 {
 	put_word(seen->client, offset, ARGV);
 	strcpy(seen->word[offset / 8].first, name);
+	/* An object of one reference, lru in front of the count. */
+	put_word(seen->word[offset / 8].object[0], 0, 0x80 | 0x5a5a5aULL << 8 | 1ULL << 32);
 }
 
 static void put_command(struct redmem_calibration *seen, uint32_t offset, const char *name)
@@ -183,8 +185,9 @@ static void is_right(const struct build *b, const struct redmem_offsets *at)
 	same(b, "argc", at->argc, b->argc);
 	same(b, "argv", at->argv, b->argv);
 	same(b, "cmd", at->cmd, b->cmd);
-	same(b, "object_ptr", at->object_ptr, 8);
-	same(b, "object_embedded", at->object_embedded, 0);
+	same(b, "object's pointer", at->object.pointer, 8);
+	same(b, "object's embedded", at->object.embedded, 0);
+	same(b, "object's references", at->object.refcount_shift, 32);
 	same(b, "current_client", at->current_client, SERVER_WORD(b->current_client));
 }
 
@@ -264,8 +267,8 @@ static void test_neighbour(void **state)
 	for (size_t i = 0; i < scene->count; i++) {
 		struct redmem_calibration *seen = &scene->seen[i];
 
-		put_argv(seen, 896 + REDIS_7_0->argv, seen->word[REDIS_7_0->argv / 8].first);
-		put_command(seen, 896 + REDIS_7_0->cmd, seen->word[REDIS_7_0->cmd / 8].name);
+		put_argv(seen, 368 + REDIS_7_0->argv, seen->word[REDIS_7_0->argv / 8].first);
+		put_command(seen, 368 + REDIS_7_0->cmd, seen->word[REDIS_7_0->cmd / 8].name);
 	}
 	at = solve(scene, 4);
 	is_right(REDIS_7_0, &at);
@@ -279,8 +282,8 @@ static void test_only_neighbour(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++) {
 		see_by(scene, CLIENT(1), "CONFIG", "get", 3);
-		put_argv(&scene->seen[i], 896 + REDIS_7_0->argv, "BLPOP");
-		put_command(&scene->seen[i], 896 + REDIS_7_0->cmd, "blpop");
+		put_argv(&scene->seen[i], 368 + REDIS_7_0->argv, "BLPOP");
+		put_command(&scene->seen[i], 368 + REDIS_7_0->cmd, "blpop");
 	}
 	fails(scene, "0 of use");
 }

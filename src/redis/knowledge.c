@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What differs between servers; see knowledge.h. */
+#include "redis/knowledge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- products and versions -------------------------------------------------- */
+
+struct server_release server_release_of(const char *server, const char *version)
+{
+	struct server_release release = { .product = !strcmp(server, "valkey") ? PRODUCT_VALKEY :
+										 PRODUCT_REDIS };
+	char *end;
+
+	release.major = (int)strtol(version, &end, 10);
+	release.minor = *end == '.' ? (int)strtol(end + 1, NULL, 10) : 0;
+	return release;
+}
+
+bool server_is(const struct server_release *release, enum server_product product, int major,
+	       int minor)
+{
+	return release->product == product &&
+	       (release->major > major || (release->major == major && release->minor >= minor));
+}
+
+/* --- objects ------------------------------------------------------------------ */
+
+/*
+ * struct redisObject (server.h, object.h from Redis 8.2 on), struct serverObject. Bits are
+ * counted from the lowest of the first 8 bytes: type 0-3, encoding 4-7 everywhere.
+ * The newest of a product comes last.
+ */
+static const struct object_row {
+	enum server_product product;
+	int major, minor; /* since */
+	struct redmem_object_layout layout;
+} object_rows[] = {
+	/* lru:24, then int refcount */
+	{ PRODUCT_REDIS, 0, 0, { .pointer = 8, .refcount_shift = 32, .refcount_bits = 32 } },
+	/* lru:24, iskvobj:1, expirable:1, refcount:30 */
+	{ PRODUCT_REDIS, 8, 2, { .pointer = 8, .refcount_shift = 34, .refcount_bits = 30 } },
+	/* refcount:23, iskvobj:1, metabits:8, lru:24; seen in 8.10, since when is not known */
+	{ PRODUCT_REDIS, 8, 10, { .pointer = 8, .refcount_shift = 8, .refcount_bits = 23 } },
+	{ PRODUCT_VALKEY, 0, 0, { .pointer = 8, .refcount_shift = 32, .refcount_bits = 32 } },
+	/* lru:24, hasexpire:1, hasembkey:1, refcount:30 */
+	{ PRODUCT_VALKEY,
+	  8,
+	  1,
+	  { .pointer = 8,
+	    .expire_bit = 32,
+	    .key_bit = 33,
+	    .refcount_shift = 34,
+	    .refcount_bits = 30 } },
+	/* lru:24, hasexpire:1, hasembkey:1, hasembval:1, refcount:29. What is embedded takes
+	 * the pointer's place: expiry time, key, value, each where there is one. */
+	{ PRODUCT_VALKEY,
+	  9,
+	  1,
+	  { .pointer = 8,
+	    .embedded = 8,
+	    .expire_bit = 32,
+	    .key_bit = 33,
+	    .value_bit = 34,
+	    .refcount_shift = 35,
+	    .refcount_bits = 29 } },
+};
+
+#define OBJECT_ROWS (sizeof(object_rows) / sizeof(object_rows[0]))
+
+struct redmem_object_layout knowledge_object_layout(const struct server_release *release)
+{
+	const struct object_row *found = object_rows;
+
+	for (const struct object_row *row = object_rows; row < object_rows + OBJECT_ROWS; row++)
+		if (row->product == release->product &&
+		    (!release->major || server_is(release, row->product, row->major, row->minor)))
+			found = row;
+	return found->layout;
+}
+
+bool knowledge_object_layout_at(size_t i, struct redmem_object_layout *layout)
+{
+	if (i >= OBJECT_ROWS)
+		return false;
+	*layout = object_rows[i].layout;
+	return true;
+}
+
+static bool head_has(uint64_t head, uint8_t bit)
+{
+	return bit && head >> bit & 1;
+}
+
+/* A string: encoding raw (0) or embstr (8). */
+static bool head_is_string(uint64_t head)
+{
+	return (head & 0xff) == 0x00 || (head & 0xff) == 0x80;
+}
+
+int object_text_offset(const struct redmem_object_layout *layout, uint64_t head)
+{
+	if (!head_is_string(head))
+		return -1;
+	if (!head_has(head, layout->value_bit))
+		return 0;
+	if (head_has(head, layout->key_bit))
+		return -1;
+	return layout->embedded + (head_has(head, layout->expire_bit) ? OBJECT_EXPIRE_BYTES : 0) +
+	       OBJECT_SDS_HEAD;
+}
+
+uint32_t object_references(const struct redmem_object_layout *layout, uint64_t head)
+{
+	return (uint32_t)(head >> layout->refcount_shift & ((1ULL << layout->refcount_bits) - 1));
+}
+
+bool object_layout_fits(const struct redmem_object_layout *layout, uint64_t head)
+{
+	return head_is_string(head) && object_references(layout, head) == 1;
+}
+
+bool object_layout_learn(struct redmem_object_layout *layout, uint64_t head)
+{
+	uint32_t second = (uint32_t)(head >> 32);
+
+	if (!head_is_string(head))
+		return false;
+	/* One reference: the highest bit set is the lowest of its count. */
+	if (second) {
+		layout->refcount_shift = 32 + (31 - __builtin_clz(second));
+		layout->refcount_bits = 64 - layout->refcount_shift;
+		return true;
+	}
+	if ((head >> 8 & 0x7fffff) != 1)
+		return false;
+	layout->refcount_shift = 8;
+	layout->refcount_bits = 23;
+	return true;
+}
+
+int knowledge_querybuf_before_argv(const struct server_release *release)
+{
+	/* struct client (server.h) */
+	static const struct {
+		enum server_product product;
+		int major, minor, bytes;
+	} rows[] = {
+		{ PRODUCT_REDIS, 5, 0, 40 }, /* pending_querybuf, peak, argc between them */
+		{ PRODUCT_REDIS, 7, 0, 32 },
+		{ PRODUCT_VALKEY, 7, 2, 32 },
+		{ PRODUCT_VALKEY, 8, 1, 16 }, /* argv follows qb_pos */
+	};
+	int found = -1;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (server_is(release, rows[i].product, rows[i].major, rows[i].minor))
+			found = rows[i].bytes;
+	return found;
+}
+
+/* --- INFO ------------------------------------------------------------------------- */
+
+const char *knowledge_loop_counter(size_t i)
+{
+	/* eventloop_cycles since Redis 7.2. Before, the count of replies written, which is done
+	 * once an iteration, before the loop sleeps. */
+	static const char *const fields[] = { "eventloop_cycles", "total_writes_processed" };
+
+	return i < sizeof(fields) / sizeof(fields[0]) ? fields[i] : NULL;
+}

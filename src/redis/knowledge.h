@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What differs between servers, as tables: by product and version where the server cannot
+ * be asked, by name where its own answer is the key. Pure. What calibration finds out in a
+ * running server (target/calibrate.h) checks these tables and wins over them.
+ *
+ * Sources: the servers' own src/ of Redis 5.0 to 8.0 and Valkey 7.2 to 9.1, and what is
+ * said at a row.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "redmem/object.h"
+#include "redmem/tables.h"
+
+/* --- products and versions -------------------------------------------------- */
+
+enum server_product { PRODUCT_REDIS, PRODUCT_VALKEY };
+
+struct server_release {
+	enum server_product product;
+	int major, minor; /* 0.0 = not known */
+};
+
+/* @server is "redis" or "valkey", @version as INFO says it ("9.1.2"); "" = not known. */
+struct server_release server_release_of(const char *server, const char *version);
+/* Is it @product, and @major.@minor or later? */
+bool server_is(const struct server_release *release, enum server_product product, int major,
+	       int minor);
+
+/* --- objects ------------------------------------------------------------------ */
+
+/* How this release lays the head of an object out; the newest layout of the product when
+ * its version is not known. */
+struct redmem_object_layout knowledge_object_layout(const struct server_release *release);
+
+/*
+ * Layout number @i of all that are known, for who cannot ask for the version; false behind
+ * the last.
+ */
+bool knowledge_object_layout_at(size_t i, struct redmem_object_layout *layout);
+
+/*
+ * Where the text of the string object with the head @head (its first 8 bytes) begins, from
+ * the object's address; 0 when a pointer leads to it, -1 when it is no string or its text
+ * lies behind a key.
+ */
+int object_text_offset(const struct redmem_object_layout *layout, uint64_t head);
+/* How many references the object has. */
+uint32_t object_references(const struct redmem_object_layout *layout, uint64_t head);
+
+/* Heads of objects of one reference, as every argument of a command is when it comes in:
+ * does the layout say so? */
+bool object_layout_fits(const struct redmem_object_layout *layout, uint64_t head);
+/* The layout of references that @head tells where no table knows it: false when it cannot. */
+bool object_layout_learn(struct redmem_object_layout *layout, uint64_t head);
+
+/* --- functions ------------------------------------------------------------------ */
+
+/* A function that tells what the main thread does when it is on the stack. */
+struct known_function {
+	const char *name;
+	enum redmem_frame frame;
+};
+
+/* Row @i of them, at most KNOWN_FUNCTIONS_MAX; NULL behind the last. A build has some. */
+#define KNOWN_FUNCTIONS_MAX 128
+const struct known_function *knowledge_function(size_t i);
+
+/* What single functions are wanted for. */
+enum function_role {
+	/* Background tasks that free memory in nobody's name: they are at work when one of
+	 * these is on the stack. */
+	ROLE_EXPIRY,
+	ROLE_EXPIRY_OLD, /* where there is none of ROLE_EXPIRY */
+	ROLE_EVICTION,
+	ROLE_DEFRAG,
+	/* Frees the arguments of a command. */
+	ROLE_FREE_ARGUMENTS,
+	ROLE_RESET_CLIENT,
+	/* Called for a command of any client, with the client as first argument... */
+	ROLE_PROCESS_COMMAND,
+	ROLE_CALL,
+	ROLE_AFTER_COMMAND,
+	/* ...and for commands nobody else sends. */
+	ROLE_ECHO,
+	ROLE_HELLO,
+	ROLES
+};
+
+/* Names of a role, the one to prefer first; NULL behind the last. A build has one of them
+ * or none. */
+const char *knowledge_role_name(enum function_role role, size_t i);
+
+/* How many bytes before argv the client has its query buffer; -1 = not known. Where
+ * calibration cannot see: Valkey 9.1 has done with the buffer before it executes. */
+int knowledge_querybuf_before_argv(const struct server_release *release);
+
+/* --- INFO ------------------------------------------------------------------------- */
+
+/* The field of INFO stats that counts what happens once in each iteration of the event
+ * loop, the one to prefer first; NULL behind the last. */
+const char *knowledge_loop_counter(size_t i);
