@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "report/columns.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/value.h"
@@ -124,12 +125,15 @@ void report_doctor_json(struct buf *out, const struct model *m, const struct fin
 	put(document, "sensors", json_sensors(m));
 	put(document, "ledger", json_ledger(m));
 	put(document, "timeline", json_timeline(m));
-	put(document, "commands", json_commands(m));
-	put(document, "prefixes", json_prefixes(m));
+	put(document, "commands",
+	    columns_json(m, &columns_commands, ROWS(m->commands, m->commands_count)));
+	put(document, "prefixes",
+	    columns_json(m, &columns_prefixes, ROWS(m->prefixes, m->prefixes_count)));
 	put(document, "stalls", json_stalls(m));
 	put(document, "findings", json_findings(f));
 	put(document, "verdict", json_verdict(m, f));
-	put(document, "threads", json_threads(m));
+	put(document, "threads",
+	    columns_json(m, &columns_threads, ROWS(m->threads, m->threads_count)));
 	put(document, "totals", json_totals(m));
 	put(document, "children", json_children(m));
 	put(document, "keys", json_keys(m));

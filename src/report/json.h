@@ -22,6 +22,7 @@ json_t *json_ledger(const struct model *m);
 json_t *json_timeline(const struct model *m);
 json_t *json_host(const struct model *m);
 json_t *json_mappings(const struct model *m);
+json_t *json_totals(const struct model *m);
 
 /* json.c */
 json_t *json_findings(const struct findings *f);
@@ -35,12 +36,6 @@ json_t *json_allocator(const struct model *m); /* null without MALLOC-STATS */
 json_t *json_deletes(const struct model *m);
 json_t *json_copy_on_write(const struct model *m);
 json_t *json_purge(const struct model *m); /* null when none was tried */
-
-/* json_profile.c: who did it */
-json_t *json_commands(const struct model *m);
-json_t *json_prefixes(const struct model *m);
-json_t *json_threads(const struct model *m);
-json_t *json_totals(const struct model *m);
 
 /* json_alloc.c: what watching took from the server */
 json_t *json_cost(const struct model *m);

@@ -3,17 +3,10 @@
 #include <math.h>
 
 #include "base/sum.h"
+#include "report/columns.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/value.h"
-
-static void put_bytes_moved(json_t *o, const struct charge *c)
-{
-	put(o, "alloc_bytes", value_count(c->alloc_bytes));
-	put(o, "free_bytes", value_count(c->free_bytes));
-	put(o, "net_bytes", value_count(c->alloc_bytes - c->free_bytes));
-	put(o, "flow_hits_total", isfinite(c->alloc_bytes) ? value_int(c->flow_hits) : json_null());
-}
 
 /* The share comes from CPU samples, which no probe disturbs; the rest from bursts. */
 static json_t *json_latency_of(const struct call_latency *l, double share)
@@ -48,78 +41,28 @@ static json_t *alloc_commands(const struct model *m)
 
 	for (size_t i = 0; i < m->alloc.commands_count; i++) {
 		const struct command_row *row = &m->commands[m->alloc.commands[i]];
-		double calls = row->calls_total > 0 ? (double)row->calls_total : NAN;
-		json_t *o = json_object();
+		json_t *o = columns_object(m, &columns_alloc_commands, row);
 
-		put(o, "command", value_text(row->command));
-		put_bytes_moved(o, &row->charge);
-		put(o, "calls_total", value_int(row->calls_total));
-		put(o, "alloc_bytes_per_call", value_real(row->charge.alloc_bytes / calls));
-		put(o, "free_bytes_per_call", value_real(row->charge.free_bytes / calls));
 		put(o, "latency", json_latency_of(&row->latency, share_of(&row->charge)));
 		put_last(rows, o);
 	}
 	return rows;
 }
 
-static json_t *prefix_row(const struct model *m, size_t index)
-{
-	const struct prefix_row *row = &m->prefixes[index];
-	json_t *o = json_object();
-
-	put_bytes(o, "prefix", (struct bytes){ row->prefix, row->prefix_len });
-	put_bytes_moved(o, &row->charge);
-	put(o, "top_command", value_text(row->top_command));
-	put_bytes(o, "example", (struct bytes){ row->example, row->example_len });
-	return o;
-}
-
 static json_t *alloc_prefixes(const struct model *m, const size_t *order, size_t count)
 {
-	json_t *rows = json_array();
+	struct rows rows = *ROWS(m->prefixes, count);
 
-	for (size_t i = 0; i < count; i++)
-		put_last(rows, prefix_row(m, order[i]));
-	return rows;
+	rows.order = order;
+	return columns_json(m, &columns_alloc_prefixes, &rows);
 }
 
 static json_t *alloc_threads(const struct model *m)
 {
-	json_t *rows = json_array();
+	struct rows rows = *ROWS(m->threads, m->alloc.threads_count);
 
-	for (size_t i = 0; i < m->alloc.threads_count; i++) {
-		const struct thread_row *row = &m->threads[m->alloc.threads[i]];
-		json_t *o = json_object();
-
-		put(o, "thread", value_text(row->thread));
-		put_bytes_moved(o, &row->charge);
-		put_last(rows, o);
-	}
-	return rows;
-}
-
-static json_t *alloc_classes(const struct model *m)
-{
-	json_t *rows = json_array();
-
-	for (size_t i = 0; i < m->alloc.classes_count; i++) {
-		const struct alloc_class *class = &m->alloc.classes[i];
-		double taken = (double)class->calls_total * (double)class->size_bytes;
-		json_t *o = json_object();
-
-		put(o, "size_bytes", value_int(class->size_bytes));
-		put(o, "cache_in_bytes", value_count(class->alloc_bytes));
-		put(o, "cache_out_bytes", value_count(class->free_bytes));
-		put(o, "calls_total", value_int(class->calls_total));
-		put(o, "requested_bytes_mean",
-		    value_real(class->calls_total ?
-				       (double)class->requested_bytes / (double)class->calls_total :
-				       NAN));
-		put(o, "rounding_ratio",
-		    value_real(taken > 0 ? 1 - (double)class->requested_bytes / taken : NAN));
-		put_last(rows, o);
-	}
-	return rows;
+	rows.order = m->alloc.threads;
+	return columns_json(m, &columns_alloc_threads, &rows);
 }
 
 static json_t *json_tops(const struct alloc_top *tops, const char *name)
@@ -234,7 +177,9 @@ void report_alloc_json(struct buf *out, const struct model *m)
 	put(document, "commands", alloc_commands(m));
 	put(document, "prefixes", alloc_prefixes(m, m->alloc.prefixes, m->alloc.prefixes_count));
 	put(document, "threads", alloc_threads(m));
-	put(document, "size_classes", alloc_classes(m));
+	put(document, "size_classes",
+	    columns_json(m, &columns_alloc_classes,
+			 ROWS(m->alloc.classes, m->alloc.classes_count)));
 	put(document, "growth", alloc_growth(m));
 	put(document, "peak", alloc_peak(m));
 	put(document, "timeline", alloc_ticks(m));

@@ -220,3 +220,23 @@ json_t *json_mappings(const struct model *m)
 	}
 	return rows;
 }
+
+json_t *json_totals(const struct model *m)
+{
+	const struct fact_totals *t = &m->totals;
+	json_t *o;
+
+	if (!m->have_totals)
+		return json_null();
+	o = json_object();
+	put(o, "window_seconds", value_real(t->window_seconds));
+	put(o, "minor_faults_total", value_int(t->minor_faults));
+	put(o, "major_faults_total", value_int(t->major_faults));
+	put(o, "cow_faults_total", value_int(t->cow_faults));
+	put(o, "context_switches_total", value_int(t->context_switches));
+	put(o, "cpu_samples_total", value_int(t->cpu_samples));
+	put(o, "minor_fault_period", value_int(t->minor_fault_period));
+	put(o, "huge_collapses_total", value_int(t->huge_collapses));
+	put(o, "reclaim_entries_total", value_int(t->reclaim_entries));
+	return o;
+}

@@ -3,30 +3,13 @@
 #include <math.h>
 
 #include "base/sum.h"
+#include "report/columns.h"
 #include "report/table.h"
 #include "report/text.h"
 
 #define TOP_ROWS       8
 #define TOP_OF_DOCTOR  3
 #define PREFIX_COLUMNS 36
-
-static void cell_bytes(struct table *table, double bytes)
-{
-	if (isfinite(bytes))
-		table_bytes(table, sum_whole(bytes));
-	else
-		table_bytes(table, FACT_UNKNOWN);
-}
-
-static void per_second(struct buf *out, double bytes, double seconds)
-{
-	if (!isfinite(bytes) || !(seconds > 0)) {
-		buf_putc(out, '-');
-		return;
-	}
-	fmt_bytes(out, sum_whole(bytes / seconds));
-	buf_puts(out, "/s");
-}
 
 static size_t shown_of(const struct text *t, size_t count, size_t top)
 {
@@ -41,20 +24,6 @@ static void head_top(struct text *t, const char *head, size_t shown, size_t coun
 		buf_printf(&note, "top %zu of %zu", shown, count);
 	text_head(t, head, note.len ? buf_str(&note) : NULL);
 	buf_free(&note);
-}
-
-/* Allocated, freed and the difference. */
-#define COLUMNS_MOVED                             \
-	{ "allocated", true }, { "freed", true }, \
-	{                                         \
-		"net", true                       \
-	}
-
-static void cells_moved(struct text *t, struct table *table, const struct charge *c)
-{
-	per_second(table_cell(table), c->alloc_bytes, t->m->duration_seconds);
-	per_second(table_cell(table), c->free_bytes, t->m->duration_seconds);
-	cell_bytes(table, c->alloc_bytes - c->free_bytes);
 }
 
 /* What the bytes stand on: "12,345 hits; totals exact, shares from 12 % of the time". */
@@ -77,74 +46,33 @@ static void basis_note(struct buf *note, const struct alloc *a)
 
 static void write_commands(struct text *t, size_t top)
 {
-	static const struct table_column columns[] = {
-		{ "command", false },
-		COLUMNS_MOVED,
-		{ "a call", true },
-		{ "in allocator", true },
-	};
-	size_t shown = shown_of(t, t->m->alloc.commands_count, top);
-	struct table *table;
+	const struct alloc *a = &t->m->alloc;
+	struct rows rows = *ROWS(t->m->commands, shown_of(t, a->commands_count, top));
 
-	if (!shown)
-		return;
-	table = table_new(columns, 6);
-	for (size_t i = 0; i < shown; i++) {
-		const struct command_row *row = &t->m->commands[t->m->alloc.commands[i]];
-		double calls = row->calls_total > 0 ? (double)row->calls_total : NAN;
-
-		text_command(table_cell(table), row->command);
-		cells_moved(t, table, &row->charge);
-		cell_bytes(table, row->charge.alloc_bytes / calls);
-		text_percent(table_cell(table),
-			     row->charge.cpu_seconds > 0 ?
-				     row->charge.allocator_seconds / row->charge.cpu_seconds :
-				     NAN);
-	}
-	table_write(table, t);
+	rows.order = a->commands;
+	if (rows.count)
+		columns_text(t, &columns_alloc_commands, &rows);
 }
 
 static void write_prefixes(struct text *t, const char *head, const size_t *order, size_t count)
 {
-	static const struct table_column columns[] = {
-		{ "prefix", false },
-		COLUMNS_MOVED,
-		{ "mostly by", false },
-	};
-	size_t shown = shown_of(t, count, TOP_ROWS);
-	struct table *table;
+	struct rows rows = *ROWS(t->m->prefixes, shown_of(t, count, TOP_ROWS));
 
-	head_top(t, head, shown, count);
-	if (!shown)
-		return;
-	table = table_new(columns, 5);
-	for (size_t i = 0; i < shown; i++) {
-		const struct prefix_row *row = &t->m->prefixes[order[i]];
-
-		text_key(table_cell(table), (struct bytes){ row->prefix, row->prefix_len },
-			 PREFIX_COLUMNS);
-		cells_moved(t, table, &row->charge);
-		text_command(table_cell(table), row->top_command);
-	}
-	table_write(table, t);
+	rows.order = order;
+	head_top(t, head, rows.count, count);
+	if (rows.count)
+		columns_text(t, &columns_alloc_prefixes, &rows);
 }
 
 static void write_threads(struct text *t)
 {
-	static const struct table_column columns[] = { { "thread", false }, COLUMNS_MOVED };
-	struct table *table;
+	struct rows rows = *ROWS(t->m->threads, t->m->alloc.threads_count);
 
-	if (!t->m->alloc.threads_count)
+	rows.order = t->m->alloc.threads;
+	if (!rows.count)
 		return;
 	text_head(t, "THREADS", NULL);
-	table = table_new(columns, 4);
-	for (size_t i = 0; i < t->m->alloc.threads_count; i++) {
-		const struct thread_row *row = &t->m->threads[t->m->alloc.threads[i]];
-
-		table_text(table, row->thread);
-		cells_moved(t, table, &row->charge);
-	}
-	table_write(table, t);
+	columns_text(t, &columns_alloc_threads, &rows);
 }
 
 /* "  used_memory 1.2 GiB, 200.1 MiB more than at the start" */
@@ -268,31 +196,12 @@ static void write_latency(struct text *t)
 
 static void write_classes(struct text *t)
 {
-	static const struct table_column columns[] = {
-		{ "size class", true }, { "into caches", true }, { "out of caches", true },
-		{ "calls seen", true }, { "asked for", true },	 { "rounding", true },
-	};
 	const struct alloc *a = &t->m->alloc;
-	struct table *table;
 
 	if (!a->classes_count)
 		return;
 	text_head(t, "SIZE CLASSES", "asked for and rounding: means of the calls bursts saw");
-	table = table_new(columns, 6);
-	for (size_t i = 0; i < a->classes_count; i++) {
-		const struct alloc_class *class = &a->classes[i];
-		double mean = class->calls_total ?
-				      (double)class->requested_bytes / (double)class->calls_total :
-				      NAN;
-
-		table_bytes(table, class->size_bytes);
-		per_second(table_cell(table), class->alloc_bytes, t->m->duration_seconds);
-		per_second(table_cell(table), class->free_bytes, t->m->duration_seconds);
-		table_count(table, class->calls_total);
-		cell_bytes(table, mean);
-		text_percent(table_cell(table), 1 - mean / (double)class->size_bytes);
-	}
-	table_write(table, t);
+	columns_text(t, &columns_alloc_classes, ROWS(a->classes, a->classes_count));
 }
 
 void text_cost(struct text *t)
@@ -329,9 +238,9 @@ static void write_totals(struct text *t)
 	if (!isfinite(a->alloc_bytes))
 		return;
 	buf_puts(&line, "Allocated ");
-	fmt_bytes(&line, (int64_t)a->alloc_bytes);
+	fmt_bytes(&line, sum_whole(a->alloc_bytes));
 	buf_puts(&line, ", freed ");
-	fmt_bytes(&line, (int64_t)a->free_bytes);
+	fmt_bytes(&line, sum_whole(a->free_bytes));
 	buf_puts(&line, ".");
 	buf_putc(t->out, '\n');
 	text_wrap(t, "", buf_str(&line));
