@@ -3,8 +3,8 @@
 #
 # Replay the recordings of this directory (kept as plain JSON lines, so that they can
 # be read and reviewed) and compare each report with the one expected: NAME.txt as a
-# screenful, NAME.verbose.txt with -v, NAME.json; one also by `redmem memory`. Needs no
-# root and no Redis.
+# screenful, NAME.verbose.txt with -v, NAME.json; one also by `redmem memory`, and one by
+# `redmem alloc`, which made it. Needs no root and no Redis.
 #
 #   tests/golden/test_golden.sh             compare
 #   UPDATE=1 tests/golden/test_golden.sh    rewrite the expectations, then read the diff
@@ -67,5 +67,13 @@ done
 gzip -n -c "$here/fragmented.jsonl" >"$work/memory.rec" || exit 1
 compare fragmented.memory.txt memory "$work/memory.rec"
 compare fragmented.memory.json memory "$work/memory.rec" --json
+for form in txt verbose.txt json; do
+	case $form in
+	verbose.txt) option=-v ;;
+	json) option=--json ;;
+	*) option= ;;
+	esac
+	compare "allocating.alloc.$form" alloc "$work/allocating.rec" $option
+done
 
 [ "$failures" -eq 0 ]
