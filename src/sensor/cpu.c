@@ -8,6 +8,8 @@
 
 #include <linux/perf_event.h>
 
+#include "base/log.h"
+
 /*
  * A prime, so that the samples do not march in step with a timer of the server. Where a
  * timer's interrupt is dear (some 40 us in a nested virtual machine) this rate takes 1 %
@@ -37,6 +39,7 @@ static void set_rate(struct sensors *s, uint64_t hz)
 
 	if (s->target->settings.sample_ns == period)
 		return;
+	log_msg(LOG_INFO, "cpu: %llu samples a second", (unsigned long long)hz);
 	perf_events_set_period(s->cpu, period);
 	s->target->settings.sample_ns = period;
 }

@@ -127,3 +127,15 @@ used_memory()
 {
 	redis_cli info memory | tr -d '\r' | sed -n 's/^used_memory://p'
 }
+
+# Each line ("REDMEM JEMALLOC") within a part of jemalloc's own count, and all within 0.5 % of
+# each other; 256 KiB are what the edges of a window may hide.
+totals_agree() # FILE LIMIT
+{
+	awk -v limit="$2" '
+	function far(a, b, part) { return a - b > b * part + 262144 || b - a > b * part + 262144 }
+	{ if (far($1, $2, limit)) bad++ }
+	NR == 1 { first = $1 }
+	far($1, first, 0.005) { bad++ }
+	END { exit bad > 0 || NR == 0 }' "$1"
+}

@@ -19,7 +19,7 @@ server=${SERVER:-redis-server} # the program server_start starts
 failures=0
 serial=0
 processes='' # started here and not yet ended
-mounts='' swap_files='' cgroups=''
+mounts='' swap_files='' cgroups='' delays_before=''
 
 export LC_ALL=C
 unset REDISCLI_AUTH
@@ -163,6 +163,12 @@ stat_field() # PID FIELD
 	sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f $(($2 - 2))
 }
 
+# Seconds the main thread of a process could have run and waited for a CPU, by the kernel.
+run_delay() # PID
+{
+	awk '{ printf "%.6f\n", $2 / 1e9 }' "/proc/$1/schedstat"
+}
+
 # --- redmem ---------------------------------------------------------------------
 
 json=
@@ -197,7 +203,8 @@ watching()
 }
 
 # stalls_start ARGUMENT...: redmem stalls of the server started last until watch_end, one stall
-# a line in $json. Returns when it watches, and knows that the server is idle.
+# a line in $json. Returns when it watches, and knows that the server is idle: it samples
+# more often then.
 stalls_start()
 {
 	: >"$messages"
@@ -205,7 +212,26 @@ stalls_start()
 	watch=$!
 	own_process "$watch"
 	await 30 watching
-	sleep 2.2
+	await 30 samples_often
+}
+
+# Also true when it has ended, for await to end.
+samples_often()
+{
+	grep -q "cpu: 997 samples a second" "$messages" || ! kill -0 "$watch"
+}
+
+# Keys of stalls that only say that all before them have been told begin like this.
+marker=test:marker:
+markers=0
+
+# Returns when every stall that has been is in $json: they are told in their order, so one
+# more is made, of a command that holds the server for some ten milliseconds.
+stalls_drain()
+{
+	markers=$((markers + 1))
+	redis_cli eval 'local x = 0 for i = 1, 3000000 do x = x + i % 7 end' 1 $marker$markers >/dev/null
+	await 20 grep -q "\"$marker$markers\"" "$json"
 }
 
 # stalls FILTER [JQ OPTION...]: true when FILTER is true of the array of all stalls so far.
@@ -213,7 +239,8 @@ stalls()
 {
 	filter=$1
 	shift
-	jq -e -s "$@" "map(select(has(\"schema\") | not)) | $filter" "$json" >/dev/null 2>&1
+	jq -e -s "$@" "map(select((has(\"schema\") or ((.key // \"\") | startswith(\"$marker\"))) | not)) |
+		$filter" "$json" >/dev/null 2>&1
 }
 
 # What the stalls were, for a complaint.
@@ -253,6 +280,23 @@ holds()
 said()
 {
 	tail -n 1 "$messages"
+}
+
+# --- what the kernel counted ------------------------------------------------------
+
+# From here on the kernel counts the delays of what is started. Fails where it cannot.
+delays_start()
+{
+	[ -w /proc/sys/kernel/task_delayacct ] || return 1
+	delays_before=${delays_before:-$(cat /proc/sys/kernel/task_delayacct)}
+	echo 1 >/proc/sys/kernel/task_delayacct && "$load" delays -s none -n $$ >/dev/null 2>&1
+}
+
+# Seconds of delay of the server started last, as JSON.
+delays()
+{
+	"$load" delays -s none -n "$pid" |
+		jq -cR 'split(" ") | map(tonumber) | {cpu: .[0], swapin: .[1], reclaim: .[2], copy: .[3]}'
 }
 
 # --- swap and cgroups -----------------------------------------------------------
@@ -348,6 +392,7 @@ clean_up()
 		swapoff "$file"
 		rm -f "$file"
 	done
+	[ -z "$delays_before" ] || echo "$delays_before" >/proc/sys/kernel/task_delayacct
 	for group in $cgroups; do
 		await 5 rmdir "$group" || echo "cannot remove $group" >&2
 	done

@@ -161,21 +161,22 @@ test_server_ends()
 
 test_server_stops()
 {
-	watch_start -s "$socket"
+	watch_start -s "$socket" -d 4
 	kill -STOP "$pid"
-	sleep 3
-	watch_end
+	wait "$watch"
+	status=$?
+	forget_process "$watch"
 	kill -CONT "$pid"
 	ended stopped
 	check stopped-life "$(query '.life | tostring')" holds '.life | any(.event == "stopped")'
 	check stopped-ticks "$(query '.timeline.rows | length') rows" \
 		holds '.timeline.rows | length >= 3'
-	check stopped-after "the server does not answer" await 5 server_answers
+	check stopped-after "the server does not answer" await 20 server_answers
 	kill -STOP "$pid"
 	run_redmem doctor --json -d 2 -s "$socket"
 	kill -CONT "$pid"
 	check stopped-before "exit status $status: $(said)" [ "$status" -le 1 ]
-	check stopped-before-after "the server does not answer" await 5 server_answers
+	check stopped-before-after "the server does not answer" await 20 server_answers
 }
 
 test_interrupt()

@@ -35,7 +35,7 @@ fill()
 fill_beside_child()
 {
 	redis_cli bgsave >/dev/null
-	await 5 test -e "/proc/$pid/task/$pid/children" || return 1
+	await 20 test -e "/proc/$pid/task/$pid/children" || return 1
 	fill
 }
 

@@ -14,7 +14,8 @@ check_healthy() # NAME
 		"\(.severity) \(.id): \(.title)"] | join("; ")')" \
 		holds '(.findings | type == "array") and (.findings | all(.severity == "info"))'
 	check "$1-complete" "off: $(query '[.sensors[] | select(.state == "off") | "\(.id): \(.reason)"] | join("; ")')" \
-		holds '(.sensors | length > 5) and .target.connected'
+		holds '.target.connected and (["connection", "attribution", "cpu", "fault", "loop", "offcpu", "rss",
+			"vm", "reclaim", "life", "flow"] - [.sensors[] | select(.state == "on").id] == [])'
 	check "$1-drops" "$(query '"\(.self.drops_total) events lost: \(.self.drops)"')" \
 		holds '.self.drops_total == 0'
 }

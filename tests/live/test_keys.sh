@@ -96,9 +96,14 @@ frequencies()
 		return all" 0
 }
 
+all_idle()
+{
+	[ "$(least_idle)" -ge 2 ]
+}
+
 test_no_touch() # NAME
 {
-	sleep 3
+	await 20 all_idle
 	least=$(least_idle)
 	before=$(info keyspace_hits)
 	keys
@@ -165,7 +170,6 @@ test_churn()
 	loader=$!
 	own_process "$loader"
 	await 10 churning
-	sleep 0.5
 	before=$(redis_cli dbsize)
 	keys
 	after=$(redis_cli dbsize)
@@ -314,9 +318,7 @@ test_marks()
 	redis_cli eval 'for i = 1, 200000 do redis.call("HSET", "profile:all", "field:" .. i, i)
 		redis.call("SADD", "tags:all", i) end' 0 >/dev/null
 	watch_start --keys -s "$socket"
-	sleep 1
 	redis_cli hgetall profile:all >/dev/null
-	sleep 1
 	watch_end
 	check marks "$(query '[.census.top[:3][] | {key, seen_in}] | tostring') $(query '.stalls | map({command, key}) | tostring')" \
 		holds '(.census.top | map(select(.key == "profile:all"))[0].seen_in | index("stalls")) and

@@ -228,7 +228,7 @@ defrag()
 	look defrag -d 0.5
 	before=$(info memory allocator_active)
 	redis_cli config set activedefrag yes >/dev/null
-	await 5 sh -c "redis-cli -s $socket info stats | grep -q 'active_defrag_hits:[1-9]'"
+	await 20 sh -c "redis-cli -s $socket info stats | grep -q 'active_defrag_hits:[1-9]'"
 	await 120 defrag_done
 	after=$(info memory allocator_active)
 	verify defrag-gain "predicted $(says '.allocator.defrag.gain_bytes'), active fell by $((before - after))" \
@@ -322,7 +322,7 @@ child_writes()
 	fill -n "$(size 100000 500000)" -k hot: -S 1000
 	look_start
 	redis_cli bgsave >/dev/null
-	await 5 child_of_server || exit 1
+	await 20 child_of_server || exit 1
 	fill -n "$(size 5000 20000)" -k cold: -S 1000
 	fill -n "$(size 60000 300000)" -k hot: -S 1000
 	await 20 child_progress # told once a second
@@ -338,17 +338,22 @@ child_writes()
 	kill_process "$pid"
 }
 
+is_idle()
+{
+	[ "$(redis_cli object idletime idle)" -ge 2 ]
+}
+
 # RSS is several times used_memory, and all of it is the program.
 tiny()
 {
 	server_start
 	redis_cli set idle x >/dev/null
-	sleep 2
+	await 10 is_idle
 	look tiny -d 0.5
 	# It was among the keys drawn, and does not count as used.
 	check tiny-drawn "$(says .allocator.sampled_keys_total)" is '.allocator.sampled_keys_total == 1'
 	check tiny-untouched "idle for $(redis_cli object idletime idle) s" \
-		[ "$(redis_cli object idletime idle)" -ge 2 ]
+		is_idle
 	check tiny-quiet "$(says '.findings | map(select(.severity != "info")) | tostring')" \
 		is 'all(.findings[]; .severity == "info")'
 	verify tiny-ratio "$(info memory mem_fragmentation_ratio)" \

@@ -60,7 +60,7 @@ check_stalls()
 	for words in "hgetall profile:all" "keys *" "del leaderboard:global"; do
 		# shellcheck disable=SC2086 # words
 		(set -f && redis_cli $words) >/dev/null
-		await 5 named "${words% *}" "$(echo "${words#* }" | tr -d '*')"
+		await 20 named "${words% *}" "$(echo "${words#* }" | tr -d '*')"
 	done
 	watch_end
 	check "$product-hgetall" "$(stalls_said)" named hgetall profile:all

@@ -10,7 +10,6 @@
  * number of /proc/PID/schedstat): that is the machine's doing. Ends after -d seconds, or
  * when stdin ends.
  */
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,33 +27,6 @@ static int64_t mono_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* The main thread's schedstat; the file is read anew at each look. */
-static int open_schedstat(pid_t pid)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		load_die("%s cannot be read", path);
-	return fd;
-}
-
-static int64_t run_delay_ns(int fd)
-{
-	char text[96];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-	long long ran, delay;
-
-	if (n <= 0)
-		load_die("the server has ended");
-	text[n] = '\0';
-	if (sscanf(text, "%lld %lld", &ran, &delay) != 2)
-		load_die("schedstat has another form: %s", text);
-	return delay;
 }
 
 static pid_t server_pid(redisContext *c)
@@ -80,9 +52,9 @@ static int stdin_has_ended(void)
 void load_gaps(const struct load_options *o)
 {
 	redisContext *c = load_connect(o);
-	int server = open_schedstat(server_pid(c)), own = open_schedstat(getpid());
+	int server = load_schedstat_open(server_pid(c)), own = load_schedstat_open(getpid());
 	int64_t last = mono_ns(), end = last + (int64_t)(o->seconds * 1e9);
-	int64_t delay = run_delay_ns(server) + run_delay_ns(own);
+	int64_t delay = load_run_delay_ns(server) + load_run_delay_ns(own);
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (unsigned int calls = 0; last < end; calls++) {
@@ -90,7 +62,7 @@ void load_gaps(const struct load_options *o)
 
 		load_do(c, "GET %s%ld", o->key, (long)load_random((uint64_t)o->keys));
 		now = mono_ns();
-		delay_now = run_delay_ns(server) + run_delay_ns(own);
+		delay_now = load_run_delay_ns(server) + load_run_delay_ns(own);
 		if (now - last > USUAL_NS)
 			printf("%lld %lld %lld\n", (long long)now, (long long)(now - last),
 			       (long long)(now - last - (delay_now - delay)));

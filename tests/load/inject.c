@@ -3,9 +3,10 @@
  * Stalls of known kind and length: between quiet moments, one thing at a time holds the
  * server. One line each on stdout says what was done:
  *
- *	start_seconds end_seconds cause command
+ *	start_seconds end_seconds cause command run_delay_seconds
  *
- * with times since 1970 as seen from outside, and "loop" for no command. What has to be
+ * with times since 1970 as seen from outside, "loop" for no command, and how long the server
+ * waited for a CPU meanwhile, as the kernel counted it. What has to be
  * prepared is prepared in small steps. The cause "any" says that there may have been a
  * stall or not.
  */
@@ -33,6 +34,8 @@
 struct injector {
 	redisContext *c;
 	pid_t server;
+	int schedstat; /* of the server */
+	int64_t run_delay_ns; /* of the server, when the stall under way began */
 	int cpu; /* the server is pinned there */
 	double turns_per_ms; /* of a Lua loop */
 	double members_per_ms; /* of a sorted set that is deleted */
@@ -47,9 +50,19 @@ static double wall_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void tell(double start, double end, const char *cause, const char *command)
+/* A stall begins now. */
+static double begin(struct injector *in)
 {
-	printf("%.6f %.6f %s %s\n", start, end, cause, command);
+	in->run_delay_ns = load_run_delay_ns(in->schedstat);
+	return wall_now();
+}
+
+static void tell(const struct injector *in, double start, double end, const char *cause,
+		 const char *command)
+{
+	int64_t delay_ns = load_run_delay_ns(in->schedstat) - in->run_delay_ns;
+
+	printf("%.6f %.6f %s %s %.6f\n", start, end, cause, command, (double)delay_ns / 1e9);
 	fflush(stdout);
 }
 
@@ -97,12 +110,12 @@ static void make_list(struct injector *in, const char *key, long elements)
 
 static void inject_eval(struct injector *in, double ms)
 {
-	double start = wall_now();
+	double start = begin(in);
 
 	load_do(in->c, "EVAL %s 1 inject:eval %ld",
 		"local x = 0 for i = 1, tonumber(ARGV[1]) do x = x + i % 7 end return 'done'",
 		(long)(ms * in->turns_per_ms));
-	tell(start, wall_now(), "command", "eval");
+	tell(in, start, wall_now(), "command", "eval");
 }
 
 static void inject_lrange(struct injector *in, double ms)
@@ -111,10 +124,10 @@ static void inject_lrange(struct injector *in, double ms)
 
 	make_list(in, "inject:list", (long)(ms * in->elements_per_ms));
 	sleep_ms(20);
-	start = wall_now();
+	start = begin(in);
 	/* The reply is read by a loop in the server, so that sending it is no part of it. */
 	load_do(in->c, "EVAL %s 1 inject:list", "return #redis.call('LRANGE', KEYS[1], 0, -1)");
-	tell(start, wall_now(), "command", "eval");
+	tell(in, start, wall_now(), "command", "eval");
 	load_do(in->c, "UNLINK inject:list");
 }
 
@@ -124,9 +137,9 @@ static void inject_del(struct injector *in, double ms)
 
 	make_zset(in, "inject:zset", (long)(ms * in->members_per_ms));
 	sleep_ms(20);
-	start = wall_now();
+	start = begin(in);
 	load_do(in->c, "DEL inject:zset");
-	tell(start, wall_now(), "allocator", "del");
+	tell(in, start, wall_now(), "allocator", "del");
 }
 
 /* A big key expires, and is freed by the server's own cycle. */
@@ -136,7 +149,7 @@ static void inject_expire(struct injector *in, double ms)
 
 	make_zset(in, "inject:expire", (long)(ms * in->members_per_ms));
 	sleep_ms(20);
-	start = wall_now();
+	start = begin(in);
 	load_do(in->c, "PEXPIRE inject:expire 1");
 	sleep_ms(150); /* the cycle comes ten times a second */
 	for (double end = load_now() + 2; load_now() < end; sleep_ms(10)) {
@@ -147,25 +160,25 @@ static void inject_expire(struct injector *in, double ms)
 		if (!left)
 			break;
 	}
-	tell(start, wall_now(), "expiry", "loop");
+	tell(in, start, wall_now(), "expiry", "loop");
 }
 
 static void inject_sleep(struct injector *in, double ms)
 {
-	double start = wall_now();
+	double start = begin(in);
 
 	load_do(in->c, "DEBUG SLEEP %f", ms / 1e3);
-	tell(start, wall_now(), "other", "debug");
+	tell(in, start, wall_now(), "other", "debug");
 }
 
 static void inject_stop(struct injector *in, double ms)
 {
-	double start = wall_now();
+	double start = begin(in);
 
 	kill(in->server, SIGSTOP);
 	sleep_ms(ms);
 	kill(in->server, SIGCONT);
-	tell(start, wall_now(), "other", "loop");
+	tell(in, start, wall_now(), "other", "loop");
 	load_do(in->c, "PING");
 }
 
@@ -201,7 +214,7 @@ static void *hog_run(void *ctx)
 static void inject_hog(struct injector *in, double ms)
 {
 	struct hog hog = { .in = in, .ms = ms + 8 };
-	double start = wall_now();
+	double start = begin(in);
 	pthread_t thread;
 	void *reply;
 
@@ -215,9 +228,9 @@ static void inject_hog(struct injector *in, double ms)
 	redisGetReply(in->c, &reply);
 	freeReplyObject(reply);
 	if (hog.late) /* and the script about as long as the threshold */
-		tell(start, wall_now(), "any", "eval");
+		tell(in, start, wall_now(), "any", "eval");
 	else
-		tell(hog.start, hog.end, "cpu_wait", "any");
+		tell(in, hog.start, hog.end, "cpu_wait", "any");
 }
 
 /* --- all of them ------------------------------------------------------------------ */
@@ -255,6 +268,7 @@ static void pin_server(struct injector *in)
 	CPU_SET(in->cpu, &cpus);
 	if (sched_setaffinity(in->server, sizeof(cpus), &cpus))
 		load_die("cannot pin the server to a CPU");
+	in->schedstat = load_schedstat_open(in->server);
 }
 
 void load_inject(const struct load_options *o)

@@ -9,6 +9,7 @@
 #include <hiredis/hiredis.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* What the command line said; every subcommand uses some of it. */
 struct load_options {
@@ -34,6 +35,11 @@ uint64_t load_random(uint64_t limit);
 /* Bytes that do not compress, so that swap in compressed memory is no cheaper than on disk. */
 void load_random_bytes(char *out, size_t len);
 
+/* The kernel's count of how long the main thread of a process could have run and waited for
+ * a CPU (run_delay of /proc/PID/schedstat): opened once, read as often as wanted. */
+int load_schedstat_open(pid_t pid);
+int64_t load_run_delay_ns(int fd);
+
 /* Connect as the options say, with REDISCLI_AUTH as the password. */
 redisContext *load_connect(const struct load_options *o);
 /* Send a command and wait for its reply; an error reply ends the program. */
@@ -54,3 +60,4 @@ void load_steady(const struct load_options *o);
 void load_inject(const struct load_options *o);
 void load_pipeline(const struct load_options *o);
 void load_gaps(const struct load_options *o);
+void load_delays(const struct load_options *o);

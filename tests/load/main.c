@@ -2,12 +2,14 @@
 /* The command line of the workloads, and what they share. */
 #include "load.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char usage[] =
 	"usage: load SUBCOMMAND (-s SOCKET | -p PORT) [OPTION]...\n"
@@ -28,6 +30,7 @@ static const char usage[] =
 	"                               with \"calls_per_second p50_seconds p99_seconds\"\n"
 	"  gaps    -n N -k PREFIX -d SEC  one GET after another; prints each time between two\n"
 	"                               replies that is longer than usual\n"
+	"  delays  -n PID               what the kernel counted of a server's delays\n"
 	"  inject  -n N                 N stalls of random kind and length; prints what they were\n"
 	"  pipeline -n N -c CLIENTS     N small SETs at once, over that many connections\n";
 
@@ -38,7 +41,7 @@ static const struct {
 	{ "mixed", load_mixed },       { "fill", load_fill },	  { "get", load_get },
 	{ "delete", load_delete },     { "unread", load_unread }, { "hold", load_hold },
 	{ "steady", load_steady },     { "keys", load_keys },	  { "inject", load_inject },
-	{ "pipeline", load_pipeline }, { "gaps", load_gaps },
+	{ "pipeline", load_pipeline }, { "gaps", load_gaps },	  { "delays", load_delays },
 };
 
 void load_die(const char *format, ...)
@@ -59,6 +62,32 @@ double load_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+int load_schedstat_open(pid_t pid)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		load_die("%s cannot be read", path);
+	return fd;
+}
+
+int64_t load_run_delay_ns(int fd)
+{
+	char text[96];
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	long long ran, delay;
+
+	if (n <= 0)
+		load_die("the server has ended");
+	text[n] = '\0';
+	if (sscanf(text, "%lld %lld", &ran, &delay) != 2)
+		load_die("schedstat has another form: %s", text);
+	return delay;
 }
 
 /* xorshift64*: Marsaglia 2003, Vigna 2014. */
