@@ -208,12 +208,15 @@ static __always_inline u64 last_command(const struct redmem_target *target, u64 
 	return is_lower(text) && is_lower(text >> 8) ? last : 0;
 }
 
-/* Name and first key of what a client runs. False when it cannot be read. */
-static __always_inline bool read_client(struct redmem_target *target, u64 client, u64 *command,
-					struct redmem_who *who, u64 *argv)
+/* Name and first key of what a client runs. False when it cannot be read. Global, as
+ * who_is_running() is. */
+__weak __noinline int read_client(struct redmem_target *target, u64 client, u64 *command,
+				  struct redmem_who *who, u64 *argv)
 {
 	u32 argc = 0, index;
 
+	if (!target || !command || !who || !argv)
+		return false;
 	*argv = 0;
 	if (bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
 	    bpf_probe_read_user(argv, sizeof(*argv), (void *)(client + target->settings.at.argv))) {

@@ -28,11 +28,16 @@ static __always_inline bool in_range(u64 address, const struct redmem_range *ran
 	return address >= range->start && address < range->end;
 }
 
-/* Of the duties from @first to the one before @end. */
-static __always_inline int duty_of(const struct redmem_settings *settings, u64 address, u32 first,
-				   u32 end, struct redmem_who *who)
+/* Of the duties from @first to the one before @end. Global, as who_is_running() is. */
+__weak __noinline int duty_of(const struct redmem_target *target, u64 address, u32 first, u32 end,
+			      struct redmem_who *who)
 {
-	for (u32 duty = first; duty < end; duty++) {
+	const struct redmem_settings *settings;
+
+	if (!target || !who)
+		return DUTY_NONE;
+	settings = &target->settings;
+	for (u32 duty = first; duty < end && duty < DUTY_KINDS; duty++) {
 		if (!in_range(address, &settings->duty[duty][0]) &&
 		    !in_range(address, &settings->duty[duty][1]))
 			continue;
@@ -47,17 +52,18 @@ static __always_inline int duty_of(const struct redmem_settings *settings, u64 a
 }
 
 /* The one nearest to the top of the stack. */
-static __always_inline int duty_on_stack(const struct redmem_settings *settings,
+static __always_inline int duty_on_stack(const struct redmem_target *target,
 					 const struct duty_stack *stack, u32 first, u32 end,
 					 struct redmem_who *who)
 {
+	const struct redmem_settings *settings = &target->settings;
 	u64 from = settings->duty_code.start, span = settings->duty_code.end - from;
 	int found;
 
 	for (u32 i = 0; i < DUTY_STACK_WORDS; i++) {
 		if (stack->word[i] - from >= span)
 			continue; /* nearly all of them */
-		found = duty_of(settings, stack->word[i], first, end, who);
+		found = duty_of(target, stack->word[i], first, end, who);
 		if (found)
 			return found;
 	}
@@ -84,8 +90,8 @@ __weak __noinline int who_is_on_duty(struct redmem_target *target, struct redmem
 	    bpf_probe_read_user(stack->word, sizeof(stack->word), (void *)PT_REGS_SP(regs)))
 		return DUTY_NONE;
 	if (who->state == WHO_LOOP || who->state == WHO_UNKNOWN)
-		return duty_on_stack(&target->settings, stack, 0, DUTY_KINDS, who);
-	return duty_on_stack(&target->settings, stack, DUTY_EVICTION, DUTY_EVICTION + 1, who);
+		return duty_on_stack(target, stack, 0, DUTY_KINDS, who);
+	return duty_on_stack(target, stack, DUTY_EVICTION, DUTY_EVICTION + 1, who);
 }
 
 /*

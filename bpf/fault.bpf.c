@@ -43,10 +43,14 @@ int BPF_PROG(fault_kernel, unsigned long address, struct pt_regs *regs, unsigned
 	return fault_begin(address, error);
 }
 
-static __always_inline bool in_file(const struct redmem_target *target, u64 address)
+/* Global, as who_is_running() is. */
+__weak __noinline int in_file(const struct redmem_target *target, u64 address)
 {
-	const struct redmem_settings *settings = &target->settings;
+	const struct redmem_settings *settings;
 
+	if (!target)
+		return false;
+	settings = &target->settings;
 	for (u32 i = 0; i < REDMEM_FILE_RANGES; i++) {
 		if (i >= settings->file_ranges)
 			return false;

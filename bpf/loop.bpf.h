@@ -240,16 +240,18 @@ static __always_inline void work_learn(struct redmem_loop *loop, const struct re
 	known->inner = inner;
 }
 
-/* Look at what the main thread does now. Call at every event on it, once. */
-static __always_inline void loop_observe(struct redmem_target *target, u64 now,
-					 const struct redmem_who *who, const struct running *run)
+/* Look at what the main thread does now. Call at every event on it, once. Global, as
+ * who_is_running() is. */
+__weak __noinline int loop_observe(struct redmem_target *target, u64 now,
+				   const struct redmem_who *who, const struct running *run)
 {
-	struct redmem_loop *loop = &target->loop;
+	struct redmem_loop *loop;
 	u64 commands, turns;
 	bool same, same_turn, woke;
 
-	if (who->state == WHO_UNKNOWN || who->state == WHO_THREAD)
-		return;
+	if (!target || !who || !run || who->state == WHO_UNKNOWN || who->state == WHO_THREAD)
+		return 0;
+	loop = &target->loop;
 	loop_settle(loop);
 	commands = loop_commands(target);
 	if (!target->settings.at.commands_done && !run->client)
@@ -284,14 +286,20 @@ static __always_inline void loop_observe(struct redmem_target *target, u64 now,
 		loop->work.announced = true;
 		span_emit(target, RECORD_STALL_OPEN, &loop->work, now, now, 0);
 	}
+	return 0;
 }
 
 /* The loop waits for work: it has moved on. */
-static __always_inline void loop_sleep(struct redmem_target *target, u64 now, u64 delay)
+__weak __noinline int loop_sleep(struct redmem_target *target, u64 now, u64 delay)
 {
-	struct redmem_loop *loop = &target->loop;
-	u64 commands = loop_commands(target), turns = loop_turns(target);
+	struct redmem_loop *loop;
+	u64 commands, turns;
 
+	if (!target)
+		return 0;
+	loop = &target->loop;
+	commands = loop_commands(target);
+	turns = loop_turns(target);
 	loop_settle(loop);
 	/* The last work ended just now, unless commands came and went after it. */
 	work_end(target, now, commands - loop->seen_commands <= (loop->client ? 1 : 0));
@@ -304,6 +312,7 @@ static __always_inline void loop_sleep(struct redmem_target *target, u64 now, u6
 	loop->seen_ns = now;
 	loop->out_ns = 0;
 	loop->asleep = true;
+	return 0;
 }
 
 /* The main thread is about to run again, after @before. */

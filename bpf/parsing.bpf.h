@@ -226,7 +226,7 @@ found:
 }
 
 /* For the main thread in WHO_LOOP. */
-static __always_inline void who_is_parsing(struct redmem_target *target, struct redmem_who *who)
+__weak __noinline int who_is_parsing(struct redmem_target *target, struct redmem_who *who)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct stack_words *words;
@@ -234,22 +234,23 @@ static __always_inline void who_is_parsing(struct redmem_target *target, struct 
 	u64 stack;
 
 	words = bpf_map_lookup_elem(&stack_words, &zero);
-	if (!words)
-		return;
+	if (!target || !who || !words)
+		return 0;
 	stack = saved_registers((struct pt_regs *)bpf_task_pt_regs(task), words->word);
 	if (bpf_probe_read_user(words->word + SAVED_REGISTERS, STACK_WORDS * 8, (void *)stack))
-		return;
+		return 0;
 	for (u32 i = 0; i < REDMEM_RECENT_PLACES; i++) {
 		u32 place = target->recent_places[i];
 
 		if (place < SAVED_REGISTERS + STACK_WORDS &&
 		    try_parsing(target, words->word[place], who))
-			return;
+			return 0;
 	}
 	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++) {
 		if (!is_heap_pointer(words->word[i]) || !try_parsing(target, words->word[i], who))
 			continue;
 		target->recent_places[target->recent_next++ & (REDMEM_RECENT_PLACES - 1)] = i;
-		return;
+		return 0;
 	}
+	return 0;
 }

@@ -266,11 +266,13 @@ static __always_inline bool profile_add_to(void *map, __u32 *rows,
 }
 
 /* Charge @events events that took @ns together to @key. Where there is no room for so
- * many keys rather without its key than not at all; either is counted as a drop. */
-static __always_inline void profile_add(struct redmem_target *target,
-					struct redmem_profile_key *key, u64 events, u64 ns,
-					bool timed)
+ * many keys rather without its key than not at all; either is counted as a drop. Global, as
+ * who_is_running() is. */
+__weak __noinline int profile_add(struct redmem_target *target, struct redmem_profile_key *key,
+				  u64 events, u64 ns, bool timed)
 {
+	if (!target || !key)
+		return 0;
 	key->target = target->settings.index;
 	total_add(target, TOTAL_EVENTS, 1);
 	for (int turn = 0; turn < 2; turn++) {
@@ -280,13 +282,14 @@ static __always_inline void profile_add(struct redmem_target *target,
 							     events, ns, timed);
 
 		if (added)
-			return;
+			return 0;
 		if (!turn)
 			drop(target, DROP_PROFILE_FULL);
 		if (!has_key(&key->who))
-			return;
+			return 0;
 		forget_key(&key->who);
 	}
+	return 0;
 }
 
 /* A record in the ring, or NULL (counted). */
