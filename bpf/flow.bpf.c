@@ -112,6 +112,18 @@ int flow_event(struct pt_regs *ctx)
 
 /* --- before 5.3 --------------------------------------------------------------------- */
 
+/* Whose hit it is; NULL when it does not count. What these probes see stands for the time
+ * they stand, and one that goes is still met until a grace period of RCU is over. */
+static __always_inline struct redmem_target *cache_hit(u32 *tid)
+{
+	struct redmem_target *target = target_running(tid);
+
+	if (!target)
+		return NULL;
+	total_add(target, TOTAL_FLOW_HITS, 1);
+	return target->flow_open ? target : NULL;
+}
+
 static __always_inline u64 class_bytes_of(const struct redmem_target *target, u32 index)
 {
 	return read_word(target->settings.class_table + 8ULL * index);
@@ -143,11 +155,10 @@ SEC("uprobe.multi")
 int flow_fill(struct pt_regs *ctx)
 {
 	u32 tid, index = PT_REGS_PARM5(ctx), count;
-	struct redmem_target *target = target_running(&tid);
+	struct redmem_target *target = cache_hit(&tid);
 
 	if (!target)
 		return 0;
-	total_add(target, TOTAL_FLOW_HITS, 1);
 	count = fill_count(target, PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx),
 			   index);
 	if (count)
@@ -160,11 +171,10 @@ static __always_inline int flush(u64 bin_address, u32 index, u32 rest)
 {
 	struct cache_bin bin = {};
 	u32 tid;
-	struct redmem_target *target = target_running(&tid);
+	struct redmem_target *target = cache_hit(&tid);
 
 	if (!target)
 		return 0;
-	total_add(target, TOTAL_FLOW_HITS, 1);
 	if (bpf_probe_read_user(&bin, sizeof(bin), (void *)bin_address) || bin.cached <= 0 ||
 	    bin.cached > CACHED_MAX || rest >= (u32)bin.cached)
 		return 0;
@@ -193,11 +203,10 @@ int flow_large_alloc(struct pt_regs *ctx)
 {
 	u64 bytes = PT_REGS_PARM3(ctx);
 	u32 tid;
-	struct redmem_target *target = target_running(&tid);
+	struct redmem_target *target = cache_hit(&tid);
 
 	if (!target)
 		return 0;
-	total_add(target, TOTAL_FLOW_HITS, 1);
 	charge(target, tid, true, bytes, bytes);
 	return 0;
 }
@@ -210,12 +219,11 @@ int flow_large_free(struct pt_regs *ctx)
 {
 	u64 extent = PT_REGS_PARM2(ctx), size = read_word(extent + 16) & ~4095ULL;
 	u32 tid;
-	struct redmem_target *target = target_running(&tid);
+	struct redmem_target *target = cache_hit(&tid);
 	u64 bytes;
 
 	if (!target)
 		return 0;
-	total_add(target, TOTAL_FLOW_HITS, 1);
 	bytes = class_bytes_of(target, (read_word(extent) >> 18) & 0xff);
 	if (bytes && bytes <= size && size <= bytes + 4096)
 		charge(target, tid, false, bytes, bytes);

@@ -321,6 +321,8 @@ struct redmem_sample {
 struct redmem_target {
 	struct redmem_settings settings;
 	__u64 mm; /* its mm_struct; written by the loader */
+	__u32 flow_open; /* all probes of the thread caches stand; likewise */
+	__u32 unused_word;
 	/* written by the programs */
 	__u64 totals[TOTAL_KINDS];
 	__u64 drops[DROP_KINDS];

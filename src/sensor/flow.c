@@ -93,6 +93,7 @@ static void come(void *ctx)
 	flow->ret = site ? attach_one(s, 0, s->bpf->progs.flow_event, site, &flow->why) :
 			   attach_cache(s, &flow->why);
 	flow->since_ns = clock_mono_ns();
+	__atomic_store_n(&s->target->flow_open, 1, __ATOMIC_RELEASE);
 	if (flow->ret)
 		uprobe_detach(flow->links, CACHE_SITES);
 }
@@ -110,9 +111,11 @@ void flow_switch(struct sensors *s, bool on)
 
 	if (on && flow->state == FLOW_OUT && prober_run(flow->prober, come, s))
 		flow->state = FLOW_COMING;
-	if (on || flow->state != FLOW_STANDS || !prober_run(flow->prober, go, s))
+	if (on || flow->state != FLOW_STANDS || !prober_is_idle(flow->prober))
 		return;
+	__atomic_store_n(&s->target->flow_open, 0, __ATOMIC_RELEASE);
 	flow->on_ns += clock_mono_ns() - flow->since_ns;
+	prober_run(flow->prober, go, s);
 	flow->state = FLOW_GOING;
 }
 
