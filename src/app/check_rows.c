@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/escape.h"
 #include "base/fmt.h"
-#include "diagnose/thresholds.h"
+#include "diagnose/measure.h"
 #include "host/cgroup.h"
 #include "host/file.h"
 #include "host/kallsyms.h"

@@ -13,7 +13,7 @@
 #include "app/interrupt.h"
 #include "app/keys_progress.h"
 #include "base/clock.h"
-#include "diagnose/key_size.h"
+#include "diagnose/keys.h"
 #include "host/speed.h"
 #include "redis/cluster.h"
 #include "redis/info.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Findings: what is wrong, how sure that is, why, and what to do. Each comes
- * from one row of the rule table in rules.c. Pure: reads the model only.
+ * from one row of the rule table in diagnose.c. Pure: reads the model only.
  */
 #pragma once
 

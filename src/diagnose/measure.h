@@ -8,6 +8,15 @@
 
 #include "model/model.h"
 
+/* Numbers that more than one rule, or a rule and a row of `redmem check`, compares with. */
+
+/* Share of a limit: the alerts of the users' guide (80 % and 95 % of maxmemory). */
+#define NEAR_WARNING_RATIO  0.80
+#define NEAR_CRITICAL_RATIO 0.95
+/* Kernel default is 60; databases are advised to run at 1 to 10 (kernel:
+ * Documentation/admin-guide/sysctl/vm.rst says what it weighs). */
+#define SWAPPINESS_HIGH 10
+
 #define KIB ((int64_t)1024)
 #define MIB (KIB * 1024)
 #define GIB (MIB * 1024)

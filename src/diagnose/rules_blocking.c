@@ -9,7 +9,7 @@
 
 #include "diagnose/advice.h"
 #include "diagnose/finding.h"
-#include "diagnose/key_size.h"
+#include "diagnose/keys.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 

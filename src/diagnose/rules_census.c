@@ -8,9 +8,8 @@
 #include <string.h>
 
 #include "diagnose/finding.h"
-#include "diagnose/key_cost.h"
+#include "diagnose/keys.h"
 #include "diagnose/measure.h"
-#include "diagnose/patterns.h"
 #include "diagnose/rules.h"
 
 #define PREFIX_SHARE   0.5 /* of all bytes */

@@ -9,7 +9,6 @@
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
-#include "diagnose/thresholds.h"
 
 /* vm.overcommit_memory (kernel: Documentation/mm/overcommit-accounting.rst). */
 #define OVERCOMMIT_HEURISTIC 0

@@ -8,7 +8,7 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
-#include "diagnose/key_size.h"
+#include "diagnose/keys.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 

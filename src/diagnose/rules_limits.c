@@ -10,7 +10,6 @@
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
-#include "diagnose/thresholds.h"
 
 /* Without maxmemory: half of the room leaves none for a fork's copies (guide:
  * maxmemory at most 80 %; the rest is margin for copy-on-write). */

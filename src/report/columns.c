@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/sum.h"
-#include "report/table.h"
 #include "report/value.h"
 
 #define PREFIX_COLUMNS 36

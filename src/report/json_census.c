@@ -3,10 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "diagnose/key_cost.h"
-#include "diagnose/key_marks.h"
-#include "diagnose/key_size.h"
-#include "diagnose/patterns.h"
+#include "diagnose/keys.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/value.h"

@@ -2,76 +2,14 @@
 /*
  * The reports for people; `redmem doctor`: what was watched, the verdict, where the memory
  * is, who did it, what stalled, the findings, and what all this cost. The findings stand
- * near the end because that is where a terminal leaves the reader.
+ * near the end because that is where a terminal leaves the reader. Larger sections have
+ * files of their own.
  */
 #include <math.h>
 #include <string.h>
 
+#include "report/columns.h"
 #include "report/text.h"
-
-#define COLUMNS_DEFAULT 100
-#define COLUMNS_MIN	60
-
-/* ", name VALUE" of a text that may be missing. */
-static void head_part(struct buf *out, const char *name, const char *value)
-{
-	if (!value || !*value)
-		return;
-	buf_puts(out, ", ");
-	buf_puts(out, name);
-	text_safe(out, value);
-}
-
-/* "redis 7.0.15, pid 4242, port 6379, jemalloc 5.3.0, master" */
-void text_head_server(struct text *t)
-{
-	const struct fact_target *target = &t->m->target;
-	struct buf line = { 0 };
-
-	if (target->server && *target->server)
-		text_safe(&line, target->server);
-	else
-		buf_puts(&line, "a server of unknown kind");
-	if (target->version && *target->version) {
-		buf_putc(&line, ' ');
-		text_safe(&line, target->version);
-	}
-	if (target->pid != FACT_UNKNOWN)
-		buf_printf(&line, ", pid %lld", (long long)target->pid);
-	if (target->port != FACT_UNKNOWN && target->port != 0)
-		buf_printf(&line, ", port %lld", (long long)target->port);
-	head_part(&line, "socket ", target->socket);
-	head_part(&line, "", target->allocator);
-	head_part(&line, "", target->role);
-	text_wrap(t, "", buf_str(&line));
-	buf_free(&line);
-}
-
-/* "10 s from 2026-01-02T03:04:05.000Z, Linux 6.1.0" */
-static void head_window(struct text *t)
-{
-	const struct model *m = t->m;
-	struct buf line = { 0 };
-
-	buf_puts(&line, "watched ");
-	fmt_seconds(&line, m->duration_seconds);
-	if (m->session.wall_start_ns > 0) {
-		buf_puts(&line, " from ");
-		fmt_rfc3339(&line, m->session.wall_start_ns);
-	}
-	head_part(&line, "Linux ", m->session.kernel);
-	text_wrap(t, "", buf_str(&line));
-	buf_free(&line);
-	if (m->target.connected)
-		return;
-	buf_puts(&line, "no connection to the server");
-	if (m->target.connect_reason && *m->target.connect_reason) {
-		buf_puts(&line, ": ");
-		text_safe(&line, m->target.connect_reason);
-	}
-	text_wrap(t, "", buf_str(&line));
-	buf_free(&line);
-}
 
 static void verdict(struct text *t)
 {
@@ -92,57 +30,209 @@ static void verdict(struct text *t)
 	buf_free(&line);
 }
 
-/* "redmem used 0.4 % of a core and 12.0 MiB; ..." */
-void text_own_cost(struct text *t)
-{
-	const struct fact_self *self = &t->m->self;
-	struct buf line = { 0 };
+/* --- who did it: commands, key prefixes and threads with what is charged to them -------- */
 
-	buf_putc(t->out, '\n');
-	if (!t->m->have_self) {
-		buf_puts(t->out, "What redmem itself used is not known.\n");
+#define TOP_ROWS 5
+
+static size_t rows_shown(const struct text *t, size_t count, bool all)
+{
+	return all || t->style->verbose || count < TOP_ROWS ? count : TOP_ROWS;
+}
+
+/* "top 5 of 23, 9,970 CPU samples" */
+static void profile_head(struct text *t, const char *head, size_t count, bool all)
+{
+	size_t shown = rows_shown(t, count, all);
+	struct buf note = { 0 };
+
+	if (!count)
+		buf_puts(&note, model_sensor_on(t->m, "cpu") || model_sensor_on(t->m, "fault") ?
+					"none seen" :
+					"not known: the sensors for it are off");
+	else if (shown < count)
+		buf_printf(&note, "top %zu of %zu", shown, count);
+	if (count && t->m->have_totals && t->m->totals.cpu_samples != FACT_UNKNOWN) {
+		buf_puts(&note, note.len ? ", sampled: " : "sampled: ");
+		fmt_count(&note, t->m->totals.cpu_samples);
+		buf_puts(&note, " CPU samples");
+	}
+	text_head(t, head, note.len ? buf_str(&note) : NULL);
+	buf_free(&note);
+}
+
+static void write_profile(struct text *t, const char *head, const struct columns *columns,
+			  struct rows rows, bool all)
+{
+	profile_head(t, head, rows.count, all);
+	rows.count = rows_shown(t, rows.count, all);
+	if (rows.count)
+		columns_text(t, columns, &rows);
+}
+
+static void write_commands(struct text *t)
+{
+	write_profile(t, "COMMANDS", &columns_commands, *ROWS(t->m->commands, t->m->commands_count),
+		      false);
+}
+
+static void write_prefixes(struct text *t)
+{
+	write_profile(t, "KEY PREFIXES", &columns_prefixes,
+		      *ROWS(t->m->prefixes, t->m->prefixes_count), false);
+}
+
+static void write_threads(struct text *t)
+{
+	write_profile(t, "THREADS", &columns_threads, *ROWS(t->m->threads, t->m->threads_count),
+		      true);
+}
+
+/* --- what only -v shows: keys looked at, slow commands, mappings, RSS moves -------------- */
+
+#define KEY_COLUMNS 40
+
+static void keys(struct text *t)
+{
+	static const struct table_column columns[] = {
+		{ "db", true },	      { "type", false }, { "encoding", false }, { "bytes", true },
+		{ "elements", true }, { "ttl", true },	 { "key", false },
+	};
+	struct table *table;
+
+	if (!t->m->keys_count)
 		return;
+	text_head(t, "KEYS", "those that showed up in this watch, looked at without touching");
+	table = TABLE(columns);
+	for (size_t i = 0; i < t->m->keys_count; i++) {
+		const struct fact_key *key = &t->m->keys[i].key;
+
+		table_count(table, key->db);
+		table_text(table, key->type);
+		table_text(table, key->encoding);
+		table_bytes(table, key->bytes);
+		table_count(table, key->elements);
+		if (key->ttl_seconds == -1)
+			table_text(table, "none");
+		else
+			table_seconds(table, key->ttl_seconds);
+		text_key(table_cell(table), key->key, KEY_COLUMNS);
 	}
-	buf_puts(&line, "redmem used ");
-	text_percent(&line, self->cpu_seconds / self->window_seconds);
-	buf_puts(&line, " of a core ");
-	if (self->setup_cpu_seconds > 0) { /* not in older recordings */
-		buf_puts(&line, "(and ");
-		fmt_seconds(&line, self->setup_cpu_seconds);
-		buf_puts(&line, " of CPU once, to start) ");
-	}
-	buf_puts(&line, "and ");
-	fmt_bytes(&line, self->rss_bytes);
-	buf_puts(&line, ", its programs in the kernel ");
-	fmt_seconds(&line, self->bpf_seconds);
-	buf_puts(&line, "; it paused the server for ");
-	fmt_seconds(&line, self->target_pause_seconds);
-	buf_puts(&line, "; events ");
-	fmt_count(&line, self->events_total);
-	buf_puts(&line, ", lost ");
-	fmt_count(&line, self->drops_total);
-	if (self->drops && *self->drops) {
-		buf_puts(&line, " (");
-		text_safe(&line, self->drops);
-		buf_putc(&line, ')');
-	}
-	buf_putc(&line, '.');
-	text_wrap(t, "", buf_str(&line));
-	buf_free(&line);
+	table_write(table, t);
 }
 
-void text_begin(struct text *t, const struct report_style *style)
+static void slowlog(struct text *t)
 {
-	t->style = style;
-	t->columns = style->columns > 0 ? style->columns : COLUMNS_DEFAULT;
-	t->columns = t->columns < COLUMNS_MIN ? COLUMNS_MIN : t->columns;
+	static const struct table_column columns[] = {
+		{ "id", true },
+		{ "took", true },
+		{ "command", false },
+		{ "key", false },
+	};
+	struct table *table;
+
+	if (!t->m->slowlog_count)
+		return;
+	text_head(t, "SLOWLOG", "entries of this watch");
+	table = TABLE(columns);
+	for (size_t i = 0; i < t->m->slowlog_count; i++) {
+		const struct fact_slowlog *entry = &t->m->slowlog[i].entry;
+
+		table_count(table, entry->id);
+		table_seconds(table, entry->seconds);
+		text_command(table_cell(table), entry->command);
+		text_key(table_cell(table), entry->key, KEY_COLUMNS);
+	}
+	table_write(table, t);
 }
 
-void text_about(struct text *t)
+static void latency(struct text *t)
 {
-	text_head_server(t);
-	head_window(t);
+	static const struct table_column columns[] = {
+		{ "event", false },
+		{ "latest", true },
+		{ "worst", true },
+	};
+	struct table *table;
+
+	if (!t->m->latency_count)
+		return;
+	text_head(t, "LATENCY LATEST", "the server's own monitor");
+	table = TABLE(columns);
+	for (size_t i = 0; i < t->m->latency_count; i++) {
+		const struct fact_latency *event = &t->m->latency[i].event;
+
+		table_text(table, event->event);
+		table_seconds(table, event->latest_seconds);
+		table_seconds(table, event->max_seconds);
+	}
+	table_write(table, t);
 }
+
+static void mappings(struct text *t)
+{
+	static const struct table_column columns[] = {
+		{ "phase", false }, { "pid", true },	    { "class", false },
+		{ "maps", true },   { "size", true },	    { "rss", true },
+		{ "swap", true },   { "huge pages", true }, { "lazy free", true },
+	};
+	struct table *table;
+
+	if (!t->m->mappings_count)
+		return;
+	text_head(t, "MAPPINGS", "from smaps");
+	table = TABLE(columns);
+	for (size_t i = 0; i < t->m->mappings_count; i++) {
+		const struct fact_mapping *mapping = &t->m->mappings[i].mapping;
+
+		table_text(table, mapping->phase);
+		buf_printf(table_cell(table), "%lld", (long long)mapping->pid);
+		table_text(table, mapping->class_name);
+		table_count(table, mapping->mappings_total);
+		table_bytes(table, mapping->size_bytes);
+		table_bytes(table, mapping->rss_bytes);
+		table_bytes(table, mapping->swap_bytes);
+		table_bytes(table, mapping->anon_huge_bytes);
+		table_bytes(table, mapping->lazy_free_bytes);
+	}
+	table_write(table, t);
+}
+
+static void rss_moves(struct text *t)
+{
+	static const struct table_column columns[] = {
+		{ "at", true }, { "member", false },  { "from", true },
+		{ "to", true }, { "command", false }, { "key", false },
+	};
+	struct table *table;
+
+	if (!t->m->rss_moves_count)
+		return;
+	text_head(t, "MOVES OF RSS AND SWAP", NULL);
+	table = TABLE(columns);
+	for (size_t i = 0; i < t->m->rss_moves_count; i++) {
+		const struct fact_rss_move *move = &t->m->rss_moves[i].move;
+
+		text_moment(table_cell(table), move->t_seconds);
+		table_text(table, move->member);
+		table_bytes(table, move->from_bytes);
+		table_bytes(table, move->to_bytes);
+		text_command(table_cell(table), move->command);
+		text_key(table_cell(table), move->key, KEY_COLUMNS);
+	}
+	table_write(table, t);
+}
+
+static void write_details(struct text *t)
+{
+	text_children(t);
+	keys(t);
+	slowlog(t);
+	latency(t);
+	mappings(t);
+	rss_moves(t);
+}
+
+/* --- the documents ---------------------------------------------------------------------- */
 
 void report_doctor_text(struct buf *out, const struct model *m, const struct findings *f,
 			const struct report_style *style)
@@ -155,15 +245,15 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 	text_events(&t);
 	text_ledger(&t);
 	text_timeline(&t);
-	text_commands(&t);
-	text_prefixes(&t);
+	write_commands(&t);
+	write_prefixes(&t);
 	text_alloc_top(&t);
 	if (style->verbose)
-		text_threads(&t);
+		write_threads(&t);
 	text_stalls(&t);
 	text_census(&t);
 	if (style->verbose)
-		text_details(&t);
+		write_details(&t);
 	text_findings(&t);
 	text_sensors(&t);
 	text_cost(&t);

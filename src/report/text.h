@@ -51,13 +51,38 @@ void text_command(struct buf *out, const char *command);
  * nothing, padded to @columns. */
 void text_bar(struct buf *out, double share, int columns);
 
-/* --- text.c: what all reports begin and end with --- */
+/*
+ * A table: cells are filled one after another, row by row, and each column is as wide as
+ * its widest cell.
+ */
+struct table_column {
+	const char *head;
+	bool right; /* numbers */
+};
+
+struct table;
+
+/* @columns must outlive the table. */
+struct table *table_new(const struct table_column *columns, size_t count);
+/* The next cell, empty. Text in it must be harmless already. Valid until the next call. */
+struct buf *table_cell(struct table *table);
+/* Write the head and all rows, indented by two; frees the table. */
+void table_write(struct table *table, struct text *t);
+
+/* Cells with one number or name in it. */
+void table_bytes(struct table *table, int64_t bytes);
+void table_count(struct table *table, int64_t n);
+void table_seconds(struct table *table, double seconds);
+void table_text(struct table *table, const char *text);
+#define TABLE(columns) table_new(columns, sizeof(columns) / sizeof((columns)[0]))
+
+/* --- text_state.c: what all reports begin and end with --- */
 
 /* @style with a usable width. */
 void text_begin(struct text *t, const struct report_style *style);
 void text_about(struct text *t); /* server and window */
 void text_own_cost(struct text *t);
-void text_cost(struct text *t); /* what watching took from the server (text_alloc.c) */
+void text_cost(struct text *t); /* what watching took from the server */
 
 /* --- the sections --- */
 
@@ -68,13 +93,9 @@ void text_allocator(struct text *t);
 void text_children(struct text *t); /* nothing when there was no fork */
 void text_purge(struct text *t); /* nothing when none was tried */
 void text_timeline(struct text *t);
-void text_commands(struct text *t);
-void text_prefixes(struct text *t);
-void text_threads(struct text *t); /* only with -v, as all of text_details.c */
 void text_stalls(struct text *t);
 void text_findings(struct text *t);
 void text_events(struct text *t);
 void text_sensors(struct text *t);
-void text_details(struct text *t);
 void text_census(struct text *t); /* nothing without a pass over the keys */
 void text_head_server(struct text *t); /* "redis 7.0.15, pid 4242, ..." */

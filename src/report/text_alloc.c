@@ -4,7 +4,6 @@
 
 #include "base/sum.h"
 #include "report/columns.h"
-#include "report/table.h"
 #include "report/text.h"
 
 #define TOP_ROWS       8
@@ -202,32 +201,6 @@ static void write_classes(struct text *t)
 		return;
 	text_head(t, "SIZE CLASSES", "asked for and rounding: means of the calls bursts saw");
 	columns_text(t, &columns_alloc_classes, ROWS(a->classes, a->classes_count));
-}
-
-void text_cost(struct text *t)
-{
-	const struct fact_budget *b = &t->m->alloc.budget;
-	struct buf line = { 0 };
-
-	if (!t->m->alloc.have_budget)
-		return;
-	buf_puts(&line, "The sensors took ");
-	text_percent(&line, b->spent_ratio);
-	buf_puts(&line, " of a core from the server (budget ");
-	text_percent(&line, b->budget_ratio);
-	buf_puts(&line, "): programs ");
-	fmt_seconds(&line, b->bpf_seconds);
-	buf_puts(&line, ", traps ");
-	fmt_seconds(&line, b->trap_seconds);
-	buf_printf(&line, " at %.1f us, ", b->trap_cost_seconds * 1e6);
-	buf_puts(&line, "putting probes in and out ");
-	fmt_seconds(&line, b->attach_seconds);
-	buf_puts(&line, ". One minor fault in ");
-	fmt_count(&line, b->fault_period);
-	buf_puts(&line, " was looked at.");
-	buf_putc(t->out, '\n');
-	text_wrap(t, "", buf_str(&line));
-	buf_free(&line);
 }
 
 static void write_totals(struct text *t)

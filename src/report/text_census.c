@@ -3,11 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "diagnose/key_cost.h"
-#include "diagnose/key_marks.h"
-#include "diagnose/key_size.h"
+#include "diagnose/keys.h"
 #include "model/census.h"
-#include "report/table.h"
 #include "report/text.h"
 
 #define KEY_COLUMNS    48

@@ -1,12 +1,91 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How far to trust the report: the server's life during the watch, and the sensors. */
+/*
+ * What every report begins and ends with: what was watched, the server's life meanwhile,
+ * the sensors, and what all this cost.
+ */
 #include <math.h>
 
 #include "report/text.h"
 
-#define TOP_EVENTS     3
-#define MOMENT_COLUMNS 10
-#define SENSOR_COLUMNS 13
+#define COLUMNS_DEFAULT 100
+#define COLUMNS_MIN	60
+#define TOP_EVENTS	3
+#define MOMENT_COLUMNS	10
+#define SENSOR_COLUMNS	13
+
+void text_begin(struct text *t, const struct report_style *style)
+{
+	t->style = style;
+	t->columns = style->columns > 0 ? style->columns : COLUMNS_DEFAULT;
+	t->columns = t->columns < COLUMNS_MIN ? COLUMNS_MIN : t->columns;
+}
+
+/* ", name VALUE" of a text that may be missing. */
+static void head_part(struct buf *out, const char *name, const char *value)
+{
+	if (!value || !*value)
+		return;
+	buf_puts(out, ", ");
+	buf_puts(out, name);
+	text_safe(out, value);
+}
+
+/* "redis 7.0.15, pid 4242, port 6379, jemalloc 5.3.0, master" */
+void text_head_server(struct text *t)
+{
+	const struct fact_target *target = &t->m->target;
+	struct buf line = { 0 };
+
+	if (target->server && *target->server)
+		text_safe(&line, target->server);
+	else
+		buf_puts(&line, "a server of unknown kind");
+	if (target->version && *target->version) {
+		buf_putc(&line, ' ');
+		text_safe(&line, target->version);
+	}
+	if (target->pid != FACT_UNKNOWN)
+		buf_printf(&line, ", pid %lld", (long long)target->pid);
+	if (target->port != FACT_UNKNOWN && target->port != 0)
+		buf_printf(&line, ", port %lld", (long long)target->port);
+	head_part(&line, "socket ", target->socket);
+	head_part(&line, "", target->allocator);
+	head_part(&line, "", target->role);
+	text_wrap(t, "", buf_str(&line));
+	buf_free(&line);
+}
+
+/* "10 s from 2026-01-02T03:04:05.000Z, Linux 6.1.0" */
+static void head_window(struct text *t)
+{
+	const struct model *m = t->m;
+	struct buf line = { 0 };
+
+	buf_puts(&line, "watched ");
+	fmt_seconds(&line, m->duration_seconds);
+	if (m->session.wall_start_ns > 0) {
+		buf_puts(&line, " from ");
+		fmt_rfc3339(&line, m->session.wall_start_ns);
+	}
+	head_part(&line, "Linux ", m->session.kernel);
+	text_wrap(t, "", buf_str(&line));
+	buf_free(&line);
+	if (m->target.connected)
+		return;
+	buf_puts(&line, "no connection to the server");
+	if (m->target.connect_reason && *m->target.connect_reason) {
+		buf_puts(&line, ": ");
+		text_safe(&line, m->target.connect_reason);
+	}
+	text_wrap(t, "", buf_str(&line));
+	buf_free(&line);
+}
+
+void text_about(struct text *t)
+{
+	text_head_server(t);
+	head_window(t);
+}
 
 void text_events(struct text *t)
 {
@@ -80,4 +159,69 @@ void text_sensors(struct text *t)
 		head = true;
 		write_sensor(t, sensor);
 	}
+}
+
+void text_cost(struct text *t)
+{
+	const struct fact_budget *b = &t->m->alloc.budget;
+	struct buf line = { 0 };
+
+	if (!t->m->alloc.have_budget)
+		return;
+	buf_puts(&line, "The sensors took ");
+	text_percent(&line, b->spent_ratio);
+	buf_puts(&line, " of a core from the server (budget ");
+	text_percent(&line, b->budget_ratio);
+	buf_puts(&line, "): programs ");
+	fmt_seconds(&line, b->bpf_seconds);
+	buf_puts(&line, ", traps ");
+	fmt_seconds(&line, b->trap_seconds);
+	buf_printf(&line, " at %.1f us, ", b->trap_cost_seconds * 1e6);
+	buf_puts(&line, "putting probes in and out ");
+	fmt_seconds(&line, b->attach_seconds);
+	buf_puts(&line, ". One minor fault in ");
+	fmt_count(&line, b->fault_period);
+	buf_puts(&line, " was looked at.");
+	buf_putc(t->out, '\n');
+	text_wrap(t, "", buf_str(&line));
+	buf_free(&line);
+}
+
+/* "redmem used 0.4 % of a core and 12.0 MiB; ..." */
+void text_own_cost(struct text *t)
+{
+	const struct fact_self *self = &t->m->self;
+	struct buf line = { 0 };
+
+	buf_putc(t->out, '\n');
+	if (!t->m->have_self) {
+		buf_puts(t->out, "What redmem itself used is not known.\n");
+		return;
+	}
+	buf_puts(&line, "redmem used ");
+	text_percent(&line, self->cpu_seconds / self->window_seconds);
+	buf_puts(&line, " of a core ");
+	if (self->setup_cpu_seconds > 0) { /* not in older recordings */
+		buf_puts(&line, "(and ");
+		fmt_seconds(&line, self->setup_cpu_seconds);
+		buf_puts(&line, " of CPU once, to start) ");
+	}
+	buf_puts(&line, "and ");
+	fmt_bytes(&line, self->rss_bytes);
+	buf_puts(&line, ", its programs in the kernel ");
+	fmt_seconds(&line, self->bpf_seconds);
+	buf_puts(&line, "; it paused the server for ");
+	fmt_seconds(&line, self->target_pause_seconds);
+	buf_puts(&line, "; events ");
+	fmt_count(&line, self->events_total);
+	buf_puts(&line, ", lost ");
+	fmt_count(&line, self->drops_total);
+	if (self->drops && *self->drops) {
+		buf_puts(&line, " (");
+		text_safe(&line, self->drops);
+		buf_putc(&line, ')');
+	}
+	buf_putc(&line, '.');
+	text_wrap(t, "", buf_str(&line));
+	buf_free(&line);
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "base/sum.h"
-#include "report/table.h"
 #include "report/text.h"
 
 #define TICKS_MIN     3 /* fewer are no line */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "diagnose/key_size.h"
+#include "diagnose/keys.h"
 #include "model/census.h"
 
 static struct census *census_of(size_t top, int depth)

@@ -12,9 +12,7 @@
 #include <jansson.h>
 
 #include "diagnose/diagnose.h"
-#include "diagnose/key_cost.h"
-#include "diagnose/key_size.h"
-#include "diagnose/patterns.h"
+#include "diagnose/keys.h"
 #include "report/report.h"
 
 static bool temporary(const struct fact_key *key)

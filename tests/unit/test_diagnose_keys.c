@@ -3,7 +3,7 @@
 #include "blame_facts.h"
 #include "scene.h"
 
-#include "diagnose/key_size.h"
+#include "diagnose/keys.h"
 
 static enum key_level level(const char *type, int64_t bytes, int64_t elements)
 {

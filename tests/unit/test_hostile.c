@@ -19,7 +19,7 @@
 
 #include "base/buf.h"
 #include "diagnose/diagnose.h"
-#include "diagnose/key_size.h"
+#include "diagnose/keys.h"
 #include "fact/codec.h"
 #include "fact/recording.h"
 #include "fact/shape.h"

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Judging keys; see keys.h. */
+#include "diagnose/keys.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/sum.h"
+#include "diagnose/measure.h"
+#include "model/prefix.h"
+
+/* --- how big is big: the table of the users' guide --------------------------------------- */
+
+#define BIG_BYTES		(1 * MIB)
+#define VERY_BIG_BYTES		(10 * MIB)
+#define BIG_ELEMENTS		10000
+#define VERY_BIG_ELEMENTS	100000
+#define BIG_STREAM_ENTRIES	100000
+#define VERY_BIG_STREAM_ENTRIES 1000000
+
+static enum key_level level_of(int64_t n, int64_t big, int64_t very_big)
+{
+	return n > very_big ? KEY_VERY_BIG : n > big ? KEY_BIG : KEY_NORMAL;
+}
+
+enum key_level key_level(const struct fact_key *key)
+{
+	enum key_level by_bytes = level_of(key->bytes, BIG_BYTES, VERY_BIG_BYTES);
+	enum key_level by_elements;
+
+	if (key->type == NULL || strcmp(key->type, "none") == 0)
+		return KEY_NORMAL; /* gone: nothing is known of its size */
+	if (strcmp(key->type, "string") == 0 || key->elements == FACT_UNKNOWN)
+		return by_bytes;
+	if (strcmp(key->type, "stream") == 0)
+		by_elements = level_of(key->elements, BIG_STREAM_ENTRIES, VERY_BIG_STREAM_ENTRIES);
+	else
+		by_elements = level_of(key->elements, BIG_ELEMENTS, VERY_BIG_ELEMENTS);
+	if (by_elements == KEY_VERY_BIG && key->bytes != FACT_UNKNOWN && by_bytes < KEY_VERY_BIG)
+		return KEY_BIG;
+	return by_elements > KEY_NORMAL || by_bytes == KEY_NORMAL ? by_elements : KEY_BIG;
+}
+
+bool key_temporary(const struct bytes *name, bool cache_may_evict)
+{
+	static const char *const words[] = { "temp", "tmp",   "lock",	 "session", "sess",
+					     "otp",  "token", "captcha", "cache" };
+
+	for (size_t start = 0; start < name->len;) {
+		size_t end = start;
+
+		while (end < name->len && !prefix_is_separator(name->data[end], NULL))
+			end++;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+			if (cache_may_evict && strcmp(words[i], "cache") == 0)
+				continue;
+			if (strlen(words[i]) == end - start &&
+			    strncasecmp(words[i], name->data + start, end - start) == 0)
+				return true;
+		}
+		start = end + 1;
+	}
+	return false;
+}
+
+/* --- what commands on it cost ------------------------------------------------------------ */
+
+/* An element that is an allocation of its own costs a few accesses to memory that is in no
+ * cache; one inside a listpack, ziplist or intset costs a few nanoseconds. */
+
+#define ELEMENT_BYTES	   80.0 /* of a table's or skiplist's element where they were not counted */
+#define PACKED_BYTES	   16.0 /* the same in a listpack */
+#define NODE_BYTES	   8192.0 /* quicklist node (list-max-listpack-size -2), stream node */
+#define PACKED_SECONDS	   20e-9 /* an element inside a listpack: decoding, no miss */
+#define REPLY_SECONDS	   60e-9 /* an element in a reply: formatting, buffers */
+#define CALL_SECONDS	   2e-6 /* any command */
+#define LAZY_FREE_ELEMENTS 64 /* UNLINK frees more than these in the background (lazyfree.c) */
+#define RETURN_SHARE	   0.3 /* of copying: giving pages of a large allocation back */
+
+/* Accesses an element costs: to free it (entry, field, value), to read it. */
+static const struct {
+	const char *encoding;
+	double free_accesses, read_accesses;
+} shapes[] = {
+	{ "hashtable", 3.0, 2.0 },
+	{ "skiplist", 4.0, 2.0 },
+};
+
+struct shape {
+	double elements;
+	double allocations; /* besides the elements: nodes */
+	double free_accesses, read_accesses; /* of an element; 0: packed */
+};
+
+static struct shape shape_of(const struct fact_key *key)
+{
+	double bytes = (double)key->bytes;
+	struct shape shape = { .elements = bytes / PACKED_BYTES, .allocations = 1 };
+
+	if (!strcmp(key->encoding, "quicklist") || !strcmp(key->encoding, "stream"))
+		shape.allocations = 1 + bytes / NODE_BYTES;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		if (strcmp(shapes[i].encoding, key->encoding) != 0)
+			continue;
+		shape.free_accesses = shapes[i].free_accesses;
+		shape.read_accesses = shapes[i].read_accesses;
+		shape.elements = bytes / ELEMENT_BYTES;
+	}
+	if (!strcmp(key->type, "string"))
+		shape.elements = 0;
+	else if (key->elements != FACT_UNKNOWN)
+		shape.elements = (double)key->elements;
+	return shape;
+}
+
+static double freeing(const struct census *c, const struct fact_key *key, const struct shape *s)
+{
+	return CALL_SECONDS +
+	       (s->elements * s->free_accesses + s->allocations) * c->access_seconds +
+	       RETURN_SHARE * (double)key->bytes * c->copy_byte_seconds;
+}
+
+static double reading(const struct census *c, const struct fact_key *key, const struct shape *s)
+{
+	double element =
+		REPLY_SECONDS +
+		(s->read_accesses > 0 ? s->read_accesses * c->access_seconds : PACKED_SECONDS);
+
+	return CALL_SECONDS + s->elements * element + (double)key->bytes * c->copy_byte_seconds;
+}
+
+static double sorting(const struct census *c, const struct fact_key *key, const struct shape *s)
+{
+	return reading(c, key, s) + s->elements * log2(s->elements + 2) * c->access_seconds / 2;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+	double x = ((const struct key_cost *)a)->seconds, y = ((const struct key_cost *)b)->seconds;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static const char *read_command(const char *type)
+{
+	static const char *const commands[][2] = {
+		{ "string", "GET" },	   { "hash", "HGETALL" },     { "set", "SMEMBERS" },
+		{ "list", "LRANGE 0 -1" }, { "zset", "ZRANGE 0 -1" }, { "stream", "XRANGE - +" },
+	};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(commands[i][0], type))
+			return commands[i][1];
+	return NULL;
+}
+
+size_t key_costs(const struct census *census, const struct fact_key *key,
+		 struct key_cost out[KEY_COSTS_MAX])
+{
+	const char *read = read_command(key->type);
+	struct shape shape;
+	size_t count = 0;
+	double lazy;
+
+	if (!isfinite(census->access_seconds) || key->bytes == FACT_UNKNOWN || !read)
+		return 0;
+	shape = shape_of(key);
+	lazy = shape.elements > LAZY_FREE_ELEMENTS || shape.allocations > LAZY_FREE_ELEMENTS ?
+		       CALL_SECONDS + census->access_seconds :
+		       freeing(census, key, &shape);
+	out[count++] = (struct key_cost){ "DEL", freeing(census, key, &shape) };
+	out[count++] = (struct key_cost){ "UNLINK", lazy };
+	out[count++] = (struct key_cost){ read, reading(census, key, &shape) };
+	if (!strcmp(key->type, "list") || !strcmp(key->type, "set") || !strcmp(key->type, "zset"))
+		out[count++] = (struct key_cost){ "SORT", sorting(census, key, &shape) };
+	qsort(out, count, sizeof(*out), longest_first);
+	return count;
+}
+
+/* --- seen doing harm --------------------------------------------------------------------- */
+
+/* The sensors keep the first bytes of a key: a longer one matches by them. */
+static struct bytes as_seen(struct bytes key)
+{
+	if (key.len > FACT_KEY_MAX)
+		key.len = FACT_KEY_MAX;
+	return key;
+}
+
+bool key_in_stalls(const struct model *m, const struct fact_key *key)
+{
+	for (size_t i = 0; i < m->stalls_count; i++)
+		if (key->key.len && bytes_same(m->stalls[i].stall.key, as_seen(key->key)))
+			return true;
+	return false;
+}
+
+bool key_in_faults(const struct model *m, const struct fact_key *key)
+{
+	struct buf prefix = { 0 };
+	bool found = false;
+
+	if (!m->prefixes_count)
+		return false;
+	prefix_fold(&prefix, key->key.data, as_seen(key->key).len);
+	for (size_t i = 0; i < m->prefixes_count && !found; i++)
+		found = m->prefixes[i].charge.major_faults > 0 &&
+			m->prefixes[i].prefix_len == prefix.len &&
+			!memcmp(m->prefixes[i].prefix, prefix.data, prefix.len);
+	buf_free(&prefix);
+	return found;
+}
+
+/* --- patterns ---------------------------------------------------------------------------- */
+
+static const struct pattern known[PATTERNS] = {
+	{ .id = "big_string",
+	  .title = "big strings",
+	  .title_one = "big string",
+	  .type = "string",
+	  .advice = "Compress the value, or cut it into several keys." },
+	{ .id = "large_hash",
+	  .title = "hashes with very many fields",
+	  .title_one = "hash with very many fields",
+	  .type = "hash",
+	  .advice = "Split it into several hashes, by category or by a hash of the field." },
+	{ .id = "massive_zset",
+	  .title = "massive sorted sets",
+	  .title_one = "massive sorted set",
+	  .type = "zset",
+	  .advice = "Keep the top only (ZREMRANGEBYRANK), archive old scores, or use one key a "
+		    "period." },
+	{ .id = "undrained_list",
+	  .title = "lists that are not drained",
+	  .title_one = "list that is not drained",
+	  .type = "list",
+	  .advice = "More consumers, a limit for producers (LTRIM), or a stream with consumer "
+		    "groups." },
+	{ .id = "temp_without_ttl",
+	  .title = "temporary keys without expiry",
+	  .title_one = "temporary key without expiry",
+	  .advice = "Write them with a TTL in one command (SET key value EX seconds), and give "
+		    "those that are there an expiry." },
+	{ .id = "large_set",
+	  .title = "sets with very many members",
+	  .title_one = "set with very many members",
+	  .type = "set",
+	  .advice = "Split it by a hash of the member, or count with a HyperLogLog or bitmap." },
+	{ .id = "long_stream",
+	  .title = "streams that are not trimmed",
+	  .title_one = "stream that is not trimmed",
+	  .type = "stream",
+	  .advice = "Cap it: XADD with MAXLEN ~, or XTRIM." },
+};
+
+static void fill_from_type(struct pattern *pattern, const struct census *census)
+{
+	const struct census_type *type = census_find_type(census, pattern->type);
+
+	if (!type)
+		return;
+	pattern->keys_total = sum_of(type->level_total[KEY_BIG], type->level_total[KEY_VERY_BIG]);
+	pattern->very_big_total = type->level_total[KEY_VERY_BIG];
+	pattern->bytes = sum_of(type->level_bytes[KEY_BIG], type->level_bytes[KEY_VERY_BIG]);
+	/* Strings are big by their bytes, others by elements where these were counted. */
+	pattern->top = strcmp(pattern->type, "string") != 0 && type->elements_known_total ?
+			       &type->by_elements :
+			       &type->by_bytes;
+}
+
+void patterns_find(const struct census *census, struct pattern out[PATTERNS])
+{
+	memcpy(out, known, sizeof(known));
+	for (size_t i = 0; i < PATTERNS; i++) {
+		if (out[i].type) {
+			fill_from_type(&out[i], census);
+			continue;
+		}
+		out[i].keys_total = census->temporary_no_ttl_total;
+		out[i].bytes = census->temporary_no_ttl_bytes;
+		out[i].top = &census->temporary;
+	}
+}
+
+bool pattern_has(const struct pattern *pattern, const struct census_key *key)
+{
+	return !pattern->type || key_level(&key->key) > KEY_NORMAL;
+}
+
+const struct census_key *pattern_first(const struct pattern *pattern)
+{
+	for (size_t i = 0; pattern->top && i < pattern->top->count; i++)
+		if (pattern_has(pattern, &pattern->top->keys[i]))
+			return &pattern->top->keys[i];
+	return NULL;
+}
+
+double pattern_growth(const struct census_key *key)
+{
+	double seconds = key->later_seconds - key->seen_seconds;
+
+	if (key->later_bytes == FACT_UNKNOWN || key->key.bytes == FACT_UNKNOWN || !(seconds > 0))
+		return NAN;
+	return (double)(key->later_bytes - key->key.bytes) / seconds;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Judging keys: how big is big, what commands on one will cost, whether it was seen doing
+ * harm, and the patterns of the users' guide that a pass over all of them has found.
+ */
+#pragma once
+
+#include "model/census.h"
+#include "model/model.h"
+
+/*
+ * The users' guide (14.2, "Seuils problématiques"): strings 1 MB and 10 MB; lists,
+ * sets, hashes and sorted sets 10,000 and 100,000 elements; streams 100,000 and
+ * 1,000,000 entries. The guide counts elements alone, which makes a list of
+ * 200,000 one-digit numbers (1 MB) look like trouble: here a collection is very
+ * big only when its bytes, where known, are over 10 MB too. A collection whose
+ * elements could not be counted goes by its bytes, as the guide's own script does.
+ */
+enum key_level key_level(const struct fact_key *key);
+
+/* Does the name say that the key is temporary: one of the words as a segment? Words
+ * of the users' guide (pattern 5) and their usual relatives. A cache that may
+ * evict any key needs no TTL on what it caches. */
+bool key_temporary(const struct bytes *name, bool cache_may_evict);
+
+/* --- what commands on it cost ------------------------------------------------------------ */
+
+#define KEY_COSTS_MAX 4
+
+struct key_cost {
+	const char *command; /* "DEL", "HGETALL", ...: static */
+	double seconds;
+};
+
+/*
+ * The commands that matter for the type of @key, longest first; returns how many, 0
+ * where the host's speed or the key's size is not known. Derived: elements (from the
+ * bytes where they are not known) times what each costs in memory accesses and copied
+ * bytes; keys.c has the table. Right within a factor of three or so.
+ */
+size_t key_costs(const struct census *census, const struct fact_key *key,
+		 struct key_cost out[KEY_COSTS_MAX]);
+
+/* --- seen doing harm --------------------------------------------------------------------- */
+
+/* A command stalled the server on exactly this key. */
+bool key_in_stalls(const struct model *m, const struct fact_key *key);
+/* Major faults were charged to its prefix (the sensors' keys are added up by prefix). */
+bool key_in_faults(const struct model *m, const struct fact_key *key);
+
+/* --- patterns ---------------------------------------------------------------------------- */
+
+#define PATTERNS 7
+
+struct pattern {
+	const char *id; /* static: "big_string" */
+	const char *title, *title_one; /* a few words, of many and of one; static */
+	const char *type; /* of the keys; NULL: of any */
+	const char *advice; /* the solution in one line, static */
+	int64_t keys_total; /* 0 = not seen */
+	int64_t very_big_total;
+	int64_t bytes;
+	const struct census_top *top; /* where its keys are, among others; NULL */
+};
+
+/* Fill @out with all patterns, seen or not, in the guide's order. */
+void patterns_find(const struct census *census, struct pattern out[PATTERNS]);
+/* Does @key of pattern->top belong to it? */
+bool pattern_has(const struct pattern *pattern, const struct census_key *key);
+/* The first key of it, NULL when none is listed. */
+const struct census_key *pattern_first(const struct pattern *pattern);
+/* Growth of a key between two looks, in bytes a second; NAN without a second look. */
+double pattern_growth(const struct census_key *key);
