@@ -218,15 +218,16 @@ static void reconnect(struct watch *w)
 
 static bool tick(struct watch *w)
 {
-	double reply_seconds = NAN;
+	double reply_seconds = NAN, t_seconds = now_seconds(w);
 	bool answered = w->server.conn && snapshot_tick_answered(w->snapshot, &reply_seconds);
 
 	if (!emit_tick(w, answered, reply_seconds))
 		return false;
+	emit_self(w);
 	sensors_tick(w->sensors, &w->sink);
 	reconnect(w);
 	if (w->server.conn)
-		snapshot_tick(w->snapshot, w->server.conn, now_seconds(w));
+		snapshot_tick(w->snapshot, w->server.conn, t_seconds);
 	progress_tick(w->progress, now_seconds(w));
 	return !sensors_target_exited(w->sensors);
 }

@@ -63,6 +63,7 @@ enum fact_kind {
 	FACT_BURST,
 	FACT_BUDGET,
 	FACT_PURGE,
+	FACT_MARK,
 	FACT_KINDS
 };
 
@@ -213,7 +214,7 @@ struct fact_profile {
 	int64_t class_bytes; /* alloc_class, free_class: the size class; else FACT_UNKNOWN */
 };
 
-/* Exact totals of the window, whatever was sampled. */
+/* Exact totals since the sensors began, whatever was sampled. One a tick, and at the end. */
 struct fact_totals {
 	double window_seconds;
 	int64_t minor_faults; /* of all threads of the server */
@@ -332,7 +333,7 @@ struct fact_own_calls {
 	int64_t calls_total;
 };
 
-/* What redmem cost, and what it lost. */
+/* What redmem cost, and what it lost, so far. One a tick, and at the end. */
 struct fact_self {
 	double setup_cpu_seconds; /* loading, calibrating: once, before the window */
 	double cpu_seconds; /* in the window, with what ends it */
@@ -396,6 +397,12 @@ struct fact_purge {
 	int64_t rss_after_bytes;
 };
 
+/* A boundary between two intervals of counting: one a tick. What windows end at. */
+struct fact_mark {
+	double t_seconds; /* what happened before it is counted apart from what comes after */
+	double drained_seconds; /* and all that happened before this has been handed over */
+};
+
 struct fact {
 	enum fact_kind kind;
 	union {
@@ -424,6 +431,7 @@ struct fact {
 		struct fact_burst burst;
 		struct fact_budget budget;
 		struct fact_purge purge;
+		struct fact_mark mark;
 	};
 };
 

@@ -18,10 +18,14 @@
 	const char *: FIELD_STRING, struct bytes: FIELD_BYTES, char: FIELD_CHAR, \
 	unsigned int: FIELD_ENUM, int64_t *: FIELD_COUNTS, struct fact_share *: FIELD_SHARES)
 #define FIELD(kind, member) \
-	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), NULL }
+	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), NULL, ROLE_VALUE }
 /* One whose values, or whose places in an array, have names. */
 #define NAMED(kind, member, names) \
-	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), &(names) }
+	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), &(names), ROLE_VALUE }
+#define TIME(kind, member) \
+	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), NULL, ROLE_TIME }
+#define COUNTER(kind, member) \
+	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), NULL, ROLE_COUNTER }
 #define SHAPE(kind) { #kind, kind##_fields, COUNT(kind##_fields) }
 
 static const struct field session_fields[] = {
@@ -81,7 +85,7 @@ static const struct field config_fields[] = {
 };
 
 static const struct field tick_fields[] = {
-	FIELD(tick, t_seconds),
+	TIME(tick, t_seconds),
 	FIELD(tick, rss_bytes),
 	FIELD(tick, rss_anon_bytes),
 	FIELD(tick, rss_file_bytes),
@@ -98,26 +102,26 @@ static const struct field tick_fields[] = {
 };
 
 static const struct field info_fields[] = {
-	FIELD(info, t_seconds),
+	TIME(info, t_seconds),
 	FIELD(info, phase),
 	FIELD(info, text),
 };
 
 static const struct field memory_stats_fields[] = {
-	FIELD(memory_stats, t_seconds),
+	TIME(memory_stats, t_seconds),
 	FIELD(memory_stats, phase),
 	FIELD(memory_stats, text),
 };
 
 static const struct field malloc_stats_fields[] = {
-	FIELD(malloc_stats, t_seconds),
+	TIME(malloc_stats, t_seconds),
 	FIELD(malloc_stats, phase),
 	FIELD(malloc_stats, text),
 	FIELD(malloc_stats, reply_seconds),
 };
 
 static const struct field mapping_fields[] = {
-	FIELD(mapping, t_seconds),
+	TIME(mapping, t_seconds),
 	FIELD(mapping, phase),
 	FIELD(mapping, pid),
 	FIELD(mapping, class_name),
@@ -145,24 +149,24 @@ static const struct field profile_fields[] = {
 	FIELD(profile, scale),
 	FIELD(profile, seconds),
 	FIELD(profile, timed),
-	FIELD(profile, t_seconds),
+	TIME(profile, t_seconds),
 	FIELD(profile, class_bytes),
 };
 
 static const struct field totals_fields[] = {
-	FIELD(totals, window_seconds),
-	FIELD(totals, minor_faults),
-	FIELD(totals, major_faults),
-	FIELD(totals, cow_faults),
-	FIELD(totals, context_switches),
-	FIELD(totals, cpu_samples),
+	COUNTER(totals, window_seconds),
+	COUNTER(totals, minor_faults),
+	COUNTER(totals, major_faults),
+	COUNTER(totals, cow_faults),
+	COUNTER(totals, context_switches),
+	COUNTER(totals, cpu_samples),
 	FIELD(totals, minor_fault_period),
-	FIELD(totals, huge_collapses),
-	FIELD(totals, reclaim_entries),
+	COUNTER(totals, huge_collapses),
+	COUNTER(totals, reclaim_entries),
 };
 
 static const struct field stall_fields[] = {
-	FIELD(stall, t_seconds),
+	TIME(stall, t_seconds),
 	FIELD(stall, duration_seconds),
 	FIELD(stall, running),
 	FIELD(stall, command),
@@ -184,7 +188,7 @@ static const struct field stall_fields[] = {
 };
 
 static const struct field rss_move_fields[] = {
-	FIELD(rss_move, t_seconds),
+	TIME(rss_move, t_seconds),
 	FIELD(rss_move, member),
 	FIELD(rss_move, from_bytes),
 	FIELD(rss_move, to_bytes),
@@ -194,8 +198,8 @@ static const struct field rss_move_fields[] = {
 
 static const struct field child_fields[] = {
 	FIELD(child, pid),
-	FIELD(child, t_start_seconds),
-	FIELD(child, t_end_seconds),
+	TIME(child, t_start_seconds),
+	TIME(child, t_end_seconds),
 	FIELD(child, purpose),
 	FIELD(child, rss_bytes),
 	FIELD(child, private_bytes),
@@ -232,7 +236,7 @@ static const struct field key_fields[] = {
 };
 
 static const struct field life_fields[] = {
-	FIELD(life, t_seconds),
+	TIME(life, t_seconds),
 	FIELD(life, event),
 	FIELD(life, detail),
 	FIELD(life, seconds),
@@ -240,24 +244,24 @@ static const struct field life_fields[] = {
 
 static const struct field own_calls_fields[] = {
 	FIELD(own_calls, command),
-	FIELD(own_calls, calls_total),
+	COUNTER(own_calls, calls_total),
 };
 
 static const struct field self_fields[] = {
 	FIELD(self, setup_cpu_seconds),
-	FIELD(self, cpu_seconds),
-	FIELD(self, window_seconds),
+	COUNTER(self, cpu_seconds),
+	COUNTER(self, window_seconds),
 	FIELD(self, rss_bytes),
-	FIELD(self, bpf_seconds),
-	FIELD(self, events_total),
-	FIELD(self, drops_total),
+	COUNTER(self, bpf_seconds),
+	COUNTER(self, events_total),
+	COUNTER(self, drops_total),
 	FIELD(self, drops),
-	FIELD(self, target_pause_seconds),
+	COUNTER(self, target_pause_seconds),
 	FIELD(self, smaps_seconds),
 };
 
 static const struct field call_fields[] = {
-	FIELD(call, t_seconds),
+	TIME(call, t_seconds),
 	NAMED(call, function, call_names),
 	FIELD(call, thread),
 	FIELD(call, command),
@@ -272,7 +276,7 @@ static const struct field call_fields[] = {
 };
 
 static const struct field burst_fields[] = {
-	FIELD(burst, t_seconds),
+	TIME(burst, t_seconds),
 	FIELD(burst, duration_seconds),
 	FIELD(burst, calls_total),
 	FIELD(burst, commands_total),
@@ -282,20 +286,25 @@ static const struct field burst_fields[] = {
 };
 
 static const struct field budget_fields[] = {
-	FIELD(budget, t_seconds),
+	TIME(budget, t_seconds),
 	FIELD(budget, budget_ratio),
 	FIELD(budget, spent_ratio),
-	FIELD(budget, bpf_seconds),
-	FIELD(budget, trap_seconds),
-	FIELD(budget, attach_seconds),
+	COUNTER(budget, bpf_seconds),
+	COUNTER(budget, trap_seconds),
+	COUNTER(budget, attach_seconds),
 	FIELD(budget, trap_cost_seconds),
 	FIELD(budget, flow_duty_ratio),
 	FIELD(budget, fault_period),
-	FIELD(budget, bursts_total),
+	COUNTER(budget, bursts_total),
+};
+
+static const struct field mark_fields[] = {
+	TIME(mark, t_seconds),
+	TIME(mark, drained_seconds),
 };
 
 static const struct field purge_fields[] = {
-	FIELD(purge, t_seconds),
+	TIME(purge, t_seconds),
 	FIELD(purge, reply_seconds),
 	FIELD(purge, error),
 	FIELD(purge, rss_before_bytes),
@@ -328,6 +337,7 @@ static const struct fact_shape shapes[FACT_KINDS] = {
 	[FACT_BURST] = SHAPE(burst),
 	[FACT_BUDGET] = SHAPE(budget),
 	[FACT_PURGE] = SHAPE(purge),
+	[FACT_MARK] = SHAPE(mark),
 };
 
 /* clang-format on */

@@ -26,11 +26,19 @@ struct name_list {
 	unsigned int count;
 };
 
+/* What a number is over time. */
+enum field_role {
+	ROLE_VALUE, /* as it was then */
+	ROLE_TIME, /* seconds since t = 0 of the session */
+	ROLE_COUNTER, /* grows from the start of the session on */
+};
+
 struct field {
 	const char *name; /* as in fact.h; the key in a recording */
 	size_t offset; /* in struct fact */
 	enum field_type type;
 	const struct name_list *names; /* FIELD_ENUM, FIELD_COUNTS */
+	enum field_role role;
 };
 
 struct fact_shape {

@@ -64,6 +64,7 @@ struct model *model_new(void)
 	m->priv = xcalloc(1, sizeof(*m->priv));
 	m->priv->keep = keep_new();
 	m->priv->rule = &blame_by_tables;
+	m->priv->window_seconds = NAN;
 	m->priv->profile = profile_new();
 	m->priv->flow = alloc_new();
 	m->priv->calls = calls_new();
@@ -75,6 +76,11 @@ struct model *model_new(void)
 void model_set_rule(struct model *m, const struct blame_rule *rule)
 {
 	m->priv->rule = rule;
+}
+
+void model_set_window(struct model *m, double seconds)
+{
+	m->priv->window_seconds = seconds;
 }
 
 static void private_free(struct model_private *p)
@@ -173,7 +179,9 @@ static void slowlog_finish(struct model *m)
 	double start = (double)m->session.wall_start_ns / 1e9;
 	size_t kept = 0;
 
-	if (m->session.wall_start_ns == FACT_UNKNOWN || isnan(m->duration_seconds))
+	/* Into a window come none but its own. */
+	if (m->session.wall_start_ns == FACT_UNKNOWN || isnan(m->duration_seconds) ||
+	    !isnan(m->priv->window_seconds))
 		return;
 	for (size_t i = 0; i < m->slowlog_count; i++) {
 		double t = (double)m->slowlog[i].entry.unix_seconds;
@@ -187,7 +195,8 @@ static void slowlog_finish(struct model *m)
 
 void model_finish(struct model *m)
 {
-	m->duration_seconds = duration(m);
+	m->duration_seconds =
+		isnan(m->priv->window_seconds) ? duration(m) : m->priv->window_seconds;
 	/* Of an allocator that has no such statistics nothing was to be understood. */
 	m->malloc_stats_not_understood = m->priv->malloc_stats_refused && !m->malloc_stats &&
 					 !strncmp(m->target.allocator, "jemalloc", 8);

@@ -327,6 +327,8 @@ void model_set_rule(struct model *m, const struct blame_rule *rule);
 void model_take(struct model *m, const struct fact *fact);
 /* The model as a sink for facts. */
 struct fact_sink model_sink(struct model *m);
+/* It is a window of @seconds whose start is t = 0; without it the facts say how long it was. */
+void model_set_window(struct model *m, double seconds);
 /* Sort, fold prefixes, subtract, build the ledger. Call once, after the last fact. */
 void model_finish(struct model *m);
 void model_free(struct model *m);

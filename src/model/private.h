@@ -14,6 +14,7 @@ struct server_sample;
 struct model_private {
 	struct keep *keep;
 	const struct blame_rule *rule;
+	double window_seconds; /* NAN = not a window, but all of a session */
 	struct profile *profile; /* charges while facts come in */
 	struct alloc_flow *flow;
 	struct calls *calls;

@@ -23,6 +23,12 @@ static void take_info(struct model *m, const struct fact_info *fact)
 	if (m->info_end != m->info_start)
 		info_free(m->info_end);
 	m->info_end = info;
+	/* One asked for before the window began is its start, also when it came late. */
+	if (m->info_start && fact->t_seconds < 0) {
+		info_free(m->info_start);
+		m->info_start = NULL;
+		m->priv->info_replies = 0;
+	}
 	if (!m->info_start) {
 		m->info_start = info;
 		m->priv->info_start_full = !strcmp(fact->phase, "start");

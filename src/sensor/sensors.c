@@ -265,6 +265,39 @@ static void drain_profile(struct sensors *s, const struct fact_sink *sink, bool 
 	profile_drain(s, fds[active], sink);
 }
 
+static void emit_totals(struct sensors *s, const struct fact_sink *sink, int64_t until_ns)
+{
+	const __u64 *totals = s->bpf ? s->target->totals : NULL;
+	bool faults = sensor_on(s, "fault");
+	struct fact fact = { .kind = FACT_TOTALS };
+	struct fact_totals *t = &fact.totals;
+
+	t->window_seconds = (until_ns - s->attach_ns) / 1e9;
+	t->minor_faults = faults ? s->minor_total - s->minor_base : FACT_UNKNOWN;
+	t->major_faults = faults ? s->major_total - s->major_base : FACT_UNKNOWN;
+	t->minor_fault_period = faults ? (int64_t)s->minor_period : FACT_UNKNOWN;
+	t->cow_faults = faults ? (int64_t)totals[TOTAL_COW_FAULTS] : FACT_UNKNOWN;
+	t->context_switches =
+		sensor_on(s, "offcpu") ? (int64_t)totals[TOTAL_SWITCHES] : FACT_UNKNOWN;
+	t->cpu_samples = sensor_on(s, "cpu") ? (int64_t)totals[TOTAL_CPU_SAMPLES] : FACT_UNKNOWN;
+	t->huge_collapses =
+		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_COLLAPSES] : FACT_UNKNOWN;
+	t->reclaim_entries =
+		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_RECLAIMS] : FACT_UNKNOWN;
+	fact_emit(sink, &fact);
+}
+
+/* Where the programs began to write another map, and up to where it is empty. */
+static void emit_mark(const struct sensors *s, const struct fact_sink *sink)
+{
+	struct fact fact = { .kind = FACT_MARK };
+	int64_t drained = s->bpf ? s->drained_until_ns : s->last_tick_ns;
+
+	fact.mark.t_seconds = sensor_seconds(s, s->bpf ? s->switched_ns : s->last_tick_ns);
+	fact.mark.drained_seconds = sensor_seconds(s, drained);
+	fact_emit(sink, &fact);
+}
+
 void sensors_tick(struct sensors *s, const struct fact_sink *sink)
 {
 	sensors_poll(s, sink);
@@ -275,6 +308,8 @@ void sensors_tick(struct sensors *s, const struct fact_sink *sink)
 			table[i]->tick(s, sink);
 	budget_tick(s, sink);
 	s->last_tick_ns = clock_mono_ns();
+	emit_totals(s, sink, s->last_tick_ns);
+	emit_mark(s, sink);
 }
 
 /* Of many different keys a profile map may be full before the tick; events would lose
@@ -291,28 +326,6 @@ void sensors_control(struct sensors *s, const struct fact_sink *sink)
 	if (s->bpf && profile_fills(s))
 		drain_profile(s, sink, false);
 	budget_poll(s, sink);
-}
-
-static void emit_totals(struct sensors *s, const struct fact_sink *sink)
-{
-	const __u64 *totals = s->bpf ? s->target->totals : NULL;
-	bool faults = sensor_on(s, "fault");
-	struct fact fact = { .kind = FACT_TOTALS };
-	struct fact_totals *t = &fact.totals;
-
-	t->window_seconds = (s->detach_ns - s->attach_ns) / 1e9;
-	t->minor_faults = faults ? s->minor_total - s->minor_base : FACT_UNKNOWN;
-	t->major_faults = faults ? s->major_total - s->major_base : FACT_UNKNOWN;
-	t->minor_fault_period = faults ? (int64_t)s->minor_period : FACT_UNKNOWN;
-	t->cow_faults = faults ? (int64_t)totals[TOTAL_COW_FAULTS] : FACT_UNKNOWN;
-	t->context_switches =
-		sensor_on(s, "offcpu") ? (int64_t)totals[TOTAL_SWITCHES] : FACT_UNKNOWN;
-	t->cpu_samples = sensor_on(s, "cpu") ? (int64_t)totals[TOTAL_CPU_SAMPLES] : FACT_UNKNOWN;
-	t->huge_collapses =
-		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_COLLAPSES] : FACT_UNKNOWN;
-	t->reclaim_entries =
-		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_RECLAIMS] : FACT_UNKNOWN;
-	fact_emit(sink, &fact);
 }
 
 void sensors_finish(struct sensors *s, const struct fact_sink *sink)
@@ -341,7 +354,7 @@ void sensors_finish(struct sensors *s, const struct fact_sink *sink)
 	if (s->bpf)
 		drain_profile(s, sink, true);
 	flow_emit_unseen(s, sink);
-	emit_totals(s, sink);
+	emit_totals(s, sink, s->detach_ns);
 }
 
 /* Without any BPF it is not the row that needs mending. */

@@ -173,6 +173,7 @@ static void test_every_member_has_a_row(void **state)
 		[FACT_BURST] = sizeof(struct fact_burst),
 		[FACT_BUDGET] = sizeof(struct fact_budget),
 		[FACT_PURGE] = sizeof(struct fact_purge),
+		[FACT_MARK] = sizeof(struct fact_mark),
 	};
 
 	(void)state;

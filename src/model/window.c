@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Windows over one stream; see window.h. */
+#include "model/window.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "fact/shape.h"
+#include "model/private.h"
+#include "model/state.h"
+
+/* A mark may come a little before the second it is meant for. */
+#define EARLY_SECONDS 0.25
+
+struct window {
+	struct model *m;
+	double start, end; /* INFINITY = it has not ended */
+	double due; /* the second at which it is to end */
+	struct state *base; /* counters at its start; NULL = all that is */
+};
+
+struct window_series {
+	struct window_series *next;
+	double seconds;
+	window_take take;
+	void *ctx;
+	struct window *windows; /* oldest first; the last one has not ended */
+	size_t count;
+};
+
+struct windows {
+	struct window_series *series;
+	struct state *state;
+	double now; /* the newest time in the stream */
+	double mark; /* the last boundary; 0 before the first */
+	double wall_start; /* of t = 0, since 1970; NAN */
+	int64_t slowlog_id; /* the largest seen */
+	bool begun; /* anything came */
+};
+
+struct windows *windows_new(void)
+{
+	struct windows *windows = xcalloc(1, sizeof(*windows));
+
+	windows->state = state_new();
+	windows->wall_start = NAN;
+	windows->slowlog_id = FACT_UNKNOWN;
+	return windows;
+}
+
+/* --- facts in a window's own terms -------------------------------------------------- */
+
+/* @counter less what it was when the window began. */
+static void count_from(void *counter, const void *base, enum field_type type)
+{
+	int64_t *count = counter;
+
+	if (type == FIELD_F64)
+		*(double *)counter -= *(const double *)base;
+	else if (type == FIELD_I64 && *count != FACT_UNKNOWN &&
+		 *(const int64_t *)base != FACT_UNKNOWN)
+		*count = sum_less(*count, *(const int64_t *)base);
+}
+
+static struct fact in_window(const struct window *window, const struct fact *fact)
+{
+	const struct fact_shape *shape = fact_shape(fact->kind);
+	const struct fact *base =
+		window->base && state_is(fact) ? state_find(window->base, fact) : NULL;
+	struct fact own = *fact;
+
+	if (own.kind == FACT_SESSION && own.session.wall_start_ns != FACT_UNKNOWN)
+		sum_add(&own.session.wall_start_ns, sum_whole(window->start * 1e9));
+	for (size_t i = 0; i < shape->count; i++) {
+		const struct field *field = &shape->fields[i];
+
+		if (field->role == ROLE_TIME)
+			*(double *)field_at(&own, field) -= window->start;
+		else if (field->role == ROLE_COUNTER && base)
+			count_from(field_at(&own, field), field_of(base, field), field->type);
+	}
+	return own;
+}
+
+static void give(const struct window *window, const struct fact *fact)
+{
+	struct fact own = in_window(window, fact);
+
+	model_take(window->m, &own);
+}
+
+/* --- opening and ending --------------------------------------------------------------- */
+
+static void seed(void *ctx, const struct fact *fact)
+{
+	const struct window *window = ctx;
+
+	/* What the latency monitor told is told already. */
+	if (fact->kind != FACT_LATENCY)
+		give(window, fact);
+}
+
+static void copy(void *ctx, const struct fact *fact)
+{
+	state_take(ctx, fact);
+}
+
+static void window_begin(struct windows *windows, struct window_series *series)
+{
+	struct window *window;
+
+	series->windows = array_grow(series->windows, series->count, sizeof(*window));
+	window = &series->windows[series->count++];
+	window->m = model_new();
+	window->start = windows->mark;
+	window->end = INFINITY;
+	window->due = round(window->start) + series->seconds;
+	if (!windows->begun)
+		return;
+	window->base = state_new();
+	state_emit(windows->state, &(struct fact_sink){ copy, window->base });
+	state_emit(windows->state, &(struct fact_sink){ seed, window });
+}
+
+static void window_free(struct window *window)
+{
+	model_free(window->m);
+	state_free(window->base);
+}
+
+/* Finish the oldest window and hand it over. */
+static void window_finish(struct window_series *series)
+{
+	struct window window = series->windows[0];
+	struct model *m = window.m;
+
+	memmove(&series->windows[0], &series->windows[1],
+		--series->count * sizeof(series->windows[0]));
+	if (!isinf(series->seconds))
+		model_set_window(m, window.end - window.start);
+	model_finish(m);
+	window.m = NULL;
+	window_free(&window);
+	series->take(series->ctx, m, window.start);
+}
+
+struct window_series *windows_open(struct windows *windows, double seconds, window_take take,
+				   void *ctx)
+{
+	struct window_series *series = xcalloc(1, sizeof(*series));
+
+	series->seconds = seconds;
+	series->take = take;
+	series->ctx = ctx;
+	series->next = windows->series;
+	windows->series = series;
+	window_begin(windows, series);
+	return series;
+}
+
+struct model *window_model(const struct window_series *series)
+{
+	return series->windows[series->count - 1].m;
+}
+
+static void series_end(const struct windows *windows, struct window_series *series)
+{
+	if (series->count)
+		series->windows[series->count - 1].end = windows->now;
+	while (series->count)
+		window_finish(series);
+}
+
+static void series_free(struct window_series *series)
+{
+	while (series->count)
+		window_free(&series->windows[--series->count]);
+	free(series->windows);
+	free(series);
+}
+
+void windows_close(struct windows *windows, struct window_series *series)
+{
+	struct window_series **at = &windows->series;
+
+	series_end(windows, series);
+	while (*at != series)
+		at = &(*at)->next;
+	*at = series->next;
+	series_free(series);
+}
+
+void windows_end(struct windows *windows)
+{
+	for (struct window_series *series = windows->series; series; series = series->next)
+		series_end(windows, series);
+}
+
+void windows_free(struct windows *windows)
+{
+	struct window_series *series, *next;
+
+	if (!windows)
+		return;
+	for (series = windows->series; series; series = next) {
+		next = series->next;
+		series_free(series);
+	}
+	state_free(windows->state);
+	free(windows);
+}
+
+/* --- the stream ---------------------------------------------------------------------- */
+
+/* When it happened, seconds since t = 0; NAN when it does not say. */
+static double time_of(const struct windows *windows, const struct fact *fact)
+{
+	const struct fact_shape *shape = fact_shape(fact->kind);
+
+	switch (fact->kind) {
+	case FACT_STALL: /* it is told, and counts, when it is over */
+		return fact->stall.t_seconds + fact->stall.duration_seconds;
+	case FACT_CHILD:
+		return fact->child.t_end_seconds;
+	case FACT_SLOWLOG: /* whole seconds */
+		return (double)fact->slowlog.unix_seconds + 0.5 - windows->wall_start;
+	case FACT_LATENCY:
+		return (double)fact->latency.unix_seconds + 0.5 - windows->wall_start;
+	default:
+		break;
+	}
+	for (size_t i = 0; i < shape->count; i++)
+		if (shape->fields[i].role == ROLE_TIME)
+			return *(const double *)field_of(fact, &shape->fields[i]);
+	return NAN;
+}
+
+/* The server tells of some things again each time it is asked, and of what was before. */
+static bool is_news(struct windows *windows, const struct fact *fact, double t)
+{
+	const struct fact *last;
+
+	if (fact->kind == FACT_SLOWLOG) {
+		if (fact->slowlog.id <= windows->slowlog_id)
+			return false;
+		return !(t < -1);
+	}
+	if (fact->kind != FACT_LATENCY)
+		return true;
+	last = state_find(windows->state, fact);
+	return (!last || last->latency.unix_seconds != fact->latency.unix_seconds) && !(t < -1);
+}
+
+/* The window it happened in; that is over and gone: the oldest there is. What does not
+ * say when it was is of now. */
+static size_t window_of(const struct window_series *series, double t)
+{
+	size_t i = 0;
+
+	if (isnan(t))
+		return series->count - 1;
+	while (i + 1 < series->count && t > series->windows[i].end)
+		i++;
+	return i;
+}
+
+static void series_take(const struct window_series *series, const struct fact *fact, double t)
+{
+	size_t i = window_of(series, t);
+
+	give(&series->windows[i], fact);
+	/* A state that comes late is what the windows after it began with. */
+	for (i++; i < series->count && state_is(fact); i++)
+		give(&series->windows[i], fact);
+}
+
+static void series_mark(struct windows *windows, struct window_series *series,
+			const struct fact_mark *mark)
+{
+	struct window *last = &series->windows[series->count - 1];
+
+	if (mark->t_seconds >= last->due - EARLY_SECONDS && mark->t_seconds > last->start) {
+		last->end = mark->t_seconds;
+		window_begin(windows, series);
+	}
+	while (series->count > 1 && series->windows[0].end <= mark->drained_seconds)
+		window_finish(series);
+}
+
+static void take_mark(struct windows *windows, const struct fact_mark *mark)
+{
+	if (!(mark->t_seconds >= windows->mark) || isinf(mark->t_seconds)) /* of a recording */
+		return;
+	windows->mark = mark->t_seconds;
+	for (struct window_series *series = windows->series; series; series = series->next)
+		if (series->count)
+			series_mark(windows, series, mark);
+}
+
+static void windows_take(void *ctx, const struct fact *fact)
+{
+	struct windows *windows = ctx;
+	bool news;
+	double t;
+
+	if (!fact_shape(fact->kind))
+		return;
+	windows->begun = true;
+	if (fact->kind == FACT_SESSION && fact->session.wall_start_ns != FACT_UNKNOWN)
+		windows->wall_start = (double)fact->session.wall_start_ns / 1e9;
+	t = time_of(windows, fact);
+	if (t > windows->now && fact->kind != FACT_SLOWLOG && fact->kind != FACT_LATENCY)
+		windows->now = t;
+	if (fact->kind == FACT_MARK) {
+		take_mark(windows, &fact->mark);
+		return;
+	}
+	news = is_news(windows, fact, t);
+	for (struct window_series *series = windows->series; series; series = series->next)
+		if (series->count && (news || isinf(series->seconds)))
+			series_take(series, fact, t);
+	if (fact->kind == FACT_SLOWLOG && fact->slowlog.id > windows->slowlog_id)
+		windows->slowlog_id = fact->slowlog.id;
+	state_take(windows->state, fact);
+}
+
+struct fact_sink windows_sink(struct windows *windows)
+{
+	return (struct fact_sink){ windows_take, windows };
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Windows over one stream of facts: any number, after one another and side by side, each a
+ * model of its own. A second for a live view, ten for a recorder, all of it for a report.
+ *
+ * A fact belongs to the window in which it happened, whenever it comes: windows end at the
+ * marks of the stream (FACT_MARK), and one that has ended is finished when a later mark
+ * says that all of its time has been handed over. What describes a state (state.h) is
+ * carried into the next window; counters are told as their growth within it. So what adds
+ * up adds up: ten windows of a second hold what one of ten does.
+ *
+ * In a window t = 0 is its start. A series of endless windows is the stream as it is.
+ */
+#pragma once
+
+#include "model/model.h"
+
+struct windows;
+struct window_series;
+
+/* Takes over a finished model (model_free()); @start_seconds: where it began in the stream. */
+typedef void (*window_take)(void *ctx, struct model *m, double start_seconds);
+
+struct windows *windows_new(void);
+/* What is under way is thrown away. */
+void windows_free(struct windows *windows);
+struct fact_sink windows_sink(struct windows *windows);
+/*
+ * From the last mark on, a window each @seconds (whole ones; INFINITY = one, until the
+ * end). Freed with @windows.
+ */
+struct window_series *windows_open(struct windows *windows, double seconds, window_take take,
+				   void *ctx);
+/* End the series here, as windows_end() does. */
+void windows_close(struct windows *windows, struct window_series *series);
+/* The stream is over: finish and hand over what is under way. */
+void windows_end(struct windows *windows);
+/* The model of the window under way, to look at or to tell it something (model_set_rule()). */
+struct model *window_model(const struct window_series *series);

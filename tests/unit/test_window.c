@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Windows: what adds up adds up, nothing is lost between two and nothing is in both.
+ *
+ *	test_window [RECORDING...]	the same of these recordings
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fact/recording.h"
+#include "model/window.h"
+#include "model_facts.h"
+
+/* --- all numbers that add up, by name -------------------------------------------- */
+
+struct number {
+	char name[160];
+	double sum;
+};
+
+struct numbers {
+	struct number *rows;
+	size_t count;
+	size_t windows;
+	double seconds; /* of all windows */
+	double end; /* of the last one */
+};
+
+static void add(struct numbers *n, const char *what, const char *of, double value)
+{
+	char name[160];
+
+	snprintf(name, sizeof(name), "%s %s", what, of);
+	if (!isfinite(value) || value == 0)
+		return;
+	for (size_t i = 0; i < n->count; i++) {
+		if (strcmp(n->rows[i].name, name) != 0)
+			continue;
+		n->rows[i].sum += value;
+		return;
+	}
+	n->rows = xrealloc(n->rows, (n->count + 1) * sizeof(*n->rows));
+	n->rows[n->count] = (struct number){ .sum = value };
+	memcpy(n->rows[n->count++].name, name, sizeof(name));
+}
+
+static void add_int(struct numbers *n, const char *what, const char *of, int64_t value)
+{
+	if (value != FACT_UNKNOWN)
+		add(n, what, of, (double)value);
+}
+
+static void add_charge(struct numbers *n, const char *of, const struct charge *c)
+{
+	add_int(n, "cpu_samples", of, c->cpu_samples);
+	add(n, "cpu_seconds", of, c->cpu_seconds);
+	add(n, "allocator_seconds", of, c->allocator_seconds);
+	add(n, "kernel_seconds", of, c->kernel_seconds);
+	add(n, "minor_faults", of, c->minor_faults);
+	add(n, "cow_faults", of, c->cow_faults);
+	add_int(n, "major_faults", of, c->major_faults);
+	add_int(n, "swap_faults", of, c->swap_faults);
+	add(n, "fault_seconds", of, c->fault_seconds);
+	add(n, "swap_fault_seconds", of, c->swap_fault_seconds);
+	add(n, "cpu_wait_seconds", of, c->cpu_wait_seconds);
+	add(n, "io_wait_seconds", of, c->io_wait_seconds);
+	add(n, "reclaim_seconds", of, c->reclaim_seconds);
+	add(n, "alloc_bytes", of, c->alloc_bytes);
+	add(n, "free_bytes", of, c->free_bytes);
+	add_int(n, "flow_hits", of, c->flow_hits);
+}
+
+static void add_rows(struct numbers *n, const struct model *m)
+{
+	char name[128];
+
+	for (size_t i = 0; i < m->commands_count; i++) {
+		snprintf(name, sizeof(name), "command %s", m->commands[i].command);
+		add_charge(n, name, &m->commands[i].charge);
+		add_int(n, "calls_timed", name, m->commands[i].latency.calls_total);
+	}
+	for (size_t i = 0; i < m->prefixes_count; i++) {
+		snprintf(name, sizeof(name), "prefix %.*s", (int)m->prefixes[i].prefix_len,
+			 m->prefixes[i].prefix);
+		add_charge(n, name, &m->prefixes[i].charge);
+	}
+	for (size_t i = 0; i < m->threads_count; i++) {
+		snprintf(name, sizeof(name), "thread %s", m->threads[i].thread);
+		add_charge(n, name, &m->threads[i].charge);
+	}
+}
+
+static void add_alloc(struct numbers *n, const struct alloc *a)
+{
+	char name[32];
+
+	add(n, "alloc_bytes", "all", a->alloc_bytes);
+	add(n, "free_bytes", "all", a->free_bytes);
+	add_int(n, "hits", "all", a->flow_hits);
+	add_int(n, "bursts", "all", a->bursts_total);
+	add_int(n, "calls", "all", a->latency.calls_total);
+	for (int path = 0; path < CALL_PATHS; path++) {
+		add_int(n, "path_calls", call_path_name(path), a->latency.path_calls[path]);
+		add(n, "path_seconds", call_path_name(path), a->latency.path_seconds[path]);
+	}
+	for (size_t i = 0; i < a->ticks_count; i++) {
+		add(n, "alloc_bytes", "ticks", a->ticks[i].alloc_bytes);
+		add(n, "free_bytes", "ticks", a->ticks[i].free_bytes);
+	}
+	for (size_t i = 0; i < a->classes_count; i++) {
+		snprintf(name, sizeof(name), "class %lld", (long long)a->classes[i].size_bytes);
+		add(n, "alloc_bytes", name, a->classes[i].alloc_bytes);
+		add(n, "free_bytes", name, a->classes[i].free_bytes);
+		add_int(n, "calls", name, a->classes[i].calls_total);
+		add_int(n, "requested_bytes", name, a->classes[i].requested_bytes);
+	}
+}
+
+static void add_events(struct numbers *n, const struct model *m)
+{
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		add_int(n, "stalls", m->stalls[i].stall.command, 1);
+		for (int cause = 0; cause < CAUSES; cause++)
+			add(n, "stalled", cause_table[cause].name,
+			    m->stalls[i].stall.seconds[cause]);
+	}
+	add_int(n, "slowlog", "", (int64_t)m->slowlog_count);
+	add_int(n, "latency", "", (int64_t)m->latency_count);
+	add_int(n, "life", "", (int64_t)m->life_count);
+	add_int(n, "rss_moves", "", (int64_t)m->rss_moves_count);
+	add_int(n, "keys", "", (int64_t)m->keys_count);
+	add_int(n, "sampled_keys", "", m->sampled_keys_total);
+	add_int(n, "commands", "INFO", model_info_delta(m, "total_commands_processed"));
+}
+
+static void add_totals(struct numbers *n, const struct model *m)
+{
+	const struct fact_totals *t = &m->totals;
+	const struct fact_self *s = &m->self;
+
+	add(n, "window_seconds", "totals", t->window_seconds);
+	add_int(n, "minor_faults", "totals", t->minor_faults);
+	add_int(n, "major_faults", "totals", t->major_faults);
+	add_int(n, "cow_faults", "totals", t->cow_faults);
+	add_int(n, "context_switches", "totals", t->context_switches);
+	add_int(n, "cpu_samples", "totals", t->cpu_samples);
+	add_int(n, "reclaim_entries", "totals", t->reclaim_entries);
+	add(n, "cpu_seconds", "self", s->cpu_seconds);
+	add(n, "bpf_seconds", "self", s->bpf_seconds);
+	add_int(n, "events_total", "self", s->events_total);
+	add_int(n, "drops_total", "self", s->drops_total);
+	add(n, "target_pause_seconds", "self", s->target_pause_seconds);
+	add(n, "trap_seconds", "budget", m->alloc.budget.trap_seconds);
+	add_int(n, "bursts_total", "budget", m->alloc.budget.bursts_total);
+}
+
+static void take_window(void *ctx, struct model *m, double start)
+{
+	struct numbers *n = ctx;
+
+	assert_true(n->windows == 0 || start == n->end); /* no gap, no overlap */
+	n->windows++;
+	n->seconds += m->duration_seconds;
+	n->end = start + m->duration_seconds;
+	add_rows(n, m);
+	add_alloc(n, &m->alloc);
+	add_events(n, m);
+	add_totals(n, m);
+	model_free(m);
+}
+
+static void assert_same(const struct numbers *a, const struct numbers *b)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		size_t j = 0;
+
+		while (j < b->count && strcmp(a->rows[i].name, b->rows[j].name) != 0)
+			j++;
+		if (j == b->count)
+			fail_msg("%s: %g in %zu windows, none in %zu", a->rows[i].name,
+				 a->rows[i].sum, a->windows, b->windows);
+		else if (fabs(a->rows[i].sum - b->rows[j].sum) > 1e-9 * fabs(a->rows[i].sum) + 1e-9)
+			fail_msg("%s: %.17g in %zu windows, %.17g in %zu", a->rows[i].name,
+				 a->rows[i].sum, a->windows, b->rows[j].sum, b->windows);
+	}
+}
+
+/* --- a stream ------------------------------------------------------------------------ */
+
+#define WALL	1767225600LL
+#define SECONDS 10
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return *seed >> 33;
+}
+
+struct stream {
+	const struct fact_sink *sink;
+	uint64_t seed;
+	double mark; /* the last boundary, and the one before */
+	double drained;
+	int64_t total; /* of any counter */
+};
+
+static const char *any_command(struct stream *s)
+{
+	static const char *const names[] = { "get", "set", "", "del", "config|get" };
+
+	return names[next_random(&s->seed) % 5];
+}
+
+static struct bytes any_key(struct stream *s)
+{
+	static const char *const keys[] = { "user:1", "user:2", "cart:77:x", "", "list" };
+	const char *key = keys[next_random(&s->seed) % 5];
+
+	return (struct bytes){ key, strlen(key) };
+}
+
+static void emit_row(struct stream *s, double t)
+{
+	struct fact fact = fact_new(FACT_PROFILE);
+
+	fact.profile.event = next_random(&s->seed) % EVENT_KINDS;
+	fact.profile.thread = next_random(&s->seed) % 8 ? "" : "bio_lazy_free";
+	fact.profile.command = *fact.profile.thread ? "" : any_command(s);
+	fact.profile.key = any_key(s);
+	fact.profile.leaf = next_random(&s->seed) % MODULES;
+	fact.profile.samples = 1 + (int64_t)(next_random(&s->seed) % 9);
+	fact.profile.events = (double)fact.profile.samples * 16;
+	fact.profile.timed = fact.profile.samples;
+	fact.profile.seconds = 0.001 * (double)(1 + next_random(&s->seed) % 20);
+	fact.profile.scale = next_random(&s->seed) % 2 ? NAN : 1.5;
+	fact.profile.class_bytes = 16 << next_random(&s->seed) % 3;
+	fact.profile.t_seconds = t;
+	fact_emit(s->sink, &fact);
+}
+
+static void emit_stall(struct stream *s, double end)
+{
+	struct fact fact = fact_new(FACT_STALL);
+
+	fact.stall.duration_seconds = 0.01 * (double)(1 + next_random(&s->seed) % 200);
+	fact.stall.t_seconds = end - fact.stall.duration_seconds;
+	fact.stall.command = any_command(s);
+	fact.stall.key = any_key(s);
+	fact.stall.event_ns[EVENT_CPU_WAIT] = (int64_t)(next_random(&s->seed) % 3000000);
+	fact.stall.frame_ns[FRAME_FREE] = 1000000;
+	fact_emit(s->sink, &fact);
+}
+
+static void emit_burst(struct stream *s, double t)
+{
+	struct fact call = fact_new(FACT_CALL), burst = fact_new(FACT_BURST);
+
+	call.call.t_seconds = burst.burst.t_seconds = t;
+	for (int i = 0; i < 20; i++) {
+		call.call.command = any_command(s);
+		call.call.requested_bytes = 1 + (int64_t)(next_random(&s->seed) % 16);
+		call.call.class_bytes = 16;
+		call.call.ns = (int64_t)(next_random(&s->seed) % 5000);
+		call.call.probe_seconds = 1e-6;
+		call.call.faults = next_random(&s->seed) % 9 == 0;
+		fact_emit(s->sink, &call);
+	}
+	burst.burst.calls_total = 20;
+	fact_emit(s->sink, &burst);
+}
+
+/* The server's word: its slow log again and again, one entry more each time. */
+static void emit_server(struct stream *s, double t, int i)
+{
+	struct fact slow = fact_new(FACT_SLOWLOG), latency = fact_new(FACT_LATENCY);
+	struct fact info = fact_new(FACT_INFO);
+	char text[64];
+
+	for (int64_t id = 0; id <= i; id++) {
+		slow.slowlog.id = id;
+		slow.slowlog.unix_seconds = WALL + id;
+		slow.slowlog.command = "del";
+		fact_emit(s->sink, &slow);
+	}
+	latency.latency.event = "command";
+	latency.latency.unix_seconds = WALL + i / 3 * 3;
+	latency.latency.latest_seconds = latency.latency.max_seconds = 0.1;
+	fact_emit(s->sink, &latency);
+	snprintf(text, sizeof(text), "total_commands_processed:%d\r\n", 1000 + 7 * i * i);
+	info.info = (struct fact_info){ t, i ? "tick" : "start", text };
+	fact_emit(s->sink, &info);
+}
+
+static void emit_counters(struct stream *s, double t)
+{
+	struct fact totals = fact_new(FACT_TOTALS), self = fact_new(FACT_SELF);
+	struct fact budget = fact_new(FACT_BUDGET);
+
+	s->total += (int64_t)(next_random(&s->seed) % 1000);
+	totals.totals.window_seconds = t;
+	totals.totals.minor_faults = totals.totals.cpu_samples = s->total;
+	totals.totals.context_switches = 3 * s->total;
+	fact_emit(s->sink, &totals);
+	self.self.cpu_seconds = self.self.bpf_seconds = (double)s->total / 1e6;
+	self.self.window_seconds = t;
+	self.self.events_total = s->total;
+	self.self.drops_total = s->total / 7;
+	fact_emit(s->sink, &self);
+	budget.budget.trap_seconds = (double)s->total / 1e7;
+	budget.budget.bursts_total = s->total / 100;
+	fact_emit(s->sink, &budget);
+}
+
+/* As a watch does it: the rows of a map come at the tick after the one that left it; the
+ * answer to a tick's INFO comes in the next second. */
+static void emit_second(struct stream *s, int i)
+{
+	double tick = i + 1 + 0.0001 * (double)(next_random(&s->seed) % 40), now = tick + 0.0003;
+	struct fact fact = fact_new(FACT_TICK);
+
+	emit_server(s, i ? i + 0.00005 : 0, i);
+	emit_stall(s, s->mark + 0.5);
+	emit_burst(s, s->mark + 0.7);
+	fact.tick.t_seconds = tick;
+	fact_emit(s->sink, &fact);
+	for (int row = 0; row < 30 && s->mark > 0; row++)
+		emit_row(s, s->mark);
+	emit_counters(s, tick);
+	fact = fact_new(FACT_MARK);
+	fact.mark.t_seconds = now;
+	fact.mark.drained_seconds = s->drained = s->mark;
+	s->mark = now;
+	fact_emit(s->sink, &fact);
+}
+
+static void emit_stream(const struct fact_sink *sink)
+{
+	static const char *const sensors[] = { "cpu", "fault", "flow", "burst", "loop" };
+	struct stream s = { .sink = sink, .seed = 11 };
+	struct fact fact = fact_new(FACT_SESSION);
+
+	fact.session.wall_start_ns = WALL * 1000000000;
+	fact_emit(sink, &fact);
+	for (size_t i = 0; i < sizeof(sensors) / sizeof(sensors[0]); i++) {
+		fact = fact_new(FACT_SENSOR);
+		fact.sensor.id = sensors[i];
+		fact.sensor.on = true;
+		fact_emit(sink, &fact);
+	}
+	for (int i = 0; i < SECONDS; i++)
+		emit_second(&s, i);
+	for (int row = 0; row < 60; row++) /* both maps, at the end */
+		emit_row(&s, row % 2 ? s.mark : s.mark + 0.002);
+	emit_stall(&s, s.mark + 0.001);
+	emit_counters(&s, s.mark + 0.002);
+}
+
+/* --- tests ---------------------------------------------------------------------------- */
+
+static void numbers_free(struct numbers *n)
+{
+	free(n->rows);
+}
+
+static void test_sums(void **state)
+{
+	struct numbers one = { 0 }, ten = { 0 }, all = { 0 }, two = { 0 };
+	struct windows *windows = windows_new();
+	struct fact_sink sink = windows_sink(windows);
+
+	(void)state;
+	windows_open(windows, 1, take_window, &one);
+	windows_open(windows, 10, take_window, &ten);
+	windows_open(windows, INFINITY, take_window, &all);
+	windows_open(windows, 2, take_window, &two);
+	emit_stream(&sink);
+	windows_end(windows);
+	windows_free(windows);
+	assert_in_range(one.windows, 10, 11); /* what came behind the last mark is one */
+	assert_in_range(ten.windows, 1, 2);
+	assert_in_range(two.windows, 5, 6);
+	assert_int_equal(all.windows, 1);
+	assert_true(one.count > 100);
+	assert_true(fabs(one.seconds - ten.seconds) < 1e-9);
+	assert_same(&one, &ten);
+	assert_same(&ten, &one);
+	assert_same(&two, &ten);
+	assert_same(&all, &one);
+	assert_same(&one, &all);
+	numbers_free(&one);
+	numbers_free(&ten);
+	numbers_free(&all);
+	numbers_free(&two);
+}
+
+struct second {
+	size_t count;
+	double starts[32], lengths[32];
+	int64_t minor_faults, commands;
+	size_t ticks, sensors;
+	int64_t wall_start_ns;
+};
+
+static void take_second(void *ctx, struct model *m, double start)
+{
+	struct second *s = ctx;
+
+	s->starts[s->count] = start;
+	s->lengths[s->count++] = m->duration_seconds;
+	if (s->count == 4) {
+		s->commands = model_info_delta(m, "total_commands_processed");
+		s->ticks = m->timeline_count;
+		s->sensors = m->sensors_count;
+		s->wall_start_ns = m->session.wall_start_ns;
+		assert_true(m->timeline[0].host.t_seconds < 0.001);
+	}
+	model_free(m);
+}
+
+/* Each ends at a second, knows the state it began with, and tells its own time. */
+static void test_window_of_its_own(void **state)
+{
+	struct second s = { 0 };
+	struct windows *windows = windows_new();
+	struct fact_sink sink = windows_sink(windows);
+
+	(void)state;
+	windows_open(windows, 1, take_second, &s);
+	emit_stream(&sink);
+	/* The last but one is not finished before all of its time has come. */
+	assert_int_equal(s.count, 9);
+	windows_end(windows);
+	windows_free(windows);
+	for (size_t i = 1; i < 10; i++) {
+		assert_true(s.starts[i] == s.starts[i - 1] + s.lengths[i - 1]);
+		assert_true(fabs(s.starts[i] - (double)i) < 0.01);
+	}
+	assert_int_equal(s.sensors, 5);
+	assert_int_equal(s.ticks, 2); /* that of its start, and that of its end */
+	assert_int_equal(s.commands, 7 * (4 * 4 - 3 * 3)); /* from the replies of two ticks */
+	assert_true(s.wall_start_ns / 1000000 == WALL * 1000 + (int64_t)(s.starts[3] * 1e3));
+}
+
+/* One that is opened in the middle begins at the last mark; one that is closed hands over
+ * what there is. */
+static void test_open_and_close(void **state)
+{
+	struct second early = { 0 }, late = { 0 };
+	struct windows *windows = windows_new();
+	struct fact_sink sink = windows_sink(windows);
+	struct window_series *series = windows_open(windows, 3, take_second, &early);
+	struct stream s = { .sink = &sink, .seed = 3 };
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		emit_second(&s, i);
+	windows_open(windows, 2, take_second, &late);
+	windows_close(windows, series);
+	assert_int_equal(early.count, 2);
+	for (int i = 5; i < 9; i++)
+		emit_second(&s, i);
+	windows_end(windows);
+	assert_true(fabs(late.starts[0] - 5) < 0.01);
+	assert_true(fabs(late.lengths[0] - 2) < 0.01);
+	windows_free(windows);
+}
+
+static void emit_hostile(const struct fact_sink *sink, double t)
+{
+	struct fact fact = fact_new(FACT_MARK);
+
+	fact.mark.t_seconds = t;
+	fact.mark.drained_seconds = t;
+	fact_emit(sink, &fact);
+	fact = fact_new(FACT_TOTALS);
+	fact.totals.minor_faults = t > 0 ? INT64_MAX : INT64_MIN + 1;
+	fact.totals.window_seconds = t;
+	fact_emit(sink, &fact);
+	fact = fact_new(FACT_STALL);
+	fact.stall.t_seconds = t;
+	fact.stall.duration_seconds = -t;
+	fact_emit(sink, &fact);
+}
+
+/* Times of a recording may be any. */
+static void test_hostile(void **state)
+{
+	static const double times[] = { NAN, -1e308, 1e308, INFINITY, 0, -INFINITY, 5, 4 };
+	struct numbers n = { 0 };
+	struct windows *windows = windows_new();
+	struct fact_sink sink = windows_sink(windows);
+
+	(void)state;
+	windows_open(windows, 1, take_window, &n);
+	n.windows = 0;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		emit_hostile(&sink, times[i]);
+	windows_free(windows); /* what is under way goes with them */
+	numbers_free(&n);
+}
+
+static int check_recording(const char *path)
+{
+	struct numbers one = { 0 }, ten = { 0 };
+	struct windows *windows = windows_new();
+	struct fact_sink sink = windows_sink(windows);
+	struct err err = { 0 };
+
+	windows_open(windows, 1, take_window, &one);
+	windows_open(windows, 1000, take_window, &ten);
+	if (recording_replay(path, &sink, &err)) {
+		printf("%s\n", err.text);
+		return 1;
+	}
+	windows_end(windows);
+	windows_free(windows);
+	printf("%s: %zu windows, %zu numbers\n", path, one.windows, one.count);
+	assert_true(one.windows > 1);
+	assert_same(&one, &ten);
+	assert_same(&ten, &one);
+	numbers_free(&one);
+	numbers_free(&ten);
+	return 0;
+}
+
+static char **recordings;
+
+static void test_recordings(void **state)
+{
+	(void)state;
+	for (char **path = recordings; *path; path++)
+		assert_int_equal(check_recording(*path), 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sums),	       cmocka_unit_test(test_window_of_its_own),
+		cmocka_unit_test(test_open_and_close), cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_recordings),
+	};
+
+	recordings = argv + (argc > 0);
+	return cmocka_run_group_tests_name("window", tests, NULL, NULL);
+}
