@@ -193,4 +193,15 @@ enum redmem_call_function { REDMEM_CALLS(CALL_ENUM) CALL_FUNCTIONS };
 enum redmem_module { REDMEM_MODULES(MODULE_ENUM) MODULES };
 #undef MODULE_ENUM
 
+/* Why a key was looked at. X(ID, name). */
+#define REDMEM_KEY_SOURCES(X) \
+	X(LOOK, "look") /* it showed up in the watch */ \
+	X(SAMPLE, "sample") /* drawn at random from the keyspace */ \
+	X(PASS, "pass") /* met in a pass over all keys */ \
+	X(AGAIN, "again") /* looked at again at the end of a part of the pass */
+
+#define KEY_SOURCE_ENUM(id, name) KEY_SOURCE_##id,
+enum redmem_key_source { REDMEM_KEY_SOURCES(KEY_SOURCE_ENUM) KEY_SOURCES };
+#undef KEY_SOURCE_ENUM
+
 /* clang-format on */

@@ -15,8 +15,9 @@
 #define CALL_MS	  5000
 #define CSV_FLUSH 65536
 
-/* Keys on their way into the CSV. */
+/* Keys on their way into the CSV, and everything into the model. */
 struct csv {
+	struct fact_sink model;
 	const struct keys_options *options;
 	struct buf out;
 	int failed;
@@ -27,6 +28,9 @@ static void csv_take(void *ctx, const struct fact *fact)
 	const struct fact_key *key = &fact->key;
 	struct csv *csv = ctx;
 
+	fact_emit(&csv->model, fact);
+	if (fact->kind != FACT_KEY || key->source != KEY_SOURCE_PASS)
+		return;
 	if (csv->options->type && strcmp(csv->options->type, key->type) != 0)
 		return;
 	if (csv->options->min_bytes && key->bytes < csv->options->min_bytes)
@@ -76,15 +80,15 @@ static int report(const struct options *o, const struct model *m)
 	return ret;
 }
 
-static int pass_csv(const struct options *o, struct server *server, struct census *census,
+static int pass_csv(const struct options *o, struct server *server, struct model *m,
 		    struct err *err)
 {
-	struct csv csv = { .options = &o->keys };
+	struct csv csv = { .model = model_sink(m), .options = &o->keys };
 	struct fact_sink sink = { csv_take, &csv };
 	int ret;
 
 	report_keys_csv_head(&csv.out);
-	ret = keys_run(o, server, census, &sink, err);
+	ret = keys_run(o, server, &sink, m, err);
 	csv.failed |= print_out(&csv.out);
 	buf_free(&csv.out);
 	return ret ? ret : csv.failed;
@@ -94,19 +98,17 @@ static int pass_csv(const struct options *o, struct server *server, struct censu
 static int run(const struct options *o, struct server *server, struct model *m, struct err *err)
 {
 	struct fact_sink sink = model_sink(m);
-	struct census_options options;
+	struct census_options options = keys_census_options(o);
 	int ret = ask_server(server, &sink, err);
 
 	if (ret)
 		return ret;
-	options = keys_census_options(o, model_config(m, "maxmemory-policy"));
-	m->census = census_new(&options);
+	model_set_census(m, &options);
 	if (o->keys.csv)
-		return pass_csv(o, server, m->census, err);
-	ret = keys_run(o, server, m->census, NULL, err);
+		return pass_csv(o, server, m, err);
+	ret = keys_run(o, server, &sink, m, err);
 	if (ret && !m->census->keys_total)
 		return ret;
-	census_finish(m->census);
 	model_finish(m);
 	return report(o, m) && !ret ? 1 : ret;
 }

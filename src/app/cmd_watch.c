@@ -28,7 +28,27 @@ static void take_both(void *ctx, const struct fact *fact)
 	fact_emit(&both->recording, fact);
 }
 
-static int watch_and_record(const struct options *o, const struct fact_sink *sink, struct err *err)
+/* A pass that fails loses nothing of the watch. */
+static int pass_over_keys(const struct options *o, const struct fact_sink *sink,
+			  const struct model *model)
+{
+	struct err err = {};
+
+	interrupt_catch(); /* Ctrl-C has ended the watch, perhaps; the next ends the pass */
+	return keys_run_beside(o, sink, model, &err) ? print_failure(&err) : 0;
+}
+
+/* Negative when there is nothing to report of, 1 when a part failed. */
+static int watch_and_pass(const struct options *o, const struct fact_sink *sink,
+			  const struct model *model, struct err *err)
+{
+	int ret = watch_run(o, sink, err);
+
+	return ret || !o->keys.wanted ? ret : pass_over_keys(o, sink, model);
+}
+
+static int watch_and_record(const struct options *o, const struct model *model,
+			    const struct fact_sink *sink, struct err *err)
 {
 	struct fork_sink both = { .model = *sink };
 	struct recording *recording;
@@ -39,50 +59,38 @@ static int watch_and_record(const struct options *o, const struct fact_sink *sin
 	if (ret)
 		return ret;
 	both.recording = recording_sink(recording);
-	ret = watch_run(o, &(struct fact_sink){ take_both, &both }, err);
-	if (ret) {
+	ret = watch_and_pass(o, &(struct fact_sink){ take_both, &both }, model, err);
+	if (ret < 0) {
 		recording_abandon(recording);
 		return ret;
 	}
 	/* A recording that could not be written loses nothing of the report. */
 	if (recording_close(recording, &why))
 		fprintf(stderr, "redmem: %s\n", why.text);
-	return why.code ? 1 : 0;
-}
-
-/* A pass that fails loses nothing of the watch. */
-static int pass_over_keys(const struct options *o, struct model *model)
-{
-	struct err err = {};
-
-	interrupt_catch(); /* Ctrl-C has ended the watch, perhaps; the next ends the pass */
-	return keys_run_beside(o, model, &err) ? print_failure(&err) : 0;
+	return ret || why.code;
 }
 
 /* Watch or replay, then @print the finished model. */
 static int watch_and_print(const struct options *o,
 			   int (*print)(const struct options *o, const struct model *m))
 {
+	struct census_options census = keys_census_options(o);
 	struct model *model = model_new();
 	struct fact_sink sink = model_sink(model);
 	struct err err = {};
-	int ret, failed = 0;
+	int ret, failed;
 
-	if (o->replay_path) {
-		ret = recording_replay(o->replay_path, &sink, &err);
-	} else if (o->record_path) {
-		ret = watch_and_record(o, &sink, &err);
-		failed = ret > 0;
-		ret = ret > 0 ? 0 : ret;
-	} else {
-		ret = watch_run(o, &sink, &err);
-	}
-	if (ret) {
+	model_set_census(model, &census);
+	if (o->replay_path)
+		failed = recording_replay(o->replay_path, &sink, &err);
+	else if (o->record_path)
+		failed = watch_and_record(o, model, &sink, &err);
+	else
+		failed = watch_and_pass(o, &sink, model, &err);
+	if (failed < 0) {
 		model_free(model);
 		return print_failure(&err);
 	}
-	if (o->keys.wanted)
-		failed |= pass_over_keys(o, model);
 	model_finish(model);
 	ret = print(o, model);
 	model_free(model);

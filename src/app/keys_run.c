@@ -38,8 +38,10 @@ struct part {
 struct run {
 	const struct options *options;
 	struct server *server;
-	struct census *census;
-	struct fact_sink also;
+	struct fact_sink sink;
+	const struct model *model; /* fed by the sink */
+	char *cursor; /* to go on from; NULL */
+	bool elements_asked;
 	struct cluster_node *nodes;
 	struct part *parts;
 	size_t parts_count;
@@ -156,16 +158,17 @@ static bool on_tick(void *ctx, const struct keypass_result *so_far)
 
 static void take(void *ctx, const struct fact *fact)
 {
+	struct fact own = *fact;
 	struct run *run = ctx;
 
-	census_take(run->census, &fact->key, now(run));
-	if (run->also.take)
-		fact_emit(&run->also, fact);
+	own.key.pass_seconds = now(run);
+	fact_emit(&run->sink, &own);
 }
 
 static void take_later(void *ctx, const struct fact *fact)
 {
 	struct run *run = ctx;
+	struct fact own = *fact;
 	bool there = strcmp(fact->key.type, "none") != 0;
 
 	/* What keylook.c asked: TYPE, OBJECT ENCODING, PTTL, perhaps the length. */
@@ -173,13 +176,16 @@ static void take_later(void *ctx, const struct fact *fact)
 		run->result.hits_total += 3 + (fact->key.elements != FACT_UNKNOWN);
 	else
 		run->result.misses_total += 3;
-	census_take_later(run->census, &fact->key, now(run));
+	own.key.source = KEY_SOURCE_AGAIN;
+	own.key.pass_seconds = now(run);
+	fact_emit(&run->sink, &own);
 }
 
 /* The big lists of this part. */
 static size_t big_lists(const struct run *run, double since, int db, struct bytes *out)
 {
-	const struct census_type *lists = census_find_type(run->census, "list");
+	const struct census *census = run->model->census;
+	const struct census_type *lists = census ? census_find_type(census, "list") : NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; lists && i < lists->by_bytes.count && count < LOOK_MAX; i++) {
@@ -247,7 +253,7 @@ static int pass_part(struct run *run, struct conn *conn, const struct part *part
 	if (ret)
 		return ret;
 	ret = keypass_run(conn, &options, &sink, on_tick, run, &run->result, err);
-	run->census->elements_asked = run->result.no_touch || options.elements != ELEMENTS_NO_TOUCH;
+	run->elements_asked = run->result.no_touch || options.elements != ELEMENTS_NO_TOUCH;
 	if (!ret && run->result.end == PASS_COMPLETE)
 		look_again(run, conn, since, part->db);
 	return ret;
@@ -294,6 +300,18 @@ static int64_t database_size(struct conn *conn)
 	return size;
 }
 
+static void emit_part(const struct run *run, const struct part *part, const char *address)
+{
+	struct fact fact = { .kind = FACT_PASS_PART };
+
+	fact.pass_part.node = part->node ? part->node->id : "";
+	fact.pass_part.address = address;
+	fact.pass_part.role = !part->node ? "" : part->node->is_primary ? "master" : "replica";
+	fact.pass_part.db = part->db;
+	fact.pass_part.dbsize = part->keys;
+	fact_emit(&run->sink, &fact);
+}
+
 static int run_part(struct run *run, struct part *part, const char *cursor, struct err *err)
 {
 	const struct cluster_node *node = part->node;
@@ -310,9 +328,7 @@ static int run_part(struct run *run, struct part *part, const char *cursor, stru
 		conn = own;
 		part->keys = database_size(conn);
 	}
-	census_part_begin(run->census, node ? node->id : "", address,
-			  node ? (node->is_primary ? "master" : "replica") : "", part->db,
-			  part->keys);
+	emit_part(run, part, address);
 	ret = pass_part(run, conn, part, cursor, err);
 	conn_close(own);
 	return ret;
@@ -358,8 +374,8 @@ static void set_cursor(struct run *run, const struct part *part)
 	if (part->node)
 		buf_printf(&text, "%s/", part->node->id);
 	buf_printf(&text, "%d:%s", part->db, run->result.cursor[0] ? run->result.cursor : "0");
-	free(run->census->cursor);
-	run->census->cursor = xstrdup(buf_str(&text));
+	free(run->cursor);
+	run->cursor = xstrdup(buf_str(&text));
 	buf_free(&text);
 }
 
@@ -374,33 +390,50 @@ static const char *end_name(enum keypass_end end)
 	return names[end];
 }
 
-static void fill_account(struct run *run)
+static void emit_replies(const struct run *run)
+{
+	const struct hist *latency = &run->result.latency;
+	struct fact fact = { .kind = FACT_PASS_REPLY };
+
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
+		if (!latency->bucket[i])
+			continue;
+		fact.pass_reply.ns = (int64_t)hist_value(latency, i);
+		fact.pass_reply.replies_total = (int64_t)latency->bucket[i];
+		fact_emit(&run->sink, &fact);
+	}
+}
+
+static void emit_account(const struct run *run)
 {
 	const struct keypass_result *r = &run->result;
-	struct census *c = run->census;
+	struct fact fact = { .kind = FACT_PASS };
 	struct host_speed speed;
 	struct rusage usage;
 
+	emit_replies(run);
 	getrusage(RUSAGE_SELF, &usage);
-	c->own_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
-	c->own_cpu_seconds = (double)clock_cpu_ns() / 1e9;
-	free(c->end);
-	c->end = xstrdup(end_name(r->end));
-	c->complete = r->end == PASS_COMPLETE;
-	c->no_touch = r->no_touch;
-	c->repeats_total = r->repeats_total;
-	c->gone_total = r->gone_total;
-	c->refused_total = r->refused_total;
-	c->refused = xstrdup(r->refused);
-	c->commands_total = r->commands_total;
-	c->hits_total = r->hits_total;
-	c->misses_total = r->misses_total;
-	c->seconds = r->seconds;
-	c->rested_seconds = r->rested_seconds;
-	c->latency = r->latency;
 	host_speed_measure(&speed);
-	c->access_seconds = speed.access_seconds;
-	c->copy_byte_seconds = speed.copy_byte_seconds;
+	fact.pass = (struct fact_pass){
+		.end = end_name(r->end),
+		.cursor = run->cursor ? run->cursor : "",
+		.no_touch = r->no_touch,
+		.elements_asked = run->elements_asked,
+		.repeats_total = r->repeats_total,
+		.gone_total = r->gone_total,
+		.refused_total = r->refused_total,
+		.refused = r->refused,
+		.commands_total = r->commands_total,
+		.hits_total = r->hits_total,
+		.misses_total = r->misses_total,
+		.seconds = r->seconds,
+		.rested_seconds = r->rested_seconds,
+		.own_rss_bytes = (int64_t)usage.ru_maxrss * 1024,
+		.own_cpu_seconds = (double)clock_cpu_ns() / 1e9,
+		.access_seconds = speed.access_seconds,
+		.copy_byte_seconds = speed.copy_byte_seconds,
+	};
+	fact_emit(&run->sink, &fact);
 }
 
 static int run_parts(struct run *run, struct err *err)
@@ -440,24 +473,22 @@ static int ended_early(const struct run *run, struct err *err)
 		return err_set(err, -EBUSY,
 			       "keys: stopped: the server's replies took longer than the bound for "
 			       "10 s; go on later with --cursor %s, or with a larger --max-ms",
-			       run->census->cursor);
+			       run->cursor);
 	if (run->result.end == PASS_MEMORY)
 		return err_set(err, -ENOMEM,
 			       "keys: stopped: used_memory has run to maxmemory meanwhile; go on "
 			       "later with --cursor %s",
-			       run->census->cursor);
+			       run->cursor);
 	return 0;
 }
 
-int keys_run(const struct options *o, struct server *server, struct census *census,
-	     const struct fact_sink *also, struct err *err)
+int keys_run(const struct options *o, struct server *server, const struct fact_sink *sink,
+	     const struct model *m, struct err *err)
 {
 	struct run *run = xcalloc(1, sizeof(*run));
 	int ret;
 
-	*run = (struct run){ .options = o, .server = server, .census = census };
-	if (also)
-		run->also = *also;
+	*run = (struct run){ .options = o, .server = server, .sink = *sink, .model = m };
 	run->start_ns = clock_mono_ns();
 	setpriority(PRIO_PROCESS, 0, NICE); /* a courtesy: nothing is lost without */
 	ret = list_parts(run, err);
@@ -466,9 +497,10 @@ int keys_run(const struct options *o, struct server *server, struct census *cens
 		ret = run_parts(run, err);
 		keys_progress_end(run->progress);
 	}
-	fill_account(run);
+	emit_account(run);
 	if (!ret)
 		ret = ended_early(run, err);
+	free(run->cursor);
 	free(run->parts);
 	free(run->nodes);
 	free(run);
@@ -477,20 +509,9 @@ int keys_run(const struct options *o, struct server *server, struct census *cens
 
 /* --- what is counted as what ----------------------------------------------------------- */
 
-static bool temporary(const struct fact_key *key)
-{
-	return key_temporary(&key->key, false);
-}
-
-static bool temporary_but_cache(const struct fact_key *key)
-{
-	return key_temporary(&key->key, true);
-}
-
-struct census_options keys_census_options(const struct options *o, const char *policy)
+struct census_options keys_census_options(const struct options *o)
 {
 	const struct keys_options *k = &o->keys;
-	bool may_evict = policy && !strncmp(policy, "allkeys-", 8);
 
 	return (struct census_options){
 		.top = (size_t)k->top,
@@ -499,21 +520,18 @@ struct census_options keys_census_options(const struct options *o, const char *p
 		.separators = k->separators,
 		.depth = k->depth,
 		.level = key_level,
-		.temporary = may_evict ? temporary_but_cache : temporary,
+		.temporary = key_temporary,
 	};
 }
 
-int keys_run_beside(const struct options *o, struct model *m, struct err *err)
+int keys_run_beside(const struct options *o, const struct fact_sink *sink, const struct model *m,
+		    struct err *err)
 {
-	struct census_options options = keys_census_options(o, model_config(m, "maxmemory-policy"));
 	struct server server = {};
 	int ret = server_open_remote(&server, o, err);
 
-	if (!ret) {
-		m->census = census_new(&options);
-		ret = keys_run(o, &server, m->census, NULL, err);
-		census_finish(m->census);
-	}
+	if (!ret)
+		ret = keys_run(o, &server, sink, m, err);
 	server_close(&server);
 	return ret;
 }

@@ -447,6 +447,7 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	host_session_emit(&w.sink);
 	server_emit(&w.server, NULL, &w.sink);
 	host_emit(&w.sink, w.server.where.pid);
+	emit_sensors(&w);
 	if (w.server.conn)
 		snapshot_begin(w.snapshot, w.server.conn, SNAPSHOT_START, 0);
 	w.progress = progress_new(w.server.where.pid, plan->seconds);

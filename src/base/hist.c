@@ -58,6 +58,11 @@ void hist_add(struct hist *h, uint64_t value, uint64_t weight)
 		h->max = value;
 }
 
+uint64_t hist_value(const struct hist *h, unsigned int bucket)
+{
+	return bucket_last(bucket) < h->max ? bucket_last(bucket) : h->max;
+}
+
 uint64_t hist_quantile(const struct hist *h, double fraction)
 {
 	uint64_t seen = 0;
@@ -73,7 +78,7 @@ uint64_t hist_quantile(const struct hist *h, double fraction)
 	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
 		seen += h->bucket[i];
 		if ((double)seen >= rank)
-			return bucket_last(i) < h->max ? bucket_last(i) : h->max;
+			return hist_value(h, i);
 	}
 	return h->max;
 }

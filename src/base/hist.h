@@ -18,5 +18,8 @@ struct hist {
 };
 
 void hist_add(struct hist *h, uint64_t value, uint64_t weight);
+/* The largest value that counts in @bucket, at most the largest there was: adding it as often
+ * as the bucket says makes the same quantiles. */
+uint64_t hist_value(const struct hist *h, unsigned int bucket);
 /* Value below which @fraction (0..1) of the weight lies; 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, double fraction);

@@ -64,6 +64,9 @@ enum fact_kind {
 	FACT_BUDGET,
 	FACT_PURGE,
 	FACT_MARK,
+	FACT_PASS_PART,
+	FACT_PASS_REPLY,
+	FACT_PASS,
 	FACT_KINDS
 };
 
@@ -306,7 +309,7 @@ struct fact_latency {
 	double max_seconds;
 };
 
-/* A bounded, no-touch look at a key that showed up in the watch, or was drawn at random. */
+/* A bounded, no-touch look at a key. */
 struct fact_key {
 	struct bytes key;
 	int64_t db;
@@ -315,7 +318,8 @@ struct fact_key {
 	int64_t bytes;
 	int64_t elements;
 	double ttl_seconds; /* -1 = no expiry; NAN unknown */
-	bool sampled; /* drawn at random from the keyspace */
+	enum redmem_key_source source;
+	double pass_seconds; /* when in the pass; NAN */
 };
 
 /* The server's life: "exit", "exec", "oom", "hang" (no answer), "answer" (again),
@@ -403,6 +407,40 @@ struct fact_mark {
 	double drained_seconds; /* and all that happened before this has been handed over */
 };
 
+/* The pass over all keys goes on to this database or node; the keys that follow are its. */
+struct fact_pass_part {
+	const char *node; /* id of the cluster's node, "" without a cluster */
+	const char *address;
+	const char *role; /* "master", "replica", "" */
+	int64_t db;
+	int64_t dbsize; /* what the server said at the start; FACT_UNKNOWN */
+};
+
+/* So many chunks of the pass took so long to be answered. */
+struct fact_pass_reply {
+	int64_t ns;
+	int64_t replies_total;
+};
+
+/* How a pass over all keys went; comes when it is over, also when it ended early. */
+struct fact_pass {
+	const char *end; /* "complete", "interrupted", "latency", "memory", "lost" */
+	const char *cursor; /* to go on from, "" when complete */
+	bool no_touch; /* the server was asked not to count the looks (CLIENT NO-TOUCH) */
+	bool elements_asked; /* lengths of all collections, not only of big ones */
+	int64_t repeats_total; /* keys that SCAN gave twice */
+	int64_t gone_total;
+	int64_t refused_total;
+	const char *refused; /* the first refusal, "" */
+	int64_t commands_total; /* sent */
+	int64_t hits_total, misses_total; /* of keyspace_hits and _misses, by them */
+	double seconds;
+	double rested_seconds;
+	int64_t own_rss_bytes; /* redmem's largest */
+	double own_cpu_seconds;
+	double access_seconds, copy_byte_seconds; /* what memory costs on this host; NAN */
+};
+
 struct fact {
 	enum fact_kind kind;
 	union {
@@ -432,6 +470,9 @@ struct fact {
 		struct fact_budget budget;
 		struct fact_purge purge;
 		struct fact_mark mark;
+		struct fact_pass_part pass_part;
+		struct fact_pass_reply pass_reply;
+		struct fact_pass pass;
 	};
 };
 

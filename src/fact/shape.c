@@ -17,15 +17,14 @@
 	int64_t: FIELD_I64, double: FIELD_F64, bool: FIELD_BOOL, \
 	const char *: FIELD_STRING, struct bytes: FIELD_BYTES, char: FIELD_CHAR, \
 	unsigned int: FIELD_ENUM, int64_t *: FIELD_COUNTS, struct fact_share *: FIELD_SHARES)
-#define FIELD(kind, member) \
-	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), NULL, ROLE_VALUE }
+#define ROW(kind, member, names, role) \
+	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), \
+	  names, role }
+#define FIELD(kind, member) ROW(kind, member, NULL, ROLE_VALUE)
 /* One whose values, or whose places in an array, have names. */
-#define NAMED(kind, member, names) \
-	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), &(names), ROLE_VALUE }
-#define TIME(kind, member) \
-	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), NULL, ROLE_TIME }
-#define COUNTER(kind, member) \
-	{ #member, offsetof(struct fact, kind.member), FIELD_TYPE(ANY_FACT->kind.member), NULL, ROLE_COUNTER }
+#define NAMED(kind, member, names) ROW(kind, member, &(names), ROLE_VALUE)
+#define TIME(kind, member) ROW(kind, member, NULL, ROLE_TIME)
+#define COUNTER(kind, member) ROW(kind, member, NULL, ROLE_COUNTER)
 #define SHAPE(kind) { #kind, kind##_fields, COUNT(kind##_fields) }
 
 static const struct field session_fields[] = {
@@ -232,7 +231,8 @@ static const struct field key_fields[] = {
 	FIELD(key, bytes),
 	FIELD(key, elements),
 	FIELD(key, ttl_seconds),
-	FIELD(key, sampled),
+	NAMED(key, source, key_source_names),
+	FIELD(key, pass_seconds),
 };
 
 static const struct field life_fields[] = {
@@ -303,6 +303,39 @@ static const struct field mark_fields[] = {
 	TIME(mark, drained_seconds),
 };
 
+static const struct field pass_part_fields[] = {
+	FIELD(pass_part, node),
+	FIELD(pass_part, address),
+	FIELD(pass_part, role),
+	FIELD(pass_part, db),
+	FIELD(pass_part, dbsize),
+};
+
+static const struct field pass_reply_fields[] = {
+	FIELD(pass_reply, ns),
+	FIELD(pass_reply, replies_total),
+};
+
+static const struct field pass_fields[] = {
+	FIELD(pass, end),
+	FIELD(pass, cursor),
+	FIELD(pass, no_touch),
+	FIELD(pass, elements_asked),
+	FIELD(pass, repeats_total),
+	FIELD(pass, gone_total),
+	FIELD(pass, refused_total),
+	FIELD(pass, refused),
+	FIELD(pass, commands_total),
+	FIELD(pass, hits_total),
+	FIELD(pass, misses_total),
+	FIELD(pass, seconds),
+	FIELD(pass, rested_seconds),
+	FIELD(pass, own_rss_bytes),
+	FIELD(pass, own_cpu_seconds),
+	FIELD(pass, access_seconds),
+	FIELD(pass, copy_byte_seconds),
+};
+
 static const struct field purge_fields[] = {
 	TIME(purge, t_seconds),
 	FIELD(purge, reply_seconds),
@@ -338,6 +371,9 @@ static const struct fact_shape shapes[FACT_KINDS] = {
 	[FACT_BUDGET] = SHAPE(budget),
 	[FACT_PURGE] = SHAPE(purge),
 	[FACT_MARK] = SHAPE(mark),
+	[FACT_PASS_PART] = SHAPE(pass_part),
+	[FACT_PASS_REPLY] = SHAPE(pass_reply),
+	[FACT_PASS] = SHAPE(pass),
 };
 
 /* clang-format on */

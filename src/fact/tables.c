@@ -23,6 +23,9 @@ static const char *const calls[CALL_FUNCTIONS] = { REDMEM_CALLS(CALL_NAME) };
 #define MODULE_NAME(id, name) [MODULE_##id] = name,
 static const char *const modules[MODULES] = { REDMEM_MODULES(MODULE_NAME) };
 
+#define KEY_SOURCE_NAME(id, name) [KEY_SOURCE_##id] = name,
+static const char *const key_sources[KEY_SOURCES] = { REDMEM_KEY_SOURCES(KEY_SOURCE_NAME) };
+
 static const char *event_name(unsigned int row)
 {
 	return event_table[row].name;
@@ -48,8 +51,14 @@ static const char *module_name(unsigned int row)
 	return modules[row];
 }
 
+static const char *key_source_name(unsigned int row)
+{
+	return key_sources[row];
+}
+
 const struct name_list event_names = { event_name, EVENT_KINDS };
 const struct name_list frame_names = { frame_name, FRAMES };
 const struct name_list wait_names = { wait_name, WAITS };
 const struct name_list call_names = { call_name, CALL_FUNCTIONS };
 const struct name_list module_names = { module_name, MODULES };
+const struct name_list key_source_names = { key_source_name, KEY_SOURCES };

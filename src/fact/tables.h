@@ -37,4 +37,5 @@ extern const struct event event_table[EVENT_KINDS];
 extern const struct frame frame_table[FRAMES];
 extern const struct wait_call wait_table[WAITS];
 
-extern const struct name_list event_names, frame_names, wait_names, call_names, module_names;
+extern const struct name_list event_names, frame_names, wait_names, call_names, module_names,
+	key_source_names;

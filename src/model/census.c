@@ -142,7 +142,7 @@ static void take_ttl(struct census *census, const struct fact_key *key, double t
 	census->ttl[i].keys_total++;
 	sum_add(&census->ttl[i].bytes, key->bytes != FACT_UNKNOWN ? key->bytes : 0);
 	census->no_ttl_total += i == 0;
-	if (!census->options.temporary || !census->options.temporary(key))
+	if (!census->options.temporary || !census->options.temporary(&key->key, census->may_evict))
 		return;
 	census->temporary_total++;
 	if (i != 0)
@@ -221,6 +221,34 @@ void census_take_later(struct census *census, const struct fact_key *key, double
 		take_later(&census->types[i].by_elements, key, t_seconds);
 	}
 	take_later(&census->top, key, t_seconds);
+}
+
+static void set_text(char **to, const char *text)
+{
+	free(*to);
+	*to = *text ? xstrdup(text) : NULL;
+}
+
+void census_account(struct census *c, const struct fact_pass *pass)
+{
+	set_text(&c->end, pass->end);
+	set_text(&c->cursor, pass->cursor);
+	set_text(&c->refused, pass->refused);
+	c->complete = !strcmp(pass->end, "complete");
+	c->no_touch = pass->no_touch;
+	c->elements_asked = pass->elements_asked;
+	c->repeats_total = pass->repeats_total;
+	c->gone_total = pass->gone_total;
+	c->refused_total = pass->refused_total;
+	c->commands_total = pass->commands_total;
+	c->hits_total = pass->hits_total;
+	c->misses_total = pass->misses_total;
+	c->seconds = pass->seconds;
+	c->rested_seconds = pass->rested_seconds;
+	c->own_rss_bytes = pass->own_rss_bytes;
+	c->own_cpu_seconds = pass->own_cpu_seconds;
+	c->access_seconds = pass->access_seconds;
+	c->copy_byte_seconds = pass->copy_byte_seconds;
 }
 
 /* --- the end -------------------------------------------------------------------- */

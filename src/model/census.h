@@ -80,7 +80,7 @@ struct census_options {
 	/* How big a key is; the thresholds are not this room's business. */
 	enum key_level (*level)(const struct fact_key *key);
 	/* Is its name one of temporary data? */
-	bool (*temporary)(const struct fact_key *key);
+	bool (*temporary)(const struct bytes *name, bool cache_may_evict);
 };
 
 /* One database or node that was passed over. */
@@ -111,7 +111,9 @@ struct census {
 	struct census_part *parts;
 	size_t parts_count;
 
-	/* How the pass went; set by who drives it. */
+	bool may_evict; /* the server evicts what is not used, also without expiry */
+
+	/* How the pass went. */
 	bool complete;
 	char *end; /* "complete", "interrupted", "lost", "memory", "latency" */
 	char *cursor; /* to go on from */
@@ -133,6 +135,8 @@ void census_take(struct census *census, const struct fact_key *key, double t_sec
 /* Begin a part; strings are copied. */
 void census_part_begin(struct census *census, const char *node, const char *address,
 		       const char *role, int64_t db, int64_t dbsize);
+/* The account of the pass; strings are copied. */
+void census_account(struct census *census, const struct fact_pass *pass);
 /* A later look at a key that is listed among its type's largest. */
 void census_take_later(struct census *census, const struct fact_key *key, double t_seconds);
 /* Sort, and read the tree out. Once, after the last key. */

@@ -11,6 +11,8 @@
 #include "model/census.h"
 #include "model/private.h"
 
+/* Keys in a list of a pass over all of them, when nobody says how many. */
+#define CENSUS_TOP 10
 /* The server stamps its slow log in whole seconds, by its own clock. */
 #define SLOWLOG_SLACK_SECONDS 1.0
 
@@ -70,12 +72,19 @@ struct model *model_new(void)
 	m->priv->calls = calls_new();
 	m->priv->users = users_new();
 	m->priv->own_calls = info_parse_pairs("");
+	m->priv->census_options = xcalloc(1, sizeof(*m->priv->census_options));
+	m->priv->census_options->top = CENSUS_TOP;
 	return m;
 }
 
 void model_set_rule(struct model *m, const struct blame_rule *rule)
 {
 	m->priv->rule = rule;
+}
+
+void model_set_census(struct model *m, const struct census_options *options)
+{
+	*m->priv->census_options = *options;
 }
 
 void model_set_window(struct model *m, double seconds)
@@ -92,6 +101,7 @@ static void private_free(struct model_private *p)
 	calls_free(p->calls);
 	users_free(p->users);
 	keep_free(p->keep);
+	free(p->census_options);
 	free(p);
 }
 
@@ -209,6 +219,8 @@ void model_finish(struct model *m)
 	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
 	slowlog_finish(m);
 	children_finish(m);
+	if (m->priv->census_fed)
+		census_finish(m->census);
 	defrag_finish(m);
 	users_finish(m);
 	ledger_build(m);

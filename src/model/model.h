@@ -257,6 +257,7 @@ struct defrag_forecast {
 
 /* Arrays are `count` long. All strings belong to the model. */
 struct census;
+struct census_options;
 
 struct model {
 	struct fact_session session;
@@ -315,7 +316,7 @@ struct model {
 	size_t mappings_count;
 
 	struct alloc alloc;
-	struct census *census; /* of all keys, owned; NULL when no pass was made */
+	struct census *census; /* of all keys; NULL when no pass was made */
 
 	double duration_seconds; /* of the watch */
 	struct model_private *priv; /* interned strings and lookup tables */
@@ -327,6 +328,8 @@ void model_set_rule(struct model *m, const struct blame_rule *rule);
 void model_take(struct model *m, const struct fact *fact);
 /* The model as a sink for facts. */
 struct fact_sink model_sink(struct model *m);
+/* How to count what a pass over all keys meets; @options are copied, what they point to is not. */
+void model_set_census(struct model *m, const struct census_options *options);
 /* It is a window of @seconds whose start is t = 0; without it the facts say how long it was. */
 void model_set_window(struct model *m, double seconds);
 /* Sort, fold prefixes, subtract, build the ledger. Call once, after the last fact. */

@@ -14,6 +14,8 @@ struct server_sample;
 struct model_private {
 	struct keep *keep;
 	const struct blame_rule *rule;
+	struct census_options *census_options;
+	bool census_fed; /* m->census is made of facts */
 	double window_seconds; /* NAN = not a window, but all of a session */
 	struct profile *profile; /* charges while facts come in */
 	struct alloc_flow *flow;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fact/shape.h"
+#include "model/census.h"
 #include "model/private.h"
 
 /* A new, zeroed element at the end of m->name[]. */
@@ -149,6 +150,61 @@ static void take_latency(struct model *m, const struct fact_latency *fact)
 	APPEND(m, latency)->event = *fact;
 }
 
+/* --- the pass over all keys ------------------------------------------------ */
+
+static struct census *census_of(struct model *m)
+{
+	const char *policy = model_config(m, "maxmemory-policy");
+
+	if (m->census)
+		return m->census;
+	m->priv->census_fed = true;
+	m->census = census_new(m->priv->census_options);
+	m->census->may_evict = policy && !strncmp(policy, "allkeys-", 8);
+	return m->census;
+}
+
+static void take_pass(struct model *m, const struct fact *fact)
+{
+	const struct fact_pass_part *part = &fact->pass_part;
+	struct census *census = census_of(m);
+
+	switch (fact->kind) {
+	case FACT_PASS_PART:
+		census_part_begin(census, part->node, part->address, part->role, part->db,
+				  part->dbsize);
+		break;
+	case FACT_PASS_REPLY:
+		if (fact->pass_reply.ns >= 0 && fact->pass_reply.replies_total > 0)
+			hist_add(&census->latency, (uint64_t)fact->pass_reply.ns,
+				 (uint64_t)fact->pass_reply.replies_total);
+		break;
+	case FACT_PASS:
+		census_account(census, &fact->pass);
+		break;
+	default:
+		if (fact->key.source == KEY_SOURCE_PASS)
+			census_take(census, &fact->key, fact->key.pass_seconds);
+		else
+			census_take_later(census, &fact->key, fact->key.pass_seconds);
+		break;
+	}
+}
+
+static bool is_pass(const struct fact *fact)
+{
+	switch (fact->kind) {
+	case FACT_PASS_PART:
+	case FACT_PASS_REPLY:
+	case FACT_PASS:
+		return true;
+	case FACT_KEY:
+		return fact->key.source == KEY_SOURCE_PASS || fact->key.source == KEY_SOURCE_AGAIN;
+	default:
+		return false;
+	}
+}
+
 static void take_kept(struct model *m, const struct fact *fact)
 {
 	switch (fact->kind) {
@@ -183,7 +239,7 @@ static void take_kept(struct model *m, const struct fact *fact)
 		take_latency(m, &fact->latency);
 		break;
 	case FACT_KEY:
-		if (fact->key.sampled)
+		if (fact->key.source == KEY_SOURCE_SAMPLE)
 			users_add_key(m->priv->users, &fact->key);
 		else
 			take_key(m, &fact->key);
@@ -211,6 +267,10 @@ void model_take(struct model *m, const struct fact *fact)
 	if (!fact_shape(fact->kind))
 		return;
 	fact_no_null(&own);
+	if (is_pass(&own)) {
+		take_pass(m, &own);
+		return;
+	}
 	switch (own.kind) {
 	case FACT_CONFIG:
 		info_set(m->config, own.config.name, own.config.value);

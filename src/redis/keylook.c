@@ -45,7 +45,8 @@ static void key_release(struct look_key *key)
 	fact.key.key.data = key->key;
 	fact.key.key.len = key->key_len;
 	fact.key.db = key->look->db;
-	fact.key.sampled = key->look->drawn;
+	fact.key.source = key->look->drawn ? KEY_SOURCE_SAMPLE : KEY_SOURCE_LOOK;
+	fact.key.pass_seconds = NAN;
 	fact.key.type = key->type;
 	fact.key.encoding = key->encoding ? key->encoding : "";
 	fact.key.bytes = key->bytes;

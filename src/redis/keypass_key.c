@@ -284,6 +284,7 @@ static void emit(struct keypass *p, const struct pass_key *key)
 	fact.key.bytes = key->bytes;
 	fact.key.elements = key->elements;
 	fact.key.ttl_seconds = key->ttl_seconds;
+	fact.key.source = KEY_SOURCE_PASS;
 	fact_emit(&p->sink, &fact);
 }
 

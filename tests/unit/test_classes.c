@@ -38,7 +38,7 @@ static void take_sampled(struct model *m, const char *key, int64_t bytes, int ti
 	fact.key.encoding = bytes > 100000 ? "hashtable" : "raw";
 	fact.key.bytes = bytes;
 	fact.key.ttl_seconds = -1;
-	fact.key.sampled = true;
+	fact.key.source = KEY_SOURCE_SAMPLE;
 	for (int i = 0; i < times; i++)
 		model_take(m, &fact);
 }

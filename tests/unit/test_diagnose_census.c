@@ -15,14 +15,11 @@
 #include "diagnose/keys.h"
 #include "report/report.h"
 
-static bool temporary(const struct fact_key *key)
-{
-	return key_temporary(&key->key, false);
-}
-
 static struct model *model_with_census(void)
 {
-	struct census_options options = { .top = 10, .level = key_level, .temporary = temporary };
+	struct census_options options = { .top = 10,
+					  .level = key_level,
+					  .temporary = key_temporary };
 	struct model *m = model_new();
 
 	m->census = census_new(&options);

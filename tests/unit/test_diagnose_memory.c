@@ -73,7 +73,7 @@ static void slab_holes_below_thresholds(void **state)
 static void sampled(struct scene *s, const char *key, int64_t bytes, int times)
 {
 	for (int i = 0; i < times; i++)
-		scene_key(s, key, "string", bytes, FACT_UNKNOWN, -1)->sampled = true;
+		scene_key(s, key, "string", bytes, FACT_UNKNOWN, -1)->source = KEY_SOURCE_SAMPLE;
 }
 
 /* Whose objects lie between the holes; of two the one that lost keys in the watch. */
@@ -118,7 +118,7 @@ static void slab_holes_of_elements(void **state)
 	s.active = 900 * MIB;
 	key = scene_key(&s, "cart:1", "hash", 9000000, FACT_UNKNOWN, -1);
 	key->encoding = "hashtable";
-	key->sampled = true;
+	key->source = KEY_SOURCE_SAMPLE;
 	d = scene_diagnose(&s);
 	f = expect(&d, "frag.slab", SEVERITY_WARNING);
 	assert_string_equal(evidence_text(f, "prefix"), "cart:*");

@@ -174,6 +174,9 @@ static void test_every_member_has_a_row(void **state)
 		[FACT_BUDGET] = sizeof(struct fact_budget),
 		[FACT_PURGE] = sizeof(struct fact_purge),
 		[FACT_MARK] = sizeof(struct fact_mark),
+		[FACT_PASS_PART] = sizeof(struct fact_pass_part),
+		[FACT_PASS_REPLY] = sizeof(struct fact_pass_reply),
+		[FACT_PASS] = sizeof(struct fact_pass),
 	};
 
 	(void)state;

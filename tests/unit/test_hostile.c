@@ -239,11 +239,6 @@ static void test_recordings(void **state)
 	assert_true(files > 0);
 }
 
-static bool temporary(const struct fact_key *key)
-{
-	return key_temporary(&key->key, false);
-}
-
 /* Keys of a pass: what a server says of sizes and times. */
 static void test_census(void **state)
 {
@@ -257,7 +252,7 @@ static void test_census(void **state)
 
 		seed = 0x2545f4914f6cdd1d + round;
 		m->census = census_new(&(struct census_options){
-			.top = 5, .level = key_level, .temporary = temporary });
+			.top = 5, .level = key_level, .temporary = key_temporary });
 		for (int i = 0; i < 200; i++) {
 			char name[32];
 			struct fact_key key = { .type = types[draw(6)],

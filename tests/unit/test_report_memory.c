@@ -65,7 +65,7 @@ static struct model *memory_model(struct bytes key, const char *refusal)
 						.bytes = 24 + 8 + 16 + 112,
 						.elements = FACT_UNKNOWN,
 						.ttl_seconds = -1,
-						.sampled = true } });
+						.source = KEY_SOURCE_SAMPLE } });
 	take_profile(m, EVENT_FAULT_COW, "set", key, 0.1);
 	take_profile(m, EVENT_CPU, "unlink", key, 0.1);
 	take_details(m, key);

@@ -164,7 +164,8 @@ static void take_window(void *ctx, struct model *m, double start)
 {
 	struct numbers *n = ctx;
 
-	assert_true(n->windows == 0 || start == n->end); /* no gap, no overlap */
+	/* no gap, no overlap */
+	assert_true(n->windows == 0 || fabs(start - n->end) < 1e-9);
 	n->windows++;
 	n->seconds += m->duration_seconds;
 	n->end = start + m->duration_seconds;

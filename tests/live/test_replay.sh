@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A report from a recording is the report of the live run, to the byte, and windows over a
+# recording hold what was in it once.
+# shellcheck disable=SC2119 # server_start may have no options
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_bpf
+
+# replayed NAME COMMAND [OPTION...]: live with a recording, then from it alone.
+replayed()
+{
+	name=$1 command=$2
+	shift 2
+	run_redmem "$command" --json -s "$socket" --record "$work/$name.rec" "$@"
+	check "$name-live" "exit status $status: $(said)" [ "$status" = 0 ]
+	cp "$json" "$work/$name.live"
+	run_redmem "$command" --json --replay "$work/$name.rec"
+	check "$name-same" "$(diff "$work/$name.live" "$json" | head -n 6)" \
+		cmp -s "$work/$name.live" "$json"
+}
+
+server_start --enable-debug-command yes
+"$load" inject -s "$socket" -n 1000 >"$work/truth" &
+loader=$!
+own_process "$loader"
+await 20 grep -q begin "$work/truth"
+replayed doctor doctor -d 4
+check doctor-stalls "no stall to compare" jq -e '.stalls | length > 0' "$work/doctor.live" >/dev/null
+replayed alloc alloc -d 3
+replayed memory memory -d 2
+replayed keys doctor -d 2 --keys
+check keys-census "the pass is not in the report" \
+	jq -e '.census.complete and .census.scanned_total >= 0' "$json" >/dev/null
+"$root/build/tests/unit/test_window" "$work/doctor.rec" "$work/alloc.rec" >"$work/windows" 2>&1
+check windows "$(tail -n 3 "$work/windows")" [ $? = 0 ]
+kill_process "$loader"
+finish
