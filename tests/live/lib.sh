@@ -282,6 +282,13 @@ said()
 	tail -n 1 "$messages"
 }
 
+# Numbers of the BPF objects that processes hold; other tools', and other tests', are among
+# them. (Not every bpftool knows who holds what.)
+bpf_held() # prog|map|link
+{
+	sed -n "s/^$1_id:[[:space:]]*//p" /proc/[0-9]*/fdinfo/* 2>/dev/null | sort -u
+}
+
 # --- what the kernel counted ------------------------------------------------------
 
 # From here on the kernel counts the delays of what is started. Fails where it cannot.

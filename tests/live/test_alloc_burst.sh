@@ -146,8 +146,9 @@ test_budget()
 
 left_over()
 {
-	bpftool -j prog show | jq -r '.[] | select((.pids // []) == [] and
-		(.name // "" | test("^(flow|burst)_"))) | .id'
+	bpftool -j prog show | jq -r '.[] | select(.name // "" | test("^(flow|burst)_")) | .id' |
+		sort >"$work/programs"
+	bpf_held prog | comm -23 "$work/programs" -
 }
 
 nothing_left()

@@ -25,8 +25,8 @@ bpf_ids() # prog|map|link
 # that is gone would be; other tools' have a process.
 left_over() # prog|map|link
 {
-	bpftool -j "$1" show | jq -r '.[] | select((.pids // []) == []) | .id' | sort |
-		comm -13 "$work/$1" - | tr '\n' ' '
+	bpf_ids "$1" >"$work/now"
+	bpf_held "$1" | sort - "$work/$1" | comm -13 - "$work/now" | tr '\n' ' '
 }
 
 # The kernel frees programs some time after their last holder has gone.
