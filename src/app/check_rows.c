@@ -12,10 +12,9 @@
 #include "diagnose/measure.h"
 #include "host/cgroup.h"
 #include "host/file.h"
-#include "host/kallsyms.h"
 
-#define GRANT                                                                                     \
-	"run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_syslog,cap_sys_admin=ep " \
+#define GRANT                                                                          \
+	"run as root, or: setcap cap_bpf,cap_perfmon,cap_sys_ptrace,cap_sys_admin=ep " \
 	"$(command -v redmem)"
 
 const char *check_state_name(enum check_state state)
@@ -119,18 +118,6 @@ static void lockdown(struct check_rows *rows, const struct kernel_facts *kernel)
 		value(row, "%s", kernel_lockdown_name(kernel->lockdown));
 }
 
-static void kernel_symbols(struct check_rows *rows)
-{
-	struct kallsyms *table = NULL;
-	struct err err = {};
-	bool fine = !kallsyms_read(&table, &err);
-
-	value(add_if(rows, "kernel_symbols", fine, "functions of the kernel stay without names",
-		     "run as root, and: sysctl kernel.kptr_restrict=1"),
-	      "%s", fine ? "readable" : "hidden");
-	kallsyms_free(table);
-}
-
 void check_kernel(struct check_rows *rows, const struct kernel_facts *kernel)
 {
 	struct check_row *row;
@@ -148,7 +135,6 @@ void check_kernel(struct check_rows *rows, const struct kernel_facts *kernel)
 	value_number(row, kernel->unprivileged_bpf_disabled);
 	row = add(rows, "tracefs", CHECK_OK);
 	value(row, "%s, and not needed", kernel->tracefs ? "readable" : "not readable");
-	kernel_symbols(rows);
 }
 
 /* --- the host ------------------------------------------------------------------------- */

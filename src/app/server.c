@@ -227,7 +227,6 @@ void server_emit(const struct server *server, const struct info *info, const str
 void server_close(struct server *server)
 {
 	conn_close(server->conn);
-	allocator_close(&server->allocator);
 	image_close(server->image);
 	target_release(&server->where);
 	own_calls_free(server->calls);

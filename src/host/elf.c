@@ -1,27 +1,384 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* ELF modules of a process, through libelf; addr -> name is in elf_symtab.c. */
+/* ELF files of a process, on the side that does not read them; see elf.h. */
+#define _GNU_SOURCE 1 /* close_range(), ppoll() */
 #include "host/elf.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/buf.h"
-#include "host/elf_internal.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/elf_wire.h"
+#include "host/fence.h"
+#include "host/memory.h"
 #include "host/proc.h"
+
+/* A file on a disk that is slow to answer, read on a machine that is busy. */
+#define DEADLINE_MS 5000
+#define STARTS_MAX  (1 << 20)
+/* First bytes of a function that are compared: three instructions or more. */
+#define CODE_BYTES 16
+
+/* Whose files: processes with one user and one mount namespace chose theirs together. */
+struct owner {
+	uint64_t namespace; /* 0: of one file only */
+	int64_t uid;
+};
+
+struct helper {
+	struct owner owner;
+	struct fence_process process;
+	int socket; /* -1: not running */
+	uint32_t generation; /* of the processes it had */
+	struct elf_file *file[ELF_FILES];
+	struct helper *next;
+};
 
 struct elf_file {
 	int fd;
-	Elf *elf;
+	char name[128]; /* for messages */
+	pid_t pid; /* below whose root debug files are, too; 0: nobody's */
+	struct helper *helper;
+	uint32_t number; /* in the helper */
+	uint32_t generation; /* of the helper it is open in */
+	bool bad; /* cost a helper its life: not asked about again */
+	bool debug;
+	struct elf_facts facts;
 };
 
-/* Takes @fd over, also when it fails. */
-static int file_from_fd(struct elf_file **out, int fd, const char *name, struct err *err)
+static struct helper *helpers;
+static int deadline_ms = DEADLINE_MS;
+
+void elf_set_deadline(int ms)
+{
+	deadline_ms = ms;
+}
+
+/* --- what the helper says ------------------------------------------------------------- */
+
+static bool text_ends(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+static bool facts_fit(const struct elf_facts *facts)
+{
+	bool fits = facts->segments <= ELF_SEGMENTS && facts->id_len <= ELF_ID_MAX &&
+		    facts->needed_count <= ELF_NEEDED && text_ends(facts->soname, ELF_SONAME);
+
+	for (size_t i = 0; fits && i < facts->needed_count; i++)
+		fits = text_ends(facts->needed[i], ELF_SONAME);
+	for (size_t i = 0; fits && i < facts->segments; i++) {
+		const struct elf_segment *s = &facts->segment[i];
+
+		/* No sum of these overflows, here or where they are used. */
+		fits = s->vaddr < 1ULL << 62 && s->offset < 1ULL << 62 &&
+		       s->file_bytes < 1ULL << 62 && s->memory_bytes < 1ULL << 62;
+	}
+	return fits;
+}
+
+static bool starts_fit(const struct elf_answer *answer)
+{
+	if (answer->count > ELF_STARTS)
+		return false;
+	for (size_t i = 1; i < answer->count; i++)
+		if (answer->start[i] <= answer->start[i - 1])
+			return false;
+	return true;
+}
+
+bool elf_answer_fits(const struct elf_answer *answer, size_t len,
+		     const struct elf_question *question)
+{
+	const struct elf_function *function = &answer->function;
+
+	if (len != sizeof(*answer) || answer->ask != question->ask)
+		return false;
+	if (answer->code)
+		return answer->code < 0 && answer->code > -4096;
+	switch (question->ask) {
+	case ELF_ASK_OPEN:
+		return facts_fit(&answer->facts);
+	case ELF_ASK_FUNCTION:
+		return text_ends(function->name, ELF_NAME_MAX) && function->start <= question->at &&
+		       function->end > question->at;
+	case ELF_ASK_STARTS:
+		return starts_fit(answer);
+	}
+	return true;
+}
+
+/* --- helpers ------------------------------------------------------------------------- */
+
+static void stop_helper(struct helper *helper)
+{
+	if (helper->socket >= 0)
+		close(helper->socket);
+	helper->socket = -1;
+	fence_end(&helper->process);
+}
+
+/* In the child: become the program again, with nothing open but the socket. */
+static void become_helper(int socket)
+{
+	char *argv[] = { (char *)elf_helper_name, NULL }, *envp[] = { NULL };
+	int null = open("/dev/null", O_RDWR);
+
+	socket = fcntl(socket, F_DUPFD, 16); /* out of the way of what follows */
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	dup2(socket, ELF_HELPER_FD);
+	close_range(ELF_HELPER_FD + 1, ~0U, 0);
+	/* Still with our rights: the program may be one only root can start. */
+	execve("/proc/self/exe", argv, envp);
+	_exit(1);
+}
+
+static int start_helper(struct helper *helper, struct err *err)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return err_set(err, -errno, "elf: no socket for the helper: %s", strerror(errno));
+	pid = fence_fork(&helper->process, err);
+	if (!pid)
+		become_helper(pair[1]);
+	close(pair[1]);
+	if (pid < 0) {
+		close(pair[0]);
+		return pid;
+	}
+	helper->socket = pair[0];
+	helper->generation++;
+	return 0;
+}
+
+static struct owner owner_of(pid_t pid)
+{
+	struct proc_status status;
+	struct owner owner = {};
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	if (!stat(path, &st) && !proc_status_read(&status, pid, NULL))
+		owner = (struct owner){ st.st_ino, status.uid };
+	return owner;
+}
+
+static struct helper *helper_for(pid_t pid)
+{
+	struct owner owner = pid ? owner_of(pid) : (struct owner){};
+	struct helper *helper;
+
+	LL_FOREACH(helpers, helper)
+		if (owner.namespace && helper->owner.namespace == owner.namespace &&
+		    helper->owner.uid == owner.uid)
+			return helper;
+	helper = xcalloc(1, sizeof(*helper));
+	helper->owner = owner;
+	helper->socket = -1;
+	helper->process.pidfd = -1;
+	LL_PREPEND(helpers, helper);
+	return helper;
+}
+
+static void leave_helper(struct elf_file *file)
+{
+	struct helper *helper = file->helper;
+
+	helper->file[file->number] = NULL;
+	for (size_t i = 0; i < ELF_FILES; i++)
+		if (helper->file[i])
+			return;
+	/* That of a process stays: its server is looked at again soon. */
+	if (helper->owner.namespace)
+		return;
+	stop_helper(helper);
+	LL_DELETE(helpers, helper);
+	free(helper);
+}
+
+static int join_helper(struct elf_file *file, struct helper *helper, struct err *err)
+{
+	for (uint32_t i = 0; i < ELF_FILES; i++) {
+		if (helper->file[i])
+			continue;
+		helper->file[i] = file;
+		file->helper = helper;
+		file->number = i;
+		return 0;
+	}
+	return err_set(err, -ENFILE, "elf: %s: too many files are open", file->name);
+}
+
+/* --- talking ------------------------------------------------------------------------- */
+
+static bool send_packet(int socket, const void *data, size_t len, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {};
+	struct iovec piece = { (void *)data, len };
+	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control.space);
+		control.head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+						 .cmsg_type = SCM_RIGHTS,
+						 .cmsg_len = CMSG_LEN(sizeof(int)) };
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
+	}
+	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+}
+
+/* The debug file of the build @question names: this host's, or one below the root of the
+ * process. -1 when there is none. */
+static int open_debug_file(const struct elf_file *file, const struct elf_question *question)
+{
+	struct buf path = {};
+	int fd = -1;
+
+	if (question->id_len >= 2 && question->id_len <= ELF_ID_MAX) {
+		buf_puts(&path, "/usr/lib/debug/.build-id/");
+		for (size_t i = 0; i < question->id_len; i++)
+			buf_printf(&path, "%02x%s", question->id[i], i ? "" : "/");
+		buf_puts(&path, ".debug");
+		fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0 && file->pid)
+			fd = proc_root_open(file->pid, buf_str(&path), O_RDONLY, NULL);
+		buf_free(&path);
+	}
+	return fd;
+}
+
+static bool answer_debug_question(const struct elf_file *file, const struct elf_question *question)
+{
+	uint32_t nothing = 0;
+	int fd = open_debug_file(file, question);
+	bool sent = send_packet(file->helper->socket, &nothing, sizeof(nothing), fd);
+
+	if (fd >= 0)
+		close(fd);
+	return sent;
+}
+
+/* The helper's answer; what keeps it from coming is the file's fault. */
+static int await_answer(struct elf_file *file, const struct elf_question *question,
+			struct elf_answer *answer, struct err *err)
+{
+	int64_t until = clock_mono_ns() + deadline_ms * 1000000LL;
+	int asks = 0;
+
+	for (;;) {
+		struct pollfd ready = { .fd = file->helper->socket, .events = POLLIN };
+		int64_t left_ms = (until - clock_mono_ns()) / 1000000;
+		int got = left_ms > 0 ? poll(&ready, 1, (int)left_ms) : 0;
+		ssize_t len;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return err_set(err, -ETIMEDOUT, "elf: %s: reading it took more than %d ms",
+				       file->name, deadline_ms);
+		len = recv(file->helper->socket, answer, sizeof(*answer), MSG_DONTWAIT | MSG_TRUNC);
+		if (len <= 0)
+			return err_set(err, -EBADMSG, "elf: %s: the helper died of reading it",
+				       file->name);
+		if (answer->ask == ELF_ASK_DEBUG_FILE &&
+		    (size_t)len == sizeof(struct elf_question) && !asks++ &&
+		    answer_debug_question(file, (const struct elf_question *)(void *)answer))
+			continue;
+		if (!elf_answer_fits(answer, (size_t)len, question))
+			return err_set(err, -EBADMSG,
+				       "elf: %s: what the helper says "
+				       "-----------------------------------------------------------"
+				       "--of it makes "
+				       "no sense",
+				       file->name);
+		return 0;
+	}
+}
+
+static int ask_raw(struct elf_file *file, struct elf_question *question, int fd,
+		   struct elf_answer *answer, struct err *err)
+{
+	struct helper *helper = file->helper;
+	int ret = 0;
+
+	question->file = file->number;
+	if (!send_packet(helper->socket, question, sizeof(*question), fd))
+		ret = err_set(err, -EPIPE, "elf: %s: the helper is gone", file->name);
+	else
+		ret = await_answer(file, question, answer, err);
+	if (!ret)
+		return 0;
+	stop_helper(helper);
+	file->bad = true;
+	log_msg(LOG_INFO, "elf: %s: a new helper for the next file", file->name);
+	return ret;
+}
+
+/* Have the helper open the file, again after one has died of another. */
+static int open_in_helper(struct elf_file *file, struct err *err)
+{
+	struct elf_question question = { .ask = ELF_ASK_OPEN };
+	struct elf_answer answer;
+	int ret;
+
+	if (file->helper->socket < 0) {
+		ret = start_helper(file->helper, err);
+		if (ret)
+			return ret;
+	}
+	ret = ask_raw(file, &question, file->fd, &answer, err);
+	if (ret)
+		return ret;
+	if (answer.code)
+		return err_set(err, answer.code, "elf: %s: not an ELF file of 64 bits", file->name);
+	file->generation = file->helper->generation;
+	file->facts = answer.facts;
+	return 0;
+}
+
+/* Ask of an open file. A helper that had gone before it was asked is no fault of this one. */
+static int ask(struct elf_file *file, struct elf_question *question, struct elf_answer *answer,
+	       struct err *err)
+{
+	struct pollfd gone = { .fd = file->helper->process.pidfd, .events = POLLIN };
+	int ret;
+
+	if (file->bad)
+		return err_set(err, -EBADMSG, "elf: %s: cannot be read", file->name);
+	if (file->helper->socket >= 0 && poll(&gone, 1, 0) > 0)
+		stop_helper(file->helper);
+	if (file->helper->socket < 0 || file->generation != file->helper->generation) {
+		ret = open_in_helper(file, err);
+		if (ret)
+			return ret;
+	}
+	ret = ask_raw(file, question, -1, answer, err);
+	return ret ? ret : answer->code;
+}
+
+/* --- opening ------------------------------------------------------------------------- */
+
+static int open_fd(struct elf_file **out, int fd, const char *name, pid_t pid, struct err *err)
 {
 	struct elf_file *file;
 	struct stat st;
@@ -33,16 +390,22 @@ static int file_from_fd(struct elf_file **out, int fd, const char *name, struct 
 	}
 	file = xcalloc(1, sizeof(*file));
 	file->fd = fd;
-	elf_version(EV_CURRENT);
-	/* Read, not mapped: the file may be cut short while we look at it. */
-	file->elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!file->elf || elf_kind(file->elf) != ELF_K_ELF) {
-		ret = err_set(err, -ENOEXEC, "elf: %s: not an ELF file", name);
+	file->pid = pid;
+	snprintf(file->name, sizeof(file->name), "%.127s", name);
+	ret = join_helper(file, helper_for(pid), err);
+	if (!ret)
+		ret = open_in_helper(file, err);
+	if (ret) {
 		elf_file_close(file);
 		return ret;
 	}
 	*out = file;
 	return 0;
+}
+
+int elf_file_open_fd(struct elf_file **out, int fd, const char *name, struct err *err)
+{
+	return open_fd(out, fd, name, 0, err);
 }
 
 int elf_file_open_path(struct elf_file **out, const char *path, struct err *err)
@@ -51,181 +414,220 @@ int elf_file_open_path(struct elf_file **out, const char *path, struct err *err)
 
 	if (fd < 0)
 		return err_set(err, -errno, "elf: %s: %s", path, strerror(errno));
-	return file_from_fd(out, fd, path, err);
+	return elf_file_open_fd(out, fd, path, err);
+}
+
+/* Device numbers of overlay and btrfs differ between maps and stat, but not between maps
+ * and maps: so the file is mapped here, too. */
+static bool is_mapped_file(int fd, const struct map *map)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *here = mmap(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
+	const struct map *ours;
+	struct maps *maps;
+	bool same;
+
+	if (here == MAP_FAILED)
+		return false;
+	same = !maps_read(&maps, getpid(), NULL);
+	if (same) {
+		ours = maps_find(maps, (uintptr_t)here);
+		same = ours && map_same_file(ours, map);
+		maps_free(maps);
+	}
+	munmap(here, page);
+	return same;
 }
 
 int elf_file_open(struct elf_file **out, pid_t pid, const struct map *map, struct err *err)
 {
 	char path[96];
-	struct stat st;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, map->start,
 		 map->end);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd >= 0)
-		return file_from_fd(out, fd, map->path, err);
+		return open_fd(out, fd, map->path, pid, err);
 	fd = proc_root_open(pid, map->path, O_RDONLY, err);
 	if (fd < 0)
 		return fd;
-	/* Device numbers of overlay and btrfs differ between maps and stat. */
-	if (fstat(fd, &st) || st.st_ino != map->inode) {
+	if (!is_mapped_file(fd, map)) {
 		close(fd);
 		return err_set(err, -ESTALE,
 			       "elf: %s was replaced since process %d mapped it; run as root, "
 			       "or restart the process",
 			       map->path, pid);
 	}
-	return file_from_fd(out, fd, map->path, err);
+	return open_fd(out, fd, map->path, pid, err);
 }
 
 void elf_file_close(struct elf_file *file)
 {
+	struct elf_question question = { .ask = ELF_ASK_CLOSE };
+	struct elf_answer answer;
+
 	if (!file)
 		return;
-	elf_end(file->elf);
+	if (file->helper) {
+		if (!file->bad && file->helper->owner.namespace && file->helper->socket >= 0 &&
+		    file->generation == file->helper->generation)
+			ask_raw(file, &question, -1, &answer, NULL);
+		leave_helper(file);
+	}
 	close(file->fd);
 	free(file);
 }
+
+/* --- questions ------------------------------------------------------------------------- */
 
 int elf_file_fd(const struct elf_file *file)
 {
 	return file->fd;
 }
 
-int elf_each_symbol(struct elf_file *file, GElf_Word type, elf_symbol_fn fn, void *ctx)
-{
-	Elf_Scn *section = NULL;
-
-	while ((section = elf_nextscn(file->elf, section))) {
-		GElf_Shdr header;
-		GElf_Sym symbol;
-		Elf_Data *data;
-
-		if (!gelf_getshdr(section, &header) || header.sh_type != type)
-			continue;
-		data = elf_getdata(section, NULL);
-		for (int i = 1; data && gelf_getsym(data, i, &symbol); i++) {
-			const char *name = elf_strptr(file->elf, header.sh_link, symbol.st_name);
-			int ret;
-
-			if (!name || !*name || symbol.st_shndx == SHN_UNDEF)
-				continue;
-			ret = fn(ctx, &symbol, name);
-			if (ret)
-				return ret;
-		}
-	}
-	return 0;
-}
-
-struct wanted {
-	const char *name;
-	unsigned char type;
-	struct elf_symbol *out;
-};
-
-static int match_symbol(void *ctx, const GElf_Sym *symbol, const char *name)
-{
-	struct wanted *w = ctx;
-
-	if (GELF_ST_TYPE(symbol->st_info) != w->type || strcmp(name, w->name))
-		return 0;
-	*w->out = (struct elf_symbol){ symbol->st_value, symbol->st_size };
-	return 1;
-}
-
 int elf_file_symbol(struct elf_file *file, const char *name, enum elf_symbol_kind kind,
 		    struct elf_symbol *out)
 {
-	struct wanted w = { name, kind == ELF_OBJECT ? STT_OBJECT : STT_FUNC, out };
+	struct elf_question question = { .ask = ELF_ASK_SYMBOL, .kind = kind };
+	struct elf_answer answer;
+	struct err why = {};
+	int ret;
 
-	if (elf_each_symbol(file, SHT_DYNSYM, match_symbol, &w) ||
-	    elf_each_symbol(file, SHT_SYMTAB, match_symbol, &w))
-		return 0;
-	return -ENOENT;
+	if (strlen(name) >= sizeof(question.name))
+		return -ENOENT;
+	memcpy(question.name, name, strlen(name));
+	ret = ask(file, &question, &answer, &why);
+	if (ret) {
+		if (why.code)
+			log_msg(LOG_INFO, "%s", why.text);
+		return ret;
+	}
+	file->debug = answer.debug;
+	*out = answer.symbol;
+	return 0;
 }
 
-/* The @i-th program header; false behind the last one. */
-static bool segment(struct elf_file *file, size_t i, GElf_Phdr *out)
+bool elf_file_has_debug(const struct elf_file *file)
 {
-	size_t count;
-
-	return !elf_getphdrnum(file->elf, &count) && i < count &&
-	       gelf_getphdr(file->elf, (int)i, out);
+	return file->debug;
 }
 
-bool elf_file_segment(struct elf_file *file, GElf_Word type, GElf_Phdr *out)
+int elf_file_function(struct elf_file *file, uint64_t vaddr, struct elf_function *out)
 {
-	for (size_t i = 0; segment(file, i, out); i++)
-		if (out->p_type == type)
-			return true;
-	return false;
+	struct elf_question question = { .ask = ELF_ASK_FUNCTION, .at = vaddr };
+	struct elf_answer answer;
+	int ret = ask(file, &question, &answer, NULL);
+
+	if (!ret)
+		*out = answer.function;
+	return ret;
 }
 
-int elf_file_offset(struct elf_file *file, uint64_t vaddr, uint64_t *offset)
+int elf_file_offset(const struct elf_file *file, uint64_t vaddr, uint64_t *offset)
 {
-	GElf_Phdr ph;
+	for (size_t i = 0; i < file->facts.segments; i++) {
+		const struct elf_segment *s = &file->facts.segment[i];
 
-	for (size_t i = 0; segment(file, i, &ph); i++) {
-		if (ph.p_type != PT_LOAD || vaddr < ph.p_vaddr || vaddr - ph.p_vaddr >= ph.p_filesz)
+		if (vaddr < s->vaddr || vaddr - s->vaddr >= s->file_bytes)
 			continue;
-		*offset = vaddr - ph.p_vaddr + ph.p_offset;
+		*offset = vaddr - s->vaddr + s->offset;
 		return 0;
 	}
 	return -ENOENT;
 }
 
-int elf_file_bias(struct elf_file *file, const struct map *map, uint64_t *bias)
+bool elf_file_function_offset(struct elf_file *file, const char *name, unsigned long *offset)
+{
+	struct elf_symbol symbol;
+	uint64_t place;
+
+	if (elf_file_symbol(file, name, ELF_FUNCTION, &symbol) ||
+	    elf_file_offset(file, symbol.value, &place))
+		return false;
+	*offset = place;
+	return true;
+}
+
+int elf_file_bias(const struct elf_file *file, const struct map *map, uint64_t *bias)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	GElf_Phdr ph;
 
-	for (size_t i = 0; segment(file, i, &ph); i++) {
-		if (ph.p_type != PT_LOAD || !(ph.p_flags & PF_X) ||
-		    (ph.p_offset & ~(page - 1)) != map->offset)
+	for (size_t i = 0; i < file->facts.segments; i++) {
+		const struct elf_segment *s = &file->facts.segment[i];
+
+		if (!s->executable || (s->offset & ~(page - 1)) != map->offset)
 			continue;
-		*bias = map->start - (ph.p_vaddr & ~(page - 1));
+		*bias = map->start - (s->vaddr & ~(page - 1));
 		return 0;
 	}
 	return -ENOENT;
 }
 
-/* The build-id among the notes of @data. */
-static const unsigned char *find_build_id(Elf_Data *data, size_t *len)
+bool elf_file_same_code(const struct elf_file *file, pid_t pid, uint64_t bias, uint64_t vaddr)
 {
-	size_t at = 0, name, desc, next;
-	GElf_Nhdr note;
+#if defined(__x86_64__)
+	const size_t breakpoint = 1;
+	const unsigned char trap[] = { 0xcc };
+#else
+	/* What the kernel's uprobes put there (arch/arm64/include/asm/brk-imm.h: 5). */
+	const size_t breakpoint = 4;
+	const unsigned char trap[] = { 0xa0, 0x00, 0x20, 0xd4 };
+#endif
+	unsigned char here[CODE_BYTES], there[CODE_BYTES];
+	uint64_t offset;
 
-	while (data && (next = gelf_getnote(data, at, &note, &name, &desc)) > 0) {
-		const char *bytes = data->d_buf;
-
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof("GNU") &&
-		    !memcmp(bytes + name, "GNU", sizeof("GNU"))) {
-			*len = note.n_descsz;
-			return (const unsigned char *)bytes + desc;
-		}
-		at = next;
-	}
-	return NULL;
+	if (elf_file_offset(file, vaddr, &offset) ||
+	    pread(file->fd, here, sizeof(here), (off_t)offset) != sizeof(here) ||
+	    memory_read(pid, bias + vaddr, there, sizeof(there)))
+		return false;
+	if (!memcmp(there, trap, breakpoint))
+		memcpy(there, here, breakpoint);
+	return !memcmp(here, there, sizeof(here));
 }
 
-const unsigned char *elf_file_build_id(struct elf_file *file, size_t *len)
+const unsigned char *elf_file_build_id(const struct elf_file *file, size_t *len)
 {
-	const unsigned char *id;
-	GElf_Phdr ph;
+	*len = file->facts.id_len;
+	return *len ? file->facts.id : NULL;
+}
 
-	*len = 0;
-	for (size_t i = 0; segment(file, i, &ph); i++) {
-		Elf_Data *data;
+const char *elf_file_soname(const struct elf_file *file)
+{
+	return file->facts.soname;
+}
 
-		if (ph.p_type != PT_NOTE)
-			continue;
-		data = elf_getdata_rawchunk(file->elf, (int64_t)ph.p_offset, ph.p_filesz,
-					    ph.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
-		id = find_build_id(data, len);
-		if (id)
-			return id;
+const char *elf_file_needed(const struct elf_file *file, size_t i)
+{
+	return i < file->facts.needed_count ? file->facts.needed[i] : NULL;
+}
+
+int elf_file_function_starts(struct elf_file *file, uint64_t **out, size_t *count, struct err *err)
+{
+	struct elf_question question = { .ask = ELF_ASK_STARTS };
+	struct elf_answer answer;
+	int ret;
+
+	*out = NULL;
+	*count = 0;
+	do {
+		question.at = *count;
+		ret = ask(file, &question, &answer, err);
+		if (ret == -ENOTSUP)
+			err_set(err, ret, "elf: the file has no table of its functions' frames");
+		if (!ret && answer.count && *count && answer.start[0] <= (*out)[*count - 1])
+			ret = err_set(err, -EBADMSG, "elf: %s: its functions are out of order",
+				      file->name);
+		if (!ret && answer.count) {
+			*out = xrealloc(*out, (*count + answer.count) * sizeof(**out));
+			memcpy(*out + *count, answer.start, answer.count * sizeof(**out));
+			*count += answer.count;
+		}
+	} while (!ret && answer.count == ELF_STARTS && *count < STARTS_MAX);
+	if (ret) {
+		free(*out);
+		*out = NULL;
+		*count = 0;
 	}
-	return NULL;
+	return ret;
 }

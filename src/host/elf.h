@@ -5,8 +5,12 @@
  *
  *	address in the process = load bias + address in the module (vaddr)
  *
- * The files belong to the target and may be broken on purpose; libelf checks
- * what it reads, and nothing here trusts a size or an offset.
+ * The files belong to the target and may be broken on purpose. So redmem only opens them;
+ * they are read, through libdw, in a fenced helper (elf_helper.c, fence.h) that gets their
+ * descriptors and gives back small messages, which are checked. A helper that dies over a
+ * file, or is too late, is an error of that file; the next question gets a new one. Files
+ * of processes that share a user and a mount namespace share a helper: who took it over
+ * could only lie about what is his own.
  */
 #pragma once
 
@@ -23,51 +27,72 @@ struct elf_file;
 /*
  * Open the file behind @map of @pid: through /proc/PID/map_files, which also
  * finds deleted and hidden files (CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), else
- * by its path below the root of the process, if it is still the same inode.
+ * by its path below the root of the process, if it is still the same file.
  */
 int elf_file_open(struct elf_file **out, pid_t pid, const struct map *map, struct err *err);
+/* The same for a file of nobody's, with a helper that reads nothing else. @fd is taken
+ * over, also after an error; @name is for messages. */
+int elf_file_open_fd(struct elf_file **out, int fd, const char *name, struct err *err);
 int elf_file_open_path(struct elf_file **out, const char *path, struct err *err);
 void elf_file_close(struct elf_file *file);
 
-/* The open file; "/proc/self/fd/N" names it for as long as the module is open. */
+/* The open file; "/proc/self/fd/N" names it for as long as it is open. */
 int elf_file_fd(const struct elf_file *file);
 
-enum elf_symbol_kind { ELF_OBJECT, ELF_FUNCTION };
+enum elf_symbol_kind { ELF_OBJECT, ELF_FUNCTION, ELF_SYMBOL_KINDS };
 
 struct elf_symbol {
 	uint64_t value; /* vaddr */
 	uint64_t size; /* bytes; 0 when the table does not say */
 };
 
-/* A defined symbol by name: .dynsym first, it survives strip, then .symtab. -ENOENT. */
+/* A defined symbol by name, of the file or of its debug file (/usr/lib/debug/.build-id,
+ * on this host or below the root of the process). -ENOENT, or why it cannot be told. */
 int elf_file_symbol(struct elf_file *file, const char *name, enum elf_symbol_kind kind,
 		    struct elf_symbol *out);
+/* True when the symbols came from a debug file; after the first elf_file_symbol(). */
+bool elf_file_has_debug(const struct elf_file *file);
+
+#define ELF_NAME_MAX 160
+
+/* A function, or a stretch of addresses in which no symbol lies. */
+struct elf_function {
+	uint64_t start; /* vaddr */
+	uint64_t end; /* first byte behind it; of a symbol without size, where the next begins */
+	char name[ELF_NAME_MAX]; /* cut to this length; "" when not known */
+};
+
+/* What @vaddr lies in. The name is bytes of the target's file. */
+int elf_file_function(struct elf_file *file, uint64_t vaddr, struct elf_function *out);
 
 /* Where in the file the byte at @vaddr is; -ENOENT when it has none (.bss). */
-int elf_file_offset(struct elf_file *file, uint64_t vaddr, uint64_t *offset);
+int elf_file_offset(const struct elf_file *file, uint64_t vaddr, uint64_t *offset);
+/* The same of a function by name, as uprobes want it. */
+bool elf_file_function_offset(struct elf_file *file, const char *name, unsigned long *offset);
 
 /*
  * Load bias from an executable mapping of the module: the PT_LOAD with PF_X whose
  * page-aligned file offset is the mapping's. -ENOENT when none fits.
  */
-int elf_file_bias(struct elf_file *file, const struct map *map, uint64_t *bias);
+int elf_file_bias(const struct elf_file *file, const struct map *map, uint64_t *bias);
 
-/* The build-id note; NULL and 0 when there is none. Lives as long as the module. */
-const unsigned char *elf_file_build_id(struct elf_file *file, size_t *len);
+/*
+ * Do the first instructions at @vaddr of the file stand in the memory of @pid, where the
+ * module has @bias? To be asked before a probe is put there: it must not be in the middle
+ * of something else. A breakpoint on the place itself is no difference.
+ */
+bool elf_file_same_code(const struct elf_file *file, pid_t pid, uint64_t bias, uint64_t vaddr);
+
+/* The build-id note; NULL and 0 when there is none. Lives as long as the file. */
+const unsigned char *elf_file_build_id(const struct elf_file *file, size_t *len);
+
+/* What it is called when another one needs it ("libm.so.6"), or "". */
+const char *elf_file_soname(const struct elf_file *file);
+/* The @i-th library it needs; NULL behind the last. */
+const char *elf_file_needed(const struct elf_file *file, size_t i);
 
 /*
  * Addresses (vaddr) at which functions begin, rising, of a file without symbols: its
  * table of frames has them. The caller frees *@out. -ENOTSUP when there is none.
  */
 int elf_file_function_starts(struct elf_file *file, uint64_t **out, size_t *count, struct err *err);
-
-/* Function symbols by address. Names are bytes of the target's file. */
-struct elf_symtab;
-
-int elf_symtab_read(struct elf_symtab **out, struct elf_file *file, struct err *err);
-void elf_symtab_free(struct elf_symtab *table);
-size_t elf_symtab_count(const struct elf_symtab *table);
-/* Name of the function @vaddr lies in and, if not NULL, how far behind its start;
- * NULL when none is known to reach there. A symbol without size reaches to the
- * next one. */
-const char *elf_symtab_find(const struct elf_symtab *table, uint64_t vaddr, uint64_t *behind);

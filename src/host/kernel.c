@@ -67,7 +67,6 @@ static void read_capabilities(struct kernel_facts *out)
 		out->cap_sys_admin || capng_have_capability(CAPNG_EFFECTIVE, CAP_PERFMON);
 	out->cap_sys_ptrace = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE);
 	out->cap_sys_resource = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_RESOURCE);
-	out->cap_syslog = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYSLOG);
 }
 
 void kernel_facts_read(struct kernel_facts *out, const char *root)
@@ -81,7 +80,6 @@ void kernel_facts_read(struct kernel_facts *out, const char *root)
 			   !access("/sys/kernel/debug/tracing/events", R_OK),
 		.perf_event_paranoid = sysctl_read(root, "kernel/perf_event_paranoid"),
 		.unprivileged_bpf_disabled = sysctl_read(root, "kernel/unprivileged_bpf_disabled"),
-		.kptr_restrict = sysctl_read(root, "kernel/kptr_restrict"),
 	};
 	if (!uname(&name)) {
 		snprintf(out->release, sizeof(out->release), "%s", name.release);

@@ -24,9 +24,8 @@ struct kernel_facts {
 	bool btf; /* /sys/kernel/btf/vmlinux is there */
 	bool tracefs; /* mounted, and we may read it */
 	enum kernel_lockdown lockdown;
-	int64_t perf_event_paranoid; /* FACT_UNKNOWN when not there, as the next two */
+	int64_t perf_event_paranoid; /* FACT_UNKNOWN when not there, as the next */
 	int64_t unprivileged_bpf_disabled;
-	int64_t kptr_restrict;
 	bool root_user_namespace; /* capabilities count for the kernel only there */
 	/* Effective capabilities of this process. */
 	bool cap_sys_admin;
@@ -34,7 +33,6 @@ struct kernel_facts {
 	bool cap_perfmon; /* likewise */
 	bool cap_sys_ptrace;
 	bool cap_sys_resource;
-	bool cap_syslog;
 };
 
 /* "none [integrity] confidentiality" of /sys/kernel/security/lockdown. */

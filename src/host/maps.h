@@ -64,6 +64,8 @@ const struct map *maps_find(const struct maps *maps, uint64_t address);
 
 /* A mapping of no file: anonymous, or one the kernel or prctl() named "[...]". */
 bool map_is_anonymous(const struct map *map);
+/* Two mappings of one file: an inode number is only one on its device. */
+bool map_same_file(const struct map *a, const struct map *b);
 /* PROT_NONE. */
 bool map_is_guard(const struct map *map);
 

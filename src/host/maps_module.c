@@ -44,6 +44,13 @@ static struct file_id file_of(const struct map *map)
 	return (struct file_id){ map->inode, map->dev_major, map->dev_minor };
 }
 
+bool map_same_file(const struct map *a, const struct map *b)
+{
+	struct file_id x = file_of(a), y = file_of(b);
+
+	return a->inode && !compare_files(&x, &y);
+}
+
 /* Shared memory has inodes too, but is memory. */
 static bool map_is_file(const struct map *map)
 {
@@ -104,9 +111,7 @@ static int compare_starts(const void *a, const void *b)
 /* A hole between two neighbouring mappings of one module is reserved for it. */
 static bool same_module(const struct map *a, const struct map *b)
 {
-	struct file_id x = file_of(a), y = file_of(b);
-
-	return map_is_file(a) && map_is_file(b) && !compare_files(&x, &y);
+	return map_is_file(a) && map_is_file(b) && map_same_file(a, b);
 }
 
 size_t maps_file_ranges(const struct maps *maps, struct map_range *out, size_t max)

@@ -17,22 +17,10 @@
  * own is 16 KiB in every jemalloc 5.x with 4 KiB pages (include/jemalloc/internal/sc.h). */
 #define LARGE_MIN 16384
 
-/* The file with the allocator's code. */
-static struct elf_file *code_file(const struct allocator *a, const struct image *image)
+/* Where a function of the allocator is in its file, for a probe. */
+static bool site(const struct allocator *a, const char *name, unsigned long *offset)
 {
-	return a->library ? a->library : image->module;
-}
-
-static bool file_offset(struct elf_file *file, const char *name, unsigned long *offset)
-{
-	struct elf_symbol symbol;
-	uint64_t place;
-
-	if (elf_file_symbol(file, name, ELF_FUNCTION, &symbol) ||
-	    elf_file_offset(file, symbol.value, &place))
-		return false;
-	*offset = place;
-	return true;
+	return image_site(a->pid, a->code, a->bias, name, offset);
 }
 
 /* --- the public entry points ------------------------------------------------------- */
@@ -48,74 +36,42 @@ static void find_entries(struct allocator *a, const struct image *image)
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		struct entry_site *site = &a->entry[a->entries];
+		struct entry_site *entry = &a->entry[a->entries];
 		char name[32];
 
 		snprintf(name, sizeof(name), "%s%s", image->allocator_bundled ? "je_" : "",
 			 known[i].symbol);
-		if (!file_offset(code_file(a, image), name, &site->offset))
+		if (!site(a, name, &entry->offset))
 			continue;
-		site->function = known[i].function;
+		entry->function = known[i].function;
 		a->entries++;
 	}
 }
 
 /* --- jemalloc 5.3 ------------------------------------------------------------------- */
 
-static bool by_symbol(struct allocator *a, struct elf_file *file)
+/* By its symbol, the file's own or one a distribution keeps apart. */
+static const char *by_symbol(struct allocator *a)
 {
-	return file_offset(file, "je_te_event_trigger", &a->event_trigger) ||
-	       file_offset(file, "te_event_trigger", &a->event_trigger);
+	if (!site(a, "je_te_event_trigger", &a->event_trigger) &&
+	    !site(a, "te_event_trigger", &a->event_trigger))
+		return "";
+	return elf_file_has_debug(a->code) ? "debug file" : "symbol";
 }
 
-static void debug_path(struct buf *out, struct elf_file *file)
-{
-	size_t len;
-	const unsigned char *id = elf_file_build_id(file, &len);
-
-	if (!id || len < 2 || len > 64)
-		return;
-	buf_puts(out, "/usr/lib/debug/.build-id/");
-	for (size_t i = 0; i < len; i++)
-		buf_printf(out, "%02x%s", id[i], i ? "" : "/");
-	buf_puts(out, ".debug");
-}
-
-/* The symbols a distribution keeps apart, by build-id; same addresses, other offsets. */
-static bool by_debug_file(struct allocator *a, struct elf_file *file)
-{
-	struct elf_file *debug;
-	struct elf_symbol symbol;
-	struct buf path = {};
-	uint64_t place;
-	bool found = false;
-
-	debug_path(&path, file);
-	if (path.len && !elf_file_open_path(&debug, buf_str(&path), NULL)) {
-		found = (!elf_file_symbol(debug, "je_te_event_trigger", ELF_FUNCTION, &symbol) ||
-			 !elf_file_symbol(debug, "te_event_trigger", ELF_FUNCTION, &symbol)) &&
-			!elf_file_offset(file, symbol.value, &place);
-		elf_file_close(debug);
-	}
-	buf_free(&path);
-	if (found)
-		a->event_trigger = place;
-	return found;
-}
-
-static const char *by_experiment(struct allocator *a, struct elf_file *file)
+static const char *by_experiment(struct allocator *a)
 {
 	struct scratch_result result;
 	struct err why = {};
 	const char *how = "cache";
 	char digest[SCRATCH_DIGEST_CHARS + 1];
-	int fd = elf_file_fd(file);
+	int fd = elf_file_fd(a->code);
 	uint64_t place;
 	bool cached = scratch_cache_digest(digest, &fd, 1);
 
 	if (!cached || !scratch_cache_read(&result, digest)) {
 		how = "experiment";
-		if (scratch_find(&result, file, &why)) {
+		if (scratch_find(&result, a->code, &why)) {
 			snprintf(a->reason, sizeof(a->reason), "%s", why.text);
 			return "";
 		}
@@ -123,7 +79,8 @@ static const char *by_experiment(struct allocator *a, struct elf_file *file)
 			scratch_cache_write(&result, digest);
 	}
 	a->classes = result.classes;
-	if (elf_file_offset(file, result.event_trigger, &place))
+	if (elf_file_offset(a->code, result.event_trigger, &place) ||
+	    !elf_file_same_code(a->code, a->pid, a->bias, result.event_trigger))
 		return "";
 	a->event_trigger = place;
 	return how;
@@ -170,7 +127,7 @@ static bool by_cache_functions(struct allocator *a, const struct image *image)
 	};
 
 	for (size_t i = 0; i < CACHE_SITES; i++) {
-		if (file_offset(image->module, names[i], &a->cache[i]))
+		if (site(a, names[i], &a->cache[i]))
 			continue;
 		memset(a->cache, 0, sizeof(a->cache));
 		return false;
@@ -183,11 +140,10 @@ static bool by_cache_functions(struct allocator *a, const struct image *image)
 
 static void find_in_image(struct allocator *a, const struct image *image)
 {
-	if (by_symbol(a, image->module) || by_cache_functions(a, image))
+	a->found_by = by_symbol(a);
+	if (!*a->found_by && by_cache_functions(a, image))
 		a->found_by = "symbol";
-	else if (by_debug_file(a, image->module))
-		a->found_by = "debug file";
-	else
+	if (!*a->found_by)
 		snprintf(a->reason, sizeof(a->reason),
 			 "jemalloc is part of the program, which is stripped of its symbols; "
 			 "install its debug symbols");
@@ -195,29 +151,26 @@ static void find_in_image(struct allocator *a, const struct image *image)
 
 static void find_in_library(struct allocator *a)
 {
-	if (by_symbol(a, a->library))
-		a->found_by = "symbol";
-	else if (by_debug_file(a, a->library))
-		a->found_by = "debug file";
-	else
-		a->found_by = by_experiment(a, a->library);
+	a->found_by = by_symbol(a);
+	if (!*a->found_by)
+		a->found_by = by_experiment(a);
 }
 
 void allocator_find(struct allocator *a, const struct image *image)
 {
-	const struct map *map = image_allocator_map(image);
-	struct err why = {};
+	bool bundled = !image->allocator_module;
 
 	memset(a, 0, sizeof(*a));
 	a->found_by = "";
-	if (!image->allocator_bundled &&
-	    (!map || elf_file_open(&a->library, image->pid, map, &why))) {
-		a->library = NULL;
-		snprintf(a->reason, sizeof(a->reason), "%s",
-			 why.code ? why.text : "the allocator's library was not found");
+	a->pid = image->pid;
+	a->code = bundled ? image->module : image->allocator_module;
+	a->bias = image->bias;
+	if (!bundled && elf_file_bias(a->code, image->allocator_map, &a->bias)) {
+		snprintf(a->reason, sizeof(a->reason),
+			 "where the allocator's library was loaded is not clear");
 		return;
 	}
-	snprintf(a->file, sizeof(a->file), "/proc/self/fd/%d", elf_file_fd(code_file(a, image)));
+	snprintf(a->file, sizeof(a->file), "/proc/self/fd/%d", elf_file_fd(a->code));
 	find_entries(a, image);
 	if (image->allocator != ALLOCATOR_JEMALLOC)
 		snprintf(a->reason, sizeof(a->reason),
@@ -229,10 +182,4 @@ void allocator_find(struct allocator *a, const struct image *image)
 		find_in_library(a);
 	log_msg(LOG_INFO, "allocator: %s%s", *a->found_by ? "found by " : "not followed: ",
 		*a->found_by ? a->found_by : a->reason);
-}
-
-void allocator_close(struct allocator *a)
-{
-	elf_file_close(a->library);
-	a->library = NULL;
 }

@@ -34,7 +34,9 @@ struct entry_site {
 /* Offsets are in the file, as uprobes want them; 0 = not found. */
 struct allocator {
 	char file[64]; /* by which it can be opened: /proc/self/fd/N */
-	struct elf_file *library; /* owned; NULL when the allocator is in the image itself */
+	struct elf_file *code; /* the same, opened: the image's */
+	pid_t pid;
+	uint64_t bias; /* where the process has that file's addresses */
 	unsigned long event_trigger; /* jemalloc 5.3 */
 	unsigned long cache[CACHE_SITES]; /* before 5.3; all or none */
 	uint64_t class_table, bin_info; /* addresses in the process; go with cache[] */
@@ -46,7 +48,6 @@ struct allocator {
 	struct size_classes classes;
 };
 
-/* Never fails; see reason. The experiment's result is kept by the library's content in
- * /var/cache/redmem when root runs redmem. */
+/* Never fails; see reason. Lives no longer than @image. The experiment's result is kept
+ * by the library's content in /var/cache/redmem when root runs redmem. */
 void allocator_find(struct allocator *out, const struct image *image);
-void allocator_close(struct allocator *allocator);

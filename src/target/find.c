@@ -19,7 +19,6 @@
 #include "host/sock.h"
 #include "target/image.h"
 
-#define SERVER_BYTES_MAX (1 << 20) /* Redis 7.2 and Valkey 8.0 have 6 KB */
 /* Uids that no person has: of packages, and of systemd's DynamicUser= (login.defs(5),
  * systemd's UIDS-GIDS). */
 #define SYSTEM_UID_MAX	999
@@ -32,7 +31,7 @@ static bool named_like_server(const char *text)
 }
 
 /* A cheap look first: by its name, or by a program file of that name (under ld.so
- * the process is named after the loader). image_open() then decides. */
+ * the process is named after the loader). image_is_server() then decides. */
 static bool may_be_server(pid_t pid)
 {
 	char comm[PROC_COMM_SIZE];
@@ -124,28 +123,13 @@ void target_listeners(struct server_candidate *candidate)
 	}
 }
 
-/* Its symbols are those of a server, and `server` is of a size that one can have. */
-static int look_at_image(pid_t pid, struct err *err)
-{
-	struct image *image;
-	int ret = image_open(&image, pid, err);
-
-	if (ret)
-		return ret;
-	if (image->server_bytes > SERVER_BYTES_MAX)
-		ret = err_set(err, -ENOENT, "target: `server` of process %d has %u bytes", pid,
-			      image->server_bytes);
-	image_close(image);
-	return ret;
-}
-
 /* -EACCES is not "no": without the right to look, the name has to do. */
 static int fill(pid_t pid, struct server_candidate *out, struct err *err)
 {
 	char comm[PROC_COMM_SIZE];
 	struct err why = {};
 	int pidfd = proc_hold(pid); /* first: all that is read from here on is of this process */
-	int ret = look_at_image(pid, &why);
+	int ret = image_is_server(pid, &why);
 
 	if (ret && ((ret != -EACCES && ret != -EPERM) || proc_comm(pid, pid, comm) ||
 		    !named_like_server(comm))) {

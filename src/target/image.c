@@ -15,6 +15,8 @@
 #include "host/memory.h"
 #include "host/proc.h"
 
+#define SERVER_BYTES_MAX (1 << 20) /* Redis 7.2 and Valkey 8.0 have 6 KB */
+
 /* First and last objects of libjemalloc.a: functions that bound its code when it
  * is linked into the server (deps/jemalloc/Makefile, C_SRCS). */
 static const char *const jemalloc_marks[] = {
@@ -68,8 +70,11 @@ static int use_module(struct image *image, const struct map *map, struct elf_fil
 		return err_set(err, -ENOENT,
 			       "target: process %d: its program's load address is not clear",
 			       image->pid);
+	if (server->size > SERVER_BYTES_MAX)
+		return err_set(err, -ENOENT, "target: `server` of process %d has %llu bytes",
+			       image->pid, (unsigned long long)server->size);
 	image->server_address = image->bias + server->value;
-	image->server_bytes = server->size;
+	image->server_bytes = (uint32_t)server->size;
 	if (!pid_matches(image->pid, image->server_address))
 		return err_set(
 			err, -ENOENT,
@@ -82,14 +87,24 @@ static int use_module(struct image *image, const struct map *map, struct elf_fil
 	image->module = module;
 	snprintf(image->file, sizeof(image->file), "/proc/self/fd/%d", elf_file_fd(module));
 	image->valkey = strstr(image->executable, "valkey") != NULL;
-	image->inode = map->inode;
+	image->map = map;
 	return 0;
+}
+
+/* The first executable mapping of a file that is none of the @i before it. */
+static bool is_new_file(const struct maps *maps, size_t i)
+{
+	if (!is_executable(&maps->map[i]))
+		return false;
+	for (size_t j = 0; j < i; j++)
+		if (is_executable(&maps->map[j]) && map_same_file(&maps->map[j], &maps->map[i]))
+			return false;
+	return true;
 }
 
 /* The mapped file with the symbols of a server; its module stays open. */
 static int find_module(struct image *image, const struct maps *maps, struct err *err)
 {
-	uint64_t last_inode = 0;
 	struct err why = {};
 	bool opened = false;
 
@@ -98,9 +113,8 @@ static int find_module(struct image *image, const struct maps *maps, struct err 
 		struct elf_file *module;
 		struct elf_symbol server;
 
-		if (!is_executable(map) || map->inode == last_inode)
+		if (!is_new_file(maps, i))
 			continue;
-		last_inode = map->inode;
 		if (elf_file_open(&module, image->pid, map, &why))
 			continue;
 		opened = true;
@@ -152,42 +166,49 @@ static bool find_bundled(struct image *image)
 	return true;
 }
 
-static bool is_jemalloc(const struct map *map)
+static bool defines(struct elf_file *module, const char *function)
 {
-	return is_executable(map) && strstr(map->path, "/libjemalloc.so");
+	struct elf_symbol symbol;
+
+	return !elf_file_symbol(module, function, ELF_FUNCTION, &symbol);
 }
 
-static bool is_libc(const struct map *map)
+static void use_allocator(struct image *image, enum allocator_kind kind, struct elf_file *module,
+			  const struct map *map)
 {
-	return is_executable(map) &&
-	       (strstr(map->path, "/libc.so") || strstr(map->path, "/libc-2") ||
-		strstr(map->path, "/ld-musl-"));
+	elf_file_close(image->allocator_module);
+	image->allocator = kind;
+	image->allocator_module = module;
+	image->allocator_map = map;
 }
 
-const struct map *image_allocator_map(const struct image *image)
-{
-	for (size_t i = 0; i < image->maps->count && !image->allocator_bundled; i++) {
-		const struct map *map = &image->maps->map[i];
-
-		if (image->allocator == ALLOCATOR_JEMALLOC ? is_jemalloc(map) : is_libc(map))
-			return map;
-	}
-	return NULL;
-}
-
-/* The system's libjemalloc.so, or libc's malloc when there is none. */
+/*
+ * Of the libraries the one that has jemalloc's own interface, else the C library: known by
+ * what they define, as a file may have any name.
+ */
 static void find_shared(struct image *image, const struct maps *maps)
 {
-	for (size_t i = 0; i < maps->count; i++) {
+	for (size_t i = 0; i < maps->count && image->allocator != ALLOCATOR_JEMALLOC; i++) {
 		const struct map *map = &maps->map[i];
+		struct elf_file *module;
 
-		if (!is_jemalloc(map))
+		if (!is_new_file(maps, i) || map_same_file(map, image->map) ||
+		    elf_file_open(&module, image->pid, map, NULL))
 			continue;
-		image->allocator = ALLOCATOR_JEMALLOC;
-		add_range(image, map->start, map->end);
+		if (defines(module, "mallctl"))
+			use_allocator(image, ALLOCATOR_JEMALLOC, module, map);
+		else if (image->allocator == ALLOCATOR_UNKNOWN &&
+			 defines(module, "__libc_start_main"))
+			use_allocator(image, ALLOCATOR_LIBC, module, map);
+		else
+			elf_file_close(module);
 	}
 	if (image->allocator == ALLOCATOR_UNKNOWN)
-		image->allocator = ALLOCATOR_LIBC;
+		image->allocator = ALLOCATOR_LIBC; /* linked into the program */
+	for (size_t i = 0; i < maps->count && image->allocator == ALLOCATOR_JEMALLOC; i++)
+		if (is_executable(&maps->map[i]) &&
+		    map_same_file(&maps->map[i], image->allocator_map))
+			add_range(image, maps->map[i].start, maps->map[i].end);
 }
 
 static void fill_file_ranges(struct image *image, const struct maps *maps)
@@ -199,7 +220,7 @@ static void fill_file_ranges(struct image *image, const struct maps *maps)
 		image->file_range[i] = (struct redmem_range){ ranges[i].start, ranges[i].end };
 }
 
-int image_open(struct image **out, pid_t pid, struct err *err)
+static int open_program(struct image **out, pid_t pid, struct err *err)
 {
 	struct image *image = xcalloc(1, sizeof(*image));
 	int ret;
@@ -208,14 +229,32 @@ int image_open(struct image **out, pid_t pid, struct err *err)
 	ret = maps_read(&image->maps, pid, err);
 	if (!ret)
 		ret = find_module(image, image->maps, err);
-	if (ret) {
+	if (ret)
 		image_close(image);
+	else
+		*out = image;
+	return ret;
+}
+
+int image_is_server(pid_t pid, struct err *err)
+{
+	struct image *image;
+	int ret = open_program(&image, pid, err);
+
+	if (!ret)
+		image_close(image);
+	return ret;
+}
+
+int image_open(struct image **out, pid_t pid, struct err *err)
+{
+	int ret = open_program(out, pid, err);
+
+	if (ret)
 		return ret;
-	}
-	if (!find_bundled(image))
-		find_shared(image, image->maps);
-	fill_file_ranges(image, image->maps);
-	*out = image;
+	if (!find_bundled(*out))
+		find_shared(*out, (*out)->maps);
+	fill_file_ranges(*out, (*out)->maps);
 	return 0;
 }
 
@@ -223,6 +262,7 @@ void image_close(struct image *image)
 {
 	if (!image)
 		return;
+	elf_file_close(image->allocator_module);
 	elf_file_close(image->module);
 	maps_free(image->maps);
 	free(image);
@@ -230,11 +270,18 @@ void image_close(struct image *image)
 
 bool image_function_offset(const struct image *image, const char *name, unsigned long *offset)
 {
+	return image_site(image->pid, image->module, image->bias, name, offset);
+}
+
+bool image_site(pid_t pid, struct elf_file *module, uint64_t bias, const char *name,
+		unsigned long *offset)
+{
 	struct elf_symbol symbol;
 	uint64_t place;
 
-	if (elf_file_symbol(image->module, name, ELF_FUNCTION, &symbol) ||
-	    elf_file_offset(image->module, symbol.value, &place))
+	if (elf_file_symbol(module, name, ELF_FUNCTION, &symbol) ||
+	    elf_file_offset(module, symbol.value, &place) ||
+	    !elf_file_same_code(module, pid, bias, symbol.value))
 		return false;
 	*offset = place;
 	return true;

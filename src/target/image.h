@@ -27,7 +27,7 @@ struct image {
 	char file[64]; /* path by which we can open it: /proc/self/fd/N */
 	struct elf_file *module;
 	struct maps *maps; /* as they were when looked at */
-	uint64_t inode; /* inode of the program's file */
+	const struct map *map; /* the program's code, one of maps */
 	uint64_t bias; /* added to a symbol's value to get its address */
 	uint64_t server_address; /* of the global `server` */
 	uint32_t server_bytes;
@@ -36,6 +36,9 @@ struct image {
 	enum allocator_kind allocator;
 	bool allocator_bundled; /* jemalloc linked into the binary (je_ prefix) */
 	bool can_defrag; /* built with jemalloc's defrag hint */
+	/* The library the allocator is in, and its code; NULL when it is in the program. */
+	struct elf_file *allocator_module;
+	const struct map *allocator_map;
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
 	size_t allocator_ranges;
 	struct redmem_range file_range[REDMEM_FILE_RANGES];
@@ -49,14 +52,17 @@ struct image {
  */
 int image_open(struct image **out, pid_t pid, struct err *err);
 void image_close(struct image *image);
+/* The same question without an answer to keep: 0 when it is a server. */
+int image_is_server(pid_t pid, struct err *err);
 
-/* Offset of a function in the image's file, as uprobes want it. */
+/* Offset of a function in the image's file, as uprobes want it. False also when other
+ * instructions stand there in the process than in the file: a probe would break them. */
 bool image_function_offset(const struct image *image, const char *name, unsigned long *offset);
+/* The same for any @module of the process, which has it at @bias. */
+bool image_site(pid_t pid, struct elf_file *module, uint64_t bias, const char *name,
+		unsigned long *offset);
 /* Where the function's code is in the process; false when it or its size is not known. */
 bool image_function_range(const struct image *image, const char *name, struct redmem_range *range);
-/* The mapped code of the allocator's library, or of libc; NULL when it is in the image
- * itself or not known. Lives as long as the image. */
-const struct map *image_allocator_map(const struct image *image);
 /* Read a byte of each place, so that the kernel finds its page in memory when it
  * puts a probe there. */
 void image_touch(const struct image *image, const unsigned long *offsets, size_t count);

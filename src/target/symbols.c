@@ -12,11 +12,22 @@
 
 #define MODULES_MAX 64
 
+/* A function, or a stretch without a name (""). */
+struct known_function {
+	uint64_t start, end;
+	char *name;
+};
+
+/* More functions than any module has code for that is sampled: then the rest stays nameless. */
+#define FUNCTIONS_MAX 32768
+
+/* Names are asked for one by one, where a sample was; each is asked for once. */
 struct known_module {
-	uint64_t inode;
+	const struct map *map; /* of the image's maps */
 	uint64_t bias;
-	struct elf_file *module;
-	struct elf_symtab *table; /* NULL = cannot be read */
+	struct elf_file *file; /* NULL = cannot be read */
+	struct known_function *function; /* those asked for, ascending */
+	size_t count;
 };
 
 struct target_symbols {
@@ -38,33 +49,76 @@ void target_symbols_close(struct target_symbols *symbols)
 	if (!symbols)
 		return;
 	for (size_t i = 0; i < symbols->count; i++) {
-		elf_symtab_free(symbols->modules[i].table);
-		elf_file_close(symbols->modules[i].module);
+		struct known_module *known = &symbols->modules[i];
+
+		elf_file_close(known->file);
+		for (size_t f = 0; f < known->count; f++)
+			free(known->function[f].name);
+		free(known->function);
 	}
 	free(symbols);
 }
 
-static const struct known_module *module_of(struct target_symbols *symbols, const struct map *map)
+static struct known_module *module_of(struct target_symbols *symbols, const struct map *map)
 {
 	struct known_module *known;
 	struct err why = {};
 
 	for (size_t i = 0; i < symbols->count; i++)
-		if (symbols->modules[i].inode == map->inode)
+		if (map_same_file(symbols->modules[i].map, map))
 			return &symbols->modules[i];
 	if (symbols->count == MODULES_MAX)
 		return NULL;
 	known = &symbols->modules[symbols->count++];
-	known->inode = map->inode;
-	if (elf_file_open(&known->module, symbols->image->pid, map, &why)) {
-		known->module = NULL;
-	} else if (!elf_file_bias(known->module, map, &known->bias) &&
-		   elf_symtab_read(&known->table, known->module, &why)) {
-		known->table = NULL;
-	}
-	if (why.code)
+	known->map = map;
+	if (elf_file_open(&known->file, symbols->image->pid, map, &why)) {
+		known->file = NULL;
 		log_msg(LOG_INFO, "%s", why.text);
+	} else if (elf_file_bias(known->file, map, &known->bias)) {
+		elf_file_close(known->file);
+		known->file = NULL;
+	}
 	return known;
+}
+
+/* The function @vaddr lies in; of one without a name, the stretch in which none is
+ * known ("" then). */
+static const char *function_at(struct known_module *known, uint64_t vaddr)
+{
+	struct elf_function fresh;
+	struct known_function *at;
+	size_t low = 0, high = known->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (known->function[middle].end <= vaddr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < known->count && known->function[low].start <= vaddr)
+		return known->function[low].name;
+	if (known->count == FUNCTIONS_MAX)
+		return "";
+	if (elf_file_function(known->file, vaddr, &fresh)) {
+		elf_file_close(known->file);
+		known->file = NULL;
+		return "";
+	}
+	/* What is told may not overlap what was told before: then it is believed for this
+	 * address alone. */
+	if ((low && fresh.start < known->function[low - 1].end) ||
+	    (low < known->count && fresh.end > known->function[low].start)) {
+		fresh.start = vaddr;
+		fresh.end = vaddr + 1;
+	}
+	known->function = xrealloc(known->function, (known->count + 1) * sizeof(*at));
+	at = &known->function[low];
+	memmove(at + 1, at, (known->count - low) * sizeof(*at));
+	*at = (struct known_function){ fresh.start, fresh.end, xstrdup(fresh.name) };
+	known->count++;
+	return at->name;
 }
 
 static bool in_allocator(const struct image *image, uint64_t ip)
@@ -78,9 +132,8 @@ static bool in_allocator(const struct image *image, uint64_t ip)
 enum redmem_module target_symbols_leaf(struct target_symbols *symbols, uint64_t user_ip,
 				       uint64_t kernel_ip, const char **symbol)
 {
-	const struct known_module *known;
+	struct known_module *known;
 	const struct map *map;
-	const char *name = NULL;
 
 	*symbol = "";
 	if (kernel_ip)
@@ -89,13 +142,11 @@ enum redmem_module target_symbols_leaf(struct target_symbols *symbols, uint64_t 
 	if (!map || !map->inode)
 		return MODULE_OTHER;
 	known = module_of(symbols, map);
-	if (known && known->table)
-		name = elf_symtab_find(known->table, user_ip - known->bias, NULL);
-	if (name)
-		*symbol = name;
-	if (in_allocator(symbols->image, user_ip) || (name && !strncmp(name, "je_", 3)))
+	if (known && known->file)
+		*symbol = function_at(known, user_ip - known->bias);
+	if (in_allocator(symbols->image, user_ip) || !strncmp(*symbol, "je_", 3))
 		return MODULE_ALLOCATOR;
-	if (map->inode == symbols->image->inode)
+	if (map_same_file(map, symbols->image->map))
 		return MODULE_SERVER;
 	if (strstr(map->path, "/libc.so") || strstr(map->path, "/libc-") ||
 	    strstr(map->path, "/libm.so"))

@@ -8,7 +8,7 @@
 
 struct target_symbols;
 
-/* Never NULL; what cannot be read has no names. Tables are read when first needed. */
+/* Never NULL; what cannot be read has no names. Each is asked for when first needed. */
 struct target_symbols *target_symbols_open(const struct image *image);
 void target_symbols_close(struct target_symbols *symbols);
 

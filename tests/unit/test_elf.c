@@ -2,6 +2,7 @@
 /* This program as an ELF file: its symbols are where its code is. Broken copies of it. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,12 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "host/elf.h"
+#include "host/elf_wire.h"
 #include "host/file.h"
+#include "host/proc.h"
 
 int elf_test_object[3] = { 0x12345678, 2, 3 };
 int elf_test_bss[1000];
@@ -42,6 +45,17 @@ static int close_maps(void **state)
 	(void)state;
 	maps_free(maps);
 	return 0;
+}
+
+static void make_file(char path[64], const void *data, size_t len)
+{
+	int fd;
+
+	snprintf(path, 64, "/tmp/redmem-test-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, len), len);
+	close(fd);
 }
 
 static void test_addresses(void **state)
@@ -88,27 +102,54 @@ static void test_not_found(void **state)
 	elf_file_close(file);
 }
 
-static void test_symtab(void **state)
+static void test_function(void **state)
 {
 	struct elf_symbol function;
-	struct elf_symtab *table;
+	struct elf_function found, gap;
 	struct elf_file *file;
-	uint64_t behind;
 
 	(void)state;
 	assert_int_equal(elf_file_open(&file, getpid(), text_map, NULL), 0);
-	assert_int_equal(elf_symtab_read(&table, file, NULL), 0);
-	assert_true(elf_symtab_count(table) > 5);
-	elf_file_symbol(file, "elf_test_function", ELF_FUNCTION, &function);
-	elf_file_close(file); /* the table stands on its own */
-	assert_string_equal(elf_symtab_find(table, function.value, &behind), "elf_test_function");
-	assert_int_equal(behind, 0);
-	assert_string_equal(elf_symtab_find(table, function.value + function.size - 1, &behind),
-			    "elf_test_function");
-	assert_int_equal(behind, function.size - 1);
-	assert_null(elf_symtab_find(table, 0, NULL));
-	assert_null(elf_symtab_find(table, 1, &behind));
-	elf_symtab_free(table);
+	assert_int_equal(elf_file_symbol(file, "elf_test_function", ELF_FUNCTION, &function), 0);
+	assert_int_equal(elf_file_function(file, function.value, &found), 0);
+	assert_string_equal(found.name, "elf_test_function");
+	assert_int_equal(found.start, function.value);
+	assert_int_equal(found.end, function.value + function.size);
+	assert_int_equal(elf_file_function(file, found.end - 1, &found), 0);
+	assert_string_equal(found.name, "elf_test_function");
+	assert_int_equal(elf_file_function(file, 1, &gap), 0);
+	assert_string_equal(gap.name, "");
+	assert_true(gap.start <= 1 && gap.end > 1);
+	elf_file_close(file);
+}
+
+/* A probe goes where the file's instructions stand in memory, not where others do. */
+static void test_same_code(void **state)
+{
+	struct buf whole = { 0 };
+	struct elf_symbol function;
+	struct elf_file *file;
+	uint64_t bias, offset;
+	char path[64];
+
+	(void)state;
+	assert_int_equal(elf_file_open(&file, getpid(), text_map, NULL), 0);
+	assert_int_equal(elf_file_bias(file, text_map, &bias), 0);
+	assert_int_equal(elf_file_symbol(file, "elf_test_function", ELF_FUNCTION, &function), 0);
+	assert_true(elf_file_same_code(file, getpid(), bias, function.value));
+	assert_false(elf_file_same_code(file, getpid(), bias + 1, function.value));
+	assert_false(elf_file_same_code(file, getpid(), bias, 1ULL << 40));
+	assert_int_equal(elf_file_offset(file, function.value, &offset), 0);
+	elf_file_close(file);
+
+	assert_int_equal(file_read("/proc/self/exe", 256 << 20, &whole, NULL), 0);
+	whole.data[offset + 5] ^= 1; /* another build of the same program */
+	make_file(path, whole.data, whole.len);
+	assert_int_equal(elf_file_open_path(&file, path, NULL), 0);
+	assert_false(elf_file_same_code(file, getpid(), bias, function.value));
+	elf_file_close(file);
+	unlink(path);
+	buf_free(&whole);
 }
 
 static void test_build_id(void **state)
@@ -130,17 +171,6 @@ static void test_build_id(void **state)
 		return;
 	}
 	skip();
-}
-
-static void make_file(char path[64], const void *data, size_t len)
-{
-	int fd;
-
-	snprintf(path, 64, "/tmp/redmem-test-XXXXXX");
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, data, len), len);
-	close(fd);
 }
 
 static void test_refused(void **state)
@@ -165,9 +195,9 @@ static void test_refused(void **state)
 static void ask_all(const char *path)
 {
 	struct elf_symbol symbol;
-	struct elf_symtab *table;
+	struct elf_function function;
 	struct elf_file *file;
-	uint64_t n;
+	uint64_t n, *starts;
 	size_t len;
 
 	if (elf_file_open_path(&file, path, NULL))
@@ -176,10 +206,9 @@ static void ask_all(const char *path)
 		elf_file_offset(file, symbol.value, &n);
 	elf_file_bias(file, text_map, &n);
 	elf_file_build_id(file, &len);
-	if (!elf_symtab_read(&table, file, NULL)) {
-		elf_symtab_find(table, 4096, &n);
-		elf_symtab_free(table);
-	}
+	elf_file_function(file, 4096, &function);
+	if (!elf_file_function_starts(file, &starts, &len, NULL))
+		free(starts);
 	elf_file_close(file);
 }
 
@@ -220,7 +249,7 @@ static void test_function_starts(void **state)
 	assert_int_equal(elf_file_bias(file, text_map, &bias), 0);
 	assert_int_equal(elf_file_function_starts(file, &starts, &count, NULL), 0);
 	for (size_t i = 0; i < count; i++) {
-		assert_true(!i || starts[i] >= starts[i - 1]);
+		assert_true(!i || starts[i] > starts[i - 1]);
 		found += starts[i] + bias == (uintptr_t)elf_test_function;
 	}
 	assert_int_equal(found, 1);
@@ -228,13 +257,141 @@ static void test_function_starts(void **state)
 	elf_file_close(file);
 }
 
+/* --- the helper --------------------------------------------------------------------------- */
+
+static void test_answers(void **state)
+{
+	struct elf_question question = { .ask = ELF_ASK_OPEN };
+	struct elf_answer fine = { .ask = ELF_ASK_OPEN }, bad;
+
+	(void)state;
+	assert_true(elf_answer_fits(&fine, sizeof(fine), &question));
+	assert_false(elf_answer_fits(&fine, sizeof(fine) - 1, &question));
+	assert_false(elf_answer_fits(&fine, 0, &question));
+	bad = fine;
+	bad.ask = ELF_ASK_SYMBOL; /* of another question */
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+	bad = fine;
+	bad.code = 1;
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+	bad = fine;
+	bad.facts.segments = ELF_SEGMENTS + 1;
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+	bad = fine;
+	bad.facts.segments = 1;
+	bad.facts.segment[0].file_bytes = UINT64_MAX;
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+	bad = fine;
+	bad.facts.id_len = ELF_ID_MAX + 1;
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+	bad = fine;
+	bad.facts.needed_count = ELF_NEEDED + 1;
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+	bad = fine;
+	memset(bad.facts.soname, 'x', sizeof(bad.facts.soname));
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+}
+
+static void test_answers_functions(void **state)
+{
+	struct elf_question question = { .ask = ELF_ASK_FUNCTION, .at = 100 };
+	struct elf_answer fine = { .ask = ELF_ASK_FUNCTION, .function = { 100, 101, "f" } }, bad;
+
+	(void)state;
+	assert_true(elf_answer_fits(&fine, sizeof(fine), &question));
+	bad = fine;
+	bad.function.start = 101;
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+	bad = fine;
+	bad.function.end = 100;
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+	bad = fine;
+	memset(bad.function.name, 'x', sizeof(bad.function.name));
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+
+	question = (struct elf_question){ .ask = ELF_ASK_STARTS };
+	fine = (struct elf_answer){ .ask = ELF_ASK_STARTS, .count = 3, .start = { 1, 2, 9 } };
+	assert_true(elf_answer_fits(&fine, sizeof(fine), &question));
+	bad = fine;
+	bad.count = ELF_STARTS + 1;
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+	bad = fine;
+	bad.start[2] = 2;
+	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
+}
+
+/* The helper of this process's files: the child of ours that is called so. */
+static pid_t helper_pid(void)
+{
+	pid_t *children, found = 0;
+	size_t count;
+
+	assert_int_equal(proc_children(getpid(), &children, &count, NULL), 0);
+	for (size_t i = 0; i < count; i++) {
+		struct buf name = { 0 };
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/cmdline", children[i]);
+		file_read(path, 4096, &name, NULL);
+		if (!strcmp(buf_str(&name), elf_helper_name))
+			found = children[i];
+		buf_free(&name);
+	}
+	free(children);
+	return found;
+}
+
+/* One that has gone is replaced, and open files are open again in the new one. */
+static void test_new_helper(void **state)
+{
+	struct elf_symbol symbol;
+	struct elf_file *file;
+	pid_t first, second;
+
+	(void)state;
+	assert_int_equal(elf_file_open(&file, getpid(), text_map, NULL), 0);
+	first = helper_pid();
+	assert_true(first > 0);
+	kill(first, SIGKILL);
+	assert_int_equal(waitid(P_PID, (id_t)first, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	assert_int_equal(elf_file_symbol(file, "elf_test_function", ELF_FUNCTION, &symbol), 0);
+	second = helper_pid();
+	assert_true(second > 0 && second != first);
+	elf_file_close(file);
+}
+
+/* One that does not answer is an error of the file, in time, and the next file is read. */
+static void test_late_helper(void **state)
+{
+	struct elf_symbol symbol;
+	struct elf_file *file, *other;
+	struct err err = { 0 };
+	uint64_t *starts;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(elf_file_open(&file, getpid(), text_map, NULL), 0);
+	elf_set_deadline(200);
+	kill(helper_pid(), SIGSTOP);
+	assert_int_equal(elf_file_function_starts(file, &starts, &count, &err), -ETIMEDOUT);
+	assert_true(strstr(err.text, "took more than") != NULL);
+	elf_set_deadline(60000);
+	assert_true(elf_file_symbol(file, "elf_test_function", ELF_FUNCTION, &symbol) < 0);
+	assert_int_equal(elf_file_open(&other, getpid(), text_map, NULL), 0);
+	assert_int_equal(elf_file_symbol(other, "elf_test_function", ELF_FUNCTION, &symbol), 0);
+	elf_file_close(file);
+	elf_file_close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses),	cmocka_unit_test(test_not_found),
-		cmocka_unit_test(test_symtab),		cmocka_unit_test(test_build_id),
+		cmocka_unit_test(test_function),	cmocka_unit_test(test_build_id),
 		cmocka_unit_test(test_refused),		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_function_starts),
+		cmocka_unit_test(test_function_starts), cmocka_unit_test(test_same_code),
+		cmocka_unit_test(test_answers),		cmocka_unit_test(test_answers_functions),
+		cmocka_unit_test(test_new_helper),	cmocka_unit_test(test_late_helper),
 	};
 
 	/* used, so that the linker keeps them */

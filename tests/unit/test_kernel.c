@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "fact/fact.h"
-#include "host/kallsyms.h"
 #include "host/kernel.h"
 
 static void test_lockdown(void **state)
@@ -100,74 +99,12 @@ static void test_btf(void **state)
 	kernel_btf_free();
 }
 
-static const char symbols_text[] = "ffffffff81000000 T _text\n"
-				   "ffffffff81000100 t helper\n"
-				   "0000000000001000 A not_text\n"
-				   "ffffffff81000200 D data\n"
-				   "ffffffff81000040 W alias\n"
-				   "ffffffffc0000000 t module_fn\t[ext4]\n";
-
-static void test_kallsyms(void **state)
-{
-	struct kallsyms *table;
-	struct err err = { 0 };
-
-	(void)state;
-	assert_int_equal(kallsyms_parse(&table, symbols_text, sizeof(symbols_text) - 1, &err), 0);
-	assert_int_equal(kallsyms_count(table), 4);
-	assert_string_equal(kallsyms_find(table, 0xffffffff81000000), "_text");
-	assert_string_equal(kallsyms_find(table, 0xffffffff8100003f), "_text");
-	assert_string_equal(kallsyms_find(table, 0xffffffff81000040), "alias");
-	assert_string_equal(kallsyms_find(table, 0xffffffff81000fff), "helper");
-	assert_string_equal(kallsyms_find(table, 0xffffffffc0000001), "module_fn");
-	assert_null(kallsyms_find(table, 0xffffffff80ffffff));
-	assert_null(kallsyms_find(table, 0));
-	kallsyms_free(table);
-}
-
-static void test_kallsyms_hidden(void **state)
-{
-	static const char hidden[] = "0000000000000000 T _text\n0000000000000000 t helper\n";
-	struct kallsyms *table;
-	struct err err = { 0 };
-
-	(void)state;
-	assert_int_equal(kallsyms_parse(&table, hidden, sizeof(hidden) - 1, &err), -EPERM);
-	assert_non_null(strstr(err.text, "kptr_restrict"));
-	assert_int_equal(kallsyms_parse(&table, "", 0, &err), -ENOENT);
-}
-
-static void test_kallsyms_broken(void **state)
-{
-	char text[sizeof(symbols_text)];
-
-	(void)state;
-	srand(7);
-	for (int round = 0; round < 20000; round++) {
-		struct kallsyms *table;
-
-		memcpy(text, symbols_text, sizeof(text));
-		for (int i = 0; i < round % 5; i++)
-			text[(size_t)rand() % sizeof(text)] = (char)rand();
-		if (!kallsyms_parse(&table, text, (size_t)rand() % sizeof(text), NULL)) {
-			assert_true(kallsyms_count(table) > 0);
-			assert_non_null(kallsyms_find(table, UINT64_MAX));
-			kallsyms_free(table);
-		}
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lockdown),
-		cmocka_unit_test(test_uid_map),
-		cmocka_unit_test(test_verdict),
-		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_lockdown), cmocka_unit_test(test_uid_map),
+		cmocka_unit_test(test_verdict),	 cmocka_unit_test(test_live),
 		cmocka_unit_test(test_btf),
-		cmocka_unit_test(test_kallsyms),
-		cmocka_unit_test(test_kallsyms_hidden),
-		cmocka_unit_test(test_kallsyms_broken),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, NULL, NULL);

@@ -58,8 +58,8 @@ static void test_jemalloc(void **state)
 	assert_int_equal(found.classes.bytes[0], 8);
 	assert_int_equal(found.classes.bytes[1], 16);
 	assert_int_equal(found.classes.bytes[2], 32);
-	assert_no_child();
 	elf_file_close(library);
+	assert_no_child();
 }
 #endif
 
@@ -73,8 +73,8 @@ static void refuse(const char *pattern)
 	assert_true(scratch_find(&found, library, &err) < 0);
 	assert_true(strlen(err.text) > 0);
 	assert_int_equal(found.event_trigger, 0);
-	assert_no_child();
 	elf_file_close(library);
+	assert_no_child();
 }
 
 static void test_other_library(void **state)
