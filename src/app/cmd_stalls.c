@@ -180,10 +180,11 @@ static void follow_take(void *ctx, const struct fact *fact)
 
 /* --- asking ------------------------------------------------------------------------- */
 
-static bool is_among(const struct bytes *keys, size_t count, struct bytes key)
+static bool is_among(const struct bytes *keys, const int64_t *dbs, size_t count,
+		     const struct stall *stall)
 {
 	for (size_t i = 0; i < count; i++)
-		if (bytes_same(keys[i], key))
+		if (dbs[i] == stall->db && bytes_same(keys[i], stall->key))
 			return true;
 	return false;
 }
@@ -191,17 +192,19 @@ static bool is_among(const struct bytes *keys, size_t count, struct bytes key)
 static void ask(struct follow *f, struct conn *conn, struct snapshot *snapshot, double t_seconds)
 {
 	struct bytes keys[KEYS_MAX];
+	int64_t dbs[KEYS_MAX];
 	size_t count = 0;
 
 	for (size_t i = 0; i < f->pending_count && count < KEYS_MAX; i++) {
-		struct bytes key = f->pending[i].stall.key;
+		const struct stall *stall = &f->pending[i].stall;
 
-		/* A key of the full length may be a longer one cut. */
-		if (key.len && key.len < FACT_KEY_MAX && !is_among(keys, count, key))
-			keys[count++] = key;
+		if (!stall->key.len || stall->key_truncated || is_among(keys, dbs, count, stall))
+			continue;
+		dbs[count] = stall->db;
+		keys[count++] = stall->key;
 	}
 	if (count)
-		keylook_start(conn, &f->sink, keys, count);
+		keylook_found(conn, &f->sink, keys, dbs, count);
 	snapshot_events(snapshot, conn, t_seconds);
 	f->asked_count = f->pending_count;
 	f->asked_at = t_seconds;

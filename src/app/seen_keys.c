@@ -11,14 +11,17 @@
 #include "sensor/sensor.h"
 
 /* Keys beyond this are not remembered; the heavy ones come early and often. */
-#define SEEN_MAX 20000
+#define SEEN_MAX     20000
+#define SEEN_KEY_MAX 512 /* bytes of a name */
 
+/* What makes two of them the same comes last. */
 struct seen_key {
 	double weight; /* seconds, or a little for an event without time */
-	size_t len;
+	size_t len; /* of the name */
 	bool picked;
 	UT_hash_handle hh;
-	char key[FACT_KEY_MAX];
+	int64_t db; /* FACT_UNKNOWN */
+	char key[SEEN_KEY_MAX];
 };
 
 struct seen_keys {
@@ -26,34 +29,39 @@ struct seen_keys {
 	struct seen_key *keys;
 };
 
-static void remember(struct seen_keys *seen, const struct bytes *key, double weight)
+static void remember(struct seen_keys *seen, const struct bytes *key, int64_t db, double weight)
 {
-	struct seen_key *entry;
+	struct seen_key *entry, probe = { .db = db };
+	size_t len = sizeof(probe.db) + key->len;
 
-	/* A key of the full length may be a longer one cut: it cannot be looked up. */
-	if (!key->len || key->len >= FACT_KEY_MAX)
+	if (!key->len || key->len > SEEN_KEY_MAX)
 		return;
-	HASH_FIND(hh, seen->keys, key->data, key->len, entry);
+	memcpy(probe.key, key->data, key->len);
+	HASH_FIND(hh, seen->keys, &probe.db, len, entry);
 	if (!entry) {
 		if (HASH_COUNT(seen->keys) >= SEEN_MAX)
 			return;
 		entry = xcalloc(1, sizeof(*entry));
 		memcpy(entry->key, key->data, key->len);
 		entry->len = key->len;
-		HASH_ADD(hh, seen->keys, key, key->len, entry);
+		entry->db = db;
+		HASH_ADD(hh, seen->keys, db, len, entry);
 	}
 	entry->weight += weight;
 }
 
 static void take(void *ctx, const struct fact *fact)
 {
+	const struct fact_profile *profile = &fact->profile;
+	const struct fact_stall *stall = &fact->stall;
 	struct seen_keys *seen = ctx;
 
-	if (fact->kind == FACT_PROFILE)
-		remember(seen, &fact->profile.key,
-			 isnan(fact->profile.seconds) ? 1e-6 : fact->profile.seconds);
-	else if (fact->kind == FACT_STALL)
-		remember(seen, &fact->stall.key, fact->stall.duration_seconds);
+	/* A name that was cut cannot be looked up. */
+	if (fact->kind == FACT_PROFILE && !profile->key_truncated)
+		remember(seen, &profile->key, profile->db,
+			 isnan(profile->seconds) ? 1e-6 : profile->seconds);
+	else if (fact->kind == FACT_STALL && !stall->key_truncated)
+		remember(seen, &stall->key, stall->db, stall->duration_seconds);
 	fact_emit(&seen->next, fact);
 }
 
@@ -90,13 +98,14 @@ static bool same_segment(const struct seen_key *key, const struct bytes *other)
 	       (other->len == len || other->data[len] == ':');
 }
 
-static void pick(struct seen_key *key, struct bytes *out, size_t *count)
+static void pick(struct seen_key *key, struct bytes *out, int64_t *dbs, size_t *count)
 {
 	key->picked = true;
+	dbs[*count] = key->db;
 	out[(*count)++] = (struct bytes){ key->key, key->len };
 }
 
-size_t seen_keys_pick(struct seen_keys *seen, struct bytes *out, size_t max)
+size_t seen_keys_pick(struct seen_keys *seen, struct bytes *out, int64_t *dbs, size_t max)
 {
 	struct seen_key *key, *next;
 	size_t count = 0;
@@ -104,7 +113,7 @@ size_t seen_keys_pick(struct seen_keys *seen, struct bytes *out, size_t max)
 	HASH_SORT(seen->keys, by_weight);
 	HASH_ITER(hh, seen->keys, key, next) {
 		if (count < max / 2)
-			pick(key, out, &count);
+			pick(key, out, dbs, &count);
 	}
 	HASH_ITER(hh, seen->keys, key, next) {
 		bool known = key->picked;
@@ -112,7 +121,7 @@ size_t seen_keys_pick(struct seen_keys *seen, struct bytes *out, size_t max)
 		for (size_t i = 0; i < count && !known; i++)
 			known = same_segment(key, &out[i]);
 		if (!known && count < max)
-			pick(key, out, &count);
+			pick(key, out, dbs, &count);
 	}
 	return count;
 }

@@ -13,6 +13,7 @@ struct seen_keys;
 struct seen_keys *seen_keys_new(const struct fact_sink *next);
 struct fact_sink seen_keys_sink(struct seen_keys *seen);
 /* Up to @max keys worth a look: those with the most time charged, and one of each
- * first segment. They belong to @seen. Keys cut by the sensors are left out. */
-size_t seen_keys_pick(struct seen_keys *seen, struct bytes *out, size_t max);
+ * first segment; @dbs has the database of each. They belong to @seen. Keys cut by the
+ * sensors are left out. */
+size_t seen_keys_pick(struct seen_keys *seen, struct bytes *out, int64_t *dbs, size_t max);
 void seen_keys_free(struct seen_keys *seen);

@@ -283,11 +283,12 @@ static void drain_connection(struct watch *w, double seconds)
 static void look_at_keys(struct watch *w)
 {
 	struct bytes keys[LOOKED_KEYS];
-	size_t count = seen_keys_pick(w->seen, keys, LOOKED_KEYS);
+	int64_t dbs[LOOKED_KEYS];
+	size_t count = seen_keys_pick(w->seen, keys, dbs, LOOKED_KEYS);
 
 	if (!w->server.conn || !count || w->hanging)
 		return;
-	keylook_start(w->server.conn, &w->sink, keys, count);
+	keylook_found(w->server.conn, &w->sink, keys, dbs, count);
 	drain_connection(w, KEYLOOK_SECONDS);
 }
 

@@ -189,10 +189,19 @@ static struct bytes as_seen(struct bytes key)
 	return key;
 }
 
+static bool is_key_of(const struct stall *stall, const struct fact_key *key)
+{
+	if (stall->db != FACT_UNKNOWN && stall->db != key->db)
+		return false;
+	if (stall->key_truncated)
+		return key->key.len > FACT_KEY_MAX && bytes_same(stall->key, as_seen(key->key));
+	return bytes_same(stall->key, key->key);
+}
+
 bool key_in_stalls(const struct model *m, const struct fact_key *key)
 {
 	for (size_t i = 0; i < m->stalls_count; i++)
-		if (key->key.len && bytes_same(m->stalls[i].stall.key, as_seen(key->key)))
+		if (key->key.len && is_key_of(&m->stalls[i].stall, key))
 			return true;
 	return false;
 }

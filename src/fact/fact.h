@@ -205,7 +205,9 @@ struct fact_profile {
 	const char *thread; /* "" = the main thread, else its name ("bio_lazy_free") */
 	const char *command; /* full lower-case name ("config|get"); "" = no command (event loop) */
 	const char *inner; /* command called by a script, function or module; "" = none */
-	struct bytes key; /* as the client sent it, cut at the sensor's limit; may be empty */
+	struct bytes key; /* as the client sent it; may be empty */
+	bool key_truncated; /* only its first FACT_KEY_MAX bytes */
+	int64_t db; /* the client's database; FACT_UNKNOWN */
 	enum redmem_module leaf; /* cpu: where its code was */
 	const char *symbol; /* cpu: leaf function when known, else "" */
 	int64_t samples; /* events really seen */
@@ -250,6 +252,8 @@ struct fact_stall {
 	const char *command; /* "" = no command: the loop itself */
 	const char *inner; /* most often run by its script; "" */
 	struct bytes key;
+	bool key_truncated; /* only its first FACT_KEY_MAX bytes */
+	int64_t db; /* the client's database; FACT_UNKNOWN */
 	int64_t looks; /* times it was looked at... */
 	int64_t inner_looks; /* ...a script's command was running then... */
 	int64_t inner_votes; /* ...and inner leads by so many */

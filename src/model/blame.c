@@ -175,6 +175,8 @@ void blame_stall(struct stall *out, const struct fact_stall *seen, const struct 
 		.command = seen->command,
 		.inner = inner_alone(seen) ? seen->inner : "",
 		.key = seen->key,
+		.key_truncated = seen->key_truncated,
+		.db = seen->db,
 		.commands_total = seen->commands_total,
 		.wait_call = wait_table[seen->wait_call].name,
 		.wait_file = seen->wait_file,

@@ -40,6 +40,8 @@ struct stall {
 	const char *command; /* "" = no command: the loop itself */
 	const char *inner; /* of a script, when one command of it is to blame; "" */
 	struct bytes key;
+	bool key_truncated; /* only its first FACT_KEY_MAX bytes */
+	int64_t db; /* the client's database; FACT_UNKNOWN */
 	double seconds[CAUSES]; /* they sum to the duration */
 	struct stall_activity activity[STALL_ACTIVITIES]; /* falling */
 	/* A turn of the loop in which no command was long but all together: how many, and

@@ -75,8 +75,9 @@ const struct fact_latency *stall_latency(const struct model *m, const struct sta
 
 const struct fact_key *stall_key(const struct model *m, const struct stall *stall)
 {
-	for (size_t i = m->keys_count; stall->key.len && i-- > 0;)
-		if (bytes_same(m->keys[i].key.key, stall->key))
+	for (size_t i = m->keys_count; stall->key.len && !stall->key_truncated && i-- > 0;)
+		if (bytes_same(m->keys[i].key.key, stall->key) &&
+		    (stall->db == FACT_UNKNOWN || stall->db == m->keys[i].key.db))
 			return &m->keys[i].key;
 	return NULL;
 }
@@ -124,6 +125,7 @@ static void keep_longest(struct stall_sum *sum, const struct stall *stall)
 	sum->longest_command = xstrdup(stall->command);
 	buf_clear(&sum->longest_key);
 	buf_add(&sum->longest_key, stall->key.len ? stall->key.data : "", stall->key.len);
+	sum->longest_key_truncated = stall->key_truncated;
 }
 
 void stall_sum_add(struct stall_sum *sum, const struct stall *stall)

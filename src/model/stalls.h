@@ -34,6 +34,7 @@ struct stall_sum {
 	double longest_seconds;
 	char *longest_command; /* owned, NULL before the first */
 	struct buf longest_key;
+	bool longest_key_truncated;
 	struct stall_sum_row causes[CAUSES]; /* stalls: of which it was the main cause */
 	size_t causes_count;
 	struct stall_sum_row *prefixes; /* of keys; stalls without one are in none */

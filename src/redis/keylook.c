@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A look at keys without touching them; see keylook.h. */
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@ struct look {
 	int64_t db;
 	bool drawn; /* at random */
 	bool no_touch; /* the server said it will not touch for us */
+	bool refused; /* its database: what was looked at is another's */
 	size_t users; /* keys not done, and the NO-TOUCH request */
 };
 
@@ -52,7 +55,7 @@ static void key_release(struct look_key *key)
 	fact.key.bytes = key->bytes;
 	fact.key.elements = key->elements;
 	fact.key.ttl_seconds = key->ttl_seconds;
-	if (key->type)
+	if (key->type && !key->look->refused)
 		fact_emit(&key->look->sink, &fact);
 	look_release(key->look);
 	free(key->type);
@@ -94,6 +97,33 @@ static void elements_replied(void *ctx, redisReply *reply, double seconds)
 	key_release(key);
 }
 
+static void forget_reply(void *ctx, redisReply *reply, double seconds)
+{
+	(void)ctx, (void)seconds;
+	freeReplyObject(reply);
+}
+
+static int select_db(struct conn *conn, conn_reply_fn fn, void *ctx, int64_t db)
+{
+	char line[40];
+
+	snprintf(line, sizeof(line), "SELECT %lld", (long long)db);
+	return conn_send_line(conn, fn, ctx, line);
+}
+
+/* The connection has left the key's database meanwhile, if it is not its own. */
+static void ask_elements(struct look_key *key, const char *command)
+{
+	const struct look *look = key->look;
+	bool other = !look->drawn && look->db != conn_db(look->conn);
+
+	if (other && select_db(look->conn, forget_reply, NULL, look->db))
+		return;
+	key_ask(key, elements_replied, command, NULL);
+	if (other)
+		select_db(look->conn, forget_reply, NULL, conn_db(look->conn));
+}
+
 static void type_replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct look_key *key = ctx;
@@ -103,8 +133,8 @@ static void type_replied(void *ctx, redisReply *reply, double seconds)
 	if (reply && reply->type == REDIS_REPLY_STATUS) {
 		key->type = xstrdup(reply->str);
 		command = keytype_length_command(key->type);
-		if (command && key->look->no_touch)
-			key_ask(key, elements_replied, command, NULL);
+		if (command && key->look->no_touch && !key->look->refused)
+			ask_elements(key, command);
 	}
 	freeReplyObject(reply);
 	key_release(key);
@@ -156,6 +186,16 @@ static void no_touch_replied(void *ctx, redisReply *reply, double seconds)
 	look_release(look);
 }
 
+static void select_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look *look = ctx;
+
+	(void)seconds;
+	look->refused = !reply || reply->type != REDIS_REPLY_STATUS;
+	freeReplyObject(reply);
+	look_release(look);
+}
+
 static void look_at(struct look *look, const struct bytes *bytes)
 {
 	struct look_key *key = xcalloc(1, sizeof(*key));
@@ -174,22 +214,72 @@ static void look_at(struct look *look, const struct bytes *bytes)
 	key_release(key);
 }
 
-static int start(const struct look *like, const struct bytes *keys, size_t count)
+/* A look that begins; NULL when the connection is lost. */
+static struct look *look_new(const struct look *like)
 {
 	struct look *look = xcalloc(1, sizeof(*look));
-	int rc;
 
 	*look = *like;
-	look->users = 2; /* the request below, and this function */
-	rc = conn_send_line(look->conn, no_touch_replied, look, "CLIENT NO-TOUCH ON");
-	if (rc) {
-		free(look);
-		return rc;
-	}
+	look->users = 2; /* the request below, and the caller */
+	if (!conn_send_line(look->conn, no_touch_replied, look, "CLIENT NO-TOUCH ON"))
+		return look;
+	free(look);
+	return NULL;
+}
+
+static int start(const struct look *like, const struct bytes *keys, size_t count)
+{
+	struct look *look = look_new(like);
+
+	if (!look)
+		return -ENOTCONN;
 	for (size_t i = 0; i < count && i < KEYLOOK_MAX; i++)
 		look_at(look, &keys[i]);
 	look_release(look);
 	return 0;
+}
+
+static int64_t db_of(const struct conn *conn, int64_t db)
+{
+	return db == FACT_UNKNOWN ? conn_db(conn) : db;
+}
+
+/* Those of the keys that are in @db. */
+static int start_in(struct conn *conn, const struct fact_sink *sink, int64_t db,
+		    const struct bytes *keys, const int64_t *dbs, size_t count)
+{
+	struct look *look = look_new(&(struct look){ .conn = conn, .sink = *sink, .db = db });
+
+	if (!look)
+		return -ENOTCONN;
+	look->users++;
+	if (db == conn_db(conn) || select_db(conn, select_replied, look, db))
+		look_release(look);
+	for (size_t i = 0; i < count; i++)
+		if (db_of(conn, dbs[i]) == db)
+			look_at(look, &keys[i]);
+	look_release(look);
+	/* Its own again, whatever came of it. */
+	return db == conn_db(conn) ? 0 : select_db(conn, forget_reply, NULL, conn_db(conn));
+}
+
+int keylook_found(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
+		  const int64_t *dbs, size_t count)
+{
+	int rc = 0;
+
+	if (count > KEYLOOK_MAX)
+		count = KEYLOOK_MAX;
+	for (size_t i = 0; i < count && !rc; i++) {
+		int64_t db = db_of(conn, dbs[i]);
+		size_t before = 0;
+
+		while (before < i && db_of(conn, dbs[before]) != db)
+			before++;
+		if (before == i)
+			rc = start_in(conn, sink, db, keys, dbs, count);
+	}
+	return rc;
 }
 
 int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,

@@ -25,6 +25,13 @@
  */
 int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
 		  size_t count);
+/*
+ * The same for keys of whatever database: @dbs has that of each, FACT_UNKNOWN for the
+ * connection's own. It selects those it must, and its own again; nothing is told of keys
+ * whose database may not be selected.
+ */
+int keylook_found(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
+		  const int64_t *dbs, size_t count);
 /* The same for keys drawn at random from database @db, which is the connection's now. */
 int keylook_drawn(struct conn *conn, const struct fact_sink *sink, int64_t db,
 		  const struct bytes *keys, size_t count);

@@ -102,6 +102,8 @@ static json_t *json_stall(const struct model *m, const struct stall *stall)
 	put(o, "duration_seconds", value_real(stall->duration_seconds));
 	put(o, "command", value_text(stall->command));
 	put_bytes(o, "key", stall->key);
+	put(o, "key_truncated", json_boolean(stall->key_truncated));
+	put(o, "db", value_int(stall->db));
 	put(o, "blame", json_blame(stall));
 	put(o, "advice", json_advice(m, stall));
 	put(o, "t_seconds", value_real(stall->t_seconds));
@@ -172,6 +174,7 @@ static json_t *json_longest(const struct stall_sum *sum)
 	put(o, "duration_seconds", value_real(sum->longest_seconds));
 	put(o, "command", value_text(sum->longest_command));
 	put_bytes(o, "key", key);
+	put(o, "key_truncated", json_boolean(sum->longest_key_truncated));
 	return o;
 }
 

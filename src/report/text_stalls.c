@@ -16,6 +16,7 @@
 #define TOP_STALLS	3
 #define TOP_PREFIXES	5
 #define KEY_COLUMNS	48
+#define TRUNCATED	" (its first bytes)"
 #define MOMENT_COLUMNS	10
 #define LENGTH_COLUMNS	16
 #define FREED_MIN_BYTES (1 << 20)
@@ -82,6 +83,7 @@ static void write_what(struct buf *out, const struct stall *stall)
 	if (stall->key.len) {
 		buf_putc(out, ' ');
 		text_key(out, stall->key, KEY_COLUMNS);
+		buf_puts(out, stall->key_truncated ? TRUNCATED : "");
 	}
 }
 
@@ -353,6 +355,7 @@ static void write_longest(struct buf *line, const struct stall_sum *sum)
 	const struct stall longest = {
 		.command = sum->longest_command,
 		.key = { buf_str(&sum->longest_key), sum->longest_key.len },
+		.key_truncated = sum->longest_key_truncated,
 		.commands_total = FACT_UNKNOWN,
 	};
 

@@ -68,6 +68,15 @@ struct stall_tally {
 	} command[FACT_SHARES];
 };
 
+/* Names longer than a record holds, of commands that took long enough to be asked. */
+#define STALL_KEYS    4
+#define STALL_KEY_MAX 512
+struct stall_key {
+	uint64_t start_ns; /* of its stall; 0 = a free row */
+	size_t len;
+	char text[STALL_KEY_MAX];
+};
+
 struct sensors {
 	struct sensor_config config;
 	struct probe_cost probe_cost;
@@ -105,6 +114,8 @@ struct sensors {
 	uint64_t last_fork_ns;
 	bool target_exited;
 	struct stall_tally work_tally, turn_tally; /* of what is or was last under way */
+	struct stall_key stall_keys[STALL_KEYS];
+	size_t stall_keys_next;
 	double own_pause_seconds; /* stalls of redmem's own commands */
 	char drops_text[256];
 };
@@ -185,6 +196,8 @@ void records_child(struct sensors *s, const struct sensor_child *child, int64_t 
 /* Make out->fact of out->seen; false when it is of redmem's own doing. */
 bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out);
 void stall_sample(struct sensors *s, const struct redmem_sample *sample);
+/* A stall is under way: read the whole name of its key, if a record does not hold it. */
+void stall_keep_key(struct sensors *s, const struct redmem_stall *stall);
 /* Emit a stall that has ended to s->sink. */
 void stall_take(struct sensors *s, const struct redmem_stall *stall);
 

@@ -86,7 +86,7 @@ static bool key_is_right(struct sensors *s, const struct redmem_who *who,
 
 bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names)
 {
-	*names = (struct who_names){ .command = "", .inner = "", .thread = "" };
+	*names = (struct who_names){ .command = "", .inner = "", .thread = "", .db = FACT_UNKNOWN };
 	switch (who->state) {
 	case WHO_OWN:
 		return false;
@@ -106,8 +106,12 @@ bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_nam
 	names->command = command_of(s, who, who->command, names->outer_text);
 	if (who->inner)
 		names->inner = command_of(s, who, who->inner, names->inner_text);
-	if (who->key_len && key_is_right(s, who, names))
+	if (who->db)
+		names->db = (int64_t)who->db - 1;
+	if (who->key_len && key_is_right(s, who, names)) {
 		names->key = (struct bytes){ who->key, who->key_len };
+		names->key_truncated = who->key_cut;
+	}
 	return true;
 }
 
@@ -135,6 +139,8 @@ static void emit_row(struct sensors *s, const struct redmem_profile_key *key,
 	p->command = names.command;
 	p->inner = names.inner;
 	p->key = names.key;
+	p->key_truncated = names.key_truncated;
+	p->db = names.db;
 	p->symbol = "";
 	if (key->event == EVENT_CPU && s->names.symbols)
 		p->leaf = target_symbols_leaf(s->names.symbols, key->user_ip, key->kernel_ip,

@@ -16,6 +16,7 @@ static void take_stall_open(struct sensors *s, const struct redmem_stall *stall)
 	struct who_names names;
 
 	who_resolve(s, &stall->who, &names);
+	stall_keep_key(s, stall);
 }
 
 static void take_rss(struct sensors *s, const struct redmem_record *record)

@@ -35,6 +35,8 @@ struct sensor_names {
 struct who_names {
 	const char *command, *inner, *thread;
 	struct bytes key; /* lies in the redmem_who it was made of */
+	bool key_truncated; /* only its first bytes */
+	int64_t db; /* FACT_UNKNOWN */
 	char outer_text[9], inner_text[9], thread_text[17]; /* what they may point to */
 };
 

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "fact/tables.h"
+#include "target/arguments.h"
 #include "target/markers.h"
 
 /* --- samples -------------------------------------------------------------------- */
@@ -146,12 +147,47 @@ static void fill_samples(const struct stall_tally *tally, bool turn, struct fact
 			       (struct fact_share){ "", 0 };
 }
 
+/* --- whole names -------------------------------------------------------------------- */
+
+void stall_keep_key(struct sensors *s, const struct redmem_stall *stall)
+{
+	const struct redmem_who *who = &stall->who;
+	struct stall_key *key = &s->stall_keys[s->stall_keys_next % STALL_KEYS];
+	int len;
+
+	if (!who->key_cut)
+		return;
+	len = target_argument(s->config.pid, &s->target->settings.at, who->key, who->key_len,
+			      key->text, sizeof(key->text));
+	key->start_ns = len > 0 ? stall->start_ns : 0;
+	key->len = len > 0 ? (size_t)len : 0;
+	s->stall_keys_next += len > 0;
+}
+
+/* The whole name, when it was read while the command ran. */
+static void complete_key(const struct sensors *s, const struct redmem_stall *stall,
+			 struct who_names *names)
+{
+	for (size_t i = 0; i < STALL_KEYS; i++) {
+		const struct stall_key *key = &s->stall_keys[i];
+
+		if (key->start_ns != stall->start_ns || key->len < names->key.len ||
+		    memcmp(key->text, names->key.data, names->key.len) != 0)
+			continue;
+		names->key = (struct bytes){ key->text, key->len };
+		names->key_truncated = false;
+	}
+}
+
 bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 {
 	const struct redmem_stall *stall = &out->seen;
 	struct fact_stall *f = &out->fact;
 	bool forked = s->last_fork_ns >= stall->start_ns && s->last_fork_ns <= stall->end_ns;
 	bool others = who_resolve(s, &stall->who, &out->names);
+
+	if (out->names.key_truncated)
+		complete_key(s, stall, &out->names);
 
 	*f = (struct fact_stall){
 		.t_seconds = sensor_seconds(s, stall->start_ns),
@@ -160,6 +196,8 @@ bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 		.command = out->names.command,
 		.inner = out->names.inner,
 		.key = out->names.key,
+		.key_truncated = out->names.key_truncated,
+		.db = out->names.db,
 		.looks = stall->looks,
 		.inner_looks = stall->inner_looks,
 		.inner_votes = stall->inner_votes,

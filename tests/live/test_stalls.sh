@@ -120,6 +120,19 @@ check hanging "the server answered before the line came" [ "$hanging" = 0 ]
 check count "exit status $status" [ "$status" = 0 ]
 check block "$(tail -n 20 "$work/screen")" grep -q 'EVAL report:yearly' "$work/screen"
 
+# A name longer than a record holds is told whole, and looked up in its own database.
+name=other:$(printf '%0100d' 7)
+redis_cli -n 1 eval 'for i = 1, 100000 do redis.call("ZADD", KEYS[1], i, i) end' 1 "$name" >/dev/null
+stalls_start
+redis_cli -n 1 eval 'local n = 0 for i = 1, 20 do n = n + #redis.call("ZRANGE", KEYS[1], 0, -1) end return n' \
+	1 "$name" >/dev/null
+await 5 stalls 'any(.command == "eval" and .key_now != null)'
+watch_end
+check long-name "$(stalls_said)" stalls 'any(.command == "eval" and .key == $name and
+	.key_truncated == false)' --arg name "$name"
+check other-database "$(jq -c '{db, key_now}' "$json")" stalls 'any(.command == "eval" and .db == 1 and
+	.key_now.type == "zset" and .key_now.bytes > 1000000)'
+
 # Who is not let in sees them too.
 kill_process "$pid"
 server_start --requirepass secret

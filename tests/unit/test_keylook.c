@@ -98,6 +98,45 @@ static void test_would_touch(void **state)
 	free(seen);
 }
 
+/* Keys of other databases are looked up there, and told as theirs; where SELECT is refused
+ * nothing is told. The connection comes back to its own. */
+static void test_databases(void **state)
+{
+	static const struct fake_rule rules[] = { { "CLIENT", "+OK\r\n", false },
+						  { "SELECT 9", "-ERR out of range\r\n", false },
+						  { "SELECT", "+OK\r\n", false },
+						  KEY_RULES };
+	static const int64_t dbs[] = { 3, FACT_UNKNOWN, 9, 3 };
+	struct fake_server *server = fake_server_start(rules, 3, NULL);
+	struct conn_options options = { .socket_path = fake_server_path(server), .db = 1 };
+	struct buf log = { 0 };
+	struct fact_sink sink = log_sink(&log);
+	struct conn *conn;
+	char *seen;
+
+	(void)state;
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(keylook_found(conn, &sink, keys, dbs, 4), 0);
+	while (conn_pending(conn)) {
+		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
+
+		assert_int_equal(poll(&fd, 1, PATIENCE_MS), 1);
+		assert_int_equal(conn_dispatch(conn, fd.revents), 0);
+	}
+	conn_close(conn);
+	seen = fake_server_stop(server);
+	assert_non_null(strstr(buf_str(&log), "key lb:\\x01 db=3 "));
+	assert_non_null(strstr(buf_str(&log), "key gone db=1 "));
+	assert_non_null(strstr(buf_str(&log), "key module db=3 "));
+	assert_null(strstr(buf_str(&log), "secret"));
+	assert_non_null(strstr(seen, "SELECT 9\n"));
+	/* What is asked once the type is known, too, and then back. */
+	assert_non_null(strstr(seen, "SELECT 3\nZCARD lb:\001\nSELECT 1\n"));
+	assert_string_equal(seen + strlen(seen) - 9, "SELECT 1\n");
+	buf_free(&log);
+	free(seen);
+}
+
 /* More keys than the bound, and a connection that ends: no fact, no leak. */
 static void test_bound_and_loss(void **state)
 {
@@ -125,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_touch),
 		cmocka_unit_test(test_would_touch),
+		cmocka_unit_test(test_databases),
 		cmocka_unit_test(test_bound_and_loss),
 	};
 

@@ -26,6 +26,7 @@ struct fixture {
 	struct seen_keys *seen;
 	struct fact_sink sink;
 	struct bytes picks[PICKS];
+	int64_t dbs[PICKS];
 	size_t count;
 };
 
@@ -81,7 +82,7 @@ static void stall(struct fixture *f, const char *key, double seconds)
 
 static void pick(struct fixture *f, size_t max)
 {
-	f->count = seen_keys_pick(f->seen, f->picks, max);
+	f->count = seen_keys_pick(f->seen, f->picks, f->dbs, max);
 	assert_true(f->count <= max);
 }
 
@@ -220,23 +221,45 @@ static void test_unknown_seconds(void **state)
 	assert_pick(f, 2, "fault");
 }
 
-/* A key as long as the sensors keep may be a longer one, cut: not to be looked up. */
+/* A key that was cut cannot be looked up, one as long as the sensors keep can. */
 static void test_cut_keys(void **state)
 {
 	struct fixture *f = *state;
-	char key[REDMEM_KEY_MAX + 2];
+	struct fact fact = { .kind = FACT_PROFILE };
+	char key[REDMEM_KEY_MAX];
 
 	memset(key, 'k', sizeof(key));
-	profile_bytes(f, key, REDMEM_KEY_MAX + 1, 9);
-	profile_bytes(f, key, REDMEM_KEY_MAX, 9);
+	fact.profile.key = (struct bytes){ key, REDMEM_KEY_MAX };
+	fact.profile.key_truncated = true;
+	fact.profile.seconds = 9;
+	fact_emit(&f->sink, &fact);
 	profile_bytes(f, NULL, 0, 9);
 	pick(f, PICKS);
 	assert_int_equal(f->count, 0);
-	profile_bytes(f, key, REDMEM_KEY_MAX - 1, 9);
+	profile_bytes(f, key, REDMEM_KEY_MAX, 9);
 	pick(f, PICKS);
 	assert_int_equal(f->count, 1);
-	assert_int_equal(f->picks[0].len, REDMEM_KEY_MAX - 1);
-	assert_memory_equal(f->picks[0].data, key, REDMEM_KEY_MAX - 1);
+	assert_int_equal(f->picks[0].len, REDMEM_KEY_MAX);
+	assert_memory_equal(f->picks[0].data, key, REDMEM_KEY_MAX);
+}
+
+/* The same name in two databases is two keys. */
+static void test_databases(void **state)
+{
+	struct fixture *f = *state;
+	struct fact fact = { .kind = FACT_STALL };
+
+	fact.stall.key = (struct bytes){ "same", 4 };
+	for (int64_t db = 0; db < 2; db++) {
+		fact.stall.db = db;
+		fact.stall.duration_seconds = 2 - (double)db;
+		fact_emit(&f->sink, &fact);
+		fact_emit(&f->sink, &fact);
+	}
+	pick(f, PICKS);
+	assert_int_equal(f->count, 2);
+	assert_int_equal(f->dbs[0], 0);
+	assert_int_equal(f->dbs[1], 1);
 }
 
 /* Keys are bytes: a NUL ends none, and the caller's memory is not kept. */
@@ -294,6 +317,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_max, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_seconds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_databases, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_binary_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
 		cmocka_unit_test(test_free_nothing),
