@@ -104,6 +104,10 @@ static void capabilities(struct check_rows *rows, const struct kernel_facts *ker
 		     "capabilities of an inner user namespace do not count for the kernel",
 		     "run redmem on the host, or in a container without a user namespace"),
 	      "%s", kernel->root_user_namespace ? "the host's" : "an inner one");
+	value(add_if(rows, "pid_namespace", kernel->root_pid_namespace,
+		     "servers outside it cannot be found, and who else used the CPU has no name",
+		     "run redmem on the host, or in a container with --pid=host"),
+	      "%s", kernel->root_pid_namespace ? "the host's" : "an inner one");
 }
 
 static void lockdown(struct check_rows *rows, const struct kernel_facts *kernel)

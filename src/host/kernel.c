@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "fact/fact.h"
 #include "host/file.h"
+#include "host/proc.h"
 #include "host/sysmem.h"
 
 static const char *const lockdown_names[] = {
@@ -90,6 +91,7 @@ void kernel_facts_read(struct kernel_facts *out, const char *root)
 	read_text(&text, root, "/proc/self/uid_map");
 	out->root_user_namespace = kernel_uid_map_is_root(buf_str(&text));
 	buf_free(&text);
+	out->root_pid_namespace = proc_sees_all();
 	read_capabilities(out);
 }
 

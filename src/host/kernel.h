@@ -27,6 +27,7 @@ struct kernel_facts {
 	int64_t perf_event_paranoid; /* FACT_UNKNOWN when not there, as the next */
 	int64_t unprivileged_bpf_disabled;
 	bool root_user_namespace; /* capabilities count for the kernel only there */
+	bool root_pid_namespace; /* all processes are seen only there */
 	/* Effective capabilities of this process. */
 	bool cap_sys_admin;
 	bool cap_bpf; /* also true with CAP_SYS_ADMIN, as for the kernel */

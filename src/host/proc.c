@@ -216,6 +216,23 @@ int proc_stack_limit(pid_t pid, int64_t *bytes)
 	return file_lines(path, limit_line, bytes, NULL);
 }
 
+/* PROC_PID_INIT_INO (include/linux/proc_ns.h): the same on every kernel since 3.8. */
+#define FIRST_PID_NAMESPACE 0xEFFFFFFCU
+
+bool proc_sees_all(void)
+{
+	struct stat ours;
+
+	return stat("/proc/self/ns/pid", &ours) || ours.st_ino == FIRST_PID_NAMESPACE;
+}
+
+const char *proc_seen_where(void)
+{
+	return proc_sees_all() ? "on this host" :
+				 "in this container's pid namespace, and redmem sees no other "
+				 "(run it on the host, or in a container with --pid=host)";
+}
+
 int proc_ns_same(pid_t pid, enum proc_ns ns)
 {
 	static const char *const name[] = { "pid", "net", "mnt" };

@@ -269,10 +269,13 @@ static int tcp_peer(int fd, pid_t *out, struct err *err)
 	free(pids);
 	if (*out)
 		return 0;
-	if (want.inode)
+	if (want.inode && proc_sees_all())
 		return err_set(err, -EACCES,
 			       "sock: no process found that owns port %u; run as root",
 			       want.remote_port);
+	if (want.inode)
+		return err_set(err, -ENOENT, "sock: port %u belongs to no process %s",
+			       want.remote_port, proc_seen_where());
 	return err_set(err, -ENOENT,
 		       "sock: port %u belongs to no process of this host, or to one behind address "
 		       "translation; run redmem where the server runs",

@@ -157,8 +157,8 @@ int target_describe(pid_t pid, struct server_candidate *out, struct err *err)
 	char comm[PROC_COMM_SIZE];
 
 	if (proc_comm(pid, pid, comm))
-		return err_set(err, -ESRCH,
-			       "target: no process %d on this host; see `redmem check`", pid);
+		return err_set(err, -ESRCH, "target: no process %d %s; see `redmem check`", pid,
+			       proc_seen_where());
 	if (fill(pid, out, NULL) == 0)
 		return 0;
 	return err_set(err, -ENOENT,
@@ -238,9 +238,9 @@ int target_only(struct server_candidate *out, struct err *err)
 			*out = list[0];
 	} else if (!count) {
 		ret = err_set(err, -ENOENT,
-			      "target: no redis-server or valkey-server found on this host; name "
-			      "one with "
-			      "--pid, -p or -s");
+			      "target: no redis-server or valkey-server found %s; name one with "
+			      "--pid, -p or -s",
+			      proc_seen_where());
 	} else {
 		for (size_t i = 0; i < count; i++)
 			buf_printf(&choice, "%s--pid %d (%s)", i ? ", " : "", list[i].pid,

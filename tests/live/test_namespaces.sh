@@ -121,6 +121,30 @@ else
 	skip inside "unshare is not allowed here"
 fi
 
+# redmem in a pid namespace of its own, the server outside: it cannot see that, and says so.
+cannot_see() # NAME ARGUMENT...
+{
+	cannot_name=$1
+	shift
+	unshare --pid --mount --fork --kill-child --mount-proc "$redmem" doctor -d 1 "$@" \
+		>"$json" 2>"$messages"
+	status=$?
+	check "$cannot_name" "exit status $status: $(said)" \
+		sh -c "[ $status = 1 ] && grep -q 'pid namespace' '$messages'"
+}
+
+if unshare --pid --mount --fork --kill-child --mount-proc true 2>/dev/null; then
+	server_start --port "$port" --bind 127.0.0.1
+	cannot_see outside-any
+	cannot_see outside-socket -s "$socket"
+	cannot_see outside-port -p "$port"
+	cannot_see outside-pid --pid "$pid"
+	unshare --pid --mount --fork --kill-child --mount-proc "$redmem" check --json >"$json"
+	check outside-check "$(query '.host[] | select(.id == "pid_namespace") | tostring')" holds '
+		.host | any(.id == "pid_namespace" and .state == "warning")'
+	kill_process "$pid"
+fi
+
 # The same path names other files there, and its socket has another name here.
 jail=$work/jail
 mkdir -p "$jail/tmp"

@@ -24,6 +24,7 @@ static const struct kernel_facts capable = {
 	.perf_event_paranoid = 3,
 	.unprivileged_bpf_disabled = 2,
 	.root_user_namespace = true,
+	.root_pid_namespace = true,
 	.cap_sys_admin = true,
 	.cap_bpf = true,
 	.cap_perfmon = true,
@@ -92,6 +93,7 @@ static void test_incapable_kernel(void **state)
 	assert_row(&rows, "cap_bpf", CHECK_WARNING, "no", "run as root");
 	assert_row(&rows, "cap_sys_ptrace", CHECK_WARNING, "no", "setcap");
 	assert_row(&rows, "user_namespace", CHECK_WARNING, "an inner one", "on the host");
+	assert_row(&rows, "pid_namespace", CHECK_WARNING, "an inner one", "--pid=host");
 	assert_row(&rows, "lockdown", CHECK_WARNING, "confidentiality", "lockdown=integrity");
 	assert_row(&rows, "perf_event_paranoid", CHECK_WARNING, "2", "run as root");
 	assert_row(&rows, "unprivileged_bpf_disabled", CHECK_UNKNOWN, "", "");
