@@ -105,13 +105,18 @@ check_steady()
 		(.net_bytes - $grown | fabs) < 0.02 * .alloc_bytes' --argjson grown "$grown"
 }
 
-for one in ${SERVERS:-trixie/redis-server trixie/valkey-server}; do
+for one in ${SERVERS:-sid/redis-server sid/valkey-server trixie/redis-server trixie/valkey-server}; do
 	find_program "$one" || continue
 	server_start --lazyfree-lazy-user-del no # or DEL would be no stall: Valkey's default is yes
 	check_attribution
 	check_stalls
-	check_allocations
-	check_steady
+	case $one in
+	sid/*) ;; # the allocator's experiment does not run under their C library yet
+	*)
+		check_allocations
+		check_steady
+		;;
+	esac
 	kill_process "$pid"
 done
 finish
