@@ -4,8 +4,8 @@
  *
  * A stall that has ended waits a moment for what the server says of it (SLOWLOG, LATENCY,
  * a look at its key) and is then printed; from a server that does not answer it is
- * printed as it is. Of all else that is seen only what explains stalls is kept, so that
- * a watch may go on for days.
+ * printed as it is. Of all else that is seen only what explains stalls is kept, and that
+ * only as long as it does, so that a watch may go on for months.
  */
 #include <errno.h>
 #include <math.h>
@@ -33,6 +33,7 @@
 struct pending {
 	struct stall stall;
 	int64_t used_before; /* used_memory; FACT_UNKNOWN */
+	struct keep *keep; /* what it points to */
 };
 
 struct used {
@@ -43,10 +44,9 @@ struct used {
 struct follow {
 	const struct options *options;
 	struct report_style style;
-	struct model *model;
+	struct stall_context *context;
 	struct fact_sink sink; /* to follow_take() */
 	struct stall_sum sum;
-	struct keep *keep; /* what pending stalls point to */
 	struct pending pending[PENDING_MAX];
 	size_t pending_count;
 	size_t asked_count; /* the first of them wait for the server's answers */
@@ -63,9 +63,9 @@ static void print_stall(struct follow *f, const struct stall *stall)
 
 	stall_sum_add(&f->sum, stall);
 	if (f->options->json)
-		report_stall_json(&out, f->model, stall);
+		report_stall_json(&out, stall_context_model(f->context), stall);
 	else
-		report_stall_text(&out, f->model, stall, &f->style);
+		report_stall_text(&out, stall_context_model(f->context), stall, &f->style);
 	progress_clear();
 	f->failed |= print_out(&out) != 0;
 	buf_free(&out);
@@ -94,13 +94,12 @@ static void flush_pending(struct follow *f, size_t count)
 		f->pending[i].stall.freed_bytes = freed_bytes(f, &f->pending[i]);
 		print_stall(f, &f->pending[i].stall);
 	}
+	for (size_t i = 0; i < count; i++)
+		keep_free(f->pending[i].keep);
 	f->pending_count -= count;
 	memmove(f->pending, f->pending + count, f->pending_count * sizeof(f->pending[0]));
 	f->asked_count = 0;
-	if (!f->pending_count) {
-		keep_free(f->keep);
-		f->keep = keep_new();
-	}
+	stall_context_renew(f->context); /* of those that are left nobody was asked yet */
 }
 
 /* --- taking ------------------------------------------------------------------------- */
@@ -130,7 +129,8 @@ static void take_stall(struct follow *f, const struct fact *fact)
 	if (f->pending_count == PENDING_MAX)
 		flush_pending(f, PENDING_MAX);
 	pending = &f->pending[f->pending_count++];
-	own = keep_fact(f->keep, fact);
+	pending->keep = keep_new();
+	own = keep_fact(pending->keep, fact);
 	blame_stall(&pending->stall, &own.stall, &blame_by_tables);
 	pending->used_before = FACT_UNKNOWN;
 	for (size_t i = 2; i-- > 0;)
@@ -161,19 +161,8 @@ static void follow_take(void *ctx, const struct fact *fact)
 	case FACT_INFO:
 		take_info(f, &fact->info);
 		break;
-	case FACT_SESSION:
-	case FACT_TARGET:
-	case FACT_SENSOR:
-	case FACT_HOST:
-	case FACT_CONFIG:
-	case FACT_TOTALS:
-	case FACT_SLOWLOG:
-	case FACT_LATENCY:
-	case FACT_KEY:
-	case FACT_SELF:
-		model_take(f->model, fact);
-		break;
-	default: /* grows with time, and explains no stall */
+	default:
+		stall_context_take(f->context, fact);
 		break;
 	}
 }
@@ -228,18 +217,19 @@ static bool follow_turn(void *ctx, struct conn *conn, struct snapshot *snapshot,
 
 static int print_end(struct follow *f)
 {
+	struct model *m = stall_context_model(f->context);
 	struct buf out = {};
 	int ret;
 
-	model_finish(f->model);
+	model_finish(m);
 	stall_sum_sort(&f->sum);
 	if (f->options->json)
-		report_stalls_end_json(&out, f->model, &f->sum);
+		report_stalls_end_json(&out, m, &f->sum);
 	else
-		report_stalls_end_text(&out, f->model, &f->sum, &f->style);
+		report_stalls_end_text(&out, m, &f->sum, &f->style);
 	ret = print_out(&out);
 	buf_free(&out);
-	if (model_sensor_on(f->model, "loop"))
+	if (model_sensor_on(m, "loop"))
 		return ret;
 	fprintf(stderr, "redmem: stalls could not be seen: the loop sensor was off; "
 			"see `redmem check`\n");
@@ -261,8 +251,7 @@ int cmd_stalls(const struct options *o)
 	struct err err = {};
 	int ret;
 
-	f.model = model_new();
-	f.keep = keep_new();
+	f.context = stall_context_new();
 	f.sink = (struct fact_sink){ follow_take, &f };
 	ret = watch_plan_run(o, &plan, &f.sink, &err);
 	if (ret) {
@@ -272,7 +261,8 @@ int cmd_stalls(const struct options *o)
 		ret = print_end(&f);
 	}
 	stall_sum_free(&f.sum);
-	keep_free(f.keep);
-	model_free(f.model);
+	for (size_t i = 0; i < f.pending_count; i++)
+		keep_free(f.pending[i].keep);
+	stall_context_free(f.context);
 	return ret;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "model/private.h"
+#include "model/state.h"
 
 /* Whole seconds, and the server's clock may be a little behind (cached time). */
 #define STAMP_SLACK_SECONDS 1.5
@@ -82,6 +83,73 @@ const struct fact_key *stall_key(const struct model *m, const struct stall *stal
 	return NULL;
 }
 
+/* --- what explains them --------------------------------------------------------------- */
+
+/* Rows of the server's words from which on they are worth forgetting. */
+#define CONTEXT_ROWS 512
+
+struct stall_context {
+	struct state *state;
+	struct model *m;
+};
+
+struct stall_context *stall_context_new(void)
+{
+	struct stall_context *context = xcalloc(1, sizeof(*context));
+
+	context->state = state_new();
+	context->m = model_new();
+	return context;
+}
+
+void stall_context_free(struct stall_context *context)
+{
+	if (!context)
+		return;
+	state_free(context->state);
+	model_free(context->m);
+	free(context);
+}
+
+void stall_context_take(struct stall_context *context, const struct fact *fact)
+{
+	switch (fact->kind) {
+	case FACT_SESSION:
+	case FACT_TARGET:
+	case FACT_SENSOR:
+	case FACT_HOST:
+	case FACT_CONFIG:
+	case FACT_TOTALS:
+	case FACT_SLOWLOG:
+	case FACT_LATENCY:
+	case FACT_KEY:
+	case FACT_SELF:
+		state_take(context->state, fact);
+		model_take(context->m, fact);
+		break;
+	default:
+		break;
+	}
+}
+
+struct model *stall_context_model(struct stall_context *context)
+{
+	return context->m;
+}
+
+void stall_context_renew(struct stall_context *context)
+{
+	const struct model *m = context->m;
+	struct fact_sink sink;
+
+	if (m->slowlog_count + m->latency_count + m->keys_count < CONTEXT_ROWS)
+		return;
+	model_free(context->m);
+	context->m = model_new();
+	sink = model_sink(context->m);
+	state_emit(context->state, &sink);
+}
+
 /* --- sums -------------------------------------------------------------------------- */
 
 static void row_add(struct stall_sum_row *row, int64_t stalls, double seconds)
@@ -99,6 +167,26 @@ static struct stall_sum_row *cause_row(struct stall_sum *sum, enum redmem_cause 
 	return &sum->causes[sum->causes_count++];
 }
 
+static int longer(const void *a, const void *b)
+{
+	const struct stall_sum_row *x = a, *y = b;
+
+	return (x->seconds < y->seconds) - (x->seconds > y->seconds);
+}
+
+/* Names are without end where keys have no parts: half of the rows, with least time, are
+ * told together from now on. */
+static void fold_prefixes(struct stall_sum *sum)
+{
+	qsort(sum->prefixes, sum->prefixes_count, sizeof(sum->prefixes[0]), longer);
+	while (sum->prefixes_count > STALL_PREFIXES / 2) {
+		struct stall_sum_row *row = &sum->prefixes[--sum->prefixes_count];
+
+		row_add(&sum->others, row->stalls_total, row->seconds);
+		free(row->name);
+	}
+}
+
 static struct stall_sum_row *prefix_row(struct stall_sum *sum, const struct buf *prefix)
 {
 	struct stall_sum_row *row;
@@ -108,8 +196,12 @@ static struct stall_sum_row *prefix_row(struct stall_sum *sum, const struct buf 
 		if (row->name_len == prefix->len && !memcmp(row->name, prefix->data, prefix->len))
 			return row;
 	}
-	sum->prefixes = array_grow(sum->prefixes, sum->prefixes_count, sizeof(*sum->prefixes));
+	if (!sum->prefixes)
+		sum->prefixes = xcalloc(STALL_PREFIXES, sizeof(*sum->prefixes));
+	if (sum->prefixes_count == STALL_PREFIXES)
+		fold_prefixes(sum);
 	row = &sum->prefixes[sum->prefixes_count++];
+	*row = (struct stall_sum_row){ 0 };
 	row->name = xmemdup(prefix->data, prefix->len);
 	row->name_len = prefix->len;
 	row->cause = CAUSES;
@@ -144,13 +236,6 @@ void stall_sum_add(struct stall_sum *sum, const struct stall *stall)
 		row_add(prefix_row(sum, &prefix), 1, stall->duration_seconds);
 		buf_free(&prefix);
 	}
-}
-
-static int longer(const void *a, const void *b)
-{
-	const struct stall_sum_row *x = a, *y = b;
-
-	return (x->seconds < y->seconds) - (x->seconds > y->seconds);
 }
 
 void stall_sum_sort(struct stall_sum *sum)

@@ -178,6 +178,19 @@ static json_t *json_longest(const struct stall_sum *sum)
 	return o;
 }
 
+/* Those with least time, where there were more than are told one by one; else null. */
+static json_t *json_others(const struct stall_sum_row *others)
+{
+	json_t *o;
+
+	if (!others->stalls_total)
+		return json_null();
+	o = json_object();
+	put(o, "stalls_total", value_int(others->stalls_total));
+	put(o, "seconds", value_real(others->seconds));
+	return o;
+}
+
 void report_stalls_end_json(struct buf *out, const struct model *m, const struct stall_sum *sum)
 {
 	json_t *o = json_object();
@@ -192,5 +205,6 @@ void report_stalls_end_json(struct buf *out, const struct model *m, const struct
 	put(o, "longest", json_longest(sum));
 	put(o, "causes", json_sum_rows(sum->causes, sum->causes_count));
 	put(o, "prefixes", json_sum_rows(sum->prefixes, sum->prefixes_count));
+	put(o, "other_prefixes", json_others(&sum->others));
 	write_line(out, o);
 }

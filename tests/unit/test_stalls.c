@@ -2,6 +2,9 @@
 /* Stalls joined with the server's own word, summed up, advised on, and written out. */
 #include "report_model.h"
 
+#include <malloc.h>
+#include <stdio.h>
+
 #include "diagnose/advice.h"
 #include "model/stalls.h"
 
@@ -314,13 +317,98 @@ static void test_summary_text(void **state)
 	model_free(m);
 }
 
+/* --- for months --------------------------------------------------------------- */
+
+static size_t memory_in_use(void)
+{
+	return mallinfo2().uordblks;
+}
+
+/* What a server says between two stalls whose slow log turns over: entries and keys that
+ * were never there before. */
+static void say(struct stall_context *context, int64_t i)
+{
+	char key[64], client[64], command[32];
+	struct fact fact = { .kind = FACT_SLOWLOG };
+
+	snprintf(key, sizeof(key), "k%016llx", (unsigned long long)i * 0x9e3779b97f4a7c15);
+	snprintf(client, sizeof(client), "10.0.0.7:%lld", (long long)i);
+	snprintf(command, sizeof(command), "c%lld", (long long)i % 300);
+	fact.slowlog = (struct fact_slowlog){ .id = i,
+					      .unix_seconds = WALL_SECONDS + i,
+					      .seconds = 0.1,
+					      .command = command,
+					      .key = key_of(key),
+					      .client = key_of(client),
+					      .client_name = key_of("") };
+	stall_context_take(context, &fact);
+	fact = (struct fact){ .kind = FACT_LATENCY,
+			      .latency = { "command", WALL_SECONDS + i, 0.1, 0.2 } };
+	stall_context_take(context, &fact);
+	fact = (struct fact){ .kind = FACT_KEY,
+			      .key = { .key = key_of(key), .type = "string", .encoding = "raw" } };
+	stall_context_take(context, &fact);
+	fact = (struct fact){ .kind = FACT_SELF, .self = { .drops = "", .drops_total = i } };
+	stall_context_take(context, &fact);
+}
+
+/* Of letters that are no hex: nothing of it is folded. */
+static void name_without_parts(char key[16], uint64_t n)
+{
+	for (int i = 0; i < 12; i++, n /= 16)
+		key[i] = (char)('g' + n % 16);
+	key[12] = '\0';
+}
+
+static void test_constant_space(void **state)
+{
+	struct stall_context *context = stall_context_new();
+	struct stall_sum sum = { 0 };
+	size_t most[2] = { 0 }; /* in the first tenth, and later */
+	char key[64];
+	size_t used;
+
+	(void)state;
+	stall_context_take(context, &(struct fact){ .kind = FACT_SESSION,
+						    .session = { .wall_start_ns = 1,
+								 .redmem_version = "",
+								 .kernel = "6.1.0",
+								 .machine = "" } });
+	for (int64_t i = 0; i < 60000; i++) {
+		struct stall stall;
+
+		say(context, i);
+		name_without_parts(key, (uint64_t)i);
+		stall = stall_of("del", key, 0.01);
+		stall_sum_add(&sum, &stall);
+		stall_context_renew(context);
+		used = memory_in_use();
+		most[i >= 6000] = used > most[i >= 6000] ? used : most[i >= 6000];
+	}
+#ifndef __SANITIZE_ADDRESS__ /* which has its own malloc, and tells nothing of it */
+	assert_true(most[1] < most[0] + most[0] / 2); /* ten times as much without an end to it */
+#endif
+	assert_true(stall_context_model(context)->slowlog_count < 2000);
+	/* What describes a state is not forgotten, and nothing falls out of a sum. */
+	assert_string_equal(stall_context_model(context)->session.kernel, "6.1.0");
+	assert_int_equal(stall_context_model(context)->self.drops_total, 59999);
+	assert_true(sum.prefixes_count <= STALL_PREFIXES);
+	assert_int_equal(sum.stalls_total, 60000);
+	for (size_t i = 0; i < sum.prefixes_count; i++)
+		sum.others.stalls_total += sum.prefixes[i].stalls_total;
+	assert_int_equal(sum.others.stalls_total, 60000);
+	stall_sum_free(&sum);
+	stall_context_free(context);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slowlog), cmocka_unit_test(test_latency),
-		cmocka_unit_test(test_key),	cmocka_unit_test(test_sums),
-		cmocka_unit_test(test_advice),	cmocka_unit_test(test_text),
-		cmocka_unit_test(test_json),	cmocka_unit_test(test_summary_text),
+		cmocka_unit_test(test_constant_space), cmocka_unit_test(test_slowlog),
+		cmocka_unit_test(test_latency),	       cmocka_unit_test(test_key),
+		cmocka_unit_test(test_sums),	       cmocka_unit_test(test_advice),
+		cmocka_unit_test(test_text),	       cmocka_unit_test(test_json),
+		cmocka_unit_test(test_summary_text),
 	};
 
 	return cmocka_run_group_tests_name("stalls", tests, NULL, NULL);
