@@ -134,6 +134,7 @@ static int list_parts(struct run *run, struct err *err)
 		return ret;
 	info = info_parse(text);
 	free(text);
+	conn_learn(run->server->conn, info);
 	if (info_int(info, "cluster_enabled") == 1)
 		ret = list_nodes(run, err);
 	else if (run->options->keys.replicas)

@@ -436,7 +436,7 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	interrupt_catch();
 	w.seen = seen_keys_new(&(struct fact_sink){ tap, &info_tap });
 	w.sink = seen_keys_sink(w.seen);
-	w.snapshot = snapshot_new(&w.sink);
+	w.snapshot = snapshot_new(&w.sink, plan->seconds);
 	ret = prepare(&w, err);
 	if (ret)
 		goto out;

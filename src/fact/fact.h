@@ -335,7 +335,9 @@ struct fact_life {
 	double seconds; /* length where there is one (hang), else NAN */
 };
 
-/* Commands redmem itself sent, so that they can be taken out of commandstats. */
+/* What redmem itself has made the server count, to be taken out of what INFO tells: calls by
+ * command ("config|get"), and under INFO's own names errors ("errorstat_NOPERM") and lookups
+ * ("keyspace_hits"). */
 struct fact_own_calls {
 	const char *command;
 	int64_t calls_total;

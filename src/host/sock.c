@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -421,6 +422,20 @@ int sock_check_peer(int fd, pid_t pid, struct err *err)
 		return err_set(err, -EPERM, "sock: process %d is not at the other end", pid);
 	return err_set(err, ret, "sock: open files of process %d: %s; run as root", pid,
 		       strerror(-ret));
+}
+
+void sock_own_address(int fd, char *out, size_t size)
+{
+	struct sockaddr_storage ours = { 0 };
+	socklen_t len = sizeof(ours);
+	char host[64], port[8];
+
+	*out = '\0';
+	if (getsockname(fd, (struct sockaddr *)&ours, &len) || ours.ss_family == AF_UNIX ||
+	    getnameinfo((struct sockaddr *)&ours, len, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV))
+		return;
+	snprintf(out, size, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 /* --- what a process listens on ---------------------------------------------- */

@@ -52,6 +52,9 @@ int sock_peer_pid(int fd, pid_t *out, struct err *err);
  */
 int sock_check_peer(int fd, pid_t pid, struct err *err);
 
+/* "10.0.0.1:40500", "[::1]:40500": this end of a TCP connection; "" of another socket. */
+void sock_own_address(int fd, char *out, size_t size);
+
 struct sock_listener {
 	int family; /* AF_INET, AF_INET6, AF_UNIX */
 	int port; /* 0 for AF_UNIX */

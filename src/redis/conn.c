@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "host/sock.h"
 #include "redis/conn.h"
+#include "redis/info.h"
+#include "redis/knowledge.h"
 #include "redis/stream.h"
 
 #define WORDS_MAX  8
@@ -53,8 +55,10 @@ struct conn {
 	int db;
 	bool with_user; /* AUTH had a user name */
 	struct own_calls *calls;
+	enum conn_no_touch no_touch;
 	struct err error;
 	char name[256];
+	char address[64]; /* our own, as the server writes it; "" when it has none */
 };
 
 /* --- what goes out ------------------------------------------------------- */
@@ -440,12 +444,15 @@ static int go_on_opening(struct conn *conn)
 	if (rc < 0)
 		return conn_fail(conn);
 	conn->open = rc == 1;
+	if (conn->open)
+		sock_own_address(stream_socket(conn->stream), conn->address, sizeof(conn->address));
 	return rc;
 }
 
 static void take_reply(struct conn *conn, redisReply *reply)
 {
 	struct request *request = conn->oldest;
+	bool counted = conn->calls && request->name[0];
 	bool executed = reply->type != REDIS_REPLY_ERROR;
 
 	if (--request->replies) {
@@ -457,10 +464,14 @@ static void take_reply(struct conn *conn, redisReply *reply)
 	if (!conn->oldest)
 		conn->newest = NULL;
 	conn->pending--;
+	if (counted && executed)
+		own_calls_lookup(conn->calls, request->name, reply);
+	else if (counted)
+		own_calls_error(conn->calls, reply->str);
 	request->fn(request->ctx, reply, (double)(clock_mono_ns() - request->sent_ns) / 1e9);
 	/* Counted after its callback: an INFO does not count itself either. Commands
 	 * that were refused are not in the server's calls (src/server.c, call()). */
-	if (executed && conn->calls && request->name[0])
+	if (counted && executed)
 		own_calls_add(conn->calls, request->name);
 	free(request);
 }
@@ -673,6 +684,11 @@ const struct err *conn_error(const struct conn *conn)
 	return &conn->error;
 }
 
+const char *conn_address(const struct conn *conn)
+{
+	return conn->address;
+}
+
 int conn_db(const struct conn *conn)
 {
 	return conn->db;
@@ -681,4 +697,27 @@ int conn_db(const struct conn *conn)
 struct own_calls *conn_calls(const struct conn *conn)
 {
 	return conn->calls;
+}
+
+enum conn_no_touch conn_no_touch(const struct conn *conn)
+{
+	return conn->no_touch;
+}
+
+void conn_set_no_touch(struct conn *conn, bool promised)
+{
+	conn->no_touch = promised ? NO_TOUCH_PROMISED : NO_TOUCH_REFUSED;
+}
+
+void conn_learn(struct conn *conn, const struct info *info)
+{
+	const char *version = info_server_version(info);
+	struct server_release release;
+
+	if (!version || conn->no_touch != NO_TOUCH_UNKNOWN)
+		return;
+	release = server_release_of(info_server(info), version);
+	if (release.major && !server_is(&release, PRODUCT_VALKEY, 7, 2) &&
+	    !server_is(&release, PRODUCT_REDIS, 7, 2))
+		conn->no_touch = NO_TOUCH_REFUSED;
 }

@@ -128,5 +128,20 @@ bool conn_reached(const struct conn *conn);
 bool conn_connected(const struct conn *conn);
 /* Why it failed; code 0 when it did not. */
 const struct err *conn_error(const struct conn *conn);
+/* Our end's address as CLIENT LIST and SLOWLOG have it, "127.0.0.1:40500"; "" over a unix
+ * socket, where all clients have one. */
+const char *conn_address(const struct conn *conn);
 int conn_db(const struct conn *conn);
 struct own_calls *conn_calls(const struct conn *conn);
+
+/*
+ * Has the server promised not to touch the keys we look at (CLIENT NO-TOUCH ON, Redis 7.2
+ * and Valkey)? It is asked once for a connection, and not at all where INFO has told that
+ * the server does not know the command.
+ */
+enum conn_no_touch { NO_TOUCH_UNKNOWN, NO_TOUCH_PROMISED, NO_TOUCH_REFUSED };
+enum conn_no_touch conn_no_touch(const struct conn *conn);
+void conn_set_no_touch(struct conn *conn, bool promised);
+/* What an INFO tells of the release. */
+struct info;
+void conn_learn(struct conn *conn, const struct info *info);

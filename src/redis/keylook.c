@@ -15,7 +15,6 @@ struct look {
 	struct fact_sink sink;
 	int64_t db;
 	bool drawn; /* at random */
-	bool no_touch; /* the server said it will not touch for us */
 	bool refused; /* its database: what was looked at is another's */
 	size_t users; /* keys not done, and the NO-TOUCH request */
 };
@@ -133,7 +132,8 @@ static void type_replied(void *ctx, redisReply *reply, double seconds)
 	if (reply && reply->type == REDIS_REPLY_STATUS) {
 		key->type = xstrdup(reply->str);
 		command = keytype_length_command(key->type);
-		if (command && key->look->no_touch && !key->look->refused)
+		if (command && conn_no_touch(key->look->conn) == NO_TOUCH_PROMISED &&
+		    !key->look->refused)
 			ask_elements(key, command);
 	}
 	freeReplyObject(reply);
@@ -181,7 +181,8 @@ static void no_touch_replied(void *ctx, redisReply *reply, double seconds)
 	struct look *look = ctx;
 
 	(void)seconds;
-	look->no_touch = reply && reply->type == REDIS_REPLY_STATUS;
+	if (reply)
+		conn_set_no_touch(look->conn, reply->type == REDIS_REPLY_STATUS);
 	freeReplyObject(reply);
 	look_release(look);
 }
@@ -217,14 +218,17 @@ static void look_at(struct look *look, const struct bytes *bytes)
 /* A look that begins; NULL when the connection is lost. */
 static struct look *look_new(const struct look *like)
 {
-	struct look *look = xcalloc(1, sizeof(*look));
+	struct look *look;
 
+	if (conn_fd(like->conn) < 0)
+		return NULL;
+	look = xcalloc(1, sizeof(*look));
 	*look = *like;
-	look->users = 2; /* the request below, and the caller */
-	if (!conn_send_line(look->conn, no_touch_replied, look, "CLIENT NO-TOUCH ON"))
-		return look;
-	free(look);
-	return NULL;
+	look->users = 1; /* the caller */
+	if (conn_no_touch(look->conn) == NO_TOUCH_UNKNOWN &&
+	    !conn_send_line(look->conn, no_touch_replied, look, "CLIENT NO-TOUCH ON"))
+		look->users++;
+	return look;
 }
 
 static int start(const struct look *like, const struct bytes *keys, size_t count)

@@ -26,9 +26,11 @@
 #define REST_KEYS	1000 /* as redis-cli -i: 100 times SCAN with its 10 keys */
 #define SCAN_MIN	10
 #define SCAN_MAX	1000
-#define SCAN_REPLY_MAX	65536 /* bytes of names a SCAN should bring at most */
-#define MEMORY_LIMIT	0.99 /* of maxmemory: stop there... */
-#define MEMORY_MARGIN	0.95 /* ...when this was kept at the start */
+#define SCAN_REPLY_MAX \
+	16384 /* bytes of names a SCAN should bring at most: they wait in the
+			       * server's memory until we have read them */
+#define MEMORY_LIMIT  0.99 /* of maxmemory: stop there... */
+#define MEMORY_MARGIN 0.95 /* ...when this was kept at the start */
 
 /* --- chunks --------------------------------------------------------------- */
 

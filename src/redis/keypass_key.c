@@ -51,16 +51,30 @@ static int call(struct keypass *p, const char *line, redisReply **reply)
 	return conn_call_line(p->conn, PREPARE_MS, reply, line);
 }
 
+static int ask_no_touch(struct keypass *p)
+{
+	redisReply *reply;
+	int rc;
+
+	if (conn_no_touch(p->conn) == NO_TOUCH_UNKNOWN) {
+		rc = call(p, "CLIENT NO-TOUCH ON", &reply);
+		if (rc)
+			return rc;
+		conn_set_no_touch(p->conn, reply->type == REDIS_REPLY_STATUS);
+		freeReplyObject(reply);
+	}
+	p->result->no_touch = conn_no_touch(p->conn) == NO_TOUCH_PROMISED;
+	p->lengths = p->result->no_touch ? ELEMENTS_ALL : p->options->elements;
+	return 0;
+}
+
 int keypass_prepare(struct keypass *p)
 {
 	redisReply *reply;
-	int rc = call(p, "CLIENT NO-TOUCH ON", &reply);
+	int rc = ask_no_touch(p);
 
 	if (rc)
 		return rc;
-	p->result->no_touch = reply->type == REDIS_REPLY_STATUS;
-	p->lengths = p->result->no_touch ? ELEMENTS_ALL : p->options->elements;
-	freeReplyObject(reply);
 	rc = call(p, "INFO modules", &reply);
 	if (rc)
 		return rc;

@@ -10,6 +10,7 @@
 #include "redis/own_calls.h"
 
 struct own_call {
+	enum own_kind kind;
 	char *name;
 	int64_t calls;
 	int64_t calls_at_mark;
@@ -50,31 +51,82 @@ void own_calls_name(char *name, size_t size, int argc, const char **argv)
 		*name = (char)tolower((unsigned char)*name);
 }
 
-static struct own_call *own_call_get(struct own_calls *calls, const char *name, size_t len)
+static struct own_call *own_call_get(struct own_calls *calls, enum own_kind kind, const char *name,
+				     size_t len)
 {
 	struct own_call *call;
 
-	for (size_t i = 0; i < calls->count; i++)
-		if (strlen(calls->list[i].name) == len && !strncmp(calls->list[i].name, name, len))
-			return &calls->list[i];
+	for (size_t i = 0; i < calls->count; i++) {
+		call = &calls->list[i];
+		if (call->kind == kind && strlen(call->name) == len &&
+		    !strncmp(call->name, name, len))
+			return call;
+	}
 	calls->list = xrealloc(calls->list, (calls->count + 1) * sizeof(*calls->list));
 	call = &calls->list[calls->count++];
-	*call = (struct own_call){ .name = xmemdup(name, len) };
+	*call = (struct own_call){ .kind = kind, .name = xmemdup(name, len) };
 	return call;
+}
+
+static void count(struct own_calls *calls, enum own_kind kind, const char *name)
+{
+	own_call_get(calls, kind, name, strlen(name))->calls++;
 }
 
 void own_calls_add(struct own_calls *calls, const char *name)
 {
-	own_call_get(calls, name, strlen(name))->calls++;
+	count(calls, OWN_COMMANDS, name);
 }
 
-void own_calls_mark(struct own_calls *calls)
+/* "-CODE text": the code, or ERR (src/networking.c afterErrorReply()). */
+void own_calls_error(struct own_calls *calls, const char *error)
+{
+	char name[64] = "errorstat_ERR";
+	size_t len = strcspn(error, " ");
+
+	if (error[len] && len < sizeof(name) - sizeof("errorstat_"))
+		snprintf(name, sizeof(name), "errorstat_%.*s", (int)len, error);
+	count(calls, OWN_ERRORS, name);
+}
+
+/* Of what redmem asks of a key all but MEMORY USAGE counts as hit or miss (lookupKeyRead*()
+ * in src/db.c; MEMORY USAGE looks into the table itself). */
+void own_calls_lookup(struct own_calls *calls, const char *name, const redisReply *reply)
+{
+	static const char *const lookups[] = { "type", "object|encoding", "pttl",  "strlen", "llen",
+					       "hlen", "scard",		  "zcard", "xlen" };
+	bool miss = reply->type == REDIS_REPLY_NIL ||
+		    (reply->type == REDIS_REPLY_STATUS && !strcmp(reply->str, "none")) ||
+		    (reply->type == REDIS_REPLY_INTEGER && !strcmp(name, "pttl") &&
+		     reply->integer == -2) ||
+		    (reply->type == REDIS_REPLY_INTEGER && strcmp(name, "pttl") != 0 &&
+		     reply->integer == 0);
+
+	for (size_t i = 0; i < sizeof(lookups) / sizeof(*lookups); i++)
+		if (!strcmp(lookups[i], name))
+			count(calls, OWN_LOOKUPS, miss ? "keyspace_misses" : "keyspace_hits");
+}
+
+bool own_calls_told(enum own_kind kind, const char *info)
+{
+	static const char *const titles[OWN_KINDS] = {
+		[OWN_COMMANDS] = "# Commandstats",
+		[OWN_ERRORS] = "# Errorstats",
+		[OWN_LOOKUPS] = "# Stats",
+	};
+
+	return strstr(info, titles[kind]);
+}
+
+void own_calls_mark(struct own_calls *calls, enum own_kind kind)
 {
 	for (size_t i = 0; i < calls->count; i++)
-		calls->list[i].calls_at_mark = calls->list[i].calls;
+		if (calls->list[i].kind == kind)
+			calls->list[i].calls_at_mark = calls->list[i].calls;
 }
 
-void own_calls_emit(const struct own_calls *calls, bool subcommands, const struct fact_sink *sink)
+void own_calls_emit(const struct own_calls *calls, enum own_kind kind, bool subcommands,
+		    const struct fact_sink *sink)
 {
 	struct own_calls *sums = own_calls_new();
 
@@ -82,7 +134,9 @@ void own_calls_emit(const struct own_calls *calls, bool subcommands, const struc
 		const struct own_call *call = &calls->list[i];
 		size_t len = strcspn(call->name, subcommands ? "" : "|");
 
-		own_call_get(sums, call->name, len)->calls += call->calls - call->calls_at_mark;
+		if (call->kind == kind)
+			own_call_get(sums, kind, call->name, len)->calls +=
+				call->calls - call->calls_at_mark;
 	}
 	for (size_t i = 0; i < sums->count; i++) {
 		struct fact fact = { .kind = FACT_OWN_CALLS };

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The commands redmem itself has the server execute, by name, so that they can
- * be taken out of the server's commandstats: redmem must not find itself. One
- * counter serves all of a run's connections, also those of reconnects.
+ * What redmem itself has the server count: commands by name, errors by their prefix,
+ * lookups of keys. It is taken out of what INFO tells, so that redmem does not find
+ * itself. One counter serves all of a run's connections, also those of reconnects.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include <hiredis/hiredis.h>
 
 #include "fact/fact.h"
 
@@ -20,13 +23,29 @@ void own_calls_free(struct own_calls *calls);
  * @size: lower case, containers with their subcommand ("config|get").
  */
 void own_calls_name(char *name, size_t size, int argc, const char **argv);
-/* Count one executed command. */
+
+/* Where INFO tells it, and as which field names own_calls_emit() gives it. */
+enum own_kind {
+	OWN_COMMANDS, /* commandstats; "config|get" for cmdstat_config|get */
+	OWN_ERRORS, /* errorstats; "errorstat_NOPERM" */
+	OWN_LOOKUPS, /* stats; "keyspace_hits", "keyspace_misses" */
+	OWN_KINDS,
+};
+
+/* Count one executed command, and the lookup its reply shows it to have made. */
 void own_calls_add(struct own_calls *calls, const char *name);
+void own_calls_lookup(struct own_calls *calls, const char *name, const redisReply *reply);
+/* Count a refused one by its error: "NOPERM this user has no permissions...". */
+void own_calls_error(struct own_calls *calls, const char *error);
+
+/* Does this part of INFO have what is counted as @kind? */
+bool own_calls_told(enum own_kind kind, const char *info);
 /* What own_calls_emit() counts begins here. */
-void own_calls_mark(struct own_calls *calls);
+void own_calls_mark(struct own_calls *calls, enum own_kind kind);
 /*
- * A FACT_OWN_CALLS for each name called since the mark. @subcommands: the
+ * A FACT_OWN_CALLS for each name counted since the mark. @subcommands: the
  * server's commandstats tell them apart ("config|get", from 7.0 on), else they
  * are added up under their container ("config").
  */
-void own_calls_emit(const struct own_calls *calls, bool subcommands, const struct fact_sink *sink);
+void own_calls_emit(const struct own_calls *calls, enum own_kind kind, bool subcommands,
+		    const struct fact_sink *sink);

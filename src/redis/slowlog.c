@@ -18,14 +18,17 @@
 
 enum { ENTRY_ID, ENTRY_TIME, ENTRY_USEC, ENTRY_ARGUMENTS, ENTRY_PEER, ENTRY_NAME };
 
-static bool is_own(const redisReply *entry)
+static bool text_is(const redisReply *entry, size_t at, const char *text)
 {
-	const redisReply *name;
+	const redisReply *part = at < entry->elements ? entry->element[at] : NULL;
 
-	if (entry->elements <= ENTRY_NAME)
-		return false;
-	name = entry->element[ENTRY_NAME];
-	return name->type == REDIS_REPLY_STRING && !strcmp(name->str, CONN_CLIENT_NAME);
+	return part && part->type == REDIS_REPLY_STRING && *text && !strcmp(part->str, text);
+}
+
+static bool is_own(const redisReply *entry, const char *own_address)
+{
+	return text_is(entry, ENTRY_NAME, CONN_CLIENT_NAME) ||
+	       text_is(entry, ENTRY_PEER, own_address);
 }
 
 static bool is_entry(const redisReply *entry)
@@ -78,12 +81,12 @@ static void emit_entry(const redisReply *entry, const struct fact_sink *sink)
 	free(command);
 }
 
-int slowlog_emit(const redisReply *reply, const struct fact_sink *sink)
+int slowlog_emit(const redisReply *reply, const char *own_address, const struct fact_sink *sink)
 {
 	if (reply->type != REDIS_REPLY_ARRAY)
 		return -EPROTO;
 	for (size_t i = 0; i < reply->elements; i++)
-		if (is_entry(reply->element[i]) && !is_own(reply->element[i]))
+		if (is_entry(reply->element[i]) && !is_own(reply->element[i], own_address))
 			emit_entry(reply->element[i], sink);
 	return 0;
 }

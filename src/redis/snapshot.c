@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/escape.h"
 #include "redis/config.h"
+#include "redis/info.h"
 #include "redis/latency.h"
 #include "redis/memory_stats.h"
 #include "redis/slowlog.h"
@@ -15,10 +16,24 @@
 
 #define REASONS_MAX    16
 #define REASON_COLUMNS 200
+/* A reply waits in the server's memory until we have read it. What one may take beside the
+ * 16 KB buffer every client has: */
+#define REPLY_BYTES	  24000
+#define REPLY_BYTES_TIGHT 4000
+/* A server this near to its limit is asked only what is small. */
+#define TIGHT_BYTES (4 << 20)
+/* MALLOC-STATS takes the server most of a millisecond and has 23 KB. */
+#define MALLOC_STATS_REST 10.0
+#define SLOWLOG_FIRST	  4 /* an entry has up to 32 arguments of 128 bytes: 4.4 KB */
+#define SLOWLOG_MOST	  128
+#define SLOWLOG_EVENTS	  32
 
 struct snapshot {
 	struct fact_sink sink;
 	size_t pending;
+	double seconds; /* how long the watch is to be */
+	double malloc_stats_at; /* when it was last asked; -INFINITY = never */
+	bool tight; /* used_memory is near maxmemory, by the newest INFO */
 	bool config_known;
 	bool tick_pending;
 	double tick_seconds; /* NAN: not answered */
@@ -33,17 +48,28 @@ struct question {
 	const char *label; /* for reasons; static */
 	const char *phase; /* "start", "tick", "end"; static */
 	double t_seconds; /* when it was asked */
+	struct sections *sections; /* of an INFO asked part by part; NULL */
+	long slowlog_asked, slowlog_most; /* entries */
 	/* Makes facts of a reply that is no error; false when it is not understood. */
 	bool (*take)(struct question *q, redisReply *reply, double seconds);
 	/* What is asked next, whatever the reply was; NULL = nothing. */
 	void (*next)(struct question *q, const redisReply *reply, double t_seconds);
 };
 
-struct snapshot *snapshot_new(const struct fact_sink *sink)
+/* INFO as several small replies: "everything" at once takes the server a fifth of a
+ * millisecond and more, and a long reply takes its memory. */
+struct sections {
+	const char *const *next; /* to be asked; ends with NULL */
+	struct buf text; /* of those answered */
+};
+
+struct snapshot *snapshot_new(const struct fact_sink *sink, double seconds)
 {
 	struct snapshot *snapshot = xcalloc(1, sizeof(*snapshot));
 
 	snapshot->sink = *sink;
+	snapshot->seconds = seconds;
+	snapshot->malloc_stats_at = -INFINITY;
 	snapshot->tick_seconds = NAN;
 	return snapshot;
 }
@@ -95,16 +121,30 @@ const char *snapshot_reason_at(const struct snapshot *snapshot, size_t i)
 
 /* --- asking -------------------------------------------------------------- */
 
+static void sections_free(struct sections *sections)
+{
+	if (!sections)
+		return;
+	buf_free(&sections->text);
+	free(sections);
+}
+
+/* The last part of what a tick asks is in, or lost. */
+static void tick_done(struct snapshot *snapshot, bool answered, double seconds)
+{
+	snapshot->tick_pending = false;
+	snapshot->tick_seconds = answered ? seconds : NAN;
+}
+
 static void replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct question *q = ctx;
 	struct snapshot *snapshot = q->snapshot;
-	double t_seconds = q->t_seconds + seconds;
+	bool tick = !strcmp(q->phase, "tick");
 
-	if (!strcmp(q->phase, "tick")) {
-		snapshot->tick_pending = false;
-		snapshot->tick_seconds = reply ? seconds : NAN;
-	}
+	if (tick &&
+	    (!reply || reply->type == REDIS_REPLY_ERROR || !q->sections || !*q->sections->next))
+		tick_done(snapshot, reply, seconds);
 	if (reply && reply->type == REDIS_REPLY_ERROR)
 		reason_keep(snapshot, q->label, reply->str);
 	else if (reply && !q->take(q, reply, seconds))
@@ -112,7 +152,8 @@ static void replied(void *ctx, redisReply *reply, double seconds)
 	else if (reply)
 		reason_drop(snapshot, q->label);
 	if (reply && q->next)
-		q->next(q, reply, t_seconds);
+		q->next(q, reply, q->t_seconds + seconds);
+	sections_free(q->sections);
 	snapshot->pending--;
 	freeReplyObject(reply);
 	free(q);
@@ -153,21 +194,67 @@ static bool has_subcommands(const char *info)
 	return false;
 }
 
-static bool take_info(struct question *q, redisReply *reply, double seconds)
+/* What may be asked: how near is the server to its limit, and what does it know? */
+static void learn(const struct question *q, const char *text)
+{
+	struct snapshot *snapshot = q->snapshot;
+	struct info *info = info_parse(text);
+	int64_t used = info_int(info, "used_memory"), max = info_int(info, "maxmemory");
+
+	if (used >= 0 && max >= 0)
+		snapshot->tight = max > 0 && used > max - TIGHT_BYTES;
+	conn_learn(q->conn, info);
+	info_free(info);
+}
+
+/* What redmem's own commands did up to now is known at the very reply that has it in. */
+static void mark_own(struct question *q, const char *text)
 {
 	struct own_calls *calls = conn_calls(q->conn);
+	bool start = !strcmp(q->phase, "start");
+
+	if (!calls || (!start && strcmp(q->phase, "end") != 0))
+		return;
+	for (int kind = 0; kind < OWN_KINDS; kind++) {
+		if (!own_calls_told(kind, text))
+			continue;
+		if (start)
+			own_calls_mark(calls, kind);
+		else
+			own_calls_emit(calls, kind, has_subcommands(text), &q->snapshot->sink);
+	}
+}
+
+static void emit_info(const struct question *q, const char *text, double t_seconds)
+{
 	struct fact fact = { .kind = FACT_INFO };
+
+	fact.info.t_seconds = t_seconds;
+	fact.info.phase = q->phase;
+	fact.info.text = text;
+	fact_emit(&q->snapshot->sink, &fact);
+}
+
+static bool take_info(struct question *q, redisReply *reply, double seconds)
+{
+	if (!is_text(reply))
+		return false;
+	learn(q, reply->str);
+	emit_info(q, reply->str, q->t_seconds + seconds);
+	return true;
+}
+
+static bool take_section(struct question *q, redisReply *reply, double seconds)
+{
+	struct sections *sections = q->sections;
 
 	if (!is_text(reply))
 		return false;
-	fact.info.t_seconds = q->t_seconds + seconds;
-	fact.info.phase = q->phase;
-	fact.info.text = reply->str;
-	fact_emit(&q->snapshot->sink, &fact);
-	if (calls && !strcmp(q->phase, "start"))
-		own_calls_mark(calls);
-	else if (calls && !strcmp(q->phase, "end"))
-		own_calls_emit(calls, has_subcommands(reply->str), &q->snapshot->sink);
+	learn(q, reply->str);
+	buf_puts(&sections->text, reply->str);
+	mark_own(q, reply->str);
+	if (!*sections->next)
+		emit_info(q, buf_str(&sections->text), q->t_seconds + seconds);
 	return true;
 }
 
@@ -213,7 +300,7 @@ static bool take_config(struct question *q, redisReply *reply, double seconds)
 static bool take_slowlog(struct question *q, redisReply *reply, double seconds)
 {
 	(void)seconds;
-	return !slowlog_emit(reply, &q->snapshot->sink);
+	return !slowlog_emit(reply, conn_address(q->conn), &q->snapshot->sink);
 }
 
 static bool take_latency(struct question *q, redisReply *reply, double seconds)
@@ -224,32 +311,116 @@ static bool take_latency(struct question *q, redisReply *reply, double seconds)
 
 /* --- the plan ------------------------------------------------------------ */
 
-/* A Valkey whose SLOWLOG is gone (renamed, or removed one day) has COMMANDLOG. */
+/* Without latencystats, which computes percentiles of each command. */
+static const char *const all_sections[] = {
+	"server",  "clients",	   "memory",	 "persistence", "stats",   "replication", "cpu",
+	"modules", "commandstats", "errorstats", "keyspace",	"cluster", NULL,
+};
+static const char *const tick_sections[] = { "memory", "stats", "clients", NULL };
+
+static void next_section(struct question *q, const redisReply *reply, double t_seconds);
+
+/* Takes @sections over. What comes after the last is @q's own business. */
+static int ask_section(struct question *q, struct sections *sections)
+{
+	struct question next = *q;
+	struct buf line = { 0 };
+	int rc;
+
+	next.sections = sections;
+	next.label = "INFO";
+	next.take = take_section;
+	next.next = next_section;
+	buf_printf(&line, "INFO %s", *sections->next++);
+	rc = ask(&next, buf_str(&line));
+	buf_free(&line);
+	if (rc)
+		sections_free(sections);
+	return rc;
+}
+
+static int ask_info(struct question *q, const char *const *list)
+{
+	struct sections *sections = xcalloc(1, sizeof(*sections));
+
+	sections->next = list;
+	return ask_section(q, sections);
+}
+
+static void ask_memory_stats(struct question *q, const redisReply *reply, double t_seconds);
+
+static void next_section(struct question *q, const redisReply *reply, double t_seconds)
+{
+	struct question next = *q;
+	struct sections *sections = q->sections;
+
+	next.t_seconds = t_seconds;
+	if (reply->type != REDIS_REPLY_ERROR && *sections->next) {
+		q->sections = NULL; /* it is the next one's */
+		ask_section(&next, sections);
+	} else if (strcmp(q->phase, "tick") != 0) {
+		ask_memory_stats(&next, reply, t_seconds);
+	}
+}
+
+static size_t reply_bytes(const redisReply *reply)
+{
+	size_t bytes = 16 + (reply->str ? (size_t)reply->len : 0);
+
+	for (size_t i = 0; i < reply->elements; i++)
+		bytes += reply_bytes(reply->element[i]);
+	return bytes;
+}
+
+/* The log is asked in steps, each twice the one before as long as that many will fit: how
+ * long its entries are only it knows. A Valkey whose SLOWLOG is gone (renamed, or removed
+ * one day) has COMMANDLOG. */
+static void ask_slowlog(const struct question *like, long entries)
+{
+	struct question next = *like;
+	struct buf line = { 0 };
+
+	next.slowlog_asked = entries;
+	buf_printf(&line,
+		   strcmp(next.label, "SLOWLOG") ? "COMMANDLOG GET %ld slow" : "SLOWLOG GET %ld",
+		   entries);
+	ask(&next, buf_str(&line));
+	buf_free(&line);
+}
+
 static void after_slowlog(struct question *q, const redisReply *reply, double t_seconds)
 {
 	struct question next = *q;
+	size_t room = q->snapshot->tight ? REPLY_BYTES_TIGHT : REPLY_BYTES;
 
-	if (reply->type != REDIS_REPLY_ERROR || !strstr(reply->str, "unknown command"))
-		return;
-	next.next = NULL;
-	next.label = "COMMANDLOG";
 	next.t_seconds = t_seconds;
-	ask(&next, "COMMANDLOG GET 128 slow");
+	if (reply->type == REDIS_REPLY_ERROR) {
+		next.label = "COMMANDLOG";
+		if (!strcmp(q->label, "SLOWLOG") && strstr(reply->str, "unknown command"))
+			ask_slowlog(&next, SLOWLOG_FIRST);
+	} else if ((long)reply->elements == q->slowlog_asked &&
+		   q->slowlog_asked < q->slowlog_most && 2 * reply_bytes(reply) < room) {
+		ask_slowlog(&next, 2 * q->slowlog_asked);
+	}
 }
 
 /* What the server remembers of slow commands and other latencies. */
-static int ask_events(const struct question *like, const char *slowlog)
+static int ask_events(const struct question *like, long entries)
 {
 	struct question q = *like;
+	int rc;
 
 	q.next = NULL;
 	q.label = "LATENCY LATEST";
 	q.take = take_latency;
-	ask(&q, "LATENCY LATEST");
+	rc = ask(&q, "LATENCY LATEST");
 	q.label = "SLOWLOG";
 	q.take = take_slowlog;
 	q.next = after_slowlog;
-	return ask(&q, slowlog);
+	q.slowlog_most = entries;
+	if (!rc)
+		ask_slowlog(&q, SLOWLOG_FIRST);
+	return rc;
 }
 
 static void ask_rest(struct question *q, const redisReply *reply, double t_seconds)
@@ -257,6 +428,7 @@ static void ask_rest(struct question *q, const redisReply *reply, double t_secon
 	struct question next = *q;
 
 	(void)reply;
+	next.sections = NULL;
 	next.next = NULL;
 	next.t_seconds = t_seconds;
 	next.label = "CONFIG GET";
@@ -269,20 +441,50 @@ static void ask_rest(struct question *q, const redisReply *reply, double t_secon
 		buf_free(&line);
 	}
 	if (strcmp(q->phase, "end") == 0)
-		ask_events(&next, "SLOWLOG GET 128");
+		ask_events(&next, SLOWLOG_MOST);
+}
+
+/* One at the end, which fits the mappings read then; and one at the start of a watch that
+ * is long enough, in case that the server hangs at the end. */
+static bool malloc_stats_due(const struct snapshot *snapshot, const char *phase, double t_seconds)
+{
+	if (!strcmp(phase, "start") && snapshot->seconds < 2 * MALLOC_STATS_REST)
+		return false;
+	return t_seconds - snapshot->malloc_stats_at >= MALLOC_STATS_REST;
 }
 
 /* Alone on its way, so that the time until its reply is its own. */
 static void ask_malloc_stats(struct question *q, const redisReply *reply, double t_seconds)
 {
+	struct snapshot *snapshot = q->snapshot;
 	struct question next = *q;
 
-	(void)reply;
 	next.t_seconds = t_seconds;
 	next.label = "MEMORY MALLOC-STATS";
 	next.take = take_malloc_stats;
 	next.next = ask_rest;
+	if (snapshot->tight)
+		reason_keep(snapshot, next.label,
+			    "not asked: used_memory is within 4 MB of maxmemory");
+	if (snapshot->tight || !malloc_stats_due(snapshot, q->phase, t_seconds)) {
+		ask_rest(q, reply, t_seconds);
+		return;
+	}
+	snapshot->malloc_stats_at = t_seconds;
 	ask(&next, "MEMORY MALLOC-STATS");
+}
+
+static void ask_memory_stats(struct question *q, const redisReply *reply, double t_seconds)
+{
+	struct question next = *q;
+
+	(void)reply;
+	next.sections = NULL;
+	next.t_seconds = t_seconds;
+	next.label = "MEMORY STATS";
+	next.take = take_memory_stats;
+	next.next = ask_malloc_stats;
+	ask(&next, "MEMORY STATS");
 }
 
 int snapshot_begin(struct snapshot *snapshot, struct conn *conn, enum snapshot_phase phase,
@@ -291,21 +493,11 @@ int snapshot_begin(struct snapshot *snapshot, struct conn *conn, enum snapshot_p
 	struct question q = {
 		.snapshot = snapshot,
 		.conn = conn,
-		.label = "INFO",
 		.phase = phase == SNAPSHOT_START ? "start" : "end",
 		.t_seconds = t_seconds,
-		.take = take_info,
 	};
-	int rc;
 
-	/* "all" has commandstats; "everything" (7.0) would only add modules' own. */
-	rc = ask(&q, "INFO all");
-	q.label = "MEMORY STATS";
-	q.take = take_memory_stats;
-	q.next = ask_malloc_stats;
-	if (!rc)
-		rc = ask(&q, "MEMORY STATS");
-	return rc;
+	return ask_info(&q, all_sections);
 }
 
 int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds)
@@ -323,7 +515,7 @@ int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds
 	if (snapshot->tick_pending)
 		return -EBUSY;
 	snapshot->tick_seconds = NAN;
-	rc = ask(&q, "INFO");
+	rc = snapshot->tight ? ask_info(&q, tick_sections) : ask(&q, "INFO");
 	if (!rc)
 		snapshot->tick_pending = true;
 	return rc;
@@ -341,7 +533,7 @@ int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_secon
 	};
 
 	ask(&q, "INFO memory");
-	return ask_events(&q, "SLOWLOG GET 32");
+	return ask_events(&q, SLOWLOG_EVENTS);
 }
 
 bool snapshot_tick_answered(const struct snapshot *snapshot, double *seconds)

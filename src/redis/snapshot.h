@@ -19,16 +19,17 @@ enum snapshot_phase { SNAPSHOT_START, SNAPSHOT_END };
 
 struct snapshot;
 
-/* @sink is copied. */
-struct snapshot *snapshot_new(const struct fact_sink *sink);
+/* @sink is copied. @seconds: how long the watch is to be (INFINITY = no end). */
+struct snapshot *snapshot_new(const struct fact_sink *sink, double seconds);
 /* Close the connections it was used with first: their requests point here. */
 void snapshot_free(struct snapshot *snapshot);
 
 /*
- * Ask for everything: INFO all, MEMORY STATS, MEMORY MALLOC-STATS; CONFIG GET
- * once in a watch; at the end SLOWLOG GET and LATENCY LATEST, too (both remember,
- * so asking them before would tell nothing more). The end's INFO is followed by
- * FACT_OWN_CALLS for what was called since the start's INFO.
+ * Ask for everything: INFO, section by section and told as one; MEMORY STATS; MEMORY
+ * MALLOC-STATS, at most once in 10 s and not from a server within 4 MB of its maxmemory;
+ * CONFIG GET once in a watch; at the end SLOWLOG GET and LATENCY LATEST, too (both
+ * remember, so asking them before would tell nothing more). With the end's INFO come
+ * FACT_OWN_CALLS for what redmem itself has added since the start's.
  *
  * @t_seconds is now, from the start of the watch; facts carry the time of their
  * reply. 0, or -ENOTCONN.

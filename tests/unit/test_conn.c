@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "fake_server.h"
 #include "redis/conn.h"
+#include "redis/info.h"
 #include "replies.h"
 
 #define PATIENCE_MS 20000 /* for what must happen */
@@ -433,19 +434,95 @@ static void test_own_calls(void **state)
 	conn_send_line(conn, note_reply, &notes, "REFUSED x"); /* not in the server's calls */
 	conn_send_line(conn, note_reply, &notes, "ping");
 	assert_int_equal(run_loop(conn), 0);
-	own_calls_emit(calls, true, &sink);
+	own_calls_emit(calls, OWN_COMMANDS, true, &sink);
 	assert_string_equal(buf_str(&log), "own client|setname=1\nown ping=2\n");
 	buf_clear(&log);
-	own_calls_mark(calls);
+	own_calls_emit(calls, OWN_ERRORS, true, &sink);
+	assert_string_equal(buf_str(&log), "own errorstat_ERR=1\n");
+	buf_clear(&log);
+	own_calls_mark(calls, OWN_COMMANDS);
 	own_calls_add(calls, "config|get");
 	own_calls_add(calls, "config|rewrite");
-	own_calls_emit(calls, false, &sink);
+	own_calls_error(calls, "NOPERM this user has no permissions");
+	own_calls_error(calls, "WITHOUT_A_TEXT");
+	own_calls_emit(calls, OWN_COMMANDS, false, &sink);
 	assert_string_equal(buf_str(&log), "own config=2\n");
+	buf_clear(&log);
+	own_calls_emit(calls, OWN_ERRORS, true, &sink);
+	assert_string_equal(buf_str(&log), "own errorstat_ERR=2\nown errorstat_NOPERM=1\n");
 	conn_close(conn);
 	own_calls_free(calls);
 	buf_free(&log);
 	buf_free(&notes);
 	free(fake_server_stop(server));
+}
+
+/* What a look at keys adds to keyspace_hits and keyspace_misses. */
+static void test_own_lookups(void **state)
+{
+	static const struct fake_rule rules[] = {
+		GREETING,
+		{ "TYPE there", "+hash\r\n", false },
+		{ "TYPE", "+none\r\n", false },
+		{ "OBJECT ENCODING there", "$9\r\nhashtable\r\n", false },
+		{ "OBJECT ENCODING", "$-1\r\n", false },
+		{ "PTTL there", ":-1\r\n", false },
+		{ "PTTL", ":-2\r\n", false },
+		{ "MEMORY USAGE", ":100\r\n", false },
+		{ "HLEN there", ":5\r\n", false },
+		{ NULL, NULL, false },
+	};
+	static const char *const lines[] = {
+		"TYPE there", "TYPE gone", "OBJECT ENCODING there", "OBJECT ENCODING gone",
+		"PTTL there", "PTTL gone", "MEMORY USAGE there",    "HLEN there"
+	};
+	struct fake_server *server = fake_server_start(rules, 0, NULL);
+	struct own_calls *calls = own_calls_new();
+	struct conn *conn = open_conn(server, calls);
+	struct buf log = { 0 }, notes = { 0 };
+	struct fact_sink sink = log_sink(&log);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		conn_send_line(conn, note_reply, &notes, lines[i]);
+	assert_int_equal(run_loop(conn), 0);
+	own_calls_emit(calls, OWN_LOOKUPS, true, &sink);
+	assert_string_equal(buf_str(&log), "own keyspace_hits=4\nown keyspace_misses=3\n");
+	conn_close(conn);
+	own_calls_free(calls);
+	buf_free(&log);
+	buf_free(&notes);
+	free(fake_server_stop(server));
+}
+
+/* CLIENT NO-TOUCH is not asked of servers that do not know it. */
+static void test_release(void **state)
+{
+	static const struct {
+		const char *info;
+		enum conn_no_touch no_touch;
+	} releases[] = {
+		{ "redis_version:7.0.15\r\n", NO_TOUCH_REFUSED },
+		{ "redis_version:6.2.14\r\n", NO_TOUCH_REFUSED },
+		{ "redis_version:7.2.6\r\n", NO_TOUCH_UNKNOWN },
+		{ "redis_version:8.0.6\r\n", NO_TOUCH_UNKNOWN },
+		{ "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\n",
+		  NO_TOUCH_UNKNOWN },
+		{ "used_memory:1\r\n", NO_TOUCH_UNKNOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(releases) / sizeof(*releases); i++) {
+		struct fake_server *server = fake_server_start(willing, 0, NULL);
+		struct conn *conn = open_conn(server, NULL);
+		struct info *info = info_parse(releases[i].info);
+
+		conn_learn(conn, info);
+		assert_int_equal(conn_no_touch(conn), releases[i].no_touch);
+		info_free(info);
+		conn_close(conn);
+		free(fake_server_stop(server));
+	}
 }
 
 static void test_nobody_there(void **state)
@@ -598,6 +675,8 @@ int main(void)
 		cmocka_unit_test(test_no_redis),
 		cmocka_unit_test(test_send_from_callback),
 		cmocka_unit_test(test_own_calls),
+		cmocka_unit_test(test_own_lookups),
+		cmocka_unit_test(test_release),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_tcp_refused),
 		cmocka_unit_test(test_name),

@@ -18,18 +18,21 @@
 #include "replies.h"
 
 #define PATIENCE_MS 20000
-#define INFO_ALL \
+#define COMMANDSTATS \
 	"$73\r\n# Commandstats\ncmdstat_client|setname:calls=1\ncmdstat_get:calls=9,usec=1\n\r\n"
+#define SECTIONS 12
 
 static const struct fake_rule server_70[] = {
 	{ "CLIENT SETNAME", "+OK\r\n", false },
-	{ "INFO all", INFO_ALL, false },
+	{ "INFO commandstats", COMMANDSTATS, false },
+	{ "INFO stats", "$8\r\n# Stats\n\r\n", false },
+	{ "INFO ", "$0\r\n\r\n", false },
 	{ "INFO", "$15\r\nused_memory:1\r\n\r\n", false },
 	{ "MEMORY STATS", "*2\r\n$10\r\nkeys.count\r\n:3\r\n", false },
 	{ "MEMORY MALLOC-STATS", "$5\r\ntext\n\r\n", false },
 	{ "CONFIG GET hz", "*2\r\n$2\r\nhz\r\n$2\r\n10\r\n", false },
 	{ "CONFIG GET", "*0\r\n", false },
-	{ "SLOWLOG GET 128", "*1\r\n*4\r\n:5\r\n:7\r\n:3000000\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
+	{ "SLOWLOG GET 4", "*1\r\n*4\r\n:5\r\n:7\r\n:3000000\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
 	  false },
 	{ "LATENCY LATEST", "*1\r\n*4\r\n$4\r\nfork\r\n:7\r\n:3\r\n:4\r\n", false },
 	{ NULL, NULL, false },
@@ -43,14 +46,14 @@ struct watch {
 	struct snapshot *snapshot;
 };
 
-static void watch_open(struct watch *watch, const struct fake_rule *rules)
+static void watch_open(struct watch *watch, const struct fake_rule *rules, double watch_seconds)
 {
 	struct conn_options options = { 0 };
 	struct fact_sink sink = log_sink(&watch->log);
 
 	watch->server = fake_server_start(rules, 0, NULL);
 	watch->calls = own_calls_new();
-	watch->snapshot = snapshot_new(&sink);
+	watch->snapshot = snapshot_new(&sink, watch_seconds);
 	options.socket_path = fake_server_path(watch->server);
 	options.calls = watch->calls;
 	assert_int_equal(conn_open(&watch->conn, &options, NULL), 0);
@@ -97,11 +100,11 @@ static void test_watch(void **state)
 	char *seen;
 
 	(void)state;
-	watch_open(&watch, server_70);
+	watch_open(&watch, server_70, 60);
 	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_START, 0), 0);
 	run_loop(&watch);
 	assert_string_equal(buf_str(&watch.log),
-			    "info start # Commandstats\ncmdstat_client|setname:calls=1\n"
+			    "info start # Stats\n# Commandstats\ncmdstat_client|setname:calls=1\n"
 			    "cmdstat_get:calls=9,usec=1\nmemory_stats start keys.count 3\n"
 			    "malloc_stats start text\nconfig hz=10\n");
 	buf_clear(&watch.log);
@@ -116,18 +119,20 @@ static void test_watch(void **state)
 	assert_string_equal(buf_str(&watch.log), "info tick used_memory:1\r\n");
 	buf_clear(&watch.log);
 
-	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 2), 0);
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 60), 0);
 	run_loop(&watch);
-	/* Between the two INFO all: the first itself, a tick, the rest of the start. */
+	/* Between the two INFO commandstats: from the first on the sections of the start, a
+	 * tick, the sections of the end; and the rest of the start. */
 	while (config_patterns[patterns])
 		patterns++;
 	buf_printf(&expected,
-		   "info end # Commandstats\ncmdstat_client|setname:calls=1\n"
-		   "cmdstat_get:calls=9,usec=1\nown info=2\nown memory|stats=1\n"
-		   "own memory|malloc-stats=1\nown config|get=%d\nmemory_stats end keys.count 3\n"
+		   "own info=%d\nown memory|stats=1\n"
+		   "own memory|malloc-stats=1\nown config|get=%d\ninfo end # Stats\n"
+		   "# Commandstats\ncmdstat_client|setname:calls=1\n"
+		   "cmdstat_get:calls=9,usec=1\nmemory_stats end keys.count 3\n"
 		   "malloc_stats end text\nlatency fork at 7 0.003s max 0.004s\n"
 		   "slowlog 5 at 7 3s get k\n",
-		   patterns);
+		   SECTIONS + 1, patterns);
 	assert_string_equal(buf_str(&watch.log), buf_str(&expected));
 	assert_null(snapshot_reason_at(watch.snapshot, 0));
 	seen = watch_close(&watch);
@@ -144,11 +149,13 @@ static void test_refusals(void **state)
 {
 	static const struct fake_rule rules[] = {
 		{ "CLIENT SETNAME", "+OK\r\n", false },
-		{ "INFO", "$15\r\nused_memory:1\r\n\r\n", false },
+		{ "INFO memory", "$15\r\nused_memory:1\r\n\r\n", false },
+		{ "INFO commandstats", "$15\r\n# Commandstats\n\r\n", false },
+		{ "INFO", "$0\r\n\r\n", false },
 		{ "MEMORY STATS", "-NOPERM \033[31mno\r\n", false },
 		{ "MEMORY MALLOC-STATS", "*1\r\n:1\r\n", false },
 		{ "CONFIG", "-NOPERM config\r\n", false },
-		{ "COMMANDLOG GET 128 slow",
+		{ "COMMANDLOG GET 4 slow",
 		  "*1\r\n*4\r\n:5\r\n:7\r\n:3000000\r\n*1\r\n$4\r\nKEYS\r\n", false },
 		{ "LATENCY", "-NOPERM latency\r\n", false },
 		{ NULL, NULL, false },
@@ -163,12 +170,13 @@ static void test_refusals(void **state)
 	struct watch watch = { 0 };
 
 	(void)state;
-	watch_open(&watch, rules);
+	watch_open(&watch, rules, 10);
 	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 0), 0);
 	run_loop(&watch);
 	/* No commandstats in this INFO: calls by container, as servers before 7.0 have them. */
 	assert_string_equal(buf_str(&watch.log),
-			    "info end used_memory:1\r\nown client=1\nslowlog 5 at 7 3s keys\n");
+			    "own client=1\nown info=8\ninfo end used_memory:1\r\n# Commandstats\n"
+			    "slowlog 5 at 7 3s keys\n");
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
 		const char *reason;
 		size_t j = 0;
@@ -183,6 +191,105 @@ static void test_refusals(void **state)
 	free(watch_close(&watch));
 }
 
+/* Of a server near its limit only little is asked. */
+static void test_tight(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "CLIENT SETNAME", "+OK\r\n", false },
+		{ "INFO memory", "$38\r\nused_memory:3000000\nmaxmemory:7000000\n\r\n", false },
+		{ "INFO stats", "$8\r\n# Stats\n\r\n", false },
+		{ "INFO", "$0\r\n\r\n", false },
+		{ "MEMORY STATS", "*2\r\n$10\r\nkeys.count\r\n:3\r\n", false },
+		{ "CONFIG", "*0\r\n", false },
+		{ "SLOWLOG", "*0\r\n", false },
+		{ "LATENCY", "*0\r\n", false },
+		{ NULL, NULL, false },
+	};
+	struct watch watch = { 0 };
+	char *seen;
+
+	(void)state;
+	watch_open(&watch, rules, 60);
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_START, 0), 0);
+	run_loop(&watch);
+	assert_int_equal(snapshot_tick(watch.snapshot, watch.conn, 1), 0);
+	assert_int_equal(snapshot_tick(watch.snapshot, watch.conn, 2), -EBUSY);
+	run_loop(&watch);
+	assert_true(snapshot_tick_answered(watch.snapshot, NULL));
+	assert_non_null(strstr(buf_str(&watch.log),
+			       "info tick used_memory:3000000\nmaxmemory:7000000\n# Stats\n"));
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 60), 0);
+	run_loop(&watch);
+	assert_string_equal(
+		snapshot_reason_at(watch.snapshot, 0),
+		"MEMORY MALLOC-STATS: not asked: used_memory is within 4 MB of maxmemory");
+	seen = watch_close(&watch);
+	assert_int_equal(count(seen, "MALLOC-STATS"), 0);
+	assert_int_equal(count(seen, "INFO\n"), 0);
+	free(seen);
+}
+
+/* MALLOC-STATS holds the server for most of a millisecond: once in ten seconds. */
+static void test_malloc_stats_rarely(void **state)
+{
+	struct watch watch = { 0 };
+	char *seen;
+
+	(void)state;
+	watch_open(&watch, server_70, 10); /* too short for one at each end */
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_START, 0), 0);
+	run_loop(&watch);
+	assert_null(strstr(buf_str(&watch.log), "malloc_stats"));
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 1), 0);
+	run_loop(&watch);
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 10.9), 0);
+	run_loop(&watch);
+	seen = watch_close(&watch);
+	assert_int_equal(count(seen, "MALLOC-STATS"), 1);
+	free(seen);
+}
+
+/* The slow log is asked in steps as long as it has more and the next step fits. */
+static void test_slowlog_steps(void **state)
+{
+	static struct fake_rule rules[] = {
+		{ "CLIENT SETNAME", "+OK\r\n", false },
+		{ "INFO", "$0\r\n\r\n", false },
+		{ "MEMORY", "-ERR no\r\n", false },
+		{ "CONFIG", "*0\r\n", false },
+		{ "LATENCY", "*0\r\n", false },
+		{ "SLOWLOG GET 4", NULL, false },
+		{ "SLOWLOG GET 8", NULL, false },
+		{ "SLOWLOG", "*0\r\n", false },
+		{ NULL, NULL, false },
+	};
+	struct buf four = { 0 }, eight = { 0 };
+	struct watch watch = { 0 };
+	char *seen;
+
+	(void)state;
+	buf_puts(&four, "*4\r\n");
+	buf_puts(&eight, "*8\r\n");
+	for (int i = 0; i < 4; i++)
+		buf_printf(&four, "*4\r\n:%d\r\n:7\r\n:3\r\n*1\r\n$3\r\nGET\r\n", i);
+	for (int i = 0; i < 8; i++) {
+		buf_printf(&eight, "*4\r\n:%d\r\n:7\r\n:3\r\n*2\r\n$3\r\nGET\r\n$2000\r\n", i);
+		buf_fill(&eight, 'x', 2000);
+		buf_puts(&eight, "\r\n");
+	}
+	rules[5].reply = buf_str(&four);
+	rules[6].reply = buf_str(&eight);
+	watch_open(&watch, rules, 10);
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 10), 0);
+	run_loop(&watch);
+	seen = watch_close(&watch);
+	assert_int_equal(count(seen, "SLOWLOG GET 8\n"), 1);
+	assert_int_equal(count(seen, "SLOWLOG"), 2); /* sixteen would be 32 KB */
+	free(seen);
+	buf_free(&four);
+	buf_free(&eight);
+}
+
 /* The server hangs: nothing but a tick that stays unanswered, then all is let go. */
 static void test_hang(void **state)
 {
@@ -195,13 +302,13 @@ static void test_hang(void **state)
 	redisReply *reply;
 
 	(void)state;
-	watch_open(&watch, rules);
+	watch_open(&watch, rules, 10);
 	assert_int_equal(snapshot_tick(watch.snapshot, watch.conn, 0), 0);
 	assert_int_equal(conn_call_line(watch.conn, 20, &reply, "PING"), -ETIMEDOUT);
 	assert_int_equal(snapshot_tick(watch.snapshot, watch.conn, 1), -EBUSY);
 	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 1), 0);
 	assert_false(snapshot_tick_answered(watch.snapshot, NULL));
-	assert_int_equal(snapshot_pending(watch.snapshot), 3);
+	assert_int_equal(snapshot_pending(watch.snapshot), 2);
 	conn_close(watch.conn);
 	watch.conn = NULL;
 	assert_int_equal(snapshot_pending(watch.snapshot), 0);
@@ -213,9 +320,9 @@ static void test_hang(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_watch),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_hang),
+		cmocka_unit_test(test_watch),	      cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_tight),	      cmocka_unit_test(test_malloc_stats_rarely),
+		cmocka_unit_test(test_slowlog_steps), cmocka_unit_test(test_hang),
 	};
 
 	return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
