@@ -49,7 +49,9 @@ libs := -lbpf -ldw -lelf -lseccomp -lz -lhiredis -lssl -lcrypto -ljansson -lcap-
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
 	-I/usr/include/$(triple) -Wall $(WERROR)
 
-sources := $(filter-out src/app/main.c,$(wildcard src/*/*.c))
+# The experiment's child is a file of its own inside redmem.
+child := src/target/experiment_child.c
+sources := $(filter-out src/app/main.c $(child),$(wildcard src/*/*.c))
 programs := $(wildcard src/app/main.c)
 bpf_sources := $(wildcard bpf/*.bpf.c)
 unit_sources := $(wildcard tests/unit/test_*.c)
@@ -90,6 +92,20 @@ $(B)/%.o: %.c Makefile | $(skeleton)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(all_cflags) $(all_cppflags) -MD -MP -c -o $@ $<
+
+# Without a C library, so that it starts under any.
+$(GEN)/experiment_child.so: $(child) src/target/experiment_child.h src/target/experiment.h Makefile
+	$(call say,CHILD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(warnings) -O2 -Isrc -ffreestanding -fno-stack-protector -fPIC \
+		-nostdlib -shared -s -Wl,-e,child_start -Wl,--hash-style=both -Wl,-z,now \
+		-Wl,-z,noexecstack -Wl,--build-id=none -o $@ $<
+
+$(GEN)/experiment_child.inc: $(GEN)/experiment_child.so
+	$(Q){ echo 'static const unsigned char experiment_child[] = {'; \
+		od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; echo '};'; } >$@
+
+$(B)/src/target/experiment.o: $(GEN)/experiment_child.inc
 
 build/bpf/%.bpf.o: bpf/%.bpf.c Makefile
 	$(call say,BPF,$@)

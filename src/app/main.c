@@ -5,7 +5,6 @@
 
 #include "app/commands.h"
 #include "base/log.h"
-#include "target/scratch.h"
 
 /* Of `redmem doctor`, and of the demo, which shows what it says. */
 #define DOCTOR_SENSORS "cpu fault loop offcpu rss vm reclaim life flow"
@@ -147,8 +146,6 @@ int main(int argc, char **argv)
 	struct options options;
 	int ret;
 
-	if (argc && scratch_is_child(argv[0]))
-		return scratch_child_main();
 	if (!strcmp(name, "--help") || !strcmp(name, "help")) {
 		usage(stdout);
 		return argc > 1 ? 0 : 2;

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <sched.h>
@@ -81,9 +80,13 @@ pid_t fence_fork(struct fence_process *out, struct err *err)
 void fence_end(struct fence_process *process)
 {
 	if (process->pid > 0) {
+		int status = 0;
+		pid_t got;
+
 		syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
-		while (waitpid(process->pid, NULL, __WALL) < 0 && errno == EINTR)
-			;
+		do /* also past what a traced one stopped for before */
+			got = waitpid(process->pid, &status, __WALL);
+		while (got < 0 ? errno == EINTR : WIFSTOPPED(status));
 	}
 	if (process->pidfd >= 0)
 		close(process->pidfd);
@@ -142,9 +145,12 @@ static bool limit(int resource, uint64_t most)
 
 static bool drop_user(void)
 {
-	/* In a user namespace with one user there is nobody else to become. */
-	if (geteuid() == 0 && !setgroups(0, NULL))
-		return !setresgid(NOBODY, NOBODY, NOBODY) && !setresuid(NOBODY, NOBODY, NOBODY);
+	/* Of the kernel, not of libc: that one would have all threads do so, and waits for
+	 * those which only the parent has. In a user namespace with one user there is nobody
+	 * else to become. */
+	if (geteuid() == 0 && !syscall(SYS_setgroups, 0, NULL))
+		return !syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) &&
+		       !syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY);
 	return true;
 }
 

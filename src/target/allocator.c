@@ -2,6 +2,7 @@
 /* The server's allocator; see allocator.h. */
 #include "target/allocator.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,9 +10,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "host/elf.h"
+#include "host/file.h"
 #include "host/maps.h"
 #include "host/memory.h"
-#include "target/scratch_cache.h"
 
 /* Before 2 pages of 4 KiB times 4 there are slabs: the first class from extents of its
  * own is 16 KiB in every jemalloc 5.x with 4 KiB pages (include/jemalloc/internal/sc.h). */
@@ -59,29 +60,147 @@ static const char *by_symbol(struct allocator *a)
 	return elf_file_has_debug(a->code) ? "debug file" : "symbol";
 }
 
-static const char *by_experiment(struct allocator *a)
+/* The value of @type in the auxiliary vector the kernel gave the process; 0. */
+static uint64_t auxiliary(pid_t pid, uint64_t type)
 {
-	struct scratch_result result;
-	struct err why = {};
-	const char *how = "cache";
-	char digest[SCRATCH_DIGEST_CHARS + 1];
-	int fd = elf_file_fd(a->code);
-	uint64_t place;
-	bool cached = scratch_cache_digest(digest, &fd, 1);
+	struct buf text = {};
+	uint64_t value = 0;
+	char path[64];
 
-	if (!cached || !scratch_cache_read(&result, digest)) {
-		how = "experiment";
-		if (scratch_find(&result, a->code, &why)) {
-			snprintf(a->reason, sizeof(a->reason), "%s", why.text);
-			return "";
-		}
-		if (cached)
-			scratch_cache_write(&result, digest);
+	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	file_read(path, 65536, &text, NULL);
+	for (size_t at = 0; at + sizeof(Elf64_auxv_t) <= text.len; at += sizeof(Elf64_auxv_t)) {
+		Elf64_auxv_t entry;
+
+		memcpy(&entry, text.data + at, sizeof(entry));
+		if (entry.a_type == type)
+			value = entry.a_un.a_val;
+	}
+	buf_free(&text);
+	return value;
+}
+
+/* The code of the loader: where the kernel put the interpreter of the program; where there
+ * is none, the loader was started as the program. NULL for a program without a loader. */
+static const struct map *loader_map(const struct image *image)
+{
+	uint64_t base = auxiliary(image->pid, AT_BASE);
+	const struct map *map =
+		maps_find(image->maps, base ? base : auxiliary(image->pid, AT_ENTRY));
+
+	return map && map->inode && !map_same_file(map, image->map) ? map : NULL;
+}
+
+/* Mapped libraries; what the experiment's files are chosen from. */
+struct libraries {
+	struct elf_file *file[EXPERIMENT_LIBRARIES * 4];
+	size_t count;
+};
+
+static void open_libraries(struct libraries *all, const struct image *image,
+			   const struct map *loader)
+{
+	const struct maps *maps = image->maps;
+	size_t room = sizeof(all->file) / sizeof(all->file[0]);
+
+	all->count = 0;
+	for (size_t i = 0; i < maps->count && all->count < room; i++) {
+		const struct map *map = &maps->map[i];
+
+		if (image_is_new_file(maps, i) && !map_same_file(map, image->map) &&
+		    !map_same_file(map, loader) && !map_same_file(map, image->allocator_map) &&
+		    !elf_file_open(&all->file[all->count], image->pid, map, NULL))
+			all->count++;
+	}
+}
+
+static bool is_listed(const struct experiment_files *files, const char *name)
+{
+	for (size_t i = 0; i < files->count; i++)
+		if (!strcmp(files->library[i].name, name))
+			return true;
+	return false;
+}
+
+static void list_library(struct experiment_files *files, const struct elf_file *file,
+			 const char *name)
+{
+	if (files->count == EXPERIMENT_LIBRARIES || !*name || strchr(name, '/') || *name == '.' ||
+	    is_listed(files, name))
+		return;
+	files->library[files->count].fd = elf_file_fd(file);
+	snprintf(files->library[files->count].name, EXPERIMENT_NAME, "%s", name);
+	files->count++;
+}
+
+/* The allocator's library, what it needs, what that needs. A name nothing here has is the
+ * loader's own, or the loader will complain. */
+static void list_closure(struct experiment_files *files, const struct libraries *all,
+			 struct elf_file *library)
+{
+	const struct elf_file *listed[EXPERIMENT_LIBRARIES] = { library };
+	const char *name = elf_file_soname(library);
+
+	*files = (struct experiment_files){ .loader = files->loader };
+	list_library(files, library, *name && !strchr(name, '/') ? name : "library.so");
+	for (size_t i = 0; i < files->count; i++)
+		for (size_t n = 0; (name = elf_file_needed(listed[i], n)); n++)
+			for (size_t l = 0; l < all->count; l++) {
+				size_t before = files->count;
+
+				if (!strcmp(elf_file_soname(all->file[l]), name))
+					list_library(files, all->file[l], name);
+				if (files->count > before)
+					listed[before] = all->file[l];
+			}
+}
+
+/* The result, from the cache or by an experiment; how, or NULL. */
+static const char *experiment(struct experiment_result *out, const struct experiment_files *files,
+			      struct err *err)
+{
+	char digest[EXPERIMENT_DIGEST_CHARS + 1];
+	bool known = experiment_digest(digest, files);
+
+	if (known && experiment_recall(out, digest, EXPERIMENT_CACHE))
+		return "cache";
+	if (experiment_run(out, files, err))
+		return NULL;
+	if (known)
+		experiment_keep(out, digest, EXPERIMENT_CACHE);
+	return "experiment";
+}
+
+static const char *by_experiment(struct allocator *a, const struct image *image)
+{
+	const struct map *map = loader_map(image);
+	struct experiment_result result = {};
+	struct experiment_files files;
+	struct elf_file *loader = NULL;
+	struct libraries all;
+	const char *how = NULL;
+	struct err why = {};
+	uint64_t place;
+
+	if (!map)
+		err_set(&why, -ENOTSUP, "experiment: the program has no loader");
+	else if (!elf_file_open(&loader, image->pid, map, &why)) {
+		files.loader = elf_file_fd(loader);
+		open_libraries(&all, image, map);
+		list_closure(&files, &all, a->code);
+		how = experiment(&result, &files, &why);
+		for (size_t i = 0; i < all.count; i++)
+			elf_file_close(all.file[i]);
+		elf_file_close(loader);
+	}
+	if (how && (elf_file_offset(a->code, result.event_trigger, &place) ||
+		    !elf_file_same_code(a->code, a->pid, a->bias, result.event_trigger)))
+		how = NULL;
+	if (!how) {
+		snprintf(a->reason, sizeof(a->reason), "%s", why.text);
+		return "";
 	}
 	a->classes = result.classes;
-	if (elf_file_offset(a->code, result.event_trigger, &place) ||
-	    !elf_file_same_code(a->code, a->pid, a->bias, result.event_trigger))
-		return "";
 	a->event_trigger = place;
 	return how;
 }
@@ -149,11 +268,11 @@ static void find_in_image(struct allocator *a, const struct image *image)
 			 "install its debug symbols");
 }
 
-static void find_in_library(struct allocator *a)
+static void find_in_library(struct allocator *a, const struct image *image)
 {
 	a->found_by = by_symbol(a);
 	if (!*a->found_by)
-		a->found_by = by_experiment(a);
+		a->found_by = by_experiment(a, image);
 }
 
 void allocator_find(struct allocator *a, const struct image *image)
@@ -179,7 +298,7 @@ void allocator_find(struct allocator *a, const struct image *image)
 	else if (image->allocator_bundled)
 		find_in_image(a, image);
 	else
-		find_in_library(a);
+		find_in_library(a, image);
 	log_msg(LOG_INFO, "allocator: %s%s", *a->found_by ? "found by " : "not followed: ",
 		*a->found_by ? a->found_by : a->reason);
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "target/image.h"
-#include "target/scratch.h"
+#include "target/experiment.h"
 
 struct elf_file;
 
@@ -49,5 +49,5 @@ struct allocator {
 };
 
 /* Never fails; see reason. Lives no longer than @image. The experiment's result is kept
- * by the library's content in /var/cache/redmem when root runs redmem. */
+ * by the content of what took part, in /var/cache/redmem when root runs redmem. */
 void allocator_find(struct allocator *out, const struct image *image);

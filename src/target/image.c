@@ -91,8 +91,7 @@ static int use_module(struct image *image, const struct map *map, struct elf_fil
 	return 0;
 }
 
-/* The first executable mapping of a file that is none of the @i before it. */
-static bool is_new_file(const struct maps *maps, size_t i)
+bool image_is_new_file(const struct maps *maps, size_t i)
 {
 	if (!is_executable(&maps->map[i]))
 		return false;
@@ -113,7 +112,7 @@ static int find_module(struct image *image, const struct maps *maps, struct err 
 		struct elf_file *module;
 		struct elf_symbol server;
 
-		if (!is_new_file(maps, i))
+		if (!image_is_new_file(maps, i))
 			continue;
 		if (elf_file_open(&module, image->pid, map, &why))
 			continue;
@@ -192,7 +191,7 @@ static void find_shared(struct image *image, const struct maps *maps)
 		const struct map *map = &maps->map[i];
 		struct elf_file *module;
 
-		if (!is_new_file(maps, i) || map_same_file(map, image->map) ||
+		if (!image_is_new_file(maps, i) || map_same_file(map, image->map) ||
 		    elf_file_open(&module, image->pid, map, NULL))
 			continue;
 		if (defines(module, "mallctl"))

@@ -63,6 +63,8 @@ bool image_site(pid_t pid, struct elf_file *module, uint64_t bias, const char *n
 		unsigned long *offset);
 /* Where the function's code is in the process; false when it or its size is not known. */
 bool image_function_range(const struct image *image, const char *name, struct redmem_range *range);
+/* Is the @i-th mapping the first executable one of its file? */
+bool image_is_new_file(const struct maps *maps, size_t i);
 /* Read a byte of each place, so that the kernel finds its page in memory when it
  * puts a probe there. */
 void image_touch(const struct image *image, const unsigned long *offsets, size_t count);

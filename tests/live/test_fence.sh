@@ -79,7 +79,7 @@ static void harm(void)
 }
 END
 
-hostile spins 'took more than' <<'END'
+hostile spins "does not start" <<'END'
 static void harm(void)
 {
 	for (;;)
@@ -100,4 +100,86 @@ static void harm(void)
 }
 END
 build_id=
+
+# Speaks in the child's place: stops where the child would, with a greeting of its own.
+hostile lies 'makes no sense' <<'END'
+static struct {
+	uint64_t counter[2], block_bytes, classes[256], count;
+} hello = { .block_bytes = 1024, .count = 1000000000 };
+static void harm(void)
+{
+#ifdef __x86_64__
+	__asm__ volatile("int3" : : "D"(&hello) : "memory");
+#else
+	register void *first __asm__("x0") = &hello;
+	__asm__ volatile("brk #0" : : "r"(first) : "memory");
+#endif
+}
+END
+
+# Each of these would hang where it is let, and goes on as a library where it is not.
+cat >"$work/attempt.h" <<'END'
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#define TRY(attempt) do { if ((attempt) >= 0) for (;;) pause(); } while (0)
+END
+{
+	cat "$work/attempt.h"
+	cat <<'END'
+static void harm(void)
+{
+	TRY(fork());
+	TRY(vfork());
+	TRY(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+}
+END
+} >"$work/forks.c"
+hostile forks 'no function' <"$work/forks.c"
+{
+	cat "$work/attempt.h"
+	cat <<'END'
+static void harm(void)
+{
+	TRY(socket(AF_UNIX, SOCK_STREAM, 0));
+	TRY(socket(AF_INET, SOCK_STREAM, 0));
+	TRY(socket(AF_NETLINK, SOCK_RAW, 0));
+	TRY(write(1, "x", 1));
+	TRY(write(2, "x", 1));
+	TRY(kill(1, SIGKILL));
+	TRY(kill(-1, 0));
+	TRY(ptrace(PTRACE_SEIZE, getppid(), 0, 0));
+}
+END
+} >"$work/sockets.c"
+hostile sockets 'no function' <"$work/sockets.c"
+{
+	cat "$work/attempt.h"
+	cat <<END
+static void harm(void)
+{
+	TRY(open("/etc/passwd", O_RDONLY));
+	TRY(open("/proc/self/maps", O_RDONLY));
+	TRY(open("/proc/1/root", O_RDONLY));
+	TRY(open("$work/attempt.h", O_RDONLY));
+	TRY(open("$work/here", O_WRONLY | O_CREAT, 0600));
+	TRY(open("/here", O_WRONLY | O_CREAT, 0600));
+	TRY(open("/ld.so", O_RDWR));
+	TRY(unlink("/ld.so"));
+	TRY(open("..", O_RDONLY | O_DIRECTORY) < 0 ? -1 : open("../etc", O_RDONLY));
+}
+END
+} >"$work/files.c"
+hostile files 'no function' <"$work/files.c"
+check files-none "a file was made" [ ! -e "$work/here" ]
+
+# A program that only root may start still has a helper and a child.
+install -m 700 "$redmem" "$work/redmem"
+server_start
+"$work/redmem" alloc -d 1 --json -s "$socket" >"$json" 2>"$messages"
+check mode-700 "$(query '.sensors[] | select(.id == "flow")')" holds \
+	'.sensors[] | select(.id == "flow") | .state == "on"'
+kill_process "$pid"
 finish

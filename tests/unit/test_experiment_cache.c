@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "target/scratch_cache.h"
+#include "target/experiment.h"
 
 static char directory[] = "/tmp/redmem-test.XXXXXX";
 
@@ -56,48 +56,57 @@ static int file_with(const char *text)
 	return fileno(file); /* open until the test ends */
 }
 
-/* Two libraries that say they are the same build differ by their bytes (B2d). */
+/* Two libraries that say they are the same build differ by their bytes (B2d); so does one
+ * under another loader or C library, which might have had it say something else. */
 static void test_digest(void **state)
 {
-	char a[SCRATCH_DIGEST_CHARS + 1], b[SCRATCH_DIGEST_CHARS + 1];
 	int one = file_with("build-id 1d51, code x"), other = file_with("build-id 1d51, code y");
-	int lists[3][2] = { { one, other }, { other, one }, { file_with("ab"), file_with("c") } };
-	int shifted[2] = { file_with("a"), file_with("bc") };
+	struct experiment_files files = { .loader = one, .count = 2 }, changed;
+	char a[EXPERIMENT_DIGEST_CHARS + 1], b[EXPERIMENT_DIGEST_CHARS + 1];
 
 	(void)state;
-	assert_true(scratch_cache_digest(a, &one, 1));
-	assert_int_equal(strlen(a), SCRATCH_DIGEST_CHARS);
-	assert_true(scratch_cache_digest(b, &one, 1));
+	files.library[0].fd = file_with("ab");
+	files.library[1].fd = file_with("c");
+	assert_true(experiment_digest(a, &files));
+	assert_int_equal(strlen(a), EXPERIMENT_DIGEST_CHARS);
+	assert_true(experiment_digest(b, &files));
 	assert_string_equal(a, b);
-	assert_true(scratch_cache_digest(b, &other, 1));
+	changed = files;
+	changed.loader = other;
+	assert_true(experiment_digest(b, &changed));
 	assert_string_not_equal(a, b);
-	assert_true(scratch_cache_digest(a, lists[0], 2) && scratch_cache_digest(b, lists[1], 2));
+	changed = files;
+	changed.library[0].fd = file_with("a");
+	changed.library[1].fd = file_with("bc");
+	assert_true(experiment_digest(b, &changed));
 	assert_string_not_equal(a, b);
-	assert_true(scratch_cache_digest(a, lists[2], 2) && scratch_cache_digest(b, shifted, 2));
+	changed = files;
+	strcpy(changed.library[1].name, "libc.so.6");
+	assert_true(experiment_digest(b, &changed));
 	assert_string_not_equal(a, b);
-	one = -1;
-	assert_false(scratch_cache_digest(a, &one, 1));
+	changed.library[1].fd = -1;
+	assert_false(experiment_digest(b, &changed));
 }
 
 static void test_round(void **state)
 {
-	struct scratch_result result = { .event_trigger = 0xaceb0,
-					 .classes = { .bytes = { 8, 16, 32 }, .count = 3 } };
-	struct scratch_result got;
+	struct experiment_result result = { .event_trigger = 0xaceb0,
+					    .classes = { .bytes = { 8, 16, 32 }, .count = 3 } };
+	struct experiment_result got;
 
 	(void)state;
 	if (geteuid()) /* the cache is root's */
 		skip();
-	assert_false(scratch_cache_read_in(&got, "d1", directory));
-	scratch_cache_write_in(&result, "d1", directory);
-	assert_true(scratch_cache_read_in(&got, "d1", directory));
+	assert_false(experiment_recall(&got, "d1", directory));
+	experiment_keep(&result, "d1", directory);
+	assert_true(experiment_recall(&got, "d1", directory));
 	assert_int_equal(got.event_trigger, 0xaceb0);
 	assert_int_equal(got.classes.count, 3);
 	assert_int_equal(got.classes.bytes[2], 32);
-	assert_false(scratch_cache_read_in(&got, "d2", directory));
+	assert_false(experiment_recall(&got, "d2", directory));
 	result.event_trigger = 0xbd00;
-	scratch_cache_write_in(&result, "d1", directory);
-	assert_true(scratch_cache_read_in(&got, "d1", directory));
+	experiment_keep(&result, "d1", directory);
+	assert_true(experiment_recall(&got, "d1", directory));
 	assert_int_equal(got.event_trigger, 0xbd00);
 	assert_int_equal(entries(), 1);
 }
@@ -105,8 +114,8 @@ static void test_round(void **state)
 /* A writer that is killed half-way leaves nothing (B25). */
 static void test_killed(void **state)
 {
-	struct scratch_result result = { .event_trigger = 1,
-					 .classes = { .bytes = { 8 }, .count = 1 } };
+	struct experiment_result result = { .event_trigger = 1,
+					    .classes = { .bytes = { 8 }, .count = 1 } };
 	size_t before = entries();
 	pid_t pid = fork();
 
@@ -115,7 +124,7 @@ static void test_killed(void **state)
 		const struct rlimit none = {};
 
 		setrlimit(RLIMIT_FSIZE, &none); /* the first byte written ends it: SIGXFSZ */
-		scratch_cache_write_in(&result, "d3", directory);
+		experiment_keep(&result, "d3", directory);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -130,6 +139,6 @@ int main(void)
 		cmocka_unit_test(test_killed),
 	};
 
-	return cmocka_run_group_tests_name("scratch_cache", tests, make_directory,
+	return cmocka_run_group_tests_name("experiment_cache", tests, make_directory,
 					   remove_directory);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Results of experiments; see scratch_cache.h. */
+/* Results of experiments; see experiment.h. */
 #define _GNU_SOURCE 1 /* O_TMPFILE */
-#include "target/scratch_cache.h"
+#include "target/experiment.h"
 
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -13,9 +13,8 @@
 
 #include "base/buf.h"
 
-#define DIRECTORY "/var/cache/redmem"
 /* Changes with the meaning of what is kept. */
-#define HEAD "redmem.allocator/2"
+#define HEAD "redmem.allocator/3"
 
 static bool add_file(EVP_MD_CTX *digest, int fd)
 {
@@ -38,17 +37,20 @@ static bool add_file(EVP_MD_CTX *digest, int fd)
 	return !got && at == st.st_size;
 }
 
-bool scratch_cache_digest(char out[SCRATCH_DIGEST_CHARS + 1], const int *fds, size_t count)
+bool experiment_digest(char out[EXPERIMENT_DIGEST_CHARS + 1], const struct experiment_files *files)
 {
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	unsigned char bytes[EVP_MAX_MD_SIZE];
 	unsigned int len = 0;
-	bool fine = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1;
+	bool fine = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+		    add_file(digest, files->loader);
 
-	for (size_t i = 0; fine && i < count; i++)
-		fine = add_file(digest, fds[i]);
+	for (size_t i = 0; fine && i < files->count; i++)
+		fine = EVP_DigestUpdate(digest, files->library[i].name,
+					sizeof(files->library[i].name)) == 1 &&
+		       add_file(digest, files->library[i].fd);
 	fine = fine && EVP_DigestFinal_ex(digest, bytes, &len) == 1 &&
-	       len == SCRATCH_DIGEST_CHARS / 2;
+	       len == EXPERIMENT_DIGEST_CHARS / 2;
 	EVP_MD_CTX_free(digest);
 	for (size_t i = 0; fine && i < len; i++)
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
@@ -79,7 +81,7 @@ static int open_directory(const char *path, bool make)
 	return fd;
 }
 
-static bool parse(struct scratch_result *out, char *text)
+static bool parse(struct experiment_result *out, char *text)
 {
 	char *rest, *line = strtok_r(text, "\n", &rest), *word;
 
@@ -91,7 +93,7 @@ static bool parse(struct scratch_result *out, char *text)
 	return out->event_trigger && out->classes.count;
 }
 
-bool scratch_cache_read_in(struct scratch_result *out, const char *digest, const char *path)
+bool experiment_recall(struct experiment_result *out, const char *digest, const char *path)
 {
 	int directory = open_directory(path, false), fd = -1;
 	char text[SIZE_CLASSES_MAX * 21 + 64];
@@ -128,8 +130,7 @@ static void put(int directory, const char *name, const struct buf *text)
 	close(fd);
 }
 
-void scratch_cache_write_in(const struct scratch_result *result, const char *digest,
-			    const char *path)
+void experiment_keep(const struct experiment_result *result, const char *digest, const char *path)
 {
 	int directory = open_directory(path, true);
 	struct buf text = {};
@@ -143,14 +144,4 @@ void scratch_cache_write_in(const struct scratch_result *result, const char *dig
 	put(directory, digest, &text);
 	close(directory);
 	buf_free(&text);
-}
-
-bool scratch_cache_read(struct scratch_result *out, const char *digest)
-{
-	return scratch_cache_read_in(out, digest, DIRECTORY);
-}
-
-void scratch_cache_write(const struct scratch_result *result, const char *digest)
-{
-	scratch_cache_write_in(result, digest, DIRECTORY);
 }

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The allocator experiment: a fenced child (fence.h) that loads a copy of the very library
+ * the server uses, by a copy of the server's own loader and with copies of the libraries
+ * that one needs, allocates known amounts, and is watched at the entry of every function of
+ * the library. So it is seen, not guessed, which function jemalloc 5.3 calls each time a
+ * thread has allocated or freed another 64 KiB (te_event_trigger, src/thread_event.c), in a
+ * library without symbols and under whatever C library the server has. The server is not
+ * involved: copies have inodes of their own.
+ *
+ * All of that is code a container may have chosen. Nothing it says is believed before it
+ * fits, and what comes out is at worst the wrong function of the same file.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define SIZE_CLASSES_MAX 256
+
+/* Size classes of an allocator, rising. */
+struct size_classes {
+	uint64_t bytes[SIZE_CLASSES_MAX];
+	size_t count; /* 0 = not known */
+};
+
+struct experiment_result {
+	uint64_t event_trigger; /* vaddr in the library */
+	struct size_classes classes; /* as nallocx() has them */
+};
+
+#define EXPERIMENT_LIBRARIES 30
+#define EXPERIMENT_NAME	     64
+
+/* The files that take part; descriptors are the caller's. */
+struct experiment_files {
+	int loader;
+	struct {
+		int fd;
+		char name[EXPERIMENT_NAME]; /* by which others need it; no '/' */
+	} library[EXPERIMENT_LIBRARIES]; /* the first is the one asked about */
+	size_t count;
+};
+
+/*
+ * Make the experiment. -ENOENT when the child ran and no function behaves as it must,
+ * -ENOTSUP when the library is no jemalloc or cannot be loaded here, -ETIMEDOUT when it
+ * took too long. The child is gone afterwards. Takes some 40 ms.
+ */
+int experiment_run(struct experiment_result *out, const struct experiment_files *files,
+		   struct err *err);
+
+/*
+ * Results are kept in /var/cache/redmem, under the digest of all bytes that took part: a
+ * build-id is only what a file says of itself, and a container's file may say it of another's.
+ * Only root writes and believes the cache, and only a file that root alone can write.
+ */
+#define EXPERIMENT_DIGEST_CHARS 64 /* SHA-256 in hex */
+#define EXPERIMENT_CACHE	"/var/cache/redmem"
+
+/* False when a file cannot be read. */
+bool experiment_digest(char out[EXPERIMENT_DIGEST_CHARS + 1], const struct experiment_files *files);
+bool experiment_recall(struct experiment_result *out, const char *digest, const char *directory);
+/* Whole or not at all. */
+void experiment_keep(const struct experiment_result *result, const char *digest,
+		     const char *directory);
