@@ -28,6 +28,19 @@
 		(loop)->turn.stall.field += (ns); \
 	} while (0)
 
+/* Around whatever changes a loop but for LOOP_CHARGE(), whose words are whole by
+ * themselves. An addition whose result is used is a full barrier on
+ * every architecture (kernel: Documentation/bpf/standardization, atomic operations). */
+static __always_inline void loop_change(u64 *count)
+{
+	u64 before = __sync_fetch_and_add(count, 1);
+
+	barrier_var(before);
+}
+
+#define LOOP_BEGIN(loop) loop_change(&(loop)->begun)
+#define LOOP_END(loop)	 loop_change(&(loop)->ended)
+
 /* For a task the verifier trusts; see task_delay_ns(). */
 static __always_inline u64 task_exec_ns(const struct task_struct *task)
 {
@@ -252,6 +265,7 @@ __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 	if (!target || !who || !run || who->state == WHO_UNKNOWN || who->state == WHO_THREAD)
 		return 0;
 	loop = &target->loop;
+	LOOP_BEGIN(loop);
 	loop_settle(loop);
 	commands = loop_commands(target);
 	if (!target->settings.at.commands_done && !run->client)
@@ -286,6 +300,7 @@ __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 		loop->work.announced = true;
 		span_emit(target, RECORD_STALL_OPEN, &loop->work, now, now, 0);
 	}
+	LOOP_END(loop);
 	return 0;
 }
 
@@ -300,6 +315,7 @@ __weak __noinline int loop_sleep(struct redmem_target *target, u64 now, u64 dela
 	loop = &target->loop;
 	commands = loop_commands(target);
 	turns = loop_turns(target);
+	LOOP_BEGIN(loop);
 	loop_settle(loop);
 	/* The last work ended just now, unless commands came and went after it. */
 	work_end(target, now, commands - loop->seen_commands <= (loop->client ? 1 : 0));
@@ -312,6 +328,7 @@ __weak __noinline int loop_sleep(struct redmem_target *target, u64 now, u64 dela
 	loop->seen_ns = now;
 	loop->out_ns = 0;
 	loop->asleep = true;
+	LOOP_END(loop);
 	return 0;
 }
 
@@ -321,6 +338,7 @@ static __always_inline void loop_wake(struct redmem_target *target, u64 now,
 {
 	struct redmem_loop *loop = &target->loop;
 
+	LOOP_BEGIN(loop);
 	/* The idle task has number 0 in all namespaces. */
 	loop->before_id = pid_seen(before);
 	if (!loop->before_id && before->pid)
@@ -333,4 +351,5 @@ static __always_inline void loop_wake(struct redmem_target *target, u64 now,
 		loop->seen_ns = now; /* until here it was in the same work */
 	}
 	loop->in_ns = now;
+	LOOP_END(loop);
 }

@@ -99,6 +99,7 @@ static __always_inline bool loop_sleeps(const struct redmem_target *target, u64 
 static __always_inline void loop_out(struct redmem_loop *loop, u64 now,
 				     const struct thread_state *state, u64 task_is)
 {
+	LOOP_BEGIN(loop);
 	loop->out_ns = now;
 	loop->in_ns = 0;
 	loop->out_delay = state->out_delay;
@@ -106,6 +107,7 @@ static __always_inline void loop_out(struct redmem_loop *loop, u64 now,
 	loop->out_blocks = state->out_event == EVENT_IO_WAIT || (task_is & STATE_STOPPED);
 	loop->out_syscall = state->out_syscall;
 	loop->out_fd = state->out_fd;
+	LOOP_END(loop);
 }
 
 /* What the scheduler itself reports (__trace_sched_switch_state()): a preempted task is

@@ -241,6 +241,10 @@ struct redmem_span {
 };
 
 struct redmem_loop {
+	/* Changes that have begun and ended: programs change it under the hands of the loader,
+	 * one perhaps in the middle of another. A copy is whole when as many had ended before
+	 * it as have begun after it. */
+	__u64 begun, ended;
 	__u64 client;
 	__u64 argv;
 	__u64 turns; /* the count of turns */

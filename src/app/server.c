@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "host/proc.h"
 #include "host/sock.h"
 #include "redis/info.h"
 
@@ -126,7 +127,8 @@ static int find_by_connection(struct server *server, struct err *err)
 			       "%s", server->conn_error.text);
 	ret = sock_peer_pid(conn_fd(server->conn), &pid, &why);
 	if (ret)
-		return err_set(err, ret, "%s; give the server's process with --pid", why.text);
+		return err_set(err, ret, "%s%s", why.text,
+			       proc_sees_all() ? "; give the server's process with --pid" : "");
 	return target_describe(pid, &server->where, err);
 }
 

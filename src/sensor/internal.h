@@ -200,6 +200,8 @@ void stall_sample(struct sensors *s, const struct redmem_sample *sample);
 void stall_keep_key(struct sensors *s, const struct redmem_stall *stall);
 /* Emit a stall that has ended to s->sink. */
 void stall_take(struct sensors *s, const struct redmem_stall *stall);
+/* A copy of what the programs go on changing; false when none was whole in some tries. */
+bool stall_copy_loop(const struct redmem_loop *live, struct redmem_loop *copy);
 
 /* --- the rows --- */
 extern const struct sensor sensor_cpu, sensor_fault, sensor_loop, sensor_offcpu, sensor_rss,

@@ -253,20 +253,28 @@ static bool span_lasts(const struct sensors *s, const struct redmem_loop *loop, 
 	       (loop->out_ns && now - work->first_ns >= s->config.stall_threshold_seconds * 1e9);
 }
 
+#define COPY_TRIES 4
+
+bool stall_copy_loop(const struct redmem_loop *live, struct redmem_loop *copy)
+{
+	uint64_t ended;
+
+	for (int tries = 0; tries < COPY_TRIES; tries++) {
+		ended = __atomic_load_n(&live->ended, __ATOMIC_ACQUIRE);
+		memcpy(copy, live, sizeof(*copy));
+		__atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy is read before the count */
+		if (__atomic_load_n(&live->begun, __ATOMIC_RELAXED) == ended)
+			return true;
+	}
+	return false; /* the next look will do */
+}
+
 bool sensors_stall_now(struct sensors *s, struct sensor_stall *out)
 {
-	struct redmem_loop *live, loop;
+	struct redmem_loop loop;
 	uint64_t now = clock_mono_ns();
 
-	if (!s->bpf)
-		return false;
-	/* The programs go on writing meanwhile; a copy counts when the start is the
-	 * same before and after it. */
-	live = &s->target->loop;
-	loop.work.start_ns = __atomic_load_n(&live->work.start_ns, __ATOMIC_ACQUIRE);
-	memcpy(&loop, live, sizeof(loop));
-	if (__atomic_load_n(&live->work.start_ns, __ATOMIC_ACQUIRE) != loop.work.start_ns ||
-	    !span_lasts(s, &loop, now))
+	if (!s->bpf || !stall_copy_loop(&s->target->loop, &loop) || !span_lasts(s, &loop, now))
 		return false;
 	out->seen = loop.work.stall;
 	out->seen.start_ns = loop.work.start_ns;

@@ -4,6 +4,8 @@
  * was seen.
  */
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -513,9 +515,62 @@ static void test_own_stall(void **state)
 	free(s);
 }
 
+/* --- a copy while it changes ------------------------------------------------ */
+
+#define COPIES 20000
+
+static struct redmem_loop changing;
+static bool stop_changing;
+
+/* As the programs do it: the same number everywhere, and one change within another. */
+static void *change(void *ctx)
+{
+	struct redmem_loop *loop = &changing;
+
+	for (uint64_t n = 1; !__atomic_load_n(&stop_changing, __ATOMIC_RELAXED); n++) {
+		__atomic_fetch_add(&loop->begun, 1, __ATOMIC_SEQ_CST);
+		loop->work.start_ns = n;
+		loop->work.stall.who.command = n;
+		__atomic_fetch_add(&loop->begun, 1, __ATOMIC_SEQ_CST);
+		loop->seen_ns = n;
+		__atomic_fetch_add(&loop->ended, 1, __ATOMIC_SEQ_CST);
+		loop->work.stall.end_ns = n;
+		loop->turn.start_ns = n;
+		__atomic_fetch_add(&loop->ended, 1, __ATOMIC_SEQ_CST);
+		if (n % 64 == 0)
+			sched_yield();
+	}
+	return ctx;
+}
+
+static void test_copy_is_whole(void **state)
+{
+	struct redmem_loop copy;
+	pthread_t thread;
+	int whole = 0;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, change, NULL), 0);
+	for (int i = 0; i < COPIES || !whole; i++) {
+		if (!stall_copy_loop(&changing, &copy))
+			continue;
+		whole++;
+		assert_int_equal(copy.work.stall.who.command, copy.work.start_ns);
+		assert_int_equal(copy.seen_ns, copy.work.start_ns);
+		assert_int_equal(copy.work.stall.end_ns, copy.work.start_ns);
+		assert_int_equal(copy.turn.start_ns, copy.work.start_ns);
+	}
+	__atomic_store_n(&stop_changing, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	/* A change that never ends gives no copy. */
+	changing.begun++;
+	assert_false(stall_copy_loop(&changing, &copy));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_copy_is_whole),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_nothing_seen),
 		cmocka_unit_test(test_allocator_share),
