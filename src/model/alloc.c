@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "base/sum.h"
+#include "model/account.h"
 #include "model/private.h"
 
 /* The probe is not there from the first moment to the last. */
@@ -19,70 +18,63 @@
 /* Facts of one drain come together; the next drain is a tick later. */
 #define SAME_TICK_SECONDS 0.02
 
-/* A command or a prefix in the interval under way. */
-struct flow_slot {
-	UT_hash_handle hh;
-	double alloc_bytes, free_bytes;
-	size_t name_len;
-	char name[];
-};
-
 struct alloc_flow {
-	struct flow_slot *commands, *prefixes; /* of the interval under way */
+	struct accounts commands, prefixes; /* of the interval under way */
 	double t_seconds, alloc_bytes, free_bytes;
 	bool under_way;
 };
 
-struct alloc_flow *alloc_new(void)
+struct alloc_flow *alloc_new(struct prefixes *prefixes)
 {
-	return xcalloc(1, sizeof(struct alloc_flow));
-}
+	struct alloc_flow *flow = xcalloc(1, sizeof(*flow));
 
-static void slots_clear(struct flow_slot **slots)
-{
-	struct flow_slot *slot, *next;
-
-	HASH_ITER(hh, *slots, slot, next) {
-		HASH_DEL(*slots, slot);
-		free(slot);
-	}
+	flow->prefixes.prefixes = prefixes;
+	return flow;
 }
 
 void alloc_free(struct alloc_flow *flow)
 {
 	if (!flow)
 		return;
-	slots_clear(&flow->commands);
-	slots_clear(&flow->prefixes);
+	accounts_clear(&flow->commands);
+	accounts_clear(&flow->prefixes);
 	free(flow);
 }
 
 /* --- intervals --------------------------------------------------------------------- */
 
-static int compare_slots(const struct flow_slot *a, const struct flow_slot *b)
+static int by_bytes(const struct account *a, const struct account *b)
 {
-	return (a->alloc_bytes < b->alloc_bytes) - (a->alloc_bytes > b->alloc_bytes);
+	double x = a->charge.alloc_bytes, y = b->charge.alloc_bytes;
+
+	return (x < y) - (x > y);
 }
 
-static void keep_top(struct model *m, struct alloc_top *top, struct flow_slot **slots)
+static void keep_top(struct model *m, struct alloc_top *top, struct accounts *accounts)
 {
-	struct flow_slot *slot = NULL, *next;
+	struct account *account = NULL, *next;
 	size_t count = 0;
 
-	HASH_SRT(hh, *slots, compare_slots);
-	HASH_ITER(hh, *slots, slot, next) {
-		struct bytes name = { slot->name, slot->name_len };
+	HASH_SRT(hh, accounts->rows, by_bytes);
+	HASH_ITER(hh, accounts->rows, account, next) {
+		const struct prefix *prefix = account->of.prefix;
+		struct bytes name = { account->of.name, 0 };
 
 		if (count == ALLOC_TOP)
 			break;
+		if (prefix)
+			name = keep_bytes(m->priv->keep,
+					  (struct bytes){ prefix->text, prefix->len });
+		else
+			name.len = strlen(name.data);
 		top[count++] = (struct alloc_top){
-			.name = slot->name_len ? keep_bytes(m->priv->keep, name).data : "",
-			.name_len = slot->name_len,
-			.alloc_bytes = slot->alloc_bytes,
-			.free_bytes = slot->free_bytes,
+			.name = name.data,
+			.name_len = name.len,
+			.alloc_bytes = account->charge.alloc_bytes,
+			.free_bytes = account->charge.free_bytes,
 		};
 	}
-	slots_clear(slots);
+	accounts_clear(accounts);
 }
 
 static void end_tick(struct model *m)
@@ -103,22 +95,15 @@ static void end_tick(struct model *m)
 	flow->under_way = false;
 }
 
-static void slot_add(struct flow_slot **slots, const char *name, size_t len, bool freed,
-		     double bytes)
+static void add_to(struct accounts *accounts, struct account_key of, bool freed, double bytes)
 {
-	struct flow_slot *slot;
+	struct charge *charge = &account_get(accounts, of)->charge;
 
-	HASH_FIND(hh, *slots, name, len, slot);
-	if (!slot) {
-		slot = xcalloc(1, sizeof(*slot) + len + 1);
-		memcpy(slot->name, name, len);
-		slot->name_len = len;
-		HASH_ADD_KEYPTR(hh, *slots, slot->name, len, slot);
-	}
-	*(freed ? &slot->free_bytes : &slot->alloc_bytes) += bytes;
+	*(freed ? &charge->free_bytes : &charge->alloc_bytes) += bytes;
 }
 
-static void add_bytes(struct model *m, const struct fact_profile *fact, bool freed)
+static void add_bytes(struct model *m, const struct fact_profile *fact, struct prefix *prefix,
+		      bool freed)
 {
 	struct alloc_flow *flow = m->priv->flow;
 	double bytes = profile_events(fact);
@@ -129,14 +114,11 @@ static void add_bytes(struct model *m, const struct fact_profile *fact, bool fre
 	flow->t_seconds = fact->t_seconds;
 	*(freed ? &flow->free_bytes : &flow->alloc_bytes) += bytes;
 	if (!*fact->thread)
-		slot_add(&flow->commands, fact->command, strlen(fact->command), freed, bytes);
-	if (fact->key.data && fact->key.len) {
-		struct buf prefix = { 0 };
-
-		prefix_fold(&prefix, fact->key.data, fact->key.len);
-		slot_add(&flow->prefixes, buf_str(&prefix), prefix.len, freed, bytes);
-		buf_free(&prefix);
-	}
+		add_to(&flow->commands,
+		       (struct account_key){ .name = keep_string(m->priv->keep, fact->command) },
+		       freed, bytes);
+	if (prefix)
+		add_to(&flow->prefixes, (struct account_key){ .prefix = prefix }, freed, bytes);
 }
 
 /* --- size classes -------------------------------------------------------------------- */
@@ -168,14 +150,14 @@ static void add_class(struct model *m, const struct fact_profile *fact, bool fre
 	*(freed ? &class->free_bytes : &class->alloc_bytes) += profile_events(fact);
 }
 
-void alloc_add(struct model *m, const struct fact_profile *fact)
+void alloc_add(struct model *m, const struct fact_profile *fact, struct prefix *prefix)
 {
 	if (!isfinite(fact->events) || fact->events < 0)
 		return;
 	if (fact->event == EVENT_ALLOC_CLASS || fact->event == EVENT_FREE_CLASS)
 		add_class(m, fact, fact->event == EVENT_FREE_CLASS);
 	else if (fact->event == EVENT_ALLOC || fact->event == EVENT_FREE)
-		add_bytes(m, fact, fact->event == EVENT_FREE);
+		add_bytes(m, fact, prefix, fact->event == EVENT_FREE);
 }
 
 /* --- orders ---------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fact/shape.h"
+#include "model/account.h"
 #include "model/census.h"
 #include "model/private.h"
 
@@ -67,10 +68,11 @@ struct model *model_new(void)
 	m->priv->keep = keep_new();
 	m->priv->rule = &blame_by_tables;
 	m->priv->window_seconds = NAN;
-	m->priv->profile = profile_new();
-	m->priv->flow = alloc_new();
+	m->priv->prefixes = xcalloc(1, sizeof(*m->priv->prefixes));
+	m->priv->profile = profile_new(m->priv->prefixes);
+	m->priv->flow = alloc_new(m->priv->prefixes);
 	m->priv->calls = calls_new();
-	m->priv->users = users_new();
+	m->priv->users = users_new(m->priv->prefixes);
 	m->priv->own_calls = info_parse_pairs("");
 	m->priv->census_options = xcalloc(1, sizeof(*m->priv->census_options));
 	m->priv->census_options->top = CENSUS_TOP;
@@ -100,6 +102,7 @@ static void private_free(struct model_private *p)
 	alloc_free(p->flow);
 	calls_free(p->calls);
 	users_free(p->users);
+	free(p->prefixes); /* nobody uses any more */
 	keep_free(p->keep);
 	free(p->census_options);
 	free(p);

@@ -7,12 +7,15 @@
 
 struct calls;
 struct alloc_flow;
+struct prefix;
+struct prefixes;
 struct profile;
 struct users;
 struct server_sample;
 
 struct model_private {
 	struct keep *keep;
+	struct prefixes *prefixes; /* in use by the next three */
 	const struct blame_rule *rule;
 	struct census_options *census_options;
 	bool census_fed; /* m->census is made of facts */
@@ -42,9 +45,10 @@ void timeline_add_info(struct model *m, double t_seconds, const struct info *inf
 void timeline_finish(struct model *m);
 
 /* --- profile.c: charges while facts come in --- */
-struct profile *profile_new(void);
+struct profile *profile_new(struct prefixes *prefixes);
 void profile_free(struct profile *profile);
-void profile_add(struct profile *profile, const struct fact_profile *fact);
+/* @prefix: of the fact's key, NULL without one; in the next ones, too. */
+void profile_add(struct model *m, const struct fact_profile *fact, struct prefix *prefix);
 /* Make the rows of commands, prefixes and threads, sorted. */
 void profile_finish(struct model *m);
 
@@ -77,9 +81,9 @@ void commandstats_each(const struct model *m, void (*each)(void *ctx, const char
 		       void *ctx);
 
 /* --- alloc.c: bytes by time and by size class --- */
-struct alloc_flow *alloc_new(void);
+struct alloc_flow *alloc_new(struct prefixes *prefixes);
 void alloc_free(struct alloc_flow *flow);
-void alloc_add(struct model *m, const struct fact_profile *fact);
+void alloc_add(struct model *m, const struct fact_profile *fact, struct prefix *prefix);
 /* Make m->alloc; after profile_finish(). */
 void alloc_finish(struct model *m);
 /* The class's row, added when it is new. */
@@ -111,12 +115,12 @@ bool mapping_sum(const struct model *m, const char *class_name, struct mapping_s
 const char *mapping_phase(const struct model *m);
 
 /* --- users.c: who lives in which size class --- */
-struct users *users_new(void);
+struct users *users_new(struct prefixes *prefixes);
 void users_free(struct users *users);
 /* A key drawn at random; its strings live as long as the model. */
 void users_add_key(struct users *users, const struct fact_key *key);
-void users_add_profile(struct users *users, const struct fact_profile *fact);
-void users_add_call(struct users *users, const struct fact_call *fact);
+void users_add_profile(struct model *m, const struct fact_profile *fact, struct prefix *prefix);
+void users_add_call(struct model *m, const struct fact_call *fact);
 /* Make the rows of classes and deletes. After defrag_finish(). */
 void users_finish(struct model *m);
 

@@ -6,168 +6,106 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
+#include "model/account.h"
 #include "model/private.h"
 
 /* Rows kept. Keys that do not fold (random words) must not take our memory. */
 #define PREFIXES_MAX 10000
 
-/* A command or a thread. */
-struct slot {
-	UT_hash_handle hh;
-	struct charge charge;
-	char name[];
-};
-
-struct prefix_slot {
-	UT_hash_handle hh;
-	struct prefix_row row; /* top_command is set at the end */
-	struct slot *by_command;
-};
-
 struct profile {
-	struct slot *commands;
-	struct slot *threads;
-	struct prefix_slot *prefixes;
+	struct accounts commands, threads, prefixes;
+	struct accounts pairs; /* of a prefix and a command */
 	struct charge other; /* prefixes given up */
 	bool have_other;
 };
 
-struct profile *profile_new(void)
+struct profile *profile_new(struct prefixes *prefixes)
 {
-	return xcalloc(1, sizeof(struct profile));
+	struct profile *profile = xcalloc(1, sizeof(*profile));
+
+	profile->prefixes.prefixes = profile->pairs.prefixes = prefixes;
+	return profile;
 }
 
-/* --- slots -------------------------------------------------------------- */
-
-static struct slot *slot_get(struct slot **slots, const char *name)
+void profile_free(struct profile *profile)
 {
-	size_t len = strlen(name);
-	struct slot *slot;
-
-	HASH_FIND(hh, *slots, name, len, slot);
-	if (!slot) {
-		slot = xcalloc(1, sizeof(*slot) + len + 1);
-		memcpy(slot->name, name, len);
-		HASH_ADD_KEYPTR(hh, *slots, slot->name, len, slot);
-	}
-	return slot;
+	if (!profile)
+		return;
+	accounts_clear(&profile->commands);
+	accounts_clear(&profile->threads);
+	accounts_clear(&profile->prefixes);
+	accounts_clear(&profile->pairs);
+	free(profile);
 }
 
-static void slots_free(struct slot **slots)
-{
-	struct slot *slot, *next;
-
-	HASH_ITER(hh, *slots, slot, next) {
-		HASH_DEL(*slots, slot);
-		free(slot);
-	}
-}
+/* --- taking ------------------------------------------------------------- */
 
 /* The order of rows: by charge, then by name so that a replay gives the same. */
-static int slot_compare(const struct slot *a, const struct slot *b)
+static int by_charge(const struct account *a, const struct account *b)
 {
 	int order = charge_compare(&a->charge, &b->charge);
 
-	return order ? order : strcmp(a->name, b->name);
+	if (!order && a->of.name && b->of.name)
+		order = strcmp(a->of.name, b->of.name);
+	return order ? order : prefix_compare(a->of.prefix, b->of.prefix);
 }
 
-/* --- prefixes ----------------------------------------------------------- */
-
-static struct prefix_slot *prefix_get(struct profile *profile, struct bytes key)
+/* Pairs of prefixes that are given up. */
+static void pairs_trim(struct profile *profile)
 {
-	struct buf prefix = { 0 };
-	struct prefix_slot *slot;
+	struct account *pair, *next, *row;
 
-	prefix_fold(&prefix, key.data, key.len);
-	HASH_FIND(hh, profile->prefixes, prefix.data, prefix.len, slot);
-	if (slot) {
-		buf_free(&prefix);
-		return slot;
+	HASH_ITER(hh, profile->pairs.rows, pair, next) {
+		struct account_key of = { .prefix = pair->of.prefix };
+
+		HASH_FIND(hh, profile->prefixes.rows, &of, sizeof(of), row);
+		if (!row)
+			account_remove(&profile->pairs, pair);
 	}
-	slot = xcalloc(1, sizeof(*slot));
-	slot->row.prefix = prefix.data;
-	slot->row.prefix_len = prefix.len;
-	slot->row.example = xmemdup(key.data, key.len);
-	slot->row.example_len = key.len;
-	HASH_ADD_KEYPTR(hh, profile->prefixes, slot->row.prefix, slot->row.prefix_len, slot);
-	return slot;
-}
-
-static void prefix_free(struct profile *profile, struct prefix_slot *slot)
-{
-	HASH_DEL(profile->prefixes, slot);
-	slots_free(&slot->by_command);
-	free(slot->row.prefix);
-	free(slot->row.example);
-	free(slot);
-}
-
-static int prefix_compare(const struct prefix_slot *a, const struct prefix_slot *b)
-{
-	size_t len = a->row.prefix_len < b->row.prefix_len ? a->row.prefix_len : b->row.prefix_len;
-	int order = charge_compare(&a->row.charge, &b->row.charge);
-
-	if (!order)
-		order = memcmp(a->row.prefix, b->row.prefix, len);
-	return order ? order :
-		       (a->row.prefix_len > b->row.prefix_len) -
-			       (a->row.prefix_len < b->row.prefix_len);
 }
 
 /* Sort, and give up the rows with the least charge. */
 static void prefixes_trim(struct profile *profile)
 {
-	struct prefix_slot *slot, *next;
+	struct account *row, *next;
 	size_t i = 0;
 
-	HASH_SRT(hh, profile->prefixes, prefix_compare);
-	HASH_ITER(hh, profile->prefixes, slot, next) {
+	HASH_SRT(hh, profile->prefixes.rows, by_charge);
+	HASH_ITER(hh, profile->prefixes.rows, row, next) {
 		if (i++ < PREFIXES_MAX)
 			continue;
-		charge_merge(&profile->other, &slot->row.charge);
+		charge_merge(&profile->other, &row->charge);
 		profile->have_other = true;
-		prefix_free(profile, slot);
+		account_remove(&profile->prefixes, row);
 	}
+	pairs_trim(profile);
 }
 
-static void prefix_add(struct profile *profile, const struct fact_profile *fact)
+void profile_add(struct model *m, const struct fact_profile *fact, struct prefix *prefix)
 {
-	struct prefix_slot *slot = prefix_get(profile, fact->key);
-
-	charge_add(&slot->row.charge, fact);
-	charge_add(&slot_get(&slot->by_command, fact->command)->charge, fact);
-	/* Twice the limit, so that sorting is rare and new names get their chance. */
-	if (HASH_COUNT(profile->prefixes) >= 2 * PREFIXES_MAX)
-		prefixes_trim(profile);
-}
-
-/* --- taking ------------------------------------------------------------- */
-
-void profile_add(struct profile *profile, const struct fact_profile *fact)
-{
+	struct profile *profile = m->priv->profile;
+	const char *command = keep_string(m->priv->keep, fact->command);
 	bool main_thread = !*fact->thread;
+	struct account_key of = { .name = keep_string(m->priv->keep,
+						      main_thread ? "main" : fact->thread) };
 
-	charge_add(&slot_get(&profile->threads, main_thread ? "main" : fact->thread)->charge, fact);
+	charge_add(&account_get(&profile->threads, of)->charge, fact);
+	of.name = command;
 	/* Another thread works for no command of its own. */
-	if (main_thread || *fact->command)
-		charge_add(&slot_get(&profile->commands, fact->command)->charge, fact);
-	if (fact->key.data && fact->key.len)
-		prefix_add(profile, fact);
-}
-
-void profile_free(struct profile *profile)
-{
-	struct prefix_slot *slot, *next;
-
-	if (!profile)
+	if (main_thread || *command)
+		charge_add(&account_get(&profile->commands, of)->charge, fact);
+	if (!prefix)
 		return;
-	slots_free(&profile->commands);
-	slots_free(&profile->threads);
-	HASH_ITER(hh, profile->prefixes, slot, next)
-		prefix_free(profile, slot);
-	free(profile);
+	if (!prefix->example.data)
+		prefix->example =
+			(struct bytes){ xmemdup(fact->key.data, fact->key.len), fact->key.len };
+	of.prefix = prefix;
+	charge_add(&account_get(&profile->pairs, of)->charge, fact);
+	of.name = NULL;
+	charge_add(&account_get(&profile->prefixes, of)->charge, fact);
+	/* Twice the limit, so that sorting is rare and new names get their chance. */
+	if (HASH_COUNT(profile->prefixes.rows) >= 2 * PREFIXES_MAX)
+		prefixes_trim(profile);
 }
 
 /* --- rows --------------------------------------------------------------- */
@@ -188,54 +126,55 @@ static bool no_flow(const struct model *m)
 
 static void add_unsampled(void *ctx, const char *command)
 {
-	struct profile *profile = ctx;
+	struct model *m = ctx;
+	struct account_key of = { .name = keep_string(m->priv->keep, command) };
 
-	slot_get(&profile->commands, command);
+	account_get(&m->priv->profile->commands, of);
 }
 
 static void make_commands(struct model *m, struct profile *profile)
 {
 	bool no_cpu = sensor_off(m, "cpu"), no_faults = sensor_off(m, "fault");
 	bool no_names = sensor_off(m, "attribution");
-	struct slot *slot, *next;
+	struct account *account, *next;
 
-	commandstats_each(m, add_unsampled, profile);
-	calls_each(m, add_unsampled, profile);
-	HASH_SRT(hh, profile->commands, slot_compare);
-	m->commands = xcalloc(HASH_COUNT(profile->commands), sizeof(*m->commands));
-	HASH_ITER(hh, profile->commands, slot, next) {
+	commandstats_each(m, add_unsampled, m);
+	calls_each(m, add_unsampled, m);
+	HASH_SRT(hh, profile->commands.rows, by_charge);
+	m->commands = xcalloc(HASH_COUNT(profile->commands.rows), sizeof(*m->commands));
+	HASH_ITER(hh, profile->commands.rows, account, next) {
 		struct command_row *row = &m->commands[m->commands_count++];
-		struct commandstat stat = commandstats_of(m, slot->name);
-		bool hidden = no_names && *slot->name;
+		struct commandstat stat = commandstats_of(m, account->of.name);
+		bool hidden = no_names && *account->of.name;
 
-		row->command = keep_string(m->priv->keep, slot->name);
+		row->command = (char *)account->of.name;
 		row->calls_total = stat.calls_total;
 		row->usec_total = stat.usec_total;
-		row->charge = slot->charge;
+		row->charge = account->charge;
 		charge_unknown(&row->charge, no_cpu || hidden, no_faults || hidden,
 			       no_flow(m) || hidden);
-		row->latency = calls_of(m, slot->name);
+		row->latency = calls_of(m, account->of.name);
 	}
 }
 
 static void make_threads(struct model *m, struct profile *profile)
 {
-	struct slot *slot, *next;
+	struct account *account, *next;
 
-	HASH_SRT(hh, profile->threads, slot_compare);
-	m->threads = xcalloc(HASH_COUNT(profile->threads), sizeof(*m->threads));
-	HASH_ITER(hh, profile->threads, slot, next) {
+	HASH_SRT(hh, profile->threads.rows, by_charge);
+	m->threads = xcalloc(HASH_COUNT(profile->threads.rows), sizeof(*m->threads));
+	HASH_ITER(hh, profile->threads.rows, account, next) {
 		struct thread_row *row = &m->threads[m->threads_count++];
 
-		row->thread = keep_string(m->priv->keep, slot->name);
-		row->charge = slot->charge;
+		row->thread = (char *)account->of.name;
+		row->charge = account->charge;
 		charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"),
 			       no_flow(m));
 	}
 }
 
-static struct prefix_row *prefix_row_add(struct model *m, struct bytes prefix, struct bytes example,
-					 const struct charge *charge)
+static void prefix_row_add(struct model *m, struct bytes prefix, struct bytes example,
+			   const struct charge *charge)
 {
 	struct prefix_row *row = &m->prefixes[m->prefixes_count++];
 
@@ -243,30 +182,45 @@ static struct prefix_row *prefix_row_add(struct model *m, struct bytes prefix, s
 	row->prefix_len = prefix.len;
 	row->example = (char *)keep_bytes(m->priv->keep, example).data;
 	row->example_len = example.len;
-	row->top_command = keep_string(m->priv->keep, "");
 	row->charge = *charge;
 	charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"), no_flow(m));
-	return row;
+}
+
+/* Pairs come by falling charge: the first one of a prefix is its top. */
+static void name_top_commands(struct model *m, struct profile *profile)
+{
+	struct account *row, *pair, *next;
+
+	HASH_SRT(hh, profile->pairs.rows, by_charge);
+	HASH_ITER(hh, profile->pairs.rows, pair, next) {
+		struct account_key of = { .prefix = pair->of.prefix };
+
+		HASH_FIND(hh, profile->prefixes.rows, &of, sizeof(of), row);
+		if (row && !m->prefixes[row->row].top_command)
+			m->prefixes[row->row].top_command = (char *)pair->of.name;
+	}
 }
 
 static void make_prefixes(struct model *m, struct profile *profile)
 {
 	static const struct bytes other = { "(other)", 7 }, none = { "", 0 };
-	struct prefix_slot *slot, *next;
+	struct account *account, *next;
 
 	prefixes_trim(profile);
-	m->prefixes = xcalloc(HASH_COUNT(profile->prefixes) + 1, sizeof(*m->prefixes));
-	HASH_ITER(hh, profile->prefixes, slot, next) {
-		struct bytes prefix = { slot->row.prefix, slot->row.prefix_len };
-		struct bytes example = { slot->row.example, slot->row.example_len };
-		struct prefix_row *row = prefix_row_add(m, prefix, example, &slot->row.charge);
+	m->prefixes = xcalloc(HASH_COUNT(profile->prefixes.rows) + 1, sizeof(*m->prefixes));
+	HASH_ITER(hh, profile->prefixes.rows, account, next) {
+		const struct prefix *prefix = account->of.prefix;
 
-		HASH_SRT(hh, slot->by_command, slot_compare);
-		row->top_command = keep_string(m->priv->keep, slot->by_command->name);
+		account->row = m->prefixes_count;
+		prefix_row_add(m, (struct bytes){ prefix->text, prefix->len }, prefix->example,
+			       &account->charge);
 	}
+	name_top_commands(m, profile);
 	/* The sum of many small ones stands last, whatever it comes to. */
-	if (profile->have_other)
-		prefix_row_add(m, other, none, &profile->other);
+	if (!profile->have_other)
+		return;
+	prefix_row_add(m, other, none, &profile->other);
+	m->prefixes[m->prefixes_count - 1].top_command = keep_string(m->priv->keep, "");
 }
 
 void profile_finish(struct model *m)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fact/shape.h"
+#include "model/account.h"
 #include "model/census.h"
 #include "model/private.h"
 
@@ -150,6 +151,17 @@ static void take_latency(struct model *m, const struct fact_latency *fact)
 	APPEND(m, latency)->event = *fact;
 }
 
+/* One row, three accounts: its key is folded once. */
+static void take_profile(struct model *m, const struct fact_profile *fact)
+{
+	struct prefix *prefix = prefix_hold(m->priv->prefixes, fact->key);
+
+	profile_add(m, fact, prefix);
+	alloc_add(m, fact, prefix);
+	users_add_profile(m, fact, prefix);
+	prefix_drop(m->priv->prefixes, prefix);
+}
+
 /* --- the pass over all keys ------------------------------------------------ */
 
 static struct census *census_of(struct model *m)
@@ -288,13 +300,11 @@ void model_take(struct model *m, const struct fact *fact)
 		take_malloc_stats(m, &own.malloc_stats);
 		break;
 	case FACT_PROFILE:
-		profile_add(m->priv->profile, &own.profile);
-		alloc_add(m, &own.profile);
-		users_add_profile(m->priv->users, &own.profile);
+		take_profile(m, &own.profile);
 		break;
 	case FACT_CALL:
 		calls_add(m, &own.call);
-		users_add_call(m->priv->users, &own.call);
+		users_add_call(m, &own.call);
 		break;
 	case FACT_BURST:
 		m->alloc.burst = own.burst;

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "base/sum.h"
+#include "model/account.h"
 #include "model/private.h"
 #include "redis/footprint.h"
 
@@ -46,44 +45,26 @@ static const char *const freeing[] = {
 
 enum use_kind { USE_FOUND, USE_FLOW, USE_BURST, USE_DELETE, USE_UNPLACED };
 
-/* Hashed as bytes: no padding that is not zero. */
-struct use_key {
-	int64_t class_bytes; /* 0 = no class of its own */
-	int64_t kind;
-	char command[32];
-	char prefix[136]; /* prefix_fold() gives at most 128 */
-	int64_t prefix_len;
-};
-
-struct use {
-	UT_hash_handle hh;
-	struct use_key key;
-	double objects; /* found; bytes when unplaced; samples of deletes */
-	bool estimated;
-	double alloc_bytes, free_bytes;
-};
-
 struct users {
-	struct use *uses;
+	struct accounts uses;
 	struct fact_key *keys; /* drawn at random */
 	size_t keys_count;
 };
 
-struct users *users_new(void)
+struct users *users_new(struct prefixes *prefixes)
 {
-	return xcalloc(1, sizeof(struct users));
+	struct users *users = xcalloc(1, sizeof(*users));
+
+	users->uses.prefixes = prefixes;
+	users->uses.limit = USES_MAX;
+	return users;
 }
 
 void users_free(struct users *users)
 {
-	struct use *use, *next;
-
 	if (!users)
 		return;
-	HASH_ITER(hh, users->uses, use, next) {
-		HASH_DEL(users->uses, use);
-		free(use);
-	}
+	accounts_clear(&users->uses);
 	free(users->keys);
 	free(users);
 }
@@ -91,31 +72,14 @@ void users_free(struct users *users)
 /* --- taking --------------------------------------------------------------- */
 
 /* NULL when there is no room for another. */
-static struct use *use_get(struct users *users, enum use_kind kind, int64_t class_bytes,
-			   const char *command, struct bytes name)
+static struct account *use_get(struct model *m, enum use_kind kind, int64_t class_bytes,
+			       const char *command, struct prefix *prefix)
 {
-	struct use_key key;
-	struct buf prefix = { 0 };
-	struct use *use;
-
-	memset(&key, 0, sizeof(key));
-	key.class_bytes = class_bytes;
-	key.kind = kind;
-	memcpy(key.command, command, strnlen(command, sizeof(key.command) - 1));
-	if (name.data && name.len)
-		prefix_fold(&prefix, name.data, name.len);
-	key.prefix_len =
-		(int64_t)(prefix.len < sizeof(key.prefix) ? prefix.len : sizeof(key.prefix));
-	if (prefix.len)
-		memcpy(key.prefix, prefix.data, (size_t)key.prefix_len);
-	buf_free(&prefix);
-	HASH_FIND(hh, users->uses, &key, sizeof(key), use);
-	if (!use && HASH_COUNT(users->uses) < USES_MAX) {
-		use = xcalloc(1, sizeof(*use));
-		use->key = key;
-		HASH_ADD(hh, users->uses, key, sizeof(use->key), use);
-	}
-	return use;
+	return account_get(&m->priv->users->uses,
+			   (struct account_key){ .kind = kind,
+						 .class_bytes = class_bytes,
+						 .name = keep_string(m->priv->keep, command),
+						 .prefix = prefix });
 }
 
 void users_add_key(struct users *users, const struct fact_key *key)
@@ -134,46 +98,51 @@ static bool is_freeing(const char *command)
 	return false;
 }
 
-static void add_delete(struct users *users, const struct fact_profile *fact, const char *command)
+static void add_delete(struct model *m, const struct fact_profile *fact, const char *command,
+		       struct prefix *prefix)
 {
 	bool bytes = fact->event == EVENT_FREE;
-	struct use *use;
+	struct account *use;
 
-	if (!fact->key.len || (!bytes && fact->event != EVENT_CPU))
+	if (!prefix || (!bytes && fact->event != EVENT_CPU))
 		return;
-	use = use_get(users, USE_DELETE, 0, command, fact->key);
+	use = use_get(m, USE_DELETE, 0, command, prefix);
 	if (use && bytes)
-		use->free_bytes += profile_events(fact);
+		use->charge.free_bytes += profile_events(fact);
 	else if (use)
 		use->objects += (double)fact->samples;
 }
 
-void users_add_profile(struct users *users, const struct fact_profile *fact)
+void users_add_profile(struct model *m, const struct fact_profile *fact, struct prefix *prefix)
 {
 	bool in = fact->event == EVENT_ALLOC_CLASS, out = fact->event == EVENT_FREE_CLASS;
 	const char *command = *fact->inner ? fact->inner : fact->command;
-	struct use *use;
+	struct account *use;
 
 	if (is_freeing(command))
-		add_delete(users, fact, command);
+		add_delete(m, fact, command, prefix);
 	if ((!in && !out) || fact->class_bytes <= 0 || !(fact->events > 0))
 		return;
-	use = use_get(users, USE_FLOW, fact->class_bytes, command, fact->key);
+	use = use_get(m, USE_FLOW, fact->class_bytes, command, prefix);
 	if (use)
-		*(in ? &use->alloc_bytes : &use->free_bytes) += profile_events(fact);
+		*(in ? &use->charge.alloc_bytes : &use->charge.free_bytes) += profile_events(fact);
 }
 
-void users_add_call(struct users *users, const struct fact_call *fact)
+void users_add_call(struct model *m, const struct fact_call *fact)
 {
 	const char *command = *fact->inner ? fact->inner : fact->command;
-	struct use *use;
+	struct prefix *prefix;
+	struct account *use;
 
 	if (fact->class_bytes <= 0)
 		return;
-	use = use_get(users, USE_BURST, fact->class_bytes, command, fact->key);
+	prefix = prefix_hold(m->priv->prefixes, fact->key);
+	use = use_get(m, USE_BURST, fact->class_bytes, command, prefix);
 	if (use)
-		*(fact->function != CALL_FREE ? &use->alloc_bytes : &use->free_bytes) +=
+		*(fact->function != CALL_FREE ? &use->charge.alloc_bytes :
+						&use->charge.free_bytes) +=
 			(double)fact->class_bytes;
+	prefix_drop(m->priv->prefixes, prefix);
 }
 
 /* --- finishing ------------------------------------------------------------ */
@@ -185,22 +154,22 @@ static void place_keys(struct model *m, struct users *users)
 
 	for (size_t i = 0; i < users->keys_count; i++) {
 		const struct fact_key *key = &users->keys[i];
+		struct prefix *prefix = prefix_hold(m->priv->prefixes, key->key);
 		struct footprint print;
-		struct use *use;
+		struct account *use;
 
 		footprint_of(&print, key, &layout);
 		for (int n = 0; n < print.count; n++) {
-			use = use_get(users, USE_FOUND, print.part[n].class_bytes, "", key->key);
+			use = use_get(m, USE_FOUND, print.part[n].class_bytes, "", prefix);
 			if (!use)
 				continue;
 			use->objects += print.part[n].objects;
 			use->estimated |= print.part[n].estimated;
 		}
-		if (print.unplaced_bytes <= 0)
-			continue;
-		use = use_get(users, USE_UNPLACED, 0, "", key->key);
+		use = print.unplaced_bytes > 0 ? use_get(m, USE_UNPLACED, 0, "", prefix) : NULL;
 		if (use)
 			use->objects += (double)print.unplaced_bytes;
+		prefix_drop(m->priv->prefixes, prefix);
 	}
 }
 
@@ -224,18 +193,19 @@ static void insert(struct class_user *list, size_t *count, const struct class_us
 	list[at] = *user;
 }
 
-static struct class_user user_of(struct model *m, const struct use *use)
+static struct class_user user_of(struct model *m, const struct account *use)
 {
-	struct bytes prefix = { use->key.prefix, (size_t)use->key.prefix_len };
+	const struct prefix *prefix = use->of.prefix;
+	struct bytes text = { prefix ? prefix->text : "", prefix ? prefix->len : 0 };
 
 	return (struct class_user){
-		.prefix = (char *)(prefix.len ? keep_bytes(m->priv->keep, prefix).data : ""),
-		.prefix_len = prefix.len,
-		.command = keep_string(m->priv->keep, use->key.command),
+		.prefix = (char *)keep_bytes(m->priv->keep, text).data,
+		.prefix_len = text.len,
+		.command = (char *)use->of.name,
 		.objects = use->objects,
 		.estimated = use->estimated,
-		.alloc_bytes = use->alloc_bytes,
-		.free_bytes = use->free_bytes,
+		.alloc_bytes = use->charge.alloc_bytes,
+		.free_bytes = use->charge.free_bytes,
 	};
 }
 
@@ -264,12 +234,12 @@ static void add_delete_row(struct model *m, const struct class_user *user, bool 
 	m->deletes[at] = row;
 }
 
-static void add_use(struct model *m, const struct use *use, bool have_flow, bool bytes_known)
+static void add_use(struct model *m, const struct account *use, bool have_flow, bool bytes_known)
 {
 	struct class_user user = user_of(m, use);
-	struct class_row *row = class_row(m, use->key.class_bytes);
+	struct class_row *row = class_row(m, use->of.class_bytes);
 
-	switch (use->key.kind) {
+	switch (use->of.kind) {
 	case USE_UNPLACED:
 		insert(m->unplaced, &m->unplaced_count, &user);
 		break;
@@ -283,16 +253,23 @@ static void add_use(struct model *m, const struct use *use, bool have_flow, bool
 		}
 		break;
 	default: /* a burst sees a part of what the flow sees all of */
-		if (row && (use->key.kind == USE_FLOW || !have_flow))
+		if (row && (use->of.kind == USE_FLOW || !have_flow))
 			insert(row->movers, &row->movers_count, &user);
 		break;
 	}
 }
 
 /* By name, so that a replay gives the same whatever the order facts came in. */
-static int use_compare(const struct use *a, const struct use *b)
+static int use_compare(const struct account *a, const struct account *b)
 {
-	return memcmp(&a->key, &b->key, sizeof(a->key));
+	int order = (a->of.kind > b->of.kind) - (a->of.kind < b->of.kind);
+
+	if (!order)
+		order = (a->of.class_bytes > b->of.class_bytes) -
+			(a->of.class_bytes < b->of.class_bytes);
+	if (!order)
+		order = strcmp(a->of.name, b->of.name);
+	return order ? order : prefix_compare(a->of.prefix, b->of.prefix);
 }
 
 static void explain(struct model *m, struct class_row *row)
@@ -311,16 +288,16 @@ void users_finish(struct model *m)
 {
 	struct users *users = m->priv->users;
 	bool have_flow = false, bytes_known = false;
-	struct use *use, *next;
+	struct account *use, *next;
 
 	m->sampled_keys_total = (int64_t)users->keys_count;
 	place_keys(m, users);
-	HASH_SRT(hh, users->uses, use_compare);
-	HASH_ITER(hh, users->uses, use, next) {
-		have_flow |= use->key.kind == USE_FLOW;
-		bytes_known |= use->key.kind == USE_DELETE && use->free_bytes > 0;
+	HASH_SRT(hh, users->uses.rows, use_compare);
+	HASH_ITER(hh, users->uses.rows, use, next) {
+		have_flow |= use->of.kind == USE_FLOW;
+		bytes_known |= use->of.kind == USE_DELETE && use->charge.free_bytes > 0;
 	}
-	HASH_ITER(hh, users->uses, use, next)
+	HASH_ITER(hh, users->uses.rows, use, next)
 		add_use(m, use, have_flow, bytes_known);
 	for (size_t i = 0; i < m->classes_count; i++)
 		explain(m, &m->classes[i]);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Accounts: what is added up for one name, or pair of names, while facts come in. One kind
+ * of table for all of the model's sums: by command, thread, prefix of keys, size class, and
+ * what goes together of them. Keys are folded to their prefix once, and prefixes told apart
+ * by address.
+ */
+#pragma once
+
+#include <uthash.h>
+
+#include "model/model.h"
+
+/* A prefix that is in use; kept once. */
+struct prefix {
+	UT_hash_handle hh;
+	size_t uses; /* accounts of it, and who holds it just now */
+	struct bytes example; /* of profile.c: the first key charged, owned; without data before */
+	size_t len;
+	char text[]; /* folded; may hold any byte; a NUL behind it */
+};
+
+struct prefixes {
+	struct prefix *by_text;
+};
+
+/* The prefix of @key, held until prefix_drop(). NULL for a key that is empty. */
+struct prefix *prefix_hold(struct prefixes *prefixes, struct bytes key);
+/* @prefix may be NULL; nobody uses it: it is forgotten. */
+void prefix_drop(struct prefixes *prefixes, struct prefix *prefix);
+/* By text; for orders that must not depend on the order of facts. */
+int prefix_compare(const struct prefix *a, const struct prefix *b);
+
+/* Of what an account is. Hashed as bytes: there is no padding. */
+struct account_key {
+	int64_t kind; /* the owner's enum, 0 when it has only one */
+	int64_t class_bytes; /* 0 = of no size class */
+	const char *name; /* command or thread, interned; NULL */
+	struct prefix *prefix; /* NULL = of no key */
+};
+
+struct account {
+	UT_hash_handle hh;
+	struct account_key of;
+	struct charge charge;
+	double objects; /* of users.c */
+	bool estimated; /* they are */
+	size_t row; /* of profile.c: which row of the model it has become */
+};
+
+struct accounts {
+	struct account *rows;
+	struct prefixes *prefixes;
+	size_t limit; /* 0 = none */
+};
+
+/* The account of @of, made when it is new; NULL when there is no room for another. */
+struct account *account_get(struct accounts *accounts, struct account_key of);
+void account_remove(struct accounts *accounts, struct account *account);
+void accounts_clear(struct accounts *accounts);
