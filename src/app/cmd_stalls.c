@@ -210,6 +210,8 @@ static bool follow_turn(void *ctx, struct conn *conn, struct snapshot *snapshot,
 		flush_pending(f, f->pending_count);
 	if (f->pending_count && !f->asked_count && conn && waited >= ASK_SECONDS)
 		ask(f, conn, snapshot, t_seconds);
+	if (!f->asked_count) /* also where no stall is for days */
+		stall_context_renew(f->context);
 	return enough(f);
 }
 

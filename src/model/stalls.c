@@ -85,12 +85,14 @@ const struct fact_key *stall_key(const struct model *m, const struct stall *stal
 
 /* --- what explains them --------------------------------------------------------------- */
 
-/* Rows of the server's words from which on they are worth forgetting. */
-#define CONTEXT_ROWS 512
+/* Rows of the server's words, and facts, from which on they are worth forgetting. */
+#define CONTEXT_ROWS  512
+#define CONTEXT_FACTS 8192
 
 struct stall_context {
 	struct state *state;
 	struct model *m;
+	size_t facts; /* it has taken; of each it may keep a name */
 };
 
 struct stall_context *stall_context_new(void)
@@ -126,6 +128,7 @@ void stall_context_take(struct stall_context *context, const struct fact *fact)
 	case FACT_SELF:
 		state_take(context->state, fact);
 		model_take(context->m, fact);
+		context->facts++;
 		break;
 	default:
 		break;
@@ -142,8 +145,10 @@ void stall_context_renew(struct stall_context *context)
 	const struct model *m = context->m;
 	struct fact_sink sink;
 
-	if (m->slowlog_count + m->latency_count + m->keys_count < CONTEXT_ROWS)
+	if (m->slowlog_count + m->latency_count + m->keys_count < CONTEXT_ROWS &&
+	    context->facts < CONTEXT_FACTS)
 		return;
+	context->facts = 0;
 	model_free(context->m);
 	context->m = model_new();
 	sink = model_sink(context->m);
