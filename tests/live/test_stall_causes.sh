@@ -26,22 +26,22 @@ test_hog()
 	taskset -pc 0 "$pid" >/dev/null
 	cp "$(command -v dash || command -v sh)" "$work/noisy"
 	stalls_start
-	hogs=
-	for _ in 1 2 3 4; do
-		taskset -c 0 "$work/noisy" -c 'while :; do :; done' &
-		hogs="$hogs $!"
-		own_process $!
-	done
+	# Before all others in everything, so that it is the one whatever else runs on this machine.
+	taskset -c 0 nice -n -15 "$work/noisy" -c 'while :; do :; done' &
+	hog=$!
+	own_process $hog
+	waited=$(run_delay "$pid")
 	redis_cli eval "$script_loop" 1 report:hourly 5000000 >/dev/null
-	for hog in $hogs; do
-		kill_process "$hog"
-	done
+	# Did it have the CPU while the server waited, or did others, too?
+	alone=$(awk -v before="$waited" -v after="$(run_delay "$pid")" \
+		'{ print ($1 / 1e9 > 0.9 * (after - before) ? "true" : "false") }' "/proc/$hog/schedstat")
+	kill_process "$hog"
 	stalls_drain
 	watch_end
-	check hog "$(stalls_said) $(jq -c '[.hog, .hog_pid]' "$json")" \
+	check hog "alone: $alone; $(stalls_said) $(jq -c '[.hog, .hog_pid]' "$json")" \
 		stalls "map(select(.command == \"eval\"))[0] |
-			$(seconds cpu_wait) > 0.5 * .duration_seconds and .hog == \"noisy\" and
-			(.advice | test(\"noisy\"))"
+			$(seconds cpu_wait) > 0.5 * .duration_seconds and (.hog | length > 0) and
+			(.hog == \"noisy\" or ($alone | not)) and (.hog as \$hog | .advice | contains(\$hog))"
 	kill_process "$pid"
 }
 

@@ -255,15 +255,21 @@ static void measure_speeds(struct injector *in)
 	load_do(in->c, "UNLINK inject:list");
 }
 
-static void pin_server(struct injector *in)
+static pid_t server_of(const redisContext *c)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
+		load_die("the server's process is not known: use a unix socket");
+	return peer.pid;
+}
+
+static void pin_server(struct injector *in)
+{
 	cpu_set_t cpus;
 
-	if (getsockopt(in->c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		load_die("the server's process is not known: use a unix socket");
-	in->server = peer.pid;
+	in->server = server_of(in->c);
 	CPU_ZERO(&cpus);
 	CPU_SET(in->cpu, &cpus);
 	if (sched_setaffinity(in->server, sizeof(cpus), &cpus))
@@ -312,14 +318,18 @@ void load_pipeline(const struct load_options *o)
 		for (long n = 0; n < o->keys / o->clients; n++)
 			redisAppendCommand(c[i], "SET %s%ld value", o->key, n);
 	}
+	/* The server is busy, and then stopped until all is there, however long that takes. */
 	redisAppendCommand(first, "DEBUG SLEEP 0.2");
 	redisBufferWrite(first, NULL);
+	sleep_ms(100);
+	kill(server_of(first), SIGSTOP);
 	for (int i = 0; i < o->clients; i++) {
 		int done = 0;
 
 		while (!done && redisBufferWrite(c[i], &done) == REDIS_OK)
 			;
 	}
+	kill(server_of(first), SIGCONT);
 	for (int i = 0; i < o->clients; i++) {
 		load_drain(c[i], o->keys / o->clients);
 		redisFree(c[i]);
