@@ -133,6 +133,9 @@ static int run_on(struct experiment *e, enum __ptrace_request how)
 	if (WIFSTOPPED(status)) /* above the signal: another exec, which is not in the play */
 		return status >> 16 ? RUN_ENDED : WSTOPSIG(status);
 	e->pid = e->process.pid = 0;
+	/* By the watchdog, or by the kernel for its limit of CPU. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		e->late = true;
 	return WIFEXITED(status) && WEXITSTATUS(status) == CHILD_NOT_JEMALLOC ? RUN_NOT_JEMALLOC :
 										RUN_ENDED;
 }
@@ -458,7 +461,8 @@ int experiment_run(struct experiment_result *out, const struct experiment_files 
 	end_child(&e);
 	if (ret && e.late)
 		ret = err_set(err, -ETIMEDOUT,
-			      "experiment: the child with the library took more than %d s",
-			      SECONDS_MAX);
+			      "experiment: the child with the library took more than %d s, or "
+			      "than %d s of CPU",
+			      SECONDS_MAX, CPU_SECONDS_MAX);
 	return ret;
 }
