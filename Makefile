@@ -137,6 +137,8 @@ own-commands: all $(load) ; $(Q)tests/bench/commands ## measure what redmem's ow
 soak: ; $(Q)tests/soak/suite ## run the suite twice beside stress-ng
 many-servers: all $(load) ; $(Q)tests/soak/servers ## watch 16 servers for RUNS minutes
 redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
+unwatched: all $(load) ## measure what an event of a process that is not watched costs
+	$(Q)tests/bench/unwatched
 demo: all ## diagnose a private redis-server with known troubles
 	$(Q)$(redmem) demo
 
