@@ -159,7 +159,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench pauses own-commands soak many-servers redis-tests demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands soak many-servers redis-tests demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

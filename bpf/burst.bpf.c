@@ -39,7 +39,7 @@ static __always_inline u64 requested_bytes(struct pt_regs *ctx, u32 function)
 
 static __always_inline u64 faults_of(u32 tid)
 {
-	struct thread_state *state = bpf_map_lookup_elem(&threads, &tid);
+	struct redmem_thread *state = bpf_map_lookup_elem(&threads, &tid);
 
 	return state ? state->faults : 0;
 }
@@ -47,7 +47,7 @@ static __always_inline u64 faults_of(u32 tid)
 SEC("uprobe.multi")
 int burst_entry(struct pt_regs *ctx)
 {
-	struct open_call fresh = {}, *call;
+	struct redmem_open_call fresh = {}, *call;
 	u32 tid;
 	struct redmem_target *target = target_running(&tid);
 
@@ -58,6 +58,7 @@ int burst_entry(struct pt_regs *ctx)
 		return 0;
 	call = bpf_map_lookup_elem(&open_calls, &tid);
 	if (!call) {
+		fresh.target = target->settings.index;
 		bpf_map_update_elem(&open_calls, &tid, &fresh, BPF_NOEXIST);
 		call = bpf_map_lookup_elem(&open_calls, &tid);
 		if (!call) {
@@ -72,8 +73,8 @@ int burst_entry(struct pt_regs *ctx)
 	return 0;
 }
 
-static __always_inline void emit_call(struct redmem_target *target, u32 tid, struct open_call *call,
-				      u64 now)
+static __always_inline void emit_call(struct redmem_target *target, u32 tid,
+				      struct redmem_open_call *call, u64 now)
 {
 	struct redmem_record *record = record_reserve(target, RECORD_CALL, now);
 	struct running run = {};
@@ -99,7 +100,7 @@ SEC("uprobe.multi")
 int burst_return(struct pt_regs *ctx)
 {
 	u64 now = bpf_ktime_get_ns(), n;
-	struct open_call *call;
+	struct redmem_open_call *call;
 	u32 tid;
 	struct redmem_target *target = target_running(&tid);
 

@@ -12,14 +12,10 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, CALIBRATION_SLOTS);
+	__uint(max_entries, CALIBRATION_SLOTS); /* set by the loader: as many for each server */
 	__type(key, u32);
 	__type(value, struct redmem_calibration);
 } calibration SEC(".maps");
-
-/* Which of them is in use. The loader changes it when that one is done, so it never
- * writes where a program does. */
-__u32 calibration_slot;
 
 static __always_inline bool is_pointer(u64 word)
 {
@@ -39,13 +35,6 @@ static __always_inline bool pointed_text(char *text, u64 object, u32 offset)
 	return !bpf_probe_read_user(&pointer, sizeof(pointer), (void *)(object + offset)) &&
 	       is_pointer(pointer) &&
 	       bpf_probe_read_user_str(text, CALIBRATION_TEXT, (void *)pointer) > 1;
-}
-
-static __always_inline struct redmem_calibration *this_look(void)
-{
-	u32 slot = calibration_slot;
-
-	return bpf_map_lookup_elem(&calibration, &slot);
 }
 
 /* The word taken as robj **argv: is the nonce the text of argv[1]? Objects are kept as they
@@ -79,13 +68,13 @@ static __always_inline void try_argv(struct redmem_calibration *c,
 }
 
 /* Global, so that the verifier looks at it once and not once a word. */
-__noinline int chase_word(u32 i)
+__noinline int chase_word(u32 slot, u32 i)
 {
 	struct redmem_calibration *c;
 	struct redmem_calibration_word *w;
 	u64 behind[2] = {}, word;
 
-	c = this_look();
+	c = bpf_map_lookup_elem(&calibration, &slot);
 	if (!c || i >= CALIBRATION_WORDS)
 		return 0;
 	w = &c->word[i];
@@ -138,19 +127,22 @@ SEC("uprobe.multi")
 int calibrate_look(struct pt_regs *ctx)
 {
 	struct redmem_calibration *c;
-	u32 tid, bytes, words;
-	struct redmem_target *target = target_running(&tid);
+	u64 id = bpf_get_current_pid_tgid(), start;
+	struct redmem_target *target = target_of(id >> 32);
+	u32 slot, bytes, words;
 	bool seen = false;
-	u64 start, took;
+	u64 took;
 
 	if (!target)
 		return 0;
-	c = this_look();
-	if (!c || !c->armed || c->done || c->cut || c->target != target->settings.index)
+	/* The loader changes it when that one is done, so it never writes where a program does. */
+	slot = target->settings.calibration_slot;
+	c = bpf_map_lookup_elem(&calibration, &slot);
+	if (!c || !c->armed || c->done || c->cut)
 		return 0;
 	start = bpf_ktime_get_ns();
 	c->hits++;
-	if (c->any_client && !is_wanted(ctx, target, tid, &c->caller))
+	if (c->any_client && !is_wanted(ctx, target, id, &c->caller))
 		goto out;
 	c->client_address = PT_REGS_PARM1(ctx);
 	c->nonce_matches = 0;
@@ -161,7 +153,7 @@ int calibrate_look(struct pt_regs *ctx)
 	for (u32 i = 0; i < CALIBRATION_WORDS; i++) {
 		if (i >= words)
 			break;
-		chase_word(i);
+		chase_word(slot, i);
 		if (bpf_ktime_get_ns() - start > c->limit_ns) {
 			c->cut = 1; /* the server waits: that was enough */
 			goto out;

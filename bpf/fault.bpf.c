@@ -10,7 +10,7 @@
 
 static __always_inline int fault_begin(u64 address, u64 error)
 {
-	struct thread_state *state;
+	struct redmem_thread *state;
 	u32 tid;
 	struct redmem_target *target = target_running(&tid);
 
@@ -62,7 +62,7 @@ __weak __noinline int in_file(const struct redmem_target *target, u64 address)
 }
 
 /* Of the @ns a fault took, what a stall calls by other names. */
-static __always_inline u64 counted_elsewhere(const struct thread_state *state, u64 ns)
+static __always_inline u64 counted_elsewhere(const struct redmem_thread *state, u64 ns)
 {
 	u64 other = task_delay_ns(bpf_get_current_task_btf()) - state->fault_delay +
 		    state->reclaimed_ns - state->fault_reclaim;
@@ -74,7 +74,7 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 {
 	struct redmem_profile_key key = {};
 	struct running run = {};
-	struct thread_state *state;
+	struct redmem_thread *state;
 	u64 now, ns = 0, other = 0;
 	bool timed = false;
 	u32 tid;

@@ -62,7 +62,7 @@ int BPF_PROG(life_exit, struct task_struct *task)
 
 	if (pid != tgid)
 		return 0;
-	target = target_of(tgid);
+	target = watched_of(tgid);
 	if (target) {
 		life_record(target, RECORD_EXIT, 0, 0);
 		return 0;

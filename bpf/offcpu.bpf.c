@@ -18,7 +18,7 @@
  * Waiting for a CPU after sleeping: some microseconds at each wakeup of a server that
  * sleeps between requests. Charged together, they cost a map update a millisecond.
  */
-static __always_inline u64 wait_gathered(struct thread_state *state, u64 waited)
+static __always_inline u64 wait_gathered(struct redmem_thread *state, u64 waited)
 {
 	waited += state->wait_ns;
 	state->wait_ns = waited < NSEC_PER_MSEC ? waited : 0;
@@ -26,7 +26,7 @@ static __always_inline u64 wait_gathered(struct thread_state *state, u64 waited)
 }
 
 /* Charge the time since the last switch to who ran then. */
-static __always_inline void settle(struct redmem_target *target, struct thread_state *state,
+static __always_inline void settle(struct redmem_target *target, struct redmem_thread *state,
 				   u64 now, u64 exec, u64 delay, bool main_thread)
 {
 	struct redmem_profile_key key = {};
@@ -97,7 +97,7 @@ static __always_inline bool loop_sleeps(const struct redmem_target *target, u64 
 
 /* The main thread leaves the CPU in the middle of its work. */
 static __always_inline void loop_out(struct redmem_loop *loop, u64 now,
-				     const struct thread_state *state, u64 task_is)
+				     const struct redmem_thread *state, u64 task_is)
 {
 	LOOP_BEGIN(loop);
 	loop->out_ns = now;
@@ -123,7 +123,7 @@ static __always_inline void switch_out(struct redmem_target *target, u32 tid, bo
 {
 	struct redmem_who who = {};
 	struct running run = {};
-	struct thread_state *state = thread_get(target, tid);
+	struct redmem_thread *state = thread_get(target, tid);
 	bool main_thread = is_main(target, tid);
 	struct pt_regs *user;
 	u64 now, nr, exec, delay, task_is;
@@ -166,11 +166,11 @@ int BPF_PROG(offcpu_switch, bool preempt, struct task_struct *task, struct task_
 	struct redmem_target *target;
 
 	if (next->pid == next->tgid) {
-		target = target_of(next->tgid);
+		target = watched_of(next->tgid);
 		if (target)
 			loop_wake(target, bpf_ktime_get_ns(), task);
 	}
-	target = target_of(task->tgid);
+	target = watched_of(task->tgid);
 	if (target)
 		switch_out(target, task->pid, preempt, task);
 	return 0;

@@ -8,7 +8,7 @@
 
 static __always_inline void reclaim_begin(bool compaction)
 {
-	struct thread_state *state;
+	struct redmem_thread *state;
 	u32 tid;
 	struct redmem_target *target = target_running(&tid);
 	u64 now;
@@ -30,7 +30,7 @@ static __always_inline void reclaim_begin(bool compaction)
 static __always_inline void reclaim_end(bool compaction)
 {
 	struct redmem_profile_key key = {};
-	struct thread_state *state;
+	struct redmem_thread *state;
 	struct running run = {};
 	u32 tid;
 	struct redmem_target *target = target_running(&tid);

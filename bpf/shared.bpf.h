@@ -33,33 +33,11 @@ struct profile_map profile_1 SEC(".maps") __weak;
 
 /* --- threads, profiles, records: the maps ------------------------------------------ */
 
-/* What is under way in a thread of a server. */
-struct thread_state {
-	u64 fault_ns; /* start of the last page fault */
-	u64 fault_address;
-	u64 fault_error;
-	u64 faults; /* begun so far */
-	u64 fault_delay; /* run_delay then */
-	u64 fault_reclaim; /* reclaimed_ns then */
-	u64 reclaimed_ns; /* in reclaim and compaction, all in all */
-	u64 reclaim_ns; /* 0 = not in direct reclaim */
-	u64 compaction_ns;
-	u64 out_ns; /* left the CPU at; 0 = settled */
-	u64 out_exec; /* sum_exec_runtime then */
-	u64 out_delay; /* run_delay then */
-	u64 wait_ns; /* waited for a CPU after sleeping, not charged yet */
-	u32 out_event; /* EVENT_IO_WAIT, EVENT_SLEEP, or EVENT_CPU_WAIT (preempted) */
-	u32 out_syscall; /* or WAIT_STOPPED */
-	s32 out_fd; /* first argument of the system call */
-	u32 unused;
-	struct redmem_who out_who;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
 	__type(key, u32); /* tid */
-	__type(value, struct thread_state);
+	__type(value, struct redmem_thread);
 } threads SEC(".maps") __weak;
 
 /* The allocator's bytes by thread (flow.bpf.c). */
@@ -70,20 +48,12 @@ struct {
 	__type(value, struct redmem_flow_thread);
 } flow_threads SEC(".maps") __weak;
 
-/* A call of the allocator that has not returned yet (burst.bpf.c). */
-struct open_call {
-	u64 start_ns; /* 0 = none */
-	u64 requested;
-	u64 faults;
-	u32 function; /* enum redmem_call_function */
-	u32 unused;
-};
-
+/* Calls of the allocator that have not returned yet (burst.bpf.c). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
 	__type(key, u32); /* tid */
-	__type(value, struct open_call);
+	__type(value, struct redmem_open_call);
 } open_calls SEC(".maps") __weak;
 
 struct {
@@ -139,7 +109,8 @@ static __always_inline struct redmem_target *target_at(const u32 *index)
 	return index ? bpf_map_lookup_elem(&targets, index) : NULL;
 }
 
-/* The server whose process is @tgid in the first pid namespace, NULL when it is not watched. */
+/* The server whose process is @tgid in the first pid namespace, NULL when it is none; its
+ * watch may not have begun, or be over. */
 static __always_inline struct redmem_target *target_of(u32 tgid)
 {
 	return is_watched_perhaps(tgid) ?
@@ -147,11 +118,21 @@ static __always_inline struct redmem_target *target_of(u32 tgid)
 		       NULL;
 }
 
+/* The same while it is watched. */
+static __always_inline struct redmem_target *watched_of(u32 tgid)
+{
+	struct redmem_target *target = target_of(tgid);
+
+	return target && target->settings.watched ? target : NULL;
+}
+
 /* The server whose memory @mm is, whoever runs. No filter here: a verifier allows no
  * arithmetic on what it knows to be a pointer. */
 static __always_inline struct redmem_target *target_of_memory(u64 mm)
 {
-	return target_at(bpf_map_lookup_elem(&watched_memory, &mm));
+	struct redmem_target *target = target_at(bpf_map_lookup_elem(&watched_memory, &mm));
+
+	return target && target->settings.watched ? target : NULL;
 }
 
 /* The current thread's server and, when it has one, its id; ids are the first pid
@@ -161,7 +142,7 @@ static __always_inline struct redmem_target *target_running(u32 *tid)
 	u64 id = bpf_get_current_pid_tgid();
 
 	*tid = id;
-	return target_of(id >> 32);
+	return watched_of(id >> 32);
 }
 
 static __always_inline bool is_main(const struct redmem_target *target, u32 tid)
@@ -205,20 +186,22 @@ static __always_inline void drop(struct redmem_target *target, enum redmem_drop 
 /* --- what programs do with them ---------------------------------------------------- */
 
 /* The state of the current thread; NULL when there is no room or the thread is ending. */
-static __always_inline struct thread_state *thread_get(struct redmem_target *target, u32 tid)
+static __always_inline struct redmem_thread *thread_get(struct redmem_target *target, u32 tid)
 {
-	struct thread_state *state = bpf_map_lookup_elem(&threads, &tid);
+	struct redmem_thread *state = bpf_map_lookup_elem(&threads, &tid);
 
 	if (state)
 		return state;
 	if (bpf_get_current_task_btf()->flags & PF_EXITING)
 		return NULL; /* forget_thread() has been */
 	/* Too large for the stack; an array slot of zeros serves as the start. */
-	static struct thread_state fresh;
+	static struct redmem_thread fresh;
 
 	bpf_map_update_elem(&threads, &tid, &fresh, BPF_NOEXIST);
 	state = bpf_map_lookup_elem(&threads, &tid);
-	if (!state)
+	if (state)
+		state->target = target->settings.index;
+	else
 		drop(target, DROP_THREADS_FULL);
 	return state;
 }

@@ -53,6 +53,8 @@ struct redmem_settings {
 	__u32 tgid; /* the server, as the kernel's first pid namespace numbers it; 0 = free */
 	__u32 index; /* of this server among the targets */
 	__u32 attribution; /* offsets are valid */
+	__u32 watched; /* what it does is counted */
+	__u32 calibration_slot; /* the look of calibration that is armed */
 	__u32 unused;
 	__u64 own_client; /* client of redmem's own connection */
 	__u64 stall_ns; /* shortest stall to report */
@@ -164,9 +166,42 @@ enum redmem_drop {
 enum redmem_flow_side { FLOW_ALLOC, FLOW_FREE, FLOW_SIDES };
 
 struct redmem_flow_thread {
+	__u32 target;
+	__u32 unused;
 	__u64 counter[FLOW_SIDES]; /* its address in the target; 0 = not seen yet */
 	__u64 first[FLOW_SIDES]; /* its value before the first hit */
 	__u64 seen_bytes[FLOW_SIDES]; /* added up at the hits */
+};
+
+/* What is under way in a thread of a server. */
+struct redmem_thread {
+	__u64 fault_ns; /* start of the last page fault */
+	__u64 fault_address;
+	__u64 fault_error;
+	__u64 faults; /* begun so far */
+	__u64 fault_delay; /* run_delay then */
+	__u64 fault_reclaim; /* reclaimed_ns then */
+	__u64 reclaimed_ns; /* in reclaim and compaction, all in all */
+	__u64 reclaim_ns; /* 0 = not in direct reclaim */
+	__u64 compaction_ns;
+	__u64 out_ns; /* left the CPU at; 0 = settled */
+	__u64 out_exec; /* sum_exec_runtime then */
+	__u64 out_delay; /* run_delay then */
+	__u64 wait_ns; /* waited for a CPU after sleeping, not charged yet */
+	__u32 out_event; /* EVENT_IO_WAIT, EVENT_SLEEP, or EVENT_CPU_WAIT (preempted) */
+	__u32 out_syscall; /* or WAIT_STOPPED */
+	__s32 out_fd; /* first argument of the system call */
+	__u32 target;
+	struct redmem_who out_who;
+};
+
+/* A call of the allocator that has not returned yet. */
+struct redmem_open_call {
+	__u64 start_ns; /* 0 = none */
+	__u64 requested;
+	__u64 faults;
+	__u32 function; /* enum redmem_call_function */
+	__u32 target;
 };
 
 /* --- rare records (ring buffer) ----------------------------------------- */
@@ -363,7 +398,7 @@ struct redmem_process {
 #define CALIBRATION_OBJECT	 48 /* bytes of an object kept */
 #define CALIBRATION_QUERY	 96 /* bytes of a query kept */
 #define CALIBRATION_NONCE	 16
-#define CALIBRATION_SLOTS	 2 /* one is read while the other is filled */
+#define CALIBRATION_SLOTS	 2 /* of each server: one is read while the other is filled */
 
 /* What lies behind one word of the client struct. A string of the server begins at an odd
  * address, all else at one that 8 divides. */
@@ -387,7 +422,6 @@ struct redmem_calibration {
 	struct redmem_range caller; /* ...this code of the server */
 	__u64 server_address;
 	__u32 server_bytes;
-	__u32 target; /* index: others that meet the probe are let pass */
 	__u32 words; /* of the client to look behind */
 	__u64 limit_ns; /* a look that takes longer is given up */
 	__u32 unused;

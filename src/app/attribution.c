@@ -35,7 +35,7 @@ static int calibrate_by_asking(struct attribution *a, struct calibration *found,
 	if (!conn)
 		return err_set(why, -ENOTCONN, "cannot ask the server: %s",
 			       server->conn_error.text);
-	ret = calibrate(found, server->image, sensors_bpf(a->sensors), conn, why);
+	ret = calibrate(found, server->image, &a->slots, conn, why);
 	if (conn != server->conn) {
 		conn_close(conn);
 		found->own_client = 0;
@@ -55,7 +55,7 @@ static int calibrate_somehow(struct attribution *a, struct calibration *found, s
 	if (!ret || ret == -ETIMEDOUT)
 		return ret;
 	a->pause_seconds += found->pause_seconds;
-	ret = calibrate_passively(found, a->server->image, sensors_bpf(a->sensors), &watching);
+	ret = calibrate_passively(found, a->server->image, &a->slots, &watching);
 	found->own_client = own_client;
 	return ret ? err_set(why, ret, "%.240s; %s", asking.text, watching.text) : 0;
 }
@@ -85,7 +85,7 @@ void attribution_calibrate(struct attribution *a)
 	struct err why = {};
 
 	a->on = false;
-	if (!sensors_bpf(a->sensors))
+	if (!sensors_probe_slots(a->sensors, &a->slots))
 		err_set(&why, -ENODATA, "needs BPF, which is off");
 	else if (!server->image)
 		why = server->image_error;

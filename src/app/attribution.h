@@ -9,10 +9,12 @@
 
 #include "app/server.h"
 #include "sensor/sensor.h"
+#include "target/probe.h"
 
 struct attribution {
 	struct server *server; /* borrowed, as the next */
 	struct sensors *sensors;
+	struct probe_slots slots;
 	bool on;
 	char reason[480]; /* why it is off or limited, "" */
 	double pause_seconds; /* that calibrating took from the server */

@@ -14,6 +14,7 @@
 #include "app/watch.h"
 #include "base/clock.h"
 #include "host/sysmem.h"
+#include "sensor/engine.h"
 #include "sensor/sensor.h"
 #include "target/find.h"
 
@@ -57,22 +58,29 @@ static void emit_host(const struct fact_sink *sink)
 /* Can the kernel's side work? Load and attach everything to this process. */
 static int check_alone(const struct fact_sink *sink, struct err *err)
 {
+	const struct engine_config machine = { .servers = 1 };
 	struct sensor_config config = { .pid = getpid(),
+					.sink = *sink,
 					.start_ns = clock_mono_ns(),
 					.stall_threshold_seconds = 1,
 					.page_bytes = sysconf(_SC_PAGESIZE) };
-	struct sensors *sensors;
-	int ret = sensors_open(&sensors, &config, err);
+	struct sensors *sensors = NULL;
+	struct engine *engine;
+	int ret = engine_open(&engine, &machine, err);
 
+	if (!ret)
+		ret = sensors_open(&sensors, engine, &config, err);
 	if (ret)
-		return ret;
-	sensors_attach(sensors);
+		goto out;
+	sensors_begin(sensors);
 	emit_host(sink);
 	emit_off(sink, "connection");
 	emit_off(sink, "attribution");
-	sensors_emit_states(sensors, sink);
+	sensors_emit_states(sensors);
+out:
 	sensors_close(sensors);
-	return 0;
+	engine_close(engine);
+	return ret;
 }
 
 /* Is there a server to check? Nobody named one, and there is none or several: then

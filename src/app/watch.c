@@ -25,11 +25,12 @@
 #include "redis/keylook.h"
 #include "redis/keysample.h"
 #include "redis/snapshot.h"
+#include "sensor/engine.h"
 #include "sensor/sensor.h"
 #include "target/markers.h"
 
-#define TICK_NS		    1000000000LL
-#define RECORDS_POLL_MS	    100 /* how often rare records are taken */
+#define TICK_SECONDS	    1.0 /* the engine's */
+#define TURN_MS		    100 /* how often the loop turns when nothing comes */
 #define HANG_SECONDS	    1.0 /* no answer for this long is told as a hang */
 #define END_TIMEOUT_SECONDS 2.0 /* how long the last questions may take */
 #define KEYLOOK_SECONDS	    0.5
@@ -42,7 +43,9 @@ struct watch {
 	struct seen_keys *seen;
 	struct fact_sink sink; /* remembers keys, then on to the caller's */
 	struct server server;
+	struct engine *engine;
 	struct sensors *sensors;
+	size_t ticks; /* seconds that are over and were not looked at */
 	struct snapshot *snapshot;
 	struct keysample *sample;
 	int64_t purgeable; /* by the last MALLOC-STATS, for --try purge */
@@ -143,7 +146,7 @@ static void emit_sensors(struct watch *w)
 		 "give the server with -h/-p or -s and its password with REDISCLI_AUTH");
 	emit_row(w, "attribution", w->attribution.on, w->attribution.reason,
 		 "see what `redmem check` says of it");
-	sensors_emit_states(w->sensors, &w->sink);
+	sensors_emit_states(w->sensors);
 	buf_free(&reasons);
 }
 
@@ -185,14 +188,14 @@ static void lost_connection(struct watch *w)
 	log_msg(LOG_INFO, "connection lost: %s", w->server.conn_error.text);
 }
 
-/* Wait for records, replies or the time @until_ns, and take what came. */
+/* Wait for the engine, replies or the time @until_ns, and take what came. */
 static void wait_events(struct watch *w, int64_t until_ns)
 {
 	struct pollfd fds[2] = { { .fd = sensors_fd(w->sensors), .events = POLLIN }, { .fd = -1 } };
 	int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000 + 1;
 
-	if (left_ms > RECORDS_POLL_MS)
-		left_ms = RECORDS_POLL_MS;
+	if (left_ms > TURN_MS)
+		left_ms = TURN_MS;
 	if (left_ms < 0)
 		left_ms = 0;
 	if (w->server.conn) {
@@ -202,7 +205,7 @@ static void wait_events(struct watch *w, int64_t until_ns)
 	poll(fds, 2, left_ms);
 	if (w->server.conn && conn_dispatch(w->server.conn, fds[1].revents))
 		lost_connection(w);
-	sensors_poll(w->sensors, &w->sink);
+	w->ticks += sensors_poll(w->sensors);
 	follow_hang(w);
 }
 
@@ -224,7 +227,7 @@ static bool tick(struct watch *w)
 	if (!emit_tick(w, answered, reply_seconds))
 		return false;
 	emit_self(w);
-	sensors_tick(w->sensors, &w->sink);
+	sensors_tick(w->sensors);
 	reconnect(w);
 	if (w->server.conn)
 		snapshot_tick(w->snapshot, w->server.conn, t_seconds);
@@ -251,22 +254,21 @@ static bool look_on(struct watch *w)
 static bool loop(struct watch *w)
 {
 	double seconds = w->plan->seconds;
-	int64_t next = w->start_ns + TICK_NS;
 	int64_t end = isinf(seconds) ? INT64_MAX : w->start_ns + (int64_t)(seconds * 1e9);
 
 	while (!interrupted() && clock_mono_ns() < end) {
-		wait_events(w, next < end ? next : end);
-		sensors_control(w->sensors, &w->sink);
+		wait_events(w, end);
+		sensors_control(w->sensors);
 		if (sensors_target_exited(w->sensors))
 			return false;
 		if (!look_on(w))
 			break;
 		/* The last tick is the one at the end. */
-		if (clock_mono_ns() < next || end - next < TICK_NS / 2)
+		if (!w->ticks || (double)(end - clock_mono_ns()) / 1e9 < TICK_SECONDS / 2)
 			continue;
+		w->ticks = 0;
 		if (!tick(w))
 			return false;
-		next += TICK_NS;
 	}
 	return emit_tick(w, w->server.conn && !w->hanging, NAN);
 }
@@ -324,7 +326,7 @@ static void try_purge(struct watch *w)
 static void read_mappings(struct watch *w, const char *phase)
 {
 	bool jemalloc = w->server.image && w->server.image->allocator == ALLOCATOR_JEMALLOC;
-	double seconds = sensors_mappings(w->sensors, phase, jemalloc, &w->sink);
+	double seconds = sensors_mappings(w->sensors, phase, jemalloc);
 
 	if (seconds > w->smaps_seconds)
 		w->smaps_seconds = seconds;
@@ -346,7 +348,7 @@ static void finish(struct watch *w, bool alive)
 {
 	if (alive && !w->plan->stalls)
 		finish_ledger(w);
-	sensors_finish(w->sensors, &w->sink);
+	sensors_finish(w->sensors);
 	if (w->hanging)
 		emit_life(w, "hang", now_seconds(w) - w->hang_start);
 	if (!alive && !sensors_target_exited(w->sensors))
@@ -385,14 +387,18 @@ static void tap(void *ctx, const struct fact *fact)
 static int prepare(struct watch *w, struct err *err)
 {
 	const struct options *o = w->options;
+	struct engine_config machine = {
+		.servers = 1,
+		.wanted = o->sensors,
+		.disabled = o->no_bpf,
+	};
 	struct sensor_config config = {
+		.sink = w->sink,
 		.page_bytes = sysconf(_SC_PAGESIZE),
 		.stall_threshold_seconds =
 			(isnan(o->threshold_ms) ? WATCH_THRESHOLD_MS : o->threshold_ms) / 1e3,
 		.budget_ratio =
 			(isnan(o->budget_percent) ? WATCH_BUDGET_PERCENT : o->budget_percent) / 100,
-		.wanted = o->sensors,
-		.disabled = o->no_bpf,
 		.fine_samples = w->plan->stalls,
 	};
 	int ret = server_open(&w->server, o, err);
@@ -400,7 +406,7 @@ static int prepare(struct watch *w, struct err *err)
 	if (ret)
 		return ret;
 	config.pid = w->server.where.pid;
-	config.allocator = w->server.image ? &w->server.allocator : NULL;
+	config.allocator = machine.allocator = w->server.image ? &w->server.allocator : NULL;
 	ret = proc_starttime(config.pid, &w->server_starttime);
 	/* Another may have its id by now: no probe goes into that one. */
 	if (!ret && proc_held_ended(w->server.where.pidfd))
@@ -408,7 +414,9 @@ static int prepare(struct watch *w, struct err *err)
 	if (ret)
 		return err_set(err, ret, "target: process %d has ended", config.pid);
 	w->start_ns = config.start_ns = clock_mono_ns();
-	ret = sensors_open(&w->sensors, &config, err);
+	ret = engine_open(&w->engine, &machine, err);
+	if (!ret)
+		ret = sensors_open(&w->sensors, w->engine, &config, err);
 	if (ret)
 		return ret;
 	fill_settings(w);
@@ -440,7 +448,7 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	ret = prepare(&w, err);
 	if (ret)
 		goto out;
-	sensors_attach(w.sensors);
+	sensors_begin(w.sensors);
 	/* t = 0 is when the sensors see. */
 	w.start_ns = clock_mono_ns();
 	w.setup_cpu_seconds = clock_cpu_ns() / 1e9;
@@ -459,6 +467,7 @@ out:
 	snapshot_free(w.snapshot);
 	keysample_free(w.sample);
 	sensors_close(w.sensors);
+	engine_close(w.engine);
 	attribution_close(&w.attribution);
 	seen_keys_free(w.seen);
 	info_free(w.info);

@@ -139,7 +139,7 @@ static void emit(struct sensors *s, double elapsed, const struct fact_sink *sink
 	b->attach_seconds = s->budget.attach_seconds;
 	b->trap_cost_seconds = s->probe_cost.trap_seconds;
 	b->flow_duty_ratio = s->flow ? (double)flow_on_ns(s) / 1e9 / elapsed : NAN;
-	b->fault_period = sensor_on(s, "fault") ? (int64_t)s->minor_period : FACT_UNKNOWN;
+	b->fault_period = sensor_on(s, "fault") ? (int64_t)s->engine->minor_period : FACT_UNKNOWN;
 	b->bursts_total = s->budget.bursts;
 	if (b->flow_duty_ratio > 1)
 		b->flow_duty_ratio = 1;

@@ -87,30 +87,40 @@ static bool entry_is_stepped(const struct allocator *a)
 	return probe_is_stepped(first);
 }
 
-static int burst_probe(struct sensors *s, struct err *err)
+static int burst_can(const struct allocator *a, struct err *err)
 {
-	const struct allocator *a = s->config.allocator;
-	bool multi = kernel_has_uprobe_multi(), can = multi && a && a->entries;
+	if (!a)
+		return err_set(err, -ENODATA, "the server's program cannot be looked at");
+	return a->entries ? 0 : err_set(err, -ENOENT, "the allocator's functions were not found");
+}
 
-	bpf_program__set_autoload(s->bpf->progs.burst_entry, can);
-	bpf_program__set_autoload(s->bpf->progs.burst_return, can);
+static int burst_probe(struct engine *e, struct err *err)
+{
+	const struct allocator *a = e->config.allocator;
+	bool multi = kernel_has_uprobe_multi(), any = e->config.servers > 1;
+	bool can = multi && (any || (a && a->entries));
+
+	bpf_program__set_autoload(e->bpf->progs.burst_entry, can);
+	bpf_program__set_autoload(e->bpf->progs.burst_return, can);
 	if (!multi)
 		return err_set(err, -EOPNOTSUPP,
 			       "this kernel has no uprobe_multi links for a whole process (6.10)");
-	if (!a)
-		return err_set(err, -ENODATA, "the server's program cannot be looked at");
-	return can ? 0 : err_set(err, -ENOENT, "the allocator's functions were not found");
+	return any ? 0 : burst_can(a, err);
 }
 
-static int burst_attach(struct sensors *s, struct err *err)
+static int burst_begin(struct sensors *s, struct err *err)
 {
+	int ret = burst_can(s->config.allocator, err);
+
+	if (ret)
+		return ret;
 	if (isnan(s->probe_cost.pair_seconds))
 		return err_set(err, -ENODATA, "the cost of its probes could not be measured");
 	s->burst_prober = prober_new();
 	return 0;
 }
 
-static void burst_detach(struct sensors *s)
+static void burst_stop(struct sensors *s)
 {
 	prober_free(s->burst_prober);
 	s->burst_prober = NULL;
@@ -228,7 +238,6 @@ bool burst_end(struct sensors *s, struct look_result *out, const struct fact_sin
 	fact.burst.probe_error_seconds = s->probe_cost.pair_error_seconds;
 	fact.burst.attach_seconds = look->attach_seconds;
 	fact_emit(sink, &fact);
-	sensors_poll(s, sink);
 	return true;
 }
 
@@ -279,7 +288,7 @@ bool burst_is_stepped(const struct sensors *s)
 const struct sensor sensor_burst = {
 	.id = "burst",
 	.probe = burst_probe,
-	.attach = burst_attach,
-	.detach = burst_detach,
+	.begin = burst_begin,
+	.end = burst_stop,
 	.fix = "a kernel of 6.10 or later, redmem as root",
 };

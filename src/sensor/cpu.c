@@ -22,46 +22,78 @@
  * better. */
 #define CPU_FINE_HZ 997
 
-static int cpu_attach(struct sensors *s, struct err *err)
+/* Programs take what is under way for as long as that where they see no more of it. */
+static void tell_period(struct engine *e, uint64_t period)
 {
-	int hz = sensor_on(s, "loop") ? CPU_HZ : CPU_HZ_SHARES;
+	for (size_t i = 0; i < e->targets.count; i++)
+		e->targets.slots[i].settings.sample_ns = period;
+}
+
+static int cpu_attach(struct engine *e, struct err *err)
+{
+	int hz = engine_on(e, "loop") ? CPU_HZ : CPU_HZ_SHARES;
 	/* The clock counts nanoseconds. */
 	const struct perf_spec spec = { .config = PERF_COUNT_SW_CPU_CLOCK,
 					.period = 1000000000 / hz };
 
-	s->target->settings.sample_ns = spec.period;
-	return perf_events_open(&s->cpu, &spec, s->bpf->progs.cpu_sample, err);
+	e->cpu_period = spec.period;
+	return perf_events_open(&e->cpu, &spec, e->bpf->progs.cpu_sample, err);
 }
 
-static void set_rate(struct sensors *s, uint64_t hz)
+static int cpu_begin(struct sensors *s, struct err *err)
 {
-	uint64_t period = 1000000000 / hz;
+	(void)err;
+	s->target->settings.sample_ns = s->engine->cpu_period;
+	return 0;
+}
 
-	if (s->target->settings.sample_ns == period)
+/* The clock is the machine's: it is fine when all would have it so. */
+void cpu_adapt(struct engine *e)
+{
+	size_t servers = 0, fine = 0;
+	uint64_t period;
+
+	if (!e->cpu)
 		return;
-	log_msg(LOG_INFO, "cpu: %llu samples a second", (unsigned long long)hz);
-	perf_events_set_period(s->cpu, period);
-	s->target->settings.sample_ns = period;
+	perf_events_follow_cpus(e->cpu);
+	for (size_t i = 0; i < REDMEM_TARGETS_MAX; i++) {
+		if (!e->server[i])
+			continue;
+		servers++;
+		fine += __atomic_load_n(&e->server[i]->fine_samples, __ATOMIC_RELAXED);
+	}
+	if (!engine_on(e, "loop") || !servers)
+		return;
+	period = 1000000000 / (fine == servers ? CPU_FINE_HZ : CPU_HZ);
+	if (period == e->cpu_period)
+		return;
+	log_msg(LOG_INFO, "cpu: %llu samples a second", (unsigned long long)(1000000000 / period));
+	perf_events_set_period(e->cpu, period);
+	tell_period(e, period);
+	e->cpu_period = period;
 }
 
 static void cpu_tick(struct sensors *s, const struct fact_sink *sink)
 {
-	(void)sink;
 	/* The budget's first look is still to come at the first tick. */
-	if (s->config.fine_samples && s->budget.tick_ns != s->budget.start_ns)
-		set_rate(s, s->budget.busy ? CPU_HZ : CPU_FINE_HZ);
+	bool looked = s->budget.tick_ns != s->budget.start_ns;
+
+	(void)sink;
+	__atomic_store_n(&s->fine_samples, s->config.fine_samples && looked && !s->budget.busy,
+			 __ATOMIC_RELAXED);
 }
 
-static void cpu_detach(struct sensors *s)
+static void cpu_detach(struct engine *e)
 {
-	perf_events_close(s->cpu);
-	s->cpu = NULL;
+	perf_events_close(e->cpu);
+	e->cpu = NULL;
 }
 
 const struct sensor sensor_cpu = {
 	.id = "cpu",
 	.attach = cpu_attach,
-	.tick = cpu_tick,
 	.detach = cpu_detach,
+	.begin = cpu_begin,
+	.tick = cpu_tick,
 	.fix = "run as root, or with CAP_PERFMON and CAP_BPF",
 };

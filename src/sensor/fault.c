@@ -18,12 +18,12 @@
 #define MINOR_PERIOD_START 4
 #define MINOR_PERIOD_MAX   (1 << 16)
 
-static int fault_probe(struct sensors *s, struct err *err)
+static int fault_probe(struct engine *e, struct err *err)
 {
 	(void)err;
 	/* Without the start tracepoints faults are counted but not timed. */
-	sensor_tracepoint(s->bpf->progs.fault_user, "page_fault_user");
-	sensor_tracepoint(s->bpf->progs.fault_kernel, "page_fault_kernel");
+	sensor_tracepoint(e->bpf->progs.fault_user, "page_fault_user");
+	sensor_tracepoint(e->bpf->progs.fault_kernel, "page_fault_kernel");
 	return 0;
 }
 
@@ -38,26 +38,33 @@ static void read_totals(struct sensors *s)
 	s->major_total = stat.major_faults;
 }
 
-static int fault_attach(struct sensors *s, struct err *err)
+static int fault_attach(struct engine *e, struct err *err)
 {
 	const struct perf_spec minor = { .config = PERF_COUNT_SW_PAGE_FAULTS_MIN,
 					 .period = MINOR_PERIOD_START };
 	const struct perf_spec major = { .config = PERF_COUNT_SW_PAGE_FAULTS_MAJ, .period = 1 };
 	int ret;
 
-	ret = sensor_attach_link(s, s->bpf->progs.fault_user, err);
+	ret = sensor_attach_link(e, e->bpf->progs.fault_user, err);
 	if (!ret)
-		ret = sensor_attach_link(s, s->bpf->progs.fault_kernel, err);
+		ret = sensor_attach_link(e, e->bpf->progs.fault_kernel, err);
 	if (!ret)
-		ret = perf_events_open(&s->fault_minor, &minor, s->bpf->progs.fault_minor, err);
+		ret = perf_events_open(&e->fault_minor, &minor, e->bpf->progs.fault_minor, err);
 	if (!ret)
-		ret = perf_events_open(&s->fault_major, &major, s->bpf->progs.fault_major, err);
-	s->minor_period = MINOR_PERIOD_START;
-	s->minor_last = perf_events_count(s->fault_minor);
+		ret = perf_events_open(&e->fault_major, &major, e->bpf->progs.fault_major, err);
+	e->minor_period = MINOR_PERIOD_START;
+	e->minor_last = perf_events_count(e->fault_minor);
+	e->minor_last_ns = clock_mono_ns();
+	return ret;
+}
+
+static int fault_begin(struct sensors *s, struct err *err)
+{
+	(void)err;
 	read_totals(s);
 	s->minor_base = s->minor_total;
 	s->major_base = s->major_total;
-	return ret;
+	return 0;
 }
 
 /* The period that gives the wanted rate of samples, a power of two so that small
@@ -71,38 +78,57 @@ static uint64_t period_for(double faults_per_second, double samples_per_second)
 	return period;
 }
 
-static void fault_tick(struct sensors *s, const struct fact_sink *sink)
+/* The events are the machine's: as many samples as the server with the smallest allowance
+ * may have, should all of them be its. */
+void fault_adapt(struct engine *e)
 {
-	double seconds = (clock_mono_ns() - s->last_tick_ns) / 1e9;
-	int64_t count = perf_events_count(s->fault_minor);
+	double seconds = (double)(clock_mono_ns() - e->minor_last_ns) / 1e9;
+	uint32_t allowed = UINT32_MAX, rate;
 	uint64_t period;
+	int64_t count;
 
-	(void)sink;
-	read_totals(s);
-	if (seconds < 0.05)
+	if (!e->fault_minor || seconds < 0.05)
 		return;
-	period = period_for((count - s->minor_last) / seconds, budget_fault_rate(s));
-	s->minor_last = count;
-	if (period == s->minor_period)
+	perf_events_follow_cpus(e->fault_minor);
+	perf_events_follow_cpus(e->fault_major);
+	for (size_t i = 0; i < REDMEM_TARGETS_MAX; i++) {
+		rate = e->server[i] ? __atomic_load_n(&e->server[i]->fault_rate, __ATOMIC_RELAXED) :
+				      0;
+		if (rate && rate < allowed)
+			allowed = rate;
+	}
+	count = perf_events_count(e->fault_minor);
+	period = period_for((double)(count - e->minor_last) / seconds, allowed);
+	e->minor_last = count;
+	e->minor_last_ns = clock_mono_ns();
+	if (allowed == UINT32_MAX || period == e->minor_period)
 		return;
-	perf_events_set_period(s->fault_minor, period);
-	s->minor_period = period;
+	perf_events_set_period(e->fault_minor, period);
+	e->minor_period = period;
 }
 
-static void fault_detach(struct sensors *s)
+static void fault_tick(struct sensors *s, const struct fact_sink *sink)
 {
-	if (s->fault_minor)
-		read_totals(s);
-	perf_events_close(s->fault_minor);
-	perf_events_close(s->fault_major);
-	s->fault_minor = s->fault_major = NULL;
+	(void)sink;
+	read_totals(s);
+	if (s->bpf)
+		__atomic_store_n(&s->fault_rate, (uint32_t)budget_fault_rate(s) + 1,
+				 __ATOMIC_RELAXED);
+}
+
+static void fault_detach(struct engine *e)
+{
+	perf_events_close(e->fault_minor);
+	perf_events_close(e->fault_major);
+	e->fault_minor = e->fault_major = NULL;
 }
 
 const struct sensor sensor_fault = {
 	.id = "fault",
 	.probe = fault_probe,
 	.attach = fault_attach,
-	.tick = fault_tick,
 	.detach = fault_detach,
+	.begin = fault_begin,
+	.tick = fault_tick,
 	.fix = "run as root, or with CAP_PERFMON and CAP_BPF",
 };

@@ -150,28 +150,37 @@ int64_t flow_on_ns(const struct sensors *s)
 	return s->flow->on_ns + (flow_stands(s) ? clock_mono_ns() - s->flow->since_ns : 0);
 }
 
-/* Load only what this server's allocator needs. */
-static int flow_probe(struct sensors *s, struct err *err)
+static int flow_can(const struct allocator *a, struct err *err)
 {
-	const struct allocator *a = s->config.allocator;
-	struct bpf_program *cache[CACHE_SITES];
-
-	cache_programs(s->bpf, cache);
-	uprobe_prepare(s->bpf->progs.flow_event);
-	bpf_program__set_autoload(s->bpf->progs.flow_event, a && a->event_trigger);
-	for (size_t i = 0; i < CACHE_SITES; i++) {
-		uprobe_prepare(cache[i]);
-		bpf_program__set_autoload(cache[i], a && !a->event_trigger && a->cache[i]);
-	}
 	if (!a)
 		return err_set(err, -ENODATA, "the server's program cannot be looked at");
 	return *a->found_by ? 0 : err_set(err, -ENOENT, "%s", a->reason);
 }
 
-static int flow_attach(struct sensors *s, struct err *err)
+/* Load only what the only server's allocator needs. */
+static int flow_probe(struct engine *e, struct err *err)
+{
+	const struct allocator *a = e->config.allocator;
+	bool any = e->config.servers > 1;
+	struct bpf_program *cache[CACHE_SITES];
+
+	cache_programs(e->bpf, cache);
+	uprobe_prepare(e->bpf->progs.flow_event);
+	bpf_program__set_autoload(e->bpf->progs.flow_event, any || (a && a->event_trigger));
+	for (size_t i = 0; i < CACHE_SITES; i++) {
+		uprobe_prepare(cache[i]);
+		bpf_program__set_autoload(cache[i], any || (a && !a->event_trigger && a->cache[i]));
+	}
+	return any ? 0 : flow_can(a, err);
+}
+
+static int flow_begin(struct sensors *s, struct err *err)
 {
 	struct redmem_settings *settings = &s->target->settings;
+	int ret = flow_can(s->config.allocator, err);
 
+	if (ret)
+		return ret;
 	settings->class_table = s->config.allocator->class_table;
 	settings->bin_info = s->config.allocator->bin_info;
 	settings->small_classes = s->config.allocator->small_classes;
@@ -266,7 +275,7 @@ void flow_scale_tick(struct sensors *s, uint32_t map)
 		struct flow_thread *thread = thread_of(s->flow, tid);
 
 		previous = &tid;
-		if (bpf_map_lookup_elem(fd, &tid, &now))
+		if (bpf_map_lookup_elem(fd, &tid, &now) || now.target != s->index)
 			continue;
 		if (!thread)
 			thread = thread_add(s->flow, tid);
@@ -316,7 +325,7 @@ void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
 	}
 }
 
-static void flow_detach(struct sensors *s)
+static void flow_end(struct sensors *s)
 {
 	if (!s->flow)
 		return;
@@ -339,7 +348,7 @@ void flow_free(struct sensors *s)
 const struct sensor sensor_flow = {
 	.id = "flow",
 	.probe = flow_probe,
-	.attach = flow_attach,
-	.detach = flow_detach,
+	.begin = flow_begin,
+	.end = flow_end,
 	.fix = "a server with jemalloc, redmem as root",
 };

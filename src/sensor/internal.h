@@ -4,11 +4,14 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <pthread.h>
 
 #include "base/bucket.h"
 #include "redmem/events.h" /* types of the skeleton's variables */
 
 #include "redmem.skel.h"
+#include "sensor/engine.h"
+#include "sensor/inbox.h"
 #include "sensor/perf.h"
 #include "sensor/probe_cost.h"
 #include "sensor/prober.h"
@@ -17,6 +20,7 @@
 
 #define SENSOR_COUNT	    10
 #define SENSOR_CHILDREN_MAX 64
+#define ENGINE_LINKS_MAX    32
 
 struct sensor_state {
 	bool on;
@@ -77,36 +81,79 @@ struct stall_key {
 	char text[STALL_KEY_MAX];
 };
 
+/* A row of a profile map (INBOX_ROW). */
+struct inbox_row {
+	struct redmem_profile_key key;
+	struct redmem_profile_value value;
+};
+
+/* What is there once; engine.c. */
+struct engine {
+	struct engine_config config;
+	struct redmem_bpf *bpf; /* NULL = none */
+	char no_bpf_reason[sizeof(((struct err *)0)->text)];
+	struct sensor_state state[SENSOR_COUNT]; /* of what all servers share */
+	struct targets targets;
+	struct ring_buffer *ring;
+	int stats_fd; /* keeps the kernel's BPF run-time statistics on */
+
+	struct perf_events *cpu, *fault_minor, *fault_major;
+	struct bpf_link *links[ENGINE_LINKS_MAX]; /* tracepoint links of all sensors */
+	size_t link_count;
+	uint64_t cpu_period, minor_period;
+	int64_t minor_last, minor_last_ns; /* the machine's faults, at the last tick */
+
+	pthread_mutex_t setup; /* what is done once, and calibration's slots */
+	pthread_t thread;
+	bool running, stop;
+	int wake_fd;
+
+	pthread_mutex_t lock; /* of all below */
+	struct sensors *server[REDMEM_TARGETS_MAX]; /* by index; NULL = a free one */
+	int64_t next_ns; /* the next tick */
+	int64_t switched_ns; /* when programs began to write the active map */
+	double shared_seconds; /* time in programs that was shared out among the servers */
+	/* the thread's own */
+	size_t taken; /* records in this turn */
+	struct redmem_profile_key *keys;
+	struct redmem_profile_value *values;
+};
+
+/* One server. Its own thread's, but for what is said. */
 struct sensors {
 	struct sensor_config config;
+	struct engine *engine;
+	struct redmem_bpf *bpf; /* the engine's; NULL = none */
+	size_t index; /* of the server among the targets */
+	struct redmem_target *target; /* its slot */
+	struct inbox *inbox;
 	struct probe_cost probe_cost;
 	struct budget budget;
 	struct sensor_names names;
-	struct redmem_bpf *bpf; /* NULL = none */
-	struct targets targets;
-	struct redmem_target *target; /* this server's slot */
-	char no_bpf_reason[sizeof(((struct err *)0)->text)];
 	struct sensor_state state[SENSOR_COUNT];
-	struct ring_buffer *ring;
-	const struct fact_sink *sink; /* while records are taken */
-	int stats_fd; /* keeps the kernel's BPF run-time statistics on */
+	const struct fact_sink *sink;
+
+	/* under the engine's lock */
+	bool flush_wanted;
+	double bpf_seconds; /* its part of the time in programs */
+	uint64_t shared_events;
+	/* what it would have of the engine, read by its thread at a tick; atomic */
+	uint32_t fault_rate; /* minor faults a second that may be looked at; 0 = it has not said */
+	bool fine_samples;
 
 	struct flow *flow; /* NULL = never on */
 	struct prober *burst_prober;
 	struct look look;
 	bool flow_partly; /* the probe did not stand all the time since the last tick */
-	uint32_t draining; /* the profile map that is being read */
+	uint32_t draining; /* the profile map whose rows are taken */
 	int64_t drained_until_ns; /* when its last row was made, at the latest */
-	int64_t switched_ns; /* when programs began to write the other one */
+	int64_t switched_ns; /* when programs began to write the other one, as far as is taken */
+	size_t ticks; /* taken from the inbox, not told yet */
+	bool flushed;
 
-	struct perf_events *cpu, *fault_minor, *fault_major;
-	struct bpf_link *links[24]; /* tracepoint links of all sensors */
-	size_t link_count;
-	uint64_t minor_period;
-	int64_t minor_last; /* the machine's, at the last tick */
 	int64_t minor_base, major_base; /* the server's when the window began */
 	int64_t minor_total, major_total; /* the newest */
-	int64_t attach_ns, detach_ns;
+	int64_t attach_ns, detach_ns; /* 0 = not yet */
 	int64_t last_tick_ns;
 
 	struct sensor_child children[SENSOR_CHILDREN_MAX];
@@ -120,18 +167,41 @@ struct sensors {
 	char drops_text[256];
 };
 
+/* --- sensors.c: the rows --- */
+extern const struct sensor *const sensor_table[SENSOR_COUNT];
+bool sensor_on(const struct sensors *s, const char *id);
+void sensor_off(struct sensors *s, const char *id, const char *reason);
+void state_off(struct sensor_state *state, const char *reason);
+
+/* --- engine.c --- */
+bool engine_wants(const struct engine *e, const struct sensor *row);
+/* Is the row's part that all servers share on? */
+bool engine_on(const struct engine *e, const char *id);
+/* Attach what all servers share, and begin to take what comes. Under the lock `setup`. */
+void engine_start(struct engine *e);
+/* One server more or less. */
+int engine_add(struct engine *e, struct sensors *s, struct err *err);
+void engine_remove(struct engine *e, struct sensors *s);
+/* It called exec. */
+void engine_find_memory(struct engine *e, struct sensors *s);
+void engine_wake(struct engine *e);
+/* The only server's seconds begin at @start_ns, and so do the engine's. */
+void engine_align(struct engine *e, const struct sensors *s, int64_t start_ns);
 /* Switch off @program when the kernel has no tracepoint @name; true when it stays. */
 bool sensor_tracepoint(struct bpf_program *program, const char *name);
 /* Attach a tracepoint program and keep its link. */
-int sensor_attach_link(struct sensors *s, struct bpf_program *program, struct err *err);
-bool sensor_on(const struct sensors *s, const char *id);
-void sensor_off(struct sensors *s, const char *id, const char *reason);
+int sensor_attach_link(struct engine *e, struct bpf_program *program, struct err *err);
+
+/* --- cpu.c, fault.c: follow what the servers would have; once a tick, under the lock --- */
+void cpu_adapt(struct engine *e);
+void fault_adapt(struct engine *e);
 
 /* Seconds since the start of the watch. */
 double sensor_seconds(const struct sensors *s, int64_t mono_ns);
 
 /* --- profile.c: aggregates to facts --- */
-void profile_drain(struct sensors *s, int map_fd, const struct fact_sink *sink);
+void profile_row(struct sensors *s, const struct redmem_profile_key *key,
+		 const struct redmem_profile_value *value);
 /* Name @who; false for redmem's own doings. */
 bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names);
 
@@ -179,13 +249,14 @@ void budget_poll(struct sensors *s, const struct fact_sink *sink);
 /* Minor faults a second that may be looked at. */
 double budget_fault_rate(const struct sensors *s);
 
-/* --- sensors.c: time the kernel spent in programs, NAN when it does not tell --- */
+/* --- engine.c: the server's part of the time the kernel spent in programs, NAN when it does
+ * not tell --- */
 double sensors_bpf_seconds(const struct sensors *s);
 /* In the flow sensor's, a hit. */
 double sensors_flow_program_seconds(const struct sensors *s);
 
 /* --- records.c: the ring to facts --- */
-int records_take(void *ctx, void *data, size_t size);
+void records_take(struct sensors *s, const void *data, size_t size);
 /* A child that was there before the watch. */
 void records_adopt(struct sensors *s, pid_t pid);
 /* Emit a child to s->sink; @end_ns 0 = it lives. */

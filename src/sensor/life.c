@@ -11,12 +11,12 @@
 #include "host/maps.h"
 #include "host/proc.h"
 
-static int life_probe(struct sensors *s, struct err *err)
+static int life_probe(struct engine *e, struct err *err)
 {
-	bool fork = sensor_tracepoint(s->bpf->progs.life_fork, "sched_process_fork");
-	bool exit = sensor_tracepoint(s->bpf->progs.life_exit, "sched_process_exit");
+	bool fork = sensor_tracepoint(e->bpf->progs.life_fork, "sched_process_fork");
+	bool exit = sensor_tracepoint(e->bpf->progs.life_exit, "sched_process_exit");
 
-	sensor_tracepoint(s->bpf->progs.life_exec, "sched_process_exec");
+	sensor_tracepoint(e->bpf->progs.life_exec, "sched_process_exec");
 	if (!fork || !exit)
 		return err_set(err, -ENOENT, "this kernel has no sched_process tracepoints");
 	return 0;
@@ -30,23 +30,28 @@ static void adopt_children(struct sensors *s)
 
 	if (proc_children(s->config.pid, &pids, &count, NULL))
 		return;
-	targets_adopt(&s->targets, s->target->settings.index, pids, count);
+	targets_adopt(&s->engine->targets, s->index, pids, count);
 	for (size_t i = 0; i < count; i++)
 		records_adopt(s, pids[i]);
 	free(pids);
 }
 
-static int life_attach(struct sensors *s, struct err *err)
+static int life_attach(struct engine *e, struct err *err)
 {
-	int ret = sensor_attach_link(s, s->bpf->progs.life_fork, err);
+	int ret = sensor_attach_link(e, e->bpf->progs.life_fork, err);
 
 	if (!ret)
-		ret = sensor_attach_link(s, s->bpf->progs.life_exit, err);
+		ret = sensor_attach_link(e, e->bpf->progs.life_exit, err);
 	if (!ret)
-		ret = sensor_attach_link(s, s->bpf->progs.life_exec, err);
-	if (!ret)
-		adopt_children(s);
+		ret = sensor_attach_link(e, e->bpf->progs.life_exec, err);
 	return ret;
+}
+
+static int life_begin(struct sensors *s, struct err *err)
+{
+	(void)err;
+	adopt_children(s);
+	return 0;
 }
 
 /* Redis names its children by their work: "redis-rdb-bgsave 0.0.0.0:6379". */
@@ -73,7 +78,7 @@ static const char *purpose_of(pid_t pid)
  * because one of the two wrote to them (as redis' own childinfo.c counts them). */
 static void life_tick(struct sensors *s, const struct fact_sink *sink)
 {
-	s->sink = sink;
+	(void)sink;
 	for (size_t i = 0; i < s->children_count; i++) {
 		struct sensor_child *child = &s->children[i];
 		struct smaps_rollup rollup;
@@ -88,13 +93,13 @@ static void life_tick(struct sensors *s, const struct fact_sink *sink)
 			child->purpose = purpose_of(child->pid);
 		records_child(s, child, 0, s->target->totals[TOTAL_COW_FAULTS]);
 	}
-	s->sink = NULL;
 }
 
 const struct sensor sensor_life = {
 	.id = "life",
 	.probe = life_probe,
 	.attach = life_attach,
+	.begin = life_begin,
 	.tick = life_tick,
 	.fix = "a kernel with sched tracepoints and BTF",
 };

@@ -8,9 +8,9 @@
 
 #include <errno.h>
 
-static int loop_attach(struct sensors *s, struct err *err)
+static int loop_attach(struct engine *e, struct err *err)
 {
-	if (!sensor_on(s, "cpu"))
+	if (!engine_on(e, "cpu"))
 		return err_set(err, -ENODATA, "needs the cpu sensor, which is off");
 	return 0;
 }

@@ -4,16 +4,16 @@
 
 #include <errno.h>
 
-static int offcpu_probe(struct sensors *s, struct err *err)
+static int offcpu_probe(struct engine *e, struct err *err)
 {
-	if (!sensor_tracepoint(s->bpf->progs.offcpu_switch, "sched_switch"))
+	if (!sensor_tracepoint(e->bpf->progs.offcpu_switch, "sched_switch"))
 		return err_set(err, -ENOENT, "this kernel has no tracepoint sched:sched_switch");
 	return 0;
 }
 
-static int offcpu_attach(struct sensors *s, struct err *err)
+static int offcpu_attach(struct engine *e, struct err *err)
 {
-	return sensor_attach_link(s, s->bpf->progs.offcpu_switch, err);
+	return sensor_attach_link(e, e->bpf->progs.offcpu_switch, err);
 }
 
 const struct sensor sensor_offcpu = {

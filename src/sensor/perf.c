@@ -4,6 +4,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,18 @@
 
 #include "base/buf.h"
 
+#define ONLINE_PATH "/sys/devices/system/cpu/online" /* "0-3,5" */
+
 struct perf_events {
-	int *fds; /* owned by the links */
-	struct bpf_link **links;
-	size_t count;
+	struct perf_spec spec; /* with the period it has now */
+	struct bpf_program *program;
+	struct event {
+		int fd; /* owned by the link */
+		struct bpf_link *link; /* NULL = none on this CPU */
+	} * event; /* one a CPU there may ever be */
+	size_t cpus;
+	int64_t gone; /* counted by events that were taken away */
+	char online[256]; /* what ONLINE_PATH said last */
 };
 
 static int event_open(const struct perf_spec *spec, int cpu)
@@ -32,23 +41,74 @@ static int event_open(const struct perf_spec *spec, int cpu)
 	return syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-/* Hand the open event @fd to a link that runs @program. Takes @fd. */
-static int add_event(struct perf_events *events, int fd, struct bpf_program *program,
-		     struct err *err)
+/* -ENODEV when the CPU is offline. */
+static int add_event(struct perf_events *events, size_t cpu, struct err *err)
 {
-	struct bpf_link *link = bpf_program__attach_perf_event(program, fd);
+	struct event *event = &events->event[cpu];
+	int code;
 
-	if (!link) {
-		int code = -errno;
-
-		close(fd);
-		return err_set(err, code, "perf: program %s: %s", bpf_program__name(program),
-			       strerror(-code));
+	event->fd = event_open(&events->spec, (int)cpu);
+	if (event->fd < 0) {
+		code = -errno;
+		return err_set(err, code, "perf: software event %llu on CPU %zu: %s",
+			       (unsigned long long)events->spec.config, cpu, strerror(-code));
 	}
-	events->fds[events->count] = fd;
-	events->links[events->count] = link;
-	events->count++;
-	return 0;
+	event->link = bpf_program__attach_perf_event(events->program, event->fd);
+	if (event->link)
+		return 0;
+	code = -errno;
+	close(event->fd);
+	return err_set(err, code, "perf: program %s: %s", bpf_program__name(events->program),
+		       strerror(-code));
+}
+
+static int64_t count_of(const struct event *event)
+{
+	uint64_t count;
+
+	return event->link && read(event->fd, &count, sizeof(count)) == sizeof(count) ?
+		       (int64_t)count :
+		       0;
+}
+
+static void remove_event(struct perf_events *events, size_t cpu)
+{
+	struct event *event = &events->event[cpu];
+
+	events->gone += count_of(event);
+	bpf_link__destroy(event->link);
+	event->link = NULL;
+}
+
+/* True when others are online than the last time. */
+static bool online_changed(struct perf_events *events)
+{
+	char online[sizeof(events->online)] = {};
+	int fd = open(ONLINE_PATH, O_RDONLY | O_CLOEXEC);
+	ssize_t bytes = fd < 0 ? -1 : read(fd, online, sizeof(online) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	if (bytes <= 0 || !strcmp(online, events->online))
+		return false;
+	memcpy(events->online, online, sizeof(online));
+	return true;
+}
+
+static bool is_online(const char *list, unsigned long cpu)
+{
+	unsigned long first, last;
+	char *end;
+
+	while (*list >= '0' && *list <= '9') {
+		first = last = strtoul(list, &end, 10);
+		if (*end == '-')
+			last = strtoul(end + 1, &end, 10);
+		if (cpu >= first && cpu <= last)
+			return true;
+		list = end + (*end == ',');
+	}
+	return false;
 }
 
 int perf_events_open(struct perf_events **out, const struct perf_spec *spec,
@@ -56,21 +116,21 @@ int perf_events_open(struct perf_events **out, const struct perf_spec *spec,
 {
 	struct perf_events *events = xcalloc(1, sizeof(*events));
 	int cpus = libbpf_num_possible_cpus(), ret = 0;
+	size_t count = 0;
 
-	events->fds = xcalloc(cpus > 0 ? cpus : 0, sizeof(*events->fds));
-	events->links = xcalloc(cpus > 0 ? cpus : 0, sizeof(struct bpf_link *));
-	for (int cpu = 0; cpu < cpus && !ret; cpu++) {
-		int fd = event_open(spec, cpu);
-
-		if (fd < 0 && errno == ENODEV)
-			continue; /* offline */
-		if (fd < 0)
-			ret = err_set(err, -errno, "perf: software event %llu on CPU %d: %s",
-				      (unsigned long long)spec->config, cpu, strerror(errno));
-		else
-			ret = add_event(events, fd, program, err);
+	events->spec = *spec;
+	events->program = program;
+	events->cpus = cpus > 0 ? (size_t)cpus : 0;
+	events->event = xcalloc(events->cpus, sizeof(*events->event));
+	online_changed(events);
+	for (size_t cpu = 0; cpu < events->cpus && !ret; cpu++) {
+		ret = add_event(events, cpu, err);
+		if (ret == -ENODEV)
+			ret = 0;
+		else if (!ret)
+			count++;
 	}
-	if (!ret && !events->count)
+	if (!ret && !count)
 		ret = err_set(err, -ENODEV, "perf: no CPU is online that can be seen");
 	if (ret) {
 		perf_events_close(events);
@@ -82,30 +142,44 @@ int perf_events_open(struct perf_events **out, const struct perf_spec *spec,
 
 int64_t perf_events_count(const struct perf_events *events)
 {
-	int64_t sum = 0;
+	int64_t sum = events ? events->gone : 0;
 
-	for (size_t i = 0; events && i < events->count; i++) {
-		uint64_t count;
-
-		if (read(events->fds[i], &count, sizeof(count)) == sizeof(count))
-			sum += count;
-	}
+	for (size_t i = 0; events && i < events->cpus; i++)
+		sum += count_of(&events->event[i]);
 	return sum;
 }
 
 void perf_events_set_period(struct perf_events *events, uint64_t period)
 {
-	for (size_t i = 0; events && i < events->count; i++)
-		ioctl(events->fds[i], PERF_EVENT_IOC_PERIOD, &period);
+	if (!events)
+		return;
+	events->spec.period = period;
+	for (size_t i = 0; i < events->cpus; i++)
+		if (events->event[i].link)
+			ioctl(events->event[i].fd, PERF_EVENT_IOC_PERIOD, &period);
+}
+
+void perf_events_follow_cpus(struct perf_events *events)
+{
+	if (!events || !online_changed(events))
+		return;
+	/* An event whose CPU has gone does not count again when it comes back. */
+	for (size_t cpu = 0; cpu < events->cpus; cpu++) {
+		bool online = is_online(events->online, cpu);
+
+		if (!online && events->event[cpu].link)
+			remove_event(events, cpu);
+		else if (online && !events->event[cpu].link)
+			add_event(events, cpu, NULL);
+	}
 }
 
 void perf_events_close(struct perf_events *events)
 {
 	if (!events)
 		return;
-	for (size_t i = 0; i < events->count; i++)
-		bpf_link__destroy(events->links[i]);
-	free(events->fds);
-	free(events->links);
+	for (size_t i = 0; i < events->cpus; i++)
+		bpf_link__destroy(events->event[i].link);
+	free(events->event);
 	free(events);
 }

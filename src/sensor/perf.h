@@ -24,4 +24,6 @@ int perf_events_open(struct perf_events **out, const struct perf_spec *spec,
 /* Events counted so far on all CPUs, exact whatever the period. */
 int64_t perf_events_count(const struct perf_events *events);
 void perf_events_set_period(struct perf_events *events, uint64_t period);
+/* CPUs come and go: one event on each that is there now. Call now and then. */
+void perf_events_follow_cpus(struct perf_events *events);
 void perf_events_close(struct perf_events *events);

@@ -199,7 +199,7 @@ static void measure_sample(struct probe_cost *out)
 /* redmem's own among the servers. */
 static struct redmem_target *own_slot(const struct sensors *s)
 {
-	return &s->targets.slots[s->targets.count - 1];
+	return &s->engine->targets.slots[s->engine->targets.count - 1];
 }
 
 /* The pair of burst programs on a function that does nothing: what they see is theirs. */
@@ -238,15 +238,16 @@ void probe_cost_measure(struct sensors *s, bool stepped, struct probe_cost *out)
 	struct bpf_program *plain = bpf_program__autoload(bpf->progs.flow_event) ?
 					    bpf->progs.flow_event :
 					    bpf->progs.flow_flush_small;
-	size_t own = s->targets.count - 1;
+	size_t own = s->engine->targets.count - 1;
 
 	*out = (struct probe_cost){ NAN, NAN, NAN, NAN, NAN };
 	measure_sample(out);
-	if (targets_add(&s->targets, own, getpid(), NULL))
+	if (targets_add(&s->engine->targets, own, getpid(), NULL))
 		return;
+	own_slot(s)->settings.watched = 1;
 	if (bpf_program__autoload(plain))
 		measure_trap(plain, out);
 	if (bpf_program__autoload(bpf->progs.burst_entry))
 		measure_pair(s, stepped ? redmem_probed_stepped : redmem_probed_emulated, out);
-	targets_remove(&s->targets, own);
+	targets_remove(&s->engine->targets, own);
 }

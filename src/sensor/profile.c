@@ -16,8 +16,6 @@
 #include "target/commands.h"
 #include "target/symbols.h"
 
-#define BATCH 512
-
 static const char *const duty_names[DUTY_KINDS] = {
 	[DUTY_EXPIRY] = "(expiry)",
 	[DUTY_EVICTION] = "(eviction)",
@@ -124,8 +122,8 @@ static const char *wait_symbol(uint64_t syscall_number, char text[32])
 	return text;
 }
 
-static void emit_row(struct sensors *s, const struct redmem_profile_key *key,
-		     const struct redmem_profile_value *value, const struct fact_sink *sink)
+void profile_row(struct sensors *s, const struct redmem_profile_key *key,
+		 const struct redmem_profile_value *value)
 {
 	struct fact fact = { .kind = FACT_PROFILE };
 	struct fact_profile *p = &fact.profile;
@@ -156,30 +154,5 @@ static void emit_row(struct sensors *s, const struct redmem_profile_key *key,
 	p->class_bytes = FACT_UNKNOWN;
 	if (key->event == EVENT_ALLOC_CLASS || key->event == EVENT_FREE_CLASS)
 		p->class_bytes = (int64_t)key->user_ip;
-	fact_emit(sink, &fact);
-}
-
-void profile_drain(struct sensors *s, int map_fd, const struct fact_sink *sink)
-{
-	struct redmem_profile_key *keys = xcalloc(BATCH, sizeof(*keys));
-	struct redmem_profile_value *values = xcalloc(BATCH, sizeof(*values));
-	/* Opaque position; large enough for a hash map's (4 bytes) and a key. */
-	struct redmem_profile_key position;
-	bool first = true;
-	int ret = 0;
-
-	while (!ret) {
-		uint32_t count = BATCH;
-
-		ret = bpf_map_lookup_and_delete_batch(map_fd, first ? NULL : &position, &position,
-						      keys, values, &count, NULL);
-		/* -ENOSPC: one bucket holds more than fits; cannot be with this size */
-		if (ret && ret != -ENOENT)
-			break;
-		for (uint32_t i = 0; i < count; i++)
-			emit_row(s, &keys[i], &values[i], sink);
-		first = false;
-	}
-	free(keys);
-	free(values);
+	fact_emit(s->sink, &fact);
 }

@@ -4,19 +4,19 @@
 
 #include <errno.h>
 
-static int reclaim_probe(struct sensors *s, struct err *err)
+static int reclaim_probe(struct engine *e, struct err *err)
 {
 	struct {
 		struct bpf_program *program;
 		const char *tracepoint;
 	} rows[] = {
-		{ s->bpf->progs.direct_reclaim_begin, "mm_vmscan_direct_reclaim_begin" },
-		{ s->bpf->progs.direct_reclaim_end, "mm_vmscan_direct_reclaim_end" },
-		{ s->bpf->progs.memcg_reclaim_begin, "mm_vmscan_memcg_reclaim_begin" },
-		{ s->bpf->progs.memcg_reclaim_end, "mm_vmscan_memcg_reclaim_end" },
-		{ s->bpf->progs.compaction_begin, "mm_compaction_begin" },
-		{ s->bpf->progs.compaction_end, "mm_compaction_end" },
-		{ s->bpf->progs.huge_collapse, "mm_collapse_huge_page" },
+		{ e->bpf->progs.direct_reclaim_begin, "mm_vmscan_direct_reclaim_begin" },
+		{ e->bpf->progs.direct_reclaim_end, "mm_vmscan_direct_reclaim_end" },
+		{ e->bpf->progs.memcg_reclaim_begin, "mm_vmscan_memcg_reclaim_begin" },
+		{ e->bpf->progs.memcg_reclaim_end, "mm_vmscan_memcg_reclaim_end" },
+		{ e->bpf->progs.compaction_begin, "mm_compaction_begin" },
+		{ e->bpf->progs.compaction_end, "mm_compaction_end" },
+		{ e->bpf->progs.huge_collapse, "mm_collapse_huge_page" },
 	};
 	size_t found = 0;
 
@@ -27,17 +27,17 @@ static int reclaim_probe(struct sensors *s, struct err *err)
 	return 0;
 }
 
-static int reclaim_attach(struct sensors *s, struct err *err)
+static int reclaim_attach(struct engine *e, struct err *err)
 {
 	struct bpf_program *programs[] = {
-		s->bpf->progs.direct_reclaim_begin, s->bpf->progs.direct_reclaim_end,
-		s->bpf->progs.memcg_reclaim_begin,  s->bpf->progs.memcg_reclaim_end,
-		s->bpf->progs.compaction_begin,	    s->bpf->progs.compaction_end,
-		s->bpf->progs.huge_collapse,
+		e->bpf->progs.direct_reclaim_begin, e->bpf->progs.direct_reclaim_end,
+		e->bpf->progs.memcg_reclaim_begin,  e->bpf->progs.memcg_reclaim_end,
+		e->bpf->progs.compaction_begin,	    e->bpf->progs.compaction_end,
+		e->bpf->progs.huge_collapse,
 	};
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		int ret = sensor_attach_link(s, programs[i], err);
+		int ret = sensor_attach_link(e, programs[i], err);
 
 		if (ret)
 			return ret;

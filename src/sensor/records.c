@@ -123,17 +123,14 @@ static void take_exit(struct sensors *s, const struct redmem_record *record)
 	}
 }
 
-int records_take(void *ctx, void *data, size_t size)
+void records_take(struct sensors *s, const void *data, size_t size)
 {
 	const struct redmem_record *record = data;
-	struct sensors *s = ctx;
 
-	if (!s->sink)
-		return 0;
 	if (size >= sizeof(struct redmem_sample) && record->kind == RECORD_SAMPLE)
 		stall_sample(s, data);
 	if (size < sizeof(*record))
-		return 0;
+		return;
 	switch (record->kind) {
 	case RECORD_STALL_OPEN:
 		take_stall_open(s, &record->stall);
@@ -148,7 +145,7 @@ int records_take(void *ctx, void *data, size_t size)
 		take_fork(s, record);
 		break;
 	case RECORD_EXEC:
-		targets_find_memory(&s->targets, record->target, s->config.pid);
+		engine_find_memory(s->engine, s);
 		emit_life(s, record, "exec");
 		break;
 	case RECORD_EXIT:
@@ -158,5 +155,4 @@ int records_take(void *ctx, void *data, size_t size)
 		burst_call(s, record);
 		break;
 	}
-	return 0;
 }

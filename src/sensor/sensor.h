@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sensors: one row each in the table of sensors.c, one BPF object for all.
- * A sensor that cannot run on this host is off with a reason and a fix; the rest
- * goes on. Sensors count and charge, they do not interpret.
+ * The sensors: one row each in the table of sensors.c. What all servers share is the
+ * engine's (engine.h); here is what each has of its own. A sensor that cannot run on this
+ * host is off with a reason and a fix; the rest goes on. Sensors count and charge, they do
+ * not interpret.
  */
 #pragma once
 
@@ -14,10 +15,11 @@
 #include "base/err.h"
 #include "fact/fact.h"
 #include "redmem/events.h"
+#include "target/probe.h"
 
 struct allocator;
+struct engine;
 struct markers;
-struct redmem_bpf;
 struct sensors;
 struct target_commands;
 struct target_symbols;
@@ -51,38 +53,43 @@ struct sensor_stall {
 
 struct sensor_config {
 	pid_t pid;
+	struct fact_sink sink; /* takes all facts, in the thread that calls in here */
 	int64_t start_ns; /* CLOCK_MONOTONIC of t = 0; see sensors_set_start() */
 	double stall_threshold_seconds;
 	int64_t page_bytes;
 	const struct allocator *allocator; /* outlives the sensors; NULL = not known */
 	double budget_ratio; /* what all sensors may take from the server, of one core */
-	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
-	bool disabled; /* no BPF at all (--no-bpf) */
 	bool fine_samples; /* five times the CPU samples while the server has CPU left */
 };
 
 /* One row of the table. */
 struct sensor {
 	const char *id;
-	/* Before loading: switch off programs this kernel cannot have. < 0: sensor off. */
-	int (*probe)(struct sensors *s, struct err *err);
-	/* After loading: start to measure. < 0: sensor off. */
-	int (*attach)(struct sensors *s, struct err *err);
-	/* Once a tick: adapt, emit what is not in the shared maps. May be NULL. */
+	/* Before loading: switch off programs this kernel cannot have. < 0: off for all. */
+	int (*probe)(struct engine *e, struct err *err);
+	/* After loading, once: what all servers share. < 0: off for all, and detach() is
+	 * called, which finds what was attached so far. May be NULL. */
+	int (*attach)(struct engine *e, struct err *err);
+	void (*detach)(struct engine *e);
+	/* One server more: what is its own. < 0: off for this one. May be NULL. */
+	int (*begin)(struct sensors *s, struct err *err);
+	/* Once a tick: emit what is not in the shared maps. May be NULL. */
 	void (*tick)(struct sensors *s, const struct fact_sink *sink);
-	/* Stop measuring. May be NULL. */
-	void (*detach)(struct sensors *s);
+	/* Stop measuring this one. May be NULL. */
+	void (*end)(struct sensors *s);
 	bool needs_attribution; /* says nothing while it is off */
 	const char *fix; /* what helps when it is off, "" when nothing does */
 };
 
 /*
- * Open and load the BPF object with the programs this host can run. Without any
- * BPF (no privilege, no BTF) this still succeeds: every row is off, with reason.
+ * The sensors of one server, for one thread: all below are called in that one, and none but
+ * sensors_begin() and sensors_control() wait for anything but the engine. One engine serves
+ * many. -ENOSPC when it has no room, -ESRCH when there is no such process.
  */
-int sensors_open(struct sensors **out, const struct sensor_config *config, struct err *err);
-/* The loaded skeleton for calibration, NULL when there is none. */
-struct redmem_bpf *sensors_bpf(struct sensors *s);
+int sensors_open(struct sensors **out, struct engine *engine, const struct sensor_config *config,
+		 struct err *err);
+/* What calibration's probe needs; false without BPF. */
+bool sensors_probe_slots(struct sensors *s, struct probe_slots *slots);
 /* Where programs read settings: valid after sensors_open() when BPF is loaded, else NULL. */
 struct redmem_settings *sensors_settings(struct sensors *s);
 /* From now on events are charged to commands and keys. */
@@ -90,29 +97,31 @@ void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
 			     uint64_t own_client);
 /* The BPF map of key rules, -1 when there is none. */
 int sensors_key_rules_fd(const struct sensors *s);
-/* t = 0 of the facts, CLOCK_MONOTONIC. */
+/* t = 0 of the facts, CLOCK_MONOTONIC; a server that is alone has its ticks each second
+ * from there on. */
 void sensors_set_start(struct sensors *s, int64_t start_ns);
 /* Who knows names from now on. */
 void sensors_set_names(struct sensors *s, const struct sensor_names *names);
-/* Attach every sensor that can be. */
-void sensors_attach(struct sensors *s);
-/* A file descriptor that becomes readable when rare records wait; -1 when none. */
+/* From now on what the server does is counted. */
+void sensors_begin(struct sensors *s);
+/* A file descriptor that becomes readable when something waits to be taken. */
 int sensors_fd(const struct sensors *s);
-/* Take rare records (stalls, forks, exits, RSS moves) and emit them. */
-void sensors_poll(struct sensors *s, const struct fact_sink *sink);
-/* Drain aggregates and emit them; adapt rates. Call once a tick. */
-void sensors_tick(struct sensors *s, const struct fact_sink *sink);
-/* Drain aggregates before they are full. Keep to the budget: probes come and go, bursts are
- * made. Call often; it may take some 100 ms, in which the server is not held up. */
-void sensors_control(struct sensors *s, const struct fact_sink *sink);
-/* Stop measuring, then emit what is left: profiles, totals, stalls still going on. */
-void sensors_finish(struct sensors *s, const struct fact_sink *sink);
+/* Take what the engine has for this server and emit it: records as they came, aggregates
+ * of a second. The number of seconds that were over meanwhile; sensors_tick() is due then. */
+size_t sensors_poll(struct sensors *s);
+/* What is read and not told by programs; what may be spent. Once a second. */
+void sensors_tick(struct sensors *s);
+/* Keep to the budget: probes come and go, bursts are made. Call often; it may take some
+ * 100 ms, in which the server is not held up. */
+void sensors_control(struct sensors *s);
+/* The window ends here: stop measuring, then emit all that was seen up to now and is not
+ * told yet, each of it once. */
+void sensors_finish(struct sensors *s);
 /* Read the mappings of the server and its children and emit their sums. The longest
  * reading so far is returned, in seconds (0 when it could not be read). */
-double sensors_mappings(struct sensors *s, const char *phase, bool jemalloc,
-			const struct fact_sink *sink);
+double sensors_mappings(struct sensors *s, const char *phase, bool jemalloc);
 /* One FACT_SENSOR a row. */
-void sensors_emit_states(const struct sensors *s, const struct fact_sink *sink);
+void sensors_emit_states(const struct sensors *s);
 /* BPF run time so far in seconds (NAN when the kernel does not tell), events, drops; their
  * text is valid until the next call. */
 void sensors_cost(struct sensors *s, struct fact_self *self);

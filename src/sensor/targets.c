@@ -15,6 +15,7 @@
 void targets_size(struct redmem_bpf *bpf, size_t servers)
 {
 	bpf_map__set_max_entries(bpf->maps.targets, servers + 1);
+	bpf_map__set_max_entries(bpf->maps.calibration, servers * CALIBRATION_SLOTS);
 }
 
 static size_t mapped_bytes(const struct targets *targets)
@@ -140,6 +141,40 @@ int targets_add(struct targets *targets, size_t index, pid_t pid, struct err *er
 	return 0;
 }
 
+/* Delete the entries of the map that are of server @index: with it a value has its number
+ * at @at, or the key has. */
+static void forget_in(struct bpf_map *map, size_t index, size_t at, bool in_key)
+{
+	size_t key_bytes = bpf_map__key_size(map);
+	char *value = xcalloc(1, bpf_map__value_size(map));
+	char *key = xcalloc(2, key_bytes), *next = key + key_bytes;
+	uint32_t target;
+	bool more = !bpf_map_get_next_key(bpf_map__fd(map), NULL, key);
+
+	while (more) {
+		more = !bpf_map_get_next_key(bpf_map__fd(map), key, next);
+		if (in_key || !bpf_map_lookup_elem(bpf_map__fd(map), key, value)) {
+			memcpy(&target, (in_key ? key : value) + at, sizeof(target));
+			if (target == index)
+				bpf_map_delete_elem(bpf_map__fd(map), key);
+		}
+		memcpy(key, next, key_bytes);
+	}
+	free(key);
+	free(value);
+}
+
+/* The next server in the slot, or with these ids, is another one. */
+static void forget(struct redmem_bpf *bpf, size_t index)
+{
+	forget_in(bpf->maps.threads, index, offsetof(struct redmem_thread, target), false);
+	forget_in(bpf->maps.flow_threads, index, offsetof(struct redmem_flow_thread, target),
+		  false);
+	forget_in(bpf->maps.open_calls, index, offsetof(struct redmem_open_call, target), false);
+	forget_in(bpf->maps.children, index, offsetof(struct redmem_child, target), false);
+	forget_in(bpf->maps.key_rules, index, offsetof(struct redmem_command, target), true);
+}
+
 void targets_remove(struct targets *targets, size_t index)
 {
 	struct redmem_target *slot = &targets->slots[index];
@@ -150,8 +185,10 @@ void targets_remove(struct targets *targets, size_t index)
 	bpf_map_delete_elem(bpf_map__fd(bpf->maps.watched_processes), &slot->settings.tgid);
 	bpf_map_delete_elem(bpf_map__fd(bpf->maps.watched_memory), &slot->mm);
 	slot->settings.tgid = 0;
+	slot->settings.watched = 0;
 	slot->mm = 0;
 	filter_make(targets);
+	forget(bpf, index);
 }
 
 void targets_find_memory(struct targets *targets, size_t index, pid_t pid)

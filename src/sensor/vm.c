@@ -15,7 +15,7 @@
 #include "host/proc.h"
 #include "host/smaps.h"
 
-static int vm_attach(struct sensors *s, struct err *err)
+static int vm_begin(struct sensors *s, struct err *err)
 {
 	if (maps_count(s->config.pid) <= 0)
 		return err_set(err, -EACCES, "/proc/%d/maps cannot be read", s->config.pid);
@@ -24,7 +24,7 @@ static int vm_attach(struct sensors *s, struct err *err)
 
 const struct sensor sensor_vm = {
 	.id = "vm",
-	.attach = vm_attach,
+	.begin = vm_begin,
 	.fix = "run as root, or with CAP_SYS_PTRACE",
 };
 
@@ -39,20 +39,19 @@ static double emit_process(struct sensors *s, pid_t pid, const char *phase, bool
 	return smaps.read_seconds;
 }
 
-double sensors_mappings(struct sensors *s, const char *phase, bool jemalloc,
-			const struct fact_sink *sink)
+double sensors_mappings(struct sensors *s, const char *phase, bool jemalloc)
 {
 	struct err why = {};
 	pid_t *children = NULL;
 	size_t count = 0;
-	double longest = emit_process(s, s->config.pid, phase, jemalloc, sink, &why);
+	double longest = emit_process(s, s->config.pid, phase, jemalloc, s->sink, &why);
 
 	if (why.code)
 		sensor_off(s, "vm", why.text);
 	if (proc_children(s->config.pid, &children, &count, NULL))
 		return longest;
 	for (size_t i = 0; i < count; i++) {
-		double seconds = emit_process(s, children[i], phase, jemalloc, sink, NULL);
+		double seconds = emit_process(s, children[i], phase, jemalloc, s->sink, NULL);
 
 		if (seconds > longest)
 			longest = seconds;

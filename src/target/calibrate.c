@@ -416,10 +416,10 @@ void calibration_note(struct calibration *c, const char *how)
 	buf_free(&note);
 }
 
-int calibrate(struct calibration *out, const struct image *image, struct redmem_bpf *bpf,
+int calibrate(struct calibration *out, const struct image *image, const struct probe_slots *slots,
 	      struct conn *conn, struct err *err)
 {
-	struct calibrator c = { .probe = { image, bpf, {} }, .conn = conn };
+	struct calibrator c = { .probe = { image, slots, {} }, .conn = conn };
 	struct look_set set = {};
 	struct looks looks = {};
 	struct server_release release;

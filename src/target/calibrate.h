@@ -15,7 +15,7 @@
 #include "redis/conn.h"
 #include "target/image.h"
 
-struct redmem_bpf;
+struct probe_slots;
 
 struct calibration {
 	struct redmem_offsets at;
@@ -34,7 +34,7 @@ void calibration_note(struct calibration *c, const char *how);
  * does not look as expected, -ETIMEDOUT when the server does not answer, or what
  * attaching the probe failed with. No probe is left in any case.
  */
-int calibrate(struct calibration *out, const struct image *image, struct redmem_bpf *bpf,
+int calibrate(struct calibration *out, const struct image *image, const struct probe_slots *slots,
 	      struct conn *conn, struct err *err);
 
 /*
@@ -45,5 +45,5 @@ int calibrate(struct calibration *out, const struct image *image, struct redmem_
  * seen do not lead to offsets or the offsets do not stand a test, or what attaching
  * the probe failed with. No probe is left in any case.
  */
-int calibrate_passively(struct calibration *out, const struct image *image, struct redmem_bpf *bpf,
-			struct err *err);
+int calibrate_passively(struct calibration *out, const struct image *image,
+			const struct probe_slots *slots, struct err *err);

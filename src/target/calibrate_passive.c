@@ -163,10 +163,10 @@ static uint32_t find_fullname(const struct watcher *w, const struct redmem_offse
 	return offset;
 }
 
-int calibrate_passively(struct calibration *out, const struct image *image, struct redmem_bpf *bpf,
-			struct err *err)
+int calibrate_passively(struct calibration *out, const struct image *image,
+			const struct probe_slots *slots, struct err *err)
 {
-	struct watcher w = { .probe = { image, bpf, {} } };
+	struct watcher w = { .probe = { image, slots, {} } };
 	char how[64];
 	int ret;
 

@@ -39,8 +39,8 @@ int probe_on(struct probe *probe, const enum function_role *roles, size_t count,
 		return err_set(err, -ENOENT, "calibration: %s has no function %s",
 			       image->executable, first);
 	image_touch(image, offsets, found);
-	ret = uprobe_attach(probe->bpf->progs.calibrate_look, image->pid, image->file, offsets,
-			    found, probe->links);
+	ret = uprobe_attach(probe->slots->bpf->progs.calibrate_look, image->pid, image->file,
+			    offsets, found, probe->links);
 	if (!ret)
 		return 0;
 	probe_off(probe);
@@ -48,23 +48,29 @@ int probe_on(struct probe *probe, const enum function_role *roles, size_t count,
 		       first, image->pid, strerror(-ret));
 }
 
+static int map_of(const struct probe *probe)
+{
+	return bpf_map__fd(probe->slots->bpf->maps.calibration);
+}
+
 int probe_arm(struct probe *probe, unsigned int slot, struct redmem_calibration *look)
 {
 	uint32_t bytes = probe->image->server_bytes;
 
 	look->armed = 1;
-	look->target = probe->target;
 	look->server_address = probe->image->server_address;
 	look->server_bytes = bytes < CALIBRATION_SERVER_BYTES ? bytes : CALIBRATION_SERVER_BYTES;
-	if (bpf_map_update_elem(bpf_map__fd(probe->bpf->maps.calibration), &slot, look, BPF_ANY))
+	slot += probe->slots->first;
+	if (bpf_map_update_elem(map_of(probe), &slot, look, BPF_ANY))
 		return -errno;
-	__atomic_store_n(&probe->bpf->bss->calibration_slot, slot, __ATOMIC_RELEASE);
+	__atomic_store_n(&probe->slots->settings->calibration_slot, slot, __ATOMIC_RELEASE);
 	return 0;
 }
 
 int probe_read(struct probe *probe, unsigned int slot, struct redmem_calibration *look)
 {
-	if (bpf_map_lookup_elem(bpf_map__fd(probe->bpf->maps.calibration), &slot, look))
+	slot += probe->slots->first;
+	if (bpf_map_lookup_elem(map_of(probe), &slot, look))
 		return -errno;
 	return 0;
 }

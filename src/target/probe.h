@@ -18,11 +18,17 @@ struct redmem_bpf;
 
 #define PROBES_MAX 2
 
+/* Where the programs put what they see of one server. */
+struct probe_slots {
+	struct redmem_bpf *bpf;
+	struct redmem_settings *settings; /* the server's */
+	uint32_t first; /* of its CALIBRATION_SLOTS in the map */
+};
+
 struct probe {
 	const struct image *image;
-	struct redmem_bpf *bpf;
+	const struct probe_slots *slots;
 	struct bpf_link *links[PROBES_MAX];
-	uint32_t target; /* the server's index among those that are watched */
 };
 
 /*

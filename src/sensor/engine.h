@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engine: what is there once, however many servers are watched. One BPF object, its
+ * programs on the machine's tracepoints and CPUs, the ring, the two profile maps, and one
+ * thread that takes what they hold and puts it into the inbox of the server it belongs to
+ * (inbox.h). That thread does nothing else: no server's silence, no look-up and no file
+ * holds it up, so the ring is emptied in time whatever a server's own thread waits for.
+ *
+ * Once a second it marks a tick in all inboxes: what a server did before it stands before
+ * it, what comes after it behind, each of it once.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct allocator;
+struct engine;
+struct redmem_bpf;
+
+struct engine_config {
+	size_t servers; /* watched at once, at most; 1 to REDMEM_TARGETS_MAX */
+	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
+	bool disabled; /* no BPF at all (--no-bpf) */
+	/* Whose allocator programs are loaded for: that of the only server, NULL where it is
+	 * not known; with several servers, those of all kinds. */
+	const struct allocator *allocator;
+};
+
+/*
+ * Open and load the BPF object with the programs this host can run. Without any BPF (no
+ * privilege, no BTF) this still succeeds: all that needs it is off, with a reason.
+ */
+int engine_open(struct engine **out, const struct engine_config *config, struct err *err);
+/* After the last server's sensors_close(). May be NULL. */
+void engine_close(struct engine *engine);
+
+/* What the programs and their maps take of the kernel's memory, in bytes; 0 = not known. */
+int64_t engine_memory_bytes(const struct engine *engine);
