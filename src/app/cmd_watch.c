@@ -8,6 +8,7 @@
 #include "app/keys_run.h"
 #include "app/print.h"
 #include "app/watch.h"
+#include "app/watch_all.h"
 #include "fact/recording.h"
 #include "redis/keysample.h"
 
@@ -99,7 +100,7 @@ static int watch_and_print(const struct options *o,
 
 int cmd_doctor(const struct options *o)
 {
-	return watch_and_print(o, print_report);
+	return o->all ? watch_all(o) : watch_and_print(o, print_report);
 }
 
 int cmd_alloc(const struct options *o)

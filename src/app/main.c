@@ -22,9 +22,10 @@ const struct command commands[] = {
 			    "  redmem doctor                   the only server on this host, 10 s\n"
 			    "  redmem doctor -p 6380 -d 30     the one on that port, 30 s\n"
 			    "  redmem doctor --pid 812 --no-connect   from the host alone\n"
+			    "  redmem doctor --all -d 60       every server here, one minute\n"
 			    "  redmem doctor --json | jq '.findings[].title'\n"
 			    "  redmem doctor --record now.rec; redmem doctor --replay now.rec",
-		.takes = "twsbrpo",
+		.takes = "tawsbrpo",
 		.sensors = DOCTOR_SENSORS,
 		.run = cmd_doctor,
 	},

@@ -26,6 +26,7 @@ enum option_key {
 	KEY_INSECURE,
 	KEY_PID,
 	KEY_NO_CONNECT,
+	KEY_ALL,
 	KEY_JSON,
 	KEY_RECORD,
 	KEY_REPLAY,
@@ -50,9 +51,9 @@ enum option_key {
 	KEY_COMMAND,
 };
 
-/* An option and the group it belongs to: 't' target, 'w' watch, 's' stalls, 'e' stalls one by
- * one, 'b' budget, 'r' recordings, 'k' the pass over keys, 'p' the same after a watch, 'm'
- * what only `redmem memory` does, 'o' output. */
+/* An option and the group it belongs to: 't' target, 'a' all servers, 'w' watch, 's' stalls,
+ * 'e' stalls one by one, 'b' budget, 'r' recordings, 'k' the pass over keys, 'p' the same
+ * after a watch, 'm' what only `redmem memory` does, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -88,6 +89,9 @@ static const struct grouped_option all_options[] = {
 	{ 't',
 	  { "no-connect", KEY_NO_CONNECT, NULL, 0,
 	    "Only look from the host; never talk to the server", 1 } },
+	{ 'a',
+	  { "all", KEY_ALL, NULL, 0,
+	    "Every server on this host at once: a line each, then the report of the worst", 1 } },
 	{ 'w', { NULL, 0, NULL, 0, "The watch:", 2 } },
 	{ 'w',
 	  { "duration", 'd', "SECONDS", 0,
@@ -284,6 +288,9 @@ static error_t parse_target(int key, char *arg, struct argp_state *state, struct
 	case KEY_NO_CONNECT:
 		o->no_connect = true;
 		return 0;
+	case KEY_ALL:
+		o->all = true;
+		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -396,6 +403,10 @@ static void check_exclusions(const struct argp_state *state, const struct option
 		argp_error(state, "--keys needs the server itself");
 	if (o->keys.csv && o->json)
 		argp_error(state, "--csv and --json exclude each other");
+	if (o->all && (o->pid || options_name_server(o)))
+		argp_error(state, "--all is every server: leave out the one");
+	if (o->all && (o->record_path || o->replay_path || o->keys.wanted))
+		argp_error(state, "--all excludes --record, --replay and --keys");
 	if (o->try_purge && no_server)
 		argp_error(state, "--try needs a server to talk to");
 }

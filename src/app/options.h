@@ -39,6 +39,7 @@ struct options {
 	bool tls_insecure;
 	pid_t pid; /* 0 = not given */
 	bool no_connect;
+	bool all; /* every server of the host */
 	struct uri uri; /* owns what -u said */
 	/* what to do */
 	double duration_seconds; /* NAN = the command's default */

@@ -40,7 +40,7 @@ static void line(struct progress *progress, struct buf *text)
 	buf_free(text);
 }
 
-struct progress *progress_new(pid_t pid, double seconds)
+struct progress *progress_new(pid_t pid, double seconds, bool quiet)
 {
 	struct progress *progress = xcalloc(1, sizeof(*progress));
 	char length[32] = "until Ctrl-C";
@@ -48,7 +48,7 @@ struct progress *progress_new(pid_t pid, double seconds)
 
 	if (!isinf(seconds))
 		snprintf(length, sizeof(length), "for %g s", seconds);
-	progress->terminal = isatty(STDERR_FILENO);
+	progress->terminal = !quiet && isatty(STDERR_FILENO);
 	progress->seconds = seconds;
 	log_msg(LOG_INFO, "watching process %d %s", pid, length);
 	buf_printf(&text, "watching process %d %s%s", pid, length,

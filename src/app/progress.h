@@ -2,6 +2,7 @@
 /* A line on stderr that says how far the watch is; only on a terminal. */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -9,8 +10,8 @@
 
 struct progress;
 
-/* @seconds: length of the watch, INFINITY = until Ctrl-C. */
-struct progress *progress_new(pid_t pid, double seconds);
+/* @seconds: length of the watch, INFINITY = until Ctrl-C. @quiet: no line, it is one of many. */
+struct progress *progress_new(pid_t pid, double seconds, bool quiet);
 void progress_tick(struct progress *progress, double t_seconds);
 /* Show @text in place of what the line showed, cut to the terminal's width. */
 void progress_line(struct buf *text);

@@ -414,7 +414,9 @@ static int prepare(struct watch *w, struct err *err)
 	if (ret)
 		return err_set(err, ret, "target: process %d has ended", config.pid);
 	w->start_ns = config.start_ns = clock_mono_ns();
-	ret = engine_open(&w->engine, &machine, err);
+	w->engine = w->plan->engine;
+	if (!w->engine)
+		ret = engine_open(&w->engine, &machine, err);
 	if (!ret)
 		ret = sensors_open(&w->sensors, w->engine, &config, err);
 	if (ret)
@@ -441,7 +443,8 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	struct info_tap info_tap = { &w, *sink };
 	int ret;
 
-	interrupt_catch();
+	if (!plan->engine)
+		interrupt_catch();
 	w.seen = seen_keys_new(&(struct fact_sink){ tap, &info_tap });
 	w.sink = seen_keys_sink(w.seen);
 	w.snapshot = snapshot_new(&w.sink, plan->seconds);
@@ -459,7 +462,7 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	emit_sensors(&w);
 	if (w.server.conn)
 		snapshot_begin(w.snapshot, w.server.conn, SNAPSHOT_START, 0);
-	w.progress = progress_new(w.server.where.pid, plan->seconds);
+	w.progress = progress_new(w.server.where.pid, plan->seconds, plan->engine != NULL);
 	finish(&w, emit_tick(&w, w.server.conn != NULL, NAN) && loop(&w));
 	progress_end(w.progress);
 out:
@@ -467,7 +470,8 @@ out:
 	snapshot_free(w.snapshot);
 	keysample_free(w.sample);
 	sensors_close(w.sensors);
-	engine_close(w.engine);
+	if (!plan->engine)
+		engine_close(w.engine);
 	attribution_close(&w.attribution);
 	seen_keys_free(w.seen);
 	info_free(w.info);

@@ -16,6 +16,7 @@
 #define WATCH_BUDGET_PERCENT 1.0
 
 struct conn;
+struct engine;
 struct snapshot;
 
 /* What a watch is for. */
@@ -29,6 +30,9 @@ struct watch_plan {
 	 */
 	bool (*turn)(void *ctx, struct conn *conn, struct snapshot *snapshot, double t_seconds);
 	void *ctx;
+	/* One of several watches at once, each in a thread of its own: with the engine of
+	 * all, and without a line of progress. NULL = alone, with an engine of its own. */
+	struct engine *engine;
 };
 
 /* watch_run() for a plan of the caller's. */

@@ -57,7 +57,9 @@ struct elf_file {
 	struct elf_facts facts;
 };
 
-static struct helper *helpers;
+/* Of this thread: a server's files hold up no other server, and a helper ends with the thread
+ * that started it (PR_SET_PDEATHSIG). */
+static _Thread_local struct helper *helpers;
 static int deadline_ms = DEADLINE_MS;
 
 void elf_set_deadline(int ms)
@@ -210,6 +212,18 @@ static void leave_helper(struct elf_file *file)
 	stop_helper(helper);
 	LL_DELETE(helpers, helper);
 	free(helper);
+}
+
+void elf_thread_end(void)
+{
+	struct helper *helper, *next;
+
+	LL_FOREACH_SAFE(helpers, helper, next)
+	{
+		stop_helper(helper);
+		free(helper);
+	}
+	helpers = NULL;
 }
 
 static int join_helper(struct elf_file *file, struct helper *helper, struct err *err)

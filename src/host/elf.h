@@ -35,6 +35,9 @@ int elf_file_open(struct elf_file **out, pid_t pid, const struct map *map, struc
 int elf_file_open_fd(struct elf_file **out, int fd, const char *name, struct err *err);
 int elf_file_open_path(struct elf_file **out, const char *path, struct err *err);
 void elf_file_close(struct elf_file *file);
+/* An open file is of the thread that opened it; before such a thread ends, and after the last
+ * file was closed, it gives the helpers back. */
+void elf_thread_end(void);
 
 /* The open file; "/proc/self/fd/N" names it for as long as it is open. */
 int elf_file_fd(const struct elf_file *file);

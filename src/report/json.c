@@ -114,7 +114,7 @@ void json_write(struct buf *out, json_t *document)
 	json_decref(document);
 }
 
-void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f)
+json_t *json_doctor(const struct model *m, const struct findings *f)
 {
 	json_t *document = json_object();
 
@@ -147,7 +147,12 @@ void report_doctor_json(struct buf *out, const struct model *m, const struct fin
 		put(document, "census", json_census(m));
 	if (m->alloc.have_budget) /* older recordings have none */
 		put(document, "cost", json_cost(m));
-	json_write(out, document);
+	return document;
+}
+
+void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f)
+{
+	json_write(out, json_doctor(m, f));
 }
 
 void report_memory_json(struct buf *out, const struct model *m, const struct findings *f)

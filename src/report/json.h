@@ -51,3 +51,5 @@ json_t *json_rss_moves(const struct model *m);
 
 /* json_stalls.c: what held the loop */
 json_t *json_stalls(const struct model *m);
+/* The document of `redmem doctor`. */
+json_t *json_doctor(const struct model *m, const struct findings *f);

@@ -2,6 +2,8 @@
 /* Reports: a model and its findings, written out. They decide nothing. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "diagnose/diagnose.h"
 #include "model/model.h"
@@ -18,6 +20,23 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 			const struct report_style *style);
 /* {"schema":"redmem.doctor/1",...} with a closing newline. */
 void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f);
+
+/* `redmem doctor --all`: one server of many. */
+struct report_server {
+	pid_t pid;
+	const char *title; /* what ps shows */
+	const struct model *m; /* finished; NULL = it was not watched, and */
+	const char *reason; /* why */
+	const struct findings *f; /* of the model */
+};
+
+/* For qsort(): the worst first. */
+int report_server_compare(const void *a, const void *b);
+/* @servers in that order: a line each, then the report of the first. */
+void report_all_text(struct buf *out, const struct report_server *servers, size_t count,
+		     const struct report_style *style);
+/* {"schema":"redmem.doctor_all/1",...}: the documents of all in "servers". */
+void report_all_json(struct buf *out, const struct report_server *servers, size_t count);
 
 /* `redmem memory`: where it is, by size class, and what would give it back. */
 void report_memory_text(struct buf *out, const struct model *m, const struct findings *f,

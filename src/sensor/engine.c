@@ -26,6 +26,8 @@
 #include "host/kernel.h"
 #include "host/uprobe.h"
 
+_Static_assert(ENGINE_SERVERS_MAX == REDMEM_TARGETS_MAX, "a slot each");
+
 #define TICK_NS	     1000000000LL
 #define RING_MS	     100 /* how often samples are taken: they do not wake anybody */
 #define RING_AT_ONCE 4096 /* records taken in a row; the profile must not wait for ever */

@@ -21,8 +21,10 @@ struct allocator;
 struct engine;
 struct redmem_bpf;
 
+#define ENGINE_SERVERS_MAX 256 /* as many slots as the programs have for servers */
+
 struct engine_config {
-	size_t servers; /* watched at once, at most; 1 to REDMEM_TARGETS_MAX */
+	size_t servers; /* watched at once, at most; 1 to ENGINE_SERVERS_MAX */
 	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
 	bool disabled; /* no BPF at all (--no-bpf) */
 	/* Whose allocator programs are loaded for: that of the only server, NULL where it is

@@ -168,7 +168,42 @@ int target_describe(pid_t pid, struct server_candidate *out, struct err *err)
 		       pid, comm);
 }
 
-int target_list(struct server_candidate **list, size_t *count, struct err *err)
+/* A child of fork() (BGSAVE, AOF rewrite) is no server, though it looks like one: it runs
+ * its parent's program and listens nowhere. */
+static bool is_child_of_server(const struct server_candidate *candidate)
+{
+	struct proc_stat of;
+	struct stat own, parents;
+	char path[64];
+
+	if (candidate->listeners_count || proc_stat_read(&of, candidate->pid, NULL))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/exe", candidate->pid);
+	if (stat(path, &own))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/exe", of.ppid);
+	return !stat(path, &parents) && own.st_dev == parents.st_dev &&
+	       own.st_ino == parents.st_ino;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	const pid_t *x = a, *y = b;
+
+	return *x - *y;
+}
+
+static bool was_there(const struct target_look *look, pid_t pid)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (!look->count[i] ||
+		    !bsearch(&pid, look->pids[i], look->count[i], sizeof(pid), compare_pids))
+			return false;
+	return true;
+}
+
+int target_list_new(struct target_look *look, struct server_candidate **list, size_t *count,
+		    struct err *err)
 {
 	pid_t *pids;
 	size_t pids_count;
@@ -178,16 +213,41 @@ int target_list(struct server_candidate **list, size_t *count, struct err *err)
 	*count = 0;
 	if (ret)
 		return ret;
+	qsort(pids, pids_count, sizeof(*pids), compare_pids);
 	for (size_t i = 0; i < pids_count; i++) {
 		struct server_candidate candidate;
 
-		if (!may_be_server(pids[i]) || fill(pids[i], &candidate, NULL))
+		if (was_there(look, pids[i]) || !may_be_server(pids[i]) ||
+		    fill(pids[i], &candidate, NULL))
 			continue;
+		if (is_child_of_server(&candidate)) {
+			target_release(&candidate);
+			continue;
+		}
 		*list = xrealloc(*list, (*count + 1) * sizeof(**list));
 		(*list)[(*count)++] = candidate;
 	}
-	free(pids);
+	free(look->pids[1]);
+	look->pids[1] = look->pids[0];
+	look->count[1] = look->count[0];
+	look->pids[0] = pids;
+	look->count[0] = pids_count;
 	return 0;
+}
+
+void target_look_free(struct target_look *look)
+{
+	free(look->pids[0]);
+	free(look->pids[1]);
+}
+
+int target_list(struct server_candidate **list, size_t *count, struct err *err)
+{
+	struct target_look look = {};
+	int ret = target_list_new(&look, list, count, err);
+
+	target_look_free(&look);
+	return ret;
 }
 
 static bool is_system_uid(int64_t uid)

@@ -29,6 +29,18 @@ void target_release(struct server_candidate *candidate);
 /* All servers on this host, by pid. The caller releases each and frees *@list. */
 int target_list(struct server_candidate **list, size_t *count, struct err *err);
 
+/* Processes that were looked at; all zeros at first. */
+struct target_look {
+	pid_t *pids[2]; /* that were there the last time and the time before; rising */
+	size_t count[2];
+};
+
+/* As target_list(), of those processes that came since the look before the last one: what
+ * is no server, or one already, may have been about to become another. */
+int target_list_new(struct target_look *look, struct server_candidate **list, size_t *count,
+		    struct err *err);
+void target_look_free(struct target_look *look);
+
 /*
  * May redmem take to @pid without being told to? Whoever can start a process named
  * redis-server would else be handed the password of the real one: it belongs to root, to

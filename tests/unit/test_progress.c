@@ -80,7 +80,7 @@ static void show(unsigned short columns, struct bytes key, char *out, size_t siz
 
 	if (!terminal_open(columns))
 		skip(); /* no terminals here */
-	progress = progress_new(4242, INFINITY);
+	progress = progress_new(4242, INFINITY, false);
 	progress_tick(progress, 1);
 	progress_stall(progress, &stall);
 	progress_tick(progress, 2);
