@@ -28,7 +28,7 @@
 /* Parts of the budget. The rest is for samples and switches. */
 #define FLOW_PART	0.35
 #define FLOW_PART_ASIDE 0.15 /* where allocation is one subject of many */
-#define BURST_PART	0.35
+#define BURST_PART	0.2
 #define FAULT_PART	0.25
 #define FAULT_SECONDS	1.25e-6 /* a fault looked at, way in and out included */
 #define FAULTS_MAX	20000
@@ -38,15 +38,17 @@
 /* The buckets, in seconds of what they earn: what they hold at the start and at most, and
  * what the flow probe waits for before it comes again. */
 #define FIRST_SECONDS 0.1
-#define DEPTH_SECONDS 1.0
+#define DEPTH_SECONDS 0.5
 #define COME_SECONDS  0.25
 /* What one look may take from the server: enough for some forty calls. Who allows more than
  * the usual gets longer looks, as there can be some ten in a second. */
 #define LOOK_HOLD_MIN	   0.25e-3
 #define LOOK_HOLD_MAX	   6e-3
-#define LOOK_EVERY_SECONDS 0.07
+#define LOOK_EVERY_SECONDS 0.1
 #define LOOK_IDLE_NS	   250000000LL /* after one of a server that hardly allocates */
 #define UNLIMITED_RATIO	   1.0
+/* Kept back for what is known only when it is spent. */
+#define RESERVE 0.1
 
 static double known(double value)
 {
@@ -79,15 +81,20 @@ static double hit_seconds(const struct sensors *s)
 	return known(s->probe_cost.trap_seconds) + (program > 0 ? program : PROGRAM_SECONDS);
 }
 
-/* The flow probe's part of the budget: most where bursts are wanted, too. */
-static double flow_ratio(const struct sensors *s)
-{
-	return s->config.budget_ratio * (sensor_on(s, "burst") ? FLOW_PART : FLOW_PART_ASIDE);
-}
-
 static void bucket_begin(struct bucket *b, double rate, int64_t now)
 {
 	bucket_start(b, rate, rate * DEPTH_SECONDS, rate * FIRST_SECONDS, now);
+}
+
+void budget_begin(struct budget *b, double ratio, bool bursts, int64_t now_ns)
+{
+	memset(b, 0, sizeof(*b));
+	b->start_ns = b->tick_ns = b->review_ns = now_ns;
+	b->unlimited = ratio >= UNLIMITED_RATIO;
+	bucket_begin(&b->all, ratio * (1 - RESERVE), now_ns);
+	/* The flow probe's part is the larger where bursts are wanted, too. */
+	bucket_begin(&b->flow, ratio * (bursts ? FLOW_PART : FLOW_PART_ASIDE), now_ns);
+	bucket_begin(&b->burst, ratio * BURST_PART, now_ns);
 }
 
 void budget_start(struct sensors *s)
@@ -95,13 +102,9 @@ void budget_start(struct sensors *s)
 	struct budget *b = &s->budget;
 	struct proc_stat stat;
 
-	memset(b, 0, sizeof(*b));
-	b->start_ns = b->tick_ns = b->review_ns = clock_mono_ns();
+	budget_begin(b, s->config.budget_ratio, sensor_on(s, "burst"), clock_mono_ns());
 	b->base_seconds = spent(s);
 	b->flow_hits = s->target->totals[TOTAL_FLOW_HITS];
-	bucket_begin(&b->all, s->config.budget_ratio, b->start_ns);
-	bucket_begin(&b->flow, flow_ratio(s), b->start_ns);
-	bucket_begin(&b->burst, s->config.budget_ratio * BURST_PART, b->start_ns);
 	if (!proc_stat_read(&stat, s->config.pid, NULL))
 		b->server_cpu = stat.user_seconds + stat.system_seconds;
 }
@@ -140,7 +143,7 @@ static void emit(struct sensors *s, double elapsed, const struct fact_sink *sink
 	b->trap_cost_seconds = s->probe_cost.trap_seconds;
 	b->flow_duty_ratio = s->flow ? (double)flow_on_ns(s) / 1e9 / elapsed : NAN;
 	b->fault_period = sensor_on(s, "fault") ? (int64_t)s->engine->minor_period : FACT_UNKNOWN;
-	b->bursts_total = s->budget.bursts;
+	b->bursts_total = s->budget.looks;
 	if (b->flow_duty_ratio > 1)
 		b->flow_duty_ratio = 1;
 	fact_emit(sink, &fact);
@@ -161,6 +164,42 @@ void budget_tick(struct sensors *s, const struct fact_sink *sink)
 
 /* --- what may be spent ------------------------------------------------------------------ */
 
+void budget_spend(struct budget *b, double seconds)
+{
+	bucket_spend(&b->all, seconds);
+}
+
+bool budget_flow_may_stand(struct budget *b, bool stands, int64_t now_ns)
+{
+	double level = bucket_level(&b->flow, now_ns);
+
+	if (b->unlimited)
+		return true;
+	if (stands)
+		return level >= 0;
+	return level >= b->flow.rate * COME_SECONDS && bucket_level(&b->all, now_ns) >= 0;
+}
+
+double budget_look_seconds(struct budget *b, int64_t now_ns)
+{
+	double hold = fmin(fmax(b->burst.rate * LOOK_EVERY_SECONDS, LOOK_HOLD_MIN), LOOK_HOLD_MAX);
+	double price = b->looks ? b->look_price : 2 * hold;
+
+	if (bucket_level(&b->burst, now_ns) < fmin(price, b->burst.depth) ||
+	    bucket_level(&b->all, now_ns) < 0)
+		return 0;
+	return b->look_idle && now_ns - b->look_ns < LOOK_IDLE_NS ? 0 : hold;
+}
+
+void budget_look_done(struct budget *b, double seconds, bool idle, int64_t now_ns)
+{
+	bucket_spend(&b->burst, seconds);
+	b->look_price = b->looks ? (3 * b->look_price + seconds) / 4 : seconds;
+	b->looks++;
+	b->look_idle = idle;
+	b->look_ns = now_ns;
+}
+
 /* All that was spent is taken from the bucket of all. */
 static void review(struct sensors *s, int64_t now)
 {
@@ -170,7 +209,7 @@ static void review(struct sensors *s, int64_t now)
 	if (now - b->review_ns < REVIEW_NS)
 		return;
 	all = spent(s);
-	bucket_spend(&b->all, all - b->charged_seconds);
+	budget_spend(b, all - b->charged_seconds);
 	b->charged_seconds = all;
 	b->review_ns = now;
 }
@@ -183,69 +222,41 @@ static void charge_hits(struct sensors *s)
 	s->budget.flow_hits = hits;
 }
 
-/* The flow probe stands until its bucket is empty, and is back when it holds enough for
- * some time again. */
 static void control_flow(struct sensors *s, int64_t now)
 {
-	struct budget *b = &s->budget;
-	double level, pause = known(s->probe_cost.pause_seconds) + uprobe_removal_seconds();
+	double pause = known(s->probe_cost.pause_seconds) + uprobe_removal_seconds();
+	bool stands = flow_stands(s), may;
 
 	charge_hits(s);
 	if (flow_settle(s)) {
 		sensor_off(s, "flow", "its probe could not be put in again");
 		return;
 	}
-	if (s->config.budget_ratio >= UNLIMITED_RATIO)
+	may = budget_flow_may_stand(&s->budget, stands, now);
+	if (stands ? may : !may || !flow_is_out(s))
 		return;
-	level = bucket_level(&b->flow, now);
-	if (flow_stands(s) && level < 0) {
-		flow_switch(s, false);
-	} else if (flow_is_out(s) && level >= b->flow.rate * COME_SECONDS + pause &&
-		   bucket_level(&b->all, now) >= 0) {
-		flow_switch(s, true);
-		bucket_spend(&b->flow, 2 * pause);
-	} else {
-		return;
-	}
+	flow_switch(s, may);
 	s->flow_partly = true;
-	b->attach_seconds += pause;
-}
-
-static double look_hold_seconds(const struct sensors *s)
-{
-	double rate = s->budget.burst.rate;
-
-	return fmin(fmax(rate * LOOK_EVERY_SECONDS, LOOK_HOLD_MIN), LOOK_HOLD_MAX);
-}
-
-/* A look has ended: what it took is known now. */
-static void pay_look(struct sensors *s, const struct look_result *result)
-{
-	struct budget *b = &s->budget;
-	double pauses = 4 * known(s->probe_cost.pause_seconds);
-
-	b->attach_seconds += pauses;
-	b->burst_seconds += result->seconds;
-	bucket_spend(&b->burst, result->seconds + pauses);
-	b->burst_price = b->bursts ? (3 * b->burst_price + result->seconds + pauses) / 4 :
-				     result->seconds + pauses;
-	b->bursts++;
-	b->burst_idle = result->idle;
-	b->burst_ns = clock_mono_ns();
+	s->budget.attach_seconds += pause;
+	bucket_spend(&s->budget.flow, pause);
 }
 
 static void control_burst(struct sensors *s, int64_t now, const struct fact_sink *sink)
 {
 	struct budget *b = &s->budget;
 	struct look_result result;
-	double price = b->bursts ? b->burst_price : 2 * look_hold_seconds(s);
+	double hold;
 
-	if (burst_end(s, &result, sink))
-		pay_look(s, &result);
-	if (bucket_level(&b->burst, now) < fmin(price, b->burst.depth) ||
-	    bucket_level(&b->all, now) < 0 || (b->burst_idle && now - b->burst_ns < LOOK_IDLE_NS))
-		return;
-	burst_start(s, look_hold_seconds(s));
+	if (burst_end(s, &result, sink)) {
+		double pauses = 4 * known(s->probe_cost.pause_seconds);
+
+		b->attach_seconds += pauses;
+		b->burst_seconds += result.seconds;
+		budget_look_done(b, result.seconds + pauses, result.idle, now);
+	}
+	hold = budget_look_seconds(b, now);
+	if (hold > 0)
+		burst_start(s, hold);
 }
 
 /* At each turn of the watch's loop. */

@@ -47,9 +47,10 @@ struct budget {
 	uint64_t flow_hits; /* paid by the flow probe's */
 	bool busy; /* the server has no CPU left */
 	double server_cpu; /* seconds */
-	double burst_price; /* of a look, lately */
-	int64_t bursts, burst_ns; /* how many looks, and the end of the last one */
-	bool burst_idle; /* it did not meet as many calls as it might have */
+	bool unlimited;
+	double look_price; /* lately */
+	int64_t looks, look_ns; /* how many, and the end of the last one */
+	bool look_idle; /* it did not meet as many calls as it might have */
 };
 
 /* A look of the burst sensor; while it is under way, the prober's thread writes it. */
@@ -243,6 +244,16 @@ void burst_call(struct sensors *s, const struct redmem_record *record);
 bool burst_is_stepped(const struct sensors *s);
 
 /* --- budget.c --- */
+/* What may be spent, by numbers alone. Of @ratio of a core; with @bursts, or without. */
+void budget_begin(struct budget *b, double ratio, bool bursts, int64_t now_ns);
+/* Something took @seconds from the server. */
+void budget_spend(struct budget *b, double seconds);
+/* It stands until its bucket is empty, and comes again when that holds enough for a while. */
+bool budget_flow_may_stand(struct budget *b, bool stands, int64_t now_ns);
+/* How long the next look may hold the server up; 0 = none now. */
+double budget_look_seconds(struct budget *b, int64_t now_ns);
+/* A look took @seconds; @idle: it waited for calls in vain. */
+void budget_look_done(struct budget *b, double seconds, bool idle, int64_t now_ns);
 void budget_start(struct sensors *s);
 void budget_tick(struct sensors *s, const struct fact_sink *sink);
 void budget_poll(struct sensors *s, const struct fact_sink *sink);

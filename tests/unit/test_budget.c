@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The budget, with servers and a clock that are numbers: whatever a hit costs and however
+ * late what was spent is known, the sensors keep to it, from the first second on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "sensor/internal.h"
+
+#define MS	1000000LL
+#define SECONDS 60
+#define POLL_MS 100 /* how often the loop looks at the budget */
+
+/* What it is all about: seconds a second, by millisecond. */
+struct scene {
+	double ratio;
+	bool bursts;
+	double flow_rate; /* what the flow probe takes while it stands */
+	double base_rate; /* what samples and switches take */
+	double look_factor; /* a look takes so many times what was wanted */
+	double spent[SECONDS * 1000 + 1]; /* up to that millisecond */
+	double stood; /* seconds */
+	int looks;
+};
+
+static void run(struct scene *scene)
+{
+	struct budget b;
+	bool stands = true;
+	double fresh = 0, sum = 0;
+
+	budget_begin(&b, scene->ratio, scene->bursts, 0);
+	for (int ms = 1; ms <= SECONDS * 1000; ms++) {
+		double flow = stands ? scene->flow_rate / 1000 : 0, hold;
+
+		fresh += flow + scene->base_rate / 1000;
+		bucket_spend(&b.flow, flow);
+		scene->stood += stands ? 0.001 : 0;
+		if (ms % POLL_MS == 0) {
+			budget_spend(&b, fresh);
+			sum += fresh;
+			fresh = 0;
+			stands = budget_flow_may_stand(&b, stands, ms * MS);
+			hold = scene->bursts ? budget_look_seconds(&b, ms * MS) : 0;
+			if (hold > 0) {
+				budget_look_done(&b, hold * scene->look_factor, false, ms * MS);
+				fresh += hold * scene->look_factor;
+				scene->looks++;
+			}
+		}
+		scene->spent[ms] = sum + fresh;
+	}
+}
+
+static double between(const struct scene *scene, int from_s, int to_s)
+{
+	return (scene->spent[to_s * 1000] - scene->spent[from_s * 1000]) / (to_s - from_s);
+}
+
+static void keeps(const struct scene *scene)
+{
+	double all = between(scene, 0, SECONDS);
+
+	assert_true(all <= scene->ratio);
+	/* A second has what a poll was late for, too. */
+	for (int s = 0; s < SECONDS; s++)
+		assert_true(between(scene, s, s + 1) <=
+			    2 * scene->ratio + scene->flow_rate * POLL_MS / 1000);
+}
+
+/* Servers that allocate much and little, with and without bursts. */
+static void test_keeps(void **state)
+{
+	static const double flow_rates[] = { 0.0001, 0.004, 0.009, 0.02, 0.05, 0.3 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flow_rates) / sizeof(flow_rates[0]); i++)
+		for (int bursts = 0; bursts < 2; bursts++) {
+			static struct scene scene;
+
+			scene = (struct scene){ .ratio = 0.01,
+						.bursts = bursts,
+						.flow_rate = flow_rates[i],
+						.base_rate = 0.003,
+						.look_factor = 1.4 };
+			run(&scene);
+			keeps(&scene);
+			assert_true(scene.stood > 0.1);
+			assert_int_equal(scene.looks > 0, bursts);
+		}
+}
+
+/* A probe that costs less than its part stands all the time. */
+static void test_cheap(void **state)
+{
+	static struct scene scene;
+
+	(void)state;
+	scene = (struct scene){ .ratio = 0.01, .flow_rate = 0.001, .base_rate = 0.002 };
+	run(&scene);
+	assert_true(scene.stood > SECONDS - 0.5);
+}
+
+/* The first second is no dearer than the tenth. */
+static void test_first_second(void **state)
+{
+	static struct scene scene;
+
+	(void)state;
+	scene = (struct scene){ .ratio = 0.01,
+				.bursts = true,
+				.flow_rate = 0.009,
+				.base_rate = 0.003,
+				.look_factor = 1.4 };
+	run(&scene);
+	assert_true(between(&scene, 1, 2) <= 1.3 * between(&scene, 9, 19));
+	assert_true(between(&scene, 0, 1) <= 1.3 * between(&scene, 9, 19));
+}
+
+/* Looks are short, and one that took far more than it should is followed by fewer. */
+static void test_looks(void **state)
+{
+	static struct scene usual, dear;
+
+	(void)state;
+	usual = (struct scene){ .ratio = 0.01, .bursts = true, .look_factor = 1.4 };
+	dear = (struct scene){ .ratio = 0.01, .bursts = true, .look_factor = 30 };
+	run(&usual);
+	run(&dear);
+	keeps(&usual);
+	keeps(&dear);
+	assert_true(usual.looks > 3 * SECONDS);
+	assert_in_range(dear.looks, 1, usual.looks / 5);
+}
+
+/* What cannot be throttled leaves nothing for the rest. */
+static void test_nothing_left(void **state)
+{
+	static struct scene scene;
+
+	(void)state;
+	scene = (struct scene){ .ratio = 0.01,
+				.bursts = true,
+				.flow_rate = 0.009,
+				.base_rate = 0.02,
+				.look_factor = 1.4 };
+	run(&scene);
+	assert_true(between(&scene, 2, SECONDS) <= 0.0201);
+}
+
+/* --budget 100 asks for all there is. */
+static void test_unlimited(void **state)
+{
+	static struct scene scene;
+
+	(void)state;
+	scene = (struct scene){ .ratio = 1, .bursts = true, .flow_rate = 0.5, .look_factor = 1.4 };
+	run(&scene);
+	assert_true(scene.stood > SECONDS - 0.01);
+	assert_true(scene.looks > 9 * SECONDS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_keeps),	     cmocka_unit_test(test_cheap),
+		cmocka_unit_test(test_first_second), cmocka_unit_test(test_looks),
+		cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_unlimited),
+	};
+
+	return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
+}
