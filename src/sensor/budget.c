@@ -15,6 +15,17 @@
  * made when that much has been saved. Neither comes while the bucket of all is overdrawn,
  * which pays for whatever was spent, ten times a second. Minor faults are looked at as
  * often as their part has room for, by the period of their event.
+ *
+ * Figures of the reference machine (2 cores, a nested VM, redis 7.0.15, both cores taken by
+ * server and load, other work beside): SET -P 16 of 1 KiB spends 0.5 to 0.8 % of a budget
+ * of 1 % (of `alloc`), the flow probe standing for 14 to 20 % of the time; the way before,
+ * a second's credit at once and bursts of 400 calls, told 5 to 12 %, 2.5 % standing. A hit
+ * of the flow probe takes 1.5 to 2 us by the measurement at the start; putting it in and
+ * out every 0.1 s under that load gave 0.9 us (0.3 to 1.4). A look sees 25 to 40 calls; a
+ * client that sends one command after another waited 0.22 ms at p99 in 124 of them, 0.27 ms
+ * at most. Its probes are gone 0.03 to 0.1 ms after it was told to end, where a thread of
+ * usual priority took 3 to 4 ms now and then. With --budget 20, 4.6 % were told, and the
+ * server did 3 to 5 % less in a second of its own CPU time, 10 % in the first 0.3 s.
  */
 #include "sensor/internal.h"
 
