@@ -12,8 +12,8 @@
  * worth when the watch begins, so that the first second is no dearer than the tenth. The
  * flow probe stands until its bucket is empty and comes again when it holds a quarter of a
  * second's worth. Looks are short and many: one takes some 0.3 ms from the server, and is
- * made when that much has been saved. Neither comes while the bucket of all is overdrawn,
- * which pays for whatever was spent, ten times a second. Minor faults are looked at as
+ * made when that much has been saved. Either needs as much in the bucket of all, too, which
+ * begins empty and pays for whatever was spent, ten times a second. Minor faults are looked at as
  * often as their part has room for, by the period of their event.
  *
  * Figures of the reference machine (2 cores, a nested VM, redis 7.0.15, both cores taken by
@@ -103,6 +103,7 @@ void budget_begin(struct budget *b, double ratio, bool bursts, int64_t now_ns)
 	b->start_ns = b->tick_ns = b->review_ns = now_ns;
 	b->unlimited = ratio >= UNLIMITED_RATIO;
 	bucket_begin(&b->all, ratio * (1 - RESERVE), now_ns);
+	b->all.level = 0; /* what comes before the first review is overdrawn */
 	/* The flow probe's part is the larger where bursts are wanted, too. */
 	bucket_begin(&b->flow, ratio * (bursts ? FLOW_PART : FLOW_PART_ASIDE), now_ns);
 	bucket_begin(&b->burst, ratio * BURST_PART, now_ns);
@@ -182,13 +183,9 @@ void budget_spend(struct budget *b, double seconds)
 
 bool budget_flow_may_stand(struct budget *b, bool stands, int64_t now_ns)
 {
-	double level = bucket_level(&b->flow, now_ns);
+	double least = fmin(bucket_level(&b->flow, now_ns), bucket_level(&b->all, now_ns));
 
-	if (b->unlimited)
-		return true;
-	if (stands)
-		return level >= 0;
-	return level >= b->flow.rate * COME_SECONDS && bucket_level(&b->all, now_ns) >= 0;
+	return b->unlimited || least >= (stands ? 0 : b->flow.rate * COME_SECONDS);
 }
 
 double budget_look_seconds(struct budget *b, int64_t now_ns)
@@ -196,8 +193,8 @@ double budget_look_seconds(struct budget *b, int64_t now_ns)
 	double hold = fmin(fmax(b->burst.rate * LOOK_EVERY_SECONDS, LOOK_HOLD_MIN), LOOK_HOLD_MAX);
 	double price = b->looks ? b->look_price : 2 * hold;
 
-	if (bucket_level(&b->burst, now_ns) < fmin(price, b->burst.depth) ||
-	    bucket_level(&b->all, now_ns) < 0)
+	if (fmin(bucket_level(&b->burst, now_ns), bucket_level(&b->all, now_ns)) <
+	    fmin(price, b->burst.depth))
 		return 0;
 	return b->look_idle && now_ns - b->look_ns < LOOK_IDLE_NS ? 0 : hold;
 }
