@@ -58,6 +58,7 @@ struct watch {
 	double smaps_seconds;
 	int64_t start_ns;
 	double setup_cpu_seconds;
+	int64_t kernel_bytes; /* that programs and maps take */
 	uint64_t server_starttime;
 };
 
@@ -113,7 +114,7 @@ static void emit_self(struct watch *w)
 	self->target_pause_seconds = w->attribution.pause_seconds;
 	sensors_cost(w->sensors, self);
 	getrusage(RUSAGE_SELF, &usage);
-	self->rss_bytes = (int64_t)usage.ru_maxrss * 1024;
+	self->rss_bytes = (int64_t)usage.ru_maxrss * 1024 + w->kernel_bytes;
 	self->setup_cpu_seconds = w->setup_cpu_seconds;
 	self->cpu_seconds = clock_cpu_ns() / 1e9 - w->setup_cpu_seconds;
 	self->window_seconds = now_seconds(w);
@@ -455,6 +456,7 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	/* t = 0 is when the sensors see. */
 	w.start_ns = clock_mono_ns();
 	w.setup_cpu_seconds = clock_cpu_ns() / 1e9;
+	w.kernel_bytes = engine_memory_bytes(w.engine);
 	sensors_set_start(w.sensors, w.start_ns);
 	host_session_emit(&w.sink);
 	server_emit(&w.server, NULL, &w.sink);

@@ -42,10 +42,12 @@ load_end()
 	kill_process "$loader"
 }
 
-# Where the server counts commands and turns can only be found by asking.
+# Where the server counts commands and turns, and where a client has its query, its database
+# and its id, can only be found by asking.
 offsets()
 {
-	sed -n 's/.*offsets: \(.*\) commands .*/\1/p' "$messages" | tail -n 1
+	sed -n 's/.*offsets: \(.*\) commands .*/\1/p' "$messages" | tail -n 1 |
+		sed 's/ querybuf [0-9]* db [0-9]* id [0-9]*//'
 }
 
 # The same offsets by watching as by asking, whichever commands come.

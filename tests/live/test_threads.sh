@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # A server whose threads come and go: what is kept of each is forgotten with it.
-# shellcheck disable=SC2317 # functions go by name
+# shellcheck disable=SC2016,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_bpf
@@ -24,9 +24,15 @@ ended() # COUNT: as many threads have ended
 
 watch_start --pid "$pid" --no-connect
 await 60 ended $(($(tail -n 1 "$work/ended") + 4 * ROOM))
+own=$(awk '/^VmHWM/ { print $2 * 1024 }' "/proc/$watch/status")
+maps=$(cat "/proc/$watch/fdinfo/"* 2>/dev/null | awk '/^memlock/ { sum += $2 } END { printf "%d", sum }')
 watch_end
 check status "exit status $status: $(said)" [ "$status" = 0 ]
 check all-seen "$(query '.self | tostring')" holds '.self.drops == "" or
 	(.self.drops | test("threads_full") | not)'
 check faults "$(query '.totals | tostring')" holds '[.threads[]?] | length > 0'
+# What its maps hold of the kernel's memory is redmem's, too.
+check own-memory "$own in the process, $maps in the kernel: $(query .self.rss_bytes)" holds \
+	'$maps > 1000000 and .self.rss_bytes > $own + $maps / 2' \
+	--argjson own "$own" --argjson maps "$maps"
 finish
