@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/log.h"
+#include "redis/knowledge_commands.h"
 #include "target/calibrate.h"
 #include "target/commands.h"
 #include "target/markers.h"
@@ -19,6 +22,8 @@ static void tell_names(struct attribution *a)
 							      .symbols = a->symbols,
 							      .markers = a->markers });
 }
+
+#define QUESTIONS 4 /* at once: each takes a microsecond or two of the server */
 
 /* --- calibration --------------------------------------------------------------- */
 
@@ -103,6 +108,49 @@ void attribution_calibrate(struct attribution *a)
 						  sensors_settings(a->sensors)->index);
 	tell_names(a);
 	sensors_set_attribution(a->sensors, &found.at, found.own_client);
+}
+
+/* --- commands no table knows ------------------------------------------------------------ */
+
+struct question {
+	struct attribution *attribution;
+	char *name;
+};
+
+static void command_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct question *question = ctx;
+	int first_key = command_info_first_key(reply);
+
+	(void)seconds;
+	if (first_key >= 0)
+		target_commands_told(question->attribution->commands, question->name, first_key);
+	log_msg(LOG_INFO, "command %s: the server says its first key is argument %d",
+		question->name, first_key);
+	freeReplyObject(reply);
+	free(question->name);
+	free(question);
+}
+
+void attribution_ask(struct attribution *a)
+{
+	struct conn *conn = a->server->conn;
+	const char *name;
+
+	for (int i = 0; i < QUESTIONS && conn && a->commands; i++) {
+		struct question *question;
+
+		name = target_commands_unknown(a->commands);
+		if (!name)
+			return;
+		question = xcalloc(1, sizeof(*question));
+		*question = (struct question){ a, xstrdup(name) };
+		if (!conn_send(conn, command_replied, question, 3,
+			       (const char *[]){ "COMMAND", "INFO", name }, NULL))
+			continue;
+		free(question->name);
+		free(question);
+	}
 }
 
 void attribution_open(struct attribution *a, struct server *server, struct sensors *sensors)

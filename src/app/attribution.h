@@ -27,5 +27,8 @@ struct attribution {
 void attribution_open(struct attribution *a, struct server *server, struct sensors *sensors);
 /* Calibrate, or do it again for a new connection. */
 void attribution_calibrate(struct attribution *a);
+/* Ask the server for commands that have turned up and are in no table, one by one; does not
+ * wait for the answers. Call once a tick. */
+void attribution_ask(struct attribution *a);
 /* @a may be all zeros. */
 void attribution_close(struct attribution *a);

@@ -229,6 +229,7 @@ static bool tick(struct watch *w)
 		return false;
 	emit_self(w);
 	sensors_tick(w->sensors);
+	attribution_ask(&w->attribution);
 	reconnect(w);
 	if (w->server.conn)
 		snapshot_tick(w->snapshot, w->server.conn, t_seconds);

@@ -38,21 +38,6 @@ static double own_seconds(const struct stall *s)
 	       s->seconds[CAUSE_FAULT_MINOR];
 }
 
-/* SLOWLOG gives the second argument, which is no key in these. */
-static bool second_is_key(const char *command)
-{
-	static const char *const others[] = { "keys",	   "scan",    "eval",	  "evalsha",
-					      "fcall",	   "debug",   "flushall", "flushdb",
-					      "script",	   "config",  "function", "client",
-					      "info",	   "memory",  "module",	  "save",
-					      "subscribe", "publish", "xread",	  "xreadgroup" };
-
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (advice_command_is(command, others[i]))
-			return false;
-	return true;
-}
-
 static bool block_at(const struct model *m, size_t i, struct block *b)
 {
 	const struct stall *stall;
@@ -68,11 +53,10 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 	} else if (i - m->stalls_count < m->slowlog_count) {
 		slow = &m->slowlog[i - m->stalls_count].entry;
 		*b = (struct block){ .command = slow->command,
+				     .key = slow->key,
 				     .seconds = slow->seconds,
 				     .allocator_seconds = NAN,
 				     .slowlog = true };
-		if (slow->command != NULL && second_is_key(slow->command))
-			b->key = slow->key;
 	} else {
 		return false;
 	}

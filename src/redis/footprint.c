@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "redis/info.h"
+#include "redis/knowledge.h"
 
 #define OBJECT_BYTES	    16 /* robj: type, encoding, lru, refcount, pointer */
 #define ENTRY_BYTES	    24 /* dictEntry: key, value, next */
@@ -20,13 +20,14 @@
 struct footprint_layout footprint_layout_of(const char *server, const char *version,
 					    bool allocator_bundled)
 {
-	bool valkey = !strcmp(server, "valkey");
+	const struct server_release release = server_release_of(server, version);
+	enum key_place place = knowledge_key_place(&release);
+
 	return (struct footprint_layout){
 		.quantum = allocator_bundled ? 8 : 16,
-		.key_in_entry = valkey && version_at_least(version, 8, 0) &&
-				!version_at_least(version, 8, 1),
-		.key_in_object = version_at_least(version, 8, valkey ? 1 : 2),
-		.usage_rounds_key = version_at_least(version, 7, 0),
+		.key_in_entry = place == KEY_IN_ENTRY,
+		.key_in_object = place == KEY_IN_OBJECT,
+		.usage_rounds_key = knowledge_usage_rounds_key(&release),
 	};
 }
 

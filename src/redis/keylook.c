@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "redis/keylook.h"
-#include "redis/keytype.h"
+#include "redis/knowledge.h"
 
 struct look {
 	struct conn *conn;
@@ -131,7 +131,7 @@ static void type_replied(void *ctx, redisReply *reply, double seconds)
 	(void)seconds;
 	if (reply && reply->type == REDIS_REPLY_STATUS) {
 		key->type = xstrdup(reply->str);
-		command = keytype_length_command(key->type);
+		command = knowledge_length_command(key->type);
 		if (command && conn_no_touch(key->look->conn) == NO_TOUCH_PROMISED &&
 		    !key->look->refused)
 			ask_elements(key, command);

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "redis/info.h"
 #include "redis/keypass_internal.h"
-#include "redis/keytype.h"
+#include "redis/knowledge.h"
 
 #define PREPARE_MS   5000
 #define OTHER_NAME   "other" /* types beyond NAMES_MAX */
@@ -239,7 +239,7 @@ void keypass_format(struct keypass *p, struct buf *out, const struct pass_key *k
 		command = "TYPE";
 		break;
 	case ASK_LENGTH:
-		command = keytype_length_command(key->type);
+		command = knowledge_length_command(key->type);
 		break;
 	}
 	if (command) {
@@ -304,7 +304,7 @@ static void emit(struct keypass *p, const struct pass_key *key)
 
 static bool wants_length(const struct keypass *p, const struct pass_key *key)
 {
-	if (p->lengths == ELEMENTS_NO_TOUCH || !keytype_length_command(key->type))
+	if (p->lengths == ELEMENTS_NO_TOUCH || !knowledge_length_command(key->type))
 		return false;
 	return p->lengths == ELEMENTS_ALL || key->bytes >= p->options->big_bytes;
 }
@@ -360,7 +360,7 @@ static void take_encoding(struct keypass *p, struct pass_key *key, const char *e
 {
 	key->encoding = intern(p, encoding);
 	if (p->raw_is_string || strcmp(encoding, "raw") != 0)
-		key->type = keytype_of_encoding(encoding);
+		key->type = knowledge_type_of_encoding(encoding);
 }
 
 /* False when the answer says that the key is not there. */

@@ -160,6 +160,69 @@ int knowledge_querybuf_before_argv(const struct server_release *release)
 	return found;
 }
 
+/* --- types, encodings, the keyspace -------------------------------------------- */
+
+struct pair {
+	const char *from, *to;
+};
+
+#define FIND(table, name) find(table, sizeof(table) / sizeof(*(table)), name)
+
+static const char *find(const struct pair *table, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(name, table[i].from))
+			return table[i].to;
+	return NULL;
+}
+
+const char *knowledge_length_command(const char *type)
+{
+	static const struct pair commands[] = {
+		{ "string", "STRLEN" }, { "list", "LLEN" },  { "set", "SCARD" },
+		{ "hash", "HLEN" },	{ "zset", "ZCARD" }, { "stream", "XLEN" },
+	};
+
+	return FIND(commands, type);
+}
+
+const char *knowledge_type_of_encoding(const char *encoding)
+{
+	/* strEncoding() in src/object.c, old and new servers together. */
+	static const struct pair types[] = {
+		{ "embstr", "string" },	 { "int", "string" },	   { "raw", "string" },
+		{ "quicklist", "list" }, { "linkedlist", "list" }, { "skiplist", "zset" },
+		{ "intset", "set" },	 { "listpackex", "hash" }, { "zipmap", "hash" },
+		{ "stream", "stream" },
+	};
+
+	return FIND(types, encoding);
+}
+
+enum key_place knowledge_key_place(const struct server_release *release)
+{
+	static const struct {
+		enum server_product product;
+		int major, minor;
+		enum key_place place;
+	} rows[] = {
+		{ PRODUCT_REDIS, 8, 2, KEY_IN_OBJECT },
+		{ PRODUCT_VALKEY, 8, 0, KEY_IN_ENTRY },
+		{ PRODUCT_VALKEY, 8, 1, KEY_IN_OBJECT },
+	};
+	enum key_place place = KEY_ALONE;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (server_is(release, rows[i].product, rows[i].major, rows[i].minor))
+			place = rows[i].place;
+	return place;
+}
+
+bool knowledge_usage_rounds_key(const struct server_release *release)
+{
+	return release->major >= 7; /* objectComputeSize() and its callers, src/object.c */
+}
+
 /* --- INFO ------------------------------------------------------------------------- */
 
 const char *knowledge_loop_counter(size_t i)

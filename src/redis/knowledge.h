@@ -99,6 +99,27 @@ const char *knowledge_role_name(enum function_role role, size_t i);
  * calibration cannot see: Valkey 9.1 has done with the buffer before it executes. */
 int knowledge_querybuf_before_argv(const struct server_release *release);
 
+/* --- types, encodings, the keyspace --------------------------------------------- */
+
+/* The command that tells the number of elements (bytes of a string); NULL for a module's type. */
+const char *knowledge_length_command(const char *type);
+/*
+ * The type that alone can have @encoding, NULL where several can ("hashtable",
+ * "listpack"). "raw" is also what OBJECT ENCODING says of every module's value
+ * (createModuleObject(), src/object.c): it means a string only without modules.
+ */
+const char *knowledge_type_of_encoding(const char *encoding);
+
+/* Where the name of a key lies. */
+enum key_place {
+	KEY_ALONE, /* in an allocation of its own, to which the table's entry points */
+	KEY_IN_ENTRY, /* inside the table's entry */
+	KEY_IN_OBJECT, /* inside the object; there is no entry */
+};
+enum key_place knowledge_key_place(const struct server_release *release);
+/* Does MEMORY USAGE count the name's allocation, not its length? */
+bool knowledge_usage_rounds_key(const struct server_release *release);
+
 /* --- INFO ------------------------------------------------------------------------- */
 
 /* The field of INFO stats that counts what happens once in each iteration of the event

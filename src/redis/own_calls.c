@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "redis/knowledge_commands.h"
 #include "redis/own_calls.h"
 
 struct own_call {
@@ -39,12 +40,8 @@ void own_calls_free(struct own_calls *calls)
 
 void own_calls_name(char *name, size_t size, int argc, const char **argv)
 {
-	static const char *const containers[] = { "client",  "command", "commandlog", "config",
-						  "latency", "memory",	"object",     "slowlog" };
-	bool container = false;
+	bool container = command_is_container(argv[0]);
 
-	for (size_t i = 0; i < sizeof(containers) / sizeof(*containers); i++)
-		container |= !strcasecmp(argv[0], containers[i]);
 	snprintf(name, size, "%s%s%s", argv[0], container && argc > 1 ? "|" : "",
 		 container && argc > 1 ? argv[1] : "");
 	for (; *name; name++)

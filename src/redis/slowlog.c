@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "redis/command.h"
+#include "redis/knowledge_commands.h"
 #include "redis/conn.h"
 #include "redis/slowlog.h"
 
@@ -69,7 +69,7 @@ static void emit_entry(const redisReply *entry, const struct fact_sink *sink)
 	command = xmemdup(argv[0].data, argv[0].len);
 	for (char *c = command; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
-	rule = command_key_rule(command, COMMAND_FIRST_KEY_UNKNOWN);
+	rule = command_key_rule(command);
 	command_find_key(&rule, argv, argc, &fact.slowlog.key);
 	fact.slowlog.id = entry->element[ENTRY_ID]->integer;
 	fact.slowlog.unix_seconds = entry->element[ENTRY_TIME]->integer;

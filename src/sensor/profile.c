@@ -12,7 +12,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "fact/tables.h"
-#include "redis/command.h"
 #include "target/commands.h"
 #include "target/symbols.h"
 
@@ -66,20 +65,18 @@ static bool key_is_right(struct sensors *s, const struct redmem_who *who,
 			 const struct who_names *names)
 {
 	bool inner = who->key_guessed == KEY_GUESSED_INNER;
-	struct command_key_rule rule;
-	struct redmem_key_rule known;
+	struct redmem_key_rule rule;
 
 	if (who->key_guessed == KEY_KNOWN)
 		return true;
-	if (is_text(who)) {
-		rule = command_key_rule(inner ? names->inner : names->command,
-					COMMAND_FIRST_KEY_UNKNOWN);
-		return rule.kind == COMMAND_KEY_INDEX && rule.index == 1;
-	}
-	if (!s->names.commands)
+	if (is_text(who))
+		rule = target_commands_rule_named(s->names.commands,
+						  inner ? names->inner : names->command);
+	else if (s->names.commands)
+		rule = target_commands_rule(s->names.commands, inner ? who->inner : who->command);
+	else
 		return true;
-	known = target_commands_rule(s->names.commands, inner ? who->inner : who->command);
-	return known.kind == KEY_INDEX && known.index == 1;
+	return rule.kind == KEY_INDEX && rule.index == 1;
 }
 
 bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names)

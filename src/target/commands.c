@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "host/memory.h"
-#include "redis/command.h"
+#include "redis/knowledge_commands.h"
 
 #define NAME_MAX_BYTES 64
 /* redisCommand is 424 bytes in Redis 7.0 and smaller elsewhere. */
@@ -21,6 +21,7 @@ struct known_command {
 	uint64_t address;
 	char name[NAME_MAX_BYTES]; /* "" = no command there */
 	struct redmem_key_rule rule;
+	bool unknown; /* to no table: the server is to be asked */
 	UT_hash_handle hh;
 };
 
@@ -83,10 +84,8 @@ static bool read_name(const struct target_commands *commands, uint64_t address, 
 	       clean_name(name);
 }
 
-static struct redmem_key_rule rule_of(const char *name)
+static struct redmem_key_rule rule_of(struct command_key_rule rule)
 {
-	struct command_key_rule rule = command_key_rule(name, COMMAND_FIRST_KEY_UNKNOWN);
-
 	switch (rule.kind) {
 	case COMMAND_KEY_INDEX:
 		return (struct redmem_key_rule){ KEY_INDEX, rule.index };
@@ -102,9 +101,17 @@ static struct redmem_key_rule rule_of(const char *name)
 	return (struct redmem_key_rule){ KEY_NONE, 0 };
 }
 
+static void tell_programs(const struct target_commands *commands, const struct known_command *known)
+{
+	const struct redmem_command key = { .address = known->address, .target = commands->target };
+
+	if (commands->rules_fd >= 0)
+		bpf_map_update_elem(commands->rules_fd, &key, &known->rule, BPF_ANY);
+}
+
 static struct known_command *learn(struct target_commands *commands, uint64_t address)
 {
-	const struct redmem_command key = { .address = address, .target = commands->target };
+	struct command_key_rule rule;
 	struct known_command *known;
 
 	HASH_FIND(hh, commands->known, &address, sizeof(address), known);
@@ -113,9 +120,12 @@ static struct known_command *learn(struct target_commands *commands, uint64_t ad
 	known = xcalloc(1, sizeof(*known));
 	known->address = address;
 	if (read_name(commands, address, known->name)) {
-		known->rule = rule_of(known->name);
-		if (commands->rules_fd >= 0)
-			bpf_map_update_elem(commands->rules_fd, &key, &known->rule, BPF_ANY);
+		/* Until the server has told of what no table knows, programs take argv[1] and
+		 * say so. */
+		known->unknown = !command_known_rule(known->name, &rule);
+		known->rule = rule_of(known->unknown ? command_key_rule(known->name) : rule);
+		if (!known->unknown)
+			tell_programs(commands, known);
 	} else {
 		known->name[0] = '\0';
 	}
@@ -148,6 +158,48 @@ const char *target_commands_begin(const struct target_commands *commands, const 
 struct redmem_key_rule target_commands_rule(struct target_commands *commands, uint64_t address)
 {
 	return learn(commands, address)->rule;
+}
+
+static struct known_command *find_named(const struct target_commands *commands, const char *name)
+{
+	struct known_command *known, *next;
+
+	HASH_ITER(hh, commands->known, known, next) {
+		if (!strcmp(known->name, name))
+			return known;
+	}
+	return NULL;
+}
+
+struct redmem_key_rule target_commands_rule_named(const struct target_commands *commands,
+						  const char *name)
+{
+	const struct known_command *known = commands ? find_named(commands, name) : NULL;
+
+	return known ? known->rule : rule_of(command_key_rule(name));
+}
+
+const char *target_commands_unknown(struct target_commands *commands)
+{
+	struct known_command *known, *next;
+
+	HASH_ITER(hh, commands->known, known, next) {
+		if (!known->unknown)
+			continue;
+		known->unknown = false;
+		return known->name;
+	}
+	return NULL;
+}
+
+void target_commands_told(struct target_commands *commands, const char *name, int first_key)
+{
+	struct known_command *known = find_named(commands, name);
+
+	if (!known)
+		return;
+	known->rule = rule_of(command_told_rule(first_key));
+	tell_programs(commands, known);
 }
 
 uint32_t target_find_fullname(pid_t pid, uint64_t address, const char *name)

@@ -29,6 +29,17 @@ const char *target_commands_name(struct target_commands *commands, uint64_t addr
 const char *target_commands_begin(const struct target_commands *commands, const char *start);
 /* Its key rule; KEY_NONE for what is no command. */
 struct redmem_key_rule target_commands_rule(struct target_commands *commands, uint64_t address);
+/* The rule of a command by its name, learnt or not. */
+struct redmem_key_rule target_commands_rule_named(const struct target_commands *commands,
+						  const char *name);
+
+/*
+ * A command that has turned up and is in no table, a module's or newer: the server is to be
+ * asked for it. Each is named once, then NULL.
+ */
+const char *target_commands_unknown(struct target_commands *commands);
+/* What the server says: the first key is argv[@first_key], 0 = it has none. */
+void target_commands_told(struct target_commands *commands, const char *name, int first_key);
 
 /*
  * Offset of the full name: the word of the command struct at @address, other than

@@ -334,10 +334,35 @@ static void test_find_fullname_at_the_edge(void **state)
 	edge_close(&edge);
 }
 
+/* A module's command is in no table: it is to be asked for, once, and what the server says
+ * counts from then on. */
+static void test_unknown(void **state)
+{
+	struct target_commands *commands = own_commands(0);
+	struct fake_command known, module;
+
+	(void)state;
+	fill(&known, "get", NULL);
+	fill(&module, "ft.add", NULL);
+	target_commands_name(commands, address_of(&known));
+	assert_null(target_commands_unknown(commands));
+	target_commands_name(commands, address_of(&module));
+	assert_int_equal(target_commands_rule(commands, address_of(&module)).kind, KEY_NONE);
+	assert_string_equal(target_commands_unknown(commands), "ft.add");
+	assert_null(target_commands_unknown(commands));
+	target_commands_told(commands, "ft.add", 2);
+	assert_int_equal(target_commands_rule(commands, address_of(&module)).kind, KEY_INDEX);
+	assert_int_equal(target_commands_rule_named(commands, "ft.add").index, 2);
+	assert_int_equal(target_commands_rule_named(NULL, "ft.add").kind, KEY_NONE);
+	assert_int_equal(target_commands_rule_named(NULL, "hset").index, 1);
+	target_commands_free(commands);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_no_names),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_remembers),

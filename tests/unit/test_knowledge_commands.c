@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where commands have their keys. */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,13 +9,15 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "redis/command.h"
+#include "redis/knowledge_commands.h"
 #include "replies.h"
+
+#define UNASKED (-1)
 
 /* The key of a command line with one space between words, to be freed; NULL = none. */
 static char *key_of(const char *name, int first_key, const char *line)
 {
-	struct command_key_rule rule = command_key_rule(name, first_key);
+	struct command_key_rule rule;
 	struct bytes argv[16];
 	struct bytes key = { 0 };
 	size_t argc = 0;
@@ -27,6 +28,8 @@ static char *key_of(const char *name, int first_key, const char *line)
 		argv[argc++] = (struct bytes){ line, len };
 		line += len + (line[len] == ' ');
 	}
+	if (!command_known_rule(name, &rule))
+		rule = first_key == UNASKED ? command_key_rule(name) : command_told_rule(first_key);
 	return command_find_key(&rule, argv, argc, &key) ? xmemdup(key.data, key.len) : NULL;
 }
 
@@ -97,59 +100,56 @@ static void test_keys(void **state)
 	}
 }
 
-/* COMMAND of 7.0, cut down: flags, key positions, and subcommands as tenth element. */
-static void test_table(void **state)
+static int first_key(const char *text)
 {
-	redisReply *reply =
-		reply_parse("*4\r\n"
-			    "*6\r\n+get\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n"
-			    "*10\r\n$6\r\nOBJECT\r\n:-2\r\n*0\r\n:0\r\n:0\r\n:0\r\n"
-			    "*0\r\n*0\r\n*0\r\n*1\r\n"
-			    "*6\r\n$15\r\nobject|encoding\r\n:3\r\n*0\r\n:2\r\n:2\r\n:1\r\n"
-			    "*-1\r\n"
-			    "*4\r\n:1\r\n:1\r\n:1\r\n:1\r\n");
-	struct command_table *table;
+	redisReply *reply = reply_parse(text);
+	int first = command_info_first_key(reply);
 
-	(void)state;
-	assert_int_equal(command_table_read(&table, reply, NULL), 0);
-	assert_int_equal(command_table_count(table), 3);
-	assert_string_equal(command_table_name_at(table, 0), "get");
-	assert_string_equal(command_table_name_at(table, 1), "object");
-	assert_null(command_table_name_at(table, 3));
-	assert_int_equal(command_table_first_key(table, "get"), 1);
-	assert_int_equal(command_table_first_key(table, "object|encoding"), 2);
-	assert_int_equal(command_table_first_key(table, "absent"), COMMAND_FIRST_KEY_UNKNOWN);
-	assert_int_equal(command_table_first_key(NULL, "get"), COMMAND_FIRST_KEY_UNKNOWN);
-	assert_int_equal(command_table_rule(table, "get").kind, COMMAND_KEY_INDEX);
-	assert_int_equal(command_table_rule(table, "eval").kind, COMMAND_KEY_NUMKEYS);
-	command_table_free(table);
 	freeReplyObject(reply);
+	return first;
 }
 
-static void test_no_table(void **state)
+/* COMMAND INFO of one command: flags, key positions, subcommands as tenth element. */
+static void test_info(void **state)
 {
-	redisReply *refused = reply_parse("-NOPERM this user has no permissions\r\n");
-	redisReply *number = reply_parse(":1\r\n");
-	struct command_table *table;
-	struct err err = { 0 };
+	(void)state;
+	assert_int_equal(
+		first_key("*1\r\n*6\r\n+ft.add\r\n:2\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n"), 1);
+	assert_int_equal(first_key("*1\r\n*10\r\n$6\r\nOBJECT\r\n:-2\r\n*0\r\n:0\r\n:0\r\n:0\r\n"
+				   "*0\r\n*0\r\n*0\r\n*0\r\n"),
+			 0);
+	assert_int_equal(first_key("*1\r\n*-1\r\n"), -1);
+	assert_int_equal(first_key("*1\r\n*4\r\n+x\r\n:1\r\n:1\r\n:99999\r\n"), -1);
+	assert_int_equal(first_key("*1\r\n*4\r\n+x\r\n:1\r\n:1\r\n+1\r\n"), -1);
+	assert_int_equal(first_key("-NOPERM this user has no permissions\r\n"), -1);
+	assert_int_equal(first_key(":1\r\n"), -1);
+	assert_int_equal(command_info_first_key(NULL), -1);
+}
+
+/* What the table knows need not be asked; a module's command must. */
+static void test_known(void **state)
+{
+	struct command_key_rule rule;
 
 	(void)state;
-	assert_int_equal(command_table_read(&table, refused, &err), -EPROTO);
-	assert_null(table);
-	assert_non_null(strstr(err.text, "NOPERM"));
-	assert_int_equal(command_table_read(&table, number, NULL), -EPROTO);
-	assert_int_equal(command_table_read(&table, NULL, NULL), -EPROTO);
-	freeReplyObject(refused);
-	freeReplyObject(number);
+	assert_true(command_known_rule("hset", &rule));
+	assert_true(command_known_rule("config|get", &rule));
+	assert_true(command_known_rule("XREAD", &rule));
+	assert_false(command_known_rule("ft.search", &rule));
+	assert_false(command_known_rule("hgetallnew", &rule));
+	assert_int_equal(command_key_rule("ft.search").kind, COMMAND_KEY_NONE);
+	assert_int_equal(command_key_rule("hgetallnew").index, 1);
+	assert_true(command_is_container("CONFIG"));
+	assert_false(command_is_container("get"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_no_table),
+		cmocka_unit_test(test_info),
+		cmocka_unit_test(test_known),
 	};
 
-	return cmocka_run_group_tests_name("command", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("knowledge_commands", tests, NULL, NULL);
 }
