@@ -107,8 +107,9 @@ static __always_inline bool is_absent(u64 address)
 	return address && bpf_probe_read_user(&byte, 1, (void *)address);
 }
 
+/* @counted: argc says that the argument is there. */
 static __always_inline void read_key(struct redmem_target *target, struct redmem_who *who, u64 argv,
-				     u32 index)
+				     u32 index, bool counted)
 {
 	u64 object = read_word(argv + 8ULL * index);
 	u64 text = object ? object_text(target, object) : 0;
@@ -118,7 +119,7 @@ static __always_inline void read_key(struct redmem_target *target, struct redmem
 		return;
 	/* A command's arguments are made and freed around it: then what is there is no
 	 * string any more, or not yet. Nothing is lost but where memory is swapped out. */
-	if (is_absent(argv + 8ULL * index) || is_absent(object) || is_absent(text))
+	if (counted && (is_absent(argv + 8ULL * index) || is_absent(object) || is_absent(text)))
 		drop(target, DROP_KEY_UNREADABLE);
 	else
 		total_add(target, TOTAL_KEYS_GONE, 1);
@@ -233,7 +234,7 @@ __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 
 		/* The array is freed last (freeClientArgv()): what it led to has just been. */
 		index = *argv ? key_index(target, who, *command, *argv, ARGUMENTS_MAX) : 0;
 		if (index)
-			read_key(target, who, *argv, index);
+			read_key(target, who, *argv, index, false);
 		*argv = 0;
 		return true;
 	}
@@ -248,7 +249,7 @@ __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 
 	}
 	index = key_index(target, who, *command, *argv, argc);
 	if (index)
-		read_key(target, who, *argv, index);
+		read_key(target, who, *argv, index, true);
 	return true;
 }
 

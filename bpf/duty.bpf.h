@@ -21,7 +21,7 @@ struct {
 	__type(value, struct duty_stack);
 } duty_stack SEC(".maps") __weak;
 
-enum duty_found { DUTY_NONE, DUTY_SET, DUTY_RESET };
+enum duty_found { DUTY_NONE, DUTY_SET, DUTY_QUEUED };
 
 static __always_inline bool in_range(u64 address, const struct redmem_range *range)
 {
@@ -46,8 +46,8 @@ __weak __noinline int duty_of(const struct redmem_target *target, u64 address, u
 		who->command = duty;
 		return DUTY_SET;
 	}
-	if (in_range(address, &settings->reset[0]) || in_range(address, &settings->reset[1]))
-		return DUTY_RESET;
+	if (in_range(address, &settings->queued[0]) || in_range(address, &settings->queued[1]))
+		return DUTY_QUEUED;
 	return DUTY_NONE;
 }
 
@@ -72,7 +72,7 @@ static __always_inline int duty_on_stack(const struct redmem_target *target,
 
 /*
  * What the stack of the thread that hit a uprobe shows: DUTY_SET, and @who is that duty;
- * DUTY_RESET, resetClient() is freeing a command's arguments; or DUTY_NONE.
+ * DUTY_QUEUED, the commands of a transaction are freed; or DUTY_NONE.
  *
  * A word of a frame may also be left over from an earlier call. Expiry and defragmentation
  * have cycles of their own, so while there is a client only eviction is believed. (Two
@@ -92,27 +92,4 @@ __weak __noinline int who_is_on_duty(struct redmem_target *target, struct redmem
 	if (who->state == WHO_LOOP || who->state == WHO_UNKNOWN)
 		return duty_on_stack(target, stack, 0, DUTY_KINDS, who);
 	return duty_on_stack(target, stack, DUTY_EVICTION, DUTY_EVICTION + 1, who);
-}
-
-/*
- * A command's name and key are objects too, made before anybody knows the key, and freed
- * when it is still there to be read: charged as they come, every command would take a
- * little from its prefix. They are all that a reset frees when the next argument is kept,
- * as SET's value is: then it has more than one reference.
- */
-static __always_inline bool frees_name_or_key(const struct redmem_target *target,
-					      const struct running *run)
-{
-	const struct redmem_object_layout *layout = &target->settings.at.object;
-	u64 third = read_word(run->argv + 16), head = 0, references;
-	u32 argc = 0;
-
-	if (bpf_probe_read_user(&argc, sizeof(argc),
-				(void *)(run->client + target->settings.at.argc)))
-		return false;
-	if (argc < 3 || bpf_probe_read_user(&head, sizeof(head), (void *)third))
-		return true;
-	references = head >> (layout->refcount_shift & 63);
-	references &= (1ULL << (layout->refcount_bits & 63)) - 1;
-	return references != 1;
 }

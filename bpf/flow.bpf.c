@@ -50,9 +50,8 @@ static __always_inline void charge(struct redmem_target *target, u32 tid, bool i
 
 		if (key.who.state == WHO_LOOP)
 			who_is_parsing(target, &key.who);
-		else if (duty == DUTY_RESET && key.who.state == WHO_COMMAND &&
-			 !target->settings.at.querybuf && frees_name_or_key(target, &run))
-			forget_key(&key.who);
+		else if (duty == DUTY_QUEUED && !key.who.key_len)
+			who_is_queued(target, &key.who);
 	}
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
 	profile_add(target, &key, bytes, 0, false);

@@ -169,19 +169,20 @@ __weak __noinline int read_query(u64 query, u64 position, struct redmem_who *who
 static __always_inline int read_made(struct redmem_target *target, u64 argv, u32 made,
 				     struct redmem_who *who)
 {
-	u64 object, text;
+	u64 object, text, name;
 
 	if (!is_heap_pointer(argv))
 		return 0;
 	object = read_word(argv);
 	text = is_heap_pointer(object) ? object_text(target, object) : 0;
-	who->command = text ? name_of(text, sds_length(text)) : 0;
-	if (!who->command)
+	name = text ? name_of(text, sds_length(text)) : 0;
+	if (!name)
 		return 0;
+	who->command = name;
 	who->state = WHO_PARSING;
 	if (made > 1) {
 		who->key_guessed = KEY_GUESSED;
-		read_key(target, who, argv, 1);
+		read_key(target, who, argv, 1, false);
 	}
 	return 1;
 }
@@ -225,8 +226,8 @@ found:
 	return 1;
 }
 
-/* For the main thread in WHO_LOOP. */
-__weak __noinline int who_is_parsing(struct redmem_target *target, struct redmem_who *who)
+/* Registers and the top of the stack of the thread that runs; NULL when they cannot be read. */
+static __always_inline struct stack_words *read_stack(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct stack_words *words;
@@ -234,10 +235,40 @@ __weak __noinline int who_is_parsing(struct redmem_target *target, struct redmem
 	u64 stack;
 
 	words = bpf_map_lookup_elem(&stack_words, &zero);
-	if (!target || !who || !words)
-		return 0;
+	if (!words)
+		return NULL;
 	stack = saved_registers((struct pt_regs *)bpf_task_pt_regs(task), words->word);
 	if (bpf_probe_read_user(words->word + SAVED_REGISTERS, STACK_WORDS * 8, (void *)stack))
+		return NULL;
+	return words;
+}
+
+/* Is @word the address of a struct multiCmd, which begins with argv? Then @who is its command
+ * and key. */
+__weak __noinline int try_queued(struct redmem_target *target, u64 word, struct redmem_who *who)
+{
+	return target && who && is_heap_pointer(word) && read_made(target, read_word(word), 2, who);
+}
+
+/* When the commands of a transaction are freed: whose arguments are these? */
+__weak __noinline int who_is_queued(struct redmem_target *target, struct redmem_who *who)
+{
+	struct stack_words *words = read_stack();
+
+	if (!target || !who || !words)
+		return 0;
+	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++)
+		if (try_queued(target, words->word[i], who))
+			break;
+	return 0;
+}
+
+/* For the main thread in WHO_LOOP. */
+__weak __noinline int who_is_parsing(struct redmem_target *target, struct redmem_who *who)
+{
+	struct stack_words *words = read_stack();
+
+	if (!target || !who || !words)
 		return 0;
 	for (u32 i = 0; i < REDMEM_RECENT_PLACES; i++) {
 		u32 place = target->recent_places[i];

@@ -67,7 +67,7 @@ struct redmem_settings {
 	__u32 allocator_ranges;
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
 	struct redmem_range duty[DUTY_KINDS][DUTY_FUNCTIONS]; /* theirs; zeros = not known */
-	struct redmem_range reset[2]; /* freeClientArgv(), resetClient() */
+	struct redmem_range queued[2]; /* discardTransaction() and what it calls */
 	struct redmem_range duty_code; /* all of these lie in it */
 	/* jemalloc before 5.3, for flow: its table of size classes and what depends on it */
 	__u64 class_table; /* address of sz_index2size_tab */

@@ -78,9 +78,8 @@ enum function_role {
 	ROLE_EXPIRY_OLD, /* where there is none of ROLE_EXPIRY */
 	ROLE_EVICTION,
 	ROLE_DEFRAG,
-	/* Frees the arguments of a command. */
-	ROLE_FREE_ARGUMENTS,
-	ROLE_RESET_CLIENT,
+	/* Free the commands of a transaction when it is over. */
+	ROLE_FREE_QUEUED,
 	/* Called for a command of any client, with the client as first argument... */
 	ROLE_PROCESS_COMMAND,
 	ROLE_CALL,

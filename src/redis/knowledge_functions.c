@@ -124,8 +124,7 @@ static const char *const roles[ROLES][ROLE_NAMES] = {
 	/* What moves an allocation; from Valkey 8.1 and Redis 8.0 on the cycle that calls it
 	 * is made of static functions. */
 	[ROLE_DEFRAG] = { "activeDefragAlloc", "activeDefragCycle" },
-	[ROLE_FREE_ARGUMENTS] = { "freeClientArgv" },
-	[ROLE_RESET_CLIENT] = { "resetClient" },
+	[ROLE_FREE_QUEUED] = { "freeClientMultiState", "discardTransaction" },
 	[ROLE_PROCESS_COMMAND] = { "processCommand" },
 	[ROLE_CALL] = { "call" },
 	[ROLE_AFTER_COMMAND] = { "afterCommand" /* 7.2 */ },

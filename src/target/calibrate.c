@@ -407,6 +407,8 @@ void calibration_note(struct calibration *c, const char *how)
 		buf_puts(&note, "commands are named by what the client sent; ");
 	if (!at->executing_client && !at->script_caller)
 		buf_puts(&note, "commands inside scripts are not told apart; ");
+	if (!at->querybuf)
+		buf_puts(&note, "bytes by key are told in part (no query buffer found); ");
 	if (!at->commands_done)
 		buf_puts(&note, "short stalls may be missed (no count of commands found); ");
 	else if (!at->turns)

@@ -22,7 +22,7 @@ struct calibration {
 	__u64 own_client; /* redmem's connection, as a client of the server */
 	__u32 fullname_offset; /* in redisCommand; 0 = none */
 	double pause_seconds; /* that the looks took from the server */
-	char note[200]; /* what could not be found, "" when all was */
+	char note[280]; /* what could not be found, "" when all was */
 };
 
 /* Fill the note: @how it was found ("" or a phrase that ends in "; "), and what is

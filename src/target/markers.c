@@ -202,6 +202,5 @@ void markers_fill(struct redmem_settings *settings, const struct image *image)
 		fill_role(settings, image, duties[duty], settings->duty[duty], DUTY_FUNCTIONS);
 	if (!settings->duty[DUTY_EXPIRY][0].end)
 		fill_role(settings, image, ROLE_EXPIRY_OLD, settings->duty[DUTY_EXPIRY], 1);
-	fill_role(settings, image, ROLE_FREE_ARGUMENTS, &settings->reset[0], 1);
-	fill_role(settings, image, ROLE_RESET_CLIENT, &settings->reset[1], 1);
+	fill_role(settings, image, ROLE_FREE_QUEUED, settings->queued, 2);
 }

@@ -18,7 +18,7 @@ void markers_close(struct markers *markers);
 enum redmem_frame markers_place(const struct markers *markers, const struct redmem_sample *sample);
 
 /* Tell the programs where the functions are that free memory in nobody's name, and those
- * that free a command's arguments. */
+ * that free the commands of a transaction. */
 void markers_fill(struct redmem_settings *settings, const struct image *image);
 
 /* --- for tests --- */

@@ -238,6 +238,37 @@ static int find_current_client(struct redmem_offsets *at, const struct sightings
 		       "calibration: no word of `server` points to the current client");
 }
 
+/* Does the word at @offset lead to a query in every sighting? Its buffer begins with a
+ * command ("*3\r\n"). */
+static bool leads_to_query(const struct sightings *s, size_t offset)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const char *query = s->seen[i]->word[offset / 8].query;
+
+		if (!(word_at(s->seen[i]->client, offset) & 1) || query[0] != '*' ||
+		    query[1] < '1' || query[1] > '9')
+			return false;
+	}
+	return true;
+}
+
+/* querybuf: where one of the versions has it, and where a query is; that of Valkey 9.1 is
+ * known by its objects and done with when a command runs. */
+static void find_querybuf(struct redmem_offsets *at, const struct sightings *s)
+{
+	static const size_t places[] = { 16, 32, 40 };
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t before = places[i];
+
+		if (at->argv < before || (!leads_to_query(s, at->argv - before) &&
+					  !(at->object.value_bit && before == 16)))
+			continue;
+		at->querybuf = at->argv - before;
+		return;
+	}
+}
+
 int sightings_solve(struct redmem_offsets *at, const struct redmem_calibration *seen, size_t count,
 		    __u64 server_address, struct err *err)
 {
@@ -252,8 +283,10 @@ int sightings_solve(struct redmem_offsets *at, const struct redmem_calibration *
 			       "watch again while clients do more",
 			       count, s.count, SIGHTINGS_MIN);
 	ret = find_argv(at, &s, err);
-	if (!ret)
+	if (!ret) {
 		find_object(at, &s);
+		find_querybuf(at, &s);
+	}
 	if (!ret)
 		ret = find_cmd(at, &s, err);
 	if (!ret)

@@ -105,6 +105,33 @@ check_steady()
 		(.net_bytes - $grown | fabs) < 0.02 * .alloc_bytes' --argjson grown "$grown"
 }
 
+# The same in transactions, whose arguments are freed when all is over. (The list of their
+# commands is nobody's in particular.) Nothing is lost: an argument on its way is no loss.
+check_transactions()
+{
+	awk "$resp"'BEGIN {
+		srand(4)
+		text = sprintf("%01500d", 7)
+		for (i = 0; i < 60000; i++) {
+			printf "*1\r\n$5\r\nMULTI\r\n"
+			resp("SET", "same:" int(rand() * 200), substr(text, 1, int(500 + 1000 * rand())))
+			printf "*1\r\n$4\r\nEXEC\r\n"
+		}
+	}' >"$work/load"
+	send "$work/load"
+	command=alloc
+	before=$(used_memory)
+	watch_start -s "$socket" --budget 100
+	send "$work/load"
+	watch_end
+	command=doctor
+	grown=$(($(used_memory) - before))
+	check "$product-transactions" "the server grew by $grown: $(query '.prefixes')" holds '
+		.prefixes[] | select(.prefix == "same:*") |
+		(.net_bytes - $grown | fabs) < 0.08 * .alloc_bytes' --argjson grown "$grown"
+	check "$product-no-loss" "$(query '.self.drops')" holds '.self.drops | test("unreadable") | not'
+}
+
 for one in ${SERVERS:-sid/redis-server sid/valkey-server trixie/redis-server trixie/valkey-server}; do
 	find_program "$one" || continue
 	server_start --lazyfree-lazy-user-del no # or DEL would be no stall: Valkey's default is yes
@@ -115,6 +142,7 @@ for one in ${SERVERS:-sid/redis-server sid/valkey-server trixie/redis-server tri
 	*)
 		check_allocations
 		check_steady
+		check_transactions
 		;;
 	esac
 	kill_process "$pid"
