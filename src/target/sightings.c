@@ -238,34 +238,37 @@ static int find_current_client(struct redmem_offsets *at, const struct sightings
 		       "calibration: no word of `server` points to the current client");
 }
 
-/* Does the word at @offset lead to a query in every sighting? Its buffer begins with a
- * command ("*3\r\n"). */
-static bool leads_to_query(const struct sightings *s, size_t offset)
+/* In how many sightings does the word at @offset lead to a query? One begins with a command
+ * ("*3\r\n"), unless it is so long that its begin has gone when it is executed. */
+static size_t leads_to_query(const struct sightings *s, size_t offset)
 {
+	size_t times = 0;
+
 	for (size_t i = 0; i < s->count; i++) {
 		const char *query = s->seen[i]->word[offset / 8].query;
 
-		if (!(word_at(s->seen[i]->client, offset) & 1) || query[0] != '*' ||
-		    query[1] < '1' || query[1] > '9')
-			return false;
+		times += (word_at(s->seen[i]->client, offset) & 1) && query[0] == '*' &&
+			 query[1] >= '1' && query[1] <= '9';
 	}
-	return true;
+	return times;
 }
 
-/* querybuf: where one of the versions has it, and where a query is; that of Valkey 9.1 is
- * known by its objects and done with when a command runs. */
+/* querybuf: one of the places where versions have it, the one that leads to queries. That
+ * of Valkey 9.1 is known by its objects; it is done with when a command runs. */
 static void find_querybuf(struct redmem_offsets *at, const struct sightings *s)
 {
 	static const size_t places[] = { 16, 32, 40 };
+	size_t most = 0;
 
-	for (size_t i = 0; i < 3; i++) {
-		size_t before = places[i];
+	if (at->object.value_bit && at->argv >= places[0])
+		at->querybuf = at->argv - places[0];
+	for (size_t i = 0; i < 3 && !at->object.value_bit && at->argv >= places[i]; i++) {
+		size_t times = leads_to_query(s, at->argv - places[i]);
 
-		if (at->argv < before || (!leads_to_query(s, at->argv - before) &&
-					  !(at->object.value_bit && before == 16)))
+		if (times <= most)
 			continue;
-		at->querybuf = at->argv - before;
-		return;
+		most = times;
+		at->querybuf = at->argv - places[i];
 	}
 }
 

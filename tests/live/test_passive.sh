@@ -42,12 +42,11 @@ load_end()
 	kill_process "$loader"
 }
 
-# Where the server counts commands and turns, and where a client has its query, its database
-# and its id, can only be found by asking.
+# Where the server counts commands and turns, and has a client's database, can only be found
+# by asking.
 offsets()
 {
-	sed -n 's/.*offsets: \(.*\) commands .*/\1/p' "$messages" | tail -n 1 |
-		sed 's/ querybuf [0-9]* db [0-9]* id [0-9]*//'
+	sed -n "s/ db [0-9]* id [0-9]*//; s/.*offsets: \\(.*\\) commands .*/\\1/p" "$messages" | tail -n 1
 }
 
 # The same offsets by watching as by asking, whichever commands come.
