@@ -301,7 +301,8 @@ struct fact_slowlog {
 	int64_t unix_seconds;
 	double seconds;
 	const char *command; /* first argument, lower case */
-	struct bytes key; /* by the rule of the command (redis/command.h); may be empty */
+	struct bytes
+		key; /* by the rule of the command (redis/knowledge_commands.h); may be empty */
 	struct bytes client; /* "127.0.0.1:51234" or a socket's path; may be empty */
 	struct bytes client_name; /* CLIENT SETNAME; may be empty */
 };
