@@ -195,18 +195,16 @@ static void blocked_without_key(void **state)
 	scene_expect_none(&s, "command.blocks");
 }
 
-static void add_slow(struct scene *s, const char *command, const char *arg, double seconds)
+/* @key: NULL = none */
+static void add_slow(struct scene *s, const char *command, const char *key, double seconds)
 {
 	int64_t id = (int64_t)s->extra_count;
 
-	scene_add(s, FACT_SLOWLOG)->slowlog =
-		(struct fact_slowlog){ id,
-				       s->session.wall_start_ns / 1000000000 + 2,
-				       seconds,
-				       command,
-				       scene_bytes(arg),
-				       { 0 },
-				       { 0 } };
+	scene_add(s, FACT_SLOWLOG)->slowlog = (struct fact_slowlog){
+		id,	 s->session.wall_start_ns / 1000000000 + 2,    seconds,
+		command, key ? scene_bytes(key) : (struct bytes){ 0 }, { 0 },
+		{ 0 }
+	};
 }
 
 /* Where the sensor is off SLOWLOG has to do, and is called thin evidence. */
@@ -220,7 +218,7 @@ static void blocked_by_slowlog(void **state)
 	scene_init(&s);
 	s.sensors_off = "loop";
 	add_slow(&s, "smembers", "tags:all", 0.25);
-	add_slow(&s, "debug", "sleep", 0.5); /* its second argument is no key */
+	add_slow(&s, "debug", NULL, 0.5); /* who reads SLOWLOG knows that SLEEP is no key */
 	d = scene_diagnose(&s);
 	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
 	assert_string_equal(evidence_text(f, "key"), "tags:all");
