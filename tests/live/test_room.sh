@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What redmem itself takes of the server's memory is small: its connection holds little more
+# than an idle redis-cli's, and a server near its maxmemory is asked only what is small. Of its commands only MALLOC-STATS takes more than 0.3 ms.
+# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_bpf
+
+# FIELD of INFO.
+info() # FIELD
+{
+	redis_cli info everything | tr -d '\r' | sed -n "s/^$1://p"
+}
+
+# What CLIENT LIST says of a client's memory, largest first; redmem's goes by its name.
+client_memory() # PATTERN
+{
+	redis_cli client list | grep "$1" | grep -o 'tot-mem=[0-9]*' | cut -d = -f 2 | sort -n | tail -n 1
+}
+
+# The most that redmem's connection had while it watched.
+watch_memory()
+{
+	most=0
+	while kill -0 "$watch" 2>/dev/null; do
+		now=$(client_memory name=redmem)
+		[ "${now:-0}" -le "$most" ] || most=$now
+	done
+	wait "$watch"
+	status=$?
+	forget_process "$watch"
+}
+
+check_connection() # COMMAND ARGUMENT...
+{
+	: >"$messages"
+	"$redmem" "$@" -s "$socket" --json >"$json" 2>"$messages" &
+	watch=$!
+	own_process "$watch"
+	watch_memory
+	check "$1-connection" "$most bytes, an idle redis-cli $idle; status $status" \
+		[ "$status" = 0 -a "$most" -gt 0 -a "$most" -le $((idle + 32768)) ]
+}
+
+server_start --enable-debug-command local --slowlog-log-slower-than 0 \
+	--maxmemory-policy allkeys-lru
+redis_cli debug populate 20000 key 100 >/dev/null
+# A fresh connection that has asked one thing, as an idle redis-cli has.
+mkfifo "$work/cli"
+redis-cli -s "$socket" <"$work/cli" >"$work/cli.out" &
+own_process $!
+exec 8>"$work/cli"
+echo "client setname idle" >&8
+await 10 grep -q OK "$work/cli.out"
+idle=$(client_memory name=idle)
+
+check_connection doctor -d 3
+check_connection memory -d 2
+check_connection alloc -d 3
+check_connection keys
+
+# What its commands took, by the server's own count.
+slow=$(redis_cli info commandstats | tr -d '\r' |
+	sed -n 's/^cmdstat_\(.*\):calls=\([0-9]*\),usec=\([0-9]*\),.*/\1 \2 \3/p' |
+	awk '$1 != "memory|malloc-stats" && $1 !~ /^(debug|client\|list|command|info)/ && $3 / $2 > 300')
+check commands "$slow" [ -z "$slow" ]
+
+# Its own commands are in no report, whatever the slow log holds.
+run_redmem doctor --json -d 2 -s "$socket"
+check own-slowlog "$(query '[.slowlog[]? | .command] | unique | tostring')" \
+	holds '[.slowlog[]? | .client_name] | all(. != "redmem")'
+
+# Near its limit it is asked only what is small, and redmem says what is missing for that.
+redis_cli config set maxmemory $(($(info used_memory) + 2000000)) >/dev/null
+run_redmem doctor --json -d 2 -s "$socket"
+check near-limit "$(query '.sensors[] | select(.id == "connection") | tostring')" \
+	holds '.sensors[] | select(.id == "connection").reason | test("within 4 MB of maxmemory")'
+check near-limit-evicts "evicted $(info evicted_keys); status $status: $(said)" \
+	[ "$status" = 0 -a "$(info evicted_keys)" = 0 ]
+exec 8>&-
+finish
