@@ -137,14 +137,10 @@ for one in ${SERVERS:-sid/redis-server sid/valkey-server trixie/redis-server tri
 	server_start --lazyfree-lazy-user-del no # or DEL would be no stall: Valkey's default is yes
 	check_attribution
 	check_stalls
-	case $one in
-	sid/*) ;; # the allocator's experiment does not run under their C library yet
-	*)
-		check_allocations
-		check_steady
-		check_transactions
-		;;
-	esac
+	check_allocations
+	check_steady
+	# Not of sid's valkey: what a transaction there frees is told 14 % too high.
+	case $one in sid/*) ;; *) check_transactions ;; esac
 	kill_process "$pid"
 done
 finish
