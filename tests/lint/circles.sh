@@ -16,7 +16,7 @@ for source in src/*/*.c; do
 	case $source in */experiment_child.c) continue ;; esac # a library of its own
 	object=build/${source%.c}.o
 	if [ ! -e "$object" ]; then
-		echo "not ok circles: $object is not there; run make first"
+		echo "not ok circles: $object is not there; run make first" >&2
 		exit 1
 	fi
 	name=${source#src/}
