@@ -134,6 +134,7 @@ cannot_see() # NAME ARGUMENT...
 }
 
 if unshare --pid --mount --fork --kill-child --mount-proc true 2>/dev/null; then
+	launcher=
 	server_start --port "$port" --bind 127.0.0.1
 	cannot_see outside-any
 	cannot_see outside-socket -s "$socket"
