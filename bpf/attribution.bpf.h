@@ -85,17 +85,17 @@ static __always_inline u64 object_text(const struct redmem_target *target, u64 o
 }
 
 /* The key is the @len bytes at @text, as much of them as there is room for. */
-static __always_inline bool take_key(struct redmem_who *who, u64 text, u32 len)
+static __always_inline bool take_key(struct redmem_context *context, u64 text, u32 len)
 {
 	/* A longer key of an outer command may be there already. */
-	__builtin_memset(who->key, 0, sizeof(who->key));
-	who->key_len = 0;
-	who->key_cut = len > REDMEM_KEY_MAX;
+	__builtin_memset(context->key, 0, sizeof(context->key));
+	context->key_len = 0;
+	context->key_cut = len > REDMEM_KEY_MAX;
 	if (len > REDMEM_KEY_MAX)
 		len = REDMEM_KEY_MAX;
-	if (len && bpf_probe_read_user(who->key, len, (void *)text))
+	if (len && bpf_probe_read_user(context->key, len, (void *)text))
 		return false;
-	who->key_len = len;
+	context->key_len = len;
 	return true;
 }
 
@@ -108,14 +108,14 @@ static __always_inline bool is_absent(u64 address)
 }
 
 /* @counted: argc says that the argument is there. */
-static __always_inline void read_key(struct redmem_target *target, struct redmem_who *who, u64 argv,
-				     u32 index, bool counted)
+static __always_inline void read_key(struct redmem_target *target, struct redmem_context *context,
+				     u64 argv, u32 index, bool counted)
 {
 	u64 object = read_word(argv + 8ULL * index);
 	u64 text = object ? object_text(target, object) : 0;
 	u32 len = text ? sds_length(text) : NO_LENGTH;
 
-	if (len <= KEY_LENGTH_MAX && take_key(who, text, len))
+	if (len <= KEY_LENGTH_MAX && take_key(context, text, len))
 		return;
 	/* A command's arguments are made and freed around it: then what is there is no
 	 * string any more, or not yet. Nothing is lost but where memory is swapped out. */
@@ -161,15 +161,15 @@ static __always_inline bool is_zero(const struct redmem_target *target, u64 argv
 }
 
 /* Which argument of the command is its first key; 0 = none. */
-static __always_inline u32 key_index(const struct redmem_target *target, struct redmem_who *who,
-				     u64 cmd, u64 argv, u32 argc)
+static __always_inline u32 key_index(const struct redmem_target *target,
+				     struct redmem_context *context, u64 cmd, u64 argv, u32 argc)
 {
 	const struct redmem_command command = { cmd, target->settings.index, 0 };
 	struct redmem_key_rule *rule = bpf_map_lookup_elem(&key_rules, &command);
 	u32 index;
 
 	if (!rule) {
-		who->key_guessed = KEY_GUESSED;
+		context->key_guessed = KEY_GUESSED;
 		return argc > 1 ? 1 : 0;
 	}
 	index = rule->index;
@@ -212,11 +212,11 @@ static __always_inline u64 last_command(const struct redmem_target *target, u64 
 /* Name and first key of what a client runs. False when it cannot be read. Global, as
  * who_is_running() is. */
 __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 *command,
-				  struct redmem_who *who, u64 *argv)
+				  struct redmem_context *context, u64 *argv)
 {
 	u32 argc = 0, index;
 
-	if (!target || !command || !who || !argv)
+	if (!target || !command || !context || !argv)
 		return false;
 	*argv = 0;
 	if (bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
@@ -226,15 +226,15 @@ __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 
 	}
 	if (target->settings.at.cmd)
 		*command = read_word(client + target->settings.at.cmd);
-	who->db = client_db(target, client);
+	context->db = client_db(target, client);
 	if (!argc || !*argv) {
 		if (!*command)
 			*command = last_command(target, client);
-		who->state = WHO_AFTER;
+		context->state = CONTEXT_AFTER;
 		/* The array is freed last (freeClientArgv()): what it led to has just been. */
-		index = *argv ? key_index(target, who, *command, *argv, ARGUMENTS_MAX) : 0;
+		index = *argv ? key_index(target, context, *command, *argv, ARGUMENTS_MAX) : 0;
 		if (index)
-			read_key(target, who, *argv, index, false);
+			read_key(target, context, *argv, index, false);
 		*argv = 0;
 		return true;
 	}
@@ -243,58 +243,60 @@ __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 
 		u64 text = object ? object_text(target, object) : 0;
 
 		*command = text ? read_word(text) : 0;
-		who->state = WHO_TEXT;
+		context->state = CONTEXT_TEXT;
 	} else {
-		who->state = WHO_COMMAND;
+		context->state = CONTEXT_COMMAND;
 	}
-	index = key_index(target, who, *command, *argv, argc);
+	index = key_index(target, context, *command, *argv, argc);
 	if (index)
-		read_key(target, who, *argv, index, true);
+		read_key(target, context, *argv, index, true);
 	return true;
 }
 
 /* A script's, function's or module's inner command on client @inner. Its key, when
  * it has one, is nearer to the work than the outer's. */
 static __always_inline void read_inner(struct redmem_target *target, u64 inner,
-				       struct redmem_who *who)
+				       struct redmem_context *context)
 {
-	u8 outer_state = who->state, outer_guessed = who->key_guessed, outer_len = who->key_len;
-	u8 outer_cut = who->key_cut;
+	u8 outer_state = context->state, outer_guessed = context->key_guessed,
+	   outer_len = context->key_len;
+	u8 outer_cut = context->key_cut;
 	u64 argv;
 
-	who->key_guessed = KEY_KNOWN;
-	who->key_len = 0;
-	if (read_client(target, inner, &who->inner, who, &argv) && who->state == WHO_AFTER)
-		who->inner = who->key_len = 0; /* between two commands of the script */
-	if (who->key_guessed)
-		who->key_guessed = KEY_GUESSED_INNER;
-	if (!who->key_len) {
-		who->key_len = outer_len;
-		who->key_cut = outer_cut;
-		who->key_guessed = outer_guessed;
+	context->key_guessed = KEY_KNOWN;
+	context->key_len = 0;
+	if (read_client(target, inner, &context->inner, context, &argv) &&
+	    context->state == CONTEXT_AFTER)
+		context->inner = context->key_len = 0; /* between two commands of the script */
+	if (context->key_guessed)
+		context->key_guessed = KEY_GUESSED_INNER;
+	if (!context->key_len) {
+		context->key_len = outer_len;
+		context->key_cut = outer_cut;
+		context->key_guessed = outer_guessed;
 	}
-	who->state = outer_state;
+	context->state = outer_state;
 }
 
 /*
- * Fill @who and @run for the current thread, which must be one of @target's.
+ * Fill @context and @run for the current thread, which must be one of @target's.
  * Both must be all zeros. Global, not inlined: the verifier then looks at it once
  * and not again on each of its callers' paths (0.2 s of CPU at every start).
  */
-__weak __noinline int who_is_running(struct redmem_target *target, u32 tid, struct redmem_who *who,
-				     struct running *run)
+__weak __noinline int context_running(struct redmem_target *target, u32 tid,
+				      struct redmem_context *context, struct running *run)
 {
 	u64 client, inner = 0, command = 0;
 
-	if (!target || !who || !run)
+	if (!target || !context || !run)
 		return 0;
 	if (!is_main(target, tid)) {
-		who->state = WHO_THREAD;
-		who->tid = tid;
-		bpf_get_current_comm(who->key, 16);
+		context->state = CONTEXT_THREAD;
+		context->tid = tid;
+		bpf_get_current_comm(context->key, 16);
 		return 0;
 	}
-	who->state = WHO_UNKNOWN;
+	context->state = CONTEXT_UNKNOWN;
 	if (!target->settings.attribution)
 		return 0;
 	if (bpf_probe_read_user(&client, sizeof(client),
@@ -309,24 +311,24 @@ __weak __noinline int who_is_running(struct redmem_target *target, u32 tid, stru
 		inner = target->settings.at.script_client;
 	run->client = client;
 	if (!client && !inner) {
-		who->state = WHO_LOOP;
+		context->state = CONTEXT_LOOP;
 		return 0;
 	}
 	if (!client) {
-		read_client(target, inner, &command, who, &run->argv);
-		who->command = command;
-		who->state = WHO_NO_CALLER;
+		read_client(target, inner, &command, context, &run->argv);
+		context->command = command;
+		context->state = CONTEXT_NO_CALLER;
 		return 0;
 	}
-	if (!read_client(target, client, &command, who, &run->argv))
+	if (!read_client(target, client, &command, context, &run->argv))
 		return 0;
-	who->command = command;
+	context->command = command;
 	if (client == target->settings.own_client) {
-		who->state = WHO_OWN;
-		who->key_len = 0;
+		context->state = CONTEXT_OWN;
+		context->key_len = 0;
 	} else if (inner && inner != client) {
 		run->in_script = true;
-		read_inner(target, inner, who);
+		read_inner(target, inner, context);
 	}
 	return 0;
 }

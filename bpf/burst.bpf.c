@@ -4,7 +4,7 @@
  * program stands at the entry of its public functions, one at their return; the loader
  * takes both away when enough has been seen.
  */
-#include "duty.bpf.h"
+#include "background.bpf.h"
 #include "parsing.bpf.h"
 
 /* What the probes themselves took, while that is measured. */
@@ -76,7 +76,7 @@ int burst_entry(struct pt_regs *ctx)
 static __always_inline void emit_call(struct redmem_target *target, u32 tid,
 				      struct redmem_open_call *call, u64 now)
 {
-	struct redmem_record *record = record_reserve(target, RECORD_CALL, now);
+	struct redmem_ring_record *record = ring_reserve(target, RING_CALL, now);
 	struct running run = {};
 
 	if (!record)
@@ -86,10 +86,10 @@ static __always_inline void emit_call(struct redmem_target *target, u32 tid,
 	record->call.requested = call->requested;
 	record->call.ns = now - call->start_ns;
 	record->call.faults = faults_of(tid) - call->faults;
-	who_is_running(target, tid, &record->call.who, &run);
-	if (record->call.who.state == WHO_LOOP &&
-	    who_is_on_duty(target, &record->call.who) != DUTY_SET)
-		who_is_parsing(target, &record->call.who);
+	context_running(target, tid, &record->call.context, &run);
+	if (record->call.context.state == CONTEXT_LOOP &&
+	    context_background(target, &record->call.context) != BACKGROUND_SET)
+		context_parsing(target, &record->call.context);
 	/* The loader wakes up for the last one only. */
 	bpf_ringbuf_submit(record, target->burst.calls >= target->burst.limit ?
 					   BPF_RB_FORCE_WAKEUP :

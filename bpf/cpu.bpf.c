@@ -15,15 +15,15 @@ static __always_inline void emit_sample(struct redmem_target *target,
 		drop(target, DROP_RING_FULL);
 		return;
 	}
-	sample->kind = RECORD_SAMPLE;
+	sample->kind = RING_SAMPLE;
 	sample->target = target->settings.index;
 	sample->ns = ns;
 	sample->work_ns = target->loop.work.start_ns;
-	sample->turn_ns = target->loop.turn.start_ns;
+	sample->iteration_ns = target->loop.iteration.start_ns;
 	sample->user_ip = key->user_ip;
 	sample->kernel_ip = key->kernel_ip;
 	sample->syscall = key->kernel_ip ? syscall_number(user) : NO_SYSCALL;
-	sample->who = key->who;
+	sample->context = key->context;
 	/* Less where the stack's end is nearer. */
 	sample->stack_words = REDMEM_STACK_WORDS;
 	if (bpf_probe_read_user(sample->stack, sizeof(sample->stack), stack))
@@ -50,7 +50,7 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 		return 0;
 	now = bpf_ktime_get_ns();
 	total_add(target, TOTAL_CPU_SAMPLES, 1);
-	who_is_running(target, tid, &key.who, &run);
+	context_running(target, tid, &key.context, &run);
 	key.event = EVENT_CPU;
 	if (regs_in_kernel(&ctx->regs)) {
 		task = bpf_get_current_task_btf();
@@ -60,7 +60,7 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 		key.user_ip = ip;
 	}
 	if (is_main(target, tid)) {
-		loop_observe(target, now, &key.who, &run);
+		loop_observe(target, now, &key.context, &run);
 		if (target->loop.work.start_ns)
 			emit_sample(target, &key, ctx->sample_period);
 	}

@@ -83,7 +83,7 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 	if (!target)
 		return 0;
 	now = bpf_ktime_get_ns();
-	who_is_running(target, tid, &key.who, &run);
+	context_running(target, tid, &key.context, &run);
 	key.event = EVENT_FAULT_MINOR;
 	state = bpf_map_lookup_elem(&threads, &tid);
 	if (state && state->fault_ns && state->fault_address == ctx->addr) {
@@ -99,12 +99,12 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 		state->fault_ns = 0;
 	ns *= ctx->sample_period;
 	if (is_main(target, tid)) {
-		loop_observe(target, now, &key.who, &run);
+		loop_observe(target, now, &key.context, &run);
 		LOOP_CHARGE(&target->loop, fault_ns[(key.event - EVENT_FAULT_MINOR) & 3],
 			    ns - other * ctx->sample_period);
 	}
-	if (key.who.state == WHO_LOOP)
-		who_is_parsing(target, &key.who);
+	if (key.context.state == CONTEXT_LOOP)
+		context_parsing(target, &key.context);
 	profile_add(target, &key, ctx->sample_period, ns, timed);
 	return 0;
 }

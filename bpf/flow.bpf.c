@@ -10,7 +10,7 @@
  * Before 5.3 there is no such function. What goes into and out of a thread's cache of
  * free regions does so in batches, in functions that carry size class and count.
  */
-#include "duty.bpf.h"
+#include "background.bpf.h"
 #include "parsing.bpf.h"
 
 /* te_ctx_t */
@@ -42,22 +42,22 @@ static __always_inline void charge(struct redmem_target *target, u32 tid, bool i
 	struct redmem_profile_key key = {};
 	struct running run = {};
 
-	who_is_running(target, tid, &key.who, &run);
+	context_running(target, tid, &key.context, &run);
 	if (is_main(target, tid)) {
-		int duty = key.who.state == WHO_LOOP || !is_alloc ?
-				   who_is_on_duty(target, &key.who) :
-				   DUTY_NONE;
+		int background = key.context.state == CONTEXT_LOOP || !is_alloc ?
+					 context_background(target, &key.context) :
+					 BACKGROUND_NONE;
 
-		if (key.who.state == WHO_LOOP)
-			who_is_parsing(target, &key.who);
-		else if (duty == DUTY_QUEUED && !key.who.key_len)
-			who_is_queued(target, &key.who);
+		if (key.context.state == CONTEXT_LOOP)
+			context_parsing(target, &key.context);
+		else if (background == BACKGROUND_QUEUED && !key.context.key_len)
+			context_is_queued(target, &key.context);
 	}
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
 	profile_add(target, &key, bytes, 0, false);
 	if (class_bytes) {
 		/* No keys here: there would be too many rows. */
-		forget_key(&key.who);
+		forget_key(&key.context);
 		key.event = is_alloc ? EVENT_ALLOC_CLASS : EVENT_FREE_CLASS;
 		key.user_ip = class_bytes;
 		profile_add(target, &key, bytes, 0, false);
@@ -89,7 +89,7 @@ static __always_inline void note_thread(struct redmem_target *target, u32 tid, u
 SEC("uprobe.multi")
 int flow_event(struct pt_regs *ctx)
 {
-	struct event_context context = {};
+	struct event_context event = {};
 	u32 tid;
 	struct redmem_target *target = target_running(&tid);
 	u64 now, last;
@@ -97,15 +97,15 @@ int flow_event(struct pt_regs *ctx)
 	if (!target)
 		return 0;
 	total_add(target, TOTAL_FLOW_HITS, 1);
-	if (bpf_probe_read_user(&context, sizeof(context), (void *)PT_REGS_PARM2(ctx)))
+	if (bpf_probe_read_user(&event, sizeof(event), (void *)PT_REGS_PARM2(ctx)))
 		return 0;
-	now = read_word(context.current);
-	last = read_word(context.last_event);
+	now = read_word(event.current);
+	last = read_word(event.last_event);
 	if (!now || now <= last)
 		return 0;
-	note_thread(target, tid, context.is_alloc ? FLOW_ALLOC : FLOW_FREE, context.current, last,
+	note_thread(target, tid, event.is_alloc ? FLOW_ALLOC : FLOW_FREE, event.current, last,
 		    now - last);
-	charge(target, tid, context.is_alloc, now - last, 0);
+	charge(target, tid, event.is_alloc, now - last, 0);
 	return 0;
 }
 

@@ -9,19 +9,19 @@ struct {
 	__type(value, struct redmem_child);
 } children SEC(".maps");
 
-static __always_inline void life_record(struct redmem_target *target, enum redmem_record_kind kind,
+static __always_inline void life_record(struct redmem_target *target, enum redmem_ring_kind kind,
 					u32 pid, u32 tid)
 {
-	struct redmem_record *record = record_reserve(target, kind, bpf_ktime_get_ns());
+	struct redmem_ring_record *record = ring_reserve(target, kind, bpf_ktime_get_ns());
 	struct running run = {};
 
 	if (!record)
 		return;
 	record->pid = pid;
 	record->life.cow_faults = target->totals[TOTAL_COW_FAULTS];
-	__builtin_memset(&record->life.who, 0, sizeof(record->life.who));
+	__builtin_memset(&record->life.context, 0, sizeof(record->life.context));
 	if (tid)
-		who_is_running(target, tid, &record->life.who, &run);
+		context_running(target, tid, &record->life.context, &run);
 	bpf_ringbuf_submit(record, 0);
 }
 
@@ -37,7 +37,7 @@ int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *task)
 	child.target = target->settings.index;
 	child.pid = pid_seen(task);
 	bpf_map_update_elem(&children, &tgid, &child, BPF_ANY);
-	life_record(target, RECORD_FORK, child.pid, tid);
+	life_record(target, RING_FORK, child.pid, tid);
 	return 0;
 }
 
@@ -48,7 +48,7 @@ int BPF_PROG(life_exec, struct task_struct *task)
 	struct redmem_target *target = target_running(&tid);
 
 	if (target)
-		life_record(target, RECORD_EXEC, 0, 0);
+		life_record(target, RING_EXEC, 0, 0);
 	return 0;
 }
 
@@ -64,7 +64,7 @@ int BPF_PROG(life_exit, struct task_struct *task)
 		return 0;
 	target = watched_of(tgid);
 	if (target) {
-		life_record(target, RECORD_EXIT, 0, 0);
+		life_record(target, RING_EXIT, 0, 0);
 		return 0;
 	}
 	child = bpf_map_lookup_elem(&children, &tgid);
@@ -73,6 +73,6 @@ int BPF_PROG(life_exit, struct task_struct *task)
 		return 0;
 	pid = child->pid;
 	bpf_map_delete_elem(&children, &tgid);
-	life_record(target, RECORD_EXIT, pid, 0);
+	life_record(target, RING_EXIT, pid, 0);
 	return 0;
 }

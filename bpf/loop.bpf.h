@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Has the event loop moved on? Every rare event on the main thread looks at what
- * it works on (client, argv, commands done) and in which turn of the loop. The same
+ * it works on (client, argv, commands done) and in which iteration of the loop. The same
  * work seen again over the threshold is a stall, and so is a turn of many small
  * commands; it is reported while it lasts and again, with its split of time, when it
  * has ended.
@@ -18,14 +18,14 @@
 #define NSEC_PER_MSEC 1000000ULL
 /* Without the count of commands done, a client that sends the same command over
  * and over looks like one long command when the allocator hands out the same
- * argv again; only a long run of such sightings counts then. */
+ * argv again; only a long run of such candidates counts then. */
 #define BLIND_STALL_NS (50 * NSEC_PER_MSEC)
 
 /* Add to what is under way. */
-#define LOOP_CHARGE(loop, field, ns)              \
-	do {                                      \
-		(loop)->work.stall.field += (ns); \
-		(loop)->turn.stall.field += (ns); \
+#define LOOP_CHARGE(loop, field, ns)                   \
+	do {                                           \
+		(loop)->work.stall.field += (ns);      \
+		(loop)->iteration.stall.field += (ns); \
 	} while (0)
 
 /* Around whatever changes a loop but for LOOP_CHARGE(), whose words are whole by
@@ -60,9 +60,9 @@ static __always_inline u64 loop_commands(const struct redmem_target *target)
 }
 
 /* Moves at the end of a turn: by one from 7.2 on, before by its replies. */
-static __always_inline u64 loop_turns(const struct redmem_target *target)
+static __always_inline u64 loop_iterations(const struct redmem_target *target)
 {
-	return target->settings.at.turns ? read_word(target->settings.at.turns) : 0;
+	return target->settings.at.iterations ? read_word(target->settings.at.iterations) : 0;
 }
 
 /* A vote (Boyer and Moore's): who is left with most of the time leads. */
@@ -83,17 +83,17 @@ static __always_inline void wait_vote(struct redmem_wait *wait, u32 id, s32 fd, 
 }
 
 /* The one who had the CPU before the main thread came back had it for @ns of its time. */
-static __always_inline void loop_hog(struct redmem_loop *loop, u64 ns)
+static __always_inline void loop_preemptor(struct redmem_loop *loop, u64 ns)
 {
-	wait_vote(&loop->work.stall.hog, loop->before_id, 0, loop->before_comm, ns);
-	wait_vote(&loop->turn.stall.hog, loop->before_id, 0, loop->before_comm, ns);
+	wait_vote(&loop->work.stall.preemptor, loop->before_id, 0, loop->before_comm, ns);
+	wait_vote(&loop->iteration.stall.preemptor, loop->before_id, 0, loop->before_comm, ns);
 }
 
 static __always_inline void loop_blocked(struct redmem_loop *loop, u32 syscall, s32 fd, u64 ns)
 {
 	LOOP_CHARGE(loop, blocked_ns, ns);
 	wait_vote(&loop->work.stall.wait, syscall, fd, NULL, ns);
-	wait_vote(&loop->turn.stall.wait, syscall, fd, NULL, ns);
+	wait_vote(&loop->iteration.stall.wait, syscall, fd, NULL, ns);
 }
 
 /* Charge the time since the main thread last left the CPU, before anything ends. */
@@ -107,17 +107,17 @@ static __always_inline void loop_settle(struct redmem_loop *loop)
 	waited = task_delay_ns(bpf_get_current_task_btf()) - loop->out_delay;
 	if (loop->out_runnable || waited > wall)
 		waited = wall;
-	loop_hog(loop, waited);
+	loop_preemptor(loop, waited);
 	if (loop->out_blocks && wall > waited)
 		loop_blocked(loop, loop->out_syscall, loop->out_fd, wall - waited);
 }
 
-static __always_inline void span_emit(struct redmem_target *target, enum redmem_record_kind kind,
+static __always_inline void span_emit(struct redmem_target *target, enum redmem_ring_kind kind,
 				      const struct redmem_span *span, u64 now, u64 end_ns,
 				      u64 commands)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct redmem_record *record = record_reserve(target, kind, now);
+	struct redmem_ring_record *record = ring_reserve(target, kind, now);
 
 	if (!record)
 		return;
@@ -157,28 +157,28 @@ static __always_inline void work_end(struct redmem_target *target, u64 now, bool
 
 	if (work->start_ns &&
 	    (work->announced || span_stalls(target, work, end, exact ? now : loop->seen_ns))) {
-		span_emit(target, RECORD_STALL_END, work, now, end, 0);
-		loop->turn.reported_ns += end - work->start_ns;
+		span_emit(target, RING_STALL_END, work, now, end, 0);
+		loop->iteration.reported_ns += end - work->start_ns;
 	}
 	work->start_ns = 0;
 }
 
 /* A turn in which no single command was long, but all of them together. */
-static __always_inline void turn_end(struct redmem_target *target, u64 now, u64 commands,
-				     bool exact)
+static __always_inline void iteration_end(struct redmem_target *target, u64 now, u64 commands,
+					  bool exact)
 {
 	struct redmem_loop *loop = &target->loop;
-	struct redmem_span *turn = &loop->turn;
+	struct redmem_span *iteration = &loop->iteration;
 	u64 end = loop_moment(target, now, exact);
 
 	if (!exact)
 		commands = loop->seen_commands; /* others came since */
-	if (turn->start_ns && commands - turn->start_commands > 1 &&
-	    turn->reported_ns < (end - turn->start_ns) / 2 &&
-	    span_stalls(target, turn, end, exact ? now : loop->seen_ns))
-		span_emit(target, RECORD_STALL_END, turn, now, end,
-			  commands - turn->start_commands);
-	turn->start_ns = 0;
+	if (iteration->start_ns && commands - iteration->start_commands > 1 &&
+	    iteration->reported_ns < (end - iteration->start_ns) / 2 &&
+	    span_stalls(target, iteration, end, exact ? now : loop->seen_ns))
+		span_emit(target, RING_STALL_END, iteration, now, end,
+			  commands - iteration->start_commands);
+	iteration->start_ns = 0;
 }
 
 /* @from_wake: it is what the main thread awoke for. */
@@ -189,14 +189,14 @@ static __always_inline void span_begin(struct redmem_target *target, struct redm
 	u64 gap = now - loop->seen_ns, delay = task_delay_ns(bpf_get_current_task_btf());
 
 	__builtin_memset(span, 0, sizeof(*span));
-	span->stall.who.state = WHO_LOOP;
+	span->stall.context.state = CONTEXT_LOOP;
 	if (from_wake) {
 		span->start_delay = loop->sleep_delay;
 		span->start_commands = loop->sleep_commands;
 		/* It was ready to run before it did. */
 		span->start_ns = loop->woke_ns - (delay - loop->sleep_delay);
 		span->first_ns = span->start_ns;
-		wait_vote(&span->stall.hog, loop->before_id, 0, loop->before_comm,
+		wait_vote(&span->stall.preemptor, loop->before_id, 0, loop->before_comm,
 			  delay - loop->sleep_delay);
 	} else {
 		span->start_delay = delay;
@@ -207,14 +207,14 @@ static __always_inline void span_begin(struct redmem_target *target, struct redm
 }
 
 static __always_inline bool work_same(const struct redmem_loop *loop, const struct running *run,
-				      u64 commands, bool same_turn)
+				      u64 commands, bool same_iteration)
 {
 	bool script = run->in_script || loop->in_script;
 
 	if (!loop->work.start_ns || loop->client != run->client ||
 	    (loop->argv != run->argv && run->argv))
 		return false;
-	if (!run->client && !same_turn)
+	if (!run->client && !same_iteration)
 		return false;
 	/* A script's inner commands are counted too; its own argv stays. */
 	return loop->work.start_commands == commands || (script && run->client);
@@ -228,41 +228,43 @@ static __always_inline void inner_vote(struct redmem_stall *stall, u64 inner)
 	if (!inner)
 		return;
 	stall->inner_looks++;
-	if (stall->who.inner == inner) {
+	if (stall->context.inner == inner) {
 		stall->inner_votes++;
 	} else if (stall->inner_votes) {
 		stall->inner_votes--;
 	} else {
-		stall->who.inner = inner;
+		stall->context.inner = inner;
 		stall->inner_votes = 1;
 	}
 }
 
 /* What more is seen of work that goes on. */
-static __always_inline void work_learn(struct redmem_loop *loop, const struct redmem_who *who)
+static __always_inline void work_learn(struct redmem_loop *loop,
+				       const struct redmem_context *context)
 {
-	struct redmem_who *known = &loop->work.stall.who;
+	struct redmem_context *known = &loop->work.stall.context;
 	u64 inner;
 
-	inner_vote(&loop->work.stall, who->inner);
-	if (!known->key_guessed || who->key_guessed)
+	inner_vote(&loop->work.stall, context->inner);
+	if (!known->key_guessed || context->key_guessed)
 		return;
 	/* The loader has learnt meanwhile where the command's key is. */
 	inner = known->inner;
-	*known = *who;
+	*known = *context;
 	known->inner = inner;
 }
 
 /* Look at what the main thread does now. Call at every event on it, once. Global, as
  * who_is_running() is. */
 __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
-				   const struct redmem_who *who, const struct running *run)
+				   const struct redmem_context *context, const struct running *run)
 {
 	struct redmem_loop *loop;
-	u64 commands, turns;
-	bool same, same_turn, woke;
+	u64 commands, iterations;
+	bool same, same_iteration, woke;
 
-	if (!target || !who || !run || who->state == WHO_UNKNOWN || who->state == WHO_THREAD)
+	if (!target || !context || !run || context->state == CONTEXT_UNKNOWN ||
+	    context->state == CONTEXT_THREAD)
 		return 0;
 	loop = &target->loop;
 	LOOP_BEGIN(loop);
@@ -270,35 +272,35 @@ __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 	commands = loop_commands(target);
 	if (!target->settings.at.commands_done && !run->client)
 		run = &(struct running){ .client = now }; /* cannot tell loops apart */
-	turns = loop_turns(target);
-	same_turn = loop->turns == turns;
-	same = work_same(loop, run, commands, same_turn);
+	iterations = loop_iterations(target);
+	same_iteration = loop->iterations == iterations;
+	same = work_same(loop, run, commands, same_iteration);
 	woke = loop->woke_ns && loop->sleep_commands == commands;
 	if (!same)
 		work_end(target, now, false);
-	if (!same_turn || !loop->turn.start_ns) {
-		turn_end(target, now, commands, false);
-		if (target->settings.at.turns)
-			span_begin(target, &loop->turn, now, commands,
-				   loop->woke_ns && loop->sleep_turns == turns);
-		loop->turns = turns;
+	if (!same_iteration || !loop->iteration.start_ns) {
+		iteration_end(target, now, commands, false);
+		if (target->settings.at.iterations)
+			span_begin(target, &loop->iteration, now, commands,
+				   loop->woke_ns && loop->sleep_iterations == iterations);
+		loop->iterations = iterations;
 	}
 	if (!same) {
 		span_begin(target, &loop->work, now, commands, woke);
 		loop->work.start_commands = commands;
-		loop->work.stall.who = *who;
+		loop->work.stall.context = *context;
 		loop->client = run->client;
 		loop->argv = run->argv;
 		loop->in_script = run->in_script;
 	} else {
-		work_learn(loop, who);
+		work_learn(loop, context);
 	}
 	loop->woke_ns = 0;
 	loop->seen_ns = now;
 	loop->seen_commands = commands;
 	if (!loop->work.announced && span_stalls(target, &loop->work, now, now)) {
 		loop->work.announced = true;
-		span_emit(target, RECORD_STALL_OPEN, &loop->work, now, now, 0);
+		span_emit(target, RING_STALL_OPEN, &loop->work, now, now, 0);
 	}
 	LOOP_END(loop);
 	return 0;
@@ -308,22 +310,22 @@ __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 __weak __noinline int loop_sleep(struct redmem_target *target, u64 now, u64 delay)
 {
 	struct redmem_loop *loop;
-	u64 commands, turns;
+	u64 commands, iterations;
 
 	if (!target)
 		return 0;
 	loop = &target->loop;
 	commands = loop_commands(target);
-	turns = loop_turns(target);
+	iterations = loop_iterations(target);
 	LOOP_BEGIN(loop);
 	loop_settle(loop);
 	/* The last work ended just now, unless commands came and went after it. */
 	work_end(target, now, commands - loop->seen_commands <= (loop->client ? 1 : 0));
 	/* More than one: perhaps another turn came and went since the last look. */
-	turn_end(target, now, commands, turns - loop->turns <= 1);
+	iteration_end(target, now, commands, iterations - loop->iterations <= 1);
 	loop->sleep_delay = delay;
 	loop->sleep_commands = commands;
-	loop->sleep_turns = turns;
+	loop->sleep_iterations = iterations;
 	loop->woke_ns = 0;
 	loop->seen_ns = now;
 	loop->out_ns = 0;

@@ -47,7 +47,7 @@ static __always_inline void settle(struct redmem_target *target, struct redmem_t
 				return;
 		}
 	}
-	key.who = state->out_who;
+	key.context = state->out_context;
 	if (state->out_event != EVENT_CPU_WAIT && blocked) {
 		key.event = state->out_event;
 		key.user_ip = state->out_syscall;
@@ -65,19 +65,19 @@ static __always_inline bool in_epoll(u64 nr)
 	return nr == SYSCALL_EPOLL_WAIT || nr == SYSCALL_EPOLL_PWAIT;
 }
 
-static __always_inline u32 out_event(u64 task_is, const struct redmem_who *who, u64 nr)
+static __always_inline u32 out_event(u64 task_is, const struct redmem_context *context, u64 nr)
 {
 	if (task_is & STATE_STOPPED)
 		return EVENT_SLEEP;
 	if (!task_is)
 		return EVENT_CPU_WAIT;
-	if (who->state == WHO_THREAD)
+	if (context->state == CONTEXT_THREAD)
 		return EVENT_SLEEP;
 	/* Blocked outside a system call: a fault waits for its page, and its own
 	 * time tells; do not count it twice. */
 	if (nr == NO_SYSCALL)
 		return EVENT_CPU_WAIT;
-	if (who->state == WHO_LOOP && in_epoll(nr))
+	if (context->state == CONTEXT_LOOP && in_epoll(nr))
 		return EVENT_SLEEP;
 	return EVENT_IO_WAIT;
 }
@@ -121,7 +121,7 @@ static __always_inline u64 state_left(bool preempt, const struct task_struct *ta
 static __always_inline void switch_out(struct redmem_target *target, u32 tid, bool preempt,
 				       struct task_struct *task)
 {
-	struct redmem_who who = {};
+	struct redmem_context context = {};
 	struct running run = {};
 	struct redmem_thread *state = thread_get(target, tid);
 	bool main_thread = is_main(target, tid);
@@ -145,17 +145,17 @@ static __always_inline void switch_out(struct redmem_target *target, u32 tid, bo
 	state->out_fd = syscall_argument(user);
 	if (main_thread && loop_sleeps(target, task_is, nr)) {
 		state->out_event = EVENT_SLEEP;
-		__builtin_memset(&state->out_who, 0, sizeof(state->out_who));
-		state->out_who.state = WHO_LOOP;
+		__builtin_memset(&state->out_context, 0, sizeof(state->out_context));
+		state->out_context.state = CONTEXT_LOOP;
 		loop_sleep(target, now, delay);
 		return;
 	}
-	who_is_running(target, tid, &who, &run);
-	state->out_event = out_event(task_is, &who, nr);
-	state->out_who = who;
+	context_running(target, tid, &context, &run);
+	state->out_event = out_event(task_is, &context, nr);
+	state->out_context = context;
 	if (!main_thread)
 		return;
-	loop_observe(target, now, &who, &run);
+	loop_observe(target, now, &context, &run);
 	loop_out(&target->loop, now, state, task_is);
 }
 

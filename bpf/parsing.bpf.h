@@ -106,7 +106,7 @@ __weak __noinline u32 command_begin(u32 at)
 #define NUMBER(found)	 ((u32)((found) >> NUMBER_AT_BITS))
 #define NUMBER_AT(found) ((u32)(found) & (QUERY_WINDOW - 1))
 
-/* First 8 bytes of a command's name, as WHO_TEXT has them; 0 when it is none. */
+/* First 8 bytes of a command's name, as CONTEXT_TEXT has them; 0 when it is none. */
 static __always_inline u64 name_of(u64 text, u32 len)
 {
 	u64 name = 0;
@@ -137,12 +137,12 @@ static __always_inline u64 open_window(u64 query, u64 position, u64 len)
 }
 
 /* Command and key from the query buffer @query, read up to @position. 1 when they are there. */
-__weak __noinline int read_query(u64 query, u64 position, struct redmem_who *who)
+__weak __noinline int read_query(u64 query, u64 position, struct redmem_context *context)
 {
 	u64 len = sds_length(query), from, name, found;
 	u32 arguments, at;
 
-	if (!who || len > KEY_LENGTH_MAX || position >= len)
+	if (!context || len > KEY_LENGTH_MAX || position >= len)
 		return 0;
 	from = open_window(query, position, len);
 	if (from == NO_LENGTH)
@@ -153,21 +153,21 @@ __weak __noinline int read_query(u64 query, u64 position, struct redmem_who *who
 	name = arguments ? name_of(query + from + NUMBER_AT(found), NUMBER(found)) : 0;
 	if (!name)
 		return 0;
-	who->state = WHO_PARSING;
-	who->command = name;
+	context->state = CONTEXT_PARSING;
+	context->command = name;
 	at = NUMBER_AT(found) + NUMBER(found) + 2;
 	found = arguments > 1 ? read_number('$', at) : 0;
 	query += from + NUMBER_AT(found);
 	if (found && from + NUMBER_AT(found) + NUMBER(found) <= len) {
-		who->key_guessed = KEY_GUESSED;
-		take_key(who, query, NUMBER(found));
+		context->key_guessed = KEY_GUESSED;
+		take_key(context, query, NUMBER(found));
 	}
 	return 1;
 }
 
 /* The same from those of its @made arguments that are objects already. */
 static __always_inline int read_made(struct redmem_target *target, u64 argv, u32 made,
-				     struct redmem_who *who)
+				     struct redmem_context *context)
 {
 	u64 object, text, name;
 
@@ -178,22 +178,23 @@ static __always_inline int read_made(struct redmem_target *target, u64 argv, u32
 	name = text ? name_of(text, sds_length(text)) : 0;
 	if (!name)
 		return 0;
-	who->command = name;
-	who->state = WHO_PARSING;
+	context->command = name;
+	context->state = CONTEXT_PARSING;
 	if (made > 1) {
-		who->key_guessed = KEY_GUESSED;
-		read_key(target, who, argv, 1, false);
+		context->key_guessed = KEY_GUESSED;
+		read_key(target, context, argv, 1, false);
 	}
 	return 1;
 }
 
-/* Fill @who when @client is one whose arguments are being read; 1 when it is. */
-__weak __noinline int try_parsing(struct redmem_target *target, u64 client, struct redmem_who *who)
+/* Fill @context when @client is one whose arguments are being read; 1 when it is. */
+__weak __noinline int try_parsing(struct redmem_target *target, u64 client,
+				  struct redmem_context *context)
 {
 	u64 query[2] = {};
 	u32 argc = 0;
 
-	if (!target || !who || !is_heap_pointer(client) ||
+	if (!target || !context || !is_heap_pointer(client) ||
 	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
 	    argc > ARGUMENTS_MAX)
 		return 0;
@@ -202,27 +203,27 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client, stru
 	if (target->settings.at.querybuf)
 		bpf_probe_read_user(query, sizeof(query),
 				    (void *)(client + target->settings.at.querybuf));
-	if ((query[0] & 1) && read_query(query[0], query[1], who))
+	if ((query[0] & 1) && read_query(query[0], query[1], context))
 		goto found;
 	/* Most compilers have the server count an argument before it is made
 	 * (c->argv[c->argc++] = createStringObject(...), networking.c). */
 	if (argc && !target->settings.at.querybuf)
 		argc--;
 	if (argc) {
-		if (!read_made(target, read_word(client + target->settings.at.argv), argc, who))
+		if (!read_made(target, read_word(client + target->settings.at.argv), argc, context))
 			return 0;
 	} else {
 		/* Between two commands: no other word of memory is likely to have a command's
 		 * address there. */
-		who->command = last_command(target, client);
-		if (!who->command || client == target->settings.own_client)
+		context->command = last_command(target, client);
+		if (!context->command || client == target->settings.own_client)
 			return 0;
-		who->state = WHO_AFTER;
+		context->state = CONTEXT_AFTER;
 	}
 found:
-	who->db = client_db(target, client);
+	context->db = client_db(target, client);
 	if (client == target->settings.own_client)
-		who->state = WHO_OWN;
+		context->state = CONTEXT_OWN;
 	return 1;
 }
 
@@ -243,42 +244,46 @@ static __always_inline struct stack_words *read_stack(void)
 	return words;
 }
 
-/* Is @word the address of a struct multiCmd, which begins with argv? Then @who is its command
+/* Is @word the address of a struct multiCmd, which begins with argv? Then @context is its command
  * and key. */
-__weak __noinline int try_queued(struct redmem_target *target, u64 word, struct redmem_who *who)
+__weak __noinline int try_queued(struct redmem_target *target, u64 word,
+				 struct redmem_context *context)
 {
-	return target && who && is_heap_pointer(word) && read_made(target, read_word(word), 2, who);
+	return target && context && is_heap_pointer(word) &&
+	       read_made(target, read_word(word), 2, context);
 }
 
 /* When the commands of a transaction are freed: whose arguments are these? */
-__weak __noinline int who_is_queued(struct redmem_target *target, struct redmem_who *who)
+__weak __noinline int context_is_queued(struct redmem_target *target,
+					struct redmem_context *context)
 {
 	struct stack_words *words = read_stack();
 
-	if (!target || !who || !words)
+	if (!target || !context || !words)
 		return 0;
 	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++)
-		if (try_queued(target, words->word[i], who))
+		if (try_queued(target, words->word[i], context))
 			break;
 	return 0;
 }
 
-/* For the main thread in WHO_LOOP. */
-__weak __noinline int who_is_parsing(struct redmem_target *target, struct redmem_who *who)
+/* For the main thread in CONTEXT_LOOP. */
+__weak __noinline int context_parsing(struct redmem_target *target, struct redmem_context *context)
 {
 	struct stack_words *words = read_stack();
 
-	if (!target || !who || !words)
+	if (!target || !context || !words)
 		return 0;
 	for (u32 i = 0; i < REDMEM_RECENT_PLACES; i++) {
 		u32 place = target->recent_places[i];
 
 		if (place < SAVED_REGISTERS + STACK_WORDS &&
-		    try_parsing(target, words->word[place], who))
+		    try_parsing(target, words->word[place], context))
 			return 0;
 	}
 	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++) {
-		if (!is_heap_pointer(words->word[i]) || !try_parsing(target, words->word[i], who))
+		if (!is_heap_pointer(words->word[i]) ||
+		    !try_parsing(target, words->word[i], context))
 			continue;
 		target->recent_places[target->recent_next++ & (REDMEM_RECENT_PLACES - 1)] = i;
 		return 0;

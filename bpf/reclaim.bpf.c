@@ -49,7 +49,7 @@ static __always_inline void reclaim_end(bool compaction)
 		state->compaction_ns = 0;
 	else
 		state->reclaim_ns = 0;
-	who_is_running(target, tid, &key.who, &run);
+	context_running(target, tid, &key.context, &run);
 	key.event = compaction ? EVENT_COMPACTION : EVENT_RECLAIM;
 	profile_add(target, &key, 1, ns, true);
 	state->reclaimed_ns += ns;

@@ -18,7 +18,7 @@ static __always_inline s64 rss_pages(const struct redmem_target *target, int mem
 
 static __always_inline void rss_record(struct redmem_target *target, int member, s64 pages)
 {
-	struct redmem_record *record = record_reserve(target, RECORD_RSS, bpf_ktime_get_ns());
+	struct redmem_ring_record *record = ring_reserve(target, RING_RSS, bpf_ktime_get_ns());
 	struct running run = {};
 	u64 id = bpf_get_current_pid_tgid();
 
@@ -28,10 +28,10 @@ static __always_inline void rss_record(struct redmem_target *target, int member,
 	record->rss.from_pages = target->rss_reported[member];
 	record->rss.to_pages = pages;
 	target->rss_reported[member] = pages;
-	__builtin_memset(&record->rss.who, 0, sizeof(record->rss.who));
+	__builtin_memset(&record->rss.context, 0, sizeof(record->rss.context));
 	/* kswapd and others change the counters too */
 	if (is_main(target, id >> 32))
-		who_is_running(target, id, &record->rss.who, &run);
+		context_running(target, id, &record->rss.context, &run);
 	bpf_ringbuf_submit(record, 0);
 }
 

@@ -207,18 +207,18 @@ static __always_inline struct redmem_thread *thread_get(struct redmem_target *ta
 }
 
 /* Another thread keeps its name where others have their key. */
-static __always_inline bool has_key(const struct redmem_who *who)
+static __always_inline bool has_key(const struct redmem_context *context)
 {
-	return who->key_len && who->state != WHO_THREAD;
+	return context->key_len && context->state != CONTEXT_THREAD;
 }
 
-static __always_inline void forget_key(struct redmem_who *who)
+static __always_inline void forget_key(struct redmem_context *context)
 {
-	if (who->state == WHO_THREAD)
+	if (context->state == CONTEXT_THREAD)
 		return;
-	who->key_len = who->key_cut = 0;
-	who->key_guessed = KEY_KNOWN;
-	__builtin_memset(who->key, 0, sizeof(who->key));
+	context->key_len = context->key_cut = 0;
+	context->key_guessed = KEY_KNOWN;
+	__builtin_memset(context->key, 0, sizeof(context->key));
 }
 
 /* False when there is no room for another row, or none for one with a key. */
@@ -231,7 +231,7 @@ static __always_inline bool profile_add_to(void *map, __u32 *rows,
 	if (!value) {
 		struct redmem_profile_value zero = {};
 
-		if (*rows >= PROFILE_KEYED_ROWS && has_key(&key->who))
+		if (*rows >= PROFILE_KEYED_ROWS && has_key(&key->context))
 			return false;
 		bpf_map_update_elem(map, key, &zero, BPF_NOEXIST);
 		value = bpf_map_lookup_elem(map, key);
@@ -258,7 +258,7 @@ __weak __noinline int profile_add(struct redmem_target *target, struct redmem_pr
 		return 0;
 	key->target = target->settings.index;
 	total_add(target, TOTAL_EVENTS, 1);
-	for (int turn = 0; turn < 2; turn++) {
+	for (int iteration = 0; iteration < 2; iteration++) {
 		bool added = profile_active ? profile_add_to(&profile_1, &profile_rows[1], key,
 							     events, ns, timed) :
 					      profile_add_to(&profile_0, &profile_rows[0], key,
@@ -266,20 +266,20 @@ __weak __noinline int profile_add(struct redmem_target *target, struct redmem_pr
 
 		if (added)
 			return 0;
-		if (!turn)
+		if (!iteration)
 			drop(target, DROP_PROFILE_FULL);
-		if (!has_key(&key->who))
+		if (!has_key(&key->context))
 			return 0;
-		forget_key(&key->who);
+		forget_key(&key->context);
 	}
 	return 0;
 }
 
 /* A record in the ring, or NULL (counted). */
-static __always_inline struct redmem_record *record_reserve(struct redmem_target *target,
-							    enum redmem_record_kind kind, u64 now)
+static __always_inline struct redmem_ring_record *ring_reserve(struct redmem_target *target,
+							       enum redmem_ring_kind kind, u64 now)
 {
-	struct redmem_record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+	struct redmem_ring_record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
 
 	if (!record) {
 		drop(target, DROP_RING_FULL);

@@ -29,7 +29,7 @@ struct redmem_offsets {
 	__u64 script_caller; /* address of server.script_caller (before 7.2) */
 	__u64 script_client; /* the fake client scripts run on (before 7.2) */
 	__u64 commands_done; /* address of server.stat_numcommands */
-	__u64 turns; /* address of a count that moves at each turn of the event loop */
+	__u64 iterations; /* address of a count that moves at each iteration of the event loop */
 	__u32 argc; /* in client */
 	__u32 argv; /* in client */
 	__u32 cmd; /* in client; 0: names come from argv[0] */
@@ -46,8 +46,13 @@ struct redmem_range {
 
 /* Work of the event loop that has no client; recognised by return addresses on the
  * stack that lie in a function of the server. */
-enum redmem_duty { DUTY_EXPIRY, DUTY_EVICTION, DUTY_DEFRAG, DUTY_KINDS };
-#define DUTY_FUNCTIONS 2
+enum redmem_background {
+	BACKGROUND_EXPIRY,
+	BACKGROUND_EVICTION,
+	BACKGROUND_DEFRAG,
+	BACKGROUND_KINDS
+};
+#define BACKGROUND_FUNCTIONS 2
 
 struct redmem_settings {
 	__u32 tgid; /* the server, as the kernel's first pid namespace numbers it; 0 = free */
@@ -66,9 +71,10 @@ struct redmem_settings {
 	__u32 file_ranges;
 	__u32 allocator_ranges;
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
-	struct redmem_range duty[DUTY_KINDS][DUTY_FUNCTIONS]; /* theirs; zeros = not known */
+	struct redmem_range background[BACKGROUND_KINDS]
+				      [BACKGROUND_FUNCTIONS]; /* theirs; zeros = not known */
 	struct redmem_range queued[2]; /* discardTransaction() and what it calls */
-	struct redmem_range duty_code; /* all of these lie in it */
+	struct redmem_range background_code; /* all of these lie in it */
 	/* jemalloc before 5.3, for flow: its table of size classes and what depends on it */
 	__u64 class_table; /* address of sz_index2size_tab */
 	__u64 bin_info; /* address of the variable tcache_bin_info */
@@ -78,27 +84,27 @@ struct redmem_settings {
 
 /* --- who was running ---------------------------------------------------- */
 
-enum redmem_who_state {
-	WHO_UNKNOWN, /* attribution is off or the memory could not be read */
-	WHO_LOOP, /* main thread, no command: event loop, cron, client I/O */
-	WHO_COMMAND, /* command is a struct redisCommand * */
-	WHO_TEXT, /* command holds the first 8 bytes of argv[0] */
-	WHO_AFTER, /* command ended, its client is being reset (argc is 0) */
-	WHO_NO_CALLER, /* a command runs without a client waiting: module thread, AOF load */
-	WHO_THREAD, /* another thread; key is its name */
-	WHO_PARSING, /* main thread reads a command's arguments; command as in WHO_TEXT */
-	WHO_OWN, /* redmem's own connection */
-	WHO_DUTY, /* command is an enum redmem_duty */
+enum redmem_context_state {
+	CONTEXT_UNKNOWN, /* attribution is off or the memory could not be read */
+	CONTEXT_LOOP, /* main thread, no command: event loop, cron, client I/O */
+	CONTEXT_COMMAND, /* command is a struct redisCommand * */
+	CONTEXT_TEXT, /* command holds the first 8 bytes of argv[0] */
+	CONTEXT_AFTER, /* command ended, its client is being reset (argc is 0) */
+	CONTEXT_NO_CALLER, /* a command runs without a client waiting: module thread, AOF load */
+	CONTEXT_THREAD, /* another thread; key is its name */
+	CONTEXT_PARSING, /* main thread reads a command's arguments; command as in CONTEXT_TEXT */
+	CONTEXT_OWN, /* redmem's own connection */
+	CONTEXT_BACKGROUND, /* command is an enum redmem_duty */
 };
 
 /* Was the place of the key known when it was read? If not, argv[1] was taken. */
 enum redmem_key_guess { KEY_KNOWN, KEY_GUESSED, KEY_GUESSED_INNER };
 
-struct redmem_who {
+struct redmem_context {
 	__u64 command; /* redisCommand *, or text */
 	__u64 inner; /* command a script, function or module runs; 0 = none */
 	union {
-		__u32 tid; /* WHO_THREAD */
+		__u32 tid; /* CONTEXT_THREAD */
 		__u32 db; /* others: number of the client's database, plus 1; 0 = not known */
 	};
 	__u8 state;
@@ -125,7 +131,7 @@ struct redmem_key_rule {
 /* --- aggregates --------------------------------------------------------- */
 
 struct redmem_profile_key {
-	struct redmem_who who;
+	struct redmem_context context;
 	__u64 user_ip; /* EVENT_CPU: where user code was; waits: system call; ..._CLASS: bytes */
 	__u64 kernel_ip; /* EVENT_CPU: 0 = was in user mode */
 	__u32 event; /* enum redmem_event; events of bytes count bytes */
@@ -192,7 +198,7 @@ struct redmem_thread {
 	__u32 out_syscall; /* or WAIT_STOPPED */
 	__s32 out_fd; /* first argument of the system call */
 	__u32 target;
-	struct redmem_who out_who;
+	struct redmem_context out_context;
 };
 
 /* A call of the allocator that has not returned yet. */
@@ -206,15 +212,15 @@ struct redmem_open_call {
 
 /* --- rare records (ring buffer) ----------------------------------------- */
 
-enum redmem_record_kind {
-	RECORD_STALL_OPEN, /* over the threshold and still going on */
-	RECORD_STALL_END,
-	RECORD_RSS,
-	RECORD_FORK,
-	RECORD_EXEC,
-	RECORD_EXIT,
-	RECORD_CALL, /* of the allocator, in a burst */
-	RECORD_SAMPLE, /* struct redmem_sample */
+enum redmem_ring_kind {
+	RING_STALL_OPEN, /* over the threshold and still going on */
+	RING_STALL_END,
+	RING_RSS,
+	RING_FORK,
+	RING_EXEC,
+	RING_EXIT,
+	RING_CALL, /* of the allocator, in a burst */
+	RING_SAMPLE, /* struct redmem_sample */
 };
 
 #define REDMEM_BURST_COSTS 1024 /* a power of two */
@@ -251,19 +257,19 @@ struct redmem_stall {
 	__u64 fault_ns[4]; /* minor, cow, swap, file; without what follows and without cpu_wait */
 	__u64 reclaim_ns;
 	__u64 compaction_ns;
-	__u64 commands; /* done in a turn of the loop; 0 when one thing held it */
+	__u64 commands; /* done in an iteration of the loop; 0 when one thing held it */
 	__u32 looks; /* times it was looked at after the first */
 	__u32 inner_looks; /* of them a script's command was running... */
 	__u32 inner_votes; /* ...and who.inner leads by so many */
 	__u32 unused;
-	struct redmem_wait hog; /* who had the CPU meanwhile; id 0 = nobody */
+	struct redmem_wait preemptor; /* who had the CPU meanwhile; id 0 = nobody */
 	struct redmem_wait wait; /* the system call */
-	struct redmem_who who;
+	struct redmem_context context;
 };
 
 /*
  * Something the main thread has under way: one piece of work (a command, a cron job, the
- * write of a reply), or a whole turn of the event loop. Written by the programs only.
+ * write of a reply), or a whole iteration of the event loop. Written by the programs only.
  */
 struct redmem_span {
 	__u64 start_ns; /* 0 = nothing */
@@ -282,13 +288,13 @@ struct redmem_loop {
 	__u64 begun, ended;
 	__u64 client;
 	__u64 argv;
-	__u64 turns; /* the count of turns */
+	__u64 iterations; /* the count of turns */
 	__u64 seen_ns; /* what is under way was seen last... */
 	__u64 seen_commands; /* ...when so many commands were done */
 	__u64 woke_ns; /* the main thread left its sleep; 0 = looked at since */
 	__u64 sleep_delay; /* when it fell asleep: run_delay... */
 	__u64 sleep_commands; /* ...commands done... */
-	__u64 sleep_turns; /* ...and the count of turns */
+	__u64 sleep_iterations; /* ...and the count of turns */
 	__u64 out_ns; /* left the CPU within its work; 0 = did not, or is charged */
 	__u64 in_ns; /* and came back; 0 = not yet */
 	__u64 out_delay; /* run_delay when it left */
@@ -300,10 +306,10 @@ struct redmem_loop {
 	__u32 in_script;
 	__u32 before_id; /* who had the CPU before it came back */
 	char before_comm[16];
-	struct redmem_span work, turn;
+	struct redmem_span work, iteration;
 };
 
-struct redmem_record {
+struct redmem_ring_record {
 	__u32 kind;
 	__u32 target; /* whose record it is */
 	__u64 ns; /* monotonic */
@@ -316,11 +322,11 @@ struct redmem_record {
 			__u32 unused;
 			__s64 from_pages;
 			__s64 to_pages;
-			struct redmem_who who;
+			struct redmem_context context;
 		} rss;
 		struct {
 			__u64 cow_faults; /* so far in the watch */
-			struct redmem_who who; /* who forked */
+			struct redmem_context context; /* who forked */
 		} life;
 		struct {
 			__u64 requested; /* bytes; 0 for free */
@@ -328,7 +334,7 @@ struct redmem_record {
 			__u64 faults; /* brought in meanwhile */
 			__u32 function;
 			__u32 unused;
-			struct redmem_who who;
+			struct redmem_context context;
 		} call;
 	};
 };
@@ -343,11 +349,11 @@ struct redmem_sample {
 	__u32 stack_words; /* that could be read */
 	__u32 unused;
 	__u64 ns; /* CPU time it stands for */
-	__u64 work_ns, turn_ns; /* start_ns of what was under way */
+	__u64 work_ns, iteration_ns; /* start_ns of what was under way */
 	__u64 user_ip;
 	__u64 kernel_ip; /* 0 = was in user mode */
 	__u64 syscall; /* ~0 = none */
-	struct redmem_who who;
+	struct redmem_context context;
 	__u64 stack[REDMEM_STACK_WORDS];
 };
 

@@ -12,7 +12,7 @@
 #include "redis/knowledge_commands.h"
 #include "target/calibrate.h"
 #include "target/commands.h"
-#include "target/markers.h"
+#include "target/frames.h"
 #include "target/symbols.h"
 
 /* Who knows names, as far as it is known yet. */
@@ -20,7 +20,7 @@ static void tell_names(struct attribution *a)
 {
 	sensors_set_names(a->sensors, &(struct sensor_names){ .commands = a->commands,
 							      .symbols = a->symbols,
-							      .markers = a->markers });
+							      .frames = a->frames });
 }
 
 #define QUESTIONS 4 /* at once: each takes a microsecond or two of the server */
@@ -80,7 +80,7 @@ static void log_offsets(const struct attribution *a, const struct calibration *f
 		at->cmd, at->querybuf, at->db, at->db_id, at->object.pointer, at->object.embedded,
 		at->object.refcount_shift, found->fullname_offset,
 		at->commands_done ? at->commands_done - server : 0,
-		at->turns ? at->turns - server : 0);
+		at->iterations ? at->iterations - server : 0);
 }
 
 void attribution_calibrate(struct attribution *a)
@@ -158,7 +158,7 @@ void attribution_open(struct attribution *a, struct server *server, struct senso
 	*a = (struct attribution){ .server = server, .sensors = sensors };
 	if (server->image) {
 		a->symbols = target_symbols_open(server->image);
-		a->markers = markers_open(server->image);
+		a->frames = frames_open(server->image);
 	}
 	tell_names(a);
 }
@@ -167,5 +167,5 @@ void attribution_close(struct attribution *a)
 {
 	target_commands_free(a->commands);
 	target_symbols_close(a->symbols);
-	markers_close(a->markers);
+	frames_close(a->frames);
 }

@@ -20,7 +20,7 @@ struct attribution {
 	double pause_seconds; /* that calibrating took from the server */
 	struct target_commands *commands;
 	struct target_symbols *symbols;
-	struct markers *markers;
+	struct frames *frames;
 };
 
 /* The sensors ask @a from now on; it must stay where it is. */

@@ -70,7 +70,7 @@ static void text_rows(struct text *t, const struct check_rows *rows)
 static void text_sensor_rows(struct text *t, const struct model *m)
 {
 	for (size_t i = 0; i < m->sensors_count; i++) {
-		const struct fact_sensor *s = &m->sensors[i].sensor;
+		const struct record_sensor *s = &m->sensors[i].sensor;
 
 		line(t, s->on ? PAINT_GREEN : PAINT_YELLOW, s->on ? "on" : "off", s->id, "",
 		     s->reason);
@@ -80,7 +80,7 @@ static void text_sensor_rows(struct text *t, const struct model *m)
 
 static void text_server(struct text *t, const struct check *check)
 {
-	const struct fact_target *target = &check->m->target;
+	const struct record_target *target = &check->m->target;
 	struct buf words = {};
 
 	if (!check->have_server) {

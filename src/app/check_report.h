@@ -6,7 +6,7 @@
 #include "report/report.h"
 
 struct check {
-	struct kernel_facts kernel;
+	struct kernel_records kernel;
 	struct check_rows host; /* kernel, rights, memory settings */
 	struct check_rows server; /* empty without one */
 	const struct model *m; /* the rows of sensors; the server, if there is one */

@@ -66,7 +66,7 @@ static void unknown(struct check_row *row, const char *reason)
 
 static void value_number(struct check_row *row, int64_t n)
 {
-	if (n == FACT_UNKNOWN)
+	if (n == RECORD_UNKNOWN)
 		unknown(row, "cannot be read");
 	else
 		value(row, "%lld", (long long)n);
@@ -92,7 +92,7 @@ static void capability(struct check_rows *rows, const char *id, bool have, const
 	value(add_if(rows, id, have, what, GRANT), "%s", have ? "yes" : "no");
 }
 
-static void capabilities(struct check_rows *rows, const struct kernel_facts *kernel)
+static void capabilities(struct check_rows *rows, const struct kernel_records *kernel)
 {
 	capability(rows, "cap_bpf", kernel->cap_bpf, "loading the sensors takes it");
 	capability(rows, "cap_perfmon", kernel->cap_perfmon, "attaching the sensors takes it");
@@ -110,7 +110,7 @@ static void capabilities(struct check_rows *rows, const struct kernel_facts *ker
 	      "%s", kernel->root_pid_namespace ? "the host's" : "an inner one");
 }
 
-static void lockdown(struct check_rows *rows, const struct kernel_facts *kernel)
+static void lockdown(struct check_rows *rows, const struct kernel_records *kernel)
 {
 	struct check_row *row = add_if(
 		rows, "lockdown", kernel->lockdown != LOCKDOWN_CONFIDENTIALITY,
@@ -122,7 +122,7 @@ static void lockdown(struct check_rows *rows, const struct kernel_facts *kernel)
 		value(row, "%s", kernel_lockdown_name(kernel->lockdown));
 }
 
-void check_kernel(struct check_rows *rows, const struct kernel_facts *kernel)
+void check_kernel(struct check_rows *rows, const struct kernel_records *kernel)
 {
 	struct check_row *row;
 
@@ -143,7 +143,7 @@ void check_kernel(struct check_rows *rows, const struct kernel_facts *kernel)
 
 /* --- the host ------------------------------------------------------------------------- */
 
-static void huge_pages(struct check_rows *rows, const struct fact_host *host)
+static void huge_pages(struct check_rows *rows, const struct record_host *host)
 {
 	bool always = host->thp_enabled && !strcmp(host->thp_enabled, "always");
 	struct check_row *row =
@@ -159,7 +159,7 @@ static void huge_pages(struct check_rows *rows, const struct fact_host *host)
 		value(row, "always, but the server has them off");
 }
 
-static void overcommit(struct check_rows *rows, const struct fact_host *host)
+static void overcommit(struct check_rows *rows, const struct record_host *host)
 {
 	struct check_row *row = add_if(rows, "overcommit", host->overcommit_memory == 1,
 				       "the kernel may refuse the fork of a save",
@@ -168,12 +168,12 @@ static void overcommit(struct check_rows *rows, const struct fact_host *host)
 	value_number(row, host->overcommit_memory);
 }
 
-static void swap(struct check_rows *rows, const struct fact_host *host)
+static void swap(struct check_rows *rows, const struct record_host *host)
 {
 	bool none = host->swap_total_bytes == 0;
 	struct check_row *row = add(rows, "swap", CHECK_OK);
 
-	if (host->swap_total_bytes == FACT_UNKNOWN)
+	if (host->swap_total_bytes == RECORD_UNKNOWN)
 		unknown(row, "cannot be read");
 	else if (none)
 		value(row, "none");
@@ -189,7 +189,7 @@ static void swap(struct check_rows *rows, const struct fact_host *host)
 static int64_t held_bytes(const struct model *m)
 {
 	return m->timeline_count ? m->timeline[m->timeline_count - 1].host.rss_anon_bytes :
-				   FACT_UNKNOWN;
+				   RECORD_UNKNOWN;
 }
 
 /* What raises @file of the server's cgroup to @bytes; the path of a cgroup is chosen by
@@ -222,19 +222,19 @@ static void cgroup_fix(struct check_row *row, const struct cgroup_memory *memory
 void check_cgroup(struct check_row *row, const struct cgroup_memory *memory, int64_t held)
 {
 	bool high =
-		memory->high_bytes != FACT_UNKNOWN &&
-		(memory->limit_bytes == FACT_UNKNOWN || memory->high_bytes < memory->limit_bytes);
+		memory->high_bytes != RECORD_UNKNOWN &&
+		(memory->limit_bytes == RECORD_UNKNOWN || memory->high_bytes < memory->limit_bytes);
 	int64_t limit = high ? memory->high_bytes : memory->limit_bytes;
 	const char *file = high			? "memory.high" :
 			   memory->version == 1 ? "memory.limit_in_bytes" :
 						  "memory.max";
 
-	if (limit == FACT_UNKNOWN) {
+	if (limit == RECORD_UNKNOWN) {
 		value(row, "no limit");
 		return;
 	}
 	value_bytes(row, held, " of ", limit, high ? " (memory.high)" : "");
-	if (held == FACT_UNKNOWN || (double)held < NEAR_WARNING_RATIO * (double)limit)
+	if (held == RECORD_UNKNOWN || (double)held < NEAR_WARNING_RATIO * (double)limit)
 		return;
 	row->state = CHECK_WARNING;
 	snprintf(row->reason, sizeof(row->reason), "%s",
@@ -254,9 +254,9 @@ static void cgroup(struct check_rows *rows, const struct model *m)
 		check_cgroup(row, &memory, held_bytes(m));
 }
 
-static void map_count(struct check_rows *rows, const struct fact_host *host)
+static void map_count(struct check_rows *rows, const struct record_host *host)
 {
-	bool known = host->maps_total != FACT_UNKNOWN && host->max_map_count != FACT_UNKNOWN;
+	bool known = host->maps_total != RECORD_UNKNOWN && host->max_map_count != RECORD_UNKNOWN;
 	bool fine = !known ||
 		    (double)host->maps_total < NEAR_WARNING_RATIO * (double)host->max_map_count;
 	struct check_row *row = add_if(rows, "max_map_count", fine,
@@ -272,7 +272,7 @@ static void map_count(struct check_rows *rows, const struct fact_host *host)
 
 void check_host(struct check_rows *rows, const struct model *m, bool have_server)
 {
-	const struct fact_host *host = &m->host_end;
+	const struct record_host *host = &m->host_end;
 
 	value_bytes(add(rows, "memory", CHECK_OK), host->mem_available_bytes, " available of ",
 		    host->mem_total_bytes, "");
@@ -288,7 +288,7 @@ void check_host(struct check_rows *rows, const struct model *m, bool have_server
 
 void check_server(struct check_rows *rows, const struct model *m)
 {
-	const struct fact_target *t = &m->target;
+	const struct record_target *t = &m->target;
 	bool looked = t->executable && *t->executable;
 	bool jemalloc = t->allocator && !strncmp(t->allocator, "jemalloc", 8);
 	struct check_row *row;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/cgroup.h"
 #include "host/kernel.h"
 #include "model/model.h"
@@ -32,7 +32,7 @@ struct check_rows {
 };
 
 /* The kernel and what it lets this process do. */
-void check_kernel(struct check_rows *rows, const struct kernel_facts *kernel);
+void check_kernel(struct check_rows *rows, const struct kernel_records *kernel);
 /* How the host manages memory. @m holds a short watch of a server (@have_server), or
  * only what is known without one. */
 void check_host(struct check_rows *rows, const struct model *m, bool have_server);

@@ -20,7 +20,8 @@
 
 #define CHECK_SECONDS 0.5
 
-static int check_with_server(const struct options *o, const struct fact_sink *sink, struct err *err)
+static int check_with_server(const struct options *o, const struct record_sink *sink,
+			     struct err *err)
 {
 	struct options moment = *o;
 
@@ -28,35 +29,35 @@ static int check_with_server(const struct options *o, const struct fact_sink *si
 	return watch_run(&moment, sink, err);
 }
 
-static void emit_off(const struct fact_sink *sink, const char *id)
+static void emit_off(const struct record_sink *sink, const char *id)
 {
-	struct fact fact = { .kind = FACT_SENSOR };
+	struct record record = { .kind = RECORD_SENSOR };
 
-	fact.sensor.id = id;
-	fact.sensor.reason = "no server was looked at";
-	fact.sensor.fix = "start one, or name one with --pid, -s or -p";
-	fact_emit(sink, &fact);
+	record.sensor.id = id;
+	record.sensor.reason = "no server was looked at";
+	record.sensor.fix = "start one, or name one with --pid, -s or -p";
+	record_emit(sink, &record);
 }
 
 /* The machine's side only: what depends on the server is not known. */
-static void emit_host(const struct fact_sink *sink)
+static void emit_host(const struct record_sink *sink)
 {
-	struct fact fact = { .kind = FACT_HOST };
+	struct record record = { .kind = RECORD_HOST };
 
-	host_fact_fill(&fact.host, getpid());
-	fact.host.thp_disabled_for_target = false;
-	fact.host.maps_total = FACT_UNKNOWN;
-	fact.host.cgroup_limit_bytes = FACT_UNKNOWN;
-	fact.host.cgroup_usage_bytes = FACT_UNKNOWN;
-	fact.host.cgroup_high_bytes = FACT_UNKNOWN;
-	fact.host.cgroup_high_usage_bytes = FACT_UNKNOWN;
-	fact.host.cgroup_high_events_total = FACT_UNKNOWN;
-	fact.host.cgroup_swap_bytes = FACT_UNKNOWN;
-	fact_emit(sink, &fact);
+	host_record_fill(&record.host, getpid());
+	record.host.thp_disabled_for_target = false;
+	record.host.maps_total = RECORD_UNKNOWN;
+	record.host.cgroup_limit_bytes = RECORD_UNKNOWN;
+	record.host.cgroup_usage_bytes = RECORD_UNKNOWN;
+	record.host.cgroup_high_bytes = RECORD_UNKNOWN;
+	record.host.cgroup_high_usage_bytes = RECORD_UNKNOWN;
+	record.host.cgroup_high_events_total = RECORD_UNKNOWN;
+	record.host.cgroup_swap_bytes = RECORD_UNKNOWN;
+	record_emit(sink, &record);
 }
 
 /* Can the kernel's side work? Load and attach everything to this process. */
-static int check_alone(const struct fact_sink *sink, struct err *err)
+static int check_alone(const struct record_sink *sink, struct err *err)
 {
 	const struct engine_config machine = { .servers = 1 };
 	struct sensor_config config = { .pid = getpid(),
@@ -100,14 +101,14 @@ static bool find_server(const struct options *o, struct err *why)
 int cmd_check(const struct options *o)
 {
 	struct model *model = model_new();
-	struct fact_sink sink = model_sink(model);
+	struct record_sink sink = model_sink(model);
 	struct err err = {}, why = {};
 	struct check check = { .m = model };
 	struct report_style style = print_style(o);
 	struct buf out = {};
 	int ret;
 
-	kernel_facts_read(&check.kernel, "");
+	kernel_records_read(&check.kernel, "");
 	check.have_server = find_server(o, &why);
 	check.no_server = why.text;
 	ret = check.have_server ? check_with_server(o, &sink, &err) : check_alone(&sink, &err);

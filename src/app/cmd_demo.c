@@ -12,7 +12,7 @@
 #define DEMO_SECONDS 20.0
 
 static int watch_stage(const struct demo_stage *stage, const struct options *o,
-		       const struct fact_sink *sink, struct err *err)
+		       const struct record_sink *sink, struct err *err)
 {
 	struct options watch = *o;
 
@@ -27,7 +27,7 @@ static int watch_stage(const struct demo_stage *stage, const struct options *o,
 int cmd_demo(const struct options *o)
 {
 	struct model *model = model_new();
-	struct fact_sink sink = model_sink(model);
+	struct record_sink sink = model_sink(model);
 	struct demo_stage *stage;
 	struct err err = {}, left = {};
 	int ret;

@@ -17,19 +17,19 @@
 
 /* Keys on their way into the CSV, and everything into the model. */
 struct csv {
-	struct fact_sink model;
+	struct record_sink model;
 	const struct keys_options *options;
 	struct buf out;
 	int failed;
 };
 
-static void csv_take(void *ctx, const struct fact *fact)
+static void csv_take(void *ctx, const struct record *record)
 {
-	const struct fact_key *key = &fact->key;
+	const struct record_key *key = &record->key;
 	struct csv *csv = ctx;
 
-	fact_emit(&csv->model, fact);
-	if (fact->kind != FACT_KEY || key->source != KEY_SOURCE_PASS)
+	record_emit(&csv->model, record);
+	if (record->kind != RECORD_KEY || key->source != KEY_SOURCE_PASS)
 		return;
 	if (csv->options->type && strcmp(csv->options->type, key->type) != 0)
 		return;
@@ -43,18 +43,18 @@ static void csv_take(void *ctx, const struct fact *fact)
 }
 
 /* What the report says of the server itself. */
-static int ask_server(struct server *server, const struct fact_sink *sink, struct err *err)
+static int ask_server(struct server *server, const struct record_sink *sink, struct err *err)
 {
-	struct fact fact = { .kind = FACT_INFO };
+	struct record record = { .kind = RECORD_INFO };
 	struct info *info;
 	char *text;
 	int ret = conn_call_text(server->conn, CALL_MS, &text, "INFO", err);
 
 	if (ret)
 		return ret;
-	fact.info.phase = "start";
-	fact.info.text = text;
-	fact_emit(sink, &fact);
+	record.info.phase = "start";
+	record.info.text = text;
+	record_emit(sink, &record);
 	info = info_parse(text);
 	server_emit(server, info, sink);
 	info_free(info);
@@ -84,7 +84,7 @@ static int pass_csv(const struct options *o, struct server *server, struct model
 		    struct err *err)
 {
 	struct csv csv = { .model = model_sink(m), .options = &o->keys };
-	struct fact_sink sink = { csv_take, &csv };
+	struct record_sink sink = { csv_take, &csv };
 	int ret;
 
 	report_keys_csv_head(&csv.out);
@@ -97,17 +97,17 @@ static int pass_csv(const struct options *o, struct server *server, struct model
 /* 0, 1 when the report could not be written, or a negative errno with @err set. */
 static int run(const struct options *o, struct server *server, struct model *m, struct err *err)
 {
-	struct fact_sink sink = model_sink(m);
-	struct census_options options = keys_census_options(o);
+	struct record_sink sink = model_sink(m);
+	struct keyspace_options options = keys_keyspace_options(o);
 	int ret = ask_server(server, &sink, err);
 
 	if (ret)
 		return ret;
-	model_set_census(m, &options);
+	model_set_keyspace(m, &options);
 	if (o->keys.csv)
 		return pass_csv(o, server, m, err);
 	ret = keys_run(o, server, &sink, m, err);
-	if (ret && !m->census->keys_total)
+	if (ret && !m->keyspace->keys_total)
 		return ret;
 	model_finish(m);
 	return report(o, m) && !ret ? 1 : ret;
@@ -127,9 +127,9 @@ int cmd_keys(const struct options *o)
 	if (ret < 0)
 		print_failure(&err);
 	/* The text report has it in its second line. */
-	if (m->census && m->census->cursor && (o->json || o->keys.csv))
+	if (m->keyspace && m->keyspace->cursor && (o->json || o->keys.csv))
 		fprintf(stderr, "redmem: not complete; go on with --cursor %s\n",
-			m->census->cursor);
+			m->keyspace->cursor);
 	server_close(&server);
 	model_free(m);
 	return ret != 0;

@@ -17,7 +17,7 @@
 #include "app/print.h"
 #include "app/progress.h"
 #include "app/watch.h"
-#include "model/keep.h"
+#include "model/intern.h"
 #include "model/stalls.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
@@ -32,7 +32,7 @@
 /* A stall that is not printed yet. */
 struct pending {
 	struct stall stall;
-	int64_t used_before; /* used_memory; FACT_UNKNOWN */
+	int64_t used_before; /* used_memory; RECORD_UNKNOWN */
 	struct keep *keep; /* what it points to */
 };
 
@@ -45,7 +45,7 @@ struct follow {
 	const struct options *options;
 	struct report_style style;
 	struct stall_context *context;
-	struct fact_sink sink; /* to follow_take() */
+	struct record_sink sink; /* to follow_take() */
 	struct stall_sum sum;
 	struct pending pending[PENDING_MAX];
 	size_t pending_count;
@@ -81,9 +81,9 @@ static int64_t freed_bytes(const struct follow *f, const struct pending *pending
 {
 	const struct stall *stall = &pending->stall;
 
-	if (pending->used_before == FACT_UNKNOWN ||
+	if (pending->used_before == RECORD_UNKNOWN ||
 	    f->used[0].t_seconds < stall->t_seconds + stall->duration_seconds)
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	return pending->used_before - f->used[0].bytes;
 }
 
@@ -95,7 +95,7 @@ static void flush_pending(struct follow *f, size_t count)
 		print_stall(f, &f->pending[i].stall);
 	}
 	for (size_t i = 0; i < count; i++)
-		keep_free(f->pending[i].keep);
+		intern_free(f->pending[i].keep);
 	f->pending_count -= count;
 	memmove(f->pending, f->pending + count, f->pending_count * sizeof(f->pending[0]));
 	f->asked_count = 0;
@@ -105,7 +105,7 @@ static void flush_pending(struct follow *f, size_t count)
 /* --- taking ------------------------------------------------------------------------- */
 
 /* --command: the name, its container ("config" for "config|get"), or "loop". */
-static bool wanted(const struct follow *f, const struct fact_stall *stall)
+static bool wanted(const struct follow *f, const struct record_stall *stall)
 {
 	const char *name = f->options->command;
 	size_t len;
@@ -119,50 +119,50 @@ static bool wanted(const struct follow *f, const struct fact_stall *stall)
 	       (!stall->command[len] || stall->command[len] == '|');
 }
 
-static void take_stall(struct follow *f, const struct fact *fact)
+static void take_stall(struct follow *f, const struct record *record)
 {
 	struct pending *pending;
-	struct fact own;
+	struct record own;
 
-	if (!wanted(f, &fact->stall))
+	if (!wanted(f, &record->stall))
 		return;
 	if (f->pending_count == PENDING_MAX)
 		flush_pending(f, PENDING_MAX);
 	pending = &f->pending[f->pending_count++];
-	pending->keep = keep_new();
-	own = keep_fact(pending->keep, fact);
+	pending->keep = intern_new();
+	own = intern_record(pending->keep, record);
 	blame_stall(&pending->stall, &own.stall, &blame_by_tables);
-	pending->used_before = FACT_UNKNOWN;
+	pending->used_before = RECORD_UNKNOWN;
 	for (size_t i = 2; i-- > 0;)
-		if (f->used[i].t_seconds <= fact->stall.t_seconds)
+		if (f->used[i].t_seconds <= record->stall.t_seconds)
 			pending->used_before = f->used[i].bytes;
 }
 
-static void take_info(struct follow *f, const struct fact_info *fact)
+static void take_info(struct follow *f, const struct record_info *record)
 {
-	struct info *info = info_parse(fact->text);
+	struct info *info = info_parse(record->text);
 	int64_t bytes = info_int(info, "used_memory");
 
 	info_free(info);
 	if (bytes < 0)
 		return;
 	f->used[1] = f->used[0];
-	f->used[0] = (struct used){ fact->t_seconds, bytes };
+	f->used[0] = (struct used){ record->t_seconds, bytes };
 }
 
-static void follow_take(void *ctx, const struct fact *fact)
+static void follow_take(void *ctx, const struct record *record)
 {
 	struct follow *f = ctx;
 
-	switch (fact->kind) {
-	case FACT_STALL:
-		take_stall(f, fact);
+	switch (record->kind) {
+	case RECORD_STALL:
+		take_stall(f, record);
 		break;
-	case FACT_INFO:
-		take_info(f, &fact->info);
+	case RECORD_INFO:
+		take_info(f, &record->info);
 		break;
 	default:
-		stall_context_take(f->context, fact);
+		stall_context_take(f->context, record);
 		break;
 	}
 }
@@ -254,7 +254,7 @@ int cmd_stalls(const struct options *o)
 	int ret;
 
 	f.context = stall_context_new();
-	f.sink = (struct fact_sink){ follow_take, &f };
+	f.sink = (struct record_sink){ follow_take, &f };
 	ret = watch_plan_run(o, &plan, &f.sink, &err);
 	if (ret) {
 		ret = print_failure(&err);
@@ -264,7 +264,7 @@ int cmd_stalls(const struct options *o)
 	}
 	stall_sum_free(&f.sum);
 	for (size_t i = 0; i < f.pending_count; i++)
-		keep_free(f.pending[i].keep);
+		intern_free(f.pending[i].keep);
 	stall_context_free(f.context);
 	return ret;
 }

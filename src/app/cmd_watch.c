@@ -9,28 +9,28 @@
 #include "app/print.h"
 #include "app/watch.h"
 #include "app/watch_all.h"
-#include "fact/recording.h"
+#include "record/recording.h"
 #include "redis/keysample.h"
 
 /* Of `redmem memory`: enough for a child's growth and who writes; the state itself needs
  * no time at all. */
 #define MEMORY_SECONDS 3.0
 
-/* Facts go to the model and, when asked for, into a recording. */
+/* Records go to the model and, when asked for, into a recording. */
 struct fork_sink {
-	struct fact_sink model, recording;
+	struct record_sink model, recording;
 };
 
-static void take_both(void *ctx, const struct fact *fact)
+static void take_both(void *ctx, const struct record *record)
 {
 	struct fork_sink *both = ctx;
 
-	fact_emit(&both->model, fact);
-	fact_emit(&both->recording, fact);
+	record_emit(&both->model, record);
+	record_emit(&both->recording, record);
 }
 
 /* A pass that fails loses nothing of the watch. */
-static int pass_over_keys(const struct options *o, const struct fact_sink *sink,
+static int pass_over_keys(const struct options *o, const struct record_sink *sink,
 			  const struct model *model)
 {
 	struct err err = {};
@@ -40,7 +40,7 @@ static int pass_over_keys(const struct options *o, const struct fact_sink *sink,
 }
 
 /* Negative when there is nothing to report of, 1 when a part failed. */
-static int watch_and_pass(const struct options *o, const struct fact_sink *sink,
+static int watch_and_pass(const struct options *o, const struct record_sink *sink,
 			  const struct model *model, struct err *err)
 {
 	int ret = watch_run(o, sink, err);
@@ -49,7 +49,7 @@ static int watch_and_pass(const struct options *o, const struct fact_sink *sink,
 }
 
 static int watch_and_record(const struct options *o, const struct model *model,
-			    const struct fact_sink *sink, struct err *err)
+			    const struct record_sink *sink, struct err *err)
 {
 	struct fork_sink both = { .model = *sink };
 	struct recording *recording;
@@ -60,7 +60,7 @@ static int watch_and_record(const struct options *o, const struct model *model,
 	if (ret)
 		return ret;
 	both.recording = recording_sink(recording);
-	ret = watch_and_pass(o, &(struct fact_sink){ take_both, &both }, model, err);
+	ret = watch_and_pass(o, &(struct record_sink){ take_both, &both }, model, err);
 	if (ret < 0) {
 		recording_abandon(recording);
 		return ret;
@@ -75,13 +75,13 @@ static int watch_and_record(const struct options *o, const struct model *model,
 static int watch_and_print(const struct options *o,
 			   int (*print)(const struct options *o, const struct model *m))
 {
-	struct census_options census = keys_census_options(o);
+	struct keyspace_options keyspace = keys_keyspace_options(o);
 	struct model *model = model_new();
-	struct fact_sink sink = model_sink(model);
+	struct record_sink sink = model_sink(model);
 	struct err err = {};
 	int ret, failed;
 
-	model_set_census(model, &census);
+	model_set_keyspace(model, &keyspace);
 	if (o->replay_path)
 		failed = recording_replay(o->replay_path, &sink, &err);
 	else if (o->record_path)

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/cgroup.h"
 #include "host/file.h"
 #include "host/sysmem.h"

@@ -32,13 +32,13 @@
 struct part {
 	const struct cluster_node *node; /* NULL without a cluster */
 	int db;
-	int64_t keys; /* at the start; FACT_UNKNOWN */
+	int64_t keys; /* at the start; RECORD_UNKNOWN */
 };
 
 struct run {
 	const struct options *options;
 	struct server *server;
-	struct fact_sink sink;
+	struct record_sink sink;
 	const struct model *model; /* fed by the sink */
 	char *cursor; /* to go on from; NULL */
 	bool elements_asked;
@@ -116,7 +116,7 @@ static int list_nodes(struct run *run, struct err *err)
 				"keys: node %.12s (%s:%d) of the cluster is down; wait for its "
 				"replica to take over",
 				chosen[i]->id, chosen[i]->host, chosen[i]->port);
-		add_part(run, chosen[i], 0, FACT_UNKNOWN);
+		add_part(run, chosen[i], 0, RECORD_UNKNOWN);
 	}
 	free(chosen);
 	if (!n)
@@ -157,40 +157,40 @@ static bool on_tick(void *ctx, const struct keypass_result *so_far)
 	return interrupted();
 }
 
-static void take(void *ctx, const struct fact *fact)
+static void take(void *ctx, const struct record *record)
 {
-	struct fact own = *fact;
+	struct record own = *record;
 	struct run *run = ctx;
 
 	own.key.pass_seconds = now(run);
-	fact_emit(&run->sink, &own);
+	record_emit(&run->sink, &own);
 }
 
-static void take_later(void *ctx, const struct fact *fact)
+static void take_later(void *ctx, const struct record *record)
 {
 	struct run *run = ctx;
-	struct fact own = *fact;
-	bool there = strcmp(fact->key.type, "none") != 0;
+	struct record own = *record;
+	bool there = strcmp(record->key.type, "none") != 0;
 
 	/* What keylook.c asked: TYPE, OBJECT ENCODING, PTTL, perhaps the length. */
 	if (there)
-		run->result.hits_total += 3 + (fact->key.elements != FACT_UNKNOWN);
+		run->result.hits_total += 3 + (record->key.elements != RECORD_UNKNOWN);
 	else
 		run->result.misses_total += 3;
 	own.key.source = KEY_SOURCE_AGAIN;
 	own.key.pass_seconds = now(run);
-	fact_emit(&run->sink, &own);
+	record_emit(&run->sink, &own);
 }
 
 /* The big lists of this part. */
 static size_t big_lists(const struct run *run, double since, int db, struct bytes *out)
 {
-	const struct census *census = run->model->census;
-	const struct census_type *lists = census ? census_find_type(census, "list") : NULL;
+	const struct keyspace *keyspace = run->model->keyspace;
+	const struct keyspace_type *lists = keyspace ? keyspace_find_type(keyspace, "list") : NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; lists && i < lists->by_bytes.count && count < LOOK_MAX; i++) {
-		const struct census_key *key = &lists->by_bytes.keys[i];
+		const struct keyspace_key *key = &lists->by_bytes.keys[i];
 
 		if (key->seen_seconds >= since && key->key.db == db && !key->cut &&
 		    key_level(&key->key) > KEY_NORMAL)
@@ -222,7 +222,7 @@ static void look_again(struct run *run, struct conn *conn, double since, int db)
 
 	if (!count || drive(conn, LOOK_SECONDS, false) || interrupted())
 		return;
-	if (!keylook_start(conn, &(struct fact_sink){ take_later, run }, keys, count))
+	if (!keylook_start(conn, &(struct record_sink){ take_later, run }, keys, count))
 		drive(conn, CALL_MS / 1e3, true);
 }
 
@@ -247,7 +247,7 @@ static int pass_part(struct run *run, struct conn *conn, const struct part *part
 		     const char *cursor, struct err *err)
 {
 	struct keypass_options options = pass_options(run->options, cursor);
-	struct fact_sink sink = { take, run };
+	struct record_sink sink = { take, run };
 	double since = now(run);
 	int ret = conn_select(conn, part->db, CALL_MS, err);
 
@@ -291,7 +291,7 @@ static int connect_node(struct run *run, const struct cluster_node *node, struct
 static int64_t database_size(struct conn *conn)
 {
 	redisReply *reply;
-	int64_t size = FACT_UNKNOWN;
+	int64_t size = RECORD_UNKNOWN;
 
 	if (call(conn, "DBSIZE", &reply, NULL))
 		return size;
@@ -303,14 +303,14 @@ static int64_t database_size(struct conn *conn)
 
 static void emit_part(const struct run *run, const struct part *part, const char *address)
 {
-	struct fact fact = { .kind = FACT_PASS_PART };
+	struct record record = { .kind = RECORD_PASS_PART };
 
-	fact.pass_part.node = part->node ? part->node->id : "";
-	fact.pass_part.address = address;
-	fact.pass_part.role = !part->node ? "" : part->node->is_primary ? "master" : "replica";
-	fact.pass_part.db = part->db;
-	fact.pass_part.dbsize = part->keys;
-	fact_emit(&run->sink, &fact);
+	record.pass_part.node = part->node ? part->node->id : "";
+	record.pass_part.address = address;
+	record.pass_part.role = !part->node ? "" : part->node->is_primary ? "master" : "replica";
+	record.pass_part.db = part->db;
+	record.pass_part.dbsize = part->keys;
+	record_emit(&run->sink, &record);
 }
 
 static int run_part(struct run *run, struct part *part, const char *cursor, struct err *err)
@@ -394,28 +394,28 @@ static const char *end_name(enum keypass_end end)
 static void emit_replies(const struct run *run)
 {
 	const struct hist *latency = &run->result.latency;
-	struct fact fact = { .kind = FACT_PASS_REPLY };
+	struct record record = { .kind = RECORD_PASS_REPLY };
 
 	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
 		if (!latency->bucket[i])
 			continue;
-		fact.pass_reply.ns = (int64_t)hist_value(latency, i);
-		fact.pass_reply.replies_total = (int64_t)latency->bucket[i];
-		fact_emit(&run->sink, &fact);
+		record.pass_reply.ns = (int64_t)hist_value(latency, i);
+		record.pass_reply.replies_total = (int64_t)latency->bucket[i];
+		record_emit(&run->sink, &record);
 	}
 }
 
 static void emit_account(const struct run *run)
 {
 	const struct keypass_result *r = &run->result;
-	struct fact fact = { .kind = FACT_PASS };
+	struct record record = { .kind = RECORD_PASS };
 	struct host_speed speed;
 	struct rusage usage;
 
 	emit_replies(run);
 	getrusage(RUSAGE_SELF, &usage);
 	host_speed_measure(&speed);
-	fact.pass = (struct fact_pass){
+	record.pass = (struct record_pass){
 		.end = end_name(r->end),
 		.cursor = run->cursor ? run->cursor : "",
 		.no_touch = r->no_touch,
@@ -434,7 +434,7 @@ static void emit_account(const struct run *run)
 		.access_seconds = speed.access_seconds,
 		.copy_byte_seconds = speed.copy_byte_seconds,
 	};
-	fact_emit(&run->sink, &fact);
+	record_emit(&run->sink, &record);
 }
 
 static int run_parts(struct run *run, struct err *err)
@@ -461,7 +461,7 @@ static int64_t known_keys(const struct run *run)
 	int64_t keys = 0;
 
 	for (size_t i = 0; i < run->parts_count; i++) {
-		if (run->parts[i].keys == FACT_UNKNOWN)
+		if (run->parts[i].keys == RECORD_UNKNOWN)
 			return 0;
 		keys += run->parts[i].keys;
 	}
@@ -483,7 +483,7 @@ static int ended_early(const struct run *run, struct err *err)
 	return 0;
 }
 
-int keys_run(const struct options *o, struct server *server, const struct fact_sink *sink,
+int keys_run(const struct options *o, struct server *server, const struct record_sink *sink,
 	     const struct model *m, struct err *err)
 {
 	struct run *run = xcalloc(1, sizeof(*run));
@@ -510,11 +510,11 @@ int keys_run(const struct options *o, struct server *server, const struct fact_s
 
 /* --- what is counted as what ----------------------------------------------------------- */
 
-struct census_options keys_census_options(const struct options *o)
+struct keyspace_options keys_keyspace_options(const struct options *o)
 {
 	const struct keys_options *k = &o->keys;
 
-	return (struct census_options){
+	return (struct keyspace_options){
 		.top = (size_t)k->top,
 		.min_bytes = k->min_bytes,
 		.type = k->type,
@@ -525,7 +525,7 @@ struct census_options keys_census_options(const struct options *o)
 	};
 }
 
-int keys_run_beside(const struct options *o, const struct fact_sink *sink, const struct model *m,
+int keys_run_beside(const struct options *o, const struct record_sink *sink, const struct model *m,
 		    struct err *err)
 {
 	struct server server = {};

@@ -107,7 +107,7 @@ static const struct grouped_option all_options[] = {
 	{ 'e',
 	  { "command", KEY_COMMAND, "NAME", 0,
 	    "Only stalls of this command; \"loop\" for the event loop's own", 2 } },
-	{ 'r', { "record", KEY_RECORD, "FILE", 0, "Also write the facts seen to FILE", 2 } },
+	{ 'r', { "record", KEY_RECORD, "FILE", 0, "Also write the records seen to FILE", 2 } },
 	{ 'r',
 	  { "replay", KEY_REPLAY, "FILE", 0, "Report from a recording; needs no root and no server",
 	    2 } },

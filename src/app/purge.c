@@ -18,10 +18,10 @@
 int64_t purge_expected(const char *malloc_stats)
 {
 	struct malloc_stats *stats;
-	int64_t bytes = FACT_UNKNOWN;
+	int64_t bytes = RECORD_UNKNOWN;
 
 	if (malloc_stats_parse(&stats, malloc_stats, NULL))
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	if (stats->dirty_bytes >= 0)
 		bytes = stats->dirty_bytes + (stats->muzzy_bytes > 0 ? stats->muzzy_bytes : 0);
 	malloc_stats_free(stats);
@@ -52,27 +52,27 @@ static int64_t resident(pid_t pid)
 {
 	struct smaps_rollup rollup;
 
-	return smaps_rollup_read(pid, &rollup, NULL) ? FACT_UNKNOWN : rollup.rss_bytes;
+	return smaps_rollup_read(pid, &rollup, NULL) ? RECORD_UNKNOWN : rollup.rss_bytes;
 }
 
-void purge_run(const struct purge_try *how, const struct fact_sink *sink)
+void purge_run(const struct purge_try *how, const struct record_sink *sink)
 {
 	/* Lives on: an answer may come after we have given up. */
 	static struct answer answer;
-	struct fact fact = { .kind = FACT_PURGE };
+	struct record record = { .kind = RECORD_PURGE };
 	struct buf expected = {};
 
 	answer = (struct answer){ .seconds = NAN };
 	fmt_bytes(&expected, how->expected_bytes);
 	fprintf(stderr, "memory: running MEMORY PURGE, which should free %s\n", buf_str(&expected));
 	buf_free(&expected);
-	fact.purge.t_seconds = how->t_seconds;
-	fact.purge.rss_before_bytes = resident(how->pid);
+	record.purge.t_seconds = how->t_seconds;
+	record.purge.rss_before_bytes = resident(how->pid);
 	if (!conn_send_line(how->conn, replied, &answer, "MEMORY PURGE"))
 		how->drain(how->ctx, PATIENCE_SECONDS);
-	fact.purge.rss_after_bytes = resident(how->pid);
-	fact.purge.reply_seconds = answer.seconds;
-	fact.purge.error = answer.came ? buf_str(&answer.error) : "the server did not answer";
-	fact_emit(sink, &fact);
+	record.purge.rss_after_bytes = resident(how->pid);
+	record.purge.reply_seconds = answer.seconds;
+	record.purge.error = answer.came ? buf_str(&answer.error) : "the server did not answer";
+	record_emit(sink, &record);
 	buf_free(&answer.error);
 }

@@ -4,10 +4,10 @@
 
 #include <sys/types.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/conn.h"
 
-/* What it should free by the text of MALLOC-STATS; FACT_UNKNOWN when that is not jemalloc's. */
+/* What it should free by the text of MALLOC-STATS; RECORD_UNKNOWN when that is not jemalloc's. */
 int64_t purge_expected(const char *malloc_stats);
 
 struct purge_try {
@@ -20,5 +20,5 @@ struct purge_try {
 	void *ctx;
 };
 
-/* Run it and emit FACT_PURGE. */
-void purge_run(const struct purge_try *how, const struct fact_sink *sink);
+/* Run it and emit RECORD_PURGE. */
+void purge_run(const struct purge_try *how, const struct record_sink *sink);

@@ -20,12 +20,12 @@ struct seen_key {
 	size_t len; /* of the name */
 	bool picked;
 	UT_hash_handle hh;
-	int64_t db; /* FACT_UNKNOWN */
+	int64_t db; /* RECORD_UNKNOWN */
 	char key[SEEN_KEY_MAX];
 };
 
 struct seen_keys {
-	struct fact_sink next;
+	struct record_sink next;
 	struct seen_key *keys;
 };
 
@@ -50,22 +50,22 @@ static void remember(struct seen_keys *seen, const struct bytes *key, int64_t db
 	entry->weight += weight;
 }
 
-static void take(void *ctx, const struct fact *fact)
+static void take(void *ctx, const struct record *record)
 {
-	const struct fact_profile *profile = &fact->profile;
-	const struct fact_stall *stall = &fact->stall;
+	const struct record_profile *profile = &record->profile;
+	const struct record_stall *stall = &record->stall;
 	struct seen_keys *seen = ctx;
 
 	/* A name that was cut cannot be looked up. */
-	if (fact->kind == FACT_PROFILE && !profile->key_truncated)
+	if (record->kind == RECORD_PROFILE && !profile->key_truncated)
 		remember(seen, &profile->key, profile->db,
 			 isnan(profile->seconds) ? 1e-6 : profile->seconds);
-	else if (fact->kind == FACT_STALL && !stall->key_truncated)
+	else if (record->kind == RECORD_STALL && !stall->key_truncated)
 		remember(seen, &stall->key, stall->db, stall->duration_seconds);
-	fact_emit(&seen->next, fact);
+	record_emit(&seen->next, record);
 }
 
-struct seen_keys *seen_keys_new(const struct fact_sink *next)
+struct seen_keys *seen_keys_new(const struct record_sink *next)
 {
 	struct seen_keys *seen = xcalloc(1, sizeof(*seen));
 
@@ -73,9 +73,9 @@ struct seen_keys *seen_keys_new(const struct fact_sink *next)
 	return seen;
 }
 
-struct fact_sink seen_keys_sink(struct seen_keys *seen)
+struct record_sink seen_keys_sink(struct seen_keys *seen)
 {
-	return (struct fact_sink){ take, seen };
+	return (struct record_sink){ take, seen };
 }
 
 static int by_weight(const struct seen_key *a, const struct seen_key *b)

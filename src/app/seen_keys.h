@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The keys that turned up in a watch, for a look at a few of them at its end. A
- * sink that passes facts on and remembers keys; bounded.
+ * sink that passes records on and remembers keys; bounded.
  */
 #pragma once
 
-#include "fact/fact.h"
+#include "record/record.h"
 
 struct seen_keys;
 
-/* Facts go on to @next, which is copied. */
-struct seen_keys *seen_keys_new(const struct fact_sink *next);
-struct fact_sink seen_keys_sink(struct seen_keys *seen);
+/* Records go on to @next, which is copied. */
+struct seen_keys *seen_keys_new(const struct record_sink *next);
+struct record_sink seen_keys_sink(struct seen_keys *seen);
 /* Up to @max keys worth a look: those with the most time charged, and one of each
  * first segment; @dbs has the database of each. They belong to @seen. Keys cut by the
  * sensors are left out. */

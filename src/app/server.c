@@ -195,16 +195,17 @@ int server_open_remote(struct server *server, const struct options *o, struct er
 	return 0;
 }
 
-void server_emit(const struct server *server, const struct info *info, const struct fact_sink *sink)
+void server_emit(const struct server *server, const struct info *info,
+		 const struct record_sink *sink)
 {
 	const struct image *image = server->image;
-	struct fact fact = { .kind = FACT_TARGET };
-	struct fact_target *t = &fact.target;
+	struct record record = { .kind = RECORD_TARGET };
+	struct record_target *t = &record.target;
 	const char *role = info ? info_get(info, "role") : NULL;
 	const char *allocator = info ? info_get(info, "mem_allocator") : NULL;
 	char text[96] = "";
 
-	t->pid = server->where.pid ? server->where.pid : FACT_UNKNOWN;
+	t->pid = server->where.pid ? server->where.pid : RECORD_UNKNOWN;
 	t->server = info ? info_server(info) : image ? (image->valkey ? "valkey" : "redis") : "";
 	t->version = info && info_server_version(info) ? info_server_version(info) : "";
 	t->executable = image ? image->executable : "";
@@ -218,12 +219,12 @@ void server_emit(const struct server *server, const struct info *info, const str
 		snprintf(text, sizeof(text), "jemalloc %s", allocator + 9);
 	t->allocator_bundled = image && image->allocator_bundled;
 	t->can_defrag = image && image->can_defrag;
-	t->port = server->where.port ? server->where.port : FACT_UNKNOWN;
+	t->port = server->where.port ? server->where.port : RECORD_UNKNOWN;
 	t->socket = server->where.socket;
 	t->role = role ? (strcmp(role, "slave") ? role : "replica") : "";
 	t->connected = server->conn != NULL;
 	t->connect_reason = server->conn ? "" : server->conn_error.text;
-	fact_emit(sink, &fact);
+	record_emit(sink, &record);
 }
 
 void server_close(struct server *server)

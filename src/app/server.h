@@ -4,7 +4,7 @@
 
 #include "app/options.h"
 #include "base/err.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/conn.h"
 #include "target/allocator.h"
 #include "target/find.h"
@@ -38,8 +38,8 @@ bool server_connect(struct server *server, int timeout_ms);
  * redmem has not: enough for calibration. NULL when not even that. */
 struct conn *server_knock(const struct server *server);
 void server_disconnect(struct server *server, const struct err *why);
-/* What is known of it as a fact; version and role from @info when not NULL. */
+/* What is known of it as a record; version and role from @info when not NULL. */
 struct info;
 void server_emit(const struct server *server, const struct info *info,
-		 const struct fact_sink *sink);
+		 const struct record_sink *sink);
 void server_close(struct server *server);

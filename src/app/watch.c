@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "app/attribution.h"
-#include "app/host_facts.h"
+#include "app/host_records.h"
 #include "app/interrupt.h"
 #include "app/progress.h"
 #include "app/purge.h"
@@ -27,7 +27,7 @@
 #include "redis/snapshot.h"
 #include "sensor/engine.h"
 #include "sensor/sensor.h"
-#include "target/markers.h"
+#include "target/frames.h"
 
 #define TICK_SECONDS	    1.0 /* the engine's */
 #define TURN_MS		    100 /* how often the loop turns when nothing comes */
@@ -41,7 +41,7 @@ struct watch {
 	const struct options *options;
 	const struct watch_plan *plan;
 	struct seen_keys *seen;
-	struct fact_sink sink; /* remembers keys, then on to the caller's */
+	struct record_sink sink; /* remembers keys, then on to the caller's */
 	struct server server;
 	struct engine *engine;
 	struct sensors *sensors;
@@ -51,7 +51,7 @@ struct watch {
 	int64_t purgeable; /* by the last MALLOC-STATS, for --try purge */
 	struct attribution attribution;
 	struct progress *progress;
-	struct info *info; /* the newest INFO, for the target fact; NULL */
+	struct info *info; /* the newest INFO, for the target record; NULL */
 	bool hanging;
 	bool stopped; /* SIGSTOP seen */
 	double hang_start;
@@ -67,35 +67,35 @@ static double now_seconds(const struct watch *w)
 	return (clock_mono_ns() - w->start_ns) / 1e9;
 }
 
-/* --- facts of the host ------------------------------------------------------ */
+/* --- records of the host ------------------------------------------------------ */
 
 static void emit_life(struct watch *w, const char *event, double seconds)
 {
-	struct fact fact = { .kind = FACT_LIFE };
+	struct record record = { .kind = RECORD_LIFE };
 
-	fact.life.t_seconds = now_seconds(w);
+	record.life.t_seconds = now_seconds(w);
 	if (!isnan(seconds))
-		fact.life.t_seconds -= seconds;
-	fact.life.event = event;
-	fact.life.detail = "";
-	fact.life.seconds = seconds;
-	fact_emit(&w->sink, &fact);
+		record.life.t_seconds -= seconds;
+	record.life.event = event;
+	record.life.detail = "";
+	record.life.seconds = seconds;
+	record_emit(&w->sink, &record);
 }
 
 /* The host's side of a tick. False when the server has ended. */
 static bool emit_tick(struct watch *w, bool answered, double reply_seconds)
 {
-	struct fact fact = { .kind = FACT_TICK };
+	struct record record = { .kind = RECORD_TICK };
 	char state;
 
 	if (proc_held_ended(w->server.where.pidfd) ||
-	    host_tick_fill(&fact.tick, w->server.where.pid, w->server_starttime))
+	    host_tick_fill(&record.tick, w->server.where.pid, w->server_starttime))
 		return false;
-	state = fact.tick.state;
-	fact.tick.t_seconds = now_seconds(w);
-	fact.tick.answered = answered;
-	fact.tick.reply_seconds = reply_seconds;
-	fact_emit(&w->sink, &fact);
+	state = record.tick.state;
+	record.tick.t_seconds = now_seconds(w);
+	record.tick.answered = answered;
+	record.tick.reply_seconds = reply_seconds;
+	record_emit(&w->sink, &record);
 	if (state == 'T' && !w->stopped) {
 		w->stopped = true;
 		emit_life(w, "stopped", NAN);
@@ -107,8 +107,8 @@ static bool emit_tick(struct watch *w, bool answered, double reply_seconds)
 
 static void emit_self(struct watch *w)
 {
-	struct fact fact = { .kind = FACT_SELF };
-	struct fact_self *self = &fact.self;
+	struct record record = { .kind = RECORD_SELF };
+	struct record_self *self = &record.self;
 	struct rusage usage;
 
 	self->target_pause_seconds = w->attribution.pause_seconds;
@@ -119,20 +119,20 @@ static void emit_self(struct watch *w)
 	self->cpu_seconds = clock_cpu_ns() / 1e9 - w->setup_cpu_seconds;
 	self->window_seconds = now_seconds(w);
 	self->smaps_seconds = w->smaps_seconds;
-	fact_emit(&w->sink, &fact);
+	record_emit(&w->sink, &record);
 }
 
 /* --- rows of the sensor table that are not in the sensor room ---------------- */
 
 static void emit_row(struct watch *w, const char *id, bool on, const char *reason, const char *fix)
 {
-	struct fact fact = { .kind = FACT_SENSOR };
+	struct record record = { .kind = RECORD_SENSOR };
 
-	fact.sensor.id = id;
-	fact.sensor.on = on;
-	fact.sensor.reason = reason;
-	fact.sensor.fix = on ? "" : fix;
-	fact_emit(&w->sink, &fact);
+	record.sensor.id = id;
+	record.sensor.on = on;
+	record.sensor.reason = reason;
+	record.sensor.fix = on ? "" : fix;
+	record_emit(&w->sink, &record);
 }
 
 static void emit_sensors(struct watch *w)
@@ -162,7 +162,7 @@ static void fill_settings(struct watch *w)
 	settings->file_ranges = image->file_ranges;
 	memcpy(settings->allocator_range, image->allocator_range, sizeof(image->allocator_range));
 	settings->allocator_ranges = image->allocator_ranges;
-	markers_fill(settings, image);
+	frames_fill(settings, image);
 }
 
 /* --- the loop -------------------------------------------------------------------- */
@@ -246,7 +246,7 @@ static bool look_on(struct watch *w)
 	bool stalls = sensors_stall_now(w->sensors, &seen);
 
 	if (stalls)
-		blame_stall(&stall, &seen.fact, &blame_by_tables);
+		blame_stall(&stall, &seen.record, &blame_by_tables);
 	progress_stall(w->progress, stalls ? &stall : NULL);
 	return !plan->turn || !plan->turn(plan->ctx, w->hanging ? NULL : w->server.conn,
 					  w->snapshot, now_seconds(w));
@@ -367,23 +367,23 @@ static void finish(struct watch *w, bool alive)
 	emit_self(w);
 }
 
-/* Facts on their way: the newest INFO also tells what the target fact needs. */
+/* Records on their way: the newest INFO also tells what the target record needs. */
 struct info_tap {
 	struct watch *watch;
-	struct fact_sink next;
+	struct record_sink next;
 };
 
-static void tap(void *ctx, const struct fact *fact)
+static void tap(void *ctx, const struct record *record)
 {
 	struct info_tap *t = ctx;
 
-	if (fact->kind == FACT_INFO && strcmp(fact->info.phase, "tick") != 0) {
+	if (record->kind == RECORD_INFO && strcmp(record->info.phase, "tick") != 0) {
 		info_free(t->watch->info);
-		t->watch->info = info_parse(fact->info.text);
+		t->watch->info = info_parse(record->info.text);
 	}
-	if (fact->kind == FACT_MALLOC_STATS && t->watch->options->try_purge)
-		t->watch->purgeable = purge_expected(fact->malloc_stats.text);
-	fact_emit(&t->next, fact);
+	if (record->kind == RECORD_MALLOC_STATS && t->watch->options->try_purge)
+		t->watch->purgeable = purge_expected(record->malloc_stats.text);
+	record_emit(&t->next, record);
 }
 
 static int prepare(struct watch *w, struct err *err)
@@ -429,7 +429,7 @@ static int prepare(struct watch *w, struct err *err)
 	return 0;
 }
 
-int watch_run(const struct options *o, const struct fact_sink *sink, struct err *err)
+int watch_run(const struct options *o, const struct record_sink *sink, struct err *err)
 {
 	struct watch_plan plan = {
 		.seconds = isnan(o->duration_seconds) ? WATCH_SECONDS : o->duration_seconds,
@@ -439,15 +439,15 @@ int watch_run(const struct options *o, const struct fact_sink *sink, struct err 
 }
 
 int watch_plan_run(const struct options *o, const struct watch_plan *plan,
-		   const struct fact_sink *sink, struct err *err)
+		   const struct record_sink *sink, struct err *err)
 {
-	struct watch w = { .options = o, .plan = plan, .purgeable = FACT_UNKNOWN };
+	struct watch w = { .options = o, .plan = plan, .purgeable = RECORD_UNKNOWN };
 	struct info_tap info_tap = { &w, *sink };
 	int ret;
 
 	if (!plan->engine)
 		interrupt_catch();
-	w.seen = seen_keys_new(&(struct fact_sink){ tap, &info_tap });
+	w.seen = seen_keys_new(&(struct record_sink){ tap, &info_tap });
 	w.sink = seen_keys_sink(w.seen);
 	w.snapshot = snapshot_new(&w.sink, plan->seconds);
 	ret = prepare(&w, err);

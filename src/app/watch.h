@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A watch: find the server, calibrate, attach the sensors, tick for some seconds,
- * and hand every fact to a sink. Whatever part is not to be had is left out and
- * said so in the facts; only the absence of a server ends it with an error.
+ * and hand every record to a sink. Whatever part is not to be had is left out and
+ * said so in the records; only the absence of a server ends it with an error.
  */
 #pragma once
 
 #include "app/options.h"
 #include "base/err.h"
-#include "fact/fact.h"
+#include "record/record.h"
 
 /* Defaults of -d, --threshold and --budget. */
 #define WATCH_SECONDS	     10.0
@@ -37,10 +37,10 @@ struct watch_plan {
 
 /* watch_run() for a plan of the caller's. */
 int watch_plan_run(const struct options *o, const struct watch_plan *plan,
-		   const struct fact_sink *sink, struct err *err);
+		   const struct record_sink *sink, struct err *err);
 /*
  * Watch the server @o names. Returns when the time is over, on SIGINT or SIGTERM,
  * or when the server has ended; all of these are success. Progress goes to stderr
  * when it is a terminal.
  */
-int watch_run(const struct options *o, const struct fact_sink *sink, struct err *err);
+int watch_run(const struct options *o, const struct record_sink *sink, struct err *err);

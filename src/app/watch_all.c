@@ -90,7 +90,7 @@ static double seconds_left(const struct watch_all *all)
 static void *watch_one(void *ctx)
 {
 	struct watched *one = ctx;
-	struct fact_sink sink = model_sink(one->model);
+	struct record_sink sink = model_sink(one->model);
 
 	if (!watch_plan_run(&one->options, &one->plan, &sink, &one->err))
 		one->err.code = 0;
@@ -112,7 +112,7 @@ static int start_thread(struct watched *one)
 	return ret;
 }
 
-/* Takes @who. */
+/* Takes @context. */
 static void add(struct watch_all *all, const struct server_candidate *who)
 {
 	double seconds = seconds_left(all);

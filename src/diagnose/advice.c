@@ -93,7 +93,7 @@ static void advise_swap(struct buf *out, const struct model *m)
 	int64_t room = measure_room(m, &what), swapped = m->host_end.cgroup_swap_bytes;
 
 	buf_puts(out, "The memory it touched was in swap: give the server more memory");
-	if (room != FACT_UNKNOWN)
+	if (room != RECORD_UNKNOWN)
 		buf_printf(out, " than %s (%s)", what, say_bytes(room).s);
 	if (swapped > 0)
 		buf_printf(out, ", %s of it are swapped out", say_bytes(swapped).s);

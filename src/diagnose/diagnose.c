@@ -85,10 +85,10 @@ static const struct {
 	{ "vm", "growth of the address space" },
 };
 
-static const struct fact_sensor *sensor_off(const struct model *m, const char *id)
+static const struct record_sensor *sensor_off(const struct model *m, const char *id)
 {
 	for (size_t i = 0; i < m->sensors_count; i++) {
-		const struct fact_sensor *s = &m->sensors[i].sensor;
+		const struct record_sensor *s = &m->sensors[i].sensor;
 
 		if (strcmp(s->id, id) == 0)
 			return s->on ? NULL : s;
@@ -103,7 +103,7 @@ static void verdict_unknown(struct buf *out, const struct model *m)
 	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
-		const struct fact_sensor *s = sensor_off(m, subjects[i].id);
+		const struct record_sensor *s = sensor_off(m, subjects[i].id);
 
 		if (s == NULL)
 			continue;

@@ -22,7 +22,7 @@ struct evidence {
 struct action {
 	char *text; /* one sentence */
 	char *command; /* what to type, "" when nothing */
-	int64_t expected_gain_bytes; /* FACT_UNKNOWN when it frees no memory or is not known */
+	int64_t expected_gain_bytes; /* RECORD_UNKNOWN when it frees no memory or is not known */
 };
 
 struct finding {

@@ -12,7 +12,7 @@
 #include "base/escape.h"
 #include "base/fmt.h"
 #include "diagnose/finding.h"
-#include "model/census.h"
+#include "model/keyspace.h"
 
 #define KEY_COLUMNS    60 /* of a key in a title: leaves room in 100 columns */
 #define SHELL_KEY_MAX  128 /* longer keys are not offered for pasting */
@@ -126,7 +126,7 @@ buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 
 struct phrase say_cli(const struct model *m, const char *fmt, ...)
 {
-	const struct fact_target *t = &m->target;
+	const struct record_target *t = &m->target;
 	struct buf b = { 0 };
 	va_list ap;
 
@@ -137,10 +137,10 @@ struct phrase say_cli(const struct model *m, const char *fmt, ...)
 			buf_printf(&b, " -p %lld", (long long)t->port);
 	} else if (t->socket != NULL && shell_harmless(t->socket, strlen(t->socket))) {
 		buf_printf(&b, " -s %s", t->socket);
-	} else if (t->pid == FACT_UNKNOWN) {
+	} else if (t->pid == RECORD_UNKNOWN) {
 		buf_puts(&b, " -h HOST"); /* not on this host: never offer the one that is */
 	}
-	if (m->census != NULL && m->census->parts_count > 0 && m->census->parts[0].node[0])
+	if (m->keyspace != NULL && m->keyspace->parts_count > 0 && m->keyspace->parts[0].node[0])
 		buf_puts(&b, " -c"); /* a cluster: the key's node is found by redirection */
 	buf_putc(&b, ' ');
 	va_start(ap, fmt);
@@ -203,7 +203,7 @@ void finding_evidence(struct finding *f, const char *name, double value, const c
 void finding_evidence_count(struct finding *f, const char *name, int64_t n, const char *unit,
 			    enum basis basis)
 {
-	finding_evidence(f, name, n == FACT_UNKNOWN ? NAN : (double)n, unit, basis);
+	finding_evidence(f, name, n == RECORD_UNKNOWN ? NAN : (double)n, unit, basis);
 }
 
 void finding_evidence_bytes(struct finding *f, const char *name, int64_t bytes, enum basis basis)

@@ -33,14 +33,14 @@ void finding_cause(struct finding *f, const char *fmt, ...) __attribute__((forma
 /* @unit is a literal. Nothing is added when @value is NAN. */
 void finding_evidence(struct finding *f, const char *name, double value, const char *unit,
 		      enum basis basis);
-/* Nothing is added when @n is FACT_UNKNOWN. */
+/* Nothing is added when @n is RECORD_UNKNOWN. */
 void finding_evidence_count(struct finding *f, const char *name, int64_t n, const char *unit,
 			    enum basis basis);
 void finding_evidence_bytes(struct finding *f, const char *name, int64_t bytes, enum basis basis);
 /* Nothing is added when @text is NULL. */
 void finding_evidence_text(struct finding *f, const char *name, const char *text, enum basis basis);
 /* @command is what to type ("" for nothing), @fmt one sentence, @gain_bytes what
- * it frees (FACT_UNKNOWN when that is not memory or not known). */
+ * it frees (RECORD_UNKNOWN when that is not memory or not known). */
 void finding_action(struct finding *f, int64_t gain_bytes, const char *command, const char *fmt,
 		    ...) __attribute__((format(printf, 4, 5)));
 /* Free what the finding holds, not the struct. */

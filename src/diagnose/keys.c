@@ -25,20 +25,20 @@ static enum key_level level_of(int64_t n, int64_t big, int64_t very_big)
 	return n > very_big ? KEY_VERY_BIG : n > big ? KEY_BIG : KEY_NORMAL;
 }
 
-enum key_level key_level(const struct fact_key *key)
+enum key_level key_level(const struct record_key *key)
 {
 	enum key_level by_bytes = level_of(key->bytes, BIG_BYTES, VERY_BIG_BYTES);
 	enum key_level by_elements;
 
 	if (key->type == NULL || strcmp(key->type, "none") == 0)
 		return KEY_NORMAL; /* gone: nothing is known of its size */
-	if (strcmp(key->type, "string") == 0 || key->elements == FACT_UNKNOWN)
+	if (strcmp(key->type, "string") == 0 || key->elements == RECORD_UNKNOWN)
 		return by_bytes;
 	if (strcmp(key->type, "stream") == 0)
 		by_elements = level_of(key->elements, BIG_STREAM_ENTRIES, VERY_BIG_STREAM_ENTRIES);
 	else
 		by_elements = level_of(key->elements, BIG_ELEMENTS, VERY_BIG_ELEMENTS);
-	if (by_elements == KEY_VERY_BIG && key->bytes != FACT_UNKNOWN && by_bytes < KEY_VERY_BIG)
+	if (by_elements == KEY_VERY_BIG && key->bytes != RECORD_UNKNOWN && by_bytes < KEY_VERY_BIG)
 		return KEY_BIG;
 	return by_elements > KEY_NORMAL || by_bytes == KEY_NORMAL ? by_elements : KEY_BIG;
 }
@@ -94,7 +94,7 @@ struct shape {
 	double free_accesses, read_accesses; /* of an element; 0: packed */
 };
 
-static struct shape shape_of(const struct fact_key *key)
+static struct shape shape_of(const struct record_key *key)
 {
 	double bytes = (double)key->bytes;
 	struct shape shape = { .elements = bytes / PACKED_BYTES, .allocations = 1 };
@@ -110,19 +110,19 @@ static struct shape shape_of(const struct fact_key *key)
 	}
 	if (!strcmp(key->type, "string"))
 		shape.elements = 0;
-	else if (key->elements != FACT_UNKNOWN)
+	else if (key->elements != RECORD_UNKNOWN)
 		shape.elements = (double)key->elements;
 	return shape;
 }
 
-static double freeing(const struct census *c, const struct fact_key *key, const struct shape *s)
+static double freeing(const struct keyspace *c, const struct record_key *key, const struct shape *s)
 {
 	return CALL_SECONDS +
 	       (s->elements * s->free_accesses + s->allocations) * c->access_seconds +
 	       RETURN_SHARE * (double)key->bytes * c->copy_byte_seconds;
 }
 
-static double reading(const struct census *c, const struct fact_key *key, const struct shape *s)
+static double reading(const struct keyspace *c, const struct record_key *key, const struct shape *s)
 {
 	double element =
 		REPLY_SECONDS +
@@ -131,7 +131,7 @@ static double reading(const struct census *c, const struct fact_key *key, const 
 	return CALL_SECONDS + s->elements * element + (double)key->bytes * c->copy_byte_seconds;
 }
 
-static double sorting(const struct census *c, const struct fact_key *key, const struct shape *s)
+static double sorting(const struct keyspace *c, const struct record_key *key, const struct shape *s)
 {
 	return reading(c, key, s) + s->elements * log2(s->elements + 2) * c->access_seconds / 2;
 }
@@ -156,7 +156,7 @@ static const char *read_command(const char *type)
 	return NULL;
 }
 
-size_t key_costs(const struct census *census, const struct fact_key *key,
+size_t key_costs(const struct keyspace *keyspace, const struct record_key *key,
 		 struct key_cost out[KEY_COSTS_MAX])
 {
 	const char *read = read_command(key->type);
@@ -164,17 +164,17 @@ size_t key_costs(const struct census *census, const struct fact_key *key,
 	size_t count = 0;
 	double lazy;
 
-	if (!isfinite(census->access_seconds) || key->bytes == FACT_UNKNOWN || !read)
+	if (!isfinite(keyspace->access_seconds) || key->bytes == RECORD_UNKNOWN || !read)
 		return 0;
 	shape = shape_of(key);
 	lazy = shape.elements > LAZY_FREE_ELEMENTS || shape.allocations > LAZY_FREE_ELEMENTS ?
-		       CALL_SECONDS + census->access_seconds :
-		       freeing(census, key, &shape);
-	out[count++] = (struct key_cost){ "DEL", freeing(census, key, &shape) };
+		       CALL_SECONDS + keyspace->access_seconds :
+		       freeing(keyspace, key, &shape);
+	out[count++] = (struct key_cost){ "DEL", freeing(keyspace, key, &shape) };
 	out[count++] = (struct key_cost){ "UNLINK", lazy };
-	out[count++] = (struct key_cost){ read, reading(census, key, &shape) };
+	out[count++] = (struct key_cost){ read, reading(keyspace, key, &shape) };
 	if (!strcmp(key->type, "list") || !strcmp(key->type, "set") || !strcmp(key->type, "zset"))
-		out[count++] = (struct key_cost){ "SORT", sorting(census, key, &shape) };
+		out[count++] = (struct key_cost){ "SORT", sorting(keyspace, key, &shape) };
 	qsort(out, count, sizeof(*out), longest_first);
 	return count;
 }
@@ -184,21 +184,21 @@ size_t key_costs(const struct census *census, const struct fact_key *key,
 /* The sensors keep the first bytes of a key: a longer one matches by them. */
 static struct bytes as_seen(struct bytes key)
 {
-	if (key.len > FACT_KEY_MAX)
-		key.len = FACT_KEY_MAX;
+	if (key.len > RECORD_KEY_MAX)
+		key.len = RECORD_KEY_MAX;
 	return key;
 }
 
-static bool is_key_of(const struct stall *stall, const struct fact_key *key)
+static bool is_key_of(const struct stall *stall, const struct record_key *key)
 {
-	if (stall->db != FACT_UNKNOWN && stall->db != key->db)
+	if (stall->db != RECORD_UNKNOWN && stall->db != key->db)
 		return false;
 	if (stall->key_truncated)
-		return key->key.len > FACT_KEY_MAX && bytes_same(stall->key, as_seen(key->key));
+		return key->key.len > RECORD_KEY_MAX && bytes_same(stall->key, as_seen(key->key));
 	return bytes_same(stall->key, key->key);
 }
 
-bool key_in_stalls(const struct model *m, const struct fact_key *key)
+bool key_in_stalls(const struct model *m, const struct record_key *key)
 {
 	for (size_t i = 0; i < m->stalls_count; i++)
 		if (key->key.len && is_key_of(&m->stalls[i].stall, key))
@@ -206,7 +206,7 @@ bool key_in_stalls(const struct model *m, const struct fact_key *key)
 	return false;
 }
 
-bool key_in_faults(const struct model *m, const struct fact_key *key)
+bool key_in_faults(const struct model *m, const struct record_key *key)
 {
 	struct buf prefix = { 0 };
 	bool found = false;
@@ -264,9 +264,9 @@ static const struct pattern known[PATTERNS] = {
 	  .advice = "Cap it: XADD with MAXLEN ~, or XTRIM." },
 };
 
-static void fill_from_type(struct pattern *pattern, const struct census *census)
+static void fill_from_type(struct pattern *pattern, const struct keyspace *keyspace)
 {
-	const struct census_type *type = census_find_type(census, pattern->type);
+	const struct keyspace_type *type = keyspace_find_type(keyspace, pattern->type);
 
 	if (!type)
 		return;
@@ -279,26 +279,26 @@ static void fill_from_type(struct pattern *pattern, const struct census *census)
 			       &type->by_bytes;
 }
 
-void patterns_find(const struct census *census, struct pattern out[PATTERNS])
+void patterns_find(const struct keyspace *keyspace, struct pattern out[PATTERNS])
 {
 	memcpy(out, known, sizeof(known));
 	for (size_t i = 0; i < PATTERNS; i++) {
 		if (out[i].type) {
-			fill_from_type(&out[i], census);
+			fill_from_type(&out[i], keyspace);
 			continue;
 		}
-		out[i].keys_total = census->temporary_no_ttl_total;
-		out[i].bytes = census->temporary_no_ttl_bytes;
-		out[i].top = &census->temporary;
+		out[i].keys_total = keyspace->temporary_no_ttl_total;
+		out[i].bytes = keyspace->temporary_no_ttl_bytes;
+		out[i].top = &keyspace->temporary;
 	}
 }
 
-bool pattern_has(const struct pattern *pattern, const struct census_key *key)
+bool pattern_has(const struct pattern *pattern, const struct keyspace_key *key)
 {
 	return !pattern->type || key_level(&key->key) > KEY_NORMAL;
 }
 
-const struct census_key *pattern_first(const struct pattern *pattern)
+const struct keyspace_key *pattern_first(const struct pattern *pattern)
 {
 	for (size_t i = 0; pattern->top && i < pattern->top->count; i++)
 		if (pattern_has(pattern, &pattern->top->keys[i]))
@@ -306,11 +306,12 @@ const struct census_key *pattern_first(const struct pattern *pattern)
 	return NULL;
 }
 
-double pattern_growth(const struct census_key *key)
+double pattern_growth(const struct keyspace_key *key)
 {
 	double seconds = key->later_seconds - key->seen_seconds;
 
-	if (key->later_bytes == FACT_UNKNOWN || key->key.bytes == FACT_UNKNOWN || !(seconds > 0))
+	if (key->later_bytes == RECORD_UNKNOWN || key->key.bytes == RECORD_UNKNOWN ||
+	    !(seconds > 0))
 		return NAN;
 	return (double)(key->later_bytes - key->key.bytes) / seconds;
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "model/census.h"
+#include "model/keyspace.h"
 #include "model/model.h"
 
 /*
@@ -16,7 +16,7 @@
  * big only when its bytes, where known, are over 10 MB too. A collection whose
  * elements could not be counted goes by its bytes, as the guide's own script does.
  */
-enum key_level key_level(const struct fact_key *key);
+enum key_level key_level(const struct record_key *key);
 
 /* Does the name say that the key is temporary: one of the words as a segment? Words
  * of the users' guide (pattern 5) and their usual relatives. A cache that may
@@ -38,15 +38,15 @@ struct key_cost {
  * bytes where they are not known) times what each costs in memory accesses and copied
  * bytes; keys.c has the table. Right within a factor of three or so.
  */
-size_t key_costs(const struct census *census, const struct fact_key *key,
+size_t key_costs(const struct keyspace *keyspace, const struct record_key *key,
 		 struct key_cost out[KEY_COSTS_MAX]);
 
 /* --- seen doing harm --------------------------------------------------------------------- */
 
 /* A command stalled the server on exactly this key. */
-bool key_in_stalls(const struct model *m, const struct fact_key *key);
+bool key_in_stalls(const struct model *m, const struct record_key *key);
 /* Major faults were charged to its prefix (the sensors' keys are added up by prefix). */
-bool key_in_faults(const struct model *m, const struct fact_key *key);
+bool key_in_faults(const struct model *m, const struct record_key *key);
 
 /* --- patterns ---------------------------------------------------------------------------- */
 
@@ -60,14 +60,14 @@ struct pattern {
 	int64_t keys_total; /* 0 = not seen */
 	int64_t very_big_total;
 	int64_t bytes;
-	const struct census_top *top; /* where its keys are, among others; NULL */
+	const struct keyspace_top *top; /* where its keys are, among others; NULL */
 };
 
 /* Fill @out with all patterns, seen or not, in the guide's order. */
-void patterns_find(const struct census *census, struct pattern out[PATTERNS]);
+void patterns_find(const struct keyspace *keyspace, struct pattern out[PATTERNS]);
 /* Does @key of pattern->top belong to it? */
-bool pattern_has(const struct pattern *pattern, const struct census_key *key);
+bool pattern_has(const struct pattern *pattern, const struct keyspace_key *key);
 /* The first key of it, NULL when none is listed. */
-const struct census_key *pattern_first(const struct pattern *pattern);
+const struct keyspace_key *pattern_first(const struct pattern *pattern);
 /* Growth of a key between two looks, in bytes a second; NAN without a second look. */
-double pattern_growth(const struct census_key *key);
+double pattern_growth(const struct keyspace_key *key);

@@ -15,28 +15,28 @@
 
 bool measure_waste_matters(int64_t waste, int64_t base)
 {
-	return base != FACT_UNKNOWN && waste >= WASTE_FLOOR_BYTES &&
+	return base != RECORD_UNKNOWN && waste >= WASTE_FLOOR_BYTES &&
 	       (double)waste >= WASTE_FLOOR_RATIO * (double)base;
 }
 
 double measure_ratio(int64_t part, int64_t whole)
 {
-	if (part == FACT_UNKNOWN || whole == FACT_UNKNOWN || whole <= 0)
+	if (part == RECORD_UNKNOWN || whole == RECORD_UNKNOWN || whole <= 0)
 		return NAN;
 	return (double)part / (double)whole;
 }
 
 int64_t measure_sum(int64_t a, int64_t b)
 {
-	if (a == FACT_UNKNOWN)
+	if (a == RECORD_UNKNOWN)
 		return b;
-	return b == FACT_UNKNOWN ? a : sum_of(a, b);
+	return b == RECORD_UNKNOWN ? a : sum_of(a, b);
 }
 
 int64_t measure_rss(const struct model *m)
 {
 	for (size_t i = m->timeline_count; i > 0; i--)
-		if (m->timeline[i - 1].host.rss_bytes != FACT_UNKNOWN)
+		if (m->timeline[i - 1].host.rss_bytes != RECORD_UNKNOWN)
 			return m->timeline[i - 1].host.rss_bytes;
 	if (ledger_find(&m->ledger, "rss") != NULL)
 		return ledger_bytes(&m->ledger, "rss");
@@ -46,7 +46,7 @@ int64_t measure_rss(const struct model *m)
 int64_t measure_swap(const struct model *m)
 {
 	for (size_t i = m->timeline_count; i > 0; i--)
-		if (m->timeline[i - 1].host.swap_bytes != FACT_UNKNOWN)
+		if (m->timeline[i - 1].host.swap_bytes != RECORD_UNKNOWN)
 			return m->timeline[i - 1].host.swap_bytes;
 	return ledger_bytes(&m->ledger, "swap");
 }
@@ -60,23 +60,23 @@ int64_t measure_allocated(const struct model *m)
 {
 	int64_t bytes = ledger_bytes(&m->ledger, "allocated");
 
-	if (bytes == FACT_UNKNOWN)
+	if (bytes == RECORD_UNKNOWN)
 		bytes = model_info_end(m, "allocator_allocated");
-	return bytes != FACT_UNKNOWN ? bytes : measure_used(m);
+	return bytes != RECORD_UNKNOWN ? bytes : measure_used(m);
 }
 
 int64_t measure_slab_holes(const struct model *m)
 {
 	int64_t bytes = ledger_bytes(&m->ledger, "slab_holes");
 
-	return bytes != FACT_UNKNOWN ? bytes : model_info_end(m, "allocator_frag_bytes");
+	return bytes != RECORD_UNKNOWN ? bytes : model_info_end(m, "allocator_frag_bytes");
 }
 
 int64_t measure_dirty(const struct model *m)
 {
 	int64_t dirty = ledger_bytes(&m->ledger, "dirty_or_metadata");
 
-	if (dirty == FACT_UNKNOWN)
+	if (dirty == RECORD_UNKNOWN)
 		dirty = ledger_bytes(&m->ledger, "dirty");
 	return measure_sum(dirty, ledger_bytes(&m->ledger, "muzzy"));
 }
@@ -86,10 +86,10 @@ bool measure_decay_works(const struct model *m)
 	const struct malloc_stats *s = m->malloc_stats;
 	int64_t commands = model_info_delta(m, "total_commands_processed");
 
-	if (s == NULL || s->dirty_decay_ms == FACT_UNKNOWN || s->dirty_decay_ms < 0)
+	if (s == NULL || s->dirty_decay_ms == RECORD_UNKNOWN || s->dirty_decay_ms < 0)
 		return false;
 	return s->background_thread ||
-	       (commands != FACT_UNKNOWN && m->duration_seconds > 0 &&
+	       (commands != RECORD_UNKNOWN && m->duration_seconds > 0 &&
 		(double)commands / m->duration_seconds >= DECAY_DRIVING_RATE);
 }
 
@@ -100,12 +100,12 @@ int64_t measure_reclaim(const struct model *m, const char *line, const char *act
 	for (size_t i = 0; l != NULL && i < l->reclaim_count; i++)
 		if (strcmp(l->reclaim[i].action, action) == 0)
 			return l->reclaim[i].bytes;
-	return FACT_UNKNOWN;
+	return RECORD_UNKNOWN;
 }
 
 int64_t measure_room(const struct model *m, const char **what)
 {
-	const struct fact_host *h = &m->host_end;
+	const struct record_host *h = &m->host_end;
 	const struct {
 		int64_t bytes;
 		const char *what;
@@ -114,12 +114,12 @@ int64_t measure_room(const struct model *m, const char **what)
 		{ h->cgroup_limit_bytes, "the cgroup's memory limit" },
 		{ h->cgroup_high_bytes, "the cgroup's memory.high" },
 	};
-	int64_t least = FACT_UNKNOWN;
+	int64_t least = RECORD_UNKNOWN;
 
 	*what = "memory";
 	for (size_t i = 0; m->have_host && i < sizeof(rooms) / sizeof(rooms[0]); i++) {
-		if (rooms[i].bytes == FACT_UNKNOWN ||
-		    (least != FACT_UNKNOWN && rooms[i].bytes >= least))
+		if (rooms[i].bytes == RECORD_UNKNOWN ||
+		    (least != RECORD_UNKNOWN && rooms[i].bytes >= least))
 			continue;
 		least = rooms[i].bytes;
 		*what = rooms[i].what;
@@ -134,10 +134,10 @@ int64_t measure_config(const struct model *m, const char *name)
 	char *end;
 
 	if (value == NULL || value[0] == '\0')
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	errno = 0;
 	n = strtoll(value, &end, 10);
-	return errno == 0 && *end == '\0' ? n : FACT_UNKNOWN;
+	return errno == 0 && *end == '\0' ? n : RECORD_UNKNOWN;
 }
 
 bool measure_config_is(const struct model *m, const char *name, const char *value)
@@ -167,7 +167,7 @@ void measure_keyspace(const struct model *m, int64_t *keys, int64_t *expires)
 
 int64_t measure_child_private(const struct model *m)
 {
-	int64_t most = m->children_count > 0 ? FACT_UNKNOWN : 0;
+	int64_t most = m->children_count > 0 ? RECORD_UNKNOWN : 0;
 
 	for (size_t i = 0; i < m->children_count; i++)
 		if (m->children[i].child.private_bytes > most)

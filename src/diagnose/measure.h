@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Numbers that several rules ask of a model: the best source that is there, or
- * FACT_UNKNOWN / NAN. Comparisons with an unknown number are false, so a rule
+ * RECORD_UNKNOWN / NAN. Comparisons with an unknown number are false, so a rule
  * that lacks its data stays silent.
  */
 #pragma once
@@ -35,7 +35,7 @@ bool measure_waste_matters(int64_t waste, int64_t base);
 
 /* part / whole; NAN when either is unknown or whole is not positive. */
 double measure_ratio(int64_t part, int64_t whole);
-/* The sum of the known ones of two numbers; FACT_UNKNOWN when neither is. */
+/* The sum of the known ones of two numbers; RECORD_UNKNOWN when neither is. */
 int64_t measure_sum(int64_t a, int64_t b);
 
 /* Of the server at the end of the watch: the kernel's word where there is one,
@@ -55,24 +55,24 @@ int64_t measure_dirty(const struct model *m);
  * something that drives it: its background thread, or allocations
  * (jemalloc TUNING.md, background_thread and dirty_decay_ms). */
 bool measure_decay_works(const struct model *m);
-/* What @action would give back of that ledger line; FACT_UNKNOWN. */
+/* What @action would give back of that ledger line; RECORD_UNKNOWN. */
 int64_t measure_reclaim(const struct model *m, const char *line, const char *action);
 
 /* The memory the server may use: the machine's, or the cgroup's limit or memory.high when
- * that is smaller. *what is a phrase for people. FACT_UNKNOWN when none is known. */
+ * that is smaller. *what is a phrase for people. RECORD_UNKNOWN when none is known. */
 int64_t measure_room(const struct model *m, const char **what);
-/* An integer parameter of CONFIG GET; FACT_UNKNOWN. */
+/* An integer parameter of CONFIG GET; RECORD_UNKNOWN. */
 int64_t measure_config(const struct model *m, const char *name);
 bool measure_config_is(const struct model *m, const char *name, const char *value);
 /* A string of the last INFO, NULL. */
 const char *measure_info_text(const struct model *m, const char *field);
 /* Does the server fork to save (save points or AOF)? False when not known. */
 bool measure_persists(const struct model *m);
-/* Keys and keys with a TTL over all databases (INFO keyspace); FACT_UNKNOWN
+/* Keys and keys with a TTL over all databases (INFO keyspace); RECORD_UNKNOWN
  * without INFO. */
 void measure_keyspace(const struct model *m, int64_t *keys, int64_t *expires);
 /* Most private memory a child was seen with; 0 when there was no child,
- * FACT_UNKNOWN when there was one but not its memory. */
+ * RECORD_UNKNOWN when there was one but not its memory. */
 int64_t measure_child_private(const struct model *m);
 
 /* The row with the most of something; NULL when nobody has any. */

@@ -41,7 +41,7 @@ static double own_seconds(const struct stall *s)
 static bool block_at(const struct model *m, size_t i, struct block *b)
 {
 	const struct stall *stall;
-	const struct fact_slowlog *slow;
+	const struct record_slowlog *slow;
 
 	if (i < m->stalls_count) {
 		stall = &m->stalls[i].stall;
@@ -63,7 +63,7 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 	return true;
 }
 
-static const struct fact_key *looked_at(const struct model *m, struct bytes key)
+static const struct record_key *looked_at(const struct model *m, struct bytes key)
 {
 	for (size_t i = 0; i < m->keys_count; i++)
 		if (bytes_same(m->keys[i].key.key, key))
@@ -75,7 +75,7 @@ static const struct fact_key *looked_at(const struct model *m, struct bytes key)
  * or was never looked at; not when it is there and small. */
 static bool key_is_to_blame(const struct model *m, struct bytes key)
 {
-	const struct fact_key *k = looked_at(m, key);
+	const struct record_key *k = looked_at(m, key);
 
 	if (key.len == 0)
 		return false;
@@ -90,7 +90,7 @@ static bool key_is_to_blame(const struct model *m, struct bytes key)
  */
 static bool block_counts(const struct model *m, const struct block *b)
 {
-	const struct fact_key *k;
+	const struct record_key *k;
 
 	if (b->command == NULL || b->command[0] == '\0' || !(b->seconds >= BLOCK_NOTE_SECONDS))
 		return false;
@@ -149,29 +149,29 @@ static void block_evidence(struct finding *f, const struct blocks *all)
 }
 
 static void bigkey_actions(const struct model *m, struct finding *f, const struct block *b,
-			   const struct fact_key *k)
+			   const struct record_key *k)
 {
 	bool frees = strcmp(b->command, "del") == 0;
 
-	finding_action(f, FACT_UNKNOWN, "", "%s", advice_command(b->command));
+	finding_action(f, RECORD_UNKNOWN, "", "%s", advice_command(b->command));
 	if (frees && measure_config_is(m, "lazyfree-lazy-user-del", "no"))
-		finding_action(f, FACT_UNKNOWN,
+		finding_action(f, RECORD_UNKNOWN,
 			       say_cli(m, "CONFIG SET lazyfree-lazy-user-del yes").s,
 			       "Or let the server treat every DEL as UNLINK (6.0 and later).");
 	if (k != NULL && key_level(k) != KEY_NORMAL)
 		finding_action(
-			f, FACT_UNKNOWN,
+			f, RECORD_UNKNOWN,
 			say_cli(m, "MEMORY USAGE %s", say_shell_key(b->key.data, b->key.len).s).s,
 			"Split the key (%s, %s): every command over all of it will block.", k->type,
-			k->bytes != FACT_UNKNOWN ? say_bytes(k->bytes).s : "size unknown");
-	finding_action(f, FACT_UNKNOWN, "",
+			k->bytes != RECORD_UNKNOWN ? say_bytes(k->bytes).s : "size unknown");
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "`redmem keys` lists the other big keys, `redmem stalls` each stall as it "
 		       "happens.");
 }
 
 bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 {
-	const struct fact_key *k;
+	const struct record_key *k;
 	struct blocks all;
 	const struct block *w = &all.worst;
 
@@ -217,6 +217,6 @@ bool rule_command_blocks(const struct model *m, struct finding *f)
 	block_evidence(f, &all);
 	finding_cause(f, "The server runs one command at a time, and this one works over much "
 			 "data; every other client waits.");
-	finding_action(f, FACT_UNKNOWN, "", "%s", advice_command(w->command));
+	finding_action(f, RECORD_UNKNOWN, "", "%s", advice_command(w->command));
 	return true;
 }

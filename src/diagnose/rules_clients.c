@@ -23,7 +23,7 @@
 #define CLIENT_SHARE 0.20
 /* MEMORY DOCTOR rule 7, for each replica. */
 #define REPLICA_BYTES (10 * MIB)
-/* The AOF buffer holds what one turn of the event loop writes; this much means the
+/* The AOF buffer holds what one iteration of the event loop writes; this much means the
  * disk does not take it. (Twice the 16 MiB chunk Redis itself writes at most.) */
 #define AOF_BUFFER_BYTES (32 * MIB)
 /* MEMORY DOCTOR rule 8. */
@@ -59,7 +59,7 @@ bool rule_client_buffers(const struct model *m, struct finding *f)
 			       model_info_end(m, "client_recent_max_output_buffer"), BASIS_EXACT);
 	finding_cause(f, "Clients send or are owed more than they take: large replies, slow "
 			 "readers (subscribers, MONITOR), or long pipelines.");
-	finding_action(f, FACT_UNKNOWN, say_cli(m, "CLIENT LIST").s,
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CLIENT LIST").s,
 		       "See whose they are: omem is output waiting, qbuf input, tot-mem all.");
 	finding_action(f, bytes, say_cli(m, "CONFIG SET maxmemory-clients 5%%").s,
 		       "Limit them (7.0 and later), or set client-output-buffer-limit normal.");
@@ -69,7 +69,7 @@ bool rule_client_buffers(const struct model *m, struct finding *f)
 /* The largest lag of a replica in seconds, from the slaveN lines of INFO. */
 static int64_t replica_lag(const struct model *m, int64_t replicas)
 {
-	int64_t most = FACT_UNKNOWN;
+	int64_t most = RECORD_UNKNOWN;
 
 	for (int64_t i = 0; i < replicas && i < 1000; i++) {
 		char name[32];
@@ -78,7 +78,7 @@ static int64_t replica_lag(const struct model *m, int64_t replicas)
 
 		snprintf(name, sizeof(name), "slave%lld", (long long)i);
 		value = measure_info_text(m, name);
-		lag = value != NULL ? info_sub_int(value, "lag") : FACT_UNKNOWN;
+		lag = value != NULL ? info_sub_int(value, "lag") : RECORD_UNKNOWN;
 		most = lag > most ? lag : most;
 	}
 	return most;
@@ -108,10 +108,10 @@ bool rule_repl_buffer(const struct model *m, struct finding *f)
 	finding_cause(f, "A replica takes the stream more slowly than it is written (network, "
 			 "disk, or a full synchronisation under way); past "
 			 "client-output-buffer-limit it is cut off and starts over.");
-	finding_action(f, FACT_UNKNOWN, say_cli(m, "INFO replication").s,
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "INFO replication").s,
 		       "Find the replica whose offset stays behind; look at its network and "
 		       "disk.");
-	finding_action(f, FACT_UNKNOWN, "",
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "If it happens at each reconnect, a larger repl-backlog-size avoids full "
 		       "synchronisations.");
 	return true;
@@ -122,7 +122,7 @@ bool rule_aof_buffer(const struct model *m, struct finding *f)
 	int64_t bytes = model_info_end(m, "mem_aof_buffer");
 	int64_t delayed = model_info_delta(m, "aof_delayed_fsync");
 
-	if (bytes == FACT_UNKNOWN || bytes < AOF_BUFFER_BYTES)
+	if (bytes == RECORD_UNKNOWN || bytes < AOF_BUFFER_BYTES)
 		return false;
 	f->severity = SEVERITY_WARNING;
 	f->cost = (double)bytes;
@@ -135,7 +135,7 @@ bool rule_aof_buffer(const struct model *m, struct finding *f)
 			      measure_info_text(m, "aof_last_write_status"), BASIS_EXACT);
 	finding_cause(f, "The disk does not take the AOF as fast as it is written (a slow fsync, "
 			 "or a save or rewrite that keeps the disk busy).");
-	finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG SET no-appendfsync-on-rewrite yes").s,
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET no-appendfsync-on-rewrite yes").s,
 		       "Do not fsync during saves (up to 30 s of writes may be lost in a crash), "
 		       "or move the AOF to a faster disk.");
 	return true;
@@ -146,7 +146,7 @@ static int64_t scripts_bytes(const struct model *m)
 {
 	int64_t vm = model_info_end(m, "used_memory_vm_total");
 
-	if (vm == FACT_UNKNOWN)
+	if (vm == RECORD_UNKNOWN)
 		vm = model_info_end(m, "used_memory_lua"); /* before 7.0 */
 	return measure_sum(vm, model_info_end(m, "used_memory_scripts"));
 }
@@ -163,7 +163,7 @@ bool rule_scripts(const struct model *m, struct finding *f)
 	f->cost = bytes > 0 ? (double)bytes : 0;
 	if (many)
 		finding_title(f, "%s scripts are cached (%s)", say_count(scripts).s,
-			      bytes != FACT_UNKNOWN ? say_bytes(bytes).s : "size unknown");
+			      bytes != RECORD_UNKNOWN ? say_bytes(bytes).s : "size unknown");
 	else
 		finding_title(f, "Scripts and their engine take %s", say_bytes(bytes).s);
 	finding_evidence_count(f, "number_of_cached_scripts", scripts, "scripts", BASIS_EXACT);
@@ -176,7 +176,7 @@ bool rule_scripts(const struct model *m, struct finding *f)
 	finding_action(f, bytes, say_cli(m, "SCRIPT FLUSH ASYNC").s,
 		       "Drop the cache (clients get NOSCRIPT once and load again).");
 	if (many)
-		finding_action(f, FACT_UNKNOWN, "",
+		finding_action(f, RECORD_UNKNOWN, "",
 			       "Pass values as KEYS and ARGV, so that the script stays the same.");
 	return true;
 }

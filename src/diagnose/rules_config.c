@@ -20,7 +20,7 @@
 
 bool rule_config_thp(const struct model *m, struct finding *f)
 {
-	const struct fact_host *h = &m->host_end;
+	const struct record_host *h = &m->host_end;
 
 	if (!m->have_host || h->thp_enabled == NULL || strcmp(h->thp_enabled, "always") != 0 ||
 	    h->thp_disabled_for_target)
@@ -32,11 +32,11 @@ bool rule_config_thp(const struct model *m, struct finding *f)
 	finding_evidence_text(f, "disable-thp", model_config(m, "disable-thp"), BASIS_EXACT);
 	finding_cause(f, "With huge pages memory that was given back becomes resident again, and a "
 			 "page fault clears 2 MiB where 4 KiB were asked for.");
-	finding_action(f, FACT_UNKNOWN,
+	finding_action(f, RECORD_UNKNOWN,
 		       "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
 		       "Leave huge pages to programs that ask for them (and set it at boot: "
 		       "transparent_hugepage=madvise).");
-	finding_action(f, FACT_UNKNOWN, "",
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "Or restart the server with disable-thp yes (6.2 and later; the default "
 		       "there).");
 	return true;
@@ -51,7 +51,7 @@ static bool overcommit_is_short(const struct model *m, int64_t mode)
 
 bool rule_config_overcommit(const struct model *m, struct finding *f)
 {
-	int64_t mode = m->have_host ? m->host_end.overcommit_memory : FACT_UNKNOWN;
+	int64_t mode = m->have_host ? m->host_end.overcommit_memory : RECORD_UNKNOWN;
 	int64_t used = measure_used(m);
 
 	if ((mode != OVERCOMMIT_HEURISTIC && mode != OVERCOMMIT_NEVER) || !measure_persists(m))
@@ -72,17 +72,17 @@ bool rule_config_overcommit(const struct model *m, struct finding *f)
 	finding_cause(f, "A fork asks for as much memory as the server has, though it will use "
 			 "little of it; the kernel may refuse, and then BGSAVE and AOF rewrites "
 			 "fail.");
-	finding_action(f, FACT_UNKNOWN, "sysctl vm.overcommit_memory=1",
+	finding_action(f, RECORD_UNKNOWN, "sysctl vm.overcommit_memory=1",
 		       "Let the kernel grant it (and write it to /etc/sysctl.d).");
 	return true;
 }
 
 bool rule_config_swappiness(const struct model *m, struct finding *f)
 {
-	const struct fact_host *h = &m->host_end;
+	const struct record_host *h = &m->host_end;
 
-	if (!m->have_host || h->swap_total_bytes == FACT_UNKNOWN || h->swap_total_bytes <= 0 ||
-	    h->swappiness == FACT_UNKNOWN || h->swappiness <= SWAPPINESS_HIGH)
+	if (!m->have_host || h->swap_total_bytes == RECORD_UNKNOWN || h->swap_total_bytes <= 0 ||
+	    h->swappiness == RECORD_UNKNOWN || h->swappiness <= SWAPPINESS_HIGH)
 		return false;
 	f->severity = SEVERITY_INFO; /* harm done is swap.resident's and swap.in_path's to say */
 	finding_title(f, "Swap is on and vm.swappiness is %lld", (long long)h->swappiness);
@@ -91,7 +91,7 @@ bool rule_config_swappiness(const struct model *m, struct finding *f)
 	finding_evidence_bytes(f, "swap_free", h->swap_free_bytes, BASIS_EXACT);
 	finding_cause(f, "When memory gets short the kernel moves idle data of the server to swap "
 			 "rather early, in favour of page cache.");
-	finding_action(f, FACT_UNKNOWN, "sysctl vm.swappiness=1",
+	finding_action(f, RECORD_UNKNOWN, "sysctl vm.swappiness=1",
 		       "Make it prefer to drop page cache (and write it to /etc/sysctl.d).");
 	return true;
 }

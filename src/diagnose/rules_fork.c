@@ -33,7 +33,7 @@ static double fork_seconds(const struct model *m, bool *before)
 	if (longest > 0)
 		return longest;
 	usec = model_info_end(m, "latest_fork_usec");
-	if (usec == FACT_UNKNOWN)
+	if (usec == RECORD_UNKNOWN)
 		return NAN;
 	*before = !(model_info_delta(m, "total_forks") > 0);
 	return (double)usec / 1e6;
@@ -56,17 +56,17 @@ bool rule_fork_pause(const struct model *m, struct finding *f)
 	finding_evidence(f, "fork_seconds", seconds, "seconds", BASIS_EXACT);
 	finding_evidence_bytes(f, "rss", rss, BASIS_EXACT);
 	finding_evidence(f, "fork_bytes_per_second",
-			 rss == FACT_UNKNOWN ? NAN : (double)rss / seconds, "bytes per second",
+			 rss == RECORD_UNKNOWN ? NAN : (double)rss / seconds, "bytes per second",
 			 BASIS_DERIVED);
 	finding_evidence_text(f, "save", model_config(m, "save"), BASIS_EXACT);
 	finding_cause(f, "fork() copies the page tables of the whole server while no command "
 			 "runs; the time grows with resident memory, and is longer on virtual "
 			 "machines.");
-	finding_action(f, FACT_UNKNOWN, "",
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "Let a replica save and keep the master from forking (save \"\", "
 		       "appendonly no), or split the data over smaller servers.");
 	if (measure_persists(m))
-		finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG GET save").s,
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET save").s,
 			       "Save less often, at a quiet hour.");
 	return true;
 }
@@ -80,7 +80,7 @@ static double cow_faults(const struct charge *c)
 static int64_t cow_bytes(const struct model *m)
 {
 	int64_t seen = measure_child_private(m);
-	int64_t told = FACT_UNKNOWN;
+	int64_t told = RECORD_UNKNOWN;
 
 	if (model_info_end(m, "rdb_bgsave_in_progress") > 0 ||
 	    model_info_end(m, "aof_rewrite_in_progress") > 0)
@@ -90,17 +90,17 @@ static int64_t cow_bytes(const struct model *m)
 
 static bool cow_is_short_of_room(const struct model *m, int64_t need)
 {
-	const struct fact_host *h = &m->host_end;
+	const struct record_host *h = &m->host_end;
 
 	return m->have_host &&
 	       (measure_ratio(need, h->cgroup_limit_bytes) > COW_LIMIT_RATIO ||
 		measure_ratio(h->mem_available_bytes, h->mem_total_bytes) < COW_AVAILABLE_RATIO);
 }
 
-/* The largest forecast for a child that still saves; FACT_UNKNOWN. */
+/* The largest forecast for a child that still saves; RECORD_UNKNOWN. */
 static int64_t cow_projected(const struct model *m)
 {
-	int64_t most = FACT_UNKNOWN;
+	int64_t most = RECORD_UNKNOWN;
 
 	for (size_t i = 0; i < m->children_count; i++)
 		if (m->children[i].projected_bytes > most)
@@ -162,7 +162,7 @@ bool rule_fork_cow(const struct model *m, struct finding *f)
 		      "writes during the save are paid in memory and in page faults%s%s.",
 		      prefix != NULL ? ", most of them on keys like " : "",
 		      prefix != NULL ? say_key(prefix->prefix, prefix->prefix_len).s : "");
-	finding_action(f, FACT_UNKNOWN, "",
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "Keep %s free beside the server for saves, save when few keys are "
 		       "written, or let a replica save.",
 		       say_bytes(most).s);

@@ -138,7 +138,7 @@ static void holes_cause(const struct model *m, struct finding *f, const struct c
 
 static void defrag_action(const struct model *m, struct finding *f)
 {
-	int64_t gain = m->have_defrag ? m->defrag.gain_bytes : FACT_UNKNOWN;
+	int64_t gain = m->have_defrag ? m->defrag.gain_bytes : RECORD_UNKNOWN;
 	bool on = measure_config_is(m, "activedefrag", "yes");
 
 	if (m->have_defrag && !m->defrag.starts)
@@ -183,7 +183,7 @@ bool rule_frag_slab(const struct model *m, struct finding *f)
 	holes_cause(m, f, count > 0 ? worst[0] : NULL);
 	if (m->target.can_defrag)
 		defrag_action(m, f);
-	finding_action(f, by_restart != FACT_UNKNOWN ? by_restart : holes, "",
+	finding_action(f, by_restart != RECORD_UNKNOWN ? by_restart : holes, "",
 		       "A restart (best by failing over to a replica) loads the data without "
 		       "holes.");
 	return true;
@@ -211,7 +211,7 @@ bool rule_frag_dirty(const struct model *m, struct finding *f)
 			       ledger_bytes(&m->ledger, "dirty_or_metadata"), BASIS_DERIVED);
 	finding_evidence_bytes(f, "muzzy", ledger_bytes(&m->ledger, "muzzy"), BASIS_EXACT);
 	finding_evidence_bytes(f, "allocated", allocated, BASIS_EXACT);
-	if (s != NULL && s->dirty_decay_ms != FACT_UNKNOWN) {
+	if (s != NULL && s->dirty_decay_ms != RECORD_UNKNOWN) {
 		finding_evidence(f, "dirty_decay_ms", (double)s->dirty_decay_ms, "milliseconds",
 				 BASIS_EXACT);
 		finding_evidence_text(f, "background_thread", s->background_thread ? "on" : "off",
@@ -225,10 +225,10 @@ bool rule_frag_dirty(const struct model *m, struct finding *f)
 				  "Memory was freed, and nothing drives the allocator's decay: no "
 				  "background thread, and hardly any allocation or decay turned "
 				  "off.");
-	finding_action(f, gain != FACT_UNKNOWN ? gain : dirty, say_cli(m, "MEMORY PURGE").s,
+	finding_action(f, gain != RECORD_UNKNOWN ? gain : dirty, say_cli(m, "MEMORY PURGE").s,
 		       "Return them now; the server stands still while the kernel takes them.");
 	if (!decays && measure_config_is(m, "jemalloc-bg-thread", "no"))
-		finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG SET jemalloc-bg-thread yes").s,
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET jemalloc-bg-thread yes").s,
 			       "Let the allocator's background thread do it from now on.");
 	return true;
 }
@@ -251,7 +251,7 @@ bool rule_frag_rounding(const struct model *m, struct finding *f)
 	finding_cause(f, "The allocator has four size classes to a doubling and serves each "
 			 "request from the next one; values just above a class waste up to a "
 			 "fifth, and neither PURGE nor defragmentation changes that.");
-	finding_action(f, FACT_UNKNOWN, "",
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "See with `redmem alloc` which classes the common values take; a few bytes "
 		       "less in the name or the value may take the class below.");
 	return true;
@@ -289,7 +289,7 @@ bool rule_defrag_impossible(const struct model *m, struct finding *f)
 	finding_evidence_text(f, "activedefrag", model_config(m, "activedefrag"), BASIS_EXACT);
 	finding_cause(f, "Active defragmentation needs the jemalloc that comes with Redis, which "
 			 "can tell which objects to move; distributions link their own.");
-	finding_action(f, holes > 0 ? holes : FACT_UNKNOWN, "",
+	finding_action(f, holes > 0 ? holes : RECORD_UNKNOWN, "",
 		       "A restart or failover removes the holes once; a server built with its "
 		       "bundled jemalloc (MALLOC=jemalloc) can defragment while it runs.");
 	return true;
@@ -310,9 +310,9 @@ bool rule_defrag_idle(const struct model *m, struct finding *f)
 	int64_t lower = measure_config(m, "active-defrag-threshold-lower");
 	double percent = defrag_percent(m);
 
-	ignore = ignore != FACT_UNKNOWN ? ignore : DEFRAG_IGNORE_BYTES;
-	lower = lower != FACT_UNKNOWN ? lower : DEFRAG_THRESHOLD_LOWER;
-	if (!measure_config_is(m, "activedefrag", "yes") || bytes == FACT_UNKNOWN ||
+	ignore = ignore != RECORD_UNKNOWN ? ignore : DEFRAG_IGNORE_BYTES;
+	lower = lower != RECORD_UNKNOWN ? lower : DEFRAG_THRESHOLD_LOWER;
+	if (!measure_config_is(m, "activedefrag", "yes") || bytes == RECORD_UNKNOWN ||
 	    isnan(percent) || model_info_end(m, "active_defrag_running") > 0)
 		return false;
 	if (bytes >= ignore && percent >= (double)lower)
@@ -335,7 +335,7 @@ bool rule_defrag_idle(const struct model *m, struct finding *f)
 	finding_cause(f, "It starts only when the allocator's fragmentation passes both "
 			 "thresholds; the resident memory above used_memory is something else, "
 			 "which moving objects does not return.");
-	finding_action(f, FACT_UNKNOWN, "",
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "Read the ledger: dirty pages go by MEMORY PURGE, huge pages by THP "
 		       "settings, and neither by defragmentation.");
 	return true;
@@ -348,7 +348,7 @@ bool rule_defrag_futile(const struct model *m, struct finding *f)
 	int64_t looked = measure_sum(moved, left);
 	int64_t holes = measure_slab_holes(m);
 
-	if (!(model_info_end(m, "active_defrag_running") > 0) || moved == FACT_UNKNOWN ||
+	if (!(model_info_end(m, "active_defrag_running") > 0) || moved == RECORD_UNKNOWN ||
 	    looked < DEFRAG_LOOKED_MIN || measure_ratio(moved, looked) >= DEFRAG_MOVED_RATIO)
 		return false;
 	f->severity = SEVERITY_WARNING;
@@ -362,11 +362,12 @@ bool rule_defrag_futile(const struct model *m, struct finding *f)
 			       BASIS_EXACT);
 	finding_evidence_bytes(f, "slab_holes", holes, BASIS_DERIVED);
 	finding_evidence_bytes(f, "defrag_gain",
-			       m->have_defrag ? m->defrag.gain_bytes : FACT_UNKNOWN, BASIS_DERIVED);
+			       m->have_defrag ? m->defrag.gain_bytes : RECORD_UNKNOWN,
+			       BASIS_DERIVED);
 	finding_cause(f, "What it may move lies well already, and what keeps fragmentation above "
 			 "its thresholds it cannot move: large allocations, buffers, Lua, modules "
 			 "without support for it.");
-	finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG SET activedefrag no").s,
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET activedefrag no").s,
 		       "Spare the CPU; or raise active-defrag-threshold-lower above %.0f %%.",
 		       isnan(defrag_percent(m)) ? m->defrag.percent : defrag_percent(m));
 	return true;

@@ -23,11 +23,11 @@
 #define TABLE_SHARE 0.30
 
 /* The element count as it would be said, or nothing. */
-static struct phrase key_elements(const struct fact_key *k)
+static struct phrase key_elements(const struct record_key *k)
 {
 	struct phrase t = { "" };
 
-	if (k->elements != FACT_UNKNOWN && strcmp(k->type, "string") != 0) {
+	if (k->elements != RECORD_UNKNOWN && strcmp(k->type, "string") != 0) {
 		t = say_count(k->elements);
 		strncat(t.s, " elements, ", sizeof(t.s) - strlen(t.s) - 1);
 	}
@@ -35,12 +35,12 @@ static struct phrase key_elements(const struct fact_key *k)
 }
 
 /* MEMORY USAGE is exact for strings and samples 5 elements of the others (object.c). */
-static enum basis key_basis(const struct fact_key *k)
+static enum basis key_basis(const struct record_key *k)
 {
 	return strcmp(k->type, "string") == 0 ? BASIS_EXACT : BASIS_SAMPLED;
 }
 
-static void big_key_action(const struct model *m, struct finding *f, const struct fact_key *k)
+static void big_key_action(const struct model *m, struct finding *f, const struct record_key *k)
 {
 	static const struct {
 		const char *type, *advice;
@@ -55,7 +55,7 @@ static void big_key_action(const struct model *m, struct finding *f, const struc
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(table[i].type, k->type) == 0)
 			advice = table[i].advice;
-	finding_action(f, FACT_UNKNOWN, "", "%s", advice);
+	finding_action(f, RECORD_UNKNOWN, "", "%s", advice);
 	finding_action(f, k->bytes,
 		       say_cli(m, "UNLINK %s", say_shell_key(k->key.data, k->key.len).s).s,
 		       "If it is not needed: UNLINK, which frees it in the background; DEL would "
@@ -64,20 +64,20 @@ static void big_key_action(const struct model *m, struct finding *f, const struc
 
 bool rule_bigkey_size(const struct model *m, struct finding *f)
 {
-	const struct fact_key *largest = NULL;
+	const struct record_key *largest = NULL;
 	enum key_level worst = KEY_NORMAL;
 	int64_t bytes = 0, count = 0;
 
-	if (m->census != NULL)
+	if (m->keyspace != NULL)
 		return false; /* all keys are known: the rules of rules_census.c say more */
 	for (size_t i = 0; i < m->keys_count; i++) {
-		const struct fact_key *k = &m->keys[i].key;
+		const struct record_key *k = &m->keys[i].key;
 		enum key_level level = key_level(k);
 
 		if (level == KEY_NORMAL)
 			continue;
 		count++;
-		sum_add(&bytes, k->bytes != FACT_UNKNOWN ? k->bytes : 0);
+		sum_add(&bytes, k->bytes != RECORD_UNKNOWN ? k->bytes : 0);
 		if (level > worst || largest == NULL ||
 		    (level == worst && k->bytes > largest->bytes))
 			largest = k;
@@ -90,10 +90,10 @@ bool rule_bigkey_size(const struct model *m, struct finding *f)
 	finding_title(f, "%s big key%s; the largest is %s (%s, %s%s)", say_count(count).s,
 		      count == 1 ? "" : "s", say_key(largest->key.data, largest->key.len).s,
 		      largest->type, key_elements(largest).s,
-		      largest->bytes != FACT_UNKNOWN ? say_bytes(largest->bytes).s :
-						       "size unknown");
+		      largest->bytes != RECORD_UNKNOWN ? say_bytes(largest->bytes).s :
+							 "size unknown");
 	finding_evidence_count(f, "big_keys_total", count, "keys", BASIS_EXACT);
-	finding_evidence_bytes(f, "big_keys_bytes", bytes > 0 ? bytes : FACT_UNKNOWN,
+	finding_evidence_bytes(f, "big_keys_bytes", bytes > 0 ? bytes : RECORD_UNKNOWN,
 			       BASIS_SAMPLED);
 	finding_evidence_text(f, "largest_key", say_key(largest->key.data, largest->key.len).s,
 			      BASIS_EXACT);
@@ -112,7 +112,7 @@ bool rule_bigkey_size(const struct model *m, struct finding *f)
 
 struct no_ttl_count {
 	int64_t temporary, without, bytes; /* bytes of those without */
-	const struct fact_key *example; /* the largest without */
+	const struct record_key *example; /* the largest without */
 };
 
 static struct no_ttl_count count_no_ttl(const struct model *m)
@@ -122,7 +122,7 @@ static struct no_ttl_count count_no_ttl(const struct model *m)
 	struct no_ttl_count n = { 0 };
 
 	for (size_t i = 0; i < m->keys_count; i++) {
-		const struct fact_key *k = &m->keys[i].key;
+		const struct record_key *k = &m->keys[i].key;
 
 		if (isnan(k->ttl_seconds) || k->type == NULL || strcmp(k->type, "none") == 0 ||
 		    !key_temporary(&k->key, may_evict))
@@ -143,7 +143,7 @@ bool rule_no_ttl(const struct model *m, struct finding *f)
 	struct no_ttl_count n = count_no_ttl(m);
 	int64_t keys, expires;
 
-	if (n.without == 0 || m->census != NULL)
+	if (n.without == 0 || m->keyspace != NULL)
 		return false;
 	measure_keyspace(m, &keys, &expires);
 	f->severity = n.without >= NO_TTL_WARNING_KEYS && measure_ratio(n.without, n.temporary) >=
@@ -161,7 +161,7 @@ bool rule_no_ttl(const struct model *m, struct finding *f)
 	finding_evidence_count(f, "keys_with_ttl_total", expires, "keys", BASIS_EXACT);
 	finding_cause(f, "Keys named as temporary were written without an expiry (or lost it: SET "
 			 "drops the TTL), so they stay for ever.");
-	finding_action(f, FACT_UNKNOWN,
+	finding_action(f, RECORD_UNKNOWN,
 		       say_cli(m, "EXPIRE %s 3600",
 			       say_shell_key(n.example->key.data, n.example->key.len).s)
 			       .s,
@@ -182,7 +182,7 @@ bool rule_hashtable(const struct model *m, struct finding *f)
 	int64_t keys, expires;
 	bool rehash = rehashing >= WASTE_FLOOR_BYTES;
 
-	if (!rehash && (tables == FACT_UNKNOWN || tables < WASTE_FLOOR_BYTES ||
+	if (!rehash && (tables == RECORD_UNKNOWN || tables < WASTE_FLOOR_BYTES ||
 			!(measure_ratio(tables, used) > TABLE_SHARE)))
 		return false;
 	measure_keyspace(m, &keys, &expires);
@@ -206,9 +206,9 @@ bool rule_hashtable(const struct model *m, struct finding *f)
 		finding_cause(f, "The values are so small that each key's entry and object header "
 				 "weigh as much as its data.");
 	if (rehash)
-		finding_action(f, FACT_UNKNOWN, "", "Wait: the old table goes by itself.");
+		finding_action(f, RECORD_UNKNOWN, "", "Wait: the old table goes by itself.");
 	else
-		finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG GET hash-max-listpack-*").s,
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET hash-max-listpack-*").s,
 			       "Put small values into hashes of some hundred fields (one listpack "
 			       "instead of hundreds of entries).");
 	return true;

@@ -39,7 +39,7 @@ static int64_t max_memory(const struct model *m)
 {
 	int64_t max = model_info_end(m, "maxmemory");
 
-	return max != FACT_UNKNOWN ? max : measure_config(m, "maxmemory");
+	return max != RECORD_UNKNOWN ? max : measure_config(m, "maxmemory");
 }
 
 /* Can the server make room when it reaches maxmemory? */
@@ -98,7 +98,7 @@ bool rule_near_max(const struct model *m, struct finding *f)
 	double ratio;
 
 	/* evict.c, getMaxmemoryState(): replica and AOF buffers do not count. */
-	if (used != FACT_UNKNOWN && aside > 0)
+	if (used != RECORD_UNKNOWN && aside > 0)
 		counted = used - aside;
 	ratio = max > 0 ? measure_ratio(counted, max) : NAN;
 	if (!(ratio >= NEAR_WARNING_RATIO))
@@ -115,11 +115,11 @@ bool rule_near_max(const struct model *m, struct finding *f)
 	finding_evidence_text(f, "maxmemory_policy", policy_name(m), BASIS_EXACT);
 	finding_evidence_count(f, "keys_with_ttl_total", expires, "keys", BASIS_EXACT);
 	near_max_cause(m, f);
-	finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
 		       "Raise maxmemory if the machine has the memory (RSS must fit too, not "
 		       "only used_memory).");
 	if (near_max_room(m) == ROOM_NONE)
-		finding_action(f, FACT_UNKNOWN,
+		finding_action(f, RECORD_UNKNOWN,
 			       say_cli(m, "CONFIG SET maxmemory-policy allkeys-lru").s,
 			       "If this is a cache, let it evict; if not, delete what is no "
 			       "longer needed and set TTLs.");
@@ -136,15 +136,16 @@ static void max_memory_action(const struct model *m, struct finding *f, int64_t 
 
 	if (max > 0 && max <= fits)
 		return;
-	if (used == FACT_UNKNOWN || used >= fits)
+	if (used == RECORD_UNKNOWN || used >= fits)
 		finding_action(
-			f, FACT_UNKNOWN, "",
+			f, RECORD_UNKNOWN, "",
 			"Set maxmemory to at most %s of %s once the data fits: set below it, "
 			"the server evicts or refuses writes at once.",
 			say_percent(NEAR_WARNING_RATIO).s, what);
 	else
 		finding_action(
-			f, FACT_UNKNOWN, say_cli(m, "CONFIG SET maxmemory %lld", (long long)fits).s,
+			f, RECORD_UNKNOWN,
+			say_cli(m, "CONFIG SET maxmemory %lld", (long long)fits).s,
 			"Set maxmemory to at most %s of %s: RSS is more than used_memory, and "
 			"a fork's copies count too.",
 			say_percent(NEAR_WARNING_RATIO).s, what);
@@ -171,10 +172,10 @@ bool rule_no_max(const struct model *m, struct finding *f)
 	finding_evidence_bytes(f, "mem_limit", room, BASIS_EXACT);
 	finding_cause(f, "Without a limit of its own the server grows until the kernel swaps it "
 			 "out or kills it.");
-	if (room != FACT_UNKNOWN)
+	if (room != RECORD_UNKNOWN)
 		max_memory_action(m, f, room, what);
 	else
-		finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
 			       "Set a limit that leaves room for copy-on-write and buffers.");
 	return true;
 }
@@ -183,25 +184,25 @@ bool rule_no_max(const struct model *m, struct finding *f)
  * pages of files. */
 static int64_t cgroup_need(const struct model *m)
 {
-	int64_t need = FACT_UNKNOWN, child = measure_child_private(m);
+	int64_t need = RECORD_UNKNOWN, child = measure_child_private(m);
 
-	for (size_t i = m->timeline_count; i > 0 && need == FACT_UNKNOWN; i--)
+	for (size_t i = m->timeline_count; i > 0 && need == RECORD_UNKNOWN; i--)
 		need = m->timeline[i - 1].host.rss_anon_bytes;
-	if (need == FACT_UNKNOWN)
+	if (need == RECORD_UNKNOWN)
 		need = measure_rss(m);
-	return need == FACT_UNKNOWN ? need : measure_sum(need, child);
+	return need == RECORD_UNKNOWN ? need : measure_sum(need, child);
 }
 
 static void cgroup_evidence(const struct model *m, struct finding *f, int64_t need)
 {
-	const struct fact_host *h = &m->host_end;
+	const struct record_host *h = &m->host_end;
 	int64_t child = measure_child_private(m);
 
 	finding_evidence_bytes(f, "cgroup_limit", h->cgroup_limit_bytes, BASIS_EXACT);
 	finding_evidence_bytes(f, "cgroup_usage", h->cgroup_usage_bytes, BASIS_EXACT);
 	finding_evidence_bytes(f, "cgroup_swap", h->cgroup_swap_bytes, BASIS_EXACT);
 	finding_evidence_bytes(f, "server_and_child", need, BASIS_DERIVED);
-	finding_evidence_bytes(f, "child_private_bytes", child > 0 ? child : FACT_UNKNOWN,
+	finding_evidence_bytes(f, "child_private_bytes", child > 0 ? child : RECORD_UNKNOWN,
 			       BASIS_EXACT);
 	if (max_memory(m) > 0)
 		finding_evidence_bytes(f, "maxmemory", max_memory(m), BASIS_EXACT);
@@ -212,7 +213,7 @@ static void cgroup_evidence(const struct model *m, struct finding *f, int64_t ne
 
 static void cgroup_actions(const struct model *m, struct finding *f, int64_t limit)
 {
-	finding_action(f, FACT_UNKNOWN, "",
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "Raise the limit (memory.max; memory.limit_in_bytes in v1; resources.limits "
 		       "in Kubernetes), or store less.");
 	max_memory_action(m, f, limit, "the cgroup's memory limit");
@@ -220,12 +221,12 @@ static void cgroup_actions(const struct model *m, struct finding *f, int64_t lim
 
 bool rule_cgroup(const struct model *m, struct finding *f)
 {
-	int64_t limit = m->have_host ? m->host_end.cgroup_limit_bytes : FACT_UNKNOWN;
+	int64_t limit = m->have_host ? m->host_end.cgroup_limit_bytes : RECORD_UNKNOWN;
 	int64_t max = max_memory(m), need = cgroup_need(m);
 	double ratio = measure_ratio(need, limit);
 	bool near = ratio >= NEAR_WARNING_RATIO;
 
-	if (limit == FACT_UNKNOWN || (!near && max <= limit))
+	if (limit == RECORD_UNKNOWN || (!near && max <= limit))
 		return false;
 	f->severity = ratio >= NEAR_CRITICAL_RATIO ? SEVERITY_CRITICAL : SEVERITY_WARNING;
 	f->cost = near ? (double)need : 0;
@@ -245,18 +246,19 @@ bool rule_cgroup(const struct model *m, struct finding *f)
 	return true;
 }
 
-/* How often the cgroup was held up for it in the window; FACT_UNKNOWN. */
+/* How often the cgroup was held up for it in the window; RECORD_UNKNOWN. */
 static int64_t high_events(const struct model *m)
 {
 	int64_t before = m->host_start.cgroup_high_events_total;
 	int64_t after = m->host_end.cgroup_high_events_total;
 
-	return before == FACT_UNKNOWN || after < before ? FACT_UNKNOWN : sum_less(after, before);
+	return before == RECORD_UNKNOWN || after < before ? RECORD_UNKNOWN :
+							    sum_less(after, before);
 }
 
 static void high_evidence(const struct model *m, struct finding *f, int64_t need)
 {
-	const struct fact_host *h = &m->host_end;
+	const struct record_host *h = &m->host_end;
 
 	finding_evidence_bytes(f, "cgroup_high", h->cgroup_high_bytes, BASIS_EXACT);
 	finding_evidence_bytes(f, "cgroup_high_usage", h->cgroup_high_usage_bytes, BASIS_EXACT);
@@ -272,7 +274,7 @@ static void high_evidence(const struct model *m, struct finding *f, int64_t need
  * holds counts, as with the limit. */
 bool rule_high(const struct model *m, struct finding *f)
 {
-	int64_t high = m->have_host ? m->host_end.cgroup_high_bytes : FACT_UNKNOWN;
+	int64_t high = m->have_host ? m->host_end.cgroup_high_bytes : RECORD_UNKNOWN;
 	int64_t need = cgroup_need(m);
 	double ratio = measure_ratio(need, high);
 	bool held = ratio >= NEAR_CRITICAL_RATIO || high_events(m) > 0;
@@ -287,7 +289,7 @@ bool rule_high(const struct model *m, struct finding *f)
 	finding_cause(f, "Above memory.high nothing is killed: the kernel makes whoever allocates "
 			 "in the cgroup give back memory, to swap too, and sleep, the longer the "
 			 "further it is above. For the server these are stalls.");
-	finding_action(f, FACT_UNKNOWN, "",
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "Raise memory.high (MemoryHigh= of a systemd unit) above what the server "
 		       "needs with a fork's copies, or store less.");
 	max_memory_action(m, f, high, "the cgroup's memory.high");
@@ -311,7 +313,7 @@ bool rule_evict_active(const struct model *m, struct finding *f)
 	int64_t clients = model_info_end(m, "mem_clients_normal"), max = max_memory(m);
 	double rate = (double)evicted / m->duration_seconds;
 
-	if (evicted == FACT_UNKNOWN || evicted <= 0 || !(m->duration_seconds > 0))
+	if (evicted == RECORD_UNKNOWN || evicted <= 0 || !(m->duration_seconds > 0))
 		return false;
 	f->severity = evict_severity(m, rate);
 	f->cost = max > 0 ? (double)max * 0.01 : 0; /* beside mem.near_max, not before it */
@@ -329,7 +331,7 @@ bool rule_evict_active(const struct model *m, struct finding *f)
 			      "Client buffers count against maxmemory and push keys out." :
 			      "Writes need more memory than maxmemory allows, so each one first "
 			      "removes other keys.");
-	finding_action(f, FACT_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
 		       "For a cache this is normal as long as the hit rate is; else raise "
 		       "maxmemory or store less.");
 	if (measure_ratio(clients, max) > BUFFERS_SHARE)
@@ -341,8 +343,8 @@ bool rule_evict_active(const struct model *m, struct finding *f)
 
 bool rule_map_count(const struct model *m, struct finding *f)
 {
-	int64_t maps = m->have_host ? m->host_end.maps_total : FACT_UNKNOWN;
-	int64_t max = m->have_host ? m->host_end.max_map_count : FACT_UNKNOWN;
+	int64_t maps = m->have_host ? m->host_end.maps_total : RECORD_UNKNOWN;
+	int64_t max = m->have_host ? m->host_end.max_map_count : RECORD_UNKNOWN;
 	double ratio = measure_ratio(maps, max);
 
 	if (!(ratio >= NEAR_WARNING_RATIO))
@@ -355,7 +357,7 @@ bool rule_map_count(const struct model *m, struct finding *f)
 	finding_evidence_count(f, "max_map_count", max, "mappings", BASIS_EXACT);
 	finding_cause(f, "At the limit mmap and munmap fail, and the server dies with \"out of "
 			 "memory\" while memory is free (seen under eviction, redis#12821).");
-	finding_action(f, FACT_UNKNOWN, "sysctl -w vm.max_map_count=1048576",
+	finding_action(f, RECORD_UNKNOWN, "sysctl -w vm.max_map_count=1048576",
 		       "Raise the limit; it works at once and costs nothing until used.");
 	return true;
 }

@@ -28,7 +28,7 @@ static void thp_actions(const struct model *m, struct finding *f, int64_t gain)
 
 	if (m->have_host && m->host_end.thp_enabled != NULL &&
 	    strcmp(m->host_end.thp_enabled, "always") == 0)
-		finding_action(f, FACT_UNKNOWN,
+		finding_action(f, RECORD_UNKNOWN,
 			       "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
 			       "Stop the kernel from making more of them (what is there stays "
 			       "until a restart).");
@@ -61,7 +61,7 @@ bool rule_huge_pages(const struct model *m, struct finding *f)
 	finding_cause(f, "Transparent huge pages fill whole 2 MiB ranges of which the allocator "
 			 "uses a part: ranges it has given back become resident again, out of "
 			 "reach of MEMORY PURGE and defragmentation.");
-	thp_actions(m, f, gain != FACT_UNKNOWN ? gain : excess);
+	thp_actions(m, f, gain != RECORD_UNKNOWN ? gain : excess);
 	return true;
 }
 
@@ -119,7 +119,7 @@ bool rule_not_allocator(const struct model *m, struct finding *f)
 	finding_cause(f, "Something maps memory beside the server's allocator: Lua (its own malloc "
 			 "before 7.4 in builds with bundled jemalloc), a module, or file and "
 			 "shared mappings.");
-	finding_action(f, FACT_UNKNOWN, say_cli(m, "MODULE LIST").s,
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "MODULE LIST").s,
 		       "See which modules are loaded, and compare used_memory_vm_total with the "
 		       "lines above; neither PURGE nor defragmentation reaches this memory.");
 	return true;
@@ -147,7 +147,7 @@ static void after_peak_actions(const struct model *m, struct finding *f, int64_t
 		finding_action(f, huge, "",
 			       "Huge pages over memory already given back: THP off and a restart.");
 	if (f->actions_count == 0)
-		finding_action(f, FACT_UNKNOWN, say_cli(m, "MEMORY PURGE").s,
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "MEMORY PURGE").s,
 			       "Try MEMORY PURGE; without the allocator's statistics it is not "
 			       "known what would return how much.");
 }
@@ -165,8 +165,8 @@ bool rule_after_peak(const struct model *m, struct finding *f)
 {
 	int64_t peak = model_info_end(m, "used_memory_peak");
 	int64_t used = measure_used(m), rss = measure_rss(m), dirty = measure_dirty(m);
-	int64_t excess =
-		rss == FACT_UNKNOWN || used == FACT_UNKNOWN ? FACT_UNKNOWN : sum_less(rss, used);
+	int64_t excess = rss == RECORD_UNKNOWN || used == RECORD_UNKNOWN ? RECORD_UNKNOWN :
+									   sum_less(rss, used);
 
 	if (!(measure_ratio(peak, used) > PEAK_PAST_RATIO) ||
 	    !(measure_ratio(rss, used) > HIGH_RSS_RATIO) || !measure_waste_matters(excess, used))
@@ -215,7 +215,7 @@ bool rule_not_jemalloc(const struct model *m, struct finding *f)
 	finding_cause(f, "Redis is tuned for jemalloc; other allocators fragment more under its "
 			 "load, and MEMORY PURGE, MALLOC-STATS and defragmentation do nothing "
 			 "with them.");
-	finding_action(f, wastes ? idle : FACT_UNKNOWN, "",
+	finding_action(f, wastes ? idle : RECORD_UNKNOWN, "",
 		       "Build or install a server with jemalloc; a restart returns what is free "
 		       "now.");
 	return true;

@@ -28,7 +28,7 @@ static const struct {
 	  "The process that answers is not the one the watch began with.", SEVERITY_WARNING },
 };
 
-static const struct fact_life *life_find(const struct model *m, const char *event)
+static const struct record_life *life_find(const struct model *m, const char *event)
 {
 	for (size_t i = 0; i < m->life_count; i++)
 		if (strcmp(m->life[i].life.event, event) == 0)
@@ -37,7 +37,7 @@ static const struct fact_life *life_find(const struct model *m, const char *even
 }
 
 /* A stopped server that answers later is a silence, not an end. */
-static bool lives_again(const struct model *m, const struct fact_life *stop)
+static bool lives_again(const struct model *m, const struct record_life *stop)
 {
 	for (size_t i = 0; i < m->life_count && strcmp(stop->event, "stopped") == 0; i++)
 		if (strcmp(m->life[i].life.event, "answer") == 0 &&
@@ -49,7 +49,7 @@ static bool lives_again(const struct model *m, const struct fact_life *stop)
 static bool ended(const struct model *m, struct finding *f)
 {
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		const struct fact_life *life = life_find(m, ends[i].event);
+		const struct record_life *life = life_find(m, ends[i].event);
 
 		if (life == NULL || lives_again(m, life))
 			continue;
@@ -63,11 +63,11 @@ static bool ended(const struct model *m, struct finding *f)
 			finding_evidence_text(f, "detail", life->detail, BASIS_EXACT);
 		finding_cause(f, "%s", ends[i].cause);
 		if (i == 0)
-			finding_action(f, FACT_UNKNOWN, "journalctl -k -g \"Out of memory|oom\"",
+			finding_action(f, RECORD_UNKNOWN, "journalctl -k -g \"Out of memory|oom\"",
 				       "See what the kernel counted, then set maxmemory below the "
 				       "limit, with room for copies of a fork.");
 		else
-			finding_action(f, FACT_UNKNOWN, "", "Look into the server's log.");
+			finding_action(f, RECORD_UNKNOWN, "", "Look into the server's log.");
 		return true;
 	}
 	return false;
@@ -84,7 +84,7 @@ static double silence_seconds(const struct model *m, int64_t *ticks)
 		if (strcmp(m->life[i].life.event, "hang") == 0)
 			longest = fmax(longest, m->life[i].life.seconds);
 	for (size_t i = 0; i < m->timeline_count && m->target.connected; i++) {
-		const struct fact_tick *t = &m->timeline[i].host;
+		const struct record_tick *t = &m->timeline[i].host;
 
 		if (t->answered) {
 			row = 0;
@@ -141,7 +141,7 @@ bool rule_not_answering(const struct model *m, struct finding *f)
 		finding_cause(f, "The event loop did not move on: nobody is served while one "
 				 "command (or fork, or wait for memory or disk) runs.");
 	}
-	finding_action(f, FACT_UNKNOWN, "",
+	finding_action(f, RECORD_UNKNOWN, "",
 		       "See under stalls how its time is split, and the finding on that command "
 		       "or key.");
 	return true;

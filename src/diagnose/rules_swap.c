@@ -38,26 +38,26 @@ static bool swap_matters(int64_t swap, int64_t rss)
 {
 	int64_t all = measure_sum(swap, rss);
 
-	return swap != FACT_UNKNOWN && swap > SWAP_FLOOR_BYTES &&
+	return swap != RECORD_UNKNOWN && swap > SWAP_FLOOR_BYTES &&
 	       (double)swap > SWAP_FLOOR_RATIO * (double)all;
 }
 
-/* Major faults of the window as the kernel counts them; FACT_UNKNOWN. */
+/* Major faults of the window as the kernel counts them; RECORD_UNKNOWN. */
 static int64_t major_faults(const struct model *m)
 {
-	int64_t first = FACT_UNKNOWN, last = FACT_UNKNOWN;
+	int64_t first = RECORD_UNKNOWN, last = RECORD_UNKNOWN;
 
-	if (m->have_totals && m->totals.major_faults != FACT_UNKNOWN)
+	if (m->have_totals && m->totals.major_faults != RECORD_UNKNOWN)
 		return m->totals.major_faults;
 	for (size_t i = 0; i < m->timeline_count; i++) {
 		int64_t n = m->timeline[i].host.major_faults_total;
 
-		if (n == FACT_UNKNOWN)
+		if (n == RECORD_UNKNOWN)
 			continue;
-		first = first == FACT_UNKNOWN ? n : first;
+		first = first == RECORD_UNKNOWN ? n : first;
 		last = n;
 	}
-	return first == FACT_UNKNOWN || last < first ? FACT_UNKNOWN : sum_less(last, first);
+	return first == RECORD_UNKNOWN || last < first ? RECORD_UNKNOWN : sum_less(last, first);
 }
 
 static struct swap_use swap_use(const struct model *m)
@@ -73,7 +73,7 @@ static struct swap_use swap_use(const struct model *m)
 			if (!isnan(c->swap_fault_seconds))
 				u.seconds += c->swap_fault_seconds;
 		}
-	} else if (major != FACT_UNKNOWN && swap_matters(u.bytes, measure_rss(m))) {
+	} else if (major != RECORD_UNKNOWN && swap_matters(u.bytes, measure_rss(m))) {
 		u.faults = (double)major; /* with memory in swap, most likely from there */
 	}
 	return u;
@@ -127,17 +127,17 @@ static void swap_actions(const struct model *m, struct finding *f)
 	const char *what;
 	int64_t room = measure_room(m, &what);
 
-	if (room != FACT_UNKNOWN)
-		finding_action(f, FACT_UNKNOWN, "",
+	if (room != RECORD_UNKNOWN)
+		finding_action(f, RECORD_UNKNOWN, "",
 			       "Give the server room: raise %s (%s), or make the data smaller "
 			       "(maxmemory, TTLs); what is in swap comes back as it is touched.",
 			       what, say_bytes(room).s);
 	else
 		finding_action(
-			f, FACT_UNKNOWN, "",
+			f, RECORD_UNKNOWN, "",
 			"Give the server room: more memory, or less data (maxmemory, TTLs).");
 	if (m->have_host && m->host_end.swappiness > 1)
-		finding_action(f, FACT_UNKNOWN, "sysctl vm.swappiness=1",
+		finding_action(f, RECORD_UNKNOWN, "sysctl vm.swappiness=1",
 			       "Make the kernel give up page cache before the server's memory "
 			       "(in a cgroup: memory.swap.max=0 in v2, memory.swappiness in v1).");
 }

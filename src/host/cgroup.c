@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/file.h"
 
 /* --- where it is ----------------------------------------------------------- */
@@ -151,7 +151,7 @@ int cgroup_locate(const char *cgroup_text, const char *mountinfo_text, int *vers
 /* Version 1 writes "unlimited" as LONG_MAX cut to whole pages, of up to 64 KiB. */
 #define V1_UNLIMITED (INT64_MAX - 0xffff)
 
-/* A number of the cgroup; "max" and files that are not there are FACT_UNKNOWN. */
+/* A number of the cgroup; "max" and files that are not there are RECORD_UNKNOWN. */
 static int64_t number(const char *dir, const char *file)
 {
 	struct buf path = { 0 };
@@ -160,7 +160,7 @@ static int64_t number(const char *dir, const char *file)
 	buf_printf(&path, "%s/%s", dir, file);
 	file_int64(path.data, &value);
 	buf_free(&path);
-	return value >= 0 && value < V1_UNLIMITED ? value : FACT_UNKNOWN;
+	return value >= 0 && value < V1_UNLIMITED ? value : RECORD_UNKNOWN;
 }
 
 struct keyed {
@@ -182,20 +182,20 @@ static int keyed_line(void *ctx, char *line, size_t len)
 /* A number out of a file of "NAME NUMBER" lines. */
 static int64_t keyed_number(const char *dir, const char *file, const char *name)
 {
-	struct keyed k = { name, FACT_UNKNOWN };
+	struct keyed k = { name, RECORD_UNKNOWN };
 	struct buf path = { 0 };
 
 	buf_printf(&path, "%s/%s", dir, file);
 	if (file_lines(path.data, keyed_line, &k, NULL))
-		k.value = FACT_UNKNOWN;
+		k.value = RECORD_UNKNOWN;
 	buf_free(&path);
-	return k.value >= 0 && k.value < V1_UNLIMITED ? k.value : FACT_UNKNOWN;
+	return k.value >= 0 && k.value < V1_UNLIMITED ? k.value : RECORD_UNKNOWN;
 }
 
 static int64_t smaller(int64_t a, int64_t b)
 {
-	if (a == FACT_UNKNOWN || b == FACT_UNKNOWN)
-		return a == FACT_UNKNOWN ? b : a;
+	if (a == RECORD_UNKNOWN || b == RECORD_UNKNOWN)
+		return a == RECORD_UNKNOWN ? b : a;
 	return a < b ? a : b;
 }
 
@@ -215,7 +215,7 @@ static void read_high(struct cgroup_memory *out, const char *dir, int64_t usage)
 {
 	int64_t high = number(dir, "memory.high");
 
-	if (high == FACT_UNKNOWN || smaller(high, out->high_bytes) != high)
+	if (high == RECORD_UNKNOWN || smaller(high, out->high_bytes) != high)
 		return;
 	out->high_bytes = high;
 	out->high_usage_bytes = usage;
@@ -230,7 +230,7 @@ static void read_level(struct cgroup_memory *out, const char *dir)
 	int64_t usage = number(dir, v1 ? "memory.usage_in_bytes" : "memory.current");
 
 	/* Of two equal limits the upper one has less room left. */
-	if (limit != FACT_UNKNOWN && smaller(limit, out->limit_bytes) == limit) {
+	if (limit != RECORD_UNKNOWN && smaller(limit, out->limit_bytes) == limit) {
 		out->limit_bytes = limit;
 		out->limit_usage_bytes = usage;
 	}
@@ -239,7 +239,7 @@ static void read_level(struct cgroup_memory *out, const char *dir)
 	out->swap_limit_bytes = smaller(out->swap_limit_bytes, swap);
 	/* The controller may be off for the lowest levels of version 2; what they
 	 * use is then charged to the first one that has it. */
-	if (out->usage_bytes == FACT_UNKNOWN)
+	if (out->usage_bytes == RECORD_UNKNOWN)
 		out->usage_bytes = usage;
 }
 
@@ -266,14 +266,14 @@ static void read_tree(struct cgroup_memory *out, struct buf *dir, size_t top)
 		/* Before Linux 5.11 version 1 could leave the levels unconnected. */
 	} while (climb(dir, top) &&
 		 !(out->version == 1 && number(dir->data, "memory.use_hierarchy") == 0));
-	if (out->limit_usage_bytes == FACT_UNKNOWN && out->limit_bytes != FACT_UNKNOWN)
+	if (out->limit_usage_bytes == RECORD_UNKNOWN && out->limit_bytes != RECORD_UNKNOWN)
 		out->limit_usage_bytes = out->usage_bytes;
-	if (out->version == 1 && out->swap_limit_bytes != FACT_UNKNOWN &&
-	    out->limit_bytes != FACT_UNKNOWN)
+	if (out->version == 1 && out->swap_limit_bytes != RECORD_UNKNOWN &&
+	    out->limit_bytes != RECORD_UNKNOWN)
 		out->swap_limit_bytes -= out->limit_bytes;
 	/* No usage anywhere: version 2 is mounted, but without this controller. */
-	if (out->usage_bytes == FACT_UNKNOWN && out->limit_bytes == FACT_UNKNOWN)
-		out->version = FACT_UNKNOWN;
+	if (out->usage_bytes == RECORD_UNKNOWN && out->limit_bytes == RECORD_UNKNOWN)
+		out->version = RECORD_UNKNOWN;
 }
 
 /* Version 2 counts no memory in its root: the controller may be there still. */
@@ -297,7 +297,7 @@ static bool root_has_memory(const char *mount)
 int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, struct err *err)
 {
 	struct buf group = { 0 }, mounts = { 0 }, mount = { 0 }, path = { 0 }, file = { 0 };
-	const int64_t unknown = FACT_UNKNOWN;
+	const int64_t unknown = RECORD_UNKNOWN;
 	int version, ret;
 	size_t top;
 
@@ -332,7 +332,7 @@ int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, s
 		memcpy(out->path, path.data, path.len + 1);
 	top = mount.len;
 	read_tree(out, &path, top);
-	if (out->version == FACT_UNKNOWN && root_has_memory(mount.data))
+	if (out->version == RECORD_UNKNOWN && root_has_memory(mount.data))
 		out->version = version;
 out:
 	buf_free(&group);

@@ -14,9 +14,9 @@
 #include "base/err.h"
 
 struct cgroup_memory {
-	int64_t version; /* 1, 2; FACT_UNKNOWN without a memory controller */
+	int64_t version; /* 1, 2; RECORD_UNKNOWN without a memory controller */
 	char path[PATH_MAX]; /* of its own directory; "" when it cannot be seen from here */
-	int64_t limit_bytes; /* smallest up the tree; FACT_UNKNOWN when unlimited */
+	int64_t limit_bytes; /* smallest up the tree; RECORD_UNKNOWN when unlimited */
 	int64_t limit_usage_bytes; /* charged to the cgroup that has that limit */
 	/* memory.high (v2 only), smallest up the tree: above it the kernel makes those who
 	 * allocate give back memory and sleep (Documentation/admin-guide/cgroup-v2.rst).
@@ -46,6 +46,6 @@ int cgroup_locate(const char *cgroup_text, const char *mountinfo_text, int *vers
 
 /*
  * @root comes before every path: "" for this machine, a directory for a recorded
- * one. Without a memory controller: 0 and a @version of FACT_UNKNOWN.
+ * one. Without a memory controller: 0 and a @version of RECORD_UNKNOWN.
  */
 int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, struct err *err);

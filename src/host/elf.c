@@ -54,7 +54,7 @@ struct elf_file {
 	uint32_t generation; /* of the helper it is open in */
 	bool bad; /* cost a helper its life: not asked about again */
 	bool debug;
-	struct elf_facts facts;
+	struct elf_records records;
 };
 
 /* Of this thread: a server's files hold up no other server, and a helper ends with the thread
@@ -74,15 +74,15 @@ static bool text_ends(const char *text, size_t size)
 	return memchr(text, '\0', size) != NULL;
 }
 
-static bool facts_fit(const struct elf_facts *facts)
+static bool records_fit(const struct elf_records *records)
 {
-	bool fits = facts->segments <= ELF_SEGMENTS && facts->id_len <= ELF_ID_MAX &&
-		    facts->needed_count <= ELF_NEEDED && text_ends(facts->soname, ELF_SONAME);
+	bool fits = records->segments <= ELF_SEGMENTS && records->id_len <= ELF_ID_MAX &&
+		    records->needed_count <= ELF_NEEDED && text_ends(records->soname, ELF_SONAME);
 
-	for (size_t i = 0; fits && i < facts->needed_count; i++)
-		fits = text_ends(facts->needed[i], ELF_SONAME);
-	for (size_t i = 0; fits && i < facts->segments; i++) {
-		const struct elf_segment *s = &facts->segment[i];
+	for (size_t i = 0; fits && i < records->needed_count; i++)
+		fits = text_ends(records->needed[i], ELF_SONAME);
+	for (size_t i = 0; fits && i < records->segments; i++) {
+		const struct elf_segment *s = &records->segment[i];
 
 		/* No sum of these overflows, here or where they are used. */
 		fits = s->vaddr < 1ULL << 62 && s->offset < 1ULL << 62 &&
@@ -112,7 +112,7 @@ bool elf_answer_fits(const struct elf_answer *answer, size_t len,
 		return answer->code < 0 && answer->code > -4096;
 	switch (question->ask) {
 	case ELF_ASK_OPEN:
-		return facts_fit(&answer->facts);
+		return records_fit(&answer->records);
 	case ELF_ASK_FUNCTION:
 		return text_ends(function->name, ELF_NAME_MAX) && function->start <= question->at &&
 		       function->end > question->at;
@@ -366,7 +366,7 @@ static int open_in_helper(struct elf_file *file, struct err *err)
 	if (answer.code)
 		return err_set(err, answer.code, "elf: %s: not an ELF file of 64 bits", file->name);
 	file->generation = file->helper->generation;
-	file->facts = answer.facts;
+	file->records = answer.records;
 	return 0;
 }
 
@@ -540,8 +540,8 @@ int elf_file_function(struct elf_file *file, uint64_t vaddr, struct elf_function
 
 int elf_file_offset(const struct elf_file *file, uint64_t vaddr, uint64_t *offset)
 {
-	for (size_t i = 0; i < file->facts.segments; i++) {
-		const struct elf_segment *s = &file->facts.segment[i];
+	for (size_t i = 0; i < file->records.segments; i++) {
+		const struct elf_segment *s = &file->records.segment[i];
 
 		if (vaddr < s->vaddr || vaddr - s->vaddr >= s->file_bytes)
 			continue;
@@ -567,8 +567,8 @@ int elf_file_bias(const struct elf_file *file, const struct map *map, uint64_t *
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
-	for (size_t i = 0; i < file->facts.segments; i++) {
-		const struct elf_segment *s = &file->facts.segment[i];
+	for (size_t i = 0; i < file->records.segments; i++) {
+		const struct elf_segment *s = &file->records.segment[i];
 
 		if (!s->executable || (s->offset & ~(page - 1)) != map->offset)
 			continue;
@@ -602,18 +602,18 @@ bool elf_file_same_code(const struct elf_file *file, pid_t pid, uint64_t bias, u
 
 const unsigned char *elf_file_build_id(const struct elf_file *file, size_t *len)
 {
-	*len = file->facts.id_len;
-	return *len ? file->facts.id : NULL;
+	*len = file->records.id_len;
+	return *len ? file->records.id : NULL;
 }
 
 const char *elf_file_soname(const struct elf_file *file)
 {
-	return file->facts.soname;
+	return file->records.soname;
 }
 
 const char *elf_file_needed(const struct elf_file *file, size_t i)
 {
-	return i < file->facts.needed_count ? file->facts.needed[i] : NULL;
+	return i < file->records.needed_count ? file->records.needed[i] : NULL;
 }
 
 int elf_file_function_starts(struct elf_file *file, uint64_t **out, size_t *count, struct err *err)

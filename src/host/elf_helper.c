@@ -124,16 +124,16 @@ static int find_nothing(Dwfl_Module *module, void **data, const char *name, Dwar
 
 static const Dwfl_Callbacks callbacks = { .find_elf = find_nothing, .find_debuginfo = find_debug };
 
-static void fill_segments(Elf *elf, struct elf_facts *facts)
+static void fill_segments(Elf *elf, struct elf_records *records)
 {
 	size_t count = 0;
 	GElf_Phdr ph;
 
 	if (elf_getphdrnum(elf, &count))
 		return;
-	for (size_t i = 0; i < count && facts->segments < ELF_SEGMENTS; i++)
+	for (size_t i = 0; i < count && records->segments < ELF_SEGMENTS; i++)
 		if (gelf_getphdr(elf, (int)i, &ph) && ph.p_type == PT_LOAD)
-			facts->segment[facts->segments++] =
+			records->segment[records->segments++] =
 				(struct elf_segment){ ph.p_vaddr, ph.p_offset, ph.p_filesz,
 						      ph.p_memsz, !!(ph.p_flags & PF_X) };
 }
@@ -145,7 +145,7 @@ static void put_name(char out[ELF_SONAME], const char *name)
 }
 
 /* What the dynamic section says of names. */
-static void fill_names(Elf *elf, struct elf_facts *facts)
+static void fill_names(Elf *elf, struct elf_records *records)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
@@ -162,9 +162,9 @@ static void fill_names(Elf *elf, struct elf_facts *facts)
 			const char *name = elf_strptr(elf, header.sh_link, entry.d_un.d_val);
 
 			if (entry.d_tag == DT_SONAME)
-				put_name(facts->soname, name);
-			else if (entry.d_tag == DT_NEEDED && facts->needed_count < ELF_NEEDED)
-				put_name(facts->needed[facts->needed_count++], name);
+				put_name(records->soname, name);
+			else if (entry.d_tag == DT_NEEDED && records->needed_count < ELF_NEEDED)
+				put_name(records->needed[records->needed_count++], name);
 		}
 	}
 }
@@ -181,7 +181,7 @@ static void close_file(struct file *file)
 	*file = (struct file){ 0 };
 }
 
-static int open_file(struct file *file, int fd, struct elf_facts *facts)
+static int open_file(struct file *file, int fd, struct elf_records *records)
 {
 	const unsigned char *id;
 	GElf_Addr bias;
@@ -201,12 +201,12 @@ static int open_file(struct file *file, int fd, struct elf_facts *facts)
 	elf = dwfl_module_getelf(file->module, &bias);
 	if (!elf || gelf_getclass(elf) != ELFCLASS64)
 		return -ENOEXEC;
-	fill_segments(elf, facts);
-	fill_names(elf, facts);
+	fill_segments(elf, records);
+	fill_names(elf, records);
 	len = dwfl_module_build_id(file->module, &id, &bias);
 	if (len > 0 && len <= ELF_ID_MAX) {
-		facts->id_len = (uint32_t)len;
-		memcpy(facts->id, id, (size_t)len);
+		records->id_len = (uint32_t)len;
+		memcpy(records->id, id, (size_t)len);
 	}
 	return 0;
 }
@@ -473,7 +473,7 @@ static int answer_question(const struct elf_question *question, int fd, struct e
 	struct file *file = &files[question->file];
 
 	if (question->ask == ELF_ASK_OPEN)
-		return open_file(file, fd, &answer->facts);
+		return open_file(file, fd, &answer->records);
 	if (!file->module)
 		return -EBADF;
 	switch (question->ask) {

@@ -46,7 +46,7 @@ struct elf_segment {
 	uint64_t executable;
 };
 
-struct elf_facts {
+struct elf_records {
 	struct elf_segment segment[ELF_SEGMENTS];
 	uint32_t segments;
 	uint32_t id_len;
@@ -62,7 +62,7 @@ struct elf_answer {
 	uint32_t count; /* of starts */
 	uint32_t debug; /* symbols are of a debug file */
 	union {
-		struct elf_facts facts;
+		struct elf_records records;
 		struct elf_symbol symbol;
 		struct elf_function function;
 		uint64_t start[ELF_STARTS];

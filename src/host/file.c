@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 
 #define READ_SIZE (64 << 10)
 
@@ -143,10 +143,10 @@ int64_t text_int64(const char *text)
 	long long value;
 
 	if (*digits < '0' || *digits > '9')
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	errno = 0;
 	value = strtoll(p, &end, 10);
-	return errno ? FACT_UNKNOWN : value;
+	return errno ? RECORD_UNKNOWN : value;
 }
 
 int64_t text_kb(const char *text)
@@ -154,7 +154,7 @@ int64_t text_kb(const char *text)
 	int64_t kb = text_int64(text), bytes;
 
 	if (kb < 0 || __builtin_mul_overflow(kb, 1024, &bytes))
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	return bytes;
 }
 
@@ -163,9 +163,9 @@ int file_int64(const char *path, int64_t *out)
 	struct buf text = { 0 };
 	int ret = file_read(path, 4096, &text, NULL);
 
-	*out = ret ? FACT_UNKNOWN : text_int64(buf_str(&text));
+	*out = ret ? RECORD_UNKNOWN : text_int64(buf_str(&text));
 	buf_free(&text);
-	if (!ret && *out == FACT_UNKNOWN)
+	if (!ret && *out == RECORD_UNKNOWN)
 		ret = -EINVAL;
 	return ret;
 }

@@ -26,13 +26,13 @@ int file_lines(const char *path, line_fn fn, void *ctx, struct err *err);
 int text_lines(const char *text, size_t len, line_fn fn, void *ctx);
 
 /* The number a file holds ("60\n"). -EINVAL when it is something else, such as
- * cgroup's "max"; @out is then FACT_UNKNOWN, as after every error. */
+ * cgroup's "max"; @out is then RECORD_UNKNOWN, as after every error. */
 int file_int64(const char *path, int64_t *out);
 
-/* Decimal number at the start of @text, after blanks; FACT_UNKNOWN when there is
+/* Decimal number at the start of @text, after blanks; RECORD_UNKNOWN when there is
  * none or it does not fit. */
 int64_t text_int64(const char *text);
-/* "   123 kB" in bytes; FACT_UNKNOWN as above. */
+/* "   123 kB" in bytes; RECORD_UNKNOWN as above. */
 int64_t text_kb(const char *text);
 /* Value behind "NAME:" when @line starts with it, else NULL. */
 const char *text_field(const char *line, const char *name);

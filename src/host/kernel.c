@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/file.h"
 #include "host/proc.h"
 #include "host/sysmem.h"
@@ -58,7 +58,7 @@ static void read_text(struct buf *out, const char *root, const char *path)
 	buf_free(&full);
 }
 
-static void read_capabilities(struct kernel_facts *out)
+static void read_capabilities(struct kernel_records *out)
 {
 	/* Of this process now; libcap-ng keeps them in a variable of its own. */
 	capng_get_caps_process();
@@ -70,12 +70,12 @@ static void read_capabilities(struct kernel_facts *out)
 	out->cap_sys_resource = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_RESOURCE);
 }
 
-void kernel_facts_read(struct kernel_facts *out, const char *root)
+void kernel_records_read(struct kernel_records *out, const char *root)
 {
 	struct utsname name;
 	struct buf text = { 0 };
 
-	*out = (struct kernel_facts){
+	*out = (struct kernel_records){
 		.btf = !access("/sys/kernel/btf/vmlinux", R_OK),
 		.tracefs = !access("/sys/kernel/tracing/events", R_OK) ||
 			   !access("/sys/kernel/debug/tracing/events", R_OK),
@@ -95,24 +95,24 @@ void kernel_facts_read(struct kernel_facts *out, const char *root)
 	read_capabilities(out);
 }
 
-int kernel_bpf_verdict(const struct kernel_facts *facts, struct err *err)
+int kernel_bpf_verdict(const struct kernel_records *records, struct err *err)
 {
-	if (!facts->btf)
+	if (!records->btf)
 		return err_set(
 			err, -ENOENT,
 			"kernel: %s has no BTF (/sys/kernel/btf/vmlinux); use a kernel built "
 			"with CONFIG_DEBUG_INFO_BTF",
-			facts->release);
-	if (!facts->root_user_namespace)
+			records->release);
+	if (!records->root_user_namespace)
 		return err_set(err, -EPERM,
 			       "kernel: redmem runs in a user namespace, where the kernel loads no "
 			       "tracing BPF; run it as root of the host");
-	if (!facts->cap_bpf || !facts->cap_perfmon)
+	if (!records->cap_bpf || !records->cap_perfmon)
 		return err_set(
 			err, -EPERM,
 			"kernel: loading BPF needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN; "
 			"run as root");
-	if (facts->lockdown == LOCKDOWN_CONFIDENTIALITY)
+	if (records->lockdown == LOCKDOWN_CONFIDENTIALITY)
 		return err_set(
 			err, -EPERM,
 			"kernel: lockdown in confidentiality mode forbids BPF to read memory; "
@@ -122,8 +122,8 @@ int kernel_bpf_verdict(const struct kernel_facts *facts, struct err *err)
 
 int kernel_bpf_usable(struct err *err)
 {
-	struct kernel_facts facts;
+	struct kernel_records records;
 
-	kernel_facts_read(&facts, "");
-	return kernel_bpf_verdict(&facts, err);
+	kernel_records_read(&records, "");
+	return kernel_bpf_verdict(&records, err);
 }

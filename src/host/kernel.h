@@ -18,13 +18,13 @@ enum kernel_lockdown {
 	LOCKDOWN_CONFIDENTIALITY /* BPF may not read memory */
 };
 
-struct kernel_facts {
+struct kernel_records {
 	char release[65]; /* uname -r */
 	char machine[65]; /* uname -m */
 	bool btf; /* /sys/kernel/btf/vmlinux is there */
 	bool tracefs; /* mounted, and we may read it */
 	enum kernel_lockdown lockdown;
-	int64_t perf_event_paranoid; /* FACT_UNKNOWN when not there, as the next */
+	int64_t perf_event_paranoid; /* RECORD_UNKNOWN when not there, as the next */
 	int64_t unprivileged_bpf_disabled;
 	bool root_user_namespace; /* capabilities count for the kernel only there */
 	bool root_pid_namespace; /* all processes are seen only there */
@@ -44,7 +44,7 @@ bool kernel_uid_map_is_root(const char *text);
 
 /* @root comes before the paths of files: "" for this machine. Names, capabilities
  * and BTF are always this machine's. */
-void kernel_facts_read(struct kernel_facts *out, const char *root);
+void kernel_records_read(struct kernel_records *out, const char *root);
 
 /*
  * Whether BPF programs that trace can be loaded here at all. 0, or a negative
@@ -52,8 +52,8 @@ void kernel_facts_read(struct kernel_facts *out, const char *root);
  * BTF), -EPERM (capabilities, lockdown).
  */
 int kernel_bpf_usable(struct err *err);
-/* The same for given facts: pure. */
-int kernel_bpf_verdict(const struct kernel_facts *facts, struct err *err);
+/* The same for given records: pure. */
+int kernel_bpf_verdict(const struct kernel_records *records, struct err *err);
 
 /*
  * Has the kernel that tracepoint for tp_btf programs? Its BTF is read at the first

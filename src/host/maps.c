@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/file.h"
 
 struct maps_builder {
@@ -124,7 +124,7 @@ static void take_use(struct map_use *use, const char *line)
 		if (!value)
 			continue;
 		*fields[i].bytes = text_kb(value);
-		if (*fields[i].bytes == FACT_UNKNOWN)
+		if (*fields[i].bytes == RECORD_UNKNOWN)
 			*fields[i].bytes = 0;
 		return;
 	}
@@ -210,7 +210,7 @@ int64_t maps_count_file(const char *path)
 {
 	int64_t count = 0;
 
-	return file_lines(path, count_line, &count, NULL) || !count ? FACT_UNKNOWN : count;
+	return file_lines(path, count_line, &count, NULL) || !count ? RECORD_UNKNOWN : count;
 }
 
 int64_t maps_count(pid_t pid)
@@ -255,18 +255,18 @@ static int rollup_line(void *ctx, char *line, size_t len)
 	(void)len;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		const char *value = text_field(line, fields[i].name);
-		int64_t bytes = value ? text_kb(value) : FACT_UNKNOWN;
+		int64_t bytes = value ? text_kb(value) : RECORD_UNKNOWN;
 
-		if (bytes != FACT_UNKNOWN) /* smaps has a line for each mapping: add up */
+		if (bytes != RECORD_UNKNOWN) /* smaps has a line for each mapping: add up */
 			*fields[i].bytes =
-				(*fields[i].bytes == FACT_UNKNOWN ? 0 : *fields[i].bytes) + bytes;
+				(*fields[i].bytes == RECORD_UNKNOWN ? 0 : *fields[i].bytes) + bytes;
 	}
 	return 0;
 }
 
 static void rollup_clear(struct smaps_rollup *r)
 {
-	const int64_t unknown = FACT_UNKNOWN;
+	const int64_t unknown = RECORD_UNKNOWN;
 
 	*r = (struct smaps_rollup){ unknown, unknown, unknown, unknown, unknown, unknown, unknown };
 }
@@ -289,7 +289,7 @@ int smaps_rollup_read(pid_t pid, struct smaps_rollup *out, struct err *err)
 		snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
 		ret = file_lines(path, rollup_line, out, err);
 	}
-	if (!ret && out->rss_bytes == FACT_UNKNOWN)
+	if (!ret && out->rss_bytes == RECORD_UNKNOWN)
 		ret = err_set(err, -ESRCH, "maps: process %d has no memory; it has ended", pid);
 	return ret;
 }

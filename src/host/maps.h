@@ -55,7 +55,7 @@ int maps_read(struct maps **out, pid_t pid, struct err *err);
 int maps_read_use(struct maps **out, pid_t pid, struct err *err);
 void maps_free(struct maps *maps);
 
-/* Number of mappings, as vm.max_map_count counts them; FACT_UNKNOWN. */
+/* Number of mappings, as vm.max_map_count counts them; RECORD_UNKNOWN. */
 int64_t maps_count(pid_t pid);
 int64_t maps_count_file(const char *path);
 
@@ -90,7 +90,7 @@ struct map_range {
 size_t maps_file_ranges(const struct maps *maps, struct map_range *out, size_t max);
 
 /* /proc/PID/smaps_rollup: all mappings in one; smaps where the kernel (before
- * 4.14) has none. FACT_UNKNOWN for lines it does not have. */
+ * 4.14) has none. RECORD_UNKNOWN for lines it does not have. */
 struct smaps_rollup {
 	int64_t rss_bytes;
 	int64_t pss_bytes;

@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/file.h"
 
 /* Fields behind the name and the state, numbered as in proc(5). */
@@ -53,7 +53,7 @@ int proc_stat_parse(struct proc_stat *out, const char *text)
 	for (int i = STAT_PPID; i <= STAT_STARTTIME; i++) {
 		p += strspn(p, " ");
 		value[i] = text_int64(p);
-		if (value[i] == FACT_UNKNOWN)
+		if (value[i] == RECORD_UNKNOWN)
 			return -EINVAL;
 		p += strcspn(p, " ");
 	}
@@ -161,7 +161,7 @@ static int status_line(void *ctx, char *line, size_t len)
 
 void proc_status_parse(struct proc_status *out, const char *text, size_t len)
 {
-	const int64_t unknown = FACT_UNKNOWN;
+	const int64_t unknown = RECORD_UNKNOWN;
 
 	*out = (struct proc_status){ "",      unknown, unknown, unknown, unknown, unknown,
 				     unknown, unknown, unknown, unknown, unknown, unknown };
@@ -211,7 +211,7 @@ int proc_stack_limit(pid_t pid, int64_t *bytes)
 {
 	char path[64];
 
-	*bytes = FACT_UNKNOWN;
+	*bytes = RECORD_UNKNOWN;
 	snprintf(path, sizeof(path), "/proc/%d/limits", pid);
 	return file_lines(path, limit_line, bytes, NULL);
 }

@@ -49,7 +49,7 @@ int proc_hold(pid_t pid);
 bool proc_held_ended(int pidfd);
 
 /*
- * /proc/PID/status. FACT_UNKNOWN for what the file does not say (kernel threads
+ * /proc/PID/status. RECORD_UNKNOWN for what the file does not say (kernel threads
  * and zombies have no Vm lines). The kernel's counters behind RSS are kept per
  * CPU and may be off by some pages for each; smaps is exact.
  */
@@ -80,7 +80,7 @@ int proc_children(pid_t pid, pid_t **out, size_t *count, struct err *err);
 /* Name of a thread (or of the process, with tid == pid). */
 int proc_comm(pid_t pid, pid_t tid, char out[PROC_COMM_SIZE]);
 
-/* The soft limit of /proc/PID/limits for the stack; FACT_UNKNOWN when unlimited. */
+/* The soft limit of /proc/PID/limits for the stack; RECORD_UNKNOWN when unlimited. */
 int proc_stack_limit(pid_t pid, int64_t *bytes);
 
 /*

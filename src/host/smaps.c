@@ -251,15 +251,15 @@ int smaps_read(struct smaps *out, pid_t pid, bool jemalloc_present, struct err *
 }
 
 void smaps_emit(const struct smaps *smaps, pid_t pid, double t_seconds, const char *phase,
-		const struct fact_sink *sink)
+		const struct record_sink *sink)
 {
 	for (unsigned int i = 0; i < CLASS_COUNT; i++) {
 		const struct smaps_class *class = &smaps->class[i];
-		struct fact fact = { .kind = FACT_MAPPING };
+		struct record record = { .kind = RECORD_MAPPING };
 
 		if (!class->mappings)
 			continue;
-		fact.mapping = (struct fact_mapping){
+		record.mapping = (struct record_mapping){
 			.t_seconds = t_seconds,
 			.phase = phase,
 			.pid = pid,
@@ -274,6 +274,6 @@ void smaps_emit(const struct smaps *smaps, pid_t pid, double t_seconds, const ch
 			.swap_bytes = class->use.swap,
 			.read_seconds = smaps->read_seconds,
 		};
-		fact_emit(sink, &fact);
+		record_emit(sink, &record);
 	}
 }

@@ -11,10 +11,10 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/maps.h"
 
-/* In the order of the names in struct fact_mapping. Not MAP_*, which is sys/mman.h. */
+/* In the order of the names in struct record_mapping. Not MAP_*, which is sys/mman.h. */
 enum map_class {
 	CLASS_ALLOCATOR,
 	CLASS_BINARY,
@@ -60,6 +60,6 @@ int smaps_read(struct smaps *out, pid_t pid, bool jemalloc_present, struct err *
  * but one), 0 when it holds none: "running". */
 uint64_t smaps_stack_pointer(const char *line);
 
-/* A FACT_MAPPING for each class that has mappings. */
+/* A RECORD_MAPPING for each class that has mappings. */
 void smaps_emit(const struct smaps *smaps, pid_t pid, double t_seconds, const char *phase,
-		const struct fact_sink *sink);
+		const struct record_sink *sink);

@@ -34,7 +34,7 @@ static int meminfo_line(void *ctx, char *line, size_t len)
 
 static void meminfo_clear(struct meminfo *m)
 {
-	const int64_t unknown = FACT_UNKNOWN;
+	const int64_t unknown = RECORD_UNKNOWN;
 
 	*m = (struct meminfo){ unknown, unknown, unknown, unknown, unknown, unknown, unknown };
 }
@@ -102,7 +102,7 @@ int64_t sysctl_read(const char *root, const char *name)
 	return value;
 }
 
-static void fill_cgroup(struct fact_host *out, const char *root, pid_t pid)
+static void fill_cgroup(struct record_host *out, const char *root, pid_t pid)
 {
 	struct cgroup_memory cg;
 
@@ -111,16 +111,16 @@ static void fill_cgroup(struct fact_host *out, const char *root, pid_t pid)
 	out->cgroup_limit_bytes = cg.limit_bytes;
 	/* Beside a limit stands what counts against that limit. */
 	out->cgroup_usage_bytes =
-		cg.limit_bytes == FACT_UNKNOWN ? cg.usage_bytes : cg.limit_usage_bytes;
+		cg.limit_bytes == RECORD_UNKNOWN ? cg.usage_bytes : cg.limit_usage_bytes;
 	out->cgroup_high_bytes = cg.high_bytes;
 	out->cgroup_high_usage_bytes = cg.high_usage_bytes;
 	out->cgroup_high_events_total = cg.high_events_total;
 	out->cgroup_swap_bytes = cg.swap_usage_bytes;
-	if (cg.swappiness != FACT_UNKNOWN)
+	if (cg.swappiness != RECORD_UNKNOWN)
 		out->swappiness = cg.swappiness;
 }
 
-static int fill_process(struct fact_host *out, const char *root, pid_t pid)
+static int fill_process(struct record_host *out, const char *root, pid_t pid)
 {
 	struct proc_status status;
 	struct buf path = { 0 }, text = { 0 };
@@ -139,12 +139,12 @@ static int fill_process(struct fact_host *out, const char *root, pid_t pid)
 	return ret;
 }
 
-int host_fact_fill_from(struct fact_host *out, const char *root, pid_t pid)
+int host_record_fill_from(struct record_host *out, const char *root, pid_t pid)
 {
 	struct meminfo mem;
 
 	meminfo_read(&mem, root);
-	*out = (struct fact_host){
+	*out = (struct record_host){
 		.mem_total_bytes = mem.total_bytes,
 		.mem_available_bytes = mem.available_bytes,
 		.swap_total_bytes = mem.swap_total_bytes,
@@ -160,7 +160,7 @@ int host_fact_fill_from(struct fact_host *out, const char *root, pid_t pid)
 	return fill_process(out, root, pid);
 }
 
-int host_fact_fill(struct fact_host *out, pid_t pid)
+int host_record_fill(struct record_host *out, pid_t pid)
 {
-	return host_fact_fill_from(out, "", pid);
+	return host_record_fill_from(out, "", pid);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Accounts: what is added up for one name, or pair of names, while facts come in. One kind
+ * Accounts: what is added up for one name, or pair of names, while records come in. One kind
  * of table for all of the model's sums: by command, thread, prefix of keys, size class, and
  * what goes together of them. Keys are folded to their prefix once, and prefixes told apart
  * by address.
@@ -28,7 +28,7 @@ struct prefixes {
 struct prefix *prefix_hold(struct prefixes *prefixes, struct bytes key);
 /* @prefix may be NULL; nobody uses it: it is forgotten. */
 void prefix_drop(struct prefixes *prefixes, struct prefix *prefix);
-/* By text; for orders that must not depend on the order of facts. */
+/* By text; for orders that must not depend on the order of records. */
 int prefix_compare(const struct prefix *a, const struct prefix *b);
 
 /* Of what an account is. Hashed as bytes: there is no padding. */

@@ -15,7 +15,7 @@
 /* The probe is not there from the first moment to the last. */
 #define FULL_DUTY 0.995
 
-/* Facts of one drain come together; the next drain is a tick later. */
+/* Records of one drain come together; the next drain is a tick later. */
 #define SAME_TICK_SECONDS 0.02
 
 struct alloc_flow {
@@ -63,8 +63,8 @@ static void keep_top(struct model *m, struct alloc_top *top, struct accounts *ac
 		if (count == ALLOC_TOP)
 			break;
 		if (prefix)
-			name = keep_bytes(m->priv->keep,
-					  (struct bytes){ prefix->text, prefix->len });
+			name = intern_bytes(m->priv->keep,
+					    (struct bytes){ prefix->text, prefix->len });
 		else
 			name.len = strlen(name.data);
 		top[count++] = (struct alloc_top){
@@ -102,20 +102,21 @@ static void add_to(struct accounts *accounts, struct account_key of, bool freed,
 	*(freed ? &charge->free_bytes : &charge->alloc_bytes) += bytes;
 }
 
-static void add_bytes(struct model *m, const struct fact_profile *fact, struct prefix *prefix,
+static void add_bytes(struct model *m, const struct record_profile *record, struct prefix *prefix,
 		      bool freed)
 {
 	struct alloc_flow *flow = m->priv->flow;
-	double bytes = profile_events(fact);
+	double bytes = profile_events(record);
 
-	if (flow->under_way && !(fabs(fact->t_seconds - flow->t_seconds) < SAME_TICK_SECONDS))
+	if (flow->under_way && !(fabs(record->t_seconds - flow->t_seconds) < SAME_TICK_SECONDS))
 		end_tick(m);
 	flow->under_way = true;
-	flow->t_seconds = fact->t_seconds;
+	flow->t_seconds = record->t_seconds;
 	*(freed ? &flow->free_bytes : &flow->alloc_bytes) += bytes;
-	if (!*fact->thread)
+	if (!*record->thread)
 		add_to(&flow->commands,
-		       (struct account_key){ .name = keep_string(m->priv->keep, fact->command) },
+		       (struct account_key){
+			       .name = intern_string(m->priv->keep, record->command) },
 		       freed, bytes);
 	if (prefix)
 		add_to(&flow->prefixes, (struct account_key){ .prefix = prefix }, freed, bytes);
@@ -137,27 +138,27 @@ struct alloc_class *alloc_class(struct model *m, int64_t size_bytes)
 	return &a->classes[a->classes_count++];
 }
 
-static void add_class(struct model *m, const struct fact_profile *fact, bool freed)
+static void add_class(struct model *m, const struct record_profile *record, bool freed)
 {
 	struct alloc_class *class;
 
-	if (fact->class_bytes <= 0)
+	if (record->class_bytes <= 0)
 		return;
-	class = alloc_class(m, fact->class_bytes);
+	class = alloc_class(m, record->class_bytes);
 	m->alloc.by_caches = true;
 	if (isnan(class->alloc_bytes))
 		class->alloc_bytes = class->free_bytes = 0;
-	*(freed ? &class->free_bytes : &class->alloc_bytes) += profile_events(fact);
+	*(freed ? &class->free_bytes : &class->alloc_bytes) += profile_events(record);
 }
 
-void alloc_add(struct model *m, const struct fact_profile *fact, struct prefix *prefix)
+void alloc_add(struct model *m, const struct record_profile *record, struct prefix *prefix)
 {
-	if (!isfinite(fact->events) || fact->events < 0)
+	if (!isfinite(record->events) || record->events < 0)
 		return;
-	if (fact->event == EVENT_ALLOC_CLASS || fact->event == EVENT_FREE_CLASS)
-		add_class(m, fact, fact->event == EVENT_FREE_CLASS);
-	else if (fact->event == EVENT_ALLOC || fact->event == EVENT_FREE)
-		add_bytes(m, fact, prefix, fact->event == EVENT_FREE);
+	if (record->event == EVENT_ALLOC_CLASS || record->event == EVENT_FREE_CLASS)
+		add_class(m, record, record->event == EVENT_FREE_CLASS);
+	else if (record->event == EVENT_ALLOC || record->event == EVENT_FREE)
+		add_bytes(m, record, prefix, record->event == EVENT_FREE);
 }
 
 /* --- orders ---------------------------------------------------------------------------- */
@@ -235,7 +236,7 @@ static void find_peak(struct model *m)
 	struct alloc *a = &m->alloc;
 	double best = INFINITY;
 
-	a->peak_bytes = FACT_UNKNOWN;
+	a->peak_bytes = RECORD_UNKNOWN;
 	a->peak_seconds = NAN;
 	for (size_t i = 0; i < m->timeline_count; i++) {
 		if (m->timeline[i].used_memory_bytes <= a->peak_bytes)
@@ -243,7 +244,7 @@ static void find_peak(struct model *m)
 		a->peak_bytes = m->timeline[i].used_memory_bytes;
 		a->peak_seconds = m->timeline[i].host.t_seconds;
 	}
-	for (size_t i = 0; i < a->ticks_count && a->peak_bytes != FACT_UNKNOWN; i++) {
+	for (size_t i = 0; i < a->ticks_count && a->peak_bytes != RECORD_UNKNOWN; i++) {
 		double away = fabs(a->ticks[i].t_seconds - a->peak_seconds);
 
 		if (away >= best)

@@ -25,7 +25,7 @@ static double seconds_of(int64_t ns)
 
 /* --- the split -------------------------------------------------------------------- */
 
-static enum redmem_cause cause_of(const struct fact_stall *seen, enum redmem_event event,
+static enum redmem_cause cause_of(const struct record_stall *seen, enum redmem_event event,
 				  const struct blame_rule *rule)
 {
 	return event == EVENT_IO_WAIT ? rule->wait[seen->wait_call] : rule->event[event];
@@ -33,7 +33,7 @@ static enum redmem_cause cause_of(const struct fact_stall *seen, enum redmem_eve
 
 /* What the scheduler and the fault events measured is taken as it is, in the rule's
  * order, as far as the duration goes. Returns what is left of it. */
-static double take_measured(struct stall *out, const struct fact_stall *seen,
+static double take_measured(struct stall *out, const struct record_stall *seen,
 			    const struct blame_rule *rule)
 {
 	double rest = out->duration_seconds;
@@ -52,14 +52,14 @@ static double take_measured(struct stall *out, const struct fact_stall *seen,
 }
 
 /* Time in faults that was measured is not divided again by samples. */
-static bool frame_counts(const struct fact_stall *seen, int frame)
+static bool frame_counts(const struct record_stall *seen, int frame)
 {
 	return frame != FRAME_FAULT || !seen->faults_timed;
 }
 
 /* The rest was spent running: CPU samples divide it, and what they do not reach is the
  * command's own. */
-static void divide_rest(struct stall *out, const struct fact_stall *seen, double rest,
+static void divide_rest(struct stall *out, const struct record_stall *seen, double rest,
 			const struct blame_rule *rule)
 {
 	double sum = 0, left = rest;
@@ -80,7 +80,7 @@ static void divide_rest(struct stall *out, const struct fact_stall *seen, double
 
 /* The fork tracepoint fires when the child is made: up to there the command did
  * nothing but fork (rdbSaveBackground(), rewriteAppendOnlyFileBackground()). */
-static void charge_fork(struct stall *out, const struct fact_stall *seen)
+static void charge_fork(struct stall *out, const struct record_stall *seen)
 {
 	static const enum redmem_cause from[] = { CAUSE_COMMAND, CAUSE_ALLOCATOR,
 						  CAUSE_FAULT_MINOR };
@@ -111,7 +111,7 @@ static void keep_larger(struct stall_activity activity[STALL_ACTIVITIES], struct
 }
 
 /* Samples divide what was not waiting. */
-static void name_activities(struct stall *out, const struct fact_stall *seen)
+static void name_activities(struct stall *out, const struct record_stall *seen)
 {
 	double rest = out->duration_seconds - out->seconds[CAUSE_CPU_WAIT] -
 		      out->seconds[CAUSE_IO_WAIT] - out->seconds[CAUSE_OTHER];
@@ -138,13 +138,13 @@ static int larger_share(const void *a, const void *b)
 	return (x->ratio < y->ratio) - (x->ratio > y->ratio);
 }
 
-static void name_mix(struct stall *out, const struct fact_stall *seen)
+static void name_mix(struct stall *out, const struct record_stall *seen)
 {
 	double sum = 0;
 
-	for (size_t i = 0; i < FACT_SHARES; i++)
+	for (size_t i = 0; i < RECORD_SHARES; i++)
 		sum += seconds_of(seen->commands[i].ns);
-	for (size_t i = 0; i < FACT_SHARES && seen->commands[i].name; i++) {
+	for (size_t i = 0; i < RECORD_SHARES && seen->commands[i].name; i++) {
 		double seconds = seconds_of(seen->commands[i].ns);
 
 		if (*seen->commands[i].name && seconds > 0)
@@ -157,14 +157,14 @@ static void name_mix(struct stall *out, const struct fact_stall *seen)
 }
 
 /* A script of many commands: none of them alone. Neither is one that was hardly there. */
-static bool inner_alone(const struct fact_stall *seen)
+static bool inner_alone(const struct record_stall *seen)
 {
 	double looks = (double)seen->looks, inner = (double)seen->inner_looks;
 
 	return (double)seen->inner_votes * 2 >= inner && inner * 4 >= looks;
 }
 
-void blame_stall(struct stall *out, const struct fact_stall *seen, const struct blame_rule *rule)
+void blame_stall(struct stall *out, const struct record_stall *seen, const struct blame_rule *rule)
 {
 	double duration = seen->duration_seconds;
 
@@ -182,7 +182,7 @@ void blame_stall(struct stall *out, const struct fact_stall *seen, const struct 
 		.wait_file = seen->wait_file,
 		.preemptor = seen->preemptor,
 		.preemptor_pid = seen->preemptor_pid,
-		.freed_bytes = FACT_UNKNOWN,
+		.freed_bytes = RECORD_UNKNOWN,
 	};
 	divide_rest(out, seen, take_measured(out, seen, rule), rule);
 	charge_fork(out, seen);

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "fact/fact.h"
-#include "fact/tables.h"
+#include "record/record.h"
+#include "record/tables.h"
 
 struct blame_rule {
 	enum redmem_cause event[EVENT_KINDS]; /* of measured time */
@@ -32,7 +32,7 @@ struct stall_share {
 	double ratio; /* of the CPU time of the turn's commands, to 1 % */
 };
 
-/* A stall, judged. Strings belong to the fact it was judged from. */
+/* A stall, judged. Strings belong to the record it was judged from. */
 struct stall {
 	double t_seconds; /* start */
 	double duration_seconds;
@@ -40,26 +40,26 @@ struct stall {
 	const char *command; /* "" = no command: the loop itself */
 	const char *inner; /* of a script, when one command of it is to blame; "" */
 	struct bytes key;
-	bool key_truncated; /* only its first FACT_KEY_MAX bytes */
-	int64_t db; /* the client's database; FACT_UNKNOWN */
+	bool key_truncated; /* only its first RECORD_KEY_MAX bytes */
+	int64_t db; /* the client's database; RECORD_UNKNOWN */
 	double seconds[CAUSES]; /* they sum to the duration */
 	struct stall_activity activity[STALL_ACTIVITIES]; /* falling */
-	/* A turn of the loop in which no command was long but all together: how many, and
-	 * what, by share, falling; FACT_UNKNOWN and none otherwise. */
+	/* an iteration of the loop in which no command was long but all together: how many, and
+	 * what, by share, falling; RECORD_UNKNOWN and none otherwise. */
 	int64_t commands_total;
-	struct stall_share mix[FACT_SHARES];
+	struct stall_share mix[RECORD_SHARES];
 	size_t mix_count;
 	const char *wait_call; /* in what it slept most ("fdatasync"), "" */
 	const char *wait_file; /* on which file or socket, "" */
 	const char *preemptor; /* who had the CPU while it waited for one, "" */
-	int64_t preemptor_pid; /* 0 = nobody had: its quota was used up; FACT_UNKNOWN */
+	int64_t preemptor_pid; /* 0 = nobody had: its quota was used up; RECORD_UNKNOWN */
 	/* used_memory before it less used_memory after: what it freed, and all else that
-	 * happened between two INFO; FACT_UNKNOWN. Set by who knows both. */
+	 * happened between two INFO; RECORD_UNKNOWN. Set by who knows both. */
 	int64_t freed_bytes;
 };
 
 /* Judge @seen by @rule. Numbers may be any: what makes no sense counts as 0. */
-void blame_stall(struct stall *out, const struct fact_stall *seen, const struct blame_rule *rule);
+void blame_stall(struct stall *out, const struct record_stall *seen, const struct blame_rule *rule);
 
 /* Seconds of a stall by one cause. */
 struct blame {

@@ -69,19 +69,20 @@ const char *call_path_name(enum call_path path)
 
 /* Without the probes' cost. Quicker than that usually is: no time to speak of. NAN when
  * it was not timed. */
-static double call_seconds(const struct fact_call *fact)
+static double call_seconds(const struct record_call *record)
 {
-	if (fact->ns < 0)
+	if (record->ns < 0)
 		return NAN;
-	return fmax((double)fact->ns / 1e9 - (fact->probe_seconds > 0 ? fact->probe_seconds : 0),
+	return fmax((double)record->ns / 1e9 -
+			    (record->probe_seconds > 0 ? record->probe_seconds : 0),
 		    0);
 }
 
-static enum call_path call_path(const struct fact_call *fact, double seconds)
+static enum call_path call_path(const struct record_call *record, double seconds)
 {
-	double error = fact->probe_error_seconds;
+	double error = record->probe_error_seconds;
 
-	if (fact->faults > 0)
+	if (record->faults > 0)
 		return CALL_FAULT;
 	return seconds > SLOW_SECONDS + (error > 0 ? error : 0) ? CALL_SLOW : CALL_FAST;
 }
@@ -98,16 +99,16 @@ static struct call_slot *slot_get(struct calls *calls, const char *command)
 	return slot;
 }
 
-static void slot_add(struct call_slot *slot, const struct fact_call *fact)
+static void slot_add(struct call_slot *slot, const struct record_call *record)
 {
 	struct call_latency *latency = &slot->latency;
-	double seconds = call_seconds(fact);
+	double seconds = call_seconds(record);
 	enum call_path path;
 
-	if (fact->requested_bytes > 0 && fact->class_bytes >= fact->requested_bytes &&
-	    fact->class_bytes < INT64_MAX / (1 << 24)) {
-		sum_add(&latency->requested_bytes, fact->requested_bytes);
-		sum_add(&latency->class_bytes, fact->class_bytes);
+	if (record->requested_bytes > 0 && record->class_bytes >= record->requested_bytes &&
+	    record->class_bytes < INT64_MAX / (1 << 24)) {
+		sum_add(&latency->requested_bytes, record->requested_bytes);
+		sum_add(&latency->class_bytes, record->class_bytes);
 	}
 	if (!isfinite(seconds) || seconds > 1e6)
 		return;
@@ -115,24 +116,24 @@ static void slot_add(struct call_slot *slot, const struct fact_call *fact)
 	hist_add(&slot->nanoseconds, (uint64_t)(seconds * 1e9), 1);
 	if (!(seconds <= latency->max_seconds))
 		latency->max_seconds = seconds;
-	latency->mean_seconds += seconds; /* the sum, while facts come in */
-	path = call_path(fact, seconds);
+	latency->mean_seconds += seconds; /* the sum, while records come in */
+	path = call_path(record, seconds);
 	latency->path_calls[path]++;
 	latency->path_seconds[path] += seconds;
 }
 
-void calls_add(struct model *m, const struct fact_call *fact)
+void calls_add(struct model *m, const struct record_call *record)
 {
 	struct calls *calls = m->priv->calls;
 
-	slot_add(calls->all, fact);
-	if (!*fact->thread)
-		slot_add(slot_get(calls, fact->command), fact);
-	if (fact->requested_bytes > 0 && fact->class_bytes >= fact->requested_bytes) {
-		struct alloc_class *class = alloc_class(m, fact->class_bytes);
+	slot_add(calls->all, record);
+	if (!*record->thread)
+		slot_add(slot_get(calls, record->command), record);
+	if (record->requested_bytes > 0 && record->class_bytes >= record->requested_bytes) {
+		struct alloc_class *class = alloc_class(m, record->class_bytes);
 
 		class->calls_total++;
-		sum_add(&class->requested_bytes, fact->requested_bytes);
+		sum_add(&class->requested_bytes, record->requested_bytes);
 	}
 }
 

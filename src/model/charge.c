@@ -8,7 +8,7 @@
 /* Counts come from recordings too: never past the end of the type, never back. */
 static void count_add(int64_t *sum, int64_t n)
 {
-	if (n > 0 && *sum != FACT_UNKNOWN && __builtin_add_overflow(*sum, n, sum))
+	if (n > 0 && *sum != RECORD_UNKNOWN && __builtin_add_overflow(*sum, n, sum))
 		*sum = INT64_MAX;
 }
 
@@ -25,88 +25,89 @@ static void seconds_add(double *sum, double seconds)
 		*sum = isnan(*sum) ? seconds : *sum + seconds;
 }
 
-double profile_events(const struct fact_profile *fact)
+double profile_events(const struct record_profile *record)
 {
-	double events = isfinite(fact->events) && fact->events >= 0 ? fact->events :
-			fact->samples > 0			    ? (double)fact->samples :
-								      0;
+	double events = isfinite(record->events) && record->events >= 0 ? record->events :
+			record->samples > 0				? (double)record->samples :
+									  0;
 
-	return isfinite(fact->scale) && fact->scale >= 1 ? events * fact->scale : events;
+	return isfinite(record->scale) && record->scale >= 1 ? events * record->scale : events;
 }
 
 /* Events whose start was not seen took as long as the others. */
-static double profile_seconds(const struct fact_profile *fact)
+static double profile_seconds(const struct record_profile *record)
 {
-	if (fact->timed <= 0 || !(fact->events >= 0))
-		return fact->seconds;
-	return fact->seconds * (fact->events / (double)fact->timed);
+	if (record->timed <= 0 || !(record->events >= 0))
+		return record->seconds;
+	return record->seconds * (record->events / (double)record->timed);
 }
 
-static void charge_cpu(struct charge *charge, const struct fact_profile *fact)
+static void charge_cpu(struct charge *charge, const struct record_profile *record)
 {
-	count_add(&charge->cpu_samples, fact->samples);
-	seconds_add(&charge->cpu_seconds, profile_seconds(fact));
-	if (fact->leaf == MODULE_ALLOCATOR)
-		seconds_add(&charge->allocator_seconds, profile_seconds(fact));
-	else if (fact->leaf == MODULE_KERNEL)
-		seconds_add(&charge->kernel_seconds, profile_seconds(fact));
+	count_add(&charge->cpu_samples, record->samples);
+	seconds_add(&charge->cpu_seconds, profile_seconds(record));
+	if (record->leaf == MODULE_ALLOCATOR)
+		seconds_add(&charge->allocator_seconds, profile_seconds(record));
+	else if (record->leaf == MODULE_KERNEL)
+		seconds_add(&charge->kernel_seconds, profile_seconds(record));
 }
 
-static void charge_minor(struct charge *charge, const struct fact_profile *fact)
+static void charge_minor(struct charge *charge, const struct record_profile *record)
 {
-	charge->minor_faults += profile_events(fact);
-	seconds_add(&charge->fault_seconds, profile_seconds(fact));
+	charge->minor_faults += profile_events(record);
+	seconds_add(&charge->fault_seconds, profile_seconds(record));
 }
 
-static void charge_cow(struct charge *charge, const struct fact_profile *fact)
+static void charge_cow(struct charge *charge, const struct record_profile *record)
 {
-	charge->cow_faults += profile_events(fact);
-	charge_minor(charge, fact);
+	charge->cow_faults += profile_events(record);
+	charge_minor(charge, record);
 }
 
-static void charge_file(struct charge *charge, const struct fact_profile *fact)
+static void charge_file(struct charge *charge, const struct record_profile *record)
 {
-	count_add(&charge->major_faults, fact->samples);
-	seconds_add(&charge->fault_seconds, profile_seconds(fact));
+	count_add(&charge->major_faults, record->samples);
+	seconds_add(&charge->fault_seconds, profile_seconds(record));
 }
 
-static void charge_swap(struct charge *charge, const struct fact_profile *fact)
+static void charge_swap(struct charge *charge, const struct record_profile *record)
 {
-	count_add(&charge->swap_faults, fact->samples);
-	seconds_add(&charge->swap_fault_seconds, profile_seconds(fact));
-	charge_file(charge, fact);
+	count_add(&charge->swap_faults, record->samples);
+	seconds_add(&charge->swap_fault_seconds, profile_seconds(record));
+	charge_file(charge, record);
 }
 
-static void charge_cpu_wait(struct charge *charge, const struct fact_profile *fact)
+static void charge_cpu_wait(struct charge *charge, const struct record_profile *record)
 {
-	seconds_add(&charge->cpu_wait_seconds, profile_seconds(fact));
+	seconds_add(&charge->cpu_wait_seconds, profile_seconds(record));
 }
 
-static void charge_io_wait(struct charge *charge, const struct fact_profile *fact)
+static void charge_io_wait(struct charge *charge, const struct record_profile *record)
 {
-	seconds_add(&charge->io_wait_seconds, profile_seconds(fact));
+	seconds_add(&charge->io_wait_seconds, profile_seconds(record));
 }
 
-static void charge_reclaim(struct charge *charge, const struct fact_profile *fact)
+static void charge_reclaim(struct charge *charge, const struct record_profile *record)
 {
-	seconds_add(&charge->reclaim_seconds, profile_seconds(fact));
+	seconds_add(&charge->reclaim_seconds, profile_seconds(record));
 }
 
-static void charge_alloc(struct charge *charge, const struct fact_profile *fact)
+static void charge_alloc(struct charge *charge, const struct record_profile *record)
 {
-	charge->alloc_bytes += profile_events(fact);
-	count_add(&charge->flow_hits, fact->samples);
+	charge->alloc_bytes += profile_events(record);
+	count_add(&charge->flow_hits, record->samples);
 }
 
-static void charge_free(struct charge *charge, const struct fact_profile *fact)
+static void charge_free(struct charge *charge, const struct record_profile *record)
 {
-	charge->free_bytes += profile_events(fact);
-	count_add(&charge->flow_hits, fact->samples);
+	charge->free_bytes += profile_events(record);
+	count_add(&charge->flow_hits, record->samples);
 }
 
 /* Other events (sleep) cost nobody anything; compaction is the kernel making room in
  * another way. */
-static void (*const charge_by_event[EVENT_KINDS])(struct charge *, const struct fact_profile *) = {
+static void (*const charge_by_event[EVENT_KINDS])(struct charge *,
+						  const struct record_profile *) = {
 	[EVENT_CPU] = charge_cpu,
 	[EVENT_FAULT_MINOR] = charge_minor,
 	[EVENT_FAULT_COW] = charge_cow,
@@ -120,10 +121,10 @@ static void (*const charge_by_event[EVENT_KINDS])(struct charge *, const struct 
 	[EVENT_FREE] = charge_free,
 };
 
-void charge_add(struct charge *charge, const struct fact_profile *fact)
+void charge_add(struct charge *charge, const struct record_profile *record)
 {
-	if (charge_by_event[fact->event])
-		charge_by_event[fact->event](charge, fact);
+	if (charge_by_event[record->event])
+		charge_by_event[record->event](charge, record);
 }
 
 void charge_merge(struct charge *into, const struct charge *from)
@@ -158,7 +159,7 @@ double charge_seconds(const struct charge *charge)
 
 static double charge_faults(const struct charge *charge)
 {
-	double major = charge->major_faults == FACT_UNKNOWN ? 0 : (double)charge->major_faults;
+	double major = charge->major_faults == RECORD_UNKNOWN ? 0 : (double)charge->major_faults;
 
 	return known(charge->minor_faults) + major;
 }
@@ -185,12 +186,12 @@ void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow)
 	if (flow && !charge->flow_hits)
 		charge->alloc_bytes = charge->free_bytes = NAN;
 	if (cpu && !charge->cpu_samples) {
-		charge->cpu_samples = FACT_UNKNOWN;
+		charge->cpu_samples = RECORD_UNKNOWN;
 		charge->cpu_seconds = charge->allocator_seconds = charge->kernel_seconds = NAN;
 	}
 	if (faults && charge->minor_faults <= 0 && !charge->major_faults) {
 		charge->minor_faults = charge->cow_faults = NAN;
-		charge->major_faults = charge->swap_faults = FACT_UNKNOWN;
+		charge->major_faults = charge->swap_faults = RECORD_UNKNOWN;
 		charge->fault_seconds = charge->swap_fault_seconds = NAN;
 	}
 }

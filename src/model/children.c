@@ -30,7 +30,7 @@ void children_finish(struct model *m)
 		struct child_row *row = &m->children[i];
 
 		row->done_ratio = NAN;
-		row->projected_bytes = FACT_UNKNOWN;
+		row->projected_bytes = RECORD_UNKNOWN;
 		if (!isnan(row->child.t_end_seconds))
 			continue;
 		row->done_ratio = done;

@@ -24,7 +24,7 @@ static int64_t stat_int(const struct info *info, const char *field, const char *
 {
 	const char *value = info_get(info, field);
 
-	return value ? info_sub_int(value, key) : FACT_UNKNOWN;
+	return value ? info_sub_int(value, key) : RECORD_UNKNOWN;
 }
 
 /* A command has no line before its first call. */
@@ -33,7 +33,7 @@ static int64_t delta(const struct model *m, const char *field, const char *key)
 	int64_t end = stat_int(m->info_end, field, key);
 	int64_t start = info_get(m->info_start, field) ? stat_int(m->info_start, field, key) : 0;
 
-	return end < start || start < 0 ? FACT_UNKNOWN : end - start;
+	return end < start || start < 0 ? RECORD_UNKNOWN : end - start;
 }
 
 /* CONFIG RESETSTAT or a restart in the window: a line went back or is gone. Then
@@ -43,7 +43,7 @@ static bool was_reset(const struct model *m)
 	for (size_t i = 0; i < info_count(m->info_start); i++) {
 		const char *field = info_name_at(m->info_start, i);
 
-		if (command_of(field) && delta(m, field, "calls") == FACT_UNKNOWN)
+		if (command_of(field) && delta(m, field, "calls") == RECORD_UNKNOWN)
 			return true;
 	}
 	return false;
@@ -65,7 +65,7 @@ static int64_t own_calls(const struct model *m, const char *command)
 
 static struct commandstat read_stat(const struct model *m, const char *command)
 {
-	struct commandstat stat = { command, FACT_UNKNOWN, NAN };
+	struct commandstat stat = { command, RECORD_UNKNOWN, NAN };
 	int64_t own = own_calls(m, command), usec;
 	struct buf field = { 0 };
 
@@ -73,11 +73,11 @@ static struct commandstat read_stat(const struct model *m, const char *command)
 	stat.calls_total = delta(m, buf_str(&field), "calls");
 	usec = delta(m, buf_str(&field), "usec");
 	buf_free(&field);
-	if (stat.calls_total == FACT_UNKNOWN)
+	if (stat.calls_total == RECORD_UNKNOWN)
 		return stat;
 	stat.calls_total = stat.calls_total > own ? stat.calls_total - own : 0;
 	/* The server does not say which part of the time was for our calls. */
-	if (usec != FACT_UNKNOWN && (!own || !stat.calls_total))
+	if (usec != RECORD_UNKNOWN && (!own || !stat.calls_total))
 		stat.usec_total = stat.calls_total ? (double)usec : 0;
 	return stat;
 }
@@ -86,7 +86,7 @@ struct commandstat commandstats_of(const struct model *m, const char *command)
 {
 	if (*command && m->priv->commandstats_usable)
 		return read_stat(m, command);
-	return (struct commandstat){ command, FACT_UNKNOWN, NAN };
+	return (struct commandstat){ command, RECORD_UNKNOWN, NAN };
 }
 
 void commandstats_each(const struct model *m, void (*each)(void *ctx, const char *command),

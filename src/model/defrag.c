@@ -33,7 +33,7 @@ static struct packing packing_of(const struct size_class *class)
 	int64_t nonfull = class->nonfull_slabs;
 	struct packing p = { .regions = (double)class->regions_per_slab };
 
-	if (nonfull == FACT_UNKNOWN || nonfull > class->slabs)
+	if (nonfull == RECORD_UNKNOWN || nonfull > class->slabs)
 		nonfull = class->slabs;
 	p.slabs = (double)nonfull;
 	p.objects = (double)class->regions_total -
@@ -62,7 +62,7 @@ static int64_t config_or(const struct model *m, const char *name, int64_t fallba
 {
 	int64_t value = info_int(m->config, name);
 
-	return value == FACT_UNKNOWN ? fallback : value;
+	return value == RECORD_UNKNOWN ? fallback : value;
 }
 
 static bool past_thresholds(const struct defrag_forecast *f, double bytes, double allocated)
@@ -105,7 +105,7 @@ void defrag_finish(struct model *m)
 	const struct malloc_stats *stats = m->malloc_stats;
 
 	m->defrag = (struct defrag_forecast){
-		.gain_bytes = FACT_UNKNOWN,
+		.gain_bytes = RECORD_UNKNOWN,
 		.percent = NAN,
 		.ignore_bytes = config_or(m, "active-defrag-ignore-bytes", IGNORE_BYTES),
 		.lower_percent = config_or(m, "active-defrag-threshold-lower", LOWER_PERCENT),

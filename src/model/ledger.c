@@ -142,12 +142,12 @@ static int64_t bytes_of(const struct draft *d, enum line line)
 
 static int64_t known(int64_t bytes)
 {
-	return bytes == FACT_UNKNOWN ? 0 : bytes;
+	return bytes == RECORD_UNKNOWN ? 0 : bytes;
 }
 
 static void set_known(struct draft *d, enum line line, int64_t bytes, enum basis basis)
 {
-	if (bytes != FACT_UNKNOWN)
+	if (bytes != RECORD_UNKNOWN)
 		set(d, line, bytes, basis);
 }
 
@@ -271,7 +271,7 @@ static void split_libc(struct draft *d, const struct server_memory *s,
 	int64_t swap = known(anonymous->swap_bytes) + known(heap->swap_bytes);
 	int64_t beyond = anonymous->rss_bytes + heap->rss_bytes + swap - s->used;
 
-	split_allocated(d, s, s->used, FACT_UNKNOWN);
+	split_allocated(d, s, s->used, RECORD_UNKNOWN);
 	set(d, LINE_SWAPPED_OUT, -swap, BASIS_EXACT);
 	set(d, beyond < 0 ? LINE_UNTOUCHED : LINE_LIBC_FREE, beyond, BASIS_DERIVED);
 }
@@ -285,7 +285,7 @@ static void reclaim_holes(struct draft *d, const struct model *m, const struct s
 {
 	int64_t holes = bytes_of(d, LINE_SLAB_HOLES);
 
-	if (s->small_holes == FACT_UNKNOWN) {
+	if (s->small_holes == RECORD_UNKNOWN) {
 		give_back(d, LINE_SLAB_HOLES, "restart", holes);
 		return;
 	}
@@ -360,7 +360,7 @@ static void set_swap(struct draft *d, const struct model *m, int64_t swap)
 	struct mapping_sum memory;
 
 	set(d, LINE_SWAP, swap, BASIS_EXACT);
-	if (swap == FACT_UNKNOWN)
+	if (swap == RECORD_UNKNOWN)
 		return;
 	mapping_sum(m, "allocator", &memory);
 	set(d, LINE_SWAP_ALLOCATOR, memory.swap_bytes, BASIS_EXACT);
@@ -391,7 +391,7 @@ void ledger_build(struct model *m)
 	struct mapping_sum all;
 	bool known_inside;
 
-	if (!mapping_sum(m, NULL, &all) || all.rss_bytes == FACT_UNKNOWN)
+	if (!mapping_sum(m, NULL, &all) || all.rss_bytes == RECORD_UNKNOWN)
 		return;
 	known_inside = server_memory_gather(m, &s);
 	set(&d, LINE_RSS, all.rss_bytes, BASIS_EXACT);
@@ -415,5 +415,5 @@ int64_t ledger_bytes(const struct ledger *ledger, const char *id)
 {
 	const struct ledger_line *line = ledger_find(ledger, id);
 
-	return line ? line->bytes : FACT_UNKNOWN;
+	return line ? line->bytes : RECORD_UNKNOWN;
 }

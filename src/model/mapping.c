@@ -7,11 +7,11 @@
 
 #include "model/private.h"
 
-#define CLASSES_MAX 16 /* fact.h names 7 */
+#define CLASSES_MAX 16 /* record.h names 7 */
 #define BYTES_MAX   ((int64_t)1 << 56) /* damaged beyond it, and a sum could overflow */
 
 struct reading {
-	const struct fact_mapping *row[CLASSES_MAX];
+	const struct record_mapping *row[CLASSES_MAX];
 	size_t count;
 };
 
@@ -30,7 +30,7 @@ static struct reading last_reading(const struct model *m)
 	struct reading reading = { .count = 0 };
 
 	for (size_t i = m->mappings_count; i-- > 0 && reading.count < CLASSES_MAX;) {
-		const struct fact_mapping *row = &m->mappings[i].mapping;
+		const struct record_mapping *row = &m->mappings[i].mapping;
 
 		if (row->pid != m->target.pid)
 			continue;
@@ -44,8 +44,8 @@ static struct reading last_reading(const struct model *m)
 
 static void add(int64_t *sum, int64_t bytes)
 {
-	if (*sum == FACT_UNKNOWN || bytes < 0 || bytes > BYTES_MAX)
-		*sum = FACT_UNKNOWN;
+	if (*sum == RECORD_UNKNOWN || bytes < 0 || bytes > BYTES_MAX)
+		*sum = RECORD_UNKNOWN;
 	else
 		*sum += bytes;
 }
@@ -78,5 +78,5 @@ int64_t model_mapping_rss(const struct model *m, const char *class_name)
 {
 	struct mapping_sum sum;
 
-	return mapping_sum(m, class_name, &sum) ? sum.rss_bytes : FACT_UNKNOWN;
+	return mapping_sum(m, class_name, &sum) ? sum.rss_bytes : RECORD_UNKNOWN;
 }

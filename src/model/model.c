@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fact/shape.h"
+#include "record/schema.h"
 #include "model/account.h"
-#include "model/census.h"
+#include "model/keyspace.h"
 #include "model/private.h"
 
 /* Keys in a list of a pass over all of them, when nobody says how many. */
-#define CENSUS_TOP 10
+#define KEYSPACE_TOP 10
 /* The server stamps its slow log in whole seconds, by its own clock. */
 #define SLOWLOG_SLACK_SECONDS 1.0
 
@@ -39,21 +39,21 @@ void *array_grow(void *array, size_t count, size_t size)
 /* What never comes is unknown, not 0. */
 static void set_unknown(struct model *m)
 {
-	struct fact unknown;
+	struct record unknown;
 
-	fact_clear(&unknown, FACT_SESSION);
+	record_clear(&unknown, RECORD_SESSION);
 	m->session = unknown.session;
-	fact_clear(&unknown, FACT_TARGET);
+	record_clear(&unknown, RECORD_TARGET);
 	m->target = unknown.target;
-	fact_clear(&unknown, FACT_HOST);
+	record_clear(&unknown, RECORD_HOST);
 	m->host_start = m->host_end = unknown.host;
-	fact_clear(&unknown, FACT_TOTALS);
+	record_clear(&unknown, RECORD_TOTALS);
 	m->totals = unknown.totals;
-	fact_clear(&unknown, FACT_SELF);
+	record_clear(&unknown, RECORD_SELF);
 	m->self = unknown.self;
-	fact_clear(&unknown, FACT_BURST);
+	record_clear(&unknown, RECORD_BURST);
 	m->alloc.burst = unknown.burst;
-	fact_clear(&unknown, FACT_BUDGET);
+	record_clear(&unknown, RECORD_BUDGET);
 	m->alloc.budget = unknown.budget;
 	m->duration_seconds = m->malloc_stats_seconds = NAN;
 }
@@ -65,7 +65,7 @@ struct model *model_new(void)
 	set_unknown(m);
 	m->config = info_parse_pairs("");
 	m->priv = xcalloc(1, sizeof(*m->priv));
-	m->priv->keep = keep_new();
+	m->priv->keep = intern_new();
 	m->priv->rule = &blame_by_tables;
 	m->priv->window_seconds = NAN;
 	m->priv->prefixes = xcalloc(1, sizeof(*m->priv->prefixes));
@@ -74,8 +74,8 @@ struct model *model_new(void)
 	m->priv->calls = calls_new();
 	m->priv->users = users_new(m->priv->prefixes);
 	m->priv->own_calls = info_parse_pairs("");
-	m->priv->census_options = xcalloc(1, sizeof(*m->priv->census_options));
-	m->priv->census_options->top = CENSUS_TOP;
+	m->priv->keyspace_options = xcalloc(1, sizeof(*m->priv->keyspace_options));
+	m->priv->keyspace_options->top = KEYSPACE_TOP;
 	return m;
 }
 
@@ -84,9 +84,9 @@ void model_set_rule(struct model *m, const struct blame_rule *rule)
 	m->priv->rule = rule;
 }
 
-void model_set_census(struct model *m, const struct census_options *options)
+void model_set_keyspace(struct model *m, const struct keyspace_options *options)
 {
-	*m->priv->census_options = *options;
+	*m->priv->keyspace_options = *options;
 }
 
 void model_set_window(struct model *m, double seconds)
@@ -103,8 +103,8 @@ static void private_free(struct model_private *p)
 	calls_free(p->calls);
 	users_free(p->users);
 	free(p->prefixes); /* nobody uses any more */
-	keep_free(p->keep);
-	free(p->census_options);
+	intern_free(p->keep);
+	free(p->keyspace_options);
 	free(p);
 }
 
@@ -139,7 +139,7 @@ void model_free(struct model *m)
 	free(m->alloc.growth);
 	free(m->alloc.ticks);
 	free(m->alloc.classes);
-	census_free(m->census);
+	keyspace_free(m->keyspace);
 	private_free(m->priv);
 	free(m);
 }
@@ -173,8 +173,8 @@ static int compare_stalls(const void *a, const void *b)
 
 static int compare_keys(const void *a, const void *b)
 {
-	const struct fact_key *x = &((const struct key_row *)a)->key;
-	const struct fact_key *y = &((const struct key_row *)b)->key;
+	const struct record_key *x = &((const struct key_row *)a)->key;
+	const struct record_key *y = &((const struct key_row *)b)->key;
 
 	return (x->bytes < y->bytes) - (x->bytes > y->bytes);
 }
@@ -193,7 +193,7 @@ static void slowlog_finish(struct model *m)
 	size_t kept = 0;
 
 	/* Into a window come none but its own. */
-	if (m->session.wall_start_ns == FACT_UNKNOWN || isnan(m->duration_seconds) ||
+	if (m->session.wall_start_ns == RECORD_UNKNOWN || isnan(m->duration_seconds) ||
 	    !isnan(m->priv->window_seconds))
 		return;
 	for (size_t i = 0; i < m->slowlog_count; i++) {
@@ -222,8 +222,8 @@ void model_finish(struct model *m)
 	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
 	slowlog_finish(m);
 	children_finish(m);
-	if (m->priv->census_fed)
-		census_finish(m->census);
+	if (m->priv->keyspace_fed)
+		keyspace_finish(m->keyspace);
 	defrag_finish(m);
 	users_finish(m);
 	ledger_build(m);
@@ -252,7 +252,7 @@ int64_t model_info_delta(const struct model *m, const char *field)
 
 	/* One reply is no window. */
 	if (m->priv->info_replies < 2 || start < 0 || end < start)
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	return end - start;
 }
 
@@ -269,15 +269,15 @@ int64_t model_purgeable(const struct model *m)
 	int64_t dirty = ledger_bytes(&m->ledger, "dirty");
 	int64_t muzzy = ledger_bytes(&m->ledger, "muzzy");
 
-	if (dirty == FACT_UNKNOWN)
-		return FACT_UNKNOWN; /* one line with the metadata: not known apart */
-	return muzzy == FACT_UNKNOWN ? dirty : dirty + muzzy;
+	if (dirty == RECORD_UNKNOWN)
+		return RECORD_UNKNOWN; /* one line with the metadata: not known apart */
+	return muzzy == RECORD_UNKNOWN ? dirty : dirty + muzzy;
 }
 
 int64_t model_purged(const struct model *m)
 {
 	if (!m->have_purge || *m->purge.error || m->purge.rss_before_bytes < 0 ||
 	    m->purge.rss_after_bytes < 0)
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	return m->purge.rss_before_bytes - m->purge.rss_after_bytes;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The model: everything known about one watch, as plain data. Facts go in
+ * The model: everything known about one watch, as plain data. Records go in
  * through model_take(); model_finish() derives what needs all of them; rules and
  * reports read the struct. No I/O, no clock.
  */
 #pragma once
 
 #include "base/buf.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "model/blame.h"
 #include "redis/info.h"
 #include "redis/malloc_stats.h"
@@ -19,8 +19,8 @@ const char *basis_name(enum basis basis);
 
 /* One row a tick: the host's word and, when it answered, the server's. */
 struct timeline_row {
-	struct fact_tick host; /* no strings inside: a plain copy */
-	int64_t used_memory_bytes; /* FACT_UNKNOWN when the server did not answer */
+	struct record_tick host; /* no strings inside: a plain copy */
+	int64_t used_memory_bytes; /* RECORD_UNKNOWN when the server did not answer */
 	int64_t commands_total;
 	int64_t evicted_keys_total;
 	int64_t expired_keys_total;
@@ -56,14 +56,14 @@ struct ledger {
 
 /* The line with that id, or NULL. */
 const struct ledger_line *ledger_find(const struct ledger *ledger, const char *id);
-/* Its bytes, or FACT_UNKNOWN. */
+/* Its bytes, or RECORD_UNKNOWN. */
 int64_t ledger_bytes(const struct ledger *ledger, const char *id);
 
 /* --- profiles ---------------------------------------------------------- */
 
 /*
  * What is charged to one name (a command, a prefix or a thread). What a sensor
- * that was off could not see is NAN or FACT_UNKNOWN; seconds of events that were
+ * that was off could not see is NAN or RECORD_UNKNOWN; seconds of events that were
  * seen but not timed are NAN.
  */
 struct charge {
@@ -99,7 +99,7 @@ struct call_latency {
 
 struct command_row {
 	char *command; /* "" = no command: event loop, cron, clients' I/O */
-	int64_t calls_total; /* commandstats over the window without redmem's own; FACT_UNKNOWN */
+	int64_t calls_total; /* commandstats over the window without redmem's own; RECORD_UNKNOWN */
 	double usec_total; /* commandstats; NAN */
 	struct charge charge;
 	struct call_latency latency;
@@ -124,37 +124,37 @@ struct stall_row {
 };
 
 struct child_row {
-	struct fact_child child;
+	struct record_child child;
 	double done_ratio; /* of its work, while it lives; NAN */
-	int64_t projected_bytes; /* private_bytes when it will be done; FACT_UNKNOWN */
+	int64_t projected_bytes; /* private_bytes when it will be done; RECORD_UNKNOWN */
 };
 
 struct key_row {
-	struct fact_key key;
+	struct record_key key;
 };
 
 struct slowlog_row {
-	struct fact_slowlog entry;
+	struct record_slowlog entry;
 };
 
 struct latency_row {
-	struct fact_latency event;
+	struct record_latency event;
 };
 
 struct life_row {
-	struct fact_life life;
+	struct record_life life;
 };
 
 struct sensor_row {
-	struct fact_sensor sensor;
+	struct record_sensor sensor;
 };
 
 struct rss_move_row {
-	struct fact_rss_move move;
+	struct record_rss_move move;
 };
 
 struct mapping_row {
-	struct fact_mapping mapping;
+	struct record_mapping mapping;
 };
 
 /* --- the allocator ------------------------------------------------------ */
@@ -202,8 +202,8 @@ struct alloc {
 	struct alloc_class *classes; /* by size, rising */
 	size_t classes_count;
 	int64_t bursts_total;
-	struct fact_burst burst; /* the last one, for the cost of probes */
-	struct fact_budget budget; /* the last one; unknown when none came */
+	struct record_burst burst; /* the last one, for the cost of probes */
+	struct record_budget budget; /* the last one; unknown when none came */
 	bool have_budget;
 	double flow_duty_ratio; /* mean over the window; NAN without */
 	bool partly; /* not followed all the time */
@@ -256,17 +256,17 @@ struct defrag_forecast {
 /* --- the whole ---------------------------------------------------------- */
 
 /* Arrays are `count` long. All strings belong to the model. */
-struct census;
-struct census_options;
+struct keyspace;
+struct keyspace_options;
 
 struct model {
-	struct fact_session session;
-	struct fact_target target;
-	struct fact_host host_start, host_end; /* equal when only one came */
+	struct record_session session;
+	struct record_target target;
+	struct record_host host_start, host_end; /* equal when only one came */
 	bool have_host;
-	struct fact_totals totals;
+	struct record_totals totals;
 	bool have_totals;
-	struct fact_self self;
+	struct record_self self;
 	bool have_self;
 
 	struct info *info_start, *info_end; /* NULL when the server never answered */
@@ -298,7 +298,7 @@ struct model {
 	size_t deletes_count;
 	struct defrag_forecast defrag;
 	bool have_defrag; /* false: not jemalloc, or its classes are not known */
-	struct fact_purge purge;
+	struct record_purge purge;
 	bool have_purge;
 	struct key_row *keys; /* by bytes, falling; those that showed up in the watch */
 	size_t keys_count;
@@ -316,7 +316,7 @@ struct model {
 	size_t mappings_count;
 
 	struct alloc alloc;
-	struct census *census; /* of all keys; NULL when no pass was made */
+	struct keyspace *keyspace; /* of all keys; NULL when no pass was made */
 
 	double duration_seconds; /* of the watch */
 	struct model_private *priv; /* interned strings and lookup tables */
@@ -325,28 +325,28 @@ struct model {
 struct model *model_new(void);
 /* Judge stalls by @rule from now on; it must outlive the model. blame_by_tables without. */
 void model_set_rule(struct model *m, const struct blame_rule *rule);
-void model_take(struct model *m, const struct fact *fact);
-/* The model as a sink for facts. */
-struct fact_sink model_sink(struct model *m);
+void model_take(struct model *m, const struct record *record);
+/* The model as a sink for records. */
+struct record_sink model_sink(struct model *m);
 /* How to count what a pass over all keys meets; @options are copied, what they point to is not. */
-void model_set_census(struct model *m, const struct census_options *options);
-/* It is a window of @seconds whose start is t = 0; without it the facts say how long it was. */
+void model_set_keyspace(struct model *m, const struct keyspace_options *options);
+/* It is a window of @seconds whose start is t = 0; without it the records say how long it was. */
 void model_set_window(struct model *m, double seconds);
-/* Sort, fold prefixes, subtract, build the ledger. Call once, after the last fact. */
+/* Sort, fold prefixes, subtract, build the ledger. Call once, after the last record. */
 void model_finish(struct model *m);
 void model_free(struct model *m);
 
 /* Value of a config parameter, or NULL when not seen. */
 const char *model_config(const struct model *m, const char *name);
-/* Integer from the last INFO / first INFO, FACT_UNKNOWN when absent. */
+/* Integer from the last INFO / first INFO, RECORD_UNKNOWN when absent. */
 int64_t model_info_end(const struct model *m, const char *field);
 int64_t model_info_start(const struct model *m, const char *field);
-/* end - start of a counter, FACT_UNKNOWN when either is missing or it went back. */
+/* end - start of a counter, RECORD_UNKNOWN when either is missing or it went back. */
 int64_t model_info_delta(const struct model *m, const char *field);
 /* Is that sensor on? False also when it is not in the table. */
 bool model_sensor_on(const struct model *m, const char *id);
 /* What MEMORY PURGE would free by the ledger, and what the one tried did free (rss
- * before - after); FACT_UNKNOWN. */
+ * before - after); RECORD_UNKNOWN. */
 int64_t model_purgeable(const struct model *m);
 int64_t model_purged(const struct model *m);
 /* Who wrote to pages a saving child shared: the rows with most copy-on-write faults. */
@@ -358,7 +358,7 @@ struct cow_rows {
 	size_t prefixes_count;
 };
 void model_cow(const struct model *m, struct cow_rows *out);
-/* Sum of a mapping class of the server in the last phase; FACT_UNKNOWN when none. */
+/* Sum of a mapping class of the server in the last phase; RECORD_UNKNOWN when none. */
 int64_t model_mapping_rss(const struct model *m, const char *class_name);
 
 /*

@@ -155,10 +155,10 @@ static void fold_below(struct fold *fold, struct prefix_node *node)
 
 /* --- rows ------------------------------------------------------------------------ */
 
-static void add_row(struct census_prefixes *rows, const struct buf *prefix,
+static void add_row(struct keyspace_prefixes *rows, const struct buf *prefix,
 		    const struct prefix_sums *sums, int depth)
 {
-	struct census_prefix *row;
+	struct keyspace_prefix *row;
 
 	rows->rows = array_grow(rows->rows, rows->count, sizeof(*row));
 	row = &rows->rows[rows->count++];
@@ -208,7 +208,7 @@ static struct ranked *rank(const struct prefix_node *node, size_t *count)
 /* Keys that end at a node make a leaf. A node with one way to go on is no row of the
  * tree: it is part of the next one. */
 static void list_below(const struct prefix_node *node, struct buf *prefix, int depth,
-		       struct census_prefixes *leaves, struct census_prefixes *branches)
+		       struct keyspace_prefixes *leaves, struct keyspace_prefixes *branches)
 {
 	size_t count, len = prefix->len;
 	struct ranked *list = rank(node, &count);
@@ -235,15 +235,15 @@ static void list_below(const struct prefix_node *node, struct buf *prefix, int d
 
 static int rows_by_bytes(const void *a, const void *b)
 {
-	const struct census_prefix *x = a, *y = b;
+	const struct keyspace_prefix *x = a, *y = b;
 
 	if (x->bytes != y->bytes)
 		return x->bytes < y->bytes ? 1 : -1;
 	return strcmp(x->prefix, y->prefix);
 }
 
-void prefix_tree_finish(struct prefix_tree *tree, struct census_prefixes *leaves,
-			struct census_prefixes *branches)
+void prefix_tree_finish(struct prefix_tree *tree, struct keyspace_prefixes *leaves,
+			struct keyspace_prefixes *branches)
 {
 	struct prefix_sums all = prefix_node_sums(&tree->root);
 	struct fold fold = { .tree = tree };
@@ -257,10 +257,10 @@ void prefix_tree_finish(struct prefix_tree *tree, struct census_prefixes *leaves
 	buf_free(&prefix);
 }
 
-void census_prefixes_free(struct census_prefixes *prefixes)
+void keyspace_prefixes_free(struct keyspace_prefixes *prefixes)
 {
 	for (size_t i = 0; i < prefixes->count; i++)
 		free(prefixes->rows[i].prefix);
 	free(prefixes->rows);
-	*prefixes = (struct census_prefixes){ 0 };
+	*prefixes = (struct keyspace_prefixes){ 0 };
 }

@@ -320,7 +320,7 @@ static struct prefix_node *descend(struct prefix_tree *tree, struct prefix_node 
 	return child(tree, node, text, *used);
 }
 
-void prefix_tree_add(struct prefix_tree *tree, const struct fact_key *key)
+void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key)
 {
 	struct prefix_sums one = { .keys = 1, .no_ttl = key->ttl_seconds == -1 };
 	struct prefix_node *node = &tree->root;
@@ -341,7 +341,7 @@ void prefix_tree_add(struct prefix_tree *tree, const struct fact_key *key)
 			node = descend(tree, parent, text + at, key->key.len - at, &used);
 		}
 	}
-	if (key->bytes != FACT_UNKNOWN)
+	if (key->bytes != RECORD_UNKNOWN)
 		one.bytes = one.bytes_max = key->bytes;
 	add_sums(&node->own, &one);
 	if (tree->nodes > NODES_MAX)

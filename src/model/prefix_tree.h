@@ -2,7 +2,7 @@
 /* What prefix_tree.c (adding keys) and prefix_rows.c (reading it out) share. */
 #pragma once
 
-#include "model/census.h"
+#include "model/keyspace.h"
 #include "model/prefix.h"
 
 struct prefix_sums {

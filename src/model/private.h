@@ -2,7 +2,7 @@
 /* What the files of this room share, and nobody else sees. */
 #pragma once
 
-#include "model/keep.h"
+#include "model/intern.h"
 #include "model/model.h"
 
 struct calls;
@@ -17,13 +17,13 @@ struct model_private {
 	struct keep *keep;
 	struct prefixes *prefixes; /* in use by the next three */
 	const struct blame_rule *rule;
-	struct census_options *census_options;
-	bool census_fed; /* m->census is made of facts */
+	struct keyspace_options *keyspace_options;
+	bool keyspace_fed; /* m->keyspace scan is made of records */
 	double window_seconds; /* NAN = not a window, but all of a session */
-	struct profile *profile; /* charges while facts come in */
+	struct profile *profile; /* charges while records come in */
 	struct alloc_flow *flow;
 	struct calls *calls;
-	struct users *users; /* of size classes, while facts come in */
+	struct users *users; /* of size classes, while records come in */
 	struct server_sample *samples; /* INFO of the ticks, for the timeline */
 	size_t samples_count;
 	struct info *own_calls; /* command -> calls of redmem itself */
@@ -40,22 +40,22 @@ struct model_private {
 void *array_grow(void *array, size_t count, size_t size);
 
 /* --- timeline.c --- */
-void timeline_add_tick(struct model *m, const struct fact_tick *tick);
+void timeline_add_tick(struct model *m, const struct record_tick *tick);
 void timeline_add_info(struct model *m, double t_seconds, const struct info *info);
 void timeline_finish(struct model *m);
 
-/* --- profile.c: charges while facts come in --- */
+/* --- profile.c: charges while records come in --- */
 struct profile *profile_new(struct prefixes *prefixes);
 void profile_free(struct profile *profile);
-/* @prefix: of the fact's key, NULL without one; in the next ones, too. */
-void profile_add(struct model *m, const struct fact_profile *fact, struct prefix *prefix);
+/* @prefix: of the record's key, NULL without one; in the next ones, too. */
+void profile_add(struct model *m, const struct record_profile *record, struct prefix *prefix);
 /* Make the rows of commands, prefixes and threads, sorted. */
 void profile_finish(struct model *m);
 
 /* --- charge.c --- */
 /* What the row stands for; at least what was seen. */
-double profile_events(const struct fact_profile *fact);
-void charge_add(struct charge *charge, const struct fact_profile *fact);
+double profile_events(const struct record_profile *record);
+void charge_add(struct charge *charge, const struct record_profile *record);
 void charge_merge(struct charge *into, const struct charge *from);
 /* CPU and fault seconds, as far as known: what rows are ranked by. */
 double charge_seconds(const struct charge *charge);
@@ -69,7 +69,7 @@ void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow);
 /* --- commandstats.c --- */
 struct commandstat {
 	const char *command; /* lives as long as the model's info_end */
-	int64_t calls_total; /* FACT_UNKNOWN */
+	int64_t calls_total; /* RECORD_UNKNOWN */
 	double usec_total; /* NAN */
 };
 /* See whether both ends of the window can be compared. Before the other two. */
@@ -83,7 +83,7 @@ void commandstats_each(const struct model *m, void (*each)(void *ctx, const char
 /* --- alloc.c: bytes by time and by size class --- */
 struct alloc_flow *alloc_new(struct prefixes *prefixes);
 void alloc_free(struct alloc_flow *flow);
-void alloc_add(struct model *m, const struct fact_profile *fact, struct prefix *prefix);
+void alloc_add(struct model *m, const struct record_profile *record, struct prefix *prefix);
 /* Make m->alloc; after profile_finish(). */
 void alloc_finish(struct model *m);
 /* The class's row, added when it is new. */
@@ -92,7 +92,7 @@ struct alloc_class *alloc_class(struct model *m, int64_t size_bytes);
 /* --- calls.c: calls of the allocator seen in bursts --- */
 struct calls *calls_new(void);
 void calls_free(struct calls *calls);
-void calls_add(struct model *m, const struct fact_call *fact);
+void calls_add(struct model *m, const struct record_call *record);
 /* What was seen of a command's calls. */
 struct call_latency calls_of(const struct model *m, const char *command);
 /* Hand each command with calls to @each. */
@@ -102,12 +102,12 @@ void calls_finish(struct model *m);
 
 /* --- rounding.c --- */
 /* Of @m->malloc_stats' live memory, what was not asked for but came with its size class;
- * FACT_UNKNOWN without bursts. */
+ * RECORD_UNKNOWN without bursts. */
 int64_t rounding_bytes(const struct model *m);
 
 /* --- mapping.c --- */
 struct mapping_sum {
-	int64_t rss_bytes, swap_bytes, anon_huge_bytes; /* FACT_UNKNOWN when any part is */
+	int64_t rss_bytes, swap_bytes, anon_huge_bytes; /* RECORD_UNKNOWN when any part is */
 };
 /* Of the last reading; @class_name NULL adds all classes up. False when there is none. */
 bool mapping_sum(const struct model *m, const char *class_name, struct mapping_sum *out);
@@ -118,9 +118,9 @@ const char *mapping_phase(const struct model *m);
 struct users *users_new(struct prefixes *prefixes);
 void users_free(struct users *users);
 /* A key drawn at random; its strings live as long as the model. */
-void users_add_key(struct users *users, const struct fact_key *key);
-void users_add_profile(struct model *m, const struct fact_profile *fact, struct prefix *prefix);
-void users_add_call(struct model *m, const struct fact_call *fact);
+void users_add_key(struct users *users, const struct record_key *key);
+void users_add_profile(struct model *m, const struct record_profile *record, struct prefix *prefix);
+void users_add_call(struct model *m, const struct record_call *record);
 /* Make the rows of classes and deletes. After defrag_finish(). */
 void users_finish(struct model *m);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who did it: charges by command, key prefix and thread. While facts come in
+ * Who did it: charges by command, key prefix and thread. While records come in
  * they are added up in hash tables; the end makes sorted rows of them.
  */
 #include <stdlib.h>
@@ -81,28 +81,28 @@ static void prefixes_trim(struct profile *profile)
 	pairs_trim(profile);
 }
 
-void profile_add(struct model *m, const struct fact_profile *fact, struct prefix *prefix)
+void profile_add(struct model *m, const struct record_profile *record, struct prefix *prefix)
 {
 	struct profile *profile = m->priv->profile;
-	const char *command = keep_string(m->priv->keep, fact->command);
-	bool main_thread = !*fact->thread;
-	struct account_key of = { .name = keep_string(m->priv->keep,
-						      main_thread ? "main" : fact->thread) };
+	const char *command = intern_string(m->priv->keep, record->command);
+	bool main_thread = !*record->thread;
+	struct account_key of = { .name = intern_string(m->priv->keep,
+							main_thread ? "main" : record->thread) };
 
-	charge_add(&account_get(&profile->threads, of)->charge, fact);
+	charge_add(&account_get(&profile->threads, of)->charge, record);
 	of.name = command;
 	/* Another thread works for no command of its own. */
 	if (main_thread || *command)
-		charge_add(&account_get(&profile->commands, of)->charge, fact);
+		charge_add(&account_get(&profile->commands, of)->charge, record);
 	if (!prefix)
 		return;
 	if (!prefix->example.data)
-		prefix->example =
-			(struct bytes){ xmemdup(fact->key.data, fact->key.len), fact->key.len };
+		prefix->example = (struct bytes){ xmemdup(record->key.data, record->key.len),
+						  record->key.len };
 	of.prefix = prefix;
-	charge_add(&account_get(&profile->pairs, of)->charge, fact);
+	charge_add(&account_get(&profile->pairs, of)->charge, record);
 	of.name = NULL;
-	charge_add(&account_get(&profile->prefixes, of)->charge, fact);
+	charge_add(&account_get(&profile->prefixes, of)->charge, record);
 	/* Twice the limit, so that sorting is rare and new names get their chance. */
 	if (HASH_COUNT(profile->prefixes.rows) >= 2 * PREFIXES_MAX)
 		prefixes_trim(profile);
@@ -127,7 +127,7 @@ static bool no_flow(const struct model *m)
 static void add_unsampled(void *ctx, const char *command)
 {
 	struct model *m = ctx;
-	struct account_key of = { .name = keep_string(m->priv->keep, command) };
+	struct account_key of = { .name = intern_string(m->priv->keep, command) };
 
 	account_get(&m->priv->profile->commands, of);
 }
@@ -178,9 +178,9 @@ static void prefix_row_add(struct model *m, struct bytes prefix, struct bytes ex
 {
 	struct prefix_row *row = &m->prefixes[m->prefixes_count++];
 
-	row->prefix = (char *)keep_bytes(m->priv->keep, prefix).data;
+	row->prefix = (char *)intern_bytes(m->priv->keep, prefix).data;
 	row->prefix_len = prefix.len;
-	row->example = (char *)keep_bytes(m->priv->keep, example).data;
+	row->example = (char *)intern_bytes(m->priv->keep, example).data;
 	row->example_len = example.len;
 	row->charge = *charge;
 	charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"), no_flow(m));
@@ -220,7 +220,7 @@ static void make_prefixes(struct model *m, struct profile *profile)
 	if (!profile->have_other)
 		return;
 	prefix_row_add(m, other, none, &profile->other);
-	m->prefixes[m->prefixes_count - 1].top_command = keep_string(m->priv->keep, "");
+	m->prefixes[m->prefixes_count - 1].top_command = intern_string(m->priv->keep, "");
 }
 
 void profile_finish(struct model *m)

@@ -14,14 +14,14 @@
 
 static int64_t sane(int64_t bytes)
 {
-	return bytes >= 0 && bytes <= BYTES_MAX ? bytes : FACT_UNKNOWN;
+	return bytes >= 0 && bytes <= BYTES_MAX ? bytes : RECORD_UNKNOWN;
 }
 
 /* An unknown term leaves the other one. */
 static int64_t sum_known(int64_t a, int64_t b)
 {
-	if (a == FACT_UNKNOWN || b == FACT_UNKNOWN)
-		return a == FACT_UNKNOWN ? b : a;
+	if (a == RECORD_UNKNOWN || b == RECORD_UNKNOWN)
+		return a == RECORD_UNKNOWN ? b : a;
 	return sane(a + b);
 }
 
@@ -75,9 +75,9 @@ static void untangle_rehashing(struct server_memory *s)
 	int64_t *expires = &s->part[PART_HASHTABLE_EXPIRES];
 	int64_t from_main, from_expires;
 
-	if (*rehashing == FACT_UNKNOWN || *main_tables == FACT_UNKNOWN ||
-	    *expires == FACT_UNKNOWN) {
-		*rehashing = FACT_UNKNOWN;
+	if (*rehashing == RECORD_UNKNOWN || *main_tables == RECORD_UNKNOWN ||
+	    *expires == RECORD_UNKNOWN) {
+		*rehashing = RECORD_UNKNOWN;
 		return;
 	}
 	from_main = *rehashing < *main_tables ? *rehashing : *main_tables;
@@ -115,8 +115,8 @@ static void gather_info(const struct info *info, struct server_memory *s)
 	s->overhead = sane(info_int(info, "used_memory_overhead"));
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		s->part[parts[i].part] = sane(info_int(info, parts[i].info));
-	s->part[PART_HASHTABLE_MAIN] = FACT_UNKNOWN;
-	s->part[PART_HASHTABLE_EXPIRES] = FACT_UNKNOWN;
+	s->part[PART_HASHTABLE_MAIN] = RECORD_UNKNOWN;
+	s->part[PART_HASHTABLE_EXPIRES] = RECORD_UNKNOWN;
 	untangle_rehashing(s);
 	s->allocated = sane(info_int(info, "allocator_allocated"));
 	s->active = sane(info_int(info, "allocator_active"));
@@ -135,7 +135,7 @@ static void gather_malloc_stats(const struct malloc_stats *stats, struct server_
 	s->dirty = sane(stats->dirty_bytes);
 	s->muzzy = sane(stats->muzzy_bytes);
 	s->metadata = sane(stats->metadata_bytes);
-	s->dirty_or_metadata = FACT_UNKNOWN;
+	s->dirty_or_metadata = RECORD_UNKNOWN;
 	s->small_holes = 0;
 	for (size_t i = 0; i < stats->classes_count; i++)
 		if (stats->classes[i].small)
@@ -149,7 +149,7 @@ static void gather_malloc_stats(const struct malloc_stats *stats, struct server_
  */
 static void split_resident(struct server_memory *s)
 {
-	if (s->dirty_or_metadata == FACT_UNKNOWN || s->active == FACT_UNKNOWN)
+	if (s->dirty_or_metadata == RECORD_UNKNOWN || s->active == RECORD_UNKNOWN)
 		return;
 	s->dirty_or_metadata -= s->active;
 	if (s->dirty_or_metadata < 0)
@@ -173,7 +173,7 @@ static bool is_jemalloc(const struct model *m)
 static void gather_lua(const struct model *m, struct server_memory *s)
 {
 	s->lua = sane(info_int(m->info_end, "used_memory_vm_total"));
-	if (s->lua == FACT_UNKNOWN)
+	if (s->lua == RECORD_UNKNOWN)
 		s->lua = sane(info_int(m->info_end, "used_memory_lua"));
 	s->lua_in_allocator =
 		!m->target.allocator_bundled || version_at_least(m->target.version, 7, 4);
@@ -190,12 +190,12 @@ static bool same_phase(const struct model *m)
 
 bool server_memory_gather(const struct model *m, struct server_memory *out)
 {
-	struct server_memory s = { .metadata = FACT_UNKNOWN,
-				   .dirty = FACT_UNKNOWN,
-				   .small_holes = FACT_UNKNOWN };
+	struct server_memory s = { .metadata = RECORD_UNKNOWN,
+				   .dirty = RECORD_UNKNOWN,
+				   .small_holes = RECORD_UNKNOWN };
 
 	gather_stats(m->memory_stats, &s);
-	if (s.used == FACT_UNKNOWN)
+	if (s.used == RECORD_UNKNOWN)
 		gather_info(m->info_end, &s);
 	s.jemalloc = is_jemalloc(m);
 	if (m->malloc_stats)
@@ -205,7 +205,7 @@ bool server_memory_gather(const struct model *m, struct server_memory *out)
 	gather_lua(m, &s);
 	s.basis = same_phase(m) ? BASIS_EXACT : BASIS_DERIVED;
 	*out = s;
-	if (s.jemalloc && (s.allocated == FACT_UNKNOWN || s.active == FACT_UNKNOWN))
+	if (s.jemalloc && (s.allocated == RECORD_UNKNOWN || s.active == RECORD_UNKNOWN))
 		return false;
-	return s.used != FACT_UNKNOWN;
+	return s.used != RECORD_UNKNOWN;
 }

@@ -2,7 +2,7 @@
 /*
  * What the server and its allocator say about their memory, gathered from
  * MEMORY STATS, INFO and MALLOC-STATS into one set of numbers for the ledger.
- * All in bytes; FACT_UNKNOWN where nobody said it.
+ * All in bytes; RECORD_UNKNOWN where nobody said it.
  */
 #pragma once
 

@@ -28,7 +28,7 @@ static bool ended_at(const struct model *m, const struct stall *stall, int64_t u
 {
 	double end = m->session.wall_start_ns / 1e9 + stall->t_seconds + stall->duration_seconds;
 
-	return m->session.wall_start_ns != FACT_UNKNOWN &&
+	return m->session.wall_start_ns != RECORD_UNKNOWN &&
 	       fabs(end - ((double)unix_seconds + 0.5)) <= STAMP_SLACK_SECONDS;
 }
 
@@ -42,12 +42,12 @@ static bool fits(const struct stall *stall, double seconds, double ratio)
 	return misfit(stall, seconds) <= ratio * stall->duration_seconds + LENGTH_SECONDS;
 }
 
-const struct fact_slowlog *stall_slowlog(const struct model *m, const struct stall *stall)
+const struct record_slowlog *stall_slowlog(const struct model *m, const struct stall *stall)
 {
-	const struct fact_slowlog *best = NULL;
+	const struct record_slowlog *best = NULL;
 
 	for (size_t i = 0; i < m->slowlog_count; i++) {
-		const struct fact_slowlog *entry = &m->slowlog[i].entry;
+		const struct record_slowlog *entry = &m->slowlog[i].entry;
 
 		if (same_command(stall->command, entry->command) &&
 		    ended_at(m, stall, entry->unix_seconds) &&
@@ -58,12 +58,12 @@ const struct fact_slowlog *stall_slowlog(const struct model *m, const struct sta
 	return best;
 }
 
-const struct fact_latency *stall_latency(const struct model *m, const struct stall *stall)
+const struct record_latency *stall_latency(const struct model *m, const struct stall *stall)
 {
-	const struct fact_latency *best = NULL;
+	const struct record_latency *best = NULL;
 
 	for (size_t i = 0; i < m->latency_count; i++) {
-		const struct fact_latency *event = &m->latency[i].event;
+		const struct record_latency *event = &m->latency[i].event;
 
 		if (ended_at(m, stall, event->unix_seconds) &&
 		    fits(stall, event->latest_seconds, LATENCY_RATIO) &&
@@ -74,25 +74,25 @@ const struct fact_latency *stall_latency(const struct model *m, const struct sta
 	return best;
 }
 
-const struct fact_key *stall_key(const struct model *m, const struct stall *stall)
+const struct record_key *stall_key(const struct model *m, const struct stall *stall)
 {
 	for (size_t i = m->keys_count; stall->key.len && !stall->key_truncated && i-- > 0;)
 		if (bytes_same(m->keys[i].key.key, stall->key) &&
-		    (stall->db == FACT_UNKNOWN || stall->db == m->keys[i].key.db))
+		    (stall->db == RECORD_UNKNOWN || stall->db == m->keys[i].key.db))
 			return &m->keys[i].key;
 	return NULL;
 }
 
 /* --- what explains them --------------------------------------------------------------- */
 
-/* Rows of the server's words, and facts, from which on they are worth forgetting. */
-#define CONTEXT_ROWS  512
-#define CONTEXT_FACTS 8192
+/* Rows of the server's words, and records, from which on they are worth forgetting. */
+#define CONTEXT_ROWS	512
+#define CONTEXT_RECORDS 8192
 
 struct stall_context {
 	struct state *state;
 	struct model *m;
-	size_t facts; /* it has taken; of each it may keep a name */
+	size_t records; /* it has taken; of each it may keep a name */
 };
 
 struct stall_context *stall_context_new(void)
@@ -113,22 +113,22 @@ void stall_context_free(struct stall_context *context)
 	free(context);
 }
 
-void stall_context_take(struct stall_context *context, const struct fact *fact)
+void stall_context_take(struct stall_context *context, const struct record *record)
 {
-	switch (fact->kind) {
-	case FACT_SESSION:
-	case FACT_TARGET:
-	case FACT_SENSOR:
-	case FACT_HOST:
-	case FACT_CONFIG:
-	case FACT_TOTALS:
-	case FACT_SLOWLOG:
-	case FACT_LATENCY:
-	case FACT_KEY:
-	case FACT_SELF:
-		state_take(context->state, fact);
-		model_take(context->m, fact);
-		context->facts++;
+	switch (record->kind) {
+	case RECORD_SESSION:
+	case RECORD_TARGET:
+	case RECORD_SENSOR:
+	case RECORD_HOST:
+	case RECORD_CONFIG:
+	case RECORD_TOTALS:
+	case RECORD_SLOWLOG:
+	case RECORD_LATENCY:
+	case RECORD_KEY:
+	case RECORD_SELF:
+		state_take(context->state, record);
+		model_take(context->m, record);
+		context->records++;
 		break;
 	default:
 		break;
@@ -143,12 +143,12 @@ struct model *stall_context_model(struct stall_context *context)
 void stall_context_renew(struct stall_context *context)
 {
 	const struct model *m = context->m;
-	struct fact_sink sink;
+	struct record_sink sink;
 
 	if (m->slowlog_count + m->latency_count + m->keys_count < CONTEXT_ROWS &&
-	    context->facts < CONTEXT_FACTS)
+	    context->records < CONTEXT_RECORDS)
 		return;
-	context->facts = 0;
+	context->records = 0;
 	model_free(context->m);
 	context->m = model_new();
 	sink = model_sink(context->m);

@@ -13,11 +13,11 @@
  * The slow log's entry for the same execution: the same command, ended at the same time
  * (the server stamps whole seconds, by its own clock), of about that length. NULL.
  */
-const struct fact_slowlog *stall_slowlog(const struct model *m, const struct stall *stall);
+const struct record_slowlog *stall_slowlog(const struct model *m, const struct stall *stall);
 /* The latency monitor's event at that time and of about that length. NULL. */
-const struct fact_latency *stall_latency(const struct model *m, const struct stall *stall);
+const struct record_latency *stall_latency(const struct model *m, const struct stall *stall);
 /* The last look at its key, NULL when nobody looked. */
-const struct fact_key *stall_key(const struct model *m, const struct stall *stall);
+const struct record_key *stall_key(const struct model *m, const struct stall *stall);
 
 /* --- what explains them --------------------------------------------------------------- */
 
@@ -28,8 +28,8 @@ const struct fact_key *stall_key(const struct model *m, const struct stall *stal
 struct stall_context;
 struct stall_context *stall_context_new(void);
 void stall_context_free(struct stall_context *context);
-/* Facts that explain no stall are let pass. */
-void stall_context_take(struct stall_context *context, const struct fact *fact);
+/* Records that explain no stall are let pass. */
+void stall_context_take(struct stall_context *context, const struct record *record);
 /* For the functions above and the reports; until it is renewed. */
 struct model *stall_context_model(struct stall_context *context);
 /* No stall waits to be told that the server has said anything of: that may be forgotten. */

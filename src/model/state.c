@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The newest fact of each thing; see state.h. */
+/* The newest record of each thing; see state.h. */
 #include "model/state.h"
 
 #include <math.h>
@@ -7,22 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fact/shape.h"
-#include "model/keep.h"
+#include "record/schema.h"
+#include "model/intern.h"
 #include "model/private.h"
 
 #define NAME_MAX_BYTES 128
 
-/* Of which thing of its kind a fact is. */
+/* Of which thing of its kind a record is. */
 struct identity {
-	enum fact_kind kind;
+	enum record_kind kind;
 	int64_t pid;
 	char name[NAME_MAX_BYTES];
 };
 
 struct entry {
 	struct identity of;
-	struct fact fact;
+	struct record record;
 	struct keep *keep; /* what its strings point to */
 };
 
@@ -38,7 +38,7 @@ struct state *state_new(void)
 
 static void entry_clear(struct entry *entry)
 {
-	keep_free(entry->keep);
+	intern_free(entry->keep);
 	entry->keep = NULL;
 }
 
@@ -52,45 +52,45 @@ void state_free(struct state *state)
 	free(state);
 }
 
-bool state_is(const struct fact *fact)
+bool state_is(const struct record *record)
 {
-	switch (fact->kind) {
-	case FACT_SESSION:
-	case FACT_TARGET:
-	case FACT_SENSOR:
-	case FACT_HOST:
-	case FACT_CONFIG:
-	case FACT_TICK:
-	case FACT_INFO:
-	case FACT_MEMORY_STATS:
-	case FACT_MALLOC_STATS:
-	case FACT_MAPPING:
-	case FACT_TOTALS:
-	case FACT_CHILD:
-	case FACT_LATENCY:
-	case FACT_OWN_CALLS:
-	case FACT_SELF:
-	case FACT_BUDGET:
+	switch (record->kind) {
+	case RECORD_SESSION:
+	case RECORD_TARGET:
+	case RECORD_SENSOR:
+	case RECORD_HOST:
+	case RECORD_CONFIG:
+	case RECORD_TICK:
+	case RECORD_INFO:
+	case RECORD_MEMORY_STATS:
+	case RECORD_MALLOC_STATS:
+	case RECORD_MAPPING:
+	case RECORD_TOTALS:
+	case RECORD_CHILD:
+	case RECORD_LATENCY:
+	case RECORD_OWN_CALLS:
+	case RECORD_SELF:
+	case RECORD_BUDGET:
 		return true;
 	default:
 		return false;
 	}
 }
 
-static struct identity identity_of(const struct fact *fact)
+static struct identity identity_of(const struct record *record)
 {
-	struct identity of = { .kind = fact->kind };
-	const char *name = fact->kind == FACT_SENSOR	? fact->sensor.id :
-			   fact->kind == FACT_CONFIG	? fact->config.name :
-			   fact->kind == FACT_LATENCY	? fact->latency.event :
-			   fact->kind == FACT_OWN_CALLS ? fact->own_calls.command :
-			   fact->kind == FACT_MAPPING	? fact->mapping.class_name :
-							  "";
+	struct identity of = { .kind = record->kind };
+	const char *name = record->kind == RECORD_SENSOR    ? record->sensor.id :
+			   record->kind == RECORD_CONFIG    ? record->config.name :
+			   record->kind == RECORD_LATENCY   ? record->latency.event :
+			   record->kind == RECORD_OWN_CALLS ? record->own_calls.command :
+			   record->kind == RECORD_MAPPING   ? record->mapping.class_name :
+							      "";
 
-	if (fact->kind == FACT_MAPPING)
-		of.pid = fact->mapping.pid;
-	else if (fact->kind == FACT_CHILD)
-		of.pid = fact->child.pid;
+	if (record->kind == RECORD_MAPPING)
+		of.pid = record->mapping.pid;
+	else if (record->kind == RECORD_CHILD)
+		of.pid = record->child.pid;
 	snprintf(of.name, sizeof(of.name), "%s", name ? name : "");
 	return of;
 }
@@ -115,31 +115,32 @@ static void remove_at(struct state *state, size_t i)
 }
 
 /* A child that has ended is no state any more; mappings are those of the last reading. */
-static void forget(struct state *state, const struct fact *fact)
+static void forget(struct state *state, const struct record *record)
 {
 	for (size_t i = state->count; i-- > 0;) {
-		const struct fact *old = &state->entries[i].fact;
-		bool ended = fact->kind == FACT_CHILD && old->kind == FACT_CHILD &&
-			     old->child.pid == fact->child.pid && !isnan(fact->child.t_end_seconds);
-		bool older = fact->kind == FACT_MAPPING && old->kind == FACT_MAPPING &&
-			     strcmp(old->mapping.phase, fact->mapping.phase) != 0;
+		const struct record *old = &state->entries[i].record;
+		bool ended = record->kind == RECORD_CHILD && old->kind == RECORD_CHILD &&
+			     old->child.pid == record->child.pid &&
+			     !isnan(record->child.t_end_seconds);
+		bool older = record->kind == RECORD_MAPPING && old->kind == RECORD_MAPPING &&
+			     strcmp(old->mapping.phase, record->mapping.phase) != 0;
 
 		if (ended || older)
 			remove_at(state, i);
 	}
 }
 
-void state_take(struct state *state, const struct fact *fact)
+void state_take(struct state *state, const struct record *record)
 {
-	struct fact own = *fact;
+	struct record own = *record;
 	struct identity of;
 	struct entry *entry;
 
-	if (!state_is(fact))
+	if (!state_is(record))
 		return;
-	fact_no_null(&own);
+	record_no_null(&own);
 	forget(state, &own);
-	if (own.kind == FACT_CHILD && !isnan(own.child.t_end_seconds))
+	if (own.kind == RECORD_CHILD && !isnan(own.child.t_end_seconds))
 		return;
 	of = identity_of(&own);
 	entry = find(state, &of);
@@ -150,20 +151,20 @@ void state_take(struct state *state, const struct fact *fact)
 		entry = &state->entries[state->count++];
 	}
 	entry->of = of;
-	entry->keep = keep_new();
-	entry->fact = keep_fact(entry->keep, &own);
+	entry->keep = intern_new();
+	entry->record = intern_record(entry->keep, &own);
 }
 
-const struct fact *state_find(const struct state *state, const struct fact *like)
+const struct record *state_find(const struct state *state, const struct record *like)
 {
 	struct identity of = identity_of(like);
 	const struct entry *entry = find(state, &of);
 
-	return entry ? &entry->fact : NULL;
+	return entry ? &entry->record : NULL;
 }
 
-void state_emit(const struct state *state, const struct fact_sink *sink)
+void state_emit(const struct state *state, const struct record_sink *sink)
 {
 	for (size_t i = 0; i < state->count; i++)
-		fact_emit(sink, &state->entries[i].fact);
+		record_emit(sink, &state->entries[i].record);
 }

@@ -20,16 +20,16 @@ struct server_sample {
 	int64_t connected_clients;
 };
 
-void timeline_add_tick(struct model *m, const struct fact_tick *tick)
+void timeline_add_tick(struct model *m, const struct record_tick *tick)
 {
 	m->timeline = array_grow(m->timeline, m->timeline_count, sizeof(*m->timeline));
 	m->timeline[m->timeline_count++] = (struct timeline_row){
 		.host = *tick,
-		.used_memory_bytes = FACT_UNKNOWN,
-		.commands_total = FACT_UNKNOWN,
-		.evicted_keys_total = FACT_UNKNOWN,
-		.expired_keys_total = FACT_UNKNOWN,
-		.connected_clients = FACT_UNKNOWN,
+		.used_memory_bytes = RECORD_UNKNOWN,
+		.commands_total = RECORD_UNKNOWN,
+		.evicted_keys_total = RECORD_UNKNOWN,
+		.expired_keys_total = RECORD_UNKNOWN,
+		.connected_clients = RECORD_UNKNOWN,
 	};
 }
 

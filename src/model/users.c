@@ -47,7 +47,7 @@ enum use_kind { USE_FOUND, USE_FLOW, USE_BURST, USE_DELETE, USE_UNPLACED };
 
 struct users {
 	struct accounts uses;
-	struct fact_key *keys; /* drawn at random */
+	struct record_key *keys; /* drawn at random */
 	size_t keys_count;
 };
 
@@ -78,11 +78,11 @@ static struct account *use_get(struct model *m, enum use_kind kind, int64_t clas
 	return account_get(&m->priv->users->uses,
 			   (struct account_key){ .kind = kind,
 						 .class_bytes = class_bytes,
-						 .name = keep_string(m->priv->keep, command),
+						 .name = intern_string(m->priv->keep, command),
 						 .prefix = prefix });
 }
 
-void users_add_key(struct users *users, const struct fact_key *key)
+void users_add_key(struct users *users, const struct record_key *key)
 {
 	if (!strcmp(key->type, "none")) /* gone between two commands */
 		return;
@@ -98,50 +98,51 @@ static bool is_freeing(const char *command)
 	return false;
 }
 
-static void add_delete(struct model *m, const struct fact_profile *fact, const char *command,
+static void add_delete(struct model *m, const struct record_profile *record, const char *command,
 		       struct prefix *prefix)
 {
-	bool bytes = fact->event == EVENT_FREE;
+	bool bytes = record->event == EVENT_FREE;
 	struct account *use;
 
-	if (!prefix || (!bytes && fact->event != EVENT_CPU))
+	if (!prefix || (!bytes && record->event != EVENT_CPU))
 		return;
 	use = use_get(m, USE_DELETE, 0, command, prefix);
 	if (use && bytes)
-		use->charge.free_bytes += profile_events(fact);
+		use->charge.free_bytes += profile_events(record);
 	else if (use)
-		use->objects += (double)fact->samples;
+		use->objects += (double)record->samples;
 }
 
-void users_add_profile(struct model *m, const struct fact_profile *fact, struct prefix *prefix)
+void users_add_profile(struct model *m, const struct record_profile *record, struct prefix *prefix)
 {
-	bool in = fact->event == EVENT_ALLOC_CLASS, out = fact->event == EVENT_FREE_CLASS;
-	const char *command = *fact->inner ? fact->inner : fact->command;
+	bool in = record->event == EVENT_ALLOC_CLASS, out = record->event == EVENT_FREE_CLASS;
+	const char *command = *record->inner ? record->inner : record->command;
 	struct account *use;
 
 	if (is_freeing(command))
-		add_delete(m, fact, command, prefix);
-	if ((!in && !out) || fact->class_bytes <= 0 || !(fact->events > 0))
+		add_delete(m, record, command, prefix);
+	if ((!in && !out) || record->class_bytes <= 0 || !(record->events > 0))
 		return;
-	use = use_get(m, USE_FLOW, fact->class_bytes, command, prefix);
+	use = use_get(m, USE_FLOW, record->class_bytes, command, prefix);
 	if (use)
-		*(in ? &use->charge.alloc_bytes : &use->charge.free_bytes) += profile_events(fact);
+		*(in ? &use->charge.alloc_bytes : &use->charge.free_bytes) +=
+			profile_events(record);
 }
 
-void users_add_call(struct model *m, const struct fact_call *fact)
+void users_add_call(struct model *m, const struct record_call *record)
 {
-	const char *command = *fact->inner ? fact->inner : fact->command;
+	const char *command = *record->inner ? record->inner : record->command;
 	struct prefix *prefix;
 	struct account *use;
 
-	if (fact->class_bytes <= 0)
+	if (record->class_bytes <= 0)
 		return;
-	prefix = prefix_hold(m->priv->prefixes, fact->key);
-	use = use_get(m, USE_BURST, fact->class_bytes, command, prefix);
+	prefix = prefix_hold(m->priv->prefixes, record->key);
+	use = use_get(m, USE_BURST, record->class_bytes, command, prefix);
 	if (use)
-		*(fact->function != CALL_FREE ? &use->charge.alloc_bytes :
-						&use->charge.free_bytes) +=
-			(double)fact->class_bytes;
+		*(record->function != CALL_FREE ? &use->charge.alloc_bytes :
+						  &use->charge.free_bytes) +=
+			(double)record->class_bytes;
 	prefix_drop(m->priv->prefixes, prefix);
 }
 
@@ -153,7 +154,7 @@ static void place_keys(struct model *m, struct users *users)
 							     m->target.allocator_bundled);
 
 	for (size_t i = 0; i < users->keys_count; i++) {
-		const struct fact_key *key = &users->keys[i];
+		const struct record_key *key = &users->keys[i];
 		struct prefix *prefix = prefix_hold(m->priv->prefixes, key->key);
 		struct footprint print;
 		struct account *use;
@@ -199,7 +200,7 @@ static struct class_user user_of(struct model *m, const struct account *use)
 	struct bytes text = { prefix ? prefix->text : "", prefix ? prefix->len : 0 };
 
 	return (struct class_user){
-		.prefix = (char *)keep_bytes(m->priv->keep, text).data,
+		.prefix = (char *)intern_bytes(m->priv->keep, text).data,
 		.prefix_len = text.len,
 		.command = (char *)use->of.name,
 		.objects = use->objects,
@@ -259,7 +260,7 @@ static void add_use(struct model *m, const struct account *use, bool have_flow, 
 	}
 }
 
-/* By name, so that a replay gives the same whatever the order facts came in. */
+/* By name, so that a replay gives the same whatever the order records came in. */
 static int use_compare(const struct account *a, const struct account *b)
 {
 	int order = (a->of.kind > b->of.kind) - (a->of.kind < b->of.kind);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/sum.h"
-#include "fact/shape.h"
+#include "record/schema.h"
 #include "model/private.h"
 #include "model/state.h"
 
@@ -46,11 +46,11 @@ struct windows *windows_new(void)
 
 	windows->state = state_new();
 	windows->wall_start = NAN;
-	windows->slowlog_id = FACT_UNKNOWN;
+	windows->slowlog_id = RECORD_UNKNOWN;
 	return windows;
 }
 
-/* --- facts in a window's own terms -------------------------------------------------- */
+/* --- records in a window's own terms -------------------------------------------------- */
 
 /* @counter less what it was when the window began. */
 static void count_from(void *counter, const void *base, enum field_type type)
@@ -59,22 +59,22 @@ static void count_from(void *counter, const void *base, enum field_type type)
 
 	if (type == FIELD_F64)
 		*(double *)counter -= *(const double *)base;
-	else if (type == FIELD_I64 && *count != FACT_UNKNOWN &&
-		 *(const int64_t *)base != FACT_UNKNOWN)
+	else if (type == FIELD_I64 && *count != RECORD_UNKNOWN &&
+		 *(const int64_t *)base != RECORD_UNKNOWN)
 		*count = sum_less(*count, *(const int64_t *)base);
 }
 
-static struct fact in_window(const struct window *window, const struct fact *fact)
+static struct record in_window(const struct window *window, const struct record *record)
 {
-	const struct fact_shape *shape = fact_shape(fact->kind);
-	const struct fact *base =
-		window->base && state_is(fact) ? state_find(window->base, fact) : NULL;
-	struct fact own = *fact;
+	const struct record_schema *schema = record_schema(record->kind);
+	const struct record *base =
+		window->base && state_is(record) ? state_find(window->base, record) : NULL;
+	struct record own = *record;
 
-	if (own.kind == FACT_SESSION && own.session.wall_start_ns != FACT_UNKNOWN)
+	if (own.kind == RECORD_SESSION && own.session.wall_start_ns != RECORD_UNKNOWN)
 		sum_add(&own.session.wall_start_ns, sum_whole(window->start * 1e9));
-	for (size_t i = 0; i < shape->count; i++) {
-		const struct field *field = &shape->fields[i];
+	for (size_t i = 0; i < schema->count; i++) {
+		const struct field *field = &schema->fields[i];
 
 		if (field->role == ROLE_TIME)
 			*(double *)field_at(&own, field) -= window->start;
@@ -84,27 +84,27 @@ static struct fact in_window(const struct window *window, const struct fact *fac
 	return own;
 }
 
-static void give(const struct window *window, const struct fact *fact)
+static void give(const struct window *window, const struct record *record)
 {
-	struct fact own = in_window(window, fact);
+	struct record own = in_window(window, record);
 
 	model_take(window->m, &own);
 }
 
 /* --- opening and ending --------------------------------------------------------------- */
 
-static void seed(void *ctx, const struct fact *fact)
+static void seed(void *ctx, const struct record *record)
 {
 	const struct window *window = ctx;
 
 	/* What the latency monitor told is told already. */
-	if (fact->kind != FACT_LATENCY)
-		give(window, fact);
+	if (record->kind != RECORD_LATENCY)
+		give(window, record);
 }
 
-static void copy(void *ctx, const struct fact *fact)
+static void copy(void *ctx, const struct record *record)
 {
-	state_take(ctx, fact);
+	state_take(ctx, record);
 }
 
 static void window_begin(struct windows *windows, struct window_series *series)
@@ -120,8 +120,8 @@ static void window_begin(struct windows *windows, struct window_series *series)
 	if (!windows->begun)
 		return;
 	window->base = state_new();
-	state_emit(windows->state, &(struct fact_sink){ copy, window->base });
-	state_emit(windows->state, &(struct fact_sink){ seed, window });
+	state_emit(windows->state, &(struct record_sink){ copy, window->base });
+	state_emit(windows->state, &(struct record_sink){ seed, window });
 }
 
 static void window_free(struct window *window)
@@ -215,42 +215,42 @@ void windows_free(struct windows *windows)
 /* --- the stream ---------------------------------------------------------------------- */
 
 /* When it happened, seconds since t = 0; NAN when it does not say. */
-static double time_of(const struct windows *windows, const struct fact *fact)
+static double time_of(const struct windows *windows, const struct record *record)
 {
-	const struct fact_shape *shape = fact_shape(fact->kind);
+	const struct record_schema *schema = record_schema(record->kind);
 
-	switch (fact->kind) {
-	case FACT_STALL: /* it is told, and counts, when it is over */
-		return fact->stall.t_seconds + fact->stall.duration_seconds;
-	case FACT_CHILD:
-		return fact->child.t_end_seconds;
-	case FACT_SLOWLOG: /* whole seconds */
-		return (double)fact->slowlog.unix_seconds + 0.5 - windows->wall_start;
-	case FACT_LATENCY:
-		return (double)fact->latency.unix_seconds + 0.5 - windows->wall_start;
+	switch (record->kind) {
+	case RECORD_STALL: /* it is told, and counts, when it is over */
+		return record->stall.t_seconds + record->stall.duration_seconds;
+	case RECORD_CHILD:
+		return record->child.t_end_seconds;
+	case RECORD_SLOWLOG: /* whole seconds */
+		return (double)record->slowlog.unix_seconds + 0.5 - windows->wall_start;
+	case RECORD_LATENCY:
+		return (double)record->latency.unix_seconds + 0.5 - windows->wall_start;
 	default:
 		break;
 	}
-	for (size_t i = 0; i < shape->count; i++)
-		if (shape->fields[i].role == ROLE_TIME)
-			return *(const double *)field_of(fact, &shape->fields[i]);
+	for (size_t i = 0; i < schema->count; i++)
+		if (schema->fields[i].role == ROLE_TIME)
+			return *(const double *)field_of(record, &schema->fields[i]);
 	return NAN;
 }
 
 /* The server tells of some things again each time it is asked, and of what was before. */
-static bool is_news(struct windows *windows, const struct fact *fact, double t)
+static bool is_news(struct windows *windows, const struct record *record, double t)
 {
-	const struct fact *last;
+	const struct record *last;
 
-	if (fact->kind == FACT_SLOWLOG) {
-		if (fact->slowlog.id <= windows->slowlog_id)
+	if (record->kind == RECORD_SLOWLOG) {
+		if (record->slowlog.id <= windows->slowlog_id)
 			return false;
 		return !(t < -1);
 	}
-	if (fact->kind != FACT_LATENCY)
+	if (record->kind != RECORD_LATENCY)
 		return true;
-	last = state_find(windows->state, fact);
-	return (!last || last->latency.unix_seconds != fact->latency.unix_seconds) && !(t < -1);
+	last = state_find(windows->state, record);
+	return (!last || last->latency.unix_seconds != record->latency.unix_seconds) && !(t < -1);
 }
 
 /* The window it happened in; that is over and gone: the oldest there is. What does not
@@ -266,18 +266,18 @@ static size_t window_of(const struct window_series *series, double t)
 	return i;
 }
 
-static void series_take(const struct window_series *series, const struct fact *fact, double t)
+static void series_take(const struct window_series *series, const struct record *record, double t)
 {
 	size_t i = window_of(series, t);
 
-	give(&series->windows[i], fact);
+	give(&series->windows[i], record);
 	/* A state that comes late is what the windows after it began with. */
-	for (i++; i < series->count && state_is(fact); i++)
-		give(&series->windows[i], fact);
+	for (i++; i < series->count && state_is(record); i++)
+		give(&series->windows[i], record);
 }
 
 static void series_mark(struct windows *windows, struct window_series *series,
-			const struct fact_mark *mark)
+			const struct record_mark *mark)
 {
 	struct window *last = &series->windows[series->count - 1];
 
@@ -289,7 +289,7 @@ static void series_mark(struct windows *windows, struct window_series *series,
 		window_finish(series);
 }
 
-static void take_mark(struct windows *windows, const struct fact_mark *mark)
+static void take_mark(struct windows *windows, const struct record_mark *mark)
 {
 	if (!(mark->t_seconds >= windows->mark) || isinf(mark->t_seconds)) /* of a recording */
 		return;
@@ -299,34 +299,34 @@ static void take_mark(struct windows *windows, const struct fact_mark *mark)
 			series_mark(windows, series, mark);
 }
 
-static void windows_take(void *ctx, const struct fact *fact)
+static void windows_take(void *ctx, const struct record *record)
 {
 	struct windows *windows = ctx;
 	bool news;
 	double t;
 
-	if (!fact_shape(fact->kind))
+	if (!record_schema(record->kind))
 		return;
 	windows->begun = true;
-	if (fact->kind == FACT_SESSION && fact->session.wall_start_ns != FACT_UNKNOWN)
-		windows->wall_start = (double)fact->session.wall_start_ns / 1e9;
-	t = time_of(windows, fact);
-	if (t > windows->now && fact->kind != FACT_SLOWLOG && fact->kind != FACT_LATENCY)
+	if (record->kind == RECORD_SESSION && record->session.wall_start_ns != RECORD_UNKNOWN)
+		windows->wall_start = (double)record->session.wall_start_ns / 1e9;
+	t = time_of(windows, record);
+	if (t > windows->now && record->kind != RECORD_SLOWLOG && record->kind != RECORD_LATENCY)
 		windows->now = t;
-	if (fact->kind == FACT_MARK) {
-		take_mark(windows, &fact->mark);
+	if (record->kind == RECORD_MARK) {
+		take_mark(windows, &record->mark);
 		return;
 	}
-	news = is_news(windows, fact, t);
+	news = is_news(windows, record, t);
 	for (struct window_series *series = windows->series; series; series = series->next)
 		if (series->count && (news || isinf(series->seconds)))
-			series_take(series, fact, t);
-	if (fact->kind == FACT_SLOWLOG && fact->slowlog.id > windows->slowlog_id)
-		windows->slowlog_id = fact->slowlog.id;
-	state_take(windows->state, fact);
+			series_take(series, record, t);
+	if (record->kind == RECORD_SLOWLOG && record->slowlog.id > windows->slowlog_id)
+		windows->slowlog_id = record->slowlog.id;
+	state_take(windows->state, record);
 }
 
-struct fact_sink windows_sink(struct windows *windows)
+struct record_sink windows_sink(struct windows *windows)
 {
-	return (struct fact_sink){ windows_take, windows };
+	return (struct record_sink){ windows_take, windows };
 }

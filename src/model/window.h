@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Windows over one stream of facts: any number, after one another and side by side, each a
+ * Windows over one stream of records: any number, after one another and side by side, each a
  * model of its own. A second for a live view, ten for a recorder, all of it for a report.
  *
- * A fact belongs to the window in which it happened, whenever it comes: windows end at the
- * marks of the stream (FACT_MARK), and one that has ended is finished when a later mark
+ * A record belongs to the window in which it happened, whenever it comes: windows end at the
+ * marks of the stream (RECORD_MARK), and one that has ended is finished when a later mark
  * says that all of its time has been handed over. What describes a state (state.h) is
  * carried into the next window; counters are told as their growth within it. So what adds
  * up adds up: ten windows of a second hold what one of ten does.
@@ -24,7 +24,7 @@ typedef void (*window_take)(void *ctx, struct model *m, double start_seconds);
 struct windows *windows_new(void);
 /* What is under way is thrown away. */
 void windows_free(struct windows *windows);
-struct fact_sink windows_sink(struct windows *windows);
+struct record_sink windows_sink(struct windows *windows);
 /*
  * From the last mark on, a window each @seconds (whole ones; INFINITY = one, until the
  * end). Freed with @windows.

@@ -41,24 +41,24 @@ const char *const config_patterns[] = {
 	NULL,
 };
 
-int config_emit(const redisReply *reply, const struct fact_sink *sink)
+int config_emit(const redisReply *reply, const struct record_sink *sink)
 {
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2)
 		return -EPROTO;
 	for (size_t i = 0; i < reply->elements; i += 2) {
 		const redisReply *name = reply->element[i], *value = reply->element[i + 1];
-		struct fact fact = { .kind = FACT_CONFIG };
+		struct record record = { .kind = RECORD_CONFIG };
 
 		if (name->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
 			return -EPROTO;
-		fact.config.name = name->str;
-		fact.config.value = value->str;
-		fact_emit(sink, &fact);
+		record.config.name = name->str;
+		record.config.value = value->str;
+		record_emit(sink, &record);
 	}
 	return 0;
 }
 
-int config_read(struct conn *conn, int timeout_ms, const struct fact_sink *sink)
+int config_read(struct conn *conn, int timeout_ms, const struct record_sink *sink)
 {
 	for (size_t i = 0; config_patterns[i]; i++) {
 		const char *words[] = { "CONFIG", "GET", config_patterns[i] };

@@ -63,7 +63,7 @@ static void place(struct footprint *out, const struct footprint_layout *layout, 
 
 /* Name and table entry; returns what MEMORY USAGE counts for them. */
 static int64_t place_key(struct footprint *out, const struct footprint_layout *layout,
-			 const struct fact_key *key)
+			 const struct record_key *key)
 {
 	int64_t name = sds_bytes((int64_t)key->key.len);
 
@@ -82,7 +82,7 @@ static int64_t place_key(struct footprint *out, const struct footprint_layout *l
 
 /* The object's own allocation, where the value is another one; returns its bytes. */
 static int64_t place_object(struct footprint *out, const struct footprint_layout *layout,
-			    const struct fact_key *key)
+			    const struct record_key *key)
 {
 	int64_t bytes = OBJECT_BYTES;
 
@@ -109,12 +109,12 @@ static void place_list(struct footprint *out, const struct footprint_layout *lay
 
 /* Tables and skip lists of @bytes in all; @elements may not be known. */
 static void place_elements(struct footprint *out, const struct footprint_layout *layout,
-			   const struct fact_key *key, int64_t bytes)
+			   const struct record_key *key, int64_t bytes)
 {
 	double elements = (double)key->elements, each;
 	int64_t table = 8, fixed = ENTRY_BYTES;
 
-	if (key->elements == FACT_UNKNOWN || key->elements <= 0) {
+	if (key->elements == RECORD_UNKNOWN || key->elements <= 0) {
 		out->unplaced_bytes = bytes;
 		return;
 	}
@@ -136,14 +136,14 @@ static void place_elements(struct footprint *out, const struct footprint_layout 
 		place(out, layout, (int64_t)(each + 0.5), elements, true);
 }
 
-static bool is_encoded(const struct fact_key *key, const char *encoding)
+static bool is_encoded(const struct record_key *key, const char *encoding)
 {
 	return !strcmp(key->encoding, encoding);
 }
 
 /* Strings short enough lie with their object in one allocation, or are numbers. */
 static bool place_short_string(struct footprint *out, const struct footprint_layout *layout,
-			       const struct fact_key *key, int64_t value)
+			       const struct record_key *key, int64_t value)
 {
 	if (is_encoded(key, "embstr")) {
 		place(out, layout, value, 1, layout->key_in_object);
@@ -152,18 +152,18 @@ static bool place_short_string(struct footprint *out, const struct footprint_lay
 	if (!is_encoded(key, "int"))
 		return false;
 	/* Whether a small number is shared depends on maxmemory; small ones are taken so. */
-	if (key->elements == FACT_UNKNOWN || key->elements > SHARED_INTEGERS_MAX)
+	if (key->elements == RECORD_UNKNOWN || key->elements > SHARED_INTEGERS_MAX)
 		place_object(out, layout, key);
 	return true;
 }
 
-void footprint_of(struct footprint *out, const struct fact_key *key,
+void footprint_of(struct footprint *out, const struct record_key *key,
 		  const struct footprint_layout *layout)
 {
 	int64_t value;
 
 	*out = (struct footprint){ 0 };
-	if (key->bytes == FACT_UNKNOWN || key->bytes <= 0)
+	if (key->bytes == RECORD_UNKNOWN || key->bytes <= 0)
 		return;
 	value = key->bytes - place_key(out, layout, key);
 	if (place_short_string(out, layout, key, value))

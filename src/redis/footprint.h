@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 
 /* How a server lays keys out. */
 struct footprint_layout {
@@ -44,5 +44,5 @@ struct footprint_layout footprint_layout_of(const char *server, const char *vers
  */
 int64_t footprint_class(const struct footprint_layout *layout, int64_t bytes);
 
-void footprint_of(struct footprint *out, const struct fact_key *key,
+void footprint_of(struct footprint *out, const struct record_key *key,
 		  const struct footprint_layout *layout);

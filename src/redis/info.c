@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/sum.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/info.h"
 
 #include <uthash.h>
@@ -109,7 +109,7 @@ const char *info_get(const struct info *info, const char *name)
 	return field ? field->value : NULL;
 }
 
-/* The integer that fills [text, text + len) entirely, else FACT_UNKNOWN. */
+/* The integer that fills [text, text + len) entirely, else RECORD_UNKNOWN. */
 static int64_t parse_int(const char *text, size_t len)
 {
 	char copy[24];
@@ -117,12 +117,12 @@ static int64_t parse_int(const char *text, size_t len)
 	long long number;
 
 	if (!len || len >= sizeof(copy) || !strchr("-0123456789", text[0]))
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 	errno = 0;
 	number = strtoll(copy, &end, 10);
-	return errno || *end || end == copy ? FACT_UNKNOWN : number;
+	return errno || *end || end == copy ? RECORD_UNKNOWN : number;
 }
 
 /* The same for a decimal number; "inf" and "nan" are no numbers anybody can use. */
@@ -144,7 +144,7 @@ int64_t info_int(const struct info *info, const char *name)
 {
 	const char *value = info_get(info, name);
 
-	return value ? parse_int(value, strlen(value)) : FACT_UNKNOWN;
+	return value ? parse_int(value, strlen(value)) : RECORD_UNKNOWN;
 }
 
 double info_double(const struct info *info, const char *name)
@@ -191,7 +191,7 @@ int64_t info_sub_int(const char *value, const char *key)
 	size_t len = 0;
 	const char *text = sub_value(value, key, &len);
 
-	return text ? parse_int(text, len) : FACT_UNKNOWN;
+	return text ? parse_int(text, len) : RECORD_UNKNOWN;
 }
 
 const char *info_server(const struct info *info)
@@ -223,7 +223,7 @@ void info_keyspace(const struct info *info, int64_t *keys, int64_t *expires)
 	int64_t unwanted = 0;
 
 	expires = expires ? expires : &unwanted;
-	*keys = *expires = info ? 0 : FACT_UNKNOWN;
+	*keys = *expires = info ? 0 : RECORD_UNKNOWN;
 	for (size_t i = 0; info && i < info_count(info); i++) {
 		int64_t k, e;
 
@@ -231,7 +231,7 @@ void info_keyspace(const struct info *info, int64_t *keys, int64_t *expires)
 			continue;
 		k = info_sub_int(info_value_at(info, i), "keys");
 		e = info_sub_int(info_value_at(info, i), "expires");
-		if (k == FACT_UNKNOWN || e == FACT_UNKNOWN)
+		if (k == RECORD_UNKNOWN || e == RECORD_UNKNOWN)
 			continue;
 		sum_add(keys, k);
 		sum_add(expires, e);

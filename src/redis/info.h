@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * INFO replies (and other "name value" texts) as a table. Unknown fields are
- * kept, missing ones are FACT_UNKNOWN: field names differ between Redis 5 to 8
+ * kept, missing ones are RECORD_UNKNOWN: field names differ between Redis 5 to 8
  * and Valkey (reference: src/server.c genRedisInfoString of each).
  */
 #pragma once
@@ -23,7 +23,7 @@ void info_free(struct info *info);
 void info_set(struct info *info, const char *name, const char *value);
 /* The value, or NULL. Valid until the table changes. */
 const char *info_get(const struct info *info, const char *name);
-/* An integer; FACT_UNKNOWN when absent or not a number. */
+/* An integer; RECORD_UNKNOWN when absent or not a number. */
 int64_t info_int(const struct info *info, const char *name);
 /* A double ("1.52"); NAN when absent or not a number. */
 double info_double(const struct info *info, const char *name);
@@ -32,13 +32,13 @@ size_t info_count(const struct info *info);
 const char *info_name_at(const struct info *info, size_t i);
 const char *info_value_at(const struct info *info, size_t i);
 
-/* An integer inside "k=v,k=v" values ("calls" of cmdstat_get); FACT_UNKNOWN. */
+/* An integer inside "k=v,k=v" values ("calls" of cmdstat_get); RECORD_UNKNOWN. */
 int64_t info_sub_int(const char *value, const char *key);
 
 /* Is this the name of a line of the keyspace section ("db0")? */
 bool info_is_database(const char *name);
 /* Keys, and keys with an expiry (@expires may be NULL), of all databases; INFO names
- * only those that hold something. FACT_UNKNOWN without @info. */
+ * only those that hold something. RECORD_UNKNOWN without @info. */
 void info_keyspace(const struct info *info, int64_t *keys, int64_t *expires);
 
 /* "redis" or "valkey", with the version that counts (valkey_version where it exists:

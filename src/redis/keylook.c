@@ -12,7 +12,7 @@
 
 struct look {
 	struct conn *conn;
-	struct fact_sink sink;
+	struct record_sink sink;
 	int64_t db;
 	bool drawn; /* at random */
 	bool refused; /* its database: what was looked at is another's */
@@ -37,25 +37,25 @@ static void look_release(struct look *look)
 		free(look);
 }
 
-/* One reply less to come; after the last the fact goes out. */
+/* One reply less to come; after the last the record goes out. */
 static void key_release(struct look_key *key)
 {
-	struct fact fact = { .kind = FACT_KEY };
+	struct record record = { .kind = RECORD_KEY };
 
 	if (--key->unanswered)
 		return;
-	fact.key.key.data = key->key;
-	fact.key.key.len = key->key_len;
-	fact.key.db = key->look->db;
-	fact.key.source = key->look->drawn ? KEY_SOURCE_SAMPLE : KEY_SOURCE_LOOK;
-	fact.key.pass_seconds = NAN;
-	fact.key.type = key->type;
-	fact.key.encoding = key->encoding ? key->encoding : "";
-	fact.key.bytes = key->bytes;
-	fact.key.elements = key->elements;
-	fact.key.ttl_seconds = key->ttl_seconds;
+	record.key.key.data = key->key;
+	record.key.key.len = key->key_len;
+	record.key.db = key->look->db;
+	record.key.source = key->look->drawn ? KEY_SOURCE_SAMPLE : KEY_SOURCE_LOOK;
+	record.key.pass_seconds = NAN;
+	record.key.type = key->type;
+	record.key.encoding = key->encoding ? key->encoding : "";
+	record.key.bytes = key->bytes;
+	record.key.elements = key->elements;
+	record.key.ttl_seconds = key->ttl_seconds;
 	if (key->type && !key->look->refused)
-		fact_emit(&key->look->sink, &fact);
+		record_emit(&key->look->sink, &record);
 	look_release(key->look);
 	free(key->type);
 	free(key->encoding);
@@ -204,7 +204,7 @@ static void look_at(struct look *look, const struct bytes *bytes)
 	key->look = look;
 	key->key = xmemdup(bytes->data, bytes->len);
 	key->key_len = bytes->len;
-	key->bytes = key->elements = FACT_UNKNOWN;
+	key->bytes = key->elements = RECORD_UNKNOWN;
 	key->ttl_seconds = NAN;
 	key->unanswered = 1; /* this function, until all is asked */
 	look->users++;
@@ -245,11 +245,11 @@ static int start(const struct look *like, const struct bytes *keys, size_t count
 
 static int64_t db_of(const struct conn *conn, int64_t db)
 {
-	return db == FACT_UNKNOWN ? conn_db(conn) : db;
+	return db == RECORD_UNKNOWN ? conn_db(conn) : db;
 }
 
 /* Those of the keys that are in @db. */
-static int start_in(struct conn *conn, const struct fact_sink *sink, int64_t db,
+static int start_in(struct conn *conn, const struct record_sink *sink, int64_t db,
 		    const struct bytes *keys, const int64_t *dbs, size_t count)
 {
 	struct look *look = look_new(&(struct look){ .conn = conn, .sink = *sink, .db = db });
@@ -267,7 +267,7 @@ static int start_in(struct conn *conn, const struct fact_sink *sink, int64_t db,
 	return db == conn_db(conn) ? 0 : select_db(conn, forget_reply, NULL, conn_db(conn));
 }
 
-int keylook_found(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
+int keylook_found(struct conn *conn, const struct record_sink *sink, const struct bytes *keys,
 		  const int64_t *dbs, size_t count)
 {
 	int rc = 0;
@@ -286,14 +286,14 @@ int keylook_found(struct conn *conn, const struct fact_sink *sink, const struct 
 	return rc;
 }
 
-int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
+int keylook_start(struct conn *conn, const struct record_sink *sink, const struct bytes *keys,
 		  size_t count)
 {
 	return start(&(struct look){ .conn = conn, .sink = *sink, .db = conn_db(conn) }, keys,
 		     count);
 }
 
-int keylook_drawn(struct conn *conn, const struct fact_sink *sink, int64_t db,
+int keylook_drawn(struct conn *conn, const struct record_sink *sink, int64_t db,
 		  const struct bytes *keys, size_t count)
 {
 	return start(&(struct look){ .conn = conn, .sink = *sink, .db = db, .drawn = true }, keys,

@@ -12,26 +12,26 @@
 
 #include <stddef.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/conn.h"
 
 #define KEYLOOK_MAX 64
 
 /*
  * Queue a look at the first KEYLOOK_MAX of @keys (copied), in the connection's
- * db. A FACT_KEY comes for each when its last reply is in; type "none" when the
- * key is gone; no fact when the server refuses TYPE or the connection ends.
+ * db. A RECORD_KEY comes for each when its last reply is in; type "none" when the
+ * key is gone; no record when the server refuses TYPE or the connection ends.
  * @sink is copied. 0, or -ENOTCONN.
  */
-int keylook_start(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
+int keylook_start(struct conn *conn, const struct record_sink *sink, const struct bytes *keys,
 		  size_t count);
 /*
- * The same for keys of whatever database: @dbs has that of each, FACT_UNKNOWN for the
+ * The same for keys of whatever database: @dbs has that of each, RECORD_UNKNOWN for the
  * connection's own. It selects those it must, and its own again; nothing is told of keys
  * whose database may not be selected.
  */
-int keylook_found(struct conn *conn, const struct fact_sink *sink, const struct bytes *keys,
+int keylook_found(struct conn *conn, const struct record_sink *sink, const struct bytes *keys,
 		  const int64_t *dbs, size_t count);
 /* The same for keys drawn at random from database @db, which is the connection's now. */
-int keylook_drawn(struct conn *conn, const struct fact_sink *sink, int64_t db,
+int keylook_drawn(struct conn *conn, const struct record_sink *sink, int64_t db,
 		  const struct bytes *keys, size_t count);

@@ -393,7 +393,7 @@ static const char *why(int rc)
 }
 
 int keypass_run(struct conn *conn, const struct keypass_options *options,
-		const struct fact_sink *sink, keypass_tick_fn tick, void *ctx,
+		const struct record_sink *sink, keypass_tick_fn tick, void *ctx,
 		struct keypass_result *result, struct err *err)
 {
 	struct keypass *p = xcalloc(1, sizeof(*p));

@@ -18,7 +18,7 @@
 
 #include "base/err.h"
 #include "base/hist.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/conn.h"
 
 #define KEYPASS_CURSOR 24 /* room for a cursor: 64 bits in decimal */
@@ -69,11 +69,11 @@ struct keypass_result {
 typedef bool (*keypass_tick_fn)(void *ctx, const struct keypass_result *so_far);
 
 /*
- * Pass over the connection's database; a FACT_KEY for each key that is there. @sink
+ * Pass over the connection's database; a RECORD_KEY for each key that is there. @sink
  * and @tick are called from inside. Returns 0 also when it ended early (see
  * @result->end); a negative errno when the connection was lost (PASS_LOST, with
  * what came until then), or the server refuses SCAN or MEMORY USAGE (-EACCES, -ENOTSUP).
  */
 int keypass_run(struct conn *conn, const struct keypass_options *options,
-		const struct fact_sink *sink, keypass_tick_fn tick, void *ctx,
+		const struct record_sink *sink, keypass_tick_fn tick, void *ctx,
 		struct keypass_result *result, struct err *err);

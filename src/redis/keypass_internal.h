@@ -48,7 +48,7 @@ struct chunk {
 struct keypass {
 	struct conn *conn;
 	const struct keypass_options *options;
-	struct fact_sink sink;
+	struct record_sink sink;
 	keypass_tick_fn tick;
 	void *tick_ctx;
 	struct keypass_result *result;

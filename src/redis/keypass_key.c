@@ -133,7 +133,7 @@ static void stats_replied(void *ctx, redisReply *reply, double seconds)
 	loop_usec = info_int(info, "instantaneous_eventloop_duration_usec"); /* 7.2 */
 	info_free(info);
 	freeReplyObject(reply);
-	if (others == FACT_UNKNOWN)
+	if (others == RECORD_UNKNOWN)
 		return;
 	others -= p->asked_stats;
 	if (p->others_ns)
@@ -255,8 +255,8 @@ void keypass_key_init(struct pass_key *key, struct batch *batch, const redisRepl
 {
 	*key = (struct pass_key){ .batch = batch,
 				  .name = name,
-				  .bytes = FACT_UNKNOWN,
-				  .elements = FACT_UNKNOWN,
+				  .bytes = RECORD_UNKNOWN,
+				  .elements = RECORD_UNKNOWN,
 				  .ttl_seconds = NAN };
 }
 
@@ -289,17 +289,17 @@ static void follow_up(struct keypass *p, struct pass_key *key, enum ask what)
 
 static void emit(struct keypass *p, const struct pass_key *key)
 {
-	struct fact fact = { .kind = FACT_KEY };
+	struct record record = { .kind = RECORD_KEY };
 
-	fact.key.key = (struct bytes){ key->name->str, key->name->len };
-	fact.key.db = conn_db(p->conn);
-	fact.key.type = key->type ? key->type : UNKNOWN_TYPE;
-	fact.key.encoding = key->encoding ? key->encoding : "";
-	fact.key.bytes = key->bytes;
-	fact.key.elements = key->elements;
-	fact.key.ttl_seconds = key->ttl_seconds;
-	fact.key.source = KEY_SOURCE_PASS;
-	fact_emit(&p->sink, &fact);
+	record.key.key = (struct bytes){ key->name->str, key->name->len };
+	record.key.db = conn_db(p->conn);
+	record.key.type = key->type ? key->type : UNKNOWN_TYPE;
+	record.key.encoding = key->encoding ? key->encoding : "";
+	record.key.bytes = key->bytes;
+	record.key.elements = key->elements;
+	record.key.ttl_seconds = key->ttl_seconds;
+	record.key.source = KEY_SOURCE_PASS;
+	record_emit(&p->sink, &record);
 }
 
 static bool wants_length(const struct keypass *p, const struct pass_key *key)

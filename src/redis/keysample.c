@@ -25,7 +25,7 @@ struct database {
 
 struct keysample {
 	struct conn *conn;
-	struct fact_sink sink;
+	struct record_sink sink;
 	struct database database[DATABASES_MAX];
 	size_t count;
 	size_t current;
@@ -48,7 +48,7 @@ static void select_database(struct keysample *sample, int64_t number)
 	conn_send_line(sample->conn, ignored, sample, line);
 }
 
-/* After the last look at a batch, so that its facts come before the next begins. */
+/* After the last look at a batch, so that its records come before the next begins. */
 static void batch_done(void *ctx, redisReply *reply, double seconds)
 {
 	struct keysample *sample = ctx;
@@ -149,7 +149,7 @@ static void add_database(struct keysample *sample, const char *name, const char 
 		};
 }
 
-struct keysample *keysample_start(struct conn *conn, const struct fact_sink *sink,
+struct keysample *keysample_start(struct conn *conn, const struct record_sink *sink,
 				  const struct info *info, size_t keys)
 {
 	struct keysample *sample;

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/conn.h"
 #include "redis/info.h"
 
@@ -18,11 +18,11 @@
 struct keysample;
 
 /*
- * Queue the first request; the rest follow as replies come. Facts of kind FACT_KEY
+ * Queue the first request; the rest follow as replies come. Records of kind RECORD_KEY
  * with `sampled` set go to @sink, which is copied. @info is an INFO with its keyspace
  * section. NULL when there is nothing to draw from.
  */
-struct keysample *keysample_start(struct conn *conn, const struct fact_sink *sink,
+struct keysample *keysample_start(struct conn *conn, const struct record_sink *sink,
 				  const struct info *info, size_t keys);
 /* After the connection is closed: its requests point here. NULL is harmless. */
 void keysample_free(struct keysample *sample);

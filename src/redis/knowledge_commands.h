@@ -15,7 +15,7 @@
 
 #include <hiredis/hiredis.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 
 enum command_key_kind {
 	COMMAND_KEY_NONE,

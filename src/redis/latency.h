@@ -4,10 +4,10 @@
 
 #include <hiredis/hiredis.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 
 /*
- * Emit a FACT_LATENCY for each event (none with the monitor off, the default).
+ * Emit a RECORD_LATENCY for each event (none with the monitor off, the default).
  * -EPROTO when the reply is no list; entries that are not understood are skipped.
  */
-int latency_emit(const redisReply *reply, const struct fact_sink *sink);
+int latency_emit(const redisReply *reply, const struct record_sink *sink);

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/malloc_stats.h"
 
 #define TOKENS_MAX 64 /* 5.3 has 42 columns in its widest table */
@@ -50,17 +50,17 @@ static bool token_is(const struct token *token, const char *word)
 	return token->len == strlen(word) && !memcmp(token->text, word, token->len);
 }
 
-/* The number a token is; FACT_UNKNOWN for anything else ("N/A", "---"). */
+/* The number a token is; RECORD_UNKNOWN for anything else ("N/A", "---"). */
 static int64_t token_int(const struct token *token)
 {
 	char *end;
 	long long number;
 
 	if (!token->len || !(isdigit((unsigned char)token->text[0]) || token->text[0] == '-'))
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	errno = 0;
 	number = strtoll(token->text, &end, 10);
-	return errno || end != token->text + token->len ? FACT_UNKNOWN : number;
+	return errno || end != token->text + token->len ? RECORD_UNKNOWN : number;
 }
 
 static void line_split(struct line *line, const char *text, const char *end)
@@ -149,14 +149,14 @@ static void take_setting(struct malloc_stats *stats, const char *text, const cha
 	}
 }
 
-/* The row's value under the head @name; FACT_UNKNOWN when there is no such column. */
+/* The row's value under the head @name; RECORD_UNKNOWN when there is no such column. */
 static int64_t column(const struct parser *p, const struct line *row, const char *name)
 {
 	/* The head's first token is the table's title and has no value below it. */
 	for (size_t i = 1; i < p->head.count && i <= row->count; i++)
 		if (token_is(&p->head.token[i], name))
 			return token_int(&row->token[i - 1]);
-	return FACT_UNKNOWN;
+	return RECORD_UNKNOWN;
 }
 
 static int64_t product(int64_t a, int64_t b)
@@ -164,7 +164,7 @@ static int64_t product(int64_t a, int64_t b)
 	int64_t result;
 
 	if (a < 0 || b < 0 || __builtin_mul_overflow(a, b, &result))
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	return result;
 }
 
@@ -187,10 +187,10 @@ static void take_class(struct parser *p, const struct line *row)
 		class.slab_bytes = product(column(p, row, "pgs"), stats->page_bytes);
 		class.holes_bytes =
 			product(product(class.slabs, class.regions_per_slab), class.size_bytes);
-		if (class.holes_bytes != FACT_UNKNOWN && class.allocated_bytes >= 0)
+		if (class.holes_bytes != RECORD_UNKNOWN && class.allocated_bytes >= 0)
 			class.holes_bytes -= class.allocated_bytes;
 		else
-			class.holes_bytes = FACT_UNKNOWN;
+			class.holes_bytes = RECORD_UNKNOWN;
 	} else {
 		class.regions_total = class.slabs = column(p, row, "curlextents");
 		class.regions_per_slab = 1;
@@ -249,7 +249,7 @@ static void take_arena_line(struct parser *p, const struct line *line)
 	} else if (p->table == TABLE_SMALL || p->table == TABLE_LARGE) {
 		if (token_is(&line->token[0], "---")) /* classes without slabs, left out */
 			return;
-		if (token_int(&line->token[0]) == FACT_UNKNOWN)
+		if (token_int(&line->token[0]) == RECORD_UNKNOWN)
 			p->table = TABLE_NONE;
 		else if (line->count == p->head.count - 1)
 			take_class(p, line);
@@ -286,18 +286,18 @@ static struct malloc_stats *stats_new(void)
 {
 	struct malloc_stats *stats = xcalloc(1, sizeof(*stats));
 
-	stats->allocated_bytes = stats->active_bytes = FACT_UNKNOWN;
-	stats->metadata_bytes = stats->metadata_thp = FACT_UNKNOWN;
-	stats->resident_bytes = stats->mapped_bytes = stats->retained_bytes = FACT_UNKNOWN;
-	stats->dirty_bytes = stats->muzzy_bytes = FACT_UNKNOWN;
-	stats->dirty_decay_ms = stats->muzzy_decay_ms = FACT_UNKNOWN;
-	stats->page_bytes = FACT_UNKNOWN;
+	stats->allocated_bytes = stats->active_bytes = RECORD_UNKNOWN;
+	stats->metadata_bytes = stats->metadata_thp = RECORD_UNKNOWN;
+	stats->resident_bytes = stats->mapped_bytes = stats->retained_bytes = RECORD_UNKNOWN;
+	stats->dirty_bytes = stats->muzzy_bytes = RECORD_UNKNOWN;
+	stats->dirty_decay_ms = stats->muzzy_decay_ms = RECORD_UNKNOWN;
+	stats->page_bytes = RECORD_UNKNOWN;
 	return stats;
 }
 
 int malloc_stats_parse(struct malloc_stats **out, const char *text, struct err *err)
 {
-	struct parser p = { .dirty_pages = FACT_UNKNOWN, .muzzy_pages = FACT_UNKNOWN };
+	struct parser p = { .dirty_pages = RECORD_UNKNOWN, .muzzy_pages = RECORD_UNKNOWN };
 	const char *end;
 
 	*out = NULL;
@@ -309,7 +309,7 @@ int malloc_stats_parse(struct malloc_stats **out, const char *text, struct err *
 	p.stats = stats_new();
 	for (; (end = strchr(text, '\n')) && p.section != SECTION_OTHER_ARENAS; text = end + 1)
 		take_line(&p, text, end);
-	if (p.stats->allocated_bytes == FACT_UNKNOWN || p.stats->active_bytes == FACT_UNKNOWN) {
+	if (p.stats->allocated_bytes == RECORD_UNKNOWN || p.stats->active_bytes == RECORD_UNKNOWN) {
 		malloc_stats_free(p.stats);
 		return err_set(err, -ENOTSUP,
 			       "malloc-stats: the totals of jemalloc were not found in its text; "

@@ -18,11 +18,11 @@ struct size_class {
 	int64_t allocated_bytes; /* in use (with those in thread caches) */
 	int64_t regions_total; /* live regions */
 	int64_t slabs; /* small: current slabs; large: extents */
-	int64_t nonfull_slabs; /* those with a hole; FACT_UNKNOWN before 5.2 */
+	int64_t nonfull_slabs; /* those with a hole; RECORD_UNKNOWN before 5.2 */
 	int64_t regions_per_slab;
 	int64_t slab_bytes; /* size of one slab */
 	int64_t holes_bytes; /* small: slabs x regions per slab x size - allocated; large: 0 */
-	int64_t nmalloc; /* since start; FACT_UNKNOWN when the column is absent */
+	int64_t nmalloc; /* since start; RECORD_UNKNOWN when the column is absent */
 	int64_t ndalloc;
 };
 
@@ -48,7 +48,7 @@ struct malloc_stats {
 /*
  * Parse. A text that is not jemalloc's (libc: "Stats not supported...") or whose
  * totals cannot be found gives -ENOTSUP with a reason; numbers that are missing
- * in a text otherwise understood are FACT_UNKNOWN.
+ * in a text otherwise understood are RECORD_UNKNOWN.
  */
 int malloc_stats_parse(struct malloc_stats **out, const char *text, struct err *err);
 void malloc_stats_free(struct malloc_stats *stats);

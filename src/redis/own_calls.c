@@ -123,7 +123,7 @@ void own_calls_mark(struct own_calls *calls, enum own_kind kind)
 }
 
 void own_calls_emit(const struct own_calls *calls, enum own_kind kind, bool subcommands,
-		    const struct fact_sink *sink)
+		    const struct record_sink *sink)
 {
 	struct own_calls *sums = own_calls_new();
 
@@ -136,12 +136,12 @@ void own_calls_emit(const struct own_calls *calls, enum own_kind kind, bool subc
 				call->calls - call->calls_at_mark;
 	}
 	for (size_t i = 0; i < sums->count; i++) {
-		struct fact fact = { .kind = FACT_OWN_CALLS };
+		struct record record = { .kind = RECORD_OWN_CALLS };
 
-		fact.own_calls.command = sums->list[i].name;
-		fact.own_calls.calls_total = sums->list[i].calls;
+		record.own_calls.command = sums->list[i].name;
+		record.own_calls.calls_total = sums->list[i].calls;
 		if (sums->list[i].calls)
-			fact_emit(sink, &fact);
+			record_emit(sink, &record);
 	}
 	own_calls_free(sums);
 }

@@ -51,10 +51,10 @@ static struct bytes text_at(const redisReply *entry, size_t i)
 	return (struct bytes){ text->str, text->len };
 }
 
-static void emit_entry(const redisReply *entry, const struct fact_sink *sink)
+static void emit_entry(const redisReply *entry, const struct record_sink *sink)
 {
 	const redisReply *arguments = entry->element[ENTRY_ARGUMENTS];
-	struct fact fact = { .kind = FACT_SLOWLOG };
+	struct record record = { .kind = RECORD_SLOWLOG };
 	struct bytes argv[ARGUMENTS_MAX] = { 0 };
 	struct command_key_rule rule;
 	size_t argc = 0;
@@ -70,18 +70,18 @@ static void emit_entry(const redisReply *entry, const struct fact_sink *sink)
 	for (char *c = command; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
 	rule = command_key_rule(command);
-	command_find_key(&rule, argv, argc, &fact.slowlog.key);
-	fact.slowlog.id = entry->element[ENTRY_ID]->integer;
-	fact.slowlog.unix_seconds = entry->element[ENTRY_TIME]->integer;
-	fact.slowlog.seconds = (double)entry->element[ENTRY_USEC]->integer / 1e6;
-	fact.slowlog.command = command;
-	fact.slowlog.client = text_at(entry, ENTRY_PEER);
-	fact.slowlog.client_name = text_at(entry, ENTRY_NAME);
-	fact_emit(sink, &fact);
+	command_find_key(&rule, argv, argc, &record.slowlog.key);
+	record.slowlog.id = entry->element[ENTRY_ID]->integer;
+	record.slowlog.unix_seconds = entry->element[ENTRY_TIME]->integer;
+	record.slowlog.seconds = (double)entry->element[ENTRY_USEC]->integer / 1e6;
+	record.slowlog.command = command;
+	record.slowlog.client = text_at(entry, ENTRY_PEER);
+	record.slowlog.client_name = text_at(entry, ENTRY_NAME);
+	record_emit(sink, &record);
 	free(command);
 }
 
-int slowlog_emit(const redisReply *reply, const char *own_address, const struct fact_sink *sink)
+int slowlog_emit(const redisReply *reply, const char *own_address, const struct record_sink *sink)
 {
 	if (reply->type != REDIS_REPLY_ARRAY)
 		return -EPROTO;

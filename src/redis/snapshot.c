@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Requests of a watch and the facts from their replies; see snapshot.h. */
+/* Requests of a watch and the records from their replies; see snapshot.h. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@
 #define SLOWLOG_EVENTS	  32
 
 struct snapshot {
-	struct fact_sink sink;
+	struct record_sink sink;
 	size_t pending;
 	double seconds; /* how long the watch is to be */
 	double malloc_stats_at; /* when it was last asked; -INFINITY = never */
@@ -50,7 +50,7 @@ struct question {
 	double t_seconds; /* when it was asked */
 	struct sections *sections; /* of an INFO asked part by part; NULL */
 	long slowlog_asked, slowlog_most; /* entries */
-	/* Makes facts of a reply that is no error; false when it is not understood. */
+	/* Makes records of a reply that is no error; false when it is not understood. */
 	bool (*take)(struct question *q, redisReply *reply, double seconds);
 	/* What is asked next, whatever the reply was; NULL = nothing. */
 	void (*next)(struct question *q, const redisReply *reply, double t_seconds);
@@ -63,7 +63,7 @@ struct sections {
 	struct buf text; /* of those answered */
 };
 
-struct snapshot *snapshot_new(const struct fact_sink *sink, double seconds)
+struct snapshot *snapshot_new(const struct record_sink *sink, double seconds)
 {
 	struct snapshot *snapshot = xcalloc(1, sizeof(*snapshot));
 
@@ -227,12 +227,12 @@ static void mark_own(struct question *q, const char *text)
 
 static void emit_info(const struct question *q, const char *text, double t_seconds)
 {
-	struct fact fact = { .kind = FACT_INFO };
+	struct record record = { .kind = RECORD_INFO };
 
-	fact.info.t_seconds = t_seconds;
-	fact.info.phase = q->phase;
-	fact.info.text = text;
-	fact_emit(&q->snapshot->sink, &fact);
+	record.info.t_seconds = t_seconds;
+	record.info.phase = q->phase;
+	record.info.text = text;
+	record_emit(&q->snapshot->sink, &record);
 }
 
 static bool take_info(struct question *q, redisReply *reply, double seconds)
@@ -260,15 +260,15 @@ static bool take_section(struct question *q, redisReply *reply, double seconds)
 
 static bool take_memory_stats(struct question *q, redisReply *reply, double seconds)
 {
-	struct fact fact = { .kind = FACT_MEMORY_STATS };
+	struct record record = { .kind = RECORD_MEMORY_STATS };
 	struct buf text = { 0 };
 	int rc = memory_stats_flatten(&text, reply);
 
 	if (!rc) {
-		fact.memory_stats.t_seconds = q->t_seconds + seconds;
-		fact.memory_stats.phase = q->phase;
-		fact.memory_stats.text = buf_str(&text);
-		fact_emit(&q->snapshot->sink, &fact);
+		record.memory_stats.t_seconds = q->t_seconds + seconds;
+		record.memory_stats.phase = q->phase;
+		record.memory_stats.text = buf_str(&text);
+		record_emit(&q->snapshot->sink, &record);
 	}
 	buf_free(&text);
 	return !rc;
@@ -276,15 +276,15 @@ static bool take_memory_stats(struct question *q, redisReply *reply, double seco
 
 static bool take_malloc_stats(struct question *q, redisReply *reply, double seconds)
 {
-	struct fact fact = { .kind = FACT_MALLOC_STATS };
+	struct record record = { .kind = RECORD_MALLOC_STATS };
 
 	if (!is_text(reply))
 		return false;
-	fact.malloc_stats.t_seconds = q->t_seconds + seconds;
-	fact.malloc_stats.phase = q->phase;
-	fact.malloc_stats.text = reply->str;
-	fact.malloc_stats.reply_seconds = seconds;
-	fact_emit(&q->snapshot->sink, &fact);
+	record.malloc_stats.t_seconds = q->t_seconds + seconds;
+	record.malloc_stats.phase = q->phase;
+	record.malloc_stats.text = reply->str;
+	record.malloc_stats.reply_seconds = seconds;
+	record_emit(&q->snapshot->sink, &record);
 	return true;
 }
 

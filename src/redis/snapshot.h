@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What redmem asks the server for in a watch, and the facts it makes of the
- * replies. All asking is asynchronous: facts come out of conn_dispatch() when
+ * What redmem asks the server for in a watch, and the records it makes of the
+ * replies. All asking is asynchronous: records come out of conn_dispatch() when
  * the server answers, however late that is.
  *
- * A request the server refuses gives no fact; the reason is kept for the report.
+ * A request the server refuses gives no record; the reason is kept for the report.
  * Only reading commands are used, none of them O(keys).
  */
 #pragma once
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/conn.h"
 
 enum snapshot_phase { SNAPSHOT_START, SNAPSHOT_END };
@@ -20,7 +20,7 @@ enum snapshot_phase { SNAPSHOT_START, SNAPSHOT_END };
 struct snapshot;
 
 /* @sink is copied. @seconds: how long the watch is to be (INFINITY = no end). */
-struct snapshot *snapshot_new(const struct fact_sink *sink, double seconds);
+struct snapshot *snapshot_new(const struct record_sink *sink, double seconds);
 /* Close the connections it was used with first: their requests point here. */
 void snapshot_free(struct snapshot *snapshot);
 
@@ -29,9 +29,9 @@ void snapshot_free(struct snapshot *snapshot);
  * MALLOC-STATS, at most once in 10 s and not from a server within 4 MB of its maxmemory;
  * CONFIG GET once in a watch; at the end SLOWLOG GET and LATENCY LATEST, too (both
  * remember, so asking them before would tell nothing more). With the end's INFO come
- * FACT_OWN_CALLS for what redmem itself has added since the start's.
+ * RECORD_OWN_CALLS for what redmem itself has added since the start's.
  *
- * @t_seconds is now, from the start of the watch; facts carry the time of their
+ * @t_seconds is now, from the start of the watch; records carry the time of their
  * reply. 0, or -ENOTCONN.
  */
 int snapshot_begin(struct snapshot *snapshot, struct conn *conn, enum snapshot_phase phase,

@@ -73,7 +73,7 @@ static const char *verdict_of(const struct report_server *server)
  * is known. Not escaped. */
 static void place_of(struct buf *out, const struct report_server *server)
 {
-	const struct fact_target *target = server->m ? &server->m->target : NULL;
+	const struct record_target *target = server->m ? &server->m->target : NULL;
 
 	if (!target || !target->server || !*target->server) {
 		buf_puts(out, server->title);
@@ -92,7 +92,7 @@ static int64_t limit_of(const struct model *m)
 	const char *what;
 	int64_t room = measure_room(m, &what), own = model_info_end(m, "maxmemory");
 
-	return own > 0 && (room == FACT_UNKNOWN || own < room) ? own : room;
+	return own > 0 && (room == RECORD_UNKNOWN || own < room) ? own : room;
 }
 
 static void fill_row(struct server_row *row, const struct report_server *server)
@@ -104,8 +104,8 @@ static void fill_row(struct server_row *row, const struct report_server *server)
 	row->server = buf_str(&row->place);
 	snprintf(row->pid, sizeof(row->pid), "%d", server->pid);
 	row->pid_text = row->pid;
-	row->memory = server->m ? measure_rss(server->m) : FACT_UNKNOWN;
-	row->limit = server->m ? limit_of(server->m) : FACT_UNKNOWN;
+	row->memory = server->m ? measure_rss(server->m) : RECORD_UNKNOWN;
+	row->limit = server->m ? limit_of(server->m) : RECORD_UNKNOWN;
 	row->worst = server->m ? worst ? worst->title : "-" : server->reason;
 }
 

@@ -62,7 +62,7 @@ static double calls_rate(const struct model *m, const void *member)
 {
 	const struct command_row *row = member;
 
-	return row->calls_total == FACT_UNKNOWN ?
+	return row->calls_total == RECORD_UNKNOWN ?
 		       NAN :
 		       share((double)row->calls_total, m->duration_seconds);
 }
@@ -268,7 +268,7 @@ static bool is_off(const struct column *column, const struct model *m)
 
 static int64_t integer_of(const struct column *column, const struct model *m, const void *row)
 {
-	return is_off(column, m) ? FACT_UNKNOWN : *(const int64_t *)member_of(column, row);
+	return is_off(column, m) ? RECORD_UNKNOWN : *(const int64_t *)member_of(column, row);
 }
 
 static double number_of(const struct column *column, const struct model *m, const void *row)
@@ -289,7 +289,7 @@ static const void *row_at(const struct rows *rows, size_t i)
 
 static int64_t whole(double n)
 {
-	return isfinite(n) ? sum_whole(n) : FACT_UNKNOWN;
+	return isfinite(n) ? sum_whole(n) : RECORD_UNKNOWN;
 }
 
 static void text_number(struct buf *out, const struct column *column, const struct model *m,
@@ -441,9 +441,9 @@ static void csv_cell(struct buf *out, const struct column *column, const void *r
 		csv_name(out, (struct bytes){ word, strlen(word) }, true);
 	} else {
 		n = integer_of(column, NULL, row);
-		if (n != FACT_UNKNOWN && column->cell == CELL_TIME)
+		if (n != RECORD_UNKNOWN && column->cell == CELL_TIME)
 			fmt_rfc3339(out, n);
-		else if (n != FACT_UNKNOWN)
+		else if (n != RECORD_UNKNOWN)
 			buf_printf(out, "%lld", (long long)n);
 	}
 }

@@ -27,7 +27,7 @@ enum cell {
 
 /*
  * The value is the member at @at; with @of, what that makes of it: a double, whatever the
- * cell. Unknown (FACT_UNKNOWN, NAN) is null in JSON, nothing in CSV and "-" for people.
+ * cell. Unknown (RECORD_UNKNOWN, NAN) is null in JSON, nothing in CSV and "-" for people.
  */
 struct column {
 	const char *name; /* in JSON and CSV; NULL = only for people */
@@ -54,8 +54,8 @@ extern const struct columns columns_alloc_commands, columns_alloc_prefixes, colu
 extern const struct columns columns_keys_csv;
 
 struct key_csv_row {
-	struct fact_key key;
-	int64_t expiry_ns; /* since 1970; FACT_UNKNOWN */
+	struct record_key key;
+	int64_t expiry_ns; /* since 1970; RECORD_UNKNOWN */
 	int64_t largest_bytes; /* its largest element: not known without reading all */
 };
 

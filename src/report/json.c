@@ -143,8 +143,8 @@ json_t *json_doctor(const struct model *m, const struct findings *f)
 	put(document, "rss_moves", json_rss_moves(m));
 	put(document, "mappings", json_mappings(m));
 	put(document, "host", json_host(m));
-	if (m->census)
-		put(document, "census", json_census(m));
+	if (m->keyspace)
+		put(document, "census", json_keyspace(m));
 	if (m->alloc.have_budget) /* older recordings have none */
 		put(document, "cost", json_cost(m));
 	return document;

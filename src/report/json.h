@@ -28,7 +28,7 @@ json_t *json_totals(const struct model *m);
 json_t *json_findings(const struct findings *f);
 
 /* json_census.c: what a pass over all keys has found */
-json_t *json_census(const struct model *m);
+json_t *json_keyspace(const struct model *m);
 
 /* json_memory.c: the allocator's side, and what changes it */
 json_t *json_size_classes(const struct model *m);
@@ -43,7 +43,7 @@ json_t *json_cost(const struct model *m);
 /* json_events.c: what happened when */
 json_t *json_children(const struct model *m);
 json_t *json_keys(const struct model *m);
-json_t *json_key(const struct fact_key *key);
+json_t *json_key(const struct record_key *key);
 json_t *json_life(const struct model *m);
 json_t *json_slowlog(const struct model *m);
 json_t *json_latency(const struct model *m);

@@ -118,7 +118,7 @@ static json_t *alloc_peak(const struct model *m)
 static json_t *alloc_growth(const struct model *m)
 {
 	int64_t start = model_info_start(m, "used_memory"), end = model_info_end(m, "used_memory");
-	bool both = start != FACT_UNKNOWN && end != FACT_UNKNOWN;
+	bool both = start != RECORD_UNKNOWN && end != RECORD_UNKNOWN;
 	json_t *o = json_object();
 
 	put(o, "used_memory_start_bytes", value_int(start));
@@ -147,8 +147,8 @@ static json_t *alloc_totals(const struct model *m)
 
 json_t *json_cost(const struct model *m)
 {
-	const struct fact_budget *b = &m->alloc.budget;
-	const struct fact_burst *burst = &m->alloc.burst;
+	const struct record_budget *b = &m->alloc.budget;
+	const struct record_burst *burst = &m->alloc.burst;
 	json_t *o = json_object();
 
 	put(o, "budget_ratio", value_real(b->budget_ratio));

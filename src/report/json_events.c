@@ -10,7 +10,7 @@ json_t *json_children(const struct model *m)
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < m->children_count; i++) {
-		const struct fact_child *child = &m->children[i].child;
+		const struct record_child *child = &m->children[i].child;
 		json_t *o = json_object();
 
 		put(o, "pid", value_int(child->pid));
@@ -29,7 +29,7 @@ json_t *json_children(const struct model *m)
 }
 
 /* A key without expiry has ttl_seconds -1, as TTL answers. */
-json_t *json_key(const struct fact_key *key)
+json_t *json_key(const struct record_key *key)
 {
 	json_t *o = json_object();
 
@@ -60,7 +60,7 @@ json_t *json_life(const struct model *m)
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < m->life_count; i++) {
-		const struct fact_life *life = &m->life[i].life;
+		const struct record_life *life = &m->life[i].life;
 		json_t *o = json_object();
 
 		put(o, "t_seconds", value_real(life->t_seconds));
@@ -85,7 +85,7 @@ json_t *json_slowlog(const struct model *m)
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < m->slowlog_count; i++) {
-		const struct fact_slowlog *entry = &m->slowlog[i].entry;
+		const struct record_slowlog *entry = &m->slowlog[i].entry;
 		json_t *o = json_object();
 
 		put(o, "id", value_int(entry->id));
@@ -105,7 +105,7 @@ json_t *json_latency(const struct model *m)
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < m->latency_count; i++) {
-		const struct fact_latency *event = &m->latency[i].event;
+		const struct record_latency *event = &m->latency[i].event;
 		json_t *o = json_object();
 
 		put(o, "event", value_text(event->event));
@@ -122,7 +122,7 @@ json_t *json_rss_moves(const struct model *m)
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < m->rss_moves_count; i++) {
-		const struct fact_rss_move *move = &m->rss_moves[i].move;
+		const struct record_rss_move *move = &m->rss_moves[i].move;
 		json_t *o = json_object();
 
 		put(o, "t_seconds", value_real(move->t_seconds));

@@ -168,7 +168,7 @@ json_t *json_copy_on_write(const struct model *m)
 		put(row, "faults_total", value_count(cow.prefixes[i]->charge.cow_faults));
 		put_last(prefixes, row);
 	}
-	put(o, "faults_total", value_int(m->have_totals ? m->totals.cow_faults : FACT_UNKNOWN));
+	put(o, "faults_total", value_int(m->have_totals ? m->totals.cow_faults : RECORD_UNKNOWN));
 	put(o, "commands", commands);
 	put(o, "prefixes", prefixes);
 	return o;
@@ -176,7 +176,7 @@ json_t *json_copy_on_write(const struct model *m)
 
 json_t *json_purge(const struct model *m)
 {
-	const struct fact_purge *purge = &m->purge;
+	const struct record_purge *purge = &m->purge;
 	json_t *o;
 
 	if (!m->have_purge)

@@ -81,9 +81,9 @@ static void put_waits(json_t *o, const struct stall *stall)
 /* What the server and a look at the key say of it. */
 static void put_joined(json_t *o, const struct model *m, const struct stall *stall)
 {
-	const struct fact_slowlog *entry = stall_slowlog(m, stall);
-	const struct fact_latency *event = stall_latency(m, stall);
-	const struct fact_key *key = stall_key(m, stall);
+	const struct record_slowlog *entry = stall_slowlog(m, stall);
+	const struct record_latency *event = stall_latency(m, stall);
+	const struct record_key *key = stall_key(m, stall);
 
 	put(o, "freed_bytes", stall->freed_bytes > 0 ? value_int(stall->freed_bytes) : json_null());
 	put(o, "key_now", key ? json_key(key) : json_null());

@@ -7,7 +7,7 @@
 
 json_t *json_target(const struct model *m)
 {
-	const struct fact_target *t = &m->target;
+	const struct record_target *t = &m->target;
 	json_t *o = json_object();
 
 	put(o, "pid", value_int(t->pid));
@@ -37,19 +37,19 @@ json_t *json_window(const struct model *m)
 
 json_t *json_self(const struct model *m)
 {
-	/* Without the fact every number is unknown, not 0. */
-	static const struct fact_self unknown = {
+	/* Without the record every number is unknown, not 0. */
+	static const struct record_self unknown = {
 		.setup_cpu_seconds = NAN,
 		.cpu_seconds = NAN,
 		.window_seconds = NAN,
-		.rss_bytes = FACT_UNKNOWN,
+		.rss_bytes = RECORD_UNKNOWN,
 		.bpf_seconds = NAN,
-		.events_total = FACT_UNKNOWN,
-		.drops_total = FACT_UNKNOWN,
+		.events_total = RECORD_UNKNOWN,
+		.drops_total = RECORD_UNKNOWN,
 		.target_pause_seconds = NAN,
 		.smaps_seconds = NAN,
 	};
-	const struct fact_self *self = m->have_self ? &m->self : &unknown;
+	const struct record_self *self = m->have_self ? &m->self : &unknown;
 	json_t *o = json_object();
 
 	put(o, "cpu_ratio", value_real(self->cpu_seconds / self->window_seconds));
@@ -71,7 +71,7 @@ json_t *json_sensors(const struct model *m)
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < m->sensors_count; i++) {
-		const struct fact_sensor *sensor = &m->sensors[i].sensor;
+		const struct record_sensor *sensor = &m->sensors[i].sensor;
 		json_t *o = json_object();
 
 		put(o, "id", value_text(sensor->id));
@@ -122,7 +122,7 @@ static json_t *timeline_interval(const struct model *m)
 
 static json_t *timeline_row(const struct timeline_row *row)
 {
-	const struct fact_tick *host = &row->host;
+	const struct record_tick *host = &row->host;
 	json_t *a = json_array();
 
 	put_last(a, value_real(host->t_seconds));
@@ -164,7 +164,7 @@ json_t *json_timeline(const struct model *m)
 /* The state of the end, and beside it what was different at the start. */
 json_t *json_host(const struct model *m)
 {
-	const struct fact_host *h = &m->host_end;
+	const struct record_host *h = &m->host_end;
 	json_t *o = json_object();
 
 	put(o, "kernel", value_text(m->session.kernel));
@@ -200,7 +200,7 @@ json_t *json_mappings(const struct model *m)
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < m->mappings_count; i++) {
-		const struct fact_mapping *mapping = &m->mappings[i].mapping;
+		const struct record_mapping *mapping = &m->mappings[i].mapping;
 		json_t *o = json_object();
 
 		put(o, "phase", value_text(mapping->phase));
@@ -223,7 +223,7 @@ json_t *json_mappings(const struct model *m)
 
 json_t *json_totals(const struct model *m)
 {
-	const struct fact_totals *t = &m->totals;
+	const struct record_totals *t = &m->totals;
 	json_t *o;
 
 	if (!m->have_totals)

@@ -49,7 +49,7 @@ void report_alloc_text(struct buf *out, const struct model *m, const struct repo
 /* {"schema":"redmem.alloc/1",...} */
 void report_alloc_json(struct buf *out, const struct model *m);
 
-/* `redmem keys`: the census of a finished model, for people and for programs. */
+/* `redmem keys`: the keyspace scan of a finished model, for people and for programs. */
 void report_keys_text(struct buf *out, const struct model *m, const struct findings *f,
 		      const struct report_style *style);
 /* {"schema":"redmem.keys/1",...} */
@@ -58,7 +58,7 @@ void report_keys_json(struct buf *out, const struct model *m, const struct findi
  * redis-cli shows it, with a ' in front where a spreadsheet would take it for a formula
  * (escape_csv()); @wall_ns is now, for the time of expiry. */
 void report_keys_csv_head(struct buf *out);
-void report_keys_csv_row(struct buf *out, const struct fact_key *key, int64_t wall_ns);
+void report_keys_csv_row(struct buf *out, const struct record_key *key, int64_t wall_ns);
 
 /* `redmem stalls`: one that has ended, joined with what @m knows of its key and of the
  * server's word. A block of text, or one line of JSON as in doctor.stalls. */

@@ -51,7 +51,7 @@ static void profile_head(struct text *t, const char *head, size_t count, bool al
 					"not known: the sensors for it are off");
 	else if (shown < count)
 		buf_printf(&note, "top %zu of %zu", shown, count);
-	if (count && t->m->have_totals && t->m->totals.cpu_samples != FACT_UNKNOWN) {
+	if (count && t->m->have_totals && t->m->totals.cpu_samples != RECORD_UNKNOWN) {
 		buf_puts(&note, note.len ? ", sampled: " : "sampled: ");
 		fmt_count(&note, t->m->totals.cpu_samples);
 		buf_puts(&note, " CPU samples");
@@ -104,7 +104,7 @@ static void keys(struct text *t)
 	text_head(t, "KEYS", "those that showed up in this watch, looked at without touching");
 	table = TABLE(columns);
 	for (size_t i = 0; i < t->m->keys_count; i++) {
-		const struct fact_key *key = &t->m->keys[i].key;
+		const struct record_key *key = &t->m->keys[i].key;
 
 		table_count(table, key->db);
 		table_text(table, key->type);
@@ -135,7 +135,7 @@ static void slowlog(struct text *t)
 	text_head(t, "SLOWLOG", "entries of this watch");
 	table = TABLE(columns);
 	for (size_t i = 0; i < t->m->slowlog_count; i++) {
-		const struct fact_slowlog *entry = &t->m->slowlog[i].entry;
+		const struct record_slowlog *entry = &t->m->slowlog[i].entry;
 
 		table_count(table, entry->id);
 		table_seconds(table, entry->seconds);
@@ -159,7 +159,7 @@ static void latency(struct text *t)
 	text_head(t, "LATENCY LATEST", "the server's own monitor");
 	table = TABLE(columns);
 	for (size_t i = 0; i < t->m->latency_count; i++) {
-		const struct fact_latency *event = &t->m->latency[i].event;
+		const struct record_latency *event = &t->m->latency[i].event;
 
 		table_text(table, event->event);
 		table_seconds(table, event->latest_seconds);
@@ -182,7 +182,7 @@ static void mappings(struct text *t)
 	text_head(t, "MAPPINGS", "from smaps");
 	table = TABLE(columns);
 	for (size_t i = 0; i < t->m->mappings_count; i++) {
-		const struct fact_mapping *mapping = &t->m->mappings[i].mapping;
+		const struct record_mapping *mapping = &t->m->mappings[i].mapping;
 
 		table_text(table, mapping->phase);
 		buf_printf(table_cell(table), "%lld", (long long)mapping->pid);
@@ -210,7 +210,7 @@ static void rss_moves(struct text *t)
 	text_head(t, "MOVES OF RSS AND SWAP", NULL);
 	table = TABLE(columns);
 	for (size_t i = 0; i < t->m->rss_moves_count; i++) {
-		const struct fact_rss_move *move = &t->m->rss_moves[i].move;
+		const struct record_rss_move *move = &t->m->rss_moves[i].move;
 
 		text_moment(table_cell(table), move->t_seconds);
 		table_text(table, move->member);
@@ -251,7 +251,7 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 	if (style->verbose)
 		write_threads(&t);
 	text_stalls(&t);
-	text_census(&t);
+	text_keyspace(&t);
 	if (style->verbose)
 		write_details(&t);
 	text_findings(&t);

@@ -97,5 +97,5 @@ void text_stalls(struct text *t);
 void text_findings(struct text *t);
 void text_events(struct text *t);
 void text_sensors(struct text *t);
-void text_census(struct text *t); /* nothing without a pass over the keys */
+void text_keyspace(struct text *t); /* nothing without a pass over the keys */
 void text_head_server(struct text *t); /* "redis 7.0.15, pid 4242, ..." */

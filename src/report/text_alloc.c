@@ -82,7 +82,7 @@ static void write_growth(struct text *t)
 	struct buf line = { 0 };
 
 	write_prefixes(t, "GROWTH", t->m->alloc.growth, t->m->alloc.growth_count);
-	if (start == FACT_UNKNOWN || end == FACT_UNKNOWN)
+	if (start == RECORD_UNKNOWN || end == RECORD_UNKNOWN)
 		return;
 	buf_puts(&line, "used_memory went from ");
 	fmt_bytes(&line, start);
@@ -91,7 +91,7 @@ static void write_growth(struct text *t)
 	buf_puts(&line, "; allocated minus freed ");
 	fmt_bytes(&line, isfinite(t->m->alloc.alloc_bytes) ?
 				 sum_whole(t->m->alloc.alloc_bytes - t->m->alloc.free_bytes) :
-				 FACT_UNKNOWN);
+				 RECORD_UNKNOWN);
 	buf_puts(&line, ". What expiry, eviction and lazy freeing give back has no prefix.");
 	text_wrap(t, "  ", buf_str(&line));
 	buf_free(&line);

@@ -86,7 +86,7 @@ static void write_action(struct text *t, const struct action *action)
 	struct buf text = { 0 };
 
 	text_safe(&text, action->text);
-	if (action->expected_gain_bytes != FACT_UNKNOWN) {
+	if (action->expected_gain_bytes != RECORD_UNKNOWN) {
 		buf_puts(&text, " Expected gain: ");
 		fmt_bytes(&text, action->expected_gain_bytes);
 		buf_putc(&text, '.');

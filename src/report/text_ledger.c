@@ -66,7 +66,7 @@ static void write_line(struct chart *chart, const struct ledger_line *line)
 	fmt_bytes(&cell, line->bytes);
 	text_pad(&row, buf_str(&cell), BYTES_COLUMNS, true);
 	buf_clear(&cell);
-	if (chart->rss > 0 && line->bytes != FACT_UNKNOWN)
+	if (chart->rss > 0 && line->bytes != RECORD_UNKNOWN)
 		text_percent(&cell, (double)line->bytes / chart->rss);
 	text_pad(&row, buf_str(&cell), SHARE_COLUMNS, true);
 	buf_puts(&row, "  ");
@@ -105,7 +105,7 @@ static void write_children(struct chart *chart, const char *parent)
 		}
 		hidden++;
 		rest.depth = line->depth;
-		if (line->bytes != FACT_UNKNOWN)
+		if (line->bytes != RECORD_UNKNOWN)
 			rest.bytes += line->bytes;
 		if (line->basis != BASIS_EXACT)
 			rest.basis = BASIS_DERIVED;
@@ -124,7 +124,7 @@ static void chart_select(struct chart *chart)
 	const struct ledger_line *lines = chart->ledger->lines;
 
 	for (size_t i = chart->ledger->count; i-- > 0;) {
-		double size = lines[i].bytes == FACT_UNKNOWN ? 0 : (double)llabs(lines[i].bytes);
+		double size = lines[i].bytes == RECORD_UNKNOWN ? 0 : (double)llabs(lines[i].bytes);
 
 		if (chart->t->style->verbose || !lines[i].parent ||
 		    !strcmp(lines[i].id, "unexplained") || size >= SMALL_SHARE * chart->rss)
@@ -148,7 +148,7 @@ static void chart_scale(struct chart *chart)
 
 		if (!chart->shown[i])
 			continue;
-		if (line->bytes != FACT_UNKNOWN && (double)line->bytes > chart->full)
+		if (line->bytes != RECORD_UNKNOWN && (double)line->bytes > chart->full)
 			chart->full = (double)line->bytes;
 		name = width > name ? width : name;
 		buf_clear(&reclaim);
@@ -174,7 +174,7 @@ void text_ledger(struct text *t)
 		text_head(t, "MEMORY", "not known: the server's mappings could not be read");
 		return;
 	}
-	chart.rss = rss == FACT_UNKNOWN ? 0 : (double)rss;
+	chart.rss = rss == RECORD_UNKNOWN ? 0 : (double)rss;
 	chart.shown = xcalloc(chart.ledger->count, sizeof(*chart.shown));
 	chart_select(&chart);
 	chart_scale(&chart);

@@ -24,7 +24,7 @@ static void decay(struct buf *line, const char *name, int64_t ms)
 {
 	buf_printf(line, "%s ", name);
 	if (ms < 0) {
-		buf_puts(line, ms == FACT_UNKNOWN ? "-" : "never");
+		buf_puts(line, ms == RECORD_UNKNOWN ? "-" : "never");
 		return;
 	}
 	buf_puts(line, "after ");
@@ -122,7 +122,7 @@ void text_children(struct text *t)
 	table = TABLE(columns);
 	for (size_t i = 0; i < t->m->children_count; i++) {
 		const struct child_row *row = &t->m->children[i];
-		const struct fact_child *child = &row->child;
+		const struct record_child *child = &row->child;
 
 		buf_printf(table_cell(table), "%lld", (long long)child->pid);
 		table_text(table, child->purpose);
@@ -142,7 +142,7 @@ void text_children(struct text *t)
 
 void text_purge(struct text *t)
 {
-	const struct fact_purge *purge = &t->m->purge;
+	const struct record_purge *purge = &t->m->purge;
 	struct buf line = { 0 };
 
 	if (!t->m->have_purge)

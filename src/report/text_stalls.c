@@ -183,7 +183,7 @@ static bool frees(const struct stall *stall)
 	return stall->freed_bytes >= FREED_MIN_BYTES && stall_frees(stall);
 }
 
-static void write_key(struct buf *line, const struct fact_key *key)
+static void write_key(struct buf *line, const struct record_key *key)
 {
 	buf_puts(line, "the key: ");
 	if (!key->type || !*key->type || !strcmp(key->type, "none")) {
@@ -193,7 +193,7 @@ static void write_key(struct buf *line, const struct fact_key *key)
 	text_safe(line, key->type);
 	buf_puts(line, *key->encoding ? ", " : "");
 	text_safe(line, key->encoding);
-	if (key->elements != FACT_UNKNOWN) {
+	if (key->elements != RECORD_UNKNOWN) {
 		buf_puts(line, ", ");
 		fmt_count(line, key->elements);
 		buf_puts(line, strcmp(key->type, "string") ? " elements" : " bytes long");
@@ -204,7 +204,7 @@ static void write_key(struct buf *line, const struct fact_key *key)
 
 static void line_key(struct text *t, const struct stall *stall)
 {
-	const struct fact_key *key = stall_key(t->m, stall);
+	const struct record_key *key = stall_key(t->m, stall);
 	struct buf line = { 0 };
 
 	if (key)
@@ -221,7 +221,7 @@ static void line_key(struct text *t, const struct stall *stall)
 
 /* What the server's own log says of it, and why that differs. */
 static void write_slowlog(struct buf *line, const struct stall *stall,
-			  const struct fact_slowlog *entry)
+			  const struct record_slowlog *entry)
 {
 	double more = stall->duration_seconds - entry->seconds;
 
@@ -238,8 +238,8 @@ static void write_slowlog(struct buf *line, const struct stall *stall,
 
 static void line_server(struct text *t, const struct stall *stall)
 {
-	const struct fact_slowlog *entry = stall_slowlog(t->m, stall);
-	const struct fact_latency *event = stall_latency(t->m, stall);
+	const struct record_slowlog *entry = stall_slowlog(t->m, stall);
+	const struct record_latency *event = stall_latency(t->m, stall);
 	struct buf line = { 0 };
 
 	if (entry)
@@ -356,7 +356,7 @@ static void write_longest(struct buf *line, const struct stall_sum *sum)
 		.command = sum->longest_command,
 		.key = { buf_str(&sum->longest_key), sum->longest_key.len },
 		.key_truncated = sum->longest_key_truncated,
-		.commands_total = FACT_UNKNOWN,
+		.commands_total = RECORD_UNKNOWN,
 	};
 
 	buf_puts(line, ", longest ");

@@ -33,7 +33,7 @@ static void head_part(struct buf *out, const char *name, const char *value)
 /* "redis 7.0.15, pid 4242, port 6379, jemalloc 5.3.0, master" */
 void text_head_server(struct text *t)
 {
-	const struct fact_target *target = &t->m->target;
+	const struct record_target *target = &t->m->target;
 	struct buf line = { 0 };
 
 	if (target->server && *target->server)
@@ -44,9 +44,9 @@ void text_head_server(struct text *t)
 		buf_putc(&line, ' ');
 		text_safe(&line, target->version);
 	}
-	if (target->pid != FACT_UNKNOWN)
+	if (target->pid != RECORD_UNKNOWN)
 		buf_printf(&line, ", pid %lld", (long long)target->pid);
-	if (target->port != FACT_UNKNOWN && target->port != 0)
+	if (target->port != RECORD_UNKNOWN && target->port != 0)
 		buf_printf(&line, ", port %lld", (long long)target->port);
 	head_part(&line, "socket ", target->socket);
 	head_part(&line, "", target->allocator);
@@ -99,7 +99,7 @@ void text_events(struct text *t)
 		buf_printf(&note, "the first %zu of %zu", shown, count);
 	text_head(t, "THE SERVER", note.len ? buf_str(&note) : NULL);
 	for (size_t i = 0; i < shown; i++) {
-		const struct fact_life *life = &t->m->life[i].life;
+		const struct record_life *life = &t->m->life[i].life;
 		struct buf lead = { 0 }, line = { 0 };
 
 		buf_puts(&lead, "  ");
@@ -122,7 +122,7 @@ void text_events(struct text *t)
 	buf_free(&note);
 }
 
-static void write_sensor(struct text *t, const struct fact_sensor *sensor)
+static void write_sensor(struct text *t, const struct record_sensor *sensor)
 {
 	struct buf lead = { 0 }, name = { 0 }, line = { 0 };
 
@@ -149,7 +149,7 @@ void text_sensors(struct text *t)
 	bool head = false;
 
 	for (size_t i = 0; i < t->m->sensors_count; i++) {
-		const struct fact_sensor *sensor = &t->m->sensors[i].sensor;
+		const struct record_sensor *sensor = &t->m->sensors[i].sensor;
 
 		if (sensor->on && !(sensor->reason && *sensor->reason) && !t->style->verbose)
 			continue;
@@ -163,7 +163,7 @@ void text_sensors(struct text *t)
 
 void text_cost(struct text *t)
 {
-	const struct fact_budget *b = &t->m->alloc.budget;
+	const struct record_budget *b = &t->m->alloc.budget;
 	struct buf line = { 0 };
 
 	if (!t->m->alloc.have_budget)
@@ -190,7 +190,7 @@ void text_cost(struct text *t)
 /* "redmem used 0.4 % of a core and 12.0 MiB; ..." */
 void text_own_cost(struct text *t)
 {
-	const struct fact_self *self = &t->m->self;
+	const struct record_self *self = &t->m->self;
 	struct buf line = { 0 };
 
 	buf_putc(t->out, '\n');

@@ -28,7 +28,7 @@ struct series {
 
 static double known(int64_t n)
 {
-	return n == FACT_UNKNOWN ? NAN : (double)n;
+	return n == RECORD_UNKNOWN ? NAN : (double)n;
 }
 
 static double row_rss(const struct timeline_row *row)

@@ -32,7 +32,7 @@ void put_last(json_t *array, json_t *value)
 
 json_t *value_int(int64_t n)
 {
-	return n == FACT_UNKNOWN ? json_null() : json_integer(n);
+	return n == RECORD_UNKNOWN ? json_null() : json_integer(n);
 }
 
 json_t *value_real(double n)

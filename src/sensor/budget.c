@@ -141,10 +141,10 @@ static bool is_busy(struct sensors *s, double seconds)
 	return cpu / seconds > BUSY_RATIO;
 }
 
-static void emit(struct sensors *s, double elapsed, const struct fact_sink *sink)
+static void emit(struct sensors *s, double elapsed, const struct record_sink *sink)
 {
-	struct fact fact = { .kind = FACT_BUDGET };
-	struct fact_budget *b = &fact.budget;
+	struct record record = { .kind = RECORD_BUDGET };
+	struct record_budget *b = &record.budget;
 
 	b->t_seconds = sensor_seconds(s, clock_mono_ns());
 	b->budget_ratio = s->config.budget_ratio;
@@ -154,14 +154,14 @@ static void emit(struct sensors *s, double elapsed, const struct fact_sink *sink
 	b->attach_seconds = s->budget.attach_seconds;
 	b->trap_cost_seconds = s->probe_cost.trap_seconds;
 	b->flow_duty_ratio = s->flow ? (double)flow_on_ns(s) / 1e9 / elapsed : NAN;
-	b->fault_period = sensor_on(s, "fault") ? (int64_t)s->engine->minor_period : FACT_UNKNOWN;
+	b->fault_period = sensor_on(s, "fault") ? (int64_t)s->engine->minor_period : RECORD_UNKNOWN;
 	b->bursts_total = s->budget.looks;
 	if (b->flow_duty_ratio > 1)
 		b->flow_duty_ratio = 1;
-	fact_emit(sink, &fact);
+	record_emit(sink, &record);
 }
 
-void budget_tick(struct sensors *s, const struct fact_sink *sink)
+void budget_tick(struct sensors *s, const struct record_sink *sink)
 {
 	int64_t now = clock_mono_ns();
 	double seconds = (double)(now - s->budget.tick_ns) / 1e9;
@@ -249,7 +249,7 @@ static void control_flow(struct sensors *s, int64_t now)
 	bucket_spend(&s->budget.flow, pause);
 }
 
-static void control_burst(struct sensors *s, int64_t now, const struct fact_sink *sink)
+static void control_burst(struct sensors *s, int64_t now, const struct record_sink *sink)
 {
 	struct budget *b = &s->budget;
 	struct look_result result;
@@ -268,7 +268,7 @@ static void control_burst(struct sensors *s, int64_t now, const struct fact_sink
 }
 
 /* At each turn of the watch's loop. */
-void budget_poll(struct sensors *s, const struct fact_sink *sink)
+void budget_poll(struct sensors *s, const struct record_sink *sink)
 {
 	int64_t now = clock_mono_ns();
 

@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "fact/tables.h"
+#include "record/tables.h"
 #include "host/kernel.h"
 #include "host/memory.h"
 #include "target/allocator.h"
@@ -138,7 +138,7 @@ static int64_t commands_done(const struct sensors *s)
 	uint64_t address = s->target->settings.at.commands_done, done;
 
 	if (!address || memory_read(s->config.pid, address, &done, sizeof(done)))
-		return FACT_UNKNOWN;
+		return RECORD_UNKNOWN;
 	return (int64_t)done;
 }
 
@@ -210,9 +210,9 @@ bool burst_start(struct sensors *s, double hold_seconds)
 	return true;
 }
 
-bool burst_end(struct sensors *s, struct look_result *out, const struct fact_sink *sink)
+bool burst_end(struct sensors *s, struct look_result *out, const struct record_sink *sink)
 {
-	struct fact fact = { .kind = FACT_BURST };
+	struct record record = { .kind = RECORD_BURST };
 	const struct redmem_burst *burst = burst_of(s);
 	const struct look *look = &s->look;
 
@@ -226,56 +226,55 @@ bool burst_end(struct sensors *s, struct look_result *out, const struct fact_sin
 		sensor_off(s, "burst", "its probes could not be put in");
 		return true;
 	}
-	fact.burst.t_seconds = sensor_seconds(s, look->opened_ns);
-	fact.burst.duration_seconds = (double)(look->closed_ns - look->opened_ns) / 1e9;
-	fact.burst.calls_total = (int64_t)burst->calls;
-	fact.burst.commands_total = look->commands_after;
-	if (look->commands_before == FACT_UNKNOWN || look->commands_after == FACT_UNKNOWN)
-		fact.burst.commands_total = FACT_UNKNOWN;
+	record.burst.t_seconds = sensor_seconds(s, look->opened_ns);
+	record.burst.duration_seconds = (double)(look->closed_ns - look->opened_ns) / 1e9;
+	record.burst.calls_total = (int64_t)burst->calls;
+	record.burst.commands_total = look->commands_after;
+	if (look->commands_before == RECORD_UNKNOWN || look->commands_after == RECORD_UNKNOWN)
+		record.burst.commands_total = RECORD_UNKNOWN;
 	else
-		fact.burst.commands_total -= look->commands_before;
-	fact.burst.probe_seconds = s->probe_cost.pair_seconds;
-	fact.burst.probe_error_seconds = s->probe_cost.pair_error_seconds;
-	fact.burst.attach_seconds = look->attach_seconds;
-	fact_emit(sink, &fact);
+		record.burst.commands_total -= look->commands_before;
+	record.burst.probe_seconds = s->probe_cost.pair_seconds;
+	record.burst.probe_error_seconds = s->probe_cost.pair_error_seconds;
+	record.burst.attach_seconds = look->attach_seconds;
+	record_emit(sink, &record);
 	return true;
 }
 
-/* --- calls as facts ---------------------------------------------------------------------- */
+/* --- calls as records ---------------------------------------------------------------------- */
 
-/* The smallest size class that holds @bytes; FACT_UNKNOWN. */
+/* The smallest size class that holds @bytes; RECORD_UNKNOWN. */
 static int64_t class_of(const struct size_classes *classes, uint64_t bytes)
 {
 	for (size_t i = 0; bytes && i < classes->count; i++)
 		if (classes->bytes[i] >= bytes)
 			return (int64_t)classes->bytes[i];
-	return FACT_UNKNOWN;
+	return RECORD_UNKNOWN;
 }
 
-void burst_call(struct sensors *s, const struct redmem_record *record)
+void burst_call(struct sensors *s, const struct redmem_ring_record *raw)
 {
-	struct fact fact = { .kind = FACT_CALL };
-	struct fact_call *call = &fact.call;
-	struct who_names names;
-	bool sized = record->call.function < CALL_FREE;
+	struct record record = { .kind = RECORD_CALL };
+	struct record_call *call = &record.call;
+	struct context_names names;
+	bool sized = raw->call.function < CALL_FREE;
 
-	if (record->call.function >= CALL_FUNCTIONS || !who_resolve(s, &record->call.who, &names))
+	if (raw->call.function >= CALL_FUNCTIONS || !context_resolve(s, &raw->call.context, &names))
 		return;
-	call->t_seconds = sensor_seconds(s, (int64_t)record->ns);
-	call->function = record->call.function;
+	call->t_seconds = sensor_seconds(s, (int64_t)raw->ns);
+	call->function = raw->call.function;
 	call->thread = names.thread;
 	call->command = names.command;
 	call->inner = names.inner;
 	call->key = names.key;
-	call->requested_bytes = sized ? (int64_t)record->call.requested : FACT_UNKNOWN;
-	call->class_bytes =
-		sized ? class_of(&s->config.allocator->classes, record->call.requested) :
-			FACT_UNKNOWN;
-	call->ns = (int64_t)record->call.ns;
+	call->requested_bytes = sized ? (int64_t)raw->call.requested : RECORD_UNKNOWN;
+	call->class_bytes = sized ? class_of(&s->config.allocator->classes, raw->call.requested) :
+				    RECORD_UNKNOWN;
+	call->ns = (int64_t)raw->call.ns;
 	call->probe_seconds = s->probe_cost.pair_seconds;
 	call->probe_error_seconds = s->probe_cost.pair_error_seconds;
-	call->faults = (int64_t)record->call.faults;
-	fact_emit(s->sink, &fact);
+	call->faults = (int64_t)raw->call.faults;
+	record_emit(s->sink, &record);
 }
 
 bool burst_is_stepped(const struct sensors *s)

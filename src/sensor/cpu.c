@@ -73,7 +73,7 @@ void cpu_adapt(struct engine *e)
 	e->cpu_period = period;
 }
 
-static void cpu_tick(struct sensors *s, const struct fact_sink *sink)
+static void cpu_tick(struct sensors *s, const struct record_sink *sink)
 {
 	/* The budget's first look is still to come at the first tick. */
 	bool looked = s->budget.tick_ns != s->budget.start_ns;

@@ -254,11 +254,11 @@ static void put_all(struct engine *e, enum inbox_kind kind, const void *data, si
 /* A negative result ends the turn; the record is taken all the same. */
 static int take_ring_record(void *ctx, void *data, size_t bytes)
 {
-	const struct redmem_record *record = data; /* a sample begins in the same way */
+	const struct redmem_ring_record *raw = data; /* a sample begins in the same way */
 	struct engine *e = ctx;
 
-	if (bytes >= offsetof(struct redmem_record, ns))
-		put(e, record->target, INBOX_RECORD, data, bytes);
+	if (bytes >= offsetof(struct redmem_ring_record, ns))
+		put(e, raw->target, INBOX_RECORD, data, bytes);
 	return ++e->taken < RING_AT_ONCE ? 0 : -ECANCELED;
 }
 
@@ -309,7 +309,7 @@ static void switch_profile(struct engine *e)
 
 /* The programs write one map while the other is read: read the one they left at the turn
  * before, so that none is still at work in it, then switch. */
-static void turn_profile(struct engine *e)
+static void iteration_profile(struct engine *e)
 {
 	take_profile(e, !e->bpf->bss->profile_active);
 	switch_profile(e);
@@ -330,7 +330,7 @@ static void flush(struct engine *e)
 {
 	while (!take_ring(e))
 		;
-	turn_profile(e);
+	iteration_profile(e);
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(10000);
 	take_profile(e, !e->bpf->bss->profile_active);
@@ -339,7 +339,7 @@ static void flush(struct engine *e)
 static void tick(struct engine *e)
 {
 	if (e->bpf) {
-		turn_profile(e);
+		iteration_profile(e);
 		cpu_adapt(e);
 		fault_adapt(e);
 	}
@@ -391,7 +391,7 @@ static void *run(void *ctx)
 		pthread_mutex_lock(&e->lock);
 		all = !e->bpf || take_ring(e);
 		if (e->bpf && profile_fills(e))
-			turn_profile(e);
+			iteration_profile(e);
 		if (clock_mono_ns() >= e->next_ns)
 			tick(e);
 		answer_flushes(e);

@@ -107,7 +107,7 @@ void fault_adapt(struct engine *e)
 	e->minor_period = period;
 }
 
-static void fault_tick(struct sensors *s, const struct fact_sink *sink)
+static void fault_tick(struct sensors *s, const struct record_sink *sink)
 {
 	(void)sink;
 	read_totals(s);

@@ -290,9 +290,9 @@ void flow_scale_tick(struct sensors *s, uint32_t map)
 
 double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
 {
-	const struct redmem_who *who = &key->who;
+	const struct redmem_context *context = &key->context;
 	bool freed = key->event == EVENT_FREE;
-	uint32_t tid = who->state == WHO_THREAD ? who->tid : s->target->settings.tgid;
+	uint32_t tid = context->state == CONTEXT_THREAD ? context->tid : s->target->settings.tgid;
 	const struct flow_thread *thread = s->flow ? thread_of(s->flow, tid) : NULL;
 
 	if (s->flow && !s->config.allocator->event_trigger)
@@ -302,10 +302,10 @@ double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
 
 /* What was moved at the very end, when the probe did not stand and no later hit says by
  * whom: no more than a number, but the totals stay exact. */
-void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
+void flow_emit_unseen(struct sensors *s, const struct record_sink *sink)
 {
-	struct fact fact = { .kind = FACT_PROFILE };
-	struct fact_profile *p = &fact.profile;
+	struct record record = { .kind = RECORD_PROFILE };
+	struct record_profile *p = &record.profile;
 	const struct flow_thread *thread =
 		s->flow ? thread_of(s->flow, s->target->settings.tgid) : NULL;
 
@@ -316,12 +316,12 @@ void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink)
 	p->seconds = p->scale = NAN;
 	p->timed = 0;
 	p->t_seconds = sensor_seconds(s, s->detach_ns);
-	p->class_bytes = FACT_UNKNOWN;
+	p->class_bytes = RECORD_UNKNOWN;
 	for (int side = 0; side < FLOW_SIDES; side++) {
 		p->event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
 		p->events = (double)(thread->latest[side] - thread->counter[side]);
 		if (thread->counter[side] && p->events >= STEP_BYTES)
-			fact_emit(sink, &fact);
+			record_emit(sink, &record);
 	}
 }
 

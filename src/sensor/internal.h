@@ -33,7 +33,7 @@ struct sensor_child {
 	int64_t start_ns;
 	uint64_t cow_at_start;
 	int64_t private_bytes, rss_bytes; /* the largest seen */
-	const char *purpose; /* as in fact_child */
+	const char *purpose; /* as in record_child */
 };
 
 /* What was spent, and what may be; see budget.c. */
@@ -63,14 +63,14 @@ struct look {
 	double attach_seconds;
 };
 
-/* CPU time by what the main thread did in one piece of work or one turn of the loop. */
+/* CPU time by what the main thread did in one piece of work or one iteration of the loop. */
 struct stall_tally {
 	uint64_t start_ns; /* whose it is */
 	int64_t frame_ns[FRAMES];
 	struct tally_command {
 		char name[32]; /* "" = a free row */
 		int64_t ns;
-	} command[FACT_SHARES];
+	} command[RECORD_SHARES];
 };
 
 /* Names longer than a record holds, of commands that took long enough to be asked. */
@@ -132,7 +132,7 @@ struct sensors {
 	struct budget budget;
 	struct sensor_names names;
 	struct sensor_state state[SENSOR_COUNT];
-	const struct fact_sink *sink;
+	const struct record_sink *sink;
 
 	/* under the engine's lock */
 	bool flush_wanted;
@@ -161,7 +161,7 @@ struct sensors {
 	size_t children_count;
 	uint64_t last_fork_ns;
 	bool target_exited;
-	struct stall_tally work_tally, turn_tally; /* of what is or was last under way */
+	struct stall_tally work_tally, iteration_tally; /* of what is or was last under way */
 	struct stall_key stall_keys[STALL_KEYS];
 	size_t stall_keys_next;
 	double own_pause_seconds; /* stalls of redmem's own commands */
@@ -200,11 +200,12 @@ void fault_adapt(struct engine *e);
 /* Seconds since the start of the watch. */
 double sensor_seconds(const struct sensors *s, int64_t mono_ns);
 
-/* --- profile.c: aggregates to facts --- */
+/* --- profile.c: aggregates to records --- */
 void profile_row(struct sensors *s, const struct redmem_profile_key *key,
 		 const struct redmem_profile_value *value);
-/* Name @who; false for redmem's own doings. */
-bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names);
+/* Name @context; false for redmem's own doings. */
+bool context_resolve(struct sensors *s, const struct redmem_context *context,
+		     struct context_names *names);
 
 /* --- flow.c --- */
 /* Have the probe come or go, unless it is on its way. */
@@ -220,7 +221,7 @@ int64_t flow_on_ns(const struct sensors *s);
 void flow_scale_tick(struct sensors *s, uint32_t map);
 /* How many times its bytes a row of the map that is being drained stands for. */
 double flow_scale(struct sensors *s, const struct redmem_profile_key *key);
-void flow_emit_unseen(struct sensors *s, const struct fact_sink *sink);
+void flow_emit_unseen(struct sensors *s, const struct record_sink *sink);
 void flow_free(struct sensors *s);
 
 /* --- burst.c --- */
@@ -237,10 +238,10 @@ struct look_result {
 	double seconds; /* the server was held up */
 	bool idle; /* for less than it might have been */
 };
-/* True once after each look, when it is over; emits its fact and its calls. */
-bool burst_end(struct sensors *s, struct look_result *out, const struct fact_sink *sink);
+/* True once after each look, when it is over; emits its record and its calls. */
+bool burst_end(struct sensors *s, struct look_result *out, const struct record_sink *sink);
 /* A call from the ring, to s->sink. */
-void burst_call(struct sensors *s, const struct redmem_record *record);
+void burst_call(struct sensors *s, const struct redmem_ring_record *raw);
 bool burst_is_stepped(const struct sensors *s);
 
 /* --- budget.c --- */
@@ -255,8 +256,8 @@ double budget_look_seconds(struct budget *b, int64_t now_ns);
 /* A look took @seconds; @idle: it waited for calls in vain. */
 void budget_look_done(struct budget *b, double seconds, bool idle, int64_t now_ns);
 void budget_start(struct sensors *s);
-void budget_tick(struct sensors *s, const struct fact_sink *sink);
-void budget_poll(struct sensors *s, const struct fact_sink *sink);
+void budget_tick(struct sensors *s, const struct record_sink *sink);
+void budget_poll(struct sensors *s, const struct record_sink *sink);
 /* Minor faults a second that may be looked at. */
 double budget_fault_rate(const struct sensors *s);
 
@@ -266,16 +267,16 @@ double sensors_bpf_seconds(const struct sensors *s);
 /* In the flow sensor's, a hit. */
 double sensors_flow_program_seconds(const struct sensors *s);
 
-/* --- records.c: the ring to facts --- */
-void records_take(struct sensors *s, const void *data, size_t size);
+/* --- records.c: the ring to records --- */
+void ring_take(struct sensors *s, const void *data, size_t size);
 /* A child that was there before the watch. */
-void records_adopt(struct sensors *s, pid_t pid);
+void ring_adopt(struct sensors *s, pid_t pid);
 /* Emit a child to s->sink; @end_ns 0 = it lives. */
-void records_child(struct sensors *s, const struct sensor_child *child, int64_t end_ns,
-		   uint64_t cow_now);
+void ring_child(struct sensors *s, const struct sensor_child *child, int64_t end_ns,
+		uint64_t cow_now);
 
-/* --- stall.c: stalls to facts --- */
-/* Make out->fact of out->seen; false when it is of redmem's own doing. */
+/* --- stall.c: stalls to records --- */
+/* Make out->record of out->seen; false when it is of redmem's own doing. */
 bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out);
 void stall_sample(struct sensors *s, const struct redmem_sample *sample);
 /* A stall is under way: read the whole name of its key, if a record does not hold it. */

@@ -32,7 +32,7 @@ static void adopt_children(struct sensors *s)
 		return;
 	targets_adopt(&s->engine->targets, s->index, pids, count);
 	for (size_t i = 0; i < count; i++)
-		records_adopt(s, pids[i]);
+		ring_adopt(s, pids[i]);
 	free(pids);
 }
 
@@ -76,7 +76,7 @@ static const char *purpose_of(pid_t pid)
 
 /* Private_Dirty of a child of fork(): pages it no longer shares with the server,
  * because one of the two wrote to them (as redis' own childinfo.c counts them). */
-static void life_tick(struct sensors *s, const struct fact_sink *sink)
+static void life_tick(struct sensors *s, const struct record_sink *sink)
 {
 	(void)sink;
 	for (size_t i = 0; i < s->children_count; i++) {
@@ -91,7 +91,7 @@ static void life_tick(struct sensors *s, const struct fact_sink *sink)
 			child->rss_bytes = rollup.rss_bytes;
 		if (!*child->purpose)
 			child->purpose = purpose_of(child->pid);
-		records_child(s, child, 0, s->target->totals[TOTAL_COW_FAULTS]);
+		ring_child(s, child, 0, s->target->totals[TOTAL_COW_FAULTS]);
 	}
 }
 

@@ -2,7 +2,7 @@
 /*
  * loop: does the event loop move on? It has no programs of its own: the cpu and
  * offcpu programs look at the server's progress words at each of their events
- * (bpf/loop.bpf.h); what they tell becomes facts in stall.c.
+ * (bpf/loop.bpf.h); what they tell becomes records in stall.c.
  */
 #include "sensor/internal.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The in-kernel aggregates as facts: pointers and addresses become names here. */
+/* The in-kernel aggregates as records: pointers and addresses become names here. */
 #include "sensor/internal.h"
 
 #include <errno.h>
@@ -11,19 +11,19 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "fact/tables.h"
+#include "record/tables.h"
 #include "target/commands.h"
 #include "target/symbols.h"
 
-static const char *const duty_names[DUTY_KINDS] = {
-	[DUTY_EXPIRY] = "(expiry)",
-	[DUTY_EVICTION] = "(eviction)",
-	[DUTY_DEFRAG] = "(defrag)",
+static const char *const background_names[BACKGROUND_KINDS] = {
+	[BACKGROUND_EXPIRY] = "(expiry)",
+	[BACKGROUND_EVICTION] = "(eviction)",
+	[BACKGROUND_DEFRAG] = "(defrag)",
 };
 
-static bool is_text(const struct redmem_who *who)
+static bool is_text(const struct redmem_context *context)
 {
-	return who->state == WHO_TEXT || who->state == WHO_PARSING;
+	return context->state == CONTEXT_TEXT || context->state == CONTEXT_PARSING;
 }
 
 /* The first bytes of argv[0], lower case, as far as they are a word; the whole name
@@ -46,13 +46,13 @@ static const char *text_command(struct sensors *s, char text[9], uint64_t word)
 	return whole ? whole : text;
 }
 
-/* Name of the command that @word of @who stands for. */
-static const char *command_of(struct sensors *s, const struct redmem_who *who, uint64_t word,
-			      char text[9])
+/* Name of the command that @word of @context stands for. */
+static const char *command_of(struct sensors *s, const struct redmem_context *context,
+			      uint64_t word, char text[9])
 {
 	const char *name;
 
-	if (is_text(who))
+	if (is_text(context))
 		return text_command(s, text, word);
 	if (!word)
 		return "";
@@ -61,51 +61,57 @@ static const char *command_of(struct sensors *s, const struct redmem_who *who, u
 }
 
 /* A key read from argv[1] before the place was known: right for most commands. */
-static bool key_is_right(struct sensors *s, const struct redmem_who *who,
-			 const struct who_names *names)
+static bool key_is_right(struct sensors *s, const struct redmem_context *context,
+			 const struct context_names *names)
 {
-	bool inner = who->key_guessed == KEY_GUESSED_INNER;
+	bool inner = context->key_guessed == KEY_GUESSED_INNER;
 	struct redmem_key_rule rule;
 
-	if (who->key_guessed == KEY_KNOWN)
+	if (context->key_guessed == KEY_KNOWN)
 		return true;
-	if (is_text(who))
+	if (is_text(context))
 		rule = target_commands_rule_named(s->names.commands,
 						  inner ? names->inner : names->command);
 	else if (s->names.commands)
-		rule = target_commands_rule(s->names.commands, inner ? who->inner : who->command);
+		rule = target_commands_rule(s->names.commands,
+					    inner ? context->inner : context->command);
 	else
 		return true;
 	return rule.kind == KEY_INDEX && rule.index == 1;
 }
 
-bool who_resolve(struct sensors *s, const struct redmem_who *who, struct who_names *names)
+bool context_resolve(struct sensors *s, const struct redmem_context *context,
+		     struct context_names *names)
 {
-	*names = (struct who_names){ .command = "", .inner = "", .thread = "", .db = FACT_UNKNOWN };
-	switch (who->state) {
-	case WHO_OWN:
+	*names = (struct context_names){
+		.command = "", .inner = "", .thread = "", .db = RECORD_UNKNOWN
+	};
+	switch (context->state) {
+	case CONTEXT_OWN:
 		return false;
-	case WHO_THREAD:
-		snprintf(names->thread_text, sizeof(names->thread_text), "%.16s", who->key);
+	case CONTEXT_THREAD:
+		snprintf(names->thread_text, sizeof(names->thread_text), "%.16s", context->key);
 		names->thread = names->thread_text;
 		return true;
-	case WHO_UNKNOWN:
+	case CONTEXT_UNKNOWN:
 		names->command = "(unknown)";
 		return true;
-	case WHO_LOOP:
+	case CONTEXT_LOOP:
 		return true;
-	case WHO_DUTY:
-		names->command = who->command < DUTY_KINDS ? duty_names[who->command] : "";
+	case CONTEXT_BACKGROUND:
+		names->command = context->command < BACKGROUND_KINDS ?
+					 background_names[context->command] :
+					 "";
 		return true;
 	}
-	names->command = command_of(s, who, who->command, names->outer_text);
-	if (who->inner)
-		names->inner = command_of(s, who, who->inner, names->inner_text);
-	if (who->db)
-		names->db = (int64_t)who->db - 1;
-	if (who->key_len && key_is_right(s, who, names)) {
-		names->key = (struct bytes){ who->key, who->key_len };
-		names->key_truncated = who->key_cut;
+	names->command = command_of(s, context, context->command, names->outer_text);
+	if (context->inner)
+		names->inner = command_of(s, context, context->inner, names->inner_text);
+	if (context->db)
+		names->db = (int64_t)context->db - 1;
+	if (context->key_len && key_is_right(s, context, names)) {
+		names->key = (struct bytes){ context->key, context->key_len };
+		names->key_truncated = context->key_cut;
 	}
 	return true;
 }
@@ -122,12 +128,12 @@ static const char *wait_symbol(uint64_t syscall_number, char text[32])
 void profile_row(struct sensors *s, const struct redmem_profile_key *key,
 		 const struct redmem_profile_value *value)
 {
-	struct fact fact = { .kind = FACT_PROFILE };
-	struct fact_profile *p = &fact.profile;
-	struct who_names names;
+	struct record record = { .kind = RECORD_PROFILE };
+	struct record_profile *p = &record.profile;
+	struct context_names names;
 	char wait[32];
 
-	if (key->event >= EVENT_KINDS || !who_resolve(s, &key->who, &names))
+	if (key->event >= EVENT_KINDS || !context_resolve(s, &key->context, &names))
 		return;
 	p->event = key->event;
 	p->thread = names.thread;
@@ -148,8 +154,8 @@ void profile_row(struct sensors *s, const struct redmem_profile_key *key,
 	p->seconds = value->timed ? value->ns / 1e9 : NAN;
 	p->timed = value->timed;
 	p->t_seconds = sensor_seconds(s, s->drained_until_ns);
-	p->class_bytes = FACT_UNKNOWN;
+	p->class_bytes = RECORD_UNKNOWN;
 	if (key->event == EVENT_ALLOC_CLASS || key->event == EVENT_FREE_CLASS)
 		p->class_bytes = (int64_t)key->user_ip;
-	fact_emit(s->sink, &fact);
+	record_emit(s->sink, &record);
 }

@@ -13,13 +13,13 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redmem/events.h"
 #include "target/probe.h"
 
 struct allocator;
 struct engine;
-struct markers;
+struct frames;
 struct sensors;
 struct target_commands;
 struct target_symbols;
@@ -28,32 +28,32 @@ struct target_symbols;
 struct sensor_names {
 	struct target_commands *commands;
 	struct target_symbols *symbols;
-	struct markers *markers;
+	struct frames *frames;
 };
 
 #define STALL_FILE_MAX 256
 
 /* Command and inner names, thread and key of somebody the programs met. */
-struct who_names {
+struct context_names {
 	const char *command, *inner, *thread;
 	struct bytes key; /* lies in the redmem_who it was made of */
 	bool key_truncated; /* only its first bytes */
-	int64_t db; /* FACT_UNKNOWN */
+	int64_t db; /* RECORD_UNKNOWN */
 	char outer_text[9], inner_text[9], thread_text[17]; /* what they may point to */
 };
 
-/* A stall as a fact, with what its strings point to: they live as long as it does, those
+/* A stall as a record, with what its strings point to: they live as long as it does, those
  * of the commands until the sensors are polled again. */
 struct sensor_stall {
-	struct fact_stall fact;
+	struct record_stall record;
 	struct redmem_stall seen;
-	struct who_names names;
+	struct context_names names;
 	char file[STALL_FILE_MAX];
 };
 
 struct sensor_config {
 	pid_t pid;
-	struct fact_sink sink; /* takes all facts, in the thread that calls in here */
+	struct record_sink sink; /* takes all records, in the thread that calls in here */
 	int64_t start_ns; /* CLOCK_MONOTONIC of t = 0; see sensors_set_start() */
 	double stall_threshold_seconds;
 	int64_t page_bytes;
@@ -74,7 +74,7 @@ struct sensor {
 	/* One server more: what is its own. < 0: off for this one. May be NULL. */
 	int (*begin)(struct sensors *s, struct err *err);
 	/* Once a tick: emit what is not in the shared maps. May be NULL. */
-	void (*tick)(struct sensors *s, const struct fact_sink *sink);
+	void (*tick)(struct sensors *s, const struct record_sink *sink);
 	/* Stop measuring this one. May be NULL. */
 	void (*end)(struct sensors *s);
 	bool needs_attribution; /* says nothing while it is off */
@@ -97,7 +97,7 @@ void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,
 			     uint64_t own_client);
 /* The BPF map of key rules, -1 when there is none. */
 int sensors_key_rules_fd(const struct sensors *s);
-/* t = 0 of the facts, CLOCK_MONOTONIC; a server that is alone has its ticks each second
+/* t = 0 of the records, CLOCK_MONOTONIC; a server that is alone has its ticks each second
  * from there on. */
 void sensors_set_start(struct sensors *s, int64_t start_ns);
 /* Who knows names from now on. */
@@ -120,11 +120,11 @@ void sensors_finish(struct sensors *s);
 /* Read the mappings of the server and its children and emit their sums. The longest
  * reading so far is returned, in seconds (0 when it could not be read). */
 double sensors_mappings(struct sensors *s, const char *phase, bool jemalloc);
-/* One FACT_SENSOR a row. */
+/* One RECORD_SENSOR a row. */
 void sensors_emit_states(const struct sensors *s);
 /* BPF run time so far in seconds (NAN when the kernel does not tell), events, drops; their
  * text is valid until the next call. */
-void sensors_cost(struct sensors *s, struct fact_self *self);
+void sensors_cost(struct sensors *s, struct record_self *self);
 void sensors_close(struct sensors *s);
 
 /* The stall under way now, for a live line; false when none is over the threshold. */

@@ -170,7 +170,7 @@ static void take(void *ctx, enum inbox_kind kind, const void *data, size_t bytes
 
 	switch (kind) {
 	case INBOX_RECORD:
-		records_take(s, data, bytes);
+		ring_take(s, data, bytes);
 		break;
 	case INBOX_MAP:
 		s->draining = map->map;
@@ -219,33 +219,33 @@ static void emit_totals(struct sensors *s, int64_t until_ns)
 {
 	const __u64 *totals = s->bpf ? s->target->totals : NULL;
 	bool faults = sensor_on(s, "fault");
-	struct fact fact = { .kind = FACT_TOTALS };
-	struct fact_totals *t = &fact.totals;
+	struct record record = { .kind = RECORD_TOTALS };
+	struct record_totals *t = &record.totals;
 
 	t->window_seconds = (until_ns - s->attach_ns) / 1e9;
-	t->minor_faults = faults ? s->minor_total - s->minor_base : FACT_UNKNOWN;
-	t->major_faults = faults ? s->major_total - s->major_base : FACT_UNKNOWN;
-	t->minor_fault_period = faults ? (int64_t)s->engine->minor_period : FACT_UNKNOWN;
-	t->cow_faults = faults ? (int64_t)totals[TOTAL_COW_FAULTS] : FACT_UNKNOWN;
+	t->minor_faults = faults ? s->minor_total - s->minor_base : RECORD_UNKNOWN;
+	t->major_faults = faults ? s->major_total - s->major_base : RECORD_UNKNOWN;
+	t->minor_fault_period = faults ? (int64_t)s->engine->minor_period : RECORD_UNKNOWN;
+	t->cow_faults = faults ? (int64_t)totals[TOTAL_COW_FAULTS] : RECORD_UNKNOWN;
 	t->context_switches =
-		sensor_on(s, "offcpu") ? (int64_t)totals[TOTAL_SWITCHES] : FACT_UNKNOWN;
-	t->cpu_samples = sensor_on(s, "cpu") ? (int64_t)totals[TOTAL_CPU_SAMPLES] : FACT_UNKNOWN;
+		sensor_on(s, "offcpu") ? (int64_t)totals[TOTAL_SWITCHES] : RECORD_UNKNOWN;
+	t->cpu_samples = sensor_on(s, "cpu") ? (int64_t)totals[TOTAL_CPU_SAMPLES] : RECORD_UNKNOWN;
 	t->huge_collapses =
-		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_COLLAPSES] : FACT_UNKNOWN;
+		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_COLLAPSES] : RECORD_UNKNOWN;
 	t->reclaim_entries =
-		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_RECLAIMS] : FACT_UNKNOWN;
-	fact_emit(s->sink, &fact);
+		sensor_on(s, "reclaim") ? (int64_t)totals[TOTAL_RECLAIMS] : RECORD_UNKNOWN;
+	record_emit(s->sink, &record);
 }
 
 /* Where the programs began to write another map, and up to where all was handed over. */
 static void emit_mark(const struct sensors *s)
 {
-	struct fact fact = { .kind = FACT_MARK };
+	struct record record = { .kind = RECORD_MARK };
 	int64_t drained = s->bpf ? s->drained_until_ns : s->last_tick_ns;
 
-	fact.mark.t_seconds = sensor_seconds(s, s->bpf ? s->switched_ns : s->last_tick_ns);
-	fact.mark.drained_seconds = sensor_seconds(s, drained);
-	fact_emit(s->sink, &fact);
+	record.mark.t_seconds = sensor_seconds(s, s->bpf ? s->switched_ns : s->last_tick_ns);
+	record.mark.drained_seconds = sensor_seconds(s, drained);
+	record_emit(s->sink, &record);
 }
 
 void sensors_tick(struct sensors *s)
@@ -285,7 +285,7 @@ static void take_the_rest(struct sensors *s)
 
 void sensors_finish(struct sensors *s)
 {
-	struct fact fact = { .kind = FACT_STALL };
+	struct record record = { .kind = RECORD_STALL };
 	struct sensor_stall stall;
 
 	sensors_poll(s);
@@ -297,8 +297,8 @@ void sensors_finish(struct sensors *s)
 	budget_tick(s, s->sink);
 	tick_rows(s);
 	if (!s->target_exited && sensors_stall_now(s, &stall)) {
-		fact.stall = stall.fact;
-		fact_emit(s->sink, &fact);
+		record.stall = stall.record;
+		record_emit(s->sink, &record);
 	}
 	for (size_t i = SENSOR_COUNT; i-- > 0;)
 		if (sensor_table[i]->end)
@@ -323,17 +323,17 @@ void sensors_emit_states(const struct sensors *s)
 	for (size_t i = 0; i < SENSOR_COUNT; i++) {
 		const struct sensor *row = sensor_table[i];
 		const struct sensor_state *state = &s->state[i];
-		struct fact fact = { .kind = FACT_SENSOR };
+		struct record record = { .kind = RECORD_SENSOR };
 		bool blind = row->needs_attribution && s->bpf && !s->target->settings.attribution;
 
 		if (!engine_wants(s->engine, row))
 			continue;
-		fact.sensor.id = row->id;
-		fact.sensor.on = state->on && !blind;
-		fact.sensor.reason =
+		record.sensor.id = row->id;
+		record.sensor.on = state->on && !blind;
+		record.sensor.reason =
 			state->on && blind ? "needs attribution, which is off" : state->reason;
-		fact.sensor.fix = fact.sensor.on ? "" : fix_of(s, row);
-		fact_emit(s->sink, &fact);
+		record.sensor.fix = record.sensor.on ? "" : fix_of(s, row);
+		record_emit(s->sink, &record);
 	}
 }
 
@@ -356,7 +356,7 @@ double sensors_flow_program_seconds(const struct sensors *s)
 	return runs ? (double)ns / 1e9 / (double)runs : 0;
 }
 
-void sensors_cost(struct sensors *s, struct fact_self *self)
+void sensors_cost(struct sensors *s, struct record_self *self)
 {
 	char *text = s->drops_text;
 	size_t len = 0, size = sizeof(s->drops_text);

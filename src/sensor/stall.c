@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stalls as facts: their bounds, what the programs measured in them, and the CPU samples
+ * Stalls as records: their bounds, what the programs measured in them, and the CPU samples
  * that came meanwhile, counted by what they were recognised as. What is to blame is not
  * said here (model/blame.c).
  *
@@ -17,15 +17,15 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "fact/tables.h"
+#include "record/tables.h"
 #include "target/arguments.h"
-#include "target/markers.h"
+#include "target/frames.h"
 
 /* --- samples -------------------------------------------------------------------- */
 
 static void tally_command(struct stall_tally *tally, const char *command, int64_t ns)
 {
-	struct tally_command *row = tally->command, *end = row + FACT_SHARES;
+	struct tally_command *row = tally->command, *end = row + RECORD_SHARES;
 
 	for (; row < end && *row->name && strcmp(row->name, command) != 0; row++)
 		;
@@ -52,21 +52,21 @@ static void tally_add(struct stall_tally *tally, uint64_t start_ns, int64_t ns,
 void stall_sample(struct sensors *s, const struct redmem_sample *sample)
 {
 	enum redmem_frame frame = FRAME_NONE;
-	struct who_names names = { .command = NULL };
+	struct context_names names = { .command = NULL };
 	int64_t ns = (int64_t)sample->ns;
 
-	if (s->names.markers)
-		frame = markers_place(s->names.markers, sample);
-	if (sample->who.state != WHO_LOOP)
-		who_resolve(s, &sample->who, &names);
+	if (s->names.frames)
+		frame = frames_place(s->names.frames, sample);
+	if (sample->context.state != CONTEXT_LOOP)
+		context_resolve(s, &sample->context, &names);
 	tally_add(&s->work_tally, sample->work_ns, ns, frame, NULL);
-	tally_add(&s->turn_tally, sample->turn_ns, ns, frame, names.command);
+	tally_add(&s->iteration_tally, sample->iteration_ns, ns, frame, names.command);
 }
 
 static const struct stall_tally *tally_of(const struct sensors *s, const struct redmem_stall *stall)
 {
 	static const struct stall_tally none;
-	const struct stall_tally *tally = stall->commands ? &s->turn_tally : &s->work_tally;
+	const struct stall_tally *tally = stall->commands ? &s->iteration_tally : &s->work_tally;
 
 	return tally->start_ns == stall->start_ns ? tally : &none;
 }
@@ -108,24 +108,25 @@ static void name_file(char out[STALL_FILE_MAX], pid_t pid, int fd)
 static void fill_waits(const struct sensors *s, struct sensor_stall *out)
 {
 	const struct redmem_stall *stall = &out->seen;
-	struct fact_stall *f = &out->fact;
+	struct record_stall *f = &out->record;
 
 	f->wait_call = wait_call_of(&stall->wait);
 	f->wait_file = f->preemptor = "";
-	f->preemptor_pid = FACT_UNKNOWN;
+	f->preemptor_pid = RECORD_UNKNOWN;
 	if (wait_table[f->wait_call].descriptor) {
 		name_file(out->file, s->config.pid, stall->wait.fd);
 		f->wait_file = out->file;
 	}
-	if (!stall->hog.ns)
+	if (!stall->preemptor.ns)
 		return;
-	f->preemptor_pid = stall->hog.id == WAIT_FOREIGN ? FACT_UNKNOWN : stall->hog.id;
-	f->preemptor = stall->hog.id ? out->seen.hog.comm : "";
+	f->preemptor_pid =
+		stall->preemptor.id == WAIT_FOREIGN ? RECORD_UNKNOWN : stall->preemptor.id;
+	f->preemptor = stall->preemptor.id ? out->seen.preemptor.comm : "";
 }
 
-/* --- facts ------------------------------------------------------------------------ */
+/* --- records ------------------------------------------------------------------------ */
 
-static void fill_measured(const struct redmem_stall *stall, struct fact_stall *f)
+static void fill_measured(const struct redmem_stall *stall, struct record_stall *f)
 {
 	static const enum redmem_event faults[] = { EVENT_FAULT_MINOR, EVENT_FAULT_COW,
 						    EVENT_FAULT_SWAP, EVENT_FAULT_FILE };
@@ -138,27 +139,27 @@ static void fill_measured(const struct redmem_stall *stall, struct fact_stall *f
 	f->event_ns[EVENT_IO_WAIT] = (int64_t)stall->blocked_ns;
 }
 
-static void fill_samples(const struct stall_tally *tally, bool turn, struct fact_stall *f)
+static void fill_samples(const struct stall_tally *tally, bool iteration, struct record_stall *f)
 {
 	memcpy(f->frame_ns, tally->frame_ns, sizeof(f->frame_ns));
-	for (size_t i = 0; i < FACT_SHARES; i++)
-		f->commands[i] =
-			turn ? (struct fact_share){ tally->command[i].name, tally->command[i].ns } :
-			       (struct fact_share){ "", 0 };
+	for (size_t i = 0; i < RECORD_SHARES; i++)
+		f->commands[i] = iteration ? (struct record_share){ tally->command[i].name,
+								    tally->command[i].ns } :
+					     (struct record_share){ "", 0 };
 }
 
 /* --- whole names -------------------------------------------------------------------- */
 
 void stall_keep_key(struct sensors *s, const struct redmem_stall *stall)
 {
-	const struct redmem_who *who = &stall->who;
+	const struct redmem_context *context = &stall->context;
 	struct stall_key *key = &s->stall_keys[s->stall_keys_next % STALL_KEYS];
 	int len;
 
-	if (!who->key_cut)
+	if (!context->key_cut)
 		return;
-	len = target_argument(s->config.pid, &s->target->settings.at, who->key, who->key_len,
-			      key->text, sizeof(key->text));
+	len = target_argument(s->config.pid, &s->target->settings.at, context->key,
+			      context->key_len, key->text, sizeof(key->text));
 	key->start_ns = len > 0 ? stall->start_ns : 0;
 	key->len = len > 0 ? (size_t)len : 0;
 	s->stall_keys_next += len > 0;
@@ -166,7 +167,7 @@ void stall_keep_key(struct sensors *s, const struct redmem_stall *stall)
 
 /* The whole name, when it was read while the command ran. */
 static void complete_key(const struct sensors *s, const struct redmem_stall *stall,
-			 struct who_names *names)
+			 struct context_names *names)
 {
 	for (size_t i = 0; i < STALL_KEYS; i++) {
 		const struct stall_key *key = &s->stall_keys[i];
@@ -182,14 +183,14 @@ static void complete_key(const struct sensors *s, const struct redmem_stall *sta
 bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 {
 	const struct redmem_stall *stall = &out->seen;
-	struct fact_stall *f = &out->fact;
+	struct record_stall *f = &out->record;
 	bool forked = s->last_fork_ns >= stall->start_ns && s->last_fork_ns <= stall->end_ns;
-	bool others = who_resolve(s, &stall->who, &out->names);
+	bool others = context_resolve(s, &stall->context, &out->names);
 
 	if (out->names.key_truncated)
 		complete_key(s, stall, &out->names);
 
-	*f = (struct fact_stall){
+	*f = (struct record_stall){
 		.t_seconds = sensor_seconds(s, stall->start_ns),
 		.duration_seconds = (stall->end_ns - stall->start_ns) / 1e9,
 		.running = running,
@@ -202,8 +203,8 @@ bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 		.inner_looks = stall->inner_looks,
 		.inner_votes = stall->inner_votes,
 		.faults_timed = sensor_on(s, "fault"),
-		.commands_total = stall->commands ? (int64_t)stall->commands : FACT_UNKNOWN,
-		.fork_ns = forked ? (int64_t)(s->last_fork_ns - stall->start_ns) : FACT_UNKNOWN,
+		.commands_total = stall->commands ? (int64_t)stall->commands : RECORD_UNKNOWN,
+		.fork_ns = forked ? (int64_t)(s->last_fork_ns - stall->start_ns) : RECORD_UNKNOWN,
 	};
 	fill_measured(stall, f);
 	fill_samples(tally_of(s, stall), stall->commands, f);
@@ -214,14 +215,14 @@ bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 void stall_take(struct sensors *s, const struct redmem_stall *stall)
 {
 	struct sensor_stall ended = { .seen = *stall };
-	struct fact fact = { .kind = FACT_STALL };
+	struct record record = { .kind = RECORD_STALL };
 
 	if (!stall_fill(s, false, &ended)) {
-		s->own_pause_seconds += ended.fact.duration_seconds;
+		s->own_pause_seconds += ended.record.duration_seconds;
 		return;
 	}
-	fact.stall = ended.fact;
-	fact_emit(s->sink, &fact);
+	record.stall = ended.record;
+	record_emit(s->sink, &record);
 }
 
 /* --- a stall under way -------------------------------------------------------------- */

@@ -29,7 +29,7 @@ const struct sensor sensor_vm = {
 };
 
 static double emit_process(struct sensors *s, pid_t pid, const char *phase, bool jemalloc,
-			   const struct fact_sink *sink, struct err *err)
+			   const struct record_sink *sink, struct err *err)
 {
 	struct smaps smaps;
 

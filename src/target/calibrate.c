@@ -216,7 +216,7 @@ static int take_looks(struct calibrator *c, struct look_set *set, struct err *er
 
 /* Counters of INFO whose words are wanted. The last moves at each iteration of the event
  * loop. */
-enum { COUNT_COMMANDS, COUNT_TURNS, COUNTS };
+enum { COUNT_COMMANDS, COUNT_ITERATIONS, COUNTS };
 
 static bool read_counts(struct calibrator *c, __u64 counts[COUNTS])
 {
@@ -227,8 +227,8 @@ static bool read_counts(struct calibrator *c, __u64 counts[COUNTS])
 	if (!conn_call_line(c->conn, REPLY_TIMEOUT_MS, &reply, "INFO stats") && reply->str) {
 		info = info_parse(reply->str);
 		values[COUNT_COMMANDS] = info_int(info, "total_commands_processed");
-		for (size_t i = 0; values[COUNT_TURNS] < 0 && knowledge_loop_counter(i); i++)
-			values[COUNT_TURNS] = info_int(info, knowledge_loop_counter(i));
+		for (size_t i = 0; values[COUNT_ITERATIONS] < 0 && knowledge_loop_counter(i); i++)
+			values[COUNT_ITERATIONS] = info_int(info, knowledge_loop_counter(i));
 		info_free(info);
 	}
 	if (reply)
@@ -273,7 +273,7 @@ static void find_counters(struct calibrator *c, struct redmem_offsets *at)
 	}
 	if (ok) {
 		at->commands_done = counter_address(c, seen, counts, COUNT_COMMANDS);
-		at->turns = counter_address(c, seen, counts, COUNT_TURNS);
+		at->iterations = counter_address(c, seen, counts, COUNT_ITERATIONS);
 	}
 	for (size_t i = 0; i < count; i++)
 		free((void *)seen[i].server);
@@ -411,7 +411,7 @@ void calibration_note(struct calibration *c, const char *how)
 		buf_puts(&note, "bytes by key are told in part (no query buffer found); ");
 	if (!at->commands_done)
 		buf_puts(&note, "short stalls may be missed (no count of commands found); ");
-	else if (!at->turns)
+	else if (!at->iterations)
 		buf_puts(&note, "long turns of the loop are not seen (no count of them found); ");
 	snprintf(c->note, sizeof(c->note), "%.*s", note.len ? (int)note.len - 2 : 0,
 		 buf_str(&note));

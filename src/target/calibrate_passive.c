@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Self-calibration by watching clients' commands; see calibrate.h and sightings.h. */
+/* Self-calibration by watching clients' commands; see calibrate.h and candidates.h. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,13 +14,13 @@
 #include "target/calibrate.h"
 #include "target/commands.h"
 #include "target/probe.h"
-#include "target/sightings.h"
+#include "target/candidates.h"
 #include "target/words.h"
 
 #define LOOK_WORDS    32 /* argv and cmd stand in the first 160 bytes */
 #define LOOK_LIMIT_NS 200000
 #define WATCH_SECONDS 2
-#define PEEK_US	      1000 /* also keeps sightings apart: a pipeline sends the same over and over */
+#define PEEK_US	      1000 /* also keeps candidates apart: a pipeline sends the same again */
 #define INSIDE_HITS   4 /* among as many hits is one from inside a command, if there is any */
 #define TESTS	      5
 #define TEST_GAP_US   1000
@@ -77,9 +77,9 @@ static int watch_commands(struct watcher *w, struct err *err)
 
 	do {
 		ret = watch_one(w, &w->process, UINT_MAX, &w->seen[w->count]);
-		if (ret > 0 && ++w->count == SIGHTINGS_MIN)
+		if (ret > 0 && ++w->count == CANDIDATES_MIN)
 			watch_one(w, &w->call, INSIDE_HITS, w->inside); /* may be missing */
-	} while (ret > 0 && w->count < SIGHTINGS_MAX);
+	} while (ret > 0 && w->count < CANDIDATES_MAX);
 	if (ret < 0)
 		return err_set(err, ret, "calibration: the probe's map: %s", strerror(-ret));
 	if (w->count)
@@ -171,16 +171,16 @@ int calibrate_passively(struct calibration *out, const struct image *image,
 	int ret;
 
 	memset(out, 0, sizeof(*out));
-	w.seen = xcalloc(SIGHTINGS_MAX, sizeof(*w.seen));
+	w.seen = xcalloc(CANDIDATES_MAX, sizeof(*w.seen));
 	w.inside = xcalloc(1, sizeof(*w.inside));
 	ret = watch(&w, err);
 	if (!ret)
-		ret = sightings_solve(&out->at, w.seen, w.count, image->server_address, err);
+		ret = candidates_solve(&out->at, w.seen, w.count, image->server_address, err);
 	if (ret < 0)
 		goto out;
 	snprintf(how, sizeof(how), "found by watching %d live commands; ", ret);
 	ret = 0;
-	sightings_find_executing(&out->at, w.inside, image->server_address);
+	candidates_find_executing(&out->at, w.inside, image->server_address);
 	if (!offsets_stand_test(image->pid, &out->at)) {
 		ret = err_set(err, -ENOENT,
 			      "calibration: what was found by watching did not stand a test");

@@ -32,14 +32,14 @@ try()
 	fi
 }
 
-try 0 upwards model '#include "fact/fact.h"'
+try 0 upwards model '#include "record/record.h"'
 try 1 downwards host '#include "redis/info.h"'
 try 1 no-room base '#include "buf.h"'
 try 1 unknown-room base '#include "attic/buf.h"'
 try 1 stray-room attic '#include "base/buf.h"'
 try 0 skeleton-in-sensor sensor '#include "redmem.skel.h"'
 try 1 skeleton-in-redis redis '#include "redmem.skel.h"'
-try 0 tables-in-fact fact '#include "redmem/tables.h"'
+try 0 tables-in-record record '#include "redmem/tables.h"'
 try 1 events-in-model model '#include "redmem/events.h"'
 try 1 hiredis-in-target target '#include <hiredis/hiredis.h>'
 try 0 hiredis-in-redis redis '#include <hiredis/hiredis.h>'

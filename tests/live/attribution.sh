@@ -28,7 +28,7 @@ command_seconds()
 compare_commands()
 {
 	jq -rn --argjson before "$before" --argjson after "$after" '
-	[inputs | select(.fact == "profile" and .thread == "" and
+	[inputs | select(.record == "profile" and .thread == "" and
 		(.event == "cpu" or .event == "cpu_wait")) |
 	 # A command inside a script or a transaction has its own time in commandstats,
 	 # and so has the one around it.
@@ -52,7 +52,7 @@ compare_commands()
 count_keys()
 {
 	jq -rn --argjson owners "$owners" '
-	[inputs | select(.fact == "profile" and .thread == "" and
+	[inputs | select(.record == "profile" and .thread == "" and
 		(.event | IN("alloc", "free") | not) and
 		(.command | IN($owners[][]) and . != "multi" and . != "exec")) |
 	 ((.key // "") | sub(":.*"; "")) as $prefix |

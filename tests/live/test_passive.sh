@@ -65,7 +65,7 @@ check_offsets() # NAME
 count_keys()
 {
 	gunzip -c "$work/recording" | jq -rn '
-	[inputs | select(.fact == "profile" and .thread == "" and
+	[inputs | select(.record == "profile" and .thread == "" and
 		(.event | IN("alloc", "free") | not) and
 		(.command == "sort" or .command == "lrange")) |
 	 {samples, wrong: ((.key // "") | test("^(sort|list|multi):") | not)}] |
@@ -79,7 +79,7 @@ scripts_told_apart()
 		[ "$product" = redis-server ]
 	else
 		gunzip -c "$work/recording" | jq -en '
-			[inputs | select(.fact == "profile")] |
+			[inputs | select(.record == "profile")] |
 			any(.command == "eval" and .inner == "sort")' >/dev/null
 	fi
 }

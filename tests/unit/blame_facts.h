@@ -2,11 +2,11 @@
 /* Recorded stalls that come out with the blame a test wants. */
 #pragma once
 
-#include "fact/tables.h"
+#include "record/tables.h"
 
 /* Have @stall measured, or met by samples, so that @cause has @seconds of it. Those of all
  * causes must sum to its duration. */
-static inline void fact_blame(struct fact_stall *stall, enum redmem_cause cause, double seconds)
+static inline void record_blame(struct record_stall *stall, enum redmem_cause cause, double seconds)
 {
 	int64_t ns = (int64_t)(seconds * 1e9 + 0.5);
 

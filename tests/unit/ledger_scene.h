@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Scenes for tests of the ledger: a server as the kernel, itself and its allocator
- * describe it, told to a model as facts. What is built sums exactly. */
+ * describe it, told to a model as records. What is built sums exactly. */
 #pragma once
 
-#include "model_facts.h"
+#include "model_records.h"
 
 /* One server as the kernel, itself and its allocator describe it. MiB; the
  * allocator's class has rss, swap and huge pages, the others rss alone. */
@@ -22,15 +22,15 @@ struct scene {
 static inline void take_mapping(struct model *m, int64_t pid, const char *class_name, int rss,
 				int swap, int huge)
 {
-	struct fact fact = fact_new(FACT_MAPPING);
+	struct record record = record_new(RECORD_MAPPING);
 
-	fact.mapping.phase = "end";
-	fact.mapping.pid = pid;
-	fact.mapping.class_name = class_name;
-	fact.mapping.rss_bytes = rss * MIB;
-	fact.mapping.swap_bytes = swap * MIB;
-	fact.mapping.anon_huge_bytes = huge * MIB;
-	model_take(m, &fact);
+	record.mapping.phase = "end";
+	record.mapping.pid = pid;
+	record.mapping.class_name = class_name;
+	record.mapping.rss_bytes = rss * MIB;
+	record.mapping.swap_bytes = swap * MIB;
+	record.mapping.anon_huge_bytes = huge * MIB;
+	model_take(m, &record);
 }
 
 static inline void take_stats(struct model *m, const struct scene *s)
@@ -53,7 +53,7 @@ static inline void take_stats(struct model *m, const struct scene *s)
 
 static inline void take_malloc_stats(struct model *m, const struct scene *s)
 {
-	struct fact fact = fact_new(FACT_MALLOC_STATS);
+	struct record record = record_new(RECORD_MALLOC_STATS);
 	struct buf text = { 0 };
 
 	buf_puts(&text, "___ Begin jemalloc statistics ___\nPage size: 4096\n");
@@ -69,9 +69,9 @@ static inline void take_malloc_stats(struct model *m, const struct scene *s)
 	buf_puts(&text, "bins: size ind allocated nmalloc ndalloc curregs curslabs regs pgs\n"
 			"32 3 1048576 1 1 32768 512 128 1\n"
 			"--- End jemalloc statistics ---\n");
-	fact.malloc_stats.phase = "end";
-	fact.malloc_stats.text = buf_str(&text);
-	model_take(m, &fact);
+	record.malloc_stats.phase = "end";
+	record.malloc_stats.text = buf_str(&text);
+	model_take(m, &record);
 	buf_free(&text);
 }
 
@@ -122,7 +122,7 @@ static inline struct model *build_in(struct model *m, const struct scene *s)
 	assert_true(ledger_bytes(&m->ledger, "rss") ==
 		    (s->rss + s->heap + BINARY + STACKS + FILES) * MIB);
 	assert_true(ledger_bytes(&m->ledger, "swap") == s->swap * MIB);
-	assert_true(ledger_bytes(&m->ledger, "unexplained") != FACT_UNKNOWN);
+	assert_true(ledger_bytes(&m->ledger, "unexplained") != RECORD_UNKNOWN);
 	assert_true(ledger_bytes(&m->ledger, "binary_and_libraries") == BINARY * MIB);
 	assert_true(ledger_bytes(&m->ledger, "shared") == FILES * MIB);
 	return m;

@@ -41,21 +41,21 @@ char *read_file(const char *path)
 	return text.data;
 }
 
-static void log_key(struct buf *log, const struct fact_key *key)
+static void log_key(struct buf *log, const struct record_key *key)
 {
 	buf_puts(log, "key ");
 	escape_redis(log, key->key.data, key->key.len);
 	buf_printf(log, " db=%d type=%s encoding=%s", (int)key->db, key->type, key->encoding);
-	if (key->bytes != FACT_UNKNOWN)
+	if (key->bytes != RECORD_UNKNOWN)
 		buf_printf(log, " bytes=%lld", (long long)key->bytes);
-	if (key->elements != FACT_UNKNOWN)
+	if (key->elements != RECORD_UNKNOWN)
 		buf_printf(log, " elements=%lld", (long long)key->elements);
 	if (!isnan(key->ttl_seconds))
 		buf_printf(log, " ttl=%g", key->ttl_seconds);
 	buf_putc(log, '\n');
 }
 
-static void log_slowlog(struct buf *log, const struct fact_slowlog *entry)
+static void log_slowlog(struct buf *log, const struct record_slowlog *entry)
 {
 	buf_printf(log, "slowlog %lld at %lld %gs %s", (long long)entry->id,
 		   (long long)entry->unix_seconds, entry->seconds, entry->command);
@@ -66,47 +66,47 @@ static void log_slowlog(struct buf *log, const struct fact_slowlog *entry)
 	buf_putc(log, '\n');
 }
 
-static void log_fact(void *ctx, const struct fact *fact)
+static void log_record(void *ctx, const struct record *record)
 {
 	struct buf *log = ctx;
 
-	switch (fact->kind) {
-	case FACT_CONFIG:
-		buf_printf(log, "config %s=%s\n", fact->config.name, fact->config.value);
+	switch (record->kind) {
+	case RECORD_CONFIG:
+		buf_printf(log, "config %s=%s\n", record->config.name, record->config.value);
 		break;
-	case FACT_INFO:
-		buf_printf(log, "info %s %s", fact->info.phase, fact->info.text);
+	case RECORD_INFO:
+		buf_printf(log, "info %s %s", record->info.phase, record->info.text);
 		break;
-	case FACT_MEMORY_STATS:
-		buf_printf(log, "memory_stats %s %s", fact->memory_stats.phase,
-			   fact->memory_stats.text);
+	case RECORD_MEMORY_STATS:
+		buf_printf(log, "memory_stats %s %s", record->memory_stats.phase,
+			   record->memory_stats.text);
 		break;
-	case FACT_MALLOC_STATS:
-		assert_true(fact->malloc_stats.reply_seconds >= 0);
-		buf_printf(log, "malloc_stats %s %s", fact->malloc_stats.phase,
-			   fact->malloc_stats.text);
+	case RECORD_MALLOC_STATS:
+		assert_true(record->malloc_stats.reply_seconds >= 0);
+		buf_printf(log, "malloc_stats %s %s", record->malloc_stats.phase,
+			   record->malloc_stats.text);
 		break;
-	case FACT_SLOWLOG:
-		log_slowlog(log, &fact->slowlog);
+	case RECORD_SLOWLOG:
+		log_slowlog(log, &record->slowlog);
 		break;
-	case FACT_LATENCY:
-		buf_printf(log, "latency %s at %lld %gs max %gs\n", fact->latency.event,
-			   (long long)fact->latency.unix_seconds, fact->latency.latest_seconds,
-			   fact->latency.max_seconds);
+	case RECORD_LATENCY:
+		buf_printf(log, "latency %s at %lld %gs max %gs\n", record->latency.event,
+			   (long long)record->latency.unix_seconds, record->latency.latest_seconds,
+			   record->latency.max_seconds);
 		break;
-	case FACT_KEY:
-		log_key(log, &fact->key);
+	case RECORD_KEY:
+		log_key(log, &record->key);
 		break;
-	case FACT_OWN_CALLS:
-		buf_printf(log, "own %s=%lld\n", fact->own_calls.command,
-			   (long long)fact->own_calls.calls_total);
+	case RECORD_OWN_CALLS:
+		buf_printf(log, "own %s=%lld\n", record->own_calls.command,
+			   (long long)record->own_calls.calls_total);
 		break;
 	default:
-		fail_msg("fact kind %d is not of the server's side", (int)fact->kind);
+		fail_msg("record kind %d is not of the server's side", (int)record->kind);
 	}
 }
 
-struct fact_sink log_sink(struct buf *log)
+struct record_sink log_sink(struct buf *log)
 {
-	return (struct fact_sink){ .take = log_fact, .ctx = log };
+	return (struct record_sink){ .take = log_record, .ctx = log };
 }

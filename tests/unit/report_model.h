@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tests of the reports share: models built from facts, and looking into the
+ * What the tests of the reports share: models built from records, and looking into the
  * reports made of them.
  */
 #pragma once
@@ -19,11 +19,11 @@
 #include "base/escape.h"
 #include "report/report.h"
 
-/* --- facts ------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------- */
 
-static inline void take(struct model *m, struct fact fact)
+static inline void take(struct model *m, struct record record)
 {
-	model_take(m, &fact);
+	model_take(m, &record);
 }
 
 static inline struct bytes key_of(const char *text)
@@ -33,28 +33,28 @@ static inline struct bytes key_of(const char *text)
 
 static inline void take_session(struct model *m)
 {
-	take(m, (struct fact){ .kind = FACT_SESSION,
-			       .session = { .wall_start_ns = 1767225600000000000,
-					    .redmem_version = "test",
-					    .kernel = "6.1.0",
-					    .machine = "x86_64" } });
-	take(m, (struct fact){ .kind = FACT_TARGET,
-			       .target = { .pid = 4242,
-					   .server = "redis",
-					   .version = "7.0.15",
-					   .executable = "/usr/bin/redis-server",
-					   .allocator = "jemalloc 5.3.0",
-					   .port = 6379,
-					   .socket = "",
-					   .role = "master",
-					   .connected = true,
-					   .connect_reason = "" } });
+	take(m, (struct record){ .kind = RECORD_SESSION,
+				 .session = { .wall_start_ns = 1767225600000000000,
+					      .redmem_version = "test",
+					      .kernel = "6.1.0",
+					      .machine = "x86_64" } });
+	take(m, (struct record){ .kind = RECORD_TARGET,
+				 .target = { .pid = 4242,
+					     .server = "redis",
+					     .version = "7.0.15",
+					     .executable = "/usr/bin/redis-server",
+					     .allocator = "jemalloc 5.3.0",
+					     .port = 6379,
+					     .socket = "",
+					     .role = "master",
+					     .connected = true,
+					     .connect_reason = "" } });
 }
 
 static inline void take_sensor(struct model *m, const char *id, bool on, const char *reason)
 {
-	take(m, (struct fact){ .kind = FACT_SENSOR,
-			       .sensor = { .id = id, .on = on, .reason = reason, .fix = "" } });
+	take(m, (struct record){ .kind = RECORD_SENSOR,
+				 .sensor = { .id = id, .on = on, .reason = reason, .fix = "" } });
 }
 
 static inline void take_sensors(struct model *m)
@@ -69,54 +69,54 @@ static inline void take_sensors(struct model *m)
 
 static inline void take_mapping(struct model *m, const char *class_name, int64_t rss, int64_t swap)
 {
-	take(m, (struct fact){ .kind = FACT_MAPPING,
-			       .mapping = { .t_seconds = 4,
-					    .phase = "end",
-					    .pid = 4242,
-					    .class_name = class_name,
-					    .mappings_total = 3,
-					    .size_bytes = rss + swap,
-					    .rss_bytes = rss,
-					    .pss_bytes = rss,
-					    .private_dirty_bytes = rss,
-					    .anon_huge_bytes = 0,
-					    .lazy_free_bytes = 0,
-					    .swap_bytes = swap,
-					    .read_seconds = 0.001 } });
+	take(m, (struct record){ .kind = RECORD_MAPPING,
+				 .mapping = { .t_seconds = 4,
+					      .phase = "end",
+					      .pid = 4242,
+					      .class_name = class_name,
+					      .mappings_total = 3,
+					      .size_bytes = rss + swap,
+					      .rss_bytes = rss,
+					      .pss_bytes = rss,
+					      .private_dirty_bytes = rss,
+					      .anon_huge_bytes = 0,
+					      .lazy_free_bytes = 0,
+					      .swap_bytes = swap,
+					      .read_seconds = 0.001 } });
 }
 
 static inline void take_tick(struct model *m, double t, bool answered)
 {
 	int64_t n = (int64_t)t;
 
-	take(m, (struct fact){ .kind = FACT_TICK,
-			       .tick = { .t_seconds = t,
-					 .rss_bytes = (100 + n * 10) << 20,
-					 .rss_anon_bytes = (90 + n * 10) << 20,
-					 .rss_file_bytes = 10 << 20,
-					 .rss_shmem_bytes = 0,
-					 .swap_bytes = 8 << 20,
-					 .vm_size_bytes = 300 << 20,
-					 .minor_faults_total = 1000 + n * 50,
-					 .major_faults_total = 20 + n * 7,
-					 .cpu_seconds = 3 + t / 2,
-					 .threads_total = 5,
-					 .state = 'S',
-					 .answered = answered,
-					 .reply_seconds = answered ? 0.0004 : NAN } });
+	take(m, (struct record){ .kind = RECORD_TICK,
+				 .tick = { .t_seconds = t,
+					   .rss_bytes = (100 + n * 10) << 20,
+					   .rss_anon_bytes = (90 + n * 10) << 20,
+					   .rss_file_bytes = 10 << 20,
+					   .rss_shmem_bytes = 0,
+					   .swap_bytes = 8 << 20,
+					   .vm_size_bytes = 300 << 20,
+					   .minor_faults_total = 1000 + n * 50,
+					   .major_faults_total = 20 + n * 7,
+					   .cpu_seconds = 3 + t / 2,
+					   .threads_total = 5,
+					   .state = 'S',
+					   .answered = answered,
+					   .reply_seconds = answered ? 0.0004 : NAN } });
 	if (answered)
-		take(m, (struct fact){ .kind = FACT_INFO,
-				       .info = { .t_seconds = t,
-						 .phase = "tick",
-						 .text = "used_memory:73400320\r\n"
-							 "total_commands_processed:500\r\n" } });
+		take(m, (struct record){ .kind = RECORD_INFO,
+					 .info = { .t_seconds = t,
+						   .phase = "tick",
+						   .text = "used_memory:73400320\r\n"
+							   "total_commands_processed:500\r\n" } });
 }
 
 static inline void take_profile(struct model *m, enum redmem_event event, const char *command,
 				struct bytes key, double seconds)
 {
-	take(m, (struct fact){
-			.kind = FACT_PROFILE,
+	take(m, (struct record){
+			.kind = RECORD_PROFILE,
 			.profile = { .event = event,
 				     .thread = "",
 				     .command = command,
@@ -131,76 +131,76 @@ static inline void take_profile(struct model *m, enum redmem_event event, const 
 
 static inline void take_stall(struct model *m, const char *command, struct bytes key, bool running)
 {
-	struct fact fact = { .kind = FACT_STALL,
-			     .stall = { .t_seconds = 1.5,
-					.duration_seconds = 2,
-					.running = running,
-					.command = command,
-					.inner = "",
-					.key = key,
-					.commands_total = FACT_UNKNOWN,
-					.preemptor_pid = FACT_UNKNOWN,
-					.fork_ns = FACT_UNKNOWN } };
+	struct record record = { .kind = RECORD_STALL,
+				 .stall = { .t_seconds = 1.5,
+					    .duration_seconds = 2,
+					    .running = running,
+					    .command = command,
+					    .inner = "",
+					    .key = key,
+					    .commands_total = RECORD_UNKNOWN,
+					    .preemptor_pid = RECORD_UNKNOWN,
+					    .fork_ns = RECORD_UNKNOWN } };
 
-	fact_blame(&fact.stall, CAUSE_COMMAND, 0.3);
-	fact_blame(&fact.stall, CAUSE_ALLOCATOR, 1.5);
-	fact_blame(&fact.stall, CAUSE_FAULT_SWAP, 0.2);
-	take(m, fact);
+	record_blame(&record.stall, CAUSE_COMMAND, 0.3);
+	record_blame(&record.stall, CAUSE_ALLOCATOR, 1.5);
+	record_blame(&record.stall, CAUSE_FAULT_SWAP, 0.2);
+	take(m, record);
 }
 
 static inline void take_self(struct model *m)
 {
-	take(m, (struct fact){ .kind = FACT_SELF,
-			       .self = { .setup_cpu_seconds = 0.25,
-					 .cpu_seconds = 0.02,
-					 .window_seconds = 4,
-					 .rss_bytes = 12 << 20,
-					 .bpf_seconds = 0.01,
-					 .events_total = 1234,
-					 .drops_total = 3,
-					 .drops = "ring_full=3",
-					 .target_pause_seconds = 0.00005,
-					 .smaps_seconds = 0.001 } });
+	take(m, (struct record){ .kind = RECORD_SELF,
+				 .self = { .setup_cpu_seconds = 0.25,
+					   .cpu_seconds = 0.02,
+					   .window_seconds = 4,
+					   .rss_bytes = 12 << 20,
+					   .bpf_seconds = 0.01,
+					   .events_total = 1234,
+					   .drops_total = 3,
+					   .drops = "ring_full=3",
+					   .target_pause_seconds = 0.00005,
+					   .smaps_seconds = 0.001 } });
 }
 
 /* What only -v shows. */
 static inline void take_details(struct model *m, struct bytes key)
 {
-	take(m, (struct fact){ .kind = FACT_KEY,
-			       .key = { .key = key,
-					.db = 0,
-					.type = "zset",
-					.encoding = "skiplist",
-					.bytes = 9 << 20,
-					.elements = 900,
-					.ttl_seconds = -1 } });
-	take(m, (struct fact){ .kind = FACT_SLOWLOG,
-			       .slowlog = { .id = 7,
-					    .unix_seconds = 1767225602,
-					    .seconds = 2,
-					    .command = "del",
-					    .key = key } });
-	take(m, (struct fact){ .kind = FACT_RSS_MOVE,
-			       .rss_move = { .t_seconds = 2,
-					     .member = "anon",
-					     .from_bytes = 90 << 20,
-					     .to_bytes = 110 << 20,
-					     .command = "set",
-					     .key = key } });
-	take(m, (struct fact){ .kind = FACT_CHILD,
-			       .child = { .pid = 4300,
-					  .t_start_seconds = 1,
-					  .t_end_seconds = NAN,
-					  .purpose = "rdb",
-					  .rss_bytes = 100 << 20,
-					  .private_bytes = 5 << 20,
-					  .cow_faults = 1280,
-					  .fork_seconds = 0.003 } });
-	take(m, (struct fact){ .kind = FACT_LIFE,
-			       .life = { .t_seconds = 2.5,
-					 .event = "hang",
-					 .detail = "no answer",
-					 .seconds = 1.25 } });
+	take(m, (struct record){ .kind = RECORD_KEY,
+				 .key = { .key = key,
+					  .db = 0,
+					  .type = "zset",
+					  .encoding = "skiplist",
+					  .bytes = 9 << 20,
+					  .elements = 900,
+					  .ttl_seconds = -1 } });
+	take(m, (struct record){ .kind = RECORD_SLOWLOG,
+				 .slowlog = { .id = 7,
+					      .unix_seconds = 1767225602,
+					      .seconds = 2,
+					      .command = "del",
+					      .key = key } });
+	take(m, (struct record){ .kind = RECORD_RSS_MOVE,
+				 .rss_move = { .t_seconds = 2,
+					       .member = "anon",
+					       .from_bytes = 90 << 20,
+					       .to_bytes = 110 << 20,
+					       .command = "set",
+					       .key = key } });
+	take(m, (struct record){ .kind = RECORD_CHILD,
+				 .child = { .pid = 4300,
+					    .t_start_seconds = 1,
+					    .t_end_seconds = NAN,
+					    .purpose = "rdb",
+					    .rss_bytes = 100 << 20,
+					    .private_bytes = 5 << 20,
+					    .cow_faults = 1280,
+					    .fork_seconds = 0.003 } });
+	take(m, (struct record){ .kind = RECORD_LIFE,
+				 .life = { .t_seconds = 2.5,
+					   .event = "hang",
+					   .detail = "no answer",
+					   .seconds = 1.25 } });
 }
 
 /* A watch of four seconds in which one tick was not answered. */

@@ -2,7 +2,7 @@
 /*
  * A server and its machine in a few numbers, for tests of the rules. A scene
  * begins as a healthy idle server; a test changes what it is about, and
- * scene_model() feeds it through the model as facts, the way a watch does.
+ * scene_model() feeds it through the model as records, the way a watch does.
  */
 #pragma once
 
@@ -24,11 +24,11 @@
 #define SCENE_COMMANDS 1000
 
 struct scene {
-	struct fact_session session;
-	struct fact_target target;
-	struct fact_host host;
-	struct fact_tick tick; /* every second, but for t_seconds */
-	struct fact_totals totals;
+	struct record_session session;
+	struct record_target target;
+	struct record_host host;
+	struct record_tick tick; /* every second, but for t_seconds */
+	struct record_totals totals;
 	/* The allocator, in bytes. What is left of active is slab holes. */
 	int64_t used, peak, allocated, active, dirty, muzzy, metadata;
 	int64_t dirty_decay_ms;
@@ -40,47 +40,47 @@ struct scene {
 	int64_t commands; /* total_commands_processed grows by */
 	bool connected, malloc_stats;
 	const char *sensors_off; /* ids that are off: " fault loop " */
-	struct fact extra[SCENE_EXTRA];
+	struct record extra[SCENE_EXTRA];
 	size_t extra_count;
 };
 
 static inline void scene_init(struct scene *s)
 {
 	memset(s, 0, sizeof(*s));
-	s->session = (struct fact_session){ 1700000000000000000, "0", "6.1.0", "x86_64" };
-	s->target = (struct fact_target){ .pid = 812,
-					  .server = "redis",
-					  .version = "7.0.15",
-					  .executable = "/usr/bin/redis-server",
-					  .allocator = "jemalloc 5.3.0",
-					  .port = 6379,
-					  .socket = "",
-					  .role = "master",
-					  .connected = true,
-					  .connect_reason = "" };
-	s->host = (struct fact_host){ .mem_total_bytes = 8 * GIB,
-				      .mem_available_bytes = 6 * GIB,
-				      .swap_total_bytes = 0,
-				      .swap_free_bytes = 0,
-				      .overcommit_memory = 0,
-				      .swappiness = 60,
-				      .thp_enabled = "madvise",
-				      .max_map_count = 65530,
-				      .maps_total = 90,
-				      .cgroup_version = 2,
-				      .cgroup_limit_bytes = FACT_UNKNOWN,
-				      .cgroup_usage_bytes = 20 * MIB,
-				      .cgroup_high_bytes = FACT_UNKNOWN,
-				      .cgroup_high_usage_bytes = FACT_UNKNOWN,
-				      .cgroup_high_events_total = FACT_UNKNOWN,
-				      .cgroup_swap_bytes = 0,
-				      .cpus_total = 2,
-				      .page_size_bytes = 4096 };
-	s->tick = (struct fact_tick){ .rss_file_bytes = 6 * MIB,
-				      .threads_total = 5,
-				      .state = 'S',
-				      .answered = true,
-				      .reply_seconds = 0.0002 };
+	s->session = (struct record_session){ 1700000000000000000, "0", "6.1.0", "x86_64" };
+	s->target = (struct record_target){ .pid = 812,
+					    .server = "redis",
+					    .version = "7.0.15",
+					    .executable = "/usr/bin/redis-server",
+					    .allocator = "jemalloc 5.3.0",
+					    .port = 6379,
+					    .socket = "",
+					    .role = "master",
+					    .connected = true,
+					    .connect_reason = "" };
+	s->host = (struct record_host){ .mem_total_bytes = 8 * GIB,
+					.mem_available_bytes = 6 * GIB,
+					.swap_total_bytes = 0,
+					.swap_free_bytes = 0,
+					.overcommit_memory = 0,
+					.swappiness = 60,
+					.thp_enabled = "madvise",
+					.max_map_count = 65530,
+					.maps_total = 90,
+					.cgroup_version = 2,
+					.cgroup_limit_bytes = RECORD_UNKNOWN,
+					.cgroup_usage_bytes = 20 * MIB,
+					.cgroup_high_bytes = RECORD_UNKNOWN,
+					.cgroup_high_usage_bytes = RECORD_UNKNOWN,
+					.cgroup_high_events_total = RECORD_UNKNOWN,
+					.cgroup_swap_bytes = 0,
+					.cpus_total = 2,
+					.page_size_bytes = 4096 };
+	s->tick = (struct record_tick){ .rss_file_bytes = 6 * MIB,
+					.threads_total = 5,
+					.state = 'S',
+					.answered = true,
+					.reply_seconds = 0.0002 };
 	s->totals.window_seconds = SCENE_SECONDS;
 	s->used = s->peak = 900 * KIB;
 	s->allocated = 1 * MIB;
@@ -111,7 +111,7 @@ static inline void scene_load(struct scene *s, int64_t used)
 	s->background_thread = true;
 }
 
-static inline struct fact *scene_add(struct scene *s, enum fact_kind kind)
+static inline struct record *scene_add(struct scene *s, enum record_kind kind)
 {
 	assert_true(s->extra_count < SCENE_EXTRA);
 	s->extra[s->extra_count].kind = kind;
@@ -127,47 +127,47 @@ static inline struct bytes scene_bytes(const char *text)
 static inline void scene_profile(struct scene *s, enum redmem_event event, const char *command,
 				 const char *key, int64_t events, double seconds)
 {
-	struct fact *f = scene_add(s, FACT_PROFILE);
+	struct record *f = scene_add(s, RECORD_PROFILE);
 
-	f->profile = (struct fact_profile){ .event = event,
-					    .thread = "",
-					    .command = command,
-					    .inner = "",
-					    .key = scene_bytes(key),
-					    .symbol = "",
-					    .samples = events,
-					    .events = (double)events,
-					    .seconds = seconds };
+	f->profile = (struct record_profile){ .event = event,
+					      .thread = "",
+					      .command = command,
+					      .inner = "",
+					      .key = scene_bytes(key),
+					      .symbol = "",
+					      .samples = events,
+					      .events = (double)events,
+					      .seconds = seconds };
 }
 
 /* All of it the command's own, unless the caller says otherwise (blame_facts.h). */
-static inline struct fact_stall *scene_stall(struct scene *s, const char *command, const char *key,
-					     double seconds)
+static inline struct record_stall *scene_stall(struct scene *s, const char *command,
+					       const char *key, double seconds)
 {
-	struct fact *f = scene_add(s, FACT_STALL);
+	struct record *f = scene_add(s, RECORD_STALL);
 
-	f->stall = (struct fact_stall){ .t_seconds = 2,
-					.duration_seconds = seconds,
-					.command = command,
-					.inner = "",
-					.key = scene_bytes(key),
-					.commands_total = FACT_UNKNOWN,
-					.preemptor_pid = FACT_UNKNOWN,
-					.fork_ns = FACT_UNKNOWN };
+	f->stall = (struct record_stall){ .t_seconds = 2,
+					  .duration_seconds = seconds,
+					  .command = command,
+					  .inner = "",
+					  .key = scene_bytes(key),
+					  .commands_total = RECORD_UNKNOWN,
+					  .preemptor_pid = RECORD_UNKNOWN,
+					  .fork_ns = RECORD_UNKNOWN };
 	return &f->stall;
 }
 
-static inline struct fact_key *scene_key(struct scene *s, const char *key, const char *type,
-					 int64_t bytes, int64_t elements, double ttl)
+static inline struct record_key *scene_key(struct scene *s, const char *key, const char *type,
+					   int64_t bytes, int64_t elements, double ttl)
 {
-	struct fact *f = scene_add(s, FACT_KEY);
+	struct record *f = scene_add(s, RECORD_KEY);
 
-	f->key = (struct fact_key){ .key = scene_bytes(key),
-				    .type = type,
-				    .encoding = "raw",
-				    .bytes = bytes,
-				    .elements = elements,
-				    .ttl_seconds = ttl };
+	f->key = (struct record_key){ .key = scene_bytes(key),
+				      .type = type,
+				      .encoding = "raw",
+				      .bytes = bytes,
+				      .elements = elements,
+				      .ttl_seconds = ttl };
 	return &f->key;
 }
 
@@ -185,27 +185,27 @@ static inline int64_t scene_rss(const struct scene *s)
 static inline void scene_emit_mapping(const struct scene *s, struct model *m, const char *name,
 				      int64_t rss, int64_t huge, int64_t swap)
 {
-	struct fact f = { .kind = FACT_MAPPING };
+	struct record f = { .kind = RECORD_MAPPING };
 
-	f.mapping = (struct fact_mapping){ .t_seconds = SCENE_SECONDS,
-					   .phase = "end",
-					   .pid = s->target.pid,
-					   .class_name = name,
-					   .mappings_total = 1,
-					   .size_bytes = rss + swap,
-					   .rss_bytes = rss,
-					   .pss_bytes = rss,
-					   .private_dirty_bytes = rss,
-					   .anon_huge_bytes = huge,
-					   .swap_bytes = swap,
-					   .read_seconds = 0.001 };
+	f.mapping = (struct record_mapping){ .t_seconds = SCENE_SECONDS,
+					     .phase = "end",
+					     .pid = s->target.pid,
+					     .class_name = name,
+					     .mappings_total = 1,
+					     .size_bytes = rss + swap,
+					     .rss_bytes = rss,
+					     .pss_bytes = rss,
+					     .private_dirty_bytes = rss,
+					     .anon_huge_bytes = huge,
+					     .swap_bytes = swap,
+					     .read_seconds = 0.001 };
 	model_take(m, &f);
 }
 
 static inline void scene_emit_info(const struct scene *s, struct model *m, bool end)
 {
 	struct buf text = { 0 };
-	struct fact f = { .kind = FACT_INFO };
+	struct record f = { .kind = RECORD_INFO };
 
 	buf_printf(&text,
 		   "# Server\r\nredis_version:%s\r\n# Clients\r\nconnected_clients:50\r\n"
@@ -226,7 +226,7 @@ static inline void scene_emit_info(const struct scene *s, struct model *m, bool 
 		   "connected_slaves:0\r\n",
 		   end ? 5000 + s->commands : 5000);
 	buf_puts(&text, buf_str(end ? &s->info_end : &s->info_start));
-	f.info = (struct fact_info){ end ? SCENE_SECONDS : 0, end ? "end" : "start", text.data };
+	f.info = (struct record_info){ end ? SCENE_SECONDS : 0, end ? "end" : "start", text.data };
 	model_take(m, &f);
 	buf_free(&text);
 }
@@ -234,7 +234,7 @@ static inline void scene_emit_info(const struct scene *s, struct model *m, bool 
 static inline void scene_emit_memory_stats(const struct scene *s, struct model *m)
 {
 	struct buf text = { 0 };
-	struct fact f = { .kind = FACT_MEMORY_STATS };
+	struct record f = { .kind = RECORD_MEMORY_STATS };
 	int64_t overhead = 800 * KIB + s->table;
 
 	buf_printf(&text,
@@ -247,7 +247,7 @@ static inline void scene_emit_memory_stats(const struct scene *s, struct model *
 		   s->peak, s->used, overhead, s->table, s->used - overhead, s->allocated,
 		   s->active, s->active + s->dirty + s->metadata);
 	buf_puts(&text, buf_str(&s->memory_stats));
-	f.memory_stats = (struct fact_memory_stats){ SCENE_SECONDS, "end", text.data };
+	f.memory_stats = (struct record_memory_stats){ SCENE_SECONDS, "end", text.data };
 	model_take(m, &f);
 	buf_free(&text);
 }
@@ -256,7 +256,7 @@ static inline void scene_emit_memory_stats(const struct scene *s, struct model *
 static inline void scene_emit_malloc_stats(const struct scene *s, struct model *m)
 {
 	struct buf text = { 0 };
-	struct fact f = { .kind = FACT_MALLOC_STATS };
+	struct record f = { .kind = RECORD_MALLOC_STATS };
 	int64_t slabs = s->active / 4096, resident = s->active + s->dirty + s->metadata;
 
 	buf_printf(&text,
@@ -275,7 +275,7 @@ static inline void scene_emit_malloc_stats(const struct scene *s, struct model *
 		   "64 5 %" PRId64 " 9 9 %" PRId64 " %" PRId64 " 64 1\n"
 		   "--- End jemalloc statistics ---\n",
 		   s->dirty / 4096, s->muzzy / 4096, s->allocated, s->allocated / 64, slabs);
-	f.malloc_stats = (struct fact_malloc_stats){ SCENE_SECONDS, "end", text.data, 0.001 };
+	f.malloc_stats = (struct record_malloc_stats){ SCENE_SECONDS, "end", text.data, 0.001 };
 	model_take(m, &f);
 	buf_free(&text);
 }
@@ -284,12 +284,12 @@ static inline void scene_emit_config(const struct scene *s, struct model *m)
 {
 	for (const char *p = buf_str(&s->config), *end; (end = strchr(p, '\n')) != NULL;
 	     p = end + 1) {
-		struct fact f = { .kind = FACT_CONFIG };
+		struct record f = { .kind = RECORD_CONFIG };
 		char *line = xmemdup(p, (size_t)(end - p)), *space = strchr(line, ' ');
 
 		assert_non_null(space);
 		*space = '\0';
-		f.config = (struct fact_config){ line, space + 1 };
+		f.config = (struct record_config){ line, space + 1 };
 		model_take(m, &f);
 		free(line);
 	}
@@ -301,10 +301,10 @@ static inline void scene_emit_sensors(const struct scene *s, struct model *m)
 					   "offcpu",	 "rss",		"reclaim", "life" };
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-		struct fact f = { .kind = FACT_SENSOR };
+		struct record f = { .kind = RECORD_SENSOR };
 		bool on = strstr(s->sensors_off, ids[i]) == NULL;
 
-		f.sensor = (struct fact_sensor){ ids[i], on, on ? "" : "bpf: not permitted", "" };
+		f.sensor = (struct record_sensor){ ids[i], on, on ? "" : "bpf: not permitted", "" };
 		model_take(m, &f);
 	}
 }
@@ -312,7 +312,7 @@ static inline void scene_emit_sensors(const struct scene *s, struct model *m)
 static inline void scene_emit_ticks(const struct scene *s, struct model *m)
 {
 	for (int t = 0; t <= SCENE_SECONDS; t++) {
-		struct fact f = { .kind = FACT_TICK, .tick = s->tick };
+		struct record f = { .kind = RECORD_TICK, .tick = s->tick };
 
 		f.tick.t_seconds = t;
 		f.tick.rss_bytes = scene_rss(s);
@@ -342,12 +342,12 @@ static inline void scene_emit_server(const struct scene *s, struct model *m, boo
 static inline struct model *scene_model(struct scene *s)
 {
 	struct model *m = model_new();
-	struct fact f = { .kind = FACT_SESSION, .session = s->session };
+	struct record f = { .kind = RECORD_SESSION, .session = s->session };
 
 	model_take(m, &f);
-	model_take(m, &(struct fact){ .kind = FACT_TARGET, .target = s->target });
+	model_take(m, &(struct record){ .kind = RECORD_TARGET, .target = s->target });
 	scene_emit_sensors(s, m);
-	model_take(m, &(struct fact){ .kind = FACT_HOST, .host = s->host });
+	model_take(m, &(struct record){ .kind = RECORD_HOST, .host = s->host });
 	scene_emit_server(s, m, false);
 	scene_emit_ticks(s, m);
 	for (size_t i = 0; i < s->extra_count; i++)
@@ -357,8 +357,8 @@ static inline struct model *scene_model(struct scene *s)
 	scene_emit_mapping(s, m, "binary", s->binary, 0, 0);
 	scene_emit_mapping(s, m, "stacks", s->stacks, 0, 0);
 	scene_emit_mapping(s, m, "heap", s->heap, 0, 0);
-	model_take(m, &(struct fact){ .kind = FACT_HOST, .host = s->host });
-	model_take(m, &(struct fact){ .kind = FACT_TOTALS, .totals = s->totals });
+	model_take(m, &(struct record){ .kind = RECORD_HOST, .host = s->host });
+	model_take(m, &(struct record){ .kind = RECORD_TOTALS, .totals = s->totals });
 	model_finish(m);
 	buf_free(&s->info_start);
 	buf_free(&s->info_end);

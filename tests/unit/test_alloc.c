@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "model_facts.h"
+#include "model_records.h"
 
 #define KIB 1024
 
@@ -30,42 +30,42 @@ static int teardown(void **state)
 static void take_bytes(struct model *m, double t, enum redmem_event event, const char *command,
 		       const char *key, double bytes)
 {
-	struct fact fact = fact_new(FACT_PROFILE);
+	struct record record = record_new(RECORD_PROFILE);
 
-	fact.profile.t_seconds = t;
-	fact.profile.event = event;
-	fact.profile.command = command;
-	fact.profile.key = (struct bytes){ key, key ? strlen(key) : 0 };
-	fact.profile.samples = 1;
-	fact.profile.events = bytes;
-	model_take(m, &fact);
+	record.profile.t_seconds = t;
+	record.profile.event = event;
+	record.profile.command = command;
+	record.profile.key = (struct bytes){ key, key ? strlen(key) : 0 };
+	record.profile.samples = 1;
+	record.profile.events = bytes;
+	model_take(m, &record);
 }
 
 static void take_thread(struct model *m, const char *thread, enum redmem_event event, double bytes)
 {
-	struct fact fact = fact_new(FACT_PROFILE);
+	struct record record = record_new(RECORD_PROFILE);
 
-	fact.profile.thread = thread;
-	fact.profile.event = event;
-	fact.profile.samples = 1;
-	fact.profile.events = bytes;
-	model_take(m, &fact);
+	record.profile.thread = thread;
+	record.profile.event = event;
+	record.profile.samples = 1;
+	record.profile.events = bytes;
+	model_take(m, &record);
 }
 
 static void take_call(struct model *m, const char *command, int64_t requested, int64_t class,
 		      double seconds, int64_t faults)
 {
-	struct fact fact = fact_new(FACT_CALL);
+	struct record record = record_new(RECORD_CALL);
 
-	fact.call.function = class == FACT_UNKNOWN ? CALL_FREE : CALL_MALLOC;
-	fact.call.command = command;
-	fact.call.requested_bytes = requested;
-	fact.call.class_bytes = class;
-	fact.call.ns = isnan(seconds) ? FACT_UNKNOWN : (int64_t)((seconds + PROBE) * 1e9 + 0.5);
-	fact.call.probe_seconds = PROBE;
-	fact.call.probe_error_seconds = 10e-9;
-	fact.call.faults = faults;
-	model_take(m, &fact);
+	record.call.function = class == RECORD_UNKNOWN ? CALL_FREE : CALL_MALLOC;
+	record.call.command = command;
+	record.call.requested_bytes = requested;
+	record.call.class_bytes = class;
+	record.call.ns = isnan(seconds) ? RECORD_UNKNOWN : (int64_t)((seconds + PROBE) * 1e9 + 0.5);
+	record.call.probe_seconds = PROBE;
+	record.call.probe_error_seconds = 10e-9;
+	record.call.faults = faults;
+	model_take(m, &record);
 }
 
 static void test_charges(void **state)
@@ -144,12 +144,12 @@ static void test_peak(void **state)
 static void test_classes(void **state)
 {
 	struct model *m = *state;
-	struct fact fact = fact_new(FACT_PROFILE);
+	struct record record = record_new(RECORD_PROFILE);
 
-	fact.profile.event = EVENT_ALLOC_CLASS;
-	fact.profile.class_bytes = 96;
-	fact.profile.events = 9600;
-	model_take(m, &fact);
+	record.profile.event = EVENT_ALLOC_CLASS;
+	record.profile.class_bytes = 96;
+	record.profile.events = 9600;
+	model_take(m, &record);
 	take_call(m, "set", 70, 80, 1e-7, 0);
 	take_call(m, "set", 90, 96, 1e-7, 0);
 	model_finish(m);
@@ -171,7 +171,7 @@ static void test_calls(void **state)
 	for (int i = 0; i < 99; i++)
 		take_call(m, "set", 100, 112, 100e-9, 0);
 	take_call(m, "set", 100000, 114688, 50e-6, 1);
-	take_call(m, "get", FACT_UNKNOWN, FACT_UNKNOWN, NAN, 0);
+	take_call(m, "get", RECORD_UNKNOWN, RECORD_UNKNOWN, NAN, 0);
 	model_finish(m);
 	l = &command_named(m, "set")->latency;
 	assert_int_equal(l->calls_total, 100);

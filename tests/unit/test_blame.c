@@ -14,8 +14,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "fact/recording.h"
-#include "model_facts.h"
+#include "record/recording.h"
+#include "model_records.h"
 
 static bool near(double a, double b)
 {
@@ -46,38 +46,38 @@ static void test_tables(void **state)
 }
 
 /* 100 ms: 10 of them in swap-ins, 20 asleep in fdatasync, samples half in freeing. */
-static struct fact seen_stall(void)
+static struct record seen_stall(void)
 {
-	struct fact fact = fact_new(FACT_STALL);
+	struct record record = record_new(RECORD_STALL);
 
-	fact.stall.t_seconds = 1;
-	fact.stall.duration_seconds = 0.1;
-	fact.stall.command = "del";
-	fact.stall.faults_timed = true;
-	fact.stall.event_ns[EVENT_FAULT_SWAP] = 10000000;
-	fact.stall.event_ns[EVENT_IO_WAIT] = 20000000;
-	fact.stall.wait_call = WAIT_FDATASYNC;
-	fact.stall.frame_ns[FRAME_NONE] = 30000000;
-	fact.stall.frame_ns[FRAME_FREE] = 30000000;
-	return fact;
+	record.stall.t_seconds = 1;
+	record.stall.duration_seconds = 0.1;
+	record.stall.command = "del";
+	record.stall.faults_timed = true;
+	record.stall.event_ns[EVENT_FAULT_SWAP] = 10000000;
+	record.stall.event_ns[EVENT_IO_WAIT] = 20000000;
+	record.stall.wait_call = WAIT_FDATASYNC;
+	record.stall.frame_ns[FRAME_NONE] = 30000000;
+	record.stall.frame_ns[FRAME_FREE] = 30000000;
+	return record;
 }
 
-static void record(const char *path, const struct fact *fact)
+static void record(const char *path, const struct record *record)
 {
 	struct recording *recording;
-	struct fact_sink sink;
+	struct record_sink sink;
 	struct err err;
 
 	assert_int_equal(recording_create(&recording, path, &err), 0);
 	sink = recording_sink(recording);
-	fact_emit(&sink, fact);
+	record_emit(&sink, record);
 	assert_int_equal(recording_close(recording, &err), 0);
 }
 
 static struct model *replay(const char *path, const struct blame_rule *rule)
 {
 	struct model *m = model_new();
-	struct fact_sink sink = model_sink(m);
+	struct record_sink sink = model_sink(m);
 	struct err err;
 
 	if (rule)
@@ -94,7 +94,7 @@ static void test_replay_judges_anew(void **state)
 {
 	struct blame_rule rule = blame_by_tables;
 	char path[] = "/tmp/redmem-blame-XXXXXX";
-	struct fact seen = seen_stall();
+	struct record seen = seen_stall();
 	const double *seconds;
 	struct model *m;
 
@@ -131,19 +131,19 @@ static void test_hostile(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 25; i++) {
-		struct fact fact = seen_stall();
+		struct record record = seen_stall();
 		struct stall stall;
 		double sum = 0;
 
-		fact.stall.duration_seconds = lengths[i / 5];
+		record.stall.duration_seconds = lengths[i / 5];
 		for (int event = 0; event < EVENT_KINDS; event++)
-			fact.stall.event_ns[event] = any[(i + (size_t)event) % 5];
+			record.stall.event_ns[event] = any[(i + (size_t)event) % 5];
 		for (int frame = 0; frame < FRAMES; frame++)
-			fact.stall.frame_ns[frame] = any[(i + (size_t)frame) % 5];
-		fact.stall.commands[0] = (struct fact_share){ "set", any[i % 5] };
-		fact.stall.fork_ns = fact.stall.looks = any[i % 5];
-		fact.stall.inner_votes = fact.stall.inner_looks = any[i % 5];
-		blame_stall(&stall, &fact.stall, &blame_by_tables);
+			record.stall.frame_ns[frame] = any[(i + (size_t)frame) % 5];
+		record.stall.commands[0] = (struct record_share){ "set", any[i % 5] };
+		record.stall.fork_ns = record.stall.looks = any[i % 5];
+		record.stall.inner_votes = record.stall.inner_looks = any[i % 5];
+		blame_stall(&stall, &record.stall, &blame_by_tables);
 		for (int cause = 0; cause < CAUSES; cause++) {
 			assert_true(stall.seconds[cause] >= 0);
 			sum += stall.seconds[cause];

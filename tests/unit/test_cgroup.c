@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/cgroup.h"
 
 static char root[64];
@@ -151,9 +151,9 @@ static void test_v1_unconnected(void **state)
 	put(BOX "/memory.limit_in_bytes", "8000\n");
 	put(BOX "/memory.use_hierarchy", "0\n");
 	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
-	assert_true(cg.limit_bytes == FACT_UNKNOWN);
+	assert_true(cg.limit_bytes == RECORD_UNKNOWN);
 	assert_int_equal(cg.usage_bytes, 1000);
-	assert_true(cg.swap_limit_bytes == FACT_UNKNOWN);
+	assert_true(cg.swap_limit_bytes == RECORD_UNKNOWN);
 }
 
 static void test_v2(void **state)
@@ -184,7 +184,7 @@ static void test_v2(void **state)
 	assert_int_equal(cg.swap_usage_bytes, 50);
 	assert_int_equal(cg.swap_limit_bytes, 600);
 	assert_int_equal(cg.oom_kills_total, 1);
-	assert_true(cg.swappiness == FACT_UNKNOWN);
+	assert_true(cg.swappiness == RECORD_UNKNOWN);
 }
 
 /* memory.high of the parent is lower than the server's own, and was hit. */
@@ -217,7 +217,7 @@ static void test_v2_high(void **state)
 	assert_int_equal(cg.high_events_total, 3);
 	put("/sys/fs/cgroup/a/b/memory.high", "max\n");
 	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
-	assert_true(cg.high_bytes == FACT_UNKNOWN && cg.high_events_total == FACT_UNKNOWN);
+	assert_true(cg.high_bytes == RECORD_UNKNOWN && cg.high_events_total == RECORD_UNKNOWN);
 }
 
 /* A path is whole or not there at all: a part of it is another cgroup's. */
@@ -256,7 +256,7 @@ static void test_v2_unlimited_root(void **state)
 	put("/sys/fs/cgroup/cgroup.controllers", "memory\n");
 	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
 	assert_int_equal(cg.version, 2);
-	assert_true(cg.limit_bytes == FACT_UNKNOWN && cg.usage_bytes == FACT_UNKNOWN);
+	assert_true(cg.limit_bytes == RECORD_UNKNOWN && cg.usage_bytes == RECORD_UNKNOWN);
 }
 
 static void test_none(void **state)
@@ -269,16 +269,16 @@ static void test_none(void **state)
 	put("/proc/self/mountinfo", V2_MOUNTS);
 	put("/sys/fs/cgroup/cgroup.controllers", "cpu pids\n"); /* hybrid without memory */
 	assert_int_equal(cgroup_memory_read(&cg, root, 812, &err), 0);
-	assert_true(cg.version == FACT_UNKNOWN);
+	assert_true(cg.version == RECORD_UNKNOWN);
 	put("/proc/self/mountinfo", "");
 	assert_int_equal(cgroup_memory_read(&cg, root, 812, &err), 0);
-	assert_true(cg.version == FACT_UNKNOWN);
+	assert_true(cg.version == RECORD_UNKNOWN);
 	put("/proc/812/cgroup", "0::/../b\n");
 	put("/proc/self/mountinfo", V2_MOUNTS);
 	assert_int_equal(cgroup_memory_read(&cg, root, 812, &err), -EXDEV);
 	assert_int_equal(err.code, -EXDEV);
 	assert_int_equal(cgroup_memory_read(&cg, root, 813, &err), -ENOENT);
-	assert_true(cg.version == FACT_UNKNOWN);
+	assert_true(cg.version == RECORD_UNKNOWN);
 }
 
 static void test_broken_text(void **state)
@@ -317,7 +317,7 @@ static void test_self(void **state)
 
 	(void)state;
 	assert_true(ret == 0 || ret == -EXDEV);
-	if (cg.usage_bytes != FACT_UNKNOWN)
+	if (cg.usage_bytes != RECORD_UNKNOWN)
 		assert_true(cg.version == 1 || cg.version == 2);
 }
 

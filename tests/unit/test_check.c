@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rows of `redmem check`, from given facts of kernel, host and server. */
+/* The rows of `redmem check`, from given records of kernel, host and server. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 #define MIB (INT64_C(1) << 20)
 
-static const struct kernel_facts capable = {
+static const struct kernel_records capable = {
 	.release = "6.1.0",
 	.machine = "x86_64",
 	.btf = true,
@@ -31,7 +31,7 @@ static const struct kernel_facts capable = {
 	.cap_sys_ptrace = true,
 };
 
-static const struct fact_host tuned = {
+static const struct record_host tuned = {
 	.mem_total_bytes = 1024 * MIB,
 	.mem_available_bytes = 512 * MIB,
 	.swap_total_bytes = 0,
@@ -40,7 +40,7 @@ static const struct fact_host tuned = {
 	.swappiness = 60,
 	.thp_enabled = "madvise",
 	.max_map_count = 65530,
-	.maps_total = FACT_UNKNOWN,
+	.maps_total = RECORD_UNKNOWN,
 };
 
 static const struct check_row *find(const struct check_rows *rows, const char *id)
@@ -82,9 +82,9 @@ static void test_capable_kernel(void **state)
 
 static void test_incapable_kernel(void **state)
 {
-	struct kernel_facts kernel = { .lockdown = LOCKDOWN_CONFIDENTIALITY,
-				       .perf_event_paranoid = 2,
-				       .unprivileged_bpf_disabled = FACT_UNKNOWN };
+	struct kernel_records kernel = { .lockdown = LOCKDOWN_CONFIDENTIALITY,
+					 .perf_event_paranoid = 2,
+					 .unprivileged_bpf_disabled = RECORD_UNKNOWN };
 	struct check_rows rows = {};
 
 	(void)state;
@@ -116,7 +116,7 @@ static void test_tuned_host(void **state)
 static void test_untuned_host(void **state)
 {
 	struct model m = { .host_end = tuned };
-	struct fact_host *host = &m.host_end;
+	struct record_host *host = &m.host_end;
 	struct check_rows rows = {};
 
 	(void)state;
@@ -136,13 +136,13 @@ static void test_untuned_host(void **state)
 static void test_unknown_host(void **state)
 {
 	struct model m = { .host_end = tuned };
-	struct fact_host *host = &m.host_end;
+	struct record_host *host = &m.host_end;
 	struct check_rows rows = {};
 
 	(void)state;
 	host->thp_enabled = "";
-	host->overcommit_memory = host->swappiness = host->max_map_count = FACT_UNKNOWN;
-	host->swap_total_bytes = FACT_UNKNOWN;
+	host->overcommit_memory = host->swappiness = host->max_map_count = RECORD_UNKNOWN;
+	host->swap_total_bytes = RECORD_UNKNOWN;
 	check_host(&rows, &m, false);
 	assert_row(&rows, "overcommit", CHECK_UNKNOWN, "", "");
 	assert_row(&rows, "swap", CHECK_UNKNOWN, "", "");
@@ -168,7 +168,7 @@ static struct cgroup_memory cgroup_of(const char *path)
 {
 	struct cgroup_memory cg = { .version = 2,
 				    .limit_bytes = 1000 * MIB,
-				    .high_bytes = FACT_UNKNOWN };
+				    .high_bytes = RECORD_UNKNOWN };
 
 	memcpy(cg.path, path, strlen(path) + 1);
 	return cg;
@@ -222,11 +222,11 @@ static void test_cgroup_high(void **state)
 	assert_string_equal(row.value, "450.0 MiB of 500.0 MiB (memory.high)");
 	assert_non_null(strstr(row.fix, "memory.high"));
 	row = (struct check_row){ .state = CHECK_OK };
-	cg.limit_bytes = FACT_UNKNOWN;
+	cg.limit_bytes = RECORD_UNKNOWN;
 	check_cgroup(&row, &cg, 100 * MIB);
 	assert_string_equal(check_state_name(row.state), "ok");
 	assert_string_equal(row.value, "100.0 MiB of 500.0 MiB (memory.high)");
-	cg.high_bytes = FACT_UNKNOWN;
+	cg.high_bytes = RECORD_UNKNOWN;
 	check_cgroup(&row, &cg, 100 * MIB);
 	assert_string_equal(row.value, "no limit");
 }
@@ -264,7 +264,7 @@ static void test_server(void **state)
 static struct check sample(const struct model *m)
 {
 	struct check check = { .kernel = capable, .m = m, .no_server = "no \"server\"" };
-	struct kernel_facts poor = { .perf_event_paranoid = FACT_UNKNOWN };
+	struct kernel_records poor = { .perf_event_paranoid = RECORD_UNKNOWN };
 
 	check_kernel(&check.host, &poor);
 	return check;

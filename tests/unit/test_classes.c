@@ -8,16 +8,16 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "model_facts.h"
+#include "model_records.h"
 
 /* Two classes: 112 bytes with 75 % holes, 320 bytes full. */
 static void take_classes(struct model *m)
 {
-	struct fact fact = fact_new(FACT_MALLOC_STATS);
+	struct record record = record_new(RECORD_MALLOC_STATS);
 
-	fact.malloc_stats.phase = "end";
-	fact.malloc_stats.reply_seconds = 0.001;
-	fact.malloc_stats.text =
+	record.malloc_stats.phase = "end";
+	record.malloc_stats.reply_seconds = 0.001;
+	record.malloc_stats.text =
 		"___ Begin jemalloc statistics ___\nPage size: 4096\n"
 		"Allocated: 60000000, active: 200000000, metadata: 0 (n_thp 0), resident: 0, "
 		"mapped: 0, retained: 0\n"
@@ -26,58 +26,58 @@ static void take_classes(struct model *m)
 		"112 9 28000000 1 1 250000 3906 3906 256 7\n"
 		"320 15 32000000 1 1 100000 1563 0 64 5\n"
 		"--- End jemalloc statistics ---\n";
-	model_take(m, &fact);
+	model_take(m, &record);
 }
 
 static void take_sampled(struct model *m, const char *key, int64_t bytes, int times)
 {
-	struct fact fact = fact_new(FACT_KEY);
+	struct record record = record_new(RECORD_KEY);
 
-	fact.key.key = (struct bytes){ key, strlen(key) };
-	fact.key.type = bytes > 100000 ? "hash" : "string";
-	fact.key.encoding = bytes > 100000 ? "hashtable" : "raw";
-	fact.key.bytes = bytes;
-	fact.key.ttl_seconds = -1;
-	fact.key.source = KEY_SOURCE_SAMPLE;
+	record.key.key = (struct bytes){ key, strlen(key) };
+	record.key.type = bytes > 100000 ? "hash" : "string";
+	record.key.encoding = bytes > 100000 ? "hashtable" : "raw";
+	record.key.bytes = bytes;
+	record.key.ttl_seconds = -1;
+	record.key.source = KEY_SOURCE_SAMPLE;
 	for (int i = 0; i < times; i++)
-		model_take(m, &fact);
+		model_take(m, &record);
 }
 
 static void take_class_flow(struct model *m, enum redmem_event event, const char *command,
 			    const char *key, double bytes)
 {
-	struct fact fact = fact_new(FACT_PROFILE);
+	struct record record = record_new(RECORD_PROFILE);
 
-	fact.profile.event = event;
-	fact.profile.command = command;
-	fact.profile.key = (struct bytes){ key, strlen(key) };
-	fact.profile.events = bytes;
-	fact.profile.class_bytes = 112;
-	model_take(m, &fact);
+	record.profile.event = event;
+	record.profile.command = command;
+	record.profile.key = (struct bytes){ key, strlen(key) };
+	record.profile.events = bytes;
+	record.profile.class_bytes = 112;
+	model_take(m, &record);
 }
 
 static void take_call(struct model *m, enum redmem_call_function function, const char *command,
 		      int times)
 {
-	struct fact fact = fact_new(FACT_CALL);
+	struct record record = record_new(RECORD_CALL);
 
-	fact.call.function = function;
-	fact.call.command = command;
-	fact.call.key = (struct bytes){ "job:7", 5 };
-	fact.call.class_bytes = 112;
+	record.call.function = function;
+	record.call.command = command;
+	record.call.key = (struct bytes){ "job:7", 5 };
+	record.call.class_bytes = 112;
 	for (int i = 0; i < times; i++)
-		model_take(m, &fact);
+		model_take(m, &record);
 }
 
 static struct model *model_start(void)
 {
 	struct model *m = model_new();
-	struct fact fact = fact_new(FACT_TARGET);
+	struct record record = record_new(RECORD_TARGET);
 
-	fact.target.server = "redis";
-	fact.target.version = "7.0.15";
-	fact.target.allocator = "jemalloc 5.3.0";
-	model_take(m, &fact);
+	record.target.server = "redis";
+	record.target.version = "7.0.15";
+	record.target.allocator = "jemalloc 5.3.0";
+	model_take(m, &record);
 	take_info(m, 0, "start", "redis_version:7.0.15\r\ndb0:keys=350000,expires=0\r\n");
 	take_info(m, 1, "end", "redis_version:7.0.15\r\ndb0:keys=350000,expires=0\r\n");
 	take_classes(m);
@@ -140,7 +140,7 @@ static void test_movers(void **state)
 static void test_deletes(void **state)
 {
 	struct model *m = model_start();
-	struct fact fact = fact_new(FACT_PROFILE);
+	struct record record = record_new(RECORD_PROFILE);
 
 	(void)state;
 	take_profile(m, EVENT_CPU, "del", "go:1", 40, 0.04);
@@ -155,11 +155,11 @@ static void test_deletes(void **state)
 
 	m = model_start();
 	take_profile(m, EVENT_CPU, "del", "go:1", 40, 0.04);
-	fact.profile.event = EVENT_FREE;
-	fact.profile.command = "unlink";
-	fact.profile.key = (struct bytes){ "stay:1", 6 };
-	fact.profile.events = 5e6;
-	model_take(m, &fact);
+	record.profile.event = EVENT_FREE;
+	record.profile.command = "unlink";
+	record.profile.key = (struct bytes){ "stay:1", 6 };
+	record.profile.events = 5e6;
+	model_take(m, &record);
 	model_finish(m);
 	assert_string_equal(m->deletes[0].prefix, "stay:*");
 	assert_true(m->deletes[0].free_bytes == 5e6);
@@ -204,12 +204,12 @@ static void test_defrag_thresholds(void **state)
 
 static void take_child(struct model *m, int64_t private_bytes, double end)
 {
-	struct fact fact = fact_new(FACT_CHILD);
+	struct record record = record_new(RECORD_CHILD);
 
-	fact.child.pid = 43;
-	fact.child.private_bytes = private_bytes;
-	fact.child.t_end_seconds = end;
-	model_take(m, &fact);
+	record.child.pid = 43;
+	record.child.private_bytes = private_bytes;
+	record.child.t_end_seconds = end;
+	model_take(m, &record);
 }
 
 static void test_child_projection(void **state)
@@ -231,7 +231,7 @@ static void test_child_projection(void **state)
 		  "current_save_keys_processed:250\r\ncurrent_save_keys_total:1000\r\n");
 	model_finish(m);
 	assert_true(isnan(m->children[0].done_ratio));
-	assert_int_equal(m->children[0].projected_bytes, FACT_UNKNOWN);
+	assert_int_equal(m->children[0].projected_bytes, RECORD_UNKNOWN);
 	model_free(m);
 }
 

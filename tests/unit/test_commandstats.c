@@ -9,15 +9,15 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model_facts.h"
+#include "model_records.h"
 
 static void take_own(struct model *m, const char *command, int64_t calls)
 {
-	struct fact fact = fact_new(FACT_OWN_CALLS);
+	struct record record = record_new(RECORD_OWN_CALLS);
 
-	fact.own_calls.command = command;
-	fact.own_calls.calls_total = calls;
-	model_take(m, &fact);
+	record.own_calls.command = command;
+	record.own_calls.calls_total = calls;
+	model_take(m, &record);
 }
 
 #define START                                                                                   \
@@ -53,7 +53,7 @@ static void test_deltas(void **state)
 	assert_true(isnan(command_named(m, "config|get")->usec_total)); /* partly ours */
 	assert_int_equal(command_named(m, "ping")->calls_total, 0);
 	/* Sampled, but the server has no line for it yet. */
-	assert_true(command_named(m, "flushall")->calls_total == FACT_UNKNOWN);
+	assert_true(command_named(m, "flushall")->calls_total == RECORD_UNKNOWN);
 	assert_int_equal(m->commands_count, 5);
 	model_free(m);
 }
@@ -77,7 +77,7 @@ static void test_reset(void **state)
 		take_profile(m, EVENT_CPU, "config|get", NULL, 1, 0.1);
 		model_finish(m);
 		assert_int_equal(m->commands_count, 1);
-		assert_true(m->commands[0].calls_total == FACT_UNKNOWN);
+		assert_true(m->commands[0].calls_total == RECORD_UNKNOWN);
 		assert_true(isnan(m->commands[0].usec_total));
 		model_free(m);
 	}
@@ -96,8 +96,8 @@ static void test_no_window(void **state)
 	take_info(m, 0, "start", START); /* the server answered once and hung */
 	take_profile(m, EVENT_CPU, "get", NULL, 1, 0.1);
 	model_finish(m);
-	assert_true(m->commands[0].calls_total == FACT_UNKNOWN);
-	assert_true(model_info_delta(m, "total_commands_processed") == FACT_UNKNOWN);
+	assert_true(m->commands[0].calls_total == RECORD_UNKNOWN);
+	assert_true(model_info_delta(m, "total_commands_processed") == RECORD_UNKNOWN);
 	model_free(m);
 }
 
@@ -111,9 +111,9 @@ static void test_info_delta(void **state)
 	take_info(m, 2, "end", "evicted_keys:8\r\nexpired_keys:2\r\nonly_end:1\r\n");
 	model_finish(m);
 	assert_int_equal(model_info_delta(m, "evicted_keys"), 3);
-	assert_true(model_info_delta(m, "expired_keys") == FACT_UNKNOWN);
-	assert_true(model_info_delta(m, "only_start") == FACT_UNKNOWN);
-	assert_true(model_info_delta(m, "only_end") == FACT_UNKNOWN);
+	assert_true(model_info_delta(m, "expired_keys") == RECORD_UNKNOWN);
+	assert_true(model_info_delta(m, "only_start") == RECORD_UNKNOWN);
+	assert_true(model_info_delta(m, "only_end") == RECORD_UNKNOWN);
 	assert_int_equal(model_info_start(m, "evicted_keys"), 5);
 	assert_int_equal(model_info_end(m, "evicted_keys"), 8);
 	model_free(m);

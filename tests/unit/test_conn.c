@@ -427,7 +427,7 @@ static void test_own_calls(void **state)
 	struct own_calls *calls = own_calls_new();
 	struct conn *conn = open_conn(server, calls);
 	struct buf log = { 0 }, notes = { 0 };
-	struct fact_sink sink = log_sink(&log);
+	struct record_sink sink = log_sink(&log);
 
 	(void)state;
 	conn_send_line(conn, note_reply, &notes, "PING");
@@ -480,7 +480,7 @@ static void test_own_lookups(void **state)
 	struct own_calls *calls = own_calls_new();
 	struct conn *conn = open_conn(server, calls);
 	struct buf log = { 0 }, notes = { 0 };
-	struct fact_sink sink = log_sink(&log);
+	struct record_sink sink = log_sink(&log);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)

@@ -106,7 +106,7 @@ static void test_counter_leads(void **state)
 	assert_int_equal(find(&c), 64);
 }
 
-static void test_counter_takes_turns(void **state)
+static void test_counter_takes_iterations(void **state)
 {
 	struct counting c;
 
@@ -134,8 +134,10 @@ static void test_counter_edges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counter),	      cmocka_unit_test(test_counter_bounds),
-		cmocka_unit_test(test_counter_leads), cmocka_unit_test(test_counter_takes_turns),
+		cmocka_unit_test(test_counter),
+		cmocka_unit_test(test_counter_bounds),
+		cmocka_unit_test(test_counter_leads),
+		cmocka_unit_test(test_counter_takes_iterations),
 		cmocka_unit_test(test_counter_edges),
 	};
 

@@ -99,7 +99,7 @@ static void healthy_loaded_server(void **state)
 	s.peak = s.used + 2 * MIB;
 	scene_profile(&s, EVENT_CPU, "set", "key:000000001234", 5000, 5.0);
 	scene_profile(&s, EVENT_FAULT_MINOR, "set", "key:000000001234", 20000, 0.2);
-	fact_blame(scene_stall(&s, "set", "key:000000004711", 0.03), CAUSE_CPU_WAIT, 0.028);
+	record_blame(scene_stall(&s, "set", "key:000000004711", 0.03), CAUSE_CPU_WAIT, 0.028);
 	scene_key(&s, "key:000000001234", "string", 88, 3, -1);
 	scene_key(&s, "mylist", "list", 2 * MIB, 200000, -1); /* after LPUSH of 3 bytes each */
 	expect_no_warning(&s);
@@ -109,20 +109,20 @@ static void healthy_loaded_server(void **state)
 static void healthy_saving_server(void **state)
 {
 	struct scene s;
-	struct fact *f;
+	struct record *f;
 
 	(void)state;
 	scene_init(&s);
 	scene_load(&s, 200 * MIB);
-	f = scene_add(&s, FACT_CHILD);
-	f->child = (struct fact_child){ .pid = 900,
-					.t_start_seconds = 1,
-					.t_end_seconds = 4,
-					.purpose = "rdb",
-					.rss_bytes = 210 * MIB,
-					.private_bytes = 190 * MIB,
-					.cow_faults = 48000,
-					.fork_seconds = 0.012 };
+	f = scene_add(&s, RECORD_CHILD);
+	f->child = (struct record_child){ .pid = 900,
+					  .t_start_seconds = 1,
+					  .t_end_seconds = 4,
+					  .purpose = "rdb",
+					  .rss_bytes = 210 * MIB,
+					  .private_bytes = 190 * MIB,
+					  .cow_faults = 48000,
+					  .fork_seconds = 0.012 };
 	expect_no_warning(&s);
 }
 
@@ -263,14 +263,14 @@ static void verdict_says_what_is_not_known(void **state)
 static void verdict_names_the_worst(void **state)
 {
 	struct scene s;
-	struct fact *f;
+	struct record *f;
 	char *text;
 
 	(void)state;
 	scene_init(&s);
 	add_swap_trouble(&s);
-	f = scene_add(&s, FACT_SELF);
-	f->self = (struct fact_self){ .drops_total = 1234, .drops = "ring_full=1234" };
+	f = scene_add(&s, RECORD_SELF);
+	f->self = (struct record_self){ .drops_total = 1234, .drops = "ring_full=1234" };
 	text = verdict(&s);
 	assert_int_equal(strncmp(text, "critical: 18,231 swap-ins in 10", 31), 0);
 	assert_non_null(strstr(text, "1,234 events were lost"));
@@ -338,7 +338,7 @@ static void commands_name_the_target(void **state)
 	diagnosis_free(&d);
 
 	scene_init(&s);
-	s.target.port = FACT_UNKNOWN;
+	s.target.port = RECORD_UNKNOWN;
 	s.target.socket = "/run/redis/redis.sock";
 	d = scene_diagnose(&s);
 	f = expect(&d, "mem.no_max", SEVERITY_INFO);

@@ -7,7 +7,7 @@
 
 static enum key_level level(const char *type, int64_t bytes, int64_t elements)
 {
-	struct fact_key k = { .type = type, .bytes = bytes, .elements = elements };
+	struct record_key k = { .type = type, .bytes = bytes, .elements = elements };
 
 	return key_level(&k);
 }
@@ -15,8 +15,8 @@ static enum key_level level(const char *type, int64_t bytes, int64_t elements)
 static void levels_of_the_guide(void **state)
 {
 	(void)state;
-	assert_int_equal(level("string", 1 * MIB, FACT_UNKNOWN), KEY_NORMAL);
-	assert_int_equal(level("string", 1 * MIB + 1, FACT_UNKNOWN), KEY_BIG);
+	assert_int_equal(level("string", 1 * MIB, RECORD_UNKNOWN), KEY_NORMAL);
+	assert_int_equal(level("string", 1 * MIB + 1, RECORD_UNKNOWN), KEY_BIG);
 	assert_int_equal(level("string", 11 * MIB, 11 * MIB), KEY_VERY_BIG);
 	assert_int_equal(level("zset", 900 * KIB, 10000), KEY_NORMAL);
 	assert_int_equal(level("zset", 900 * KIB, 10001), KEY_BIG);
@@ -27,10 +27,10 @@ static void levels_of_the_guide(void **state)
 	assert_int_equal(level("list", 2 * MIB, 200000), KEY_BIG);
 	assert_int_equal(level("hash", 50 * MIB, 100), KEY_BIG);
 	/* Elements unknown: bytes decide. Size unknown: elements do. */
-	assert_int_equal(level("set", 50 * MIB, FACT_UNKNOWN), KEY_VERY_BIG);
-	assert_int_equal(level("set", FACT_UNKNOWN, 1000000), KEY_VERY_BIG);
-	assert_int_equal(level("set", FACT_UNKNOWN, FACT_UNKNOWN), KEY_NORMAL);
-	assert_int_equal(level("none", FACT_UNKNOWN, FACT_UNKNOWN), KEY_NORMAL);
+	assert_int_equal(level("set", 50 * MIB, RECORD_UNKNOWN), KEY_VERY_BIG);
+	assert_int_equal(level("set", RECORD_UNKNOWN, 1000000), KEY_VERY_BIG);
+	assert_int_equal(level("set", RECORD_UNKNOWN, RECORD_UNKNOWN), KEY_NORMAL);
+	assert_int_equal(level("none", RECORD_UNKNOWN, RECORD_UNKNOWN), KEY_NORMAL);
 }
 
 static void big_keys(void **state)
@@ -72,11 +72,11 @@ static void no_ttl(void **state)
 	(void)state;
 	scene_init(&s);
 	buf_puts(&s.info_end, "db0:keys=5000,expires=12,avg_ttl=1\r\n");
-	scene_key(&s, "temp:1", "string", 100, FACT_UNKNOWN, -1);
-	scene_key(&s, "app:lock:7", "string", 100, FACT_UNKNOWN, -1);
+	scene_key(&s, "temp:1", "string", 100, RECORD_UNKNOWN, -1);
+	scene_key(&s, "app:lock:7", "string", 100, RECORD_UNKNOWN, -1);
 	scene_key(&s, "SESSION:abc", "hash", 900, 4, -1);
-	scene_key(&s, "tmp:2", "string", 100, FACT_UNKNOWN, 30);
-	scene_key(&s, "user:1", "string", 100, FACT_UNKNOWN, -1);
+	scene_key(&s, "tmp:2", "string", 100, RECORD_UNKNOWN, 30);
+	scene_key(&s, "user:1", "string", 100, RECORD_UNKNOWN, -1);
 	d = scene_diagnose(&s);
 	f = expect(&d, "keys.no_ttl", SEVERITY_WARNING);
 	assert_true(evidence_value(f, "temporary_without_ttl_total") == 3);
@@ -93,20 +93,20 @@ static void no_ttl_near_misses(void **state)
 
 	(void)state;
 	scene_init(&s);
-	scene_key(&s, "temp:1", "string", 100, FACT_UNKNOWN, -1);
+	scene_key(&s, "temp:1", "string", 100, RECORD_UNKNOWN, -1);
 	scene_expect(&s, "keys.no_ttl", SEVERITY_INFO); /* one forgotten key */
 
 	scene_init(&s);
-	scene_key(&s, "temperature:1", "string", 100, FACT_UNKNOWN, -1);
-	scene_key(&s, "blocks:9", "string", 100, FACT_UNKNOWN, -1);
-	scene_key(&s, "temp:2", "string", 100, FACT_UNKNOWN, 60);
-	scene_key(&s, "temp:3", "string", 100, FACT_UNKNOWN, NAN); /* not known */
-	scene_key(&s, "temp:4", "none", FACT_UNKNOWN, FACT_UNKNOWN, -1); /* gone */
+	scene_key(&s, "temperature:1", "string", 100, RECORD_UNKNOWN, -1);
+	scene_key(&s, "blocks:9", "string", 100, RECORD_UNKNOWN, -1);
+	scene_key(&s, "temp:2", "string", 100, RECORD_UNKNOWN, 60);
+	scene_key(&s, "temp:3", "string", 100, RECORD_UNKNOWN, NAN); /* not known */
+	scene_key(&s, "temp:4", "none", RECORD_UNKNOWN, RECORD_UNKNOWN, -1); /* gone */
 	scene_expect_none(&s, "keys.no_ttl");
 
 	scene_init(&s); /* a cache that evicts any key needs no TTL on what it caches */
 	buf_puts(&s.config, "maxmemory-policy allkeys-lru\n");
-	scene_key(&s, "cache:1", "string", 100, FACT_UNKNOWN, -1);
+	scene_key(&s, "cache:1", "string", 100, RECORD_UNKNOWN, -1);
 	scene_expect_none(&s, "keys.no_ttl");
 }
 
@@ -115,16 +115,16 @@ static void blocked_by_big_key(void **state)
 	struct scene s;
 	struct diagnosis d;
 	const struct finding *f;
-	struct fact_stall *stall;
+	struct record_stall *stall;
 
 	(void)state;
 	scene_init(&s);
 	stall = scene_stall(&s, "del", "leaderboard:global", 0.8);
-	fact_blame(stall, CAUSE_COMMAND, 0.2);
-	fact_blame(stall, CAUSE_ALLOCATOR, 0.5);
-	fact_blame(stall, CAUSE_CPU_WAIT, 0.1);
+	record_blame(stall, CAUSE_COMMAND, 0.2);
+	record_blame(stall, CAUSE_ALLOCATOR, 0.5);
+	record_blame(stall, CAUSE_CPU_WAIT, 0.1);
 	scene_stall(&s, "zrange", "leaderboard:global", 0.3);
-	scene_key(&s, "leaderboard:global", "none", FACT_UNKNOWN, FACT_UNKNOWN, NAN);
+	scene_key(&s, "leaderboard:global", "none", RECORD_UNKNOWN, RECORD_UNKNOWN, NAN);
 	d = scene_diagnose(&s);
 	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
 	assert_true(fabs(evidence_value(f, "longest_seconds") - 0.7) < 1e-9);
@@ -147,23 +147,23 @@ static void blocked_by_big_key(void **state)
 static void suffering_is_not_blocking(void **state)
 {
 	struct scene s;
-	struct fact_stall *stall;
+	struct record_stall *stall;
 
 	(void)state;
 	scene_init(&s);
 	stall = scene_stall(&s, "get", "user:1", 0.9);
-	fact_blame(stall, CAUSE_COMMAND, 0.001);
-	fact_blame(stall, CAUSE_FAULT_SWAP, 0.6);
-	fact_blame(stall, CAUSE_CPU_WAIT, 0.299);
+	record_blame(stall, CAUSE_COMMAND, 0.001);
+	record_blame(stall, CAUSE_FAULT_SWAP, 0.6);
+	record_blame(stall, CAUSE_CPU_WAIT, 0.299);
 	/* SLOWLOG calls it slow as well; the split is known better. */
-	scene_add(&s, FACT_SLOWLOG)->slowlog =
-		(struct fact_slowlog){ 1,
-				       s.session.wall_start_ns / 1000000000 + 2,
-				       0.9,
-				       "get",
-				       scene_bytes("user:1"),
-				       { 0 },
-				       { 0 } };
+	scene_add(&s, RECORD_SLOWLOG)->slowlog =
+		(struct record_slowlog){ 1,
+					 s.session.wall_start_ns / 1000000000 + 2,
+					 0.9,
+					 "get",
+					 scene_bytes("user:1"),
+					 { 0 },
+					 { 0 } };
 	scene_expect_none(&s, "bigkey.blocks");
 }
 
@@ -184,7 +184,7 @@ static void blocked_without_key(void **state)
 
 	scene_init(&s); /* a script that loops over a small key: the key is not to blame */
 	scene_stall(&s, "eval", "counter", 0.4);
-	scene_key(&s, "counter", "string", 60, FACT_UNKNOWN, -1);
+	scene_key(&s, "counter", "string", 60, RECORD_UNKNOWN, -1);
 	d = scene_diagnose(&s);
 	assert_null(diagnosis_find(&d, "bigkey.blocks"));
 	expect(&d, "command.blocks", SEVERITY_WARNING);
@@ -200,7 +200,7 @@ static void add_slow(struct scene *s, const char *command, const char *key, doub
 {
 	int64_t id = (int64_t)s->extra_count;
 
-	scene_add(s, FACT_SLOWLOG)->slowlog = (struct fact_slowlog){
+	scene_add(s, RECORD_SLOWLOG)->slowlog = (struct record_slowlog){
 		id,	 s->session.wall_start_ns / 1000000000 + 2,    seconds,
 		command, key ? scene_bytes(key) : (struct bytes){ 0 }, { 0 },
 		{ 0 }

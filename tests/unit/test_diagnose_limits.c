@@ -158,18 +158,18 @@ static void memory_high(void **state)
 	scene_expect_none(&s, "mem.high");
 }
 
-static struct fact_child *add_child(struct scene *s, int64_t private_bytes, double fork_seconds)
+static struct record_child *add_child(struct scene *s, int64_t private_bytes, double fork_seconds)
 {
-	struct fact *f = scene_add(s, FACT_CHILD);
+	struct record *f = scene_add(s, RECORD_CHILD);
 
-	f->child = (struct fact_child){ .pid = 900,
-					.t_start_seconds = 1,
-					.t_end_seconds = NAN,
-					.purpose = "rdb",
-					.rss_bytes = private_bytes,
-					.private_bytes = private_bytes,
-					.cow_faults = 4000,
-					.fork_seconds = fork_seconds };
+	f->child = (struct record_child){ .pid = 900,
+					  .t_start_seconds = 1,
+					  .t_end_seconds = NAN,
+					  .purpose = "rdb",
+					  .rss_bytes = private_bytes,
+					  .private_bytes = private_bytes,
+					  .cow_faults = 4000,
+					  .fork_seconds = fork_seconds };
 	return &f->child;
 }
 
@@ -431,7 +431,7 @@ static void fork_cow(void **state)
 
 static void add_life(struct scene *s, const char *event, double t, double seconds)
 {
-	scene_add(s, FACT_LIFE)->life = (struct fact_life){ t, event, "", seconds };
+	scene_add(s, RECORD_LIFE)->life = (struct record_life){ t, event, "", seconds };
 }
 
 static void server_hangs(void **state)
@@ -443,7 +443,7 @@ static void server_hangs(void **state)
 	(void)state;
 	scene_init(&s);
 	add_life(&s, "hang", 3, 5.2);
-	fact_blame(scene_stall(&s, "del", "leaderboard:global", 5.3), CAUSE_ALLOCATOR, 5.3);
+	record_blame(scene_stall(&s, "del", "leaderboard:global", 5.3), CAUSE_ALLOCATOR, 5.3);
 	d = scene_diagnose(&s);
 	f = expect(&d, "server.not_answering", SEVERITY_CRITICAL);
 	assert_true(evidence_value(f, "silence_seconds") == 5.3);

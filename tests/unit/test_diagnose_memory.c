@@ -66,14 +66,14 @@ static void slab_holes_below_thresholds(void **state)
 	f = expect(&d, "frag.slab", SEVERITY_WARNING);
 	assert_non_null(strstr(f->actions[0].command, "active-defrag-ignore-bytes 33554432"));
 	assert_true(f->actions[0].expected_gain_bytes > 0);
-	assert_int_equal(measure_reclaim(d.m, "slab_holes", "defrag"), FACT_UNKNOWN);
+	assert_int_equal(measure_reclaim(d.m, "slab_holes", "defrag"), RECORD_UNKNOWN);
 	diagnosis_free(&d);
 }
 
 static void sampled(struct scene *s, const char *key, int64_t bytes, int times)
 {
 	for (int i = 0; i < times; i++)
-		scene_key(s, key, "string", bytes, FACT_UNKNOWN, -1)->source = KEY_SOURCE_SAMPLE;
+		scene_key(s, key, "string", bytes, RECORD_UNKNOWN, -1)->source = KEY_SOURCE_SAMPLE;
 }
 
 /* Whose objects lie between the holes; of two the one that lost keys in the watch. */
@@ -110,13 +110,13 @@ static void slab_holes_of_elements(void **state)
 	struct scene s;
 	struct diagnosis d;
 	const struct finding *f;
-	struct fact_key *key;
+	struct record_key *key;
 
 	(void)state;
 	scene_init(&s);
 	scene_load(&s, 300 * MIB);
 	s.active = 900 * MIB;
-	key = scene_key(&s, "cart:1", "hash", 9000000, FACT_UNKNOWN, -1);
+	key = scene_key(&s, "cart:1", "hash", 9000000, RECORD_UNKNOWN, -1);
 	key->encoding = "hashtable";
 	key->source = KEY_SOURCE_SAMPLE;
 	d = scene_diagnose(&s);
@@ -136,14 +136,14 @@ static void rounding(void **state)
 		scene_init(&s);
 		scene_load(&s, 900 * MIB);
 		for (int i = 0; i < 20; i++)
-			scene_add(&s, FACT_CALL)->call =
-				(struct fact_call){ .function = CALL_MALLOC,
-						    .thread = "",
-						    .command = "set",
-						    .inner = "",
-						    .requested_bytes = waste ? 49 : 63,
-						    .class_bytes = 64,
-						    .ns = FACT_UNKNOWN };
+			scene_add(&s, RECORD_CALL)->call =
+				(struct record_call){ .function = CALL_MALLOC,
+						      .thread = "",
+						      .command = "set",
+						      .inner = "",
+						      .requested_bytes = waste ? 49 : 63,
+						      .class_bytes = 64,
+						      .ns = RECORD_UNKNOWN };
 		d = scene_diagnose(&s);
 		if (waste)
 			expect(&d, "frag.rounding", SEVERITY_INFO);
@@ -453,7 +453,7 @@ static void swap_in_path_without_sensor(void **state)
 	swapping(&s);
 	s.sensors_off = "fault";
 	s.tick.major_faults_total = 5000;
-	s.totals.major_faults = FACT_UNKNOWN;
+	s.totals.major_faults = RECORD_UNKNOWN;
 	d = scene_diagnose(&s);
 	f = expect(&d, "swap.in_path", SEVERITY_CRITICAL);
 	assert_true(f->weak);

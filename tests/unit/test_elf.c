@@ -275,20 +275,20 @@ static void test_answers(void **state)
 	bad.code = 1;
 	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
 	bad = fine;
-	bad.facts.segments = ELF_SEGMENTS + 1;
+	bad.records.segments = ELF_SEGMENTS + 1;
 	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
 	bad = fine;
-	bad.facts.segments = 1;
-	bad.facts.segment[0].file_bytes = UINT64_MAX;
+	bad.records.segments = 1;
+	bad.records.segment[0].file_bytes = UINT64_MAX;
 	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
 	bad = fine;
-	bad.facts.id_len = ELF_ID_MAX + 1;
+	bad.records.id_len = ELF_ID_MAX + 1;
 	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
 	bad = fine;
-	bad.facts.needed_count = ELF_NEEDED + 1;
+	bad.records.needed_count = ELF_NEEDED + 1;
 	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
 	bad = fine;
-	memset(bad.facts.soname, 'x', sizeof(bad.facts.soname));
+	memset(bad.records.soname, 'x', sizeof(bad.records.soname));
 	assert_false(elf_answer_fits(&bad, sizeof(bad), &question));
 }
 

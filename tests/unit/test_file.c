@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/file.h"
 
 static int collect(void *ctx, char *line, size_t len)
@@ -109,7 +109,7 @@ static void test_missing(void **state)
 	assert_int_equal(file_read("/nonexistent/x", 10, &text, &err), -ENOENT);
 	assert_non_null(strstr(err.text, "/nonexistent/x"));
 	assert_int_equal(file_int64("/nonexistent/x", &n), -ENOENT);
-	assert_true(n == FACT_UNKNOWN);
+	assert_true(n == RECORD_UNKNOWN);
 	buf_free(&text);
 }
 
@@ -119,13 +119,13 @@ static void test_numbers(void **state)
 	assert_int_equal(text_int64("  42 x"), 42);
 	assert_int_equal(text_int64("-7"), -7);
 	assert_int_equal(text_int64("9223372036854775807"), INT64_MAX);
-	assert_true(text_int64("9223372036854775808") == FACT_UNKNOWN);
-	assert_true(text_int64("max") == FACT_UNKNOWN);
-	assert_true(text_int64("") == FACT_UNKNOWN);
-	assert_true(text_int64("-") == FACT_UNKNOWN);
+	assert_true(text_int64("9223372036854775808") == RECORD_UNKNOWN);
+	assert_true(text_int64("max") == RECORD_UNKNOWN);
+	assert_true(text_int64("") == RECORD_UNKNOWN);
+	assert_true(text_int64("-") == RECORD_UNKNOWN);
 	assert_int_equal(text_kb("   123 kB"), 123 * 1024);
-	assert_true(text_kb("9223372036854775807 kB") == FACT_UNKNOWN);
-	assert_true(text_kb("-1 kB") == FACT_UNKNOWN);
+	assert_true(text_kb("9223372036854775807 kB") == RECORD_UNKNOWN);
+	assert_true(text_kb("-1 kB") == RECORD_UNKNOWN);
 	assert_string_equal(text_field("Rss:\t  5 kB", "Rss"), "5 kB");
 	assert_null(text_field("RssAnon: 5 kB", "Rss"));
 	assert_null(text_field("Rs", "Rss"));

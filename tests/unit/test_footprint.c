@@ -67,12 +67,12 @@ static struct footprint look(const struct footprint_layout *layout, size_t name_
 			     const char *type, const char *encoding, int64_t bytes)
 {
 	static const char name[64] = "k:00000003";
-	struct fact_key key = { .key = { name, name_len },
-				.type = type,
-				.encoding = encoding,
-				.bytes = bytes,
-				.elements = FACT_UNKNOWN,
-				.ttl_seconds = -1 };
+	struct record_key key = { .key = { name, name_len },
+				  .type = type,
+				  .encoding = encoding,
+				  .bytes = bytes,
+				  .elements = RECORD_UNKNOWN,
+				  .ttl_seconds = -1 };
 	struct footprint print;
 
 	footprint_of(&print, &key, layout);
@@ -131,12 +131,12 @@ static void test_small_keys(void **state)
 
 static void test_expiry_entry(void **state)
 {
-	struct fact_key key = { .key = { "k:00000003", 10 },
-				.type = "string",
-				.encoding = "raw",
-				.bytes = 1080,
-				.elements = FACT_UNKNOWN,
-				.ttl_seconds = 9000 };
+	struct record_key key = { .key = { "k:00000003", 10 },
+				  .type = "string",
+				  .encoding = "raw",
+				  .bytes = 1080,
+				  .elements = RECORD_UNKNOWN,
+				  .ttl_seconds = 9000 };
 	struct footprint print;
 
 	(void)state;
@@ -147,12 +147,12 @@ static void test_expiry_entry(void **state)
 /* Elements of unknown number are unplaced; with their number they are estimates. */
 static void test_collections(void **state)
 {
-	struct fact_key key = { .key = { "big", 3 },
-				.type = "hash",
-				.encoding = "hashtable",
-				.bytes = 1651000,
-				.elements = FACT_UNKNOWN,
-				.ttl_seconds = -1 };
+	struct record_key key = { .key = { "big", 3 },
+				  .type = "hash",
+				  .encoding = "hashtable",
+				  .bytes = 1651000,
+				  .elements = RECORD_UNKNOWN,
+				  .ttl_seconds = -1 };
 	struct footprint print;
 
 	(void)state;
@@ -174,7 +174,7 @@ static void test_collections(void **state)
 
 static void test_nothing_known(void **state)
 {
-	struct fact_key key = { .type = "ReJSON-RL", .encoding = "raw", .bytes = FACT_UNKNOWN };
+	struct record_key key = { .type = "ReJSON-RL", .encoding = "raw", .bytes = RECORD_UNKNOWN };
 	struct footprint print;
 
 	(void)state;
@@ -200,12 +200,12 @@ static void test_hostile_numbers(void **state)
 	for (size_t i = 0; i < 4; i++)
 		for (size_t j = 0; j < 4; j++)
 			for (size_t t = 0; t < 3; t++) {
-				struct fact_key key = { .key = { "a", 1 },
-							.type = types[t],
-							.encoding = "hashtable",
-							.bytes = numbers[j],
-							.elements = numbers[i],
-							.ttl_seconds = -1 };
+				struct record_key key = { .key = { "a", 1 },
+							  .type = types[t],
+							  .encoding = "hashtable",
+							  .bytes = numbers[j],
+							  .elements = numbers[i],
+							  .ttl_seconds = -1 };
 				struct footprint print;
 
 				footprint_of(&print, &key, &debian);

@@ -20,11 +20,11 @@
 #include "base/buf.h"
 #include "diagnose/diagnose.h"
 #include "diagnose/keys.h"
-#include "fact/codec.h"
-#include "fact/recording.h"
-#include "fact/shape.h"
+#include "record/codec.h"
+#include "record/recording.h"
+#include "record/schema.h"
 #include "host/maps.h"
-#include "model/census.h"
+#include "model/keyspace.h"
 #include "redis/info.h"
 #include "redis/malloc_stats.h"
 #include "report/report.h"
@@ -88,25 +88,25 @@ static char *hostile_text(const char *text)
 	return out.data ? out.data : xstrdup("");
 }
 
-static void spoil(struct fact *fact, char **owned)
+static void spoil(struct record *record, char **owned)
 {
-	const struct fact_shape *shape = fact_shape(fact->kind);
+	const struct record_schema *schema = record_schema(record->kind);
 
-	for (size_t i = 0; i < shape->count; i++) {
-		void *at = field_at(fact, &shape->fields[i]);
+	for (size_t i = 0; i < schema->count; i++) {
+		void *at = field_at(record, &schema->fields[i]);
 
 		if (draw(4))
 			continue;
-		if (shape->fields[i].type == FIELD_I64)
+		if (schema->fields[i].type == FIELD_I64)
 			*(int64_t *)at = hostile_int();
-		else if (shape->fields[i].type == FIELD_F64)
+		else if (schema->fields[i].type == FIELD_F64)
 			*(double *)at = hostile_double();
-		else if (!strcmp(shape->fields[i].name, "text") && !*owned)
+		else if (!strcmp(schema->fields[i].name, "text") && !*owned)
 			*(const char **)at = *owned = hostile_text(*(const char **)at);
 	}
 }
 
-/* Every fact of a golden recording, those with a coin's luck twice and spoilt. */
+/* Every record of a golden recording, those with a coin's luck twice and spoilt. */
 static void take_file(struct model *m, const char *name)
 {
 	char path[300], *line = NULL;
@@ -118,26 +118,26 @@ static void take_file(struct model *m, const char *name)
 	f = fopen(path, "r");
 	assert_non_null(f);
 	while ((len = getline(&line, &room, f)) > 0) {
-		struct fact_decoded *keep;
-		struct fact fact;
+		struct record_decoded *keep;
+		struct record record;
 
-		if (fact_decode(line, (size_t)len, &fact, &keep, NULL))
+		if (record_decode(line, (size_t)len, &record, &keep, NULL))
 			continue; /* the head, the end, a note */
 		for (int times = (int)draw(3); times >= 0; times--) {
-			struct fact copy = fact;
+			struct record copy = record;
 			char *owned = NULL;
 
 			spoil(&copy, &owned);
 			model_take(m, &copy);
 			free(owned);
 		}
-		fact_decoded_free(keep);
+		record_decoded_free(keep);
 	}
 	free(line);
 	fclose(f);
 }
 
-/* Facts of every kind with words that lead somewhere, for what no golden recording has. */
+/* Records of every kind with words that lead somewhere, for what no golden recording has. */
 static void take_words(struct model *m)
 {
 	static const char *const words[] = {
@@ -149,24 +149,24 @@ static void take_words(struct model *m)
 	};
 
 	for (int i = 0; i < 200; i++) {
-		struct fact fact;
-		const struct fact_shape *shape;
+		struct record record;
+		const struct record_schema *schema;
 
-		fact_clear(&fact, (enum fact_kind)draw(FACT_KINDS));
-		shape = fact_shape(fact.kind);
-		for (size_t field = 0; field < shape->count; field++) {
+		record_clear(&record, (enum record_kind)draw(RECORD_KINDS));
+		schema = record_schema(record.kind);
+		for (size_t field = 0; field < schema->count; field++) {
 			const char *word = words[draw(sizeof(words) / sizeof(words[0]))];
-			void *at = field_at(&fact, &shape->fields[field]);
+			void *at = field_at(&record, &schema->fields[field]);
 
-			if (shape->fields[field].type == FIELD_STRING)
+			if (schema->fields[field].type == FIELD_STRING)
 				*(const char **)at = word;
-			else if (shape->fields[field].type == FIELD_BYTES)
+			else if (schema->fields[field].type == FIELD_BYTES)
 				*(struct bytes *)at = (struct bytes){ word, strlen(word) };
-			else if (shape->fields[field].type == FIELD_BOOL)
+			else if (schema->fields[field].type == FIELD_BOOL)
 				*(bool *)at = draw(2);
 		}
 		for (int times = 0; times < 3; times++) {
-			struct fact copy = fact;
+			struct record copy = record;
 			char *owned = NULL;
 
 			spoil(&copy, &owned);
@@ -189,7 +189,7 @@ static void report_all(struct model *m)
 		report_alloc_text(&out, m, &styles[i]);
 		for (size_t s = 0; s < m->stalls_count; s++)
 			report_stall_text(&out, m, &m->stalls[s].stall, &styles[i]);
-		if (m->census)
+		if (m->keyspace)
 			report_keys_text(&out, m, f, &styles[i]);
 	}
 	report_doctor_json(&out, m, f);
@@ -199,7 +199,7 @@ static void report_all(struct model *m)
 		report_stall_json(&out, m, &m->stalls[s].stall);
 		report_stall_live(&out, &m->stalls[s].stall);
 	}
-	if (m->census)
+	if (m->keyspace)
 		report_keys_json(&out, m, f);
 	for (size_t k = 0; k < m->keys_count; k++)
 		report_keys_csv_row(&out, &m->keys[k].key, hostile_int());
@@ -240,7 +240,7 @@ static void test_recordings(void **state)
 }
 
 /* Keys of a pass: what a server says of sizes and times. */
-static void test_census(void **state)
+static void test_keyspace(void **state)
 {
 	static const char *const types[] = { "string", "hash", "zset", "list", "set", "stream" };
 	static const char *const encodings[] = { "raw", "hashtable", "skiplist", "quicklist",
@@ -251,22 +251,22 @@ static void test_census(void **state)
 		struct model *m = model_new();
 
 		seed = 0x2545f4914f6cdd1d + round;
-		m->census = census_new(&(struct census_options){
+		m->keyspace = keyspace_new(&(struct keyspace_options){
 			.top = 5, .level = key_level, .temporary = key_temporary });
 		for (int i = 0; i < 200; i++) {
 			char name[32];
-			struct fact_key key = { .type = types[draw(6)],
-						.encoding = encodings[draw(5)],
-						.db = draw(3) ? 0 : hostile_int(),
-						.bytes = draw(2) ? hostile_int() : 1000,
-						.elements = draw(2) ? hostile_int() : 10,
-						.ttl_seconds = draw(2) ? hostile_double() : -1 };
+			struct record_key key = { .type = types[draw(6)],
+						  .encoding = encodings[draw(5)],
+						  .db = draw(3) ? 0 : hostile_int(),
+						  .bytes = draw(2) ? hostile_int() : 1000,
+						  .elements = draw(2) ? hostile_int() : 10,
+						  .ttl_seconds = draw(2) ? hostile_double() : -1 };
 
 			snprintf(name, sizeof(name), "user:%d", (int)draw(1000));
 			key.key = (struct bytes){ name, strlen(name) };
-			census_take(m->census, &key, 0);
+			keyspace_take(m->keyspace, &key, 0);
 		}
-		census_finish(m->census);
+		keyspace_finish(m->keyspace);
 		model_finish(m);
 		report_all(m);
 		model_free(m);
@@ -312,7 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_texts),
-		cmocka_unit_test(test_census),
+		cmocka_unit_test(test_keyspace),
 		cmocka_unit_test(test_recordings),
 	};
 

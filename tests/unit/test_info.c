@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/info.h"
 #include "replies.h"
 
@@ -76,11 +76,11 @@ static void test_values(void **state)
 	assert_true(info_double(info, "used_memory") == 42);
 	assert_string_equal(info_get(info, "empty"), "");
 	assert_string_equal(info_get(info, "path"), "/a:b c");
-	assert_int_equal(info_int(info, "empty"), FACT_UNKNOWN);
-	assert_int_equal(info_int(info, "human"), FACT_UNKNOWN);
-	assert_int_equal(info_int(info, "big"), FACT_UNKNOWN);
-	assert_int_equal(info_int(info, "absent"), FACT_UNKNOWN);
-	assert_int_equal(info_int(info, "ratio"), FACT_UNKNOWN);
+	assert_int_equal(info_int(info, "empty"), RECORD_UNKNOWN);
+	assert_int_equal(info_int(info, "human"), RECORD_UNKNOWN);
+	assert_int_equal(info_int(info, "big"), RECORD_UNKNOWN);
+	assert_int_equal(info_int(info, "absent"), RECORD_UNKNOWN);
+	assert_int_equal(info_int(info, "ratio"), RECORD_UNKNOWN);
 	assert_true(isnan(info_double(info, "human")));
 	assert_true(isnan(info_double(info, "percent")));
 	assert_true(isnan(info_double(info, "nan")));
@@ -98,9 +98,9 @@ static void test_sub_values(void **state)
 	assert_int_equal(info_sub_int(value, "calls"), 5);
 	assert_int_equal(info_sub_int(value, "usec"), 17);
 	assert_int_equal(info_sub_int(value, "recalls"), 9);
-	assert_int_equal(info_sub_int(value, "all"), FACT_UNKNOWN);
-	assert_int_equal(info_sub_int(value, "empty"), FACT_UNKNOWN);
-	assert_int_equal(info_sub_int(NULL, "calls"), FACT_UNKNOWN);
+	assert_int_equal(info_sub_int(value, "all"), RECORD_UNKNOWN);
+	assert_int_equal(info_sub_int(value, "empty"), RECORD_UNKNOWN);
+	assert_int_equal(info_sub_int(NULL, "calls"), RECORD_UNKNOWN);
 }
 
 static void test_pairs_and_set(void **state)

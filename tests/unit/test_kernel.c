@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/kernel.h"
 
 static void test_lockdown(void **state)
@@ -41,50 +41,50 @@ static void test_uid_map(void **state)
 
 static void test_verdict(void **state)
 {
-	const struct kernel_facts good = { .release = "6.1",
-					   .btf = true,
-					   .root_user_namespace = true,
-					   .cap_bpf = true,
-					   .cap_perfmon = true,
-					   .lockdown = LOCKDOWN_INTEGRITY };
-	struct kernel_facts facts = good;
+	const struct kernel_records good = { .release = "6.1",
+					     .btf = true,
+					     .root_user_namespace = true,
+					     .cap_bpf = true,
+					     .cap_perfmon = true,
+					     .lockdown = LOCKDOWN_INTEGRITY };
+	struct kernel_records records = good;
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_equal(kernel_bpf_verdict(&facts, &err), 0);
-	facts.btf = false;
-	assert_int_equal(kernel_bpf_verdict(&facts, &err), -ENOENT);
+	assert_int_equal(kernel_bpf_verdict(&records, &err), 0);
+	records.btf = false;
+	assert_int_equal(kernel_bpf_verdict(&records, &err), -ENOENT);
 	assert_non_null(strstr(err.text, "BTF"));
-	facts = good;
-	facts.root_user_namespace = false;
-	assert_int_equal(kernel_bpf_verdict(&facts, &err), -EPERM);
+	records = good;
+	records.root_user_namespace = false;
+	assert_int_equal(kernel_bpf_verdict(&records, &err), -EPERM);
 	assert_non_null(strstr(err.text, "namespace"));
-	facts = good;
-	facts.cap_perfmon = false;
-	assert_int_equal(kernel_bpf_verdict(&facts, &err), -EPERM);
+	records = good;
+	records.cap_perfmon = false;
+	assert_int_equal(kernel_bpf_verdict(&records, &err), -EPERM);
 	assert_non_null(strstr(err.text, "CAP_PERFMON"));
-	facts = good;
-	facts.lockdown = LOCKDOWN_CONFIDENTIALITY;
-	assert_int_equal(kernel_bpf_verdict(&facts, &err), -EPERM);
+	records = good;
+	records.lockdown = LOCKDOWN_CONFIDENTIALITY;
+	assert_int_equal(kernel_bpf_verdict(&records, &err), -EPERM);
 	assert_non_null(strstr(err.text, "lockdown"));
 }
 
 static void test_live(void **state)
 {
-	struct kernel_facts facts;
+	struct kernel_records records;
 	struct utsname name;
 
 	(void)state;
-	kernel_facts_read(&facts, "");
+	kernel_records_read(&records, "");
 	uname(&name);
-	assert_string_equal(facts.release, name.release);
-	assert_string_equal(facts.machine, name.machine);
-	if (facts.cap_sys_admin)
-		assert_true(facts.cap_bpf && facts.cap_perfmon);
-	kernel_facts_read(&facts, "/nonexistent");
-	assert_true(facts.perf_event_paranoid == FACT_UNKNOWN);
-	assert_int_equal(facts.lockdown, LOCKDOWN_UNKNOWN);
-	assert_false(facts.root_user_namespace);
+	assert_string_equal(records.release, name.release);
+	assert_string_equal(records.machine, name.machine);
+	if (records.cap_sys_admin)
+		assert_true(records.cap_bpf && records.cap_perfmon);
+	kernel_records_read(&records, "/nonexistent");
+	assert_true(records.perf_event_paranoid == RECORD_UNKNOWN);
+	assert_int_equal(records.lockdown, LOCKDOWN_UNKNOWN);
+	assert_false(records.root_user_namespace);
 }
 
 static void test_btf(void **state)

@@ -38,14 +38,14 @@ static const struct bytes keys[] = {
 	{ "module", 6 },
 };
 
-/* Look at @keys on a server with these rules; returns the facts' log, to be freed,
+/* Look at @keys on a server with these rules; returns the records' log, to be freed,
  * and what the server saw in @seen. */
 static char *look(const struct fake_rule *rules, char **seen, int db)
 {
 	struct fake_server *server = fake_server_start(rules, 3, NULL);
 	struct conn_options options = { .socket_path = fake_server_path(server), .db = db };
 	struct buf log = { 0 };
-	struct fact_sink sink = log_sink(&log);
+	struct record_sink sink = log_sink(&log);
 	struct conn *conn;
 	char *text;
 
@@ -106,11 +106,11 @@ static void test_databases(void **state)
 						  { "SELECT 9", "-ERR out of range\r\n", false },
 						  { "SELECT", "+OK\r\n", false },
 						  KEY_RULES };
-	static const int64_t dbs[] = { 3, FACT_UNKNOWN, 9, 3 };
+	static const int64_t dbs[] = { 3, RECORD_UNKNOWN, 9, 3 };
 	struct fake_server *server = fake_server_start(rules, 3, NULL);
 	struct conn_options options = { .socket_path = fake_server_path(server), .db = 1 };
 	struct buf log = { 0 };
-	struct fact_sink sink = log_sink(&log);
+	struct record_sink sink = log_sink(&log);
 	struct conn *conn;
 	char *seen;
 
@@ -137,7 +137,7 @@ static void test_databases(void **state)
 	free(seen);
 }
 
-/* More keys than the bound, and a connection that ends: no fact, no leak. */
+/* More keys than the bound, and a connection that ends: no record, no leak. */
 static void test_bound_and_loss(void **state)
 {
 	static const struct fake_rule rules[] = { { "", "", false }, { NULL, NULL, false } };
@@ -145,7 +145,7 @@ static void test_bound_and_loss(void **state)
 	struct conn_options options = { .socket_path = fake_server_path(server) };
 	struct bytes many[KEYLOOK_MAX + 10];
 	struct buf log = { 0 };
-	struct fact_sink sink = log_sink(&log);
+	struct record_sink sink = log_sink(&log);
 	struct conn *conn;
 
 	(void)state;

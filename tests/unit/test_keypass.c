@@ -74,7 +74,7 @@ static struct outcome pass(const struct fake_rule *rules, const struct keypass_o
 	struct conn_options where = { .socket_path = fake_server_path(server) };
 	struct outcome o = { 0 };
 	struct buf log = { 0 };
-	struct fact_sink sink = log_sink(&log);
+	struct record_sink sink = log_sink(&log);
 	struct conn *conn;
 
 	assert_int_equal(conn_open(&conn, &where, NULL), 0);

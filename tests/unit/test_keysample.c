@@ -39,7 +39,7 @@ static char *draw(const struct fake_rule *rules, const char *keyspace, size_t ke
 	struct conn_options options = { .socket_path = fake_server_path(server) };
 	struct info *info = info_parse(keyspace);
 	struct buf log = { 0 };
-	struct fact_sink sink = log_sink(&log);
+	struct record_sink sink = log_sink(&log);
 	struct keysample *sample;
 	struct conn *conn;
 	char *text;

@@ -13,13 +13,13 @@
 
 static void take_bundled(struct model *m, const char *version)
 {
-	struct fact fact = fact_new(FACT_TARGET);
+	struct record record = record_new(RECORD_TARGET);
 
-	fact.target.pid = 42;
-	fact.target.allocator = "jemalloc 5.2.1";
-	fact.target.version = version;
-	fact.target.allocator_bundled = true;
-	model_take(m, &fact);
+	record.target.pid = 42;
+	record.target.allocator = "jemalloc 5.2.1";
+	record.target.version = version;
+	record.target.allocator_bundled = true;
+	model_take(m, &record);
 }
 
 static void assert_line(const struct model *m, const char *id, int64_t bytes)
@@ -385,8 +385,8 @@ static void test_no_smaps(void **state)
 	take_memory_stats(m, "end", "total.allocated 5000000\n");
 	model_finish(m);
 	assert_int_equal(m->ledger.count, 0);
-	assert_true(ledger_bytes(&m->ledger, "rss") == FACT_UNKNOWN);
-	assert_true(model_mapping_rss(m, "allocator") == FACT_UNKNOWN);
+	assert_true(ledger_bytes(&m->ledger, "rss") == RECORD_UNKNOWN);
+	assert_true(model_mapping_rss(m, "allocator") == RECORD_UNKNOWN);
 	model_free(m);
 }
 
@@ -404,7 +404,7 @@ static void test_last_reading(void **state)
 	model_finish(m);
 	assert_sums(&m->ledger);
 	assert_line(m, "rss", 21 * MIB);
-	assert_true(model_mapping_rss(m, "heap") == FACT_UNKNOWN);
+	assert_true(model_mapping_rss(m, "heap") == RECORD_UNKNOWN);
 	assert_true(model_mapping_rss(m, "allocator") == 20 * MIB);
 	model_free(m);
 }
@@ -418,17 +418,17 @@ static void test_hostile_numbers(void **state)
 	(void)state;
 	for (size_t i = 0; i < n * n * n; i++) {
 		struct model *m = model_new();
-		struct fact fact = fact_new(FACT_MAPPING);
+		struct record record = record_new(RECORD_MAPPING);
 		struct buf text = { 0 };
 
 		take_target(m, "jemalloc 5.3.0", true);
-		fact.mapping.pid = 42;
-		fact.mapping.class_name = "allocator";
-		fact.mapping.phase = "end";
-		fact.mapping.rss_bytes = numbers[i % n];
-		fact.mapping.swap_bytes = numbers[i / n % n];
-		fact.mapping.anon_huge_bytes = numbers[i / n / n];
-		model_take(m, &fact);
+		record.mapping.pid = 42;
+		record.mapping.class_name = "allocator";
+		record.mapping.phase = "end";
+		record.mapping.rss_bytes = numbers[i % n];
+		record.mapping.swap_bytes = numbers[i / n % n];
+		record.mapping.anon_huge_bytes = numbers[i / n / n];
+		model_take(m, &record);
 		buf_printf(&text,
 			   "total.allocated %lld\noverhead.total %lld\nstartup.allocated %lld\n"
 			   "allocator.allocated %lld\nallocator.active %lld\n"

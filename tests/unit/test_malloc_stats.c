@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "redis/malloc_stats.h"
 #include "replies.h"
 
@@ -153,9 +153,9 @@ static void test_columns_by_head(void **state)
 	assert_string_equal(stats->version, "9.9");
 	assert_true(stats->background_thread);
 	assert_int_equal(stats->dirty_decay_ms, -1);
-	assert_int_equal(stats->muzzy_decay_ms, FACT_UNKNOWN);
+	assert_int_equal(stats->muzzy_decay_ms, RECORD_UNKNOWN);
 	assert_int_equal(stats->resident_bytes, 4000);
-	assert_int_equal(stats->metadata_bytes, FACT_UNKNOWN);
+	assert_int_equal(stats->metadata_bytes, RECORD_UNKNOWN);
 	assert_int_equal(stats->dirty_bytes, 3 * 16384);
 	assert_int_equal(stats->muzzy_bytes, 0);
 	/* The row with a value missing, the one without slabs and arena 1 are not there. */
@@ -167,7 +167,7 @@ static void test_columns_by_head(void **state)
 	assert_int_equal(class->slabs, 2);
 	assert_int_equal(class->slab_bytes, 3 * 16384);
 	assert_int_equal(class->holes_bytes, 2 * 128 * 96 - 9600);
-	assert_int_equal(class->nmalloc, FACT_UNKNOWN);
+	assert_int_equal(class->nmalloc, RECORD_UNKNOWN);
 	class = find_class(stats, 16384);
 	assert_false(class->small);
 	assert_int_equal(class->slabs, 1);

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/maps.h"
 
 static const char maps_text[] =
@@ -145,7 +145,7 @@ static void test_rollup(void **state)
 	smaps_rollup_parse(&r, smaps_text, sizeof(smaps_text) - 1);
 	assert_int_equal(r.rss_bytes, 120 << 10); /* both mappings */
 	assert_int_equal(r.swap_bytes, 16 << 10);
-	assert_true(r.private_clean_bytes == FACT_UNKNOWN);
+	assert_true(r.private_clean_bytes == RECORD_UNKNOWN);
 	assert_int_equal(smaps_rollup_read(getpid(), &r, NULL), 0);
 	assert_true(r.rss_bytes > 0 && r.private_dirty_bytes > 0);
 	assert_true(r.private_dirty_bytes <= r.rss_bytes);
@@ -219,7 +219,7 @@ static void test_gone(void **state)
 	(void)state;
 	assert_int_equal(maps_read(&maps, INT32_MAX, &err), -ENOENT);
 	assert_int_equal(err.code, -ENOENT);
-	assert_true(maps_count(INT32_MAX) == FACT_UNKNOWN);
+	assert_true(maps_count(INT32_MAX) == RECORD_UNKNOWN);
 }
 
 int main(void)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model_facts.h"
+#include "model_records.h"
 
 /* --- timeline ----------------------------------------------------------- */
 
@@ -32,11 +32,11 @@ static void test_nearest_tick(void **state)
 	assert_int_equal(m->timeline[0].used_memory_bytes, 100);
 	assert_int_equal(m->timeline[0].commands_total, 1);
 	assert_int_equal(m->timeline[1].used_memory_bytes, 102);
-	assert_true(m->timeline[2].used_memory_bytes == FACT_UNKNOWN);
-	assert_true(m->timeline[3].used_memory_bytes == FACT_UNKNOWN);
+	assert_true(m->timeline[2].used_memory_bytes == RECORD_UNKNOWN);
+	assert_true(m->timeline[3].used_memory_bytes == RECORD_UNKNOWN);
 	assert_int_equal(m->timeline[4].used_memory_bytes, 104);
 	assert_int_equal(m->timeline[4].connected_clients, 7);
-	assert_true(m->timeline[4].evicted_keys_total == FACT_UNKNOWN);
+	assert_true(m->timeline[4].evicted_keys_total == RECORD_UNKNOWN);
 	assert_true(m->duration_seconds == 4.0);
 	model_free(m);
 }
@@ -52,7 +52,7 @@ static void test_late_reply(void **state)
 	take_info(m, 4.6, "end", "used_memory:999\r\n");
 	model_finish(m);
 	for (size_t i = 0; i < 5; i++)
-		assert_true(m->timeline[i].used_memory_bytes == FACT_UNKNOWN);
+		assert_true(m->timeline[i].used_memory_bytes == RECORD_UNKNOWN);
 	assert_int_equal(model_info_end(m, "used_memory"), 999);
 	model_free(m);
 }
@@ -60,7 +60,7 @@ static void test_late_reply(void **state)
 static void test_single_tick(void **state)
 {
 	struct model *m = model_new();
-	struct fact totals = fact_new(FACT_TOTALS);
+	struct record totals = record_new(RECORD_TOTALS);
 
 	(void)state;
 	totals.totals.window_seconds = 0.8;
@@ -82,7 +82,7 @@ static void test_unknown_times(void **state)
 	take_info(m, NAN, "tick", "used_memory:1\r\n");
 	take_info(m, 0, "tick", "used_memory:1\r\n");
 	model_finish(m);
-	assert_true(m->timeline[0].used_memory_bytes == FACT_UNKNOWN);
+	assert_true(m->timeline[0].used_memory_bytes == RECORD_UNKNOWN);
 	assert_true(isnan(m->duration_seconds));
 	model_free(m);
 }
@@ -100,19 +100,19 @@ static void test_empty(void **state)
 	assert_non_null(m->config);
 	assert_null(model_config(m, "maxmemory"));
 	assert_false(m->have_host || m->have_totals || m->have_self);
-	assert_true(m->totals.major_faults == FACT_UNKNOWN);
-	assert_true(m->target.pid == FACT_UNKNOWN);
+	assert_true(m->totals.major_faults == RECORD_UNKNOWN);
+	assert_true(m->target.pid == RECORD_UNKNOWN);
 	assert_string_equal(m->target.version, "");
 	assert_false(model_sensor_on(m, "cpu"));
 	model_free(m);
 	model_free(NULL);
 }
 
-/* Facts lend their strings for the call only. */
+/* Records lend their strings for the call only. */
 static void test_strings_are_copied(void **state)
 {
 	struct model *m = model_new();
-	struct fact stall = fact_new(FACT_STALL);
+	struct record stall = record_new(RECORD_STALL);
 	char command[] = "del", key[] = "big\0key";
 
 	(void)state;
@@ -133,12 +133,12 @@ static void test_strings_are_copied(void **state)
 static void test_order(void **state)
 {
 	static const double seconds[] = { 0.1, 3.0, 1.0, 0.5 };
-	static const int64_t bytes[] = { 10, FACT_UNKNOWN, 30, 20 };
+	static const int64_t bytes[] = { 10, RECORD_UNKNOWN, 30, 20 };
 	struct model *m = model_new();
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
-		struct fact stall = fact_new(FACT_STALL), key = fact_new(FACT_KEY);
+		struct record stall = record_new(RECORD_STALL), key = record_new(RECORD_KEY);
 
 		stall.stall.duration_seconds = seconds[i];
 		key.key.bytes = bytes[i];
@@ -150,7 +150,7 @@ static void test_order(void **state)
 	assert_true(m->stalls[0].stall.duration_seconds == 3.0);
 	assert_true(m->stalls[3].stall.duration_seconds == 0.1);
 	assert_int_equal(m->keys[0].key.bytes, 30);
-	assert_true(m->keys[3].key.bytes == FACT_UNKNOWN);
+	assert_true(m->keys[3].key.bytes == RECORD_UNKNOWN);
 	model_free(m);
 }
 
@@ -158,18 +158,18 @@ static void test_slowlog_window(void **state)
 {
 	static const int64_t unix_seconds[] = { 998, 999, 1000, 1011, 1012, 1000 };
 	struct model *m = model_new();
-	struct fact fact = fact_new(FACT_SESSION);
+	struct record record = record_new(RECORD_SESSION);
 
 	(void)state;
-	fact.session.wall_start_ns = 1000 * 1000000000LL;
-	model_take(m, &fact);
+	record.session.wall_start_ns = 1000 * 1000000000LL;
+	model_take(m, &record);
 	take_tick(m, 10);
 	for (int i = 0; i < 6; i++) {
-		fact = fact_new(FACT_SLOWLOG);
-		fact.slowlog.id = i;
-		fact.slowlog.unix_seconds = unix_seconds[i];
-		model_take(m, &fact);
-		model_take(m, &fact); /* read at the start and at the end */
+		record = record_new(RECORD_SLOWLOG);
+		record.slowlog.id = i;
+		record.slowlog.unix_seconds = unix_seconds[i];
+		model_take(m, &record);
+		model_take(m, &record); /* read at the start and at the end */
 	}
 	model_finish(m);
 	assert_int_equal(m->slowlog_count, 4);
@@ -181,34 +181,34 @@ static void test_slowlog_window(void **state)
 static void test_children(void **state)
 {
 	struct model *m = model_new();
-	struct fact fact = fact_new(FACT_CHILD);
+	struct record record = record_new(RECORD_CHILD);
 
 	(void)state;
-	fact.child.pid = 7;
-	fact.child.rss_bytes = 100;
-	fact.child.private_bytes = 50;
-	model_take(m, &fact);
-	fact.child.t_end_seconds = 3;
-	fact.child.purpose = "rdb";
-	fact.child.rss_bytes = FACT_UNKNOWN;
-	fact.child.private_bytes = 60;
-	model_take(m, &fact);
-	fact.child.pid = 8;
-	model_take(m, &fact);
+	record.child.pid = 7;
+	record.child.rss_bytes = 100;
+	record.child.private_bytes = 50;
+	model_take(m, &record);
+	record.child.t_end_seconds = 3;
+	record.child.purpose = "rdb";
+	record.child.rss_bytes = RECORD_UNKNOWN;
+	record.child.private_bytes = 60;
+	model_take(m, &record);
+	record.child.pid = 8;
+	model_take(m, &record);
 	model_finish(m);
 	assert_int_equal(m->children_count, 2);
 	assert_int_equal(m->children[0].child.rss_bytes, 100);
 	assert_int_equal(m->children[0].child.private_bytes, 60);
 	assert_true(m->children[0].child.t_end_seconds == 3);
 	assert_string_equal(m->children[0].child.purpose, "rdb");
-	assert_true(m->children[1].child.rss_bytes == FACT_UNKNOWN);
+	assert_true(m->children[1].child.rss_bytes == RECORD_UNKNOWN);
 	model_free(m);
 }
 
 static void test_last_word_counts(void **state)
 {
 	struct model *m = model_new();
-	struct fact fact;
+	struct record record;
 
 	(void)state;
 	take_sensor(m, "cpu", true);
@@ -217,14 +217,14 @@ static void test_last_word_counts(void **state)
 	take_target(m, "", false);
 	take_target(m, "jemalloc 5.3.0", true);
 	for (int swap = 1; swap <= 3; swap++) {
-		fact = fact_new(FACT_HOST);
-		fact.host.swap_total_bytes = swap;
-		model_take(m, &fact);
+		record = record_new(RECORD_HOST);
+		record.host.swap_total_bytes = swap;
+		model_take(m, &record);
 	}
-	fact = fact_new(FACT_CONFIG);
-	fact.config.name = "maxmemory";
-	fact.config.value = "1048576";
-	model_take(m, &fact);
+	record = record_new(RECORD_CONFIG);
+	record.config.name = "maxmemory";
+	record.config.value = "1048576";
+	model_take(m, &record);
 	model_finish(m);
 	assert_int_equal(m->sensors_count, 2);
 	assert_string_equal(m->sensors[0].sensor.id, "cpu");
@@ -244,10 +244,10 @@ static void test_malloc_stats_not_understood(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		struct model *m = model_new();
-		struct fact fact = fact_new(FACT_MALLOC_STATS);
+		struct record record = record_new(RECORD_MALLOC_STATS);
 
-		fact.malloc_stats.text = "something else";
-		model_take(m, &fact);
+		record.malloc_stats.text = "something else";
+		model_take(m, &record);
 		take_target(m, allocators[i], false);
 		model_finish(m);
 		assert_null(m->malloc_stats);

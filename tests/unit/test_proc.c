@@ -16,7 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "fact/fact.h"
+#include "record/record.h"
 #include "host/proc.h"
 
 static const char stat_text[] =
@@ -100,12 +100,12 @@ static void test_status_truncated(void **state)
 	(void)state;
 	for (size_t len = 0; len < sizeof(status_text) - 1; len++) {
 		proc_status_parse(&st, status_text, len);
-		assert_true(st.rss_bytes == FACT_UNKNOWN || st.rss_bytes == 8680 * 1024);
-		assert_true(st.swap_bytes == FACT_UNKNOWN || st.swap_bytes == 4096 * 1024);
-		assert_true(st.involuntary_switches == FACT_UNKNOWN);
+		assert_true(st.rss_bytes == RECORD_UNKNOWN || st.rss_bytes == 8680 * 1024);
+		assert_true(st.swap_bytes == RECORD_UNKNOWN || st.swap_bytes == 4096 * 1024);
+		assert_true(st.involuntary_switches == RECORD_UNKNOWN);
 	}
 	proc_status_parse(&st, "Name:\tkthreadd\n", 15);
-	assert_true(st.rss_bytes == FACT_UNKNOWN && st.vm_size_bytes == FACT_UNKNOWN);
+	assert_true(st.rss_bytes == RECORD_UNKNOWN && st.vm_size_bytes == RECORD_UNKNOWN);
 }
 
 static void test_self(void **state)

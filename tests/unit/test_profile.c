@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model_facts.h"
+#include "model_records.h"
 
 static bool near(double a, double b)
 {
@@ -19,16 +19,16 @@ static bool near(double a, double b)
 static void take_cpu(struct model *m, const char *thread, const char *command,
 		     enum redmem_module leaf, double seconds)
 {
-	struct fact fact = fact_new(FACT_PROFILE);
+	struct record record = record_new(RECORD_PROFILE);
 
-	fact.profile.event = EVENT_CPU;
-	fact.profile.thread = thread;
-	fact.profile.command = command;
-	fact.profile.leaf = leaf;
-	fact.profile.samples = 1;
-	fact.profile.events = 1;
-	fact.profile.seconds = seconds;
-	model_take(m, &fact);
+	record.profile.event = EVENT_CPU;
+	record.profile.thread = thread;
+	record.profile.command = command;
+	record.profile.leaf = leaf;
+	record.profile.samples = 1;
+	record.profile.events = 1;
+	record.profile.seconds = seconds;
+	model_take(m, &record);
 }
 
 static void test_cpu(void **state)
@@ -51,7 +51,7 @@ static void test_cpu(void **state)
 	assert_true(near(row->charge.cpu_seconds, 1.75));
 	assert_true(near(row->charge.allocator_seconds, 0.25));
 	assert_true(near(row->charge.kernel_seconds, 0.5));
-	assert_true(row->calls_total == FACT_UNKNOWN);
+	assert_true(row->calls_total == RECORD_UNKNOWN);
 	assert_true(isnan(row->usec_total));
 	assert_true(near(command_named(m, "")->charge.cpu_seconds, 0.125));
 	assert_int_equal(m->threads_count, 2);
@@ -123,7 +123,7 @@ static void test_sensors_off(void **state)
 	c = &command_named(m, "set")->charge;
 	assert_true(near(c->cpu_seconds, 1.0));
 	assert_true(isnan(c->minor_faults));
-	assert_true(c->major_faults == FACT_UNKNOWN);
+	assert_true(c->major_faults == RECORD_UNKNOWN);
 	assert_true(isnan(m->prefixes[0].charge.fault_seconds));
 	assert_true(isnan(m->threads[0].charge.cow_faults));
 	model_free(m);
@@ -200,19 +200,19 @@ static void test_many_prefixes(void **state)
 /* Numbers of a damaged recording: nothing overflows, nothing goes back. */
 static void test_hostile_numbers(void **state)
 {
-	static const int64_t samples[] = { INT64_MAX, INT64_MAX, FACT_UNKNOWN, -5 };
+	static const int64_t samples[] = { INT64_MAX, INT64_MAX, RECORD_UNKNOWN, -5 };
 	struct model *m = model_new();
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
-		struct fact fact = fact_new(FACT_PROFILE);
+		struct record record = record_new(RECORD_PROFILE);
 
-		fact.profile.event = EVENT_FAULT_SWAP;
-		fact.profile.command = "get";
-		fact.profile.samples = samples[i];
-		fact.profile.events = i ? NAN : -1e308;
-		fact.profile.seconds = -1e308;
-		model_take(m, &fact);
+		record.profile.event = EVENT_FAULT_SWAP;
+		record.profile.command = "get";
+		record.profile.samples = samples[i];
+		record.profile.events = i ? NAN : -1e308;
+		record.profile.seconds = -1e308;
+		model_take(m, &record);
 	}
 	model_finish(m);
 	assert_true(m->commands[0].charge.swap_faults == INT64_MAX);

@@ -39,8 +39,8 @@ static uint64_t text_word(const char *text)
 
 struct fixture {
 	struct sensors *s;
-	struct redmem_who who;
-	struct who_names names;
+	struct redmem_context context;
+	struct context_names names;
 };
 
 static int setup(void **state)
@@ -65,9 +65,9 @@ static int teardown(void **state)
 
 static void put_key(struct fixture *f, const char *key)
 {
-	memset(f->who.key, 0, sizeof(f->who.key));
-	memcpy(f->who.key, key, strlen(key));
-	f->who.key_len = strlen(key);
+	memset(f->context.key, 0, sizeof(f->context.key));
+	memcpy(f->context.key, key, strlen(key));
+	f->context.key_len = strlen(key);
 }
 
 /* Resolve; @key NULL = there must be none. */
@@ -75,7 +75,7 @@ static void assert_names(struct fixture *f, const char *command, const char *inn
 			 const char *thread, const char *key)
 {
 	memset(&f->names, 0xff, sizeof(f->names));
-	assert_true(who_resolve(f->s, &f->who, &f->names));
+	assert_true(context_resolve(f->s, &f->context, &f->names));
 	assert_string_equal(f->names.command, command);
 	assert_string_equal(f->names.inner, inner);
 	assert_string_equal(f->names.thread, thread);
@@ -88,14 +88,14 @@ static void test_command(void **state)
 {
 	struct fixture *f = *state;
 
-	f->who = (struct redmem_who){ .state = WHO_COMMAND, .command = SORT };
+	f->context = (struct redmem_context){ .state = CONTEXT_COMMAND, .command = SORT };
 	assert_names(f, "sort", "", "", NULL);
 	put_key(f, "sort:1");
 	assert_names(f, "sort", "", "", "sort:1");
-	f->who.state = WHO_AFTER;
-	f->who.key_len = 0;
+	f->context.state = CONTEXT_AFTER;
+	f->context.key_len = 0;
 	assert_names(f, "sort", "", "", NULL);
-	f->who.state = WHO_NO_CALLER;
+	f->context.state = CONTEXT_NO_CALLER;
 	assert_names(f, "sort", "", "", NULL);
 }
 
@@ -104,20 +104,21 @@ static void test_own_connection(void **state)
 {
 	struct fixture *f = *state;
 
-	f->who = (struct redmem_who){ .state = WHO_OWN, .command = SORT, .inner = EVAL };
+	f->context =
+		(struct redmem_context){ .state = CONTEXT_OWN, .command = SORT, .inner = EVAL };
 	put_key(f, "k");
-	assert_false(who_resolve(f->s, &f->who, &f->names));
+	assert_false(context_resolve(f->s, &f->context, &f->names));
 }
 
 static void test_thread(void **state)
 {
 	struct fixture *f = *state;
 
-	f->who = (struct redmem_who){ .state = WHO_THREAD, .tid = 7 };
-	strcpy(f->who.key, "bio_lazy_free");
+	f->context = (struct redmem_context){ .state = CONTEXT_THREAD, .tid = 7 };
+	strcpy(f->context.key, "bio_lazy_free");
 	assert_names(f, "", "", "bio_lazy_free", NULL);
 	/* The kernel's names have 15 bytes; no NUL is needed to end one. */
-	memset(f->who.key, 't', sizeof(f->who.key));
+	memset(f->context.key, 't', sizeof(f->context.key));
 	assert_names(f, "", "", "tttttttttttttttt", NULL);
 }
 
@@ -126,11 +127,11 @@ static void test_loop_and_unknown(void **state)
 	struct fixture *f = *state;
 
 	put_key(f, "left over");
-	f->who.command = SORT;
-	f->who.inner = SORT;
-	f->who.state = WHO_LOOP;
+	f->context.command = SORT;
+	f->context.inner = SORT;
+	f->context.state = CONTEXT_LOOP;
 	assert_names(f, "", "", "", NULL);
-	f->who.state = WHO_UNKNOWN;
+	f->context.state = CONTEXT_UNKNOWN;
 	assert_names(f, "(unknown)", "", "", NULL);
 }
 
@@ -138,12 +139,12 @@ static void test_unknown_command(void **state)
 {
 	struct fixture *f = *state;
 
-	f->who = (struct redmem_who){ .state = WHO_COMMAND, .command = NO_TABLE };
+	f->context = (struct redmem_context){ .state = CONTEXT_COMMAND, .command = NO_TABLE };
 	assert_names(f, "(unknown)", "", "", NULL);
-	f->who.inner = NO_TABLE;
+	f->context.inner = NO_TABLE;
 	assert_names(f, "(unknown)", "(unknown)", "", NULL);
 	/* Not looked up yet when it was seen. */
-	f->who = (struct redmem_who){ .state = WHO_COMMAND };
+	f->context = (struct redmem_context){ .state = CONTEXT_COMMAND };
 	assert_names(f, "", "", "", NULL);
 }
 
@@ -151,7 +152,8 @@ static void test_script(void **state)
 {
 	struct fixture *f = *state;
 
-	f->who = (struct redmem_who){ .state = WHO_COMMAND, .command = EVAL, .inner = SORT };
+	f->context =
+		(struct redmem_context){ .state = CONTEXT_COMMAND, .command = EVAL, .inner = SORT };
 	put_key(f, "sort:1");
 	assert_names(f, "eval", "sort", "", "sort:1");
 }
@@ -162,15 +164,16 @@ static void test_guessed_key(void **state)
 {
 	struct fixture *f = *state;
 
-	f->who = (struct redmem_who){ .state = WHO_COMMAND, .key_guessed = KEY_GUESSED };
+	f->context =
+		(struct redmem_context){ .state = CONTEXT_COMMAND, .key_guessed = KEY_GUESSED };
 	put_key(f, "argument");
-	f->who.command = SORT;
+	f->context.command = SORT;
 	assert_names(f, "sort", "", "", "argument");
-	f->who.command = EVAL;
+	f->context.command = EVAL;
 	assert_names(f, "eval", "", "", NULL);
-	f->who.command = NO_TABLE;
+	f->context.command = NO_TABLE;
 	assert_names(f, "(unknown)", "", "", NULL);
-	f->who.key_guessed = KEY_KNOWN;
+	f->context.key_guessed = KEY_KNOWN;
 	assert_names(f, "(unknown)", "", "", "argument");
 }
 
@@ -179,15 +182,16 @@ static void test_guessed_inner_key(void **state)
 {
 	struct fixture *f = *state;
 
-	f->who = (struct redmem_who){ .state = WHO_COMMAND, .command = EVAL, .inner = SORT };
+	f->context =
+		(struct redmem_context){ .state = CONTEXT_COMMAND, .command = EVAL, .inner = SORT };
 	put_key(f, "argument");
-	f->who.key_guessed = KEY_GUESSED_INNER;
+	f->context.key_guessed = KEY_GUESSED_INNER;
 	assert_names(f, "eval", "sort", "", "argument");
-	f->who.key_guessed = KEY_GUESSED;
+	f->context.key_guessed = KEY_GUESSED;
 	assert_names(f, "eval", "sort", "", NULL);
-	f->who.command = SORT;
-	f->who.inner = EVAL;
-	f->who.key_guessed = KEY_GUESSED_INNER;
+	f->context.command = SORT;
+	f->context.inner = EVAL;
+	f->context.key_guessed = KEY_GUESSED_INNER;
 	assert_names(f, "sort", "eval", "", NULL);
 }
 
@@ -195,13 +199,13 @@ static void test_binary_key(void **state)
 {
 	struct fixture *f = *state;
 
-	f->who = (struct redmem_who){ .state = WHO_COMMAND, .command = SORT };
-	memset(f->who.key, 0xff, sizeof(f->who.key));
-	f->who.key[1] = '\0';
-	f->who.key_len = sizeof(f->who.key);
-	assert_true(who_resolve(f->s, &f->who, &f->names));
-	assert_int_equal(f->names.key.len, sizeof(f->who.key));
-	assert_memory_equal(f->names.key.data, f->who.key, sizeof(f->who.key));
+	f->context = (struct redmem_context){ .state = CONTEXT_COMMAND, .command = SORT };
+	memset(f->context.key, 0xff, sizeof(f->context.key));
+	f->context.key[1] = '\0';
+	f->context.key_len = sizeof(f->context.key);
+	assert_true(context_resolve(f->s, &f->context, &f->names));
+	assert_int_equal(f->names.key.len, sizeof(f->context.key));
+	assert_memory_equal(f->names.key.data, f->context.key, sizeof(f->context.key));
 }
 
 /* No offset of cmd: the name is what the client sent, as far as it is a word. */
@@ -222,9 +226,9 @@ static void test_text_command(void **state)
 	};
 	struct fixture *f = *state;
 
-	f->who.state = WHO_TEXT;
+	f->context.state = CONTEXT_TEXT;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		f->who.command = text_word(texts[i].sent);
+		f->context.command = text_word(texts[i].sent);
 		assert_names(f, texts[i].name, "", "", NULL);
 	}
 }
@@ -235,10 +239,10 @@ static void test_text_is_no_word(void **state)
 {
 	struct fixture *f = *state;
 
-	f->who.state = WHO_TEXT;
-	f->who.command = text_word("\001\002");
+	f->context.state = CONTEXT_TEXT;
+	f->context.command = text_word("\001\002");
 	assert_names(f, "(unknown)", "", "", NULL);
-	f->who.command = 0;
+	f->context.command = 0;
 	assert_names(f, "(unknown)", "", "", NULL);
 }
 
@@ -249,19 +253,19 @@ static void test_no_names(void **state)
 
 	target_commands_free(f->s->names.commands);
 	f->s->names.commands = NULL;
-	f->who = (struct redmem_who){
-		.state = WHO_COMMAND, .command = SORT, .inner = EVAL, .key_guessed = KEY_GUESSED
+	f->context = (struct redmem_context){
+		.state = CONTEXT_COMMAND, .command = SORT, .inner = EVAL, .key_guessed = KEY_GUESSED
 	};
 	put_key(f, "k");
 	assert_names(f, "(unknown)", "(unknown)", "", "k");
-	f->who = (struct redmem_who){ .state = WHO_TEXT,
-				      .command = text_word("PING"),
-				      .key_guessed = KEY_GUESSED };
+	f->context = (struct redmem_context){ .state = CONTEXT_TEXT,
+					      .command = text_word("PING"),
+					      .key_guessed = KEY_GUESSED };
 	put_key(f, "k");
 	assert_names(f, "ping", "", "", ""); /* it has none */
-	f->who = (struct redmem_who){ .state = WHO_TEXT,
-				      .command = text_word("GET"),
-				      .key_guessed = KEY_GUESSED };
+	f->context = (struct redmem_context){ .state = CONTEXT_TEXT,
+					      .command = text_word("GET"),
+					      .key_guessed = KEY_GUESSED };
 	put_key(f, "k");
 	assert_names(f, "get", "", "", "k");
 }

@@ -18,8 +18,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "fact/codec.h"
-#include "fact/recording.h"
+#include "record/codec.h"
+#include "record/recording.h"
 
 static char dir[] = "/tmp/redmem-test-XXXXXX";
 static char path[64], other[64];
@@ -57,13 +57,13 @@ int rename(const char *from, const char *to)
 	return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-#define FACTS 40
+#define RECORDS 40
 
-static struct fact sample(int i)
+static struct record sample(int i)
 {
-	struct fact fact = { .kind = FACT_PROFILE };
+	struct record record = { .kind = RECORD_PROFILE };
 
-	fact.profile = (struct fact_profile){
+	record.profile = (struct record_profile){
 		.event = EVENT_CPU,
 		.thread = "",
 		.command = i % 2 ? "set" : "get",
@@ -75,49 +75,49 @@ static struct fact sample(int i)
 		.events = i * 1.5,
 		.seconds = i % 3 ? i / 997.0 : NAN,
 	};
-	return fact;
+	return record;
 }
 
 static void write_sample(void)
 {
 	struct recording *rec;
-	struct fact_sink sink;
+	struct record_sink sink;
 	struct err err = { 0 };
 
 	assert_int_equal(recording_create(&rec, path, &err), 0);
 	sink = recording_sink(rec);
-	for (int i = 0; i < FACTS; i++) {
-		struct fact fact = sample(i);
+	for (int i = 0; i < RECORDS; i++) {
+		struct record record = sample(i);
 
-		fact_emit(&sink, &fact);
+		record_emit(&sink, &record);
 	}
 	assert_int_equal(recording_close(rec, &err), 0);
 	assert_int_equal(err.code, 0);
 }
 
-/* Counts, and whether every fact was the one that was written. */
+/* Counts, and whether every record was the one that was written. */
 struct check {
 	int count;
 	bool same;
 };
 
-static void check_take(void *ctx, const struct fact *fact)
+static void check_take(void *ctx, const struct record *record)
 {
 	struct check *check = ctx;
-	struct fact want = sample(check->count++);
+	struct record want = sample(check->count++);
 
-	if (fact->kind != want.kind || strcmp(fact->profile.command, want.profile.command) ||
-	    fact->profile.key.len != 3 ||
-	    memcmp(fact->profile.key.data, want.profile.key.data, 3) != 0 ||
-	    fact->profile.samples != want.profile.samples ||
-	    fact->profile.events != want.profile.events ||
-	    isnan(fact->profile.seconds) != isnan(want.profile.seconds))
+	if (record->kind != want.kind || strcmp(record->profile.command, want.profile.command) ||
+	    record->profile.key.len != 3 ||
+	    memcmp(record->profile.key.data, want.profile.key.data, 3) != 0 ||
+	    record->profile.samples != want.profile.samples ||
+	    record->profile.events != want.profile.events ||
+	    isnan(record->profile.seconds) != isnan(want.profile.seconds))
 		check->same = false;
 }
 
 static int replay(const char *file, struct check *check, struct err *err)
 {
-	struct fact_sink sink = { .take = check_take, .ctx = check };
+	struct record_sink sink = { .take = check_take, .ctx = check };
 
 	*check = (struct check){ .same = true };
 	*err = (struct err){ 0 };
@@ -166,7 +166,7 @@ static void test_whole(void **state)
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(replay(path, &check, &err), 0);
-	assert_int_equal(check.count, FACTS);
+	assert_int_equal(check.count, RECORDS);
 	assert_true(check.same);
 }
 
@@ -191,7 +191,7 @@ static void test_truncated(void **state)
 }
 
 /* A flipped bit may be harmless (the time stamp of the gzip head), but it must
- * never give other facts, or fewer, and call that success. */
+ * never give other records, or fewer, and call that success. */
 static void test_bit_flips(void **state)
 {
 	unsigned char *data;
@@ -209,7 +209,7 @@ static void test_bit_flips(void **state)
 			assert_true(err.text[0] != '\0');
 			refused++;
 		} else {
-			assert_int_equal(check.count, FACTS);
+			assert_int_equal(check.count, RECORDS);
 			assert_true(check.same);
 		}
 		data[bit / 8] ^= (unsigned char)(1 << bit % 8);
@@ -237,15 +237,15 @@ static void test_refused(void **state)
 		{ "{\"schema\":\"redmem.recording/9\"}\n", -ENOTSUP, "redmem.recording/9" },
 		{ "{\"schema\":\"redmem.doctor/1\"}\n", -ENOTSUP, "redmem.doctor/1" },
 		{ HEAD, -EBADMSG, "truncated after line 1" },
-		{ HEAD "{\"fact\":\"tick\"}\n", -EBADMSG, "truncated after line 2" },
-		{ HEAD "{\"fact\":\"tick\"}\n{\"fact\":\"end\",\"facts_total\":2}\n", -EBADMSG,
-		  "line 3: facts are missing" },
-		{ HEAD "{\"fact\":\"end\"}\n", -EBADMSG, "facts are missing" },
-		{ HEAD "{\"fact\":\"end\",\"facts_total\":0}\n{\"fact\":\"tick\"}\n", -EBADMSG,
-		  "line 3: something follows the end" },
-		{ HEAD "{\"fact\":\"end\",\"facts_total\":0}", -EBADMSG, "truncated" },
-		{ HEAD "{\"fact\":\"tick\"}\nnonsense\n", -EBADMSG, "line 3" },
-		{ HEAD "{\"fact\":\"tick\",\"rss_bytes\":\"x\"}\n", -EINVAL, "line 2" },
+		{ HEAD "{\"record\":\"tick\"}\n", -EBADMSG, "truncated after line 2" },
+		{ HEAD "{\"record\":\"tick\"}\n{\"record\":\"end\",\"records_total\":2}\n",
+		  -EBADMSG, "line 3: records are missing" },
+		{ HEAD "{\"record\":\"end\"}\n", -EBADMSG, "records are missing" },
+		{ HEAD "{\"record\":\"end\",\"records_total\":0}\n{\"record\":\"tick\"}\n",
+		  -EBADMSG, "line 3: something follows the end" },
+		{ HEAD "{\"record\":\"end\",\"records_total\":0}", -EBADMSG, "truncated" },
+		{ HEAD "{\"record\":\"tick\"}\nnonsense\n", -EBADMSG, "line 3" },
+		{ HEAD "{\"record\":\"tick\",\"rss_bytes\":\"x\"}\n", -EINVAL, "line 2" },
 		{ HEAD "\n", -EBADMSG, "line 2" },
 	};
 	struct check check;
@@ -272,9 +272,9 @@ static void test_unknown_kinds_are_skipped(void **state)
 	struct err err;
 
 	(void)state;
-	write_gz(HEAD "{\"fact\":\"novelty\",\"x\":1}\n"
-		      "{\"fact\":\"profile\",\"event\":\"novelty\"}\n"
-		      "{\"fact\":\"end\",\"facts_total\":2}\n");
+	write_gz(HEAD "{\"record\":\"novelty\",\"x\":1}\n"
+		      "{\"record\":\"profile\",\"event\":\"novelty\"}\n"
+		      "{\"record\":\"end\",\"records_total\":2}\n");
 	assert_int_equal(replay(other, &check, &err), 0);
 	assert_int_equal(check.count, 0);
 }
@@ -352,13 +352,13 @@ static void test_synced_before_named(void **state)
 	assert_int_equal(renamed_unsynced, 0);
 }
 
-/* A fact that could not be read back spoils the recording, and that is said. */
-static void test_too_long_a_fact(void **state)
+/* A record that could not be read back spoils the recording, and that is said. */
+static void test_too_long_a_record(void **state)
 {
-	struct fact fact = { .kind = FACT_INFO, .info = { .phase = "tick" } };
+	struct record record = { .kind = RECORD_INFO, .info = { .phase = "tick" } };
 	char *text = malloc(RECORDING_LINE_MAX + 1);
 	struct recording *rec;
-	struct fact_sink sink;
+	struct record_sink sink;
 	struct err err = { 0 };
 
 	(void)state;
@@ -368,8 +368,8 @@ static void test_too_long_a_fact(void **state)
 	write_file(other, "old", 3);
 	assert_int_equal(recording_create(&rec, other, &err), 0);
 	sink = recording_sink(rec);
-	fact.info.text = text;
-	fact_emit(&sink, &fact);
+	record.info.text = text;
+	record_emit(&sink, &record);
 	assert_int_equal(recording_close(rec, &err), -EFBIG);
 	assert_non_null(strstr(err.text, "too long"));
 	free(text);
@@ -387,7 +387,7 @@ int main(void)
 		cmocka_unit_test(test_create_errors),
 		cmocka_unit_test(test_own_name),
 		cmocka_unit_test(test_synced_before_named),
-		cmocka_unit_test(test_too_long_a_fact),
+		cmocka_unit_test(test_too_long_a_record),
 	};
 
 	return cmocka_run_group_tests_name("recording", tests, group_setup, group_teardown);

@@ -66,12 +66,12 @@ static void test_memory_stats_refused(void **state)
 }
 
 /* What @emit makes of a reply, to be freed; its return value in @rc. */
-static char *emitted(int (*emit)(const redisReply *, const struct fact_sink *),
+static char *emitted(int (*emit)(const redisReply *, const struct record_sink *),
 		     const char *protocol, int *rc)
 {
 	redisReply *reply = reply_parse(protocol);
 	struct buf log = { 0 };
-	struct fact_sink sink = log_sink(&log);
+	struct record_sink sink = log_sink(&log);
 	char *text;
 
 	*rc = emit(reply, &sink);
@@ -81,7 +81,7 @@ static char *emitted(int (*emit)(const redisReply *, const struct fact_sink *),
 	return text;
 }
 
-static void check(int (*emit)(const redisReply *, const struct fact_sink *), const char *protocol,
+static void check(int (*emit)(const redisReply *, const struct record_sink *), const char *protocol,
 		  int expected_rc, const char *expected)
 {
 	int rc;
@@ -109,7 +109,7 @@ static void test_config(void **state)
 	}
 }
 
-static int take_slowlog(const redisReply *reply, const struct fact_sink *sink)
+static int take_slowlog(const redisReply *reply, const struct record_sink *sink)
 {
 	return slowlog_emit(reply, "10.0.0.1:40500", sink);
 }

@@ -2,34 +2,34 @@
 /* The report of `redmem alloc`: what DESIGN.md promises, unknown as null and "-". */
 #include "report_model.h"
 
-#include "fact/shape.h"
+#include "record/schema.h"
 
 static void take_bytes(struct model *m, enum redmem_event event, const char *command,
 		       const char *key, double bytes)
 {
-	struct fact fact;
+	struct record record;
 
-	fact_clear(&fact, FACT_PROFILE);
-	fact.profile.event = event;
-	fact.profile.command = command;
-	fact.profile.key = (struct bytes){ key, strlen(key) };
-	fact.profile.samples = 10;
-	fact.profile.events = bytes;
-	fact.profile.t_seconds = 1;
-	model_take(m, &fact);
+	record_clear(&record, RECORD_PROFILE);
+	record.profile.event = event;
+	record.profile.command = command;
+	record.profile.key = (struct bytes){ key, strlen(key) };
+	record.profile.samples = 10;
+	record.profile.events = bytes;
+	record.profile.t_seconds = 1;
+	model_take(m, &record);
 }
 
 static void take_call(struct model *m, const char *command, int64_t requested, double seconds)
 {
-	struct fact fact;
+	struct record record;
 
-	fact_clear(&fact, FACT_CALL);
-	fact.call.function = CALL_MALLOC;
-	fact.call.command = command;
-	fact.call.requested_bytes = requested;
-	fact.call.class_bytes = 128;
-	fact.call.ns = (int64_t)(seconds * 1e9 + 0.5);
-	model_take(m, &fact);
+	record_clear(&record, RECORD_CALL);
+	record.call.function = CALL_MALLOC;
+	record.call.command = command;
+	record.call.requested_bytes = requested;
+	record.call.class_bytes = 128;
+	record.call.ns = (int64_t)(seconds * 1e9 + 0.5);
+	model_take(m, &record);
 }
 
 static struct model *model_alloc(bool on)

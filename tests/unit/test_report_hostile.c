@@ -81,16 +81,16 @@ static void test_hostile_names(void **state)
 	struct buf text;
 
 	(void)state;
-	take(m, (struct fact){ .kind = FACT_TARGET,
-			       .target = { .pid = 1,
-					   .server = nasty,
-					   .version = nasty,
-					   .executable = nasty,
-					   .allocator = nasty,
-					   .port = FACT_UNKNOWN,
-					   .socket = nasty,
-					   .role = nasty,
-					   .connect_reason = nasty } });
+	take(m, (struct record){ .kind = RECORD_TARGET,
+				 .target = { .pid = 1,
+					     .server = nasty,
+					     .version = nasty,
+					     .executable = nasty,
+					     .allocator = nasty,
+					     .port = RECORD_UNKNOWN,
+					     .socket = nasty,
+					     .role = nasty,
+					     .connect_reason = nasty } });
 	take_sensor(m, "cpu", true, nasty);
 	take_profile(m, EVENT_CPU, nasty, key_of("k"), 0.5);
 	take_stall(m, nasty, key_of("k"), true);

@@ -31,8 +31,8 @@ static json_t *memory_json(const struct model *m)
 
 static void take_allocator(struct model *m)
 {
-	take(m, (struct fact){
-			.kind = FACT_MALLOC_STATS,
+	take(m, (struct record){
+			.kind = RECORD_MALLOC_STATS,
 			.malloc_stats = {
 				.phase = "end",
 				.reply_seconds = 0.0012,
@@ -58,22 +58,22 @@ static struct model *memory_model(struct bytes key, const char *refusal)
 	take_mapping(m, "allocator", 200 << 20, 0);
 	take_allocator(m);
 	for (int i = 0; i < 10; i++)
-		take(m, (struct fact){ .kind = FACT_KEY,
-				       .key = { .key = key,
-						.type = "string",
-						.encoding = "raw",
-						.bytes = 24 + 8 + 16 + 112,
-						.elements = FACT_UNKNOWN,
-						.ttl_seconds = -1,
-						.source = KEY_SOURCE_SAMPLE } });
+		take(m, (struct record){ .kind = RECORD_KEY,
+					 .key = { .key = key,
+						  .type = "string",
+						  .encoding = "raw",
+						  .bytes = 24 + 8 + 16 + 112,
+						  .elements = RECORD_UNKNOWN,
+						  .ttl_seconds = -1,
+						  .source = KEY_SOURCE_SAMPLE } });
 	take_profile(m, EVENT_FAULT_COW, "set", key, 0.1);
 	take_profile(m, EVENT_CPU, "unlink", key, 0.1);
 	take_details(m, key);
-	take(m, (struct fact){ .kind = FACT_PURGE,
-			       .purge = { .reply_seconds = 0.02,
-					  .error = refusal,
-					  .rss_before_bytes = 10 << 20,
-					  .rss_after_bytes = 8 << 20 } });
+	take(m, (struct record){ .kind = RECORD_PURGE,
+				 .purge = { .reply_seconds = 0.02,
+					    .error = refusal,
+					    .rss_before_bytes = 10 << 20,
+					    .rss_after_bytes = 8 << 20 } });
 	take_self(m);
 	model_finish(m);
 	return m;

@@ -22,15 +22,15 @@ static void test_rounding(void **state)
 		.allocated = 8,
 		.active = 9,
 	};
-	struct fact fact = fact_new(FACT_CALL);
+	struct record record = record_new(RECORD_CALL);
 	struct model *m = model_new(), *without = build(&s);
 	const struct ledger_line *line;
 
 	(void)state;
-	fact.call.function = CALL_MALLOC;
-	fact.call.requested_bytes = 24;
-	fact.call.class_bytes = 32;
-	model_take(m, &fact);
+	record.call.function = CALL_MALLOC;
+	record.call.requested_bytes = 24;
+	record.call.class_bytes = 32;
+	model_take(m, &record);
 	build_in(m, &s);
 	assert_sums(&m->ledger);
 	assert_null(ledger_find(&without->ledger, "rounding"));

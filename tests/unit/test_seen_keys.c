@@ -17,25 +17,25 @@
 
 /* What comes out at the other end. */
 struct end {
-	size_t facts;
-	const struct fact *last;
+	size_t records;
+	const struct record *last;
 };
 
 struct fixture {
 	struct end end;
 	struct seen_keys *seen;
-	struct fact_sink sink;
+	struct record_sink sink;
 	struct bytes picks[PICKS];
 	int64_t dbs[PICKS];
 	size_t count;
 };
 
-static void take(void *ctx, const struct fact *fact)
+static void take(void *ctx, const struct record *record)
 {
 	struct end *end = ctx;
 
-	end->facts++;
-	end->last = fact;
+	end->records++;
+	end->last = record;
 }
 
 static int setup(void **state)
@@ -43,7 +43,7 @@ static int setup(void **state)
 	static struct fixture f;
 
 	memset(&f, 0, sizeof(f));
-	f.seen = seen_keys_new(&(struct fact_sink){ take, &f.end });
+	f.seen = seen_keys_new(&(struct record_sink){ take, &f.end });
 	f.sink = seen_keys_sink(f.seen);
 	*state = &f;
 	return 0;
@@ -59,11 +59,11 @@ static int teardown(void **state)
 
 static void profile_bytes(struct fixture *f, const char *data, size_t len, double seconds)
 {
-	struct fact fact = { .kind = FACT_PROFILE };
+	struct record record = { .kind = RECORD_PROFILE };
 
-	fact.profile.key = (struct bytes){ data, len };
-	fact.profile.seconds = seconds;
-	fact_emit(&f->sink, &fact);
+	record.profile.key = (struct bytes){ data, len };
+	record.profile.seconds = seconds;
+	record_emit(&f->sink, &record);
 }
 
 static void profile(struct fixture *f, const char *key, double seconds)
@@ -73,11 +73,11 @@ static void profile(struct fixture *f, const char *key, double seconds)
 
 static void stall(struct fixture *f, const char *key, double seconds)
 {
-	struct fact fact = { .kind = FACT_STALL };
+	struct record record = { .kind = RECORD_STALL };
 
-	fact.stall.key = (struct bytes){ key, strlen(key) };
-	fact.stall.duration_seconds = seconds;
-	fact_emit(&f->sink, &fact);
+	record.stall.key = (struct bytes){ key, strlen(key) };
+	record.stall.duration_seconds = seconds;
+	record_emit(&f->sink, &record);
 }
 
 static void pick(struct fixture *f, size_t max)
@@ -102,18 +102,18 @@ static void assert_pick(const struct fixture *f, size_t i, const char *key)
 	assert_memory_equal(f->picks[i].data, key, strlen(key));
 }
 
-/* Every fact goes on, as it is, whether it has a key or not. */
+/* Every record goes on, as it is, whether it has a key or not. */
 static void test_passes_on(void **state)
 {
 	struct fixture *f = *state;
-	struct fact facts[FACT_KINDS] = { 0 };
+	struct record records[RECORD_KINDS] = { 0 };
 
-	for (int kind = 0; kind < FACT_KINDS; kind++) {
-		facts[kind].kind = kind;
-		fact_emit(&f->sink, &facts[kind]);
-		assert_ptr_equal(f->end.last, &facts[kind]);
+	for (int kind = 0; kind < RECORD_KINDS; kind++) {
+		records[kind].kind = kind;
+		record_emit(&f->sink, &records[kind]);
+		assert_ptr_equal(f->end.last, &records[kind]);
 	}
-	assert_int_equal(f->end.facts, FACT_KINDS);
+	assert_int_equal(f->end.records, RECORD_KINDS);
 	pick(f, PICKS);
 	assert_int_equal(f->count, 0);
 }
@@ -225,14 +225,14 @@ static void test_unknown_seconds(void **state)
 static void test_cut_keys(void **state)
 {
 	struct fixture *f = *state;
-	struct fact fact = { .kind = FACT_PROFILE };
+	struct record record = { .kind = RECORD_PROFILE };
 	char key[REDMEM_KEY_MAX];
 
 	memset(key, 'k', sizeof(key));
-	fact.profile.key = (struct bytes){ key, REDMEM_KEY_MAX };
-	fact.profile.key_truncated = true;
-	fact.profile.seconds = 9;
-	fact_emit(&f->sink, &fact);
+	record.profile.key = (struct bytes){ key, REDMEM_KEY_MAX };
+	record.profile.key_truncated = true;
+	record.profile.seconds = 9;
+	record_emit(&f->sink, &record);
 	profile_bytes(f, NULL, 0, 9);
 	pick(f, PICKS);
 	assert_int_equal(f->count, 0);
@@ -247,14 +247,14 @@ static void test_cut_keys(void **state)
 static void test_databases(void **state)
 {
 	struct fixture *f = *state;
-	struct fact fact = { .kind = FACT_STALL };
+	struct record record = { .kind = RECORD_STALL };
 
-	fact.stall.key = (struct bytes){ "same", 4 };
+	record.stall.key = (struct bytes){ "same", 4 };
 	for (int64_t db = 0; db < 2; db++) {
-		fact.stall.db = db;
-		fact.stall.duration_seconds = 2 - (double)db;
-		fact_emit(&f->sink, &fact);
-		fact_emit(&f->sink, &fact);
+		record.stall.db = db;
+		record.stall.duration_seconds = 2 - (double)db;
+		record_emit(&f->sink, &record);
+		record_emit(&f->sink, &record);
 	}
 	pick(f, PICKS);
 	assert_int_equal(f->count, 2);
@@ -293,7 +293,7 @@ static void test_flood(void **state)
 	}
 	profile(f, "late", 1000);
 	profile(f, "early", 500);
-	assert_int_equal(f->end.facts, 30003);
+	assert_int_equal(f->end.records, 30003);
 	pick(f, PICKS);
 	assert_pick(f, 0, "early");
 	assert_false(picked(f, "late"));

@@ -219,20 +219,20 @@ static void *thread_main(void *arg)
 	return arg;
 }
 
-static void count_emitted(void *ctx, const struct fact *fact)
+static void count_emitted(void *ctx, const struct record *record)
 {
 	int64_t *rss = ctx;
 
-	assert_int_equal(fact->kind, FACT_MAPPING);
-	assert_string_equal(fact->mapping.phase, "start");
-	assert_int_equal(fact->mapping.pid, getpid());
-	*rss += fact->mapping.rss_bytes;
+	assert_int_equal(record->kind, RECORD_MAPPING);
+	assert_string_equal(record->mapping.phase, "start");
+	assert_int_equal(record->mapping.pid, getpid());
+	*rss += record->mapping.rss_bytes;
 }
 
 static void test_self(void **state)
 {
 	int64_t emitted = 0;
-	const struct fact_sink sink = { count_emitted, &emitted };
+	const struct record_sink sink = { count_emitted, &emitted };
 	struct smaps before, with;
 	pthread_t thread;
 	char c;

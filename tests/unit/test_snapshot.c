@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a watch asks, and the facts that come of the replies. */
+/* What a watch asks, and the records that come of the replies. */
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -49,7 +49,7 @@ struct watch {
 static void watch_open(struct watch *watch, const struct fake_rule *rules, double watch_seconds)
 {
 	struct conn_options options = { 0 };
-	struct fact_sink sink = log_sink(&watch->log);
+	struct record_sink sink = log_sink(&watch->log);
 
 	watch->server = fake_server_start(rules, 0, NULL);
 	watch->calls = own_calls_new();
@@ -144,7 +144,7 @@ static void test_watch(void **state)
 	buf_free(&expected);
 }
 
-/* Refusals cost their facts only, and each leaves one reason. */
+/* Refusals cost their records only, and each leaves one reason. */
 static void test_refusals(void **state)
 {
 	static const struct fake_rule rules[] = {

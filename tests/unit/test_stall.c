@@ -18,7 +18,7 @@
 #include "base/buf.h"
 #include "model/blame.h"
 #include "sensor/internal.h"
-#include "target/markers.h"
+#include "target/frames.h"
 
 #define MS    1000000ULL /* in nanoseconds */
 #define START (70000 * MS)
@@ -28,7 +28,7 @@ static struct redmem_stall stall_of(uint64_t ms)
 {
 	struct redmem_stall stall = { .start_ns = START, .end_ns = START + ms * MS };
 
-	stall.who.state = WHO_LOOP;
+	stall.context.state = CONTEXT_LOOP;
 	return stall;
 }
 
@@ -42,7 +42,7 @@ static struct stall judge(struct sensors *s, const struct redmem_stall *stall, b
 	memset(&f, 0xff, sizeof(f));
 	seen.seen = *stall;
 	assert_true(stall_fill(s, running, &seen));
-	blame_stall(&f, &seen.fact, &blame_by_tables);
+	blame_stall(&f, &seen.record, &blame_by_tables);
 	return f;
 }
 
@@ -259,12 +259,12 @@ static void test_preemptor(void **state)
 
 	(void)state;
 	assert_string_equal(f.preemptor, "");
-	assert_true(f.preemptor_pid == FACT_UNKNOWN);
-	stall.hog = (struct redmem_wait){ 30 * MS, 4711, 0, "stress" };
+	assert_true(f.preemptor_pid == RECORD_UNKNOWN);
+	stall.preemptor = (struct redmem_wait){ 30 * MS, 4711, 0, "stress" };
 	f = split(&stall);
 	assert_string_equal(f.preemptor, "stress");
 	assert_int_equal(f.preemptor_pid, 4711);
-	stall.hog.id = 0; /* the idle task: nobody */
+	stall.preemptor.id = 0; /* the idle task: nobody */
 	f = split(&stall);
 	assert_string_equal(f.preemptor, "");
 	assert_int_equal(f.preemptor_pid, 0);
@@ -302,22 +302,22 @@ static void test_any_stall(void **state)
 /* --- through the ring ---------------------------------------------------------- */
 
 struct heard {
-	size_t facts;
-	struct fact fact;
+	size_t records;
+	struct record record;
 	struct stall stall; /* judged */
 	char command[16];
 };
 
-static void take(void *ctx, const struct fact *fact)
+static void take(void *ctx, const struct record *record)
 {
 	struct heard *heard = ctx;
 
-	heard->facts++;
-	heard->fact = *fact;
-	if (fact->kind != FACT_STALL)
+	heard->records++;
+	heard->record = *record;
+	if (record->kind != RECORD_STALL)
 		return;
-	strncpy(heard->command, fact->stall.command, sizeof(heard->command) - 1);
-	blame_stall(&heard->stall, &fact->stall, &blame_by_tables);
+	strncpy(heard->command, record->stall.command, sizeof(heard->command) - 1);
+	blame_stall(&heard->stall, &record->stall, &blame_by_tables);
 }
 
 /* The first bytes of a command's text, as the programs send them. */
@@ -329,32 +329,32 @@ static uint64_t word_of(const char *text)
 	return word;
 }
 
-static void deliver(struct sensors *s, const struct redmem_record *record)
+static void deliver(struct sensors *s, const struct redmem_ring_record *record)
 {
-	struct redmem_record copy = *record;
+	struct redmem_ring_record copy = *record;
 
-	records_take(s, &copy, sizeof(copy));
+	ring_take(s, &copy, sizeof(copy));
 }
 
 /* Deliver a fork at @fork_ns, then a stall of 100 ms with 10 ms of waiting. */
 static struct heard fork_and_stall(uint64_t fork_ns)
 {
 	struct heard heard = { 0 };
-	struct fact_sink sink = { take, &heard };
+	struct record_sink sink = { take, &heard };
 	struct sensors *s = xcalloc(1, sizeof(*s));
-	struct redmem_record fork = { .kind = RECORD_FORK, .pid = 99, .ns = fork_ns };
-	struct redmem_record end = { .kind = RECORD_STALL_END };
+	struct redmem_ring_record fork = { .kind = RING_FORK, .pid = 99, .ns = fork_ns };
+	struct redmem_ring_record end = { .kind = RING_STALL_END };
 
 	end.stall = stall_of(100);
 	end.stall.blocked_ns = 10 * MS;
-	end.stall.who.state = WHO_TEXT;
-	end.stall.who.command = word_of("bgsave");
+	end.stall.context.state = CONTEXT_TEXT;
+	end.stall.context.command = word_of("bgsave");
 	s->sink = &sink;
 	deliver(s, &fork);
-	assert_int_equal(heard.facts, 0);
+	assert_int_equal(heard.records, 0);
 	deliver(s, &end);
-	assert_int_equal(heard.facts, 1);
-	assert_int_equal(heard.fact.kind, FACT_STALL);
+	assert_int_equal(heard.records, 1);
+	assert_int_equal(heard.record.kind, RECORD_STALL);
 	assert_string_equal(heard.command, "bgsave");
 	assert_sums(&heard.stall);
 	free(s);
@@ -384,7 +384,7 @@ static void test_fork(void **state)
 /* Functions of 0x100 bytes each, and one place that is in none. */
 enum { EXPIRE = 0x1000, EVICT = 0x2000, REHASH = 0x3000, FREE = 0x4000, ELSEWHERE = 0x9000 };
 
-static struct markers *program(void)
+static struct frames *program(void)
 {
 	static const struct {
 		const char *name;
@@ -393,43 +393,43 @@ static struct markers *program(void)
 			  { "performEvictions", EVICT },
 			  { "dictRehash", REHASH },
 			  { "decrRefCount", FREE } };
-	struct markers *markers = markers_new();
+	struct frames *frames = frames_new();
 
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
-		markers_add(markers, functions[i].name,
-			    (struct redmem_range){ functions[i].at, functions[i].at + 0x100 });
-	return markers;
+		frames_add(frames, functions[i].name,
+			   (struct redmem_range){ functions[i].at, functions[i].at + 0x100 });
+	return frames;
 }
 
 static void sample(struct sensors *s, uint64_t work_ns, uint64_t ip, uint64_t syscall)
 {
 	struct redmem_sample *one = xcalloc(1, sizeof(*one));
 
-	one->kind = RECORD_SAMPLE;
+	one->kind = RING_SAMPLE;
 	one->ns = MS;
 	one->work_ns = work_ns;
-	one->turn_ns = START;
+	one->iteration_ns = START;
 	one->user_ip = ip;
 	one->kernel_ip = syscall != ~0ULL;
 	one->syscall = syscall;
-	one->who.state = WHO_TEXT;
-	one->who.command = word_of("bgsave");
-	records_take(s, one, sizeof(*one));
+	one->context.state = CONTEXT_TEXT;
+	one->context.command = word_of("bgsave");
+	ring_take(s, one, sizeof(*one));
 	free(one);
 }
 
-static struct sensors *sampled_sensors(const struct fact_sink *sink)
+static struct sensors *sampled_sensors(const struct record_sink *sink)
 {
 	struct sensors *s = xcalloc(1, sizeof(*s));
 
 	s->sink = sink;
-	s->names.markers = program();
+	s->names.frames = program();
 	return s;
 }
 
 static void sampled_free(struct sensors *s)
 {
-	markers_close(s->names.markers);
+	frames_close(s->names.frames);
 	free(s);
 }
 
@@ -437,7 +437,7 @@ static void sampled_free(struct sensors *s)
 static void test_samples(void **state)
 {
 	struct heard heard = { 0 };
-	struct fact_sink sink = { take, &heard };
+	struct record_sink sink = { take, &heard };
 	struct sensors *s = sampled_sensors(&sink);
 	struct redmem_stall stall = stall_of(100);
 	struct stall f;
@@ -459,17 +459,17 @@ static void test_samples(void **state)
 	assert_string_equal(f.activity[0].words, "freeing");
 	assert_seconds(f.activity[0].seconds, 0.06);
 	assert_string_equal(f.activity[1].words, "moving a hash table");
-	assert_true(f.commands_total == FACT_UNKNOWN);
+	assert_true(f.commands_total == RECORD_UNKNOWN);
 	assert_int_equal(f.mix_count, 0);
-	assert_int_equal(heard.facts, 0);
+	assert_int_equal(heard.records, 0);
 	sampled_free(s);
 }
 
 /* A turn of many commands has all the samples, and names what they were. */
-static void test_turn(void **state)
+static void test_iteration(void **state)
 {
 	struct heard heard = { 0 };
-	struct fact_sink sink = { take, &heard };
+	struct record_sink sink = { take, &heard };
 	struct sensors *s = sampled_sensors(&sink);
 	struct redmem_stall stall = stall_of(100);
 	struct stall f;
@@ -492,26 +492,26 @@ static void test_turn(void **state)
 static void test_own_stall(void **state)
 {
 	struct heard heard = { 0 };
-	struct fact_sink sink = { take, &heard };
+	struct record_sink sink = { take, &heard };
 	struct sensors *s = xcalloc(1, sizeof(*s));
-	struct redmem_record end = { .kind = RECORD_STALL_END };
+	struct redmem_ring_record end = { .kind = RING_STALL_END };
 
 	(void)state;
 	s->sink = &sink;
 	end.stall = stall_of(100);
-	end.stall.who.state = WHO_OWN;
+	end.stall.context.state = CONTEXT_OWN;
 	deliver(s, &end);
 	deliver(s, &end);
-	assert_int_equal(heard.facts, 0);
+	assert_int_equal(heard.records, 0);
 	assert_seconds(s->own_pause_seconds, 0.2);
-	end.kind = RECORD_STALL_OPEN; /* it goes on: told when it ends */
-	end.stall.who.state = WHO_LOOP;
+	end.kind = RING_STALL_OPEN; /* it goes on: told when it ends */
+	end.stall.context.state = CONTEXT_LOOP;
 	deliver(s, &end);
-	assert_int_equal(heard.facts, 0);
+	assert_int_equal(heard.records, 0);
 	/* A record cut short is none. */
-	end.kind = RECORD_STALL_END;
-	records_take(s, &end, sizeof(end) - 1);
-	assert_int_equal(heard.facts, 0);
+	end.kind = RING_STALL_END;
+	ring_take(s, &end, sizeof(end) - 1);
+	assert_int_equal(heard.records, 0);
 	free(s);
 }
 
@@ -530,12 +530,12 @@ static void *change(void *ctx)
 	for (uint64_t n = 1; !__atomic_load_n(&stop_changing, __ATOMIC_RELAXED); n++) {
 		__atomic_fetch_add(&loop->begun, 1, __ATOMIC_SEQ_CST);
 		loop->work.start_ns = n;
-		loop->work.stall.who.command = n;
+		loop->work.stall.context.command = n;
 		__atomic_fetch_add(&loop->begun, 1, __ATOMIC_SEQ_CST);
 		loop->seen_ns = n;
 		__atomic_fetch_add(&loop->ended, 1, __ATOMIC_SEQ_CST);
 		loop->work.stall.end_ns = n;
-		loop->turn.start_ns = n;
+		loop->iteration.start_ns = n;
 		__atomic_fetch_add(&loop->ended, 1, __ATOMIC_SEQ_CST);
 		if (n % 64 == 0)
 			sched_yield();
@@ -555,10 +555,10 @@ static void test_copy_is_whole(void **state)
 		if (!stall_copy_loop(&changing, &copy))
 			continue;
 		whole++;
-		assert_int_equal(copy.work.stall.who.command, copy.work.start_ns);
+		assert_int_equal(copy.work.stall.context.command, copy.work.start_ns);
 		assert_int_equal(copy.seen_ns, copy.work.start_ns);
 		assert_int_equal(copy.work.stall.end_ns, copy.work.start_ns);
-		assert_int_equal(copy.turn.start_ns, copy.work.start_ns);
+		assert_int_equal(copy.iteration.start_ns, copy.work.start_ns);
 	}
 	__atomic_store_n(&stop_changing, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
@@ -581,7 +581,7 @@ int main(void)
 		cmocka_unit_test(test_preemptor),
 		cmocka_unit_test(test_any_stall),
 		cmocka_unit_test(test_samples),
-		cmocka_unit_test(test_turn),
+		cmocka_unit_test(test_iteration),
 		cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_own_stall),
 	};

@@ -20,24 +20,24 @@ static struct stall stall_of(const char *command, const char *key, double second
 			       .key = key_of(key),
 			       .seconds = { [CAUSE_COMMAND] = seconds },
 			       .activity = { { "", NAN }, { "", NAN } },
-			       .commands_total = FACT_UNKNOWN,
+			       .commands_total = RECORD_UNKNOWN,
 			       .wait_call = "",
 			       .wait_file = "",
 			       .preemptor = "",
-			       .preemptor_pid = FACT_UNKNOWN,
-			       .freed_bytes = FACT_UNKNOWN };
+			       .preemptor_pid = RECORD_UNKNOWN,
+			       .freed_bytes = RECORD_UNKNOWN };
 }
 
 static void take_slow(struct model *m, int64_t id, double seconds, int64_t after,
 		      const char *command)
 {
-	take(m, (struct fact){ .kind = FACT_SLOWLOG,
-			       .slowlog = { .id = id,
-					    .unix_seconds = WALL_SECONDS + after,
-					    .seconds = seconds,
-					    .command = command,
-					    .client = key_of("10.0.0.7:4242"),
-					    .client_name = key_of("worker") } });
+	take(m, (struct record){ .kind = RECORD_SLOWLOG,
+				 .slowlog = { .id = id,
+					      .unix_seconds = WALL_SECONDS + after,
+					      .seconds = seconds,
+					      .command = command,
+					      .client = key_of("10.0.0.7:4242"),
+					      .client_name = key_of("worker") } });
 }
 
 static struct model *model_of_session(void)
@@ -78,12 +78,12 @@ static void test_latency(void **state)
 {
 	struct model *m = model_of_session();
 	struct stall stall = stall_of("", "", 0.05);
-	struct fact fact = { .kind = FACT_LATENCY };
+	struct record record = { .kind = RECORD_LATENCY };
 
 	(void)state;
-	fact.latency = (struct fact_latency){ "expire-cycle", WALL_SECONDS + 2, 0.05, 0.05 };
-	take(m, fact);
-	take(m, fact); /* asked twice */
+	record.latency = (struct record_latency){ "expire-cycle", WALL_SECONDS + 2, 0.05, 0.05 };
+	take(m, record);
+	take(m, record); /* asked twice */
 	assert_int_equal(m->latency_count, 1);
 	assert_string_equal(stall_latency(m, &stall)->event, "expire-cycle");
 	stall.duration_seconds = 0.08;
@@ -93,13 +93,13 @@ static void test_latency(void **state)
 
 static void take_key(struct model *m, const char *name, const char *type, int64_t bytes)
 {
-	take(m, (struct fact){ .kind = FACT_KEY,
-			       .key = { .key = key_of(name),
-					.type = type,
-					.encoding = "skiplist",
-					.bytes = bytes,
-					.elements = 3000000,
-					.ttl_seconds = -1 } });
+	take(m, (struct record){ .kind = RECORD_KEY,
+				 .key = { .key = key_of(name),
+					  .type = type,
+					  .encoding = "skiplist",
+					  .bytes = bytes,
+					  .elements = 3000000,
+					  .ttl_seconds = -1 } });
 }
 
 /* The last look counts. */
@@ -112,7 +112,7 @@ static void test_key(void **state)
 	assert_null(stall_key(m, &stall));
 	take_key(m, "big", "zset", 100);
 	take_key(m, "other", "zset", 1);
-	take_key(m, "big", "none", FACT_UNKNOWN);
+	take_key(m, "big", "none", RECORD_UNKNOWN);
 	assert_int_equal(m->keys_count, 2);
 	assert_string_equal(stall_key(m, &stall)->type, "none");
 	stall.key.len = 0;
@@ -172,8 +172,9 @@ static void test_advice(void **state)
 	struct stall stall = stall_of("hgetall", "h", 1);
 
 	(void)state;
-	take(m, (struct fact){ .kind = FACT_CONFIG, .config = { "appendfsync", "always" } });
-	take(m, (struct fact){ .kind = FACT_CONFIG, .config = { "lazyfree-lazy-user-del", "no" } });
+	take(m, (struct record){ .kind = RECORD_CONFIG, .config = { "appendfsync", "always" } });
+	take(m, (struct record){ .kind = RECORD_CONFIG,
+				 .config = { "lazyfree-lazy-user-del", "no" } });
 	assert_advice(m, &stall, "HSCAN");
 	stall = stall_of("del", "z", 1.8);
 	stall.seconds[CAUSE_COMMAND] = 0.5;
@@ -329,27 +330,29 @@ static size_t memory_in_use(void)
 static void say(struct stall_context *context, int64_t i)
 {
 	char key[64], client[64], command[32];
-	struct fact fact = { .kind = FACT_SLOWLOG };
+	struct record record = { .kind = RECORD_SLOWLOG };
 
 	snprintf(key, sizeof(key), "k%016llx", (unsigned long long)i * 0x9e3779b97f4a7c15);
 	snprintf(client, sizeof(client), "10.0.0.7:%lld", (long long)i);
 	snprintf(command, sizeof(command), "c%lld", (long long)i % 300);
-	fact.slowlog = (struct fact_slowlog){ .id = i,
-					      .unix_seconds = WALL_SECONDS + i,
-					      .seconds = 0.1,
-					      .command = command,
-					      .key = key_of(key),
-					      .client = key_of(client),
-					      .client_name = key_of("") };
-	stall_context_take(context, &fact);
-	fact = (struct fact){ .kind = FACT_LATENCY,
-			      .latency = { "command", WALL_SECONDS + i, 0.1, 0.2 } };
-	stall_context_take(context, &fact);
-	fact = (struct fact){ .kind = FACT_KEY,
-			      .key = { .key = key_of(key), .type = "string", .encoding = "raw" } };
-	stall_context_take(context, &fact);
-	fact = (struct fact){ .kind = FACT_SELF, .self = { .drops = "", .drops_total = i } };
-	stall_context_take(context, &fact);
+	record.slowlog = (struct record_slowlog){ .id = i,
+						  .unix_seconds = WALL_SECONDS + i,
+						  .seconds = 0.1,
+						  .command = command,
+						  .key = key_of(key),
+						  .client = key_of(client),
+						  .client_name = key_of("") };
+	stall_context_take(context, &record);
+	record = (struct record){ .kind = RECORD_LATENCY,
+				  .latency = { "command", WALL_SECONDS + i, 0.1, 0.2 } };
+	stall_context_take(context, &record);
+	record = (struct record){
+		.kind = RECORD_KEY,
+		.key = { .key = key_of(key), .type = "string", .encoding = "raw" }
+	};
+	stall_context_take(context, &record);
+	record = (struct record){ .kind = RECORD_SELF, .self = { .drops = "", .drops_total = i } };
+	stall_context_take(context, &record);
 }
 
 /* Of letters that are no hex: nothing of it is folded. */
@@ -369,11 +372,11 @@ static void test_constant_space(void **state)
 	size_t used;
 
 	(void)state;
-	stall_context_take(context, &(struct fact){ .kind = FACT_SESSION,
-						    .session = { .wall_start_ns = 1,
-								 .redmem_version = "",
-								 .kernel = "6.1.0",
-								 .machine = "" } });
+	stall_context_take(context, &(struct record){ .kind = RECORD_SESSION,
+						      .session = { .wall_start_ns = 1,
+								   .redmem_version = "",
+								   .kernel = "6.1.0",
+								   .machine = "" } });
 	for (int64_t i = 0; i < 60000; i++) {
 		struct stall stall;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* meminfo, vmstat, huge pages and the whole of fact_host. */
+/* meminfo, vmstat, huge pages and the whole of record_host. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +36,7 @@ static void test_meminfo(void **state)
 	assert_int_equal(m.committed_bytes, 123456 * 1024);
 	for (size_t len = 0; len < sizeof(meminfo_text); len++) {
 		meminfo_parse(&m, meminfo_text, len);
-		assert_true(m.swap_free_bytes == FACT_UNKNOWN ||
+		assert_true(m.swap_free_bytes == RECORD_UNKNOWN ||
 			    m.swap_free_bytes == 1000000ll * 1024);
 	}
 }
@@ -64,28 +64,28 @@ static void test_live(void **state)
 	assert_true(m.total_bytes > 0);
 	assert_true(m.available_bytes <= m.total_bytes);
 	assert_true(sysctl_read("", "vm/overcommit_memory") >= 0);
-	assert_true(sysctl_read("", "no/such/thing") == FACT_UNKNOWN);
+	assert_true(sysctl_read("", "no/such/thing") == RECORD_UNKNOWN);
 	assert_int_equal(meminfo_read(&m, "/nonexistent"), -ENOENT);
-	assert_true(m.total_bytes == FACT_UNKNOWN);
+	assert_true(m.total_bytes == RECORD_UNKNOWN);
 }
 
-static void test_fact(void **state)
+static void test_record(void **state)
 {
-	struct fact_host h;
+	struct record_host h;
 
 	(void)state;
-	assert_int_equal(host_fact_fill(&h, getpid()), 0);
+	assert_int_equal(host_record_fill(&h, getpid()), 0);
 	assert_true(h.mem_total_bytes > 0);
 	assert_int_equal(h.page_size_bytes, sysconf(_SC_PAGESIZE));
 	assert_true(h.cpus_total >= 1);
 	assert_true(h.maps_total > 0 && h.max_map_count > 0);
 	assert_non_null(h.thp_enabled);
 	/* Nothing there: nothing known, nothing zero. */
-	assert_true(host_fact_fill_from(&h, "/nonexistent", getpid()) < 0);
-	assert_true(h.mem_total_bytes == FACT_UNKNOWN && h.swap_total_bytes == FACT_UNKNOWN);
-	assert_true(h.overcommit_memory == FACT_UNKNOWN && h.swappiness == FACT_UNKNOWN);
-	assert_true(h.maps_total == FACT_UNKNOWN && h.max_map_count == FACT_UNKNOWN);
-	assert_true(h.cgroup_version == FACT_UNKNOWN && h.cgroup_limit_bytes == FACT_UNKNOWN);
+	assert_true(host_record_fill_from(&h, "/nonexistent", getpid()) < 0);
+	assert_true(h.mem_total_bytes == RECORD_UNKNOWN && h.swap_total_bytes == RECORD_UNKNOWN);
+	assert_true(h.overcommit_memory == RECORD_UNKNOWN && h.swappiness == RECORD_UNKNOWN);
+	assert_true(h.maps_total == RECORD_UNKNOWN && h.max_map_count == RECORD_UNKNOWN);
+	assert_true(h.cgroup_version == RECORD_UNKNOWN && h.cgroup_limit_bytes == RECORD_UNKNOWN);
 	assert_string_equal(h.thp_enabled, "");
 	assert_false(h.thp_disabled_for_target);
 }
@@ -96,7 +96,7 @@ int main(void)
 		cmocka_unit_test(test_meminfo),
 		cmocka_unit_test(test_thp),
 		cmocka_unit_test(test_live),
-		cmocka_unit_test(test_fact),
+		cmocka_unit_test(test_record),
 	};
 
 	return cmocka_run_group_tests_name("sysmem", tests, NULL, NULL);

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "fact/recording.h"
+#include "record/recording.h"
 #include "model/window.h"
-#include "model_facts.h"
+#include "model_records.h"
 
 /* --- all numbers that add up, by name -------------------------------------------- */
 
@@ -52,7 +52,7 @@ static void add(struct numbers *n, const char *what, const char *of, double valu
 
 static void add_int(struct numbers *n, const char *what, const char *of, int64_t value)
 {
-	if (value != FACT_UNKNOWN)
+	if (value != RECORD_UNKNOWN)
 		add(n, what, of, (double)value);
 }
 
@@ -141,8 +141,8 @@ static void add_events(struct numbers *n, const struct model *m)
 
 static void add_totals(struct numbers *n, const struct model *m)
 {
-	const struct fact_totals *t = &m->totals;
-	const struct fact_self *s = &m->self;
+	const struct record_totals *t = &m->totals;
+	const struct record_self *s = &m->self;
 
 	add(n, "window_seconds", "totals", t->window_seconds);
 	add_int(n, "minor_faults", "totals", t->minor_faults);
@@ -204,7 +204,7 @@ static uint64_t next_random(uint64_t *seed)
 }
 
 struct stream {
-	const struct fact_sink *sink;
+	const struct record_sink *sink;
 	uint64_t seed;
 	double mark; /* the last boundary, and the one before */
 	double drained;
@@ -228,39 +228,39 @@ static struct bytes any_key(struct stream *s)
 
 static void emit_row(struct stream *s, double t)
 {
-	struct fact fact = fact_new(FACT_PROFILE);
+	struct record record = record_new(RECORD_PROFILE);
 
-	fact.profile.event = next_random(&s->seed) % EVENT_KINDS;
-	fact.profile.thread = next_random(&s->seed) % 8 ? "" : "bio_lazy_free";
-	fact.profile.command = *fact.profile.thread ? "" : any_command(s);
-	fact.profile.key = any_key(s);
-	fact.profile.leaf = next_random(&s->seed) % MODULES;
-	fact.profile.samples = 1 + (int64_t)(next_random(&s->seed) % 9);
-	fact.profile.events = (double)fact.profile.samples * 16;
-	fact.profile.timed = fact.profile.samples;
-	fact.profile.seconds = 0.001 * (double)(1 + next_random(&s->seed) % 20);
-	fact.profile.scale = next_random(&s->seed) % 2 ? NAN : 1.5;
-	fact.profile.class_bytes = 16 << next_random(&s->seed) % 3;
-	fact.profile.t_seconds = t;
-	fact_emit(s->sink, &fact);
+	record.profile.event = next_random(&s->seed) % EVENT_KINDS;
+	record.profile.thread = next_random(&s->seed) % 8 ? "" : "bio_lazy_free";
+	record.profile.command = *record.profile.thread ? "" : any_command(s);
+	record.profile.key = any_key(s);
+	record.profile.leaf = next_random(&s->seed) % MODULES;
+	record.profile.samples = 1 + (int64_t)(next_random(&s->seed) % 9);
+	record.profile.events = (double)record.profile.samples * 16;
+	record.profile.timed = record.profile.samples;
+	record.profile.seconds = 0.001 * (double)(1 + next_random(&s->seed) % 20);
+	record.profile.scale = next_random(&s->seed) % 2 ? NAN : 1.5;
+	record.profile.class_bytes = 16 << next_random(&s->seed) % 3;
+	record.profile.t_seconds = t;
+	record_emit(s->sink, &record);
 }
 
 static void emit_stall(struct stream *s, double end)
 {
-	struct fact fact = fact_new(FACT_STALL);
+	struct record record = record_new(RECORD_STALL);
 
-	fact.stall.duration_seconds = 0.01 * (double)(1 + next_random(&s->seed) % 200);
-	fact.stall.t_seconds = end - fact.stall.duration_seconds;
-	fact.stall.command = any_command(s);
-	fact.stall.key = any_key(s);
-	fact.stall.event_ns[EVENT_CPU_WAIT] = (int64_t)(next_random(&s->seed) % 3000000);
-	fact.stall.frame_ns[FRAME_FREE] = 1000000;
-	fact_emit(s->sink, &fact);
+	record.stall.duration_seconds = 0.01 * (double)(1 + next_random(&s->seed) % 200);
+	record.stall.t_seconds = end - record.stall.duration_seconds;
+	record.stall.command = any_command(s);
+	record.stall.key = any_key(s);
+	record.stall.event_ns[EVENT_CPU_WAIT] = (int64_t)(next_random(&s->seed) % 3000000);
+	record.stall.frame_ns[FRAME_FREE] = 1000000;
+	record_emit(s->sink, &record);
 }
 
 static void emit_burst(struct stream *s, double t)
 {
-	struct fact call = fact_new(FACT_CALL), burst = fact_new(FACT_BURST);
+	struct record call = record_new(RECORD_CALL), burst = record_new(RECORD_BURST);
 
 	call.call.t_seconds = burst.burst.t_seconds = t;
 	for (int i = 0; i < 20; i++) {
@@ -270,52 +270,52 @@ static void emit_burst(struct stream *s, double t)
 		call.call.ns = (int64_t)(next_random(&s->seed) % 5000);
 		call.call.probe_seconds = 1e-6;
 		call.call.faults = next_random(&s->seed) % 9 == 0;
-		fact_emit(s->sink, &call);
+		record_emit(s->sink, &call);
 	}
 	burst.burst.calls_total = 20;
-	fact_emit(s->sink, &burst);
+	record_emit(s->sink, &burst);
 }
 
 /* The server's word: its slow log again and again, one entry more each time. */
 static void emit_server(struct stream *s, double t, int i)
 {
-	struct fact slow = fact_new(FACT_SLOWLOG), latency = fact_new(FACT_LATENCY);
-	struct fact info = fact_new(FACT_INFO);
+	struct record slow = record_new(RECORD_SLOWLOG), latency = record_new(RECORD_LATENCY);
+	struct record info = record_new(RECORD_INFO);
 	char text[64];
 
 	for (int64_t id = 0; id <= i; id++) {
 		slow.slowlog.id = id;
 		slow.slowlog.unix_seconds = WALL + id;
 		slow.slowlog.command = "del";
-		fact_emit(s->sink, &slow);
+		record_emit(s->sink, &slow);
 	}
 	latency.latency.event = "command";
 	latency.latency.unix_seconds = WALL + i / 3 * 3;
 	latency.latency.latest_seconds = latency.latency.max_seconds = 0.1;
-	fact_emit(s->sink, &latency);
+	record_emit(s->sink, &latency);
 	snprintf(text, sizeof(text), "total_commands_processed:%d\r\n", 1000 + 7 * i * i);
-	info.info = (struct fact_info){ t, i ? "tick" : "start", text };
-	fact_emit(s->sink, &info);
+	info.info = (struct record_info){ t, i ? "tick" : "start", text };
+	record_emit(s->sink, &info);
 }
 
 static void emit_counters(struct stream *s, double t)
 {
-	struct fact totals = fact_new(FACT_TOTALS), self = fact_new(FACT_SELF);
-	struct fact budget = fact_new(FACT_BUDGET);
+	struct record totals = record_new(RECORD_TOTALS), self = record_new(RECORD_SELF);
+	struct record budget = record_new(RECORD_BUDGET);
 
 	s->total += (int64_t)(next_random(&s->seed) % 1000);
 	totals.totals.window_seconds = t;
 	totals.totals.minor_faults = totals.totals.cpu_samples = s->total;
 	totals.totals.context_switches = 3 * s->total;
-	fact_emit(s->sink, &totals);
+	record_emit(s->sink, &totals);
 	self.self.cpu_seconds = self.self.bpf_seconds = (double)s->total / 1e6;
 	self.self.window_seconds = t;
 	self.self.events_total = s->total;
 	self.self.drops_total = s->total / 7;
-	fact_emit(s->sink, &self);
+	record_emit(s->sink, &self);
 	budget.budget.trap_seconds = (double)s->total / 1e7;
 	budget.budget.bursts_total = s->total / 100;
-	fact_emit(s->sink, &budget);
+	record_emit(s->sink, &budget);
 }
 
 /* As a watch does it: the rows of a map come at the tick after the one that left it; the
@@ -323,36 +323,36 @@ static void emit_counters(struct stream *s, double t)
 static void emit_second(struct stream *s, int i)
 {
 	double tick = i + 1 + 0.0001 * (double)(next_random(&s->seed) % 40), now = tick + 0.0003;
-	struct fact fact = fact_new(FACT_TICK);
+	struct record record = record_new(RECORD_TICK);
 
 	emit_server(s, i ? i + 0.00005 : 0, i);
 	emit_stall(s, s->mark + 0.5);
 	emit_burst(s, s->mark + 0.7);
-	fact.tick.t_seconds = tick;
-	fact_emit(s->sink, &fact);
+	record.tick.t_seconds = tick;
+	record_emit(s->sink, &record);
 	for (int row = 0; row < 30 && s->mark > 0; row++)
 		emit_row(s, s->mark);
 	emit_counters(s, tick);
-	fact = fact_new(FACT_MARK);
-	fact.mark.t_seconds = now;
-	fact.mark.drained_seconds = s->drained = s->mark;
+	record = record_new(RECORD_MARK);
+	record.mark.t_seconds = now;
+	record.mark.drained_seconds = s->drained = s->mark;
 	s->mark = now;
-	fact_emit(s->sink, &fact);
+	record_emit(s->sink, &record);
 }
 
-static void emit_stream(const struct fact_sink *sink)
+static void emit_stream(const struct record_sink *sink)
 {
 	static const char *const sensors[] = { "cpu", "fault", "flow", "burst", "loop" };
 	struct stream s = { .sink = sink, .seed = 11 };
-	struct fact fact = fact_new(FACT_SESSION);
+	struct record record = record_new(RECORD_SESSION);
 
-	fact.session.wall_start_ns = WALL * 1000000000;
-	fact_emit(sink, &fact);
+	record.session.wall_start_ns = WALL * 1000000000;
+	record_emit(sink, &record);
 	for (size_t i = 0; i < sizeof(sensors) / sizeof(sensors[0]); i++) {
-		fact = fact_new(FACT_SENSOR);
-		fact.sensor.id = sensors[i];
-		fact.sensor.on = true;
-		fact_emit(sink, &fact);
+		record = record_new(RECORD_SENSOR);
+		record.sensor.id = sensors[i];
+		record.sensor.on = true;
+		record_emit(sink, &record);
 	}
 	for (int i = 0; i < SECONDS; i++)
 		emit_second(&s, i);
@@ -373,7 +373,7 @@ static void test_sums(void **state)
 {
 	struct numbers one = { 0 }, ten = { 0 }, all = { 0 }, two = { 0 };
 	struct windows *windows = windows_new();
-	struct fact_sink sink = windows_sink(windows);
+	struct record_sink sink = windows_sink(windows);
 
 	(void)state;
 	windows_open(windows, 1, take_window, &one);
@@ -429,7 +429,7 @@ static void test_window_of_its_own(void **state)
 {
 	struct second s = { 0 };
 	struct windows *windows = windows_new();
-	struct fact_sink sink = windows_sink(windows);
+	struct record_sink sink = windows_sink(windows);
 
 	(void)state;
 	windows_open(windows, 1, take_second, &s);
@@ -454,7 +454,7 @@ static void test_open_and_close(void **state)
 {
 	struct second early = { 0 }, late = { 0 };
 	struct windows *windows = windows_new();
-	struct fact_sink sink = windows_sink(windows);
+	struct record_sink sink = windows_sink(windows);
 	struct window_series *series = windows_open(windows, 3, take_second, &early);
 	struct stream s = { .sink = &sink, .seed = 3 };
 
@@ -472,21 +472,21 @@ static void test_open_and_close(void **state)
 	windows_free(windows);
 }
 
-static void emit_hostile(const struct fact_sink *sink, double t)
+static void emit_hostile(const struct record_sink *sink, double t)
 {
-	struct fact fact = fact_new(FACT_MARK);
+	struct record record = record_new(RECORD_MARK);
 
-	fact.mark.t_seconds = t;
-	fact.mark.drained_seconds = t;
-	fact_emit(sink, &fact);
-	fact = fact_new(FACT_TOTALS);
-	fact.totals.minor_faults = t > 0 ? INT64_MAX : INT64_MIN + 1;
-	fact.totals.window_seconds = t;
-	fact_emit(sink, &fact);
-	fact = fact_new(FACT_STALL);
-	fact.stall.t_seconds = t;
-	fact.stall.duration_seconds = -t;
-	fact_emit(sink, &fact);
+	record.mark.t_seconds = t;
+	record.mark.drained_seconds = t;
+	record_emit(sink, &record);
+	record = record_new(RECORD_TOTALS);
+	record.totals.minor_faults = t > 0 ? INT64_MAX : INT64_MIN + 1;
+	record.totals.window_seconds = t;
+	record_emit(sink, &record);
+	record = record_new(RECORD_STALL);
+	record.stall.t_seconds = t;
+	record.stall.duration_seconds = -t;
+	record_emit(sink, &record);
 }
 
 /* Times of a recording may be any. */
@@ -495,7 +495,7 @@ static void test_hostile(void **state)
 	static const double times[] = { NAN, -1e308, 1e308, INFINITY, 0, -INFINITY, 5, 4 };
 	struct numbers n = { 0 };
 	struct windows *windows = windows_new();
-	struct fact_sink sink = windows_sink(windows);
+	struct record_sink sink = windows_sink(windows);
 
 	(void)state;
 	windows_open(windows, 1, take_window, &n);
@@ -510,7 +510,7 @@ static int check_recording(const char *path)
 {
 	struct numbers one = { 0 }, ten = { 0 };
 	struct windows *windows = windows_new();
-	struct fact_sink sink = windows_sink(windows);
+	struct record_sink sink = windows_sink(windows);
 	struct err err = { 0 };
 
 	windows_open(windows, 1, take_window, &one);

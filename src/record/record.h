@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Records: what was seen, as plain data, before anybody interprets it.
+ *
+ * Everything the model learns comes to it as a struct record, from the host, the
+ * server or a sensor while watching live, or from a recording when replaying.
+ * That is why a replay gives the same report without root or Redis.
+ *
+ * They hold what was seen and what it was seen with: a sample and the factor it stands
+ * for, an interval and what was measured in it. Nothing in them is a judgement.
+ *
+ * Units are in the names. A number that is not known is RECORD_UNKNOWN (integers)
+ * or NAN (doubles), never 0. Strings and bytes are borrowed: they belong to the
+ * producer and are valid only during the call that hands the record over.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "redmem/tables.h"
+
+#define RECORD_UNKNOWN INT64_MIN
+
+struct bytes {
+	const char *data; /* may hold any byte, also NUL; NULL when there is none */
+	size_t len;
+};
+
+/* Bytes of a key that the sensors keep; of a longer one these are the first. */
+#define RECORD_KEY_MAX 64
+
+static inline bool bytes_same(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
+}
+
+enum record_kind {
+	RECORD_SESSION,
+	RECORD_TARGET,
+	RECORD_SENSOR,
+	RECORD_HOST,
+	RECORD_CONFIG,
+	RECORD_TICK,
+	RECORD_INFO,
+	RECORD_MEMORY_STATS,
+	RECORD_MALLOC_STATS,
+	RECORD_MAPPING,
+	RECORD_PROFILE,
+	RECORD_TOTALS,
+	RECORD_STALL,
+	RECORD_RSS_MOVE,
+	RECORD_CHILD,
+	RECORD_SLOWLOG,
+	RECORD_LATENCY,
+	RECORD_KEY,
+	RECORD_LIFE,
+	RECORD_OWN_CALLS,
+	RECORD_SELF,
+	RECORD_CALL,
+	RECORD_BURST,
+	RECORD_BUDGET,
+	RECORD_PURGE,
+	RECORD_MARK,
+	RECORD_PASS_PART,
+	RECORD_PASS_REPLY,
+	RECORD_PASS,
+	RECORD_KINDS
+};
+
+/* The first record of every session. */
+struct record_session {
+	int64_t wall_start_ns; /* since 1970 */
+	const char *redmem_version;
+	const char *kernel; /* uname -r */
+	const char *machine; /* uname -m */
+};
+
+/* The server. May come again when more is known; the last one counts. */
+struct record_target {
+	int64_t pid;
+	const char *server; /* "redis", "valkey", or "" when unknown */
+	const char *version;
+	const char *executable;
+	const char *allocator; /* "jemalloc 5.3.0", "libc", "" */
+	bool allocator_bundled; /* linked into the binary, not the system's library */
+	bool can_defrag; /* built with the defrag hint (bundled jemalloc) */
+	int64_t port; /* RECORD_UNKNOWN when none is known */
+	const char *socket; /* unix socket path, "" when none */
+	const char *role; /* "master", "replica" or "" */
+	bool connected; /* redmem talks to it */
+	const char *connect_reason; /* why not, "" when connected */
+};
+
+/* One row of the sensor table; "attribution" and "connection" are among them. */
+struct record_sensor {
+	const char *id;
+	bool on;
+	const char *reason; /* why it is off or degraded, "" when fine */
+	const char *fix; /* what the user can do about it, "" when nothing */
+};
+
+/* The machine around the server. Comes at the start and at the end. */
+struct record_host {
+	int64_t mem_total_bytes;
+	int64_t mem_available_bytes;
+	int64_t swap_total_bytes;
+	int64_t swap_free_bytes;
+	int64_t overcommit_memory; /* 0, 1, 2 */
+	int64_t swappiness; /* of the cgroup when it has its own, else of the machine */
+	const char *thp_enabled; /* "always", "madvise", "never", "" */
+	bool thp_disabled_for_target; /* prctl(PR_SET_THP_DISABLE) by the server */
+	int64_t max_map_count;
+	int64_t maps_total; /* mappings of the server */
+	int64_t cgroup_version; /* 1, 2; RECORD_UNKNOWN without a memory controller */
+	int64_t cgroup_limit_bytes; /* RECORD_UNKNOWN when unlimited */
+	int64_t cgroup_usage_bytes;
+	/* Smallest memory.high up the tree (v2), above which the kernel slows the server down;
+	 * what is charged to the cgroup that has it, and how often that was held up. */
+	int64_t cgroup_high_bytes;
+	int64_t cgroup_high_usage_bytes;
+	int64_t cgroup_high_events_total;
+	int64_t cgroup_swap_bytes;
+	int64_t cpus_total;
+	int64_t page_size_bytes;
+};
+
+/* One CONFIG GET parameter, or one redmem learnt elsewhere. */
+struct record_config {
+	const char *name;
+	const char *value;
+};
+
+/* The host's side of one tick of the watch. t_seconds counts from the start. */
+struct record_tick {
+	double t_seconds;
+	int64_t rss_bytes; /* anon + file + shmem */
+	int64_t rss_anon_bytes;
+	int64_t rss_file_bytes;
+	int64_t rss_shmem_bytes;
+	int64_t swap_bytes;
+	int64_t vm_size_bytes;
+	int64_t minor_faults_total; /* of the process since its start */
+	int64_t major_faults_total;
+	double cpu_seconds; /* user + system, since its start */
+	int64_t threads_total;
+	char state; /* R, S, D, T, Z... of the main thread; '?' unknown */
+	bool answered; /* the server answered INFO for this tick */
+	double reply_seconds; /* round trip of that INFO; NAN when none */
+};
+
+/* A raw INFO reply. phase: "start", "tick" or "end" (start and end: INFO everything), or
+ * "event" (only INFO memory). */
+struct record_info {
+	double t_seconds;
+	const char *phase;
+	const char *text;
+};
+
+/* MEMORY STATS flattened: "name value" lines, nested maps joined with '.'. */
+struct record_memory_stats {
+	double t_seconds;
+	const char *phase;
+	const char *text;
+};
+
+struct record_malloc_stats {
+	double t_seconds;
+	const char *phase;
+	const char *text; /* raw MEMORY MALLOC-STATS */
+	double reply_seconds;
+};
+
+/*
+ * The mappings of one class, added up (from smaps). Classes: "allocator"
+ * (anonymous memory of malloc), "binary" (executable and libraries with their
+ * data and bss), "stacks", "heap" (brk), "file" (other file mappings),
+ * "shared" (shmem), "kernel" (vdso, vvar).
+ */
+struct record_mapping {
+	double t_seconds;
+	const char *phase;
+	int64_t pid; /* the server, or a child of it */
+	const char *class_name;
+	int64_t mappings_total;
+	int64_t size_bytes;
+	int64_t rss_bytes;
+	int64_t pss_bytes;
+	int64_t private_dirty_bytes;
+	int64_t anon_huge_bytes;
+	int64_t lazy_free_bytes;
+	int64_t swap_bytes;
+	double read_seconds; /* what reading all of smaps took */
+};
+
+/*
+ * Events of one kind charged to a name. Rows with the same identity add up. What a row
+ * stands for is events x scale, and its time is that of the timed events for all of them
+ * (model/charge.h).
+ */
+struct record_profile {
+	enum redmem_event event;
+	const char *thread; /* "" = the main thread, else its name ("bio_lazy_free") */
+	const char *command; /* full lower-case name ("config|get"); "" = no command (event loop) */
+	const char *inner; /* command called by a script, function or module; "" = none */
+	struct bytes key; /* as the client sent it; may be empty */
+	bool key_truncated; /* only its first RECORD_KEY_MAX bytes */
+	int64_t db; /* the client's database; RECORD_UNKNOWN */
+	enum redmem_module leaf; /* cpu: where its code was */
+	const char *symbol; /* cpu: leaf function when known, else "" */
+	int64_t samples; /* events really seen */
+	double events; /* samples x period of the sensor; bytes for events of bytes */
+	double scale; /* how many times its events it stands for; NAN = once */
+	double seconds; /* measured, of the timed events; NAN when none was */
+	int64_t timed; /* events whose time was measured; RECORD_UNKNOWN = all */
+	double t_seconds; /* they happened before this and after that of the last rows */
+	int64_t class_bytes; /* alloc_class, free_class: the size class; else RECORD_UNKNOWN */
+};
+
+/* Exact totals since the sensors began, whatever was sampled. One a tick, and at the end. */
+struct record_totals {
+	double window_seconds;
+	int64_t minor_faults; /* of all threads of the server */
+	int64_t major_faults;
+	int64_t cow_faults; /* write faults on present pages, seen at their start */
+	int64_t context_switches;
+	int64_t cpu_samples;
+	int64_t minor_fault_period; /* the last one in force */
+	int64_t huge_collapses; /* khugepaged collapses in the server's memory */
+	int64_t reclaim_entries; /* direct reclaim entered by the server's threads */
+};
+
+/* CPU time of one name. */
+struct record_share {
+	const char *name; /* "" ends the list */
+	int64_t ns;
+};
+
+#define RECORD_SHARES 12
+
+/*
+ * A time the event loop did not move on, as it was seen: its bounds, the time measured in
+ * some kinds of events, and what CPU samples met meanwhile. What was to blame, model/blame.h
+ * says.
+ */
+struct record_stall {
+	double t_seconds; /* start */
+	double duration_seconds;
+	bool running; /* had not ended when the watch did */
+	const char *command; /* "" = no command: the loop itself */
+	const char *inner; /* most often run by its script; "" */
+	struct bytes key;
+	bool key_truncated; /* only its first RECORD_KEY_MAX bytes */
+	int64_t db; /* the client's database; RECORD_UNKNOWN */
+	int64_t looks; /* times it was looked at... */
+	int64_t inner_looks; /* ...a script's command was running then... */
+	int64_t inner_votes; /* ...and inner leads by so many */
+	int64_t event_ns[EVENT_KINDS]; /* measured; io_wait: asleep in system calls, or stopped */
+	bool faults_timed; /* faults were among what was measured */
+	int64_t frame_ns[FRAMES]; /* CPU samples, by what they were recognised as */
+	/* an iteration of the loop in which no command was long but all together: how many, and
+	 * CPU samples by command; RECORD_UNKNOWN and empty otherwise. */
+	int64_t commands_total;
+	struct record_share commands[RECORD_SHARES];
+	enum redmem_wait_call wait_call; /* in what it slept most */
+	const char *wait_file; /* on which file or socket, "" */
+	/* Who had the CPU most while it waited for one; pid 0 = nobody had (the kernel ran
+	 * nothing: a CPU quota was used up), RECORD_UNKNOWN = it did not wait, or somebody
+	 * outside redmem's pid namespace had. */
+	int64_t preemptor_pid;
+	const char *preemptor; /* the name of its thread, "" */
+	int64_t fork_ns; /* from its start until a child was made; RECORD_UNKNOWN = none was */
+};
+
+/* Resident or swapped memory moved by more than the sensor's step. */
+struct record_rss_move {
+	double t_seconds;
+	const char *member; /* "file", "anon", "swap", "shmem" */
+	int64_t from_bytes;
+	int64_t to_bytes;
+	const char *command;
+	struct bytes key;
+};
+
+/* A forked child (BGSAVE, AOF rewrite). May come again; the last one counts. */
+struct record_child {
+	int64_t pid;
+	double t_start_seconds;
+	double t_end_seconds; /* NAN while it lives */
+	const char *purpose; /* "rdb", "aof", "module", "" unknown */
+	int64_t rss_bytes; /* the largest seen */
+	int64_t private_bytes; /* Private_Dirty, the largest seen: pages no longer shared */
+	int64_t cow_faults; /* of the server while the child lived */
+	double fork_seconds; /* latest_fork_usec when it is this fork's; NAN */
+};
+
+struct record_slowlog {
+	int64_t id;
+	int64_t unix_seconds;
+	double seconds;
+	const char *command; /* first argument, lower case */
+	struct bytes
+		key; /* by the rule of the command (redis/knowledge_commands.h); may be empty */
+	struct bytes client; /* "127.0.0.1:51234" or a socket's path; may be empty */
+	struct bytes client_name; /* CLIENT SETNAME; may be empty */
+};
+
+struct record_latency {
+	const char *event;
+	int64_t unix_seconds;
+	double latest_seconds;
+	double max_seconds;
+};
+
+/* A bounded, no-touch look at a key. */
+struct record_key {
+	struct bytes key;
+	int64_t db;
+	const char *type; /* "none" when it is gone */
+	const char *encoding;
+	int64_t bytes;
+	int64_t elements;
+	double ttl_seconds; /* -1 = no expiry; NAN unknown */
+	enum redmem_key_source source;
+	double pass_seconds; /* when in the pass; NAN */
+};
+
+/* The server's life: "exit", "exec", "oom", "hang" (no answer), "answer" (again),
+ * "stopped" (SIGSTOP), "restart". */
+struct record_life {
+	double t_seconds;
+	const char *event;
+	const char *detail; /* a phrase for people, "" when none */
+	double seconds; /* length where there is one (hang), else NAN */
+};
+
+/* What redmem itself has made the server count, to be taken out of what INFO tells: calls by
+ * command ("config|get"), and under INFO's own names errors ("errorstat_NOPERM") and lookups
+ * ("keyspace_hits"). */
+struct record_own_calls {
+	const char *command;
+	int64_t calls_total;
+};
+
+/* What redmem cost, and what it lost, so far. One a tick, and at the end. */
+struct record_self {
+	double setup_cpu_seconds; /* loading, calibrating: once, before the window */
+	double cpu_seconds; /* in the window, with what ends it */
+	double window_seconds;
+	int64_t rss_bytes;
+	double bpf_seconds;
+	int64_t events_total;
+	int64_t drops_total;
+	const char *drops; /* "reason=count ..." for those above 0, "" when none */
+	double target_pause_seconds; /* pauses redmem caused (calibration hits) */
+	double smaps_seconds; /* longest reading of smaps */
+};
+
+/* One allocator call of a burst. */
+struct record_call {
+	double t_seconds;
+	enum redmem_call_function function;
+	const char *thread; /* as in record_profile */
+	const char *command;
+	const char *inner;
+	struct bytes key;
+	int64_t requested_bytes; /* RECORD_UNKNOWN for free */
+	int64_t class_bytes; /* the size class that was taken */
+	int64_t ns; /* with the probes' own cost; RECORD_UNKNOWN when entry or return was missed */
+	double probe_seconds; /* that cost, as measured at the start */
+	double probe_error_seconds; /* half the 95 % interval of it */
+	int64_t faults; /* pages brought in meanwhile */
+};
+
+/* A burst: the time in which every allocator call was looked at. */
+struct record_burst {
+	double t_seconds; /* start */
+	double duration_seconds;
+	int64_t calls_total; /* allocator calls seen */
+	int64_t commands_total; /* server commands in that time; RECORD_UNKNOWN */
+	double probe_seconds; /* what a pair of probes adds to a call, taken out of each */
+	double probe_error_seconds; /* half the 95 % interval of that */
+	double attach_seconds; /* putting the probes in and taking them out */
+};
+
+/* What the sensors took from the server, against what they may. One a tick. */
+struct record_budget {
+	double t_seconds;
+	double budget_ratio; /* of one core; --budget PERCENT / 100 */
+	double spent_ratio; /* since the start: all of the below over the time */
+	double bpf_seconds; /* in redmem's programs */
+	double trap_seconds; /* uprobe hits times the measured cost of a trap */
+	double attach_seconds; /* pauses at putting probes in and out */
+	double trap_cost_seconds; /* one uprobe hit, as measured at the start */
+	double flow_duty_ratio; /* share of the time the flow probe was in; NAN without */
+	int64_t fault_period;
+	int64_t bursts_total;
+};
+
+/* MEMORY PURGE, sent because the user asked for it. */
+struct record_purge {
+	double t_seconds;
+	double reply_seconds; /* round trip: the server stood still for most of it */
+	const char *error; /* the server's refusal, "" when it did it */
+	int64_t rss_before_bytes; /* of the server, as the kernel counts it */
+	int64_t rss_after_bytes;
+};
+
+/* A boundary between two intervals of counting: one a tick. What windows end at. */
+struct record_mark {
+	double t_seconds; /* what happened before it is counted apart from what comes after */
+	double drained_seconds; /* and all that happened before this has been handed over */
+};
+
+/* The pass over all keys goes on to this database or node; the keys that follow are its. */
+struct record_pass_part {
+	const char *node; /* id of the cluster's node, "" without a cluster */
+	const char *address;
+	const char *role; /* "master", "replica", "" */
+	int64_t db;
+	int64_t dbsize; /* what the server said at the start; RECORD_UNKNOWN */
+};
+
+/* So many chunks of the pass took so long to be answered. */
+struct record_pass_reply {
+	int64_t ns;
+	int64_t replies_total;
+};
+
+/* How a pass over all keys went; comes when it is over, also when it ended early. */
+struct record_pass {
+	const char *end; /* "complete", "interrupted", "latency", "memory", "lost" */
+	const char *cursor; /* to go on from, "" when complete */
+	bool no_touch; /* the server was asked not to count the looks (CLIENT NO-TOUCH) */
+	bool elements_asked; /* lengths of all collections, not only of big ones */
+	int64_t repeats_total; /* keys that SCAN gave twice */
+	int64_t gone_total;
+	int64_t refused_total;
+	const char *refused; /* the first refusal, "" */
+	int64_t commands_total; /* sent */
+	int64_t hits_total, misses_total; /* of keyspace_hits and _misses, by them */
+	double seconds;
+	double rested_seconds;
+	int64_t own_rss_bytes; /* redmem's largest */
+	double own_cpu_seconds;
+	double access_seconds, copy_byte_seconds; /* what memory costs on this host; NAN */
+};
+
+struct record {
+	enum record_kind kind;
+	union {
+		struct record_session session;
+		struct record_target target;
+		struct record_sensor sensor;
+		struct record_host host;
+		struct record_config config;
+		struct record_tick tick;
+		struct record_info info;
+		struct record_memory_stats memory_stats;
+		struct record_malloc_stats malloc_stats;
+		struct record_mapping mapping;
+		struct record_profile profile;
+		struct record_totals totals;
+		struct record_stall stall;
+		struct record_rss_move rss_move;
+		struct record_child child;
+		struct record_slowlog slowlog;
+		struct record_latency latency;
+		struct record_key key;
+		struct record_life life;
+		struct record_own_calls own_calls;
+		struct record_self self;
+		struct record_call call;
+		struct record_burst burst;
+		struct record_budget budget;
+		struct record_purge purge;
+		struct record_mark mark;
+		struct record_pass_part pass_part;
+		struct record_pass_reply pass_reply;
+		struct record_pass pass;
+	};
+};
+
+/* Whoever takes records: the model, a recording, or both. */
+struct record_sink {
+	void (*take)(void *ctx, const struct record *record);
+	void *ctx;
+};
+
+static inline void record_emit(const struct record_sink *sink, const struct record *record)
+{
+	sink->take(sink->ctx, record);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Recordings: records as gzip-compressed JSON lines.
+ *
+ * The first line is {"schema":"redmem.recording/2"}, each further line one record
+ * {"record":"tick","t_seconds":1.0,...} with the field names of record.h, and the
+ * last {"record":"end","facts_total":N}. Unknown numbers are null. Bytes that are
+ * not plain UTF-8 are in "<name>_base64". A reader skips fields and records it
+ * does not know, so that newer recordings of the same schema stay readable.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "record/record.h"
+
+struct recording;
+
+/* Create @path (0600; replaced only when writing ends well). */
+int recording_create(struct recording **out, const char *path, struct err *err);
+/* A sink that writes each record to @rec. Errors are kept for recording_close(). */
+struct record_sink recording_sink(struct recording *rec);
+/* Write the end and move the file into place. Frees @rec also on error. */
+int recording_close(struct recording *rec, struct err *err);
+/* Leave nothing behind, also not a file of that name that was there before changed. */
+void recording_abandon(struct recording *rec);
+
+/*
+ * Hand every record of @path to @sink, in order. A truncated or corrupted file,
+ * a foreign file or another schema gives a negative errno and a clear @err.
+ */
+int recording_replay(const char *path, const struct record_sink *sink, struct err *err);
+
+/* One record as one JSON line without newline (malloc'ed), and back. The strings
+ * of a decoded record live until record_decoded_free(). */
+struct record_decoded;
+char *record_encode(const struct record *record);
+int record_decode(const char *line, size_t len, struct record *record, struct record_decoded **keep,
+		  struct err *err);
+void record_decoded_free(struct record_decoded *keep);

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The fields of every kind of record; see shape.h. In the order of record.h. */
+#include <math.h>
+#include <string.h>
+
+#include "record/schema.h"
+#include "record/tables.h"
+
+#define ANY_RECORD   ((struct record *)0)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Macros and tables stay one row a line. */
+/* clang-format off */
+
+/* The compiler reads the type off the member, so that no row can be wrong about it. */
+#define FIELD_TYPE(member) _Generic((member), \
+	int64_t: FIELD_I64, double: FIELD_F64, bool: FIELD_BOOL, \
+	const char *: FIELD_STRING, struct bytes: FIELD_BYTES, char: FIELD_CHAR, \
+	unsigned int: FIELD_ENUM, int64_t *: FIELD_COUNTS, struct record_share *: FIELD_SHARES)
+#define ROW(kind, member, names, role) \
+	{ #member, offsetof(struct record, kind.member), FIELD_TYPE(ANY_RECORD->kind.member), \
+	  names, role }
+#define FIELD(kind, member) ROW(kind, member, NULL, ROLE_VALUE)
+/* One whose values, or whose places in an array, have names. */
+#define NAMED(kind, member, names) ROW(kind, member, &(names), ROLE_VALUE)
+#define TIME(kind, member) ROW(kind, member, NULL, ROLE_TIME)
+#define COUNTER(kind, member) ROW(kind, member, NULL, ROLE_COUNTER)
+#define SCHEMA(kind) { #kind, kind##_fields, COUNT(kind##_fields) }
+
+static const struct field session_fields[] = {
+	FIELD(session, wall_start_ns),
+	FIELD(session, redmem_version),
+	FIELD(session, kernel),
+	FIELD(session, machine),
+};
+
+static const struct field target_fields[] = {
+	FIELD(target, pid),
+	FIELD(target, server),
+	FIELD(target, version),
+	FIELD(target, executable),
+	FIELD(target, allocator),
+	FIELD(target, allocator_bundled),
+	FIELD(target, can_defrag),
+	FIELD(target, port),
+	FIELD(target, socket),
+	FIELD(target, role),
+	FIELD(target, connected),
+	FIELD(target, connect_reason),
+};
+
+static const struct field sensor_fields[] = {
+	FIELD(sensor, id),
+	FIELD(sensor, on),
+	FIELD(sensor, reason),
+	FIELD(sensor, fix),
+};
+
+static const struct field host_fields[] = {
+	FIELD(host, mem_total_bytes),
+	FIELD(host, mem_available_bytes),
+	FIELD(host, swap_total_bytes),
+	FIELD(host, swap_free_bytes),
+	FIELD(host, overcommit_memory),
+	FIELD(host, swappiness),
+	FIELD(host, thp_enabled),
+	FIELD(host, thp_disabled_for_target),
+	FIELD(host, max_map_count),
+	FIELD(host, maps_total),
+	FIELD(host, cgroup_version),
+	FIELD(host, cgroup_limit_bytes),
+	FIELD(host, cgroup_usage_bytes),
+	FIELD(host, cgroup_high_bytes),
+	FIELD(host, cgroup_high_usage_bytes),
+	FIELD(host, cgroup_high_events_total),
+	FIELD(host, cgroup_swap_bytes),
+	FIELD(host, cpus_total),
+	FIELD(host, page_size_bytes),
+};
+
+static const struct field config_fields[] = {
+	FIELD(config, name),
+	FIELD(config, value),
+};
+
+static const struct field tick_fields[] = {
+	TIME(tick, t_seconds),
+	FIELD(tick, rss_bytes),
+	FIELD(tick, rss_anon_bytes),
+	FIELD(tick, rss_file_bytes),
+	FIELD(tick, rss_shmem_bytes),
+	FIELD(tick, swap_bytes),
+	FIELD(tick, vm_size_bytes),
+	FIELD(tick, minor_faults_total),
+	FIELD(tick, major_faults_total),
+	FIELD(tick, cpu_seconds),
+	FIELD(tick, threads_total),
+	FIELD(tick, state),
+	FIELD(tick, answered),
+	FIELD(tick, reply_seconds),
+};
+
+static const struct field info_fields[] = {
+	TIME(info, t_seconds),
+	FIELD(info, phase),
+	FIELD(info, text),
+};
+
+static const struct field memory_stats_fields[] = {
+	TIME(memory_stats, t_seconds),
+	FIELD(memory_stats, phase),
+	FIELD(memory_stats, text),
+};
+
+static const struct field malloc_stats_fields[] = {
+	TIME(malloc_stats, t_seconds),
+	FIELD(malloc_stats, phase),
+	FIELD(malloc_stats, text),
+	FIELD(malloc_stats, reply_seconds),
+};
+
+static const struct field mapping_fields[] = {
+	TIME(mapping, t_seconds),
+	FIELD(mapping, phase),
+	FIELD(mapping, pid),
+	FIELD(mapping, class_name),
+	FIELD(mapping, mappings_total),
+	FIELD(mapping, size_bytes),
+	FIELD(mapping, rss_bytes),
+	FIELD(mapping, pss_bytes),
+	FIELD(mapping, private_dirty_bytes),
+	FIELD(mapping, anon_huge_bytes),
+	FIELD(mapping, lazy_free_bytes),
+	FIELD(mapping, swap_bytes),
+	FIELD(mapping, read_seconds),
+};
+
+static const struct field profile_fields[] = {
+	NAMED(profile, event, event_names),
+	FIELD(profile, thread),
+	FIELD(profile, command),
+	FIELD(profile, inner),
+	FIELD(profile, key),
+	FIELD(profile, key_truncated),
+	FIELD(profile, db),
+	NAMED(profile, leaf, module_names),
+	FIELD(profile, symbol),
+	FIELD(profile, samples),
+	FIELD(profile, events),
+	FIELD(profile, scale),
+	FIELD(profile, seconds),
+	FIELD(profile, timed),
+	TIME(profile, t_seconds),
+	FIELD(profile, class_bytes),
+};
+
+static const struct field totals_fields[] = {
+	COUNTER(totals, window_seconds),
+	COUNTER(totals, minor_faults),
+	COUNTER(totals, major_faults),
+	COUNTER(totals, cow_faults),
+	COUNTER(totals, context_switches),
+	COUNTER(totals, cpu_samples),
+	FIELD(totals, minor_fault_period),
+	COUNTER(totals, huge_collapses),
+	COUNTER(totals, reclaim_entries),
+};
+
+static const struct field stall_fields[] = {
+	TIME(stall, t_seconds),
+	FIELD(stall, duration_seconds),
+	FIELD(stall, running),
+	FIELD(stall, command),
+	FIELD(stall, inner),
+	FIELD(stall, key),
+	FIELD(stall, key_truncated),
+	FIELD(stall, db),
+	FIELD(stall, looks),
+	FIELD(stall, inner_looks),
+	FIELD(stall, inner_votes),
+	NAMED(stall, event_ns, event_names),
+	FIELD(stall, faults_timed),
+	NAMED(stall, frame_ns, frame_names),
+	FIELD(stall, commands_total),
+	FIELD(stall, commands),
+	NAMED(stall, wait_call, wait_names),
+	FIELD(stall, wait_file),
+	FIELD(stall, preemptor_pid),
+	FIELD(stall, preemptor),
+	FIELD(stall, fork_ns),
+};
+
+static const struct field rss_move_fields[] = {
+	TIME(rss_move, t_seconds),
+	FIELD(rss_move, member),
+	FIELD(rss_move, from_bytes),
+	FIELD(rss_move, to_bytes),
+	FIELD(rss_move, command),
+	FIELD(rss_move, key),
+};
+
+static const struct field child_fields[] = {
+	FIELD(child, pid),
+	TIME(child, t_start_seconds),
+	TIME(child, t_end_seconds),
+	FIELD(child, purpose),
+	FIELD(child, rss_bytes),
+	FIELD(child, private_bytes),
+	FIELD(child, cow_faults),
+	FIELD(child, fork_seconds),
+};
+
+static const struct field slowlog_fields[] = {
+	FIELD(slowlog, id),
+	FIELD(slowlog, unix_seconds),
+	FIELD(slowlog, seconds),
+	FIELD(slowlog, command),
+	FIELD(slowlog, key),
+	FIELD(slowlog, client),
+	FIELD(slowlog, client_name),
+};
+
+static const struct field latency_fields[] = {
+	FIELD(latency, event),
+	FIELD(latency, unix_seconds),
+	FIELD(latency, latest_seconds),
+	FIELD(latency, max_seconds),
+};
+
+static const struct field key_fields[] = {
+	FIELD(key, key),
+	FIELD(key, db),
+	FIELD(key, type),
+	FIELD(key, encoding),
+	FIELD(key, bytes),
+	FIELD(key, elements),
+	FIELD(key, ttl_seconds),
+	NAMED(key, source, key_source_names),
+	FIELD(key, pass_seconds),
+};
+
+static const struct field life_fields[] = {
+	TIME(life, t_seconds),
+	FIELD(life, event),
+	FIELD(life, detail),
+	FIELD(life, seconds),
+};
+
+static const struct field own_calls_fields[] = {
+	FIELD(own_calls, command),
+	COUNTER(own_calls, calls_total),
+};
+
+static const struct field self_fields[] = {
+	FIELD(self, setup_cpu_seconds),
+	COUNTER(self, cpu_seconds),
+	COUNTER(self, window_seconds),
+	FIELD(self, rss_bytes),
+	COUNTER(self, bpf_seconds),
+	COUNTER(self, events_total),
+	COUNTER(self, drops_total),
+	FIELD(self, drops),
+	COUNTER(self, target_pause_seconds),
+	FIELD(self, smaps_seconds),
+};
+
+static const struct field call_fields[] = {
+	TIME(call, t_seconds),
+	NAMED(call, function, call_names),
+	FIELD(call, thread),
+	FIELD(call, command),
+	FIELD(call, inner),
+	FIELD(call, key),
+	FIELD(call, requested_bytes),
+	FIELD(call, class_bytes),
+	FIELD(call, ns),
+	FIELD(call, probe_seconds),
+	FIELD(call, probe_error_seconds),
+	FIELD(call, faults),
+};
+
+static const struct field burst_fields[] = {
+	TIME(burst, t_seconds),
+	FIELD(burst, duration_seconds),
+	FIELD(burst, calls_total),
+	FIELD(burst, commands_total),
+	FIELD(burst, probe_seconds),
+	FIELD(burst, probe_error_seconds),
+	FIELD(burst, attach_seconds),
+};
+
+static const struct field budget_fields[] = {
+	TIME(budget, t_seconds),
+	FIELD(budget, budget_ratio),
+	FIELD(budget, spent_ratio),
+	COUNTER(budget, bpf_seconds),
+	COUNTER(budget, trap_seconds),
+	COUNTER(budget, attach_seconds),
+	FIELD(budget, trap_cost_seconds),
+	FIELD(budget, flow_duty_ratio),
+	FIELD(budget, fault_period),
+	COUNTER(budget, bursts_total),
+};
+
+static const struct field mark_fields[] = {
+	TIME(mark, t_seconds),
+	TIME(mark, drained_seconds),
+};
+
+static const struct field pass_part_fields[] = {
+	FIELD(pass_part, node),
+	FIELD(pass_part, address),
+	FIELD(pass_part, role),
+	FIELD(pass_part, db),
+	FIELD(pass_part, dbsize),
+};
+
+static const struct field pass_reply_fields[] = {
+	FIELD(pass_reply, ns),
+	FIELD(pass_reply, replies_total),
+};
+
+static const struct field pass_fields[] = {
+	FIELD(pass, end),
+	FIELD(pass, cursor),
+	FIELD(pass, no_touch),
+	FIELD(pass, elements_asked),
+	FIELD(pass, repeats_total),
+	FIELD(pass, gone_total),
+	FIELD(pass, refused_total),
+	FIELD(pass, refused),
+	FIELD(pass, commands_total),
+	FIELD(pass, hits_total),
+	FIELD(pass, misses_total),
+	FIELD(pass, seconds),
+	FIELD(pass, rested_seconds),
+	FIELD(pass, own_rss_bytes),
+	FIELD(pass, own_cpu_seconds),
+	FIELD(pass, access_seconds),
+	FIELD(pass, copy_byte_seconds),
+};
+
+static const struct field purge_fields[] = {
+	TIME(purge, t_seconds),
+	FIELD(purge, reply_seconds),
+	FIELD(purge, error),
+	FIELD(purge, rss_before_bytes),
+	FIELD(purge, rss_after_bytes),
+};
+
+static const struct record_schema schemas[RECORD_KINDS] = {
+	[RECORD_SESSION] = SCHEMA(session),
+	[RECORD_TARGET] = SCHEMA(target),
+	[RECORD_SENSOR] = SCHEMA(sensor),
+	[RECORD_HOST] = SCHEMA(host),
+	[RECORD_CONFIG] = SCHEMA(config),
+	[RECORD_TICK] = SCHEMA(tick),
+	[RECORD_INFO] = SCHEMA(info),
+	[RECORD_MEMORY_STATS] = SCHEMA(memory_stats),
+	[RECORD_MALLOC_STATS] = SCHEMA(malloc_stats),
+	[RECORD_MAPPING] = SCHEMA(mapping),
+	[RECORD_PROFILE] = SCHEMA(profile),
+	[RECORD_TOTALS] = SCHEMA(totals),
+	[RECORD_STALL] = SCHEMA(stall),
+	[RECORD_RSS_MOVE] = SCHEMA(rss_move),
+	[RECORD_CHILD] = SCHEMA(child),
+	[RECORD_SLOWLOG] = SCHEMA(slowlog),
+	[RECORD_LATENCY] = SCHEMA(latency),
+	[RECORD_KEY] = SCHEMA(key),
+	[RECORD_LIFE] = SCHEMA(life),
+	[RECORD_OWN_CALLS] = SCHEMA(own_calls),
+	[RECORD_SELF] = SCHEMA(self),
+	[RECORD_CALL] = SCHEMA(call),
+	[RECORD_BURST] = SCHEMA(burst),
+	[RECORD_BUDGET] = SCHEMA(budget),
+	[RECORD_PURGE] = SCHEMA(purge),
+	[RECORD_MARK] = SCHEMA(mark),
+	[RECORD_PASS_PART] = SCHEMA(pass_part),
+	[RECORD_PASS_REPLY] = SCHEMA(pass_reply),
+	[RECORD_PASS] = SCHEMA(pass),
+};
+
+/* clang-format on */
+
+const struct record_schema *record_schema(enum record_kind kind)
+{
+	return (unsigned int)kind < RECORD_KINDS ? &schemas[kind] : NULL;
+}
+
+enum record_kind record_kind_of(const char *name)
+{
+	unsigned int kind = 0;
+
+	while (kind < RECORD_KINDS && strcmp(schemas[kind].name, name))
+		kind++;
+	return (enum record_kind)kind;
+}
+
+size_t field_size(const struct field *field)
+{
+	switch (field->type) {
+	case FIELD_I64:
+		return sizeof(int64_t);
+	case FIELD_F64:
+		return sizeof(double);
+	case FIELD_BOOL:
+		return sizeof(bool);
+	case FIELD_STRING:
+		return sizeof(const char *);
+	case FIELD_BYTES:
+		return sizeof(struct bytes);
+	case FIELD_CHAR:
+		return sizeof(char);
+	case FIELD_ENUM:
+		return sizeof(unsigned int);
+	case FIELD_COUNTS:
+		return field->names->count * sizeof(int64_t);
+	case FIELD_SHARES:
+		return RECORD_SHARES * sizeof(struct record_share);
+	}
+	return 0;
+}
+
+unsigned int name_list_find(const struct name_list *names, const char *name)
+{
+	unsigned int row = 0;
+
+	while (row < names->count && strcmp(names->name(row), name) != 0)
+		row++;
+	return row;
+}
+
+static void shares_clear(struct record_share *shares)
+{
+	for (size_t i = 0; i < RECORD_SHARES; i++)
+		shares[i] = (struct record_share){ "", 0 };
+}
+
+static void field_clear(void *at, const struct field *field)
+{
+	switch (field->type) {
+	case FIELD_I64:
+		*(int64_t *)at = RECORD_UNKNOWN;
+		break;
+	case FIELD_F64:
+		*(double *)at = NAN;
+		break;
+	case FIELD_STRING:
+		*(const char **)at = "";
+		break;
+	case FIELD_CHAR:
+		*(char *)at = '?';
+		break;
+	case FIELD_SHARES:
+		shares_clear(at);
+		break;
+	case FIELD_BOOL:
+	case FIELD_BYTES:
+	case FIELD_ENUM:
+	case FIELD_COUNTS:
+		memset(at, 0, field_size(field));
+		break;
+	}
+}
+
+void record_clear(struct record *record, enum record_kind kind)
+{
+	const struct record_schema *schema = &schemas[kind];
+
+	*record = (struct record){ .kind = kind };
+	for (size_t i = 0; i < schema->count; i++)
+		field_clear(field_at(record, &schema->fields[i]), &schema->fields[i]);
+}
+
+void record_no_null(struct record *record)
+{
+	const struct record_schema *schema = &schemas[record->kind];
+
+	for (size_t i = 0; i < schema->count; i++) {
+		const char **text = field_at(record, &schema->fields[i]);
+		struct record_share *shares = field_at(record, &schema->fields[i]);
+
+		if (schema->fields[i].type == FIELD_STRING && !*text)
+			*text = "";
+		for (size_t j = 0; schema->fields[i].type == FIELD_SHARES && j < RECORD_SHARES; j++)
+			if (!shares[j].name)
+				shares[j].name = "";
+	}
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The shape of each kind of record: its name and its fields, as data. Recording,
+ * replaying and keeping a copy of a record all walk this table, so a new field is
+ * one row in shape.c and nothing else.
+ */
+#pragma once
+
+#include "record/record.h"
+
+enum field_type {
+	FIELD_I64,
+	FIELD_F64,
+	FIELD_BOOL,
+	FIELD_STRING,
+	FIELD_BYTES,
+	FIELD_CHAR,
+	FIELD_ENUM, /* of a table of redmem/tables.h, by name */
+	FIELD_COUNTS, /* int64_t by the rows of such a table; those of 0 are left out */
+	FIELD_SHARES, /* struct record_share[RECORD_SHARES] */
+};
+
+/* Names of the rows of a table of redmem/tables.h. */
+struct name_list {
+	const char *(*name)(unsigned int row);
+	unsigned int count;
+};
+
+/* What a number is over time. */
+enum field_role {
+	ROLE_VALUE, /* as it was then */
+	ROLE_TIME, /* seconds since t = 0 of the session */
+	ROLE_COUNTER, /* grows from the start of the session on */
+};
+
+struct field {
+	const char *name; /* as in record.h; the key in a recording */
+	size_t offset; /* in struct record */
+	enum field_type type;
+	const struct name_list *names; /* FIELD_ENUM, FIELD_COUNTS */
+	enum field_role role;
+};
+
+struct record_schema {
+	const char *name; /* "tick": the value of "record" in a recording */
+	const struct field *fields;
+	size_t count;
+};
+
+/* The shape of a kind, or NULL when @kind is none. */
+const struct record_schema *record_schema(enum record_kind kind);
+/* The kind with that name, or RECORD_KINDS. */
+enum record_kind record_kind_of(const char *name);
+/* Make @record one of @kind with every field unknown: RECORD_UNKNOWN, NAN, false, "", '?', the
+ * first row of a table, counts of 0. */
+void record_clear(struct record *record, enum record_kind kind);
+
+/* Give every string that is NULL the value "". */
+void record_no_null(struct record *record);
+
+/* Bytes it takes in the struct. */
+size_t field_size(const struct field *field);
+/* The row of that name, or names->count. */
+unsigned int name_list_find(const struct name_list *names, const char *name);
+
+/* Where a field is. The caller casts to the type the field says. */
+static inline void *field_at(struct record *record, const struct field *field)
+{
+	return (char *)record + field->offset;
+}
+
+static inline const void *field_of(const struct record *record, const struct field *field)
+{
+	return (const char *)record + field->offset;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records of the ring as records: RSS moves, the target's life; stalls are in stall.c. */
+#include "sensor/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "host/maps.h"
+
+_Static_assert(RECORD_KEY_MAX == REDMEM_KEY_MAX, "what events keep of a key is what records say");
+
+/* A stall has opened: learn its command now, so that the programs know the place of
+ * its key before it ends. */
+static void take_stall_open(struct sensors *s, const struct redmem_stall *stall)
+{
+	struct context_names names;
+
+	context_resolve(s, &stall->context, &names);
+	stall_keep_key(s, stall);
+}
+
+static void take_rss(struct sensors *s, const struct redmem_ring_record *raw)
+{
+	static const char *const members[] = { "file", "anon", "swap", "shmem" };
+	struct record record = { .kind = RECORD_RSS_MOVE };
+	struct context_names names;
+
+	if (raw->rss.member > 3)
+		return;
+	if (!context_resolve(s, &raw->rss.context, &names))
+		names = (struct context_names){ .command = "", .inner = "", .thread = "" };
+	record.rss_move.t_seconds = sensor_seconds(s, raw->ns);
+	record.rss_move.member = members[raw->rss.member];
+	record.rss_move.from_bytes = raw->rss.from_pages * s->config.page_bytes;
+	record.rss_move.to_bytes = raw->rss.to_pages * s->config.page_bytes;
+	record.rss_move.command = names.command;
+	record.rss_move.key = names.key;
+	record_emit(s->sink, &record);
+}
+
+static struct sensor_child *add_child(struct sensors *s, pid_t pid)
+{
+	struct sensor_child *child;
+
+	if (s->children_count == SENSOR_CHILDREN_MAX)
+		return NULL;
+	child = &s->children[s->children_count++];
+	*child = (struct sensor_child){
+		.pid = pid,
+		.private_bytes = RECORD_UNKNOWN,
+		.rss_bytes = RECORD_UNKNOWN,
+		.purpose = "",
+	};
+	return child;
+}
+
+void ring_adopt(struct sensors *s, pid_t pid)
+{
+	struct sensor_child *child = add_child(s, pid);
+
+	if (child)
+		child->start_ns = s->attach_ns;
+}
+
+static void take_fork(struct sensors *s, const struct redmem_ring_record *raw)
+{
+	struct sensor_child *child;
+	struct context_names names;
+
+	s->last_fork_ns = raw->ns;
+	child = add_child(s, raw->pid);
+	if (!child)
+		return;
+	child->start_ns = raw->ns;
+	child->cow_at_start = raw->life.cow_faults;
+	if (context_resolve(s, &raw->life.context, &names))
+		child->purpose = !strcmp(names.command, "bgsave")	? "rdb" :
+				 !strcmp(names.command, "bgrewriteaof") ? "aof" :
+									  "";
+}
+
+static void emit_life(struct sensors *s, const struct redmem_ring_record *raw, const char *event)
+{
+	struct record record = { .kind = RECORD_LIFE };
+
+	record.life.t_seconds = sensor_seconds(s, raw->ns);
+	record.life.event = event;
+	record.life.detail = "";
+	record.life.seconds = NAN;
+	record_emit(s->sink, &record);
+}
+
+void ring_child(struct sensors *s, const struct sensor_child *child, int64_t end_ns,
+		uint64_t cow_now)
+{
+	struct record record = { .kind = RECORD_CHILD };
+
+	record.child.pid = child->pid;
+	record.child.t_start_seconds = sensor_seconds(s, child->start_ns);
+	record.child.t_end_seconds = end_ns ? sensor_seconds(s, end_ns) : NAN;
+	record.child.purpose = child->purpose;
+	record.child.rss_bytes = child->rss_bytes;
+	record.child.private_bytes = child->private_bytes;
+	record.child.cow_faults =
+		sensor_on(s, "fault") ? (int64_t)(cow_now - child->cow_at_start) : RECORD_UNKNOWN;
+	record.child.fork_seconds = NAN;
+	record_emit(s->sink, &record);
+}
+
+static void take_exit(struct sensors *s, const struct redmem_ring_record *raw)
+{
+	if (!raw->pid) {
+		s->target_exited = true;
+		emit_life(s, raw, "exit");
+		return;
+	}
+	for (size_t i = 0; i < s->children_count; i++) {
+		if (s->children[i].pid != (pid_t)raw->pid)
+			continue;
+		ring_child(s, &s->children[i], raw->ns, raw->life.cow_faults);
+		s->children[i] = s->children[--s->children_count];
+		return;
+	}
+}
+
+void ring_take(struct sensors *s, const void *data, size_t size)
+{
+	const struct redmem_ring_record *raw = data;
+
+	if (size >= sizeof(struct redmem_sample) && raw->kind == RING_SAMPLE)
+		stall_sample(s, data);
+	if (size < sizeof(*raw))
+		return;
+	switch (raw->kind) {
+	case RING_STALL_OPEN:
+		take_stall_open(s, &raw->stall);
+		break;
+	case RING_STALL_END:
+		stall_take(s, &raw->stall);
+		break;
+	case RING_RSS:
+		take_rss(s, raw);
+		break;
+	case RING_FORK:
+		take_fork(s, raw);
+		break;
+	case RING_EXEC:
+		engine_find_memory(s->engine, s);
+		emit_life(s, raw, "exec");
+		break;
+	case RING_EXIT:
+		take_exit(s, raw);
+		break;
+	case RING_CALL:
+		burst_call(s, raw);
+		break;
+	}
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * On whose behalf the server's main thread was at a CPU sample. Many builds have no
+ * frame pointers, so the stack is not unwound: words of it that lie in the code of a
+ * few well-known functions are taken for return addresses of theirs. A word left over
+ * from an earlier call may be one of them; in many samples it does not weigh.
+ */
+#pragma once
+
+#include "target/image.h"
+
+struct frames;
+
+/* Where the functions are in this program. Never NULL; those it does not have are left out. */
+struct frames *frames_open(const struct image *image);
+void frames_close(struct frames *frames);
+/* What @sample is recognised as. */
+enum redmem_frame frames_place(const struct frames *frames, const struct redmem_sample *sample);
+
+/* Tell the programs where the functions are that free memory in nobody's name, and those
+ * that free the commands of a transaction. */
+void frames_fill(struct redmem_settings *settings, const struct image *image);
+
+/* --- for tests --- */
+
+/* Without a program: the one function @name lies at @range. */
+void frames_add(struct frames *frames, const char *name, struct redmem_range range);
+struct frames *frames_new(void);

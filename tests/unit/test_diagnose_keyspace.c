@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a keyspace scan means: patterns, findings, predictions, and how they are written out. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "diagnose/diagnose.h"
+#include "diagnose/keys.h"
+#include "report/report.h"
+
+static struct model *model_with_keyspace(void)
+{
+	struct keyspace_options options = { .top = 10,
+					    .level = key_level,
+					    .temporary = key_temporary };
+	struct model *m = model_new();
+
+	m->keyspace = keyspace_new(&options);
+	m->keyspace->access_seconds = 100e-9;
+	m->keyspace->copy_byte_seconds = 0.1e-9;
+	m->keyspace->end = strdup("complete");
+	m->keyspace->complete = true;
+	return m;
+}
+
+static struct record_key key_of(const char *name, const char *type, const char *encoding,
+				int64_t bytes, int64_t elements)
+{
+	return (struct record_key){ .key = { name, strlen(name) },
+				    .type = type,
+				    .encoding = encoding,
+				    .bytes = bytes,
+				    .elements = elements,
+				    .ttl_seconds = -1 };
+}
+
+static void take(struct model *m, const char *name, const char *type, const char *encoding,
+		 int64_t bytes, int64_t elements)
+{
+	struct record_key key = key_of(name, type, encoding, bytes, elements);
+
+	keyspace_take(m->keyspace, &key, 0);
+}
+
+static const struct finding *find(const struct findings *f, const char *id)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (!strcmp(f->items[i].id, id))
+			return &f->items[i];
+	return NULL;
+}
+
+static void finish(struct model *m)
+{
+	keyspace_finish(m->keyspace);
+	model_finish(m);
+}
+
+static void test_patterns(void **state)
+{
+	struct model *m = model_with_keyspace();
+	struct pattern patterns[PATTERNS];
+	struct findings *f;
+
+	(void)state;
+	take(m, "page", "string", "raw", 20000000, RECORD_UNKNOWN);
+	take(m, "small", "string", "raw", 1000, RECORD_UNKNOWN);
+	take(m, "user:profile", "hash", "hashtable", 2000000, 20000);
+	take(m, "board", "zset", "skiplist", 90000000, 1000000);
+	take(m, "queue", "list", "quicklist", 3000000, 50000);
+	take(m, "temp:a", "string", "raw", 100, RECORD_UNKNOWN);
+	take(m, "temp:b", "string", "raw", 100, RECORD_UNKNOWN);
+	take(m, "lock:c", "string", "raw", 100, RECORD_UNKNOWN);
+	finish(m);
+	patterns_find(m->keyspace, patterns);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(patterns[i].keys_total, 1);
+	assert_string_equal(pattern_first(&patterns[0])->key.key.data, "page");
+	assert_int_equal(patterns[4].keys_total, 3);
+	assert_int_equal(patterns[5].keys_total, 0);
+	f = diagnose_some(m, "keys.");
+	assert_int_equal(find(f, "keys.big_string")->severity, SEVERITY_WARNING);
+	assert_int_equal(find(f, "keys.large_hash")->severity, SEVERITY_INFO);
+	assert_non_null(strstr(find(f, "keys.massive_zset")->title, "1,000,000 elements"));
+	assert_non_null(strstr(find(f, "keys.massive_zset")->cause, "SORT"));
+	assert_int_equal(find(f, "keys.temp_without_ttl")->severity, SEVERITY_WARNING);
+	assert_non_null(find(f, "keys.undrained_list"));
+	assert_null(find(f, "keys.large_set"));
+	assert_null(find(f, "keys.many_small"));
+	findings_free(f);
+	model_free(m);
+}
+
+static void test_growth(void **state)
+{
+	struct model *m = model_with_keyspace();
+	struct record_key later = key_of("queue", "list", "quicklist", 5000000, RECORD_UNKNOWN);
+	struct findings *f;
+
+	(void)state;
+	take(m, "queue", "list", "quicklist", 3000000, RECORD_UNKNOWN);
+	keyspace_take_later(m->keyspace, &later, 2);
+	finish(m);
+	f = diagnose_some(m, "keys.");
+	assert_int_equal(find(f, "keys.undrained_list")->severity, SEVERITY_WARNING);
+	assert_non_null(strstr(find(f, "keys.undrained_list")->title, "976.6 KiB a second"));
+	findings_free(f);
+	model_free(m);
+}
+
+static void test_prefixes_and_encodings(void **state)
+{
+	struct model *m = model_with_keyspace();
+	struct findings *f;
+	char name[32];
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		snprintf(name, sizeof(name), "p:%d", i);
+		take(m, name, "string", "embstr", 90, RECORD_UNKNOWN);
+	}
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "h:%d", i);
+		take(m, name, "hash", "hashtable", 9000, RECORD_UNKNOWN);
+	}
+	finish(m);
+	f = diagnose_some(m, "keys.");
+	assert_non_null(strstr(find(f, "keys.one_prefix")->title, "p:*"));
+	assert_non_null(strstr(find(f, "keys.many_small")->title, "200,000 keys"));
+	assert_non_null(strstr(find(f, "keys.encoding_lost")->cause, "hash-max-listpack-entries"));
+	findings_free(f);
+	model_free(m);
+}
+
+/* The longer, the more there is to free; UNLINK hardly anything; nothing is said of what is
+ * not known. */
+static void test_costs(void **state)
+{
+	struct model *m = model_with_keyspace();
+	struct record_key small = key_of("a", "zset", "skiplist", 90000, 1000);
+	struct record_key large = key_of("b", "zset", "skiplist", 90000000, 1000000);
+	struct record_key unknown = key_of("c", "zset", "skiplist", RECORD_UNKNOWN, 10);
+	struct key_cost a[KEY_COSTS_MAX], b[KEY_COSTS_MAX];
+	size_t count = key_costs(m->keyspace, &large, b);
+
+	(void)state;
+	assert_int_equal(key_costs(m->keyspace, &small, a), 4);
+	assert_int_equal(count, 4);
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			assert_true(b[i].seconds <= b[i - 1].seconds);
+		if (!strcmp(b[i].command, "DEL"))
+			assert_true(b[i].seconds > 0.1 && b[i].seconds < 2);
+		if (!strcmp(b[i].command, "UNLINK"))
+			assert_true(b[i].seconds < 1e-4);
+	}
+	assert_true(b[0].seconds > 500 * a[0].seconds);
+	assert_int_equal(key_costs(m->keyspace, &unknown, a), 0);
+	m->keyspace->access_seconds = NAN;
+	assert_int_equal(key_costs(m->keyspace, &large, a), 0);
+	model_free(m);
+}
+
+static void test_written_out(void **state)
+{
+	static const struct bytes name = { "a\0\n\"\\,\x1b[31m\xff", 12 };
+	struct report_style style = { .columns = 100, .verbose = true };
+	struct model *m = model_with_keyspace();
+	struct record_key key = key_of("", "string", "raw", 2000000, RECORD_UNKNOWN);
+	struct findings *f;
+	struct buf out = { 0 };
+	json_t *root, *top;
+
+	(void)state;
+	key.key = name;
+	keyspace_take(m->keyspace, &key, 0);
+	take(m, "", "string", "int", 16, 1);
+	finish(m);
+	f = diagnose_some(m, "keys.");
+	report_keys_text(&out, m, f, &style);
+	assert_null(memchr(out.data, '\x1b', out.len));
+	assert_null(memchr(out.data, '\0', out.len));
+	buf_free(&out);
+	report_keys_json(&out, m, f);
+	root = json_loads(buf_str(&out), 0, NULL);
+	top = json_array_get(json_object_get(root, "top"), 0);
+	assert_string_equal(json_string_value(json_object_get(root, "schema")), "redmem.keys/1");
+	assert_string_equal(json_string_value(json_object_get(top, "key_base64")),
+			    "YQAKIlwsG1szMW3/");
+	assert_true(json_is_null(json_object_get(top, "elements_total")));
+	assert_string_equal(json_string_value(json_object_get(top, "level")), "big");
+	top = json_array_get(json_object_get(root, "top"), 1);
+	assert_string_equal(json_string_value(json_object_get(top, "key")), "");
+	json_decref(root);
+	buf_free(&out);
+	report_keys_csv_row(&out, &key, 0);
+	assert_string_equal(buf_str(&out),
+			    "0,string,\"a\\x00\\n\\\"\"\\\\,\\x1b[31m\\xff\",2000000,raw,,,\n");
+	buf_free(&out);
+	findings_free(f);
+	model_free(m);
+}
+
+/* A cell that a spreadsheet would compute. */
+static void test_csv_formula(void **state)
+{
+	struct record_key key = key_of("=HYPERLINK(\"http://x\",\"y\")", "string", "raw", 9, 1);
+	struct buf out = { 0 };
+
+	(void)state;
+	report_keys_csv_row(&out, &key, 0);
+	assert_string_equal(buf_str(&out),
+			    "0,string,\"'=HYPERLINK(\\\"\"http://x\\\"\",\\\"\"y\\\"\")\","
+			    "9,raw,1,,\n");
+	buf_clear(&out);
+	key = key_of("\t=1+1", "-module,x", "raw", 9, 1);
+	report_keys_csv_row(&out, &key, 0);
+	assert_string_equal(buf_str(&out), "0,\"'-module,x\",\"\\t=1+1\",9,raw,1,,\n");
+	buf_free(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_prefixes_and_encodings),
+		cmocka_unit_test(test_costs),
+		cmocka_unit_test(test_written_out),
+		cmocka_unit_test(test_csv_formula),
+	};
+
+	return cmocka_run_group_tests_name("diagnose_census", tests, NULL, NULL);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What keys add up to: sums, the largest, TTLs; and which prefixes are found in them. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "diagnose/keys.h"
+#include "model/keyspace.h"
+
+static struct keyspace *keyspace_of(size_t top, int depth)
+{
+	struct keyspace_options options = { .top = top, .depth = depth, .level = key_level };
+
+	return keyspace_new(&options);
+}
+
+static void take(struct keyspace *keyspace, const char *name, const char *type, int64_t bytes,
+		 int64_t elements, double ttl)
+{
+	struct record_key key = { .key = { name, strlen(name) },
+				  .type = type,
+				  .encoding = "raw",
+				  .bytes = bytes,
+				  .elements = elements,
+				  .ttl_seconds = ttl };
+
+	keyspace_take(keyspace, &key, 0);
+}
+
+static void take_names(struct keyspace *keyspace, const char *format, int count)
+{
+	char name[128];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), format, i);
+		take(keyspace, name, "string", 100, RECORD_UNKNOWN, -1);
+	}
+}
+
+/* The row of @prefix; fails the test when there is none. */
+static const struct keyspace_prefix *prefix(const struct keyspace *keyspace, const char *name)
+{
+	for (size_t i = 0; i < keyspace->prefixes.count; i++)
+		if (!strcmp(keyspace->prefixes.rows[i].prefix, name))
+			return &keyspace->prefixes.rows[i];
+	fail_msg("no prefix %s", name);
+	return NULL;
+}
+
+static int64_t prefix_keys(const struct keyspace *keyspace)
+{
+	int64_t keys = 0;
+
+	for (size_t i = 0; i < keyspace->prefixes.count; i++)
+		keys += keyspace->prefixes.rows[i].keys_total;
+	return keys;
+}
+
+static void test_sums(void **state)
+{
+	struct keyspace *keyspace = keyspace_of(2, 0);
+	const struct keyspace_type *zset;
+
+	(void)state;
+	take(keyspace, "a", "string", 100, 10, -1);
+	take(keyspace, "b", "string", 2000000, RECORD_UNKNOWN, 10);
+	take(keyspace, "c", "zset", 20000000, 200000, 3600);
+	take(keyspace, "d", "zset", 50, 5, NAN);
+	take(keyspace, "e", "zset", RECORD_UNKNOWN, 20000, 1e9);
+	keyspace_finish(keyspace);
+	assert_int_equal(keyspace->keys_total, 5);
+	assert_int_equal(keyspace->bytes, 22000150);
+	assert_int_equal(keyspace->bytes_unknown_total, 1);
+	assert_string_equal(keyspace->types[0].type, "zset");
+	zset = keyspace_find_type(keyspace, "zset");
+	assert_int_equal(zset->elements_total, 220005);
+	assert_int_equal(zset->level_total[KEY_VERY_BIG], 1);
+	assert_int_equal(zset->level_total[KEY_BIG], 1); /* by elements alone */
+	assert_int_equal(zset->by_bytes.count, 2);
+	assert_string_equal(zset->by_elements.keys[0].key.key.data, "c");
+	assert_string_equal(zset->by_elements.keys[1].key.key.data, "e");
+	assert_int_equal(keyspace_find_type(keyspace, "string")->elements_known_total, 1);
+	assert_null(keyspace_find_type(keyspace, "list"));
+	assert_string_equal(keyspace->top.keys[0].key.key.data, "c");
+	assert_string_equal(keyspace->top.keys[1].key.key.data, "b");
+	assert_int_equal(keyspace->ttl[0].keys_total, 1); /* none */
+	assert_int_equal(keyspace->ttl[1].keys_total, 1); /* under an hour */
+	assert_int_equal(keyspace->ttl[2].keys_total, 1); /* an hour and more */
+	assert_int_equal(keyspace->ttl[7].keys_total, 1); /* over 30 days */
+	assert_int_equal(keyspace->ttl[8].keys_total, 1); /* not known */
+	keyspace_free(keyspace);
+}
+
+/* Heaps keep the largest in whatever order they come. */
+static void test_top(void **state)
+{
+	struct keyspace *keyspace = keyspace_of(10, 0);
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "k%d", i * 7919 % 1000);
+		take(keyspace, name, "string", i * 7919 % 1000, RECORD_UNKNOWN, -1);
+	}
+	keyspace_finish(keyspace);
+	assert_int_equal(keyspace->top.count, 10);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(keyspace->top.keys[i].key.bytes, 999 - i);
+	keyspace_free(keyspace);
+}
+
+static void test_later(void **state)
+{
+	struct keyspace *keyspace = keyspace_of(10, 0);
+	struct record_key later = { .key = { "q", 1 },
+				    .type = "list",
+				    .encoding = "quicklist",
+				    .bytes = 3000,
+				    .elements = RECORD_UNKNOWN };
+
+	(void)state;
+	take(keyspace, "q", "list", 1000, RECORD_UNKNOWN, -1);
+	take(keyspace, "r", "list", 900, RECORD_UNKNOWN, -1);
+	keyspace_take_later(keyspace, &later, 2);
+	keyspace_finish(keyspace);
+	assert_int_equal(keyspace->top.keys[0].later_bytes, 3000);
+	assert_int_equal(keyspace->top.keys[1].later_bytes, RECORD_UNKNOWN);
+	keyspace_free(keyspace);
+}
+
+static void test_prefixes(void **state)
+{
+	struct keyspace *keyspace = keyspace_of(10, 0);
+
+	(void)state;
+	take_names(keyspace, "user:%d:profile", 1000);
+	take_names(keyspace, "user:%d:cart", 500);
+	take_names(keyspace, "session/%08x0", 300); /* hex */
+	take_names(keyspace, "mail:u%d@example.com:box", 50);
+	take(keyspace, "leaderboard:global", "zset", 900000, 10, -1);
+	keyspace_finish(keyspace);
+	assert_int_equal(keyspace->prefixes.count, 5);
+	assert_string_equal(keyspace->prefixes.rows[0].prefix, "leaderboard:global");
+	assert_int_equal(prefix(keyspace, "user:*:profile")->keys_total, 1000);
+	assert_int_equal(prefix(keyspace, "user:*:cart")->bytes, 50000);
+	assert_int_equal(prefix(keyspace, "session/*")->no_ttl_total, 300);
+	assert_int_equal(prefix(keyspace, "mail:*:box")->bytes_max, 100);
+	/* The tree: "user:*:" branches and stands above its two. */
+	assert_string_equal(keyspace->branches.rows[1].prefix, "user:*:*");
+	assert_int_equal(keyspace->branches.rows[1].keys_total, 1500);
+	assert_int_equal(keyspace->branches.rows[2].depth, 1);
+	keyspace_free(keyspace);
+}
+
+/* Names that only turn out to vary, and names that do not. */
+static void test_varying(void **state)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+	struct keyspace *keyspace = keyspace_of(10, 0);
+	char format[64];
+
+	(void)state;
+	for (int i = 0; i < 26 * 26; i++) {
+		snprintf(format, sizeof(format), "login:%c%cz:last", letters[i / 26],
+			 letters[i % 26]);
+		take(keyspace, format, "string", 100, RECORD_UNKNOWN, -1);
+	}
+	take_names(keyspace, "shard1:%d", 100);
+	take_names(keyspace, "shard2:%d", 100);
+	take_names(keyspace, "worker%d:state", 200);
+	keyspace_finish(keyspace);
+	assert_int_equal(keyspace->prefixes.count, 4);
+	assert_int_equal(prefix(keyspace, "login:*:last")->keys_total, 676);
+	assert_int_equal(prefix(keyspace, "shard1:*")->keys_total, 100);
+	assert_int_equal(prefix(keyspace, "shard2:*")->keys_total, 100);
+	assert_int_equal(prefix(keyspace, "worker*:state")->keys_total, 200);
+	keyspace_free(keyspace);
+}
+
+/* Tokens with '-' and '_' anywhere in them, and names where these mean something. */
+static void test_tokens(void **state)
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	struct keyspace *keyspace = keyspace_of(10, 0);
+	uint64_t x = 88172645463325252;
+	char name[64];
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		char token[17] = "";
+
+		for (int n = 0; n < 16; n++) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+			token[n] = letters[x >> 32 & 63];
+		}
+		snprintf(name, sizeof(name), "token:%s", token);
+		take(keyspace, name, "string", 10, RECORD_UNKNOWN, -1);
+		snprintf(name, sizeof(name), "api:%s:data", token);
+		take(keyspace, name, "string", 10, RECORD_UNKNOWN, -1);
+		snprintf(name, sizeof(name), "user-%d_profile", i);
+		take(keyspace, name, "string", 10, RECORD_UNKNOWN, -1);
+		snprintf(name, sizeof(name), "user-%d_cart-items", i);
+		take(keyspace, name, "string", 10, RECORD_UNKNOWN, -1);
+	}
+	keyspace_finish(keyspace);
+	for (size_t i = 0; i < keyspace->prefixes.count; i++)
+		if (keyspace->prefixes.rows[i].keys_total < 5000)
+			print_message("%s %lld\n", keyspace->prefixes.rows[i].prefix,
+				      (long long)keyspace->prefixes.rows[i].keys_total);
+	assert_int_equal(keyspace->prefixes.count, 4);
+	assert_int_equal(prefix(keyspace, "token:*")->keys_total, 5000);
+	assert_int_equal(prefix(keyspace, "api:*:data")->keys_total, 5000);
+	assert_int_equal(prefix(keyspace, "user-*_profile")->keys_total, 5000);
+	assert_int_equal(prefix(keyspace, "user-*_cart-items")->keys_total, 5000);
+	keyspace_free(keyspace);
+}
+
+/* Prefixes without end: bounded, nothing is lost from the sums, and one that is heavy is
+ * found among them. */
+static void test_bound(void **state)
+{
+	struct keyspace *keyspace = keyspace_of(10, 0);
+	uint64_t x = 88172645463325252;
+	char name[64];
+
+	(void)state;
+	for (int i = 0; i < 200000; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		if (i % 20 == 0)
+			snprintf(name, sizeof(name), "order:%d", i);
+		else
+			for (int n = 0; n < 14; n++)
+				name[n] = n == 13 ? '\0' :
+					  n == 6  ? ':' :
+						    (char)('g' + (x >> (n * 4)) % 16);
+		take(keyspace, name, "string", 10, RECORD_UNKNOWN, -1);
+	}
+	keyspace_finish(keyspace);
+	assert_true(keyspace->prefixes.count < 500);
+	assert_int_equal(prefix_keys(keyspace), 200000);
+	assert_int_equal(prefix(keyspace, "order:*")->keys_total, 10000);
+	keyspace_free(keyspace);
+}
+
+static void test_depth_and_odd_names(void **state)
+{
+	struct keyspace *keyspace = keyspace_of(10, 1);
+	char longest[1000];
+
+	(void)state;
+	take_names(keyspace, "user:%d:profile", 10);
+	take(keyspace, "", "string", 1, RECORD_UNKNOWN, -1);
+	take(keyspace, ":", "string", 1, RECORD_UNKNOWN, -1);
+	take(keyspace, "::::", "string", 1, RECORD_UNKNOWN, -1);
+	keyspace_finish(keyspace);
+	assert_int_equal(prefix(keyspace, "user:*")->keys_total, 10);
+	assert_int_equal(prefix_keys(keyspace), 13 - 1 + 1);
+	keyspace_free(keyspace);
+	keyspace = keyspace_of(10, 0);
+	memset(longest, ':', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	take(keyspace, longest, "string", 1, RECORD_UNKNOWN, -1);
+	memset(longest, '1', sizeof(longest) - 1);
+	take(keyspace, longest, "string", 1, RECORD_UNKNOWN, -1);
+	keyspace_finish(keyspace);
+	assert_int_equal(keyspace->prefixes.count, 2);
+	assert_true(keyspace->prefixes.rows[0].prefix_len <= 128);
+	keyspace_free(keyspace);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sums),	cmocka_unit_test(test_top),
+		cmocka_unit_test(test_later),	cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_varying), cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_tokens),	cmocka_unit_test(test_depth_and_odd_names),
+	};
+
+	return cmocka_run_group_tests_name("census", tests, NULL, NULL);
+}
