@@ -19,6 +19,7 @@
 #include "app/watch.h"
 #include "model/intern.h"
 #include "model/stalls.h"
+#include "model/window.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/snapshot.h"

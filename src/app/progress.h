@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
-#include "model/blame.h"
+#include "model/stalls.h"
 
 struct progress;
 

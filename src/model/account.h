@@ -43,7 +43,7 @@ struct account {
 	UT_hash_handle hh;
 	struct account_key of;
 	struct charge charge;
-	double objects; /* of users.c */
+	double objects; /* of size_classes.c */
 	bool estimated; /* they are */
 	size_t row; /* of profile.c: which row of the model it has become */
 };

@@ -16,14 +16,14 @@
 /* A key that is worth a line. */
 struct keyspace_key {
 	struct record_key key; /* its strings belong to the keyspace scan */
-	bool cut; /* the name is longer than CENSUS_KEY_MAX */
+	bool cut; /* the name is longer than KEYSPACE_KEY_MAX */
 	double seen_seconds; /* since the start of the pass */
 	/* A second look, for keys that may grow; RECORD_UNKNOWN, NAN without one. */
 	int64_t later_bytes, later_elements;
 	double later_seconds;
 };
 
-/* The keys with the largest weight, at most @limit; sorted, falling, by census_finish(). */
+/* The keys with the largest weight, at most @limit; sorted, falling, by keyspace_finish(). */
 struct keyspace_top {
 	struct keyspace_key *keys;
 	int64_t *weight;
@@ -144,16 +144,7 @@ void keyspace_finish(struct keyspace *keyspace);
 /* The row of a type, NULL when no key has it. */
 const struct keyspace_type *keyspace_find_type(const struct keyspace *keyspace, const char *type);
 
-/* --- census_top.c --- */
-/* Keep @key when it is among the largest by @weight. */
-void keyspace_top_add(struct keyspace_top *top, const struct record_key *key, int64_t weight,
-		      double t_seconds);
-void keyspace_top_finish(struct keyspace_top *top);
-void keyspace_top_free(struct keyspace_top *top);
-void keyspace_key_set(struct keyspace_key *to, const struct record_key *key, double t_seconds);
-void keyspace_key_clear(struct keyspace_key *key);
-
-/* --- prefix_tree.c --- */
+/* --- prefix_tree.c ----------------------------------------------------------- */
 struct prefix_tree *prefix_tree_new(const char *separators, int depth);
 void prefix_tree_free(struct prefix_tree *tree);
 void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key);

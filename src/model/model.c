@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The model's life: empty, fed (take.c), finished, read, freed. Subjects of
- * their own have their own files: timeline, profile, commandstats, ledger.
+ * The model's life: empty, fed (take.c), finished, freed. Subjects of their own have
+ * their own files: timeline, profile, stalls, ledger, keyspace...
  */
 #include <math.h>
 #include <stdlib.h>
@@ -26,14 +26,6 @@ const char *basis_name(enum basis basis)
 	};
 
 	return names[basis];
-}
-
-void *array_grow(void *array, size_t count, size_t size)
-{
-	if (!(count & (count - 1))) /* 0 or a power of two: full */
-		array = xrealloc(array, (count ? 2 * count : 1) * size);
-	memset((char *)array + count * size, 0, size);
-	return array;
 }
 
 /* What never comes is unknown, not 0. */
@@ -230,39 +222,6 @@ void model_finish(struct model *m)
 }
 
 /* --- reading ------------------------------------------------------------ */
-
-const char *model_config(const struct model *m, const char *name)
-{
-	return info_get(m->config, name);
-}
-
-int64_t model_info_end(const struct model *m, const char *field)
-{
-	return info_int(m->info_end, field);
-}
-
-int64_t model_info_start(const struct model *m, const char *field)
-{
-	return info_int(m->info_start, field);
-}
-
-int64_t model_info_delta(const struct model *m, const char *field)
-{
-	int64_t start = model_info_start(m, field), end = model_info_end(m, field);
-
-	/* One reply is no window. */
-	if (m->priv->info_replies < 2 || start < 0 || end < start)
-		return RECORD_UNKNOWN;
-	return end - start;
-}
-
-bool model_sensor_on(const struct model *m, const char *id)
-{
-	for (size_t i = 0; i < m->sensors_count; i++)
-		if (!strcmp(m->sensors[i].sensor.id, id))
-			return m->sensors[i].sensor.on;
-	return false;
-}
 
 int64_t model_purgeable(const struct model *m)
 {

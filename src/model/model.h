@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "record/record.h"
-#include "model/blame.h"
+#include "model/stalls.h"
 #include "redis/info.h"
 #include "redis/malloc_stats.h"
 
@@ -244,7 +244,7 @@ struct delete_row {
 	double free_bytes; /* NAN when frees were not measured */
 };
 
-/* What active defragmentation would do with the settings it has (defrag.c). */
+/* What active defragmentation would do with the settings it has. */
 struct defrag_forecast {
 	bool starts; /* fragmentation is past both its thresholds */
 	int64_t gain_bytes; /* until it stops; when it would not start, what it could take */

@@ -52,13 +52,11 @@ void profile_add(struct model *m, const struct record_profile *record, struct pr
 /* Make the rows of commands, prefixes and threads, sorted. */
 void profile_finish(struct model *m);
 
-/* --- charge.c --- */
+/* --- account.c --- */
 /* What the row stands for; at least what was seen. */
 double profile_events(const struct record_profile *record);
 void charge_add(struct charge *charge, const struct record_profile *record);
 void charge_merge(struct charge *into, const struct charge *from);
-/* CPU and fault seconds, as far as known: what rows are ranked by. */
-double charge_seconds(const struct charge *charge);
 /* Compare two charges for a falling order: seconds, then faults. */
 int charge_compare(const struct charge *a, const struct charge *b);
 /* Bytes allocated and freed, as far as known. */
@@ -66,7 +64,7 @@ double charge_bytes(const struct charge *charge);
 /* Set to unknown what is 0 only because a sensor was off. */
 void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow);
 
-/* --- commandstats.c --- */
+/* --- server_info.c --- */
 struct commandstat {
 	const char *command; /* lives as long as the model's info_end */
 	int64_t calls_total; /* RECORD_UNKNOWN */
@@ -100,21 +98,18 @@ void calls_each(const struct model *m, void (*each)(void *ctx, const char *comma
 /* Set m->alloc.latency. */
 void calls_finish(struct model *m);
 
-/* --- rounding.c --- */
 /* Of @m->malloc_stats' live memory, what was not asked for but came with its size class;
  * RECORD_UNKNOWN without bursts. */
 int64_t rounding_bytes(const struct model *m);
 
-/* --- mapping.c --- */
+/* --- server_memory.c --- */
 struct mapping_sum {
 	int64_t rss_bytes, swap_bytes, anon_huge_bytes; /* RECORD_UNKNOWN when any part is */
 };
 /* Of the last reading; @class_name NULL adds all classes up. False when there is none. */
 bool mapping_sum(const struct model *m, const char *class_name, struct mapping_sum *out);
-/* Its phase ("end"), or NULL. */
-const char *mapping_phase(const struct model *m);
 
-/* --- users.c: who lives in which size class --- */
+/* --- size_classes.c --- */
 struct users *users_new(struct prefixes *prefixes);
 void users_free(struct users *users);
 /* A key drawn at random; its strings live as long as the model. */
@@ -124,11 +119,9 @@ void users_add_call(struct model *m, const struct record_call *record);
 /* Make the rows of classes and deletes. After defrag_finish(). */
 void users_finish(struct model *m);
 
-/* --- defrag.c --- */
 /* Make the rows of size classes, and say what defragmentation would do with them. */
 void defrag_finish(struct model *m);
 
-/* --- children.c --- */
 void children_finish(struct model *m);
 
 /* --- ledger.c --- */

@@ -1,13 +1,81 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stalls and what else is known of them: the server's own word (SLOWLOG, LATENCY), the
- * key they were about; and their sums by cause and key prefix. Pure. What is kept does not
+ * Stalls: what each was spent on, what else is known of it (SLOWLOG, LATENCY, the key it was
+ * about), and their sums by cause and key prefix. A recorded stall holds what was measured
+ * and sampled; a rule says which cause each of these is. The rule is data, and every report
+ * goes through it: a recording is judged by the rule of the day it is read. Pure. Sums do not
  * grow with time: a watch for stalls may go on for months.
  */
 #pragma once
 
-#include "model/blame.h"
-#include "model/model.h"
+#include "base/buf.h"
+#include "record/record.h"
+#include "record/tables.h"
+
+struct model;
+
+struct blame_rule {
+	enum redmem_cause event[EVENT_KINDS]; /* of measured time */
+	int order[EVENT_KINDS]; /* in which it is taken out of the duration; 0 = it is not */
+	enum redmem_cause wait[WAITS]; /* of the time asleep, by where it slept */
+	enum redmem_cause frame[FRAMES]; /* of the rest, by what samples were recognised as */
+};
+
+/* The rule that the tables of redmem/tables.h make. */
+extern const struct blame_rule blame_by_tables;
+
+/* What it did, as CPU samples tell. */
+struct stall_activity {
+	const char *words; /* "freeing"; "" = not known */
+	double seconds; /* part of the causes' seconds; NAN */
+};
+
+#define STALL_ACTIVITIES 2
+
+struct stall_share {
+	const char *command;
+	double ratio; /* of the CPU time of the turn's commands, to 1 % */
+};
+
+/* A stall, judged. Strings belong to the record it was judged from. */
+struct stall {
+	double t_seconds; /* start */
+	double duration_seconds;
+	bool running; /* had not ended when the watch did */
+	const char *command; /* "" = no command: the loop itself */
+	const char *inner; /* of a script, when one command of it is to blame; "" */
+	struct bytes key;
+	bool key_truncated; /* only its first RECORD_KEY_MAX bytes */
+	int64_t db; /* the client's database; RECORD_UNKNOWN */
+	double seconds[CAUSES]; /* they sum to the duration */
+	struct stall_activity activity[STALL_ACTIVITIES]; /* falling */
+	/* an iteration of the loop in which no command was long but all together: how many, and
+	 * what, by share, falling; RECORD_UNKNOWN and none otherwise. */
+	int64_t commands_total;
+	struct stall_share mix[RECORD_SHARES];
+	size_t mix_count;
+	const char *wait_call; /* in what it slept most ("fdatasync"), "" */
+	const char *wait_file; /* on which file or socket, "" */
+	const char *preemptor; /* who had the CPU while it waited for one, "" */
+	int64_t preemptor_pid; /* 0 = nobody had: its quota was used up; RECORD_UNKNOWN */
+	/* used_memory before it less used_memory after: what it freed, and all else that
+	 * happened between two INFO; RECORD_UNKNOWN. Set by who knows both. */
+	int64_t freed_bytes;
+};
+
+/* Judge @seen by @rule. Numbers may be any: what makes no sense counts as 0. */
+void blame_stall(struct stall *out, const struct record_stall *seen, const struct blame_rule *rule);
+
+/* Seconds of a stall by one cause. */
+struct blame {
+	enum redmem_cause cause;
+	double seconds;
+};
+
+/* The causes of @stall that took time, largest first; returns how many. */
+size_t blame_split(const struct stall *stall, struct blame out[CAUSES]);
+
+/* --- the server's word ------------------------------------------------------- */
 
 /*
  * The slow log's entry for the same execution: the same command, ended at the same time
@@ -18,22 +86,6 @@ const struct record_slowlog *stall_slowlog(const struct model *m, const struct s
 const struct record_latency *stall_latency(const struct model *m, const struct stall *stall);
 /* The last look at its key, NULL when nobody looked. */
 const struct record_key *stall_key(const struct model *m, const struct stall *stall);
-
-/* --- what explains them --------------------------------------------------------------- */
-
-/*
- * Of all that is seen what explains a stall: the newest of each thing that describes a
- * state, and what the server said of commands and keys of late.
- */
-struct stall_context;
-struct stall_context *stall_context_new(void);
-void stall_context_free(struct stall_context *context);
-/* Records that explain no stall are let pass. */
-void stall_context_take(struct stall_context *context, const struct record *record);
-/* For the functions above and the reports; until it is renewed. */
-struct model *stall_context_model(struct stall_context *context);
-/* No stall waits to be told that the server has said anything of: that may be forgotten. */
-void stall_context_renew(struct stall_context *context);
 
 /* --- sums -------------------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
  *
  * A record belongs to the window in which it happened, whenever it comes: windows end at the
  * marks of the stream (RECORD_MARK), and one that has ended is finished when a later mark
- * says that all of its time has been handed over. What describes a state (state.h) is
+ * says that all of its time has been handed over. What describes a state is
  * carried into the next window; counters are told as their growth within it. So what adds
  * up adds up: ten windows of a second hold what one of ten does.
  *
@@ -37,3 +37,19 @@ void windows_close(struct windows *windows, struct window_series *series);
 void windows_end(struct windows *windows);
 /* The model of the window under way, to look at or to tell it something (model_set_rule()). */
 struct model *window_model(const struct window_series *series);
+
+/* --- what explains a stall --------------------------------------------------------------- */
+
+/*
+ * Of all that is seen what explains a stall: the newest of each thing that describes a
+ * state, and what the server said of commands and keys of late.
+ */
+struct stall_context;
+struct stall_context *stall_context_new(void);
+void stall_context_free(struct stall_context *context);
+/* Records that explain no stall are let pass. */
+void stall_context_take(struct stall_context *context, const struct record *record);
+/* For the functions above and the reports; until it is renewed. */
+struct model *stall_context_model(struct stall_context *context);
+/* No stall waits to be told that the server has said anything of: that may be forgotten. */
+void stall_context_renew(struct stall_context *context);

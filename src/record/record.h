@@ -242,7 +242,7 @@ struct record_share {
 
 /*
  * A time the event loop did not move on, as it was seen: its bounds, the time measured in
- * some kinds of events, and what CPU samples met meanwhile. What was to blame, model/blame.h
+ * some kinds of events, and what CPU samples met meanwhile. What was to blame, model/stalls.h
  * says.
  */
 struct record_stall {

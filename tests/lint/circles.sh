@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 # Rooms that have circles still; take a room out when its last one is gone.
-known='model|redis|report|sensor'
+known='redis|report|sensor'
 
 names=$(mktemp) || exit 1
 loops=$(mktemp) || exit 1

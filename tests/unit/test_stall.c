@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "model/blame.h"
+#include "model/stalls.h"
 #include "sensor/internal.h"
 #include "target/frames.h"
 

@@ -1,14 +1,52 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the server counted for each command between the first and the last INFO,
- * without what redmem itself asked. It is the exact number beside the sampled
- * ones. Lines are cmdstat_NAME:calls=N,usec=N,...; a subcommand's name is
- * "config|get" (Redis src/server.c, genRedisInfoString).
+ * What the server says of itself at both ends of the window: INFO, its settings, and what
+ * it counted for each command, without what redmem itself asked; which sensors were on.
+ * A command's count is the exact number beside the sampled ones. Lines are
+ * cmdstat_NAME:calls=N,usec=N,...; a subcommand's name is "config|get" (Redis src/server.c,
+ * genRedisInfoString).
  */
 #include <math.h>
 #include <string.h>
 
 #include "model/private.h"
+
+/* --- INFO, settings, sensors ------------------------------------------------- */
+
+const char *model_config(const struct model *m, const char *name)
+{
+	return info_get(m->config, name);
+}
+
+int64_t model_info_end(const struct model *m, const char *field)
+{
+	return info_int(m->info_end, field);
+}
+
+int64_t model_info_start(const struct model *m, const char *field)
+{
+	return info_int(m->info_start, field);
+}
+
+int64_t model_info_delta(const struct model *m, const char *field)
+{
+	int64_t start = model_info_start(m, field), end = model_info_end(m, field);
+
+	/* One reply is no window. */
+	if (m->priv->info_replies < 2 || start < 0 || end < start)
+		return RECORD_UNKNOWN;
+	return end - start;
+}
+
+bool model_sensor_on(const struct model *m, const char *id)
+{
+	for (size_t i = 0; i < m->sensors_count; i++)
+		if (!strcmp(m->sensors[i].sensor.id, id))
+			return m->sensors[i].sensor.on;
+	return false;
+}
+
+/* --- counters of commands ---------------------------------------------------- */
 
 #define CMDSTAT "cmdstat_"
 
