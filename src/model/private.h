@@ -43,6 +43,7 @@ void *array_grow(void *array, size_t count, size_t size);
 void timeline_add_tick(struct model *m, const struct record_tick *tick);
 void timeline_add_info(struct model *m, double t_seconds, const struct info *info);
 void timeline_finish(struct model *m);
+void children_finish(struct model *m);
 
 /* --- profile.c: charges while records come in --- */
 struct profile *profile_new(struct prefixes *prefixes);
@@ -121,8 +122,6 @@ void users_finish(struct model *m);
 
 /* Make the rows of size classes, and say what defragmentation would do with them. */
 void defrag_finish(struct model *m);
-
-void children_finish(struct model *m);
 
 /* --- ledger.c --- */
 void ledger_build(struct model *m);
