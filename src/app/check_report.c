@@ -7,7 +7,7 @@
 
 #include "report/json.h"
 #include "report/text.h"
-#include "report/value.h"
+#include "report/json.h"
 
 #define MARGIN	     "  "
 #define MARK_COLUMNS 6

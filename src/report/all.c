@@ -10,7 +10,6 @@
 #include "report/json.h"
 #include "report/report.h"
 #include "report/text.h"
-#include "report/value.h"
 
 #define PLACE_COLUMNS 40
 

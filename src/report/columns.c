@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/sum.h"
-#include "report/value.h"
+#include "report/json.h"
 
 #define PREFIX_COLUMNS 36
 #define PLACES_MAX     16
@@ -455,4 +455,20 @@ void columns_csv_row(struct buf *out, const struct columns *columns, const void 
 		csv_cell(out, &columns->column[i], row);
 	}
 	buf_putc(out, '\n');
+}
+
+/* --- `redmem keys --csv`: a line a key, as rdb-tools' memory report has it --- */
+
+void report_keys_csv_head(struct buf *out)
+{
+	columns_csv_head(out, &columns_keys_csv);
+}
+
+void report_keys_csv_row(struct buf *out, const struct record_key *key, int64_t wall_ns)
+{
+	struct key_csv_row row = { *key, RECORD_UNKNOWN, RECORD_UNKNOWN };
+
+	if (key->ttl_seconds >= 0 && key->ttl_seconds < 4e9)
+		row.expiry_ns = sum_of(wall_ns, sum_whole(key->ttl_seconds * 1e9));
+	columns_csv_row(out, &columns_keys_csv, &row);
 }

@@ -1,76 +1,124 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `redmem doctor --json` and `redmem memory --json`: one document each. Members come in a
- * fixed order, one to a line, and the rows of an array one to a line: a document that
- * diff, grep and people can read as well as jq.
+ * Values of a JSON report, and a document written out: members one to a line, and the rows of
+ * an array one to a line, so that diff, grep and people can read it as well as jq. See json.h.
  */
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "report/columns.h"
+#include "base/buf.h"
+#include "base/escape.h"
+#include "base/fmt.h"
 #include "report/json.h"
-#include "report/report.h"
-#include "report/value.h"
 
-/* 12 digits say all a clock or a counter knows, and 0.1 stays 0.1. */
-#define JSON_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12))
+/* Beyond 2^53 a double no longer holds every integer. */
+#define EXACT_INTEGERS 9007199254740992.0
 
-static json_t *json_evidence(const struct evidence *e)
+/* Names are ours and values are checked, so memory is the only thing that can fail;
+ * as in base/buf.h that ends the process: half a document would be a lie. */
+static void must(int failed)
 {
-	json_t *row = json_object();
-
-	put(row, "name", value_text(e->name));
-	put(row, "value", e->text ? json_null() : value_number(e->value));
-	if (e->text)
-		put(row, "text", value_text(e->text));
-	put(row, "unit", value_text(e->unit));
-	put(row, "basis", value_text(basis_name(e->basis)));
-	return row;
+	if (failed)
+		abort();
 }
 
-static json_t *json_action(const struct action *action)
+void put(json_t *object, const char *name, json_t *value)
 {
-	json_t *row = json_object();
-
-	put(row, "text", value_text(action->text));
-	put(row, "command", value_text(action->command));
-	put(row, "expected_gain_bytes", value_int(action->expected_gain_bytes));
-	return row;
+	must(json_object_set_new(object, name, value));
 }
 
-json_t *json_findings(const struct findings *f)
+void put_last(json_t *array, json_t *value)
 {
-	json_t *rows = json_array();
-
-	for (size_t i = 0; i < f->count; i++) {
-		const struct finding *finding = &f->items[i];
-		json_t *row = json_object(), *evidence = json_array(), *actions = json_array();
-
-		for (size_t n = 0; n < finding->evidence_count; n++)
-			put_last(evidence, json_evidence(&finding->evidence[n]));
-		for (size_t n = 0; n < finding->actions_count; n++)
-			put_last(actions, json_action(&finding->actions[n]));
-		put(row, "id", value_text(finding->id));
-		put(row, "severity", value_text(severity_name(finding->severity)));
-		put(row, "title", value_text(finding->title));
-		put(row, "evidence", evidence);
-		put(row, "cause", value_text(finding->cause));
-		put(row, "action", actions);
-		put(row, "weak", json_boolean(finding->weak));
-		put_last(rows, row);
-	}
-	return rows;
+	must(json_array_append_new(array, value));
 }
 
-static json_t *json_verdict(const struct model *m, const struct findings *f)
+json_t *value_int(int64_t n)
+{
+	return n == RECORD_UNKNOWN ? json_null() : json_integer(n);
+}
+
+json_t *value_real(double n)
+{
+	return isfinite(n) ? json_real(n) : json_null();
+}
+
+json_t *value_count(double n)
+{
+	if (!isfinite(n) || fabs(n) > EXACT_INTEGERS)
+		return value_real(n);
+	return json_integer(llround(n));
+}
+
+json_t *value_number(double n)
+{
+	return isfinite(n) && n == trunc(n) ? value_count(n) : value_real(n);
+}
+
+static json_t *escaped(const void *data, size_t len)
 {
 	struct buf text = { 0 };
 	json_t *value;
 
-	diagnose_verdict(&text, m, f);
-	value = value_text(buf_str(&text));
+	escape_redis(&text, data, len);
+	value = json_stringn(buf_str(&text), text.len);
 	buf_free(&text);
 	return value;
 }
+
+json_t *value_text(const char *text)
+{
+	if (!text)
+		return json_null();
+	if (utf8_is_plain(text, strlen(text)))
+		return json_string(text);
+	return escaped(text, strlen(text));
+}
+
+json_t *value_time(int64_t wall_ns, double seconds)
+{
+	struct buf text = { 0 };
+	json_t *value;
+
+	/* A session that never came is all zeros: nobody watched in 1970. The other bounds
+	 * keep the sum below from overflowing on a recording that was tampered with. */
+	if (wall_ns <= 0 || wall_ns > INT64_MAX / 2 || !isfinite(seconds) || fabs(seconds) > 4e9)
+		return json_null();
+	fmt_rfc3339(&text, wall_ns + (int64_t)(seconds * 1e9));
+	value = json_string(buf_str(&text));
+	buf_free(&text);
+	return value;
+}
+
+/* Are the bytes the same when they are escaped? */
+static bool as_shown(struct bytes bytes)
+{
+	return utf8_is_plain(bytes.data, bytes.len) && !memchr(bytes.data, '\\', bytes.len) &&
+	       !memchr(bytes.data, '"', bytes.len);
+}
+
+void put_bytes(json_t *object, const char *name, struct bytes bytes)
+{
+	struct buf base64 = { 0 }, base64_name = { 0 };
+
+	if (!bytes.len) {
+		put(object, name, json_null());
+		return;
+	}
+	put(object, name, escaped(bytes.data, bytes.len));
+	if (!as_shown(bytes)) {
+		buf_printf(&base64_name, "%s_base64", name);
+		base64_encode(&base64, bytes.data, bytes.len);
+		put(object, buf_str(&base64_name), json_string(buf_str(&base64)));
+	}
+	buf_free(&base64);
+	buf_free(&base64_name);
+}
+
+/* --- a document --- */
+
+/* 12 digits say all a clock or a counter knows, and 0.1 stays 0.1. */
+#define JSON_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12))
 
 static void write_value(struct buf *out, const json_t *value)
 {
@@ -112,68 +160,4 @@ void json_write(struct buf *out, json_t *document)
 	}
 	buf_puts(out, "}\n");
 	json_decref(document);
-}
-
-json_t *json_doctor(const struct model *m, const struct findings *f)
-{
-	json_t *document = json_object();
-
-	put(document, "schema", json_string("redmem.doctor/1"));
-	put(document, "target", json_target(m));
-	put(document, "window", json_window(m));
-	put(document, "self", json_self(m));
-	put(document, "sensors", json_sensors(m));
-	put(document, "ledger", json_ledger(m));
-	put(document, "timeline", json_timeline(m));
-	put(document, "commands",
-	    columns_json(m, &columns_commands, ROWS(m->commands, m->commands_count)));
-	put(document, "prefixes",
-	    columns_json(m, &columns_prefixes, ROWS(m->prefixes, m->prefixes_count)));
-	put(document, "stalls", json_stalls(m));
-	put(document, "findings", json_findings(f));
-	put(document, "verdict", json_verdict(m, f));
-	put(document, "threads",
-	    columns_json(m, &columns_threads, ROWS(m->threads, m->threads_count)));
-	put(document, "totals", json_totals(m));
-	put(document, "children", json_children(m));
-	put(document, "keys", json_keys(m));
-	put(document, "life", json_life(m));
-	put(document, "slowlog", json_slowlog(m));
-	put(document, "latency", json_latency(m));
-	put(document, "rss_moves", json_rss_moves(m));
-	put(document, "mappings", json_mappings(m));
-	put(document, "host", json_host(m));
-	if (m->keyspace)
-		put(document, "census", json_keyspace(m));
-	if (m->alloc.have_budget) /* older recordings have none */
-		put(document, "cost", json_cost(m));
-	return document;
-}
-
-void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f)
-{
-	json_write(out, json_doctor(m, f));
-}
-
-void report_memory_json(struct buf *out, const struct model *m, const struct findings *f)
-{
-	json_t *document = json_object();
-
-	put(document, "schema", json_string("redmem.memory/1"));
-	put(document, "target", json_target(m));
-	put(document, "window", json_window(m));
-	put(document, "self", json_self(m));
-	put(document, "sensors", json_sensors(m));
-	put(document, "ledger", json_ledger(m));
-	put(document, "size_classes", json_size_classes(m));
-	put(document, "findings", json_findings(f));
-	put(document, "verdict", json_verdict(m, f));
-	put(document, "allocator", json_allocator(m));
-	put(document, "deletes", json_deletes(m));
-	put(document, "children", json_children(m));
-	put(document, "copy_on_write", json_copy_on_write(m));
-	put(document, "purge", json_purge(m));
-	put(document, "mappings", json_mappings(m));
-	put(document, "host", json_host(m));
-	json_write(out, document);
 }

@@ -1,19 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Parts of a JSON report, each a new reference. The documents that put them together
- * are in json.c; DESIGN.md "JSON" is the contract, fields are only ever added.
+ * JSON reports. Values: unknown is null, never 0, and no byte that came from a server can
+ * make the document invalid. Then the parts; what is made is a new reference for put().
+ * Fields are only ever added.
  */
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include <jansson.h>
 
-#include "diagnose/diagnose.h"
+#include "record/record.h"
 #include "model/model.h"
+#include "diagnose/diagnose.h"
+
+/* --- json.c: values, and the document written out --- */
+
+/* Set @name of @object, which takes @value over. Ends the process when memory is out. */
+void put(json_t *object, const char *name, json_t *value);
+/* Append to @array, which takes @value over. */
+void put_last(json_t *array, json_t *value);
+
+json_t *value_int(int64_t n); /* null when RECORD_UNKNOWN */
+json_t *value_real(double n); /* null when not finite */
+/* A whole number of something counted in doubles (estimates); null when not finite. */
+json_t *value_count(double n);
+/* An integer where @n is one, else a real: evidence is both. */
+json_t *value_number(double n);
+/* The text as it is when plain UTF-8, else escaped; null when NULL. */
+json_t *value_text(const char *text);
+/* RFC 3339 of the time @seconds after @wall_ns; null when either is unknown. */
+json_t *value_time(int64_t wall_ns, double seconds);
+
+/*
+ * @name: the bytes as redis-cli shows them; @name_base64 too when that is not what they
+ * are: not plain UTF-8, or with a quote or backslash. Null when there are none: in records
+ * an event without a key has an empty one.
+ */
+void put_bytes(json_t *object, const char *name, struct bytes bytes);
 
 /* Write a document, members and rows one to a line, and give it up. */
 void json_write(struct buf *out, json_t *document);
 
-/* json_state.c: what was watched, and how things stood */
+/* json_parts.c: what was watched, how things stood, what happened when */
 json_t *json_target(const struct model *m);
 json_t *json_window(const struct model *m);
 json_t *json_self(const struct model *m);
@@ -23,24 +53,6 @@ json_t *json_timeline(const struct model *m);
 json_t *json_host(const struct model *m);
 json_t *json_mappings(const struct model *m);
 json_t *json_totals(const struct model *m);
-
-/* json.c */
-json_t *json_findings(const struct findings *f);
-
-/* json_census.c: what a pass over all keys has found */
-json_t *json_keyspace(const struct model *m);
-
-/* json_memory.c: the allocator's side, and what changes it */
-json_t *json_size_classes(const struct model *m);
-json_t *json_allocator(const struct model *m); /* null without MALLOC-STATS */
-json_t *json_deletes(const struct model *m);
-json_t *json_copy_on_write(const struct model *m);
-json_t *json_purge(const struct model *m); /* null when none was tried */
-
-/* json_alloc.c: what watching took from the server */
-json_t *json_cost(const struct model *m);
-
-/* json_events.c: what happened when */
 json_t *json_children(const struct model *m);
 json_t *json_keys(const struct model *m);
 json_t *json_key(const struct record_key *key);
@@ -48,8 +60,15 @@ json_t *json_life(const struct model *m);
 json_t *json_slowlog(const struct model *m);
 json_t *json_latency(const struct model *m);
 json_t *json_rss_moves(const struct model *m);
+json_t *json_findings(const struct findings *f);
+
+/* json_keyspace.c: what a pass over all keys has found */
+json_t *json_keyspace(const struct model *m);
+
+/* json_alloc.c: what watching took from the server */
+json_t *json_cost(const struct model *m);
 
 /* json_stalls.c: what held the loop */
 json_t *json_stalls(const struct model *m);
-/* The document of `redmem doctor`. */
+/* json_doctor.c: the document of `redmem doctor` */
 json_t *json_doctor(const struct model *m, const struct findings *f);

@@ -6,7 +6,6 @@
 #include "report/columns.h"
 #include "report/json.h"
 #include "report/report.h"
-#include "report/value.h"
 
 /* The share comes from CPU samples, which no probe disturbs; the rest from bursts. */
 static json_t *json_latency_of(const struct call_latency *l, double share)

@@ -6,7 +6,6 @@
 #include "diagnose/keys.h"
 #include "report/json.h"
 #include "report/report.h"
-#include "report/value.h"
 
 /* Prefixes in a document; a keyspace without any order has tens of thousands. */
 #define PREFIXES_MAX 1000

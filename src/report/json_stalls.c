@@ -8,7 +8,6 @@
 #include "model/stalls.h"
 #include "report/json.h"
 #include "report/report.h"
-#include "report/value.h"
 
 static json_t *json_blame(const struct stall *stall)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pieces of a report for people. Each section is one function in its own file;
- * text.c puts them in order. Every string that may hold a server's bytes goes through
+ * The pieces of a report for people. Each section is one function; text.c puts them in
+ * order. Every string that may hold a server's bytes goes through
  * text_safe() or text_key(), and every number through a text_*() or fmt_*() that
  * prints "-" for what is not known.
  */
@@ -92,7 +92,6 @@ void text_classes(struct text *t);
 void text_allocator(struct text *t);
 void text_children(struct text *t); /* nothing when there was no fork */
 void text_purge(struct text *t); /* nothing when none was tried */
-void text_timeline(struct text *t);
 void text_stalls(struct text *t);
 void text_findings(struct text *t);
 void text_events(struct text *t);

@@ -193,7 +193,7 @@ bool sensor_tracepoint(struct bpf_program *program, const char *name);
 /* Attach a tracepoint program and keep its link. */
 int sensor_attach_link(struct engine *e, struct bpf_program *program, struct err *err);
 
-/* --- cpu.c, fault.c: follow what the servers would have; once a tick, under the lock --- */
+/* --- simple.c, fault.c: follow what the servers would have; once a tick, under the lock --- */
 void cpu_adapt(struct engine *e);
 void fault_adapt(struct engine *e);
 

@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 # Rooms that have circles still; take a room out when its last one is gone.
-known='redis|report|sensor'
+known='redis|sensor'
 
 names=$(mktemp) || exit 1
 loops=$(mktemp) || exit 1

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* JSON of the allocator's side: size classes and who lives in them, its settings, who
- * deleted, who copied on write, and what a purge did. */
+/*
+ * `redmem doctor --json` and `redmem memory --json`: one document each, members in a fixed
+ * order; and what only the second has: size classes and who lives in them, the allocator's
+ * settings, who deleted, who copied on write, and what a purge did.
+ */
 #include <math.h>
+#include <stdlib.h>
 
+#include "report/columns.h"
 #include "report/json.h"
-#include "report/value.h"
+#include "report/report.h"
+
+/* --- the allocator's side ---------------------------------------------------- */
 
 static void put_prefix(json_t *o, const char *prefix, size_t len)
 {
@@ -46,7 +53,7 @@ static json_t *json_movers(const struct class_row *row)
 	return rows;
 }
 
-json_t *json_size_classes(const struct model *m)
+static json_t *json_size_classes(const struct model *m)
 {
 	json_t *rows = json_array();
 
@@ -105,7 +112,7 @@ static json_t *json_defrag(const struct model *m)
 	return o;
 }
 
-json_t *json_allocator(const struct model *m)
+static json_t *json_allocator(const struct model *m)
 {
 	const struct malloc_stats *s = m->malloc_stats;
 	json_t *o;
@@ -131,7 +138,7 @@ json_t *json_allocator(const struct model *m)
 	return o;
 }
 
-json_t *json_deletes(const struct model *m)
+static json_t *json_deletes(const struct model *m)
 {
 	json_t *rows = json_array();
 
@@ -148,7 +155,7 @@ json_t *json_deletes(const struct model *m)
 	return rows;
 }
 
-json_t *json_copy_on_write(const struct model *m)
+static json_t *json_copy_on_write(const struct model *m)
 {
 	json_t *o = json_object(), *commands = json_array(), *prefixes = json_array();
 	struct cow_rows cow;
@@ -174,7 +181,7 @@ json_t *json_copy_on_write(const struct model *m)
 	return o;
 }
 
-json_t *json_purge(const struct model *m)
+static json_t *json_purge(const struct model *m)
 {
 	const struct record_purge *purge = &m->purge;
 	json_t *o;
@@ -189,4 +196,81 @@ json_t *json_purge(const struct model *m)
 	put(o, "seconds", value_real(purge->reply_seconds));
 	put(o, "error", value_text(purge->error));
 	return o;
+}
+
+/* --- the documents ----------------------------------------------------------- */
+
+static json_t *json_verdict(const struct model *m, const struct findings *f)
+{
+	struct buf text = { 0 };
+	json_t *value;
+
+	diagnose_verdict(&text, m, f);
+	value = value_text(buf_str(&text));
+	buf_free(&text);
+	return value;
+}
+
+json_t *json_doctor(const struct model *m, const struct findings *f)
+{
+	json_t *document = json_object();
+
+	put(document, "schema", json_string("redmem.doctor/1"));
+	put(document, "target", json_target(m));
+	put(document, "window", json_window(m));
+	put(document, "self", json_self(m));
+	put(document, "sensors", json_sensors(m));
+	put(document, "ledger", json_ledger(m));
+	put(document, "timeline", json_timeline(m));
+	put(document, "commands",
+	    columns_json(m, &columns_commands, ROWS(m->commands, m->commands_count)));
+	put(document, "prefixes",
+	    columns_json(m, &columns_prefixes, ROWS(m->prefixes, m->prefixes_count)));
+	put(document, "stalls", json_stalls(m));
+	put(document, "findings", json_findings(f));
+	put(document, "verdict", json_verdict(m, f));
+	put(document, "threads",
+	    columns_json(m, &columns_threads, ROWS(m->threads, m->threads_count)));
+	put(document, "totals", json_totals(m));
+	put(document, "children", json_children(m));
+	put(document, "keys", json_keys(m));
+	put(document, "life", json_life(m));
+	put(document, "slowlog", json_slowlog(m));
+	put(document, "latency", json_latency(m));
+	put(document, "rss_moves", json_rss_moves(m));
+	put(document, "mappings", json_mappings(m));
+	put(document, "host", json_host(m));
+	if (m->keyspace)
+		put(document, "census", json_keyspace(m));
+	if (m->alloc.have_budget) /* older recordings have none */
+		put(document, "cost", json_cost(m));
+	return document;
+}
+
+void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f)
+{
+	json_write(out, json_doctor(m, f));
+}
+
+void report_memory_json(struct buf *out, const struct model *m, const struct findings *f)
+{
+	json_t *document = json_object();
+
+	put(document, "schema", json_string("redmem.memory/1"));
+	put(document, "target", json_target(m));
+	put(document, "window", json_window(m));
+	put(document, "self", json_self(m));
+	put(document, "sensors", json_sensors(m));
+	put(document, "ledger", json_ledger(m));
+	put(document, "size_classes", json_size_classes(m));
+	put(document, "findings", json_findings(f));
+	put(document, "verdict", json_verdict(m, f));
+	put(document, "allocator", json_allocator(m));
+	put(document, "deletes", json_deletes(m));
+	put(document, "children", json_children(m));
+	put(document, "copy_on_write", json_copy_on_write(m));
+	put(document, "purge", json_purge(m));
+	put(document, "mappings", json_mappings(m));
+	put(document, "host", json_host(m));
+	json_write(out, document);
 }
