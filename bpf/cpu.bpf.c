@@ -66,5 +66,6 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 	}
 	/* cpu-clock: the period is nanoseconds */
 	profile_add(target, &key, 1, ctx->sample_period, true);
+	ran_for(target, now);
 	return 0;
 }

@@ -27,6 +27,7 @@ static __always_inline int fault_begin(u64 address, u64 error)
 	state->fault_reclaim = state->reclaimed_ns;
 	if (FAULT_COW(error))
 		total_add(target, TOTAL_COW_FAULTS, 1);
+	ran_for(target, state->fault_ns);
 	return 0;
 }
 
@@ -106,6 +107,7 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 	if (key.context.state == CONTEXT_LOOP)
 		context_parsing(target, &key.context);
 	profile_add(target, &key, ctx->sample_period, ns, timed);
+	ran_for(target, now);
 	return 0;
 }
 

@@ -119,18 +119,17 @@ static __always_inline u64 state_left(bool preempt, const struct task_struct *ta
 
 /* The current thread, @tid of @target, leaves the CPU. */
 static __always_inline void switch_out(struct redmem_target *target, u32 tid, bool preempt,
-				       struct task_struct *task)
+				       struct task_struct *task, u64 now)
 {
 	struct redmem_context context = {};
 	struct running run = {};
 	struct redmem_thread *state = thread_get(target, tid);
 	bool main_thread = is_main(target, tid);
 	struct pt_regs *user;
-	u64 now, nr, exec, delay, task_is;
+	u64 nr, exec, delay, task_is;
 
 	if (!state)
 		return;
-	now = bpf_ktime_get_ns();
 	total_add(target, TOTAL_SWITCHES, 1);
 	exec = task_exec_ns(task);
 	delay = task_delay_ns(task);
@@ -164,14 +163,21 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(offcpu_switch, bool preempt, struct task_struct *task, struct task_struct *next)
 {
 	struct redmem_target *target;
+	u64 now;
 
 	if (next->pid == next->tgid) {
 		target = watched_of(next->tgid);
-		if (target)
-			loop_wake(target, bpf_ktime_get_ns(), task);
+		if (target) {
+			now = bpf_ktime_get_ns();
+			loop_wake(target, now, task);
+			ran_for(target, now);
+		}
 	}
 	target = watched_of(task->tgid);
-	if (target)
-		switch_out(target, task->pid, preempt, task);
+	if (target) {
+		now = bpf_ktime_get_ns();
+		switch_out(target, task->pid, preempt, task, now);
+		ran_for(target, now);
+	}
 	return 0;
 }

@@ -25,6 +25,7 @@ static __always_inline void reclaim_begin(bool compaction)
 		state->reclaim_ns = now;
 		total_add(target, TOTAL_RECLAIMS, 1);
 	}
+	ran_for(target, now);
 }
 
 static __always_inline void reclaim_end(bool compaction)
@@ -34,7 +35,7 @@ static __always_inline void reclaim_end(bool compaction)
 	struct running run = {};
 	u32 tid;
 	struct redmem_target *target = target_running(&tid);
-	u64 start, ns;
+	u64 start, now, ns;
 
 	if (!target)
 		return;
@@ -44,7 +45,8 @@ static __always_inline void reclaim_end(bool compaction)
 	start = compaction ? state->compaction_ns : state->reclaim_ns;
 	if (!start)
 		return;
-	ns = bpf_ktime_get_ns() - start;
+	now = bpf_ktime_get_ns();
+	ns = now - start;
 	if (compaction)
 		state->compaction_ns = 0;
 	else
@@ -53,12 +55,11 @@ static __always_inline void reclaim_end(bool compaction)
 	key.event = compaction ? EVENT_COMPACTION : EVENT_RECLAIM;
 	profile_add(target, &key, 1, ns, true);
 	state->reclaimed_ns += ns;
-	if (!is_main(target, tid))
-		return;
-	if (compaction)
+	if (is_main(target, tid) && compaction)
 		LOOP_CHARGE(&target->loop, compaction_ns, ns);
-	else
+	else if (is_main(target, tid))
 		LOOP_CHARGE(&target->loop, reclaim_ns, ns);
+	ran_for(target, now);
 }
 
 SEC("tp_btf/mm_vmscan_direct_reclaim_begin")

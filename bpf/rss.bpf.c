@@ -40,9 +40,11 @@ int BPF_PROG(rss_changed, struct mm_struct *mm, int member)
 {
 	struct redmem_target *target = target_of_memory((u64)mm);
 	s64 pages, moved;
+	u64 start;
 
 	if (!target || member < 0 || member >= REDMEM_RSS_MEMBERS)
 		return 0;
+	start = bpf_ktime_get_ns();
 	pages = rss_pages(target, member);
 	if (!target->rss_known[member]) {
 		target->rss_known[member] = true;
@@ -54,5 +56,6 @@ int BPF_PROG(rss_changed, struct mm_struct *mm, int member)
 		moved = -moved;
 	if (moved * target->settings.page_bytes >= target->settings.rss_step_bytes)
 		rss_record(target, member, pages);
+	ran_for(target, start);
 	return 0;
 }

@@ -183,6 +183,17 @@ static __always_inline void drop(struct redmem_target *target, enum redmem_drop 
 	__sync_fetch_and_add(&target->drops[reason], 1);
 }
 
+/*
+ * A program that the whole machine comes to was at work for @target since @start_ns. The
+ * kernel tells a program's time, but not for whom; see share_out(). Rare ones, of processes
+ * that come and go, are left out.
+ */
+static __always_inline void ran_for(struct redmem_target *target, u64 start_ns)
+{
+	total_add(target, TOTAL_RUNS, 1);
+	total_add(target, TOTAL_RUN_NS, bpf_ktime_get_ns() - start_ns);
+}
+
 /* --- what programs do with them ---------------------------------------------------- */
 
 /* The state of the current thread; NULL when there is no room or the thread is ending. */

@@ -154,6 +154,8 @@ enum redmem_total {
 	TOTAL_SLEEP_NS, /* main thread waiting for events */
 	TOTAL_FLOW_HITS, /* uprobe hits of the flow sensor, also those of no use */
 	TOTAL_EVENTS, /* programs that did their work */
+	TOTAL_RUNS, /* of programs that every process comes to: those for this server */
+	TOTAL_RUN_NS, /* what they took behind the filter that others leave by */
 	TOTAL_KEYS_GONE, /* the argument was being made or freed: there was no key to read */
 	TOTAL_KINDS
 };

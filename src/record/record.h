@@ -350,7 +350,8 @@ struct record_self {
 	double cpu_seconds; /* in the window, with what ends it */
 	double window_seconds;
 	int64_t rss_bytes;
-	double bpf_seconds;
+	double bpf_seconds; /* in redmem's programs, of the server's time */
+	double other_bpf_seconds; /* of other processes', the whole host's; NAN = not known */
 	int64_t events_total;
 	int64_t drops_total;
 	const char *drops; /* "reason=count ..." for those above 0, "" when none */

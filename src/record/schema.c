@@ -257,6 +257,7 @@ static const struct field self_fields[] = {
 	COUNTER(self, window_seconds),
 	FIELD(self, rss_bytes),
 	COUNTER(self, bpf_seconds),
+	COUNTER(self, other_bpf_seconds),
 	COUNTER(self, events_total),
 	COUNTER(self, drops_total),
 	FIELD(self, drops),

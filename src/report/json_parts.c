@@ -46,6 +46,7 @@ json_t *json_self(const struct model *m)
 		.window_seconds = NAN,
 		.rss_bytes = RECORD_UNKNOWN,
 		.bpf_seconds = NAN,
+		.other_bpf_seconds = NAN,
 		.events_total = RECORD_UNKNOWN,
 		.drops_total = RECORD_UNKNOWN,
 		.target_pause_seconds = NAN,
@@ -57,6 +58,7 @@ json_t *json_self(const struct model *m)
 	put(o, "cpu_ratio", value_real(self->cpu_seconds / self->window_seconds));
 	put(o, "rss_bytes", value_int(self->rss_bytes));
 	put(o, "bpf_seconds", value_real(self->bpf_seconds));
+	put(o, "other_bpf_seconds", value_real(self->other_bpf_seconds));
 	put(o, "events_total", value_int(self->events_total));
 	put(o, "drops_total", value_int(self->drops_total));
 	put(o, "target_pause_seconds", value_real(self->target_pause_seconds));

@@ -209,6 +209,11 @@ void text_own_cost(struct text *t)
 	fmt_bytes(&line, self->rss_bytes);
 	buf_puts(&line, ", its programs in the kernel ");
 	fmt_seconds(&line, self->bpf_seconds);
+	if (isfinite(self->other_bpf_seconds)) { /* likewise */
+		buf_puts(&line, " of the server's time and ");
+		fmt_seconds(&line, self->other_bpf_seconds);
+		buf_puts(&line, " of other processes'");
+	}
 	buf_puts(&line, "; it paused the server for ");
 	fmt_seconds(&line, self->target_pause_seconds);
 	buf_puts(&line, "; events ");

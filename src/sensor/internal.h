@@ -88,6 +88,12 @@ struct inbox_row {
 	struct redmem_profile_value value;
 };
 
+/* Time the kernel spent in programs: in those that every process of the machine comes to,
+ * and how often; and in those on a server's own functions. */
+struct program_time {
+	uint64_t ns, runs, probe_ns;
+};
+
 /* What is there once; engine.c. */
 struct engine {
 	struct engine_config config;
@@ -113,7 +119,8 @@ struct engine {
 	struct sensors *server[REDMEM_TARGETS_MAX]; /* by index; NULL = a free one */
 	int64_t next_ns; /* the next tick */
 	int64_t switched_ns; /* when programs began to write the active map */
-	double shared_seconds; /* time in programs that was shared out among the servers */
+	struct program_time shared; /* what was shared out among the servers */
+	double others_seconds; /* of it, what other processes paid */
 	/* the thread's own */
 	size_t taken; /* records in this turn */
 	struct redmem_profile_key *keys;
@@ -137,7 +144,7 @@ struct sensors {
 	/* under the engine's lock */
 	bool flush_wanted;
 	double bpf_seconds; /* its part of the time in programs */
-	uint64_t shared_events;
+	uint64_t shared_runs, shared_run_ns, shared_hits;
 	/* what it would have of the engine, read by its thread at a tick; atomic */
 	uint32_t fault_rate; /* minor faults a second that may be looked at; 0 = it has not said */
 	bool fine_samples;
@@ -264,6 +271,8 @@ double budget_fault_rate(const struct sensors *s);
 /* --- engine.c: the server's part of the time the kernel spent in programs, NAN when it does
  * not tell --- */
 double sensors_bpf_seconds(const struct sensors *s);
+/* What processes that nobody watches spent there, all of the host's. */
+double sensors_other_seconds(const struct sensors *s);
 /* In the flow sensor's, a hit. */
 double sensors_flow_program_seconds(const struct sensors *s);
 

@@ -362,6 +362,7 @@ void sensors_cost(struct sensors *s, struct record_self *self)
 	size_t len = 0, size = sizeof(s->drops_text);
 
 	self->bpf_seconds = s->bpf ? sensors_bpf_seconds(s) : 0;
+	self->other_bpf_seconds = s->bpf ? sensors_other_seconds(s) : 0;
 	self->events_total = s->bpf ? (int64_t)s->target->totals[TOTAL_EVENTS] : 0;
 	self->drops_total = 0;
 	self->target_pause_seconds += s->own_pause_seconds;

@@ -156,6 +156,7 @@ static inline void take_self(struct model *m)
 					   .window_seconds = 4,
 					   .rss_bytes = 12 << 20,
 					   .bpf_seconds = 0.01,
+					   .other_bpf_seconds = 0.002,
 					   .events_total = 1234,
 					   .drops_total = 3,
 					   .drops = "ring_full=3",

@@ -11,7 +11,8 @@ static const struct {
 } promised[] = {
 	{ "target", "pid server version allocator port" },
 	{ "window", "start duration_seconds" },
-	{ "self", "cpu_ratio rss_bytes bpf_seconds events_total drops_total target_pause_seconds" },
+	{ "self", "cpu_ratio rss_bytes bpf_seconds other_bpf_seconds events_total drops_total "
+		  "target_pause_seconds" },
 	{ "sensors", "id state reason" },
 	{ "ledger", "id parent bytes basis reclaim" },
 	{ "timeline", "interval_seconds columns rows" },

@@ -153,6 +153,7 @@ static void add_totals(struct numbers *n, const struct model *m)
 	add_int(n, "reclaim_entries", "totals", t->reclaim_entries);
 	add(n, "cpu_seconds", "self", s->cpu_seconds);
 	add(n, "bpf_seconds", "self", s->bpf_seconds);
+	add(n, "other_bpf_seconds", "self", s->other_bpf_seconds);
 	add_int(n, "events_total", "self", s->events_total);
 	add_int(n, "drops_total", "self", s->drops_total);
 	add(n, "target_pause_seconds", "self", s->target_pause_seconds);
@@ -309,6 +310,7 @@ static void emit_counters(struct stream *s, double t)
 	totals.totals.context_switches = 3 * s->total;
 	record_emit(s->sink, &totals);
 	self.self.cpu_seconds = self.self.bpf_seconds = (double)s->total / 1e6;
+	self.self.other_bpf_seconds = (double)s->total / 1e5;
 	self.self.window_seconds = t;
 	self.self.events_total = s->total;
 	self.self.drops_total = s->total / 7;
