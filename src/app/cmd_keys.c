@@ -9,8 +9,8 @@
 #include "app/keys_run.h"
 #include "app/print.h"
 #include "base/clock.h"
-#include "redis/config.h"
 #include "redis/info.h"
+#include "redis/replies.h"
 
 #define CALL_MS	  5000
 #define CSV_FLUSH 65536

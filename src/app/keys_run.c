@@ -14,7 +14,7 @@
 #include "app/keys_progress.h"
 #include "base/clock.h"
 #include "diagnose/keys.h"
-#include "host/speed.h"
+#include "host/sysmem.h"
 #include "redis/cluster.h"
 #include "redis/info.h"
 #include "redis/keylook.h"

@@ -21,7 +21,6 @@
 #include "base/log.h"
 #include "host/elf_wire.h"
 #include "host/fence.h"
-#include "host/memory.h"
 #include "host/proc.h"
 
 /* A file on a disk that is slow to answer, read on a machine that is busy. */

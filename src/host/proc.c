@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * /proc/PID: stat, status, limits and names; which processes, threads and children there
- * are; a process's own root and namespaces.
+ * are; a process's own root and namespaces; its memory.
  */
 #define _GNU_SOURCE 1
-#include "host/proc.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +14,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#include "record/record.h"
 #include "host/file.h"
+#include "host/proc.h"
+#include "record/record.h"
 
 /* Fields behind the name and the state, numbered as in proc(5). */
 enum {
@@ -400,4 +400,41 @@ int proc_root_open(pid_t pid, const char *path, int flags, struct err *err)
 		fd = err_set(err, -errno, "proc: %s in process %d: %s", path, pid, strerror(errno));
 	close(dir);
 	return fd;
+}
+
+/* --- memory of another process ------------------------------------------- */
+
+int memory_read(pid_t pid, uint64_t address, void *out, size_t len)
+{
+	struct iovec local = { out, len };
+	struct iovec remote = { (void *)(uintptr_t)address, len };
+	ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
+
+	if (got < 0)
+		return -errno;
+	return (size_t)got == len ? 0 : -EFAULT;
+}
+
+int memory_read_string(pid_t pid, uint64_t address, char *out, size_t size)
+{
+	size_t len = 0;
+
+	/* Piece by piece up to the next 64-byte line: never past a page that may
+	 * be the last one mapped. */
+	while (len < size) {
+		size_t piece = 64 - (address + len) % 64;
+		const char *end;
+		int ret;
+
+		if (piece > size - len)
+			piece = size - len;
+		ret = memory_read(pid, address + len, out + len, piece);
+		if (ret)
+			return ret;
+		end = memchr(out + len, '\0', piece);
+		if (end)
+			return end - out;
+		len += piece;
+	}
+	return -ENAMETOOLONG;
 }

@@ -102,3 +102,14 @@ bool proc_sees_all(void);
 
 /* 1: @pid is in our namespace of that kind, 0: in another, or a negative errno. */
 int proc_ns_same(pid_t pid, enum proc_ns ns);
+
+/*
+ * Reading another process's memory, without stopping it. Copy @len bytes at @address of
+ * @pid. 0, or a negative errno: -EFAULT when not
+ * all of it is mapped, -EPERM without CAP_SYS_PTRACE, -ESRCH.
+ */
+int memory_read(pid_t pid, uint64_t address, void *out, size_t len);
+
+/* Copy a NUL-terminated string of at most @size - 1 bytes. Its length, or a
+ * negative errno; -ENAMETOOLONG when there is no NUL within @size bytes. */
+int memory_read_string(pid_t pid, uint64_t address, char *out, size_t size);

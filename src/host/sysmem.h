@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine's memory and how its kernel is set to manage it. */
+/* The machine's memory, how its kernel is set to manage it, and what it costs. */
 #pragma once
 
 #include <stddef.h>
@@ -38,3 +38,12 @@ int64_t sysctl_read(const char *root, const char *name);
  * recorded machine. */
 int host_record_fill(struct record_host *out, pid_t pid);
 int host_record_fill_from(struct record_host *out, const char *root, pid_t pid);
+
+/* What memory costs on this host, for predictions of how long work on data takes. */
+struct host_speed {
+	double access_seconds; /* a read at a random place: cache and TLB miss */
+	double copy_byte_seconds; /* of a long memcpy() */
+};
+
+/* Measure: some 30 ms and 16 MiB, which are given back. */
+void host_speed_measure(struct host_speed *speed);

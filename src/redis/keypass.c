@@ -32,6 +32,76 @@
 #define MEMORY_LIMIT  0.99 /* of maxmemory: stop there... */
 #define MEMORY_MARGIN 0.95 /* ...when this was kept at the start */
 
+/* --- SCAN ------------------------------------------------------------------ */
+
+static bool is_scan_reply(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+	       reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len > 0 &&
+	       reply->element[0]->len < KEYPASS_CURSOR &&
+	       reply->element[1]->type == REDIS_REPLY_ARRAY;
+}
+
+/* The keys of a SCAN reply that are new. */
+static struct batch *batch_new(struct keypass *p, redisReply *reply)
+{
+	const redisReply *names = reply->element[1];
+	struct batch *batch = xcalloc(1, sizeof(*batch) + names->elements * sizeof(*batch->keys));
+	size_t bytes = 0;
+
+	batch->reply = reply;
+	snprintf(batch->cursor, sizeof(batch->cursor), "%s", p->cursor);
+	for (size_t i = 0; i < names->elements; i++) {
+		const redisReply *name = names->element[i];
+		struct pass_key *key = &batch->keys[batch->count];
+
+		if (name->type != REDIS_REPLY_STRING)
+			continue;
+		bytes += name->len;
+		if (recent_seen(p->recent, name->str, name->len)) {
+			p->result->repeats_total++;
+			continue;
+		}
+		keypass_key_init(key, batch, name);
+		batch->count++;
+	}
+	if (names->elements)
+		p->name_bytes = (double)bytes / (double)names->elements;
+	batch->left = batch->count;
+	return batch;
+}
+
+static void adapt_scan(struct keypass *p, size_t got)
+{
+	if (got * 2 < (size_t)p->scan_count)
+		p->scan_stretch = fmin(p->scan_stretch * 2, SCAN_MAX);
+	else
+		p->scan_stretch = fmax(p->scan_stretch / 2, 1);
+}
+
+static void scanned(struct keypass *p, redisReply *reply)
+{
+	struct batch *batch;
+
+	p->scan_out = false;
+	if (!is_scan_reply(reply)) {
+		keypass_refuse(p, "SCAN", reply);
+		freeReplyObject(reply);
+		return;
+	}
+	adapt_scan(p, reply->element[1]->elements);
+	batch = batch_new(p, reply);
+	snprintf(p->cursor, sizeof(p->cursor), "%s", reply->element[0]->str);
+	p->scan_done = !strcmp(p->cursor, "0");
+	p->rest_keys += batch->count;
+	p->waiting_keys += batch->count;
+	*p->batches_end = batch;
+	p->batches_end = &batch->next;
+	if (!p->asking && batch->count)
+		p->asking = batch;
+	keypass_release_batches(p);
+}
+
 /* --- chunks --------------------------------------------------------------- */
 
 static struct chunk *chunk_take(struct keypass *p)
@@ -80,7 +150,7 @@ static void chunk_replied(void *ctx, redisReply *reply, double seconds)
 	}
 	q = &chunk->question[chunk->at++];
 	if (q->what == ASK_SCAN)
-		keypass_scanned(p, reply);
+		scanned(p, reply);
 	else
 		keypass_answered(p, q->key, q->what, reply);
 	if (chunk->at == chunk->count)
@@ -166,91 +236,6 @@ static int send_chunks(struct keypass *p)
 		}
 	}
 	return 0;
-}
-
-/* --- SCAN ------------------------------------------------------------------ */
-
-static bool is_scan_reply(const redisReply *reply)
-{
-	return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-	       reply->element[0]->type == REDIS_REPLY_STRING && reply->element[0]->len > 0 &&
-	       reply->element[0]->len < KEYPASS_CURSOR &&
-	       reply->element[1]->type == REDIS_REPLY_ARRAY;
-}
-
-/* The keys of a SCAN reply that are new. */
-static struct batch *batch_new(struct keypass *p, redisReply *reply)
-{
-	const redisReply *names = reply->element[1];
-	struct batch *batch = xcalloc(1, sizeof(*batch) + names->elements * sizeof(*batch->keys));
-	size_t bytes = 0;
-
-	batch->reply = reply;
-	snprintf(batch->cursor, sizeof(batch->cursor), "%s", p->cursor);
-	for (size_t i = 0; i < names->elements; i++) {
-		const redisReply *name = names->element[i];
-		struct pass_key *key = &batch->keys[batch->count];
-
-		if (name->type != REDIS_REPLY_STRING)
-			continue;
-		bytes += name->len;
-		if (recent_seen(p->recent, name->str, name->len)) {
-			p->result->repeats_total++;
-			continue;
-		}
-		keypass_key_init(key, batch, name);
-		batch->count++;
-	}
-	if (names->elements)
-		p->name_bytes = (double)bytes / (double)names->elements;
-	batch->left = batch->count;
-	return batch;
-}
-
-static void adapt_scan(struct keypass *p, size_t got)
-{
-	if (got * 2 < (size_t)p->scan_count)
-		p->scan_stretch = fmin(p->scan_stretch * 2, SCAN_MAX);
-	else
-		p->scan_stretch = fmax(p->scan_stretch / 2, 1);
-}
-
-void keypass_scanned(struct keypass *p, redisReply *reply)
-{
-	struct batch *batch;
-
-	p->scan_out = false;
-	if (!is_scan_reply(reply)) {
-		keypass_refuse(p, "SCAN", reply);
-		freeReplyObject(reply);
-		return;
-	}
-	adapt_scan(p, reply->element[1]->elements);
-	batch = batch_new(p, reply);
-	snprintf(p->cursor, sizeof(p->cursor), "%s", reply->element[0]->str);
-	p->scan_done = !strcmp(p->cursor, "0");
-	p->rest_keys += batch->count;
-	p->waiting_keys += batch->count;
-	*p->batches_end = batch;
-	p->batches_end = &batch->next;
-	if (!p->asking && batch->count)
-		p->asking = batch;
-	keypass_release_batches(p);
-}
-
-/* Free the finished batches at the head: the cursor of the first one left is where a
- * later pass has to go on. */
-void keypass_release_batches(struct keypass *p)
-{
-	struct batch *batch;
-
-	while ((batch = p->batches) && !batch->left) {
-		p->batches = batch->next;
-		if (!p->batches)
-			p->batches_end = &p->batches;
-		freeReplyObject(batch->reply);
-		free(batch);
-	}
 }
 
 /* --- the loop ---------------------------------------------------------------- */

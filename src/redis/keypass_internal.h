@@ -86,11 +86,8 @@ struct keypass {
 	size_t names_count;
 };
 
-/* --- keypass.c --- */
-void keypass_scanned(struct keypass *p, redisReply *reply);
-void keypass_release_batches(struct keypass *p);
-
 /* --- keypass_key.c --- */
+void keypass_release_batches(struct keypass *p);
 /* Learn what this server can do. 0, or the connection's error. */
 int keypass_prepare(struct keypass *p);
 void keypass_ask_health(struct keypass *p);

@@ -309,6 +309,21 @@ static bool wants_length(const struct keypass *p, const struct pass_key *key)
 	return p->lengths == ELEMENTS_ALL || key->bytes >= p->options->big_bytes;
 }
 
+/* Free the finished batches at the head: the cursor of the first one left is where a
+ * later pass has to go on. */
+void keypass_release_batches(struct keypass *p)
+{
+	struct batch *batch;
+
+	while ((batch = p->batches) && !batch->left) {
+		p->batches = batch->next;
+		if (!p->batches)
+			p->batches_end = &p->batches;
+		freeReplyObject(batch->reply);
+		free(batch);
+	}
+}
+
 /* All questions so far are answered: ask the next, or the key is done. */
 static void key_advance(struct keypass *p, struct pass_key *key)
 {

@@ -7,11 +7,8 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
-#include "redis/config.h"
 #include "redis/info.h"
-#include "redis/latency.h"
-#include "redis/memory_stats.h"
-#include "redis/slowlog.h"
+#include "redis/replies.h"
 #include "redis/snapshot.h"
 
 #define REASONS_MAX    16

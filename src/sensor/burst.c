@@ -21,9 +21,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "record/tables.h"
 #include "host/kernel.h"
-#include "host/memory.h"
+#include "host/proc.h"
+#include "record/tables.h"
 #include "target/allocator.h"
 
 #define LOOK_MS_MAX    20 /* a server that hardly allocates gets no longer one */

@@ -18,7 +18,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "host/memory.h"
+#include "host/proc.h"
 #include "host/uprobe.h"
 #include "target/allocator.h"
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "host/memory.h"
+#include "host/proc.h"
 #include "redis/knowledge.h"
 
 #define ARGUMENTS_LOOKED 8 /* a key is among the first of them */

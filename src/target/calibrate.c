@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "host/memory.h"
+#include "host/proc.h"
 #include "redis/info.h"
 #include "redis/knowledge.h"
 #include "target/commands.h"

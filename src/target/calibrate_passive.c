@@ -10,11 +10,11 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "host/memory.h"
+#include "host/proc.h"
 #include "target/calibrate.h"
+#include "target/candidates.h"
 #include "target/commands.h"
 #include "target/probe.h"
-#include "target/candidates.h"
 #include "target/words.h"
 
 #define LOOK_WORDS    32 /* argv and cmd stand in the first 160 bytes */

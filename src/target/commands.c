@@ -10,7 +10,7 @@
 #include <uthash.h>
 
 #include "base/buf.h"
-#include "host/memory.h"
+#include "host/proc.h"
 #include "redis/knowledge_commands.h"
 
 #define NAME_MAX_BYTES 64

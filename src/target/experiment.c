@@ -25,7 +25,7 @@
 #include "host/elf.h"
 #include "host/fence.h"
 #include "host/maps.h"
-#include "host/memory.h"
+#include "host/proc.h"
 #include "target/experiment_arch.h"
 #include "target/experiment_child.h"
 

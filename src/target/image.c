@@ -12,7 +12,6 @@
 #include "base/escape.h"
 #include "host/elf.h"
 #include "host/maps.h"
-#include "host/memory.h"
 #include "host/proc.h"
 
 #define SERVER_BYTES_MAX (1 << 20) /* Redis 7.2 and Valkey 8.0 have 6 KB */

@@ -9,11 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "redis/config.h"
 #include "redis/info.h"
-#include "redis/latency.h"
-#include "redis/memory_stats.h"
-#include "redis/slowlog.h"
+#include "redis/replies.h"
 #include "replies.h"
 
 static void test_memory_stats(void **state)

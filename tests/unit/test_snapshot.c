@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "fake_server.h"
-#include "redis/config.h"
+#include "redis/replies.h"
 #include "redis/snapshot.h"
 #include "replies.h"
 

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Small replies of the server as records, one section a command; see replies.h. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "redis/conn.h"
+#include "redis/knowledge_commands.h"
+#include "redis/replies.h"
+
+/* --- SLOWLOG GET --------------------------------------------------------- */
+
+/*
+ * A slow log entry: [id, unix time, microseconds, [argument...], peer, client
+ * name]; at most 32 arguments of 128 bytes, cut ones end in "... (N more bytes)"
+ * (src/slowlog.c slowlogCreateEntry).
+ */
+
+#define ARGUMENTS_MAX 32
+
+enum { ENTRY_ID, ENTRY_TIME, ENTRY_USEC, ENTRY_ARGUMENTS, ENTRY_PEER, ENTRY_NAME };
+
+static bool text_is(const redisReply *entry, size_t at, const char *text)
+{
+	const redisReply *part = at < entry->elements ? entry->element[at] : NULL;
+
+	return part && part->type == REDIS_REPLY_STRING && *text && !strcmp(part->str, text);
+}
+
+static bool is_own(const redisReply *entry, const char *own_address)
+{
+	return text_is(entry, ENTRY_NAME, CONN_CLIENT_NAME) ||
+	       text_is(entry, ENTRY_PEER, own_address);
+}
+
+static bool is_entry(const redisReply *entry)
+{
+	if (entry->type != REDIS_REPLY_ARRAY || entry->elements <= ENTRY_ARGUMENTS)
+		return false;
+	for (int i = ENTRY_ID; i <= ENTRY_USEC; i++)
+		if (entry->element[i]->type != REDIS_REPLY_INTEGER)
+			return false;
+	return entry->element[ENTRY_ARGUMENTS]->type == REDIS_REPLY_ARRAY &&
+	       entry->element[ENTRY_ARGUMENTS]->elements > 0;
+}
+
+static struct bytes text_at(const redisReply *entry, size_t i)
+{
+	const redisReply *text = i < entry->elements ? entry->element[i] : NULL;
+
+	if (!text || text->type != REDIS_REPLY_STRING)
+		return (struct bytes){ 0 };
+	return (struct bytes){ text->str, text->len };
+}
+
+static void emit_entry(const redisReply *entry, const struct record_sink *sink)
+{
+	const redisReply *arguments = entry->element[ENTRY_ARGUMENTS];
+	struct record record = { .kind = RECORD_SLOWLOG };
+	struct bytes argv[ARGUMENTS_MAX] = { 0 };
+	struct command_key_rule rule;
+	size_t argc = 0;
+	char *command;
+
+	for (; argc < arguments->elements && argc < ARGUMENTS_MAX; argc++) {
+		if (arguments->element[argc]->type != REDIS_REPLY_STRING)
+			return;
+		argv[argc].data = arguments->element[argc]->str;
+		argv[argc].len = arguments->element[argc]->len;
+	}
+	command = xmemdup(argv[0].data, argv[0].len);
+	for (char *c = command; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	rule = command_key_rule(command);
+	command_find_key(&rule, argv, argc, &record.slowlog.key);
+	record.slowlog.id = entry->element[ENTRY_ID]->integer;
+	record.slowlog.unix_seconds = entry->element[ENTRY_TIME]->integer;
+	record.slowlog.seconds = (double)entry->element[ENTRY_USEC]->integer / 1e6;
+	record.slowlog.command = command;
+	record.slowlog.client = text_at(entry, ENTRY_PEER);
+	record.slowlog.client_name = text_at(entry, ENTRY_NAME);
+	record_emit(sink, &record);
+	free(command);
+}
+
+int slowlog_emit(const redisReply *reply, const char *own_address, const struct record_sink *sink)
+{
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return -EPROTO;
+	for (size_t i = 0; i < reply->elements; i++)
+		if (is_entry(reply->element[i]) && !is_own(reply->element[i], own_address))
+			emit_entry(reply->element[i], sink);
+	return 0;
+}
+
+/* --- LATENCY LATEST ------------------------------------------------------ */
+
+/* Entries: [event, unix time, latest ms, maximum ms, ...]; src/latency.c. */
+int latency_emit(const redisReply *reply, const struct record_sink *sink)
+{
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return -EPROTO;
+	for (size_t i = 0; i < reply->elements; i++) {
+		const redisReply *entry = reply->element[i];
+		struct record record = { .kind = RECORD_LATENCY };
+
+		if (entry->type != REDIS_REPLY_ARRAY || entry->elements < 4 ||
+		    entry->element[0]->type != REDIS_REPLY_STRING ||
+		    entry->element[1]->type != REDIS_REPLY_INTEGER ||
+		    entry->element[2]->type != REDIS_REPLY_INTEGER ||
+		    entry->element[3]->type != REDIS_REPLY_INTEGER)
+			continue;
+		record.latency.event = entry->element[0]->str;
+		record.latency.unix_seconds = entry->element[1]->integer;
+		record.latency.latest_seconds = (double)entry->element[2]->integer / 1e3;
+		record.latency.max_seconds = (double)entry->element[3]->integer / 1e3;
+		record_emit(sink, &record);
+	}
+	return 0;
+}
+
+/* --- MEMORY STATS -------------------------------------------------------- */
+
+/*
+ * The reply of MEMORY STATS in RESP2: name, value, name, value..., where a value
+ * is an integer, a string (a double), or such a list again (db.N).
+ */
+
+#define DEPTH_MAX 4 /* servers use 2 */
+
+/* Text that stays one field of one line. */
+static bool is_word(const redisReply *reply)
+{
+	if (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS)
+		return false;
+	for (size_t i = 0; i < reply->len; i++)
+		if ((unsigned char)reply->str[i] <= ' ')
+			return false;
+	return reply->len > 0;
+}
+
+static int flatten(struct buf *out, const redisReply *map, const char *prefix, int depth)
+{
+	int rc = 0;
+
+	if (map->type != REDIS_REPLY_ARRAY || map->elements % 2 || depth > DEPTH_MAX)
+		return -EPROTO;
+	for (size_t i = 0; i < map->elements && !rc; i += 2) {
+		const redisReply *name = map->element[i], *value = map->element[i + 1];
+		struct buf path = { 0 };
+
+		if (!is_word(name))
+			return -EPROTO;
+		buf_printf(&path, "%s%s%s", prefix, *prefix ? "." : "", name->str);
+		if (value->type == REDIS_REPLY_INTEGER)
+			buf_printf(out, "%s %lld\n", buf_str(&path), value->integer);
+		else if (is_word(value))
+			buf_printf(out, "%s %s\n", buf_str(&path), value->str);
+		else if (value->type == REDIS_REPLY_ARRAY)
+			rc = flatten(out, value, buf_str(&path), depth + 1);
+		buf_free(&path);
+	}
+	return rc;
+}
+
+int memory_stats_flatten(struct buf *out, const redisReply *reply)
+{
+	struct buf text = { 0 };
+	int rc = reply ? flatten(&text, reply, "", 1) : -EPROTO;
+
+	if (!rc)
+		buf_add(out, buf_str(&text), text.len);
+	buf_free(&text);
+	return rc;
+}
+
+/* --- CONFIG GET ---------------------------------------------------------- */
+
+const char *const config_patterns[] = {
+	"maxmemory*", /* with -policy, -samples, -clients, -eviction-tenacity */
+	"activedefrag",
+	"active-defrag-*",
+	"active-expire-effort",
+	"save",
+	"appendonly",
+	"appendfsync",
+	"no-appendfsync-on-rewrite",
+	"auto-aof-rewrite-*",
+	"lazyfree-*",
+	"replica-lazy-flush",
+	"activerehashing",
+	"io-threads*",
+	"hz",
+	"dynamic-hz",
+	"jemalloc-bg-thread",
+	"repl-backlog-size",
+	"client-output-buffer-limit",
+	"client-query-buffer-limit",
+	"replica-ignore-maxmemory",
+	"latency-monitor-threshold",
+	"slowlog-log-slower-than",
+	"commandlog-execution-slower-than",
+	"hash-max-*",
+	"list-max-*",
+	"list-compress-depth",
+	"set-max-*",
+	"zset-max-*",
+	"stream-node-max-*",
+	"disable-thp",
+	"oom-score-adj",
+	"databases",
+	"maxclients",
+	NULL,
+};
+
+int config_emit(const redisReply *reply, const struct record_sink *sink)
+{
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2)
+		return -EPROTO;
+	for (size_t i = 0; i < reply->elements; i += 2) {
+		const redisReply *name = reply->element[i], *value = reply->element[i + 1];
+		struct record record = { .kind = RECORD_CONFIG };
+
+		if (name->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING)
+			return -EPROTO;
+		record.config.name = name->str;
+		record.config.value = value->str;
+		record_emit(sink, &record);
+	}
+	return 0;
+}
+
+int config_read(struct conn *conn, int timeout_ms, const struct record_sink *sink)
+{
+	for (size_t i = 0; config_patterns[i]; i++) {
+		const char *words[] = { "CONFIG", "GET", config_patterns[i] };
+		redisReply *reply;
+		int rc = conn_call(conn, timeout_ms, &reply, 3, words, NULL);
+
+		if (rc)
+			return rc;
+		config_emit(reply, sink); /* a refusal is no list of pairs: nothing comes */
+		freeReplyObject(reply);
+	}
+	return 0;
+}
