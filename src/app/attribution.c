@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "redis/knowledge_commands.h"
 #include "target/calibrate.h"
 #include "target/commands.h"
 #include "target/frames.h"
-#include "target/symbols.h"
+#include "target/image.h"
 
 /* Who knows names, as far as it is known yet. */
 static void tell_names(struct attribution *a)

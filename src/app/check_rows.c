@@ -8,7 +8,6 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
-#include "base/fmt.h"
 #include "diagnose/measure.h"
 #include "host/cgroup.h"
 #include "host/file.h"

@@ -10,7 +10,6 @@
 #include "app/progress.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/fmt.h"
 
 #define BAR_COLUMNS 30
 

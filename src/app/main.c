@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "app/commands.h"
-#include "base/log.h"
+#include "base/err.h"
 
 /* Of `redmem doctor`, and of the demo, which shows what it says. */
 #define DOCTOR_SENSORS "cpu fault loop offcpu rss vm reclaim life flow"

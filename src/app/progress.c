@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/escape.h"
-#include "base/log.h"
 #include "report/report.h"
 
 #define DEFAULT_COLUMNS 80

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/escape.h"
-#include "base/fmt.h"
 #include "host/maps.h"
 #include "redis/malloc_stats.h"
 

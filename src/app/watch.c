@@ -19,7 +19,7 @@
 #include "app/seen_keys.h"
 #include "app/server.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "host/proc.h"
 #include "redis/info.h"
 #include "redis/keylook.h"

@@ -17,7 +17,7 @@
 #include "app/watch.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "host/elf.h"
 #include "host/proc.h"
 #include "report/report.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A growing string of bytes, always NUL-terminated. Running out of memory ends
- * the process with a message: a report of a few hundred KiB has no use for a
- * half-built string.
+ * A growing string of bytes, always NUL-terminated, and numbers for people put into it.
+ * Running out of memory ends the process with a message: a report of a few hundred KiB has
+ * no use for a half-built string.
  */
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf {
 	char *data; /* NUL-terminated; NULL until the first write */
@@ -32,3 +33,15 @@ char *xstrdup(const char *s);
 char *xmemdup(const void *p, size_t len); /* adds a NUL after @len bytes */
 /* The end they come to. */
 void out_of_memory(void) __attribute__((noreturn));
+
+/* --- numbers for people --- */
+
+/* "0 B", "812 B", "1.5 KiB", "10.2 GiB", "-3.0 MiB": 1024-based, one decimal;
+ * INT64_MIN (not known) gives "-". */
+void fmt_bytes(struct buf *out, int64_t bytes);
+/* "8.3 us", "12 ms", "1.9 s", "4 min 10 s"; @seconds < 0 or NAN gives "-". */
+void fmt_seconds(struct buf *out, double seconds);
+/* "18231" -> "18,231"; INT64_MIN (not known) gives "-". */
+void fmt_count(struct buf *out, int64_t n);
+/* RFC 3339 in UTC with milliseconds from wall-clock nanoseconds since 1970. */
+void fmt_rfc3339(struct buf *out, int64_t wall_ns);

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/escape.h"
-#include "base/fmt.h"
 #include "diagnose/finding.h"
 #include "model/keyspace.h"
 

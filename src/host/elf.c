@@ -18,7 +18,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "host/elf_wire.h"
 #include "host/fence.h"
 #include "host/proc.h"

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "host/kernel.h"
 
 #define PERF_REMOVAL_SECONDS 15e-3

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "record/record.h"
-#include "record/tables.h"
+#include "record/schema.h"
 
 struct model;
 

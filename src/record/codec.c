@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One record as one line of JSON, and back. Both directions walk the shape of the
- * kind (shape.h). What the server sent may be any bytes: those that cannot stand
+ * kind (schema.h). What the server sent may be any bytes: those that cannot stand
  * in JSON as they are go into "<name>_base64".
  */
 #include <errno.h>

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Writing a recording; the format is in recording.h, reading it in replay.c. */
+/*
+ * Writing and reading a recording; the format is in recording.h. A file that is read may be
+ * cut, damaged or made to hurt: zlib's check sum, the number of records in the end line and a
+ * bound on the length of a line stand between it and the model.
+ */
 #define _GNU_SOURCE 1 /* mkostemp() */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,5 +182,235 @@ int recording_close(struct recording *rec, struct err *err)
 			*err = rec->err;
 	}
 	recording_free(rec);
+	return rc;
+}
+
+/* --- reading ------------------------------------------------------------- */
+
+#define CHUNK_BYTES (64u << 10)
+
+struct reader {
+	const char *path;
+	gzFile gz;
+	struct buf line;
+	uint64_t line_number; /* of the line in `line`, from 1 */
+	char chunk[CHUNK_BYTES];
+	size_t chunk_at, chunk_len;
+	bool ended; /* the end line was read */
+	int64_t records_total; /* read so far, also those of unknown kinds */
+};
+
+static int corrupted(struct reader *r, struct err *err, const char *why)
+{
+	return err_set(err, -EBADMSG, "recording: %s: line %" PRIu64 ": %s; the file is damaged",
+		       r->path, r->line_number, why);
+}
+
+static int truncated(struct reader *r, struct err *err)
+{
+	return err_set(err, -EBADMSG,
+		       "recording: %s: truncated after line %" PRIu64 "; copy or record it again",
+		       r->path, r->line_number);
+}
+
+static int foreign(struct reader *r, struct err *err, const char *why)
+{
+	return err_set(err, -EINVAL,
+		       "recording: %s: not a recording (%s); give a file made with --record",
+		       r->path, why);
+}
+
+static int zlib_error(struct reader *r, struct err *err)
+{
+	int gz_code, saved = errno;
+	const char *why = gzerror(r->gz, &gz_code);
+
+	if (gz_code == Z_ERRNO)
+		return err_set(err, saved ? -saved : -EIO, "recording: %s: cannot read: %s",
+			       r->path, strerror(saved));
+	if (gz_code == Z_BUF_ERROR)
+		return truncated(r, err);
+	return corrupted(r, err, why);
+}
+
+/* 1: there are bytes in the chunk. 0: the file ended as it should. */
+static int fill_chunk(struct reader *r, struct err *err)
+{
+	int n, gz_code;
+
+	if (r->chunk_at < r->chunk_len)
+		return 1;
+	n = gzread(r->gz, r->chunk, CHUNK_BYTES);
+	if (n < 0)
+		return zlib_error(r, err);
+	/* A file cut short gives its bytes first and its error with them. */
+	gzerror(r->gz, &gz_code);
+	if (n == 0 && gz_code != Z_OK && gz_code != Z_STREAM_END)
+		return zlib_error(r, err);
+	if (n > 0 && gzdirect(r->gz))
+		return foreign(r, err, "not compressed with gzip");
+	r->chunk_at = 0;
+	r->chunk_len = (size_t)n;
+	return n > 0;
+}
+
+/* 1: r->line holds the next line. 0: the file ended behind the last one. */
+static int next_line(struct reader *r, struct err *err)
+{
+	buf_clear(&r->line);
+	for (;;) {
+		int rc = fill_chunk(r, err);
+		const char *from = r->chunk + r->chunk_at, *newline;
+		size_t len = r->chunk_len - r->chunk_at;
+
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			return r->line.len ? truncated(r, err) : 0;
+		newline = memchr(from, '\n', len);
+		if (newline)
+			len = (size_t)(newline - from);
+		if (r->line.len + len > RECORDING_LINE_MAX)
+			return corrupted(r, err, "longer than any line of a recording");
+		buf_add(&r->line, from, len);
+		r->chunk_at += len + (newline != NULL);
+		if (newline) {
+			r->line_number++;
+			return 1;
+		}
+	}
+}
+
+/* What a schema is that is not ours. */
+static const char *strange(const char *schema)
+{
+	static const char prefix[] = "redmem.recording/";
+	size_t len = sizeof(prefix) - 1;
+
+	if (strncmp(schema, prefix, len) != 0)
+		return "is unknown";
+	return atoi(schema + len) < atoi(RECORDING_SCHEMA + len) ?
+		       "is of an older redmem (record again, or read it with that one)" :
+		       "is of a newer redmem";
+}
+
+static int read_header(struct reader *r, struct err *err)
+{
+	const char *schema;
+	json_t *root;
+	int rc = next_line(r, err);
+
+	/* An empty or headless file is somebody else's, not a cut one of ours. */
+	if (rc == 0)
+		return foreign(r, err, "empty");
+	if (rc < 0)
+		return rc;
+	root = json_loadb(buf_str(&r->line), r->line.len, 0, NULL);
+	schema = json_string_value(json_object_get(root, "schema"));
+	if (!schema)
+		rc = foreign(r, err, "no schema in its first line");
+	else if (strcmp(schema, RECORDING_SCHEMA))
+		rc = err_set(err, -ENOTSUP, "recording: %s: schema '%s' %s; this one reads %s",
+			     r->path, schema, strange(schema), RECORDING_SCHEMA);
+	else
+		rc = 0;
+	json_decref(root);
+	return rc;
+}
+
+static int read_end(struct reader *r, const json_t *root, struct err *err)
+{
+	const json_t *total = json_object_get(root, "records_total");
+
+	if (!json_is_integer(total) || json_integer_value(total) != r->records_total)
+		return corrupted(r, err, "records are missing");
+	r->ended = true;
+	return 0;
+}
+
+static int read_record(struct reader *r, json_t *root, const struct record_sink *sink,
+		       struct err *err)
+{
+	struct record_decoded *keep;
+	struct err why = { 0 };
+	struct record record;
+	int rc = record_from_json(root, &record, &keep, &why);
+
+	r->records_total++;
+	if (rc == -ENOTSUP) /* made by a newer redmem: what is known is still worth reading */
+		return 0;
+	if (rc)
+		return err_set(err, rc, "recording: %s: line %" PRIu64 ": %s", r->path,
+			       r->line_number, why.text);
+	record_emit(sink, &record);
+	record_decoded_free(keep);
+	return 0;
+}
+
+static int read_line(struct reader *r, const struct record_sink *sink, struct err *err)
+{
+	const char *name;
+	json_error_t why;
+	json_t *root;
+	int rc;
+
+	if (r->ended)
+		return corrupted(r, err, "something follows the end");
+	root = json_loadb(buf_str(&r->line), r->line.len, JSON_REJECT_DUPLICATES, &why);
+	if (!root)
+		return corrupted(r, err, why.text);
+	name = json_string_value(json_object_get(root, "record"));
+	if (!name || strcmp(name, "end"))
+		return read_record(r, root, sink, err);
+	rc = read_end(r, root, err);
+	json_decref(root);
+	return rc;
+}
+
+/* To the very end of the file: only there does zlib compare its check sum. */
+static int read_all(struct reader *r, const struct record_sink *sink, struct err *err)
+{
+	int rc = read_header(r, err);
+
+	while (!rc) {
+		rc = next_line(r, err);
+		if (rc <= 0)
+			break;
+		rc = read_line(r, sink, err);
+	}
+	if (!rc && !r->ended)
+		rc = truncated(r, err);
+	return rc;
+}
+
+static int open_file(struct reader *r, struct err *err)
+{
+	int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set(err, -errno, "recording: %s: cannot open: %s; check the path",
+			       r->path, strerror(errno));
+	r->gz = gzdopen(fd, "rb");
+	if (!r->gz) {
+		close(fd);
+		return err_set(err, -ENOMEM, "recording: %s: zlib has no memory; free some",
+			       r->path);
+	}
+	return 0;
+}
+
+int recording_replay(const char *path, const struct record_sink *sink, struct err *err)
+{
+	struct reader *r = xcalloc(1, sizeof(*r));
+	int rc;
+
+	r->path = path;
+	rc = open_file(r, err);
+	if (!rc)
+		rc = read_all(r, sink, err);
+	if (r->gz)
+		gzclose_r(r->gz);
+	buf_free(&r->line);
+	free(r);
 	return rc;
 }

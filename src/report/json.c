@@ -9,7 +9,6 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
-#include "base/fmt.h"
 #include "report/json.h"
 
 /* Beyond 2^53 a double no longer holds every integer. */

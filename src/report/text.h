@@ -9,7 +9,6 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
-#include "base/fmt.h"
 #include "report/report.h"
 
 struct text {

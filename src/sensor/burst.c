@@ -20,10 +20,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "host/kernel.h"
 #include "host/proc.h"
-#include "record/tables.h"
+#include "record/schema.h"
 #include "target/allocator.h"
 
 #define LOOK_MS_MAX    20 /* a server that hardly allocates gets no longer one */

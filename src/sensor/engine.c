@@ -21,7 +21,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "host/file.h"
 #include "host/kernel.h"
 #include "host/uprobe.h"

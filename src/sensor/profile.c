@@ -11,9 +11,9 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "record/tables.h"
+#include "record/schema.h"
 #include "target/commands.h"
-#include "target/symbols.h"
+#include "target/image.h"
 
 static const char *const background_names[BACKGROUND_KINDS] = {
 	[BACKGROUND_EXPIRY] = "(expiry)",

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 
-#include "base/log.h"
+#include "base/err.h"
 #include "host/proc.h"
 
 /* --- cpu --------------------------------------------------------------------- */

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "record/tables.h"
-#include "target/arguments.h"
+#include "record/schema.h"
+#include "target/commands.h"
 #include "target/frames.h"
 
 /* --- samples -------------------------------------------------------------------- */

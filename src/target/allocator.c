@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "host/elf.h"
 #include "host/file.h"
 #include "host/maps.h"

@@ -10,14 +10,13 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "host/proc.h"
 #include "redis/info.h"
 #include "redis/knowledge.h"
 #include "target/commands.h"
 #include "target/offsets.h"
 #include "target/probe.h"
-#include "target/words.h"
 
 #define REPLY_TIMEOUT_MS 2000
 #define COUNTER_COPIES	 4

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Self-calibration by watching clients' commands; see calibrate.h and candidates.h. */
+/* Self-calibration by watching clients' commands; see calibrate.h and offsets.h. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,13 +9,12 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/err.h"
 #include "host/proc.h"
 #include "target/calibrate.h"
-#include "target/candidates.h"
 #include "target/commands.h"
+#include "target/offsets.h"
 #include "target/probe.h"
-#include "target/words.h"
 
 #define LOOK_WORDS    32 /* argv and cmd stand in the first 160 bytes */
 #define LOOK_LIMIT_NS 200000

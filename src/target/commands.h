@@ -2,10 +2,12 @@
 /*
  * The server's commands by the address of their struct redisCommand, learnt as
  * they turn up: name (read from the server's memory) and where the first key is.
+ * And the arguments of the one it executes; it does not notice either.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -46,3 +48,11 @@ void target_commands_told(struct target_commands *commands, const char *name, in
  * the first, that points to an sds with the text @name. 0 when there is none.
  */
 uint32_t target_find_fullname(pid_t pid, uint64_t address, const char *name);
+
+/*
+ * The argument that begins with the @len bytes at @begin, of the command under way: copies
+ * it to @out and returns its length. -ENOENT when there is none (any more), -EMSGSIZE when
+ * it is longer than @max.
+ */
+int target_argument(pid_t pid, const struct redmem_offsets *at, const char *begin, size_t len,
+		    char *out, size_t max);

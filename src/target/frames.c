@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Well-known functions in stacks; see markers.h. */
+/* Well-known functions in stacks; see frames.h. */
 #include "target/frames.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 
 #include "base/buf.h"
-#include "record/tables.h"
+#include "record/schema.h"
 #include "redis/knowledge.h"
 
 /* A place in the program, ascending. */

@@ -2,7 +2,7 @@
 /* Recorded stalls that come out with the blame a test wants. */
 #pragma once
 
-#include "record/tables.h"
+#include "record/schema.h"
 
 /* Have @stall measured, or met by samples, so that @cause has @seconds of it. Those of all
  * causes must sum to its duration. */

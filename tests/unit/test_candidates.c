@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "target/candidates.h"
+#include "target/offsets.h"
 
 #define SERVER_ADDRESS 0x555555600000ULL
 #define CLIENT(n)      (0x7f0000001000ULL + 0x400 * (n))

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
-#include "base/fmt.h"
 
 static void bytes(int64_t n, const char *expected)
 {
