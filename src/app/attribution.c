@@ -23,7 +23,8 @@ static void tell_names(struct attribution *a)
 							      .frames = a->frames });
 }
 
-#define QUESTIONS 4 /* at once: each takes a microsecond or two of the server */
+#define GREETING_MS 2000
+#define QUESTIONS   4 /* at once: each takes a microsecond or two of the server */
 
 /* --- calibration --------------------------------------------------------------- */
 
@@ -40,7 +41,16 @@ static int calibrate_by_asking(struct attribution *a, struct calibration *found,
 	if (!conn)
 		return err_set(why, -ENOTCONN, "cannot ask the server: %s",
 			       server->conn_error.text);
-	ret = calibrate(found, server->image, &a->slots, conn, why);
+	ret = conn_greet(conn, GREETING_MS);
+	if (ret == -ETIMEDOUT)
+		err_set(why, ret, "calibration: the server did not answer within %d ms",
+			GREETING_MS);
+	else if (ret)
+		err_set(why, ret, "calibration: %s", conn_error(conn)->text);
+	else if (conn_tight(conn)) /* commands of its own would cost the server memory */
+		ret = err_set(why, -EBUSY, "calibration: not asked within 4 MB of maxmemory");
+	else
+		ret = calibrate(found, server->image, &a->slots, conn, why);
 	if (conn != server->conn) {
 		conn_close(conn);
 		found->own_client = 0;
@@ -137,7 +147,9 @@ void attribution_ask(struct attribution *a)
 	struct conn *conn = a->server->conn;
 	const char *name;
 
-	for (int i = 0; i < QUESTIONS && conn && a->commands; i++) {
+	if (!conn || !a->commands)
+		return;
+	for (int i = 0; i < QUESTIONS && conn_may_line(conn, "COMMAND INFO"); i++) {
 		struct question *question;
 
 		name = target_commands_unknown(a->commands);

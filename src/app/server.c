@@ -37,15 +37,12 @@ static void connect_options(struct server *server, const struct options *o)
  * have us. */
 static int try_connect(struct server *server, int timeout_ms, bool *refused)
 {
-	redisReply *reply = NULL;
 	int ret = conn_open(&server->conn, &server->connect, &server->conn_error);
 
 	*refused = false;
 	if (ret)
 		return ret;
-	ret = conn_call_line(server->conn, timeout_ms, &reply, "PING");
-	if (reply)
-		freeReplyObject(reply);
+	ret = conn_greet(server->conn, timeout_ms);
 	/* A server that hangs answers later: keep the connection. */
 	if (!ret || (ret == -ETIMEDOUT && conn_reached(server->conn)))
 		return 0;

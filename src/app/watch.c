@@ -142,6 +142,11 @@ static void emit_sensors(struct watch *w)
 
 	for (size_t i = 0; (reason = snapshot_reason_at(w->snapshot, i)); i++)
 		buf_printf(&reasons, "%s%s", i ? "; " : "", reason);
+	if (w->server.conn && *conn_withheld(w->server.conn))
+		buf_printf(&reasons,
+			   "%snot asked within 4 MB of maxmemory, where a command's first use "
+			   "takes 24 KB for good: %s",
+			   reasons.len ? "; " : "", conn_withheld(w->server.conn));
 	emit_row(w, "connection", w->server.conn != NULL,
 		 w->server.conn ? buf_str(&reasons) : w->server.conn_error.text,
 		 "give the server with -h/-p or -s and its password with REDISCLI_AUTH");

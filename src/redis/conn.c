@@ -37,17 +37,20 @@ struct outgoing {
 	size_t len, sent;
 };
 
+/* The greeting, one request after the other's reply. */
+enum step { STEP_AUTH, STEP_MEMORY, STEP_COMMANDS, STEP_NAME, STEP_SELECT, STEP_END };
+
 struct conn {
 	struct stream *stream; /* NULL once failed */
 	redisReader *reader;
 	bool open; /* the stream is */
 	bool accepted; /* the greeting is answered */
-	size_t greetings; /* unanswered requests of the greeting */
+	enum step step; /* of the greeting: what comes next */
 	int64_t deadline_ns; /* for opening */
 	pid_t peer_pid; /* not checked yet: who must be there; 0 */
-	/* In the order in which they go out: the second and third not before it is known who
-	 * is there, and the second, which holds a password, wiped as soon as it has gone. */
-	struct outgoing probe, login;
+	/* The greeting's request on its way; AUTH, which holds a password and is wiped as soon
+	 * as it has gone; and all else, not before the greeting is over. */
+	struct outgoing first, login;
 	struct buf out;
 	size_t out_sent;
 	struct request *oldest, *newest;
@@ -56,6 +59,10 @@ struct conn {
 	bool with_user; /* AUTH had a user name */
 	struct own_calls *calls;
 	enum conn_no_touch no_touch;
+	bool learned; /* an INFO memory was seen */
+	bool tight; /* used_memory is near maxmemory, by the newest INFO */
+	struct info *used; /* commandstats, newest; NULL = never seen */
+	struct buf withheld; /* names of commands conn_may() said no to */
 	struct err error;
 	char name[256];
 	char address[64]; /* our own, as the server writes it; "" when it has none */
@@ -86,7 +93,7 @@ static struct outgoing format(int argc, const char **argv, const size_t *argvlen
 
 static bool has_output(const struct conn *conn)
 {
-	return conn->probe.len || (!conn->peer_pid && (conn->login.len || conn->out.len));
+	return conn->first.len || (conn->accepted && conn->out.len);
 }
 
 /* One write of one piece; true when it has gone whole. */
@@ -103,7 +110,7 @@ static bool write_piece(struct conn *conn, const char *data, size_t len, size_t 
 
 static int write_requests(struct conn *conn)
 {
-	struct outgoing *first = conn->probe.len ? &conn->probe : &conn->login;
+	struct outgoing *first = &conn->first;
 	int rc = 0;
 
 	if (!has_output(conn))
@@ -131,7 +138,7 @@ static int conn_fail(struct conn *conn)
 
 	stream_close(conn->stream);
 	conn->stream = NULL;
-	outgoing_free(&conn->probe);
+	outgoing_free(&conn->first);
 	outgoing_free(&conn->login);
 	buf_free(&conn->out);
 	while ((request = conn->oldest)) {
@@ -144,7 +151,7 @@ static int conn_fail(struct conn *conn)
 	return conn->error.code;
 }
 
-static struct request *queue_request(struct conn *conn, conn_reply_fn fn, void *ctx, size_t replies)
+static struct request *request_new(conn_reply_fn fn, void *ctx, size_t replies)
 {
 	struct request *request = xcalloc(1, sizeof(*request));
 
@@ -152,6 +159,13 @@ static struct request *queue_request(struct conn *conn, conn_reply_fn fn, void *
 	request->ctx = ctx;
 	request->replies = replies;
 	request->sent_ns = clock_mono_ns();
+	return request;
+}
+
+static struct request *queue_request(struct conn *conn, conn_reply_fn fn, void *ctx, size_t replies)
+{
+	struct request *request = request_new(fn, ctx, replies);
+
 	if (conn->newest)
 		conn->newest->next = request;
 	else
@@ -240,6 +254,8 @@ static bool is_refused(struct conn *conn, const redisReply *reply)
 	return true;
 }
 
+static void greet_on(struct conn *conn);
+
 /*
  * One reply of the greeting is in. @fatal is set when redmem cannot go on, with
  * the error filled in.
@@ -248,12 +264,11 @@ static void greeted(struct conn *conn, redisReply *reply, bool fatal)
 {
 	if (reply && reply->type == REDIS_REPLY_ERROR && is_refused(conn, reply))
 		fatal = true;
-	conn->greetings--;
 	freeReplyObject(reply);
 	if (fatal)
 		conn_fail(conn);
-	else if (!conn->greetings && conn->stream)
-		conn->accepted = true;
+	else if (conn->stream)
+		greet_on(conn);
 }
 
 /*
@@ -310,6 +325,30 @@ static void select_replied(void *ctx, redisReply *reply, double seconds)
 	greeted(conn, reply, failed);
 }
 
+static bool is_info(const redisReply *reply)
+{
+	return reply && reply->type == REDIS_REPLY_STRING;
+}
+
+static void learn_text(struct conn *conn, const char *text)
+{
+	struct info *info = info_parse(text);
+
+	conn_learn(conn, info);
+	info_free(info);
+}
+
+/* Who may not ask for INFO goes on without. */
+static void info_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct conn *conn = ctx;
+
+	(void)seconds;
+	if (is_info(reply))
+		learn_text(conn, reply->str);
+	greeted(conn, reply, false);
+}
+
 /* The process has accepted and answered: now its socket must be among its open files. */
 static void probe_replied(void *ctx, redisReply *reply, double seconds)
 {
@@ -332,46 +371,106 @@ static void probe_replied(void *ctx, redisReply *reply, double seconds)
 		conn_fail(conn);
 	} else {
 		conn->peer_pid = 0;
+		if (is_info(reply))
+			learn_text(conn, reply->str);
+		greet_on(conn);
 	}
 	freeReplyObject(reply);
 }
 
-/* Requests that do not go the common way, but before all that is sent. */
-static struct outgoing send_first(struct conn *conn, conn_reply_fn fn, int argc, const char **argv)
+/* The next request of the greeting. None is on its way, and what others have queued has
+ * not gone out: this comes before it. */
+static void send_first(struct conn *conn, conn_reply_fn fn, const char *line)
 {
-	struct request *request = queue_request(conn, fn, conn, 1);
+	struct request *request = request_new(fn, conn, 1);
+	const char *words[WORDS_MAX];
+	char *copy = xstrdup(line);
+	int count = split_words(copy, words);
 
-	own_calls_name(request->name, sizeof(request->name), argc, argv);
-	return format(argc, argv, NULL);
+	request->next = conn->oldest;
+	conn->oldest = request;
+	if (!conn->newest)
+		conn->newest = request;
+	conn->pending++;
+	own_calls_name(request->name, sizeof(request->name), count, words);
+	if (!conn->first.len)
+		conn->first = format(count, words, NULL);
+	free(copy);
 }
 
-/* Any command will do to learn who is there: a server that wants a password answers with
- * an error. */
-static void probe(struct conn *conn, pid_t peer_pid)
+static void send_name(struct conn *conn)
 {
-	const char *ping[] = { "PING" };
+	static const char line[] = "CLIENT SETNAME " CONN_CLIENT_NAME;
 
-	conn->probe = send_first(conn, probe_replied, 1, ping);
-	conn->peer_pid = peer_pid;
+	if (conn_may_line(conn, line))
+		send_first(conn, setname_replied, line);
+}
+
+static void send_select(struct conn *conn)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "SELECT %d", conn->db);
+	send_first(conn, select_replied, line);
+}
+
+/*
+ * On to the next request of the greeting that is needed, or to its end. INFO comes before
+ * all else that is a courtesy: each command a server has never executed costs it memory.
+ */
+static void greet_on(struct conn *conn)
+{
+	while (!conn->first.len && !conn->accepted) {
+		switch (conn->step) {
+		case STEP_AUTH:
+			conn->first = conn->login;
+			conn->login = (struct outgoing){ 0 };
+			if (conn->first.len)
+				send_first(conn, auth_replied, "AUTH");
+			break;
+		case STEP_MEMORY:
+			if (!conn->learned)
+				send_first(conn, info_replied, "INFO memory");
+			break;
+		case STEP_COMMANDS:
+			if (conn->tight)
+				send_first(conn, info_replied, "INFO commandstats");
+			break;
+		case STEP_NAME:
+			send_name(conn);
+			break;
+		case STEP_SELECT:
+			if (conn->db)
+				send_select(conn);
+			break;
+		case STEP_END:
+			conn->accepted = true;
+			return;
+		}
+		conn->step++;
+	}
 }
 
 static void greet(struct conn *conn, const struct conn_options *options)
 {
 	const char *auth[3] = { "AUTH" };
-	char select[32];
 	int argc = 1;
 
-	conn->greetings = 1 + !!options->password + !!options->db;
-	if (options->password) {
+	if (options->silent)
+		conn->step = STEP_END;
+	if (options->password && !options->silent) {
 		if (options->user)
 			auth[argc++] = options->user;
 		auth[argc++] = options->password;
-		conn->login = send_first(conn, auth_replied, argc, auth);
+		conn->login = format(argc, auth, NULL);
 	}
-	conn_send_line(conn, setname_replied, conn, "CLIENT SETNAME " CONN_CLIENT_NAME);
-	snprintf(select, sizeof(select), "SELECT %d", options->db);
-	if (options->db)
-		conn_send_line(conn, select_replied, conn, select);
+	/* Any command will do to learn who is there: a server that wants a password answers
+	 * with an error, and executes nothing. */
+	conn->peer_pid = options->peer_pid;
+	if (options->peer_pid)
+		send_first(conn, probe_replied, options->password ? "PING" : "INFO memory");
+	else
+		greet_on(conn);
 }
 
 int conn_open(struct conn **out, const struct conn_options *options, struct err *err)
@@ -394,12 +493,7 @@ int conn_open(struct conn **out, const struct conn_options *options, struct err 
 		conn_close(conn);
 		return rc;
 	}
-	if (options->peer_pid)
-		probe(conn, options->peer_pid);
-	if (options->silent)
-		conn->accepted = true;
-	else
-		greet(conn, options);
+	greet(conn, options);
 	*out = conn;
 	return 0;
 }
@@ -411,6 +505,8 @@ void conn_close(struct conn *conn)
 	conn_fail(conn);
 	if (conn->reader)
 		redisReaderFree(conn->reader);
+	info_free(conn->used);
+	buf_free(&conn->withheld);
 	free(conn);
 }
 
@@ -560,12 +656,12 @@ static void call_replied(void *ctx, redisReply *reply, double seconds)
 	call->done = true;
 }
 
-static int wait_for(struct conn *conn, const struct call *call, int timeout_ms)
+static int wait_for(struct conn *conn, const bool *done, int timeout_ms)
 {
 	int64_t deadline_ns = clock_mono_ns() + timeout_ms * INT64_C(1000000);
 	int rc = 0;
 
-	while (!call->done && !rc) {
+	while (!*done && !rc) {
 		int64_t left_ns = deadline_ns - clock_mono_ns();
 		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
 
@@ -578,7 +674,14 @@ static int wait_for(struct conn *conn, const struct call *call, int timeout_ms)
 			return -errno;
 		rc = conn_dispatch(conn, fd.revents);
 	}
-	return call->done ? 0 : rc;
+	return *done ? 0 : rc;
+}
+
+int conn_greet(struct conn *conn, int timeout_ms)
+{
+	if (!conn->stream)
+		return conn->error.code ? conn->error.code : -ENOTCONN;
+	return wait_for(conn, &conn->accepted, timeout_ms);
 }
 
 int conn_call(struct conn *conn, int timeout_ms, redisReply **reply, int argc, const char **argv,
@@ -593,7 +696,7 @@ int conn_call(struct conn *conn, int timeout_ms, redisReply **reply, int argc, c
 		free(call);
 		return conn->error.code ? conn->error.code : rc;
 	}
-	rc = wait_for(conn, call, timeout_ms);
+	rc = wait_for(conn, &call->done, timeout_ms);
 	if (!call->done) {
 		call->abandoned = true;
 		return rc;
@@ -709,7 +812,8 @@ void conn_set_no_touch(struct conn *conn, bool promised)
 	conn->no_touch = promised ? NO_TOUCH_PROMISED : NO_TOUCH_REFUSED;
 }
 
-void conn_learn(struct conn *conn, const struct info *info)
+/* Who has promised, by the release? */
+static void learn_release(struct conn *conn, const struct info *info)
 {
 	const char *version = info_server_version(info);
 	struct server_release release;
@@ -720,4 +824,85 @@ void conn_learn(struct conn *conn, const struct info *info)
 	if (release.major && !server_is(&release, PRODUCT_VALKEY, 7, 2) &&
 	    !server_is(&release, PRODUCT_REDIS, 7, 2))
 		conn->no_touch = NO_TOUCH_REFUSED;
+}
+
+/* Which commands has the server executed already? */
+static void learn_commands(struct conn *conn, const struct info *info)
+{
+	struct info *used = info_parse("");
+
+	for (size_t i = 0; i < info_count(info); i++)
+		if (!strncmp(info_name_at(info, i), "cmdstat_", strlen("cmdstat_")))
+			info_set(used, info_name_at(info, i), "");
+	if (!info_count(used)) {
+		info_free(used);
+		return;
+	}
+	info_free(conn->used);
+	conn->used = used;
+}
+
+void conn_learn(struct conn *conn, const struct info *info)
+{
+	int64_t used = info_int(info, "used_memory"), max = info_int(info, "maxmemory");
+
+	if (used >= 0 && max >= 0) {
+		conn->learned = true;
+		conn->tight = max > 0 && used > max - CONN_TIGHT_BYTES;
+	}
+	learn_commands(conn, info);
+	learn_release(conn, info);
+}
+
+bool conn_tight(const struct conn *conn)
+{
+	return conn->tight;
+}
+
+static bool is_used(const struct conn *conn, const char *name)
+{
+	char field[64];
+
+	snprintf(field, sizeof(field), "cmdstat_%s", name);
+	if (info_get(conn->used, field))
+		return true;
+	field[strcspn(field, "|")] = 0; /* before 7.0 subcommands are not told apart */
+	return info_get(conn->used, field);
+}
+
+static void withhold(struct conn *conn, const char *name)
+{
+	char word[64];
+	const char *had = buf_str(&conn->withheld);
+
+	snprintf(word, sizeof(word), "%s%s", *had ? ", " : "", name);
+	if (!strstr(had, name))
+		buf_puts(&conn->withheld, word);
+}
+
+bool conn_may(struct conn *conn, int argc, const char **argv)
+{
+	char name[48];
+
+	own_calls_name(name, sizeof(name), argc, argv);
+	if (!conn->tight || !strcmp(name, "info") || (conn->used && is_used(conn, name)))
+		return true;
+	withhold(conn, name);
+	return false;
+}
+
+bool conn_may_line(struct conn *conn, const char *line)
+{
+	const char *words[WORDS_MAX];
+	char *copy = xstrdup(line);
+	int count = split_words(copy, words);
+	bool may = conn_may(conn, count, words);
+
+	free(copy);
+	return may;
+}
+
+const char *conn_withheld(const struct conn *conn)
+{
+	return buf_str(&conn->withheld);
 }

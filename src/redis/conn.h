@@ -25,6 +25,7 @@
 
 #define CONN_CLIENT_NAME	"redmem" /* CLIENT SETNAME; in CLIENT LIST and SLOWLOG */
 #define CONN_CONNECT_TIMEOUT_MS 5000
+#define CONN_TIGHT_BYTES	(4 << 20) /* this near to maxmemory a server is spared */
 
 struct conn_options {
 	const char *host; /* NULL = 127.0.0.1 */
@@ -37,7 +38,7 @@ struct conn_options {
 	 * no link leading out of it; 0 = as from ours. Needs root where they differ. */
 	pid_t netns_pid;
 	/* Who must be at the other end, or the connection fails with -EPERM before anything
-	 * is said but PING; 0 = whoever is there, as in redis-cli. */
+	 * is said but PING or INFO; 0 = whoever is there, as in redis-cli. */
 	pid_t peer_pid;
 	int connect_timeout_ms; /* 0 = CONN_CONNECT_TIMEOUT_MS */
 	bool tls;
@@ -61,14 +62,19 @@ struct conn;
 typedef void (*conn_reply_fn)(void *ctx, redisReply *reply, double seconds);
 
 /*
- * Begin to connect. AUTH, CLIENT SETNAME and SELECT are queued before anything
- * else; should the server refuse one that matters, the connection fails with
- * -EACCES and an error that says what to do. Returns 0, or a negative errno when
- * it is clear at once (-ECONNREFUSED, -ENOENT, -EINVAL for a file of TLS).
+ * Begin to connect. The greeting goes before anything else, one request after the
+ * other's reply: AUTH, INFO memory, CLIENT SETNAME and SELECT; should the server refuse
+ * one that matters, the connection fails with -EACCES and an error that says what to
+ * do. Returns 0, or a negative errno when it is clear at once (-ECONNREFUSED, -ENOENT,
+ * -EINVAL for a file of TLS).
  */
 int conn_open(struct conn **out, const struct conn_options *options, struct err *err);
 /* Waiting callbacks are called with NULL. @conn may be NULL. */
 void conn_close(struct conn *conn);
+
+/* Wait until the server has accepted us. 0, -ETIMEDOUT, -EINTR, or the error of the
+ * connection. */
+int conn_greet(struct conn *conn, int timeout_ms);
 
 /* Give up on the server: waiting callbacks are called with NULL, and @conn is from now
  * on one that failed with -ETIMEDOUT. */
@@ -142,6 +148,19 @@ struct own_calls *conn_calls(const struct conn *conn);
 enum conn_no_touch { NO_TOUCH_UNKNOWN, NO_TOUCH_PROMISED, NO_TOUCH_REFUSED };
 enum conn_no_touch conn_no_touch(const struct conn *conn);
 void conn_set_no_touch(struct conn *conn, bool promised);
-/* What an INFO tells of the release. */
+/* What an INFO tells of the release, of the room below maxmemory, of commands used. */
 struct info;
 void conn_learn(struct conn *conn, const struct info *info);
+
+/* Is the server within CONN_TIGHT_BYTES of its maxmemory, by the newest INFO? */
+bool conn_tight(const struct conn *conn);
+/*
+ * May this be asked? A command's first use since the server's start costs it 24 KB for good
+ * (7.0 and later: the histogram of its latencies, src/server.c, updateCommandLatencyHistogram()),
+ * so a server that is tight is asked only by commands it has executed before, and INFO.
+ * A no is remembered for conn_withheld(). conn_send() does not ask by itself.
+ */
+bool conn_may(struct conn *conn, int argc, const char **argv);
+bool conn_may_line(struct conn *conn, const char *line);
+/* Names of the commands that were not asked, as in commandstats; "" = none. */
+const char *conn_withheld(const struct conn *conn);

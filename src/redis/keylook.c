@@ -76,7 +76,8 @@ static void key_ask(struct look_key *key, conn_reply_fn fn, const char *command,
 	}
 	argv[argc] = key->key;
 	argvlen[argc++] = key->key_len;
-	if (!conn_send(key->look->conn, fn, key, argc, argv, argvlen))
+	if (conn_may(key->look->conn, argc, argv) &&
+	    !conn_send(key->look->conn, fn, key, argc, argv, argvlen))
 		key->unanswered++;
 }
 
@@ -199,8 +200,11 @@ static void select_replied(void *ctx, redisReply *reply, double seconds)
 
 static void look_at(struct look *look, const struct bytes *bytes)
 {
-	struct look_key *key = xcalloc(1, sizeof(*key));
+	struct look_key *key;
 
+	if (!conn_may_line(look->conn, "TYPE"))
+		return; /* nothing would be told without it */
+	key = xcalloc(1, sizeof(*key));
 	key->look = look;
 	key->key = xmemdup(bytes->data, bytes->len);
 	key->key_len = bytes->len;
@@ -226,6 +230,7 @@ static struct look *look_new(const struct look *like)
 	*look = *like;
 	look->users = 1; /* the caller */
 	if (conn_no_touch(look->conn) == NO_TOUCH_UNKNOWN &&
+	    conn_may_line(look->conn, "CLIENT NO-TOUCH ON") &&
 	    !conn_send_line(look->conn, no_touch_replied, look, "CLIENT NO-TOUCH ON"))
 		look->users++;
 	return look;
@@ -252,8 +257,11 @@ static int64_t db_of(const struct conn *conn, int64_t db)
 static int start_in(struct conn *conn, const struct record_sink *sink, int64_t db,
 		    const struct bytes *keys, const int64_t *dbs, size_t count)
 {
-	struct look *look = look_new(&(struct look){ .conn = conn, .sink = *sink, .db = db });
+	struct look *look;
 
+	if (db != conn_db(conn) && !conn_may_line(conn, "SELECT"))
+		return 0;
+	look = look_new(&(struct look){ .conn = conn, .sink = *sink, .db = db });
 	if (!look)
 		return -ENOTCONN;
 	look->users++;

@@ -149,6 +149,17 @@ static void add_database(struct keysample *sample, const char *name, const char 
 		};
 }
 
+/* Near its limit a server is asked only by commands it knows the cost of. */
+static bool may_draw(struct conn *conn)
+{
+	static const char *const lines[] = { "SELECT", "SCAN", "ECHO", "TYPE", NULL };
+	bool may = true;
+
+	for (size_t i = 0; lines[i]; i++)
+		may = conn_may_line(conn, lines[i]) && may;
+	return may;
+}
+
 struct keysample *keysample_start(struct conn *conn, const struct record_sink *sink,
 				  const struct info *info, size_t keys)
 {
@@ -156,7 +167,7 @@ struct keysample *keysample_start(struct conn *conn, const struct record_sink *s
 	int64_t keys_total;
 
 	info_keyspace(info, &keys_total, NULL);
-	if (keys_total <= 0)
+	if (keys_total <= 0 || !may_draw(conn))
 		return NULL;
 	sample = xcalloc(1, sizeof(*sample));
 	sample->conn = conn;

@@ -17,8 +17,6 @@
  * 16 KB buffer every client has: */
 #define REPLY_BYTES	  24000
 #define REPLY_BYTES_TIGHT 4000
-/* A server this near to its limit is asked only what is small. */
-#define TIGHT_BYTES (4 << 20)
 /* MALLOC-STATS takes the server most of a millisecond and has 23 KB. */
 #define MALLOC_STATS_REST 10.0
 #define SLOWLOG_FIRST	  4 /* an entry has up to 32 arguments of 128 bytes: 4.4 KB */
@@ -30,7 +28,6 @@ struct snapshot {
 	size_t pending;
 	double seconds; /* how long the watch is to be */
 	double malloc_stats_at; /* when it was last asked; -INFINITY = never */
-	bool tight; /* used_memory is near maxmemory, by the newest INFO */
 	bool config_known;
 	bool tick_pending;
 	double tick_seconds; /* NAN: not answered */
@@ -49,7 +46,7 @@ struct question {
 	long slowlog_asked, slowlog_most; /* entries */
 	/* Makes records of a reply that is no error; false when it is not understood. */
 	bool (*take)(struct question *q, redisReply *reply, double seconds);
-	/* What is asked next, whatever the reply was; NULL = nothing. */
+	/* What is asked next, whatever the reply was (NULL: it was not asked); NULL = nothing. */
 	void (*next)(struct question *q, const redisReply *reply, double t_seconds);
 };
 
@@ -156,12 +153,19 @@ static void replied(void *ctx, redisReply *reply, double seconds)
 	free(q);
 }
 
-/* Send @line for a question like @like. */
+/* Send @line for a question like @like. What would cost a server near its limit memory is
+ * not asked, and what comes next is. */
 static int ask(const struct question *like, const char *line)
 {
-	struct question *q = xcalloc(1, sizeof(*q));
+	struct question *q, skipped = *like;
 	int rc;
 
+	if (!conn_may_line(like->conn, line)) {
+		if (like->next)
+			like->next(&skipped, NULL, like->t_seconds);
+		return 0;
+	}
+	q = xcalloc(1, sizeof(*q));
 	*q = *like;
 	rc = conn_send_line(q->conn, replied, q, line);
 	if (rc)
@@ -194,12 +198,8 @@ static bool has_subcommands(const char *info)
 /* What may be asked: how near is the server to its limit, and what does it know? */
 static void learn(const struct question *q, const char *text)
 {
-	struct snapshot *snapshot = q->snapshot;
 	struct info *info = info_parse(text);
-	int64_t used = info_int(info, "used_memory"), max = info_int(info, "maxmemory");
 
-	if (used >= 0 && max >= 0)
-		snapshot->tight = max > 0 && used > max - TIGHT_BYTES;
 	conn_learn(q->conn, info);
 	info_free(info);
 }
@@ -388,9 +388,11 @@ static void ask_slowlog(const struct question *like, long entries)
 static void after_slowlog(struct question *q, const redisReply *reply, double t_seconds)
 {
 	struct question next = *q;
-	size_t room = q->snapshot->tight ? REPLY_BYTES_TIGHT : REPLY_BYTES;
+	size_t room = conn_tight(q->conn) ? REPLY_BYTES_TIGHT : REPLY_BYTES;
 
 	next.t_seconds = t_seconds;
+	if (!reply)
+		return; /* it was not asked */
 	if (reply->type == REDIS_REPLY_ERROR) {
 		next.label = "COMMANDLOG";
 		if (!strcmp(q->label, "SLOWLOG") && strstr(reply->str, "unknown command"))
@@ -460,10 +462,10 @@ static void ask_malloc_stats(struct question *q, const redisReply *reply, double
 	next.label = "MEMORY MALLOC-STATS";
 	next.take = take_malloc_stats;
 	next.next = ask_rest;
-	if (snapshot->tight)
+	if (conn_tight(q->conn))
 		reason_keep(snapshot, next.label,
 			    "not asked: used_memory is within 4 MB of maxmemory");
-	if (snapshot->tight || !malloc_stats_due(snapshot, q->phase, t_seconds)) {
+	if (conn_tight(q->conn) || !malloc_stats_due(snapshot, q->phase, t_seconds)) {
 		ask_rest(q, reply, t_seconds);
 		return;
 	}
@@ -512,7 +514,7 @@ int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds
 	if (snapshot->tick_pending)
 		return -EBUSY;
 	snapshot->tick_seconds = NAN;
-	rc = snapshot->tight ? ask_info(&q, tick_sections) : ask(&q, "INFO");
+	rc = conn_tight(conn) ? ask_info(&q, tick_sections) : ask(&q, "INFO");
 	if (!rc)
 		snapshot->tick_pending = true;
 	return rc;

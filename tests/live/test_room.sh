@@ -80,4 +80,63 @@ check near-limit "$(query '.sensors[] | select(.id == "connection") | tostring')
 check near-limit-evicts "evicted $(info evicted_keys); status $status: $(said)" \
 	[ "$status" = 0 -a "$(info evicted_keys)" = 0 ]
 exec 8>&-
+
+# A server with 100 KB left, on which one client writes over the same small keys. Everything is
+# asked over one connection that was there before, and by commands that have been used.
+ask() # COMMAND...
+{
+	asked=$((asked + 1))
+	echo "$*" >&7
+	echo "echo answered-$asked" >&7
+	await 10 grep -q "answered-$asked" "$work/answers"
+}
+
+# FIELD of the newest INFO.
+answered() # FIELD
+{
+	tr -d '\r' <"$work/answers" | sed -n "s/^$1://p" | tail -n 1
+}
+
+two_slices()
+{
+	[ "$(wc -l <"$dir/slices")" = 2 ]
+}
+
+check_little_room() # POLICY
+{
+	server_start --slowlog-log-slower-than -1 --maxmemory-policy "$1"
+	asked=0
+	mkfifo "$dir/ask" "$dir/orders"
+	: >"$work/answers"
+	redis-cli -s "$socket" <"$dir/ask" >"$work/answers" &
+	own_process $!
+	exec 7>"$dir/ask"
+	"$load" steady -s "$socket" -o set -P 1 -c 1 -n 1000 -S 16 <"$dir/orders" >"$dir/slices" \
+		2>"$dir/load" &
+	writer=$!
+	own_process "$writer"
+	exec 9>"$dir/orders"
+	ask config set maxmemory 0
+	echo "slice 1" >&9 # all keys are there after it
+	await 10 test -s "$dir/slices"
+	ask info
+	ask config set maxmemory $(($(answered used_memory) + 102400))
+	echo "slice 3" >&9
+	await 10 two_slices
+	ask info
+	check "little-$1-alone" "evicted $(answered evicted_keys): $(cat "$dir/load")" \
+		[ "$(answered evicted_keys)" = 0 -a ! -s "$dir/load" ]
+	run_redmem doctor --json -d 3 -s "$socket"
+	ask info
+	check "little-$1-kept" "evicted $(answered evicted_keys), status $status: $(said) $(cat "$dir/load")" \
+		[ "$status" = 0 -a "$(answered evicted_keys)" = 0 -a ! -s "$dir/load" ]
+	check "little-$1-told" "$(query '.sensors[] | select(.id == "connection") | tostring')" \
+		holds '.sensors[] | select(.id == "connection").reason |
+			test("not asked within 4 MB of maxmemory.*memory\\|stats")'
+	exec 7>&- 9>&-
+	kill_process "$writer"
+}
+
+check_little_room allkeys-lru
+check_little_room noeviction
 finish

@@ -27,6 +27,7 @@
 
 static const struct fake_rule willing[] = {
 	GREETING,
+	{ "INFO memory", "$0\r\n\r\n", false },
 	{ "AUTH", "+OK\r\n", false },
 	{ "SELECT", "+OK\r\n", false },
 	{ "PING", "+PONG\r\n", false },
@@ -108,8 +109,8 @@ static void test_replies_whole_and_split(void **state)
 		conn_close(conn);
 		check_notes(&notes, "PONG\n3 elements\nERR unknown command\nhello\r\nworld\n");
 		seen = fake_server_stop(server);
-		assert_string_equal(seen, "CLIENT SETNAME redmem\nPING\nLRANGE list 0 -1\nFOO bar\n"
-					  "ECHO x\n");
+		assert_string_equal(seen, "INFO memory\nCLIENT SETNAME redmem\nPING\n"
+					  "LRANGE list 0 -1\nFOO bar\nECHO x\n");
 		free(seen);
 	}
 }
@@ -133,7 +134,8 @@ static void test_greeting(void **state)
 	assert_int_equal(conn_db(conn), 3);
 	conn_close(conn);
 	seen = fake_server_stop(server);
-	assert_string_equal(seen, "AUTH joe secret\nCLIENT SETNAME redmem\nSELECT 3\nPING\n");
+	assert_string_equal(
+		seen, "AUTH joe secret\nINFO memory\nCLIENT SETNAME redmem\nSELECT 3\nPING\n");
 	free(seen);
 }
 
@@ -294,7 +296,41 @@ static void test_right_peer(void **state)
 	freeReplyObject(reply);
 	conn_close(conn);
 	seen = fake_server_stop(server);
-	assert_string_equal(seen, "PING\nAUTH hunter2\nCLIENT SETNAME redmem\nECHO x\n");
+	assert_string_equal(seen,
+			    "PING\nAUTH hunter2\nINFO memory\nCLIENT SETNAME redmem\nECHO x\n");
+	free(seen);
+}
+
+/* A server near its limit is asked only by commands it has executed before. */
+static void test_tight(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "INFO memory", "$33\r\nused_memory:3000000\nmaxmemory:70\n\r\n", false },
+		{ "INFO commandstats",
+		  "$54\r\n# Commandstats\ncmdstat_get:calls=1\ncmdstat_slowlog:c=1\r\n", false },
+		{ "PING", "+PONG\r\n", false },
+		{ NULL, NULL, false },
+	};
+	struct fake_server *server = fake_server_start(rules, 0, NULL);
+	struct conn *conn = open_conn(server, NULL);
+	redisReply *reply;
+	char *seen;
+
+	(void)state;
+	assert_int_equal(conn_greet(conn, PATIENCE_MS), 0);
+	assert_true(conn_tight(conn));
+	assert_true(conn_may_line(conn, "INFO stats"));
+	assert_true(conn_may_line(conn, "GET x"));
+	assert_true(conn_may_line(conn, "SLOWLOG GET 4"));
+	assert_false(conn_may_line(conn, "MEMORY STATS"));
+	assert_false(conn_may_line(conn, "MEMORY STATS"));
+	assert_string_equal(conn_withheld(conn), "client|setname, memory|stats");
+	/* It does not send by itself. */
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), 0);
+	freeReplyObject(reply);
+	conn_close(conn);
+	seen = fake_server_stop(server);
+	assert_string_equal(seen, "INFO memory\nINFO commandstats\nPING\n");
 	free(seen);
 }
 
@@ -435,7 +471,7 @@ static void test_own_calls(void **state)
 	conn_send_line(conn, note_reply, &notes, "ping");
 	assert_int_equal(run_loop(conn), 0);
 	own_calls_emit(calls, OWN_COMMANDS, true, &sink);
-	assert_string_equal(buf_str(&log), "own client|setname=1\nown ping=2\n");
+	assert_string_equal(buf_str(&log), "own info=1\nown client|setname=1\nown ping=2\n");
 	buf_clear(&log);
 	own_calls_emit(calls, OWN_ERRORS, true, &sink);
 	assert_string_equal(buf_str(&log), "own errorstat_ERR=1\n");
@@ -669,6 +705,7 @@ int main(void)
 		cmocka_unit_test(test_tolerated),
 		cmocka_unit_test(test_another_peer),
 		cmocka_unit_test(test_right_peer),
+		cmocka_unit_test(test_tight),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_late_reply),
 		cmocka_unit_test(test_hang_up),

@@ -175,7 +175,7 @@ static void test_refusals(void **state)
 	run_loop(&watch);
 	/* No commandstats in this INFO: calls by container, as servers before 7.0 have them. */
 	assert_string_equal(buf_str(&watch.log),
-			    "own client=1\nown info=8\ninfo end used_memory:1\r\n# Commandstats\n"
+			    "own info=9\nown client=1\ninfo end used_memory:1\r\n# Commandstats\n"
 			    "slowlog 5 at 7 3s keys\n");
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
 		const char *reason;
@@ -198,6 +198,7 @@ static void test_tight(void **state)
 		{ "CLIENT SETNAME", "+OK\r\n", false },
 		{ "INFO memory", "$38\r\nused_memory:3000000\nmaxmemory:7000000\n\r\n", false },
 		{ "INFO stats", "$8\r\n# Stats\n\r\n", false },
+		{ "INFO commandstats", "$37\r\n# Commandstats\ncmdstat_memory|stats:1\r\n", false },
 		{ "INFO", "$0\r\n\r\n", false },
 		{ "MEMORY STATS", "*2\r\n$10\r\nkeys.count\r\n:3\r\n", false },
 		{ "CONFIG", "*0\r\n", false },
@@ -226,6 +227,11 @@ static void test_tight(void **state)
 	seen = watch_close(&watch);
 	assert_int_equal(count(seen, "MALLOC-STATS"), 0);
 	assert_int_equal(count(seen, "INFO\n"), 0);
+	/* Commands it has not executed before would take its memory for good. */
+	assert_int_equal(count(seen, "MEMORY STATS\n"), 2);
+	assert_int_equal(count(seen, "CONFIG"), 0);
+	assert_int_equal(count(seen, "SLOWLOG"), 0);
+	assert_int_equal(count(seen, "CLIENT"), 0);
 	free(seen);
 }
 
