@@ -215,14 +215,13 @@ static void leave_helper(struct elf_file *file)
 
 void elf_thread_end(void)
 {
-	struct helper *helper, *next;
+	while (helpers) {
+		struct helper *helper = helpers;
 
-	LL_FOREACH_SAFE(helpers, helper, next)
-	{
+		helpers = helper->next;
 		stop_helper(helper);
 		free(helper);
 	}
-	helpers = NULL;
 }
 
 static int join_helper(struct elf_file *file, struct helper *helper, struct err *err)

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/sum.h"
 #include "redis/knowledge.h"
 
 #define OBJECT_BYTES	    16 /* robj: type, encoding, lru, refcount, pointer */
@@ -133,7 +134,7 @@ static void place_elements(struct footprint *out, const struct footprint_layout 
 	}
 	each = (double)(bytes - table) / elements - (double)fixed;
 	if (each > 0)
-		place(out, layout, (int64_t)(each + 0.5), elements, true);
+		place(out, layout, sum_whole(each + 0.5), elements, true);
 }
 
 static bool is_encoded(const struct record_key *key, const char *encoding)

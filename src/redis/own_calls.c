@@ -81,7 +81,7 @@ void own_calls_error(struct own_calls *calls, const char *error)
 	char name[64] = "errorstat_ERR";
 	size_t len = strcspn(error, " ");
 
-	if (error[len] && len < sizeof(name) - sizeof("errorstat_"))
+	if (len < sizeof(name) - sizeof("errorstat_") && error[len])
 		snprintf(name, sizeof(name), "errorstat_%.*s", (int)len, error);
 	count(calls, OWN_ERRORS, name);
 }

@@ -120,7 +120,8 @@ static int behind_fence(const struct sock_fprog *filter, int attempt(void))
 	if (!pid) {
 		if (!fence_root(files, 1) || !fence_enter(&limits, filter))
 			_exit(NO_FENCE);
-		_exit(attempt());
+		/* Not _exit(): before it the address sanitizer makes calls the fence refuses. */
+		syscall(SYS_exit_group, attempt());
 	}
 	assert_true(pid > 0);
 	assert_int_equal(waitid(P_PID, (id_t)pid, &how, WEXITED | WNOWAIT), 0);
