@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "app/commands.h"
-#include "app/interrupt.h"
+#include "app/progress.h"
 #include "app/keys_run.h"
 #include "app/print.h"
 #include "base/clock.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "app/commands.h"
-#include "app/interrupt.h"
+#include "app/progress.h"
 #include "app/keys_run.h"
 #include "app/print.h"
 #include "app/watch.h"

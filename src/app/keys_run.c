@@ -10,8 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "app/interrupt.h"
-#include "app/keys_progress.h"
+#include "app/progress.h"
 #include "base/clock.h"
 #include "diagnose/keys.h"
 #include "host/sysmem.h"

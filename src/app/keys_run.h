@@ -20,5 +20,5 @@ int keys_run(const struct options *o, struct server *server, const struct record
 /* For `doctor --keys`: connect anew and pass. */
 int keys_run_beside(const struct options *o, const struct record_sink *sink, const struct model *m,
 		    struct err *err);
-/* How to count what the pass meets, for model_set_census(). */
+/* How to count what the pass meets, for model_set_keyspace(). */
 struct keyspace_options keys_keyspace_options(const struct options *o);

@@ -1,15 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The command line: redis-cli's connection options, perf-like subcommands. One
- * table of options serves all subcommands; each says which it takes.
- */
 #pragma once
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "app/uri.h"
 #include "base/err.h"
+
+/* --- a server's address as redis-cli's -u takes it --------------------------- */
+
+/* Parts that the URI does not name are NULL, 0 or -1. */
+struct uri {
+	char *text; /* owns the parts */
+	const char *scheme; /* "redis", "rediss", "valkey", "valkeys" */
+	const char *user;
+	char *password;
+	const char *host;
+	const char *port; /* digits, not checked */
+	const char *db; /* likewise */
+};
+
+/*
+ * redis://[[USER:]PASSWORD@][HOST][:PORT][/DB], percent-encoded where it must be; an
+ * IPv6 address in brackets. As in redis-cli, what stands before '@' without a colon is
+ * the password. -EINVAL with a reason that does not quote the text.
+ */
+int uri_parse(struct uri *out, const char *text, struct err *err);
+/* Wipes the password and frees. */
+void uri_free(struct uri *uri);
+
+/* --- options ----------------------------------------------------------------- */
 
 /* What a pass over the keys is to look at, and how. */
 struct keys_options {

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A line on stderr that says how far the watch is; only on a terminal. */
+/*
+ * The terminal while something goes on: a line on stderr that says how far it is, only on a
+ * terminal; and Ctrl-C, which ends it and still gives a report (a second one kills as usual).
+ */
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -21,3 +25,22 @@ void progress_clear(void);
 void progress_stall(struct progress *progress, const struct stall *stall);
 /* Wipes the line and frees. @progress may be NULL. */
 void progress_end(struct progress *progress);
+
+/* --- a pass over the keys ---------------------------------------------------- */
+
+/* A bar on stderr: how far a pass is, how fast, and how long it will still take; only on
+ * a terminal. */
+
+struct keys_progress;
+
+/* @keys_total: of all databases and nodes; 0 = not known. */
+struct keys_progress *keys_progress_new(int64_t keys_total);
+void keys_progress_show(struct keys_progress *progress, int64_t keys_done);
+/* Wipes the line and frees. May be NULL. */
+void keys_progress_end(struct keys_progress *progress);
+
+/* --- Ctrl-C ------------------------------------------------------------------ */
+
+/* From now on; forgets an earlier one. SIGTERM does the same, SIGPIPE nothing. */
+void interrupt_catch(void);
+bool interrupted(void);

@@ -13,7 +13,6 @@
 
 #include "app/attribution.h"
 #include "app/host_records.h"
-#include "app/interrupt.h"
 #include "app/progress.h"
 #include "app/purge.h"
 #include "app/seen_keys.h"

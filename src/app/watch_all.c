@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "app/interrupt.h"
 #include "app/print.h"
 #include "app/progress.h"
 #include "app/watch.h"

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "app/check_report.h"
+#include "app/check.h"
 
 #define MIB (INT64_C(1) << 20)
 

@@ -13,6 +13,7 @@
 #include "host/cgroup.h"
 #include "host/kernel.h"
 #include "model/model.h"
+#include "report/report.h"
 
 #define CHECK_ROWS_MAX 32
 
@@ -43,3 +44,19 @@ void check_server(struct check_rows *rows, const struct model *m);
 
 /* "ok", "warning", "unknown" */
 const char *check_state_name(enum check_state state);
+
+/* --- written out, for people and as JSON ------------------------------------- */
+
+struct check {
+	struct kernel_records kernel;
+	struct check_rows host; /* kernel, rights, memory settings */
+	struct check_rows server; /* empty without one */
+	const struct model *m; /* the rows of sensors; the server, if there is one */
+	bool have_server;
+	const char *no_server; /* why there is none, "" when there is */
+};
+
+void check_report_text(struct buf *out, const struct check *check,
+		       const struct report_style *style);
+/* {"schema":"redmem.check/1",...} with a closing newline. */
+void check_report_json(struct buf *out, const struct check *check);
