@@ -17,7 +17,7 @@
  * 16 KB buffer every client has: */
 #define REPLY_BYTES	  24000
 #define REPLY_BYTES_TIGHT 4000
-/* MALLOC-STATS takes the server most of a millisecond and has 23 KB. */
+/* Between two MALLOC-STATS of a watch: one takes the server most of a millisecond and has 23 KB. */
 #define MALLOC_STATS_REST 10.0
 #define SLOWLOG_FIRST	  4 /* an entry has up to 32 arguments of 128 bytes: 4.4 KB */
 #define SLOWLOG_MOST	  128
@@ -27,7 +27,6 @@ struct snapshot {
 	struct record_sink sink;
 	size_t pending;
 	double seconds; /* how long the watch is to be */
-	double malloc_stats_at; /* when it was last asked; -INFINITY = never */
 	bool config_known;
 	bool tick_pending;
 	double tick_seconds; /* NAN: not answered */
@@ -63,7 +62,6 @@ struct snapshot *snapshot_new(const struct record_sink *sink, double seconds)
 
 	snapshot->sink = *sink;
 	snapshot->seconds = seconds;
-	snapshot->malloc_stats_at = -INFINITY;
 	snapshot->tick_seconds = NAN;
 	return snapshot;
 }
@@ -443,13 +441,12 @@ static void ask_rest(struct question *q, const redisReply *reply, double t_secon
 		ask_events(&next, SLOWLOG_MOST);
 }
 
-/* One at the end, which fits the mappings read then; and one at the start of a watch that
- * is long enough, in case that the server hangs at the end. */
-static bool malloc_stats_due(const struct snapshot *snapshot, const char *phase, double t_seconds)
+/* One at the end, always: it must fit the mappings read then, also when a long watch was
+ * broken off early. And one at the start of a watch that is long enough, in case that the
+ * server hangs at the end. */
+static bool malloc_stats_due(const struct snapshot *snapshot, const char *phase)
 {
-	if (!strcmp(phase, "start") && snapshot->seconds < 2 * MALLOC_STATS_REST)
-		return false;
-	return t_seconds - snapshot->malloc_stats_at >= MALLOC_STATS_REST;
+	return !strcmp(phase, "end") || snapshot->seconds >= 2 * MALLOC_STATS_REST;
 }
 
 /* Alone on its way, so that the time until its reply is its own. */
@@ -465,11 +462,10 @@ static void ask_malloc_stats(struct question *q, const redisReply *reply, double
 	if (conn_tight(q->conn))
 		reason_keep(snapshot, next.label,
 			    "not asked: used_memory is within 4 MB of maxmemory");
-	if (conn_tight(q->conn) || !malloc_stats_due(snapshot, q->phase, t_seconds)) {
+	if (conn_tight(q->conn) || !malloc_stats_due(snapshot, q->phase)) {
 		ask_rest(q, reply, t_seconds);
 		return;
 	}
-	snapshot->malloc_stats_at = t_seconds;
 	ask(&next, "MEMORY MALLOC-STATS");
 }
 
