@@ -124,7 +124,7 @@ struct keyspace {
 	struct hist latency; /* nanoseconds */
 	int64_t own_rss_bytes; /* redmem's largest */
 	double own_cpu_seconds;
-	/* What memory costs on this host (host/speed.h), for predictions; NAN. */
+	/* What memory costs on this host (host/sysmem.h), for predictions; NAN. */
 	double access_seconds, copy_byte_seconds;
 };
 
