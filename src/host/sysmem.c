@@ -81,7 +81,8 @@ int meminfo_read(struct meminfo *out, const char *root)
 	return read_lines(root, "/proc/meminfo", meminfo_line, out);
 }
 
-const char *thp_read(const char *root, const char *file)
+/* @file: "enabled", "defrag" or "shmem_enabled". */
+static const char *thp_read(const char *root, const char *file)
 {
 	struct buf path = { 0 }, text = { 0 };
 	const char *choice;

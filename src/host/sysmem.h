@@ -27,14 +27,12 @@ const char *thp_choice(const char *text);
 
 /* Readers. @root comes before every path: "" for this machine. */
 int meminfo_read(struct meminfo *out, const char *root);
-/* @file: "enabled", "defrag" or "shmem_enabled". */
-const char *thp_read(const char *root, const char *file);
 /* A number below /proc/sys, such as "vm/overcommit_memory"; RECORD_UNKNOWN. */
 int64_t sysctl_read(const char *root, const char *name);
 
 /* Everything record_host holds, unknown where it cannot be read; strings are
  * constants. A negative errno when the process is gone; the machine's side is
- * filled all the same. host_fact_fill_from() reads below @root, where the tests put a
+ * filled all the same. host_record_fill_from() reads below @root, where the tests put a
  * recorded machine. */
 int host_record_fill(struct record_host *out, pid_t pid);
 int host_record_fill_from(struct record_host *out, const char *root, pid_t pid);

@@ -29,9 +29,15 @@ static bool layout_leads(const struct redmem_object_layout *layout,
 	return object_text_offset(layout, head_of(word, 1)) == word->embedded;
 }
 
-bool offsets_solve_object(struct redmem_object_layout *layout,
-			  const struct redmem_calibration_word *word,
-			  const struct redmem_object_layout *expected)
+/*
+ * The layout of the objects behind @word, whose second argument, an object of one
+ * reference, was found to be the nonce: the one @expected when it leads there, else another
+ * known one, else what can be learnt. False when its text lies in the object in a way that
+ * is not known.
+ */
+static bool solve_object(struct redmem_object_layout *layout,
+			 const struct redmem_calibration_word *word,
+			 const struct redmem_object_layout *expected)
 {
 	__u64 head = head_of(word, 1);
 
@@ -51,8 +57,9 @@ out:
 	return true;
 }
 
-const char *offsets_argument_name(const struct redmem_object_layout *layout,
-				  const struct redmem_calibration_word *word)
+/* Text of argv[0] behind @word; "" when it is no string. */
+static const char *name_behind(const struct redmem_object_layout *layout,
+			       const struct redmem_calibration_word *word)
 {
 	int offset = object_text_offset(layout, head_of(word, 0));
 	const char *text = (const char *)word->object[0] + offset;
@@ -78,10 +85,9 @@ static int find_argv(struct redmem_offsets *at, const struct looks *looks, struc
 
 		leads += a->nonce_at_1;
 		if (!a->nonce_at_1 || !b->nonce_at_1 ||
-		    !offsets_solve_object(&layout, a, &looks->expected) ||
-		    !layout_leads(&layout, b) ||
-		    strcasecmp(offsets_argument_name(&layout, a), looks->plain.command) ||
-		    strcasecmp(offsets_argument_name(&layout, b), looks->longer.command))
+		    !solve_object(&layout, a, &looks->expected) || !layout_leads(&layout, b) ||
+		    strcasecmp(name_behind(&layout, a), looks->plain.command) ||
+		    strcasecmp(name_behind(&layout, b), looks->longer.command))
 			continue;
 		matches++;
 		at->argv = i * 8;
@@ -317,7 +323,7 @@ static const char *argument_name(const struct redmem_calibration *seen, size_t a
 
 	for (size_t i = 0; !*word->first && knowledge_object_layout_at(i, &layout); i++)
 		if (layout.value_bit && object_layout_fits(&layout, word_at(word->object[0], 0)))
-			return offsets_argument_name(&layout, word);
+			return name_behind(&layout, word);
 	return word->first;
 }
 

@@ -38,19 +38,6 @@ struct looks {
 int offsets_solve(struct redmem_offsets *at, const struct looks *looks, struct err *err);
 
 /*
- * The layout of the objects behind @word, whose second argument, an object of one
- * reference, was found to be the nonce: the one @expected when it leads there, else another
- * known one, else what can be learnt. False when its text lies in the object in a way that
- * is not known.
- */
-bool offsets_solve_object(struct redmem_object_layout *layout,
-			  const struct redmem_calibration_word *word,
-			  const struct redmem_object_layout *expected);
-/* Text of argv[0] behind @word; "" when it is no string. */
-const char *offsets_argument_name(const struct redmem_object_layout *layout,
-				  const struct redmem_calibration_word *word);
-
-/*
  * The client's database: two of them, the first @word of the client that changed with
  * SELECT (offsets_changed_word()) pointing to @database while @number was selected. Sets
  * db and db_id where a number stands in both.
