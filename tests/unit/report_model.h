@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "blame_facts.h"
+#include "blame_records.h"
 #include "base/buf.h"
 #include "base/escape.h"
 #include "report/report.h"

@@ -140,7 +140,7 @@ static inline void scene_profile(struct scene *s, enum redmem_event event, const
 					      .seconds = seconds };
 }
 
-/* All of it the command's own, unless the caller says otherwise (blame_facts.h). */
+/* All of it the command's own, unless the caller says otherwise (blame_records.h). */
 static inline struct record_stall *scene_stall(struct scene *s, const char *command,
 					       const char *key, double seconds)
 {

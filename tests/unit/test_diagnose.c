@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The rule table, the peace of healthy servers, ranking and the verdict. */
-#include "blame_facts.h"
+#include "blame_records.h"
 #include "scene.h"
 
 #include "base/escape.h"

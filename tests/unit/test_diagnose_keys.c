@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rules on keys: too big, without an expiry, and commands that block over them. */
-#include "blame_facts.h"
+#include "blame_records.h"
 #include "scene.h"
 
 #include "diagnose/keys.h"

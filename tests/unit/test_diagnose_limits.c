@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rules on limits, buffers, settings of the machine, forks and the server's life. */
-#include "blame_facts.h"
+#include "blame_records.h"
 #include "scene.h"
 
 /* Further INFO lines of the last reply; later ones replace the scene's own. */
