@@ -481,7 +481,7 @@ int conn_open(struct conn **out, const struct conn_options *options, struct err 
 	int rc;
 
 	*out = NULL;
-	stream_name(conn->name, sizeof(conn->name), options);
+	endpoint_name(conn->name, sizeof(conn->name), options);
 	conn->db = options->db;
 	conn->with_user = options->user;
 	conn->calls = options->calls;
@@ -536,7 +536,7 @@ static int go_on_opening(struct conn *conn)
 	int rc = stream_advance(conn->stream, &conn->error);
 
 	if (!rc && clock_mono_ns() > conn->deadline_ns)
-		rc = stream_error(conn->name, -ETIMEDOUT, &conn->error);
+		rc = endpoint_error(conn->name, -ETIMEDOUT, &conn->error);
 	if (rc < 0)
 		return conn_fail(conn);
 	conn->open = rc == 1;
@@ -610,7 +610,7 @@ static int read_replies(struct conn *conn)
 		/* What the server still said before it closed counts: "max number of clients". */
 		rc = take_replies(conn);
 		if (!rc && !got)
-			rc = stream_error(conn->name, -ECONNRESET, &conn->error);
+			rc = endpoint_error(conn->name, -ECONNRESET, &conn->error);
 	} while (!rc && got == sizeof(bytes));
 	if (!rc && got < 0 && got != -EAGAIN)
 		rc = (int)got;

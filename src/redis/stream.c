@@ -29,7 +29,6 @@
 
 #include "base/buf.h"
 #include "host/proc.h"
-#include "redis/conn.h"
 #include "redis/tls.h"
 
 /* A name that is being looked up: getaddrinfo() cannot be interrupted, so it has a thread
@@ -53,45 +52,6 @@ struct stream {
 	int fd;
 	struct tls *tls; /* NULL = plain */
 };
-
-/* --- what went wrong --------------------------------------------------------- */
-
-void stream_name(char *name, size_t size, const struct conn_options *options)
-{
-	const char *host = options->host ? options->host : "127.0.0.1";
-	bool v6 = strchr(host, ':');
-
-	if (options->socket_path)
-		snprintf(name, size, "%s", options->socket_path);
-	else
-		snprintf(name, size, "%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "",
-			 options->port ? options->port : 6379);
-}
-
-/* What a person can do about it. */
-static const char *next_step(int code)
-{
-	switch (code) {
-	case -ECONNREFUSED:
-		return "nothing listens there: check -h, -p or -s, and that the server runs";
-	case -ENOENT:
-		return "check the path given with -s";
-	case -EACCES:
-	case -EPERM:
-		return "run redmem as root or as the server's user";
-	case -ECONNRESET:
-		return "did the server exit or restart, or does this port need --tls?";
-	case -EPROTO:
-		return "is it a redis-server, and does this port need --tls?";
-	default:
-		return "check that the server runs and can be reached from here";
-	}
-}
-
-int stream_error(const char *name, int code, struct err *err)
-{
-	return err_set(err, code, "connection: %s: %s; %s", name, strerror(-code), next_step(code));
-}
 
 /* --- names --------------------------------------------------------------------- */
 
@@ -151,7 +111,7 @@ static int lookup_start(struct stream *stream, const char *host, const char *por
 	}
 	lookup->users = 1;
 	lookup_release(lookup);
-	return stream_error(stream->name, rc, err);
+	return endpoint_error(stream->name, rc, err);
 }
 
 static int lookup_error(const struct stream *stream, int error, struct err *err)
@@ -247,7 +207,7 @@ static int connect_next(struct stream *stream, int rc, struct err *err)
 		if (!rc)
 			return 0;
 	}
-	return stream_error(stream->name, rc, err);
+	return endpoint_error(stream->name, rc, err);
 }
 
 static int open_tcp(struct stream *stream, const struct conn_options *options, struct err *err)
@@ -304,11 +264,11 @@ static int open_unix(struct stream *stream, const struct conn_options *options, 
 	int fd;
 
 	if (path < 0)
-		return stream_error(stream->name, path, err);
+		return endpoint_error(stream->name, path, err);
 	fd = connect_path(path);
 	close(path);
 	if (fd < 0)
-		return stream_error(stream->name, fd, err);
+		return endpoint_error(stream->name, fd, err);
 	stream->fd = fd;
 	stream->step = CONNECTING;
 	return 0;
@@ -323,7 +283,7 @@ int stream_open(struct stream **out, const struct conn_options *options, struct 
 
 	*out = NULL;
 	stream->fd = -1;
-	stream_name(stream->name, sizeof(stream->name), options);
+	endpoint_name(stream->name, sizeof(stream->name), options);
 	if (options->tls) /* first: what is wrong with its files needs no server */
 		rc = tls_new(&stream->tls, options, stream->name, err);
 	if (!rc)
@@ -436,7 +396,7 @@ static ssize_t take_error(const struct stream *stream, struct err *err)
 {
 	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
 		return -EAGAIN;
-	return stream_error(stream->name, -errno, err);
+	return endpoint_error(stream->name, -errno, err);
 }
 
 ssize_t stream_read(struct stream *stream, void *bytes, size_t size, struct err *err)

@@ -12,12 +12,9 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "redis/endpoint.h"
 
-struct conn_options;
 struct stream;
-
-/* "127.0.0.1:6379" or the socket's path, for error texts. */
-void stream_name(char *name, size_t size, const struct conn_options *options);
 
 /* What @options say is copied where it is needed later. 0, or a negative errno as
  * conn_open(). */
@@ -39,6 +36,3 @@ int stream_socket(const struct stream *stream);
  */
 ssize_t stream_read(struct stream *stream, void *bytes, size_t size, struct err *err);
 ssize_t stream_write(struct stream *stream, const void *bytes, size_t len, struct err *err);
-
-/* The error of a connection that failed with -@number, and the next step. */
-int stream_error(const char *name, int code, struct err *err);

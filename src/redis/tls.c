@@ -20,8 +20,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/buf.h"
-#include "redis/conn.h"
-#include "redis/stream.h"
+#include "redis/endpoint.h"
 
 #ifndef SSL_OP_IGNORE_UNEXPECTED_EOF /* OpenSSL 3.0 */
 #define SSL_OP_IGNORE_UNEXPECTED_EOF 0
@@ -276,7 +275,7 @@ static int session_error(const struct tls *tls, int number, struct err *err)
 		return err_set(err, -EPROTO,
 			       "connection: %s: TLS: %s; does the server speak TLS on this port?",
 			       tls->name, reason());
-	return stream_error(tls->name, number ? -number : -ECONNRESET, err);
+	return endpoint_error(tls->name, number ? -number : -ECONNRESET, err);
 }
 
 /* What a call that did not succeed means: -EAGAIN, 0 = closed, or an error. */
@@ -316,7 +315,7 @@ int tls_handshake(struct tls *tls, struct err *err)
 	ret = take_error(tls, ret, err);
 	if (ret == -EAGAIN)
 		return 0;
-	return ret ? ret : stream_error(tls->name, -ECONNRESET, err);
+	return ret ? ret : endpoint_error(tls->name, -ECONNRESET, err);
 }
 
 ssize_t tls_read(struct tls *tls, void *bytes, size_t size, struct err *err)
@@ -337,7 +336,7 @@ ssize_t tls_write(struct tls *tls, const void *bytes, size_t len, struct err *er
 	if (ret > 0)
 		return ret;
 	ret = take_error(tls, ret, err);
-	return ret ? ret : stream_error(tls->name, -ECONNRESET, err);
+	return ret ? ret : endpoint_error(tls->name, -ECONNRESET, err);
 }
 
 short tls_events(const struct tls *tls)

@@ -10,8 +10,8 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "redis/endpoint.h"
 
-struct conn_options;
 struct tls;
 
 /*
