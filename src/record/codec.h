@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the writer and the reader of a recording share. */
+/*
+ * One record as one line of JSON, and back: the lines of a recording (recording.h).
+ */
 #pragma once
 
 #include <jansson.h>
 
 #include "base/err.h"
-#include "record/recording.h"
+#include "record/record.h"
 
-#define RECORDING_SCHEMA   "redmem.recording/2"
-#define RECORDING_LINE_MAX (64u << 20) /* bytes; a longer line is no record of ours */
+/* One record as one JSON line without newline (malloc'ed), and back. The strings
+ * of a decoded record live until record_decoded_free(). */
+struct record_decoded;
+char *record_encode(const struct record *record);
+int record_decode(const char *line, size_t len, struct record *record, struct record_decoded **keep,
+		  struct err *err);
+void record_decoded_free(struct record_decoded *keep);
 
 /*
  * What record_decode() does with a parsed line. Takes over the caller's reference

@@ -13,6 +13,9 @@
 #include "base/err.h"
 #include "record/record.h"
 
+#define RECORDING_SCHEMA   "redmem.recording/2"
+#define RECORDING_LINE_MAX (64u << 20) /* bytes; a longer line is no record of ours */
+
 struct recording;
 
 /* Create @path (0600; replaced only when writing ends well). */
@@ -29,11 +32,3 @@ void recording_abandon(struct recording *rec);
  * a foreign file or another schema gives a negative errno and a clear @err.
  */
 int recording_replay(const char *path, const struct record_sink *sink, struct err *err);
-
-/* One record as one JSON line without newline (malloc'ed), and back. The strings
- * of a decoded record live until record_decoded_free(). */
-struct record_decoded;
-char *record_encode(const struct record *record);
-int record_decode(const char *line, size_t len, struct record *record, struct record_decoded **keep,
-		  struct err *err);
-void record_decoded_free(struct record_decoded *keep);

@@ -21,7 +21,6 @@
 #include "diagnose/diagnose.h"
 #include "diagnose/keys.h"
 #include "record/codec.h"
-#include "record/recording.h"
 #include "record/schema.h"
 #include "host/maps.h"
 #include "model/keyspace.h"

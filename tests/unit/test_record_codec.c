@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "record/recording.h"
+#include "record/codec.h"
 #include "record/schema.h"
 
 /* Values that are hard to carry, by type; row i of each goes into one round. */

@@ -18,7 +18,6 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "record/codec.h"
 #include "record/recording.h"
 
 static char dir[] = "/tmp/redmem-test-XXXXXX";
