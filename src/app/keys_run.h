@@ -8,6 +8,7 @@
 #include "app/options.h"
 #include "app/server.h"
 #include "model/keyspace.h"
+#include "model/model.h"
 
 /*
  * Keys and the account of the pass go to @sink, which also feeds @m: the pass looks again at

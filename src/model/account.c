@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "model/account.h"
-#include "model/private.h"
+#include "model/prefix.h"
 
 /* --- charges ----------------------------------------------------------------- */
 

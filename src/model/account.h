@@ -9,7 +9,42 @@
 
 #include <uthash.h>
 
-#include "model/model.h"
+#include "record/record.h"
+
+/*
+ * What is charged to one name (a command, a prefix or a thread). What a sensor
+ * that was off could not see is NAN or RECORD_UNKNOWN; seconds of events that were
+ * seen but not timed are NAN.
+ */
+struct charge {
+	int64_t cpu_samples;
+	double cpu_seconds;
+	double allocator_seconds; /* part of cpu_seconds with the leaf in the allocator */
+	double kernel_seconds; /* part of cpu_seconds in the kernel */
+	double minor_faults; /* estimates: samples x period */
+	double cow_faults; /* part of minor_faults */
+	int64_t major_faults; /* exact: every one is seen */
+	int64_t swap_faults; /* part of major_faults */
+	double fault_seconds; /* time inside faults, all kinds */
+	double swap_fault_seconds;
+	double cpu_wait_seconds;
+	double io_wait_seconds;
+	double reclaim_seconds; /* with compaction */
+	double alloc_bytes; /* through the allocator; NAN when not followed */
+	double free_bytes;
+	int64_t flow_hits; /* that the two stand on */
+};
+
+/* What the row stands for; at least what was seen. */
+double profile_events(const struct record_profile *record);
+void charge_add(struct charge *charge, const struct record_profile *record);
+void charge_merge(struct charge *into, const struct charge *from);
+/* Compare two charges for a falling order: seconds, then faults. */
+int charge_compare(const struct charge *a, const struct charge *b);
+/* Bytes allocated and freed, as far as known. */
+double charge_bytes(const struct charge *charge);
+/* Set to unknown what is 0 only because a sensor was off. */
+void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow);
 
 /* A prefix that is in use; kept once. */
 struct prefix {

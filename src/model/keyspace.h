@@ -7,7 +7,7 @@
 #pragma once
 
 #include "base/hist.h"
-#include "model/model.h"
+#include "record/record.h"
 
 #define KEYSPACE_TYPES_MAX 24 /* six of the server's own, the rest of modules */
 #define KEYSPACE_ENCODINGS 32

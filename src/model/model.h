@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "record/record.h"
+#include "model/account.h"
 #include "model/stalls.h"
 #include "redis/info.h"
 #include "redis/malloc_stats.h"
@@ -60,30 +61,6 @@ const struct ledger_line *ledger_find(const struct ledger *ledger, const char *i
 int64_t ledger_bytes(const struct ledger *ledger, const char *id);
 
 /* --- profiles ---------------------------------------------------------- */
-
-/*
- * What is charged to one name (a command, a prefix or a thread). What a sensor
- * that was off could not see is NAN or RECORD_UNKNOWN; seconds of events that were
- * seen but not timed are NAN.
- */
-struct charge {
-	int64_t cpu_samples;
-	double cpu_seconds;
-	double allocator_seconds; /* part of cpu_seconds with the leaf in the allocator */
-	double kernel_seconds; /* part of cpu_seconds in the kernel */
-	double minor_faults; /* estimates: samples x period */
-	double cow_faults; /* part of minor_faults */
-	int64_t major_faults; /* exact: every one is seen */
-	int64_t swap_faults; /* part of major_faults */
-	double fault_seconds; /* time inside faults, all kinds */
-	double swap_fault_seconds;
-	double cpu_wait_seconds;
-	double io_wait_seconds;
-	double reclaim_seconds; /* with compaction */
-	double alloc_bytes; /* through the allocator; NAN when not followed */
-	double free_bytes;
-	int64_t flow_hits; /* that the two stand on */
-};
 
 /* Calls of the allocator as bursts saw them. All 0 or NAN without any. */
 enum call_path { CALL_FAST, CALL_SLOW, CALL_FAULT, CALL_PATHS };
@@ -360,13 +337,3 @@ struct cow_rows {
 void model_cow(const struct model *m, struct cow_rows *out);
 /* Sum of a mapping class of the server in the last phase; RECORD_UNKNOWN when none. */
 int64_t model_mapping_rss(const struct model *m, const char *class_name);
-
-/*
- * Fold the varying segments of a key: segments are split at ':', '.', '/', '-',
- * '_', '|', '{', '}', '#'; one that is digits, hex of 6 or more with a digit, a
- * UUID, an e-mail address, holds bytes that are not printable, or is longer than
- * 32 becomes "*". Digits at the end of a segment become "*" too ("item42" is
- * "item*"). Runs of "*" joined by one separator stay ("user:*:*"). At most 128
- * bytes are appended, the last of a longer one being "*".
- */
-void prefix_fold(struct buf *out, const void *key, size_t len);

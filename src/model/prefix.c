@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Keys folded to prefixes: "user:1042:profile" becomes "user:*:profile", so that
- * a million keys of one family stand in one row. The rules are in model.h; here
+ * a million keys of one family stand in one row. The rules are in prefix.h; here
  * they are a walk over the segments between separators.
  */
 #include <ctype.h>
@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "model/model.h"
 #include "model/prefix.h"
 
 #define SEGMENT_MAX	 32 /* a longer segment is an identifier, not a name */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What prefixes of keys are made of: segments between separators. */
+/* Prefixes of keys: what varies in a name is folded away. They are made of segments between
+ * separators. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "base/buf.h"
 
 #define PREFIX_SEPARATORS ":./-_|{}#"
 #define PREFIX_MAX	  128 /* bytes of a prefix; the rest becomes "*" */
@@ -16,8 +19,18 @@ struct prefix_segment {
 
 /*
  * The segment at the start of @text, which is not a separator; an address or UUID
- * may hold some. See prefix_fold() in model.h for what varies. @separators: NULL =
+ * may hold some. See prefix_fold() for what varies. @separators: NULL =
  * PREFIX_SEPARATORS.
  */
 struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators);
 bool prefix_is_separator(char c, const char *separators);
+
+/*
+ * Fold the varying segments of a key: segments are split at ':', '.', '/', '-',
+ * '_', '|', '{', '}', '#'; one that is digits, hex of 6 or more with a digit, a
+ * UUID, an e-mail address, holds bytes that are not printable, or is longer than
+ * 32 becomes "*". Digits at the end of a segment become "*" too ("item42" is
+ * "item*"). Runs of "*" joined by one separator stay ("user:*:*"). At most 128
+ * bytes are appended, the last of a longer one being "*".
+ */
+void prefix_fold(struct buf *out, const void *key, size_t len);

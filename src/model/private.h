@@ -53,18 +53,6 @@ void profile_add(struct model *m, const struct record_profile *record, struct pr
 /* Make the rows of commands, prefixes and threads, sorted. */
 void profile_finish(struct model *m);
 
-/* --- account.c --- */
-/* What the row stands for; at least what was seen. */
-double profile_events(const struct record_profile *record);
-void charge_add(struct charge *charge, const struct record_profile *record);
-void charge_merge(struct charge *into, const struct charge *from);
-/* Compare two charges for a falling order: seconds, then faults. */
-int charge_compare(const struct charge *a, const struct charge *b);
-/* Bytes allocated and freed, as far as known. */
-double charge_bytes(const struct charge *charge);
-/* Set to unknown what is 0 only because a sensor was off. */
-void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow);
-
 /* --- server_info.c --- */
 struct commandstat {
 	const char *command; /* lives as long as the model's info_end */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/prefix.h"
 #include "model/private.h"
 
 #define EVENT_RULE(id, name, words, unit, cause, order) [EVENT_##id] = CAUSE_##cause,

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model/model.h"
+#include "model/prefix.h"
 
 struct fold {
 	const char *key;
