@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pieces of a report for people. Each section is one function; text.c puts them in
+ * The pieces of a report for people. Each section is one function; each report puts them in
  * order. Every string that may hold a server's bytes goes through
  * text_safe() or text_key(), and every number through a text_*() or fmt_*() that
  * prints "-" for what is not known.
