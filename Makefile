@@ -137,6 +137,7 @@ own-commands: all $(load) ; $(Q)tests/bench/commands ## measure what redmem's ow
 soak: ; $(Q)tests/soak/suite ## run the suite twice beside stress-ng
 many-servers: all $(load) ; $(Q)tests/soak/servers ## watch 16 servers for RUNS minutes
 redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
+truth: all $(load) ; $(Q)tests/scenarios/truth ## run every scenario RUNS times in all: is redmem right?
 unwatched: all $(load) ## measure what an event of a process that is not watched costs
 	$(Q)tests/bench/unwatched
 demo: all ## diagnose a private redis-server with known troubles
@@ -159,7 +160,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands soak many-servers redis-tests demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands truth soak many-servers redis-tests demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -1,0 +1,30 @@
+# Of a report and what a scenario expects: one row of truth. See driver for the words.
+def all_text: [.title, .cause, (.evidence[] | .text? // .value | tostring), (.action[] | .text, .command)] | join("\n");
+def ids: map(.id);
+
+(.findings | map(select(.severity != "info"))) as $warnings |
+# The kernel says that it waited for a CPU, so that may be told.
+(if $waited >= 0.01 and ($never | index("cpu.contended") | not) then ["cpu.contended"] else [] end) as $true |
+($expected + $also + $true) as $allowed |
+(if $kind == "note" then .findings else $warnings end) as $counted |
+([$counted[] | select(.id as $id | $expected | index($id))][0]) as $main |
+([$warnings[] | select(.id as $id | $true - $expected | index($id) | not)][0].id) as $first |
+([.findings[] | select(.id as $id | (.severity != "info" and ($allowed | index($id) | not)) or ($never | index($id))).id] | unique) as $invented |
+($main // {} | if . == {} then "" else all_text end) as $text |
+{at: now | floor, scenario: $scenario, seed: $seed, kind: $kind, drawn: $drawn,
+ outcome: (
+	if $made != 1 then "unmade"
+	elif $kind == "healthy" then if $invented == [] then "right" else "invented" end
+	elif $main == null then "missed"
+	elif $kind == "trouble" and ($first as $id | $expected | index($id) | not) then "wrong"
+	else "right" end),
+ expected: ($expected[0] // "nothing"), said: ($first // (if $kind == "note" and $main then $main.id else "nothing" end)),
+ name_right: (if $names == [] or $main == null then null else all($names[]; . as $name | $text | contains($name)) end),
+ number_right: (if $numbers == [] or $main == null then null else
+	all($numbers[]; . as $n | any($main.evidence[]; .unit == $n.unit and (.value | type) == "number" and
+		((.value - $n.truth) | fabs) <= $n.within * ($n.truth | fabs))) end),
+ invented: $invented, names: $names, numbers: $numbers, main: ($main | if . then {title, evidence: [.evidence[] | {name, value: (.value // .text), unit}]} else null end),
+ findings: [.findings[] | {id, severity, title}], verdict,
+ waited_ratio: ($waited * 1000 | round / 1000), window_seconds: .window.duration_seconds, took_seconds: ($took / 1000),
+ server: "\(.target.server) \(.target.version)", drops: .self.drops_total,
+ off: [.sensors[] | select(.state == "off").id]}
