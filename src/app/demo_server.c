@@ -79,7 +79,8 @@ static int cgroup_make(struct demo_swap *swap, struct err *err)
 		ret = file_read("/proc/self/mountinfo", 1 << 22, &mounts, err);
 	if (ret)
 		goto out;
-	ret = cgroup_locate(buf_str(&where), buf_str(&mounts), &swap->cgroup_version, &mount, &own);
+	ret = cgroup_locate("memory", buf_str(&where), buf_str(&mounts), &swap->cgroup_version,
+			    &mount, &own);
 	if (ret) {
 		err_set(err, ret, "cgroup: no memory controller can be used here");
 		goto out;

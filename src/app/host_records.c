@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "base/clock.h"
+#include "host/cgroup.h"
 #include "host/proc.h"
 #include "host/sysmem.h"
 
@@ -22,12 +23,28 @@ void host_session_emit(const struct record_sink *sink)
 	record_emit(sink, &record);
 }
 
+static void emit_cpu_limit(void *ctx, const struct cgroup_cpu *cpu)
+{
+	struct record record = { .kind = RECORD_CPU_LIMIT };
+
+	record.cpu_limit = (struct record_cpu_limit){
+		.cgroup = cpu->path,
+		.own = cpu->own,
+		.quota_cores = cpu->quota_cores,
+		.periods_total = cpu->periods_total,
+		.throttled_periods_total = cpu->throttled_periods_total,
+		.throttled_seconds_total = cpu->throttled_seconds_total,
+	};
+	record_emit(ctx, &record);
+}
+
 void host_emit(const struct record_sink *sink, pid_t pid)
 {
 	struct record record = { .kind = RECORD_HOST };
 
 	host_record_fill(&record.host, pid);
 	record_emit(sink, &record);
+	cgroup_cpu_read("", pid, emit_cpu_limit, (void *)sink, NULL);
 }
 
 int host_tick_fill(struct record_tick *out, pid_t pid, uint64_t starttime)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "diagnose/finding.h"
+#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 
 /* The end of the string is among the bytes strchr() finds. */
@@ -119,7 +120,7 @@ static void advise_cpu(struct buf *out, const struct stall *stall)
 
 static void advise_io(struct buf *out, const struct model *m, const struct stall *stall)
 {
-	bool aof = strstr(stall->wait_file, "aof") || strstr(stall->wait_file, "appendonly");
+	bool aof = stall_waits_for_aof(stall);
 
 	if (aof && measure_config_is(m, "appendfsync", "always"))
 		buf_puts(out, "appendfsync always waits for the AOF's disk after each write: use "

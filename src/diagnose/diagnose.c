@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "diagnose/finding.h"
+#include "diagnose/harm.h"
 #include "diagnose/rules.h"
 
-#define RULE_ENTRY(id, name) { id, rule_##name },
+#define RULE_ENTRY(id, name, rank) { id, RANK_##rank, rule_##name },
 const struct rule rules[] = { RULES(RULE_ENTRY) };
 #undef RULE_ENTRY
 const size_t rules_count = sizeof(rules) / sizeof(rules[0]);
@@ -18,16 +19,48 @@ const char *severity_name(enum severity severity)
 	return names[severity];
 }
 
-/* Critical first, then by cost; the id makes equal costs come in one order. */
+/* Critical first, then by rank and cost; the id makes equal costs come in one order. */
 static int finding_compare(const void *a, const void *b)
 {
 	const struct finding *x = a, *y = b;
 
 	if (x->severity != y->severity)
 		return x->severity > y->severity ? -1 : 1;
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
 	if (x->cost != y->cost)
 		return x->cost > y->cost ? -1 : 1;
 	return strcmp(x->id, y->id);
+}
+
+static const struct finding *finding_of(const struct findings *all, const char *id)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->items[i].id && !strcmp(all->items[i].id, id))
+			return &all->items[i];
+	return NULL;
+}
+
+/* What says the same and knows more is there, and as bad. */
+static bool is_said(const struct findings *all, const struct finding *f)
+{
+	const char *id = finding_said_by(f->id);
+	const struct finding *by = id ? finding_of(all, id) : NULL;
+
+	return by && by->severity >= f->severity;
+}
+
+static void drop_said(struct findings *all)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < all->count; i++) {
+		if (is_said(all, &all->items[i]))
+			finding_clear(&all->items[i]);
+		else
+			all->items[kept++] = all->items[i];
+	}
+	all->count = kept;
 }
 
 struct findings *diagnose(const struct model *m)
@@ -46,11 +79,13 @@ struct findings *diagnose_some(const struct model *m, const char *ids)
 		if (strncmp(rules[i].id, ids, strlen(ids)) != 0)
 			continue;
 		f->id = rules[i].id;
+		f->rank = rules[i].rank;
 		if (rules[i].evaluate(m, f))
 			all->count++;
 		else
 			finding_clear(f);
 	}
+	drop_said(all);
 	qsort(all->items, all->count, sizeof(*all->items), finding_compare);
 	return all;
 }
@@ -142,19 +177,52 @@ static void verdict_others(struct buf *out, size_t n, const char *one, const cha
 	*first = false;
 }
 
+/* "the event loop stood still (400 ms), ..." */
+static void say_left(struct buf *out, const struct harm_left left[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct harm_row *row = &harm_table[left[i].harm];
+		struct phrase amount = { "" };
+
+		if (!strcmp(row->unit, "seconds"))
+			amount = say_seconds(left[i].amount);
+		else if (!strcmp(row->unit, "of the window"))
+			amount = say_percent(left[i].amount);
+		else if (!strcmp(row->unit, "bytes"))
+			amount = say_bytes((int64_t)left[i].amount);
+		else
+			amount = say_count((int64_t)left[i].amount);
+		buf_printf(out, "%s%s (%s)", i ? ", " : "", row->words, amount.s);
+	}
+}
+
+bool diagnose_healthy(const struct model *m, const struct findings *f)
+{
+	struct harm_left left[HARM_LEFT_MAX];
+
+	return count_of(f, SEVERITY_CRITICAL) + count_of(f, SEVERITY_WARNING) == 0 &&
+	       harm_left(m, f, left) == 0;
+}
+
 void diagnose_verdict(struct buf *out, const struct model *m, const struct findings *f)
 {
 	size_t critical = count_of(f, SEVERITY_CRITICAL), warnings = count_of(f, SEVERITY_WARNING);
 	size_t notes = count_of(f, SEVERITY_INFO);
+	struct harm_left left[HARM_LEFT_MAX];
+	size_t left_count = harm_left(m, f, left);
 	bool first = true;
 
 	if (m->timeline_count == 0 && m->info_end == NULL) {
 		buf_puts(out, "unknown: neither the kernel nor the server told anything");
-	} else if (critical + warnings == 0) {
+	} else if (critical + warnings + left_count == 0) {
 		buf_printf(out, "healthy: nothing wrong found in %s",
 			   say_seconds(m->duration_seconds).s);
 		if (notes > 0)
 			buf_printf(out, ", %zu note%s", notes, notes == 1 ? "" : "s");
+	} else if (critical + warnings == 0) {
+		buf_puts(out, "not healthy, and redmem does not know why: ");
+		say_left(out, left, left_count);
+		left_count = 0;
 	} else {
 		/* Critical ones come first, so the first item is the worst. */
 		buf_printf(out, "%s: %s", severity_name(f->items[0].severity), f->items[0].title);
@@ -164,6 +232,10 @@ void diagnose_verdict(struct buf *out, const struct model *m, const struct findi
 			       &first);
 		if (!first)
 			buf_putc(out, ')');
+	}
+	if (left_count > 0) {
+		buf_puts(out, "; and for what no cause is known: ");
+		say_left(out, left, left_count);
 	}
 	verdict_unknown(out, m);
 	if (m->have_self && m->self.drops_total > 0)

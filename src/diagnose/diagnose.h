@@ -11,6 +11,14 @@
 enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
 const char *severity_name(enum severity severity);
 
+/* What harm a finding speaks of; of two as severe the one further up comes first. */
+enum rank {
+	RANK_LOST, /* writes refused, data lost or thrown out */
+	RANK_WAITED, /* time clients waited */
+	RANK_LIMIT, /* a limit that will be met */
+	RANK_BYTES, /* memory */
+};
+
 struct evidence {
 	char *name; /* as in INFO, the ledger or the JSON */
 	double value;
@@ -35,11 +43,12 @@ struct finding {
 	struct action *actions;
 	size_t actions_count;
 	bool weak; /* evidence is thin: said in the report */
-	double cost; /* ranking inside a severity: bytes at stake, or seconds x 1 GiB */
+	enum rank rank; /* by the rule table: ranking inside a severity */
+	double cost; /* and inside a rank: bytes at stake, or seconds x 1 GiB */
 };
 
 struct findings {
-	struct finding *items; /* critical first, then by cost */
+	struct finding *items; /* critical first, then by rank and cost */
 	size_t count;
 };
 
@@ -49,5 +58,7 @@ struct findings *diagnose(const struct model *m);
 struct findings *diagnose_some(const struct model *m, const char *ids);
 void findings_free(struct findings *f);
 
+/* Is nothing worse than a note found, and no harm seen for which nothing was found? */
+bool diagnose_healthy(const struct model *m, const struct findings *f);
 /* The verdict of a report in one sentence. */
 void diagnose_verdict(struct buf *out, const struct model *m, const struct findings *f);

@@ -65,6 +65,24 @@ bool key_temporary(const struct bytes *name, bool cache_may_evict)
 	return false;
 }
 
+const struct record_key *key_looked_at(const struct model *m, struct bytes key)
+{
+	for (size_t i = 0; i < m->keys_count; i++)
+		if (bytes_same(m->keys[i].key.key, key))
+			return &m->keys[i].key;
+	return NULL;
+}
+
+bool key_is_to_blame(const struct model *m, struct bytes key)
+{
+	const struct record_key *k = key_looked_at(m, key);
+
+	if (key.len == 0)
+		return false;
+	return k == NULL || k->type == NULL || strcmp(k->type, "none") == 0 ||
+	       key_level(k) != KEY_NORMAL;
+}
+
 /* --- what commands on it cost ------------------------------------------------------------ */
 
 /* An element that is an allocation of its own costs a few accesses to memory that is in no
@@ -242,8 +260,8 @@ static const struct pattern known[PATTERNS] = {
 	  .advice = "Keep the top only (ZREMRANGEBYRANK), archive old scores, or use one key a "
 		    "period." },
 	{ .id = "undrained_list",
-	  .title = "lists that are not drained",
-	  .title_one = "list that is not drained",
+	  .title = "very long lists",
+	  .title_one = "very long list",
 	  .type = "list",
 	  .advice = "More consumers, a limit for producers (LTRIM), or a stream with consumer "
 		    "groups." },
@@ -251,7 +269,8 @@ static const struct pattern known[PATTERNS] = {
 	  .title = "temporary keys without expiry",
 	  .title_one = "temporary key without expiry",
 	  .advice = "Write them with a TTL in one command (SET key value EX seconds), and give "
-		    "those that are there an expiry." },
+		    "those that are there an expiry once it is known that nobody needs them "
+		    "longer." },
 	{ .id = "large_set",
 	  .title = "sets with very many members",
 	  .title_one = "set with very many members",

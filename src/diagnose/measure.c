@@ -127,49 +127,6 @@ int64_t measure_room(const struct model *m, const char **what)
 	return least;
 }
 
-const char *measure_policy(const struct model *m)
-{
-	const char *policy = measure_info_text(m, "maxmemory_policy");
-
-	return policy != NULL ? policy : model_config(m, "maxmemory-policy");
-}
-
-bool measure_policy_is(const struct model *m, const char *prefix)
-{
-	const char *policy = measure_policy(m);
-
-	return policy != NULL && strncmp(policy, prefix, strlen(prefix)) == 0;
-}
-
-int64_t measure_max_memory(const struct model *m)
-{
-	int64_t max = model_info_end(m, "maxmemory");
-
-	return max != RECORD_UNKNOWN ? max : measure_config(m, "maxmemory");
-}
-
-int64_t measure_counted(const struct model *m)
-{
-	int64_t used = measure_used(m), aside = model_info_end(m, "mem_not_counted_for_evict");
-
-	return used != RECORD_UNKNOWN && aside > 0 ? used - aside : used;
-}
-
-bool measure_is_replica(const struct model *m)
-{
-	const char *role = measure_info_text(m, "role");
-
-	return role != NULL && strcmp(role, "slave") == 0;
-}
-
-int64_t measure_anonymous(const struct model *m)
-{
-	for (size_t i = m->timeline_count; i > 0; i--)
-		if (m->timeline[i - 1].host.rss_anon_bytes != RECORD_UNKNOWN)
-			return m->timeline[i - 1].host.rss_anon_bytes;
-	return measure_rss(m);
-}
-
 int64_t measure_config(const struct model *m, const char *name)
 {
 	const char *value = model_config(m, name);
@@ -216,6 +173,164 @@ int64_t measure_child_private(const struct model *m)
 		if (m->children[i].child.private_bytes > most)
 			most = m->children[i].child.private_bytes;
 	return most;
+}
+
+double measure_throttled(const struct model *m, const struct cpu_limit_row **row)
+{
+	double most = NAN;
+
+	for (size_t i = 0; i < m->cpu_limits_count; i++) {
+		const struct cpu_limit_row *limit = &m->cpu_limits[i];
+		double seconds =
+			limit->end.throttled_seconds_total - limit->start.throttled_seconds_total;
+
+		if (isnan(seconds) || seconds <= most)
+			continue;
+		most = seconds;
+		if (row)
+			*row = limit;
+	}
+	return most;
+}
+
+/* From this share of the allocator's memory on, most of what is written lies in them. */
+#define HUGE_SHARE 0.25
+
+bool measure_copies_huge_pages(const struct model *m)
+{
+	int64_t huge = RECORD_UNKNOWN, rss = RECORD_UNKNOWN;
+
+	for (size_t i = 0; i < m->mappings_count; i++) {
+		const struct record_mapping *map = &m->mappings[i].mapping;
+
+		if (strcmp(map->class_name, "allocator") != 0 || map->pid != m->target.pid ||
+		    map->anon_huge_bytes <= huge)
+			continue;
+		huge = map->anon_huge_bytes;
+		rss = map->rss_bytes;
+	}
+	return measure_ratio(huge, rss) >= HUGE_SHARE;
+}
+
+/* INFO of one tick may be late on a busy machine; of two in a row it is not. */
+#define SILENT_TICKS 2
+
+double measure_silence(const struct model *m, int64_t *ticks)
+{
+	double longest = NAN, from = NAN;
+	int64_t row = 0, most = 0;
+
+	for (size_t i = 0; i < m->life_count; i++)
+		if (strcmp(m->life[i].life.event, "hang") == 0)
+			longest = fmax(longest, m->life[i].life.seconds);
+	for (size_t i = 0; i < m->timeline_count && m->target.connected; i++) {
+		const struct record_tick *t = &m->timeline[i].host;
+
+		if (t->answered) {
+			row = 0;
+			continue;
+		}
+		if (row++ == 0)
+			from = t->t_seconds;
+		most = row > most ? row : most;
+		if (row >= SILENT_TICKS)
+			longest = fmax(longest, t->t_seconds - from);
+	}
+	if (ticks)
+		*ticks = most;
+	return longest;
+}
+
+/* Calls of a command since the server started, redmem's own among them (it makes none of
+ * these); 0 before the first. */
+static int64_t calls_of_info(const struct info *info, const char *field)
+{
+	const char *value = info ? info_get(info, field) : NULL;
+	int64_t calls = value ? info_sub_int(value, "calls") : 0;
+
+	return calls > 0 ? calls : 0;
+}
+
+int64_t measure_calls(const struct model *m, const char *field)
+{
+	int64_t calls = calls_of_info(m->info_end, field) - calls_of_info(m->info_start, field);
+
+	return m->info_end != m->info_start && calls > 0 ? calls : 0;
+}
+
+/* A client that waits for a pause stands in a command that blocks nobody. */
+static bool waits_in_pause(const struct record_client *client)
+{
+	static const char *const blocking[] = { "bl",	      "bz",	"brpop", "xread", "wait",
+						"xreadgroup", "module", "eval",	 "fcall" };
+
+	if (!strchr(client->flags, 'b'))
+		return false;
+	for (size_t i = 0; i < sizeof(blocking) / sizeof(blocking[0]); i++)
+		if (!strncmp(client->command, blocking[i], strlen(blocking[i])))
+			return false;
+	return true;
+}
+
+static int64_t paused_clients(const struct model *m)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < m->clients_count; i++)
+		count += waits_in_pause(&m->clients[i].client);
+	return count;
+}
+
+/* Seconds of the ticks that saw more clients blocked than the quietest; most at once. */
+static double blocked_seconds(const struct model *m, int64_t *most)
+{
+	int64_t least = INT64_MAX;
+	double seconds = 0, last = NAN;
+
+	*most = 0;
+	for (size_t i = 0; i < m->timeline_count; i++)
+		if (m->timeline[i].blocked_clients != RECORD_UNKNOWN &&
+		    m->timeline[i].blocked_clients < least)
+			least = m->timeline[i].blocked_clients;
+	for (size_t i = 0; i < m->timeline_count; i++) {
+		const struct timeline_row *row = &m->timeline[i];
+		int64_t more = row->blocked_clients == RECORD_UNKNOWN ?
+				       0 :
+				       sum_less(row->blocked_clients, least);
+
+		if (more > 0 && !isnan(last))
+			seconds += row->host.t_seconds - last;
+		*most = more > *most ? more : *most;
+		last = row->host.t_seconds;
+	}
+	return seconds;
+}
+
+/* The server itself tells of a pause under way from Valkey 8.1 on. */
+static bool told_paused(const struct model *m)
+{
+	const char *actions = measure_info_text(m, "paused_actions");
+
+	return actions && strcmp(actions, "none") != 0;
+}
+
+double measure_paused(const struct model *m, int64_t *most)
+{
+	double seconds = 0, blocked = blocked_seconds(m, most);
+
+	if (measure_calls(m, "cmdstat_client|pause") > 0)
+		seconds = fmax(blocked, measure_silence(m, NULL));
+	else if (paused_clients(m) > 0 || told_paused(m))
+		seconds = m->duration_seconds; /* it began before */
+	return seconds > 0 ? seconds : 0;
+}
+
+const struct charge *measure_main_thread(const struct model *m)
+{
+	for (size_t i = 0; i < m->threads_count; i++)
+		if (!strcmp(m->threads[i].thread, "main"))
+			return &m->threads[i].charge;
+	return NULL;
 }
 
 const struct command_row *measure_top_command(const struct model *m,

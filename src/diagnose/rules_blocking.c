@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Commands that held the server by their own work: on a big key, or without one
- * (KEYS, FLUSHALL, scripts). What a command only suffered (swap, waiting for a
- * CPU, a fork) is not counted here; other rules speak of it.
+ * The event loop held by its own work: a command on a big key, or without one (KEYS,
+ * FLUSHALL, scripts), very many commands in one turn, or what the loop does between them.
+ * What a command only suffered (swap, waiting for a CPU, a fork) is not counted here; other
+ * rules speak of it.
  */
 #include <math.h>
 #include <string.h>
 
 #include "diagnose/advice.h"
 #include "diagnose/finding.h"
+#include "diagnose/harm.h"
 #include "diagnose/keys.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 
 /* slowlog-log-slower-than is 10 ms by default: what Redis calls slow. */
 #define BLOCK_NOTE_SECONDS 0.01
-/* The latency monitor's documented example of a noticeable event. */
-#define BLOCK_WARNING_SECONDS  0.1
-#define BLOCK_CRITICAL_SECONDS 1.0
 /* The allocator's share from which a command is called a mass free or allocation. */
 #define ALLOCATOR_SHARE 0.5
 
@@ -31,11 +30,11 @@ struct block {
 	bool slowlog;
 };
 
-/* What the command itself took. */
+/* What the command itself took; asleep on no disk, too (DEBUG SLEEP, a lock). */
 static double own_seconds(const struct stall *s)
 {
 	return s->seconds[CAUSE_COMMAND] + s->seconds[CAUSE_ALLOCATOR] +
-	       s->seconds[CAUSE_FAULT_MINOR];
+	       s->seconds[CAUSE_FAULT_MINOR] + s->seconds[CAUSE_OTHER];
 }
 
 static bool block_at(const struct model *m, size_t i, struct block *b)
@@ -63,41 +62,23 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 	return true;
 }
 
-static const struct record_key *looked_at(const struct model *m, struct bytes key)
-{
-	for (size_t i = 0; i < m->keys_count; i++)
-		if (bytes_same(m->keys[i].key.key, key))
-			return &m->keys[i].key;
-	return NULL;
-}
-
-/* Is the key the reason? Yes when it is big, or gone (deleted by the very command),
- * or was never looked at; not when it is there and small. */
-static bool key_is_to_blame(const struct model *m, struct bytes key)
-{
-	const struct record_key *k = looked_at(m, key);
-
-	if (key.len == 0)
-		return false;
-	return k == NULL || k->type == NULL || strcmp(k->type, "none") == 0 ||
-	       key_level(k) != KEY_NORMAL;
-}
-
 /*
- * Does this one count? It names a command, took long, and SLOWLOG's word is taken
- * only where the sensor that splits the time is off, or the key is known to be
- * big: its wall time also holds swap-ins and waiting for a CPU.
+ * A stall counts for the finding it belongs to. SLOWLOG's word is taken only where the
+ * sensor that splits the time is off, or the key is known to be big: its wall time also
+ * holds swap-ins and waiting for a CPU.
  */
-static bool block_counts(const struct model *m, const struct block *b)
+static bool block_counts(const struct model *m, size_t i, const struct block *b, const char *id)
 {
+	bool with_key = !strcmp(id, "bigkey.blocks");
 	const struct record_key *k;
 
-	if (b->command == NULL || b->command[0] == '\0' || !(b->seconds >= BLOCK_NOTE_SECONDS))
+	if (!b->slowlog)
+		return !strcmp(stall_finding(m, &m->stalls[i].stall), id);
+	if (b->command == NULL || b->command[0] == '\0' || !(b->seconds >= BLOCK_NOTE_SECONDS) ||
+	    key_is_to_blame(m, b->key) != with_key)
 		return false;
-	if (!b->slowlog || !model_sensor_on(m, "loop"))
-		return true;
-	k = looked_at(m, b->key);
-	return k != NULL && key_level(k) != KEY_NORMAL;
+	k = key_looked_at(m, b->key);
+	return !model_sensor_on(m, "loop") || (k != NULL && key_level(k) != KEY_NORMAL);
 }
 
 struct blocks {
@@ -106,9 +87,20 @@ struct blocks {
 	double seconds;
 };
 
-/* Collect the blocks with (or without) a key to blame. SLOWLOG repeats what the
- * sensor saw, so it is asked only when the sensor saw nothing of the kind. */
-static bool blocks_collect(const struct model *m, bool with_key, struct blocks *all)
+static enum severity block_severity(const struct model *m, const struct blocks *all, const char *id)
+{
+	struct waits w = waits_of(m, id);
+
+	if (all->worst.slowlog) {
+		w.longest_seconds = all->worst.seconds;
+		w.seconds = all->seconds;
+	}
+	return waits_severity(m, &w);
+}
+
+/* Collect the blocks of a finding. SLOWLOG repeats what the sensor saw, so it is asked only
+ * when the sensor saw nothing of the kind. */
+static bool blocks_collect(const struct model *m, struct finding *f, struct blocks *all)
 {
 	struct block b;
 
@@ -116,21 +108,17 @@ static bool blocks_collect(const struct model *m, bool with_key, struct blocks *
 	for (size_t i = 0; block_at(m, i, &b); i++) {
 		if (b.slowlog && all->count > 0 && !all->worst.slowlog)
 			break;
-		if (!block_counts(m, &b) || key_is_to_blame(m, b.key) != with_key)
+		if (!block_counts(m, i, &b, f->id))
 			continue;
 		all->count++;
 		all->seconds += b.seconds;
 		if (all->count == 1 || b.seconds > all->worst.seconds)
 			all->worst = b;
 	}
-	return all->count > 0;
-}
-
-static enum severity block_severity(double seconds)
-{
-	return seconds >= BLOCK_CRITICAL_SECONDS ? SEVERITY_CRITICAL :
-	       seconds >= BLOCK_WARNING_SECONDS	 ? SEVERITY_WARNING :
-						   SEVERITY_INFO;
+	f->severity = block_severity(m, all, f->id);
+	f->cost = all->seconds * COST_PER_SECOND;
+	return all->count > 0 &&
+	       (all->worst.seconds >= BLOCK_NOTE_SECONDS || f->severity > SEVERITY_INFO);
 }
 
 static void block_evidence(struct finding *f, const struct blocks *all)
@@ -175,11 +163,9 @@ bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 	struct blocks all;
 	const struct block *w = &all.worst;
 
-	if (!blocks_collect(m, true, &all))
+	if (!blocks_collect(m, f, &all))
 		return false;
-	k = looked_at(m, w->key);
-	f->severity = block_severity(w->seconds);
-	f->cost = all.seconds * COST_PER_SECOND;
+	k = key_looked_at(m, w->key);
 	finding_title(f, "%s on %s held the server for %s%s", say_command(w->command).s,
 		      say_key(w->key.data, w->key.len).s, say_seconds(w->seconds).s,
 		      w->running ? ", and was still running" : "");
@@ -205,10 +191,8 @@ bool rule_command_blocks(const struct model *m, struct finding *f)
 	struct blocks all;
 	const struct block *w = &all.worst;
 
-	if (!blocks_collect(m, false, &all))
+	if (!blocks_collect(m, f, &all))
 		return false;
-	f->severity = block_severity(w->seconds);
-	f->cost = all.seconds * COST_PER_SECOND;
 	finding_title(f, "%s held the server for %s%s", say_command(w->command).s,
 		      say_seconds(w->seconds).s, w->running ? ", and was still running" : "");
 	finding_evidence_text(f, "command", say_command(w->command).s, BASIS_EXACT);
@@ -218,5 +202,92 @@ bool rule_command_blocks(const struct model *m, struct finding *f)
 	finding_cause(f, "The server runs one command at a time, and this one works over much "
 			 "data; every other client waits.");
 	finding_action(f, RECORD_UNKNOWN, "", "%s", advice_command(w->command));
+	return true;
+}
+
+bool rule_pipelines(const struct model *m, struct finding *f)
+{
+	struct waits w = waits_of(m, f->id);
+
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	waits_tell(m, f, &w);
+	finding_title(f, "%s commands at once held the event loop for %s",
+		      say_count(w.longest->commands_total).s, say_seconds(w.longest_seconds).s);
+	finding_evidence_count(f, "longest_commands_total", w.longest->commands_total, "commands",
+			       BASIS_EXACT);
+	for (size_t i = 0; i < w.longest->mix_count && i < 3; i++) {
+		finding_evidence_text(f, "command", say_command(w.longest->mix[i].command).s,
+				      BASIS_SAMPLED);
+		finding_evidence(f, "command_ratio", w.longest->mix[i].ratio, "ratio",
+				 BASIS_SAMPLED);
+	}
+	finding_cause(f, "Clients sent long pipelines, and what has arrived is served in one turn "
+			 "of the event loop; nobody else is answered before its end.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Send pipelines of some hundred commands; no single key is to blame.");
+	return true;
+}
+
+/* What it did most, in words; "" when nothing was recognised. */
+static const char *activity_of(const struct stall *stall)
+{
+	return stall->activity[0].words;
+}
+
+bool rule_loop_blocks(const struct model *m, struct finding *f)
+{
+	struct waits w = waits_of(m, f->id);
+	const char *activity;
+
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	activity = activity_of(w.longest);
+	waits_tell(m, f, &w);
+	f->weak = !*activity;
+	finding_title(f, "The event loop held itself up for %s%s%s",
+		      say_seconds(w.longest_seconds).s, *activity ? ", " : "", activity);
+	if (*activity)
+		finding_evidence_text(f, "activity", activity, BASIS_SAMPLED);
+	if (*w.longest->wait_call)
+		finding_evidence_text(f, "wait_call", w.longest->wait_call, BASIS_EXACT);
+	finding_cause(f,
+		      "No command ran: the server did work of its own between two of them%s, "
+		      "and every client waited.",
+		      *activity ? "" : ", which was not recognised");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "`redmem stalls` shows each such time with what it was spent on.");
+	return true;
+}
+
+/* Many causes, none of which is harm alone. */
+bool rule_stalls_mixed(const struct model *m, struct finding *f)
+{
+	struct waits all = { 0 };
+
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+		const char *id = stall_finding(m, stall);
+		struct waits w = waits_of(m, id);
+
+		if (waits_severity(m, &w) > SEVERITY_INFO)
+			return false;
+		if (!stall_adds_up(id, stall))
+			continue;
+		all.stalls_total++;
+		all.seconds += stall->duration_seconds;
+		if (!all.longest)
+			all.longest = stall;
+		all.longest_seconds = all.longest->duration_seconds;
+	}
+	if (waits_severity(m, &all) == SEVERITY_INFO)
+		return false;
+	waits_tell(m, f, &all);
+	finding_title(f, "%s short stalls of several causes took %s of %s",
+		      say_count(all.stalls_total).s, say_seconds(all.seconds).s,
+		      say_seconds(m->duration_seconds).s);
+	finding_cause(f, "None of them is much alone; together they hold up one request in a "
+			 "hundred.");
+	finding_action(f, RECORD_UNKNOWN, "", "`redmem stalls` lists each with its causes.");
 	return true;
 }

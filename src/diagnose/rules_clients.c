@@ -173,8 +173,9 @@ bool rule_scripts(const struct model *m, struct finding *f)
 	finding_cause(f, many ? "Scripts are generated with values written into their text, so "
 				"each call is a new script." :
 				"Scripts keep large tables or strings alive in the engine.");
-	finding_action(f, bytes, say_cli(m, "SCRIPT FLUSH ASYNC").s,
-		       "Drop the cache (clients get NOSCRIPT once and load again).");
+	finding_action(f, bytes, "",
+		       "Drop the cache (SCRIPT FLUSH ASYNC), if all clients load a script again "
+		       "when they get NOSCRIPT.");
 	if (many)
 		finding_action(f, RECORD_UNKNOWN, "",
 			       "Pass values as KEYS and ARGV, so that the script stays the same.");

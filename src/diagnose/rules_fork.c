@@ -7,13 +7,10 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 
-/* The latency monitor's documented example of a noticeable event (redis.io, latency
- * monitoring: threshold 100 ms), and a pause no client expects. */
-#define PAUSE_WARNING_SECONDS  0.1
-#define PAUSE_CRITICAL_SECONDS 1.0
 /* Copying is trouble when what it takes is not there: server and child together
  * beyond this share of their limit, or this little left on the machine. */
 #define COW_LIMIT_RATIO	    0.8
@@ -44,12 +41,13 @@ bool rule_fork_pause(const struct model *m, struct finding *f)
 	bool before;
 	double seconds = fork_seconds(m, &before);
 	int64_t rss = measure_rss(m);
+	struct waits w = waits_of(m, f->id);
 
-	if (!(seconds >= PAUSE_WARNING_SECONDS))
+	w.longest_seconds = fmax(w.longest_seconds, seconds); /* no number is none */
+	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
-	f->severity = before				? SEVERITY_INFO :
-		      seconds >= PAUSE_CRITICAL_SECONDS ? SEVERITY_CRITICAL :
-							  SEVERITY_WARNING;
+	seconds = w.longest_seconds;
+	f->severity = before ? SEVERITY_INFO : waits_severity(m, &w);
 	f->cost = seconds * COST_PER_SECOND;
 	finding_title(f, "%s fork held the server for %s", before ? "The last" : "A",
 		      say_seconds(seconds).s);
@@ -143,14 +141,21 @@ bool rule_fork_cow(const struct model *m, struct finding *f)
 	int64_t cow = cow_bytes(m), rss = measure_rss(m), projected = cow_projected(m);
 	const struct prefix_row *prefix = measure_top_prefix(m, cow_faults);
 	int64_t most = projected > cow ? projected : cow;
+	struct waits w = waits_of(m, f->id);
+	bool held = waits_severity(m, &w) > SEVERITY_INFO;
 
-	if (!measure_waste_matters(most, rss))
+	if (!measure_waste_matters(most, rss) && !held)
 		return false;
 	f->severity =
 		cow_is_short_of_room(m, measure_sum(rss, most)) ? SEVERITY_WARNING : SEVERITY_INFO;
-	f->cost = (double)most;
+	f->cost = most > 0 ? (double)most : 0;
 	f->weak = m->children_count == 0;
-	if (projected > cow)
+	if (held) {
+		waits_tell(m, f, &w);
+		f->rank = RANK_WAITED;
+		finding_title(f, "Writes waited %s for copies of pages that a saving child shares",
+			      say_seconds(w.seconds).s);
+	} else if (projected > cow)
 		finding_title(f, "A saving child took %s of its own so far, and will come to %s",
 			      say_bytes(cow).s, say_bytes(projected).s);
 	else
@@ -165,6 +170,6 @@ bool rule_fork_cow(const struct model *m, struct finding *f)
 	finding_action(f, RECORD_UNKNOWN, "",
 		       "Keep %s free beside the server for saves, save when few keys are "
 		       "written, or let a replica save.",
-		       say_bytes(most).s);
+		       most > 0 ? say_bytes(most).s : "room");
 	return true;
 }

@@ -13,6 +13,7 @@
 #include "diagnose/keys.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "model/prefix.h"
 
 /* --- keys that showed up in the watch ---------------------------------------- */
 
@@ -44,6 +45,27 @@ static enum basis key_basis(const struct record_key *k)
 	return strcmp(k->type, "string") == 0 ? BASIS_EXACT : BASIS_SAMPLED;
 }
 
+/* What tells whether a key is used: an LFU policy keeps how often, any other since when. */
+static const char *idle_question(const struct model *m)
+{
+	const char *policy = model_config(m, "maxmemory-policy");
+
+	return policy && strstr(policy, "-lfu") ? "FREQ" : "IDLETIME";
+}
+
+/* Whether anybody needs the data is not known here: what is offered for pasting looks, and
+ * what deletes is left to who knows. */
+static void unused_action(const struct model *m, struct finding *f, int64_t bytes,
+			  struct phrase look)
+{
+	finding_action(f, bytes, look.s,
+		       "See %s. If nobody needs it, UNLINK frees it in the background; DEL would "
+		       "hold the server.",
+		       strcmp(idle_question(m), "FREQ") ?
+			       "for how many seconds nobody has used it" :
+			       "how often it is used");
+}
+
 static void big_key_action(const struct model *m, struct finding *f, const struct record_key *k)
 {
 	static const struct {
@@ -60,10 +82,9 @@ static void big_key_action(const struct model *m, struct finding *f, const struc
 		if (strcmp(table[i].type, k->type) == 0)
 			advice = table[i].advice;
 	finding_action(f, RECORD_UNKNOWN, "", "%s", advice);
-	finding_action(f, k->bytes,
-		       say_cli(m, "UNLINK %s", say_shell_key(k->key.data, k->key.len).s).s,
-		       "If it is not needed: UNLINK, which frees it in the background; DEL would "
-		       "hold the server.");
+	unused_action(m, f, k->bytes,
+		      say_cli(m, "OBJECT %s %s", idle_question(m),
+			      say_shell_key(k->key.data, k->key.len).s));
 }
 
 bool rule_bigkey_size(const struct model *m, struct finding *f)
@@ -116,8 +137,53 @@ bool rule_bigkey_size(const struct model *m, struct finding *f)
 
 struct no_ttl_count {
 	int64_t temporary, without, bytes; /* bytes of those without */
-	const struct record_key *example; /* the largest without */
+	const struct record_key *example; /* the largest of the prefix with most without */
+	int64_t alike; /* keys of that prefix */
 };
+
+static bool lacks_ttl(const struct record_key *k, bool may_evict)
+{
+	return !isnan(k->ttl_seconds) && k->type != NULL && strcmp(k->type, "none") != 0 &&
+	       key_temporary(&k->key, may_evict) && k->ttl_seconds < 0;
+}
+
+/* Keys without a TTL whose name folds to the same prefix as that of @key. */
+static int64_t count_alike(const struct model *m, const struct record_key *key, bool may_evict)
+{
+	struct buf mine = { 0 }, other = { 0 };
+	int64_t count = 0;
+
+	prefix_fold(&mine, key->key.data, key->key.len);
+	for (size_t i = 0; i < m->keys_count; i++) {
+		const struct record_key *k = &m->keys[i].key;
+
+		if (!lacks_ttl(k, may_evict))
+			continue;
+		buf_clear(&other);
+		prefix_fold(&other, k->key.data, k->key.len);
+		count += other.len == mine.len && !memcmp(other.data, mine.data, mine.len);
+	}
+	buf_free(&mine);
+	buf_free(&other);
+	return count;
+}
+
+/* An example is one of the many, not the odd one out. Keys come by bytes, falling. */
+static void find_example(const struct model *m, struct no_ttl_count *n, bool may_evict)
+{
+	for (size_t i = 0; i < m->keys_count; i++) {
+		const struct record_key *k = &m->keys[i].key;
+		int64_t alike;
+
+		if (!lacks_ttl(k, may_evict))
+			continue;
+		alike = count_alike(m, k, may_evict);
+		if (alike > n->alike) {
+			n->alike = alike;
+			n->example = k;
+		}
+	}
+}
 
 static struct no_ttl_count count_no_ttl(const struct model *m)
 {
@@ -136,9 +202,8 @@ static struct no_ttl_count count_no_ttl(const struct model *m)
 			continue;
 		n.without++;
 		sum_add(&n.bytes, k->bytes > 0 ? k->bytes : 0);
-		if (n.example == NULL || k->bytes > n.example->bytes)
-			n.example = k;
 	}
+	find_example(m, &n, may_evict);
 	return n;
 }
 
@@ -166,11 +231,12 @@ bool rule_no_ttl(const struct model *m, struct finding *f)
 	finding_cause(f, "Keys named as temporary were written without an expiry (or lost it: SET "
 			 "drops the TTL), so they stay for ever.");
 	finding_action(f, RECORD_UNKNOWN,
-		       say_cli(m, "EXPIRE %s 3600",
+		       say_cli(m, "OBJECT %s %s", idle_question(m),
 			       say_shell_key(n.example->key.data, n.example->key.len).s)
 			       .s,
 		       "Write them with a TTL in one command (SET key value EX seconds, or "
-		       "KEEPTTL), and give the ones that are there an expiry.");
+		       "KEEPTTL), and give the ones that are there an expiry once it is known that "
+		       "nobody needs them longer.");
 	return true;
 }
 
@@ -246,13 +312,14 @@ static struct phrase longest_command(const struct model *m, const struct record_
 
 /* A command on a key, in its database. */
 static struct phrase key_cli(const struct model *m, const struct record_key *key,
-			     const char *before, const char *after)
+			     const char *command, const char *subcommand)
 {
 	struct phrase name = say_shell_key(key->key.data, key->key.len);
 
 	if (key->db > 0)
-		return say_cli(m, "-n %lld %s %s%s", (long long)key->db, before, name.s, after);
-	return say_cli(m, "%s %s%s", before, name.s, after);
+		return say_cli(m, "-n %lld %s %s %s", (long long)key->db, command, subcommand,
+			       name.s);
+	return say_cli(m, "%s %s %s", command, subcommand, name.s);
 }
 
 static void pattern_title(struct finding *f, const struct pattern *p,
@@ -306,8 +373,7 @@ static bool big_keys(const struct model *m, struct finding *f, const char *id)
 		      "client waits%s.",
 		      longest_command(m, &key->key).s);
 	finding_action(f, RECORD_UNKNOWN, "", "%s", p.advice);
-	finding_action(f, key->key.bytes, key_cli(m, &key->key, "UNLINK", "").s,
-		       "If it is not needed: UNLINK, which frees it in the background.");
+	unused_action(m, f, key->key.bytes, key_cli(m, &key->key, "OBJECT", idle_question(m)));
 	return true;
 }
 
@@ -353,6 +419,15 @@ static const struct keyspace_key *growing(const struct pattern *p)
 	return fastest;
 }
 
+/* A list that is long is no trouble yet: it is drained, or it grows. */
+bool rule_keys_long_list(const struct model *m, struct finding *f)
+{
+	struct pattern p;
+
+	return find_pattern(m, "undrained_list", &p) && growing(&p) == NULL &&
+	       big_keys(m, f, "undrained_list");
+}
+
 bool rule_keys_undrained(const struct model *m, struct finding *f)
 {
 	const struct keyspace_key *key;
@@ -360,11 +435,11 @@ bool rule_keys_undrained(const struct model *m, struct finding *f)
 	struct pattern p;
 	double rate;
 
-	if (!big_keys(m, f, "undrained_list") || !find_pattern(m, "undrained_list", &p))
+	if (!find_pattern(m, "undrained_list", &p))
 		return false;
 	key = growing(&p);
-	if (key == NULL)
-		return true;
+	if (key == NULL || !big_keys(m, f, "undrained_list"))
+		return false;
 	rate = pattern_growth(key);
 	max = measure_config(m, "maxmemory");
 	used = measure_used(m);
@@ -385,28 +460,50 @@ bool rule_keys_undrained(const struct model *m, struct finding *f)
 	return true;
 }
 
+/* The prefix of temporary keys with most that never expire; NULL where names do not tell. */
+static const struct keyspace_prefix *temp_prefix(const struct model *m)
+{
+	const struct keyspace_prefix *most = NULL;
+
+	for (size_t i = 0; i < m->keyspace->prefixes.count; i++) {
+		const struct keyspace_prefix *row = &m->keyspace->prefixes.rows[i];
+		struct bytes name = { row->prefix, row->prefix_len };
+
+		if (row->no_ttl_total > 0 && key_temporary(&name, m->keyspace->may_evict) &&
+		    (most == NULL || row->no_ttl_total > most->no_ttl_total))
+			most = row;
+	}
+	return most;
+}
+
 bool rule_keys_temp(const struct model *m, struct finding *f)
 {
-	const struct keyspace_key *key;
+	const struct keyspace_prefix *prefix;
 	struct pattern p;
 
 	if (!find_pattern(m, "temp_without_ttl", &p))
 		return false;
-	key = pattern_first(&p);
+	prefix = temp_prefix(m);
 	f->severity = p.keys_total * 2 >= m->keyspace->temporary_total && p.keys_total >= 3 ?
 			      SEVERITY_WARNING :
 			      SEVERITY_INFO;
 	f->cost = (double)p.bytes;
-	finding_title(f, "%s of %s temporary keys never expire, such as %s",
-		      say_count(p.keys_total).s, say_count(m->keyspace->temporary_total).s,
-		      say_key(key->key.key.data, key->key.key.len).s);
+	finding_title(f, "%s of %s temporary keys never expire%s%s", say_count(p.keys_total).s,
+		      say_count(m->keyspace->temporary_total).s, prefix ? ", most are like " : "",
+		      prefix ? say_key(prefix->prefix, prefix->prefix_len).s : "");
 	finding_evidence_count(f, "temporary_without_ttl_total", p.keys_total, "keys", BASIS_EXACT);
 	finding_evidence_count(f, "temporary_total", m->keyspace->temporary_total, "keys",
 			       BASIS_EXACT);
 	finding_evidence_bytes(f, "bytes", p.bytes, BASIS_SAMPLED);
+	if (prefix) {
+		finding_evidence_text(f, "prefix", say_key(prefix->prefix, prefix->prefix_len).s,
+				      BASIS_EXACT);
+		finding_evidence_count(f, "prefix_without_ttl_total", prefix->no_ttl_total, "keys",
+				       BASIS_EXACT);
+	}
 	finding_cause(f, "Keys named as temporary were written without an expiry (or lost it: SET "
 			 "drops the TTL), so they stay for ever.");
-	finding_action(f, p.bytes, key_cli(m, &key->key, "EXPIRE", " 3600").s, "%s", p.advice);
+	finding_action(f, p.bytes, "", "%s", p.advice);
 	return true;
 }
 

@@ -8,21 +8,20 @@
 #include <string.h>
 
 #include "diagnose/finding.h"
+#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 
 /* --- its life ---------------------------------------------------------------- */
-
-/* The shortest silence that is an outage: clients commonly give up after a second. */
-#define SILENCE_SECONDS 1.0
-/* INFO of one tick may be late on a busy machine; of two in a row it is not. */
-#define SILENT_TICKS 2
 
 /* How bad the server's end is, worst first; NULL event = it lived. */
 static const struct {
 	const char *event, *title, *cause;
 	enum severity severity;
 } ends[] = {
+	{ "oom", "The kernel killed the server for lack of memory",
+	  "The machine or the cgroup had no memory left, and the server was chosen to die.",
+	  SEVERITY_CRITICAL },
 	{ "exit", "The server exited during the watch",
 	  "It was shut down, crashed, or was killed; its log tells which.", SEVERITY_CRITICAL },
 	{ "stopped", "The server is stopped (SIGSTOP)",
@@ -65,85 +64,64 @@ static bool ended(const struct model *m, struct finding *f)
 		if (life->detail != NULL && life->detail[0] != '\0')
 			finding_evidence_text(f, "detail", life->detail, BASIS_EXACT);
 		finding_cause(f, "%s", ends[i].cause);
-		finding_action(f, RECORD_UNKNOWN, "", "Look into the server's log.");
+		if (i == 0)
+			finding_action(f, RECORD_UNKNOWN, "journalctl -k -g \"Out of memory|oom\"",
+				       "See what the kernel counted, then set maxmemory below the "
+				       "limit, with room for copies of a fork.");
+		else
+			finding_action(f, RECORD_UNKNOWN, "", "Look into the server's log.");
 		return true;
 	}
 	return false;
 }
 
-/* The longest silence: told as such, or seen as ticks without an answer. */
-static double silence_seconds(const struct model *m, int64_t *ticks)
-{
-	double longest = NAN, from = NAN;
-	int64_t row = 0;
-
-	*ticks = 0;
-	for (size_t i = 0; i < m->life_count; i++)
-		if (strcmp(m->life[i].life.event, "hang") == 0)
-			longest = fmax(longest, m->life[i].life.seconds);
-	for (size_t i = 0; i < m->timeline_count && m->target.connected; i++) {
-		const struct record_tick *t = &m->timeline[i].host;
-
-		if (t->answered) {
-			row = 0;
-			continue;
-		}
-		if (row++ == 0)
-			from = t->t_seconds;
-		*ticks = row > *ticks ? row : *ticks;
-		if (row >= SILENT_TICKS)
-			longest = fmax(longest, t->t_seconds - from);
-	}
-	return longest;
-}
-
-/* The longest stall: what it did while it did not answer. */
+/* The longest stall that only this finding speaks of: the process was stopped. */
 static const struct stall *silence_stall(const struct model *m)
 {
-	return m->stalls_count > 0 ? &m->stalls[0].stall : NULL;
+	return waits_of(m, "server.not_answering").longest;
+}
+
+/* What held the loop meanwhile has findings of its own, which say why. */
+static bool silence_explained(const struct model *m, double seconds)
+{
+	int64_t clients;
+	double stalled = measure_paused(m, &clients);
+
+	for (size_t i = 0; i < m->stalls_count; i++)
+		stalled += m->stalls[i].stall.duration_seconds;
+	return stalled >= seconds / 2;
 }
 
 bool rule_not_answering(const struct model *m, struct finding *f)
 {
 	const struct stall *stall = silence_stall(m);
 	int64_t ticks;
-	double seconds = silence_seconds(m, &ticks);
+	double seconds = measure_silence(m, &ticks);
 
-	if (measure_killed(m))
-		return false; /* killed.limit tells it */
 	if (ended(m, f))
 		return true;
-	if (stall != NULL && stall->duration_seconds >= SILENCE_SECONDS)
+	if (stall)
 		seconds = fmax(seconds, stall->duration_seconds);
-	else
-		stall = NULL;
-	if (!(seconds >= SILENCE_SECONDS))
+	else if (silence_explained(m, seconds))
 		return false;
-	f->severity = SEVERITY_CRITICAL;
+	if (!(seconds >= harm_table[stall ? HARM_STALL : HARM_SILENCE].bound))
+		return false;
+	f->severity = seconds >= STALL_CRITICAL_SECONDS ? SEVERITY_CRITICAL : SEVERITY_WARNING;
 	f->cost = seconds * COST_PER_SECOND;
-	if (stall != NULL && stall->key.len > 0)
-		finding_title(f, "The server did not answer for %s, in %s on %s",
-			      say_seconds(seconds).s, say_command(stall->command).s,
-			      say_key(stall->key.data, stall->key.len).s);
-	else if (stall != NULL)
-		finding_title(f, "The server did not answer for %s, in %s", say_seconds(seconds).s,
-			      say_command(stall->command).s);
-	else
-		finding_title(f, "The server did not answer for %s", say_seconds(seconds).s);
+	finding_title(f, "The server %s for %s", stall ? "was stopped" : "did not answer",
+		      say_seconds(seconds).s);
 	finding_evidence(f, "silence_seconds", seconds, "seconds", BASIS_EXACT);
 	finding_evidence(f, "unanswered_ticks_total", ticks > 0 ? (double)ticks : NAN, "ticks",
 			 BASIS_EXACT);
-	if (stall == NULL) {
-		f->weak = true;
+	f->weak = stall == NULL;
+	if (stall)
+		finding_cause(f, "A signal (SIGSTOP) or a debugger held the process.");
+	else
 		finding_cause(f, "What it did in that time was not seen.");
-	} else {
-		finding_evidence_text(f, "command", say_command(stall->command).s, BASIS_EXACT);
-		finding_cause(f, "The event loop did not move on: nobody is served while one "
-				 "command (or fork, or wait for memory or disk) runs.");
-	}
 	finding_action(f, RECORD_UNKNOWN, "",
-		       "See under stalls how its time is split, and the finding on that command "
-		       "or key.");
+		       stall ? "Find out who stops it: a debugger, a snapshot of the machine, a "
+			       "frozen container." :
+			       "See under stalls and in the server's log what it did then.");
 	return true;
 }
 
@@ -193,8 +171,7 @@ bool rule_config_overcommit(const struct model *m, struct finding *f)
 	int64_t mode = m->have_host ? m->host_end.overcommit_memory : RECORD_UNKNOWN;
 	int64_t used = measure_used(m);
 
-	if ((mode != OVERCOMMIT_HEURISTIC && mode != OVERCOMMIT_NEVER) || !measure_persists(m) ||
-	    measure_fork_refused(m)) /* no risk any more: save.failing tells it */
+	if ((mode != OVERCOMMIT_HEURISTIC && mode != OVERCOMMIT_NEVER) || !measure_persists(m))
 		return false;
 	f->severity = overcommit_is_short(m, mode) ? SEVERITY_WARNING : SEVERITY_INFO;
 	f->cost = f->severity == SEVERITY_WARNING ? (double)used : 0;

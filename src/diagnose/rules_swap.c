@@ -8,6 +8,7 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 
@@ -82,7 +83,10 @@ static struct swap_use swap_use(const struct model *m)
 static bool swap_is_in_path(const struct model *m, const struct swap_use *u)
 {
 	double window = m->duration_seconds;
+	struct waits w = waits_of(m, "swap.in_path");
 
+	if (waits_severity(m, &w) > SEVERITY_INFO)
+		return true;
 	return u->faults >= SWAP_FAULTS_MIN && window > 0 &&
 	       (u->faults / window >= SWAP_FAULTS_PER_SECOND ||
 		u->seconds / window >= SWAP_TIME_RATIO);

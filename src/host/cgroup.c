@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Finding the memory cgroup of a process and reading it up the tree. */
+/* Finding the cgroups of a process and reading them up the tree. */
 #include "host/cgroup.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sum.h"
 #include "record/record.h"
 #include "host/file.h"
 
 /* --- where it is ----------------------------------------------------------- */
 
 struct search {
-	bool v1; /* looking for the memory hierarchy of version 1, else for version 2 */
+	const char *v1; /* controller whose hierarchy of version 1 is looked for; NULL: version 2 */
 	char *group; /* path within the hierarchy */
 	char *mount;
 	char *mount_root; /* which directory of the hierarchy is mounted there */
@@ -45,7 +45,7 @@ static int group_line(void *ctx, char *line, size_t len)
 		return 0;
 	v2 = group == controllers + 1 && !strncmp(line, "0:", 2);
 	*group = '\0';
-	if (s->v1 ? !has_word(controllers + 1, "memory") : !v2)
+	if (s->v1 ? !has_word(controllers + 1, s->v1) : !v2)
 		return 0;
 	free(s->group);
 	s->group = xstrdup(group + 1);
@@ -92,7 +92,7 @@ static int mount_line(void *ctx, char *line, size_t len)
 	if (!type || !strtok_r(NULL, " ", &save))
 		return 0;
 	super = strtok_r(NULL, " ", &save);
-	if (s->v1 ? strcmp(type, "cgroup") || !super || !has_word(super, "memory") :
+	if (s->v1 ? strcmp(type, "cgroup") || !super || !has_word(super, s->v1) :
 		    strcmp(type, "cgroup2"))
 		return 0;
 	s->mount_root = xstrdup(unescape_octal(field[3]));
@@ -112,7 +112,7 @@ static const char *below(const char *path, const char *top)
 	return path + len + (strcmp(path + len, "/") == 0);
 }
 
-static int search_version(bool v1, const char *cgroup_text, const char *mountinfo_text,
+static int search_version(const char *v1, const char *cgroup_text, const char *mountinfo_text,
 			  struct buf *mount, struct buf *path)
 {
 	struct search s = { .v1 = v1 };
@@ -133,18 +133,18 @@ static int search_version(bool v1, const char *cgroup_text, const char *mountinf
 	return ret;
 }
 
-int cgroup_locate(const char *cgroup_text, const char *mountinfo_text, int *version,
-		  struct buf *mount, struct buf *path)
+int cgroup_locate(const char *controller, const char *cgroup_text, const char *mountinfo_text,
+		  int *version, struct buf *mount, struct buf *path)
 {
 	int ret;
 
 	/* A hierarchy of version 1 takes the controller away from version 2. */
 	*version = 1;
-	ret = search_version(true, cgroup_text, mountinfo_text, mount, path);
+	ret = search_version(controller, cgroup_text, mountinfo_text, mount, path);
 	if (ret != -ENOENT)
 		return ret;
 	*version = 2;
-	return search_version(false, cgroup_text, mountinfo_text, mount, path);
+	return search_version(NULL, cgroup_text, mountinfo_text, mount, path);
 }
 
 /* --- what it says ---------------------------------------------------------- */
@@ -193,95 +193,6 @@ static int64_t keyed_number(const char *dir, const char *file, const char *name)
 	return k.value >= 0 && k.value < V1_UNLIMITED ? k.value : RECORD_UNKNOWN;
 }
 
-int64_t cgroup_kept_bytes(const struct cgroup_kept *kept)
-{
-	const int64_t parts[] = { kept->anon_bytes, kept->shmem_bytes, kept->kernel_bytes,
-				  kept->sock_bytes };
-	int64_t sum = RECORD_UNKNOWN;
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		if (parts[i] != RECORD_UNKNOWN)
-			sum = sum == RECORD_UNKNOWN ? parts[i] : sum_of(sum, parts[i]);
-	return sum;
-}
-
-static const struct cgroup_kept kept_unknown = { RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN,
-						 RECORD_UNKNOWN };
-
-static int64_t known_or_0(int64_t n)
-{
-	return n == RECORD_UNKNOWN ? 0 : n;
-}
-
-/* memory.stat as read line by line; all in bytes. */
-struct stat_values {
-	bool v1;
-	int64_t anon, shmem, kernel, parts, reclaimable, sock, zswap;
-};
-
-static int stat_line(void *ctx, char *line, size_t len)
-{
-	struct stat_values *v = ctx;
-	/* Version 1 counts a cgroup alone, and with all below it as "total_". */
-	const struct {
-		const char *name;
-		int64_t *value;
-	} fields[] = {
-		{ v->v1 ? "total_rss" : "anon", &v->anon },
-		{ v->v1 ? "total_shmem" : "shmem", &v->shmem },
-		{ "kernel", &v->kernel }, /* from 5.18 on; these are its parts */
-		{ "kernel_stack", &v->parts },
-		{ "pagetables", &v->parts },
-		{ "percpu", &v->parts },
-		{ "slab_unreclaimable", &v->parts },
-		{ "slab_reclaimable", &v->reclaimable },
-		{ "sock", &v->sock },
-		{ "zswap", &v->zswap },
-	};
-
-	(void)len;
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		size_t n = strlen(fields[i].name);
-		int64_t value;
-
-		if (strncmp(line, fields[i].name, n) != 0 || line[n] != ' ')
-			continue;
-		value = text_int64(line + n);
-		if (value >= 0)
-			*fields[i].value = sum_of(known_or_0(*fields[i].value), value);
-	}
-	return 0;
-}
-
-/* Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst say what is what. */
-static struct cgroup_kept kept_read(const char *dir, bool v1)
-{
-	const int64_t unknown = RECORD_UNKNOWN;
-	struct stat_values v = {
-		v1, unknown, unknown, unknown, unknown, unknown, unknown, unknown
-	};
-	struct cgroup_kept kept = kept_unknown;
-	struct buf path = { 0 };
-
-	buf_printf(&path, "%s/memory.stat", dir);
-	if (!file_lines(path.data, stat_line, &v, NULL)) {
-		kept.anon_bytes = v.anon;
-		kept.shmem_bytes = v.shmem;
-		if (v1)
-			kept.kernel_bytes = number(dir, "memory.kmem.usage_in_bytes");
-		else if (v.kernel != unknown)
-			kept.kernel_bytes = v.kernel - known_or_0(v.reclaimable);
-		else
-			kept.kernel_bytes = v.parts;
-		kept.sock_bytes = v.sock;
-		/* compressed pages of anonymous memory: some kernels count them as such */
-		if (v.zswap > 0 && v.kernel == unknown)
-			kept.kernel_bytes = sum_of(known_or_0(kept.kernel_bytes), v.zswap);
-	}
-	buf_free(&path);
-	return kept;
-}
-
 static int64_t smaller(int64_t a, int64_t b)
 {
 	if (a == RECORD_UNKNOWN || b == RECORD_UNKNOWN)
@@ -301,8 +212,7 @@ static bool climb(struct buf *dir, size_t top)
 	return dir->len >= top;
 }
 
-static void read_high(struct cgroup_memory *out, const char *dir, int64_t usage,
-		      const struct cgroup_kept *kept)
+static void read_high(struct cgroup_memory *out, const char *dir, int64_t usage)
 {
 	int64_t high = number(dir, "memory.high");
 
@@ -310,35 +220,12 @@ static void read_high(struct cgroup_memory *out, const char *dir, int64_t usage,
 		return;
 	out->high_bytes = high;
 	out->high_usage_bytes = usage;
-	out->high_kept_bytes = cgroup_kept_bytes(kept);
 	out->high_events_total = keyed_number(dir, "memory.events", "high");
 }
 
-/* Is this the limit that is met first? Of two as near the lower one: it is more the
- * server's own. */
-static void read_near(struct cgroup_memory *out, const char *dir, const char *below_mount,
-		      int64_t limit, int64_t usage, const struct cgroup_kept *kept)
-{
-	int64_t room = limit - known_or_0(cgroup_kept_bytes(kept));
-	int64_t nearest = out->near_limit_bytes - known_or_0(cgroup_kept_bytes(&out->near));
-	bool v1 = out->version == 1;
-
-	if (limit == RECORD_UNKNOWN || cgroup_kept_bytes(kept) == RECORD_UNKNOWN ||
-	    (out->near_limit_bytes != RECORD_UNKNOWN && room >= nearest))
-		return;
-	snprintf(out->near_path, sizeof(out->near_path), "%s", *below_mount ? below_mount : "/");
-	out->near_own = !strcmp(dir, out->path);
-	out->near_limit_bytes = limit;
-	out->near_usage_bytes = usage;
-	out->near = *kept;
-	out->near_hits_total =
-		v1 ? number(dir, "memory.failcnt") : keyed_number(dir, "memory.events", "max");
-}
-
-static void read_level(struct cgroup_memory *out, const char *dir, const char *below_mount)
+static void read_level(struct cgroup_memory *out, const char *dir)
 {
 	bool v1 = out->version == 1;
-	struct cgroup_kept kept = kept_read(dir, v1);
 	int64_t limit = number(dir, v1 ? "memory.limit_in_bytes" : "memory.max");
 	int64_t swap = number(dir, v1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max");
 	int64_t usage = number(dir, v1 ? "memory.usage_in_bytes" : "memory.current");
@@ -349,10 +236,7 @@ static void read_level(struct cgroup_memory *out, const char *dir, const char *b
 		out->limit_usage_bytes = usage;
 	}
 	if (!v1)
-		read_high(out, dir, usage, &kept);
-	read_near(out, dir, below_mount, limit, usage, &kept);
-	if (cgroup_kept_bytes(&out->own) == RECORD_UNKNOWN)
-		out->own = kept;
+		read_high(out, dir, usage);
 	out->swap_limit_bytes = smaller(out->swap_limit_bytes, swap);
 	/* The controller may be off for the lowest levels of version 2; what they
 	 * use is then charged to the first one that has it. */
@@ -379,7 +263,7 @@ static void read_tree(struct cgroup_memory *out, struct buf *dir, size_t top)
 {
 	read_own(out, dir->data);
 	do {
-		read_level(out, dir->data, dir->data + top);
+		read_level(out, dir->data);
 		/* Before Linux 5.11 version 1 could leave the levels unconnected. */
 	} while (climb(dir, top) &&
 		 !(out->version == 1 && number(dir->data, "memory.use_hierarchy") == 0));
@@ -411,74 +295,128 @@ static bool root_has_memory(const char *mount)
 	return has;
 }
 
-static void cgroup_clear(struct cgroup_memory *out)
-{
-	const int64_t unknown = RECORD_UNKNOWN;
+/* The files that say where a process's cgroups are, and the place of one of them. */
+struct place {
+	struct buf mount, path; /* both behind the root that was given */
+	int version;
+};
 
-	*out = (struct cgroup_memory){
-		.version = unknown,
-		.limit_bytes = unknown,
-		.limit_usage_bytes = unknown,
-		.high_bytes = unknown,
-		.high_usage_bytes = unknown,
-		.high_events_total = unknown,
-		.high_kept_bytes = unknown,
-		.near_limit_bytes = unknown,
-		.near_usage_bytes = unknown,
-		.near = kept_unknown,
-		.near_hits_total = unknown,
-		.own = kept_unknown,
-		.usage_bytes = unknown,
-		.swap_usage_bytes = unknown,
-		.swap_limit_bytes = unknown,
-		.swappiness = unknown,
-		.oom_kills_total = unknown,
-	};
+static int find_place(struct place *place, const char *controller, const char *root, pid_t pid,
+		      struct err *err)
+{
+	struct buf group = { 0 }, mounts = { 0 }, file = { 0 };
+	int ret;
+
+	*place = (struct place){ 0 };
+	buf_puts(&place->mount, root);
+	buf_puts(&place->path, root);
+	buf_printf(&file, "%s/proc/%d/cgroup", root, pid);
+	ret = file_read(file.data, 1 << 20, &group, err);
+	buf_clear(&file);
+	buf_printf(&file, "%s/proc/self/mountinfo", root);
+	if (!ret)
+		ret = file_read(file.data, 16 << 20, &mounts, err);
+	if (!ret) {
+		ret = cgroup_locate(controller, buf_str(&group), buf_str(&mounts), &place->version,
+				    &place->mount, &place->path);
+		if (ret == -EXDEV)
+			err_set(err, ret,
+				"cgroup: process %d is in a part of the tree that is not "
+				"mounted here; run redmem on the host",
+				pid);
+		ret = ret == -ENOENT ? 1 : ret;
+	}
+	buf_free(&group);
+	buf_free(&mounts);
+	buf_free(&file);
+	return ret;
+}
+
+static void place_free(struct place *place)
+{
+	buf_free(&place->mount);
+	buf_free(&place->path);
 }
 
 int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, struct err *err)
 {
-	struct buf group = { 0 }, mounts = { 0 }, mount = { 0 }, path = { 0 }, file = { 0 };
-	int version, ret;
-	size_t top;
+	const int64_t unknown = RECORD_UNKNOWN;
+	struct place place;
+	int ret = find_place(&place, "memory", root, pid, err);
 
-	cgroup_clear(out);
-	buf_puts(&mount, root);
-	buf_puts(&path, root);
-	buf_printf(&file, "%s/proc/%d/cgroup", root, pid);
-	ret = file_read(file.data, 1 << 20, &group, err);
+	*out = (struct cgroup_memory){ unknown, "",	 unknown, unknown, unknown, unknown,
+				       unknown, unknown, unknown, unknown, unknown, unknown };
+	if (ret == -EXDEV)
+		out->version = place.version;
 	if (ret)
 		goto out;
-	buf_clear(&file);
-	buf_printf(&file, "%s/proc/self/mountinfo", root);
-	ret = file_read(file.data, 16 << 20, &mounts, err);
-	if (ret)
-		goto out;
-	ret = cgroup_locate(buf_str(&group), buf_str(&mounts), &version, &mount, &path);
-	if (ret == -ENOENT) { /* no memory controller: nothing to say, nothing wrong */
-		ret = 0;
-		goto out;
-	}
-	out->version = version;
-	if (ret) {
-		err_set(err, ret,
-			"cgroup: process %d is in a part of the tree that is not "
-			"mounted here; run redmem on the host",
-			pid);
-		goto out;
-	}
+	out->version = place.version;
 	/* Half a path would be another cgroup's. */
-	if (path.len < sizeof(out->path))
-		memcpy(out->path, path.data, path.len + 1);
-	top = mount.len;
-	read_tree(out, &path, top);
-	if (out->version == RECORD_UNKNOWN && root_has_memory(mount.data))
-		out->version = version;
+	if (place.path.len < sizeof(out->path))
+		memcpy(out->path, place.path.data, place.path.len + 1);
+	read_tree(out, &place.path, place.mount.len);
+	if (out->version == RECORD_UNKNOWN && root_has_memory(place.mount.data))
+		out->version = place.version;
 out:
-	buf_free(&group);
-	buf_free(&mounts);
-	buf_free(&mount);
-	buf_free(&path);
-	buf_free(&file);
-	return ret;
+	place_free(&place);
+	return ret > 0 ? 0 : ret; /* no memory controller: nothing to say, nothing wrong */
+}
+
+/* --- the CPU ---------------------------------------------------------------- */
+
+/* "QUOTA PERIOD" of cpu.max; "max PERIOD" is no quota. NAN without. */
+static double quota_of(const char *dir, int version)
+{
+	struct buf path = { 0 }, text = { 0 };
+	int64_t quota, period;
+
+	if (version == 1) {
+		quota = number(dir, "cpu.cfs_quota_us"); /* -1: none */
+		period = number(dir, "cpu.cfs_period_us");
+	} else {
+		const char *blank;
+
+		buf_printf(&path, "%s/cpu.max", dir);
+		file_read(path.data, 4096, &text, NULL);
+		blank = strchr(buf_str(&text), ' ');
+		quota = text_int64(buf_str(&text));
+		period = blank ? text_int64(blank) : RECORD_UNKNOWN;
+		buf_free(&path);
+		buf_free(&text);
+	}
+	return quota > 0 && period > 0 ? (double)quota / (double)period : NAN;
+}
+
+static double throttled_of(const char *dir, int version)
+{
+	int64_t n =
+		keyed_number(dir, "cpu.stat", version == 1 ? "throttled_time" : "throttled_usec");
+
+	return n == RECORD_UNKNOWN ? NAN : (double)n / (version == 1 ? 1e9 : 1e6);
+}
+
+int cgroup_cpu_read(const char *root, pid_t pid,
+		    void (*each)(void *ctx, const struct cgroup_cpu *cpu), void *ctx,
+		    struct err *err)
+{
+	struct cgroup_cpu cpu;
+	struct place place;
+	int ret = find_place(&place, "cpu", root, pid, err);
+	bool own = true;
+
+	for (bool more = !ret; more; more = climb(&place.path, place.mount.len), own = false) {
+		const char *dir = place.path.data, *below_mount = dir + place.mount.len;
+
+		cpu.quota_cores = quota_of(dir, place.version);
+		if (isnan(cpu.quota_cores))
+			continue;
+		snprintf(cpu.path, sizeof(cpu.path), "%s", *below_mount ? below_mount : "/");
+		cpu.own = own;
+		cpu.periods_total = keyed_number(dir, "cpu.stat", "nr_periods");
+		cpu.throttled_periods_total = keyed_number(dir, "cpu.stat", "nr_throttled");
+		cpu.throttled_seconds_total = throttled_of(dir, place.version);
+		each(ctx, &cpu);
+	}
+	place_free(&place);
+	return ret > 0 ? 0 : ret;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The machine's memory, its settings and what it costs; see sysmem.h. */
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,9 +107,32 @@ int64_t sysctl_read(const char *root, const char *name)
 	return value;
 }
 
+/* "cpu  USER NICE SYSTEM IDLE IOWAIT IRQ SOFTIRQ STEAL GUEST GUEST_NICE" in clock ticks
+ * (proc(5)); what guests use is in USER and NICE, too. */
+static int cpu_line(void *ctx, char *line, size_t len)
+{
+	struct record_host *out = ctx;
+	double ticks[8], hz = (double)sysconf(_SC_CLK_TCK);
+	char *at = line + 4;
+
+	(void)len;
+	if (strncmp(line, "cpu ", 4) != 0)
+		return 1;
+	for (size_t i = 0; i < 8; i++)
+		ticks[i] = strtod(at, &at);
+	out->cpu_busy_seconds_total = (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6]) / hz;
+	out->cpu_steal_seconds_total = ticks[7] / hz;
+	return 1;
+}
+
+static void fill_cpu(struct record_host *out, const char *root)
+{
+	out->cpu_busy_seconds_total = out->cpu_steal_seconds_total = NAN;
+	read_lines(root, "/proc/stat", cpu_line, out);
+}
+
 static void fill_cgroup(struct record_host *out, const char *root, pid_t pid)
 {
-	static _Thread_local char near_path[PATH_MAX];
 	struct cgroup_memory cg;
 
 	cgroup_memory_read(&cg, root, pid, NULL);
@@ -120,19 +144,6 @@ static void fill_cgroup(struct record_host *out, const char *root, pid_t pid)
 	out->cgroup_high_bytes = cg.high_bytes;
 	out->cgroup_high_usage_bytes = cg.high_usage_bytes;
 	out->cgroup_high_events_total = cg.high_events_total;
-	out->cgroup_high_kept_bytes = cg.high_kept_bytes;
-	snprintf(near_path, sizeof(near_path), "%s", cg.near_path);
-	out->cgroup_near_path = near_path;
-	out->cgroup_near_own = cg.near_own;
-	out->cgroup_near_limit_bytes = cg.near_limit_bytes;
-	out->cgroup_near_usage_bytes = cg.near_usage_bytes;
-	out->cgroup_near_anon_bytes = cg.near.anon_bytes;
-	out->cgroup_near_shmem_bytes = cg.near.shmem_bytes;
-	out->cgroup_near_kernel_bytes = cg.near.kernel_bytes;
-	out->cgroup_near_sock_bytes = cg.near.sock_bytes;
-	out->cgroup_near_hits_total = cg.near_hits_total;
-	out->cgroup_own_kept_bytes = cgroup_kept_bytes(&cg.own);
-	out->cgroup_oom_kills_total = cg.oom_kills_total;
 	out->cgroup_swap_bytes = cg.swap_usage_bytes;
 	if (cg.swappiness != RECORD_UNKNOWN)
 		out->swappiness = cg.swappiness;
@@ -167,8 +178,6 @@ int host_record_fill_from(struct record_host *out, const char *root, pid_t pid)
 		.mem_available_bytes = mem.available_bytes,
 		.swap_total_bytes = mem.swap_total_bytes,
 		.swap_free_bytes = mem.swap_free_bytes,
-		.commit_limit_bytes = mem.commit_limit_bytes,
-		.committed_bytes = mem.committed_bytes,
 		.overcommit_memory = sysctl_read(root, "vm/overcommit_memory"),
 		.swappiness = sysctl_read(root, "vm/swappiness"),
 		.thp_enabled = thp_read(root, "enabled"),
@@ -176,6 +185,7 @@ int host_record_fill_from(struct record_host *out, const char *root, pid_t pid)
 		.cpus_total = sysconf(_SC_NPROCESSORS_ONLN),
 		.page_size_bytes = sysconf(_SC_PAGESIZE),
 	};
+	fill_cpu(out, root);
 	fill_cgroup(out, root, pid);
 	return fill_process(out, root, pid);
 }

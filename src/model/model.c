@@ -113,9 +113,6 @@ void model_free(struct model *m)
 	free(m->timeline);
 	free(m->ledger.lines);
 	free(m->commands);
-	free(m->errors);
-	free(m->refusals);
-	free(m->replicas);
 	free(m->prefixes);
 	free(m->threads);
 	free(m->stalls);
@@ -124,6 +121,8 @@ void model_free(struct model *m)
 	free(m->classes);
 	free(m->slowlog);
 	free(m->latency);
+	free(m->clients);
+	free(m->cpu_limits);
 	free(m->life);
 	free(m->sensors);
 	free(m->rss_moves);
@@ -201,6 +200,19 @@ static void slowlog_finish(struct model *m)
 	m->slowlog_count = kept;
 }
 
+/* Where samples are taken, what they never met was no work. */
+static void drop_unseen(struct model *m)
+{
+	size_t kept = 0;
+
+	if (!model_sensor_on(m, "cpu"))
+		return;
+	for (size_t i = 0; i < m->stalls_count; i++)
+		if (m->stalls[i].stall.seen)
+			m->stalls[kept++] = m->stalls[i];
+	m->stalls_count = kept;
+}
+
 void model_finish(struct model *m)
 {
 	m->duration_seconds =
@@ -210,11 +222,10 @@ void model_finish(struct model *m)
 					 !strncmp(m->target.allocator, "jemalloc", 8);
 	timeline_finish(m);
 	commandstats_check(m);
-	errors_finish(m);
-	replication_finish(m);
 	profile_finish(m);
 	calls_finish(m);
 	alloc_finish(m);
+	drop_unseen(m);
 	sort(m->stalls, m->stalls_count, sizeof(*m->stalls), compare_stalls);
 	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
 	slowlog_finish(m);

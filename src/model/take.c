@@ -25,7 +25,6 @@ static void take_info(struct model *m, const struct record_info *record)
 	if (m->info_end != m->info_start)
 		info_free(m->info_end);
 	m->info_end = info;
-	m->priv->errors_at_end = strstr(record->text, "# Errorstats") != NULL;
 	/* One asked for before the window began is its start, also when it came late. */
 	if (m->info_start && record->t_seconds < 0) {
 		info_free(m->info_start);
@@ -35,7 +34,6 @@ static void take_info(struct model *m, const struct record_info *record)
 	if (!m->info_start) {
 		m->info_start = info;
 		m->priv->info_start_full = !strcmp(record->phase, "start");
-		m->priv->errors_at_start = m->priv->errors_at_end;
 	}
 	m->priv->info_replies++;
 }
@@ -93,6 +91,17 @@ static void take_host(struct model *m, const struct record_host *record)
 	m->have_host = true;
 }
 
+static void take_cpu_limit(struct model *m, const struct record_cpu_limit *record)
+{
+	size_t i = 0;
+
+	while (i < m->cpu_limits_count && strcmp(m->cpu_limits[i].end.cgroup, record->cgroup))
+		i++;
+	if (i == m->cpu_limits_count)
+		APPEND(m, cpu_limits)->start = *record;
+	m->cpu_limits[i].end = *record;
+}
+
 static int64_t larger(int64_t a, int64_t b)
 {
 	return a > b ? a : b; /* RECORD_UNKNOWN is below all others */
@@ -131,11 +140,15 @@ static bool same_key(const struct record_key *a, const struct record_key *b)
 	return a->db == b->db && a->key.len && bytes_same(a->key, b->key);
 }
 
-/* A key may be looked at more than once; the last look counts. */
+/* Drawn at random, or looked at: that may be more than once, and the last look counts. */
 static void take_key(struct model *m, const struct record_key *record)
 {
 	size_t i = 0;
 
+	if (record->source == KEY_SOURCE_SAMPLE) {
+		users_add_key(m->priv->users, record);
+		return;
+	}
 	while (i < m->keys_count && !same_key(&m->keys[i].key, record))
 		i++;
 	if (i == m->keys_count)
@@ -235,6 +248,9 @@ static void take_kept(struct model *m, const struct record *record)
 	case RECORD_HOST:
 		take_host(m, &record->host);
 		break;
+	case RECORD_CPU_LIMIT:
+		take_cpu_limit(m, &record->cpu_limit);
+		break;
 	case RECORD_MAPPING:
 		APPEND(m, mappings)->mapping = record->mapping;
 		break;
@@ -253,11 +269,11 @@ static void take_kept(struct model *m, const struct record *record)
 	case RECORD_LATENCY:
 		take_latency(m, &record->latency);
 		break;
+	case RECORD_CLIENT:
+		APPEND(m, clients)->client = record->client;
+		break;
 	case RECORD_KEY:
-		if (record->key.source == KEY_SOURCE_SAMPLE)
-			users_add_key(m->priv->users, &record->key);
-		else
-			take_key(m, &record->key);
+		take_key(m, &record->key);
 		break;
 	case RECORD_PURGE:
 		m->purge = record->purge;

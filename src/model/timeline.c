@@ -23,6 +23,7 @@ struct server_sample {
 	int64_t evicted_keys_total;
 	int64_t expired_keys_total;
 	int64_t connected_clients;
+	int64_t blocked_clients;
 };
 
 void timeline_add_tick(struct model *m, const struct record_tick *tick)
@@ -35,6 +36,7 @@ void timeline_add_tick(struct model *m, const struct record_tick *tick)
 		.evicted_keys_total = RECORD_UNKNOWN,
 		.expired_keys_total = RECORD_UNKNOWN,
 		.connected_clients = RECORD_UNKNOWN,
+		.blocked_clients = RECORD_UNKNOWN,
 	};
 }
 
@@ -50,6 +52,7 @@ void timeline_add_info(struct model *m, double t_seconds, const struct info *inf
 		.evicted_keys_total = info_int(info, "evicted_keys"),
 		.expired_keys_total = info_int(info, "expired_keys"),
 		.connected_clients = info_int(info, "connected_clients"),
+		.blocked_clients = info_int(info, "blocked_clients"),
 	};
 }
 
@@ -96,6 +99,7 @@ static void fill(struct timeline_row *row, const struct server_sample *sample)
 	row->evicted_keys_total = sample->evicted_keys_total;
 	row->expired_keys_total = sample->expired_keys_total;
 	row->connected_clients = sample->connected_clients;
+	row->blocked_clients = sample->blocked_clients;
 }
 
 void timeline_finish(struct model *m)

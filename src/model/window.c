@@ -68,6 +68,7 @@ static bool state_is(const struct record *record)
 	case RECORD_TARGET:
 	case RECORD_SENSOR:
 	case RECORD_HOST:
+	case RECORD_CPU_LIMIT:
 	case RECORD_CONFIG:
 	case RECORD_TICK:
 	case RECORD_INFO:
@@ -93,6 +94,7 @@ static struct identity identity_of(const struct record *record)
 			   record->kind == RECORD_CONFIG    ? record->config.name :
 			   record->kind == RECORD_LATENCY   ? record->latency.event :
 			   record->kind == RECORD_OWN_CALLS ? record->own_calls.command :
+			   record->kind == RECORD_CPU_LIMIT ? record->cpu_limit.cgroup :
 			   record->kind == RECORD_MAPPING   ? record->mapping.class_name :
 							      "";
 
@@ -540,6 +542,7 @@ void stall_context_take(struct stall_context *context, const struct record *reco
 	case RECORD_TARGET:
 	case RECORD_SENSOR:
 	case RECORD_HOST:
+	case RECORD_CPU_LIMIT:
 	case RECORD_CONFIG:
 	case RECORD_TOTALS:
 	case RECORD_SLOWLOG:

@@ -42,6 +42,7 @@ enum record_kind {
 	RECORD_TARGET,
 	RECORD_SENSOR,
 	RECORD_HOST,
+	RECORD_CPU_LIMIT,
 	RECORD_CONFIG,
 	RECORD_TICK,
 	RECORD_INFO,
@@ -55,6 +56,7 @@ enum record_kind {
 	RECORD_CHILD,
 	RECORD_SLOWLOG,
 	RECORD_LATENCY,
+	RECORD_CLIENT,
 	RECORD_KEY,
 	RECORD_LIFE,
 	RECORD_OWN_CALLS,
@@ -108,9 +110,6 @@ struct record_host {
 	int64_t mem_available_bytes;
 	int64_t swap_total_bytes;
 	int64_t swap_free_bytes;
-	/* What may be promised under overcommit_memory 2, and what is (in any mode). */
-	int64_t commit_limit_bytes;
-	int64_t committed_bytes;
 	int64_t overcommit_memory; /* 0, 1, 2 */
 	int64_t swappiness; /* of the cgroup when it has its own, else of the machine */
 	const char *thp_enabled; /* "always", "madvise", "never", "" */
@@ -125,23 +124,24 @@ struct record_host {
 	int64_t cgroup_high_bytes;
 	int64_t cgroup_high_usage_bytes;
 	int64_t cgroup_high_events_total;
-	int64_t cgroup_high_kept_bytes; /* of that what the kernel cannot drop */
-	/* The cgroup up the tree with the least room between what cannot be dropped (anonymous
-	 * memory, shmem, kernel, sockets: page cache can) and its limit. */
-	const char *cgroup_near_path; /* below the mount point; "" when none is seen */
-	bool cgroup_near_own; /* the server's own cgroup, not a parent */
-	int64_t cgroup_near_limit_bytes;
-	int64_t cgroup_near_usage_bytes;
-	int64_t cgroup_near_anon_bytes;
-	int64_t cgroup_near_shmem_bytes; /* with files on a tmpfs */
-	int64_t cgroup_near_kernel_bytes;
-	int64_t cgroup_near_sock_bytes;
-	int64_t cgroup_near_hits_total; /* times its limit was met */
-	int64_t cgroup_own_kept_bytes; /* what cannot be dropped of the server's own cgroup */
-	int64_t cgroup_oom_kills_total; /* in the server's own cgroup */
 	int64_t cgroup_swap_bytes;
 	int64_t cpus_total;
 	int64_t page_size_bytes;
+	/* Of all CPUs since the machine started: in use by somebody; and taken away by the
+	 * hypervisor while somebody wanted to run (/proc/stat). */
+	double cpu_busy_seconds_total;
+	double cpu_steal_seconds_total;
+};
+
+/* A CPU quota of the server's cgroup or of one above it, and how often the kernel held it
+ * back for that. One for each with a quota, at the start and at the end. */
+struct record_cpu_limit {
+	const char *cgroup; /* path in its hierarchy, "/" for the topmost that is seen */
+	bool own; /* the server's own cgroup, not a parent */
+	double quota_cores; /* CPU time a period over the period's length */
+	int64_t periods_total; /* in which somebody in it wanted to run */
+	int64_t throttled_periods_total;
+	double throttled_seconds_total; /* summed over its CPUs */
 };
 
 /* One CONFIG GET parameter, or one redmem learnt elsewhere. */
@@ -311,8 +311,6 @@ struct record_child {
 	int64_t private_bytes; /* Private_Dirty, the largest seen: pages no longer shared */
 	int64_t cow_faults; /* of the server while the child lived */
 	double fork_seconds; /* latest_fork_usec when it is this fork's; NAN */
-	int64_t exit_code; /* RECORD_UNKNOWN while it lives; 0 = ended well */
-	int64_t exit_signal; /* what killed it, 0 = none; RECORD_UNKNOWN while it lives */
 };
 
 struct record_slowlog {
@@ -333,6 +331,20 @@ struct record_latency {
 	double max_seconds;
 };
 
+/* A client as the server lists it, at the end of the watch; not redmem's own. */
+struct record_client {
+	int64_t id;
+	struct bytes address; /* "127.0.0.1:51234" or a socket's path */
+	struct bytes name; /* CLIENT SETNAME; may be empty */
+	const char *user;
+	const char *flags; /* as the server writes them: "O" monitor, "b" blocked, ... */
+	const char *command; /* the last one: "client|list" */
+	int64_t age_seconds, idle_seconds;
+	int64_t query_bytes; /* sent and not yet read: qbuf */
+	int64_t output_bytes; /* owed and not yet taken: omem */
+	int64_t memory_bytes; /* all of it: tot-mem; RECORD_UNKNOWN before 6.2 */
+};
+
 /* A bounded, no-touch look at a key. */
 struct record_key {
 	struct bytes key;
@@ -346,20 +358,18 @@ struct record_key {
 	double pass_seconds; /* when in the pass; NAN */
 };
 
-/* The server's life: "exit", "exec", "oom" (chosen by the kernel to be killed), "hang" (no
- * answer), "answer" (again), "stopped" (SIGSTOP), "restart". */
+/* The server's life: "exit", "exec", "oom", "hang" (no answer), "answer" (again),
+ * "stopped" (SIGSTOP), "restart". */
 struct record_life {
 	double t_seconds;
 	const char *event;
 	const char *detail; /* a phrase for people, "" when none */
 	double seconds; /* length where there is one (hang), else NAN */
-	int64_t child_pid; /* oom: which child; 0 = the server itself */
-	int64_t held_bytes; /* oom: resident memory then, without files; else RECORD_UNKNOWN */
 };
 
 /* What redmem itself has made the server count, to be taken out of what INFO tells: calls by
- * command ("config|get", and "refused config|get"), and under INFO's own names errors
- * ("errorstat_NOPERM") and lookups ("keyspace_hits"). */
+ * command ("config|get"), and under INFO's own names errors ("errorstat_NOPERM") and lookups
+ * ("keyspace_hits"). */
 struct record_own_calls {
 	const char *command;
 	int64_t calls_total;
@@ -477,6 +487,7 @@ struct record {
 		struct record_target target;
 		struct record_sensor sensor;
 		struct record_host host;
+		struct record_cpu_limit cpu_limit;
 		struct record_config config;
 		struct record_tick tick;
 		struct record_info info;
@@ -490,6 +501,7 @@ struct record {
 		struct record_child child;
 		struct record_slowlog slowlog;
 		struct record_latency latency;
+		struct record_client client;
 		struct record_key key;
 		struct record_life life;
 		struct record_own_calls own_calls;

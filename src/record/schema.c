@@ -60,8 +60,6 @@ static const struct field host_fields[] = {
 	FIELD(host, mem_available_bytes),
 	FIELD(host, swap_total_bytes),
 	FIELD(host, swap_free_bytes),
-	FIELD(host, commit_limit_bytes),
-	FIELD(host, committed_bytes),
 	FIELD(host, overcommit_memory),
 	FIELD(host, swappiness),
 	FIELD(host, thp_enabled),
@@ -74,21 +72,20 @@ static const struct field host_fields[] = {
 	FIELD(host, cgroup_high_bytes),
 	FIELD(host, cgroup_high_usage_bytes),
 	FIELD(host, cgroup_high_events_total),
-	FIELD(host, cgroup_high_kept_bytes),
-	FIELD(host, cgroup_near_path),
-	FIELD(host, cgroup_near_own),
-	FIELD(host, cgroup_near_limit_bytes),
-	FIELD(host, cgroup_near_usage_bytes),
-	FIELD(host, cgroup_near_anon_bytes),
-	FIELD(host, cgroup_near_shmem_bytes),
-	FIELD(host, cgroup_near_kernel_bytes),
-	FIELD(host, cgroup_near_sock_bytes),
-	FIELD(host, cgroup_near_hits_total),
-	FIELD(host, cgroup_own_kept_bytes),
-	FIELD(host, cgroup_oom_kills_total),
 	FIELD(host, cgroup_swap_bytes),
 	FIELD(host, cpus_total),
 	FIELD(host, page_size_bytes),
+	FIELD(host, cpu_busy_seconds_total),
+	FIELD(host, cpu_steal_seconds_total),
+};
+
+static const struct field cpu_limit_fields[] = {
+	FIELD(cpu_limit, cgroup),
+	FIELD(cpu_limit, own),
+	FIELD(cpu_limit, quota_cores),
+	FIELD(cpu_limit, periods_total),
+	FIELD(cpu_limit, throttled_periods_total),
+	FIELD(cpu_limit, throttled_seconds_total),
 };
 
 static const struct field config_fields[] = {
@@ -221,8 +218,6 @@ static const struct field child_fields[] = {
 	FIELD(child, private_bytes),
 	FIELD(child, cow_faults),
 	FIELD(child, fork_seconds),
-	FIELD(child, exit_code),
-	FIELD(child, exit_signal),
 };
 
 static const struct field slowlog_fields[] = {
@@ -242,6 +237,20 @@ static const struct field latency_fields[] = {
 	FIELD(latency, max_seconds),
 };
 
+static const struct field client_fields[] = {
+	FIELD(client, id),
+	FIELD(client, address),
+	FIELD(client, name),
+	FIELD(client, user),
+	FIELD(client, flags),
+	FIELD(client, command),
+	FIELD(client, age_seconds),
+	FIELD(client, idle_seconds),
+	FIELD(client, query_bytes),
+	FIELD(client, output_bytes),
+	FIELD(client, memory_bytes),
+};
+
 static const struct field key_fields[] = {
 	FIELD(key, key),
 	FIELD(key, db),
@@ -259,8 +268,6 @@ static const struct field life_fields[] = {
 	FIELD(life, event),
 	FIELD(life, detail),
 	FIELD(life, seconds),
-	FIELD(life, child_pid),
-	FIELD(life, held_bytes),
 };
 
 static const struct field own_calls_fields[] = {
@@ -371,6 +378,7 @@ static const struct record_schema schemas[RECORD_KINDS] = {
 	[RECORD_TARGET] = SCHEMA(target),
 	[RECORD_SENSOR] = SCHEMA(sensor),
 	[RECORD_HOST] = SCHEMA(host),
+	[RECORD_CPU_LIMIT] = SCHEMA(cpu_limit),
 	[RECORD_CONFIG] = SCHEMA(config),
 	[RECORD_TICK] = SCHEMA(tick),
 	[RECORD_INFO] = SCHEMA(info),
@@ -384,6 +392,7 @@ static const struct record_schema schemas[RECORD_KINDS] = {
 	[RECORD_CHILD] = SCHEMA(child),
 	[RECORD_SLOWLOG] = SCHEMA(slowlog),
 	[RECORD_LATENCY] = SCHEMA(latency),
+	[RECORD_CLIENT] = SCHEMA(client),
 	[RECORD_KEY] = SCHEMA(key),
 	[RECORD_LIFE] = SCHEMA(life),
 	[RECORD_OWN_CALLS] = SCHEMA(own_calls),

@@ -96,6 +96,101 @@ int slowlog_emit(const redisReply *reply, const char *own_address, const struct 
 	return 0;
 }
 
+/* --- CLIENT LIST ----------------------------------------------------------- */
+
+/* The value of " NAME=VALUE " in a line. Values have no blanks, but for the path of a unix
+ * socket, which is cut there. */
+static struct bytes line_value(const char *line, size_t len, const char *name)
+{
+	size_t name_len = strlen(name);
+
+	for (size_t i = 0; i + name_len < len; i++) {
+		size_t end = i + name_len + 1;
+
+		if ((i && line[i - 1] != ' ') || strncmp(line + i, name, name_len) != 0 ||
+		    line[i + name_len] != '=')
+			continue;
+		while (end < len && line[end] != ' ')
+			end++;
+		return (struct bytes){ line + i + name_len + 1, end - i - name_len - 1 };
+	}
+	return (struct bytes){ 0 };
+}
+
+static int64_t line_number(const char *line, size_t len, const char *name)
+{
+	struct bytes value = line_value(line, len, name);
+	char *text, *end;
+	long long n;
+
+	if (!value.len)
+		return RECORD_UNKNOWN;
+	text = xmemdup(value.data, value.len);
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if (errno || *end)
+		n = RECORD_UNKNOWN;
+	free(text);
+	return n;
+}
+
+static char *line_text(const char *line, size_t len, const char *name)
+{
+	struct bytes value = line_value(line, len, name);
+
+	return xmemdup(value.len ? value.data : "", value.len);
+}
+
+static bool bytes_are(struct bytes bytes, const char *text)
+{
+	return *text && bytes.len == strlen(text) && !memcmp(bytes.data, text, bytes.len);
+}
+
+static void emit_client(const char *line, size_t len, const char *own_address,
+			const struct record_sink *sink)
+{
+	struct record record = { .kind = RECORD_CLIENT };
+	struct record_client *client = &record.client;
+	char *user, *flags, *command;
+
+	client->id = line_number(line, len, "id");
+	client->address = line_value(line, len, "addr");
+	client->name = line_value(line, len, "name");
+	if (client->id == RECORD_UNKNOWN || bytes_are(client->name, CONN_CLIENT_NAME) ||
+	    bytes_are(client->address, own_address))
+		return;
+	client->age_seconds = line_number(line, len, "age");
+	client->idle_seconds = line_number(line, len, "idle");
+	client->query_bytes = line_number(line, len, "qbuf");
+	client->output_bytes = line_number(line, len, "omem");
+	client->memory_bytes = line_number(line, len, "tot-mem");
+	client->user = user = line_text(line, len, "user");
+	client->flags = flags = line_text(line, len, "flags");
+	client->command = command = line_text(line, len, "cmd");
+	record_emit(sink, &record);
+	free(user);
+	free(flags);
+	free(command);
+}
+
+int client_list_emit(const redisReply *reply, const char *own_address,
+		     const struct record_sink *sink)
+{
+	const char *end;
+
+	if (reply->type != REDIS_REPLY_STRING)
+		return -EPROTO;
+	end = reply->str + reply->len;
+	for (const char *line = reply->str; line < end;) {
+		const char *stop = memchr(line, '\n', (size_t)(end - line));
+
+		stop = stop ? stop : end;
+		emit_client(line, (size_t)(stop - line), own_address, sink);
+		line = stop + 1;
+	}
+	return 0;
+}
+
 /* --- LATENCY LATEST ------------------------------------------------------ */
 
 /* Entries: [event, unix time, latest ms, maximum ms, ...]; src/latency.c. */
@@ -185,7 +280,6 @@ const char *const config_patterns[] = {
 	"active-defrag-*",
 	"active-expire-effort",
 	"save",
-	"stop-writes-on-bgsave-error",
 	"appendonly",
 	"appendfsync",
 	"no-appendfsync-on-rewrite",
@@ -198,7 +292,6 @@ const char *const config_patterns[] = {
 	"dynamic-hz",
 	"jemalloc-bg-thread",
 	"repl-backlog-size",
-	"min-replicas-to-write",
 	"client-output-buffer-limit",
 	"client-query-buffer-limit",
 	"replica-ignore-maxmemory",

@@ -22,6 +22,13 @@
 int slowlog_emit(const redisReply *reply, const char *own_address, const struct record_sink *sink);
 
 /*
+ * CLIENT LIST: a line for each client, "id=3 addr=127.0.0.1:51234 name= age=0 ...".
+ * Emit a RECORD_CLIENT for each but redmem's own, known as above. -EPROTO when it is no text.
+ */
+int client_list_emit(const redisReply *reply, const char *own_address,
+		     const struct record_sink *sink);
+
+/*
  * LATENCY LATEST, the server's own record of events above its threshold.
  * Emit a RECORD_LATENCY for each event (none with the monitor off, the default).
  * -EPROTO when the reply is no list; entries that are not understood are skipped.

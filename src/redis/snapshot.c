@@ -19,15 +19,18 @@
 #define REPLY_BYTES_TIGHT 4000
 /* Between two MALLOC-STATS of a watch: one takes the server most of a millisecond and has 23 KB. */
 #define MALLOC_STATS_REST 10.0
-#define SLOWLOG_FIRST	  4 /* an entry has up to 32 arguments of 128 bytes: 4.4 KB */
-#define SLOWLOG_MOST	  128
-#define SLOWLOG_EVENTS	  32
+/* A line of CLIENT LIST has some 260 bytes, up to twice that with names. */
+#define CLIENTS_LISTED 64
+#define SLOWLOG_FIRST  4 /* an entry has up to 32 arguments of 128 bytes: 4.4 KB */
+#define SLOWLOG_MOST   128
+#define SLOWLOG_EVENTS 32
 
 struct snapshot {
 	struct record_sink sink;
 	size_t pending;
 	double seconds; /* how long the watch is to be */
 	bool config_known;
+	int64_t clients; /* connected, by the last INFO; RECORD_UNKNOWN */
 	bool tick_pending;
 	double tick_seconds; /* NAN: not answered */
 	char *reasons[REASONS_MAX];
@@ -63,6 +66,7 @@ struct snapshot *snapshot_new(const struct record_sink *sink, double seconds)
 	snapshot->sink = *sink;
 	snapshot->seconds = seconds;
 	snapshot->tick_seconds = NAN;
+	snapshot->clients = RECORD_UNKNOWN;
 	return snapshot;
 }
 
@@ -199,6 +203,8 @@ static void learn(const struct question *q, const char *text)
 	struct info *info = info_parse(text);
 
 	conn_learn(q->conn, info);
+	if (info_int(info, "connected_clients") != RECORD_UNKNOWN)
+		q->snapshot->clients = info_int(info, "connected_clients");
 	info_free(info);
 }
 
@@ -302,6 +308,12 @@ static bool take_latency(struct question *q, redisReply *reply, double seconds)
 {
 	(void)seconds;
 	return !latency_emit(reply, &q->snapshot->sink);
+}
+
+static bool take_clients(struct question *q, redisReply *reply, double seconds)
+{
+	(void)seconds;
+	return !client_list_emit(reply, conn_address(q->conn), &q->snapshot->sink);
 }
 
 /* --- the plan ------------------------------------------------------------ */
@@ -420,6 +432,18 @@ static int ask_events(const struct question *like, long entries)
 	return rc;
 }
 
+/* Who is there, where that is a reply like the others. */
+static void ask_clients(const struct question *like)
+{
+	struct question q = *like;
+
+	q.label = "CLIENT LIST";
+	q.take = take_clients;
+	if (like->snapshot->clients != RECORD_UNKNOWN &&
+	    like->snapshot->clients <= CLIENTS_LISTED && !conn_tight(q.conn))
+		ask(&q, "CLIENT LIST");
+}
+
 static void ask_rest(struct question *q, const redisReply *reply, double t_seconds)
 {
 	struct question next = *q;
@@ -437,8 +461,10 @@ static void ask_rest(struct question *q, const redisReply *reply, double t_secon
 		ask(&next, buf_str(&line));
 		buf_free(&line);
 	}
-	if (strcmp(q->phase, "end") == 0)
+	if (strcmp(q->phase, "end") == 0) {
+		ask_clients(&next);
 		ask_events(&next, SLOWLOG_MOST);
+	}
 }
 
 /* One at the end, always: it must fit the mappings read then, also when a long watch was

@@ -65,7 +65,9 @@ static const char *verdict_of(const struct report_server *server)
 		return "not watched";
 	if (worst && worst->severity > SEVERITY_INFO)
 		return severity_name(worst->severity);
-	return server->m->timeline_count || server->m->info_end ? "healthy" : "unknown";
+	if (!server->m->timeline_count && !server->m->info_end)
+		return "unknown";
+	return diagnose_healthy(server->m, server->f) ? "healthy" : "unclear";
 }
 
 /* "redis 7.0.15 :6379", or the socket when it has no port; what ps shows when nothing more

@@ -87,7 +87,6 @@ static void emit_life(struct sensors *s, const struct redmem_ring_record *raw, c
 	record.life.event = event;
 	record.life.detail = "";
 	record.life.seconds = NAN;
-	record.life.held_bytes = RECORD_UNKNOWN;
 	record_emit(s->sink, &record);
 }
 

@@ -27,7 +27,6 @@ struct scene {
 	struct record_session session;
 	struct record_target target;
 	struct record_host host;
-	const struct record_host *host_end; /* NULL = as at the start */
 	struct record_tick tick; /* every second, but for t_seconds */
 	struct record_totals totals;
 	/* The allocator, in bytes. What is left of active is slab holes. */
@@ -38,47 +37,13 @@ struct scene {
 	int64_t rss_allocator, huge, swap, binary, stacks, heap;
 	int64_t table; /* hashtable main of db 0 */
 	struct buf info_start, info_end, config, memory_stats; /* further lines */
+	double busy, stolen; /* seconds of the machine's CPUs in the window */
 	int64_t commands; /* total_commands_processed grows by */
 	bool connected, malloc_stats;
 	const char *sensors_off; /* ids that are off: " fault loop " */
 	struct record extra[SCENE_EXTRA];
 	size_t extra_count;
 };
-
-static inline struct record_host scene_host(void)
-{
-	return (struct record_host){ .commit_limit_bytes = RECORD_UNKNOWN,
-				     .committed_bytes = RECORD_UNKNOWN,
-				     .cgroup_high_kept_bytes = RECORD_UNKNOWN,
-				     .cgroup_near_path = "",
-				     .cgroup_near_limit_bytes = RECORD_UNKNOWN,
-				     .cgroup_near_usage_bytes = RECORD_UNKNOWN,
-				     .cgroup_near_anon_bytes = RECORD_UNKNOWN,
-				     .cgroup_near_shmem_bytes = RECORD_UNKNOWN,
-				     .cgroup_near_kernel_bytes = RECORD_UNKNOWN,
-				     .cgroup_near_sock_bytes = RECORD_UNKNOWN,
-				     .cgroup_near_hits_total = RECORD_UNKNOWN,
-				     .cgroup_own_kept_bytes = RECORD_UNKNOWN,
-				     .cgroup_oom_kills_total = RECORD_UNKNOWN,
-				     .mem_total_bytes = 8 * GIB,
-				     .mem_available_bytes = 6 * GIB,
-				     .swap_total_bytes = 0,
-				     .swap_free_bytes = 0,
-				     .overcommit_memory = 0,
-				     .swappiness = 60,
-				     .thp_enabled = "madvise",
-				     .max_map_count = 65530,
-				     .maps_total = 90,
-				     .cgroup_version = 2,
-				     .cgroup_limit_bytes = RECORD_UNKNOWN,
-				     .cgroup_usage_bytes = 20 * MIB,
-				     .cgroup_high_bytes = RECORD_UNKNOWN,
-				     .cgroup_high_usage_bytes = RECORD_UNKNOWN,
-				     .cgroup_high_events_total = RECORD_UNKNOWN,
-				     .cgroup_swap_bytes = 0,
-				     .cpus_total = 2,
-				     .page_size_bytes = 4096 };
-}
 
 static inline void scene_init(struct scene *s)
 {
@@ -94,7 +59,24 @@ static inline void scene_init(struct scene *s)
 					    .role = "master",
 					    .connected = true,
 					    .connect_reason = "" };
-	s->host = scene_host();
+	s->host = (struct record_host){ .mem_total_bytes = 8 * GIB,
+					.mem_available_bytes = 6 * GIB,
+					.swap_total_bytes = 0,
+					.swap_free_bytes = 0,
+					.overcommit_memory = 0,
+					.swappiness = 60,
+					.thp_enabled = "madvise",
+					.max_map_count = 65530,
+					.maps_total = 90,
+					.cgroup_version = 2,
+					.cgroup_limit_bytes = RECORD_UNKNOWN,
+					.cgroup_usage_bytes = 20 * MIB,
+					.cgroup_high_bytes = RECORD_UNKNOWN,
+					.cgroup_high_usage_bytes = RECORD_UNKNOWN,
+					.cgroup_high_events_total = RECORD_UNKNOWN,
+					.cgroup_swap_bytes = 0,
+					.cpus_total = 2,
+					.page_size_bytes = 4096 };
 	s->tick = (struct record_tick){ .rss_file_bytes = 6 * MIB,
 					.threads_total = 5,
 					.state = 'S',
@@ -338,6 +320,7 @@ static inline void scene_emit_ticks(const struct scene *s, struct model *m)
 		f.tick.rss_anon_bytes = scene_rss(s) - s->tick.rss_file_bytes;
 		f.tick.swap_bytes = s->swap;
 		f.tick.major_faults_total = s->tick.major_faults_total * t / SCENE_SECONDS;
+		f.tick.cpu_seconds = s->tick.cpu_seconds * t / SCENE_SECONDS;
 		f.tick.answered = s->tick.answered && s->connected;
 		model_take(m, &f);
 	}
@@ -376,8 +359,10 @@ static inline struct model *scene_model(struct scene *s)
 	scene_emit_mapping(s, m, "binary", s->binary, 0, 0);
 	scene_emit_mapping(s, m, "stacks", s->stacks, 0, 0);
 	scene_emit_mapping(s, m, "heap", s->heap, 0, 0);
-	model_take(m, &(struct record){ .kind = RECORD_HOST,
-					.host = s->host_end ? *s->host_end : s->host });
+	f = (struct record){ .kind = RECORD_HOST, .host = s->host };
+	f.host.cpu_busy_seconds_total += s->busy;
+	f.host.cpu_steal_seconds_total += s->stolen;
+	model_take(m, &f);
 	model_take(m, &(struct record){ .kind = RECORD_TOTALS, .totals = s->totals });
 	model_finish(m);
 	buf_free(&s->info_start);
@@ -385,6 +370,29 @@ static inline struct model *scene_model(struct scene *s)
 	buf_free(&s->config);
 	buf_free(&s->memory_stats);
 	return m;
+}
+
+/* What is offered for pasting looks, or changes a setting: it takes no data away. */
+static inline void assert_takes_no_data(const struct finding *f)
+{
+	static const char *const verbs[] = { "DEL ",
+					     "UNLINK",
+					     "EXPIRE",
+					     "FLUSH",
+					     "TRIM",
+					     "REMRANGE",
+					     "SET maxmemory-policy",
+					     "SHUTDOWN",
+					     "KILL",
+					     "RENAME",
+					     "RESTORE",
+					     "MIGRATE",
+					     "GETDEL" };
+
+	for (size_t i = 0; i < f->actions_count; i++)
+		for (size_t n = 0; n < sizeof(verbs) / sizeof(verbs[0]); n++)
+			if (strstr(f->actions[i].command, verbs[n]))
+				fail_msg("%s offers: %s", f->id, f->actions[i].command);
 }
 
 /* A scene's model with what was found in it. */
@@ -398,6 +406,8 @@ static inline struct diagnosis scene_diagnose(struct scene *s)
 	struct diagnosis d = { .m = scene_model(s) };
 
 	d.f = diagnose(d.m);
+	for (size_t i = 0; i < d.f->count; i++)
+		assert_takes_no_data(&d.f->items[i]);
 	return d;
 }
 

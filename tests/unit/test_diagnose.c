@@ -22,6 +22,7 @@ static const char *const documented[] = {
 	"bigkey.size",
 	"keys.no_ttl",
 	"keys.undrained_list",
+	"keys.long_list",
 	"mem.near_max",
 	"mem.no_max",
 	"mem.cgroup",
@@ -51,17 +52,25 @@ static const char *const documented[] = {
 	"alloc.not_jemalloc",
 	"command.blocks",
 	"defrag.futile",
-	"save.failing",
-	"writes.refused",
-	"killed.limit",
-	"repl.resync",
-	"lazyfree.pending",
-	"clients.near_max",
-	"mem.shmem",
-	"mem.forecast",
-	"evict.nothing_to_evict",
-	"evict.pushed_by",
-	"expired.resident",
+	"cpu.throttled",
+	"cpu.contended",
+	"cpu.steal",
+	"aof.disk",
+	"io.blocks",
+	"expire.blocks",
+	"evict.blocks",
+	"defrag.blocks",
+	"rehash.blocks",
+	"reclaim.blocks",
+	"compaction.blocks",
+	"thp.cow",
+	"fault.file",
+	"clients.pipelines",
+	"clients.paused",
+	"clients.churn",
+	"clients.monitor",
+	"loop.blocks",
+	"stalls.mixed",
 };
 
 static void table_ids_are_documented_and_unique(void **state)
@@ -175,7 +184,7 @@ static void add_swap_trouble(struct scene *s)
 	scene_profile(s, EVENT_FAULT_SWAP, "get", "user:1001", 18231, 3.2);
 }
 
-static void ranked_by_severity_then_cost(void **state)
+static void ranked_by_severity_then_harm(void **state)
 {
 	struct scene s;
 	struct diagnosis d;
@@ -192,7 +201,8 @@ static void ranked_by_severity_then_cost(void **state)
 		const struct finding *a = &d.f->items[i - 1], *b = &d.f->items[i];
 
 		assert_true(a->severity >= b->severity);
-		assert_true(a->severity != b->severity || a->cost >= b->cost);
+		assert_true(a->severity != b->severity || a->rank <= b->rank);
+		assert_true(a->severity != b->severity || a->rank != b->rank || a->cost >= b->cost);
 	}
 	diagnosis_free(&d);
 }
@@ -307,8 +317,9 @@ static void hostile_keys_are_harmless(void **state)
 		f = expect(&d, "bigkey.size", SEVERITY_WARNING);
 		assert_true(utf8_is_plain(f->title, strlen(f->title)));
 		for (size_t n = 0; n < f->actions_count; n++)
-			if (strstr(f->actions[n].command, "UNLINK") != NULL)
-				assert_string_equal(f->actions[n].command, "redis-cli UNLINK KEY");
+			if (strstr(f->actions[n].command, "OBJECT") != NULL)
+				assert_string_equal(f->actions[n].command,
+						    "redis-cli OBJECT IDLETIME KEY");
 		diagnosis_free(&d);
 	}
 }
@@ -367,7 +378,7 @@ int main(void)
 		cmocka_unit_test(healthy_saving_server),
 		cmocka_unit_test(healthy_without_connection),
 		cmocka_unit_test(nothing_known),
-		cmocka_unit_test(ranked_by_severity_then_cost),
+		cmocka_unit_test(ranked_by_severity_then_harm),
 		cmocka_unit_test(findings_are_complete),
 		cmocka_unit_test(verdict_healthy),
 		cmocka_unit_test(verdict_says_what_is_not_known),

@@ -51,7 +51,7 @@ static void big_keys(void **state)
 	assert_true(evidence_value(f, "big_keys_total") == 2);
 	assert_true(evidence_value(f, "big_keys_bytes") == 101.0 * MIB);
 	assert_true(evidence_value(f, "keys_looked_at_total") == 3);
-	assert_string_equal(f->actions[1].command, "redis-cli UNLINK leaderboard:global");
+	assert_string_equal(f->actions[1].command, "redis-cli OBJECT IDLETIME leaderboard:global");
 	assert_int_equal(f->actions[1].expected_gain_bytes, 98 * MIB);
 	diagnosis_free(&d);
 
@@ -84,6 +84,26 @@ static void no_ttl(void **state)
 	assert_true(evidence_value(f, "keys_total") == 5000);
 	assert_true(evidence_value(f, "keys_with_ttl_total") == 12);
 	assert_true(f->weak); /* four keys are few */
+	diagnosis_free(&d);
+}
+
+/* The example is one of the many, not the largest of all. */
+static void no_ttl_example(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_key(&s, "cache:home", "string", 900000, RECORD_UNKNOWN, -1);
+	scene_key(&s, "session:1", "string", 100, RECORD_UNKNOWN, -1);
+	scene_key(&s, "session:2", "string", 100, RECORD_UNKNOWN, -1);
+	scene_key(&s, "session:3", "string", 100, RECORD_UNKNOWN, -1);
+	d = scene_diagnose(&s);
+	f = expect(&d, "keys.no_ttl", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "4 of 4"));
+	assert_non_null(strstr(f->title, "such as session:"));
 	diagnosis_free(&d);
 }
 
@@ -278,6 +298,7 @@ int main(void)
 		cmocka_unit_test(levels_of_the_guide),
 		cmocka_unit_test(big_keys),
 		cmocka_unit_test(no_ttl),
+		cmocka_unit_test(no_ttl_example),
 		cmocka_unit_test(no_ttl_near_misses),
 		cmocka_unit_test(blocked_by_big_key),
 		cmocka_unit_test(suffering_is_not_blocking),

@@ -91,9 +91,36 @@ static void test_patterns(void **state)
 	assert_non_null(strstr(find(f, "keys.massive_zset")->title, "1,000,000 elements"));
 	assert_non_null(strstr(find(f, "keys.massive_zset")->cause, "SORT"));
 	assert_int_equal(find(f, "keys.temp_without_ttl")->severity, SEVERITY_WARNING);
-	assert_non_null(find(f, "keys.undrained_list"));
+	assert_non_null(find(f, "keys.long_list"));
+	assert_null(find(f, "keys.undrained_list"));
 	assert_null(find(f, "keys.large_set"));
 	assert_null(find(f, "keys.many_small"));
+	findings_free(f);
+	model_free(m);
+}
+
+/* The example is one of the many, and nobody is offered to expire it. */
+static void test_temporary_example(void **state)
+{
+	struct model *m = model_with_keyspace();
+	const struct finding *found;
+	struct findings *f;
+	char name[32];
+
+	(void)state;
+	take(m, "cache:home", "string", "raw", 900000, RECORD_UNKNOWN);
+	for (int i = 0; i < 3000; i++) {
+		snprintf(name, sizeof(name), "session:%d", i);
+		take(m, name, "string", "embstr", 90, RECORD_UNKNOWN);
+	}
+	finish(m);
+	f = diagnose_some(m, "keys.");
+	found = find(f, "keys.temp_without_ttl");
+	assert_non_null(strstr(found->title, "3,001 of 3,001"));
+	assert_non_null(strstr(found->title, "session:*"));
+	assert_null(strstr(found->title, "cache:home"));
+	for (size_t i = 0; i < found->actions_count; i++)
+		assert_null(strstr(found->actions[i].command, "EXPIRE"));
 	findings_free(f);
 	model_free(m);
 }
@@ -229,11 +256,9 @@ static void test_csv_formula(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_patterns),
-		cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_prefixes_and_encodings),
-		cmocka_unit_test(test_costs),
-		cmocka_unit_test(test_written_out),
+		cmocka_unit_test(test_patterns),    cmocka_unit_test(test_temporary_example),
+		cmocka_unit_test(test_growth),	    cmocka_unit_test(test_prefixes_and_encodings),
+		cmocka_unit_test(test_costs),	    cmocka_unit_test(test_written_out),
 		cmocka_unit_test(test_csv_formula),
 	};
 

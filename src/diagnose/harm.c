@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of harms, whose each stall is, and what is left unconcluded; see harm.h. */
+#include "diagnose/harm.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "diagnose/finding.h"
+#include "diagnose/keys.h"
+#include "diagnose/measure.h"
+
+#define HARM_ROW(id, bound, unit, words, reason) [HARM_##id] = { bound, unit, words, reason },
+const struct harm_row harm_table[HARM_KINDS] = { HARMS(HARM_ROW) };
+
+/* --- whose a stall is ------------------------------------------------------------- */
+
+/* From this share of what was waited for a CPU on, the quota is the reason. */
+#define THROTTLED_SHARE 0.5
+
+/* Causes that one finding concludes whatever the command was. */
+static const char *const finding_by_cause[CAUSES] = {
+	[CAUSE_FAULT_SWAP] = "swap.in_path", [CAUSE_FAULT_FILE] = "fault.file",
+	[CAUSE_RECLAIM] = "reclaim.blocks",  [CAUSE_COMPACTION] = "compaction.blocks",
+	[CAUSE_FORK] = "fork.pause",	     [CAUSE_EXPIRY] = "expire.blocks",
+	[CAUSE_EVICTION] = "evict.blocks",   [CAUSE_DEFRAG] = "defrag.blocks",
+	[CAUSE_REHASH] = "rehash.blocks",
+};
+
+/*
+ * Waiting for a CPU. When the kernel says that it held the whole cgroup back, whoever ran
+ * meanwhile (the migration thread, often) is not to blame; pid 0 is the idle task: the CPU
+ * was free, and the server was not let on it.
+ */
+static const char *waited_for_cpu(const struct model *m, const struct stall *stall)
+{
+	double waited = 0, throttled = measure_throttled(m, NULL);
+
+	for (size_t i = 0; i < m->stalls_count; i++)
+		waited += m->stalls[i].stall.seconds[CAUSE_CPU_WAIT];
+	if (stall->preemptor_pid == 0 || throttled >= THROTTLED_SHARE * waited)
+		return "cpu.throttled";
+	return "cpu.contended";
+}
+
+/* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
+static const char *own_work(const struct model *m, const struct stall *stall)
+{
+	if (stall->commands_total > 0)
+		return "clients.pipelines";
+	if (*stall->command == '\0')
+		return "loop.blocks";
+	return key_is_to_blame(m, stall->key) ? "bigkey.blocks" : "command.blocks";
+}
+
+/* Its name is appendfilename's, "appendonly.aof" unless somebody changed it; from 7.0 on its
+ * parts are NAME.1.incr.aof. */
+bool stall_waits_for_aof(const struct stall *stall)
+{
+	return strstr(stall->wait_file, "aof") || strstr(stall->wait_file, "appendonly");
+}
+
+static const char *waited_for_io(const struct stall *stall)
+{
+	return stall_waits_for_aof(stall) ? "aof.disk" : "io.blocks";
+}
+
+const char *stall_finding(const struct model *m, const struct stall *stall)
+{
+	struct blame blame[CAUSES];
+	enum redmem_cause cause = blame_split(stall, blame) ? blame[0].cause : CAUSE_COMMAND;
+
+	if (finding_by_cause[cause])
+		return finding_by_cause[cause];
+	switch (cause) {
+	case CAUSE_CPU_WAIT:
+		return waited_for_cpu(m, stall);
+	case CAUSE_IO_WAIT:
+		return waited_for_io(stall);
+	case CAUSE_FAULT_COW:
+		return measure_copies_huge_pages(m) ? "thp.cow" : "fork.cow";
+	case CAUSE_OTHER:
+		if (!strcmp(stall->wait_call, wait_table[WAIT_SIGSTOP].name))
+			return "server.not_answering";
+		return own_work(m, stall);
+	default:
+		return own_work(m, stall);
+	}
+}
+
+/* --- one trouble is one finding ------------------------------------------------------ */
+
+/* What the first of a pair says is said by the second, which knows more. */
+static const struct {
+	const char *id, *by;
+} said_by[] = {
+	{ "evict.active", "evict.blocks" }, /* the evictions held the loop, too */
+	{ "aof.buffer", "aof.disk" }, /* what waits to be written, and for what */
+	{ "config.thp", "thp.cow" }, /* the setting, and the harm it does */
+	{ "cpu.contended", "cpu.throttled" }, /* whoever ran while the quota was used up */
+	{ "reclaim.blocks", "swap.in_path" }, /* both are what is paid for too little memory */
+};
+
+const char *finding_said_by(const char *id)
+{
+	for (size_t i = 0; i < sizeof(said_by) / sizeof(said_by[0]); i++)
+		if (!strcmp(said_by[i].id, id))
+			return said_by[i].by;
+	return NULL;
+}
+
+/* --- how long clients waited -------------------------------------------------------- */
+
+bool stall_adds_up(const char *id, const struct stall *stall)
+{
+	return strcmp(id, "clients.pipelines") != 0 ||
+	       stall->duration_seconds >= harm_table[HARM_STALL].bound;
+}
+
+struct waits waits_of(const struct model *m, const char *id)
+{
+	struct waits w = { 0 };
+
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+
+		if (strcmp(stall_finding(m, stall), id) != 0 || !stall_adds_up(id, stall))
+			continue;
+		w.stalls_total++;
+		w.seconds += stall->duration_seconds;
+		if (!w.longest || stall->duration_seconds > w.longest_seconds) {
+			w.longest = stall;
+			w.longest_seconds = stall->duration_seconds;
+		}
+	}
+	return w;
+}
+
+void waits_include(struct waits *w, double seconds)
+{
+	if (seconds > w->seconds)
+		w->seconds = seconds;
+}
+
+double waits_ratio(const struct model *m, const struct waits *w)
+{
+	return m->duration_seconds > 0 ? w->seconds / m->duration_seconds : NAN;
+}
+
+enum severity waits_severity(const struct model *m, const struct waits *w)
+{
+	double ratio = waits_ratio(m, w);
+
+	if (w->longest_seconds >= STALL_CRITICAL_SECONDS || ratio >= STALLS_CRITICAL_RATIO)
+		return SEVERITY_CRITICAL;
+	if (w->longest_seconds >= harm_table[HARM_STALL].bound ||
+	    ratio >= harm_table[HARM_STALLS].bound)
+		return SEVERITY_WARNING;
+	return SEVERITY_INFO;
+}
+
+void waits_tell(const struct model *m, struct finding *f, const struct waits *w)
+{
+	f->severity = waits_severity(m, w);
+	f->cost = w->seconds * COST_PER_SECOND;
+	finding_evidence(f, "waited_seconds", w->seconds, "seconds", BASIS_EXACT);
+	finding_evidence(f, "window_ratio", waits_ratio(m, w), "ratio", BASIS_DERIVED);
+	finding_evidence_count(f, "stalls_total", w->stalls_total, "stalls", BASIS_EXACT);
+	finding_evidence(f, "longest_seconds", w->longest ? w->longest_seconds : NAN, "seconds",
+			 BASIS_EXACT);
+}
+
+/* --- what the server counted meanwhile ------------------------------------------------ */
+
+static int64_t difference(int64_t before, int64_t after)
+{
+	return before == RECORD_UNKNOWN || after == RECORD_UNKNOWN ? RECORD_UNKNOWN :
+								     sum_less(after, before);
+}
+
+struct around stall_around(const struct model *m, const struct stall *stall)
+{
+	double end = stall->t_seconds + stall->duration_seconds;
+	const struct timeline_row *before = NULL, *after = NULL;
+
+	for (size_t i = 0; i < m->timeline_count; i++) {
+		const struct timeline_row *row = &m->timeline[i];
+
+		if (row->used_memory_bytes == RECORD_UNKNOWN)
+			continue;
+		if (row->host.t_seconds <= stall->t_seconds)
+			before = row;
+		else if (row->host.t_seconds >= end && !after)
+			after = row;
+	}
+	if (!before || !after)
+		return (struct around){ RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN };
+	return (struct around){
+		.expired_keys = difference(before->expired_keys_total, after->expired_keys_total),
+		.evicted_keys = difference(before->evicted_keys_total, after->evicted_keys_total),
+		.freed_bytes = difference(after->used_memory_bytes, before->used_memory_bytes),
+	};
+}
+
+/* --- what no finding concludes -------------------------------------------------------- */
+
+struct search {
+	const struct model *m;
+	const struct findings *f;
+	struct harm_left *out;
+	size_t count;
+};
+
+static bool concluded(const struct search *s, const char *id, enum severity least)
+{
+	if (finding_said_by(id) && concluded(s, finding_said_by(id), least))
+		return true;
+	for (size_t i = 0; i < s->f->count; i++)
+		if (!strcmp(s->f->items[i].id, id) && s->f->items[i].severity >= least)
+			return true;
+	return false;
+}
+
+/* Does any finding tell that clients waited? */
+static bool waits_concluded(const struct search *s)
+{
+	for (size_t i = 0; i < s->f->count; i++)
+		if (s->f->items[i].rank == RANK_WAITED && s->f->items[i].severity > SEVERITY_INFO)
+			return true;
+	return false;
+}
+
+static bool waits_left(const struct search *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->out[i].harm == HARM_STALL || s->out[i].harm == HARM_STALLS)
+			return true;
+	return false;
+}
+
+static void leave(struct search *s, enum harm harm, const char *finding, double amount)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (s->out[i].harm == harm && !strcmp(s->out[i].finding, finding))
+			return;
+	if (s->count < HARM_LEFT_MAX)
+		s->out[s->count++] = (struct harm_left){ harm, finding, amount };
+}
+
+/* Stalls come longest first. */
+static void search_stalls(struct search *s)
+{
+	double sum = 0, window = s->m->duration_seconds;
+
+	for (size_t i = 0; i < s->m->stalls_count; i++) {
+		const struct stall *stall = &s->m->stalls[i].stall;
+		const char *id = stall_finding(s->m, stall);
+		struct waits w;
+
+		if (stall_adds_up(id, stall))
+			sum += stall->duration_seconds;
+		if (concluded(s, id, SEVERITY_WARNING))
+			continue;
+		w = waits_of(s->m, id);
+		if (w.longest_seconds >= harm_table[HARM_STALL].bound)
+			leave(s, HARM_STALL, id, w.longest_seconds);
+		else if (waits_severity(s->m, &w) > SEVERITY_INFO)
+			leave(s, HARM_STALLS, id, w.seconds / window);
+	}
+	if (window > 0 && sum / window >= harm_table[HARM_STALLS].bound && !waits_concluded(s) &&
+	    !waits_left(s))
+		leave(s, HARM_STALLS, "stalls.mixed", sum / window);
+}
+
+/* Errors that tell a client its write was not taken, as INFO counts them. */
+static const char *const refusals[] = { "errorstat_OOM", "errorstat_MISCONF",
+					"errorstat_NOREPLICAS" };
+
+/* "errorstat_OOM:count=12": there is no line before the first. */
+static int64_t errors_of(const struct info *info, const char *field)
+{
+	const char *value = info ? info_get(info, field) : NULL;
+
+	int64_t count = value ? info_sub_int(value, "count") : 0;
+
+	return count > 0 ? count : 0;
+}
+
+static void search_refusals(struct search *s)
+{
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		int64_t count = errors_of(s->m->info_end, refusals[i]) -
+				errors_of(s->m->info_start, refusals[i]);
+
+		if (count >= harm_table[HARM_REFUSED].bound &&
+		    !concluded(s, "writes.refused", SEVERITY_WARNING))
+			leave(s, HARM_REFUSED, "writes.refused", (double)count);
+	}
+}
+
+static void search_saves(struct search *s)
+{
+	static const char *const states[] = { "rdb_last_bgsave_status", "aof_last_bgrewrite_status",
+					      "aof_last_write_status" };
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		const char *state = measure_info_text(s->m, states[i]);
+
+		if (state && !strcmp(state, "err") &&
+		    !concluded(s, "save.failing", SEVERITY_WARNING))
+			leave(s, HARM_UNSAVED, "save.failing", 1);
+	}
+}
+
+static void search_life(struct search *s)
+{
+	for (size_t i = 0; i < s->m->life_count; i++) {
+		const struct record_life *life = &s->m->life[i].life;
+
+		if (!strcmp(life->event, "hang") &&
+		    life->seconds >= harm_table[HARM_SILENCE].bound && !waits_concluded(s))
+			leave(s, HARM_SILENCE, "server.not_answering", life->seconds);
+		if ((!strcmp(life->event, "oom") || !strcmp(life->event, "exit")) &&
+		    !concluded(s, "server.not_answering", SEVERITY_CRITICAL) &&
+		    !concluded(s, "killed.limit", SEVERITY_CRITICAL))
+			leave(s, HARM_SILENCE, "server.not_answering", NAN);
+	}
+}
+
+static void search_evictions(struct search *s)
+{
+	int64_t evicted = model_info_delta(s->m, "evicted_keys");
+
+	if (evicted >= harm_table[HARM_THROWN_OUT].bound &&
+	    !concluded(s, "evict.active", SEVERITY_INFO) &&
+	    !concluded(s, "evict.blocks", SEVERITY_INFO) &&
+	    !concluded(s, "evict.pushed_by", SEVERITY_INFO))
+		leave(s, HARM_THROWN_OUT, "evict.active", (double)evicted);
+}
+
+/* What is lost to the server until something is done; each line of the ledger says what. */
+static void search_memory(struct search *s)
+{
+	static const struct {
+		const char *line, *finding;
+	} kept[] = {
+		{ "slab_holes", "frag.slab" },
+		{ "huge_page_excess", "rss.huge_pages" },
+		{ "other_heap", "rss.not_allocator" },
+	};
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		int64_t bytes = ledger_bytes(&s->m->ledger, kept[i].line);
+
+		if (bytes >= harm_table[HARM_KEPT].bound &&
+		    measure_waste_matters(bytes, measure_allocated(s->m)) &&
+		    !concluded(s, kept[i].finding, SEVERITY_INFO))
+			leave(s, HARM_KEPT, kept[i].finding, (double)bytes);
+	}
+}
+
+size_t harm_left(const struct model *m, const struct findings *f,
+		 struct harm_left out[HARM_LEFT_MAX])
+{
+	struct search s = { m, f, out, 0 };
+
+	search_refusals(&s);
+	search_saves(&s);
+	search_evictions(&s);
+	search_life(&s);
+	search_stalls(&s);
+	search_memory(&s);
+	return s.count;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What clients do to each other without any one command: they come and go, one listens to
+ * all that the others do, or somebody has told the server to let them wait.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "diagnose/finding.h"
+#include "diagnose/harm.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+/*
+ * What the event loop spends on a connection that comes and goes (accept, a client's
+ * structures and buffers, AUTH or HELLO, close), and on a command that it writes out for a
+ * MONITOR: redis 7.0.15 on the reference machine, over unix sockets and TCP. For an estimate.
+ */
+#define CONNECTION_SECONDS 40e-6
+#define MONITORED_SECONDS  1.5e-6
+
+static bool has_flag(const struct record_client *client, char flag)
+{
+	return strchr(client->flags, flag) != NULL;
+}
+
+/* "10.0.0.7:51234 (name worker, user app)" */
+static struct phrase say_client(const struct record_client *client)
+{
+	struct phrase t = say_key(client->address.data, client->address.len);
+	size_t len = strlen(t.s);
+
+	if (client->name.len > 0)
+		snprintf(t.s + len, sizeof(t.s) - len, " (name %.80s)",
+			 say_key(client->name.data, client->name.len).s);
+	else if (*client->user && strcmp(client->user, "default") != 0)
+		snprintf(t.s + len, sizeof(t.s) - len, " (user %.80s)",
+			 say_key(client->user, strlen(client->user)).s);
+	return t;
+}
+
+/* --- CLIENT PAUSE ----------------------------------------------------------------- */
+
+bool rule_paused(const struct model *m, struct finding *f)
+{
+	int64_t calls = measure_calls(m, "cmdstat_client|pause"), most;
+	struct waits w = { .longest_seconds = measure_paused(m, &most) };
+
+	w.seconds = w.longest_seconds;
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	waits_tell(m, f, &w);
+	f->weak = calls == 0 && !measure_info_text(m, "paused_actions");
+	finding_title(f, "Clients were told to wait (CLIENT PAUSE) for some %s",
+		      say_seconds(w.seconds).s);
+	finding_evidence(f, "client_pause_calls_total", (double)calls, "calls", BASIS_EXACT);
+	finding_evidence_count(f, "blocked_clients_most", most > 0 ? most : RECORD_UNKNOWN,
+			       "clients", BASIS_EXACT);
+	finding_evidence_text(f, "paused_reason", measure_info_text(m, "paused_reason"),
+			      BASIS_EXACT);
+	finding_cause(f,
+		      "CLIENT PAUSE holds back the commands of all clients, or all writes, until "
+		      "its time is over; fail-over tools use it, and so does a FAILOVER.");
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CLIENT LIST").s,
+		       "Find out which tool or script sends it. CLIENT UNPAUSE ends it (6.2 and "
+		       "later), unless a fail-over is under way.");
+	return true;
+}
+
+/* --- connections that come and go ------------------------------------------------------ */
+
+/* One that is there now and came in the window. */
+static const struct record_client *young_client(const struct model *m)
+{
+	for (size_t i = 0; i < m->clients_count; i++)
+		if ((double)m->clients[i].client.age_seconds < m->duration_seconds)
+			return &m->clients[i].client;
+	return NULL;
+}
+
+bool rule_churn(const struct model *m, struct finding *f)
+{
+	int64_t count = model_info_delta(m, "total_connections_received");
+	int64_t commands = model_info_delta(m, "total_commands_processed");
+	const struct record_client *young = young_client(m);
+	struct waits w = { 0 };
+
+	if (count == RECORD_UNKNOWN || !(m->duration_seconds > 0))
+		return false;
+	waits_include(&w, (double)count * CONNECTION_SECONDS);
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	f->severity = waits_severity(m, &w);
+	f->cost = w.seconds * COST_PER_SECOND;
+	finding_title(f, "%s connections were opened in %s (%.0f/s)", say_count(count).s,
+		      say_seconds(m->duration_seconds).s, (double)count / m->duration_seconds);
+	finding_evidence_count(f, "connections_total", count, "connections", BASIS_EXACT);
+	finding_evidence(f, "connections_per_second", (double)count / m->duration_seconds,
+			 "connections", BASIS_DERIVED);
+	finding_evidence(f, "commands_per_connection", measure_ratio(commands, count), "commands",
+			 BASIS_DERIVED);
+	finding_evidence_count(f, "connected_clients", model_info_end(m, "connected_clients"),
+			       "clients", BASIS_EXACT);
+	finding_evidence(f, "estimated_seconds", w.seconds, "seconds", BASIS_DERIVED);
+	if (young)
+		finding_evidence_text(f, "one_of_them", say_client(young).s, BASIS_SAMPLED);
+	finding_cause(f, "Clients connect for a command or a few and go away again: each time the "
+			 "event loop accepts, builds and tears down a client, which costs as much "
+			 "as some tens of commands.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Keep connections: a pool in the client library, or a proxy before the "
+		       "server where processes are short-lived.");
+	return true;
+}
+
+/* --- MONITOR ------------------------------------------------------------------------------ */
+
+static const struct record_client *monitoring(const struct model *m, int64_t *count)
+{
+	const struct record_client *first = NULL;
+
+	*count = 0;
+	for (size_t i = 0; i < m->clients_count; i++) {
+		if (!has_flag(&m->clients[i].client, 'O'))
+			continue;
+		++*count;
+		if (!first || m->clients[i].client.output_bytes > first->output_bytes)
+			first = &m->clients[i].client;
+	}
+	return first;
+}
+
+/* One that was there at the end, or came in the window and may have gone again. */
+bool rule_monitor(const struct model *m, struct finding *f)
+{
+	int64_t commands = model_info_delta(m, "total_commands_processed"), count;
+	int64_t calls = measure_calls(m, "cmdstat_monitor");
+	const struct record_client *client = monitoring(m, &count);
+	struct waits w = { 0 };
+
+	if (!client && calls == 0)
+		return false;
+	waits_include(&w, (double)commands * MONITORED_SECONDS * (double)(count > 0 ? count : 1));
+	f->severity = client ? waits_severity(m, &w) : SEVERITY_INFO;
+	f->cost = w.seconds * COST_PER_SECOND;
+	f->weak = !client;
+	if (client)
+		finding_title(f, "%s%s in MONITOR: each of %s commands was written out for %s",
+			      say_client(client).s, count > 1 ? " and others are" : " is",
+			      say_count(commands).s, count > 1 ? "each of them" : "it");
+	else
+		finding_title(f, "MONITOR was called %s time%s in the window", say_count(calls).s,
+			      calls == 1 ? "" : "s");
+	finding_evidence_count(f, "monitors_total", count > 0 ? count : RECORD_UNKNOWN, "clients",
+			       BASIS_EXACT);
+	finding_evidence(f, "monitor_calls_total", calls > 0 ? (double)calls : NAN, "calls",
+			 BASIS_EXACT);
+	finding_evidence_count(f, "commands_total", commands, "commands", BASIS_EXACT);
+	finding_evidence(f, "estimated_seconds", w.seconds, "seconds", BASIS_DERIVED);
+	if (client) {
+		finding_evidence_text(f, "client", say_client(client).s, BASIS_EXACT);
+		finding_evidence_bytes(f, "client_output_bytes", client->output_bytes, BASIS_EXACT);
+	}
+	finding_cause(f, "For a client in MONITOR the event loop writes out every command of all "
+			 "others with its arguments; that slows each down, and what the client "
+			 "does not read in time is kept in the server's memory.");
+	if (client)
+		finding_action(
+			f, RECORD_UNKNOWN,
+			say_cli(m, "CLIENT LIST ID %lld", (long long)client->id).s,
+			"End it (CLIENT KILL ID) where it was left behind; SLOWLOG, keyspace "
+			"notifications, or some seconds of MONITOR do instead.");
+	else
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CLIENT LIST").s,
+			       "Look for a client with flags=O; end it where it was left behind.");
+	return true;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Waiting for a CPU: because the quota of a cgroup was used up, because others ran, or
+ * because the hypervisor ran somebody else's machine.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "diagnose/finding.h"
+#include "diagnose/harm.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+#define NEIGHBOURS 3
+
+/* --- the quota -------------------------------------------------------------------- */
+
+/* The kernel counts how long the cgroup was held back, on each of its CPUs; the server
+ * waited at most as long as it waited for a CPU at all. */
+static double held_back(const struct model *m)
+{
+	const struct charge *main_thread = measure_main_thread(m);
+	double seconds = measure_throttled(m, NULL);
+
+	if (isnan(seconds))
+		return NAN;
+	seconds = fmin(seconds, m->duration_seconds);
+	if (model_sensor_on(m, "offcpu") && main_thread)
+		seconds = fmin(seconds, main_thread->cpu_wait_seconds);
+	return seconds;
+}
+
+static int64_t count_between(int64_t start, int64_t end)
+{
+	return start == RECORD_UNKNOWN || end < start ? RECORD_UNKNOWN : sum_less(end, start);
+}
+
+static void quota_evidence(struct finding *f, const struct cpu_limit_row *limit)
+{
+	const struct record_cpu_limit *start = &limit->start, *end = &limit->end;
+
+	finding_evidence_text(f, "cgroup", say_key(end->cgroup, strlen(end->cgroup)).s,
+			      BASIS_EXACT);
+	finding_evidence_text(f, "quota_of", end->own ? "its own cgroup" : "a parent cgroup",
+			      BASIS_EXACT);
+	finding_evidence(f, "quota_cores", end->quota_cores, "cores", BASIS_EXACT);
+	finding_evidence_count(f, "periods_total",
+			       count_between(start->periods_total, end->periods_total), "periods",
+			       BASIS_EXACT);
+	finding_evidence_count(
+		f, "throttled_periods_total",
+		count_between(start->throttled_periods_total, end->throttled_periods_total),
+		"periods", BASIS_EXACT);
+	finding_evidence(f, "throttled_seconds",
+			 end->throttled_seconds_total - start->throttled_seconds_total, "seconds",
+			 BASIS_EXACT);
+}
+
+bool rule_cpu_throttled(const struct model *m, struct finding *f)
+{
+	const struct cpu_limit_row *limit = NULL;
+	struct waits w = waits_of(m, f->id);
+
+	measure_throttled(m, &limit);
+	waits_include(&w, held_back(m));
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	waits_tell(m, f, &w);
+	f->weak = limit == NULL;
+	if (limit)
+		finding_title(f, "A CPU quota of %.2f cores held the server back for %s of %s",
+			      limit->end.quota_cores, say_seconds(w.seconds).s,
+			      say_seconds(m->duration_seconds).s);
+	else
+		finding_title(f, "A CPU quota held the server back for %s of %s",
+			      say_seconds(w.seconds).s, say_seconds(m->duration_seconds).s);
+	if (limit)
+		quota_evidence(f, limit);
+	finding_cause(f,
+		      "%s has used up its CPU time before the period is over, and nothing in "
+		      "it runs until the next one: every client waits, whatever it asked for.",
+		      !limit	     ? "The cgroup" :
+		      limit->end.own ? "The server's cgroup" :
+				       "A cgroup above the server's");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Raise the quota of %s (cpu.max; cpu.cfs_quota_us in version 1; CPUQuota= "
+		       "of a unit; resources.limits.cpu in Kubernetes) to at least one core more "
+		       "than its other threads and a saving child need, or take it away and give "
+		       "weights instead.",
+		       limit ? say_key(limit->end.cgroup, strlen(limit->end.cgroup)).s :
+			       "its cgroup");
+	return true;
+}
+
+/* --- neighbours ------------------------------------------------------------------- */
+
+struct neighbour {
+	const char *name;
+	int64_t pid;
+	double seconds;
+};
+
+static void neighbour_add(struct neighbour all[], size_t *count, size_t max,
+			  const struct stall *stall)
+{
+	size_t i = 0;
+
+	while (i < *count &&
+	       (strcmp(all[i].name, stall->preemptor) || all[i].pid != stall->preemptor_pid))
+		i++;
+	if (i == max)
+		return;
+	if (i == *count)
+		all[(*count)++] = (struct neighbour){ stall->preemptor, stall->preemptor_pid, 0 };
+	all[i].seconds += stall->seconds[CAUSE_CPU_WAIT];
+	for (; i > 0 && all[i].seconds > all[i - 1].seconds; i--) {
+		struct neighbour less = all[i - 1];
+
+		all[i - 1] = all[i];
+		all[i] = less;
+	}
+}
+
+/* Who had the CPU, by time, falling. */
+static size_t neighbours(const struct model *m, const char *id, struct neighbour all[], size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+
+		if (*stall->preemptor && !strcmp(stall_finding(m, stall), id))
+			neighbour_add(all, &count, max, stall);
+	}
+	return count;
+}
+
+static struct phrase say_neighbour(const struct neighbour *n)
+{
+	struct phrase t = say_key(n->name, strlen(n->name));
+	size_t len = strlen(t.s);
+
+	if (n->pid > 0)
+		snprintf(t.s + len, sizeof(t.s) - len, " (process %lld)", (long long)n->pid);
+	return t;
+}
+
+bool rule_cpu_contended(const struct model *m, struct finding *f)
+{
+	struct neighbour all[64];
+	size_t count = neighbours(m, f->id, all, sizeof(all) / sizeof(all[0]));
+	struct waits w = waits_of(m, f->id);
+
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	waits_tell(m, f, &w);
+	finding_title(f, "The server waited %s for a CPU%s%s", say_seconds(w.seconds).s,
+		      count ? ", most of it behind " : "", count ? say_neighbour(&all[0]).s : "");
+	for (size_t i = 0; i < count && i < NEIGHBOURS; i++) {
+		finding_evidence_text(f, "neighbour", say_neighbour(&all[i]).s, BASIS_EXACT);
+		finding_evidence(f, "neighbour_stall_seconds", all[i].seconds, "seconds",
+				 BASIS_DERIVED);
+	}
+	finding_evidence_count(f, "cpus_total",
+			       m->have_host ? m->host_end.cpus_total : RECORD_UNKNOWN, "cpus",
+			       BASIS_EXACT);
+	finding_cause(f, "Other work ran on the CPUs the server may use while it had commands to "
+			 "run; the event loop is one thread, and all clients wait with it.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Give the server a CPU of its own (a cpuset, or taskset for both sides), a "
+		       "higher CPU weight (cpu.weight, CPUWeight=), or move the neighbours.");
+	return true;
+}
+
+/* --- the hypervisor ----------------------------------------------------------------- */
+
+/* CPU time of the server in the window; NAN. */
+static double server_cpu(const struct model *m)
+{
+	if (m->timeline_count < 2)
+		return NAN;
+	return m->timeline[m->timeline_count - 1].host.cpu_seconds -
+	       m->timeline[0].host.cpu_seconds;
+}
+
+/* Who waits for the hypervisor is not told; all that run are hit alike. */
+bool rule_cpu_steal(const struct model *m, struct finding *f)
+{
+	const struct record_host *start = &m->host_start, *end = &m->host_end;
+	double stolen = end->cpu_steal_seconds_total - start->cpu_steal_seconds_total;
+	double busy = end->cpu_busy_seconds_total - start->cpu_busy_seconds_total;
+	struct waits w = { 0 };
+
+	if (!m->have_host || !(stolen > 0) || !(busy > 0))
+		return false;
+	waits_include(&w, server_cpu(m) * stolen / busy);
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	waits_tell(m, f, &w);
+	finding_title(f, "The hypervisor took %s of the CPU time (steal): some %s of the server's",
+		      say_percent(stolen / (stolen + busy)).s, say_seconds(w.seconds).s);
+	finding_evidence(f, "steal_seconds", stolen, "seconds", BASIS_EXACT);
+	finding_evidence(f, "steal_ratio", stolen / (stolen + busy), "ratio", BASIS_DERIVED);
+	finding_cause(f, "The machine is virtual, and its host ran another one while this wanted "
+			 "to run; inside it looks as if commands were slow.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Nothing on this machine helps: ask for a less crowded host, dedicated "
+		       "CPUs, or an instance type without CPU credits.");
+	return true;
+}

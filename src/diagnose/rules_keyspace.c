@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Work on the keyspace that nobody asked for and everybody waits for: keys that expire or
+ * are evicted, active defragmentation, tables that grow.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "diagnose/finding.h"
+#include "diagnose/harm.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+/* --- keys that go -------------------------------------------------------------------- */
+
+/* ", 1 key, 147 MiB", of what is known of the longest stall. */
+static struct phrase say_gone(int64_t keys, int64_t freed)
+{
+	struct phrase t = { "" };
+	size_t len;
+
+	if (keys > 0)
+		snprintf(t.s, sizeof(t.s), ", %.40s key%s", say_count(keys).s,
+			 keys == 1 ? "" : "s");
+	len = strlen(t.s);
+	if (freed >= MIB)
+		snprintf(t.s + len, sizeof(t.s) - len, ", %.40s", say_bytes(freed).s);
+	return t;
+}
+
+/* Where the key is known its name, for what it is: it may be one of many. */
+static void gone_evidence(struct finding *f, const struct stall *longest, int64_t keys,
+			  int64_t freed)
+{
+	finding_evidence_count(f, "longest_keys_total", keys, "keys", BASIS_EXACT);
+	finding_evidence_bytes(f, "longest_freed_bytes", freed >= 0 ? freed : RECORD_UNKNOWN,
+			       BASIS_DERIVED);
+	if (longest->key.len > 0)
+		finding_evidence_text(f, "key", say_key(longest->key.data, longest->key.len).s,
+				      BASIS_SAMPLED);
+	if (*longest->command)
+		finding_evidence_text(f, "command", say_command(longest->command).s, BASIS_EXACT);
+}
+
+/* The setting that leaves the freeing to a background thread. */
+static void lazy_action(const struct model *m, struct finding *f, const char *setting)
+{
+	if (measure_config_is(m, setting, "no"))
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET %s yes", setting).s,
+			       "Let a background thread free what big keys held.");
+}
+
+bool rule_expire_blocks(const struct model *m, struct finding *f)
+{
+	struct waits w = waits_of(m, f->id);
+	struct around around;
+
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	around = stall_around(m, w.longest);
+	waits_tell(m, f, &w);
+	finding_title(f, "Expiring keys held the server for %s%s%s%s",
+		      say_seconds(w.longest_seconds).s,
+		      say_gone(around.expired_keys, around.freed_bytes).s,
+		      w.stalls_total > 1 ? "; in all " : "",
+		      w.stalls_total > 1 ? say_seconds(w.seconds).s : "");
+	gone_evidence(f, w.longest, around.expired_keys, around.freed_bytes);
+	finding_evidence_count(f, "expired_keys", model_info_delta(m, "expired_keys"), "keys",
+			       BASIS_EXACT);
+	finding_evidence_count(f, "expire_cycle_cpu_milliseconds",
+			       model_info_delta(m, "expire_cycle_cpu_milliseconds"), "milliseconds",
+			       BASIS_EXACT);
+	finding_cause(f, "%s",
+		      around.expired_keys >= 0 && around.expired_keys <= 10 ?
+			      "A key with very many elements reached its time, and the event loop "
+			      "frees all of it before it goes on." :
+			      "Many keys reach their time together, and the event loop deletes "
+			      "them for up to a quarter of its time, with every client waiting.");
+	lazy_action(m, f, "lazyfree-lazy-expire");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Spread the times (add some random seconds to each TTL), and keep "
+		       "collections that expire small.");
+	return true;
+}
+
+/* Lowering maxmemory below what is in use evicts the difference at once. */
+static void evict_cause(const struct model *m, struct finding *f)
+{
+	int64_t before = model_info_start(m, "maxmemory"), now = model_info_end(m, "maxmemory");
+
+	if (before != RECORD_UNKNOWN && now > 0 && (before == 0 || now < before)) {
+		finding_evidence_bytes(f, "maxmemory_before", before, BASIS_EXACT);
+		finding_cause(f,
+			      "maxmemory was lowered in the window (to %s), and the server "
+			      "deletes keys until it is below, with every client waiting.",
+			      say_bytes(now).s);
+		return;
+	}
+	finding_cause(f,
+		      "At maxmemory a write first deletes keys until there is room; big keys, or "
+		      "very many small ones at once, hold up every client.");
+}
+
+bool rule_evict_blocks(const struct model *m, struct finding *f)
+{
+	struct waits w = waits_of(m, f->id);
+	struct around around;
+
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	around = stall_around(m, w.longest);
+	waits_tell(m, f, &w);
+	finding_title(f, "Evicting keys held the server for %s%s%s%s",
+		      say_seconds(w.longest_seconds).s,
+		      say_gone(around.evicted_keys, around.freed_bytes).s,
+		      w.stalls_total > 1 ? "; in all " : "",
+		      w.stalls_total > 1 ? say_seconds(w.seconds).s : "");
+	gone_evidence(f, w.longest, around.evicted_keys, around.freed_bytes);
+	finding_evidence_count(f, "evicted_keys", model_info_delta(m, "evicted_keys"), "keys",
+			       BASIS_EXACT);
+	finding_evidence_count(f, "total_eviction_exceeded_time",
+			       model_info_delta(m, "total_eviction_exceeded_time"), "milliseconds",
+			       BASIS_EXACT);
+	finding_evidence_bytes(f, "maxmemory", model_info_end(m, "maxmemory"), BASIS_EXACT);
+	finding_evidence_text(f, "maxmemory_policy", measure_info_text(m, "maxmemory_policy"),
+			      BASIS_EXACT);
+	evict_cause(m, f);
+	lazy_action(m, f, "lazyfree-lazy-eviction");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Lower maxmemory in small steps, and leave the server some room below "
+		       "what the data needs at its peak.");
+	return true;
+}
+
+/* --- active defragmentation ---------------------------------------------------------- */
+
+bool rule_defrag_blocks(const struct model *m, struct finding *f)
+{
+	int64_t most = measure_config(m, "active-defrag-cycle-max");
+	struct waits w = waits_of(m, f->id);
+
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	waits_tell(m, f, &w);
+	finding_title(f, "Active defragmentation took %s of %s, up to %s at a time",
+		      say_seconds(w.seconds).s, say_seconds(m->duration_seconds).s,
+		      say_seconds(w.longest_seconds).s);
+	finding_evidence_count(f, "active_defrag_hits", model_info_delta(m, "active_defrag_hits"),
+			       "allocations", BASIS_EXACT);
+	finding_evidence_count(f, "total_active_defrag_time",
+			       model_info_delta(m, "total_active_defrag_time"), "milliseconds",
+			       BASIS_EXACT);
+	finding_evidence_count(f, "active-defrag-cycle-max", most, "percent", BASIS_EXACT);
+	finding_cause(f, "It runs in the event loop, for up to active-defrag-cycle-max percent of "
+			 "each period between two clock ticks of the server, and every client "
+			 "waits for the end of its turn.");
+	if (most > 1)
+		finding_action(
+			f, RECORD_UNKNOWN,
+			say_cli(m, "CONFIG SET active-defrag-cycle-max %lld", (long long)(most / 2))
+				.s,
+			"Give it shorter turns: it takes longer, and clients wait less.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "A higher hz cuts its turns shorter, too; or let it run at quiet hours "
+		       "only (activedefrag can be switched while the server runs).");
+	return true;
+}
+
+/* --- tables that grow ------------------------------------------------------------------ */
+
+/* A doubling that takes less is not felt. */
+#define DOUBLING_BYTES (64 * MIB)
+
+struct doubling {
+	int64_t keys; /* at which it comes; RECORD_UNKNOWN */
+	int64_t bytes; /* of the new table, at once */
+	double seconds; /* until then at the growth of this window; NAN when it does not grow */
+};
+
+/*
+ * The main table of Redis, and of Valkey before 8.1, is a power of two of pointers that
+ * doubles when it has as many keys (dict.c, _dictExpandIfNeeded()). MEMORY STATS tells what
+ * it takes: 8 bytes a slot, and for each key its entry, with its object header until 7.2. A
+ * size that comes out as a power of two is one; other servers' tables do not.
+ */
+static int64_t slots_of(int64_t table_bytes, int64_t keys)
+{
+	static const int64_t entry[] = { 24, 40 };
+
+	for (size_t i = 0; i < sizeof(entry) / sizeof(entry[0]); i++) {
+		int64_t slots = (table_bytes - keys * entry[i]) / 8;
+
+		if (slots >= keys / 2 && slots >= 4 && (slots & (slots - 1)) == 0)
+			return slots;
+	}
+	return RECORD_UNKNOWN;
+}
+
+static int64_t keys_of(const struct info *info)
+{
+	const char *db = info ? info_get(info, "db0") : NULL;
+
+	return db ? info_sub_int(db, "keys") : RECORD_UNKNOWN;
+}
+
+static struct doubling next_doubling(const struct model *m)
+{
+	struct doubling d = { RECORD_UNKNOWN, RECORD_UNKNOWN, NAN };
+	int64_t before = keys_of(m->info_start), keys = keys_of(m->info_end);
+	int64_t table = info_int(m->memory_stats, "db.0.overhead.hashtable.main");
+
+	if (keys < 0 || keys > INT64_MAX / 64 || table < 0)
+		return d;
+	d.keys = slots_of(table, keys);
+	if (d.keys == RECORD_UNKNOWN || d.keys < keys)
+		return (struct doubling){ RECORD_UNKNOWN, RECORD_UNKNOWN, NAN };
+	d.bytes = d.keys * 2 * 8;
+	if (before >= 0 && keys > before && m->duration_seconds > 0)
+		d.seconds = (double)(d.keys - keys) * m->duration_seconds / (double)(keys - before);
+	return d;
+}
+
+static void doubling_evidence(const struct model *m, struct finding *f, const struct doubling *d,
+			      const struct waits *w)
+{
+	finding_evidence_count(f, "keys_total", keys_of(m->info_end), "keys", BASIS_EXACT);
+	finding_evidence_count(f, "next_doubling_keys", d->keys, "keys", BASIS_DERIVED);
+	finding_evidence_bytes(f, "next_doubling_bytes", d->bytes, BASIS_DERIVED);
+	finding_evidence(f, "next_doubling_in_seconds", d->seconds, "seconds", BASIS_DERIVED);
+	/* Twice the slots are twice the pages to be handed out. */
+	finding_evidence(f, "next_doubling_stall_seconds",
+			 w->longest && d->bytes != RECORD_UNKNOWN ? 2 * w->longest_seconds : NAN,
+			 "seconds", BASIS_DERIVED);
+}
+
+/* It has done harm, or will at the next doubling, within the day. */
+bool rule_rehash_blocks(const struct model *m, struct finding *f)
+{
+	struct waits w = waits_of(m, f->id);
+	struct doubling d = next_doubling(m);
+	bool soon = d.bytes >= DOUBLING_BYTES && d.seconds <= harm_table[HARM_LIMIT].bound;
+	bool harm = waits_severity(m, &w) > SEVERITY_INFO;
+
+	if (!harm && !soon)
+		return false;
+	waits_tell(m, f, &w);
+	if (harm)
+		finding_title(f, "A hash table that grew held the server for %s",
+			      say_seconds(w.longest_seconds).s);
+	else
+		finding_title(f, "The table of keys doubles in %s, at %s keys: %s at once",
+			      say_seconds(d.seconds).s, say_count(d.keys).s, say_bytes(d.bytes).s);
+	if (harm && w.longest->key.len > 0)
+		finding_evidence_text(f, "key", say_key(w.longest->key.data, w.longest->key.len).s,
+				      BASIS_EXACT);
+	doubling_evidence(m, f, &d, &w);
+	finding_cause(f, "A table doubles when it is full: the new one is taken and cleared at "
+			 "once, in the middle of a write, and until all keys are moved both "
+			 "exist.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Leave room for it below maxmemory and the cgroup's limit; keep keyspaces "
+		       "and hashes smaller, or spread them over more servers.");
+	return true;
+}

@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The verdict follows the harm: each stall belongs to one finding, whatever it was spent on;
+ * none fires on what is no harm; and what nothing concludes is said.
+ */
+#define _GNU_SOURCE
+#include <glob.h>
+#include <stdio.h>
+
+#include "blame_records.h"
+#include "scene.h"
+
+#include "diagnose/harm.h"
+#include "diagnose/rules.h"
+#include "record/codec.h"
+
+/* --- a finding for every cause ---------------------------------------------------- */
+
+/* What a stall of each cause comes to, when the event loop, or a command, was in it. */
+static const struct {
+	enum redmem_cause cause;
+	const char *in_loop, *in_command;
+} belongs[] = {
+	{ CAUSE_COMMAND, "loop.blocks", "command.blocks" },
+	{ CAUSE_ALLOCATOR, "loop.blocks", "command.blocks" },
+	{ CAUSE_FAULT_MINOR, "loop.blocks", "command.blocks" },
+	{ CAUSE_FAULT_COW, "fork.cow", "fork.cow" },
+	{ CAUSE_FAULT_SWAP, "swap.in_path", "swap.in_path" },
+	{ CAUSE_FAULT_FILE, "fault.file", "fault.file" },
+	{ CAUSE_RECLAIM, "reclaim.blocks", "reclaim.blocks" },
+	{ CAUSE_COMPACTION, "compaction.blocks", "compaction.blocks" },
+	{ CAUSE_CPU_WAIT, "cpu.contended", "cpu.contended" },
+	{ CAUSE_IO_WAIT, "io.blocks", "io.blocks" },
+	{ CAUSE_FORK, "fork.pause", "fork.pause" },
+	{ CAUSE_EXPIRY, "expire.blocks", "expire.blocks" },
+	{ CAUSE_EVICTION, "evict.blocks", "evict.blocks" },
+	{ CAUSE_DEFRAG, "defrag.blocks", "defrag.blocks" },
+	{ CAUSE_REHASH, "rehash.blocks", "rehash.blocks" },
+	{ CAUSE_OTHER, "loop.blocks", "command.blocks" },
+};
+
+static size_t warnings_of(const struct diagnosis *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->f->count; i++)
+		n += d->f->items[i].severity > SEVERITY_INFO;
+	return n;
+}
+
+/* Add @count stalls of @seconds each. */
+static void add_stalls(struct scene *s, enum redmem_cause cause, const char *command, int count,
+		       double seconds)
+{
+	for (int i = 0; i < count; i++) {
+		struct record_stall *stall = scene_stall(s, command, "", seconds);
+
+		stall->wait_file = stall->preemptor = "";
+		record_blame(stall, cause, seconds);
+	}
+}
+
+static void expect_only(struct scene *s, const char *id, enum severity severity)
+{
+	struct harm_left left[HARM_LEFT_MAX];
+	struct diagnosis d = scene_diagnose(s);
+	const struct finding *f = diagnosis_find(&d, id);
+
+	if (!f || f->severity != severity || warnings_of(&d) != 1)
+		for (size_t i = 0; i < d.f->count; i++)
+			print_error("%s: %s\n", d.f->items[i].id, d.f->items[i].title);
+	assert_non_null(f);
+	assert_int_equal(f->severity, severity);
+	assert_int_equal(warnings_of(&d), 1);
+	assert_ptr_equal(f, &d.f->items[0]);
+	assert_true(f->evidence_count > 0 && f->actions_count > 0);
+	assert_true(f->cause && *f->cause);
+	assert_int_equal(harm_left(d.m, d.f, left), 0);
+	diagnosis_free(&d);
+}
+
+static void expect_peace(struct scene *s)
+{
+	struct diagnosis d = scene_diagnose(s);
+
+	for (size_t i = 0; i < d.f->count; i++)
+		if (d.f->items[i].severity > SEVERITY_INFO)
+			fail_msg("%s: %s", d.f->items[i].id, d.f->items[i].title);
+	assert_true(diagnose_healthy(d.m, d.f));
+	diagnosis_free(&d);
+}
+
+static void every_cause_is_concluded(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	assert_int_equal(sizeof(belongs) / sizeof(belongs[0]), CAUSES);
+	for (size_t i = 0; i < CAUSES; i++) {
+		enum redmem_cause cause = belongs[i].cause;
+		/* a server that waits for swap gets no better by itself */
+		enum severity severity =
+			cause == CAUSE_FAULT_SWAP ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+
+		scene_init(&s); /* one long */
+		add_stalls(&s, cause, "", 1, 0.4);
+		expect_only(&s, belongs[i].in_loop, severity);
+		scene_init(&s);
+		add_stalls(&s, cause, "set", 1, 1.4);
+		expect_only(&s, belongs[i].in_command, SEVERITY_CRITICAL);
+		scene_init(&s); /* many short ones */
+		add_stalls(&s, cause, "", 20, 0.008);
+		expect_only(&s, belongs[i].in_loop, severity);
+		scene_init(&s); /* few short ones are no harm */
+		add_stalls(&s, cause, "", 5, 0.008);
+		expect_peace(&s);
+	}
+}
+
+static void short_ones_of_many_causes(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	add_stalls(&s, CAUSE_EXPIRY, "", 6, 0.008);
+	add_stalls(&s, CAUSE_CPU_WAIT, "", 6, 0.008);
+	add_stalls(&s, CAUSE_FAULT_MINOR, "", 6, 0.008);
+	expect_only(&s, "stalls.mixed", SEVERITY_WARNING);
+	scene_init(&s);
+	add_stalls(&s, CAUSE_EXPIRY, "", 4, 0.008);
+	add_stalls(&s, CAUSE_CPU_WAIT, "", 4, 0.008);
+	expect_peace(&s);
+}
+
+/* Who sends ten thousand commands at once waits for them, and knows it. */
+static void pipelines(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	for (int i = 0; i < 60; i++)
+		scene_stall(&s, "", "", 0.02)->commands_total = 5000;
+	expect_peace(&s);
+	scene_init(&s);
+	scene_stall(&s, "", "", 0.2)->commands_total = 50000;
+	expect_only(&s, "clients.pipelines", SEVERITY_WARNING);
+}
+
+/* --- the CPU ------------------------------------------------------------------------- */
+
+static void add_quota(struct scene *s, const char *cgroup, double throttled, int64_t periods)
+{
+	for (int end = 0; end < 2; end++)
+		scene_add(s, RECORD_CPU_LIMIT)->cpu_limit = (struct record_cpu_limit){
+			.cgroup = cgroup,
+			.own = strcmp(cgroup, "/parent") != 0,
+			.quota_cores = 0.3,
+			.periods_total = 1000 + end * 100,
+			.throttled_periods_total = 7 + end * periods,
+			.throttled_seconds_total = 3 + end * throttled,
+		};
+}
+
+static void throttled(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+	struct record_stall *stall;
+
+	(void)state;
+	scene_init(&s); /* the migration thread ran last, and is not to blame */
+	add_quota(&s, "/redis", 6.5, 96);
+	scene_profile(&s, EVENT_CPU_WAIT, "get", "user:1", 96, 6.4);
+	for (int i = 0; i < 50; i++) {
+		stall = scene_stall(&s, "", "", 0.06);
+		record_blame(stall, CAUSE_CPU_WAIT, 0.06);
+		stall->preemptor = "migration/1";
+		stall->preemptor_pid = 18;
+	}
+	d = scene_diagnose(&s);
+	f = expect(&d, "cpu.throttled", SEVERITY_CRITICAL);
+	assert_true(evidence_value(f, "throttled_periods_total") == 96);
+	assert_true(fabs(evidence_value(f, "throttled_seconds") - 6.5) < 1e-9);
+	assert_true(fabs(evidence_value(f, "waited_seconds") - 6.4) < 1e-9);
+	assert_string_equal(evidence_text(f, "quota_of"), "its own cgroup");
+	assert_null(diagnosis_find(&d, "cpu.contended"));
+	assert_null(strstr(f->title, "migration"));
+	diagnosis_free(&d);
+
+	scene_init(&s); /* of a parent, and no stall was seen: the kernel's word will do */
+	s.sensors_off = "loop offcpu";
+	add_quota(&s, "/redis", 0, 0);
+	add_quota(&s, "/parent", 1.5, 40);
+	d = scene_diagnose(&s);
+	f = expect(&d, "cpu.throttled", SEVERITY_WARNING);
+	assert_string_equal(evidence_text(f, "quota_of"), "a parent cgroup");
+	assert_string_equal(evidence_text(f, "cgroup"), "/parent");
+	diagnosis_free(&d);
+}
+
+static void not_throttled(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s); /* a quota that is never used up */
+	add_quota(&s, "/redis", 0, 0);
+	expect_peace(&s);
+	scene_init(&s); /* others in the cgroup used it up; the server had nothing to do */
+	add_quota(&s, "/redis", 4, 60);
+	scene_profile(&s, EVENT_CPU_WAIT, "get", "user:1", 3, 0.004);
+	expect_peace(&s);
+}
+
+static void contended(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	for (int i = 0; i < 30; i++) {
+		struct record_stall *stall = scene_stall(&s, "get", "user:1", 0.02);
+
+		record_blame(stall, CAUSE_CPU_WAIT, 0.02);
+		stall->preemptor = i % 3 ? "noisy" : "backup";
+		stall->preemptor_pid = i % 3 ? 4711 : 815;
+	}
+	d = scene_diagnose(&s);
+	f = expect(&d, "cpu.contended", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "noisy (process 4711)"));
+	assert_string_equal(evidence_text(f, "neighbour"), "noisy (process 4711)");
+	assert_true(fabs(evidence_value(f, "neighbour_stall_seconds") - 0.4) < 1e-9);
+	diagnosis_free(&d);
+}
+
+static void stolen(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	s.tick.cpu_seconds = 8; /* of the server */
+	s.busy = 16;
+	s.stolen = 4;
+	scene_expect(&s, "cpu.steal", SEVERITY_WARNING);
+	scene_init(&s);
+	s.tick.cpu_seconds = 8;
+	s.busy = 16;
+	s.stolen = 0.05;
+	scene_expect_none(&s, "cpu.steal");
+	scene_init(&s); /* the server slept */
+	s.tick.cpu_seconds = 0.05;
+	s.busy = 16;
+	s.stolen = 4;
+	scene_expect_none(&s, "cpu.steal");
+}
+
+/* --- the disk -------------------------------------------------------------------------- */
+
+static void aof(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+	struct record_stall *stall;
+
+	(void)state;
+	scene_init(&s); /* everysec, and the disk hung */
+	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	stall = scene_stall(&s, "", "", 3.5);
+	record_blame(stall, CAUSE_IO_WAIT, 3.5);
+	stall->wait_call = WAIT_WRITE;
+	stall->wait_file = "/data/appendonlydir/appendonly.aof.1.incr.aof";
+	d = scene_diagnose(&s);
+	f = expect(&d, "aof.disk", SEVERITY_CRITICAL);
+	assert_ptr_equal(f, &d.f->items[0]);
+	assert_non_null(strstr(f->title, "3.5 s"));
+	assert_string_equal(evidence_text(f, "wait_file"),
+			    "/data/appendonlydir/appendonly.aof.1.incr.aof");
+	assert_null(diagnosis_find(&d, "server.not_answering"));
+	diagnosis_free(&d);
+
+	scene_init(&s); /* always: each sync is short, the sum is not */
+	buf_puts(&s.config, "appendonly yes\nappendfsync always\n");
+	scene_profile(&s, EVENT_IO_WAIT, "", "", 2000, 3.6);
+	d = scene_diagnose(&s);
+	f = expect(&d, "aof.disk", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "3.6 s of 10"));
+	assert_non_null(strstr(f->actions[0].command, "appendfsync everysec"));
+	diagnosis_free(&d);
+
+	scene_init(&s); /* no sensors: the server counts what came late */
+	s.sensors_off = "loop offcpu";
+	buf_puts(&s.info_start, "aof_delayed_fsync:3\r\n");
+	buf_puts(&s.info_end, "aof_delayed_fsync:5\r\n");
+	scene_expect(&s, "aof.disk", SEVERITY_WARNING);
+	scene_init(&s); /* a disk as it should be */
+	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	scene_profile(&s, EVENT_IO_WAIT, "", "", 10, 0.002);
+	expect_peace(&s);
+}
+
+/* --- the keyspace ------------------------------------------------------------------------ */
+
+static void expiry(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	buf_puts(&s.config, "lazyfree-lazy-expire no\n");
+	buf_puts(&s.info_end, "expired_keys:1\r\n");
+	add_stalls(&s, CAUSE_EXPIRY, "", 1, 0.39);
+	d = scene_diagnose(&s);
+	f = expect(&d, "expire.blocks", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "held the server for 390 ms"));
+	assert_non_null(strstr(f->actions[0].command, "lazyfree-lazy-expire yes"));
+	diagnosis_free(&d);
+
+	scene_init(&s); /* a write that met a key past its time is not to blame for it */
+	record_blame(scene_stall(&s, "get", "board:7", 0.2), CAUSE_EXPIRY, 0.2);
+	d = scene_diagnose(&s);
+	assert_string_equal(evidence_text(expect(&d, "expire.blocks", SEVERITY_WARNING), "key"),
+			    "board:7");
+	diagnosis_free(&d);
+}
+
+static void eviction(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s); /* one trouble is one finding */
+	buf_puts(&s.info_end, "evicted_keys:854000\r\nmaxmemory:104857600\r\n"
+			      "total_eviction_exceeded_time:1400\r\n");
+	add_stalls(&s, CAUSE_EVICTION, "set", 1, 1.5);
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.blocks", SEVERITY_CRITICAL);
+	assert_ptr_equal(f, &d.f->items[0]);
+	assert_non_null(strstr(f->cause, "maxmemory was lowered"));
+	assert_null(diagnosis_find(&d, "evict.active"));
+	assert_null(diagnosis_find(&d, "server.not_answering"));
+	assert_null(diagnosis_find(&d, "command.blocks"));
+	diagnosis_free(&d);
+}
+
+static void doubling(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s); /* 8,388,608 slots; grows by 10,000 keys a second */
+	scene_load(&s, 1 * GIB);
+	s.table = 8000000 * 40LL + 8388608 * 8LL;
+	buf_puts(&s.info_start, "db0:keys=7900000,expires=0,avg_ttl=0\r\n");
+	buf_puts(&s.info_end, "db0:keys=8000000,expires=0,avg_ttl=0\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "rehash.blocks", SEVERITY_INFO);
+	assert_true(evidence_value(f, "next_doubling_keys") == 8388608);
+	assert_true(evidence_value(f, "next_doubling_bytes") == 128.0 * MIB);
+	assert_true(fabs(evidence_value(f, "next_doubling_in_seconds") - 38.8608) < 1e-6);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* it does not grow */
+	scene_load(&s, 1 * GIB);
+	s.table = 8000000 * 40LL + 8388608 * 8LL;
+	buf_puts(&s.info_start, "db0:keys=8000000,expires=0,avg_ttl=0\r\n");
+	buf_puts(&s.info_end, "db0:keys=8000000,expires=0,avg_ttl=0\r\n");
+	scene_expect_none(&s, "rehash.blocks");
+}
+
+static void copies_of_huge_pages(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 1 * GIB);
+	s.huge = 900 * MIB;
+	s.host.thp_enabled = "always";
+	scene_add(&s, RECORD_CHILD)->child = (struct record_child){ .pid = 900,
+								    .t_start_seconds = 1,
+								    .t_end_seconds = 4,
+								    .purpose = "rdb",
+								    .rss_bytes = 1 * GIB,
+								    .private_bytes = 1 * MIB,
+								    .fork_seconds = 0.002 };
+	record_blame(scene_stall(&s, "set", "page:1", 0.2), CAUSE_FAULT_COW, 0.2);
+	scene_expect(&s, "thp.cow", SEVERITY_WARNING);
+	scene_init(&s); /* no huge pages: copies, but not these */
+	scene_load(&s, 1 * GIB);
+	record_blame(scene_stall(&s, "set", "page:1", 0.2), CAUSE_FAULT_COW, 0.2);
+	scene_expect_none(&s, "thp.cow");
+}
+
+/* --- clients ------------------------------------------------------------------------------- */
+
+static struct record_client *add_client(struct scene *s, int64_t id, const char *flags,
+					const char *command)
+{
+	struct record_client *client = &scene_add(s, RECORD_CLIENT)->client;
+
+	*client = (struct record_client){ .id = id,
+					  .address = scene_bytes("10.0.0.7:51234"),
+					  .name = scene_bytes("debugger"),
+					  .user = "default",
+					  .flags = flags,
+					  .command = command,
+					  .age_seconds = 3600,
+					  .output_bytes = 4096 };
+	return client;
+}
+
+static void monitor(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	s.commands = 400000;
+	add_client(&s, 3, "N", "set");
+	add_client(&s, 4, "O", "monitor");
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.monitor", SEVERITY_WARNING);
+	assert_string_equal(evidence_text(f, "client"), "10.0.0.7:51234 (name debugger)");
+	assert_non_null(strstr(f->actions[0].command, "CLIENT LIST ID 4"));
+	diagnosis_free(&d);
+
+	scene_init(&s); /* on a quiet server it costs next to nothing: a note */
+	add_client(&s, 4, "O", "monitor");
+	scene_expect(&s, "clients.monitor", SEVERITY_INFO);
+	scene_init(&s);
+	scene_load(&s, 10 * MIB);
+	add_client(&s, 3, "N", "set");
+	buf_puts(&s.info_start, "cmdstat_monitor:calls=3,usec=9\r\n"); /* long ago */
+	buf_puts(&s.info_end, "cmdstat_monitor:calls=3,usec=9\r\n");
+	scene_expect_none(&s, "clients.monitor");
+}
+
+static void churn(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	buf_puts(&s.info_start, "total_connections_received:100\r\n");
+	buf_puts(&s.info_end, "total_connections_received:150100\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.churn", SEVERITY_CRITICAL);
+	assert_true(evidence_value(f, "connections_total") == 150000);
+	assert_true(evidence_value(f, "connections_per_second") == 15000);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* a rolling deploy */
+	buf_puts(&s.info_start, "total_connections_received:100\r\n");
+	buf_puts(&s.info_end, "total_connections_received:1100\r\n");
+	scene_expect_none(&s, "clients.churn");
+}
+
+static void paused(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	scene_init(&s); /* all commands, redmem's own too */
+	buf_puts(&s.info_end, "cmdstat_client|pause:calls=1,usec=9\r\n");
+	scene_add(&s, RECORD_LIFE)->life = (struct record_life){ 3, "hang", "", 5 };
+	d = scene_diagnose(&s);
+	assert_null(diagnosis_find(&d, "server.not_answering"));
+	assert_true(evidence_value(expect(&d, "clients.paused", SEVERITY_CRITICAL),
+				   "waited_seconds") == 5);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* it began before the window: writers stand blocked in SET */
+	add_client(&s, 4, "b", "set");
+	d = scene_diagnose(&s);
+	assert_true(expect(&d, "clients.paused", SEVERITY_CRITICAL)->weak);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* who waits for a list waits by intention */
+	add_client(&s, 4, "b", "brpop");
+	add_client(&s, 5, "b", "blmove");
+	scene_expect_none(&s, "clients.paused");
+	scene_init(&s); /* some day before */
+	buf_puts(&s.info_start, "cmdstat_client|pause:calls=1,usec=9\r\n");
+	buf_puts(&s.info_end, "cmdstat_client|pause:calls=1,usec=9\r\n");
+	scene_expect_none(&s, "clients.paused");
+}
+
+/* --- honesty ------------------------------------------------------------------------------ */
+
+static void leaves_nothing_unsaid(void **state)
+{
+	struct scene s;
+	struct buf out = { 0 };
+	struct harm_left left[HARM_LEFT_MAX];
+	struct findings none = { 0 };
+	struct diagnosis d;
+
+	(void)state;
+	scene_init(&s);
+	add_stalls(&s, CAUSE_EXPIRY, "", 1, 0.4);
+	buf_puts(&s.info_end, "errorstat_OOM:count=12\r\n");
+	d = scene_diagnose(&s);
+	assert_int_equal(harm_left(d.m, &none, left), 2);
+	assert_int_equal(left[0].harm, HARM_REFUSED);
+	assert_true(left[0].amount == 12);
+	assert_int_equal(left[1].harm, HARM_STALL);
+	assert_string_equal(left[1].finding, "expire.blocks");
+	assert_false(diagnose_healthy(d.m, &none));
+	diagnose_verdict(&out, d.m, &none);
+	assert_null(strstr(buf_str(&out), "nothing wrong"));
+	assert_non_null(strstr(buf_str(&out), "writes were refused (12)"));
+	assert_non_null(strstr(buf_str(&out), "the event loop stood still (400 ms)"));
+	buf_free(&out);
+	diagnosis_free(&d);
+}
+
+static void take_recording(struct model *m, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len;
+
+	assert_non_null(f);
+	while ((len = getline(&line, &room, f)) > 0) {
+		struct record_decoded *keep;
+		struct record record;
+
+		if (record_decode(line, (size_t)len, &record, &keep, NULL))
+			continue; /* the head, the end */
+		model_take(m, &record);
+		record_decoded_free(keep);
+	}
+	free(line);
+	fclose(f);
+}
+
+/* Whatever a recording's tables show as harm is concluded. */
+static void recordings_are_concluded(void **state)
+{
+	glob_t found;
+
+	(void)state;
+	assert_int_equal(glob("tests/golden/*.jsonl", 0, NULL, &found), 0);
+	assert_true(found.gl_pathc >= 6);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		struct model *m = model_new();
+		struct harm_left left[HARM_LEFT_MAX];
+		struct findings *f;
+		size_t count;
+
+		take_recording(m, found.gl_pathv[i]);
+		model_finish(m);
+		f = diagnose(m);
+		count = harm_left(m, f, left);
+		if (count > 0)
+			fail_msg("%s: %s (%g): no %s", found.gl_pathv[i],
+				 harm_table[left[0].harm].words, left[0].amount, left[0].finding);
+		for (size_t n = 0; n < f->count; n++)
+			assert_takes_no_data(&f->items[n]);
+		findings_free(f);
+		model_free(m);
+	}
+	globfree(&found);
+}
+
+/* A time of which nothing was seen was no work: the server slept. */
+static void unseen_is_none(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	scene_init(&s);
+	scene_stall(&s, "", "", 0.4);
+	d = scene_diagnose(&s);
+	assert_int_equal(d.m->stalls_count, 0);
+	assert_true(diagnose_healthy(d.m, d.f));
+	diagnosis_free(&d);
+	scene_init(&s); /* who takes no samples cannot know */
+	s.sensors_off = "cpu";
+	scene_stall(&s, "", "", 0.4);
+	scene_expect(&s, "loop.blocks", SEVERITY_WARNING);
+}
+
+/* Of two as severe what was lost comes before who waited, and that before limits and bytes. */
+static void ranked_by_harm(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	size_t waited, bytes;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 1 * GIB);
+	s.active = 2 * GIB; /* a gigabyte of holes, and a stall of 60 ms */
+	add_stalls(&s, CAUSE_EXPIRY, "", 1, 0.06);
+	d = scene_diagnose(&s);
+	waited = (size_t)(expect(&d, "expire.blocks", SEVERITY_WARNING) - d.f->items);
+	bytes = (size_t)(expect(&d, "frag.slab", SEVERITY_WARNING) - d.f->items);
+	assert_true(waited < bytes);
+	diagnosis_free(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_cause_is_concluded),
+		cmocka_unit_test(short_ones_of_many_causes),
+		cmocka_unit_test(pipelines),
+		cmocka_unit_test(throttled),
+		cmocka_unit_test(not_throttled),
+		cmocka_unit_test(contended),
+		cmocka_unit_test(stolen),
+		cmocka_unit_test(aof),
+		cmocka_unit_test(expiry),
+		cmocka_unit_test(eviction),
+		cmocka_unit_test(doubling),
+		cmocka_unit_test(copies_of_huge_pages),
+		cmocka_unit_test(monitor),
+		cmocka_unit_test(churn),
+		cmocka_unit_test(paused),
+		cmocka_unit_test(leaves_nothing_unsaid),
+		cmocka_unit_test(recordings_are_concluded),
+		cmocka_unit_test(unseen_is_none),
+		cmocka_unit_test(ranked_by_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
