@@ -149,7 +149,7 @@ void attribution_ask(struct attribution *a)
 
 	if (!conn || !a->commands)
 		return;
-	for (int i = 0; i < QUESTIONS && conn_may_line(conn, "COMMAND INFO"); i++) {
+	for (int i = 0; i < QUESTIONS && conn_may(conn, "command|info"); i++) {
 		struct question *question;
 
 		name = target_commands_unknown(a->commands);

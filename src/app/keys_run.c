@@ -89,6 +89,8 @@ static int call(struct conn *conn, const char *line, redisReply **reply, struct 
 {
 	int ret = conn_call_line(conn, CALL_MS, reply, line);
 
+	if (ret == CONN_WITHHELD)
+		return conn_withheld_error(conn, "keys", err);
 	if (ret)
 		return err_set(err, ret, "keys: %s: %s", line,
 			       conn_error(conn)->code ? conn_error(conn)->text : strerror(-ret));

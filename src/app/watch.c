@@ -144,7 +144,7 @@ static void emit_sensors(struct watch *w)
 	if (w->server.conn && *conn_withheld(w->server.conn))
 		buf_printf(&reasons,
 			   "%snot asked within 4 MB of maxmemory, where a command's first use "
-			   "takes 24 KB for good: %s",
+			   "takes 24 KB for good, and MALLOC-STATS' reply as much: %s",
 			   reasons.len ? "; " : "", conn_withheld(w->server.conn));
 	emit_row(w, "connection", w->server.conn != NULL,
 		 w->server.conn ? buf_str(&reasons) : w->server.conn_error.text,

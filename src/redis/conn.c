@@ -14,16 +14,18 @@
 #include "base/clock.h"
 #include "host/sock.h"
 #include "redis/conn.h"
+#include "redis/greeting.h"
+#include "redis/headroom.h"
 #include "redis/info.h"
 #include "redis/knowledge.h"
 #include "redis/stream.h"
 
-#define WORDS_MAX  8
 #define READ_BYTES 16384
 #define IDLE_BYTES 65536 /* of a buffer that is kept when it is empty */
 
-struct request {
-	struct request *next;
+/* A request whose replies have not come. */
+struct waiting {
+	struct waiting *next;
 	conn_reply_fn fn;
 	void *ctx;
 	int64_t sent_ns;
@@ -31,65 +33,29 @@ struct request {
 	char name[48]; /* as in commandstats; "" = not counted */
 };
 
-/* Bytes on their way out. */
-struct outgoing {
-	char *data;
-	size_t len, sent;
-};
-
-/* The greeting, one request after the other's reply. */
-enum step { STEP_AUTH, STEP_MEMORY, STEP_COMMANDS, STEP_NAME, STEP_SELECT, STEP_END };
-
 struct conn {
 	struct stream *stream; /* NULL once failed */
 	redisReader *reader;
 	bool open; /* the stream is */
 	bool accepted; /* the greeting is answered */
-	enum step step; /* of the greeting: what comes next */
 	int64_t deadline_ns; /* for opening */
-	pid_t peer_pid; /* not checked yet: who must be there; 0 */
-	/* The greeting's request on its way; AUTH, which holds a password and is wiped as soon
-	 * as it has gone; and all else, not before the greeting is over. */
-	struct outgoing first, login;
-	struct buf out;
+	struct greeting greeting;
+	struct request first; /* the greeting's on its way */
+	size_t first_sent;
+	struct buf out; /* all else, not before the greeting is over */
 	size_t out_sent;
-	struct request *oldest, *newest;
+	struct waiting *oldest, *newest;
 	size_t pending;
 	int db;
-	bool with_user; /* AUTH had a user name */
 	struct own_calls *calls;
 	enum conn_no_touch no_touch;
-	bool learned; /* an INFO memory was seen */
-	bool tight; /* used_memory is near maxmemory, by the newest INFO */
-	struct info *used; /* commandstats, newest; NULL = never seen */
-	struct buf withheld; /* names of commands conn_may() said no to */
+	struct headroom room; /* every request asks it: put_request(), conn_send_raw() */
 	struct err error;
 	char name[256];
 	char address[64]; /* our own, as the server writes it; "" when it has none */
 };
 
 /* --- what goes out ------------------------------------------------------- */
-
-static void outgoing_free(struct outgoing *o)
-{
-	if (o->data) {
-		explicit_bzero(o->data, o->len);
-		redisFreeCommand(o->data);
-	}
-	*o = (struct outgoing){ 0 };
-}
-
-/* A command in the server's protocol. */
-static struct outgoing format(int argc, const char **argv, const size_t *argvlen)
-{
-	struct outgoing o = { 0 };
-	int len = redisFormatCommandArgv(&o.data, argc, argv, argvlen);
-
-	if (len < 0)
-		out_of_memory();
-	o.len = (size_t)len;
-	return o;
-}
 
 static bool has_output(const struct conn *conn)
 {
@@ -110,15 +76,16 @@ static bool write_piece(struct conn *conn, const char *data, size_t len, size_t 
 
 static int write_requests(struct conn *conn)
 {
-	struct outgoing *first = &conn->first;
+	struct request *first = &conn->first;
 	int rc = 0;
 
 	if (!has_output(conn))
 		return 0;
 	if (first->len) {
-		if (!write_piece(conn, first->data, first->len, &first->sent, &rc))
+		if (!write_piece(conn, first->data, first->len, &conn->first_sent, &rc))
 			return rc;
-		outgoing_free(first);
+		request_free(first);
+		conn->first_sent = 0;
 		return write_requests(conn);
 	}
 	if (!write_piece(conn, conn->out.data, conn->out.len, &conn->out_sent, &rc))
@@ -134,12 +101,12 @@ static int write_requests(struct conn *conn)
 /* The one way out of a connection: nobody waits for a reply any longer. */
 static int conn_fail(struct conn *conn)
 {
-	struct request *request;
+	struct waiting *request;
 
 	stream_close(conn->stream);
 	conn->stream = NULL;
-	outgoing_free(&conn->first);
-	outgoing_free(&conn->login);
+	request_free(&conn->first);
+	greeting_clear(&conn->greeting);
 	buf_free(&conn->out);
 	while ((request = conn->oldest)) {
 		conn->oldest = request->next;
@@ -151,9 +118,9 @@ static int conn_fail(struct conn *conn)
 	return conn->error.code;
 }
 
-static struct request *request_new(conn_reply_fn fn, void *ctx, size_t replies)
+static struct waiting *waiting_new(conn_reply_fn fn, void *ctx, size_t replies)
 {
-	struct request *request = xcalloc(1, sizeof(*request));
+	struct waiting *request = xcalloc(1, sizeof(*request));
 
 	request->fn = fn;
 	request->ctx = ctx;
@@ -162,9 +129,9 @@ static struct request *request_new(conn_reply_fn fn, void *ctx, size_t replies)
 	return request;
 }
 
-static struct request *queue_request(struct conn *conn, conn_reply_fn fn, void *ctx, size_t replies)
+static struct waiting *queue(struct conn *conn, conn_reply_fn fn, void *ctx, size_t replies)
 {
-	struct request *request = request_new(fn, ctx, replies);
+	struct waiting *request = waiting_new(fn, ctx, replies);
 
 	if (conn->newest)
 		conn->newest->next = request;
@@ -175,302 +142,92 @@ static struct request *queue_request(struct conn *conn, conn_reply_fn fn, void *
 	return request;
 }
 
+/* Queue @request, and give it up. */
+static int put_request(struct conn *conn, conn_reply_fn fn, void *ctx, struct request request)
+{
+	struct waiting *waiting;
+	int rc = !conn->stream				  ? -ENOTCONN :
+		 !headroom_may(&conn->room, request.name) ? CONN_WITHHELD :
+							    0;
+
+	if (!rc) {
+		headroom_sent(&conn->room, request.name);
+		buf_add(&conn->out, request.data, request.len);
+		waiting = queue(conn, fn, ctx, 1);
+		memcpy(waiting->name, request.name, sizeof(waiting->name));
+	}
+	request_free(&request);
+	return rc;
+}
+
 int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const char **argv,
 	      const size_t *argvlen)
 {
-	struct outgoing o;
-	struct request *request;
-
-	if (!conn->stream)
-		return -ENOTCONN;
-	o = format(argc, argv, argvlen);
-	buf_add(&conn->out, o.data, o.len);
-	outgoing_free(&o);
-	request = queue_request(conn, fn, ctx, 1);
-	own_calls_name(request->name, sizeof(request->name), argc, argv);
-	return 0;
-}
-
-int conn_send_raw(struct conn *conn, conn_reply_fn fn, void *ctx, const struct buf *commands,
-		  size_t replies)
-{
-	if (!conn->stream)
-		return -ENOTCONN;
-	buf_add(&conn->out, commands->data, commands->len);
-	queue_request(conn, fn, ctx, replies);
-	return 0;
-}
-
-/* Split in place; returns the number of words. */
-static int split_words(char *line, const char **words)
-{
-	char *rest = line;
-	char *word;
-	int count = 0;
-
-	while (count < WORDS_MAX && (word = strsep(&rest, " ")))
-		words[count++] = word;
-	return count;
+	return put_request(conn, fn, ctx, request_make(argc, argv, argvlen));
 }
 
 int conn_send_line(struct conn *conn, conn_reply_fn fn, void *ctx, const char *line)
 {
-	const char *words[WORDS_MAX];
-	char *copy = xstrdup(line);
-	int count = split_words(copy, words);
-	int rc = conn_send(conn, fn, ctx, count, words, NULL);
+	return put_request(conn, fn, ctx, request_line(line));
+}
 
-	free(copy);
-	return rc;
+int conn_send_raw(struct conn *conn, conn_reply_fn fn, void *ctx, const struct buf *commands,
+		  size_t replies, const char *const *names)
+{
+	if (!conn->stream)
+		return -ENOTCONN;
+	for (size_t i = 0; names[i]; i++)
+		if (!headroom_may(&conn->room, names[i]))
+			return CONN_WITHHELD;
+	for (size_t i = 0; names[i]; i++)
+		headroom_sent(&conn->room, names[i]);
+	buf_add(&conn->out, commands->data, commands->len);
+	queue(conn, fn, ctx, replies);
+	return 0;
 }
 
 /* --- the greeting -------------------------------------------------------- */
 
-static bool begins(const redisReply *reply, const char *prefix)
-{
-	return !strncmp(reply->str, prefix, strlen(prefix));
-}
-
-/* Refusals that may answer whatever comes first. */
-static bool is_refused(struct conn *conn, const redisReply *reply)
-{
-	if (begins(reply, "NOAUTH"))
-		err_set(&conn->error, -EACCES,
-			"connection: %s: the server asks for a password; give it with -a or in "
-			"REDISCLI_AUTH (and --user where it has ACLs)",
-			conn->name);
-	else if (begins(reply, "DENIED"))
-		err_set(&conn->error, -EACCES,
-			"connection: %s: the server's protected mode refuses remote clients; "
-			"connect from its own host, or use its unix socket",
-			conn->name);
-	else if (begins(reply, "ERR max number of clients"))
-		err_set(&conn->error, -EACCES,
-			"connection: %s: the server has no free client slot; raise maxclients, or "
-			"run redmem with --no-connect",
-			conn->name);
-	else
-		return false;
-	return true;
-}
-
 static void greet_on(struct conn *conn);
 
-/*
- * One reply of the greeting is in. @fatal is set when redmem cannot go on, with
- * the error filled in.
- */
-static void greeted(struct conn *conn, redisReply *reply, bool fatal)
-{
-	if (reply && reply->type == REDIS_REPLY_ERROR && is_refused(conn, reply))
-		fatal = true;
-	freeReplyObject(reply);
-	if (fatal)
-		conn_fail(conn);
-	else if (conn->stream)
-		greet_on(conn);
-}
-
-/*
- * An error of AUTH is never quoted whole: a server without that command (renamed)
- * repeats its arguments.
- */
-static void auth_replied(void *ctx, redisReply *reply, double seconds)
+static void greeting_replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct conn *conn = ctx;
-	bool failed = reply && reply->type == REDIS_REPLY_ERROR;
-
-	(void)seconds;
-	if (!failed) {
-		greeted(conn, reply, false);
-		return;
-	}
-	/* A password where none is needed does no harm: redis-cli goes on, too. */
-	if (strstr(reply->str, "without any password configured") ||
-	    strstr(reply->str, "no password is set"))
-		failed = false;
-	else if (begins(reply, "WRONGPASS") || begins(reply, "ERR invalid password"))
-		err_set(&conn->error, -EACCES,
-			"connection: %s: wrong password%s; check -a or REDISCLI_AUTH%s", conn->name,
-			conn->with_user ? " or user name" : "",
-			conn->with_user ? " and --user" : ", and --user where the server has ACLs");
-	else if (conn->with_user && strstr(reply->str, "wrong number of arguments"))
-		err_set(&conn->error, -EACCES,
-			"connection: %s: the server knows no user names (before Redis 6); leave "
-			"--user out",
-			conn->name);
-	else
-		err_set(&conn->error, -EACCES,
-			"connection: %s: the server refused AUTH (%.*s); check -a and --user",
-			conn->name, (int)strcspn(reply->str, " "), reply->str);
-	greeted(conn, reply, failed);
-}
-
-/* A name is a courtesy: users without the right to CLIENT go without. */
-static void setname_replied(void *ctx, redisReply *reply, double seconds)
-{
-	(void)seconds;
-	greeted(ctx, reply, false);
-}
-
-static void select_replied(void *ctx, redisReply *reply, double seconds)
-{
-	struct conn *conn = ctx;
-	bool failed = reply && reply->type == REDIS_REPLY_ERROR;
-
-	(void)seconds;
-	if (failed)
-		err_set(&conn->error, -EACCES, "connection: %s: SELECT %d: %s; check -n",
-			conn->name, conn->db, reply->str);
-	greeted(conn, reply, failed);
-}
-
-static bool is_info(const redisReply *reply)
-{
-	return reply && reply->type == REDIS_REPLY_STRING;
-}
-
-static void learn_text(struct conn *conn, const char *text)
-{
-	struct info *info = info_parse(text);
-
-	conn_learn(conn, info);
-	info_free(info);
-}
-
-/* Who may not ask for INFO goes on without. */
-static void info_replied(void *ctx, redisReply *reply, double seconds)
-{
-	struct conn *conn = ctx;
-
-	(void)seconds;
-	if (is_info(reply))
-		learn_text(conn, reply->str);
-	greeted(conn, reply, false);
-}
-
-/* The process has accepted and answered: now its socket must be among its open files. */
-static void probe_replied(void *ctx, redisReply *reply, double seconds)
-{
-	struct conn *conn = ctx;
-	pid_t pid = conn->peer_pid;
-	struct err why;
+	int rc;
 
 	(void)seconds;
 	if (!reply)
 		return;
-	/* Who turns us away has closed its socket, and gets nothing anyway. */
-	if (reply->type == REDIS_REPLY_ERROR && !begins(reply, "NOAUTH") &&
-	    is_refused(conn, reply)) {
-		conn_fail(conn);
-	} else if (sock_check_peer(stream_socket(conn->stream), pid, &why)) {
-		err_set(&conn->error, -EPERM,
-			"connection: %s: %s; it was not given the password; where does process %d "
-			"listen?",
-			conn->name, why.text, pid);
-		conn_fail(conn);
-	} else {
-		conn->peer_pid = 0;
-		if (is_info(reply))
-			learn_text(conn, reply->str);
-		greet_on(conn);
-	}
+	rc = greeting_take(&conn->greeting, &conn->room, reply, stream_socket(conn->stream),
+			   &conn->error);
 	freeReplyObject(reply);
-}
-
-/* The next request of the greeting. None is on its way, and what others have queued has
- * not gone out: this comes before it. */
-static void send_first(struct conn *conn, conn_reply_fn fn, const char *line)
-{
-	struct request *request = request_new(fn, conn, 1);
-	const char *words[WORDS_MAX];
-	char *copy = xstrdup(line);
-	int count = split_words(copy, words);
-
-	request->next = conn->oldest;
-	conn->oldest = request;
-	if (!conn->newest)
-		conn->newest = request;
-	conn->pending++;
-	own_calls_name(request->name, sizeof(request->name), count, words);
-	if (!conn->first.len)
-		conn->first = format(count, words, NULL);
-	free(copy);
-}
-
-static void send_name(struct conn *conn)
-{
-	static const char line[] = "CLIENT SETNAME " CONN_CLIENT_NAME;
-
-	if (conn_may_line(conn, line))
-		send_first(conn, setname_replied, line);
-}
-
-static void send_select(struct conn *conn)
-{
-	char line[32];
-
-	snprintf(line, sizeof(line), "SELECT %d", conn->db);
-	send_first(conn, select_replied, line);
-}
-
-/*
- * On to the next request of the greeting that is needed, or to its end. INFO comes before
- * all else that is a courtesy: each command a server has never executed costs it memory.
- */
-static void greet_on(struct conn *conn)
-{
-	while (!conn->first.len && !conn->accepted) {
-		switch (conn->step) {
-		case STEP_AUTH:
-			conn->first = conn->login;
-			conn->login = (struct outgoing){ 0 };
-			if (conn->first.len)
-				send_first(conn, auth_replied, "AUTH");
-			break;
-		case STEP_MEMORY:
-			if (!conn->learned)
-				send_first(conn, info_replied, "INFO memory");
-			break;
-		case STEP_COMMANDS:
-			if (conn->tight)
-				send_first(conn, info_replied, "INFO commandstats");
-			break;
-		case STEP_NAME:
-			send_name(conn);
-			break;
-		case STEP_SELECT:
-			if (conn->db)
-				send_select(conn);
-			break;
-		case STEP_END:
-			conn->accepted = true;
-			return;
-		}
-		conn->step++;
-	}
-}
-
-static void greet(struct conn *conn, const struct conn_options *options)
-{
-	const char *auth[3] = { "AUTH" };
-	int argc = 1;
-
-	if (options->silent)
-		conn->step = STEP_END;
-	if (options->password && !options->silent) {
-		if (options->user)
-			auth[argc++] = options->user;
-		auth[argc++] = options->password;
-		conn->login = format(argc, auth, NULL);
-	}
-	/* Any command will do to learn who is there: a server that wants a password answers
-	 * with an error, and executes nothing. */
-	conn->peer_pid = options->peer_pid;
-	if (options->peer_pid)
-		send_first(conn, probe_replied, options->password ? "PING" : "INFO memory");
+	if (rc)
+		conn_fail(conn);
 	else
 		greet_on(conn);
+}
+
+/* On to the next request of the greeting, or to its end. None is on its way, and what others
+ * have queued has not gone out: this comes before it. */
+static void greet_on(struct conn *conn)
+{
+	int rc = greeting_next(&conn->greeting, &conn->room, &conn->first, &conn->error);
+	struct waiting *waiting;
+
+	if (rc < 0)
+		conn_fail(conn);
+	if (rc <= 0) {
+		conn->accepted = !rc;
+		return;
+	}
+	headroom_sent(&conn->room, conn->first.name);
+	waiting = waiting_new(greeting_replied, conn, 1);
+	memcpy(waiting->name, conn->first.name, sizeof(waiting->name));
+	waiting->next = conn->oldest;
+	conn->oldest = waiting;
+	if (!conn->newest)
+		conn->newest = waiting;
+	conn->pending++;
 }
 
 int conn_open(struct conn **out, const struct conn_options *options, struct err *err)
@@ -483,7 +240,6 @@ int conn_open(struct conn **out, const struct conn_options *options, struct err 
 	*out = NULL;
 	endpoint_name(conn->name, sizeof(conn->name), options);
 	conn->db = options->db;
-	conn->with_user = options->user;
 	conn->calls = options->calls;
 	conn->deadline_ns = clock_mono_ns() + timeout_ms * INT64_C(1000000);
 	conn->reader = redisReaderCreate();
@@ -493,7 +249,8 @@ int conn_open(struct conn **out, const struct conn_options *options, struct err 
 		conn_close(conn);
 		return rc;
 	}
-	greet(conn, options);
+	greeting_init(&conn->greeting, options);
+	greet_on(conn);
 	*out = conn;
 	return 0;
 }
@@ -505,8 +262,7 @@ void conn_close(struct conn *conn)
 	conn_fail(conn);
 	if (conn->reader)
 		redisReaderFree(conn->reader);
-	info_free(conn->used);
-	buf_free(&conn->withheld);
+	headroom_clear(&conn->room);
 	free(conn);
 }
 
@@ -547,7 +303,7 @@ static int go_on_opening(struct conn *conn)
 
 static void take_reply(struct conn *conn, redisReply *reply)
 {
-	struct request *request = conn->oldest;
+	struct waiting *request = conn->oldest;
 	bool counted = conn->calls && request->name[0];
 	bool executed = reply->type != REDIS_REPLY_ERROR;
 
@@ -684,14 +440,14 @@ int conn_greet(struct conn *conn, int timeout_ms)
 	return wait_for(conn, &conn->accepted, timeout_ms);
 }
 
-int conn_call(struct conn *conn, int timeout_ms, redisReply **reply, int argc, const char **argv,
-	      const size_t *argvlen)
+static int call_request(struct conn *conn, int timeout_ms, redisReply **reply,
+			struct request request)
 {
 	struct call *call = xcalloc(1, sizeof(*call));
 	int rc;
 
 	*reply = NULL;
-	rc = conn_send(conn, call_replied, call, argc, argv, argvlen);
+	rc = put_request(conn, call_replied, call, request);
 	if (rc) {
 		free(call);
 		return conn->error.code ? conn->error.code : rc;
@@ -708,14 +464,28 @@ int conn_call(struct conn *conn, int timeout_ms, redisReply **reply, int argc, c
 	return conn->error.code ? conn->error.code : -ENOTCONN;
 }
 
+int conn_call(struct conn *conn, int timeout_ms, redisReply **reply, int argc, const char **argv,
+	      const size_t *argvlen)
+{
+	return call_request(conn, timeout_ms, reply, request_make(argc, argv, argvlen));
+}
+
 int conn_call_line(struct conn *conn, int timeout_ms, redisReply **reply, const char *line)
 {
-	const char *words[WORDS_MAX];
-	char *copy = xstrdup(line);
-	int count = split_words(copy, words);
-	int rc = conn_call(conn, timeout_ms, reply, count, words, NULL);
+	return call_request(conn, timeout_ms, reply, request_line(line));
+}
 
-	free(copy);
+/* @line got no reply. */
+static int call_error(const struct conn *conn, const char *line, int rc, struct err *err)
+{
+	struct buf what = { 0 };
+
+	buf_printf(&what, "connection: %s: %s", conn->name, line);
+	if (rc == CONN_WITHHELD)
+		headroom_error(&conn->room, buf_str(&what), err);
+	else
+		err_set(err, rc, "%s: %s", buf_str(&what), strerror(-rc));
+	buf_free(&what);
 	return rc;
 }
 
@@ -727,7 +497,7 @@ int conn_call_text(struct conn *conn, int timeout_ms, char **text, const char *l
 
 	*text = NULL;
 	if (rc)
-		return err_set(err, rc, "connection: %s: %s: %s", conn->name, line, strerror(-rc));
+		return call_error(conn, line, rc, err);
 	if (reply->type == REDIS_REPLY_STRING)
 		*text = xmemdup(reply->str, reply->len);
 	else if (reply->type == REDIS_REPLY_ERROR)
@@ -750,7 +520,7 @@ int conn_select(struct conn *conn, int db, int timeout_ms, struct err *err)
 	snprintf(line, sizeof(line), "SELECT %d", db);
 	rc = conn_call_line(conn, timeout_ms, &reply, line);
 	if (rc)
-		return err_set(err, rc, "connection: %s: %s: %s", conn->name, line, strerror(-rc));
+		return call_error(conn, line, rc, err);
 	if (reply->type == REDIS_REPLY_ERROR)
 		rc = err_set(err, -EACCES, "connection: %s: %s: %s; check -n", conn->name, line,
 			     reply->str);
@@ -826,83 +596,28 @@ static void learn_release(struct conn *conn, const struct info *info)
 		conn->no_touch = NO_TOUCH_REFUSED;
 }
 
-/* Which commands has the server executed already? */
-static void learn_commands(struct conn *conn, const struct info *info)
-{
-	struct info *used = info_parse("");
-
-	for (size_t i = 0; i < info_count(info); i++)
-		if (!strncmp(info_name_at(info, i), "cmdstat_", strlen("cmdstat_")))
-			info_set(used, info_name_at(info, i), "");
-	if (!info_count(used)) {
-		info_free(used);
-		return;
-	}
-	info_free(conn->used);
-	conn->used = used;
-}
-
 void conn_learn(struct conn *conn, const struct info *info)
 {
-	int64_t used = info_int(info, "used_memory"), max = info_int(info, "maxmemory");
-
-	if (used >= 0 && max >= 0) {
-		conn->learned = true;
-		conn->tight = max > 0 && used > max - CONN_TIGHT_BYTES;
-	}
-	learn_commands(conn, info);
+	headroom_learn(&conn->room, info);
 	learn_release(conn, info);
 }
 
 bool conn_tight(const struct conn *conn)
 {
-	return conn->tight;
+	return conn->room.tight;
 }
 
-static bool is_used(const struct conn *conn, const char *name)
+bool conn_may(struct conn *conn, const char *name)
 {
-	char field[64];
-
-	snprintf(field, sizeof(field), "cmdstat_%s", name);
-	if (info_get(conn->used, field))
-		return true;
-	field[strcspn(field, "|")] = 0; /* before 7.0 subcommands are not told apart */
-	return info_get(conn->used, field);
+	return headroom_may(&conn->room, name);
 }
 
-static void withhold(struct conn *conn, const char *name)
+int conn_withheld_error(const struct conn *conn, const char *what, struct err *err)
 {
-	char word[64];
-	const char *had = buf_str(&conn->withheld);
-
-	snprintf(word, sizeof(word), "%s%s", *had ? ", " : "", name);
-	if (!strstr(had, name))
-		buf_puts(&conn->withheld, word);
-}
-
-bool conn_may(struct conn *conn, int argc, const char **argv)
-{
-	char name[48];
-
-	own_calls_name(name, sizeof(name), argc, argv);
-	if (!conn->tight || !strcmp(name, "info") || (conn->used && is_used(conn, name)))
-		return true;
-	withhold(conn, name);
-	return false;
-}
-
-bool conn_may_line(struct conn *conn, const char *line)
-{
-	const char *words[WORDS_MAX];
-	char *copy = xstrdup(line);
-	int count = split_words(copy, words);
-	bool may = conn_may(conn, count, words);
-
-	free(copy);
-	return may;
+	return headroom_error(&conn->room, what, err);
 }
 
 const char *conn_withheld(const struct conn *conn)
 {
-	return buf_str(&conn->withheld);
+	return headroom_withheld(&conn->room);
 }

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -23,9 +24,7 @@
 #include "redis/endpoint.h"
 #include "redis/own_calls.h"
 
-#define CONN_CLIENT_NAME	"redmem" /* CLIENT SETNAME; in CLIENT LIST and SLOWLOG */
-#define CONN_CONNECT_TIMEOUT_MS 5000
-#define CONN_TIGHT_BYTES	(4 << 20) /* this near to maxmemory a server is spared */
+#define CONN_WITHHELD (-EDQUOT) /* not asked: it would cost a server without room memory */
 
 struct conn;
 
@@ -68,8 +67,9 @@ short conn_poll_events(const struct conn *conn);
  */
 int conn_dispatch(struct conn *conn, short revents);
 
-/* Queue a command. @argvlen may be NULL for strings. -ENOTCONN after a failure, and no
- * other error: the callback is not called then. */
+/* Queue a command. @argvlen may be NULL for strings. -ENOTCONN after a failure, CONN_WITHHELD
+ * when the server has no room for it (headroom.h), and no other error: the callback is not
+ * called then. */
 int conn_send(struct conn *conn, conn_reply_fn fn, void *ctx, int argc, const char **argv,
 	      const size_t *argvlen);
 /* The same for a fixed line of words, one space apart: "SLOWLOG GET 128". */
@@ -79,22 +79,23 @@ int conn_send_line(struct conn *conn, conn_reply_fn fn, void *ctx, const char *l
  * Queue @replies commands at once, already in the server's protocol (RESP) in
  * @commands, for those who send them by the million. @fn is called for each reply,
  * or a last time with NULL when the connection is lost; @seconds count from here.
- * own_calls does not count them. -ENOTCONN.
+ * own_calls does not count them. @names: of all commands among them, as in commandstats,
+ * NULL behind the last. -ENOTCONN; CONN_WITHHELD when one of the names is.
  */
 int conn_send_raw(struct conn *conn, conn_reply_fn fn, void *ctx, const struct buf *commands,
-		  size_t replies);
+		  size_t replies, const char *const *names);
 
 /*
  * Send a command and wait for its reply, which the caller owns; other callbacks
  * run meanwhile. -ETIMEDOUT (a later reply is dropped), -EINTR when a signal
- * came, or the error of the connection.
+ * came, CONN_WITHHELD, or the error of the connection.
  */
 int conn_call(struct conn *conn, int timeout_ms, redisReply **reply, int argc, const char **argv,
 	      const size_t *argvlen);
 int conn_call_line(struct conn *conn, int timeout_ms, redisReply **reply, const char *line);
 
 /* conn_call_line() for a reply that is text, to be freed. -EACCES with what the server
- * says when it refuses, -EPROTO when it is no text. */
+ * says when it refuses, CONN_WITHHELD with what to do, -EPROTO when it is no text. */
 int conn_call_text(struct conn *conn, int timeout_ms, char **text, const char *line,
 		   struct err *err);
 /* SELECT another database. -EACCES when the server refuses; else as conn_call(). */
@@ -127,15 +128,12 @@ void conn_set_no_touch(struct conn *conn, bool promised);
 struct info;
 void conn_learn(struct conn *conn, const struct info *info);
 
-/* Is the server within CONN_TIGHT_BYTES of its maxmemory, by the newest INFO? */
+/* Is the server near its maxmemory, by the newest INFO? Then replies are to be small. */
 bool conn_tight(const struct conn *conn);
-/*
- * May this be asked? A command's first use since the server's start costs it 24 KB for good
- * (7.0 and later: the histogram of its latencies, src/server.c, updateCommandLatencyHistogram()),
- * so a server that is tight is asked only by commands it has executed before, and INFO.
- * A no is remembered for conn_withheld(). conn_send() does not ask by itself.
- */
-bool conn_may(struct conn *conn, int argc, const char **argv);
-bool conn_may_line(struct conn *conn, const char *line);
+/* Would this be sent (@name as in commandstats)? For those to whom a part of what they ask is
+ * of no use; whatever is sent is asked of the same rule. */
+bool conn_may(struct conn *conn, const char *name);
+/* For an error text: what was not asked and what to do, as headroom_error(). */
+int conn_withheld_error(const struct conn *conn, const char *what, struct err *err);
 /* Names of the commands that were not asked, as in commandstats; "" = none. */
 const char *conn_withheld(const struct conn *conn);

@@ -11,6 +11,9 @@
 
 #include "base/err.h"
 
+#define CONN_CLIENT_NAME	"redmem" /* CLIENT SETNAME; in CLIENT LIST and SLOWLOG */
+#define CONN_CONNECT_TIMEOUT_MS 5000
+
 struct own_calls;
 
 struct conn_options {

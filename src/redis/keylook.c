@@ -63,7 +63,8 @@ static void key_release(struct look_key *key)
 	free(key);
 }
 
-static void key_ask(struct look_key *key, conn_reply_fn fn, const char *command,
+/* False when it does not go out. */
+static bool key_ask(struct look_key *key, conn_reply_fn fn, const char *command,
 		    const char *subcommand)
 {
 	const char *argv[3] = { command };
@@ -76,9 +77,10 @@ static void key_ask(struct look_key *key, conn_reply_fn fn, const char *command,
 	}
 	argv[argc] = key->key;
 	argvlen[argc++] = key->key_len;
-	if (conn_may(key->look->conn, argc, argv) &&
-	    !conn_send(key->look->conn, fn, key, argc, argv, argvlen))
-		key->unanswered++;
+	if (conn_send(key->look->conn, fn, key, argc, argv, argvlen))
+		return false;
+	key->unanswered++;
+	return true;
 }
 
 static bool is_integer(const redisReply *reply)
@@ -200,11 +202,8 @@ static void select_replied(void *ctx, redisReply *reply, double seconds)
 
 static void look_at(struct look *look, const struct bytes *bytes)
 {
-	struct look_key *key;
+	struct look_key *key = xcalloc(1, sizeof(*key));
 
-	if (!conn_may_line(look->conn, "TYPE"))
-		return; /* nothing would be told without it */
-	key = xcalloc(1, sizeof(*key));
 	key->look = look;
 	key->key = xmemdup(bytes->data, bytes->len);
 	key->key_len = bytes->len;
@@ -212,10 +211,11 @@ static void look_at(struct look *look, const struct bytes *bytes)
 	key->ttl_seconds = NAN;
 	key->unanswered = 1; /* this function, until all is asked */
 	look->users++;
-	key_ask(key, type_replied, "TYPE", NULL);
-	key_ask(key, encoding_replied, "OBJECT", "ENCODING");
-	key_ask(key, usage_replied, "MEMORY", "USAGE");
-	key_ask(key, ttl_replied, "PTTL", NULL);
+	if (key_ask(key, type_replied, "TYPE", NULL)) { /* nothing is told without */
+		key_ask(key, encoding_replied, "OBJECT", "ENCODING");
+		key_ask(key, usage_replied, "MEMORY", "USAGE");
+		key_ask(key, ttl_replied, "PTTL", NULL);
+	}
 	key_release(key);
 }
 
@@ -230,7 +230,6 @@ static struct look *look_new(const struct look *like)
 	*look = *like;
 	look->users = 1; /* the caller */
 	if (conn_no_touch(look->conn) == NO_TOUCH_UNKNOWN &&
-	    conn_may_line(look->conn, "CLIENT NO-TOUCH ON") &&
 	    !conn_send_line(look->conn, no_touch_replied, look, "CLIENT NO-TOUCH ON"))
 		look->users++;
 	return look;
@@ -257,20 +256,21 @@ static int64_t db_of(const struct conn *conn, int64_t db)
 static int start_in(struct conn *conn, const struct record_sink *sink, int64_t db,
 		    const struct bytes *keys, const int64_t *dbs, size_t count)
 {
-	struct look *look;
+	struct look *look = look_new(&(struct look){ .conn = conn, .sink = *sink, .db = db });
+	int rc = 0;
 
-	if (db != conn_db(conn) && !conn_may_line(conn, "SELECT"))
-		return 0;
-	look = look_new(&(struct look){ .conn = conn, .sink = *sink, .db = db });
 	if (!look)
 		return -ENOTCONN;
-	look->users++;
-	if (db == conn_db(conn) || select_db(conn, select_replied, look, db))
-		look_release(look);
-	for (size_t i = 0; i < count; i++)
+	if (db != conn_db(conn)) {
+		rc = select_db(conn, select_replied, look, db);
+		look->users += !rc;
+	}
+	for (size_t i = 0; i < count && !rc; i++)
 		if (db_of(conn, dbs[i]) == db)
 			look_at(look, &keys[i]);
 	look_release(look);
+	if (rc)
+		return rc == CONN_WITHHELD ? 0 : rc;
 	/* Its own again, whatever came of it. */
 	return db == conn_db(conn) ? 0 : select_db(conn, forget_reply, NULL, conn_db(conn));
 }

@@ -29,8 +29,11 @@
 #define SCAN_REPLY_MAX \
 	16384 /* bytes of names a SCAN should bring at most: they wait in the
 			       * server's memory until we have read them */
-#define MEMORY_LIMIT  0.99 /* of maxmemory: stop there... */
-#define MEMORY_MARGIN 0.95 /* ...when this was kept at the start */
+/* Of a server near its maxmemory: what waits there for us takes some kilobytes only. */
+#define WINDOW_TIGHT	 64
+#define SCAN_REPLY_TIGHT 2048
+#define MEMORY_LIMIT	 0.99 /* of maxmemory: stop there... */
+#define MEMORY_MARGIN	 0.95 /* ...when this was kept at the start */
 
 /* --- SCAN ------------------------------------------------------------------ */
 
@@ -112,6 +115,7 @@ static struct chunk *chunk_take(struct keypass *p)
 		p->spare = chunk->next;
 		chunk->next = NULL;
 		chunk->count = chunk->at = 0;
+		chunk->names[0] = NULL;
 		return chunk;
 	}
 	chunk = xcalloc(1, sizeof(*chunk));
@@ -157,6 +161,16 @@ static void chunk_replied(void *ctx, redisReply *reply, double seconds)
 		chunk_done(chunk);
 }
 
+static void add_name(struct chunk *chunk, const char *name)
+{
+	size_t i = 0;
+
+	while (chunk->names[i] && chunk->names[i] != name)
+		i++;
+	if (i + 1 < CHUNK_NAMES)
+		chunk->names[i] = name;
+}
+
 static void ask(struct keypass *p, struct chunk *chunk, struct pass_key *key, enum ask what)
 {
 	if (chunk->count == chunk->room) {
@@ -164,7 +178,16 @@ static void ask(struct keypass *p, struct chunk *chunk, struct pass_key *key, en
 		chunk->question = xrealloc(chunk->question, chunk->room * sizeof(struct question));
 	}
 	chunk->question[chunk->count++] = (struct question){ key, what };
+	add_name(chunk, keypass_command(key, what));
 	keypass_format(p, &p->out, key, what);
+}
+
+/* Commands in a chunk. */
+static size_t window_of(const struct keypass *p)
+{
+	bool small = conn_tight(p->conn) && p->throttle.window > WINDOW_TIGHT;
+
+	return small ? WINDOW_TIGHT : p->throttle.window;
 }
 
 /* How many keys SCAN should bring: a chunk's worth, fewer when their names are long,
@@ -172,10 +195,11 @@ static void ask(struct keypass *p, struct chunk *chunk, struct pass_key *key, en
 static void ask_scan(struct keypass *p, struct chunk *chunk)
 {
 	size_t per_key = 2 + p->with_ttl + (p->lengths == ELEMENTS_ALL);
-	double count = (double)p->throttle.window / (double)per_key * p->scan_stretch;
+	double count = (double)window_of(p) / (double)per_key * p->scan_stretch;
+	double bytes = conn_tight(p->conn) ? SCAN_REPLY_TIGHT : SCAN_REPLY_MAX;
 
-	if (p->name_bytes > 0 && count > SCAN_REPLY_MAX / p->name_bytes)
-		count = SCAN_REPLY_MAX / p->name_bytes;
+	if (p->name_bytes > 0 && count > bytes / p->name_bytes)
+		count = bytes / p->name_bytes;
 	p->scan_count = count < SCAN_MIN ? SCAN_MIN : count > SCAN_MAX ? SCAN_MAX : (int)count;
 	p->scan_out = true;
 	ask(p, chunk, NULL, ASK_SCAN);
@@ -184,7 +208,7 @@ static void ask_scan(struct keypass *p, struct chunk *chunk)
 /* Fill a chunk with what there is to ask; false when there is nothing now. */
 static bool chunk_fill(struct keypass *p, struct chunk *chunk)
 {
-	size_t window = p->throttle.window;
+	size_t window = window_of(p);
 
 	buf_clear(&p->out);
 	while (p->followups_count && chunk->count < window) {
@@ -213,6 +237,19 @@ static bool chunk_fill(struct keypass *p, struct chunk *chunk)
 	return chunk->count > 0;
 }
 
+/* --- the loop ---------------------------------------------------------------- */
+
+static bool work_left(const struct keypass *p)
+{
+	return !p->scan_done || p->batches || p->under_way || p->followups_count;
+}
+
+static void end(struct keypass *p, enum keypass_end why)
+{
+	p->result->end = why;
+	p->ended = true;
+}
+
 static int send_chunks(struct keypass *p)
 {
 	while (p->under_way < throttle_depth(&p->throttle) && clock_mono_ns() >= p->not_before_ns) {
@@ -228,27 +265,19 @@ static int send_chunks(struct keypass *p)
 		p->under_way++;
 		p->result->commands_total += (int64_t)chunk->count;
 		p->sent_total += (int64_t)chunk->count;
-		rc = conn_send_raw(p->conn, chunk_replied, chunk, &p->out, chunk->count);
+		rc = conn_send_raw(p->conn, chunk_replied, chunk, &p->out, chunk->count,
+				   chunk->names);
 		if (rc) {
 			chunk->next = p->spare;
 			p->spare = chunk;
-			return rc;
+			p->under_way--;
+			if (rc != CONN_WITHHELD)
+				return rc;
+			end(p, PASS_MEMORY); /* it came near its limit meanwhile */
+			return 0;
 		}
 	}
 	return 0;
-}
-
-/* --- the loop ---------------------------------------------------------------- */
-
-static bool work_left(const struct keypass *p)
-{
-	return !p->scan_done || p->batches || p->under_way || p->followups_count;
-}
-
-static void end(struct keypass *p, enum keypass_end why)
-{
-	p->result->end = why;
-	p->ended = true;
 }
 
 static void look_around(struct keypass *p, int64_t now)
@@ -371,12 +400,6 @@ static void finish(struct keypass *p, int rc, int64_t start_ns)
 	r->seconds += (double)(clock_mono_ns() - start_ns) / 1e9;
 }
 
-static const char *why(int rc)
-{
-	return rc == -ENOMEM ? "connection: no memory for a request" :
-			       "connection: the server does not answer";
-}
-
 int keypass_run(struct conn *conn, const struct keypass_options *options,
 		const struct record_sink *sink, keypass_tick_fn tick, void *ctx,
 		struct keypass_result *result, struct err *err)
@@ -411,7 +434,9 @@ int keypass_run(struct conn *conn, const struct keypass_options *options,
 	if (!rc)
 		rc = drain(p);
 	if (rc)
-		err_set(err, rc, "%s", conn_error(conn)->code ? conn_error(conn)->text : why(rc));
+		err_set(err, rc, "%s",
+			conn_error(conn)->code ? conn_error(conn)->text :
+						 "connection: the server does not answer");
 	else if (p->refusal.code)
 		rc = err_set(err, p->refusal.code, "%s", p->refusal.text);
 	/* Requests that wait still point to the pass: they end before it does. */

@@ -35,11 +35,14 @@ struct question {
 	enum ask what;
 };
 
+#define CHUNK_NAMES 16
+
 struct chunk {
 	struct chunk *next;
 	struct keypass *pass;
 	struct question *question;
 	size_t count, room, at; /* at: the next to be answered */
+	const char *names[CHUNK_NAMES]; /* of the commands in it; NULL behind the last */
 	int64_t sent_ns;
 };
 
@@ -92,6 +95,8 @@ void keypass_release_batches(struct keypass *p);
 int keypass_prepare(struct keypass *p);
 void keypass_ask_health(struct keypass *p);
 void keypass_key_init(struct pass_key *key, struct batch *batch, const redisReply *name);
+/* The command that asks @what of @key (NULL for SCAN), as in commandstats but in capitals; static. */
+const char *keypass_command(const struct pass_key *key, enum ask what);
 /* Append the question in the server's protocol. */
 void keypass_format(struct keypass *p, struct buf *out, const struct pass_key *key, enum ask what);
 /* Takes the reply over. */

@@ -36,12 +36,14 @@ static bool has_ttl(const struct keypass *p, const char *text)
 	return expires && strtoll(expires + strlen("expires="), NULL, 10) > 0;
 }
 
-/* INFO memory: the share of maxmemory in use; 0 when there is no limit. */
-static double used_ratio(const char *text)
+/* INFO memory: what the connection has to know, and the share of maxmemory in use; 0 when
+ * there is no limit. */
+static double used_ratio(struct conn *conn, const char *text)
 {
 	struct info *info = info_parse(text);
 	int64_t used = info_int(info, "used_memory"), max = info_int(info, "maxmemory");
 
+	conn_learn(conn, info);
 	info_free(info);
 	return used > 0 && max > 0 ? (double)used / (double)max : 0;
 }
@@ -58,21 +60,45 @@ static int ask_no_touch(struct keypass *p)
 
 	if (conn_no_touch(p->conn) == NO_TOUCH_UNKNOWN) {
 		rc = call(p, "CLIENT NO-TOUCH ON", &reply);
-		if (rc)
+		if (rc && rc != CONN_WITHHELD)
 			return rc;
-		conn_set_no_touch(p->conn, reply->type == REDIS_REPLY_STATUS);
-		freeReplyObject(reply);
+		if (!rc) {
+			conn_set_no_touch(p->conn, reply->type == REDIS_REPLY_STATUS);
+			freeReplyObject(reply);
+		}
 	}
 	p->result->no_touch = conn_no_touch(p->conn) == NO_TOUCH_PROMISED;
 	p->lengths = p->result->no_touch ? ELEMENTS_ALL : p->options->elements;
 	return 0;
 }
 
+/* How much room is there, and is it enough for what the pass asks of every key? */
+static int check_room(struct keypass *p)
+{
+	static const enum ask needed[] = { ASK_SCAN, ASK_USAGE, ASK_ENCODING, ASK_TYPE, ASK_TTL };
+	bool enough = true;
+	redisReply *reply;
+	int rc = call(p, "INFO memory", &reply);
+
+	if (rc)
+		return rc;
+	p->used_ratio = p->used_ratio_start = used_ratio(p->conn, text_of(reply));
+	freeReplyObject(reply);
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
+		enough = conn_may(p->conn, keypass_command(NULL, needed[i])) && enough;
+	if (!enough)
+		conn_withheld_error(p->conn, "keys", &p->refusal);
+	return 0;
+}
+
 int keypass_prepare(struct keypass *p)
 {
 	redisReply *reply;
-	int rc = ask_no_touch(p);
+	int rc = check_room(p);
 
+	if (rc || p->refusal.code)
+		return rc;
+	rc = ask_no_touch(p);
 	if (rc)
 		return rc;
 	rc = call(p, "INFO modules", &reply);
@@ -86,11 +112,6 @@ int keypass_prepare(struct keypass *p)
 		return rc;
 	p->with_ttl = has_ttl(p, text_of(reply));
 	freeReplyObject(reply);
-	rc = call(p, "INFO memory", &reply);
-	if (rc)
-		return rc;
-	p->used_ratio = p->used_ratio_start = used_ratio(text_of(reply));
-	freeReplyObject(reply);
 	return 0;
 }
 
@@ -100,7 +121,7 @@ static void memory_replied(void *ctx, redisReply *reply, double seconds)
 
 	(void)seconds;
 	if (reply)
-		p->used_ratio = used_ratio(text_of(reply));
+		p->used_ratio = used_ratio(p->conn, text_of(reply));
 	freeReplyObject(reply);
 }
 
@@ -218,9 +239,22 @@ static void format_usage(const struct keypass *p, struct buf *out, const redisRe
 	put_words(out, (const char *[]){ "SAMPLES", samples }, 2);
 }
 
+const char *keypass_command(const struct pass_key *key, enum ask what)
+{
+	static const char *const names[] = {
+		[ASK_SCAN] = "SCAN",
+		[ASK_USAGE] = "MEMORY|USAGE",
+		[ASK_ENCODING] = "OBJECT|ENCODING",
+		[ASK_TTL] = "PTTL",
+		[ASK_TYPE] = "TYPE",
+	};
+
+	return what == ASK_LENGTH ? knowledge_length_command(key->type) : names[what];
+}
+
 void keypass_format(struct keypass *p, struct buf *out, const struct pass_key *key, enum ask what)
 {
-	const char *command = NULL;
+	const char *command = keypass_command(key, what);
 
 	switch (what) {
 	case ASK_SCAN:
@@ -232,17 +266,7 @@ void keypass_format(struct keypass *p, struct buf *out, const struct pass_key *k
 	case ASK_ENCODING:
 		buf_puts(out, "*3\r\n$6\r\nOBJECT\r\n$8\r\nENCODING\r\n");
 		break;
-	case ASK_TTL:
-		command = "PTTL";
-		break;
-	case ASK_TYPE:
-		command = "TYPE";
-		break;
-	case ASK_LENGTH:
-		command = knowledge_length_command(key->type);
-		break;
-	}
-	if (command) {
+	default:
 		buf_puts(out, "*2\r\n");
 		put_word(out, command, strlen(command));
 	}

@@ -40,12 +40,18 @@ static void ignored(void *ctx, redisReply *reply, double seconds)
 	freeReplyObject(reply);
 }
 
-static void select_database(struct keysample *sample, int64_t number)
+static int select_database(struct keysample *sample, int64_t number)
 {
 	char line[32];
 
 	snprintf(line, sizeof(line), "SELECT %lld", (long long)number);
-	conn_send_line(sample->conn, ignored, sample, line);
+	return conn_send_line(sample->conn, ignored, sample, line);
+}
+
+static void end(struct keysample *sample)
+{
+	sample->current = sample->count;
+	select_database(sample, conn_db(sample->conn));
 }
 
 /* After the last look at a batch, so that its records come before the next begins. */
@@ -60,13 +66,13 @@ static void batch_done(void *ctx, redisReply *reply, double seconds)
 		return;
 	if (at->seen >= at->wanted || !at->steps_left) {
 		sample->current++;
-		if (sample->current < sample->count)
-			select_database(sample, at[1].number);
+		if (sample->current < sample->count && select_database(sample, at[1].number))
+			sample->current = sample->count;
 	}
 	if (sample->current < sample->count)
 		step(sample);
 	else
-		select_database(sample, conn_db(sample->conn));
+		end(sample);
 }
 
 static void take_names(struct keysample *sample, const redisReply *names)
@@ -101,8 +107,8 @@ static void scanned(void *ctx, redisReply *reply, double seconds)
 	}
 	if (!understood || (at->all && !at->cursor))
 		at->steps_left = 0; /* refused, or at the end */
-	if (reply)
-		conn_send_line(sample->conn, batch_done, sample, "ECHO redmem");
+	if (reply && conn_send_line(sample->conn, batch_done, sample, "ECHO redmem"))
+		end(sample);
 	freeReplyObject(reply);
 }
 
@@ -125,7 +131,8 @@ static void step(struct keysample *sample)
 	at->steps_left--;
 	snprintf(line, sizeof(line), "SCAN %llu COUNT %d", at->all ? at->cursor : random_cursor(),
 		 STEP_KEYS);
-	conn_send_line(sample->conn, scanned, sample, line);
+	if (conn_send_line(sample->conn, scanned, sample, line))
+		end(sample);
 }
 
 static void add_database(struct keysample *sample, const char *name, const char *value,
@@ -149,14 +156,14 @@ static void add_database(struct keysample *sample, const char *name, const char 
 		};
 }
 
-/* Near its limit a server is asked only by commands it knows the cost of. */
+/* A server near its limit may have no room for what a drawing cannot do without. */
 static bool may_draw(struct conn *conn)
 {
-	static const char *const lines[] = { "SELECT", "SCAN", "ECHO", "TYPE", NULL };
+	static const char *const names[] = { "select", "scan", "echo", "type", NULL };
 	bool may = true;
 
-	for (size_t i = 0; lines[i]; i++)
-		may = conn_may_line(conn, lines[i]) && may;
+	for (size_t i = 0; names[i]; i++)
+		may = conn_may(conn, names[i]) && may;
 	return may;
 }
 
@@ -176,10 +183,8 @@ struct keysample *keysample_start(struct conn *conn, const struct record_sink *s
 		if (info_is_database(info_name_at(info, i)))
 			add_database(sample, info_name_at(info, i), info_value_at(info, i),
 				     keys_total, keys);
-	if (sample->count) {
-		select_database(sample, sample->database[0].number);
+	if (sample->count && !select_database(sample, sample->database[0].number))
 		step(sample);
-	}
 	return sample;
 }
 

@@ -159,22 +159,18 @@ static void replied(void *ctx, redisReply *reply, double seconds)
  * not asked, and what comes next is. */
 static int ask(const struct question *like, const char *line)
 {
-	struct question *q, skipped = *like;
+	struct question *q = xcalloc(1, sizeof(*q));
 	int rc;
 
-	if (!conn_may_line(like->conn, line)) {
-		if (like->next)
-			like->next(&skipped, NULL, like->t_seconds);
-		return 0;
-	}
-	q = xcalloc(1, sizeof(*q));
 	*q = *like;
 	rc = conn_send_line(q->conn, replied, q, line);
+	if (!rc)
+		like->snapshot->pending++;
+	else if (rc == CONN_WITHHELD && q->next)
+		q->next(q, NULL, q->t_seconds);
 	if (rc)
 		free(q);
-	else
-		like->snapshot->pending++;
-	return rc;
+	return rc == CONN_WITHHELD ? 0 : rc;
 }
 
 /* --- taking -------------------------------------------------------------- */
@@ -478,21 +474,17 @@ static bool malloc_stats_due(const struct snapshot *snapshot, const char *phase)
 /* Alone on its way, so that the time until its reply is its own. */
 static void ask_malloc_stats(struct question *q, const redisReply *reply, double t_seconds)
 {
-	struct snapshot *snapshot = q->snapshot;
 	struct question next = *q;
 
+	(void)reply;
 	next.t_seconds = t_seconds;
 	next.label = "MEMORY MALLOC-STATS";
 	next.take = take_malloc_stats;
 	next.next = ask_rest;
-	if (conn_tight(q->conn))
-		reason_keep(snapshot, next.label,
-			    "not asked: used_memory is within 4 MB of maxmemory");
-	if (conn_tight(q->conn) || !malloc_stats_due(snapshot, q->phase)) {
+	if (malloc_stats_due(q->snapshot, q->phase))
+		ask(&next, "MEMORY MALLOC-STATS");
+	else
 		ask_rest(q, reply, t_seconds);
-		return;
-	}
-	ask(&next, "MEMORY MALLOC-STATS");
 }
 
 static void ask_memory_stats(struct question *q, const redisReply *reply, double t_seconds)

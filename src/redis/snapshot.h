@@ -29,7 +29,7 @@ void snapshot_free(struct snapshot *snapshot);
  * MALLOC-STATS, at most once in 10 s and not from a server within 4 MB of its maxmemory;
  * CONFIG GET once in a watch; at the end CLIENT LIST of a server with few clients, SLOWLOG GET and
  * LATENCY LATEST, too (the last two remember, so asking before would tell nothing more). Of a
- * server within 4 MB only what conn_may() allows. With the end's INFO come
+ * server within 4 MB only what headroom.h allows. With the end's INFO come
  * RECORD_OWN_CALLS for what redmem itself has added since the start's.
  *
  * @t_seconds is now, from the start of the watch; records carry the time of their

@@ -96,9 +96,36 @@ two_slices()
 	[ "$(wc -l <"$dir/slices")" = 2 ]
 }
 
+# What the server still has after redmem has been there.
+check_kept() # NAME STATUS
+{
+	ask info
+	check "little-$1-kept" "evicted $(answered evicted_keys), status $status: $(said) $(cat "$dir/load")" \
+		[ "$status" = "$2" -a "$(answered evicted_keys)" = 0 -a ! -s "$dir/load" ]
+}
+
+# A pass over the keys takes five commands: the server is to have used them before.
+check_little_keys() # NAME
+{
+	run_redmem keys --json -s "$socket"
+	check_kept "$1-keys-unused" 1
+	check "little-$1-keys-unused-told" "$(said)" \
+		grep -q "within 4 MB of its maxmemory.*scan, memory|usage.*CONFIG SET maxmemory" "$messages"
+	ask config set maxmemory 0
+	for words in "scan 0" "memory usage key:0" "object encoding key:0" "type key:0" "pttl key:0"; do
+		ask "$words"
+	done
+	ask info
+	ask config set maxmemory $(($(answered used_memory) + 102400))
+	run_redmem keys --json -s "$socket"
+	check_kept "$1-keys" 0
+	check "little-$1-keys-complete" "$(query '{complete, end, scanned_total}')" holds '.complete and .scanned_total >= 1000'
+}
+
 check_little_room() # POLICY
 {
 	server_start --slowlog-log-slower-than -1 --maxmemory-policy "$1"
+	name=${server##*/}-$1
 	asked=0
 	mkfifo "$dir/ask" "$dir/orders"
 	: >"$work/answers"
@@ -118,19 +145,24 @@ check_little_room() # POLICY
 	echo "slice 3" >&9
 	await 10 two_slices
 	ask info
-	check "little-$1-alone" "evicted $(answered evicted_keys): $(cat "$dir/load")" \
+	check "little-$name-alone" "evicted $(answered evicted_keys): $(cat "$dir/load")" \
 		[ "$(answered evicted_keys)" = 0 -a ! -s "$dir/load" ]
 	run_redmem doctor --json -d 3 -s "$socket"
-	ask info
-	check "little-$1-kept" "evicted $(answered evicted_keys), status $status: $(said) $(cat "$dir/load")" \
-		[ "$status" = 0 -a "$(answered evicted_keys)" = 0 -a ! -s "$dir/load" ]
-	check "little-$1-told" "$(query '.sensors[] | select(.id == "connection") | tostring')" \
+	check_kept "$name" 0
+	check "little-$name-told" "$(query '.sensors[] | select(.id == "connection") | tostring')" \
 		holds '.sensors[] | select(.id == "connection").reason |
 			test("not asked within 4 MB of maxmemory.*memory\\|stats")'
+	check_little_keys "$name"
 	exec 7>&- 9>&-
 	kill_process "$writer"
 }
 
-check_little_room allkeys-lru
-check_little_room noeviction
+for server in $server valkey-server; do
+	command -v "$server" >/dev/null || {
+		skip "little-$server" "$server is not installed"
+		continue
+	}
+	check_little_room allkeys-lru
+	check_little_room noeviction
+done
 finish

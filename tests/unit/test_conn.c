@@ -308,29 +308,38 @@ static void test_tight(void **state)
 		{ "INFO memory", "$33\r\nused_memory:3000000\nmaxmemory:70\n\r\n", false },
 		{ "INFO commandstats",
 		  "$54\r\n# Commandstats\ncmdstat_get:calls=1\ncmdstat_slowlog:c=1\r\n", false },
-		{ "PING", "+PONG\r\n", false },
+		{ "GET", "$-1\r\n", false },
+		{ "MEMORY PURGE", "+OK\r\n", false },
 		{ NULL, NULL, false },
 	};
 	struct fake_server *server = fake_server_start(rules, 0, NULL);
 	struct conn *conn = open_conn(server, NULL);
+	struct buf raw = { 0 };
+	struct err err;
 	redisReply *reply;
-	char *seen;
+	char *seen, *text;
 
 	(void)state;
 	assert_int_equal(conn_greet(conn, PATIENCE_MS), 0);
 	assert_true(conn_tight(conn));
-	assert_true(conn_may_line(conn, "INFO stats"));
-	assert_true(conn_may_line(conn, "GET x"));
-	assert_true(conn_may_line(conn, "SLOWLOG GET 4"));
-	assert_false(conn_may_line(conn, "MEMORY STATS"));
-	assert_false(conn_may_line(conn, "MEMORY STATS"));
-	assert_string_equal(conn_withheld(conn), "client|setname, memory|stats");
-	/* It does not send by itself. */
-	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "PING"), 0);
+	assert_true(conn_may(conn, "slowlog|get")); /* by its container: before 7.0 */
+	assert_false(conn_may(conn, "memory|stats"));
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "MEMORY STATS"), CONN_WITHHELD);
+	assert_int_equal(conn_send_line(conn, note_reply, NULL, "PING"), CONN_WITHHELD);
+	assert_int_equal(conn_send_raw(conn, note_reply, NULL, &raw, 1,
+				       (const char *[]){ "get", "ping", NULL }),
+			 CONN_WITHHELD);
+	assert_int_equal(conn_call_text(conn, PATIENCE_MS, &text, "ECHO x", &err), CONN_WITHHELD);
+	assert_non_null(strstr(err.text, "ECHO x: not asked: the server is within 4 MB"));
+	assert_string_equal(conn_withheld(conn), "client|setname, memory|stats, ping, echo");
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "GET x"), 0);
+	freeReplyObject(reply);
+	/* It gives memory back. */
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "MEMORY PURGE"), 0);
 	freeReplyObject(reply);
 	conn_close(conn);
 	seen = fake_server_stop(server);
-	assert_string_equal(seen, "INFO memory\nINFO commandstats\nPING\n");
+	assert_string_equal(seen, "INFO memory\nINFO commandstats\nGET x\nMEMORY PURGE\n");
 	free(seen);
 }
 
