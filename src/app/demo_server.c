@@ -193,7 +193,8 @@ int demo_swap_open(struct demo_swap *swap, const char *dir, struct err *err)
 	return ret;
 }
 
-int demo_swap_enter(const struct demo_swap *swap)
+/* The calling process moves into the cgroup, and its children are born there. */
+static int demo_swap_enter(const struct demo_swap *swap)
 {
 	return cgroup_write(swap, "cgroup.procs", "0"); /* 0: whoever writes */
 }

@@ -28,8 +28,6 @@ struct demo_swap {
  * missing: the demo goes on without swap.
  */
 int demo_swap_open(struct demo_swap *swap, const char *dir, struct err *err);
-/* The calling process moves into the cgroup, and its children are born there. */
-int demo_swap_enter(const struct demo_swap *swap);
 /* Set the limit: what is above it goes to swap before this returns. */
 int demo_swap_squeeze(const struct demo_swap *swap, int64_t limit_bytes, struct err *err);
 /* Undo all of it, once no process is left in the cgroup. Goes on after a failure, which

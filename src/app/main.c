@@ -9,7 +9,8 @@
 /* Of `redmem doctor`, and of the demo, which shows what it says. */
 #define DOCTOR_SENSORS "cpu fault loop offcpu rss vm reclaim life flow"
 
-const struct command commands[] = {
+/* The subcommands; ends with a NULL name. */
+static const struct command commands[] = {
 	{
 		.name = "doctor",
 		.summary = "the full diagnosis: where the memory is, who took it, what stalls",

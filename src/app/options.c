@@ -91,7 +91,12 @@ static int parse_place(struct uri *out, char *place, struct err *err)
 	return 0;
 }
 
-int uri_parse(struct uri *out, const char *text, struct err *err)
+/*
+ * redis://[[USER:]PASSWORD@][HOST][:PORT][/DB], percent-encoded where it must be; an
+ * IPv6 address in brackets. As in redis-cli, what stands before '@' without a colon is
+ * the password. -EINVAL with a reason that does not quote the text.
+ */
+static int uri_parse(struct uri *out, const char *text, struct err *err)
 {
 	char *place, *rest, *db;
 
@@ -116,7 +121,8 @@ int uri_parse(struct uri *out, const char *text, struct err *err)
 	return parse_place(out, place, err);
 }
 
-void uri_free(struct uri *uri)
+/* Wipes the password and frees. */
+static void uri_free(struct uri *uri)
 {
 	if (uri->password)
 		explicit_bzero(uri->password, strlen(uri->password));

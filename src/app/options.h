@@ -19,15 +19,6 @@ struct uri {
 	const char *db; /* likewise */
 };
 
-/*
- * redis://[[USER:]PASSWORD@][HOST][:PORT][/DB], percent-encoded where it must be; an
- * IPv6 address in brackets. As in redis-cli, what stands before '@' without a colon is
- * the password. -EINVAL with a reason that does not quote the text.
- */
-int uri_parse(struct uri *out, const char *text, struct err *err);
-/* Wipes the password and frees. */
-void uri_free(struct uri *uri);
-
 /* --- options ----------------------------------------------------------------- */
 
 /* What a pass over the keys is to look at, and how. */
@@ -89,9 +80,6 @@ struct command {
 	/* Exit status: 0 done, 1 failed, 2 wrong usage. */
 	int (*run)(const struct options *options);
 };
-
-/* The subcommands; ends with a NULL name. */
-extern const struct command commands[];
 
 /* True when the options name a server other than by --pid. */
 bool options_name_server(const struct options *o);

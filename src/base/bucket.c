@@ -20,12 +20,6 @@ double bucket_level(struct bucket *b, int64_t now_ns)
 	return b->level;
 }
 
-void bucket_set_rate(struct bucket *b, double rate, int64_t now_ns)
-{
-	bucket_level(b, now_ns);
-	b->rate = rate;
-}
-
 void bucket_spend(struct bucket *b, double price)
 {
 	if (isfinite(price) && price > 0)

@@ -19,8 +19,6 @@ struct bucket {
 
 /* A bucket that holds @level at @now_ns. */
 void bucket_start(struct bucket *b, double rate, double depth, double level, int64_t now_ns);
-/* From @now_ns on it earns @rate; what was earned until then is kept. */
-void bucket_set_rate(struct bucket *b, double rate, int64_t now_ns);
 /* What there is to spend at @now_ns. */
 double bucket_level(struct bucket *b, int64_t now_ns);
 /* Take @price, whatever there is. A price that is no number, or below 0, is none. */

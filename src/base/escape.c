@@ -55,7 +55,8 @@ static bool cp_is_control(uint32_t cp)
 	       (cp >= 0x2066 && cp <= 0x2069);
 }
 
-size_t utf8_plain_char(const void *data, size_t len)
+/* Length of the first character when it is plain UTF-8 and no control, else 0. */
+static size_t utf8_plain_char(const void *data, size_t len)
 {
 	uint32_t cp;
 	size_t n = utf8_decode(data, len, &cp);
@@ -198,63 +199,6 @@ void escape_terminal(struct buf *out, const void *data, size_t len, size_t max_c
 			cut = out->len;
 		p += n;
 		len -= n;
-	}
-}
-
-static const char *html_entity(unsigned char c)
-{
-	switch (c) {
-	case '&':
-		return "&amp;";
-	case '<':
-		return "&lt;";
-	case '>':
-		return "&gt;";
-	case '"':
-		return "&quot;";
-	case '\'':
-		return "&#39;";
-	default:
-		return NULL;
-	}
-}
-
-void escape_html(struct buf *out, const void *data, size_t len)
-{
-	const unsigned char *p = data;
-
-	while (len) {
-		const char *entity = html_entity(p[0]);
-		size_t n = utf8_plain_char(p, len);
-
-		if (entity)
-			buf_puts(out, entity);
-		else if (n || p[0] == '\n' || p[0] == '\t')
-			buf_add(out, p, n ? n : 1);
-		else
-			buf_printf(out, "\\x%02x", p[0]);
-		p += n ? n : 1;
-		len -= n ? n : 1;
-	}
-}
-
-void escape_prometheus(struct buf *out, const void *data, size_t len)
-{
-	const unsigned char *p = data;
-
-	while (len) {
-		size_t n = utf8_plain_char(p, len);
-
-		if (p[0] == '\\' || p[0] == '"')
-			buf_printf(out, "\\%c", p[0]);
-		else if (p[0] == '\n')
-			buf_puts(out, "\\n");
-		else if (n)
-			buf_add(out, p, n);
-		else /* the format knows no \x: a literal backslash, then the byte in hex */
-			buf_printf(out, "\\\\x%02x", p[0]);
-		p += n ? n : 1;
-		len -= n ? n : 1;
 	}
 }
 

@@ -16,9 +16,6 @@
  * (C0, DEL, C1, bidi overrides): printable as they are. */
 bool utf8_is_plain(const void *data, size_t len);
 
-/* Length of the first character when it is plain in the sense above, else 0. */
-size_t utf8_plain_char(const void *data, size_t len);
-
 /* Columns a text of plain characters takes on a terminal. */
 size_t utf8_columns(const char *text);
 /* Cut a text of plain characters to at most @max_columns, with "..." when it was longer. */
@@ -35,13 +32,6 @@ void escape_redis(struct buf *out, const void *data, size_t len);
 /* For a terminal: escape_redis(), cut to at most @max_columns with "..." when
  * longer (0 = never cut). */
 void escape_terminal(struct buf *out, const void *data, size_t len, size_t max_columns);
-
-/* For HTML text and attributes. Newline and tab stay, other control and broken
- * bytes become \xHH; a key that must show its newlines goes through
- * escape_redis() first. */
-void escape_html(struct buf *out, const void *data, size_t len);
-/* Inside the quotes of a Prometheus label value; broken bytes become \\xHH. */
-void escape_prometheus(struct buf *out, const void *data, size_t len);
 
 /*
  * One word for a POSIX shell, printable whatever is in it: as it is when harmless, else

@@ -549,18 +549,6 @@ int elf_file_offset(const struct elf_file *file, uint64_t vaddr, uint64_t *offse
 	return -ENOENT;
 }
 
-bool elf_file_function_offset(struct elf_file *file, const char *name, unsigned long *offset)
-{
-	struct elf_symbol symbol;
-	uint64_t place;
-
-	if (elf_file_symbol(file, name, ELF_FUNCTION, &symbol) ||
-	    elf_file_offset(file, symbol.value, &place))
-		return false;
-	*offset = place;
-	return true;
-}
-
 int elf_file_bias(const struct elf_file *file, const struct map *map, uint64_t *bias)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);

@@ -70,8 +70,6 @@ int elf_file_function(struct elf_file *file, uint64_t vaddr, struct elf_function
 
 /* Where in the file the byte at @vaddr is; -ENOENT when it has none (.bss). */
 int elf_file_offset(const struct elf_file *file, uint64_t vaddr, uint64_t *offset);
-/* The same of a function by name, as uprobes want it. */
-bool elf_file_function_offset(struct elf_file *file, const char *name, unsigned long *offset);
 
 /*
  * Load bias from an executable mapping of the module: the PT_LOAD with PF_X whose

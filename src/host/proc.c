@@ -233,17 +233,13 @@ const char *proc_seen_where(void)
 				 "(run it on the host, or in a container with --pid=host)";
 }
 
-int proc_ns_same(pid_t pid, enum proc_ns ns)
+int proc_same_net(pid_t pid)
 {
-	static const char *const name[] = { "pid", "net", "mnt" };
 	struct stat ours, theirs;
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, name[ns]);
-	if (stat(path, &theirs))
-		return -errno;
-	snprintf(path, sizeof(path), "/proc/self/ns/%s", name[ns]);
-	if (stat(path, &ours))
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	if (stat(path, &theirs) || stat("/proc/self/ns/net", &ours))
 		return -errno;
 	return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
 }

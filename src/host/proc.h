@@ -92,16 +92,14 @@ int proc_stack_limit(pid_t pid, int64_t *bytes);
  */
 int proc_root_open(pid_t pid, const char *path, int flags, struct err *err);
 
-enum proc_ns { PROC_NS_PID, PROC_NS_NET, PROC_NS_MNT };
-
 /* Where the processes are that can be seen from here, for a message: "on this host", or
  * that it is a pid namespace of its own and what to do about it. Static. */
 const char *proc_seen_where(void);
 /* Is ours the first pid namespace, of which all others are parts? True when not known. */
 bool proc_sees_all(void);
 
-/* 1: @pid is in our namespace of that kind, 0: in another, or a negative errno. */
-int proc_ns_same(pid_t pid, enum proc_ns ns);
+/* 1: @pid is in our network namespace, 0: in another, or a negative errno. */
+int proc_same_net(pid_t pid);
 
 /*
  * Reading another process's memory, without stopping it. Copy @len bytes at @address of

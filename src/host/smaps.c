@@ -31,11 +31,6 @@ static const char *const class_names[CLASS_COUNT] = {
 	[CLASS_KERNEL] = "kernel",
 };
 
-const char *map_class_name(enum map_class class)
-{
-	return class_names[class];
-}
-
 static bool begins(const char *text, const char *with)
 {
 	return !strncmp(text, with, strlen(with));
@@ -263,7 +258,7 @@ void smaps_emit(const struct smaps *smaps, pid_t pid, double t_seconds, const ch
 			.t_seconds = t_seconds,
 			.phase = phase,
 			.pid = pid,
-			.class_name = map_class_name(i),
+			.class_name = class_names[i],
 			.mappings_total = class->mappings,
 			.size_bytes = class->use.size,
 			.rss_bytes = class->use.rss,

@@ -26,8 +26,6 @@ enum map_class {
 	CLASS_COUNT
 };
 
-const char *map_class_name(enum map_class class);
-
 /* What the mappings alone do not tell. */
 struct map_hints {
 	const uint64_t *stack_pointers; /* of the threads, any order */

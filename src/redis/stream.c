@@ -23,7 +23,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -123,16 +122,6 @@ static int lookup_error(const struct stream *stream, int error, struct err *err)
 
 /* --- connecting ---------------------------------------------------------------- */
 
-/* Is the process in another network namespace than we are? False when unreadable:
- * then connecting will tell. */
-static bool other_netns(const char *path)
-{
-	struct stat ours, theirs;
-
-	return !stat("/proc/thread-self/ns/net", &ours) && !stat(path, &theirs) &&
-	       (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino);
-}
-
 static int make_socket(int family)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -170,7 +159,7 @@ static int socket_of(pid_t pid, int family)
 	int error;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	if (!pid || !other_netns(path))
+	if (!pid || proc_same_net(pid)) /* when unreadable, connecting will tell */
 		return make_socket(family);
 	error = pthread_create(&thread, NULL, make_socket_there, &order);
 	if (error)

@@ -56,18 +56,6 @@ static void test_depth(void **state)
 	assert_true(near(bucket_level(&b, 0), 0.002));
 }
 
-static void test_rate(void **state)
-{
-	struct bucket b;
-
-	(void)state;
-	bucket_start(&b, 0.01, 1, 0, 0);
-	bucket_set_rate(&b, 0.1, 2 * SECOND);
-	assert_true(near(bucket_level(&b, 3 * SECOND), 0.02 + 0.1));
-	bucket_set_rate(&b, 0, 3 * SECOND);
-	assert_true(near(bucket_level(&b, 30 * SECOND), 0.12));
-}
-
 /* A clock that stands, or goes back; prices that are not known. */
 static void test_odd(void **state)
 {
@@ -130,10 +118,9 @@ static void test_dear(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_earns), cmocka_unit_test(test_overdrawn),
-		cmocka_unit_test(test_depth), cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_odd),   cmocka_unit_test(test_throttles),
-		cmocka_unit_test(test_dear),
+		cmocka_unit_test(test_earns),	  cmocka_unit_test(test_overdrawn),
+		cmocka_unit_test(test_depth),	  cmocka_unit_test(test_odd),
+		cmocka_unit_test(test_throttles), cmocka_unit_test(test_dear),
 	};
 
 	return cmocka_run_group_tests_name("bucket", tests, NULL, NULL);
