@@ -5,13 +5,16 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/recent.h"
 #include "fake_server.h"
 #include "redis/keypass.h"
+#include "redis/throttle.h"
 #include "replies.h"
 
 /* Two batches of keys; the second repeats one. */
@@ -242,12 +245,155 @@ static void test_no_room(void **state)
 	outcome_free(&o);
 }
 
+/* --- throttle ----------------------------------------------------------------------------- */
+
+/* How fast a pass may go: large chunks alone, small ones beside others, rests when late. */
+
+/* A server that takes 0.5 us a command and 25 us a trip. */
+static void chunks(struct throttle *t, int count)
+{
+	while (count--) {
+		double seconds = 25e-6 + 0.5e-6 * (double)t->window;
+
+		throttle_chunk(t, t->window, seconds, seconds);
+	}
+}
+
+static void test_alone_and_shared(void **state)
+{
+	struct throttle t;
+	size_t alone;
+
+	(void)state;
+	throttle_init(&t, 0.001);
+	assert_in_range(t.window, 16, 32); /* careful until it is known */
+	throttle_others(&t, 0);
+	chunks(&t, 100);
+	alone = t.window;
+	assert_in_range(alone, 400, 1200); /* 0.4 ms of work */
+	assert_int_equal(throttle_depth(&t), 2);
+	throttle_others(&t, 5000);
+	chunks(&t, 100);
+	assert_in_range(t.window, 16, 64);
+	throttle_others(&t, 0);
+	assert_in_range(t.window, alone / 2, alone * 2);
+}
+
+static void test_bound(void **state)
+{
+	struct throttle t;
+
+	(void)state;
+	throttle_init(&t, 1);
+	throttle_others(&t, 0);
+	chunks(&t, 100);
+	assert_int_equal(t.window, 2048); /* whatever the bound allows */
+	throttle_init(&t, 1e-6);
+	throttle_others(&t, 0);
+	chunks(&t, 1);
+	assert_int_equal(t.window, 16); /* and never nothing */
+}
+
+static void test_late(void **state)
+{
+	struct throttle t;
+
+	(void)state;
+	throttle_init(&t, 0.001);
+	chunks(&t, 1); /* a small one: how long the way is */
+	throttle_others(&t, 0);
+	chunks(&t, 10);
+	throttle_chunk(&t, t.window, 0.004, 0.004);
+	assert_true(t.rest_seconds > 0.0029 && t.rest_seconds < 0.0031);
+	assert_int_equal(t.window, 16);
+	assert_int_equal(throttle_depth(&t), 1);
+	throttle_chunk(&t, t.window, 100, 100);
+	assert_true(t.rest_seconds <= 0.1); /* a hang is no reason to sleep as long */
+	throttle_chunk(&t, t.window, 0.0001, 0.0001);
+	assert_true(t.rest_seconds == 0);
+	assert_int_equal(throttle_depth(&t), 2);
+}
+
+static void test_hopeless(void **state)
+{
+	struct throttle t;
+
+	(void)state;
+	throttle_init(&t, 0.001);
+	for (int i = 0; i < 50; i++) {
+		assert_false(throttle_hopeless(&t));
+		throttle_chunk(&t, 16, 0.05, 0.05);
+	}
+	throttle_chunk(&t, 16, 0.0005, 0.0005); /* once in time, and it counts anew */
+	assert_false(throttle_hopeless(&t));
+	for (int i = 0; i < 150; i++)
+		throttle_chunk(&t, 16, 0.05, 0.05);
+	assert_true(throttle_hopeless(&t));
+}
+
+/* A network of 50 ms is nobody's lateness, and no reason for small chunks. */
+static void test_remote(void **state)
+{
+	struct throttle t;
+
+	(void)state;
+	throttle_init(&t, 0.001);
+	throttle_others(&t, 0);
+	for (int i = 0; i < 1000; i++) {
+		throttle_chunk(&t, t.window, 0.05 + 0.5e-6 * (double)t.window, 0.025);
+		assert_false(throttle_hopeless(&t));
+	}
+	assert_true(t.window > 500);
+	throttle_chunk(&t, t.window, 0.055, 0.05);
+	assert_true(t.rest_seconds > 0.003 && t.rest_seconds < 0.005);
+}
+
+/* --- recent ------------------------------------------------------------------------------- */
+
+/* The window of recent names: repeats inside it, none of what is new. */
+
+static bool seen(struct recent *recent, long n)
+{
+	char name[32];
+	int len = snprintf(name, sizeof(name), "key:%ld", n);
+
+	return recent_seen(recent, name, (size_t)len);
+}
+
+static void test_window(void **state)
+{
+	struct recent *recent = recent_new();
+
+	(void)state;
+	assert_false(recent_seen(recent, "", 0));
+	assert_true(recent_seen(recent, "", 0));
+	for (long i = 0; i < 5L * RECENT_MAX; i++) {
+		assert_false(seen(recent, i));
+		if (i >= 100) /* well inside the window */
+			assert_true(seen(recent, i - 100));
+	}
+	/* The oldest are forgotten, the newest are not. */
+	assert_false(seen(recent, 0));
+	assert_true(seen(recent, 5L * RECENT_MAX - 1));
+	recent_free(recent);
+	recent_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_touch), cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_modules),	 cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_no_touch),
+		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_modules),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_alone_and_shared),
+		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_hopeless),
+		cmocka_unit_test(test_remote),
+		cmocka_unit_test(test_window),
 	};
 
 	return cmocka_run_group_tests_name("keypass", tests, NULL, NULL);
