@@ -69,7 +69,6 @@ static void read_capabilities(struct kernel_records *out)
 	out->cap_perfmon =
 		out->cap_sys_admin || capng_have_capability(CAPNG_EFFECTIVE, CAP_PERFMON);
 	out->cap_sys_ptrace = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE);
-	out->cap_sys_resource = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_RESOURCE);
 }
 
 void kernel_records_read(struct kernel_records *out, const char *root)

@@ -33,7 +33,6 @@ struct kernel_records {
 	bool cap_bpf; /* also true with CAP_SYS_ADMIN, as for the kernel */
 	bool cap_perfmon; /* likewise */
 	bool cap_sys_ptrace;
-	bool cap_sys_resource;
 };
 
 /* "none [integrity] confidentiality" of /sys/kernel/security/lockdown. */

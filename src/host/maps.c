@@ -79,10 +79,8 @@ static bool take_header(struct map *map, char *line, char **path)
 	map->inode = strtoull(p, &end, 10);
 	*path = end + strspn(end, " ");
 	len = strlen(*path);
-	if (len >= sizeof(deleted) && !strcmp(*path + len + 1 - sizeof(deleted), deleted)) {
+	if (len >= sizeof(deleted) && !strcmp(*path + len + 1 - sizeof(deleted), deleted))
 		(*path)[len + 1 - sizeof(deleted)] = '\0';
-		map->deleted = true;
-	}
 	return true;
 }
 

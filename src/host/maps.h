@@ -24,7 +24,6 @@ struct map {
 	uint32_t dev_major;
 	uint32_t dev_minor;
 	char perms[5]; /* "rw-p" */
-	bool deleted; /* the kernel said "(deleted)"; cut off from the path */
 	const char *path; /* or "[heap]"; "" when anonymous. Newlines stand as \012 */
 };
 

@@ -20,7 +20,6 @@ static void keyspace_key_set(struct keyspace_key *to, const struct record_key *k
 				     .cut = len < key->key.len,
 				     .seen_seconds = t_seconds,
 				     .later_bytes = RECORD_UNKNOWN,
-				     .later_elements = RECORD_UNKNOWN,
 				     .later_seconds = NAN };
 	to->key.key.data = xmemdup(key->key.data, len);
 	to->key.key.len = len;
@@ -329,7 +328,6 @@ static void take_later(struct keyspace_top *top, const struct record_key *key, d
 		if (!same_key(&kept->key, key) || strcmp(kept->key.type, key->type) != 0)
 			continue;
 		kept->later_bytes = key->bytes;
-		kept->later_elements = key->elements;
 		kept->later_seconds = t_seconds;
 	}
 }

@@ -19,7 +19,7 @@ struct keyspace_key {
 	bool cut; /* the name is longer than KEYSPACE_KEY_MAX */
 	double seen_seconds; /* since the start of the pass */
 	/* A second look, for keys that may grow; RECORD_UNKNOWN, NAN without one. */
-	int64_t later_bytes, later_elements;
+	int64_t later_bytes;
 	double later_seconds;
 };
 

@@ -113,7 +113,6 @@ static void take_totals(struct malloc_stats *stats, const char *text, const char
 	stats->allocated_bytes = int_after(text, end, "Allocated: ");
 	stats->active_bytes = int_after(text, end, "active: ");
 	stats->metadata_bytes = int_after(text, end, "metadata: ");
-	stats->metadata_thp = int_after(text, end, "(n_thp ");
 	stats->resident_bytes = int_after(text, end, "resident: ");
 	stats->mapped_bytes = int_after(text, end, "mapped: ");
 	stats->retained_bytes = int_after(text, end, "retained: ");
@@ -175,8 +174,6 @@ static void take_class(struct parser *p, const struct line *row)
 		.size_bytes = column(p, row, "size"),
 		.small = p->table == TABLE_SMALL,
 		.allocated_bytes = column(p, row, "allocated"),
-		.nmalloc = column(p, row, "nmalloc"),
-		.ndalloc = column(p, row, "ndalloc"),
 		.nonfull_slabs = column(p, row, "nonfull_slabs"),
 	};
 
@@ -287,7 +284,7 @@ static struct malloc_stats *stats_new(void)
 	struct malloc_stats *stats = xcalloc(1, sizeof(*stats));
 
 	stats->allocated_bytes = stats->active_bytes = RECORD_UNKNOWN;
-	stats->metadata_bytes = stats->metadata_thp = RECORD_UNKNOWN;
+	stats->metadata_bytes = RECORD_UNKNOWN;
 	stats->resident_bytes = stats->mapped_bytes = stats->retained_bytes = RECORD_UNKNOWN;
 	stats->dirty_bytes = stats->muzzy_bytes = RECORD_UNKNOWN;
 	stats->dirty_decay_ms = stats->muzzy_decay_ms = RECORD_UNKNOWN;

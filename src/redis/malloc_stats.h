@@ -22,8 +22,6 @@ struct size_class {
 	int64_t regions_per_slab;
 	int64_t slab_bytes; /* size of one slab */
 	int64_t holes_bytes; /* small: slabs x regions per slab x size - allocated; large: 0 */
-	int64_t nmalloc; /* since start; RECORD_UNKNOWN when the column is absent */
-	int64_t ndalloc;
 };
 
 struct malloc_stats {
@@ -31,7 +29,6 @@ struct malloc_stats {
 	int64_t allocated_bytes;
 	int64_t active_bytes;
 	int64_t metadata_bytes;
-	int64_t metadata_thp;
 	int64_t resident_bytes;
 	int64_t mapped_bytes;
 	int64_t retained_bytes;

@@ -16,33 +16,9 @@ build_id=
 # in its environment, that is all.
 cat >"$work/fake.h" <<'END'
 #define _GNU_SOURCE
-#include <errno.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "fake_jemalloc.c"
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-static uint64_t allocated, deallocated;
-int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
-{
-	(void)old_len, (void)new, (void)new_len;
-	if (old && !strcmp(name, "thread.allocatedp"))
-		*(uint64_t **)old = &allocated;
-	else if (old && !strcmp(name, "thread.deallocatedp"))
-		*(uint64_t **)old = &deallocated;
-	else
-		return ENOENT;
-	return 0;
-}
-void malloc_stats_print(void (*write)(void *, const char *), void *to, const char *options)
-{
-	(void)write, (void)to, (void)options;
-}
-size_t nallocx(size_t size, int flags)
-{
-	(void)flags;
-	return (size + 15) & ~(size_t)15;
-}
 static void harm(void);
 __attribute__((constructor)) static void begin(void)
 {
@@ -56,7 +32,7 @@ hostile()
 {
 	mkdir "$work/$1"
 	{ cat "$work/fake.h" && cat; } >"$work/$1/fake.c"
-	"${CC:-cc}" -shared -fPIC ${build_id:+"-Wl,--build-id=0x$build_id"} -Wl,-soname,libjemalloc.so.2 -o "$work/$1/libjemalloc.so.2" \
+	"${CC:-cc}" -I"$root/tests/live" -shared -fPIC ${build_id:+"-Wl,--build-id=0x$build_id"} -Wl,-soname,libjemalloc.so.2 -o "$work/$1/libjemalloc.so.2" \
 		"$work/$1/fake.c" || not_ok "$1" "cannot compile the library"
 	export LD_LIBRARY_PATH="$work/$1" HARMLESS=1
 	server_start

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "target/offsets.h"
+#include "words.h"
 
 #define SERVER_ADDRESS 0x555555600000ULL
 #define CLIENT(n)      (0x7f0000001000ULL + 0x400 * (n))
@@ -45,23 +46,6 @@ struct scene {
 	size_t count;
 	struct redmem_calibration seen[CANDIDATES_MAX];
 };
-
-static void put_word(void *data, size_t offset, uint64_t word)
-{
-	memcpy((uint8_t *)data + offset, &word, sizeof(word));
-}
-
-static void put_int(void *data, size_t offset, uint32_t value)
-{
-	memcpy((uint8_t *)data + offset, &value, sizeof(value));
-}
-
-/* Words that are neither 0, nor small, nor an address in use here. */
-static void put_noise(void *data, size_t bytes)
-{
-	for (size_t offset = 0; offset + 8 <= bytes; offset += 8)
-		put_word(data, offset, 0x9e3779b97f4a7c15ULL * (offset + 8));
-}
 
 /* The word at @offset is a client's argv and says @name. */
 static void put_argv(struct redmem_calibration *seen, uint32_t offset, const char *name)

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "redis/knowledge.h"
 #include "target/offsets.h"
+#include "words.h"
 
 #define SERVER_ADDRESS 0x555555600000ULL
 #define CLIENT	       0x7f0000001000ULL
@@ -66,23 +67,6 @@ struct sight {
 	uint8_t idle[CALIBRATION_CLIENT_BYTES];
 	struct looks looks;
 };
-
-static void put_word(void *data, size_t offset, uint64_t word)
-{
-	memcpy((uint8_t *)data + offset, &word, sizeof(word));
-}
-
-static void put_int(void *data, size_t offset, uint32_t value)
-{
-	memcpy((uint8_t *)data + offset, &value, sizeof(value));
-}
-
-/* Words that are neither 0, nor small, nor an address in use here. */
-static void put_noise(void *data, size_t bytes)
-{
-	for (size_t offset = 0; offset + 8 <= bytes; offset += 8)
-		put_word(data, offset, 0x9e3779b97f4a7c15ULL * (offset + 8));
-}
 
 /* The word of the client at @offset names a command, as robj ** and as command *. */
 static void put_name(struct redmem_calibration *seen, uint32_t offset, const char *name)
