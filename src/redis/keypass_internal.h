@@ -95,7 +95,8 @@ void keypass_release_batches(struct keypass *p);
 int keypass_prepare(struct keypass *p);
 void keypass_ask_health(struct keypass *p);
 void keypass_key_init(struct pass_key *key, struct batch *batch, const redisReply *name);
-/* The command that asks @what of @key (NULL for SCAN), as in commandstats but in capitals; static. */
+/* The command that asks @what of @key (NULL but for lengths), as in commandstats but in
+ * capitals; static. */
 const char *keypass_command(const struct pass_key *key, enum ask what);
 /* Append the question in the server's protocol. */
 void keypass_format(struct keypass *p, struct buf *out, const struct pass_key *key, enum ask what);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Buffers grow, stay terminated, and hold any byte; numbers for people, at the borders where rounding goes wrong. */
+/* Buffers grow, stay terminated, and hold any byte; numbers for people, at the borders where
+ * rounding goes wrong. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
