@@ -21,7 +21,7 @@ def ids: map(.id);
  expected: ($expected[0] // "nothing"), said: ($first // (if $kind == "note" and $main then $main.id else "nothing" end)),
  name_right: (if $names == [] or $main == null then null else all($names[]; . as $name | $text | contains($name)) end),
  number_right: (if $numbers == [] or $main == null then null else
-	all($numbers[]; . as $n | any($main.evidence[]; .unit == $n.unit and (.value | type) == "number" and
+	all($numbers[]; . as $n | any($main.evidence[]; ($n.unit == "any" or .unit == $n.unit) and (.value | type) == "number" and
 		((.value - $n.truth) | fabs) <= $n.within * ($n.truth | fabs))) end),
  invented: $invented, names: $names, numbers: $numbers, main: ($main | if . then {title, evidence: [.evidence[] | {name, value: (.value // .text), unit}]} else null end),
  findings: [.findings[] | {id, severity, title}], verdict,
