@@ -65,10 +65,21 @@ static const char *waited_for_io(const struct stall *stall)
 	return stall_waits_for_aof(stall) ? "aof.disk" : "io.blocks";
 }
 
-const char *stall_finding(const struct model *m, const struct stall *stall)
+/* What is harm without the wait for a CPU beside it is that harm, however long the wait. */
+static enum redmem_cause main_cause(const struct stall *stall)
 {
 	struct blame blame[CAUSES];
-	enum redmem_cause cause = blame_split(stall, blame) ? blame[0].cause : CAUSE_COMMAND;
+	size_t count = blame_split(stall, blame);
+
+	if (count > 1 && blame[0].cause == CAUSE_CPU_WAIT &&
+	    blame[1].seconds >= harm_table[HARM_STALL].bound)
+		return blame[1].cause;
+	return count > 0 ? blame[0].cause : CAUSE_COMMAND;
+}
+
+const char *stall_finding(const struct model *m, const struct stall *stall)
+{
+	enum redmem_cause cause = main_cause(stall);
 
 	if (finding_by_cause[cause])
 		return finding_by_cause[cause];

@@ -147,12 +147,29 @@ static struct phrase say_neighbour(const struct neighbour *n)
 	return t;
 }
 
+/* Waits that are harm and most of a stall that another finding concludes. */
+static double waited_beside(const struct model *m, const char *id)
+{
+	double seconds = 0;
+
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+		double waited = stall->seconds[CAUSE_CPU_WAIT];
+
+		if (waited >= harm_table[HARM_STALL].bound &&
+		    waited >= stall->duration_seconds / 2 && strcmp(stall_finding(m, stall), id))
+			seconds += waited;
+	}
+	return seconds;
+}
+
 bool rule_cpu_contended(const struct model *m, struct finding *f)
 {
 	struct neighbour all[64];
 	size_t count = neighbours(m, f->id, all, sizeof(all) / sizeof(all[0]));
 	struct waits w = waits_of(m, f->id);
 
+	waits_include(&w, w.seconds + waited_beside(m, f->id));
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	waits_tell(m, f, &w);

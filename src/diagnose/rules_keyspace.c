@@ -12,8 +12,36 @@
 #include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "model/prefix.h"
 
 /* --- keys that go -------------------------------------------------------------------- */
+
+/* The key that went, or what those that went are like; "" = not known. */
+static struct phrase gone_name(const struct stall *stall)
+{
+	struct phrase t = { "" };
+	struct buf prefix = { 0 };
+
+	if (stall->gone_key.len == 0)
+		return stall->key.len > 0 ? say_key(stall->key.data, stall->key.len) : t;
+	if (stall->gone_one)
+		return say_key(stall->gone_key.data, stall->gone_key.len);
+	prefix_fold(&prefix, stall->gone_key.data, stall->gone_key.len);
+	t = say_key(prefix.data, prefix.len);
+	buf_free(&prefix);
+	return t;
+}
+
+/* " (like session:*)", of the key or keys that went. */
+static struct phrase say_whose(const struct stall *stall)
+{
+	struct phrase t = { "" }, name = gone_name(stall);
+
+	if (*name.s)
+		snprintf(t.s, sizeof(t.s), " (%s%.300s)",
+			 stall->gone_key.len && !stall->gone_one ? "like " : "", name.s);
+	return t;
+}
 
 /* ", 1 key, 147 MiB", of what is known of the longest stall. */
 static struct phrase say_gone(int64_t keys, int64_t freed)
@@ -30,16 +58,16 @@ static struct phrase say_gone(int64_t keys, int64_t freed)
 	return t;
 }
 
-/* Where the key is known its name, for what it is: it may be one of many. */
 static void gone_evidence(struct finding *f, const struct stall *longest, int64_t keys,
 			  int64_t freed)
 {
 	finding_evidence_count(f, "longest_keys_total", keys, "keys", BASIS_EXACT);
 	finding_evidence_bytes(f, "longest_freed_bytes", freed >= 0 ? freed : RECORD_UNKNOWN,
 			       BASIS_DERIVED);
-	if (longest->key.len > 0)
-		finding_evidence_text(f, "key", say_key(longest->key.data, longest->key.len).s,
-				      BASIS_SAMPLED);
+	if (*gone_name(longest).s)
+		finding_evidence_text(
+			f, longest->gone_key.len && !longest->gone_one ? "prefix" : "key",
+			gone_name(longest).s, BASIS_SAMPLED);
 	if (*longest->command)
 		finding_evidence_text(f, "command", say_command(longest->command).s, BASIS_EXACT);
 }
@@ -61,7 +89,7 @@ bool rule_expire_blocks(const struct model *m, struct finding *f)
 		return false;
 	around = stall_around(m, w.longest);
 	waits_tell(m, f, &w);
-	finding_title(f, "Expiring keys held the server for %s%s%s%s",
+	finding_title(f, "Expiring keys%s held the server for %s%s%s%s", say_whose(w.longest).s,
 		      say_seconds(w.longest_seconds).s,
 		      say_gone(around.expired_keys, around.freed_bytes).s,
 		      w.stalls_total > 1 ? "; in all " : "",
@@ -112,7 +140,7 @@ bool rule_evict_blocks(const struct model *m, struct finding *f)
 		return false;
 	around = stall_around(m, w.longest);
 	waits_tell(m, f, &w);
-	finding_title(f, "Evicting keys held the server for %s%s%s%s",
+	finding_title(f, "Evicting keys%s held the server for %s%s%s%s", say_whose(w.longest).s,
 		      say_seconds(w.longest_seconds).s,
 		      say_gone(around.evicted_keys, around.freed_bytes).s,
 		      w.stalls_total > 1 ? "; in all " : "",

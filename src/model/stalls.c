@@ -206,6 +206,9 @@ void blame_stall(struct stall *out, const struct record_stall *seen, const struc
 		.wait_file = seen->wait_file,
 		.preemptor = seen->preemptor,
 		.preemptor_pid = seen->preemptor_pid,
+		.gone_key = seen->gone_key,
+		.gone_one = seen->gone_key_looks > 0 &&
+			    seen->gone_key_looks >= seen->gone_looks - seen->gone_key_looks,
 		.freed_bytes = RECORD_UNKNOWN,
 	};
 	divide_rest(out, seen, take_measured(out, seen, rule), rule);

@@ -59,6 +59,9 @@ struct stall {
 	const char *wait_file; /* on which file or socket, "" */
 	const char *preemptor; /* who had the CPU while it waited for one, "" */
 	int64_t preemptor_pid; /* 0 = nobody had: its quota was used up; RECORD_UNKNOWN */
+	/* Of keys that expired or were evicted in it: one, and whether it was that one mostly. */
+	struct bytes gone_key;
+	bool gone_one;
 	/* used_memory before it less used_memory after: what it freed, and all else that
 	 * happened between two INFO; RECORD_UNKNOWN. Set by who knows both. */
 	int64_t freed_bytes;

@@ -289,6 +289,10 @@ struct record_stall {
 	int64_t preemptor_pid;
 	const char *preemptor; /* the name of its thread, "" */
 	int64_t fork_ns; /* from its start until a child was made; RECORD_UNKNOWN = none was */
+	/* Expiry and eviction: the name that most of so many looks found being deleted, one of
+	 * many where few found the same; empty = none was found. */
+	struct bytes gone_key;
+	int64_t gone_key_looks, gone_looks;
 };
 
 /* Resident or swapped memory moved by more than the sensor's step. */

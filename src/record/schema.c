@@ -198,6 +198,9 @@ static const struct field stall_fields[] = {
 	FIELD(stall, preemptor_pid),
 	FIELD(stall, preemptor),
 	FIELD(stall, fork_ns),
+	FIELD(stall, gone_key),
+	FIELD(stall, gone_key_looks),
+	FIELD(stall, gone_looks),
 };
 
 static const struct field rss_move_fields[] = {

@@ -10,6 +10,7 @@
 #include "redmem/events.h" /* types of the skeleton's variables */
 
 #include "redmem.skel.h"
+#include "sensor/gone_key.h"
 #include "sensor/engine.h"
 #include "sensor/inbox.h"
 #include "sensor/perf.h"
@@ -71,6 +72,7 @@ struct stall_tally {
 		char name[32]; /* "" = a free row */
 		int64_t ns;
 	} command[RECORD_SHARES];
+	struct gone_keys gone; /* that expired or were evicted in it */
 };
 
 /* Names longer than a record holds, of commands that took long enough to be asked. */

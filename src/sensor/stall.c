@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "host/proc.h"
 #include "record/schema.h"
 #include "target/commands.h"
 #include "target/frames.h"
@@ -49,6 +50,20 @@ static void tally_add(struct stall_tally *tally, uint64_t start_ns, int64_t ns,
 		tally_command(tally, command, ns);
 }
 
+/* A look reads up to some hundred words of the server's memory, each in a microsecond. */
+#define GONE_LOOKS 24
+
+static void look_for_key(struct sensors *s, const struct redmem_sample *sample,
+			 enum redmem_frame frame)
+{
+	struct stall_tally *tally = &s->work_tally;
+	size_t words = frames_inside(s->names.frames, sample, frame);
+
+	if (tally->start_ns != sample->work_ns || tally->gone.looks >= GONE_LOOKS)
+		return;
+	gone_keys_look(&tally->gone, s->config.pid, sample->stack, words, memory_read);
+}
+
 void stall_sample(struct sensors *s, const struct redmem_sample *sample)
 {
 	enum redmem_frame frame = FRAME_NONE;
@@ -61,6 +76,8 @@ void stall_sample(struct sensors *s, const struct redmem_sample *sample)
 		context_resolve(s, &sample->context, &names);
 	tally_add(&s->work_tally, sample->work_ns, ns, frame, NULL);
 	tally_add(&s->iteration_tally, sample->iteration_ns, ns, frame, names.command);
+	if (frame == FRAME_EXPIRY || frame == FRAME_EVICTION)
+		look_for_key(s, sample, frame);
 }
 
 static const struct stall_tally *tally_of(const struct sensors *s, const struct redmem_stall *stall)
@@ -139,6 +156,15 @@ static void fill_measured(const struct redmem_stall *stall, struct record_stall 
 	f->event_ns[EVENT_IO_WAIT] = (int64_t)stall->blocked_ns;
 }
 
+static void fill_gone(const struct stall_tally *tally, struct record_stall *f)
+{
+	const struct gone_key *top = gone_keys_top(&tally->gone);
+
+	f->gone_looks = tally->gone.looks;
+	f->gone_key = top ? (struct bytes){ top->text, top->len } : (struct bytes){ 0 };
+	f->gone_key_looks = top ? top->looks : 0;
+}
+
 static void fill_samples(const struct stall_tally *tally, bool iteration, struct record_stall *f)
 {
 	memcpy(f->frame_ns, tally->frame_ns, sizeof(f->frame_ns));
@@ -208,6 +234,7 @@ bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 	};
 	fill_measured(stall, f);
 	fill_samples(tally_of(s, stall), stall->commands, f);
+	fill_gone(tally_of(s, stall), f);
 	fill_waits(s, out);
 	return others;
 }

@@ -120,6 +120,25 @@ static const struct known_function *heaviest(const struct frames *frames,
 	return best;
 }
 
+/* A frame of a function with many locals; its own lies behind the address it returns to in. */
+#define FRAME_WORDS 64
+
+size_t frames_inside(const struct frames *frames, const struct redmem_sample *sample,
+		     enum redmem_frame frame)
+{
+	size_t inside = 0, words = sample->stack_words;
+
+	if (words > REDMEM_STACK_WORDS)
+		words = REDMEM_STACK_WORDS;
+	for (size_t i = 0; i < words; i++) {
+		const struct known_function *row = find(frames, sample->stack[i]);
+
+		if (row && row->frame == frame)
+			inside = i + 1 + FRAME_WORDS;
+	}
+	return inside < words ? inside : words;
+}
+
 /* What a system call says by itself; FRAME_NONE when nothing. */
 static enum redmem_frame syscall_frame(uint64_t number)
 {

@@ -17,6 +17,11 @@ void frames_close(struct frames *frames);
 /* What @sample is recognised as. */
 enum redmem_frame frames_place(const struct frames *frames, const struct redmem_sample *sample);
 
+/* How many words of @sample's stack, innermost first, belong to a function of that frame and
+ * to what it has called; with some of what it keeps itself. 0 = it is not among them. */
+size_t frames_inside(const struct frames *frames, const struct redmem_sample *sample,
+		     enum redmem_frame frame);
+
 /* Tell the programs where the functions are that free memory in nobody's name, and those
  * that free the commands of a transaction. */
 void frames_fill(struct redmem_settings *settings, const struct image *image);

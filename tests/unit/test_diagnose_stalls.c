@@ -332,6 +332,38 @@ static void expiry(void **state)
 	diagnosis_free(&d);
 }
 
+/* The machine was busy, too: what is harm without that keeps its name. */
+static void expiry_on_a_busy_machine(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	struct record_stall *stall;
+
+	(void)state;
+	scene_init(&s);
+	stall = scene_stall(&s, "", "", 0.5);
+	record_blame(stall, CAUSE_EXPIRY, 0.2);
+	record_blame(stall, CAUSE_CPU_WAIT, 0.3);
+	stall->gone_key = scene_bytes("niwode:board");
+	stall->gone_looks = stall->gone_key_looks = 7;
+	d = scene_diagnose(&s);
+	assert_non_null(strstr(expect(&d, "expire.blocks", SEVERITY_WARNING)->title,
+			       "Expiring keys (niwode:board) held the server for 500 ms"));
+	expect(&d, "cpu.contended", SEVERITY_WARNING);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* many: what they are like */
+	stall = scene_stall(&s, "", "", 0.5);
+	record_blame(stall, CAUSE_EXPIRY, 0.5);
+	stall->gone_key = scene_bytes("session:4711");
+	stall->gone_looks = 9;
+	stall->gone_key_looks = 1;
+	d = scene_diagnose(&s);
+	assert_non_null(
+		strstr(expect(&d, "expire.blocks", SEVERITY_WARNING)->title, "(like session:*)"));
+	diagnosis_free(&d);
+}
+
 static void eviction(void **state)
 {
 	struct scene s;
@@ -632,6 +664,7 @@ int main(void)
 		cmocka_unit_test(stolen),
 		cmocka_unit_test(aof),
 		cmocka_unit_test(expiry),
+		cmocka_unit_test(expiry_on_a_busy_machine),
 		cmocka_unit_test(eviction),
 		cmocka_unit_test(doubling),
 		cmocka_unit_test(copies_of_huge_pages),

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Names of keys that go, in memory made up as servers have it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sensor/gone_key.h"
+
+#define BASE 0x7f0000000000ULL
+#define SIZE 4096
+
+static unsigned char memory[SIZE];
+
+static int read_memory(pid_t pid, uint64_t address, void *out, size_t len)
+{
+	(void)pid;
+	if (address < BASE || address + len > BASE + SIZE)
+		return -EFAULT;
+	memcpy(out, memory + (address - BASE), len);
+	return 0;
+}
+
+/* A string object at @at: of one byte of length, or with that in its type's byte. */
+static uint64_t put_object(size_t at, const char *name, bool long_header)
+{
+	unsigned char *object = memory + at;
+	size_t header = long_header ? 3 : 1, len = strlen(name);
+	uint64_t text = BASE + at + 16 + header;
+
+	memset(object, 0, 96);
+	object[0] = 0x80;
+	object[4] = 1;
+	memcpy(object + 8, &text, sizeof(text));
+	if (long_header) {
+		object[16] = object[17] = (unsigned char)len;
+		object[18] = 1;
+	} else {
+		object[16] = (unsigned char)(len << 3);
+	}
+	memcpy(object + 16 + header, name, len + 1);
+	return BASE + at;
+}
+
+static void finds_names(void **state)
+{
+	struct gone_key key;
+	uint64_t at;
+
+	(void)state;
+	at = put_object(128, "leaderboard:global", true);
+	assert_true(gone_key_at(1, at, read_memory, &key));
+	assert_int_equal(key.len, 18);
+	assert_memory_equal(key.text, "leaderboard:global", 18);
+	at = put_object(128, "session:42", false);
+	assert_true(gone_key_at(1, at, read_memory, &key));
+	assert_memory_equal(key.text, "session:42", 10);
+}
+
+static void takes_nothing_else(void **state)
+{
+	struct gone_key key;
+	uint64_t at = put_object(128, "session:42", true);
+
+	(void)state;
+	assert_false(gone_key_at(1, at + 4, read_memory, &key)); /* no object's address */
+	assert_false(gone_key_at(1, 8, read_memory, &key));
+	assert_false(gone_key_at(1, BASE + SIZE - 8, read_memory, &key)); /* not readable */
+	memory[128] = 0x83; /* a sorted set */
+	assert_false(gone_key_at(1, at, read_memory, &key));
+	memory[128] = 0x80;
+	memory[128 + 16] = 11; /* no end where it should be */
+	assert_false(gone_key_at(1, at, read_memory, &key));
+	at = put_object(128, "two words", true);
+	assert_false(gone_key_at(1, at, read_memory, &key));
+	memset(memory, 0, sizeof(memory));
+	assert_false(gone_key_at(1, BASE + 128, read_memory, &key));
+}
+
+static void the_most_found_is_told(void **state)
+{
+	struct gone_keys keys = { 0 };
+	uint64_t big = put_object(128, "board", true), other = put_object(256, "session:1", true);
+	const __u64 first[] = { 7, big, big, other }, second[] = { 1, other }, none[] = { 1, 2 };
+
+	(void)state;
+	assert_null(gone_keys_top(&keys));
+	gone_keys_look(&keys, 1, none, 2, read_memory);
+	assert_int_equal(keys.looks, 0);
+	gone_keys_look(&keys, 1, first, 4, read_memory);
+	gone_keys_look(&keys, 1, second, 2, read_memory);
+	gone_keys_look(&keys, 1, first, 4, read_memory);
+	assert_int_equal(keys.looks, 3);
+	assert_int_equal(gone_keys_top(&keys)->looks, 2);
+	assert_memory_equal(gone_keys_top(&keys)->text, "board", 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_names),
+		cmocka_unit_test(takes_nothing_else),
+		cmocka_unit_test(the_most_found_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
