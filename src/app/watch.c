@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "app/attribution.h"
-#include "app/host_records.h"
 #include "app/progress.h"
 #include "app/purge.h"
 #include "app/seen_keys.h"
@@ -20,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "host/proc.h"
+#include "host/sysmem.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/keysample.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine's memory, how its kernel is set to manage it, and what it costs. */
+/* The machine: its memory, how its kernel is set to manage it, what it costs, and the records
+ * of it. */
 #pragma once
 
 #include <stddef.h>
@@ -36,6 +37,16 @@ int64_t sysctl_read(const char *root, const char *name);
  * recorded machine. */
 int host_record_fill(struct record_host *out, pid_t pid);
 int host_record_fill_from(struct record_host *out, const char *root, pid_t pid);
+
+/* --- the host as a watch tells it ---------------------------------------------- */
+
+/* When this is, by what and where. */
+void host_session_emit(const struct record_sink *sink);
+/* The machine around process @pid. */
+void host_emit(const struct record_sink *sink, pid_t pid);
+/* The host's side of a tick; the time and the server's side are the caller's. -ESRCH when
+ * the process that began at @starttime has ended. */
+int host_tick_fill(struct record_tick *out, pid_t pid, uint64_t starttime);
 
 /* What memory costs on this host, for predictions of how long work on data takes. */
 struct host_speed {
