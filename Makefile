@@ -94,7 +94,7 @@ $(B)/%.o: %.c Makefile | $(skeleton)
 	$(Q)$(CC) $(all_cflags) $(all_cppflags) -MD -MP -c -o $@ $<
 
 # Without a C library, so that it starts under any.
-$(GEN)/experiment_child.so: $(child) src/target/experiment_child.h src/target/experiment.h Makefile
+$(GEN)/experiment_child.so: $(child) src/target/experiment.h Makefile
 	$(call say,CHILD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(warnings) -O2 -Isrc -ffreestanding -fno-stack-protector -fPIC \

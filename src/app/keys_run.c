@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "diagnose/keys.h"
 #include "host/sysmem.h"
-#include "redis/cluster.h"
+#include "redis/replies.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/keypass.h"

@@ -241,7 +241,7 @@ static void format_usage(const struct keypass *p, struct buf *out, const redisRe
 
 const char *keypass_command(const struct pass_key *key, enum ask what)
 {
-	static const char *const names[] = {
+	static const char *const names[ASK_LENGTH + 1] = {
 		[ASK_SCAN] = "SCAN",
 		[ASK_USAGE] = "MEMORY|USAGE",
 		[ASK_ENCODING] = "OBJECT|ENCODING",
@@ -249,7 +249,7 @@ const char *keypass_command(const struct pass_key *key, enum ask what)
 		[ASK_TYPE] = "TYPE",
 	};
 
-	return what == ASK_LENGTH ? knowledge_length_command(key->type) : names[what];
+	return key && what == ASK_LENGTH ? knowledge_length_command(key->type) : names[what];
 }
 
 void keypass_format(struct keypass *p, struct buf *out, const struct pass_key *key, enum ask what)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Small replies of the server as records: its slow log, its latency events, MEMORY STATS and
- * its settings.
+ * its settings; and the nodes of a cluster.
  */
 #pragma once
 
@@ -59,3 +59,23 @@ int config_emit(const redisReply *reply, const struct record_sink *sink);
 /* Ask for all of them and wait; what the server refuses is left out. 0, or the error of
  * the connection. */
 int config_read(struct conn *conn, int timeout_ms, const struct record_sink *sink);
+
+/* --- the nodes of a cluster, from CLUSTER NODES, which all versions have --- */
+
+struct cluster_node {
+	char id[64];
+	char host[256]; /* "" = the node does not know its own address */
+	int port;
+	char primary[64]; /* of a replica: its primary's id */
+	bool is_primary, with_slots, myself;
+	bool usable; /* connected, not failing, with an address */
+};
+
+/* Parse the reply; @out is to be freed. Lines that are not understood are left out.
+ * Returns how many nodes there are. */
+size_t cluster_nodes_parse(const char *text, struct cluster_node **out);
+/* The nodes whose keys together are all keys, in the order of the primaries' ids: each
+ * primary with slots, or with @replicas a usable replica of it where there is one. Writes
+ * at most @count pointers to @chosen; returns how many. */
+size_t cluster_nodes_choose(const struct cluster_node *nodes, size_t count, bool replicas,
+			    const struct cluster_node **chosen);

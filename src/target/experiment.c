@@ -27,7 +27,6 @@
 #include "host/proc.h"
 #include "target/experiment.h"
 #include "target/experiment_arch.h"
-#include "target/experiment_child.h"
 
 /* jemalloc counts on in steps of this many bytes: opt.tcache_gc_incr_bytes, 64 KiB. The
  * experiment allows for one step not yet told at either end. */

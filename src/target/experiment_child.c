@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <sys/syscall.h>
 
-#include "target/experiment_child.h"
+#include "target/experiment.h"
 
 /* Larger classes than this are their own size rounded to pages anyway. */
 #define CLASS_LIMIT (1ULL << 32)

@@ -20,7 +20,6 @@
 
 #include "host/elf.h"
 #include "target/experiment.h"
-#include "target/experiment_child.h"
 
 /* A file of this host; -1 when there is none. */
 static int open_file(const char *pattern)

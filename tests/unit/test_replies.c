@@ -9,7 +9,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "redis/cluster.h"
 #include "redis/info.h"
 #include "redis/replies.h"
 #include "replies.h"
