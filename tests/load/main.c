@@ -32,6 +32,9 @@ static const char usage[] =
 	"                               replies that is longer than usual\n"
 	"  delays  -n PID               what the kernel counted of a server's delays\n"
 	"  inject  -n N                 N stalls of random kind and length; prints what they were\n"
+	"  bytes   -o set|append|hset|lpush|zadd|setrange|xadd|multi -n N -k PREFIX -S B\n"
+	"          -c CLIENTS -P DEPTH  N writes of B bytes (0: of any size to 4000), when a line\n"
+	"                               came; prints \"ready\" before and \"done\" after\n"
 	"  pipeline -n N -c CLIENTS     N small SETs at once, over that many connections\n";
 
 static const struct {
@@ -42,6 +45,7 @@ static const struct {
 	{ "delete", load_delete },     { "unread", load_unread }, { "hold", load_hold },
 	{ "steady", load_steady },     { "keys", load_keys },	  { "inject", load_inject },
 	{ "pipeline", load_pipeline }, { "gaps", load_gaps },	  { "delays", load_delays },
+	{ "bytes", load_bytes },
 };
 
 void load_die(const char *format, ...)
