@@ -19,6 +19,7 @@ struct running {
 	u64 client;
 	u64 argv;
 	bool in_script;
+	bool is_over; /* no command is executed: it was, or will be; false when not known */
 };
 
 static __always_inline u64 read_word(u64 address)
@@ -209,6 +210,62 @@ static __always_inline u64 last_command(const struct redmem_target *target, u64 
 	return is_lower(text) && is_lower(text >> 8) ? last : 0;
 }
 
+#define CLIENT_WORDS 72 /* behind argv; the original arguments are among them */
+
+/* A client's words from argv on. */
+struct client_words {
+	u64 word[CLIENT_WORDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct client_words);
+} client_words SEC(".maps") __weak;
+
+/* Are these the arguments of @command, by its name? */
+__weak __noinline int is_argv_of(const struct redmem_target *target, u64 argv, u64 command)
+{
+	u64 object, text, name, said = 0, known = 0;
+
+	if (!target || argv < 0x10000 || argv >> 47 || (argv & 7))
+		return 0;
+	object = read_word(argv);
+	text = object && !(object & 7) ? object_text(target, object) : 0;
+	name = text ? read_word(command) : 0;
+	/* Two letters, of either case; then the text behind is a string's. */
+	return name && !bpf_probe_read_user(&said, 2, (void *)text) &&
+	       !bpf_probe_read_user(&known, 2, (void *)name) && ((said ^ known) & 0xdfdf) == 0 &&
+	       known;
+}
+
+/*
+ * A command that was rewritten for replicas (XADD's *, EXPIRE, SPOP...) keeps its original
+ * arguments in the client until it is reset, and they are freed after the new ones: where in
+ * the client differs from release to release, so they are known by the command's name.
+ */
+__weak __noinline int read_original(struct redmem_target *target, u64 client, u64 command,
+				    struct redmem_context *context)
+{
+	struct client_words *words;
+	u32 zero = 0, index;
+
+	words = bpf_map_lookup_elem(&client_words, &zero);
+	if (!target || !context || !words || !command ||
+	    bpf_probe_read_user(words, sizeof(*words), (void *)(client + target->settings.at.argv)))
+		return 0;
+	for (u32 i = 0; i < CLIENT_WORDS; i++) {
+		if (!is_argv_of(target, words->word[i], command))
+			continue;
+		index = key_index(target, context, command, words->word[i], ARGUMENTS_MAX);
+		if (index)
+			read_key(target, context, words->word[i], index, false);
+		return 1;
+	}
+	return 0;
+}
+
 /* Name and first key of what a client runs. False when it cannot be read. Global, as
  * who_is_running() is. */
 __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 *command,
@@ -235,6 +292,8 @@ __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 
 		index = *argv ? key_index(target, context, *command, *argv, ARGUMENTS_MAX) : 0;
 		if (index)
 			read_key(target, context, *argv, index, false);
+		else if (!*argv && target->settings.at.cmd)
+			read_original(target, client, *command, context);
 		*argv = 0;
 		return true;
 	}
@@ -310,6 +369,7 @@ __weak __noinline int context_running(struct redmem_target *target, u32 tid,
 		 read_word(target->settings.at.script_caller))
 		inner = target->settings.at.script_client;
 	run->client = client;
+	run->is_over = !inner && target->settings.at.executing_client;
 	if (!client && !inner) {
 		context->state = CONTEXT_LOOP;
 		return 0;

@@ -21,6 +21,13 @@ struct {
 	__type(value, struct background_stack);
 } background_stack SEC(".maps") __weak;
 
+static __always_inline struct background_stack *this_background_stack(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&background_stack, &zero);
+}
+
 enum background_found { BACKGROUND_NONE, BACKGROUND_SET, BACKGROUND_QUEUED };
 
 static __always_inline bool in_range(u64 address, const struct redmem_range *range)
@@ -47,9 +54,37 @@ __weak __noinline int background_of(const struct redmem_target *target, u64 addr
 		context->command = background;
 		return BACKGROUND_SET;
 	}
-	if (in_range(address, &settings->queued[0]) || in_range(address, &settings->queued[1]))
+	if (in_range(address, &settings->queued[0]) || in_range(address, &settings->queued[1]) ||
+	    in_range(address, &settings->queued[2]))
 		return BACKGROUND_QUEUED;
 	return BACKGROUND_NONE;
+}
+
+#define REPLY_WORDS 48 /* down the stack, of a free() in one of them */
+#define REPLY_CALLS 4 /* and so many addresses of the server's code; the rest is left over */
+
+/* Is what replies needed freed, as they are sent? */
+__weak __noinline int is_for_reply(const struct redmem_target *target)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct background_stack *stack = this_background_stack();
+	u64 from, span;
+	u32 calls = 0;
+
+	if (!target || !stack ||
+	    bpf_probe_read_user(stack->word, REPLY_WORDS * 8, (void *)PT_REGS_SP(regs)))
+		return 0;
+	from = target->settings.background_code.start;
+	span = target->settings.background_code.end - from;
+	for (u32 i = 0; i < REPLY_WORDS && calls < REPLY_CALLS; i++) {
+		if (stack->word[i] - from >= span)
+			continue;
+		calls++;
+		for (u32 n = 0; n < REPLY_FUNCTIONS; n++)
+			if (in_range(stack->word[i], &target->settings.reply[n]))
+				return 1;
+	}
+	return 0;
 }
 
 /* The one nearest to the top of the stack. */
@@ -85,10 +120,8 @@ __weak __noinline int context_background(struct redmem_target *target,
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct background_stack *stack;
-	u32 zero = 0;
+	struct background_stack *stack = this_background_stack();
 
-	stack = bpf_map_lookup_elem(&background_stack, &zero);
 	if (!target || !context || !stack ||
 	    bpf_probe_read_user(stack->word, sizeof(stack->word), (void *)PT_REGS_SP(regs)))
 		return BACKGROUND_NONE;

@@ -50,7 +50,10 @@ static __always_inline void charge(struct redmem_target *target, u32 tid, bool i
 
 		if (key.context.state == CONTEXT_LOOP)
 			context_parsing(target, &key.context);
-		else if (background == BACKGROUND_QUEUED && !key.context.key_len)
+		if (!is_alloc && key.context.state == CONTEXT_AFTER && !run.client &&
+		    is_for_reply(target))
+			context_replied(target, &key.context);
+		else if (background == BACKGROUND_QUEUED && !key.context.key_len && !run.is_over)
 			context_is_queued(target, &key.context);
 	}
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
@@ -66,8 +69,9 @@ static __always_inline void charge(struct redmem_target *target, u32 tid, bool i
 
 /* Remember where the thread counts, and what was seen of it. */
 static __always_inline void note_thread(struct redmem_target *target, u32 tid, u32 side,
-					u64 counter, u64 last, u64 bytes)
+					u64 counter, u64 last, u64 now)
 {
+	u32 map = profile_active & 1;
 	struct redmem_flow_thread *thread = bpf_map_lookup_elem(&flow_threads, &tid);
 
 	if (!thread) {
@@ -83,7 +87,8 @@ static __always_inline void note_thread(struct redmem_target *target, u32 tid, u
 	if (!thread->counter[side & 1])
 		thread->first[side & 1] = last;
 	thread->counter[side & 1] = counter;
-	__sync_fetch_and_add(&thread->seen_bytes[side & 1], bytes);
+	thread->last[map][side & 1] = now;
+	__sync_fetch_and_add(&thread->seen_bytes[map][side & 1], now - last);
 }
 
 SEC("uprobe.multi")
@@ -103,8 +108,7 @@ int flow_event(struct pt_regs *ctx)
 	last = read_word(event.last_event);
 	if (!now || now <= last)
 		return 0;
-	note_thread(target, tid, event.is_alloc ? FLOW_ALLOC : FLOW_FREE, event.current, last,
-		    now - last);
+	note_thread(target, tid, event.is_alloc ? FLOW_ALLOC : FLOW_FREE, event.current, last, now);
 	charge(target, tid, event.is_alloc, now - last, 0);
 	return 0;
 }

@@ -14,8 +14,8 @@
  */
 #pragma once
 
-#include "attribution.bpf.h"
 #include "arch.bpf.h"
+#include "background.bpf.h"
 
 #define STACK_WORDS    64
 #define NAME_BYTES_MAX 20
@@ -24,6 +24,7 @@
 
 struct stack_words {
 	u64 word[SAVED_REGISTERS + STACK_WORDS];
+	u64 idle; /* the client of CONTEXT_AFTER */
 };
 
 struct {
@@ -103,6 +104,19 @@ __weak __noinline u32 command_begin(u32 at)
 	return at;
 }
 
+/* Does the text between two commands begin at @at, or an argument that looks like it? */
+static __always_inline bool is_between(const struct query_window *window, u32 at)
+{
+	u32 back = 3; /* over "\r\n" */
+
+	if (byte_at(window, at) != '*' || !is_digit(byte_at(window, at + 1)) ||
+	    (at && byte_at(window, at - 1) != '\n'))
+		return false;
+	for (int i = 0; i < 9 && back <= at && is_digit(byte_at(window, at - back)); i++)
+		back++;
+	return !at || back > at || byte_at(window, at - back) != '$';
+}
+
 #define NUMBER(found)	 ((u32)((found) >> NUMBER_AT_BITS))
 #define NUMBER_AT(found) ((u32)(found) & (QUERY_WINDOW - 1))
 
@@ -136,23 +150,29 @@ static __always_inline u64 open_window(u64 query, u64 position, u64 len)
 	return from;
 }
 
-/* Command and key from the query buffer @query, read up to @position. 1 when they are there. */
+/* What is allocated between two commands is none's: the queue of those that were read
+ * (Valkey 9). */
+enum query_found { QUERY_NONE, QUERY_COMMAND, QUERY_BETWEEN };
+
+/* Command and key from the query buffer @query, read up to @position: enum query_found. */
 __weak __noinline int read_query(u64 query, u64 position, struct redmem_context *context)
 {
 	u64 len = sds_length(query), from, name, found;
 	u32 arguments, at;
 
 	if (!context || len > KEY_LENGTH_MAX || position >= len)
-		return 0;
+		return QUERY_NONE;
 	from = open_window(query, position, len);
 	if (from == NO_LENGTH)
-		return 0;
+		return QUERY_NONE;
+	if (!this_window() || is_between(this_window(), position - from))
+		return QUERY_BETWEEN;
 	found = read_number('*', command_begin(position - from));
 	arguments = NUMBER(found);
 	found = read_number('$', NUMBER_AT(found));
 	name = arguments ? name_of(query + from + NUMBER_AT(found), NUMBER(found)) : 0;
 	if (!name)
-		return 0;
+		return QUERY_NONE;
 	context->state = CONTEXT_PARSING;
 	context->command = name;
 	at = NUMBER_AT(found) + NUMBER(found) + 2;
@@ -162,7 +182,7 @@ __weak __noinline int read_query(u64 query, u64 position, struct redmem_context 
 		context->key_guessed = KEY_GUESSED;
 		take_key(context, query, NUMBER(found));
 	}
-	return 1;
+	return QUERY_COMMAND;
 }
 
 /* The same from those of its @made arguments that are objects already. */
@@ -192,6 +212,7 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
 				  struct redmem_context *context)
 {
 	u64 query[2] = {};
+	int found = QUERY_NONE;
 	u32 argc = 0;
 
 	if (!target || !context || !is_heap_pointer(client) ||
@@ -203,39 +224,60 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
 	if (target->settings.at.querybuf)
 		bpf_probe_read_user(query, sizeof(query),
 				    (void *)(client + target->settings.at.querybuf));
-	if ((query[0] & 1) && read_query(query[0], query[1], context))
-		goto found;
+	if (query[0] & 1)
+		found = read_query(query[0], query[1], context);
+	if (found == QUERY_BETWEEN)
+		return 0;
 	/* Most compilers have the server count an argument before it is made
 	 * (c->argv[c->argc++] = createStringObject(...), networking.c). */
 	if (argc && !target->settings.at.querybuf)
 		argc--;
-	if (argc) {
-		if (!read_made(target, read_word(client + target->settings.at.argv), argc, context))
-			return 0;
-	} else {
-		/* Between two commands: no other word of memory is likely to have a command's
-		 * address there. */
-		context->command = last_command(target, client);
-		if (!context->command || client == target->settings.own_client)
-			return 0;
-		context->state = CONTEXT_AFTER;
-	}
-found:
+	if (found != QUERY_COMMAND &&
+	    (!argc ||
+	     !read_made(target, read_word(client + target->settings.at.argv), argc, context)))
+		return 0;
 	context->db = client_db(target, client);
 	if (client == target->settings.own_client)
 		context->state = CONTEXT_OWN;
 	return 1;
 }
 
+/* The same when @client is between two commands: no other word of memory is likely to have a
+ * command's address there. */
+__weak __noinline int try_idle(struct redmem_target *target, u64 client,
+			       struct redmem_context *context)
+{
+	u32 argc = 1;
+	u64 last;
+
+	if (!target || !context || !is_heap_pointer(client) ||
+	    client == target->settings.own_client ||
+	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
+	    argc || !target->settings.at.cmd || read_word(client + target->settings.at.cmd))
+		return 0;
+	last = last_command(target, client);
+	if (!last)
+		return 0;
+	context->command = last;
+	context->state = CONTEXT_AFTER;
+	context->db = client_db(target, client);
+	return 1;
+}
+
+static __always_inline struct stack_words *this_words(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&stack_words, &zero);
+}
+
 /* Registers and the top of the stack of the thread that runs; NULL when they cannot be read. */
 static __always_inline struct stack_words *read_stack(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct stack_words *words;
-	u32 zero = 0;
+	struct stack_words *words = this_words();
 	u64 stack;
 
-	words = bpf_map_lookup_elem(&stack_words, &zero);
 	if (!words)
 		return NULL;
 	stack = saved_registers((struct pt_regs *)bpf_task_pt_regs(task), words->word);
@@ -253,21 +295,29 @@ __weak __noinline int try_queued(struct redmem_target *target, u64 word,
 	       read_made(target, read_word(word), 2, context);
 }
 
-/* When the commands of a transaction are freed: whose arguments are these? */
+/* When the commands of a transaction are freed: whose arguments are these? Behind
+ * context_background(), which has read the stack. */
 __weak __noinline int context_is_queued(struct redmem_target *target,
 					struct redmem_context *context)
 {
+	struct background_stack *stack = this_background_stack();
 	struct stack_words *words = read_stack();
 
-	if (!target || !context || !words)
+	if (!target || !context || !words || !stack)
 		return 0;
-	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++)
-		if (try_queued(target, words->word[i], context))
-			break;
+	for (u32 i = 0; i < SAVED_REGISTERS; i++)
+		if (is_heap_pointer(words->word[i]) && try_queued(target, words->word[i], context))
+			return 0;
+	for (u32 i = 0; i < BACKGROUND_STACK_WORDS; i++)
+		if (is_heap_pointer(stack->word[i]) && try_queued(target, stack->word[i], context))
+			return 0;
 	return 0;
 }
 
-/* For the main thread in CONTEXT_LOOP. */
+/*
+ * For the main thread in CONTEXT_LOOP. Of all that the stack shows, a client whose arguments
+ * are being read: with many clients, those before it are still there, and read nothing.
+ */
 __weak __noinline int context_parsing(struct redmem_target *target, struct redmem_context *context)
 {
 	struct stack_words *words = read_stack();
@@ -288,5 +338,44 @@ __weak __noinline int context_parsing(struct redmem_target *target, struct redme
 		target->recent_places[target->recent_next++ & (REDMEM_RECENT_PLACES - 1)] = i;
 		return 0;
 	}
+	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++)
+		if (is_heap_pointer(words->word[i]) && try_idle(target, words->word[i], context)) {
+			words->idle = words->word[i];
+			return 0;
+		}
+	return 0;
+}
+
+/*
+ * Behind context_parsing(), which has found a client between two commands: the key of the
+ * first of those it sent last. The client's place in the list of those to be written to was
+ * allocated in its name, as were its replies. The buffer is empty by then, but for its first
+ * byte the text is there still.
+ */
+__weak __noinline int context_replied(struct redmem_target *target, struct redmem_context *context)
+{
+	struct stack_words *words = this_words();
+	struct query_window *window = this_window();
+	u32 arguments, at;
+	u64 query, found;
+
+	if (!target || !context || !words || !window || !target->settings.at.querybuf)
+		return 0;
+	query = read_word(words->idle + target->settings.at.querybuf);
+	__builtin_memset(window, 0, sizeof(*window));
+	if (!(query & 1) || bpf_probe_read_user(window, QUERY_BACK, (void *)query))
+		return 0;
+	window->byte[0] = '*';
+	found = read_number('*', 0);
+	arguments = NUMBER(found);
+	found = read_number('$', NUMBER_AT(found));
+	at = NUMBER_AT(found) + NUMBER(found) + 2;
+	found = arguments > 1 && NUMBER(found) && NUMBER(found) <= NAME_BYTES_MAX ?
+			read_number('$', at) :
+			0;
+	if (!found || NUMBER_AT(found) + NUMBER(found) > QUERY_BACK)
+		return 0;
+	context->key_guessed = KEY_GUESSED;
+	take_key(context, query + NUMBER_AT(found), NUMBER(found));
 	return 0;
 }

@@ -53,6 +53,8 @@ enum redmem_background {
 	BACKGROUND_KINDS
 };
 #define BACKGROUND_FUNCTIONS 2
+#define QUEUED_FUNCTIONS     3
+#define REPLY_FUNCTIONS	     3
 
 struct redmem_settings {
 	__u32 tgid; /* the server, as the kernel's first pid namespace numbers it; 0 = free */
@@ -73,7 +75,8 @@ struct redmem_settings {
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
 	struct redmem_range background[BACKGROUND_KINDS]
 				      [BACKGROUND_FUNCTIONS]; /* theirs; zeros = not known */
-	struct redmem_range queued[2]; /* discardTransaction() and what it calls */
+	struct redmem_range queued[QUEUED_FUNCTIONS]; /* discardTransaction(), caller and callee */
+	struct redmem_range reply[REPLY_FUNCTIONS]; /* what sends replies */
 	struct redmem_range background_code; /* all of these lie in it */
 	/* jemalloc before 5.3, for flow: its table of size classes and what depends on it */
 	__u64 class_table; /* address of sz_index2size_tab */
@@ -178,7 +181,9 @@ struct redmem_flow_thread {
 	__u32 unused;
 	__u64 counter[FLOW_SIDES]; /* its address in the target; 0 = not seen yet */
 	__u64 first[FLOW_SIDES]; /* its value before the first hit */
-	__u64 seen_bytes[FLOW_SIDES]; /* added up at the hits */
+	/* of the hits that went to each profile map */
+	__u64 seen_bytes[2][FLOW_SIDES]; /* added up */
+	__u64 last[2][FLOW_SIDES]; /* its value at the last one */
 };
 
 /* What is under way in a thread of a server. */

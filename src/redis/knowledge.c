@@ -360,7 +360,10 @@ static const char *const roles[ROLES][ROLE_NAMES] = {
 	/* What moves an allocation; from Valkey 8.1 and Redis 8.0 on the cycle that calls it
 	 * is made of static functions. */
 	[ROLE_DEFRAG] = { "activeDefragAlloc", "activeDefragCycle" },
-	[ROLE_FREE_QUEUED] = { "freeClientMultiState", "discardTransaction" },
+	/* Compilers end the first one with a jump to zfree(), and put it into its callers. */
+	[ROLE_FREE_QUEUED] = { "freeClientMultiState", "discardTransaction", "execCommand" },
+	/* Before 7.2 also a node of a list for each client that is written to. */
+	[ROLE_REPLY] = { "handleClientsWithPendingWrites", "writeToClient", "_writevToClient" },
 	[ROLE_PROCESS_COMMAND] = { "processCommand" },
 	[ROLE_CALL] = { "call" },
 	[ROLE_AFTER_COMMAND] = { "afterCommand" /* 7.2 */ },

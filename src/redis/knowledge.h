@@ -80,6 +80,8 @@ enum function_role {
 	ROLE_DEFRAG,
 	/* Free the commands of a transaction when it is over. */
 	ROLE_FREE_QUEUED,
+	/* Send replies and free what held them. */
+	ROLE_REPLY,
 	/* Called for a command of any client, with the client as first argument... */
 	ROLE_PROCESS_COMMAND,
 	ROLE_CALL,

@@ -240,7 +240,8 @@ static void control_flow(struct sensors *s, int64_t now)
 		sensor_off(s, "flow", "its probe could not be put in again");
 		return;
 	}
-	may = budget_flow_may_stand(&s->budget, stands, now);
+	/* The first hits are worth their price: from them on all bytes are counted. */
+	may = !flow_is_known(s) || budget_flow_may_stand(&s->budget, stands, now);
 	if (stands ? may : !may || !flow_is_out(s))
 		return;
 	flow_switch(s, may);

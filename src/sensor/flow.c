@@ -28,9 +28,8 @@
 struct flow_thread {
 	uint32_t tid;
 	bool lives; /* met at the last tick */
-	uint64_t latest[FLOW_SIDES]; /* its counter at the last tick */
-	uint64_t counter[FLOW_SIDES]; /* up to where rows account for it */
-	uint64_t seen[FLOW_SIDES]; /* what the hits had added up to there */
+	double told[FLOW_SIDES]; /* of what it moved since its first hit: rows stand for so much */
+	uint64_t seen[2][FLOW_SIDES]; /* what the hits of each profile map have added up to */
 	double scale[2][FLOW_SIDES]; /* for the rows of each profile map */
 };
 
@@ -157,6 +156,16 @@ static int flow_can(const struct allocator *a, struct err *err)
 	return *a->found_by ? 0 : err_set(err, -ENOENT, "%s", a->reason);
 }
 
+bool flow_is_known(const struct sensors *s)
+{
+	struct redmem_flow_thread main_thread;
+
+	return !s->flow || !s->config.allocator->event_trigger ||
+	       (!bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads),
+				     &s->target->settings.tgid, &main_thread) &&
+		main_thread.counter[FLOW_ALLOC] && main_thread.counter[FLOW_FREE]);
+}
+
 /* Load only what the only server's allocator needs. */
 static int flow_probe(struct engine *e, struct err *err)
 {
@@ -227,26 +236,20 @@ static void forget_dead(struct flow *flow)
 	flow->count = kept;
 }
 
-/* Bytes since the last tick by the thread's own count, over those seen. */
+/* The rows of a map stand for all that was moved up to its last hit and not told before. */
 static void scale_side(struct sensors *s, struct flow_thread *thread,
 		       const struct redmem_flow_thread *now, int side, uint32_t map)
 {
-	uint64_t counter = 0, moved, seen = now->seen_bytes[side] - thread->seen[side];
-	bool known = now->counter[side] &&
-		     !memory_read(s->config.pid, now->counter[side], &counter, sizeof(counter));
+	double seen = (double)(now->seen_bytes[map][side] - thread->seen[map][side]);
+	double untold = (double)(now->last[map][side] - now->first[side]) - thread->told[side];
 
 	thread->scale[map][side] = 1;
-	if (!known)
+	if (seen <= 0)
 		return;
-	thread->latest[side] = counter;
-	moved = counter - (thread->counter[side] ? thread->counter[side] : now->first[side]);
-	/* Bytes with no hit to go with wait for the next one. */
-	if (!seen)
-		return;
-	if (moved > seen && s->flow_partly)
-		thread->scale[map][side] = (double)moved / (double)seen;
-	thread->counter[side] = counter;
-	thread->seen[side] = now->seen_bytes[side];
+	if (untold > seen && s->flow_partly)
+		thread->scale[map][side] = untold / seen;
+	thread->told[side] += seen * thread->scale[map][side];
+	thread->seen[map][side] = now->seen_bytes[map][side];
 }
 
 /* Before 5.3: the time that passed since the last tick over the time the probes stood. */
@@ -300,6 +303,19 @@ double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
 	return thread ? thread->scale[s->draining][freed ? FLOW_FREE : FLOW_ALLOC] : 1;
 }
 
+/* What the main thread moved after the last hit there was, by its own count. */
+static double untold_bytes(const struct sensors *s, const struct flow_thread *thread, int side)
+{
+	struct redmem_flow_thread now;
+	uint64_t counter;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads), &thread->tid, &now) ||
+	    !now.counter[side] ||
+	    memory_read(s->config.pid, now.counter[side], &counter, sizeof(counter)))
+		return 0;
+	return (double)(counter - now.first[side]) - thread->told[side];
+}
+
 /* What was moved at the very end, when the probe did not stand and no later hit says by
  * whom: no more than a number, but the totals stay exact. */
 void flow_emit_unseen(struct sensors *s, const struct record_sink *sink)
@@ -319,8 +335,8 @@ void flow_emit_unseen(struct sensors *s, const struct record_sink *sink)
 	p->class_bytes = RECORD_UNKNOWN;
 	for (int side = 0; side < FLOW_SIDES; side++) {
 		p->event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
-		p->events = (double)(thread->latest[side] - thread->counter[side]);
-		if (thread->counter[side] && p->events >= STEP_BYTES)
+		p->events = untold_bytes(s, thread, side);
+		if (p->events >= STEP_BYTES)
 			record_emit(sink, &record);
 	}
 }

@@ -228,6 +228,8 @@ int64_t flow_on_ns(const struct sensors *s);
 /* Compare what was seen with what the threads count; for the rows of profile @map, which
  * was written since the last call. */
 void flow_scale_tick(struct sensors *s, uint32_t map);
+/* Has the main thread been met on both sides? What it moved before cannot be known. */
+bool flow_is_known(const struct sensors *s);
 /* How many times its bytes a row of the map that is being drained stands for. */
 double flow_scale(struct sensors *s, const struct redmem_profile_key *key);
 void flow_emit_unseen(struct sensors *s, const struct record_sink *sink);

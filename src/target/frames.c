@@ -223,5 +223,6 @@ void frames_fill(struct redmem_settings *settings, const struct image *image)
 	if (!settings->background[BACKGROUND_EXPIRY][0].end)
 		fill_role(settings, image, ROLE_EXPIRY_OLD, settings->background[BACKGROUND_EXPIRY],
 			  1);
-	fill_role(settings, image, ROLE_FREE_QUEUED, settings->queued, 2);
+	fill_role(settings, image, ROLE_FREE_QUEUED, settings->queued, QUEUED_FUNCTIONS);
+	fill_role(settings, image, ROLE_REPLY, settings->reply, REPLY_FUNCTIONS);
 }
