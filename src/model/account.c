@@ -8,6 +8,14 @@
 #include "model/account.h"
 #include "model/prefix.h"
 
+#define NET_DEVIATIONS 1.96 /* 95 % of a normal distribution */
+/* A step of jemalloc's count may be under way at either end, of what is allocated and freed. */
+#define FLOW_STEP_BYTES 65536
+#define NET_EDGES	2
+/* Of what was allocated: the same steps meet the same places of a command again and again
+ * (tests/bench/bytes), so not all of the error is chance. */
+#define NET_PLACES 0.005
+
 /* --- charges ----------------------------------------------------------------- */
 
 /* Counts come from recordings too: never past the end of the type, never back. */
@@ -97,15 +105,25 @@ static void charge_reclaim(struct charge *charge, const struct record_profile *r
 	seconds_add(&charge->reclaim_seconds, profile_seconds(record));
 }
 
+/* Each hit stands for as much as the others of its row. */
+static double hit_square(const struct record_profile *record)
+{
+	double bytes = profile_events(record);
+
+	return record->samples > 0 ? bytes * bytes / (double)record->samples : 0;
+}
+
 static void charge_alloc(struct charge *charge, const struct record_profile *record)
 {
 	charge->alloc_bytes += profile_events(record);
+	charge->alloc_square += hit_square(record);
 	count_add(&charge->flow_hits, record->samples);
 }
 
 static void charge_free(struct charge *charge, const struct record_profile *record)
 {
 	charge->free_bytes += profile_events(record);
+	charge->free_square += hit_square(record);
 	count_add(&charge->flow_hits, record->samples);
 }
 
@@ -149,6 +167,8 @@ void charge_merge(struct charge *into, const struct charge *from)
 	seconds_add(&into->reclaim_seconds, from->reclaim_seconds);
 	into->alloc_bytes += from->alloc_bytes;
 	into->free_bytes += from->free_bytes;
+	into->alloc_square += from->alloc_square;
+	into->free_square += from->free_square;
 	count_add(&into->flow_hits, from->flow_hits);
 }
 
@@ -185,6 +205,23 @@ int charge_compare(const struct charge *a, const struct charge *b)
 double charge_bytes(const struct charge *charge)
 {
 	return known(charge->alloc_bytes) + known(charge->free_bytes);
+}
+
+/* Variance of a part of @all bytes, when the squares of its hits add up to @square. Whoever
+ * has all of what is counted, has it for certain. */
+static double part_variance(double bytes, double all, double square, bool exact)
+{
+	return exact ? square * fmax(1 - bytes / fmax(all, 1), 0) : square;
+}
+
+double charge_net_error(const struct charge *charge, double all_alloc, double all_free, bool exact)
+{
+	double variance =
+		part_variance(charge->alloc_bytes, all_alloc, charge->alloc_square, exact) +
+		part_variance(charge->free_bytes, all_free, charge->free_square, exact);
+
+	return NET_DEVIATIONS * sqrt(variance) + NET_EDGES * FLOW_STEP_BYTES +
+	       NET_PLACES * charge->alloc_bytes;
 }
 
 void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow)

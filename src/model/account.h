@@ -32,7 +32,9 @@ struct charge {
 	double reclaim_seconds; /* with compaction */
 	double alloc_bytes; /* through the allocator; NAN when not followed */
 	double free_bytes;
-	int64_t flow_hits; /* that the two stand on */
+	/* Sums of the squares of what each hit stands for: their error, see charge_net_error(). */
+	double alloc_square, free_square;
+	int64_t flow_hits; /* that all of these stand on */
 };
 
 /* What the row stands for; at least what was seen. */
@@ -43,6 +45,12 @@ void charge_merge(struct charge *into, const struct charge *from);
 int charge_compare(const struct charge *a, const struct charge *b);
 /* Bytes allocated and freed, as far as known. */
 double charge_bytes(const struct charge *charge);
+/*
+ * How far the bytes allocated less those freed may be off, with 95 % confidence, as a part of
+ * @all_alloc and @all_free bytes. @exact: those are counted, and only the parts are sampled.
+ * NAN when bytes are not followed.
+ */
+double charge_net_error(const struct charge *charge, double all_alloc, double all_free, bool exact);
 /* Set to unknown what is 0 only because a sensor was off. */
 void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow);
 

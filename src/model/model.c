@@ -63,6 +63,7 @@ struct model *model_new(void)
 	m->priv->prefixes = xcalloc(1, sizeof(*m->priv->prefixes));
 	m->priv->profile = profile_new(m->priv->prefixes);
 	m->priv->flow = alloc_new(m->priv->prefixes);
+	m->priv->unseen = unseen_new(m->priv->prefixes);
 	m->priv->calls = calls_new();
 	m->priv->users = users_new(m->priv->prefixes);
 	m->priv->own_calls = info_parse_pairs("");
@@ -92,6 +93,7 @@ static void private_free(struct model_private *p)
 	info_free(p->own_calls);
 	profile_free(p->profile);
 	alloc_free(p->flow);
+	unseen_free(p->unseen);
 	calls_free(p->calls);
 	users_free(p->users);
 	free(p->prefixes); /* nobody uses any more */

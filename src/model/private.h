@@ -10,6 +10,7 @@ struct alloc_flow;
 struct prefix;
 struct prefixes;
 struct profile;
+struct unseen;
 struct users;
 struct server_sample;
 
@@ -22,6 +23,7 @@ struct model_private {
 	double window_seconds; /* NAN = not a window, but all of a session */
 	struct profile *profile; /* charges while records come in */
 	struct alloc_flow *flow;
+	struct unseen *unseen;
 	struct calls *calls;
 	struct users *users; /* of size classes, while records come in */
 	struct server_sample *samples; /* INFO of the ticks, for the timeline */
@@ -50,6 +52,9 @@ struct profile *profile_new(struct prefixes *prefixes);
 void profile_free(struct profile *profile);
 /* @prefix: of the record's key, NULL without one; in the next ones, too. */
 void profile_add(struct model *m, const struct record_profile *record, struct prefix *prefix);
+/* Add to the charges of the main thread, @command (interned) and @prefix. */
+void profile_merge(struct model *m, const char *command, struct prefix *prefix,
+		   const struct charge *charge);
 /* Make the rows of commands, prefixes and threads, sorted. */
 void profile_finish(struct model *m);
 
@@ -75,6 +80,14 @@ void alloc_add(struct model *m, const struct record_profile *record, struct pref
 void alloc_finish(struct model *m);
 /* The class's row, added when it is new. */
 struct alloc_class *alloc_class(struct model *m, int64_t size_bytes);
+
+/* --- unseen.c: bytes that no hit stands for --- */
+struct unseen *unseen_new(struct prefixes *prefixes);
+void unseen_free(struct unseen *unseen);
+/* Remember who had bytes lately. */
+void unseen_note(struct model *m, const struct record_profile *record, struct prefix *prefix);
+/* Give them the bytes of @record, when it is of that kind and there is somebody. */
+bool unseen_give(struct model *m, const struct record_profile *record);
 
 /* --- calls.c: calls of the allocator seen in bursts --- */
 struct calls *calls_new(void);

@@ -108,6 +108,23 @@ void profile_add(struct model *m, const struct record_profile *record, struct pr
 		prefixes_trim(profile);
 }
 
+void profile_merge(struct model *m, const char *command, struct prefix *prefix,
+		   const struct charge *charge)
+{
+	struct profile *profile = m->priv->profile;
+	struct account_key of = { .name = intern_string(m->priv->keep, "main") };
+
+	charge_merge(&account_get(&profile->threads, of)->charge, charge);
+	of.name = command;
+	charge_merge(&account_get(&profile->commands, of)->charge, charge);
+	if (!prefix)
+		return;
+	of.prefix = prefix;
+	charge_merge(&account_get(&profile->pairs, of)->charge, charge);
+	of.name = NULL;
+	charge_merge(&account_get(&profile->prefixes, of)->charge, charge);
+}
+
 /* --- rows --------------------------------------------------------------- */
 
 static bool sensor_off(const struct model *m, const char *id)

@@ -169,8 +169,12 @@ static void take_latency(struct model *m, const struct record_latency *record)
 /* One row, three accounts: its key is folded once. */
 static void take_profile(struct model *m, const struct record_profile *record)
 {
-	struct prefix *prefix = prefix_hold(m->priv->prefixes, record->key);
+	struct prefix *prefix;
 
+	if (unseen_give(m, record))
+		return;
+	prefix = prefix_hold(m->priv->prefixes, record->key);
+	unseen_note(m, record, prefix);
 	profile_add(m, record, prefix);
 	alloc_add(m, record, prefix);
 	users_add_profile(m, record, prefix);

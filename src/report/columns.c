@@ -50,6 +50,24 @@ static double net_bytes(const struct model *m, const void *member)
 	return c->alloc_bytes - c->free_bytes;
 }
 
+static double net_error(const struct model *m, const void *member)
+{
+	const struct alloc *a = &m->alloc;
+
+	return charge_net_error(member, a->alloc_bytes, a->free_bytes,
+				!(a->by_caches && a->partly));
+}
+
+static double net_low(const struct model *m, const void *member)
+{
+	return net_bytes(m, member) - net_error(m, member);
+}
+
+static double net_high(const struct model *m, const void *member)
+{
+	return net_bytes(m, member) + net_error(m, member);
+}
+
 static double hits_where_followed(const struct model *m, const void *member)
 {
 	const struct charge *c = member;
@@ -170,21 +188,24 @@ static const struct column threads[] = {
 	CHARGE(row, "alloc_bytes", "allocated", 2, CELL_BYTES_RATE, alloc_bytes, NULL), \
 	CHARGE(row, "free_bytes", "freed", 3, CELL_BYTES_RATE, free_bytes, NULL), \
 	DERIVED(row, "net_bytes", "net", 4, CELL_BYTES_SUM, net_bytes, NULL), \
+	DERIVED(row, "net_low_bytes", NULL, 0, CELL_BYTES_SUM, net_low, NULL), \
+	DERIVED(row, "net_high_bytes", NULL, 0, CELL_BYTES_SUM, net_high, NULL), \
+	DERIVED(row, NULL, "+-", 5, CELL_BYTES_SUM, net_error, NULL), \
 	DERIVED(row, "flow_hits_total", NULL, 0, CELL_ESTIMATE, hits_where_followed, NULL)
 
 static const struct column alloc_commands[] = {
 	COLUMN("command", "command", 1, CELL_COMMAND, IN(command_row, command), NULL),
 	COLUMNS_MOVED(command_row),
 	COLUMN("calls_total", NULL, 0, CELL_COUNT, IN(command_row, calls_total), NULL),
-	COLUMN("alloc_bytes_per_call", "a call", 5, CELL_BYTES_MEAN, 0, alloc_per_call),
+	COLUMN("alloc_bytes_per_call", "a call", 6, CELL_BYTES_MEAN, 0, alloc_per_call),
 	COLUMN("free_bytes_per_call", NULL, 0, CELL_BYTES_MEAN, 0, free_per_call),
-	DERIVED(command_row, NULL, "in allocator", 6, CELL_RATIO, allocator_share, NULL),
+	DERIVED(command_row, NULL, "in allocator", 7, CELL_RATIO, allocator_share, NULL),
 };
 
 static const struct column alloc_prefixes[] = {
 	COLUMN("prefix", "prefix", 1, CELL_NAME, IN(prefix_row, prefix), NULL),
 	COLUMNS_MOVED(prefix_row),
-	COLUMN("top_command", "mostly by", 5, CELL_COMMAND, IN(prefix_row, top_command), NULL),
+	COLUMN("top_command", "mostly by", 6, CELL_COMMAND, IN(prefix_row, top_command), NULL),
 	COLUMN("example", NULL, 0, CELL_NAME, IN(prefix_row, example), NULL),
 };
 
