@@ -16,15 +16,23 @@
 
 /* --- keys that go -------------------------------------------------------------------- */
 
+/* More keys than this in a stall, and the one that was met is one of them. */
+#define FEW_KEYS 10
+
+static bool is_one(const struct stall *stall, int64_t keys)
+{
+	return stall->gone_key.len == 0 || (stall->gone_one && keys <= FEW_KEYS);
+}
+
 /* The key that went, or what those that went are like; "" = not known. */
-static struct phrase gone_name(const struct stall *stall)
+static struct phrase gone_name(const struct stall *stall, int64_t keys)
 {
 	struct phrase t = { "" };
 	struct buf prefix = { 0 };
 
 	if (stall->gone_key.len == 0)
 		return stall->key.len > 0 ? say_key(stall->key.data, stall->key.len) : t;
-	if (stall->gone_one)
+	if (is_one(stall, keys))
 		return say_key(stall->gone_key.data, stall->gone_key.len);
 	prefix_fold(&prefix, stall->gone_key.data, stall->gone_key.len);
 	t = say_key(prefix.data, prefix.len);
@@ -33,13 +41,13 @@ static struct phrase gone_name(const struct stall *stall)
 }
 
 /* " (like session:*)", of the key or keys that went. */
-static struct phrase say_whose(const struct stall *stall)
+static struct phrase say_whose(const struct stall *stall, int64_t keys)
 {
-	struct phrase t = { "" }, name = gone_name(stall);
+	struct phrase t = { "" }, name = gone_name(stall, keys);
 
 	if (*name.s)
-		snprintf(t.s, sizeof(t.s), " (%s%.300s)",
-			 stall->gone_key.len && !stall->gone_one ? "like " : "", name.s);
+		snprintf(t.s, sizeof(t.s), " (%s%.300s)", is_one(stall, keys) ? "" : "like ",
+			 name.s);
 	return t;
 }
 
@@ -64,10 +72,9 @@ static void gone_evidence(struct finding *f, const struct stall *longest, int64_
 	finding_evidence_count(f, "longest_keys_total", keys, "keys", BASIS_EXACT);
 	finding_evidence_bytes(f, "longest_freed_bytes", freed >= 0 ? freed : RECORD_UNKNOWN,
 			       BASIS_DERIVED);
-	if (*gone_name(longest).s)
-		finding_evidence_text(
-			f, longest->gone_key.len && !longest->gone_one ? "prefix" : "key",
-			gone_name(longest).s, BASIS_SAMPLED);
+	if (*gone_name(longest, keys).s)
+		finding_evidence_text(f, is_one(longest, keys) ? "key" : "prefix",
+				      gone_name(longest, keys).s, BASIS_SAMPLED);
 	if (*longest->command)
 		finding_evidence_text(f, "command", say_command(longest->command).s, BASIS_EXACT);
 }
@@ -89,8 +96,8 @@ bool rule_expire_blocks(const struct model *m, struct finding *f)
 		return false;
 	around = stall_around(m, w.longest);
 	waits_tell(m, f, &w);
-	finding_title(f, "Expiring keys%s held the server for %s%s%s%s", say_whose(w.longest).s,
-		      say_seconds(w.longest_seconds).s,
+	finding_title(f, "Expiring keys%s held the server for %s%s%s%s",
+		      say_whose(w.longest, around.expired_keys).s, say_seconds(w.longest_seconds).s,
 		      say_gone(around.expired_keys, around.freed_bytes).s,
 		      w.stalls_total > 1 ? "; in all " : "",
 		      w.stalls_total > 1 ? say_seconds(w.seconds).s : "");
@@ -101,7 +108,7 @@ bool rule_expire_blocks(const struct model *m, struct finding *f)
 			       model_info_delta(m, "expire_cycle_cpu_milliseconds"), "milliseconds",
 			       BASIS_EXACT);
 	finding_cause(f, "%s",
-		      around.expired_keys >= 0 && around.expired_keys <= 10 ?
+		      around.expired_keys >= 0 && around.expired_keys <= FEW_KEYS ?
 			      "A key with very many elements reached its time, and the event loop "
 			      "frees all of it before it goes on." :
 			      "Many keys reach their time together, and the event loop deletes "
@@ -140,8 +147,8 @@ bool rule_evict_blocks(const struct model *m, struct finding *f)
 		return false;
 	around = stall_around(m, w.longest);
 	waits_tell(m, f, &w);
-	finding_title(f, "Evicting keys%s held the server for %s%s%s%s", say_whose(w.longest).s,
-		      say_seconds(w.longest_seconds).s,
+	finding_title(f, "Evicting keys%s held the server for %s%s%s%s",
+		      say_whose(w.longest, around.evicted_keys).s, say_seconds(w.longest_seconds).s,
 		      say_gone(around.evicted_keys, around.freed_bytes).s,
 		      w.stalls_total > 1 ? "; in all " : "",
 		      w.stalls_total > 1 ? say_seconds(w.seconds).s : "");

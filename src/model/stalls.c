@@ -207,7 +207,7 @@ void blame_stall(struct stall *out, const struct record_stall *seen, const struc
 		.preemptor = seen->preemptor,
 		.preemptor_pid = seen->preemptor_pid,
 		.gone_key = seen->gone_key,
-		.gone_one = seen->gone_key_looks > 0 &&
+		.gone_one = seen->gone_key_looks > 1 &&
 			    seen->gone_key_looks >= seen->gone_looks - seen->gone_key_looks,
 		.freed_bytes = RECORD_UNKNOWN,
 	};

@@ -16,7 +16,11 @@
 #define OBJECT_BYTES 96 /* with a name of up to 64 bytes */
 #define EMBEDDED     0x80
 #define PTR_OFFSET   8
-#define TEXT_MOST    32 /* the text begins within so many bytes of the object */
+#define REFS_OFFSET  4
+/* References of an object in use, shifted by two bits in Valkey 8. The server's own constants,
+ * such as the DEL it sends its replicas for the key, are counted as shared: in millions. */
+#define REFS_MOST 64
+#define TEXT_MOST 32 /* the text begins within so many bytes of the object */
 
 #define ADDRESS_LOWEST	0x10000ULL
 #define ADDRESS_HIGHEST 0x7fffffffffffULL
@@ -43,13 +47,16 @@ bool gone_key_at(pid_t pid, uint64_t address, gone_read_fn read, struct gone_key
 {
 	unsigned char object[OBJECT_BYTES];
 	uint64_t text;
+	uint32_t refs;
 	size_t at, len;
 
 	if (address % 8 || address < ADDRESS_LOWEST || address > ADDRESS_HIGHEST ||
 	    read(pid, address, object, sizeof(object)) || object[0] != EMBEDDED)
 		return false;
+	memcpy(&refs, object + REFS_OFFSET, sizeof(refs));
 	memcpy(&text, object + PTR_OFFSET, sizeof(text));
-	if (text < address + PTR_OFFSET + sizeof(text) + 1 || text > address + TEXT_MOST)
+	if (!refs || refs > REFS_MOST || text < address + PTR_OFFSET + sizeof(text) + 1 ||
+	    text > address + TEXT_MOST)
 		return false;
 	at = text - address;
 	len = text_len(object + at, sizeof(object) - at);

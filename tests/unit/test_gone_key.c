@@ -75,6 +75,9 @@ static void takes_nothing_else(void **state)
 	memory[128] = 0x80;
 	memory[128 + 16] = 11; /* no end where it should be */
 	assert_false(gone_key_at(1, at, read_memory, &key));
+	at = put_object(128, "DEL", true);
+	memset(memory + 132, 0xff, 3); /* shared: one of the server's own constants */
+	assert_false(gone_key_at(1, at, read_memory, &key));
 	at = put_object(128, "two words", true);
 	assert_false(gone_key_at(1, at, read_memory, &key));
 	memset(memory, 0, sizeof(memory));
