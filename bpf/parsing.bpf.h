@@ -282,7 +282,10 @@ static __always_inline struct stack_words *read_stack(void)
 		return NULL;
 	stack = saved_registers((struct pt_regs *)bpf_task_pt_regs(task), words->word);
 	if (bpf_probe_read_user(words->word + SAVED_REGISTERS, STACK_WORDS * 8, (void *)stack))
-		return NULL;
+		words = NULL;
+	/* Else the compiler tests what the helper said instead of the pointer, and the verifier
+	 * of 6.1 does not see that it comes to the same. */
+	barrier_var(words);
 	return words;
 }
 

@@ -20,10 +20,12 @@ static __always_inline void rss_record(struct redmem_target *target, int member,
 {
 	struct redmem_ring_record *record = ring_reserve(target, RING_RSS, bpf_ktime_get_ns());
 	struct running run = {};
-	u64 id = bpf_get_current_pid_tgid();
+	u64 id;
 
 	if (!record)
 		return;
+	/* Not before: 6.1 forgets over a call that the record is there. */
+	id = bpf_get_current_pid_tgid();
 	record->rss.member = member;
 	record->rss.from_pages = target->rss_reported[member];
 	record->rss.to_pages = pages;

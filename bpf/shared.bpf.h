@@ -262,26 +262,30 @@ static __always_inline bool profile_add_to(void *map, __u32 *rows,
 /* Charge @events events that took @ns together to @key. Where there is no room for so
  * many keys rather without its key than not at all; either is counted as a drop. Global, as
  * who_is_running() is. */
-__weak __noinline int profile_add(struct redmem_target *target, struct redmem_profile_key *key,
-				  u64 events, u64 ns, bool timed)
+__weak __noinline int profile_add(struct redmem_target *target,
+				  const struct redmem_profile_key *key, u64 events, u64 ns,
+				  bool timed)
 {
+	struct redmem_profile_key row; /* kernels before 6.2 look up by keys on the stack only */
+
 	if (!target || !key)
 		return 0;
-	key->target = target->settings.index;
+	row = *key;
+	row.target = target->settings.index;
 	total_add(target, TOTAL_EVENTS, 1);
 	for (int iteration = 0; iteration < 2; iteration++) {
-		bool added = profile_active ? profile_add_to(&profile_1, &profile_rows[1], key,
+		bool added = profile_active ? profile_add_to(&profile_1, &profile_rows[1], &row,
 							     events, ns, timed) :
-					      profile_add_to(&profile_0, &profile_rows[0], key,
+					      profile_add_to(&profile_0, &profile_rows[0], &row,
 							     events, ns, timed);
 
 		if (added)
 			return 0;
 		if (!iteration)
 			drop(target, DROP_PROFILE_FULL);
-		if (!has_key(&key->context))
+		if (!has_key(&row.context))
 			return 0;
-		forget_key(&key->context);
+		forget_key(&row.context);
 	}
 	return 0;
 }
