@@ -27,6 +27,7 @@
 #define LOOK_WORDS	 40
 #define LOOK_WORDS_LEAST 20
 #define LOOK_AGAIN_US	 20000
+#define LOOK_TRIES	 5
 
 static const char script_text[] = "return redis.call('ECHO',ARGV[1])";
 
@@ -102,11 +103,11 @@ static int take_look(struct calibrator *c, struct redmem_calibration **out, int 
 	struct redmem_calibration *look = xcalloc(1, sizeof(*look));
 	int ret = -EBUSY;
 
-	for (__u32 words = LOOK_WORDS; ret == -EBUSY && words >= LOOK_WORDS_LEAST; words /= 2) {
-		if (words < LOOK_WORDS)
+	for (int tries = 0; ret == -EBUSY && tries < LOOK_TRIES; tries++) {
+		if (tries)
 			usleep(LOOK_AGAIN_US);
 		memset(look, 0, sizeof(*look));
-		look->words = words;
+		look->words = tries ? LOOK_WORDS_LEAST : LOOK_WORDS;
 		ret = look_once(c, look, argc, argv);
 	}
 	if (ret) {

@@ -18,6 +18,7 @@
 
 #define LOOK_WORDS    32 /* argv and cmd stand in the first 160 bytes */
 #define LOOK_LIMIT_NS 200000
+#define LOOK_AGAIN_US 20000 /* after one that took longer */
 #define WATCH_SECONDS 2
 #define PEEK_US	      1000 /* also keeps candidates apart: a pipeline sends the same again */
 #define INSIDE_HITS   4 /* among as many hits is one from inside a command, if there is any */
@@ -42,6 +43,7 @@ static int watch_one(struct watcher *w, const struct redmem_range *caller, unsig
 {
 	int ret;
 
+	memset(look, 0, sizeof(*look));
 	look->any_client = 1;
 	look->caller = *caller;
 	look->words = LOOK_WORDS;
@@ -72,13 +74,19 @@ static int watch_one(struct watcher *w, const struct redmem_range *caller, unsig
  */
 static int watch_commands(struct watcher *w, struct err *err)
 {
+	struct redmem_calibration *look;
+	bool again;
 	int ret;
 
 	do {
-		ret = watch_one(w, &w->process, UINT_MAX, &w->seen[w->count]);
+		look = &w->seen[w->count];
+		ret = watch_one(w, &w->process, UINT_MAX, look);
 		if (ret > 0 && ++w->count == CANDIDATES_MIN)
 			watch_one(w, &w->call, INSIDE_HITS, w->inside); /* may be missing */
-	} while (ret > 0 && w->count < CANDIDATES_MAX);
+		again = !ret && look->cut && clock_mono_ns() < w->deadline_ns;
+		if (again)
+			usleep(LOOK_AGAIN_US);
+	} while ((ret > 0 || again) && w->count < CANDIDATES_MAX);
 	if (ret < 0)
 		return err_set(err, ret, "calibration: the probe's map: %s", strerror(-ret));
 	if (w->count)
