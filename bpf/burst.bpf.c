@@ -69,6 +69,7 @@ int burst_entry(struct pt_regs *ctx)
 	call->function = bpf_get_attach_cookie(ctx);
 	call->requested = requested_bytes(ctx, call->function);
 	call->faults = faults_of(tid);
+	call->delay = task_delay_ns(bpf_get_current_task_btf());
 	call->start_ns = bpf_ktime_get_ns(); /* last: what follows is the probe's cost */
 	return 0;
 }
@@ -85,6 +86,7 @@ static __always_inline void emit_call(struct redmem_target *target, u32 tid,
 	record->call.function = call->function;
 	record->call.requested = call->requested;
 	record->call.ns = now - call->start_ns;
+	record->call.waited_ns = task_delay_ns(bpf_get_current_task_btf()) - call->delay;
 	record->call.faults = faults_of(tid) - call->faults;
 	context_running(target, tid, &record->call.context, &run);
 	if (record->call.context.state == CONTEXT_LOOP &&

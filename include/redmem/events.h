@@ -213,6 +213,7 @@ struct redmem_open_call {
 	__u64 start_ns; /* 0 = none */
 	__u64 requested;
 	__u64 faults;
+	__u64 delay; /* the thread's run_delay then */
 	__u32 function; /* enum redmem_call_function */
 	__u32 target;
 };
@@ -338,6 +339,7 @@ struct redmem_ring_record {
 		struct {
 			__u64 requested; /* bytes; 0 for free */
 			__u64 ns; /* with the probes' own cost */
+			__u64 waited_ns; /* of that for a CPU */
 			__u64 faults; /* brought in meanwhile */
 			__u32 function;
 			__u32 unused;

@@ -68,13 +68,15 @@ const char *call_path_name(enum call_path path)
  * beyond what the probe's own cost varies by. */
 #define SLOW_SECONDS 500e-9
 
-/* Without the probes' cost. Quicker than that usually is: no time to speak of. NAN when
- * it was not timed. */
+/* Without the probes' cost and without waiting for a CPU, which is not the allocator's doing.
+ * Quicker than that usually is: no time to speak of. NAN when it was not timed. */
 static double call_seconds(const struct record_call *record)
 {
+	int64_t waited = record->waited_ns > 0 ? record->waited_ns : 0;
+
 	if (record->ns < 0)
 		return NAN;
-	return fmax((double)record->ns / 1e9 -
+	return fmax((double)record->ns / 1e9 - (double)waited / 1e9 -
 			    (record->probe_seconds > 0 ? record->probe_seconds : 0),
 		    0);
 }

@@ -405,6 +405,7 @@ struct record_call {
 	int64_t requested_bytes; /* RECORD_UNKNOWN for free */
 	int64_t class_bytes; /* the size class that was taken */
 	int64_t ns; /* with the probes' own cost; RECORD_UNKNOWN when entry or return was missed */
+	int64_t waited_ns; /* of that for a CPU, runnable; RECORD_UNKNOWN */
 	double probe_seconds; /* that cost, as measured at the start */
 	double probe_error_seconds; /* half the 95 % interval of it */
 	int64_t faults; /* pages brought in meanwhile */

@@ -302,6 +302,7 @@ static const struct field call_fields[] = {
 	FIELD(call, requested_bytes),
 	FIELD(call, class_bytes),
 	FIELD(call, ns),
+	FIELD(call, waited_ns),
 	FIELD(call, probe_seconds),
 	FIELD(call, probe_error_seconds),
 	FIELD(call, faults),

@@ -271,6 +271,7 @@ void burst_call(struct sensors *s, const struct redmem_ring_record *raw)
 	call->class_bytes = sized ? class_of(&s->config.allocator->classes, raw->call.requested) :
 				    RECORD_UNKNOWN;
 	call->ns = (int64_t)raw->call.ns;
+	call->waited_ns = (int64_t)raw->call.waited_ns;
 	call->probe_seconds = s->probe_cost.pair_seconds;
 	call->probe_error_seconds = s->probe_cost.pair_error_seconds;
 	call->faults = (int64_t)raw->call.faults;

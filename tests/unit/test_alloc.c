@@ -93,6 +93,30 @@ static void test_charges(void **state)
 	assert_int_equal(m->alloc.commands_count, 2);
 }
 
+/* Who had to give up the CPU in a call of the allocator was in it no longer for that. */
+static void test_waited(void **state)
+{
+	struct record record = record_new(RECORD_CALL);
+	const struct call_latency *l;
+	struct model *m = *state;
+
+	record.call.function = CALL_FREE;
+	record.call.command = "del";
+	record.call.ns = 4001000;
+	record.call.waited_ns = 4000000;
+	record.call.probe_seconds = record.call.probe_error_seconds = 0;
+	model_take(m, &record);
+	record.call.waited_ns = RECORD_UNKNOWN; /* a recording from before it was measured */
+	record.call.ns = 1000;
+	model_take(m, &record);
+	record.call.waited_ns = 5000000; /* clocks that do not fit each other */
+	model_take(m, &record);
+	model_finish(m);
+	l = &command_named(m, "del")->latency;
+	assert_true(fabs(l->mean_seconds - 2e-6 / 3) < 1e-9);
+	assert_true(fabs(l->max_seconds - 1e-6) < 1e-9);
+}
+
 static void test_off(void **state)
 {
 	struct model *m = *state;
@@ -245,6 +269,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_charges, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_waited, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_growth, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peak, setup, teardown),
