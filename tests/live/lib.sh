@@ -271,9 +271,16 @@ query()
 # holds FILTER [JQ OPTION...]: true when FILTER is true of the newest report.
 holds()
 {
-	filter=$1
-	shift
-	jq -e "$@" "$filter" "$json" >/dev/null 2>&1
+	holds_in "$json" "$@"
+}
+
+# holds_in FILE FILTER [JQ OPTION...]: of the JSON there. Nothing is true of an empty file, of
+# which jq 1.6 says yes to everything.
+holds_in()
+{
+	holds_file=$1 filter=$2
+	shift 2
+	[ -s "$holds_file" ] && jq -e "$@" "$filter" "$holds_file" >/dev/null 2>&1
 }
 
 # A line of the newest messages to put in a complaint.

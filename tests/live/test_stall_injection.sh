@@ -59,12 +59,12 @@ jq -n --slurpfile slowlog "$work/slowlog" --slurpfile expired "$work/expired" \
 	--arg marker "$marker" --rawfile truth "$work/truth" "$compare" "$json" >"$work/score"
 score=$(jq -c . "$work/score")
 echo "# $score"
-check all-seen "$score" jq -e ".injected > 0.8 * $count and .missed == []" "$work/score"
+check all-seen "$score" holds_in "$work/score" ".injected > 0.8 * $count and .missed == []"
 check latency "expiries, but none in LATENCY" \
 	sh -c '! grep -q " expiry " "$1" || [ "$(jq length "$2")" -gt 0 ]' - "$work/truth" "$work/expired"
-check causes "$score" jq -e '(.wrong | length) <= (0.02 * .injected | ceil)' "$work/score"
+check causes "$score" holds_in "$work/score" '(.wrong | length) <= (0.02 * .injected | ceil)'
 # While they are prepared the server may have to wait for its CPU.
-check invented "$score" jq -e '.invented == []' "$work/score"
+check invented "$score" holds_in "$work/score" '.invented == []'
 check sums "$(stalls_said)" stalls 'all((([.blame[].seconds] | add) - .duration_seconds | fabs) <= 0.01 * .duration_seconds)'
 
 # watch_long NAME: all that holds the server up is waiting for a CPU, and no more of that is
