@@ -27,6 +27,20 @@ static __always_inline u64 task_delay_ns(const struct task_struct *task)
 	return task->sched_info.run_delay;
 }
 
+/* Whom the kernel is about to kill for lack of memory: mark_victim gave the id before 6.10, the
+ * task since (72ba14deb40a). @mm is 0 where only the id is known. */
+static __always_inline u32 oom_victim(const u64 *ctx, u64 *mm)
+{
+	*mm = 0;
+	if (bpf_core_field_exists(((struct trace_event_raw_mark_victim *)0)->uid)) {
+		struct task_struct *task = (void *)ctx[0];
+
+		*mm = (u64)BPF_CORE_READ(task, mm);
+		return BPF_CORE_READ(task, tgid);
+	}
+	return ctx[0];
+}
+
 /*
  * A counter of resident pages without the parts its CPUs have not added yet: off by at most
  * 32 pages a CPU. One counter a member since 6.2 (f1a7941243c1), before one struct of all.

@@ -9,8 +9,14 @@ struct {
 	__type(value, struct redmem_child);
 } children SEC(".maps");
 
+/* How it ends. */
+struct death {
+	u32 exit_code;
+	u64 held_pages;
+};
+
 static __always_inline void life_record(struct redmem_target *target, enum redmem_ring_kind kind,
-					u32 pid, u32 tid)
+					u32 pid, u32 tid, struct death death)
 {
 	struct redmem_ring_record *record = ring_reserve(target, kind, bpf_ktime_get_ns());
 	struct running run = {};
@@ -19,6 +25,8 @@ static __always_inline void life_record(struct redmem_target *target, enum redme
 		return;
 	record->pid = pid;
 	record->life.cow_faults = target->totals[TOTAL_COW_FAULTS];
+	record->life.held_pages = death.held_pages;
+	record->life.exit_code = death.exit_code;
 	__builtin_memset(&record->life.context, 0, sizeof(record->life.context));
 	if (tid)
 		context_running(target, tid, &record->life.context, &run);
@@ -37,7 +45,7 @@ int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *task)
 	child.target = target->settings.index;
 	child.pid = pid_seen(task);
 	bpf_map_update_elem(&children, &tgid, &child, BPF_ANY);
-	life_record(target, RING_FORK, child.pid, tid);
+	life_record(target, RING_FORK, child.pid, tid, (struct death){});
 	return 0;
 }
 
@@ -48,7 +56,7 @@ int BPF_PROG(life_exec, struct task_struct *task)
 	struct redmem_target *target = target_running(&tid);
 
 	if (target)
-		life_record(target, RING_EXEC, 0, 0);
+		life_record(target, RING_EXEC, 0, 0, (struct death){});
 	return 0;
 }
 
@@ -57,6 +65,7 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(life_exit, struct task_struct *task)
 {
 	u32 pid = task->pid, tgid = task->tgid;
+	struct death death = { .exit_code = task->exit_code };
 	struct redmem_target *target;
 	struct redmem_child *child;
 
@@ -64,7 +73,7 @@ int BPF_PROG(life_exit, struct task_struct *task)
 		return 0;
 	target = watched_of(tgid);
 	if (target) {
-		life_record(target, RING_EXIT, 0, 0);
+		life_record(target, RING_EXIT, 0, 0, death);
 		return 0;
 	}
 	child = bpf_map_lookup_elem(&children, &tgid);
@@ -73,6 +82,33 @@ int BPF_PROG(life_exit, struct task_struct *task)
 		return 0;
 	pid = child->pid;
 	bpf_map_delete_elem(&children, &tgid);
-	life_record(target, RING_EXIT, pid, 0);
+	life_record(target, RING_EXIT, pid, 0, death);
+	return 0;
+}
+
+#define MEMBER_ANON  1 /* MM_ANONPAGES, MM_SHMEMPAGES */
+#define MEMBER_SHMEM 3
+
+/* The server, or a child of one; it has not ended yet, and what it holds is still there. */
+SEC("tp_btf/mark_victim")
+int life_oom(u64 *ctx)
+{
+	struct death death = {};
+	u64 mm;
+	u32 tgid = oom_victim(ctx, &mm);
+	struct redmem_target *target = watched_of(tgid);
+	struct redmem_child *child;
+	u32 pid = 0;
+
+	if (!target) {
+		child = bpf_map_lookup_elem(&children, &tgid);
+		target = child ? target_at(&child->target) : NULL;
+		if (!target)
+			return 0;
+		pid = child->pid;
+	}
+	if (mm)
+		death.held_pages = mm_rss_pages(mm, MEMBER_ANON) + mm_rss_pages(mm, MEMBER_SHMEM);
+	life_record(target, RING_OOM, pid, 0, death);
 	return 0;
 }

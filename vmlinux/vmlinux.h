@@ -72,6 +72,7 @@ struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
+	int exit_code;
 	char comm[16];
 	struct mm_struct *mm;
 	struct pid *thread_pid;
@@ -81,6 +82,12 @@ struct task_struct {
 
 struct task_struct___before_5_14 {
 	long state;
+};
+
+/* What mark_victim tells; with this field the tracepoint is given the task (since 6.10,
+ * 72ba14deb40a). */
+struct trace_event_raw_mark_victim {
+	u32 uid;
 };
 
 struct seq_file;

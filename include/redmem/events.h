@@ -227,6 +227,7 @@ enum redmem_ring_kind {
 	RING_FORK,
 	RING_EXEC,
 	RING_EXIT,
+	RING_OOM, /* it will be killed for lack of memory */
 	RING_CALL, /* of the allocator, in a burst */
 	RING_SAMPLE, /* struct redmem_sample */
 };
@@ -334,6 +335,9 @@ struct redmem_ring_record {
 		} rss;
 		struct {
 			__u64 cow_faults; /* so far in the watch */
+			__u64 held_pages; /* oom: anonymous and shmem; 0 = not known */
+			__u32 exit_code; /* exit: as wait() has it */
+			__u32 unused;
 			struct redmem_context context; /* who forked */
 		} life;
 		struct {

@@ -78,6 +78,7 @@ static void emit_life(struct watch *w, const char *event, double seconds)
 	record.life.event = event;
 	record.life.detail = "";
 	record.life.seconds = seconds;
+	record.life.held_bytes = RECORD_UNKNOWN;
 	record_emit(&w->sink, &record);
 }
 

@@ -44,10 +44,15 @@ static const struct finding *finding_of(const struct findings *all, const char *
 /* What says the same and knows more is there, and as bad. */
 static bool is_said(const struct findings *all, const struct finding *f)
 {
-	const char *id = finding_said_by(f->id);
-	const struct finding *by = id ? finding_of(all, id) : NULL;
+	const char *id;
 
-	return by && by->severity >= f->severity;
+	for (size_t n = 0; (id = finding_said_by(f->id, n)); n++) {
+		const struct finding *by = finding_of(all, id);
+
+		if (by && by->severity >= f->severity)
+			return true;
+	}
+	return false;
 }
 
 static void drop_said(struct findings *all)

@@ -109,13 +109,17 @@ static const struct {
 	{ "aof.buffer", "aof.disk" }, /* what waits to be written, and for what */
 	{ "config.thp", "thp.cow" }, /* the setting, and the harm it does */
 	{ "cpu.contended", "cpu.throttled" }, /* whoever ran while the quota was used up */
+	{ "mem.near_max", "writes.refused" }, /* the limit is met */
+	{ "mem.near_max", "evict.nothing_to_evict" }, /* or will be, and eviction cannot help */
+	{ "writes.refused", "evict.nothing_to_evict" }, /* and why nothing could be evicted */
+	{ "evict.active", "evict.pushed_by" }, /* and by whom */
 	{ "reclaim.blocks", "swap.in_path" }, /* both are what is paid for too little memory */
 };
 
-const char *finding_said_by(const char *id)
+const char *finding_said_by(const char *id, size_t n)
 {
 	for (size_t i = 0; i < sizeof(said_by) / sizeof(said_by[0]); i++)
-		if (!strcmp(said_by[i].id, id))
+		if (!strcmp(said_by[i].id, id) && n-- == 0)
 			return said_by[i].by;
 	return NULL;
 }
@@ -224,8 +228,11 @@ struct search {
 
 static bool concluded(const struct search *s, const char *id, enum severity least)
 {
-	if (finding_said_by(id) && concluded(s, finding_said_by(id), least))
-		return true;
+	const char *by;
+
+	for (size_t n = 0; (by = finding_said_by(id, n)); n++)
+		if (concluded(s, by, least))
+			return true;
 	for (size_t i = 0; i < s->f->count; i++)
 		if (!strcmp(s->f->items[i].id, id) && s->f->items[i].severity >= least)
 			return true;
@@ -283,44 +290,33 @@ static void search_stalls(struct search *s)
 		leave(s, HARM_STALLS, "stalls.mixed", sum / window);
 }
 
-/* Errors that tell a client its write was not taken, as INFO counts them. */
-static const char *const refusals[] = { "errorstat_OOM", "errorstat_MISCONF",
-					"errorstat_NOREPLICAS" };
+/* Errors that tell a client its write was not taken. */
+static const char *const refusals[] = { "OOM", "MISCONF", "NOREPLICAS" };
 
-/* "errorstat_OOM:count=12": there is no line before the first. */
-static int64_t errors_of(const struct info *info, const char *field)
+/* Writes that were refused are told by why they were. */
+static bool refusal_concluded(const struct search *s)
 {
-	const char *value = info ? info_get(info, field) : NULL;
-
-	int64_t count = value ? info_sub_int(value, "count") : 0;
-
-	return count > 0 ? count : 0;
+	return concluded(s, "writes.refused", SEVERITY_WARNING) ||
+	       concluded(s, "evict.nothing_to_evict", SEVERITY_WARNING) ||
+	       concluded(s, "save.failing", SEVERITY_WARNING) ||
+	       concluded(s, "killed.limit", SEVERITY_WARNING);
 }
 
 static void search_refusals(struct search *s)
 {
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
-		int64_t count = errors_of(s->m->info_end, refusals[i]) -
-				errors_of(s->m->info_start, refusals[i]);
+		int64_t count = model_errors(s->m, refusals[i]);
 
-		if (count >= harm_table[HARM_REFUSED].bound &&
-		    !concluded(s, "writes.refused", SEVERITY_WARNING))
+		if (count >= harm_table[HARM_REFUSED].bound && !refusal_concluded(s))
 			leave(s, HARM_REFUSED, "writes.refused", (double)count);
 	}
 }
 
 static void search_saves(struct search *s)
 {
-	static const char *const states[] = { "rdb_last_bgsave_status", "aof_last_bgrewrite_status",
-					      "aof_last_write_status" };
-
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-		const char *state = measure_info_text(s->m, states[i]);
-
-		if (state && !strcmp(state, "err") &&
-		    !concluded(s, "save.failing", SEVERITY_WARNING))
-			leave(s, HARM_UNSAVED, "save.failing", 1);
-	}
+	if (measure_saves_fail(s->m) && !concluded(s, "save.failing", SEVERITY_WARNING) &&
+	    !concluded(s, "killed.limit", SEVERITY_WARNING))
+		leave(s, HARM_UNSAVED, "save.failing", 1);
 }
 
 static void search_life(struct search *s)

@@ -54,8 +54,9 @@ extern const struct harm_row harm_table[HARM_KINDS];
 /* Id of the finding that concludes @stall: by its main cause. Static, never NULL. */
 const char *stall_finding(const struct model *m, const struct stall *stall);
 
-/* Id of the finding that speaks of the same trouble as @id and knows more of its cause; NULL. */
-const char *finding_said_by(const char *id);
+/* Id of the @n-th finding that speaks of the same trouble as @id and knows more of its cause;
+ * NULL beyond the last. */
+const char *finding_said_by(const char *id, size_t n);
 /* Does it count in the sum of all? Clients that send many commands at once wait for their
  * own: only a turn that is long enough to hold up the others is harm. @id: its finding. */
 bool stall_adds_up(const char *id, const struct stall *stall);

@@ -127,6 +127,49 @@ int64_t measure_room(const struct model *m, const char **what)
 	return least;
 }
 
+const char *measure_policy(const struct model *m)
+{
+	const char *policy = measure_info_text(m, "maxmemory_policy");
+
+	return policy != NULL ? policy : model_config(m, "maxmemory-policy");
+}
+
+bool measure_policy_is(const struct model *m, const char *prefix)
+{
+	const char *policy = measure_policy(m);
+
+	return policy != NULL && strncmp(policy, prefix, strlen(prefix)) == 0;
+}
+
+int64_t measure_max_memory(const struct model *m)
+{
+	int64_t max = model_info_end(m, "maxmemory");
+
+	return max != RECORD_UNKNOWN ? max : measure_config(m, "maxmemory");
+}
+
+int64_t measure_counted(const struct model *m)
+{
+	int64_t used = measure_used(m), aside = model_info_end(m, "mem_not_counted_for_evict");
+
+	return used != RECORD_UNKNOWN && aside > 0 ? used - aside : used;
+}
+
+bool measure_is_replica(const struct model *m)
+{
+	const char *role = measure_info_text(m, "role");
+
+	return role != NULL && strcmp(role, "slave") == 0;
+}
+
+int64_t measure_anonymous(const struct model *m)
+{
+	for (size_t i = m->timeline_count; i > 0; i--)
+		if (m->timeline[i - 1].host.rss_anon_bytes != RECORD_UNKNOWN)
+			return m->timeline[i - 1].host.rss_anon_bytes;
+	return measure_rss(m);
+}
+
 int64_t measure_config(const struct model *m, const char *name)
 {
 	const char *value = model_config(m, name);

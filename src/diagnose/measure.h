@@ -58,6 +58,17 @@ bool measure_decay_works(const struct model *m);
 /* What @action would give back of that ledger line; RECORD_UNKNOWN. */
 int64_t measure_reclaim(const struct model *m, const char *line, const char *action);
 
+/* maxmemory-policy, NULL; does it begin with @prefix ("volatile-")? */
+const char *measure_policy(const struct model *m);
+bool measure_policy_is(const struct model *m, const char *prefix);
+/* maxmemory of the last INFO, else of CONFIG; 0 = none. */
+int64_t measure_max_memory(const struct model *m);
+/* Of used_memory what counts against it (evict.c, getMaxmemoryState()): not the buffers of
+ * replicas and of the AOF. */
+int64_t measure_counted(const struct model *m);
+bool measure_is_replica(const struct model *m);
+/* Anonymous memory of the server at the end of the watch; its RSS where that is not known. */
+int64_t measure_anonymous(const struct model *m);
 /* The memory the server may use: the machine's, or the cgroup's limit or memory.high when
  * that is smaller. *what is a phrase for people. RECORD_UNKNOWN when none is known. */
 int64_t measure_room(const struct model *m, const char **what);
@@ -68,6 +79,11 @@ bool measure_config_is(const struct model *m, const char *name, const char *valu
 const char *measure_info_text(const struct model *m, const char *field);
 /* Does the server fork to save (save points or AOF)? False when not known. */
 bool measure_persists(const struct model *m);
+/* Did the kernel kill it for lack of memory? Did a save fail, and was it for want of a fork?
+ * (rules_complaints.c) */
+bool measure_killed(const struct model *m);
+bool measure_saves_fail(const struct model *m);
+bool measure_fork_refused(const struct model *m);
 /* Keys and keys with a TTL over all databases (INFO keyspace); RECORD_UNKNOWN
  * without INFO. */
 void measure_keyspace(const struct model *m, int64_t *keys, int64_t *expires);

@@ -19,29 +19,6 @@
 /* Client buffers that take this share of maxmemory are what evicts the keys. */
 #define BUFFERS_SHARE 0.10
 
-static bool policy_is(const struct model *m, const char *prefix)
-{
-	const char *policy = measure_info_text(m, "maxmemory_policy");
-
-	if (policy == NULL)
-		policy = model_config(m, "maxmemory-policy");
-	return policy != NULL && strncmp(policy, prefix, strlen(prefix)) == 0;
-}
-
-static const char *policy_name(const struct model *m)
-{
-	const char *policy = measure_info_text(m, "maxmemory_policy");
-
-	return policy != NULL ? policy : model_config(m, "maxmemory-policy");
-}
-
-static int64_t max_memory(const struct model *m)
-{
-	int64_t max = model_info_end(m, "maxmemory");
-
-	return max != RECORD_UNKNOWN ? max : measure_config(m, "maxmemory");
-}
-
 /* Can the server make room when it reaches maxmemory? */
 enum room { ROOM_BY_EVICTION, ROOM_FROM_KEYS_WITH_TTL, ROOM_NONE };
 
@@ -50,16 +27,10 @@ static enum room near_max_room(const struct model *m)
 	int64_t keys, expires;
 
 	measure_keyspace(m, &keys, &expires);
-	if (policy_is(m, "allkeys-"))
+	if (measure_policy_is(m, "allkeys-"))
 		return ROOM_BY_EVICTION;
-	return policy_is(m, "volatile-") && expires != 0 ? ROOM_FROM_KEYS_WITH_TTL : ROOM_NONE;
-}
-
-static bool is_replica(const struct model *m)
-{
-	const char *role = measure_info_text(m, "role");
-
-	return role != NULL && strcmp(role, "slave") == 0;
+	return measure_policy_is(m, "volatile-") && expires != 0 ? ROOM_FROM_KEYS_WITH_TTL :
+								   ROOM_NONE;
 }
 
 /* A full cache is healthy and a replica leaves eviction to its master
@@ -68,7 +39,7 @@ static enum severity near_max_severity(const struct model *m, double ratio)
 {
 	enum room room = near_max_room(m);
 
-	if (room == ROOM_BY_EVICTION || is_replica(m))
+	if (room == ROOM_BY_EVICTION || measure_is_replica(m))
 		return SEVERITY_INFO;
 	if (room == ROOM_FROM_KEYS_WITH_TTL)
 		return ratio >= NEAR_CRITICAL_RATIO ? SEVERITY_WARNING : SEVERITY_INFO;
@@ -92,15 +63,10 @@ static void near_max_cause(const struct model *m, struct finding *f)
 
 bool rule_near_max(const struct model *m, struct finding *f)
 {
-	int64_t max = max_memory(m), used = measure_used(m), keys, expires;
+	int64_t max = measure_max_memory(m), used = measure_used(m), keys, expires;
 	int64_t aside = model_info_end(m, "mem_not_counted_for_evict");
-	int64_t counted = used;
-	double ratio;
-
-	/* evict.c, getMaxmemoryState(): replica and AOF buffers do not count. */
-	if (used != RECORD_UNKNOWN && aside > 0)
-		counted = used - aside;
-	ratio = max > 0 ? measure_ratio(counted, max) : NAN;
+	int64_t counted = measure_counted(m);
+	double ratio = max > 0 ? measure_ratio(counted, max) : NAN;
 	if (!(ratio >= NEAR_WARNING_RATIO))
 		return false;
 	measure_keyspace(m, &keys, &expires);
@@ -112,7 +78,7 @@ bool rule_near_max(const struct model *m, struct finding *f)
 	finding_evidence_bytes(f, "mem_not_counted_for_evict", aside, BASIS_EXACT);
 	finding_evidence_bytes(f, "maxmemory", max, BASIS_EXACT);
 	finding_evidence(f, "maxmemory_ratio", ratio, "ratio", BASIS_DERIVED);
-	finding_evidence_text(f, "maxmemory_policy", policy_name(m), BASIS_EXACT);
+	finding_evidence_text(f, "maxmemory_policy", measure_policy(m), BASIS_EXACT);
 	finding_evidence_count(f, "keys_with_ttl_total", expires, "keys", BASIS_EXACT);
 	near_max_cause(m, f);
 	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
@@ -132,7 +98,7 @@ bool rule_near_max(const struct model *m, struct finding *f)
 static void max_memory_action(const struct model *m, struct finding *f, int64_t room,
 			      const char *what)
 {
-	int64_t max = max_memory(m), used = measure_used(m);
+	int64_t max = measure_max_memory(m), used = measure_used(m);
 	int64_t fits = sum_whole((double)room * NEAR_WARNING_RATIO);
 
 	if (max > 0 && max <= fits)
@@ -159,7 +125,7 @@ bool rule_no_max(const struct model *m, struct finding *f)
 	double ratio = measure_ratio(used, room);
 	bool large = ratio > NO_MAX_RATIO;
 
-	if (max_memory(m) != 0)
+	if (measure_max_memory(m) != 0)
 		return false;
 	f->severity = large ? SEVERITY_WARNING : SEVERITY_INFO;
 	f->cost = large ? (double)used : 0;
@@ -183,30 +149,110 @@ bool rule_no_max(const struct model *m, struct finding *f)
 
 /* Memory of server and child that only swap or a kill can take away: all but the
  * pages of files. */
-static int64_t cgroup_need(const struct model *m)
+static int64_t server_need(const struct model *m)
 {
-	int64_t need = RECORD_UNKNOWN, child = measure_child_private(m);
+	int64_t need = measure_anonymous(m), child = measure_child_private(m);
 
-	for (size_t i = m->timeline_count; i > 0 && need == RECORD_UNKNOWN; i--)
-		need = m->timeline[i - 1].host.rss_anon_bytes;
-	if (need == RECORD_UNKNOWN)
-		need = measure_rss(m);
 	return need == RECORD_UNKNOWN ? need : measure_sum(need, child);
 }
 
-static void cgroup_evidence(const struct model *m, struct finding *f, int64_t need)
+/* Of the cgroup whose limit is met first: all in it that cannot be dropped, with what a
+ * child held that is gone again. The server's own where the kernel tells no more. */
+struct cgroup_state {
+	int64_t limit, need; /* RECORD_UNKNOWN */
+	int64_t shmem; /* of that which is not in the server's own memory: files of a tmpfs... */
+	int64_t others; /* of that which is neither that nor server and child */
+	bool parent; /* it is above the server's own */
+};
+
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b; /* RECORD_UNKNOWN is below all others */
+}
+
+static int64_t less(int64_t a, int64_t b)
+{
+	if (a == RECORD_UNKNOWN || b == RECORD_UNKNOWN)
+		return RECORD_UNKNOWN;
+	return a > b ? a - b : 0;
+}
+
+/* The most private memory of a child that has ended: the cgroup no longer counts it. */
+static int64_t gone_private(const struct model *m)
+{
+	int64_t most = 0;
+
+	for (size_t i = 0; i < m->children_count; i++)
+		if (!isnan(m->children[i].child.t_end_seconds))
+			most = larger(most, m->children[i].child.private_bytes);
+	return most;
+}
+
+static int64_t server_shmem(const struct model *m)
+{
+	for (size_t i = m->timeline_count; i > 0; i--)
+		if (m->timeline[i - 1].host.rss_shmem_bytes != RECORD_UNKNOWN)
+			return m->timeline[i - 1].host.rss_shmem_bytes;
+	return 0;
+}
+
+static struct cgroup_state cgroup_state(const struct model *m)
+{
+	const struct record_host *h = &m->host_end;
+	int64_t server = server_need(m), kept;
+	struct cgroup_state c = { .limit = RECORD_UNKNOWN,
+				  .need = server,
+				  .shmem = RECORD_UNKNOWN,
+				  .others = RECORD_UNKNOWN };
+
+	if (!m->have_host)
+		return c;
+	c.limit = h->cgroup_limit_bytes;
+	if (h->cgroup_near_limit_bytes == RECORD_UNKNOWN)
+		return c;
+	c.limit = h->cgroup_near_limit_bytes;
+	c.parent = !h->cgroup_near_own;
+	kept = measure_sum(measure_sum(h->cgroup_near_anon_bytes, h->cgroup_near_shmem_bytes),
+			   measure_sum(h->cgroup_near_kernel_bytes, h->cgroup_near_sock_bytes));
+	if (kept != RECORD_UNKNOWN)
+		c.need = larger(server, sum_of(kept, gone_private(m)));
+	c.shmem = less(h->cgroup_near_shmem_bytes, server_shmem(m));
+	c.others = less(less(c.need, server), c.shmem);
+	return c;
+}
+
+/* Would the limit be far if nobody kept files on a tmpfs? */
+static bool shmem_is_why(const struct cgroup_state *c)
+{
+	return c->shmem != RECORD_UNKNOWN &&
+	       measure_ratio(c->need, c->limit) >= NEAR_WARNING_RATIO &&
+	       measure_ratio(c->need - c->shmem, c->limit) < NEAR_WARNING_RATIO;
+}
+
+static void cgroup_evidence(const struct model *m, struct finding *f, const struct cgroup_state *c)
 {
 	const struct record_host *h = &m->host_end;
 	int64_t child = measure_child_private(m);
 
-	finding_evidence_bytes(f, "cgroup_limit", h->cgroup_limit_bytes, BASIS_EXACT);
-	finding_evidence_bytes(f, "cgroup_usage", h->cgroup_usage_bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "cgroup_limit", c->limit, BASIS_EXACT);
+	if (c->parent)
+		finding_evidence_text(f, "cgroup", h->cgroup_near_path, BASIS_EXACT);
+	finding_evidence_bytes(f, "cgroup_usage",
+			       h->cgroup_near_limit_bytes == RECORD_UNKNOWN ?
+				       h->cgroup_usage_bytes :
+				       h->cgroup_near_usage_bytes,
+			       BASIS_EXACT);
+	finding_evidence_bytes(f, "cannot_be_dropped", c->need, BASIS_DERIVED);
+	finding_evidence_bytes(f, "cgroup_anon", h->cgroup_near_anon_bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "cgroup_shmem", h->cgroup_near_shmem_bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "cgroup_kernel", h->cgroup_near_kernel_bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "cgroup_sock", h->cgroup_near_sock_bytes, BASIS_EXACT);
 	finding_evidence_bytes(f, "cgroup_swap", h->cgroup_swap_bytes, BASIS_EXACT);
-	finding_evidence_bytes(f, "server_and_child", need, BASIS_DERIVED);
+	finding_evidence_bytes(f, "server_and_child", server_need(m), BASIS_DERIVED);
 	finding_evidence_bytes(f, "child_private_bytes", child > 0 ? child : RECORD_UNKNOWN,
 			       BASIS_EXACT);
-	if (max_memory(m) > 0)
-		finding_evidence_bytes(f, "maxmemory", max_memory(m), BASIS_EXACT);
+	if (measure_max_memory(m) > 0)
+		finding_evidence_bytes(f, "maxmemory", measure_max_memory(m), BASIS_EXACT);
 	if (m->have_totals && m->totals.reclaim_entries > 0)
 		finding_evidence_count(f, "reclaim_entries_total", m->totals.reclaim_entries,
 				       "entries", BASIS_EXACT);
@@ -220,30 +266,70 @@ static void cgroup_actions(const struct model *m, struct finding *f, int64_t lim
 	max_memory_action(m, f, limit, "the cgroup's memory limit");
 }
 
+static void cgroup_title(struct finding *f, const struct cgroup_state *c)
+{
+	struct phrase share = say_percent(measure_ratio(c->need, c->limit));
+
+	if (c->others > c->need / 2 || c->parent)
+		finding_title(f,
+			      "%s of %s limit of %s cannot be dropped, %s of it not the server's",
+			      share.s, c->parent ? "a parent cgroup's" : "the cgroup's",
+			      say_bytes(c->limit).s, say_bytes(measure_sum(c->others, c->shmem)).s);
+	else
+		finding_title(f, "The server holds %s of its cgroup's limit of %s", share.s,
+			      say_bytes(c->limit).s);
+}
+
 bool rule_cgroup(const struct model *m, struct finding *f)
 {
-	int64_t limit = m->have_host ? m->host_end.cgroup_limit_bytes : RECORD_UNKNOWN;
-	int64_t max = max_memory(m), need = cgroup_need(m);
-	double ratio = measure_ratio(need, limit);
-	bool near = ratio >= NEAR_WARNING_RATIO;
+	struct cgroup_state c = cgroup_state(m);
+	int64_t max = measure_max_memory(m);
+	double ratio = measure_ratio(c.need, c.limit);
+	bool near = ratio >= NEAR_WARNING_RATIO && !shmem_is_why(&c);
 
-	if (limit == RECORD_UNKNOWN || (!near && max <= limit))
+	if (c.limit == RECORD_UNKNOWN || (!near && max <= c.limit))
 		return false;
-	f->severity = ratio >= NEAR_CRITICAL_RATIO ? SEVERITY_CRITICAL : SEVERITY_WARNING;
-	f->cost = near ? (double)need : 0;
+	f->severity = near && ratio >= NEAR_CRITICAL_RATIO ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+	f->cost = near ? (double)c.need : 0;
 	if (near)
-		finding_title(f, "The server holds %s of its cgroup's limit of %s",
-			      say_percent(ratio).s, say_bytes(limit).s);
+		cgroup_title(f, &c);
 	else
 		finding_title(f, "maxmemory (%s) is above the cgroup's limit (%s)",
-			      say_bytes(max).s, say_bytes(limit).s);
-	cgroup_evidence(m, f, need);
-	finding_cause(f, near ? "The kernel charges resident memory, page cache and the child's "
-				"copies, not used_memory; at the limit it drops page cache, then "
-				"swaps, then kills." :
+			      say_bytes(max).s, say_bytes(c.limit).s);
+	cgroup_evidence(m, f, &c);
+	finding_cause(f, near ? "The kernel charges resident memory, files on a tmpfs, its own "
+				"and sockets' memory and the child's copies, not used_memory; page "
+				"cache it drops at the limit, the others it swaps, then it kills." :
 				"The kernel will swap out or kill the server before it can reach "
 				"its own limit and evict.");
-	cgroup_actions(m, f, limit);
+	cgroup_actions(m, f, c.limit);
+	return true;
+}
+
+bool rule_shmem(const struct model *m, struct finding *f)
+{
+	struct cgroup_state c = cgroup_state(m);
+	double ratio = measure_ratio(c.need, c.limit);
+	bool why = shmem_is_why(&c);
+
+	if (!why &&
+	    !(c.shmem >= WASTE_FLOOR_BYTES && measure_ratio(c.shmem, c.limit) >= WASTE_FLOOR_RATIO))
+		return false;
+	f->severity = !why			   ? SEVERITY_INFO :
+		      ratio >= NEAR_CRITICAL_RATIO ? SEVERITY_CRITICAL :
+						     SEVERITY_WARNING;
+	f->cost = (double)c.shmem;
+	finding_title(f,
+		      "Files on a tmpfs (or shared memory) take %s of the cgroup's limit of %s%s",
+		      say_bytes(c.shmem).s, say_bytes(c.limit).s,
+		      why ? ", and the server is near it" : "");
+	cgroup_evidence(m, f, &c);
+	finding_cause(f,
+		      "What is written to a tmpfs (/tmp, /dev/shm, an emptyDir in memory) is "
+		      "charged to the cgroup that wrote it, and looks like page cache there, but "
+		      "the kernel cannot drop it: at the limit it swaps or kills instead.");
+	finding_action(f, c.shmem, "df -h -t tmpfs",
+		       "Find those files, delete what is not needed, or write them to a disk.");
 	return true;
 }
 
@@ -265,18 +351,19 @@ static void high_evidence(const struct model *m, struct finding *f, int64_t need
 	finding_evidence_bytes(f, "cgroup_high_usage", h->cgroup_high_usage_bytes, BASIS_EXACT);
 	finding_evidence_count(f, "cgroup_high_events", high_events(m), "events", BASIS_EXACT);
 	finding_evidence_bytes(f, "cgroup_swap", h->cgroup_swap_bytes, BASIS_EXACT);
-	finding_evidence_bytes(f, "server_and_child", need, BASIS_DERIVED);
+	finding_evidence_bytes(f, "cannot_be_dropped", need, BASIS_DERIVED);
+	finding_evidence_bytes(f, "server_and_child", server_need(m), BASIS_DERIVED);
 	if (m->have_totals && m->totals.reclaim_entries > 0)
 		finding_evidence_count(f, "reclaim_entries_total", m->totals.reclaim_entries,
 				       "entries", BASIS_EXACT);
 }
 
-/* Page cache above memory.high is dropped without harm: only what the server itself
- * holds counts, as with the limit. */
+/* Page cache above memory.high is dropped without harm: only what cannot be counts, as
+ * with the limit. */
 bool rule_high(const struct model *m, struct finding *f)
 {
 	int64_t high = m->have_host ? m->host_end.cgroup_high_bytes : RECORD_UNKNOWN;
-	int64_t need = cgroup_need(m);
+	int64_t need = larger(server_need(m), m->host_end.cgroup_high_kept_bytes);
 	double ratio = measure_ratio(need, high);
 	bool held = ratio >= NEAR_CRITICAL_RATIO || high_events(m) > 0;
 
@@ -284,7 +371,7 @@ bool rule_high(const struct model *m, struct finding *f)
 		return false;
 	f->severity = held ? SEVERITY_WARNING : SEVERITY_INFO;
 	f->cost = (double)need;
-	finding_title(f, "The server holds %s of its cgroup's memory.high (%s)",
+	finding_title(f, "%s of the cgroup's memory.high (%s) cannot be dropped",
 		      say_percent(ratio).s, say_bytes(high).s);
 	high_evidence(m, f, need);
 	finding_cause(f, "Above memory.high nothing is killed: the kernel makes whoever allocates "
@@ -299,8 +386,9 @@ bool rule_high(const struct model *m, struct finding *f)
 
 static enum severity evict_severity(const struct model *m, double rate)
 {
-	bool cache = policy_is(m, "allkeys-");
-	double buffers = measure_ratio(model_info_end(m, "mem_clients_normal"), max_memory(m));
+	bool cache = measure_policy_is(m, "allkeys-");
+	double buffers =
+		measure_ratio(model_info_end(m, "mem_clients_normal"), measure_max_memory(m));
 
 	/* total_eviction_exceeded_time: eviction did not keep up (7.0 and later). */
 	if (model_info_delta(m, "total_eviction_exceeded_time") > 0 || buffers > BUFFERS_SHARE)
@@ -311,7 +399,7 @@ static enum severity evict_severity(const struct model *m, double rate)
 bool rule_evict_active(const struct model *m, struct finding *f)
 {
 	int64_t evicted = model_info_delta(m, "evicted_keys");
-	int64_t clients = model_info_end(m, "mem_clients_normal"), max = max_memory(m);
+	int64_t clients = model_info_end(m, "mem_clients_normal"), max = measure_max_memory(m);
 	double rate = (double)evicted / m->duration_seconds;
 
 	if (evicted == RECORD_UNKNOWN || evicted <= 0 || !(m->duration_seconds > 0))
@@ -321,7 +409,7 @@ bool rule_evict_active(const struct model *m, struct finding *f)
 	finding_title(f, "%s keys were evicted in %s (%.0f/s)", say_count(evicted).s,
 		      say_seconds(m->duration_seconds).s, rate);
 	finding_evidence_count(f, "evicted_keys", evicted, "keys", BASIS_EXACT);
-	finding_evidence_text(f, "maxmemory_policy", policy_name(m), BASIS_EXACT);
+	finding_evidence_text(f, "maxmemory_policy", measure_policy(m), BASIS_EXACT);
 	finding_evidence_bytes(f, "maxmemory", max, BASIS_EXACT);
 	finding_evidence_count(f, "total_eviction_exceeded_time",
 			       model_info_delta(m, "total_eviction_exceeded_time"), "milliseconds",

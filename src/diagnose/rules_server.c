@@ -19,9 +19,6 @@ static const struct {
 	const char *event, *title, *cause;
 	enum severity severity;
 } ends[] = {
-	{ "oom", "The kernel killed the server for lack of memory",
-	  "The machine or the cgroup had no memory left, and the server was chosen to die.",
-	  SEVERITY_CRITICAL },
 	{ "exit", "The server exited during the watch",
 	  "It was shut down, crashed, or was killed; its log tells which.", SEVERITY_CRITICAL },
 	{ "stopped", "The server is stopped (SIGSTOP)",
@@ -64,12 +61,7 @@ static bool ended(const struct model *m, struct finding *f)
 		if (life->detail != NULL && life->detail[0] != '\0')
 			finding_evidence_text(f, "detail", life->detail, BASIS_EXACT);
 		finding_cause(f, "%s", ends[i].cause);
-		if (i == 0)
-			finding_action(f, RECORD_UNKNOWN, "journalctl -k -g \"Out of memory|oom\"",
-				       "See what the kernel counted, then set maxmemory below the "
-				       "limit, with room for copies of a fork.");
-		else
-			finding_action(f, RECORD_UNKNOWN, "", "Look into the server's log.");
+		finding_action(f, RECORD_UNKNOWN, "", "Look into the server's log.");
 		return true;
 	}
 	return false;
@@ -98,6 +90,8 @@ bool rule_not_answering(const struct model *m, struct finding *f)
 	int64_t ticks;
 	double seconds = measure_silence(m, &ticks);
 
+	if (measure_killed(m))
+		return false; /* killed.limit tells it */
 	if (ended(m, f))
 		return true;
 	if (stall)
@@ -171,7 +165,8 @@ bool rule_config_overcommit(const struct model *m, struct finding *f)
 	int64_t mode = m->have_host ? m->host_end.overcommit_memory : RECORD_UNKNOWN;
 	int64_t used = measure_used(m);
 
-	if ((mode != OVERCOMMIT_HEURISTIC && mode != OVERCOMMIT_NEVER) || !measure_persists(m))
+	if ((mode != OVERCOMMIT_HEURISTIC && mode != OVERCOMMIT_NEVER) || !measure_persists(m) ||
+	    measure_fork_refused(m)) /* no risk any more: save.failing tells it */
 		return false;
 	f->severity = overcommit_is_short(m, mode) ? SEVERITY_WARNING : SEVERITY_INFO;
 	f->cost = f->severity == SEVERITY_WARNING ? (double)used : 0;

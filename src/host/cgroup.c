@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "record/record.h"
 #include "host/file.h"
 
@@ -193,6 +194,95 @@ static int64_t keyed_number(const char *dir, const char *file, const char *name)
 	return k.value >= 0 && k.value < V1_UNLIMITED ? k.value : RECORD_UNKNOWN;
 }
 
+int64_t cgroup_kept_bytes(const struct cgroup_kept *kept)
+{
+	const int64_t parts[] = { kept->anon_bytes, kept->shmem_bytes, kept->kernel_bytes,
+				  kept->sock_bytes };
+	int64_t sum = RECORD_UNKNOWN;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i] != RECORD_UNKNOWN)
+			sum = sum == RECORD_UNKNOWN ? parts[i] : sum_of(sum, parts[i]);
+	return sum;
+}
+
+static const struct cgroup_kept kept_unknown = { RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN,
+						 RECORD_UNKNOWN };
+
+static int64_t known_or_0(int64_t n)
+{
+	return n == RECORD_UNKNOWN ? 0 : n;
+}
+
+/* memory.stat as read line by line; all in bytes. */
+struct stat_values {
+	bool v1;
+	int64_t anon, shmem, kernel, parts, reclaimable, sock, zswap;
+};
+
+static int stat_line(void *ctx, char *line, size_t len)
+{
+	struct stat_values *v = ctx;
+	/* Version 1 counts a cgroup alone, and with all below it as "total_". */
+	const struct {
+		const char *name;
+		int64_t *value;
+	} fields[] = {
+		{ v->v1 ? "total_rss" : "anon", &v->anon },
+		{ v->v1 ? "total_shmem" : "shmem", &v->shmem },
+		{ "kernel", &v->kernel }, /* from 5.18 on; these are its parts */
+		{ "kernel_stack", &v->parts },
+		{ "pagetables", &v->parts },
+		{ "percpu", &v->parts },
+		{ "slab_unreclaimable", &v->parts },
+		{ "slab_reclaimable", &v->reclaimable },
+		{ "sock", &v->sock },
+		{ "zswap", &v->zswap },
+	};
+
+	(void)len;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		size_t n = strlen(fields[i].name);
+		int64_t value;
+
+		if (strncmp(line, fields[i].name, n) != 0 || line[n] != ' ')
+			continue;
+		value = text_int64(line + n);
+		if (value >= 0)
+			*fields[i].value = sum_of(known_or_0(*fields[i].value), value);
+	}
+	return 0;
+}
+
+/* Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst say what is what. */
+static struct cgroup_kept kept_read(const char *dir, bool v1)
+{
+	const int64_t unknown = RECORD_UNKNOWN;
+	struct stat_values v = {
+		v1, unknown, unknown, unknown, unknown, unknown, unknown, unknown
+	};
+	struct cgroup_kept kept = kept_unknown;
+	struct buf path = { 0 };
+
+	buf_printf(&path, "%s/memory.stat", dir);
+	if (!file_lines(path.data, stat_line, &v, NULL)) {
+		kept.anon_bytes = v.anon;
+		kept.shmem_bytes = v.shmem;
+		if (v1)
+			kept.kernel_bytes = number(dir, "memory.kmem.usage_in_bytes");
+		else if (v.kernel != unknown)
+			kept.kernel_bytes = v.kernel - known_or_0(v.reclaimable);
+		else
+			kept.kernel_bytes = v.parts;
+		kept.sock_bytes = v.sock;
+		/* compressed pages of anonymous memory: some kernels count them as such */
+		if (v.zswap > 0 && v.kernel == unknown)
+			kept.kernel_bytes = sum_of(known_or_0(kept.kernel_bytes), v.zswap);
+	}
+	buf_free(&path);
+	return kept;
+}
+
 static int64_t smaller(int64_t a, int64_t b)
 {
 	if (a == RECORD_UNKNOWN || b == RECORD_UNKNOWN)
@@ -212,7 +302,8 @@ static bool climb(struct buf *dir, size_t top)
 	return dir->len >= top;
 }
 
-static void read_high(struct cgroup_memory *out, const char *dir, int64_t usage)
+static void read_high(struct cgroup_memory *out, const char *dir, int64_t usage,
+		      const struct cgroup_kept *kept)
 {
 	int64_t high = number(dir, "memory.high");
 
@@ -220,12 +311,35 @@ static void read_high(struct cgroup_memory *out, const char *dir, int64_t usage)
 		return;
 	out->high_bytes = high;
 	out->high_usage_bytes = usage;
+	out->high_kept_bytes = cgroup_kept_bytes(kept);
 	out->high_events_total = keyed_number(dir, "memory.events", "high");
 }
 
-static void read_level(struct cgroup_memory *out, const char *dir)
+/* Is this the limit that is met first? Of two as near the lower one: it is more the
+ * server's own. */
+static void read_near(struct cgroup_memory *out, const char *dir, const char *below_mount,
+		      int64_t limit, int64_t usage, const struct cgroup_kept *kept)
+{
+	int64_t room = limit - known_or_0(cgroup_kept_bytes(kept));
+	int64_t nearest = out->near_limit_bytes - known_or_0(cgroup_kept_bytes(&out->near));
+	bool v1 = out->version == 1;
+
+	if (limit == RECORD_UNKNOWN || cgroup_kept_bytes(kept) == RECORD_UNKNOWN ||
+	    (out->near_limit_bytes != RECORD_UNKNOWN && room >= nearest))
+		return;
+	snprintf(out->near_path, sizeof(out->near_path), "%s", *below_mount ? below_mount : "/");
+	out->near_own = !strcmp(dir, out->path);
+	out->near_limit_bytes = limit;
+	out->near_usage_bytes = usage;
+	out->near = *kept;
+	out->near_hits_total =
+		v1 ? number(dir, "memory.failcnt") : keyed_number(dir, "memory.events", "max");
+}
+
+static void read_level(struct cgroup_memory *out, const char *dir, const char *below_mount)
 {
 	bool v1 = out->version == 1;
+	struct cgroup_kept kept = kept_read(dir, v1);
 	int64_t limit = number(dir, v1 ? "memory.limit_in_bytes" : "memory.max");
 	int64_t swap = number(dir, v1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max");
 	int64_t usage = number(dir, v1 ? "memory.usage_in_bytes" : "memory.current");
@@ -236,7 +350,10 @@ static void read_level(struct cgroup_memory *out, const char *dir)
 		out->limit_usage_bytes = usage;
 	}
 	if (!v1)
-		read_high(out, dir, usage);
+		read_high(out, dir, usage, &kept);
+	read_near(out, dir, below_mount, limit, usage, &kept);
+	if (cgroup_kept_bytes(&out->own) == RECORD_UNKNOWN)
+		out->own = kept;
 	out->swap_limit_bytes = smaller(out->swap_limit_bytes, swap);
 	/* The controller may be off for the lowest levels of version 2; what they
 	 * use is then charged to the first one that has it. */
@@ -263,7 +380,7 @@ static void read_tree(struct cgroup_memory *out, struct buf *dir, size_t top)
 {
 	read_own(out, dir->data);
 	do {
-		read_level(out, dir->data);
+		read_level(out, dir->data, dir->data + top);
 		/* Before Linux 5.11 version 1 could leave the levels unconnected. */
 	} while (climb(dir, top) &&
 		 !(out->version == 1 && number(dir->data, "memory.use_hierarchy") == 0));
@@ -293,6 +410,31 @@ static bool root_has_memory(const char *mount)
 	buf_free(&path);
 	buf_free(&text);
 	return has;
+}
+
+static void cgroup_clear(struct cgroup_memory *out)
+{
+	const int64_t unknown = RECORD_UNKNOWN;
+
+	*out = (struct cgroup_memory){
+		.version = unknown,
+		.limit_bytes = unknown,
+		.limit_usage_bytes = unknown,
+		.high_bytes = unknown,
+		.high_usage_bytes = unknown,
+		.high_events_total = unknown,
+		.high_kept_bytes = unknown,
+		.near_limit_bytes = unknown,
+		.near_usage_bytes = unknown,
+		.near = kept_unknown,
+		.near_hits_total = unknown,
+		.own = kept_unknown,
+		.usage_bytes = unknown,
+		.swap_usage_bytes = unknown,
+		.swap_limit_bytes = unknown,
+		.swappiness = unknown,
+		.oom_kills_total = unknown,
+	};
 }
 
 /* The files that say where a process's cgroups are, and the place of one of them. */
@@ -340,12 +482,10 @@ static void place_free(struct place *place)
 
 int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, struct err *err)
 {
-	const int64_t unknown = RECORD_UNKNOWN;
 	struct place place;
 	int ret = find_place(&place, "memory", root, pid, err);
 
-	*out = (struct cgroup_memory){ unknown, "",	 unknown, unknown, unknown, unknown,
-				       unknown, unknown, unknown, unknown, unknown, unknown };
+	cgroup_clear(out);
 	if (ret == -EXDEV)
 		out->version = place.version;
 	if (ret)

@@ -14,6 +14,21 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/*
+ * What of the memory charged to a cgroup, and to those below it, the kernel cannot just
+ * drop when it gets short, as it drops page cache: it must be swapped out, or freed by who
+ * has it. RECORD_UNKNOWN where the cgroup does not tell.
+ */
+struct cgroup_kept {
+	int64_t anon_bytes;
+	int64_t shmem_bytes; /* with files on a tmpfs */
+	int64_t kernel_bytes; /* without slabs that can be dropped, where those are told (v2) */
+	int64_t sock_bytes; /* v1 charges them to a limit of their own: RECORD_UNKNOWN */
+};
+
+/* The sum of what is known; RECORD_UNKNOWN when nothing is. */
+int64_t cgroup_kept_bytes(const struct cgroup_kept *kept);
+
 struct cgroup_memory {
 	int64_t version; /* 1, 2; RECORD_UNKNOWN without a memory controller */
 	char path[PATH_MAX]; /* of its own directory; "" when it cannot be seen from here */
@@ -26,6 +41,16 @@ struct cgroup_memory {
 	int64_t high_bytes;
 	int64_t high_usage_bytes;
 	int64_t high_events_total;
+	int64_t high_kept_bytes; /* of what is charged to that cgroup */
+	/* The cgroup up the tree with the least room between what cannot be dropped and its
+	 * limit: that limit is met first, whether it is the smallest or not. */
+	char near_path[PATH_MAX]; /* below the mount point, "/" for that; "" when none is seen */
+	bool near_own; /* it is the process's own cgroup, not a parent */
+	int64_t near_limit_bytes;
+	int64_t near_usage_bytes;
+	struct cgroup_kept near;
+	int64_t near_hits_total; /* times its limit was met: memory.events max, v1 failcnt */
+	struct cgroup_kept own; /* of its own cgroup */
 	int64_t usage_bytes; /* charged to its own cgroup, page cache included */
 	int64_t swap_usage_bytes;
 	/* Most that may be swapped out: memory.swap.max (v2); memory and swap

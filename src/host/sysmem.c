@@ -135,6 +135,7 @@ static void fill_cpu(struct record_host *out, const char *root)
 
 static void fill_cgroup(struct record_host *out, const char *root, pid_t pid)
 {
+	static _Thread_local char near_path[PATH_MAX];
 	struct cgroup_memory cg;
 
 	cgroup_memory_read(&cg, root, pid, NULL);
@@ -146,6 +147,19 @@ static void fill_cgroup(struct record_host *out, const char *root, pid_t pid)
 	out->cgroup_high_bytes = cg.high_bytes;
 	out->cgroup_high_usage_bytes = cg.high_usage_bytes;
 	out->cgroup_high_events_total = cg.high_events_total;
+	out->cgroup_high_kept_bytes = cg.high_kept_bytes;
+	snprintf(near_path, sizeof(near_path), "%s", cg.near_path);
+	out->cgroup_near_path = near_path;
+	out->cgroup_near_own = cg.near_own;
+	out->cgroup_near_limit_bytes = cg.near_limit_bytes;
+	out->cgroup_near_usage_bytes = cg.near_usage_bytes;
+	out->cgroup_near_anon_bytes = cg.near.anon_bytes;
+	out->cgroup_near_shmem_bytes = cg.near.shmem_bytes;
+	out->cgroup_near_kernel_bytes = cg.near.kernel_bytes;
+	out->cgroup_near_sock_bytes = cg.near.sock_bytes;
+	out->cgroup_near_hits_total = cg.near_hits_total;
+	out->cgroup_own_kept_bytes = cgroup_kept_bytes(&cg.own);
+	out->cgroup_oom_kills_total = cg.oom_kills_total;
 	out->cgroup_swap_bytes = cg.swap_usage_bytes;
 	if (cg.swappiness != RECORD_UNKNOWN)
 		out->swappiness = cg.swappiness;
@@ -180,6 +194,8 @@ int host_record_fill_from(struct record_host *out, const char *root, pid_t pid)
 		.mem_available_bytes = mem.available_bytes,
 		.swap_total_bytes = mem.swap_total_bytes,
 		.swap_free_bytes = mem.swap_free_bytes,
+		.commit_limit_bytes = mem.commit_limit_bytes,
+		.committed_bytes = mem.committed_bytes,
 		.overcommit_memory = sysctl_read(root, "vm/overcommit_memory"),
 		.swappiness = sysctl_read(root, "vm/swappiness"),
 		.thp_enabled = thp_read(root, "enabled"),

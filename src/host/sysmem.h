@@ -31,10 +31,10 @@ int meminfo_read(struct meminfo *out, const char *root);
 /* A number below /proc/sys, such as "vm/overcommit_memory"; RECORD_UNKNOWN. */
 int64_t sysctl_read(const char *root, const char *name);
 
-/* Everything record_host holds, unknown where it cannot be read; strings are
- * constants. A negative errno when the process is gone; the machine's side is
- * filled all the same. host_record_fill_from() reads below @root, where the tests put a
- * recorded machine. */
+/* Everything record_host holds, unknown where it cannot be read; strings are constants, but
+ * for cgroup_near_path, which the thread's next call overwrites. A negative errno when the
+ * process is gone; the machine's side is filled all the same. host_record_fill_from() reads
+ * below @root, where the tests put a recorded machine. */
 int host_record_fill(struct record_host *out, pid_t pid);
 int host_record_fill_from(struct record_host *out, const char *root, pid_t pid);
 

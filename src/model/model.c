@@ -115,6 +115,9 @@ void model_free(struct model *m)
 	free(m->timeline);
 	free(m->ledger.lines);
 	free(m->commands);
+	free(m->errors);
+	free(m->refusals);
+	free(m->replicas);
 	free(m->prefixes);
 	free(m->threads);
 	free(m->stalls);
@@ -224,6 +227,8 @@ void model_finish(struct model *m)
 					 !strncmp(m->target.allocator, "jemalloc", 8);
 	timeline_finish(m);
 	commandstats_check(m);
+	errors_finish(m);
+	replication_finish(m);
 	profile_finish(m);
 	calls_finish(m);
 	alloc_finish(m);

@@ -83,6 +83,35 @@ struct command_row {
 	struct call_latency latency;
 };
 
+/* Errors the server replied with in the window, by their first word ("WRONGTYPE"). */
+struct error_row {
+	char *error;
+	int64_t replies_total; /* without redmem's own */
+};
+
+/* A command that was refused, or failed, in the window. Before 6.2 servers do not tell. */
+struct refusal_row {
+	char *command;
+	int64_t rejected_total; /* not run: MISCONF, OOM, READONLY, wrong arguments... */
+	int64_t failed_total; /* run, and ended in an error */
+};
+
+/* A replica as its master sees it at the end. */
+struct replica_row {
+	char *address; /* "10.0.0.2:6379" */
+	char *state; /* "online", "wait_bgsave", "send_bulk"... */
+	int64_t lag_seconds; /* since it acknowledged last */
+	int64_t behind_bytes; /* what it has not acknowledged; RECORD_UNKNOWN unless online */
+	double behind_seconds; /* of writes as in this window; NAN */
+};
+
+/* The stream to the replicas. */
+struct replication {
+	double write_bytes_per_second; /* in the window; NAN */
+	int64_t backlog_bytes; /* what is kept for those who come back; RECORD_UNKNOWN */
+	double backlog_seconds; /* of writes as in this window; NAN */
+};
+
 struct prefix_row {
 	char *prefix; /* folded: "user:*:profile" */
 	size_t prefix_len; /* may hold any byte */
@@ -268,6 +297,14 @@ struct model {
 	struct ledger ledger; /* empty when smaps could not be read */
 	struct command_row *commands; /* by cpu_seconds + fault_seconds, falling */
 	size_t commands_count;
+	struct error_row *errors; /* by replies, falling */
+	size_t errors_count;
+	bool have_errors; /* false: nothing is known of errors, rather than that there were none */
+	struct refusal_row *refusals; /* by rejected and failed, falling */
+	size_t refusals_count;
+	struct replication replication;
+	struct replica_row *replicas; /* as INFO has them */
+	size_t replicas_count;
 	struct prefix_row *prefixes; /* same order */
 	size_t prefixes_count;
 	struct thread_row *threads;
@@ -334,6 +371,9 @@ int64_t model_info_end(const struct model *m, const char *field);
 int64_t model_info_start(const struct model *m, const char *field);
 /* end - start of a counter, RECORD_UNKNOWN when either is missing or it went back. */
 int64_t model_info_delta(const struct model *m, const char *field);
+/* Replies of the window that began with @error ("OOM"); RECORD_UNKNOWN where the server does
+ * not tell (errorstats came with 6.2). */
+int64_t model_errors(const struct model *m, const char *error);
 /* Is that sensor on? False also when it is not in the table. */
 bool model_sensor_on(const struct model *m, const char *id);
 /* What MEMORY PURGE would free by the ledger, and what the one tried did free (rss

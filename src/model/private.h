@@ -32,6 +32,7 @@ struct model_private {
 	int64_t info_replies;
 	bool info_start_full; /* info_start is of phase "start": it has commandstats */
 	bool commandstats_usable; /* set by commandstats_check() */
+	bool errors_at_start, errors_at_end; /* info_start and info_end have errorstats */
 	bool malloc_stats_refused; /* one came that could not be parsed */
 	const char *memory_stats_phase; /* kept; NULL when none came */
 	const char *malloc_stats_phase;
@@ -71,6 +72,11 @@ struct commandstat commandstats_of(const struct model *m, const char *command);
 /* Hand each command with calls in the window to @each. */
 void commandstats_each(const struct model *m, void (*each)(void *ctx, const char *command),
 		       void *ctx);
+
+/* Make m->replication and m->replicas. */
+void replication_finish(struct model *m);
+/* Make m->errors and m->refusals. After commandstats_check(). */
+void errors_finish(struct model *m);
 
 /* --- alloc.c: bytes by time and by size class --- */
 struct alloc_flow *alloc_new(struct prefixes *prefixes);

@@ -25,6 +25,7 @@ static void take_info(struct model *m, const struct record_info *record)
 	if (m->info_end != m->info_start)
 		info_free(m->info_end);
 	m->info_end = info;
+	m->priv->errors_at_end = strstr(record->text, "# Errorstats") != NULL;
 	/* One asked for before the window began is its start, also when it came late. */
 	if (m->info_start && record->t_seconds < 0) {
 		info_free(m->info_start);
@@ -34,6 +35,7 @@ static void take_info(struct model *m, const struct record_info *record)
 	if (!m->info_start) {
 		m->info_start = info;
 		m->priv->info_start_full = !strcmp(record->phase, "start");
+		m->priv->errors_at_start = m->priv->errors_at_end;
 	}
 	m->priv->info_replies++;
 }

@@ -110,6 +110,9 @@ struct record_host {
 	int64_t mem_available_bytes;
 	int64_t swap_total_bytes;
 	int64_t swap_free_bytes;
+	/* What may be promised under overcommit_memory 2, and what is (in any mode). */
+	int64_t commit_limit_bytes;
+	int64_t committed_bytes;
 	int64_t overcommit_memory; /* 0, 1, 2 */
 	int64_t swappiness; /* of the cgroup when it has its own, else of the machine */
 	const char *thp_enabled; /* "always", "madvise", "never", "" */
@@ -124,6 +127,20 @@ struct record_host {
 	int64_t cgroup_high_bytes;
 	int64_t cgroup_high_usage_bytes;
 	int64_t cgroup_high_events_total;
+	int64_t cgroup_high_kept_bytes; /* of that what the kernel cannot drop */
+	/* The cgroup up the tree with the least room between what cannot be dropped (anonymous
+	 * memory, shmem, kernel, sockets: page cache can) and its limit. */
+	const char *cgroup_near_path; /* below the mount point; "" when none is seen */
+	bool cgroup_near_own; /* the server's own cgroup, not a parent */
+	int64_t cgroup_near_limit_bytes;
+	int64_t cgroup_near_usage_bytes;
+	int64_t cgroup_near_anon_bytes;
+	int64_t cgroup_near_shmem_bytes; /* with files on a tmpfs */
+	int64_t cgroup_near_kernel_bytes;
+	int64_t cgroup_near_sock_bytes;
+	int64_t cgroup_near_hits_total; /* times its limit was met */
+	int64_t cgroup_own_kept_bytes; /* what cannot be dropped of the server's own cgroup */
+	int64_t cgroup_oom_kills_total; /* in the server's own cgroup */
 	int64_t cgroup_swap_bytes;
 	int64_t cpus_total;
 	int64_t page_size_bytes;
@@ -315,6 +332,8 @@ struct record_child {
 	int64_t private_bytes; /* Private_Dirty, the largest seen: pages no longer shared */
 	int64_t cow_faults; /* of the server while the child lived */
 	double fork_seconds; /* latest_fork_usec when it is this fork's; NAN */
+	int64_t exit_code; /* RECORD_UNKNOWN while it lives; 0 = ended well */
+	int64_t exit_signal; /* what killed it, 0 = none; RECORD_UNKNOWN while it lives */
 };
 
 struct record_slowlog {
@@ -362,18 +381,20 @@ struct record_key {
 	double pass_seconds; /* when in the pass; NAN */
 };
 
-/* The server's life: "exit", "exec", "oom", "hang" (no answer), "answer" (again),
- * "stopped" (SIGSTOP), "restart". */
+/* The server's life: "exit", "exec", "oom" (chosen by the kernel to be killed), "hang" (no
+ * answer), "answer" (again), "stopped" (SIGSTOP), "restart". */
 struct record_life {
 	double t_seconds;
 	const char *event;
 	const char *detail; /* a phrase for people, "" when none */
 	double seconds; /* length where there is one (hang), else NAN */
+	int64_t child_pid; /* oom: which child; 0 = the server itself */
+	int64_t held_bytes; /* oom: resident memory then, without files; else RECORD_UNKNOWN */
 };
 
 /* What redmem itself has made the server count, to be taken out of what INFO tells: calls by
- * command ("config|get"), and under INFO's own names errors ("errorstat_NOPERM") and lookups
- * ("keyspace_hits"). */
+ * command ("config|get", and "refused config|get"), and under INFO's own names errors
+ * ("errorstat_NOPERM") and lookups ("keyspace_hits"). */
 struct record_own_calls {
 	const char *command;
 	int64_t calls_total;

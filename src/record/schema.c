@@ -60,6 +60,8 @@ static const struct field host_fields[] = {
 	FIELD(host, mem_available_bytes),
 	FIELD(host, swap_total_bytes),
 	FIELD(host, swap_free_bytes),
+	FIELD(host, commit_limit_bytes),
+	FIELD(host, committed_bytes),
 	FIELD(host, overcommit_memory),
 	FIELD(host, swappiness),
 	FIELD(host, thp_enabled),
@@ -72,6 +74,18 @@ static const struct field host_fields[] = {
 	FIELD(host, cgroup_high_bytes),
 	FIELD(host, cgroup_high_usage_bytes),
 	FIELD(host, cgroup_high_events_total),
+	FIELD(host, cgroup_high_kept_bytes),
+	FIELD(host, cgroup_near_path),
+	FIELD(host, cgroup_near_own),
+	FIELD(host, cgroup_near_limit_bytes),
+	FIELD(host, cgroup_near_usage_bytes),
+	FIELD(host, cgroup_near_anon_bytes),
+	FIELD(host, cgroup_near_shmem_bytes),
+	FIELD(host, cgroup_near_kernel_bytes),
+	FIELD(host, cgroup_near_sock_bytes),
+	FIELD(host, cgroup_near_hits_total),
+	FIELD(host, cgroup_own_kept_bytes),
+	FIELD(host, cgroup_oom_kills_total),
 	FIELD(host, cgroup_swap_bytes),
 	FIELD(host, cpus_total),
 	FIELD(host, page_size_bytes),
@@ -221,6 +235,8 @@ static const struct field child_fields[] = {
 	FIELD(child, private_bytes),
 	FIELD(child, cow_faults),
 	FIELD(child, fork_seconds),
+	FIELD(child, exit_code),
+	FIELD(child, exit_signal),
 };
 
 static const struct field slowlog_fields[] = {
@@ -271,6 +287,8 @@ static const struct field life_fields[] = {
 	FIELD(life, event),
 	FIELD(life, detail),
 	FIELD(life, seconds),
+	FIELD(life, child_pid),
+	FIELD(life, held_bytes),
 };
 
 static const struct field own_calls_fields[] = {

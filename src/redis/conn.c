@@ -319,7 +319,7 @@ static void take_reply(struct conn *conn, redisReply *reply)
 	if (counted && executed)
 		own_calls_lookup(conn->calls, request->name, reply);
 	else if (counted)
-		own_calls_error(conn->calls, reply->str);
+		own_calls_error(conn->calls, request->name, reply->str);
 	request->fn(request->ctx, reply, (double)(clock_mono_ns() - request->sent_ns) / 1e9);
 	/* Counted after its callback: an INFO does not count itself either. Commands
 	 * that were refused are not in the server's calls (src/server.c, call()). */

@@ -169,8 +169,7 @@ const char *info_value_at(const struct info *info, size_t i)
 	return i < info_count(info) ? info->in_order[i]->value : NULL;
 }
 
-/* Where the value of @key begins in "k=v,k=v", its length in @len; NULL when absent. */
-static const char *sub_value(const char *value, const char *key, size_t *len)
+const char *info_sub_text(const char *value, const char *key, size_t *len)
 {
 	size_t key_len = strlen(key);
 
@@ -189,7 +188,7 @@ static const char *sub_value(const char *value, const char *key, size_t *len)
 int64_t info_sub_int(const char *value, const char *key)
 {
 	size_t len = 0;
-	const char *text = sub_value(value, key, &len);
+	const char *text = info_sub_text(value, key, &len);
 
 	return text ? parse_int(text, len) : RECORD_UNKNOWN;
 }

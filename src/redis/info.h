@@ -34,6 +34,8 @@ const char *info_value_at(const struct info *info, size_t i);
 
 /* An integer inside "k=v,k=v" values ("calls" of cmdstat_get); RECORD_UNKNOWN. */
 int64_t info_sub_int(const char *value, const char *key);
+/* A text inside such a value and its length; NULL when absent. Valid as long as @value. */
+const char *info_sub_text(const char *value, const char *key, size_t *len);
 
 /* Is this the name of a line of the keyspace section ("db0")? */
 bool info_is_database(const char *name);

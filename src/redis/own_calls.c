@@ -76,14 +76,18 @@ void own_calls_add(struct own_calls *calls, const char *name)
 }
 
 /* "-CODE text": the code, or ERR (src/networking.c afterErrorReply()). */
-void own_calls_error(struct own_calls *calls, const char *error)
+void own_calls_error(struct own_calls *calls, const char *name, const char *error)
 {
-	char name[64] = "errorstat_ERR";
+	char kind[64] = "errorstat_ERR";
+	struct buf refused = { 0 };
 	size_t len = strcspn(error, " ");
 
-	if (len < sizeof(name) - sizeof("errorstat_") && error[len])
-		snprintf(name, sizeof(name), "errorstat_%.*s", (int)len, error);
-	count(calls, OWN_ERRORS, name);
+	if (len < sizeof(kind) - sizeof("errorstat_") && error[len])
+		snprintf(kind, sizeof(kind), "errorstat_%.*s", (int)len, error);
+	count(calls, OWN_ERRORS, kind);
+	buf_printf(&refused, "refused %s", name);
+	count(calls, OWN_COMMANDS, buf_str(&refused));
+	buf_free(&refused);
 }
 
 /* Of what redmem asks of a key all but MEMORY USAGE counts as hit or miss (lookupKeyRead*()

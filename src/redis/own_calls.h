@@ -35,8 +35,9 @@ enum own_kind {
 /* Count one executed command, and the lookup its reply shows it to have made. */
 void own_calls_add(struct own_calls *calls, const char *name);
 void own_calls_lookup(struct own_calls *calls, const char *name, const redisReply *reply);
-/* Count a refused one by its error: "NOPERM this user has no permissions...". */
-void own_calls_error(struct own_calls *calls, const char *error);
+/* Count a refused one by its error, "NOPERM this user has no permissions...", and among
+ * the commands as "refused NAME". */
+void own_calls_error(struct own_calls *calls, const char *name, const char *error);
 
 /* Does this part of INFO have what is counted as @kind? */
 bool own_calls_told(enum own_kind kind, const char *info);

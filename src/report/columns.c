@@ -223,6 +223,26 @@ static const struct column alloc_classes[] = {
 	COLUMN("rounding_ratio", "rounding", 6, CELL_RATIO, 0, rounding_share),
 };
 
+static const struct column errors[] = {
+	COLUMN("error", "error", 1, CELL_WORD, IN(error_row, error), NULL),
+	COLUMN("replies_total", "replies", 2, CELL_COUNT, IN(error_row, replies_total), NULL),
+};
+
+static const struct column refusals[] = {
+	COLUMN("command", "command", 1, CELL_COMMAND, IN(refusal_row, command), NULL),
+	COLUMN("rejected_total", "rejected", 2, CELL_COUNT, IN(refusal_row, rejected_total), NULL),
+	COLUMN("failed_total", "failed", 3, CELL_COUNT, IN(refusal_row, failed_total), NULL),
+};
+
+static const struct column replicas[] = {
+	COLUMN("address", "replica", 1, CELL_WORD, IN(replica_row, address), NULL),
+	COLUMN("state", "state", 2, CELL_WORD, IN(replica_row, state), NULL),
+	COLUMN("lag_seconds", "lag s", 3, CELL_COUNT, IN(replica_row, lag_seconds), NULL),
+	COLUMN("behind_bytes", "behind", 4, CELL_BYTES, IN(replica_row, behind_bytes), NULL),
+	COLUMN("behind_seconds", "of writes", 5, CELL_SECONDS, IN(replica_row, behind_seconds),
+	       NULL),
+};
+
 /* The names and the order are those of rdb-tools' memory report. */
 static const struct column keys_csv[] = {
 	COLUMN("database", NULL, 0, CELL_COUNT, IN(key_csv_row, key.db), NULL),
@@ -244,6 +264,9 @@ COLUMNS(alloc_commands);
 COLUMNS(alloc_prefixes);
 COLUMNS(alloc_threads);
 COLUMNS(alloc_classes);
+COLUMNS(errors);
+COLUMNS(refusals);
+COLUMNS(replicas);
 COLUMNS(keys_csv);
 
 /* clang-format on */

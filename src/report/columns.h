@@ -50,6 +50,8 @@ extern const struct columns columns_commands, columns_prefixes, columns_threads;
 /* ...and what `alloc` says of them; of struct alloc_class. */
 extern const struct columns columns_alloc_commands, columns_alloc_prefixes, columns_alloc_threads,
 	columns_alloc_classes;
+/* Of struct error_row, refusal_row and replica_row. */
+extern const struct columns columns_errors, columns_refusals, columns_replicas;
 /* Of struct key_csv_row. */
 extern const struct columns columns_keys_csv;
 

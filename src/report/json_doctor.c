@@ -198,6 +198,18 @@ static json_t *json_purge(const struct model *m)
 	return o;
 }
 
+static json_t *json_replication(const struct model *m)
+{
+	json_t *o = json_object();
+
+	put(o, "write_bytes_per_second", value_count(m->replication.write_bytes_per_second));
+	put(o, "backlog_bytes", value_int(m->replication.backlog_bytes));
+	put(o, "backlog_seconds", value_real(m->replication.backlog_seconds));
+	put(o, "replicas",
+	    columns_json(m, &columns_replicas, ROWS(m->replicas, m->replicas_count)));
+	return o;
+}
+
 /* --- the documents ----------------------------------------------------------- */
 
 static json_t *json_verdict(const struct model *m, const struct findings *f)
@@ -237,6 +249,12 @@ json_t *json_doctor(const struct model *m, const struct findings *f)
 	put(document, "life", json_life(m));
 	put(document, "slowlog", json_slowlog(m));
 	put(document, "latency", json_latency(m));
+	put(document, "errors",
+	    m->have_errors ? columns_json(m, &columns_errors, ROWS(m->errors, m->errors_count)) :
+			     json_null());
+	put(document, "refusals",
+	    columns_json(m, &columns_refusals, ROWS(m->refusals, m->refusals_count)));
+	put(document, "replication", json_replication(m));
 	put(document, "rss_moves", json_rss_moves(m));
 	put(document, "mappings", json_mappings(m));
 	put(document, "host", json_host(m));

@@ -166,6 +166,26 @@ json_t *json_timeline(const struct model *m)
 }
 
 /* The state of the end, and beside it what was different at the start. */
+/* The cgroup whose limit is met first; null when none is seen. */
+static json_t *json_cgroup_near(const struct record_host *h)
+{
+	json_t *o;
+
+	if (h->cgroup_near_limit_bytes == RECORD_UNKNOWN)
+		return json_null();
+	o = json_object();
+	put(o, "path", value_text(h->cgroup_near_path));
+	put(o, "own", json_boolean(h->cgroup_near_own));
+	put(o, "limit_bytes", value_int(h->cgroup_near_limit_bytes));
+	put(o, "usage_bytes", value_int(h->cgroup_near_usage_bytes));
+	put(o, "anon_bytes", value_int(h->cgroup_near_anon_bytes));
+	put(o, "shmem_bytes", value_int(h->cgroup_near_shmem_bytes));
+	put(o, "kernel_bytes", value_int(h->cgroup_near_kernel_bytes));
+	put(o, "sock_bytes", value_int(h->cgroup_near_sock_bytes));
+	put(o, "limit_hits_total", value_int(h->cgroup_near_hits_total));
+	return o;
+}
+
 json_t *json_host(const struct model *m)
 {
 	const struct record_host *h = &m->host_end;
@@ -196,6 +216,12 @@ json_t *json_host(const struct model *m)
 	put(o, "cgroup_high_usage_bytes", value_int(h->cgroup_high_usage_bytes));
 	put(o, "cgroup_high_events_total", value_int(h->cgroup_high_events_total));
 	put(o, "cgroup_swap_bytes", value_int(h->cgroup_swap_bytes));
+	put(o, "cgroup_high_kept_bytes", value_int(h->cgroup_high_kept_bytes));
+	put(o, "cgroup_near", json_cgroup_near(h));
+	put(o, "cgroup_own_kept_bytes", value_int(h->cgroup_own_kept_bytes));
+	put(o, "cgroup_oom_kills_total", value_int(h->cgroup_oom_kills_total));
+	put(o, "commit_limit_bytes", value_int(h->commit_limit_bytes));
+	put(o, "committed_bytes", value_int(h->committed_bytes));
 	return o;
 }
 
@@ -263,6 +289,8 @@ json_t *json_children(const struct model *m)
 		put(o, "private_bytes", value_int(child->private_bytes));
 		put(o, "cow_faults_total", value_int(child->cow_faults));
 		put(o, "fork_seconds", value_real(child->fork_seconds));
+		put(o, "exit_code", value_int(child->exit_code));
+		put(o, "exit_signal", value_int(child->exit_signal));
 		put(o, "done_ratio", value_real(m->children[i].done_ratio));
 		put(o, "projected_bytes", value_int(m->children[i].projected_bytes));
 		put_last(rows, o);
@@ -309,6 +337,10 @@ json_t *json_life(const struct model *m)
 		put(o, "event", value_text(life->event));
 		put(o, "detail", value_text(life->detail));
 		put(o, "duration_seconds", value_real(life->seconds));
+		put(o, "child_pid",
+		    value_int(life->child_pid > 0 ? life->child_pid : RECORD_UNKNOWN));
+		put(o, "held_bytes",
+		    value_int(life->held_bytes > 0 ? life->held_bytes : RECORD_UNKNOWN));
 		put_last(rows, o);
 	}
 	return rows;

@@ -327,6 +327,50 @@ static void write_threads(struct text *t)
 		      true);
 }
 
+/* --- what the server complains of, and its replicas ------------------------------------- */
+
+/* Errors by kind, then by the commands that met them. The server does not join the two. */
+static void write_errors(struct text *t)
+{
+	const struct model *m = t->m;
+
+	if (m->errors_count) {
+		text_head(t, "ERRORS", "replies of this watch, without redmem's own");
+		columns_text(t, &columns_errors,
+			     &(struct rows){ m->errors, sizeof(*m->errors), NULL,
+					     rows_shown(t, m->errors_count, false) });
+	}
+	if (m->refusals_count && (m->errors_count || t->style->verbose)) {
+		if (!m->errors_count)
+			text_head(t, "ERRORS", "by command");
+		columns_text(t, &columns_refusals,
+			     &(struct rows){ m->refusals, sizeof(*m->refusals), NULL,
+					     rows_shown(t, m->refusals_count, false) });
+	}
+}
+
+static void write_replicas(struct text *t)
+{
+	const struct replication *r = &t->m->replication;
+	struct buf note = { 0 };
+
+	if (!t->m->replicas_count)
+		return;
+	if (r->backlog_bytes != RECORD_UNKNOWN) {
+		buf_puts(&note, "the backlog of ");
+		fmt_bytes(&note, r->backlog_bytes);
+		buf_puts(&note, isfinite(r->backlog_seconds) ? " holds " : "");
+		if (isfinite(r->backlog_seconds))
+			fmt_seconds(&note, r->backlog_seconds);
+		buf_puts(&note, isfinite(r->backlog_seconds) ? " of writes" : "");
+	}
+	text_head(t, "REPLICAS", note.len ? buf_str(&note) : NULL);
+	columns_text(t, &columns_replicas,
+		     &(struct rows){ t->m->replicas, sizeof(*t->m->replicas), NULL,
+				     rows_shown(t, t->m->replicas_count, false) });
+	buf_free(&note);
+}
+
 /* --- what only -v shows: keys looked at, slow commands, mappings, RSS moves -------------- */
 
 #define KEY_COLUMNS 40
@@ -491,6 +535,8 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 	if (style->verbose)
 		write_threads(&t);
 	text_stalls(&t);
+	write_errors(&t);
+	write_replicas(&t);
 	text_keyspace(&t);
 	if (style->verbose)
 		write_details(&t);

@@ -284,9 +284,9 @@ double sensors_flow_program_seconds(const struct sensors *s);
 void ring_take(struct sensors *s, const void *data, size_t size);
 /* A child that was there before the watch. */
 void ring_adopt(struct sensors *s, pid_t pid);
-/* Emit a child to s->sink; @end_ns 0 = it lives. */
-void ring_child(struct sensors *s, const struct sensor_child *child, int64_t end_ns,
-		uint64_t cow_now);
+/* Emit a child to s->sink; @end: its exit, NULL = it lives. */
+void ring_child(struct sensors *s, const struct sensor_child *child,
+		const struct redmem_ring_record *end, uint64_t cow_now);
 
 /* --- stall.c: stalls to records --- */
 /* Make out->record of out->seen; false when it is of redmem's own doing. */

@@ -17,6 +17,7 @@ static int life_probe(struct engine *e, struct err *err)
 	bool exit = sensor_tracepoint(e->bpf->progs.life_exit, "sched_process_exit");
 
 	sensor_tracepoint(e->bpf->progs.life_exec, "sched_process_exec");
+	sensor_tracepoint(e->bpf->progs.life_oom, "mark_victim");
 	if (!fork || !exit)
 		return err_set(err, -ENOENT, "this kernel has no sched_process tracepoints");
 	return 0;
@@ -44,6 +45,8 @@ static int life_attach(struct engine *e, struct err *err)
 		ret = sensor_attach_link(e, e->bpf->progs.life_exit, err);
 	if (!ret)
 		ret = sensor_attach_link(e, e->bpf->progs.life_exec, err);
+	if (!ret)
+		ret = sensor_attach_link(e, e->bpf->progs.life_oom, err);
 	return ret;
 }
 
@@ -91,7 +94,7 @@ static void life_tick(struct sensors *s, const struct record_sink *sink)
 			child->rss_bytes = rollup.rss_bytes;
 		if (!*child->purpose)
 			child->purpose = purpose_of(child->pid);
-		ring_child(s, child, 0, s->target->totals[TOTAL_COW_FAULTS]);
+		ring_child(s, child, NULL, s->target->totals[TOTAL_COW_FAULTS]);
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "sensor/internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "host/maps.h"
@@ -79,25 +80,48 @@ static void take_fork(struct sensors *s, const struct redmem_ring_record *raw)
 									  "";
 }
 
-static void emit_life(struct sensors *s, const struct redmem_ring_record *raw, const char *event)
+static void emit_life(struct sensors *s, const struct redmem_ring_record *raw, const char *event,
+		      const char *detail)
 {
 	struct record record = { .kind = RECORD_LIFE };
 
 	record.life.t_seconds = sensor_seconds(s, raw->ns);
 	record.life.event = event;
-	record.life.detail = "";
+	record.life.detail = detail;
 	record.life.seconds = NAN;
+	record.life.held_bytes = RECORD_UNKNOWN;
+	if (raw->kind == RING_OOM) {
+		record.life.child_pid = raw->pid;
+		if (raw->life.held_pages)
+			record.life.held_bytes =
+				(int64_t)raw->life.held_pages * s->config.page_bytes;
+	}
 	record_emit(s->sink, &record);
 }
 
-void ring_child(struct sensors *s, const struct sensor_child *child, int64_t end_ns,
-		uint64_t cow_now)
+/* "killed by signal 9", "exit code 1"; nothing when it ended well (wait(2) has the code). */
+static void emit_exit(struct sensors *s, const struct redmem_ring_record *raw)
+{
+	unsigned int signal = raw->life.exit_code & 0x7f, code = raw->life.exit_code >> 8 & 0xff;
+	char detail[32] = "";
+
+	if (signal)
+		snprintf(detail, sizeof(detail), "killed by signal %u", signal);
+	else if (code)
+		snprintf(detail, sizeof(detail), "exit code %u", code);
+	emit_life(s, raw, "exit", detail);
+}
+
+void ring_child(struct sensors *s, const struct sensor_child *child,
+		const struct redmem_ring_record *end, uint64_t cow_now)
 {
 	struct record record = { .kind = RECORD_CHILD };
 
 	record.child.pid = child->pid;
 	record.child.t_start_seconds = sensor_seconds(s, child->start_ns);
-	record.child.t_end_seconds = end_ns ? sensor_seconds(s, end_ns) : NAN;
+	record.child.t_end_seconds = end ? sensor_seconds(s, end->ns) : NAN;
+	record.child.exit_code = end ? end->life.exit_code >> 8 & 0xff : RECORD_UNKNOWN;
+	record.child.exit_signal = end ? end->life.exit_code & 0x7f : RECORD_UNKNOWN;
 	record.child.purpose = child->purpose;
 	record.child.rss_bytes = child->rss_bytes;
 	record.child.private_bytes = child->private_bytes;
@@ -111,13 +135,13 @@ static void take_exit(struct sensors *s, const struct redmem_ring_record *raw)
 {
 	if (!raw->pid) {
 		s->target_exited = true;
-		emit_life(s, raw, "exit");
+		emit_exit(s, raw);
 		return;
 	}
 	for (size_t i = 0; i < s->children_count; i++) {
 		if (s->children[i].pid != (pid_t)raw->pid)
 			continue;
-		ring_child(s, &s->children[i], raw->ns, raw->life.cow_faults);
+		ring_child(s, &s->children[i], raw, raw->life.cow_faults);
 		s->children[i] = s->children[--s->children_count];
 		return;
 	}
@@ -146,10 +170,13 @@ void ring_take(struct sensors *s, const void *data, size_t size)
 		break;
 	case RING_EXEC:
 		engine_find_memory(s->engine, s);
-		emit_life(s, raw, "exec");
+		emit_life(s, raw, "exec", "");
 		break;
 	case RING_EXIT:
 		take_exit(s, raw);
+		break;
+	case RING_OOM:
+		emit_life(s, raw, "oom", raw->pid ? "a child of it" : "");
 		break;
 	case RING_CALL:
 		burst_call(s, raw);

@@ -27,6 +27,7 @@ struct scene {
 	struct record_session session;
 	struct record_target target;
 	struct record_host host;
+	const struct record_host *host_end; /* NULL = as at the start */
 	struct record_tick tick; /* every second, but for t_seconds */
 	struct record_totals totals;
 	/* The allocator, in bytes. What is left of active is slab holes. */
@@ -45,6 +46,41 @@ struct scene {
 	size_t extra_count;
 };
 
+static inline struct record_host scene_host(void)
+{
+	return (struct record_host){ .commit_limit_bytes = RECORD_UNKNOWN,
+				     .committed_bytes = RECORD_UNKNOWN,
+				     .cgroup_high_kept_bytes = RECORD_UNKNOWN,
+				     .cgroup_near_path = "",
+				     .cgroup_near_limit_bytes = RECORD_UNKNOWN,
+				     .cgroup_near_usage_bytes = RECORD_UNKNOWN,
+				     .cgroup_near_anon_bytes = RECORD_UNKNOWN,
+				     .cgroup_near_shmem_bytes = RECORD_UNKNOWN,
+				     .cgroup_near_kernel_bytes = RECORD_UNKNOWN,
+				     .cgroup_near_sock_bytes = RECORD_UNKNOWN,
+				     .cgroup_near_hits_total = RECORD_UNKNOWN,
+				     .cgroup_own_kept_bytes = RECORD_UNKNOWN,
+				     .cgroup_oom_kills_total = RECORD_UNKNOWN,
+				     .mem_total_bytes = 8 * GIB,
+				     .mem_available_bytes = 6 * GIB,
+				     .swap_total_bytes = 0,
+				     .swap_free_bytes = 0,
+				     .overcommit_memory = 0,
+				     .swappiness = 60,
+				     .thp_enabled = "madvise",
+				     .max_map_count = 65530,
+				     .maps_total = 90,
+				     .cgroup_version = 2,
+				     .cgroup_limit_bytes = RECORD_UNKNOWN,
+				     .cgroup_usage_bytes = 20 * MIB,
+				     .cgroup_high_bytes = RECORD_UNKNOWN,
+				     .cgroup_high_usage_bytes = RECORD_UNKNOWN,
+				     .cgroup_high_events_total = RECORD_UNKNOWN,
+				     .cgroup_swap_bytes = 0,
+				     .cpus_total = 2,
+				     .page_size_bytes = 4096 };
+}
+
 static inline void scene_init(struct scene *s)
 {
 	memset(s, 0, sizeof(*s));
@@ -59,24 +95,7 @@ static inline void scene_init(struct scene *s)
 					    .role = "master",
 					    .connected = true,
 					    .connect_reason = "" };
-	s->host = (struct record_host){ .mem_total_bytes = 8 * GIB,
-					.mem_available_bytes = 6 * GIB,
-					.swap_total_bytes = 0,
-					.swap_free_bytes = 0,
-					.overcommit_memory = 0,
-					.swappiness = 60,
-					.thp_enabled = "madvise",
-					.max_map_count = 65530,
-					.maps_total = 90,
-					.cgroup_version = 2,
-					.cgroup_limit_bytes = RECORD_UNKNOWN,
-					.cgroup_usage_bytes = 20 * MIB,
-					.cgroup_high_bytes = RECORD_UNKNOWN,
-					.cgroup_high_usage_bytes = RECORD_UNKNOWN,
-					.cgroup_high_events_total = RECORD_UNKNOWN,
-					.cgroup_swap_bytes = 0,
-					.cpus_total = 2,
-					.page_size_bytes = 4096 };
+	s->host = scene_host();
 	s->tick = (struct record_tick){ .rss_file_bytes = 6 * MIB,
 					.threads_total = 5,
 					.state = 'S',
@@ -359,7 +378,7 @@ static inline struct model *scene_model(struct scene *s)
 	scene_emit_mapping(s, m, "binary", s->binary, 0, 0);
 	scene_emit_mapping(s, m, "stacks", s->stacks, 0, 0);
 	scene_emit_mapping(s, m, "heap", s->heap, 0, 0);
-	f = (struct record){ .kind = RECORD_HOST, .host = s->host };
+	f = (struct record){ .kind = RECORD_HOST, .host = s->host_end ? *s->host_end : s->host };
 	f.host.cpu_busy_seconds_total += s->busy;
 	f.host.cpu_steal_seconds_total += s->stolen;
 	model_take(m, &f);

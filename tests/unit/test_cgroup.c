@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "record/record.h"
 #include "host/cgroup.h"
+#include "host/file.h"
 
 static char root[64];
 
@@ -220,6 +221,96 @@ static void test_v2_high(void **state)
 	assert_true(cg.high_bytes == RECORD_UNKNOWN && cg.high_events_total == RECORD_UNKNOWN);
 }
 
+/* A file of tests/unit/data, recorded from a kernel. */
+static void put_recorded(const char *path, const char *name)
+{
+	struct buf from = { 0 }, text = { 0 };
+
+	buf_printf(&from, "tests/unit/data/%s", name);
+	assert_int_equal(file_read(from.data, 1 << 16, &text, NULL), 0);
+	put(path, buf_str(&text));
+	buf_free(&from);
+	buf_free(&text);
+}
+
+/* What cannot be dropped, and the limit that is met first: a parent's with siblings in it. */
+static void test_v2_kept(void **state)
+{
+	struct cgroup_memory cg;
+
+	(void)state;
+	put("/proc/812/cgroup", "0::/pod/redis\n");
+	put("/proc/self/mountinfo", V2_MOUNTS);
+	put("/sys/fs/cgroup/pod/memory.max", "419430400\n");
+	put("/sys/fs/cgroup/pod/memory.current", "410000000\n");
+	put("/sys/fs/cgroup/pod/memory.events", "low 0\nhigh 0\nmax 31\noom 0\noom_kill 0\n");
+	put("/sys/fs/cgroup/pod/memory.stat",
+	    "anon 200000000\nfile 180000000\nkernel 9000000\nslab_reclaimable 4000000\n"
+	    "sock 1000000\nshmem 170000000\n");
+	put("/sys/fs/cgroup/pod/redis/memory.max", "314572800\n");
+	put("/sys/fs/cgroup/pod/redis/memory.current", "130000000\n");
+	put("/sys/fs/cgroup/pod/redis/memory.events", "max 0\noom_kill 2\n");
+	put_recorded("/sys/fs/cgroup/pod/redis/memory.stat", "cgroup2_memory_stat.txt");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_int_equal(cg.limit_bytes, 314572800); /* the smallest */
+	assert_string_equal(cg.near_path, "/pod"); /* the nearest */
+	assert_false(cg.near_own);
+	assert_int_equal(cg.near_limit_bytes, 419430400);
+	assert_int_equal(cg.near_usage_bytes, 410000000);
+	assert_int_equal(cg.near_hits_total, 31);
+	assert_int_equal(cg.near.anon_bytes, 200000000);
+	assert_int_equal(cg.near.shmem_bytes, 170000000);
+	assert_int_equal(cg.near.kernel_bytes, 5000000); /* without what can be dropped */
+	assert_int_equal(cg.near.sock_bytes, 1000000);
+	assert_int_equal(cgroup_kept_bytes(&cg.near), 376000000);
+	assert_int_equal(cg.oom_kills_total, 2);
+	assert_int_equal(cg.own.anon_bytes, 13258752);
+	assert_int_equal(cg.own.shmem_bytes, 25165824);
+	assert_int_equal(cg.own.kernel_bytes, 229376 - 62488);
+}
+
+/* Before 5.18 the kernel's memory is told in parts only. */
+static void test_v2_kernel_parts(void **state)
+{
+	struct cgroup_memory cg;
+
+	(void)state;
+	put("/proc/812/cgroup", "0::/a\n");
+	put("/proc/self/mountinfo", V2_MOUNTS);
+	put("/sys/fs/cgroup/a/memory.max", "1000000\n");
+	put("/sys/fs/cgroup/a/memory.current", "900000\n");
+	put("/sys/fs/cgroup/a/memory.stat",
+	    "anon 500\nfile 700000\nkernel_stack 10\npagetables 20\npercpu 30\nsock 40\n"
+	    "shmem 50\nslab_reclaimable 9000\nslab_unreclaimable 60\nslab 9060\n");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_true(cg.near_own);
+	assert_int_equal(cg.near.kernel_bytes, 120);
+	assert_int_equal(cgroup_kept_bytes(&cg.near), 710);
+}
+
+static void test_v1_kept(void **state)
+{
+	struct cgroup_memory cg;
+
+	(void)state;
+	put("/proc/812/cgroup", "4:memory:/a\n");
+	put("/proc/self/mountinfo", V1_MOUNTS);
+	put_recorded("/sys/fs/cgroup/memory/a/memory.stat", "cgroup1_memory_stat.txt");
+	put("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "419430400\n");
+	put("/sys/fs/cgroup/memory/a/memory.usage_in_bytes", "370000000\n");
+	put("/sys/fs/cgroup/memory/a/memory.kmem.usage_in_bytes", "2500000\n");
+	put("/sys/fs/cgroup/memory/a/memory.failcnt", "12\n");
+	assert_int_equal(cgroup_memory_read(&cg, root, 812, NULL), 0);
+	assert_string_equal(cg.near_path, "/a");
+	assert_true(cg.near_own);
+	assert_int_equal(cg.near_limit_bytes, 419430400);
+	assert_int_equal(cg.near_hits_total, 12);
+	assert_int_equal(cg.near.anon_bytes, 290816);
+	assert_int_equal(cg.near.shmem_bytes, 25165824);
+	assert_int_equal(cg.near.kernel_bytes, 2500000);
+	assert_true(cg.near.sock_bytes == RECORD_UNKNOWN);
+}
+
 /* A path is whole or not there at all: a part of it is another cgroup's. */
 static void test_long_path(void **state)
 {
@@ -327,6 +418,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_ROOT(test_v2_high),
+		WITH_ROOT(test_v2_kept),
+		WITH_ROOT(test_v2_kernel_parts),
+		WITH_ROOT(test_v1_kept),
 		WITH_ROOT(test_long_path),
 		cmocka_unit_test(test_locate),
 		WITH_ROOT(test_v1),

@@ -480,7 +480,9 @@ static void test_own_calls(void **state)
 	conn_send_line(conn, note_reply, &notes, "ping");
 	assert_int_equal(run_loop(conn), 0);
 	own_calls_emit(calls, OWN_COMMANDS, true, &sink);
-	assert_string_equal(buf_str(&log), "own info=1\nown client|setname=1\nown ping=2\n");
+	assert_string_equal(
+		buf_str(&log),
+		"own info=1\nown client|setname=1\nown ping=2\nown refused refused=1\n");
 	buf_clear(&log);
 	own_calls_emit(calls, OWN_ERRORS, true, &sink);
 	assert_string_equal(buf_str(&log), "own errorstat_ERR=1\n");
@@ -488,10 +490,11 @@ static void test_own_calls(void **state)
 	own_calls_mark(calls, OWN_COMMANDS);
 	own_calls_add(calls, "config|get");
 	own_calls_add(calls, "config|rewrite");
-	own_calls_error(calls, "NOPERM this user has no permissions");
-	own_calls_error(calls, "WITHOUT_A_TEXT");
+	own_calls_error(calls, "config|get", "NOPERM this user has no permissions");
+	own_calls_error(calls, "memory|stats", "WITHOUT_A_TEXT");
 	own_calls_emit(calls, OWN_COMMANDS, false, &sink);
-	assert_string_equal(buf_str(&log), "own config=2\n");
+	assert_string_equal(buf_str(&log),
+			    "own config=2\nown refused config=1\nown refused memory=1\n");
 	buf_clear(&log);
 	own_calls_emit(calls, OWN_ERRORS, true, &sink);
 	assert_string_equal(buf_str(&log), "own errorstat_ERR=2\nown errorstat_NOPERM=1\n");

@@ -71,6 +71,17 @@ static const char *const documented[] = {
 	"clients.monitor",
 	"loop.blocks",
 	"stalls.mixed",
+	"save.failing",
+	"writes.refused",
+	"killed.limit",
+	"repl.resync",
+	"lazyfree.pending",
+	"clients.near_max",
+	"mem.shmem",
+	"mem.forecast",
+	"evict.nothing_to_evict",
+	"evict.pushed_by",
+	"expired.resident",
 };
 
 static void table_ids_are_documented_and_unique(void **state)

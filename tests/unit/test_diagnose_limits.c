@@ -437,7 +437,9 @@ static void fork_cow(void **state)
 
 static void add_life(struct scene *s, const char *event, double t, double seconds)
 {
-	scene_add(s, RECORD_LIFE)->life = (struct record_life){ t, event, "", seconds };
+	scene_add(s, RECORD_LIFE)->life = (struct record_life){
+		.t_seconds = t, .event = event, .detail = "", .seconds = seconds
+	};
 }
 
 static void server_hangs(void **state)

@@ -512,7 +512,8 @@ static void paused(void **state)
 	(void)state;
 	scene_init(&s); /* all commands, redmem's own too */
 	buf_puts(&s.info_end, "cmdstat_client|pause:calls=1,usec=9\r\n");
-	scene_add(&s, RECORD_LIFE)->life = (struct record_life){ 3, "hang", "", 5 };
+	scene_add(&s, RECORD_LIFE)->life =
+		(struct record_life){ .t_seconds = 3, .event = "hang", .detail = "", .seconds = 5 };
 	d = scene_diagnose(&s);
 	assert_null(diagnosis_find(&d, "server.not_answering"));
 	assert_true(evidence_value(expect(&d, "clients.paused", SEVERITY_CRITICAL),
@@ -548,7 +549,8 @@ static void leaves_nothing_unsaid(void **state)
 	(void)state;
 	scene_init(&s);
 	add_stalls(&s, CAUSE_EXPIRY, "", 1, 0.4);
-	buf_puts(&s.info_end, "errorstat_OOM:count=12\r\n");
+	buf_puts(&s.info_start, "# Errorstats\r\n");
+	buf_puts(&s.info_end, "# Errorstats\r\nerrorstat_OOM:count=12\r\n");
 	d = scene_diagnose(&s);
 	assert_int_equal(harm_left(d.m, &none, left), 2);
 	assert_int_equal(left[0].harm, HARM_REFUSED);

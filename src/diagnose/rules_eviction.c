@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keys that are thrown out, or should be gone: why eviction finds nothing to take, who
+ * pushed the keys out that it took, and keys that are past their time and still held.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "diagnose/finding.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+/* --- nothing to evict ---------------------------------------------------------- */
+
+/* Below this share of keys that have a TTL, those are soon gone. */
+#define EVICTABLE_RATIO 0.10
+
+static void stuck_evidence(const struct model *m, struct finding *f, int64_t keys, int64_t expires)
+{
+	int64_t refused = model_errors(m, "OOM");
+
+	finding_evidence_text(f, "maxmemory_policy", measure_policy(m), BASIS_EXACT);
+	finding_evidence_count(f, "keys_total", keys, "keys", BASIS_EXACT);
+	finding_evidence_count(f, "keys_with_ttl_total", expires, "keys", BASIS_EXACT);
+	finding_evidence(f, "evictable_keys_ratio", measure_ratio(expires, keys), "ratio",
+			 BASIS_DERIVED);
+	finding_evidence_bytes(f, "used_memory", measure_used(m), BASIS_EXACT);
+	finding_evidence_bytes(f, "maxmemory", measure_max_memory(m), BASIS_EXACT);
+	finding_evidence_count(f, "OOM", refused > 0 ? refused : RECORD_UNKNOWN, "errors",
+			       BASIS_EXACT);
+	finding_evidence_count(f, "evicted_keys", model_info_delta(m, "evicted_keys"), "keys",
+			       BASIS_EXACT);
+}
+
+bool rule_nothing_to_evict(const struct model *m, struct finding *f)
+{
+	int64_t keys, expires, refused = model_errors(m, "OOM");
+	double full = measure_ratio(measure_counted(m), measure_max_memory(m)), share;
+
+	measure_keyspace(m, &keys, &expires);
+	share = measure_ratio(expires, keys);
+	if (!measure_policy_is(m, "volatile-") || measure_is_replica(m) ||
+	    (!(refused > 0) && !(full >= NEAR_WARNING_RATIO && share < EVICTABLE_RATIO)))
+		return false;
+	f->severity = refused > 0 || (full >= NEAR_CRITICAL_RATIO && expires == 0) ?
+			      SEVERITY_CRITICAL :
+			      SEVERITY_WARNING;
+	f->cost = refused > 0 ? COST_PER_SECOND * 10 : (double)measure_counted(m);
+	if (refused > 0)
+		finding_title(f,
+			      "%s requests were refused (OOM): %s may take only keys with a TTL, "
+			      "and %s of %s have one",
+			      say_count(refused).s, measure_policy(m), say_count(expires).s,
+			      say_count(keys).s);
+	else
+		finding_title(f,
+			      "At maxmemory %s will find little to evict: %s of %s keys have a "
+			      "TTL",
+			      measure_policy(m), say_count(expires).s, say_count(keys).s);
+	stuck_evidence(m, f, keys, expires);
+	finding_cause(f, "A volatile policy evicts keys that have a TTL and no others; when they "
+			 "are gone, writes are refused as with noeviction.");
+	finding_action(
+		f, RECORD_UNKNOWN, "",
+		"If this is a cache and nothing else, let it evict any key (maxmemory-policy "
+		"allkeys-lru: keys will go at once).");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Else set TTLs where keys are written, raise maxmemory, or store less.");
+	return true;
+}
+
+/* --- what pushed keys out ------------------------------------------------------- */
+
+/* Of maxmemory: what grew by less did not push anything that matters. */
+#define PUSH_RATIO 0.05
+/* Buffers that hold so much of maxmemory all the time take it from the keys. */
+#define BUFFERS_RATIO 0.10
+/* A prefix that makes so much of all that was allocated is a burst, when it holds less of
+ * what is there. */
+#define BURST_RATIO 0.50
+
+/* What took the memory of the keys that went. */
+struct push {
+	int64_t bytes;
+	enum { PUSH_NONE, PUSH_LIMIT, PUSH_TABLE, PUSH_BUFFERS, PUSH_PREFIX } by;
+	const struct prefix_row *prefix;
+};
+
+/* end - start of a number of INFO that may fall, too; 0 when not known. */
+static int64_t grown(const struct model *m, const char *field)
+{
+	int64_t start = model_info_start(m, field), end = model_info_end(m, field);
+
+	return start == RECORD_UNKNOWN || end == RECORD_UNKNOWN ? 0 : sum_less(end, start);
+}
+
+/* A table of keys that is being moved into one twice its size: both are there meanwhile
+ * (mem_overhead_db_hashtable_rehashing, 7.4 and later). Elsewhere the size of the
+ * overheads tells: keys that go do not make it larger. */
+static int64_t table_grown(const struct model *m)
+{
+	int64_t rehashing = model_info_end(m, "mem_overhead_db_hashtable_rehashing");
+	int64_t buffers = grown(m, "mem_clients_normal") + grown(m, "mem_clients_slaves") +
+			  grown(m, "mem_aof_buffer") + grown(m, "mem_replication_backlog");
+	int64_t overhead = grown(m, "used_memory_overhead") - buffers;
+
+	return rehashing > overhead ? rehashing : overhead;
+}
+
+static int64_t buffers_hold(const struct model *m)
+{
+	return measure_sum(model_info_end(m, "mem_clients_normal"),
+			   model_info_end(m, "mem_cluster_links"));
+}
+
+static const struct prefix_row *bursting(const struct model *m)
+{
+	const struct prefix_row *top;
+
+	if (m->alloc.prefixes_count < 2 || !(m->alloc.alloc_bytes > 0))
+		return NULL;
+	top = &m->prefixes[m->alloc.prefixes[0]];
+	return top->charge.alloc_bytes > BURST_RATIO * m->alloc.alloc_bytes ? top : NULL;
+}
+
+static struct push push_of(const struct model *m)
+{
+	int64_t max = measure_max_memory(m), lowered = -grown(m, "maxmemory");
+	double matters = (double)max * PUSH_RATIO;
+	struct push p = { 0, PUSH_NONE, NULL };
+
+	if (max <= 0)
+		return p;
+	if ((double)lowered > matters)
+		p = (struct push){ lowered, PUSH_LIMIT, NULL };
+	else if ((double)table_grown(m) > matters)
+		p = (struct push){ table_grown(m), PUSH_TABLE, NULL };
+	else if (measure_ratio(buffers_hold(m), max) > BUFFERS_RATIO)
+		p = (struct push){ buffers_hold(m), PUSH_BUFFERS, NULL };
+	if (p.by != PUSH_NONE)
+		return p;
+	p.prefix = bursting(m);
+	if (p.prefix != NULL && p.prefix->charge.alloc_bytes > matters)
+		p = (struct push){ sum_whole(p.prefix->charge.alloc_bytes), PUSH_PREFIX, p.prefix };
+	return p;
+}
+
+static void push_title(struct finding *f, const struct model *m, const struct push *p,
+		       int64_t evicted)
+{
+	struct phrase keys = say_count(evicted);
+
+	if (p->by == PUSH_LIMIT)
+		finding_title(f, "%s keys were evicted: maxmemory was lowered by %s to %s", keys.s,
+			      say_bytes(p->bytes).s, say_bytes(measure_max_memory(m)).s);
+	else if (p->by == PUSH_TABLE)
+		finding_title(f, "%s keys were evicted: a table of keys grew by %s", keys.s,
+			      say_bytes(p->bytes).s);
+	else if (p->by == PUSH_BUFFERS)
+		finding_title(
+			f, "%s keys were evicted while buffers of clients take %s of maxmemory",
+			keys.s, say_percent(measure_ratio(p->bytes, measure_max_memory(m))).s);
+	else
+		finding_title(f, "%s keys were evicted, most of them for what is written to %s",
+			      keys.s, say_key(p->prefix->prefix, p->prefix->prefix_len).s);
+}
+
+static void push_cause(struct finding *f, const struct push *p)
+{
+	static const char *const causes[] = {
+		[PUSH_LIMIT] =
+			"The server evicts at once, and while it works for its clients, until "
+			"what it holds is below the new limit.",
+		[PUSH_TABLE] =
+			"When a table of keys is full the server makes one twice as large and "
+			"moves the keys little by little: until that is done both are there, "
+			"and both count against maxmemory.",
+		[PUSH_BUFFERS] =
+			"Client buffers count against maxmemory, so what clients are sent and "
+			"do not read pushes keys out.",
+		[PUSH_PREFIX] =
+			"What is written there needs more memory than maxmemory allows; whose "
+			"keys go for it, the policy decides.",
+	};
+
+	finding_cause(f, "%s", causes[p->by]);
+}
+
+static void push_actions(const struct model *m, struct finding *f, const struct push *p)
+{
+	if (p->by == PUSH_BUFFERS)
+		finding_action(f, p->bytes, say_cli(m, "CONFIG SET maxmemory-clients 5%%").s,
+			       "Limit the memory of clients (7.0 and later); CLIENT LIST shows "
+			       "whose buffers they are.");
+	else if (p->by == PUSH_LIMIT)
+		finding_action(
+			f, RECORD_UNKNOWN, "",
+			"Lower maxmemory in small steps, or raise it again if those keys were "
+			"wanted.");
+	else if (p->by == PUSH_TABLE)
+		finding_action(f, RECORD_UNKNOWN, "",
+			       "Leave room for it: the next doubling takes twice as much.");
+	else
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
+			       "For a cache this is normal as long as the hit rate is; else raise "
+			       "maxmemory, or store less there.");
+}
+
+bool rule_evict_pushed_by(const struct model *m, struct finding *f)
+{
+	int64_t evicted = model_info_delta(m, "evicted_keys");
+	struct push p;
+
+	if (evicted == RECORD_UNKNOWN || evicted <= 0)
+		return false;
+	p = push_of(m);
+	if (p.by == PUSH_NONE)
+		return false;
+	f->severity = p.by == PUSH_PREFIX && measure_policy_is(m, "allkeys-") ? SEVERITY_INFO :
+										SEVERITY_WARNING;
+	f->cost = (double)p.bytes;
+	if (p.by == PUSH_LIMIT) { /* somebody wanted it: what clients waited for it is worse */
+		f->rank = RANK_WAITED;
+		f->cost = 0;
+	}
+	push_title(f, m, &p, evicted);
+	finding_evidence_count(f, "evicted_keys", evicted, "keys", BASIS_EXACT);
+	finding_evidence_bytes(f, "maxmemory", measure_max_memory(m), BASIS_EXACT);
+	finding_evidence_text(f, "maxmemory_policy", measure_policy(m), BASIS_EXACT);
+	finding_evidence_bytes(f, "pushed_bytes", p.bytes,
+			       p.by == PUSH_PREFIX ? BASIS_SAMPLED :
+			       p.by == PUSH_TABLE  ? BASIS_DERIVED :
+						     BASIS_EXACT);
+	finding_evidence_bytes(f, "mem_clients_normal", model_info_end(m, "mem_clients_normal"),
+			       BASIS_EXACT);
+	finding_evidence_count(f, "total_eviction_exceeded_time",
+			       model_info_delta(m, "total_eviction_exceeded_time"), "milliseconds",
+			       BASIS_EXACT);
+	if (p.prefix != NULL)
+		finding_evidence_text(f, "prefix",
+				      say_key(p.prefix->prefix, p.prefix->prefix_len).s,
+				      BASIS_SAMPLED);
+	push_cause(f, &p);
+	push_actions(m, f, &p);
+	return true;
+}
+
+/* --- past their time, and still held ---------------------------------------------- */
+
+/* The server works until a tenth of the keys it samples are stale
+ * (active-expire-effort 1: expire.c, ACTIVE_EXPIRE_CYCLE_ACCEPTABLE_STALE). */
+#define STALE_PERCENT 25.0
+#define STALE_KEYS    10000
+/* Active expiry looks at keys ten times a second: then it knows their mean TTL. */
+#define UNSEEN_KEYS    1000
+#define UNSEEN_SECONDS 2.0
+#define UNSEEN_RATIO   0.01
+
+/* Keys with a TTL in databases whose mean TTL is not known: active expiry met none there
+ * that has time left. 0 when there is no such database. */
+static int64_t keys_without_mean(const struct info *info)
+{
+	int64_t keys = 0;
+
+	for (size_t i = 0; i < info_count(info); i++) {
+		int64_t expires;
+
+		if (!info_is_database(info_name_at(info, i)) ||
+		    info_sub_int(info_value_at(info, i), "avg_ttl") != 0)
+			continue;
+		expires = info_sub_int(info_value_at(info, i), "expires");
+		if (expires > 0)
+			sum_add(&keys, expires);
+	}
+	return keys;
+}
+
+/* All through the watch, and next to none was removed. On a replica it is the master that
+ * expires; while a server loads, nobody does. */
+static int64_t unexpired(const struct model *m)
+{
+	int64_t expired = model_info_delta(m, "expired_keys");
+	int64_t start = keys_without_mean(m->info_start), end = keys_without_mean(m->info_end);
+	int64_t keys = start < end ? start : end;
+
+	if (measure_is_replica(m) || model_info_end(m, "loading") > 0 ||
+	    expired == RECORD_UNKNOWN || !(m->duration_seconds >= UNSEEN_SECONDS) ||
+	    keys < UNSEEN_KEYS || (double)expired > UNSEEN_RATIO * (double)keys)
+		return 0;
+	return end;
+}
+
+static int64_t stale_keys(const struct model *m, int64_t expires)
+{
+	double percent = info_double(m->info_end, "expired_stale_perc");
+
+	return percent >= STALE_PERCENT && expires > 0 ?
+		       sum_whole(percent / 100 * (double)expires) :
+		       0;
+}
+
+static void resident_cause(const struct model *m, struct finding *f, bool idle)
+{
+	if (idle)
+		finding_cause(f,
+			      "The server looks for keys past their time ten times a second, and "
+			      "here it has not: active expiry is off (DEBUG SET-ACTIVE-EXPIRE 0), "
+			      "or CLIENT PAUSE holds it. Until somebody asks for it, such a key "
+			      "stays; a SCAN, too, makes the server delete those it meets.");
+	else
+		finding_cause(f,
+			      "More keys run out of time than the server removes in the time it "
+			      "gives itself for that (%s times it was up in this watch); they "
+			      "stay until it gets to them or somebody asks for them.",
+			      say_count(model_info_delta(m, "expired_time_cap_reached_count")).s);
+}
+
+static void resident_actions(const struct model *m, struct finding *f, int64_t bytes, bool idle)
+{
+	if (idle)
+		finding_action(
+			f, bytes, "",
+			"End the pause, or switch it on again (DEBUG SET-ACTIVE-EXPIRE 1, where "
+			"DEBUG is allowed).");
+	else
+		finding_action(f, bytes, say_cli(m, "CONFIG SET active-expire-effort 5").s,
+			       "Let it work harder (1 to 10; it takes CPU from the clients).");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Spread TTLs where many keys are written at once, so that they do not all "
+		       "end together.");
+}
+
+bool rule_expired_resident(const struct model *m, struct finding *f)
+{
+	int64_t keys, expires, stale, idle = unexpired(m), held, bytes = RECORD_UNKNOWN;
+	int64_t dataset = model_info_end(m, "used_memory_dataset");
+
+	measure_keyspace(m, &keys, &expires);
+	stale = stale_keys(m, expires);
+	held = idle > 0 ? idle : stale;
+	if (idle == 0 && stale < STALE_KEYS)
+		return false;
+	if (dataset > 0 && keys > 0)
+		bytes = sum_whole((double)dataset * (double)held / (double)keys);
+	f->severity = SEVERITY_WARNING;
+	f->cost = bytes > 0 ? (double)bytes : 0;
+	f->weak = true;
+	finding_title(f, "About %s keys are past their time and still held (%s)", say_count(held).s,
+		      bytes != RECORD_UNKNOWN ? say_bytes(bytes).s : "size unknown");
+	finding_evidence_count(f, "keys_with_ttl_total", expires, "keys", BASIS_EXACT);
+	finding_evidence(f, "expired_stale_perc", info_double(m->info_end, "expired_stale_perc"),
+			 "percent", BASIS_SAMPLED);
+	finding_evidence_count(f, "expired_keys", model_info_delta(m, "expired_keys"), "keys",
+			       BASIS_EXACT);
+	finding_evidence_count(f, "expired_time_cap_reached_count",
+			       model_info_delta(m, "expired_time_cap_reached_count"), "times",
+			       BASIS_EXACT);
+	finding_evidence_count(f, "keys_of_unknown_mean_ttl", idle > 0 ? idle : RECORD_UNKNOWN,
+			       "keys", BASIS_EXACT);
+	finding_evidence_bytes(f, "held_bytes", bytes, BASIS_DERIVED);
+	resident_cause(m, f, idle > 0);
+	resident_actions(m, f, bytes, idle > 0);
+	return true;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The limit that will be met first, when, and by whom: maxmemory, the cgroup's limit or
+ * memory.high, the machine's memory, at the growth of this window. A window is short and a
+ * limit may be far: what the evidence does not carry is told as thin.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "diagnose/finding.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+/* Farther than a day there is time to look again. */
+#define HORIZON_SECONDS 86400.0
+/* A straight line through a window is believed for so many windows more. */
+#define BELIEVED_WINDOWS 100
+/* Nobody can act any more. */
+#define CRITICAL_SECONDS 60.0
+/* Less growth than this in a window is noise: buffers, statistics, a rehash. */
+#define GROWTH_FLOOR (1 * MIB)
+/* Steady: each third of the window grew at least so much of the mean. */
+#define STEADY_RATIO 0.3
+#define POINTS_MIN   4
+/* A prefix that makes so much of the growth is behind it. */
+#define BEHIND_RATIO 0.3
+
+struct growth {
+	double bytes_per_second; /* NAN = none that can be told */
+	double seconds; /* it was seen for */
+	int64_t bytes;
+	bool steady;
+};
+
+/* used_memory of the first tick that told it at or after @from; its index in *@at. */
+static int64_t used_from(const struct model *m, size_t from, size_t *at)
+{
+	for (*at = from; *at < m->timeline_count; (*at)++)
+		if (m->timeline[*at].used_memory_bytes != RECORD_UNKNOWN)
+			return m->timeline[*at].used_memory_bytes;
+	return RECORD_UNKNOWN;
+}
+
+static int64_t used_until(const struct model *m, size_t *at)
+{
+	for (*at = m->timeline_count; *at > 0; (*at)--)
+		if (m->timeline[*at - 1].used_memory_bytes != RECORD_UNKNOWN)
+			return m->timeline[--*at].used_memory_bytes;
+	return RECORD_UNKNOWN;
+}
+
+static double slope(const struct model *m, size_t a, size_t b)
+{
+	double seconds = m->timeline[b].host.t_seconds - m->timeline[a].host.t_seconds;
+
+	return seconds > 0 ? (double)sum_less(m->timeline[b].used_memory_bytes,
+					      m->timeline[a].used_memory_bytes) /
+				     seconds :
+			     NAN;
+}
+
+static bool thirds_are_steady(const struct model *m, size_t first, size_t last, double mean)
+{
+	size_t from = first, to;
+
+	for (size_t third = 1; third <= 3; third++) {
+		if (used_from(m, first + (last - first) * third / 3, &to) == RECORD_UNKNOWN ||
+		    to <= from || !(slope(m, from, to) >= STEADY_RATIO * mean))
+			return false;
+		from = to;
+	}
+	return true;
+}
+
+static struct growth growth_of(const struct model *m)
+{
+	struct growth g = { .bytes_per_second = NAN };
+	size_t first, last;
+	int64_t from = used_from(m, 0, &first), to = used_until(m, &last);
+
+	if (from == RECORD_UNKNOWN || to == RECORD_UNKNOWN || last < first + POINTS_MIN - 1)
+		return g;
+	g.bytes = sum_less(to, from);
+	g.seconds = m->timeline[last].host.t_seconds - m->timeline[first].host.t_seconds;
+	if (g.bytes < GROWTH_FLOOR || !(g.seconds > 0))
+		return g;
+	g.bytes_per_second = (double)g.bytes / g.seconds;
+	g.steady = thirds_are_steady(m, first, last, g.bytes_per_second);
+	return g;
+}
+
+/* --- the limits ------------------------------------------------------------------ */
+
+struct limit {
+	const char *what; /* NULL = there is none */
+	int64_t bytes, room;
+	bool evicts; /* it is met by evicting keys, as a cache does */
+};
+
+static struct limit limit_of_server(const struct model *m)
+{
+	int64_t max = measure_max_memory(m), counted = measure_counted(m);
+	struct limit l = { "maxmemory", max, 0, false };
+
+	/* A replica leaves it to its master (replica-ignore-maxmemory). */
+	if (max <= 0 || counted == RECORD_UNKNOWN || measure_is_replica(m))
+		return (struct limit){ 0 };
+	l.room = sum_less(max, counted);
+	l.evicts = measure_policy_is(m, "allkeys-");
+	return l;
+}
+
+static struct limit limit_of_cgroup(const struct model *m)
+{
+	const struct record_host *h = &m->host_end;
+	int64_t kept =
+		measure_sum(measure_sum(h->cgroup_near_anon_bytes, h->cgroup_near_shmem_bytes),
+			    measure_sum(h->cgroup_near_kernel_bytes, h->cgroup_near_sock_bytes));
+
+	if (!m->have_host || h->cgroup_near_limit_bytes == RECORD_UNKNOWN || kept == RECORD_UNKNOWN)
+		return (struct limit){ 0 };
+	return (struct limit){ h->cgroup_near_own ? "the cgroup's limit" :
+						    "a parent cgroup's limit",
+			       h->cgroup_near_limit_bytes,
+			       sum_less(h->cgroup_near_limit_bytes, kept), false };
+}
+
+static struct limit limit_of_high(const struct model *m)
+{
+	const struct record_host *h = &m->host_end;
+
+	if (!m->have_host || h->cgroup_high_bytes == RECORD_UNKNOWN ||
+	    h->cgroup_high_kept_bytes == RECORD_UNKNOWN)
+		return (struct limit){ 0 };
+	return (struct limit){ "the cgroup's memory.high", h->cgroup_high_bytes,
+			       sum_less(h->cgroup_high_bytes, h->cgroup_high_kept_bytes), false };
+}
+
+static struct limit limit_of_machine(const struct model *m)
+{
+	const struct record_host *h = &m->host_end;
+
+	if (!m->have_host || h->mem_total_bytes == RECORD_UNKNOWN ||
+	    h->mem_available_bytes == RECORD_UNKNOWN)
+		return (struct limit){ 0 };
+	return (struct limit){ "the machine's memory", h->mem_total_bytes, h->mem_available_bytes,
+			       false };
+}
+
+/* That with the least room; one that is met already is no forecast. */
+static struct limit nearest(const struct model *m)
+{
+	const struct limit all[] = { limit_of_server(m), limit_of_cgroup(m), limit_of_high(m),
+				     limit_of_machine(m) };
+	struct limit least = { 0 };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].what != NULL && (least.what == NULL || all[i].room < least.room))
+			least = all[i];
+	return least;
+}
+
+/* --- by whom ------------------------------------------------------------------------ */
+
+/* The prefix that allocated most more than it freed, when that is a good part of it. */
+static const struct prefix_row *behind(const struct model *m, const struct growth *g, double *bytes)
+{
+	const struct prefix_row *top;
+
+	if (m->alloc.growth_count == 0)
+		return NULL;
+	top = &m->prefixes[m->alloc.growth[0]];
+	*bytes = top->charge.alloc_bytes - top->charge.free_bytes;
+	return *bytes >= BEHIND_RATIO * (double)g->bytes ? top : NULL;
+}
+
+static bool is_near(const struct growth *g, double seconds)
+{
+	return seconds <= BELIEVED_WINDOWS * g->seconds;
+}
+
+static enum severity forecast_severity(const struct limit *l, const struct growth *g,
+				       double seconds)
+{
+	if (l->evicts || !g->steady || !is_near(g, seconds))
+		return SEVERITY_INFO;
+	return seconds <= CRITICAL_SECONDS ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+}
+
+static void forecast_title(struct finding *f, const struct limit *l,
+			   const struct prefix_row *prefix, double seconds)
+{
+	if (prefix != NULL)
+		finding_title(f, "%s (%s) is met in %s at this window's growth, most of it %s",
+			      l->what, say_bytes(l->bytes).s, say_seconds(seconds).s,
+			      say_key(prefix->prefix, prefix->prefix_len).s);
+	else
+		finding_title(f, "%s (%s) is met in %s at this window's growth", l->what,
+			      say_bytes(l->bytes).s, say_seconds(seconds).s);
+	/* a sentence begins with a capital, a setting's name stays as it is */
+	if (strncmp(f->title, "the ", 4) == 0)
+		f->title[0] = 'T';
+	else if (strncmp(f->title, "a ", 2) == 0)
+		f->title[0] = 'A';
+}
+
+static void forecast_cause(struct finding *f, const struct limit *l, bool believed)
+{
+	finding_cause(f, "%s%s",
+		      l->evicts ? "Then keys are evicted for each that is written." :
+		      !strcmp(l->what, "maxmemory") ?
+				  "Then writes are refused, or keys with a TTL evicted while "
+				  "there are any." :
+				  "Then the kernel takes memory back: it drops page cache, "
+				  "swaps, slows the server down, or kills it.",
+		      believed ? "" :
+				 " A window as short as this one says little about so long a "
+				 "time: look again.");
+}
+
+bool rule_forecast(const struct model *m, struct finding *f)
+{
+	struct growth g = growth_of(m);
+	struct limit l = nearest(m);
+	double seconds = (double)l.room / g.bytes_per_second, bytes = NAN;
+	const struct prefix_row *prefix;
+
+	/* Where keys are evicted or writes refused it is met, and told. */
+	if (l.what == NULL || l.room <= 0 || !(seconds <= HORIZON_SECONDS) ||
+	    (!g.steady && !is_near(&g, seconds)) || model_info_delta(m, "evicted_keys") > 0 ||
+	    model_errors(m, "OOM") > 0)
+		return false;
+	prefix = behind(m, &g, &bytes);
+	f->severity = forecast_severity(&l, &g, seconds);
+	f->weak = !g.steady || !is_near(&g, seconds);
+	f->cost = COST_PER_SECOND * HORIZON_SECONDS / (seconds + 1);
+	forecast_title(f, &l, prefix, seconds);
+	finding_evidence(f, "seconds_left", seconds, "seconds", BASIS_DERIVED);
+	finding_evidence_bytes(f, "limit", l.bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "room", l.room, BASIS_DERIVED);
+	finding_evidence(f, "growth_bytes_per_second", g.bytes_per_second, "bytes", BASIS_DERIVED);
+	finding_evidence(f, "growth_seen_seconds", g.seconds, "seconds", BASIS_EXACT);
+	finding_evidence_text(f, "growth", g.steady ? "steady" : "uneven", BASIS_DERIVED);
+	if (prefix != NULL)
+		finding_evidence(f, "prefix_growth_bytes", bytes, "bytes", BASIS_SAMPLED);
+	forecast_cause(f, &l, !f->weak);
+	finding_action(
+		f, RECORD_UNKNOWN, "",
+		"See what writes there, and whether its keys have a TTL; else raise the limit "
+		"or move data in time.");
+	return true;
+}

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules on what the server complains of: saves, refusals, connections, replicas, kills. */
+#include <signal.h>
+
+#include "scene.h"
+
+/* Further INFO lines of both replies, and of the last one; later ones replace others. */
+static void info_both(struct scene *s, const char *text)
+{
+	buf_puts(&s->info_start, text);
+	buf_puts(&s->info_end, text);
+}
+
+static void info(struct scene *s, const char *text)
+{
+	buf_puts(&s->info_end, text);
+}
+
+static void config(struct scene *s, const char *text)
+{
+	buf_puts(&s->config, text);
+}
+
+/* A server that tells its errors and saves by itself. */
+static void begin(struct scene *s)
+{
+	scene_init(s);
+	scene_load(s, 200 * MIB);
+	info_both(s, "# Persistence\r\nrdb_last_bgsave_status:ok\r\naof_last_write_status:ok\r\n"
+		     "aof_last_bgrewrite_status:ok\r\nrdb_saves:3\r\ntotal_forks:3\r\n"
+		     "# Errorstats\r\nerrorstat_ERR:count=7\r\n");
+	config(s, "stop-writes-on-bgsave-error yes\n");
+}
+
+static struct record_child *child(struct scene *s, int64_t exit_code, int64_t exit_signal)
+{
+	struct record *f = scene_add(s, RECORD_CHILD);
+
+	f->child = (struct record_child){ .pid = 900,
+					  .t_start_seconds = 1,
+					  .t_end_seconds = 1.5,
+					  .purpose = "rdb",
+					  .rss_bytes = 100 * MIB,
+					  .private_bytes = 20 * MIB,
+					  .fork_seconds = NAN,
+					  .exit_code = exit_code,
+					  .exit_signal = exit_signal };
+	return &f->child;
+}
+
+/* --- saves -------------------------------------------------------------------- */
+
+static void saves_are_well(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	child(&s, 0, 0);
+	scene_expect_none(&s, "save.failing");
+	begin(&s); /* the server stopped it itself: a replica is gone, a SHUTDOWN */
+	child(&s, 0, SIGUSR1);
+	scene_expect_none(&s, "save.failing");
+	begin(&s); /* still at work */
+	child(&s, RECORD_UNKNOWN, RECORD_UNKNOWN)->t_end_seconds = NAN;
+	scene_expect_none(&s, "save.failing");
+	scene_init(&s); /* a server that tells none of this */
+	scene_expect_none(&s, "save.failing");
+}
+
+static void saving_child_killed(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s);
+	child(&s, 0, SIGKILL);
+	info(&s, "rdb_last_bgsave_status:err\r\nerrorstat_MISCONF:count=1200\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "save.failing", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "killed by signal 9"));
+	assert_non_null(strstr(f->title, "1,200 requests were refused with MISCONF"));
+	assert_true(evidence_value(f, "child_exit_signal") == SIGKILL);
+	assert_null(diagnosis_find(&d, "writes.refused")); /* one trouble, cause first */
+	diagnosis_free(&d);
+
+	begin(&s); /* nobody writes yet, but who does will be refused */
+	info(&s, "rdb_last_bgsave_status:err\r\n");
+	scene_expect(&s, "save.failing", SEVERITY_CRITICAL);
+	begin(&s); /* it was made good since */
+	child(&s, 0, SIGKILL);
+	scene_expect(&s, "save.failing", SEVERITY_WARNING);
+	begin(&s); /* a full disk */
+	child(&s, 1, 0);
+	info(&s, "rdb_last_bgsave_status:err\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "save.failing", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "exit code 1"));
+	assert_non_null(strstr(f->cause, "disk is full"));
+	diagnosis_free(&d);
+}
+
+static void aof_fails(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s);
+	info(&s, "aof_last_write_status:err\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "save.failing", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "Writing the AOF"));
+	diagnosis_free(&d);
+	begin(&s);
+	info(&s, "aof_last_bgrewrite_status:err\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "save.failing", SEVERITY_WARNING); /* writes go on */
+	assert_non_null(strstr(f->title, "Rewriting the AOF"));
+	diagnosis_free(&d);
+}
+
+static void fork_refused(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s);
+	s.host.overcommit_memory = 2;
+	s.host.commit_limit_bytes = 4 * GIB;
+	s.host.committed_bytes = 4 * GIB - 10 * MIB;
+	info(&s, "rdb_last_bgsave_status:err\r\nrdb_saves:4\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "save.failing", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "the kernel refuses the fork"));
+	assert_true(evidence_value(f, "commit_limit") == 4.0 * GIB);
+	assert_string_equal(f->actions[0].command, "sysctl vm.overcommit_memory=1");
+	assert_null(diagnosis_find(&d, "config.overcommit")); /* no risk any more */
+	diagnosis_free(&d);
+}
+
+/* --- refusals ------------------------------------------------------------------ */
+
+static void refused(void **state)
+{
+	static const struct {
+		const char *line, *error;
+		enum severity severity;
+	} kinds[] = {
+		{ "errorstat_OOM:count=5000\r\n", "(OOM)", SEVERITY_CRITICAL },
+		{ "errorstat_NOREPLICAS:count=5\r\n", "(NOREPLICAS)", SEVERITY_CRITICAL },
+		{ "errorstat_READONLY:count=5\r\n", "(READONLY)", SEVERITY_WARNING },
+		{ "errorstat_MISCONF:count=1\r\n", "(MISCONF)", SEVERITY_CRITICAL },
+	};
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		begin(&s);
+		info(&s, kinds[i].line);
+		d = scene_diagnose(&s);
+		assert_non_null(strstr(expect(&d, "writes.refused", kinds[i].severity)->title,
+				       kinds[i].error));
+		diagnosis_free(&d);
+	}
+	begin(&s); /* what clients do wrong is no refusal */
+	info(&s, "errorstat_WRONGTYPE:count=9\r\nerrorstat_ERR:count=90\r\n"
+		 "errorstat_MOVED:count=4\r\nerrorstat_NOSCRIPT:count=2\r\n");
+	scene_expect_none(&s, "writes.refused");
+	begin(&s); /* before this watch */
+	info_both(&s, "errorstat_OOM:count=5000\r\n");
+	scene_expect_none(&s, "writes.refused");
+}
+
+/* redmem's own PING is refused, too, where nothing can be saved. */
+static void refused_to_redmem_only(void **state)
+{
+	struct scene s;
+	struct record *own;
+
+	(void)state;
+	begin(&s);
+	info(&s, "errorstat_MISCONF:count=2\r\n");
+	own = scene_add(&s, RECORD_OWN_CALLS);
+	own->own_calls = (struct record_own_calls){ "errorstat_MISCONF", 2 };
+	scene_expect_none(&s, "writes.refused");
+}
+
+static void refused_commands(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+	struct record *own;
+
+	(void)state;
+	begin(&s);
+	info_both(&s, "# Commandstats\r\n"
+		      "cmdstat_set:calls=9,usec=9,rejected_calls=10,failed_calls=0\r\n"
+		      "cmdstat_ping:calls=9,usec=9,rejected_calls=0,failed_calls=0\r\n"
+		      "cmdstat_lpush:calls=9,usec=9,rejected_calls=0,failed_calls=1\r\n");
+	info(&s, "cmdstat_set:calls=9,usec=9,rejected_calls=910,failed_calls=0\r\n"
+		 "cmdstat_ping:calls=9,usec=9,rejected_calls=3,failed_calls=0\r\n"
+		 "cmdstat_lpush:calls=19,usec=9,rejected_calls=0,failed_calls=6\r\n"
+		 "errorstat_OOM:count=900\r\nerrorstat_WRONGTYPE:count=5\r\n");
+	own = scene_add(&s, RECORD_OWN_CALLS);
+	own->own_calls = (struct record_own_calls){ "refused ping", 3 };
+	d = scene_diagnose(&s);
+	f = expect(&d, "writes.refused", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "900 requests were refused (OOM), most of them SET"));
+	assert_int_equal(d.m->errors_count, 2); /* ERR did not move */
+	assert_string_equal(d.m->errors[0].error, "OOM");
+	assert_int_equal(d.m->refusals_count, 2); /* PING was redmem's alone */
+	assert_string_equal(d.m->refusals[1].command, "lpush");
+	assert_int_equal(d.m->refusals[1].failed_total, 5);
+	diagnosis_free(&d);
+}
+
+/* CONFIG RESETSTAT in the window: no difference means anything. */
+static void errors_reset(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	begin(&s);
+	info_both(&s, "errorstat_OOM:count=5000\r\n");
+	info(&s, "errorstat_OOM:count=3\r\n");
+	d = scene_diagnose(&s);
+	assert_false(d.m->have_errors);
+	assert_true(model_errors(d.m, "OOM") == RECORD_UNKNOWN);
+	assert_null(diagnosis_find(&d, "writes.refused"));
+	diagnosis_free(&d);
+}
+
+/* --- connections ---------------------------------------------------------------- */
+
+static void near_maxclients(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	begin(&s);
+	info(&s, "maxclients:10000\r\nconnected_clients:8500\r\n");
+	scene_expect(&s, "clients.near_max", SEVERITY_WARNING);
+	begin(&s);
+	info(&s, "maxclients:10000\r\nconnected_clients:7000\r\n");
+	scene_expect_none(&s, "clients.near_max");
+	begin(&s); /* 6.0 tells it only as a setting */
+	config(&s, "maxclients 100\n");
+	info(&s, "connected_clients:99\r\n");
+	scene_expect(&s, "clients.near_max", SEVERITY_CRITICAL);
+	begin(&s);
+	info_both(&s, "maxclients:100\r\nrejected_connections:5\r\n");
+	info(&s, "connected_clients:60\r\nrejected_connections:25\r\n");
+	d = scene_diagnose(&s);
+	assert_non_null(strstr(expect(&d, "clients.near_max", SEVERITY_CRITICAL)->title,
+			       "20 connections were refused"));
+	diagnosis_free(&d);
+}
+
+/* --- replicas ------------------------------------------------------------------- */
+
+#define REPLICA(state, lag)                                               \
+	"connected_slaves:1\r\nslave0:ip=10.0.0.2,port=6380,state=" state \
+	",offset=90000000,lag=" lag "\r\n"
+
+/* Writes of 10 MB/s, a backlog of @backlog bytes. */
+static void with_replica(struct scene *s, const char *replica, const char *backlog)
+{
+	begin(s);
+	info_both(s, "repl_backlog_active:1\r\nsync_full:4\r\nsync_partial_ok:0\r\n"
+		     "sync_partial_err:0\r\nmaster_repl_offset:1000000\r\n");
+	buf_printf(&s->info_end, "%srepl_backlog_size:%s\r\nmaster_repl_offset:101000000\r\n",
+		   replica, backlog);
+	config(s, "client-output-buffer-limit normal 0 0 0 slave 8388608 0 0 pubsub 1 1 60\n");
+}
+
+static void replica_in_step(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	with_replica(&s, REPLICA("online", "1"), "1073741824");
+	info(&s, "sync_full:5\r\n"); /* it has just come */
+	d = scene_diagnose(&s);
+	assert_null(diagnosis_find(&d, "repl.resync"));
+	assert_int_equal(d.m->replicas_count, 1);
+	assert_string_equal(d.m->replicas[0].address, "10.0.0.2:6380");
+	assert_int_equal(d.m->replicas[0].behind_bytes, 11000000);
+	assert_true(fabs(d.m->replicas[0].behind_seconds - 1.1) < 1e-6);
+	assert_true(fabs(d.m->replication.backlog_seconds - 107.37) < 0.01);
+	diagnosis_free(&d);
+}
+
+static void replica_starts_over(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	with_replica(&s, REPLICA("wait_bgsave", "0"), "1048576");
+	info(&s, "sync_full:14\r\n"); /* each takes a second: 10 MB against 8 */
+	d = scene_diagnose(&s);
+	f = expect(&d, "repl.resync", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "10 full synchronisations"));
+	assert_non_null(strstr(f->title, "10.0.0.2:6380"));
+	assert_non_null(strstr(f->cause, "client-output-buffer-limit"));
+	assert_true(evidence_value(f, "replica_output_buffer_limit") == 8388608);
+	assert_true(f->weak);
+	diagnosis_free(&d);
+
+	with_replica(&s, REPLICA("wait_bgsave", "0"), "1073741824"); /* which is the limit, then */
+	info(&s, "sync_full:14\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "repl.resync", SEVERITY_CRITICAL);
+	assert_null(strstr(f->cause, "client-output-buffer-limit"));
+	diagnosis_free(&d);
+
+	with_replica(&s, "connected_slaves:3\r\n", "1073741824"); /* three that have come */
+	info(&s, "sync_full:7\r\n");
+	scene_expect_none(&s, "repl.resync");
+}
+
+static void replica_silent(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	with_replica(&s, REPLICA("online", "17"), "1073741824");
+	scene_expect(&s, "repl.resync", SEVERITY_WARNING);
+	with_replica(&s, REPLICA("online", "0"), "1048576"); /* a tenth of a second of writes */
+	scene_expect(&s, "repl.resync", SEVERITY_INFO);
+}
+
+static void replica_cut_off(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	begin(&s);
+	info_both(&s, "role:slave\r\nmaster_link_status:down\r\nmaster_sync_in_progress:0\r\n");
+	scene_expect(&s, "repl.resync", SEVERITY_CRITICAL);
+	begin(&s);
+	info_both(&s, "role:slave\r\nmaster_link_status:down\r\nmaster_sync_in_progress:1\r\n");
+	scene_expect(&s, "repl.resync", SEVERITY_WARNING);
+	begin(&s); /* the first synchronisation is over */
+	info_both(&s, "role:slave\r\nmaster_link_status:down\r\n");
+	info(&s, "master_link_status:up\r\n");
+	scene_expect_none(&s, "repl.resync");
+}
+
+/* --- lazy freeing, kills ----------------------------------------------------------- */
+
+static void lazyfree(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s); /* FLUSHALL ASYNC */
+	info(&s, "lazyfree_pending_objects:2000000\r\nused_memory_dataset:150000000\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "lazyfree.pending", SEVERITY_INFO);
+	assert_true(evidence_value(f, "waiting_bytes") == 150000000);
+	diagnosis_free(&d);
+	begin(&s);
+	info(&s, "db0:keys=5,expires=0,avg_ttl=0\r\nlazyfree_pending_objects:3\r\n");
+	scene_expect_none(&s, "lazyfree.pending");
+}
+
+static void killed(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+	struct record *life;
+
+	(void)state;
+	begin(&s);
+	s.host.cgroup_near_limit_bytes = 400 * MIB;
+	s.host.cgroup_near_hits_total = 7;
+	life = scene_add(&s, RECORD_LIFE);
+	life->life = (struct record_life){ 3, "oom", "", NAN, 0, 390 * MIB };
+	life = scene_add(&s, RECORD_LIFE);
+	life->life = (struct record_life){ 3.1, "exit", "", NAN, 0, RECORD_UNKNOWN };
+	d = scene_diagnose(&s);
+	f = expect(&d, "killed.limit", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "killed the server, which held 390"));
+	assert_true(evidence_value(f, "cgroup_limit") == 400.0 * MIB);
+	assert_null(diagnosis_find(&d, "server.not_answering"));
+	diagnosis_free(&d);
+}
+
+/* Without the kernel's own word: its counter rose, and the child was killed. */
+static void killed_by_counter(void **state)
+{
+	struct scene s;
+	struct record_host end;
+	struct diagnosis d;
+
+	(void)state;
+	begin(&s);
+	s.host.cgroup_oom_kills_total = 1;
+	end = s.host;
+	end.cgroup_oom_kills_total = 2;
+	s.host_end = &end;
+	child(&s, 0, SIGKILL);
+	info(&s, "rdb_last_bgsave_status:err\r\n");
+	d = scene_diagnose(&s);
+	assert_non_null(
+		strstr(expect(&d, "killed.limit", SEVERITY_CRITICAL)->title, "its saving child"));
+	assert_null(diagnosis_find(&d, "save.failing"));
+	diagnosis_free(&d);
+	begin(&s); /* some day before */
+	s.host.cgroup_oom_kills_total = 2;
+	scene_expect_none(&s, "killed.limit");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(saves_are_well),
+		cmocka_unit_test(saving_child_killed),
+		cmocka_unit_test(aof_fails),
+		cmocka_unit_test(fork_refused),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(refused_to_redmem_only),
+		cmocka_unit_test(refused_commands),
+		cmocka_unit_test(errors_reset),
+		cmocka_unit_test(near_maxclients),
+		cmocka_unit_test(replica_in_step),
+		cmocka_unit_test(replica_starts_over),
+		cmocka_unit_test(replica_silent),
+		cmocka_unit_test(replica_cut_off),
+		cmocka_unit_test(lazyfree),
+		cmocka_unit_test(killed),
+		cmocka_unit_test(killed_by_counter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rules on eviction and expiry, on the cgroup as a whole, and the forecast. */
+#include <stdio.h>
+
+#include "scene.h"
+
+static void info_both(struct scene *s, const char *text)
+{
+	buf_puts(&s->info_start, text);
+	buf_puts(&s->info_end, text);
+}
+
+static void info(struct scene *s, const char *text)
+{
+	buf_puts(&s->info_end, text);
+}
+
+/* @used of a maxmemory of 1000 MiB, and errors are told. */
+static void begin(struct scene *s, int64_t used, const char *policy)
+{
+	scene_init(s);
+	scene_load(s, used);
+	info_both(s, "# Errorstats\r\nmaxmemory:1048576000\r\n");
+	buf_printf(&s->info_end, "maxmemory_policy:%s\r\n", policy);
+}
+
+/* --- nothing to evict ---------------------------------------------------------- */
+
+static void nothing_to_evict(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s, 999 * MIB, "volatile-lru");
+	info(&s, "db0:keys=100000,expires=0,avg_ttl=0\r\nerrorstat_OOM:count=1200\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.nothing_to_evict", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "1,200 requests were refused (OOM)"));
+	assert_non_null(strstr(f->title, "0 of 100,000"));
+	assert_true(evidence_value(f, "evictable_keys_ratio") == 0);
+	assert_null(diagnosis_find(&d, "writes.refused")); /* one trouble, cause first */
+	diagnosis_free(&d);
+
+	begin(&s, 850 * MIB, "volatile-ttl"); /* it will come to that */
+	info(&s, "db0:keys=100000,expires=900,avg_ttl=5000\r\n");
+	scene_expect(&s, "evict.nothing_to_evict", SEVERITY_WARNING);
+	begin(&s, 850 * MIB, "volatile-ttl");
+	info(&s, "db0:keys=100000,expires=60000,avg_ttl=5000\r\n");
+	scene_expect_none(&s, "evict.nothing_to_evict");
+	begin(&s, 300 * MIB, "volatile-lru"); /* far from full */
+	info(&s, "db0:keys=100000,expires=0,avg_ttl=0\r\n");
+	scene_expect_none(&s, "evict.nothing_to_evict");
+	begin(&s, 999 * MIB, "allkeys-lru");
+	info(&s, "db0:keys=100000,expires=0,avg_ttl=0\r\n");
+	scene_expect_none(&s, "evict.nothing_to_evict");
+}
+
+/* --- pushed by ----------------------------------------------------------------- */
+
+#define EVICTED "evicted_keys:5000\r\n"
+
+static void pushed_by(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s, 990 * MIB, "allkeys-lru"); /* maxmemory was set lower */
+	buf_puts(&s.info_start, "maxmemory:2097152000\r\n");
+	info(&s, EVICTED);
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "maxmemory was lowered by 1000.0 MiB"));
+	assert_true(evidence_value(f, "pushed_bytes") == 1000.0 * MIB);
+	diagnosis_free(&d);
+
+	begin(&s, 990 * MIB, "allkeys-lru"); /* 2^23 places of 8 bytes were made */
+	info_both(&s, "used_memory_overhead:300000000\r\nmem_clients_normal:1800000\r\n");
+	info(&s, EVICTED "used_memory_overhead:367108864\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "a table of keys grew by 64.0 MiB"));
+	diagnosis_free(&d);
+
+	begin(&s, 990 * MIB, "allkeys-lru"); /* replies nobody reads */
+	info(&s, EVICTED "mem_clients_normal:209715200\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "buffers of clients take 20 %"));
+	diagnosis_free(&d);
+
+	begin(&s, 990 * MIB, "allkeys-lru"); /* a cache in its steady state */
+	info(&s, EVICTED);
+	scene_expect_none(&s, "evict.pushed_by");
+	begin(&s, 990 * MIB, "allkeys-lru"); /* nothing was evicted */
+	info(&s, "mem_clients_normal:209715200\r\n");
+	scene_expect_none(&s, "evict.pushed_by");
+}
+
+static void allocated(struct scene *s, const char *key, int64_t bytes)
+{
+	struct record *f = scene_add(s, RECORD_PROFILE);
+
+	f->profile = (struct record_profile){ .event = EVENT_ALLOC,
+					      .thread = "",
+					      .command = "set",
+					      .inner = "",
+					      .key = scene_bytes(key),
+					      .symbol = "",
+					      .samples = bytes / 65536,
+					      .events = (double)bytes,
+					      .seconds = NAN,
+					      .scale = 1,
+					      .t_seconds = 5,
+					      .class_bytes = RECORD_UNKNOWN };
+}
+
+static void pushed_by_prefix(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s, 990 * MIB, "volatile-lru");
+	info(&s, EVICTED "db0:keys=100000,expires=60000,avg_ttl=5000\r\n");
+	allocated(&s, "import:1", 400 * MIB);
+	allocated(&s, "session:1", 40 * MIB);
+	scene_add(&s, RECORD_SENSOR)->sensor = (struct record_sensor){ "flow", true, "", "" };
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
+	assert_string_equal(evidence_text(f, "prefix"), "import:*");
+	diagnosis_free(&d);
+}
+
+/* --- past their time ------------------------------------------------------------ */
+
+static void expired_resident(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s); /* active expiry is off */
+	scene_load(&s, 100 * MIB);
+	info_both(&s, "db0:keys=500000,expires=500000,avg_ttl=0\r\nexpired_stale_perc:0.00\r\n"
+		      "used_memory_dataset:90000000\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "expired.resident", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "500,000 keys are past their time"));
+	assert_true(evidence_value(f, "held_bytes") == 90000000);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* it does not keep up */
+	scene_load(&s, 100 * MIB);
+	info_both(&s, "db0:keys=500000,expires=500000,avg_ttl=300\r\n"
+		      "expired_time_cap_reached_count:10\r\n");
+	info(&s, "expired_stale_perc:60.00\r\nexpired_time_cap_reached_count:90\r\n"
+		 "expired_keys:40000\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "expired.resident", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "300,000 keys"));
+	assert_non_null(strstr(f->cause, "80 times"));
+	diagnosis_free(&d);
+}
+
+static void expiry_is_well(void **state)
+{
+	static const char *const healthy[] = {
+		/* keys come and go */
+		"db0:keys=500000,expires=500000,avg_ttl=900\r\nexpired_stale_perc:4.00\r\n",
+		/* none has a TTL */
+		"db0:keys=500000,expires=0,avg_ttl=0\r\n",
+		/* too few to matter */
+		"db0:keys=500000,expires=30,avg_ttl=0\r\n",
+		/* its master does it */
+		"db0:keys=500000,expires=500000,avg_ttl=0\r\nrole:slave\r\nmaster_link_status:"
+		"up\r\n",
+		"db0:keys=5000,expires=5000,avg_ttl=900\r\nexpired_stale_perc:60.00\r\n",
+	};
+	struct scene s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(healthy) / sizeof(healthy[0]); i++) {
+		scene_init(&s);
+		scene_load(&s, 100 * MIB);
+		info_both(&s, healthy[i]);
+		scene_expect_none(&s, "expired.resident");
+	}
+	scene_init(&s); /* they ended just now, and are being removed */
+	scene_load(&s, 100 * MIB);
+	info_both(&s, "db0:keys=500000,expires=500000,avg_ttl=0\r\n");
+	info(&s, "expired_keys:200000\r\n");
+	scene_expect_none(&s, "expired.resident");
+}
+
+/* --- the cgroup as a whole --------------------------------------------------------- */
+
+/* A limit of 400 MiB, and in it besides the server's own: */
+static void in_cgroup(struct scene *s, int64_t used, int64_t shmem, int64_t others)
+{
+	scene_init(s);
+	scene_load(s, used);
+	s->host.cgroup_limit_bytes = s->host.cgroup_near_limit_bytes = 400 * MIB;
+	s->host.cgroup_near_path = "/redis";
+	s->host.cgroup_near_own = true;
+	s->host.cgroup_near_usage_bytes = 399 * MIB; /* the rest is page cache */
+	s->host.cgroup_near_anon_bytes = used + 20 * MIB + others;
+	s->host.cgroup_near_shmem_bytes = shmem;
+	s->host.cgroup_near_kernel_bytes = 2 * MIB;
+}
+
+static void shmem(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	in_cgroup(&s, 100 * MIB, 220 * MIB, 0);
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.shmem", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "220.0 MiB of the cgroup's limit of 400.0 MiB"));
+	assert_true(evidence_value(f, "cgroup_shmem") == 220.0 * MIB);
+	assert_null(diagnosis_find(&d, "mem.cgroup")); /* one trouble, cause first */
+	diagnosis_free(&d);
+
+	in_cgroup(&s, 100 * MIB, 275 * MIB, 0);
+	scene_expect(&s, "mem.shmem", SEVERITY_CRITICAL);
+	in_cgroup(&s, 100 * MIB, 100 * MIB, 0); /* worth knowing */
+	scene_expect(&s, "mem.shmem", SEVERITY_INFO);
+	in_cgroup(&s, 100 * MIB, 10 * MIB, 0); /* the cgroup is full of page cache */
+	d = scene_diagnose(&s);
+	assert_null(diagnosis_find(&d, "mem.shmem"));
+	assert_null(diagnosis_find(&d, "mem.cgroup"));
+	diagnosis_free(&d);
+	in_cgroup(&s, 350 * MIB, 30 * MIB, 0); /* the server's own is what fills it */
+	scene_expect(&s, "mem.cgroup", SEVERITY_CRITICAL);
+}
+
+static void siblings(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	in_cgroup(&s, 60 * MIB, 0, 300 * MIB);
+	s.host.cgroup_limit_bytes = 200 * MIB; /* its own is smaller, and far */
+	s.host.cgroup_near_own = false;
+	s.host.cgroup_near_path = "/pod";
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.cgroup", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "a parent cgroup's limit of 400.0 MiB"));
+	assert_non_null(strstr(f->title, "not the server's"));
+	assert_string_equal(evidence_text(f, "cgroup"), "/pod");
+	diagnosis_free(&d);
+}
+
+/* --- the forecast ------------------------------------------------------------------ */
+
+/* used_memory of each second, from @from, by @step. */
+static void growing(struct scene *s, int64_t from, int64_t step, int until)
+{
+	static char lines[SCENE_SECONDS + 1][160];
+
+	buf_printf(&s->info_start, "used_memory:%" PRId64 "\r\n", from);
+	for (int t = 0; t <= SCENE_SECONDS; t++) {
+		int64_t used = from + step * (t < until ? t : until);
+
+		snprintf(lines[t], sizeof(lines[t]),
+			 "used_memory:%" PRId64 "\r\ntotal_commands_processed:5000\r\n", used);
+		scene_add(s, RECORD_INFO)->info = (struct record_info){ t, "tick", lines[t] };
+	}
+}
+
+static void forecast(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s, 500 * MIB, "noeviction"); /* 500 MiB at 10 a second */
+	growing(&s, 400 * MIB, 10 * MIB, SCENE_SECONDS);
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.forecast", SEVERITY_CRITICAL);
+	assert_true(fabs(evidence_value(f, "seconds_left") - 50) < 1);
+	assert_true(fabs(evidence_value(f, "growth_bytes_per_second") - 10.0 * MIB) < MIB / 10.0);
+	assert_false(f->weak);
+	diagnosis_free(&d);
+
+	begin(&s, 500 * MIB, "noeviction");
+	growing(&s, 480 * MIB, 2 * MIB, SCENE_SECONDS);
+	scene_expect(&s, "mem.forecast", SEVERITY_WARNING); /* four minutes */
+	begin(&s, 500 * MIB, "allkeys-lru"); /* a cache that fills */
+	growing(&s, 480 * MIB, 2 * MIB, SCENE_SECONDS);
+	scene_expect(&s, "mem.forecast", SEVERITY_INFO);
+}
+
+static void forecast_is_honest(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	begin(&s, 50 * MIB, "noeviction"); /* two hours and a half from ten seconds */
+	growing(&s, 49 * MIB, 110 * KIB, SCENE_SECONDS);
+	d = scene_diagnose(&s);
+	assert_true(expect(&d, "mem.forecast", SEVERITY_INFO)->weak);
+	diagnosis_free(&d);
+	begin(&s, 500 * MIB, "noeviction"); /* it grew, and has stopped */
+	growing(&s, 470 * MIB, 10 * MIB, 3);
+	d = scene_diagnose(&s);
+	assert_true(expect(&d, "mem.forecast", SEVERITY_INFO)->weak);
+	diagnosis_free(&d);
+	begin(&s, 500 * MIB, "noeviction"); /* noise */
+	growing(&s, 500 * MIB, 50 * KIB, SCENE_SECONDS);
+	scene_expect_none(&s, "mem.forecast");
+	begin(&s, 990 * MIB, "allkeys-lru"); /* the limit is met already */
+	growing(&s, 900 * MIB, 9 * MIB, SCENE_SECONDS);
+	info(&s, EVICTED);
+	scene_expect_none(&s, "mem.forecast");
+	scene_init(&s); /* nothing moves */
+	scene_expect_none(&s, "mem.forecast");
+}
+
+static void forecast_by_cgroup(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	in_cgroup(&s, 150 * MIB, 100 * MIB, 0);
+	growing(&s, 100 * MIB, 5 * MIB, SCENE_SECONDS);
+	allocated(&s, "session:1", 45 * MIB);
+	scene_add(&s, RECORD_SENSOR)->sensor = (struct record_sensor){ "flow", true, "", "" };
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.forecast", SEVERITY_CRITICAL); /* 128 MiB of room */
+	assert_non_null(strstr(f->title, "The cgroup's limit (400.0 MiB)"));
+	assert_non_null(strstr(f->title, "session:*"));
+	diagnosis_free(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_to_evict),   cmocka_unit_test(pushed_by),
+		cmocka_unit_test(pushed_by_prefix),   cmocka_unit_test(expired_resident),
+		cmocka_unit_test(expiry_is_well),     cmocka_unit_test(shmem),
+		cmocka_unit_test(siblings),	      cmocka_unit_test(forecast),
+		cmocka_unit_test(forecast_is_honest), cmocka_unit_test(forecast_by_cgroup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
