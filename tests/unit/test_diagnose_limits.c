@@ -62,7 +62,7 @@ static void near_max_by_policy(void **state)
 	scene_expect(&s, "mem.near_max", SEVERITY_WARNING);
 	with_max(&s, 999 * MIB, 1000 * MIB,
 		 "maxmemory_policy:volatile-lru\r\ndb0:keys=1000,expires=0,avg_ttl=0\r\n");
-	scene_expect(&s, "mem.near_max", SEVERITY_CRITICAL); /* nothing to evict */
+	scene_expect(&s, "evict.nothing_to_evict", SEVERITY_CRITICAL);
 	with_max(&s, 999 * MIB, 1000 * MIB, "role:slave\r\n");
 	scene_expect(&s, "mem.near_max", SEVERITY_INFO);
 }
@@ -223,7 +223,7 @@ static void evictions(void **state)
 	with_max(&s, 990 * MIB, 1000 * MIB,
 		 "evicted_keys:5000\r\nmaxmemory_policy:allkeys-lru\r\n"
 		 "mem_clients_normal:300000000\r\n"); /* buffers push keys out */
-	scene_expect(&s, "evict.active", SEVERITY_WARNING);
+	scene_expect(&s, "evict.pushed_by", SEVERITY_WARNING);
 	with_max(&s, 990 * MIB, 1000 * MIB, "evicted_keys:7\r\n"); /* long ago: no change */
 	buf_puts(&s.info_start, "evicted_keys:7\r\n");
 	scene_expect_none(&s, "evict.active");
