@@ -9,7 +9,7 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 # Rooms that have circles still; take a room out when its last one is gone.
-known='sensor|diagnose'
+known='sensor'
 alone=target/experiment_child # a library of its own
 
 work=$(mktemp -d) || exit 1
