@@ -159,6 +159,7 @@ enum redmem_total {
 	TOTAL_EVENTS, /* programs that did their work */
 	TOTAL_RUNS, /* of programs that every process comes to: those for this server */
 	TOTAL_RUN_NS, /* what they took behind the filter that others leave by */
+	TOTAL_MAJOR_FAULTS, /* looked at, times the period: how fast they come */
 	TOTAL_KEYS_GONE, /* the argument was being made or freed: there was no key to read */
 	TOTAL_KINDS
 };

@@ -392,6 +392,8 @@ static void *run(void *ctx)
 		all = !e->bpf || take_ring(e);
 		if (e->bpf && profile_fills(e))
 			iteration_profile(e);
+		if (e->bpf)
+			fault_curb(e);
 		if (clock_mono_ns() >= e->next_ns)
 			tick(e);
 		answer_flushes(e);

@@ -109,8 +109,8 @@ struct engine {
 	struct perf_events *cpu, *fault_minor, *fault_major;
 	struct bpf_link *links[ENGINE_LINKS_MAX]; /* tracepoint links of all sensors */
 	size_t link_count;
-	uint64_t cpu_period, minor_period;
-	int64_t minor_last, minor_last_ns; /* the machine's faults, at the last tick */
+	uint64_t cpu_period, minor_period, major_period;
+	int64_t minor_last, faults_ns; /* the machine's faults, at the last tick */
 
 	pthread_mutex_t setup; /* what is done once, and calibration's slots */
 	pthread_t thread;
@@ -147,8 +147,9 @@ struct sensors {
 	bool flush_wanted;
 	double bpf_seconds; /* its part of the time in programs */
 	uint64_t shared_runs, shared_run_ns, shared_hits;
+	uint64_t major_seen; /* major faults up to the last tick */
 	/* what it would have of the engine, read by its thread at a tick; atomic */
-	uint32_t fault_rate; /* minor faults a second that may be looked at; 0 = it has not said */
+	uint32_t fault_rate; /* faults a second that may be looked at; 0 = it has not said */
 	bool fine_samples;
 
 	struct flow *flow; /* NULL = never on */
@@ -205,6 +206,21 @@ int sensor_attach_link(struct engine *e, struct bpf_program *program, struct err
 /* --- simple.c, fault.c: follow what the servers would have; once a tick, under the lock --- */
 void cpu_adapt(struct engine *e);
 void fault_adapt(struct engine *e);
+/* Major faults came too fast: do not wait for the tick. */
+void fault_curb(struct engine *e);
+
+/* Of one server. */
+struct fault_load {
+	double allowed; /* faults a second that may be looked at; 0 = it has not said */
+	double major_rate; /* its major faults, a second */
+};
+struct fault_periods {
+	uint64_t minor, major; /* one fault in so many is looked at; 0 = as before */
+};
+/* The periods that keep each of @count @servers to its allowance, when the machine has
+ * @machine_minor_rate minor faults a second. */
+struct fault_periods fault_periods(const struct fault_load *servers, size_t count,
+				   double machine_minor_rate);
 
 /* Seconds since the start of the watch. */
 double sensor_seconds(const struct sensors *s, int64_t mono_ns);
@@ -269,7 +285,7 @@ void budget_look_done(struct budget *b, double seconds, bool idle, int64_t now_n
 void budget_start(struct sensors *s);
 void budget_tick(struct sensors *s, const struct record_sink *sink);
 void budget_poll(struct sensors *s, const struct record_sink *sink);
-/* Minor faults a second that may be looked at. */
+/* Faults a second that may be looked at. */
 double budget_fault_rate(const struct sensors *s);
 
 /* --- engine.c: the server's part of the time the kernel spent in programs, NAN when it does
