@@ -77,7 +77,7 @@ int burst_entry(struct pt_regs *ctx)
 static __always_inline void emit_call(struct redmem_target *target, u32 tid,
 				      struct redmem_open_call *call, u64 now)
 {
-	struct redmem_ring_record *record = ring_reserve(target, RING_CALL, now);
+	struct redmem_ring_record *record = ring_reserve(target, RING_CALL, RING_BYTES(call), now);
 	struct running run = {};
 
 	if (!record)

@@ -117,7 +117,7 @@ static __always_inline void span_emit(struct redmem_target *target, enum redmem_
 				      u64 commands)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct redmem_ring_record *record = ring_reserve(target, kind, now);
+	struct redmem_ring_record *record = ring_reserve(target, kind, RING_BYTES(stall), now);
 
 	if (!record)
 		return;

@@ -17,6 +17,7 @@
 #define REDMEM_KEY_MAX		64 /* bytes of a key kept with an event */
 #define REDMEM_FILE_RANGES	48 /* file-backed address ranges of the target */
 #define REDMEM_ALLOCATOR_RANGES 4 /* where the allocator's code is */
+#define REDMEM_CODE_RANGES	3 /* the server's code, the allocator's, the C library's */
 #define REDMEM_TARGETS_MAX	256 /* servers watched at once; one slot more is redmem's own */
 
 /* --- settings of one server (written by the loader, read by every program) -- */
@@ -73,6 +74,7 @@ struct redmem_settings {
 	__u32 file_ranges;
 	__u32 allocator_ranges;
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
+	struct redmem_range code_range[REDMEM_CODE_RANGES]; /* zeros = there is none */
 	struct redmem_range background[BACKGROUND_KINDS]
 				      [BACKGROUND_FUNCTIONS]; /* theirs; zeros = not known */
 	struct redmem_range queued[QUEUED_FUNCTIONS]; /* discardTransaction(), caller and callee */
@@ -319,6 +321,7 @@ struct redmem_loop {
 	struct redmem_span work, iteration;
 };
 
+/* Each is as long as its kind is: RING_BYTES(). */
 struct redmem_ring_record {
 	__u32 kind;
 	__u32 target; /* whose record it is */
@@ -353,14 +356,20 @@ struct redmem_ring_record {
 	};
 };
 
-#define REDMEM_STACK_WORDS 768
+#define RING_BYTES(member)                            \
+	(offsetof(struct redmem_ring_record, member) + \
+	 sizeof(((struct redmem_ring_record *)0)->member))
 
-/* Where the main thread was at a CPU sample, and the words of its stack: what looks like
- * a return address tells on whose behalf it was there. */
+#define REDMEM_STACK_WORDS  768 /* looked through */
+#define REDMEM_SAMPLE_WORDS 192 /* kept at most: those nearest to where it was */
+
+/* Where the main thread was at a CPU sample, and what lies in code of the words of its
+ * stack: what looks like a return address tells on whose behalf it was there. While a key
+ * expires or is evicted all words, as far as they go: one is the address of its name. */
 struct redmem_sample {
 	__u32 kind; /* RECORD_SAMPLE */
 	__u32 target; /* as in struct redmem_record */
-	__u32 stack_words; /* that could be read */
+	__u32 words; /* in word[]; the record ends behind the last of them */
 	__u32 unused;
 	__u64 ns; /* CPU time it stands for */
 	__u64 work_ns, iteration_ns; /* start_ns of what was under way */
@@ -368,7 +377,7 @@ struct redmem_sample {
 	__u64 kernel_ip; /* 0 = was in user mode */
 	__u64 syscall; /* ~0 = none */
 	struct redmem_context context;
-	__u64 stack[REDMEM_STACK_WORDS];
+	__u64 word[REDMEM_SAMPLE_WORDS];
 };
 
 /* --- one server --------------------------------------------------------- */

@@ -398,6 +398,7 @@ static int prepare(struct watch *w, struct err *err)
 		.servers = 1,
 		.wanted = o->sensors,
 		.disabled = o->no_bpf,
+		.fine_samples = w->plan->stalls,
 	};
 	struct sensor_config config = {
 		.sink = w->sink,

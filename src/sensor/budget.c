@@ -56,6 +56,7 @@
 #define LOOK_HOLD_MIN	   0.25e-3
 #define LOOK_HOLD_MAX	   6e-3
 #define LOOK_EVERY_SECONDS 0.1
+#define LOOK_APART_NS	   91000000LL /* a turn of the loop may be a little early */
 #define LOOK_IDLE_NS	   250000000LL /* after one of a server that hardly allocates */
 #define UNLIMITED_RATIO	   1.0
 /* Kept back for what is known only when it is spent. */
@@ -193,10 +194,12 @@ double budget_look_seconds(struct budget *b, int64_t now_ns)
 	double hold = fmin(fmax(b->burst.rate * LOOK_EVERY_SECONDS, LOOK_HOLD_MIN), LOOK_HOLD_MAX);
 	double price = b->looks ? b->look_price : 2 * hold;
 
+	if (b->looks && now_ns - b->look_ns < (b->look_idle ? LOOK_IDLE_NS : LOOK_APART_NS))
+		return 0;
 	if (fmin(bucket_level(&b->burst, now_ns), bucket_level(&b->all, now_ns)) <
 	    fmin(price, b->burst.depth))
 		return 0;
-	return b->look_idle && now_ns - b->look_ns < LOOK_IDLE_NS ? 0 : hold;
+	return hold;
 }
 
 void budget_look_done(struct budget *b, double seconds, bool idle, int64_t now_ns)

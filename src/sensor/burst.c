@@ -28,7 +28,6 @@
 
 #define LOOK_MS_MAX    20 /* a server that hardly allocates gets no longer one */
 #define LOOK_STEP_NS   100000
-#define LOOK_CALLS_MAX 2000
 
 /* --- the two links ------------------------------------------------------------------ */
 
@@ -204,7 +203,7 @@ bool burst_start(struct sensors *s, double hold_seconds)
 	if (!prober_is_idle(s->burst_prober))
 		return false;
 	burst->calls = burst->hits = burst->held_ns = burst->last_ns = 0;
-	burst->limit = LOOK_CALLS_MAX;
+	burst->limit = BURST_CALLS;
 	s->look = (struct look){ .hold_seconds = hold_seconds, .under_way = true };
 	prober_run(s->burst_prober, look, s);
 	return true;

@@ -102,16 +102,18 @@ static void leave_out(struct engine *e, const struct sensor *row)
 	}
 }
 
-/* Threads of several servers want more room than those of one. */
-static void size_maps(struct engine *e)
+static void size_maps(const struct engine *e)
 {
-	struct bpf_map *by_thread[] = { e->bpf->maps.threads, e->bpf->maps.flow_threads,
-					e->bpf->maps.open_calls, e->bpf->maps.key_rules };
-	size_t servers = e->config.servers, times = servers > 16 ? 16 : servers;
+	int cpus = libbpf_num_possible_cpus();
+	struct room room = {
+		.servers = e->config.servers,
+		.cpus = cpus > 0 ? (size_t)cpus : 1,
+		.samples = engine_on(e, "loop"),
+		.fine_samples = e->config.fine_samples,
+		.calls = engine_on(e, "burst"),
+	};
 
-	targets_size(e->bpf, servers);
-	for (size_t i = 0; i < sizeof(by_thread) / sizeof(by_thread[0]); i++)
-		bpf_map__set_max_entries(by_thread[i], times * bpf_map__max_entries(by_thread[i]));
+	targets_size(e->bpf, &room);
 }
 
 static int take_ring_record(void *ctx, void *data, size_t bytes);

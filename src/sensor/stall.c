@@ -61,7 +61,7 @@ static void look_for_key(struct sensors *s, const struct redmem_sample *sample,
 
 	if (tally->start_ns != sample->work_ns || tally->gone.looks >= GONE_LOOKS)
 		return;
-	gone_keys_look(&tally->gone, s->config.pid, sample->stack, words, memory_read);
+	gone_keys_look(&tally->gone, s->config.pid, sample->word, words, memory_read);
 }
 
 void stall_sample(struct sensors *s, const struct redmem_sample *sample)
