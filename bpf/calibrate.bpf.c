@@ -133,7 +133,7 @@ int calibrate_look(struct pt_regs *ctx)
 	bool seen = false;
 	u64 took;
 
-	if (!target)
+	if (!target || !probe_is_of(target, ctx))
 		return 0;
 	/* The loader changes it when that one is done, so it never writes where a program does. */
 	slot = target->settings.calibration_slot;

@@ -145,6 +145,20 @@ static __always_inline struct redmem_target *target_running(u32 *tid)
 	return watched_of(id >> 32);
 }
 
+/* Is the probe that was hit @target's own? */
+static __always_inline bool probe_is_of(const struct redmem_target *target, struct pt_regs *ctx)
+{
+	return PROBE_TARGET(bpf_get_attach_cookie(ctx)) == target->settings.index;
+}
+
+/* target_running() for a probe on a server's functions. */
+static __always_inline struct redmem_target *target_probed(struct pt_regs *ctx, u32 *tid)
+{
+	struct redmem_target *target = target_running(tid);
+
+	return target && probe_is_of(target, ctx) ? target : NULL;
+}
+
 static __always_inline bool is_main(const struct redmem_target *target, u32 tid)
 {
 	return target->settings.tgid == tid;

@@ -211,6 +211,15 @@ struct redmem_thread {
 	struct redmem_context out_context;
 };
 
+/*
+ * What a probe on a server's functions is told when it is put in: whose it is, and what it
+ * stands on. Servers may share the file it is in, and not every kernel keeps the others out
+ * (uprobe_multi before 6.10, 46ba0e49b642): one hit must not be met by two probes.
+ */
+#define PROBE_COOKIE(target, what) ((__u64)(target) << 32 | (what))
+#define PROBE_TARGET(cookie)	   ((__u32)((cookie) >> 32))
+#define PROBE_WHAT(cookie)	   ((__u32)(cookie))
+
 /* A call of the allocator that has not returned yet. */
 struct redmem_open_call {
 	__u64 start_ns; /* 0 = none */

@@ -36,7 +36,8 @@ int burst_probes_on(struct sensors *s, struct burst_probes *probes, pid_t pid, c
 {
 	LIBBPF_OPTS(bpf_uprobe_multi_opts, entry, .offsets = offsets,
 		    .cookies = (const __u64 *)cookies, .cnt = count);
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, ret, .offsets = offsets, .cnt = count, .retprobe = true);
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, ret, .offsets = offsets,
+		    .cookies = (const __u64 *)cookies, .cnt = count, .retprobe = true);
 
 	/* The return probe first: alone it looks at nothing. */
 	probes->ret =
@@ -148,11 +149,13 @@ static int probes_on(struct sensors *s, struct burst_probes *probes)
 	uint64_t cookies[ENTRY_SITES_MAX];
 
 	for (size_t i = 0; i < a->entries; i++) {
+		uint32_t function = CALL_MALLOC;
+
+		while (function < CALL_FREE &&
+		       strcmp(call_names.name(function), a->entry[i].function))
+			function++;
 		offsets[i] = a->entry[i].offset;
-		cookies[i] = CALL_MALLOC;
-		while (cookies[i] < CALL_FREE &&
-		       strcmp(call_names.name(cookies[i]), a->entry[i].function))
-			cookies[i]++;
+		cookies[i] = PROBE_COOKIE(s->index, function);
 	}
 	return burst_probes_on(s, probes, s->config.pid, a->file, offsets, cookies, a->entries);
 }
