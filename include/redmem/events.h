@@ -325,8 +325,11 @@ struct redmem_loop {
 	__s32 out_fd;
 	__u32 asleep; /* waits for events */
 	__u32 in_script;
-	__u32 before_id; /* who had the CPU before it came back */
+	__u32 before_id; /* who had the CPU before it came back... */
 	char before_comm[16];
+	__u64 before_ns; /* ...and for how long, without a break */
+	__u64 told_until_ns; /* since it left, up to when it is told who had the CPU... */
+	__u64 told_ns; /* ...and for how long */
 	struct redmem_span work, iteration;
 };
 

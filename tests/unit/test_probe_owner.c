@@ -20,7 +20,7 @@
 
 #define CALLS 100
 
-__attribute__((noinline)) void probed(void)
+__attribute__((noinline)) static void probed(void)
 {
 	__asm__ volatile("");
 }
