@@ -471,7 +471,9 @@ struct redmem_calibration {
 	__u32 done;
 	__u32 hits;
 	__u64 pause_ns; /* time spent inside the program, over all hits */
-	__u64 longest_ns; /* and the longest hit */
+	__u64 longest_ns; /* and the longest hit... */
+	__u64 longest_start_ns; /* ...when it began */
+	__u64 waited_ns; /* in all hits, for a CPU: not in the times above */
 	__u64 client_address; /* first argument of the probed function */
 	__u32 client_bytes;
 	__u32 server_ok;

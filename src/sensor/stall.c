@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "host/proc.h"
+#include "base/err.h"
 #include "record/schema.h"
 #include "target/commands.h"
 #include "target/frames.h"
@@ -246,6 +247,8 @@ void stall_take(struct sensors *s, const struct redmem_stall *stall)
 
 	if (!stall_fill(s, false, &ended)) {
 		s->own_pause_seconds += ended.record.duration_seconds;
+		log_pause_of("command", (int64_t)stall->start_ns,
+			     (int64_t)(stall->end_ns - stall->start_ns));
 		return;
 	}
 	record.stall = ended.record;
