@@ -72,8 +72,23 @@ void burst_probes_off(struct burst_probes *probes)
 
 /* --- the sensor ----------------------------------------------------------------------- */
 
-/* Does the first function the server calls begin with an instruction that must be
- * stepped over? */
+/* Must the kernel step over an instruction that begins with these bytes (probe_cost.c)? */
+static bool is_stepped(const unsigned char first[2])
+{
+#if defined(__x86_64__)
+	bool rex = first[0] == 0x41;
+	unsigned char opcode = rex ? first[1] : first[0];
+
+	if (opcode >= 0x50 && opcode <= 0x57)
+		return false; /* push */
+	return rex || !(opcode == 0x90 || opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb);
+#else
+	(void)first;
+	return true;
+#endif
+}
+
+/* Does the first function the server calls begin with such an instruction? */
 static bool entry_is_stepped(const struct allocator *a)
 {
 	unsigned char first[2] = {};
@@ -84,7 +99,7 @@ static bool entry_is_stepped(const struct allocator *a)
 	if (pread(fd, first, sizeof(first), (off_t)a->entry[0].offset) != sizeof(first))
 		first[0] = 0;
 	close(fd);
-	return probe_is_stepped(first);
+	return is_stepped(first);
 }
 
 static int burst_can(const struct allocator *a, struct err *err)

@@ -31,6 +31,7 @@
 #define BURST_CALLS_HZ (11 * BURST_CALLS) /* ...of which there are eleven (budget.c) */
 
 struct sensor_state {
+	const char *id; /* the row's */
 	bool on;
 	char reason[sizeof(((struct err *)0)->text)];
 };
@@ -185,30 +186,30 @@ struct sensors {
 	char drops_text[256];
 };
 
-/* --- sensors.c: the rows --- */
-extern const struct sensor *const sensor_table[SENSOR_COUNT];
+/* --- row.c --- */
 bool sensor_on(const struct sensors *s, const char *id);
-void sensor_off(struct sensors *s, const char *id, const char *reason);
-void state_off(struct sensor_state *state, const char *reason);
-
-/* --- engine.c --- */
-bool engine_wants(const struct engine *e, const struct sensor *row);
 /* Is the row's part that all servers share on? */
 bool engine_on(const struct engine *e, const char *id);
+void sensor_off(struct sensors *s, const char *id, const char *reason);
+void state_off(struct sensor_state *state, const char *reason);
+/* Seconds since the start of the watch. */
+double sensor_seconds(const struct sensors *s, int64_t mono_ns);
+/* Switch off @program when the kernel has no tracepoint @name; true when it stays. */
+bool sensor_tracepoint(struct bpf_program *program, const char *name);
+/* Attach a tracepoint program and keep its link. */
+int sensor_attach_link(struct engine *e, struct bpf_program *program, struct err *err);
+
+/* --- engine.c --- */
+extern const struct sensor *const sensor_table[SENSOR_COUNT];
+bool engine_wants(const struct engine *e, const struct sensor *row);
 /* Attach what all servers share, and begin to take what comes. Under the lock `setup`. */
 void engine_start(struct engine *e);
 /* One server more or less. */
 int engine_add(struct engine *e, struct sensors *s, struct err *err);
 void engine_remove(struct engine *e, struct sensors *s);
-/* It called exec. */
-void engine_find_memory(struct engine *e, struct sensors *s);
 void engine_wake(struct engine *e);
 /* The only server's seconds begin at @start_ns, and so do the engine's. */
 void engine_align(struct engine *e, const struct sensors *s, int64_t start_ns);
-/* Switch off @program when the kernel has no tracepoint @name; true when it stays. */
-bool sensor_tracepoint(struct bpf_program *program, const char *name);
-/* Attach a tracepoint program and keep its link. */
-int sensor_attach_link(struct engine *e, struct bpf_program *program, struct err *err);
 
 /* --- simple.c, fault.c: follow what the servers would have; once a tick, under the lock --- */
 void cpu_adapt(struct engine *e);
@@ -228,9 +229,6 @@ struct fault_periods {
  * @machine_minor_rate minor faults a second. */
 struct fault_periods fault_periods(const struct fault_load *servers, size_t count,
 				   double machine_minor_rate);
-
-/* Seconds since the start of the watch. */
-double sensor_seconds(const struct sensors *s, int64_t mono_ns);
 
 /* --- profile.c: aggregates to records --- */
 void profile_row(struct sensors *s, const struct redmem_profile_key *key,
@@ -295,7 +293,7 @@ void budget_poll(struct sensors *s, const struct record_sink *sink);
 /* Faults a second that may be looked at. */
 double budget_fault_rate(const struct sensors *s);
 
-/* --- engine.c: the server's part of the time the kernel spent in programs, NAN when it does
+/* --- cost.c: the server's part of the time the kernel spent in programs, NAN when it does
  * not tell --- */
 double sensors_bpf_seconds(const struct sensors *s);
 /* What processes that nobody watches spent there, all of the host's. */
@@ -303,7 +301,7 @@ double sensors_other_seconds(const struct sensors *s);
 /* In the flow sensor's, a hit. */
 double sensors_flow_program_seconds(const struct sensors *s);
 
-/* --- records.c: the ring to records --- */
+/* --- ring.c: the ring to records --- */
 void ring_take(struct sensors *s, const void *data, size_t size);
 /* A child that was there before the watch. */
 void ring_adopt(struct sensors *s, pid_t pid);

@@ -43,15 +43,6 @@ __asm__(".text\n"
 	".globl redmem_probed_stepped\n.type redmem_probed_stepped, @function\n"
 	"redmem_probed_stepped:\n\tcmp $0x1000, %rdi\n\tret\n");
 
-bool probe_is_stepped(const unsigned char first[2])
-{
-	bool rex = first[0] == 0x41;
-	unsigned char opcode = rex ? first[1] : first[0];
-
-	if (opcode >= 0x50 && opcode <= 0x57)
-		return false; /* push */
-	return rex || !(opcode == 0x90 || opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb);
-}
 #else
 __attribute__((noinline)) void redmem_probed_emulated(void)
 {
@@ -63,11 +54,6 @@ __attribute__((noinline)) void redmem_probed_stepped(void)
 	__asm__ volatile("");
 }
 
-bool probe_is_stepped(const unsigned char first[2])
-{
-	(void)first;
-	return true;
-}
 #endif
 
 typedef void probed_fn(void);

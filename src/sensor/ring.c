@@ -80,6 +80,16 @@ static void take_fork(struct sensors *s, const struct redmem_ring_record *raw)
 									  "";
 }
 
+/* It called exec. */
+static void find_memory(struct sensors *s)
+{
+	struct engine *e = s->engine;
+
+	pthread_mutex_lock(&e->lock);
+	targets_find_memory(&e->targets, s->index, s->config.pid);
+	pthread_mutex_unlock(&e->lock);
+}
+
 static void emit_life(struct sensors *s, const struct redmem_ring_record *raw, const char *event,
 		      const char *detail)
 {
@@ -188,7 +198,7 @@ void ring_take(struct sensors *s, const void *data, size_t size)
 		take_fork(s, raw);
 		break;
 	case RING_EXEC:
-		engine_find_memory(s->engine, s);
+		find_memory(s);
 		emit_life(s, raw, "exec", "");
 		break;
 	case RING_EXIT:
