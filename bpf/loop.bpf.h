@@ -351,8 +351,9 @@ static __always_inline void loop_note_before(struct redmem_loop *loop,
 	if (!loop->before_id && before->pid)
 		loop->before_id = WAIT_FOREIGN;
 	bpf_core_read(loop->before_comm, sizeof(loop->before_comm), &before->comm);
-	loop->before_ns = before->pid ? before->se.sum_exec_runtime - before->se.prev_sum_exec_runtime :
-					~0ULL;
+	loop->before_ns = before->pid ?
+				  before->se.sum_exec_runtime - before->se.prev_sum_exec_runtime :
+				  ~0ULL;
 }
 
 /* The main thread waits for the CPU that @before leaves: it had it until now. */

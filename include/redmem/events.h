@@ -368,7 +368,7 @@ struct redmem_ring_record {
 	};
 };
 
-#define RING_BYTES(member)                            \
+#define RING_BYTES(member)                             \
 	(offsetof(struct redmem_ring_record, member) + \
 	 sizeof(((struct redmem_ring_record *)0)->member))
 

@@ -26,8 +26,8 @@
 #include "record/schema.h"
 #include "target/allocator.h"
 
-#define LOOK_MS_MAX    20 /* a server that hardly allocates gets no longer one */
-#define LOOK_STEP_NS   100000
+#define LOOK_MS_MAX  20 /* a server that hardly allocates gets no longer one */
+#define LOOK_STEP_NS 100000
 
 /* --- the two links ------------------------------------------------------------------ */
 

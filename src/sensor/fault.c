@@ -126,9 +126,9 @@ static size_t read_loads(const struct engine *e, double seconds, struct fault_lo
 		if (s)
 			loads[count++] = (struct fault_load){
 				.allowed = __atomic_load_n(&s->fault_rate, __ATOMIC_RELAXED),
-				.major_rate =
-					(double)(s->target->totals[TOTAL_MAJOR_FAULTS] - s->major_seen) /
-					seconds,
+				.major_rate = (double)(s->target->totals[TOTAL_MAJOR_FAULTS] -
+						       s->major_seen) /
+					      seconds,
 			};
 	}
 	return count;

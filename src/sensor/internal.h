@@ -27,7 +27,7 @@
 #define CPU_HZ	       199 /* CPU samples */
 #define CPU_HZ_SHARES  61 /* enough for shares of commands, where nobody asks for stalls */
 #define CPU_FINE_HZ    997 /* a server that has CPU left loses nothing by more of them */
-#define BURST_CALLS	400 /* in one look at the allocator, at most... */
+#define BURST_CALLS    400 /* in one look at the allocator, at most... */
 #define BURST_CALLS_HZ (11 * BURST_CALLS) /* ...of which there are eleven (budget.c) */
 
 struct sensor_state {

@@ -47,8 +47,7 @@ size_t room_profile_rows(const struct room *room)
 {
 	size_t busy = busy_servers(room);
 
-	return ROWS_BUSY * (busy < TIMES_MAX ? busy : TIMES_MAX) +
-	       ROWS_QUIET * (room->servers - 1);
+	return ROWS_BUSY * (busy < TIMES_MAX ? busy : TIMES_MAX) + ROWS_QUIET * (room->servers - 1);
 }
 
 size_t room_keyed_rows(const struct room *room)

@@ -41,8 +41,8 @@ struct calibrator {
 
 void calibration_log(const struct redmem_calibration *look, const char *what)
 {
-	log_msg(LOG_INFO, "calibration: %s: %u hits, the longest %.1f us%s; %.1f us for a CPU", what,
-		look->hits, (double)look->longest_ns / 1e3, look->cut ? ", given up" : "",
+	log_msg(LOG_INFO, "calibration: %s: %u hits, the longest %.1f us%s; %.1f us for a CPU",
+		what, look->hits, (double)look->longest_ns / 1e3, look->cut ? ", given up" : "",
 		(double)look->waited_ns / 1e3);
 	if (look->hits)
 		log_pause_of("calibration", (int64_t)look->longest_start_ns,

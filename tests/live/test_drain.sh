@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Nobody takes what the programs record for a second, while they record as much as they ever
-# do: 997 samples a second of a server that is at work most of the time, and calls of the
-# allocator. Nothing is lost.
+# Nobody takes what the programs record for a second of the server's work, while they record
+# as much as they ever do: 997 samples a second, and calls of the allocator. Nothing is lost.
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -19,24 +18,37 @@ work_begin()
 	own_process "$worker"
 }
 
-# Has the server had so many seconds of CPU since it started?
-worked() # SECONDS
+# What the server has used.
+ticks_of_cpu()
 {
-	[ "$(($(stat_field "$pid" 14) + $(stat_field "$pid" 15)))" -ge "$(($1 * $(getconf CLK_TCK)))" ]
+	echo "$(($(stat_field "$pid" 14) + $(stat_field "$pid" 15)))"
 }
 
-hold() # SECONDS
+# Has the server worked for 0.9 s since there were TICKS?
+worked_since() # TICKS
+{
+	[ "$(($(ticks_of_cpu) - $1))" -ge "$(($(getconf CLK_TCK) * 9 / 10))" ]
+}
+
+# Were the allocator's calls looked at so often?
+looked() # TIMES
+{
+	[ "$(grep -c "pause: look" "$messages")" -ge "$1" ]
+}
+
+# Nobody takes anything until COMMAND is true.
+hold() # COMMAND...
 {
 	kill -STOP "$watch"
-	sleep "$1" # it is the length that matters, nothing is waited for
+	await 20 "$@"
 	kill -CONT "$watch"
 }
 
 server_start
 stalls_start
 work_begin
-await 20 worked 1
-hold 1
+await 20 worked_since "$(ticks_of_cpu)"
+hold worked_since "$(ticks_of_cpu)"
 stalls_drain
 watch_end
 self=$(jq -c -s '.[-1].self' "$json")
@@ -49,7 +61,9 @@ command=alloc
 worker=$!
 own_process "$worker"
 watch_start -s "$socket" --budget 20
-hold 1
+await 20 looked 5
+hold worked_since "$(ticks_of_cpu)"
+await 20 looked 10
 watch_end
 check alloc-calls "$(query .totals.latency.calls_total) calls" holds '.totals.latency.calls_total > 100'
 check alloc-nothing-lost "$(query .self.drops)" holds '.self.drops | test("ring_full") | not'

@@ -175,7 +175,8 @@ static void test_faults(void **state)
 		for (size_t j = 0; j < sizeof(rates) / sizeof(rates[0]); j++) {
 			p = fault_periods(&(struct fault_load){ 2000, rates[i] }, 1, rates[j]);
 			assert_true(p.major && p.minor);
-			assert_true(rates[i] / (double)p.major + rates[j] / (double)p.minor <= 2000);
+			assert_true(rates[i] / (double)p.major + rates[j] / (double)p.minor <=
+				    2000);
 			/* None is left out that there is room for. */
 			assert_true(p.major == 1 || rates[i] / (double)p.major > 700);
 			assert_true(p.minor == 1 || rates[j] / (double)p.minor > 200);

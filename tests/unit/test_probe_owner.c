@@ -4,10 +4,12 @@
  * the other's calls do not count, also where the kernel lets it meet the probe.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -68,6 +70,7 @@ static struct caller caller_new(void)
 	caller.pid = fork();
 	assert_true(caller.pid >= 0);
 	if (!caller.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ask[1]);
 		close(answer[0]);
 		serve(ask[0], answer[1]);
@@ -89,6 +92,7 @@ static void caller_call(const struct caller *caller)
 
 static void caller_free(const struct caller *caller)
 {
+	kill(caller->pid, SIGKILL);
 	close(caller->ask);
 	close(caller->answer);
 	waitpid(caller->pid, NULL, 0);
