@@ -240,15 +240,26 @@ bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 	return others;
 }
 
+/* One of redmem's own commands: it held the server up, but for what others took meanwhile. */
+static void own_stall(struct sensors *s, const struct redmem_stall *stall)
+{
+	int64_t ns = (int64_t)(stall->end_ns - stall->start_ns) - (int64_t)stall->cpu_wait_ns;
+
+	if (ns < 0)
+		return;
+	s->own_pause_seconds += (double)ns / 1e9;
+	log_pause_of("command", (int64_t)stall->start_ns, ns);
+	log_msg(LOG_INFO, "own command: waited %.1f ms for a CPU, %.1f ms in faults from swap",
+		(double)stall->cpu_wait_ns / 1e6, (double)stall->fault_ns[2] / 1e6);
+}
+
 void stall_take(struct sensors *s, const struct redmem_stall *stall)
 {
 	struct sensor_stall ended = { .seen = *stall };
 	struct record record = { .kind = RECORD_STALL };
 
 	if (!stall_fill(s, false, &ended)) {
-		s->own_pause_seconds += ended.record.duration_seconds;
-		log_pause_of("command", (int64_t)stall->start_ns,
-			     (int64_t)(stall->end_ns - stall->start_ns));
+		own_stall(s, stall);
 		return;
 	}
 	record.stall = ended.record;
