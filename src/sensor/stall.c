@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "host/proc.h"
 #include "base/err.h"
+#include "host/proc.h"
 #include "record/schema.h"
 #include "target/commands.h"
 #include "target/frames.h"
