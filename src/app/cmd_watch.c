@@ -100,7 +100,11 @@ static int watch_and_print(const struct options *o,
 
 int cmd_doctor(const struct options *o)
 {
-	return o->all ? watch_all(o) : watch_and_print(o, print_report);
+	struct options look = *o;
+
+	if (!o->keys.wanted) /* a pass over all of them says more than a few */
+		look.sample_keys = KEYSAMPLE_MAX;
+	return o->all ? watch_all(&look) : watch_and_print(&look, print_report);
 }
 
 int cmd_alloc(const struct options *o)
