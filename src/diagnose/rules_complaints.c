@@ -73,7 +73,9 @@ static const struct record_child *killed_child(const struct model *m)
 static int64_t kill_limit(const struct model *m, int64_t held, const char **what)
 {
 	const struct record_host *from = &m->host_start, *to = &m->host_end;
-	int64_t limit = to->cgroup_near_limit_bytes;
+	int64_t limit = to->cgroup_near_limit_bytes != RECORD_UNKNOWN ?
+				to->cgroup_near_limit_bytes :
+				from->cgroup_near_limit_bytes; /* where it was, when it is gone */
 	bool met = to->cgroup_near_hits_total > from->cgroup_near_hits_total &&
 		   from->cgroup_near_hits_total != RECORD_UNKNOWN;
 
@@ -159,6 +161,13 @@ static bool status_is_err(const struct model *m, const char *field)
 	return status != NULL && strcmp(status, "err") == 0;
 }
 
+static bool last_save_failed(const struct model *m)
+{
+	return status_is_err(m, "rdb_last_bgsave_status") ||
+	       status_is_err(m, "aof_last_write_status") ||
+	       status_is_err(m, "aof_last_bgrewrite_status");
+}
+
 /* A child that did not end well; SIGUSR1 is how the server itself stops one (rdb.c,
  * backgroundSaveDoneHandlerDisk()). The last one of the window; NULL. */
 static const struct record_child *failed_child(const struct model *m)
@@ -172,7 +181,8 @@ static const struct record_child *failed_child(const struct model *m)
 		    (child->exit_signal > 0 && child->exit_signal != SIGUSR1))
 			failed = child;
 	}
-	return failed;
+	/* One that fed a replica fails with it, and no save is lost. */
+	return last_save_failed(m) || !(model_info_delta(m, "sync_full") > 0) ? failed : NULL;
 }
 
 /* A fork asks for as much again as the server may write to. */
@@ -215,9 +225,7 @@ static bool save_stops_writes(const struct model *m)
 
 bool measure_saves_fail(const struct model *m)
 {
-	return status_is_err(m, "rdb_last_bgsave_status") ||
-	       status_is_err(m, "aof_last_write_status") ||
-	       status_is_err(m, "aof_last_bgrewrite_status") || failed_child(m) != NULL;
+	return last_save_failed(m) || failed_child(m) != NULL;
 }
 
 static const char *save_name(const struct model *m)

@@ -61,6 +61,11 @@ static void saves_are_well(void **state)
 	begin(&s); /* the server stopped it itself: a replica is gone, a SHUTDOWN */
 	child(&s, 0, SIGUSR1);
 	scene_expect_none(&s, "save.failing");
+	begin(&s); /* it fed a replica, which was cut off */
+	child(&s, 255, 0);
+	info_both(&s, "sync_full:3\r\n");
+	info(&s, "sync_full:4\r\n");
+	scene_expect_none(&s, "save.failing");
 	begin(&s); /* still at work */
 	child(&s, RECORD_UNKNOWN, RECORD_UNKNOWN)->t_end_seconds = NAN;
 	scene_expect_none(&s, "save.failing");
@@ -402,6 +407,25 @@ static void killed(void **state)
 	diagnosis_free(&d);
 }
 
+/* When the server is gone, its cgroup cannot be looked up any more. */
+static void killed_and_gone(void **state)
+{
+	struct scene s;
+	struct record_host end;
+	struct diagnosis d;
+
+	(void)state;
+	begin(&s);
+	end = s.host;
+	s.host.cgroup_near_limit_bytes = 400 * MIB;
+	s.host_end = &end;
+	scene_add(&s, RECORD_LIFE)->life = (struct record_life){ 3, "oom", "", NAN, 0, 398 * MIB };
+	d = scene_diagnose(&s);
+	assert_true(evidence_value(expect(&d, "killed.limit", SEVERITY_CRITICAL), "cgroup_limit") ==
+		    400.0 * MIB);
+	diagnosis_free(&d);
+}
+
 /* Without the kernel's own word: its counter rose, and the child was killed. */
 static void killed_by_counter(void **state)
 {
@@ -445,6 +469,7 @@ int main(void)
 		cmocka_unit_test(replica_cut_off),
 		cmocka_unit_test(lazyfree),
 		cmocka_unit_test(killed),
+		cmocka_unit_test(killed_and_gone),
 		cmocka_unit_test(killed_by_counter),
 	};
 
