@@ -158,6 +158,7 @@ enum query_found { QUERY_NONE, QUERY_COMMAND, QUERY_BETWEEN };
 __weak __noinline int read_query(u64 query, u64 position, struct redmem_context *context)
 {
 	u64 len = sds_length(query), from, name, found;
+	const struct query_window *window = this_window();
 	u32 arguments, at;
 
 	if (!context || len > KEY_LENGTH_MAX || position >= len)
@@ -165,7 +166,7 @@ __weak __noinline int read_query(u64 query, u64 position, struct redmem_context 
 	from = open_window(query, position, len);
 	if (from == NO_LENGTH)
 		return QUERY_NONE;
-	if (!this_window() || is_between(this_window(), position - from))
+	if (!window || is_between(window, position - from))
 		return QUERY_BETWEEN;
 	found = read_number('*', command_begin(position - from));
 	arguments = NUMBER(found);
@@ -298,6 +299,19 @@ __weak __noinline int try_queued(struct redmem_target *target, u64 word,
 	       read_made(target, read_word(word), 2, context);
 }
 
+static __always_inline bool word_queued(struct redmem_target *target, u64 word,
+					struct redmem_context *context)
+{
+	int found;
+
+	if (!is_heap_pointer(word))
+		return false;
+	found = try_queued(target, word, context);
+	/* 6.1 takes no loop whose head follows a call at once: one instruction between them. */
+	asm volatile("%[found] = %[found]" : [found] "+r"(found));
+	return found;
+}
+
 /* When the commands of a transaction are freed: whose arguments are these? Behind
  * context_background(), which has read the stack. */
 __weak __noinline int context_is_queued(struct redmem_target *target,
@@ -309,10 +323,10 @@ __weak __noinline int context_is_queued(struct redmem_target *target,
 	if (!target || !context || !words || !stack)
 		return 0;
 	for (u32 i = 0; i < SAVED_REGISTERS; i++)
-		if (is_heap_pointer(words->word[i]) && try_queued(target, words->word[i], context))
+		if (word_queued(target, words->word[i], context))
 			return 0;
 	for (u32 i = 0; i < BACKGROUND_STACK_WORDS; i++)
-		if (is_heap_pointer(stack->word[i]) && try_queued(target, stack->word[i], context))
+		if (word_queued(target, stack->word[i], context))
 			return 0;
 	return 0;
 }
