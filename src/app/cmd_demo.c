@@ -663,7 +663,7 @@ int cmd_demo(const struct options *o)
 	if (ret)
 		goto out;
 	model_finish(model);
-	ret = print_report(o, model);
+	ret = print_report(o, &print_doctor, model);
 out:
 	if (ret < 0)
 		ret = print_failure(&err);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* redmem doctor, alloc and memory: watch (or replay), then report. */
+/*
+ * redmem doctor, alloc and memory: watch (or replay), and report: each window of --every as
+ * it ends, then the whole. A window is printed a second after its end, when all that
+ * happened in it has come and the server has said how it stood.
+ */
 #include <math.h>
 #include <stdio.h>
 
@@ -9,6 +13,7 @@
 #include "app/print.h"
 #include "app/watch.h"
 #include "app/watch_all.h"
+#include "model/window.h"
 #include "record/recording.h"
 #include "redis/keysample.h"
 
@@ -16,51 +21,103 @@
  * no time at all. */
 #define MEMORY_SECONDS 3.0
 
-/* Records go to the model and, when asked for, into a recording. */
+struct run {
+	const struct options *options;
+	const struct print_command *command;
+	struct windows *windows;
+	struct window_series *whole;
+	struct model *model; /* of the whole, when it is finished */
+	struct print_windows printed;
+	int failed; /* stdout is gone */
+};
+
+/* --- what windows become ------------------------------------------------------------ */
+
+static void take_whole(void *ctx, struct model *m, double start_seconds)
+{
+	struct run *run = ctx;
+
+	(void)start_seconds;
+	run->model = m;
+}
+
+static void take_window(void *ctx, struct model *m, double start_seconds)
+{
+	struct run *run = ctx;
+
+	(void)start_seconds;
+	progress_clear();
+	run->failed |= print_window(run->options, run->command, &run->printed, m);
+	model_free(m);
+}
+
+/* --- a watch ------------------------------------------------------------------------ */
+
+/* Records go to the windows and into a recording. */
 struct fork_sink {
-	struct record_sink model, recording;
+	struct record_sink windows, recording;
 };
 
 static void take_both(void *ctx, const struct record *record)
 {
 	struct fork_sink *both = ctx;
 
-	record_emit(&both->model, record);
+	record_emit(&both->windows, record);
 	record_emit(&both->recording, record);
 }
 
-/* A pass that fails loses nothing of the watch. */
-static int pass_over_keys(const struct options *o, const struct record_sink *sink,
-			  const struct model *model)
+/* Nobody reads any more. */
+static bool stop_when_failed(void *ctx, struct conn *conn, struct snapshot *snapshot,
+			     double t_seconds)
 {
-	struct err err = {};
+	const struct run *run = ctx;
 
-	interrupt_catch(); /* Ctrl-C has ended the watch, perhaps; the next ends the pass */
-	return keys_run_beside(o, sink, model, &err) ? print_failure(&err) : 0;
+	(void)conn;
+	(void)snapshot;
+	(void)t_seconds;
+	return run->failed;
+}
+
+static double watch_seconds(const struct options *o)
+{
+	if (!isnan(o->duration_seconds))
+		return o->duration_seconds;
+	return isnan(o->every_seconds) ? WATCH_SECONDS : INFINITY;
 }
 
 /* Negative when there is nothing to report of, 1 when a part failed. */
-static int watch_and_pass(const struct options *o, const struct record_sink *sink,
-			  const struct model *model, struct err *err)
+static int watch_and_pass(struct run *run, const struct record_sink *sink, struct err *err)
 {
-	int ret = watch_run(o, sink, err);
+	const struct options *o = run->options;
+	const struct watch_plan plan = {
+		.seconds = watch_seconds(o),
+		.turn = isnan(o->every_seconds) ? NULL : stop_when_failed,
+		.ctx = run,
+		.windows = run->windows,
+	};
+	struct err why = {};
+	int ret = watch_plan_run(o, &plan, sink, err);
 
-	return ret || !o->keys.wanted ? ret : pass_over_keys(o, sink, model);
+	if (ret || !o->keys.wanted)
+		return ret;
+	interrupt_catch(); /* Ctrl-C has ended the watch, perhaps; the next ends the pass */
+	/* A pass that fails loses nothing of the watch. */
+	ret = keys_run_beside(o, sink, window_model(run->whole), &why);
+	return ret ? print_failure(&why) : 0;
 }
 
-static int watch_and_record(const struct options *o, const struct model *model,
-			    const struct record_sink *sink, struct err *err)
+static int watch_and_record(struct run *run, const struct record_sink *sink, struct err *err)
 {
-	struct fork_sink both = { .model = *sink };
+	struct fork_sink both = { .windows = *sink };
 	struct recording *recording;
 	struct err why = {};
 	int ret;
 
-	ret = recording_create(&recording, o->record_path, err);
+	ret = recording_create(&recording, run->options->record_path, err);
 	if (ret)
 		return ret;
 	both.recording = recording_sink(recording);
-	ret = watch_and_pass(o, &(struct record_sink){ take_both, &both }, model, err);
+	ret = watch_and_pass(run, &(struct record_sink){ take_both, &both }, err);
 	if (ret < 0) {
 		recording_abandon(recording);
 		return ret;
@@ -71,53 +128,68 @@ static int watch_and_record(const struct options *o, const struct model *model,
 	return ret || why.code;
 }
 
-/* Watch or replay, then @print the finished model. */
-static int watch_and_print(const struct options *o,
-			   int (*print)(const struct options *o, const struct model *m))
+/* --- the commands ------------------------------------------------------------------- */
+
+static void run_open(struct run *run, const struct options *o, const struct print_command *command)
 {
 	struct keyspace_options keyspace = keys_keyspace_options(o);
-	struct model *model = model_new();
-	struct record_sink sink = model_sink(model);
+
+	*run = (struct run){ .options = o, .command = command, .windows = windows_new() };
+	run->whole = windows_open(run->windows, INFINITY, take_whole, run);
+	model_set_keyspace(window_model(run->whole), &keyspace);
+	if (!isnan(o->every_seconds))
+		windows_open(run->windows, o->every_seconds, take_window, run);
+}
+
+static void run_close(struct run *run)
+{
+	windows_free(run->windows);
+	print_windows_end(&run->printed);
+	model_free(run->model);
+}
+
+static int watch_and_print(const struct options *o, const struct print_command *command)
+{
+	struct record_sink sink;
 	struct err err = {};
+	struct run run;
 	int ret, failed;
 
-	model_set_keyspace(model, &keyspace);
+	run_open(&run, o, command);
+	sink = windows_sink(run.windows);
 	if (o->replay_path)
 		failed = recording_replay(o->replay_path, &sink, &err);
 	else if (o->record_path)
-		failed = watch_and_record(o, model, &sink, &err);
+		failed = watch_and_record(&run, &sink, &err);
 	else
-		failed = watch_and_pass(o, &sink, model, &err);
+		failed = watch_and_pass(&run, &sink, &err);
 	if (failed < 0) {
-		model_free(model);
+		run_close(&run);
 		return print_failure(&err);
 	}
-	model_finish(model);
-	ret = print(o, model);
-	model_free(model);
-	return ret || failed;
+	windows_end(run.windows);
+	ret = print_report(o, command, run.model);
+	ret = ret || failed || run.failed;
+	run_close(&run);
+	return ret;
 }
 
 int cmd_doctor(const struct options *o)
 {
-	struct options look = *o;
-
-	if (!o->keys.wanted) /* a pass over all of them says more than a few */
-		look.sample_keys = KEYSAMPLE_MAX;
-	return o->all ? watch_all(&look) : watch_and_print(&look, print_report);
+	return o->all ? watch_all(o) : watch_and_print(o, &print_doctor);
 }
 
 int cmd_alloc(const struct options *o)
 {
-	return watch_and_print(o, print_alloc);
+	return watch_and_print(o, &print_alloc);
 }
 
 int cmd_memory(const struct options *o)
 {
 	struct options look = *o;
 
-	if (isnan(look.duration_seconds))
+	if (isnan(look.duration_seconds) && isnan(look.every_seconds))
 		look.duration_seconds = MEMORY_SECONDS;
 	look.sample_keys = KEYSAMPLE_MAX;
-	return watch_and_print(&look, print_memory);
+	return watch_and_print(&look, &print_memory);
 }

@@ -19,14 +19,16 @@ static const struct command commands[] = {
 		       "its own, and say where its memory is, which commands and keys are behind "
 		       "it, and "
 		       "what is wrong.",
-		.examples = "Examples:\n"
-			    "  redmem doctor                   the only server on this host, 10 s\n"
-			    "  redmem doctor -p 6380 -d 30     the one on that port, 30 s\n"
-			    "  redmem doctor --pid 812 --no-connect   from the host alone\n"
-			    "  redmem doctor --all -d 60       every server here, one minute\n"
-			    "  redmem doctor --json | jq '.findings[].title'\n"
-			    "  redmem doctor --record now.rec; redmem doctor --replay now.rec",
-		.takes = "tawsbrpo",
+		.examples =
+			"Examples:\n"
+			"  redmem doctor                   the only server on this host, 10 s\n"
+			"  redmem doctor -p 6380 -d 30     the one on that port, 30 s\n"
+			"  redmem doctor --pid 812 --no-connect   from the host alone\n"
+			"  redmem doctor --all -d 60       every server here, one minute\n"
+			"  redmem doctor --every 5         a line each 5 s until Ctrl-C, then all\n"
+			"  redmem doctor --json | jq '.findings[].title'\n"
+			"  redmem doctor --record now.rec; redmem doctor --replay now.rec",
+		.takes = "tawsibrpo",
 		.sensors = DOCTOR_SENSORS,
 		.run = cmd_doctor,
 	},
@@ -40,8 +42,9 @@ static const struct command commands[] = {
 			"Examples:\n"
 			"  redmem alloc                    the only server on this host, 10 s\n"
 			"  redmem alloc -d 60 --budget 5   longer, and more of the server's time\n"
+			"  redmem alloc --every 1 -d 30    a line each second, then all\n"
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
-		.takes = "twbro",
+		.takes = "twibro",
 		.sensors = "cpu fault vm life flow burst",
 		.run = cmd_alloc,
 	},
@@ -75,7 +78,7 @@ static const struct command commands[] = {
 			"  redmem memory --try purge       run MEMORY PURGE, compare with the "
 			"forecast\n"
 			"  redmem memory --json | jq '.size_classes | max_by(.holes_bytes)'",
-		.takes = "twbrmo",
+		.takes = "twibrmo",
 		.sensors = "cpu fault rss vm reclaim life flow burst",
 		.run = cmd_memory,
 	},

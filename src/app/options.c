@@ -150,6 +150,7 @@ enum option_key {
 	KEY_RECORD,
 	KEY_REPLAY,
 	KEY_NO_BPF,
+	KEY_EVERY,
 	KEY_THRESHOLD,
 	KEY_BUDGET,
 	KEY_KEYS,
@@ -171,8 +172,8 @@ enum option_key {
 };
 
 /* An option and the group it belongs to: 't' target, 'a' all servers, 'w' watch, 's' stalls,
- * 'e' stalls one by one, 'b' budget, 'r' recordings, 'k' the pass over keys, 'p' the same
- * after a watch, 'm' what only `redmem memory` does, 'o' output. */
+ * 'e' stalls one by one, 'i' windows, 'b' budget, 'r' recordings, 'k' the pass over keys, 'p' the
+ * same after a watch, 'm' what only `redmem memory` does, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -215,6 +216,12 @@ static const struct grouped_option all_options[] = {
 	{ 'w',
 	  { "duration", 'd', "SECONDS", 0,
 	    "Length of the watch (default 10; memory 3; stalls no end); Ctrl-C ends it early",
+	    2 } },
+	{ 'i',
+	  { "every", KEY_EVERY, "SECONDS", 0,
+	    "Also report each SECONDS of the watch as they end, as vmstat and perf stat -I do: "
+	    "a line each, with -v a whole report, with --json a document a line; then the "
+	    "whole watch. Without -d there is no end",
 	    2 } },
 	{ 'b',
 	  { "budget", KEY_BUDGET, "PERCENT", 0,
@@ -264,8 +271,8 @@ static const struct grouped_option all_options[] = {
 	    2 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
 	{ 'o',
-	  { "json", KEY_JSON, NULL, 0, "JSON instead of text: one document; stalls: one line each",
-	    3 } },
+	  { "json", KEY_JSON, NULL, 0,
+	    "JSON instead of text: one document; stalls and windows: a line each", 3 } },
 	{ 'k',
 	  { "csv", KEY_CSV, NULL, 0,
 	    "One line a key instead of a report, with the columns of rdb-tools; names a "
@@ -474,6 +481,9 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state, struct 
 	case 'd':
 		o->duration_seconds = seconds(state, "duration", arg, 86400);
 		return 0;
+	case KEY_EVERY:
+		o->every_seconds = (double)number(state, "every", arg, 1, 86400);
+		return 0;
 	case KEY_THRESHOLD:
 		o->threshold_ms = seconds(state, "threshold", arg, 3600e3);
 		return 0;
@@ -509,10 +519,6 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state, struct 
 static void check_exclusions(const struct argp_state *state, const struct options *o)
 {
 	bool no_server = o->replay_path || o->no_connect;
-	const char *one_server = o->record_path ? "--record" :
-				 o->replay_path ? "--replay" :
-				 o->keys.wanted ? "--keys" :
-						  NULL;
 
 	if (!o->tls && (o->tls_ca_cert || o->tls_ca_dir || o->tls_cert || o->tls_key ||
 			o->tls_server_name || o->tls_insecure))
@@ -528,10 +534,10 @@ static void check_exclusions(const struct argp_state *state, const struct option
 		argp_error(state, "--csv and --json exclude each other");
 	if (o->all && (o->pid || options_name_server(o)))
 		argp_error(state, "--all is every server: leave out the one");
-	if (o->all && one_server)
-		argp_error(state,
-			   "%s is of one server and --all of every one: leave out --all, or %s",
-			   one_server, one_server);
+	if (o->all && (o->record_path || o->replay_path || o->keys.wanted))
+		argp_error(state, "--all excludes --record, --replay and --keys");
+	if (o->all && !isnan(o->every_seconds))
+		argp_error(state, "--every is of one server: leave out --all");
 	if (o->try_purge && no_server)
 		argp_error(state, "--try needs a server to talk to");
 }
@@ -579,6 +585,7 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 	size_t count = 0;
 
 	*o = (struct options){ .duration_seconds = NAN,
+			       .every_seconds = NAN,
 			       .threshold_ms = NAN,
 			       .budget_percent = NAN,
 			       .sensors = command->sensors,

@@ -53,6 +53,7 @@ struct options {
 	struct uri uri; /* owns what -u said */
 	/* what to do */
 	double duration_seconds; /* NAN = the command's default */
+	double every_seconds; /* a report of each window of so many; NAN = only of the whole */
 	double threshold_ms; /* NAN = the default */
 	double budget_percent; /* NAN = the default */
 	const char *sensors; /* names of those the command wants; NULL = all */

@@ -2,12 +2,14 @@
 /* Results and failures; see print.h. */
 #include "app/print.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #define DEFAULT_COLUMNS 100
+#define HEAD_EVERY	20 /* windows; as vmstat, about a screen */
 
 struct report_style print_style(const struct options *o)
 {
@@ -25,53 +27,84 @@ int print_out(const struct buf *out)
 	return fwrite(buf_str(out), 1, out->len, stdout) == out->len && !fflush(stdout) ? 0 : 1;
 }
 
-int print_report(const struct options *o, const struct model *m)
+static void alloc_text(struct buf *out, const struct model *m, const struct findings *f,
+		       const struct report_style *style)
 {
-	struct findings *findings = diagnose(m);
+	(void)f;
+	report_alloc_text(out, m, style);
+}
+
+static void alloc_json(struct buf *out, const struct model *m, const struct findings *f)
+{
+	(void)f;
+	report_alloc_json(out, m);
+}
+
+const struct print_command print_doctor = { true, report_doctor_text, report_doctor_json };
+const struct print_command print_memory = { true, report_memory_text, report_memory_json };
+const struct print_command print_alloc = { false, alloc_text, alloc_json };
+
+static void write_report(struct buf *out, const struct options *o,
+			 const struct print_command *command, const struct model *m,
+			 const struct findings *f)
+{
 	struct report_style style = print_style(o);
+
+	if (!o->json)
+		command->text(out, m, f, &style);
+	else
+		command->json(out, m, f);
+	if (o->json && !isnan(o->every_seconds))
+		report_json_line(out);
+}
+
+int print_report(const struct options *o, const struct print_command *command,
+		 const struct model *m)
+{
+	struct findings *findings = command->diagnosed ? diagnose(m) : NULL;
 	struct buf out = {};
 	int ret;
 
-	if (o->json)
-		report_doctor_json(&out, m, findings);
-	else
-		report_doctor_text(&out, m, findings, &style);
-	ret = print_out(&out);
+	if (!o->json && !isnan(o->every_seconds))
+		buf_putc(&out, '\n'); /* below the windows */
+	write_report(&out, o, command, m, findings);
+	ret = print_out(&out) || (command == &print_memory && m->have_purge && *m->purge.error);
 	findings_free(findings);
 	buf_free(&out);
 	return ret;
 }
 
-int print_memory(const struct options *o, const struct model *m)
+int print_window(const struct options *o, const struct print_command *command,
+		 struct print_windows *windows, const struct model *m)
 {
-	struct findings *findings = diagnose(m);
+	struct findings *findings = command->diagnosed ? diagnose(m) : NULL;
 	struct report_style style = print_style(o);
 	struct buf out = {};
 	int ret;
 
+	/* -v is a report of each, the whole's is with everything */
+	style.verbose = false;
 	if (o->json)
-		report_memory_json(&out, m, findings);
+		write_report(&out, o, command, m, findings);
+	else if (o->verbose)
+		command->text(&out, m, findings, &style);
 	else
-		report_memory_text(&out, m, findings, &style);
-	ret = print_out(&out) || (m->have_purge && *m->purge.error);
-	findings_free(findings);
+		report_window_text(&out, m, findings, windows->before, &style,
+				   windows->count % HEAD_EVERY == 0);
+	if (!o->json && o->verbose)
+		buf_putc(&out, '\n');
+	windows->count++;
+	findings_free(windows->before);
+	windows->before = findings;
+	ret = print_out(&out);
 	buf_free(&out);
 	return ret;
 }
 
-int print_alloc(const struct options *o, const struct model *m)
+void print_windows_end(struct print_windows *windows)
 {
-	struct report_style style = print_style(o);
-	struct buf out = {};
-	int ret;
-
-	if (o->json)
-		report_alloc_json(&out, m);
-	else
-		report_alloc_text(&out, m, &style);
-	ret = print_out(&out);
-	buf_free(&out);
-	return ret;
+	findings_free(windows->before);
+	*windows = (struct print_windows){ 0 };
 }
 
 int print_failure(const struct err *err)

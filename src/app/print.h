@@ -12,11 +12,31 @@
 struct report_style print_style(const struct options *o);
 /* Write @out to stdout. 0, or 1 when it could not be written: the exit status. */
 int print_out(const struct buf *out);
-/* Diagnose a finished model and print the report, as text or as JSON. Same result. */
-int print_report(const struct options *o, const struct model *m);
-/* The same of `redmem memory`; also 1 when a purge was asked for and not done. */
-int print_memory(const struct options *o, const struct model *m);
-/* Print the report of `redmem alloc`. Same result. */
-int print_alloc(const struct options *o, const struct model *m);
+/* What a command has to say of a finished model: @f is of diagnose(), NULL where that was
+ * not asked for. */
+struct print_command {
+	bool diagnosed;
+	void (*text)(struct buf *out, const struct model *m, const struct findings *f,
+		     const struct report_style *style);
+	void (*json)(struct buf *out, const struct model *m, const struct findings *f);
+};
+
+extern const struct print_command print_doctor, print_memory, print_alloc;
+
+/* Print the report, as text or as JSON. Same result; also 1 when a purge was asked for and
+ * not done. */
+int print_report(const struct options *o, const struct print_command *command,
+		 const struct model *m);
+
+/* What was printed of the windows of a watch. */
+struct print_windows {
+	size_t count;
+	struct findings *before; /* of the one before */
+};
+
+/* Print one more window: a line of text (with -v the report), or of JSON. Same result. */
+int print_window(const struct options *o, const struct print_command *command,
+		 struct print_windows *windows, const struct model *m);
+void print_windows_end(struct print_windows *windows);
 /* "redmem: ..." on stderr; returns 1, the exit status. */
 int print_failure(const struct err *err);

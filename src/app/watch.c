@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "host/proc.h"
 #include "host/sysmem.h"
+#include "model/window.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/keysample.h"
@@ -36,6 +37,9 @@
 #define KEYSAMPLE_SECONDS   2.0
 #define LOOKED_KEYS	    48
 
+/* The end of a window, seen from the watch: the server is asked, then the host. */
+enum border { BORDER_NONE, BORDER_REACHED, BORDER_ASKED };
+
 struct watch {
 	const struct options *options;
 	const struct watch_plan *plan;
@@ -51,7 +55,8 @@ struct watch {
 	struct attribution attribution;
 	struct progress *progress;
 	struct info *info; /* the newest INFO, for the target record; NULL */
-	bool uncalibrated; /* since the connection was made, or the server hung */
+	enum border border;
+	double looked_at, look_seconds; /* the host's side of the last one; what CPU it took */
 	bool hanging;
 	bool stopped; /* SIGSTOP seen */
 	double hang_start;
@@ -61,6 +66,11 @@ struct watch {
 	int64_t kernel_bytes; /* that programs and maps take */
 	uint64_t server_starttime;
 };
+
+static double budget_ratio(const struct options *o)
+{
+	return (isnan(o->budget_percent) ? WATCH_BUDGET_PERCENT : o->budget_percent) / 100;
+}
 
 static double now_seconds(const struct watch *w)
 {
@@ -171,6 +181,63 @@ static void fill_settings(struct watch *w)
 	frames_fill(settings, image);
 }
 
+static void read_mappings(struct watch *w, const char *phase)
+{
+	bool jemalloc = w->server.image && w->server.image->allocator == ALLOCATOR_JEMALLOC;
+	double seconds = sensors_mappings(w->sensors, phase, jemalloc);
+
+	if (seconds > w->smaps_seconds)
+		w->smaps_seconds = seconds;
+}
+
+/* --- where windows end -------------------------------------------------------------- */
+
+/* Reading the server's mappings takes longer the larger it is, and keeps it from mapping. */
+static bool look_is_due(const struct watch *w)
+{
+	return now_seconds(w) - w->looked_at >= w->look_seconds / budget_ratio(w->options);
+}
+
+/* Before the mark that ends it: what the ending window is told of the host and of redmem. */
+static void border_reached(struct watch *w)
+{
+	int64_t start_ns = clock_thread_ns();
+
+	w->border = BORDER_REACHED;
+	sensors_window_ends(w->sensors);
+	server_emit(&w->server, w->info, &w->sink);
+	emit_sensors(w);
+	if (!look_is_due(w))
+		return;
+	host_emit(&w->sink, w->server.where.pid);
+	w->look_seconds = (clock_thread_ns() - start_ns) / 1e9;
+}
+
+/* The mappings belong to what the server said of its memory just before. */
+static void border_left(struct watch *w)
+{
+	int64_t start_ns = clock_thread_ns();
+
+	w->border = BORDER_NONE;
+	if (!look_is_due(w))
+		return;
+	read_mappings(w, "window");
+	w->look_seconds += (clock_thread_ns() - start_ns) / 1e9;
+	w->looked_at = now_seconds(w);
+}
+
+/* A server that is busy then is asked as soon as it is not, but for a tick at most. */
+static void border_follow(struct watch *w)
+{
+	if (w->border == BORDER_REACHED && w->server.conn &&
+	    snapshot_begin(w->snapshot, w->server.conn, SNAPSHOT_WINDOW, now_seconds(w)) == -EBUSY)
+		return;
+	if (w->border == BORDER_REACHED)
+		w->border = BORDER_ASKED;
+	if (w->border == BORDER_ASKED && (!w->server.conn || !snapshot_pending(w->snapshot)))
+		border_left(w);
+}
+
 /* --- the loop -------------------------------------------------------------------- */
 
 /* A server that does not answer: told when it begins and when it is over. */
@@ -184,8 +251,8 @@ static void follow_hang(struct watch *w)
 	} else if (w->hanging && waiting < HANG_SECONDS) {
 		w->hanging = false;
 		emit_life(w, "hang", now_seconds(w) - w->hang_start);
-		if (!w->attribution.on)
-			w->uncalibrated = true; /* it could not be asked before */
+		if (w->server.conn && !w->attribution.on)
+			attribution_calibrate(&w->attribution); /* it could not be asked before */
 	}
 }
 
@@ -198,7 +265,6 @@ static void lost_connection(struct watch *w)
 /* Wait for the engine, replies or the time @until_ns, and take what came. */
 static void wait_events(struct watch *w, int64_t until_ns)
 {
-	struct conn *conn = w->server.conn ? w->server.conn : w->server.coming.conn;
 	struct pollfd fds[2] = { { .fd = sensors_fd(w->sensors), .events = POLLIN }, { .fd = -1 } };
 	int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000 + 1;
 
@@ -206,35 +272,25 @@ static void wait_events(struct watch *w, int64_t until_ns)
 		left_ms = TURN_MS;
 	if (left_ms < 0)
 		left_ms = 0;
-	if (conn) {
-		fds[1].fd = conn_fd(conn);
-		fds[1].events = conn_poll_events(conn);
+	if (w->server.conn) {
+		fds[1].fd = conn_fd(w->server.conn);
+		fds[1].events = conn_poll_events(w->server.conn);
 	}
 	poll(fds, 2, left_ms);
-	if (!w->server.conn)
-		w->uncalibrated |= server_reconnect_on(&w->server, fds[1].revents);
-	else if (conn_dispatch(w->server.conn, fds[1].revents))
+	if (w->server.conn && conn_dispatch(w->server.conn, fds[1].revents))
 		lost_connection(w);
 	w->ticks += sensors_poll(w->sensors);
 	follow_hang(w);
 }
 
-/* A connection the server closed comes back, if the server does. */
+/* A connection the server closed comes back at the next tick, if the server does. */
 static void reconnect(struct watch *w)
 {
-	if (w->options->no_connect || w->server.conn_error.code == -EACCES ||
-	    (w->server.conn_error.code == -ENOENT && !w->server.coming.next))
+	if (w->server.conn || w->options->no_connect || w->server.conn_error.code == -EACCES ||
+	    w->server.conn_error.code == -ENOENT)
 		return;
-	server_reconnect(&w->server);
-}
-
-/* Look again where a server is that answers now: redmem may be another client than before. */
-static void calibrate_again(struct watch *w)
-{
-	if (!w->uncalibrated || !w->server.conn || !conn_connected(w->server.conn))
-		return;
-	w->uncalibrated = false;
-	attribution_calibrate(&w->attribution);
+	if (server_connect(&w->server, 200))
+		attribution_calibrate(&w->attribution); /* redmem is another client now */
 }
 
 static bool tick(struct watch *w)
@@ -242,13 +298,16 @@ static bool tick(struct watch *w)
 	double reply_seconds = NAN, t_seconds = now_seconds(w);
 	bool answered = w->server.conn && snapshot_tick_answered(w->snapshot, &reply_seconds);
 
+	if (w->border)
+		border_left(w);
 	if (!emit_tick(w, answered, reply_seconds))
 		return false;
 	emit_self(w);
 	sensors_tick(w->sensors);
+	border_follow(w);
 	attribution_ask(&w->attribution);
 	reconnect(w);
-	if (w->server.conn)
+	if (w->server.conn && !w->border)
 		snapshot_tick(w->snapshot, w->server.conn, t_seconds);
 	progress_tick(w->progress, now_seconds(w));
 	return !sensors_target_exited(w->sensors);
@@ -277,8 +336,8 @@ static bool loop(struct watch *w)
 
 	while (!interrupted() && clock_mono_ns() < end) {
 		wait_events(w, end);
+		border_follow(w);
 		sensors_control(w->sensors);
-		calibrate_again(w);
 		if (sensors_target_exited(w->sensors))
 			return false;
 		if (!look_on(w))
@@ -343,15 +402,6 @@ static void try_purge(struct watch *w)
 		purge_run(&how, &w->sink);
 }
 
-static void read_mappings(struct watch *w, const char *phase)
-{
-	bool jemalloc = w->server.image && w->server.image->allocator == ALLOCATOR_JEMALLOC;
-	double seconds = sensors_mappings(w->sensors, phase, jemalloc);
-
-	if (seconds > w->smaps_seconds)
-		w->smaps_seconds = seconds;
-}
-
 /* What only a ledger needs. */
 static void finish_ledger(struct watch *w)
 {
@@ -385,23 +435,37 @@ static void finish(struct watch *w, bool alive)
 	emit_self(w);
 }
 
-/* Records on their way: the newest INFO also tells what the target record needs. */
+/* Records on their way. */
 struct info_tap {
 	struct watch *watch;
 	struct record_sink next;
 };
 
+/* The newest INFO also tells what the target record needs; the first one makes it. */
+static void learn_info(struct watch *w, const struct record_info *record)
+{
+	bool first = !w->info;
+
+	info_free(w->info);
+	w->info = info_parse(record->text);
+	if (first)
+		server_emit(&w->server, w->info, &w->sink);
+}
+
 static void tap(void *ctx, const struct record *record)
 {
 	struct info_tap *t = ctx;
+	struct watch *w = t->watch;
 
-	if (record->kind == RECORD_INFO && strcmp(record->info.phase, "tick") != 0) {
-		info_free(t->watch->info);
-		t->watch->info = info_parse(record->info.text);
-	}
-	if (record->kind == RECORD_MALLOC_STATS && t->watch->options->try_purge)
-		t->watch->purgeable = purge_expected(record->malloc_stats.text);
+	if (record->kind == RECORD_MARK && w->plan->windows &&
+	    windows_end_at(w->plan->windows, record->mark.t_seconds))
+		border_reached(w);
+	if (record->kind == RECORD_MALLOC_STATS && w->options->try_purge)
+		w->purgeable = purge_expected(record->malloc_stats.text);
 	record_emit(&t->next, record);
+	if (record->kind == RECORD_INFO && strcmp(record->info.phase, "tick") != 0 &&
+	    strcmp(record->info.phase, "event") != 0)
+		learn_info(w, &record->info);
 }
 
 static int prepare(struct watch *w, struct err *err)
@@ -411,15 +475,13 @@ static int prepare(struct watch *w, struct err *err)
 		.servers = 1,
 		.wanted = o->sensors,
 		.disabled = o->no_bpf,
-		.fine_samples = w->plan->stalls,
 	};
 	struct sensor_config config = {
 		.sink = w->sink,
 		.page_bytes = sysconf(_SC_PAGESIZE),
 		.stall_threshold_seconds =
 			(isnan(o->threshold_ms) ? WATCH_THRESHOLD_MS : o->threshold_ms) / 1e3,
-		.budget_ratio =
-			(isnan(o->budget_percent) ? WATCH_BUDGET_PERCENT : o->budget_percent) / 100,
+		.budget_ratio = budget_ratio(o),
 		.fine_samples = w->plan->stalls,
 	};
 	int ret = server_open(&w->server, o, err);
@@ -460,7 +522,9 @@ int watch_run(const struct options *o, const struct record_sink *sink, struct er
 int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 		   const struct record_sink *sink, struct err *err)
 {
-	struct watch w = { .options = o, .plan = plan, .purgeable = RECORD_UNKNOWN };
+	struct watch w = {
+		.options = o, .plan = plan, .purgeable = RECORD_UNKNOWN, .looked_at = -INFINITY
+	};
 	struct info_tap info_tap = { &w, *sink };
 	int ret;
 

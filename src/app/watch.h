@@ -18,6 +18,7 @@
 struct conn;
 struct engine;
 struct snapshot;
+struct windows;
 
 /* What a watch is for. */
 struct watch_plan {
@@ -30,6 +31,9 @@ struct watch_plan {
 	 */
 	bool (*turn)(void *ctx, struct conn *conn, struct snapshot *snapshot, double t_seconds);
 	void *ctx;
+	/* Where one of these ends, the server and the host are asked what its report needs. The
+	 * sink is or hands on to windows_sink(). NULL = none ends before the watch does. */
+	const struct windows *windows;
 	/* One of several watches at once, each in a thread of its own: with the engine of
 	 * all, and without a line of progress. NULL = alone, with an engine of its own. */
 	struct engine *engine;

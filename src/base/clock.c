@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The three clocks redmem reads, in nanoseconds. */
+/* The clocks redmem reads, in nanoseconds. */
 #include <time.h>
 
 #include "base/clock.h"
@@ -26,4 +26,9 @@ int64_t clock_wall_ns(void)
 int64_t clock_cpu_ns(void)
 {
 	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+int64_t clock_thread_ns(void)
+{
+	return clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 }

@@ -9,3 +9,5 @@ int64_t clock_mono_ns(void);
 int64_t clock_wall_ns(void);
 /* CPU time of this process in nanoseconds. */
 int64_t clock_cpu_ns(void);
+/* CPU time of the calling thread in nanoseconds. */
+int64_t clock_thread_ns(void);

@@ -18,8 +18,11 @@
 /* Records of one drain come together; the next drain is a tick later. */
 #define SAME_TICK_SECONDS 0.02
 
+#define TICKS_MAX 4096 /* more are merged, two by two */
+
 struct alloc_flow {
 	struct accounts commands, prefixes; /* of the interval under way */
+	struct keep *names; /* of the intervals before */
 	double t_seconds, alloc_bytes, free_bytes;
 	bool under_way;
 };
@@ -29,6 +32,7 @@ struct alloc_flow *alloc_new(struct prefixes *prefixes)
 	struct alloc_flow *flow = xcalloc(1, sizeof(*flow));
 
 	flow->prefixes.prefixes = prefixes;
+	flow->names = intern_new();
 	return flow;
 }
 
@@ -38,6 +42,7 @@ void alloc_free(struct alloc_flow *flow)
 		return;
 	accounts_clear(&flow->commands);
 	accounts_clear(&flow->prefixes);
+	intern_free(flow->names);
 	free(flow);
 }
 
@@ -58,15 +63,15 @@ static void keep_top(struct model *m, struct alloc_top *top, struct accounts *ac
 	HASH_SRT(hh, accounts->rows, by_bytes);
 	HASH_ITER(hh, accounts->rows, account, next) {
 		const struct prefix *prefix = account->of.prefix;
-		struct bytes name = { account->of.name, 0 };
+		struct bytes name;
 
 		if (count == ALLOC_TOP)
 			break;
 		if (prefix)
-			name = intern_bytes(m->priv->keep,
-					    (struct bytes){ prefix->text, prefix->len });
+			name = (struct bytes){ prefix->text, prefix->len };
 		else
-			name.len = strlen(name.data);
+			name = (struct bytes){ account->of.name, strlen(account->of.name) };
+		name = intern_bytes(m->priv->flow->names, name);
 		top[count++] = (struct alloc_top){
 			.name = name.data,
 			.name_len = name.len,
@@ -77,6 +82,69 @@ static void keep_top(struct model *m, struct alloc_top *top, struct accounts *ac
 	accounts_clear(accounts);
 }
 
+/* More of a name that may be among the top: of one that is not, nothing is known. */
+static void merge_top(struct alloc_top *tops, const struct alloc_top *more)
+{
+	size_t i = 0;
+
+	while (i < ALLOC_TOP && tops[i].name && tops[i].name != more->name)
+		i++;
+	if (i == ALLOC_TOP && more->alloc_bytes <= tops[--i].alloc_bytes)
+		return;
+	if (tops[i].name == more->name) {
+		tops[i].alloc_bytes += more->alloc_bytes;
+		tops[i].free_bytes += more->free_bytes;
+	} else {
+		tops[i] = *more;
+	}
+	for (; i > 0 && tops[i].alloc_bytes > tops[i - 1].alloc_bytes; i--) {
+		struct alloc_top lower = tops[i - 1];
+
+		tops[i - 1] = tops[i];
+		tops[i] = lower;
+	}
+}
+
+static void merge_tick(struct alloc_tick *into, const struct alloc_tick *next)
+{
+	into->t_seconds = next->t_seconds;
+	into->alloc_bytes += next->alloc_bytes;
+	into->free_bytes += next->free_bytes;
+	for (size_t i = 0; i < ALLOC_TOP && next->commands[i].name; i++)
+		merge_top(into->commands, &next->commands[i]);
+	for (size_t i = 0; i < ALLOC_TOP && next->prefixes[i].name; i++)
+		merge_top(into->prefixes, &next->prefixes[i]);
+}
+
+/* Into @keep, so that names that are in no tick any more go. */
+static void rename_tops(struct keep *keep, struct alloc_top *tops)
+{
+	for (size_t i = 0; i < ALLOC_TOP && tops[i].name; i++)
+		tops[i].name =
+			intern_bytes(keep, (struct bytes){ tops[i].name, tops[i].name_len }).data;
+}
+
+/* Two become one; what is known of them is the sum, of names at least so much. */
+static void thin_ticks(struct model *m)
+{
+	struct alloc *a = &m->alloc;
+	struct keep *keep = intern_new();
+
+	for (size_t i = 0; i < a->ticks_count; i++) {
+		if (i % 2)
+			merge_tick(&a->ticks[i / 2], &a->ticks[i]);
+		else
+			a->ticks[i / 2] = a->ticks[i];
+	}
+	a->ticks_count = (a->ticks_count + 1) / 2;
+	for (size_t i = 0; i < a->ticks_count; i++) {
+		rename_tops(keep, a->ticks[i].commands);
+		rename_tops(keep, a->ticks[i].prefixes);
+	}
+	intern_free(m->priv->flow->names);
+	m->priv->flow->names = keep;
+}
+
 static void end_tick(struct model *m)
 {
 	struct alloc_flow *flow = m->priv->flow;
@@ -84,6 +152,8 @@ static void end_tick(struct model *m)
 
 	if (!flow->under_way)
 		return;
+	if (m->alloc.ticks_count == TICKS_MAX)
+		thin_ticks(m);
 	m->alloc.ticks = array_grow(m->alloc.ticks, m->alloc.ticks_count, sizeof(*m->alloc.ticks));
 	tick = &m->alloc.ticks[m->alloc.ticks_count++];
 	tick->t_seconds = flow->t_seconds;
@@ -266,11 +336,21 @@ static void add_up(struct model *m)
 	}
 }
 
+/* What is told as a share of the time since the start is one of the window in a window. */
+static void budget_of_window(struct record_budget *b, double seconds)
+{
+	if (!(seconds > 0)) /* NAN: it is all of a session */
+		return;
+	b->spent_ratio = (b->bpf_seconds + b->trap_seconds + b->attach_seconds) / seconds;
+	b->flow_duty_ratio = b->flow_seconds > seconds ? 1 : b->flow_seconds / seconds;
+}
+
 void alloc_finish(struct model *m)
 {
 	struct alloc *a = &m->alloc;
 
 	end_tick(m);
+	budget_of_window(&a->budget, m->priv->window_seconds);
 	a->commands = rank(m, m->commands_count, command_bytes, &a->commands_count);
 	a->prefixes = rank(m, m->prefixes_count, prefix_bytes, &a->prefixes_count);
 	a->threads = rank(m, m->threads_count, thread_bytes, &a->threads_count);

@@ -47,7 +47,7 @@ static void set_unknown(struct model *m)
 	m->alloc.burst = unknown.burst;
 	record_clear(&unknown, RECORD_BUDGET);
 	m->alloc.budget = unknown.budget;
-	m->duration_seconds = m->malloc_stats_seconds = NAN;
+	m->start_seconds = m->duration_seconds = m->malloc_stats_seconds = NAN;
 }
 
 struct model *model_new(void)
@@ -58,6 +58,7 @@ struct model *model_new(void)
 	m->config = info_parse_pairs("");
 	m->priv = xcalloc(1, sizeof(*m->priv));
 	m->priv->keep = intern_new();
+	m->priv->self_keep = intern_new();
 	m->priv->rule = &blame_by_tables;
 	m->priv->window_seconds = NAN;
 	m->priv->prefixes = xcalloc(1, sizeof(*m->priv->prefixes));
@@ -82,8 +83,9 @@ void model_set_keyspace(struct model *m, const struct keyspace_options *options)
 	*m->priv->keyspace_options = *options;
 }
 
-void model_set_window(struct model *m, double seconds)
+void model_set_window(struct model *m, double start, double seconds)
 {
+	m->start_seconds = start;
 	m->priv->window_seconds = seconds;
 }
 
@@ -91,6 +93,7 @@ static void private_free(struct model_private *p)
 {
 	free(p->samples);
 	info_free(p->own_calls);
+	info_free(p->stats_start);
 	profile_free(p->profile);
 	alloc_free(p->flow);
 	unseen_free(p->unseen);
@@ -98,6 +101,7 @@ static void private_free(struct model_private *p)
 	users_free(p->users);
 	free(p->prefixes); /* nobody uses any more */
 	intern_free(p->keep);
+	intern_free(p->self_keep);
 	free(p->keyspace_options);
 	free(p);
 }
@@ -123,7 +127,6 @@ void model_free(struct model *m)
 	free(m->stalls);
 	free(m->children);
 	free(m->keys);
-	free(m->drawn);
 	free(m->classes);
 	free(m->slowlog);
 	free(m->latency);

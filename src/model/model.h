@@ -311,14 +311,14 @@ struct model {
 	size_t threads_count;
 	struct stall_row *stalls; /* by duration, falling */
 	size_t stalls_count;
+	size_t stalls_left_out; /* shorter ones, of a watch with thousands */
 	struct child_row *children;
 	size_t children_count;
 	struct class_row *classes; /* by size, rising; empty without MALLOC-STATS */
 	size_t classes_count;
 	struct class_user unplaced[CLASS_USERS]; /* prefixes with most bytes of unknown class */
 	size_t unplaced_count;
-	struct record_key *drawn; /* keys drawn at random */
-	int64_t sampled_keys_total; /* of them */
+	int64_t sampled_keys_total; /* keys drawn at random */
 	struct delete_row deletes[CLASS_USERS]; /* by bytes or samples, falling */
 	size_t deletes_count;
 	struct defrag_forecast defrag;
@@ -347,7 +347,8 @@ struct model {
 	struct alloc alloc;
 	struct keyspace *keyspace; /* of all keys; NULL when no pass was made */
 
-	double duration_seconds; /* of the watch */
+	double start_seconds; /* of a window, from the start of the watch; NAN = it is all of it */
+	double duration_seconds; /* of the window, or the watch */
 	struct model_private *priv; /* interned strings and lookup tables */
 };
 
@@ -359,8 +360,9 @@ void model_take(struct model *m, const struct record *record);
 struct record_sink model_sink(struct model *m);
 /* How to count what a pass over all keys meets; @options are copied, what they point to is not. */
 void model_set_keyspace(struct model *m, const struct keyspace_options *options);
-/* It is a window of @seconds whose start is t = 0; without it the records say how long it was. */
-void model_set_window(struct model *m, double seconds);
+/* It is a window of @seconds whose start is t = 0, and @start in the watch; without it the
+ * records say how long it was. */
+void model_set_window(struct model *m, double start, double seconds);
 /* Sort, fold prefixes, subtract, build the ledger. Call once, after the last record. */
 void model_finish(struct model *m);
 void model_free(struct model *m);

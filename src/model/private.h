@@ -16,6 +16,7 @@ struct server_sample;
 
 struct model_private {
 	struct keep *keep;
+	struct keep *self_keep; /* of m->self */
 	struct prefixes *prefixes; /* in use by the next three */
 	const struct blame_rule *rule;
 	struct keyspace_options *keyspace_options;
@@ -28,9 +29,12 @@ struct model_private {
 	struct users *users; /* of size classes, while records come in */
 	struct server_sample *samples; /* INFO of the ticks, for the timeline */
 	size_t samples_count;
+	size_t settled_rows; /* of the timeline, that have theirs */
 	struct info *own_calls; /* command -> calls of redmem itself */
 	int64_t info_replies;
-	bool info_start_full; /* info_start is of phase "start": it has commandstats */
+	double info_start_seconds; /* when that was told */
+	struct info *stats_start; /* the one with commandstats to compare with; NULL */
+	double stats_seconds; /* when it was told */
 	bool commandstats_usable; /* set by commandstats_check() */
 	bool errors_at_start, errors_at_end; /* info_start and info_end have errorstats */
 	bool malloc_stats_refused; /* one came that could not be parsed */

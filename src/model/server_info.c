@@ -72,8 +72,9 @@ static int64_t stat_int(const struct info *info, const char *field, const char *
 /* A command has no line before its first call. */
 static int64_t delta(const struct model *m, const char *field, const char *key)
 {
+	const struct info *before = m->priv->stats_start;
 	int64_t end = stat_int(m->info_end, field, key);
-	int64_t start = info_get(m->info_start, field) ? stat_int(m->info_start, field, key) : 0;
+	int64_t start = info_get(before, field) ? stat_int(before, field, key) : 0;
 
 	return end < start || start < 0 ? RECORD_UNKNOWN : end - start;
 }
@@ -82,8 +83,10 @@ static int64_t delta(const struct model *m, const char *field, const char *key)
  * no difference means anything, also where it happens to be positive. */
 static bool was_reset(const struct model *m)
 {
-	for (size_t i = 0; i < info_count(m->info_start); i++) {
-		const char *field = info_name_at(m->info_start, i);
+	const struct info *before = m->priv->stats_start;
+
+	for (size_t i = 0; i < info_count(before); i++) {
+		const char *field = info_name_at(before, i);
 
 		if (command_of(field) && delta(m, field, "calls") == RECORD_UNKNOWN)
 			return true;
@@ -95,7 +98,7 @@ void commandstats_check(struct model *m)
 {
 	struct model_private *p = m->priv;
 
-	p->commandstats_usable = p->info_start_full && p->info_replies > 1 && !was_reset(m);
+	p->commandstats_usable = p->stats_start && p->info_replies > 1 && !was_reset(m);
 }
 
 /* @name as in record_own_calls. */

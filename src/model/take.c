@@ -15,29 +15,58 @@
 
 /* --- kinds read once and not kept as they came --------------------------- */
 
+/* Does one told at @t replace that of @before as what a window begins with? */
+static bool is_later_start(double t, double before)
+{
+	return t < 0 && (before >= 0 || t >= before);
+}
+
+/* What counts of commands are compared with. Of those from before a window the newest; it may
+ * be older than info_start, when the server was too busy to tell all at the window's start. */
+static void take_commandstats(struct model *m, const struct record_info *record)
+{
+	struct model_private *p = m->priv;
+	double t = record->t_seconds;
+
+	if (strcmp(record->phase, "start") != 0 && strcmp(record->phase, "window") != 0)
+		return;
+	if (p->stats_start && !is_later_start(t, p->stats_seconds))
+		return;
+	info_free(p->stats_start);
+	p->stats_start = info_parse(record->text);
+	p->stats_seconds = t;
+}
+
 /* The first reply of any phase is the start, the last one the end: a server that
  * hangs at either end of the watch has still said something. */
 static void take_info(struct model *m, const struct record_info *record)
 {
-	struct info *info = info_parse(record->text);
+	struct model_private *p = m->priv;
+	struct info *info;
 
+	take_commandstats(m, record);
+	/* One asked for before the window began is its start, also when it came late. */
+	if (m->info_start && record->t_seconds < 0) {
+		if (!is_later_start(record->t_seconds, p->info_start_seconds))
+			return;
+		p->info_replies = 0;
+	}
+	info = info_parse(record->text);
 	timeline_add_info(m, record->t_seconds, info);
 	if (m->info_end != m->info_start)
 		info_free(m->info_end);
 	m->info_end = info;
-	m->priv->errors_at_end = strstr(record->text, "# Errorstats") != NULL;
-	/* One asked for before the window began is its start, also when it came late. */
-	if (m->info_start && record->t_seconds < 0) {
+	p->errors_at_end = strstr(record->text, "# Errorstats") != NULL;
+	if (m->info_start && !p->info_replies) {
 		info_free(m->info_start);
 		m->info_start = NULL;
-		m->priv->info_replies = 0;
 	}
 	if (!m->info_start) {
 		m->info_start = info;
-		m->priv->info_start_full = !strcmp(record->phase, "start");
-		m->priv->errors_at_start = m->priv->errors_at_end;
+		p->info_start_seconds = record->t_seconds;
+		p->errors_at_start = p->errors_at_end;
 	}
-	m->priv->info_replies++;
+	p->info_replies++;
 }
 
 static void take_memory_stats(struct model *m, const struct record_memory_stats *record)
@@ -73,6 +102,131 @@ static void take_own_calls(struct model *m, const struct record_own_calls *recor
 
 /* --- kinds kept ----------------------------------------------------------- */
 
+/*
+ * A watch may go on for months: of each kind there is room for so many, and what is of least
+ * weight goes. As what comes later must outweigh it, even the names kept of what has gone are
+ * few.
+ */
+#define STALLS_MAX    4096
+#define MOVES_MAX     4096
+#define SLOWLOG_MAX   1024
+#define LATENCIES_MAX 1024
+#define LIFE_MAX      1024
+#define CHILDREN_MAX  256
+
+static double stall_weight(const void *row)
+{
+	return ((const struct stall_row *)row)->stall.duration_seconds;
+}
+
+static double move_weight(const void *row)
+{
+	const struct record_rss_move *move = &((const struct rss_move_row *)row)->move;
+
+	return fabs((double)move->to_bytes - (double)move->from_bytes);
+}
+
+static double slowlog_weight(const void *row)
+{
+	return ((const struct slowlog_row *)row)->entry.seconds;
+}
+
+static double latency_weight(const void *row)
+{
+	return ((const struct latency_row *)row)->event.latest_seconds;
+}
+
+/* Of the server's life the newest. */
+static double life_weight(const void *row)
+{
+	return ((const struct life_row *)row)->life.t_seconds;
+}
+
+/* Of children those that live, then those that had most. */
+static double child_weight(const void *row)
+{
+	const struct record_child *child = &((const struct child_row *)row)->child;
+
+	return isnan(child->t_end_seconds) ? INFINITY : (double)child->private_bytes;
+}
+
+/* Is there room for one more of that weight among @count rows, or is it made? */
+static bool room_for(void *rows, size_t *count, size_t size, size_t max, double weight,
+		     double (*weight_of)(const void *row))
+{
+	char *row = rows, *least = rows;
+
+	if (*count < max)
+		return true;
+	for (size_t i = 1; i < *count; i++)
+		if (!(weight_of(row + i * size) >= weight_of(least)))
+			least = row + i * size;
+	if (!(weight > weight_of(least)))
+		return false;
+	memmove(least, least + size, (size_t)(row + *count * size - least) - size);
+	(*count)--;
+	return true;
+}
+
+#define ROOM_FOR(m, name, max, weight, weight_of) \
+	room_for((m)->name, &(m)->name##_count, sizeof(*(m)->name), max, weight, weight_of)
+
+static bool stall_has_room(struct model *m, const struct record_stall *stall)
+{
+	double seconds = stall->duration_seconds;
+
+	if (m->stalls_count < STALLS_MAX)
+		return true;
+	m->stalls_left_out++;
+	return ROOM_FOR(m, stalls, STALLS_MAX, seconds, stall_weight);
+}
+
+/* The log is read more than once and holds the same entry each time. */
+static bool slowlog_is_new(const struct model *m, const struct record_slowlog *record)
+{
+	for (size_t i = 0; i < m->slowlog_count; i++)
+		if (m->slowlog[i].entry.id == record->id &&
+		    m->slowlog[i].entry.unix_seconds == record->unix_seconds)
+			return false;
+	return true;
+}
+
+/* LATENCY LATEST may be asked more than once and tells the same until there is more. */
+static bool latency_is_new(const struct model *m, const struct record_latency *record)
+{
+	for (size_t i = 0; i < m->latency_count; i++)
+		if (m->latency[i].event.unix_seconds == record->unix_seconds &&
+		    !strcmp(m->latency[i].event.event, record->event))
+			return false;
+	return true;
+}
+
+/* Is it to be kept? Before its strings are. */
+static bool is_kept(struct model *m, const struct record *record)
+{
+	const struct record_rss_move *move = &record->rss_move;
+
+	switch (record->kind) {
+	case RECORD_STALL:
+		return stall_has_room(m, &record->stall);
+	case RECORD_RSS_MOVE:
+		return ROOM_FOR(m, rss_moves, MOVES_MAX,
+				fabs((double)move->to_bytes - (double)move->from_bytes),
+				move_weight);
+	case RECORD_SLOWLOG:
+		return slowlog_is_new(m, &record->slowlog) &&
+		       ROOM_FOR(m, slowlog, SLOWLOG_MAX, record->slowlog.seconds, slowlog_weight);
+	case RECORD_LATENCY:
+		return latency_is_new(m, &record->latency) &&
+		       ROOM_FOR(m, latency, LATENCIES_MAX, record->latency.latest_seconds,
+				latency_weight);
+	case RECORD_LIFE:
+		return ROOM_FOR(m, life, LIFE_MAX, record->life.t_seconds, life_weight);
+	default:
+		return true;
+	}
+}
+
 /* A sensor's state may change in the watch: the last word counts, its place stays. */
 static void take_sensor(struct model *m, const struct record_sensor *record)
 {
@@ -83,6 +237,15 @@ static void take_sensor(struct model *m, const struct record_sensor *record)
 	if (i == m->sensors_count)
 		APPEND(m, sensors);
 	m->sensors[i].sensor = *record;
+}
+
+/* One a tick, with what was lost by then in words: those of the last are enough. */
+static void take_self(struct model *m, const struct record *record)
+{
+	intern_free(m->priv->self_keep);
+	m->priv->self_keep = intern_new();
+	m->self = intern_record(m->priv->self_keep, record).self;
+	m->have_self = true;
 }
 
 static void take_host(struct model *m, const struct record_host *record)
@@ -104,6 +267,40 @@ static void take_cpu_limit(struct model *m, const struct record_cpu_limit *recor
 	m->cpu_limits[i].end = *record;
 }
 
+static bool is_window(const struct record_mapping *mapping)
+{
+	return !strcmp(mapping->phase, "window");
+}
+
+/* Has the server's been read before in the same phase? Then another reading begins. */
+static bool begins_reading(const struct model *m, const struct record_mapping *record)
+{
+	if (record->pid != m->target.pid)
+		return false;
+	for (size_t i = 0; i < m->mappings_count; i++) {
+		const struct record_mapping *row = &m->mappings[i].mapping;
+
+		if (row->pid == record->pid && is_window(row) &&
+		    (!is_window(record) || !strcmp(row->class_name, record->class_name)))
+			return true;
+	}
+	return false;
+}
+
+/* Of those read where windows end the last reading is enough, and none when all is over. */
+static void take_mapping(struct model *m, const struct record_mapping *record)
+{
+	size_t kept = 0;
+
+	if (begins_reading(m, record)) {
+		for (size_t i = 0; i < m->mappings_count; i++)
+			if (!is_window(&m->mappings[i].mapping))
+				m->mappings[kept++] = m->mappings[i];
+		m->mappings_count = kept;
+	}
+	APPEND(m, mappings)->mapping = *record;
+}
+
 static int64_t larger(int64_t a, int64_t b)
 {
 	return a > b ? a : b; /* RECORD_UNKNOWN is below all others */
@@ -117,24 +314,18 @@ static void take_child(struct model *m, const struct record_child *record)
 
 	while (i < m->children_count && m->children[i].child.pid != record->pid)
 		i++;
-	if (i == m->children_count)
+	if (i == m->children_count) {
+		/* the first word of one: it lives */
+		ROOM_FOR(m, children, CHILDREN_MAX, INFINITY, child_weight);
+		i = m->children_count;
 		APPEND(m, children)->child = *record;
+	}
 	child = &m->children[i].child;
 	rss = larger(child->rss_bytes, record->rss_bytes);
 	private = larger(child->private_bytes, record->private_bytes);
 	*child = *record;
 	child->rss_bytes = rss;
 	child->private_bytes = private;
-}
-
-/* The log is read more than once and holds the same entry each time. */
-static void take_slowlog(struct model *m, const struct record_slowlog *record)
-{
-	for (size_t i = 0; i < m->slowlog_count; i++)
-		if (m->slowlog[i].entry.id == record->id &&
-		    m->slowlog[i].entry.unix_seconds == record->unix_seconds)
-			return;
-	APPEND(m, slowlog)->entry = *record;
 }
 
 static bool same_key(const struct record_key *a, const struct record_key *b)
@@ -156,16 +347,6 @@ static void take_key(struct model *m, const struct record_key *record)
 	if (i == m->keys_count)
 		APPEND(m, keys);
 	m->keys[i].key = *record;
-}
-
-/* LATENCY LATEST may be asked more than once and tells the same until there is more. */
-static void take_latency(struct model *m, const struct record_latency *record)
-{
-	for (size_t i = 0; i < m->latency_count; i++)
-		if (m->latency[i].event.unix_seconds == record->unix_seconds &&
-		    !strcmp(m->latency[i].event.event, record->event))
-			return;
-	APPEND(m, latency)->event = *record;
 }
 
 /* One row, three accounts: its key is folded once. */
@@ -258,7 +439,7 @@ static void take_kept(struct model *m, const struct record *record)
 		take_cpu_limit(m, &record->cpu_limit);
 		break;
 	case RECORD_MAPPING:
-		APPEND(m, mappings)->mapping = record->mapping;
+		take_mapping(m, &record->mapping);
 		break;
 	case RECORD_STALL:
 		blame_stall(&APPEND(m, stalls)->stall, &record->stall, m->priv->rule);
@@ -270,10 +451,10 @@ static void take_kept(struct model *m, const struct record *record)
 		take_child(m, &record->child);
 		break;
 	case RECORD_SLOWLOG:
-		take_slowlog(m, &record->slowlog);
+		APPEND(m, slowlog)->entry = record->slowlog;
 		break;
 	case RECORD_LATENCY:
-		take_latency(m, &record->latency);
+		APPEND(m, latency)->event = record->latency;
 		break;
 	case RECORD_CLIENT:
 		APPEND(m, clients)->client = record->client;
@@ -287,10 +468,6 @@ static void take_kept(struct model *m, const struct record *record)
 		break;
 	case RECORD_LIFE:
 		APPEND(m, life)->life = record->life;
-		break;
-	case RECORD_SELF:
-		m->self = record->self;
-		m->have_self = true;
 		break;
 	default: /* model_take() has had it */
 		break;
@@ -346,7 +523,12 @@ void model_take(struct model *m, const struct record *record)
 	case RECORD_OWN_CALLS:
 		take_own_calls(m, &own.own_calls);
 		break;
+	case RECORD_SELF:
+		take_self(m, &own);
+		break;
 	default:
+		if (!is_kept(m, &own))
+			break;
 		own = intern_record(m->priv->keep, &own);
 		take_kept(m, &own);
 		break;

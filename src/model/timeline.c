@@ -26,8 +26,38 @@ struct server_sample {
 	int64_t blocked_clients;
 };
 
+/* Rows of the longest timeline: an hour's ticks and more. When they are there, two become one. */
+#define ROWS_MAX 4096
+
+static void settle(struct model *m, size_t end);
+
+static int64_t memory_of(const struct timeline_row *row)
+{
+	return row->used_memory_bytes != RECORD_UNKNOWN ? row->used_memory_bytes :
+							  row->host.rss_bytes;
+}
+
+/* Of two rows that with more memory stays, so that no peak goes, and the first of all. */
+static void thin(struct model *m)
+{
+	size_t kept = 1;
+
+	settle(m, m->timeline_count - 1);
+	for (size_t i = 1; i + 1 < m->timeline_count; i += 2) {
+		const struct timeline_row *pair = &m->timeline[i];
+
+		m->timeline[kept++] = memory_of(&pair[1]) > memory_of(&pair[0]) ? pair[1] : pair[0];
+	}
+	if (m->timeline_count % 2 == 0)
+		m->timeline[kept++] = m->timeline[m->timeline_count - 1];
+	m->priv->settled_rows = kept - 1; /* an answer to the last may be on its way */
+	m->timeline_count = kept;
+}
+
 void timeline_add_tick(struct model *m, const struct record_tick *tick)
 {
+	if (m->timeline_count == ROWS_MAX)
+		thin(m);
 	m->timeline = array_grow(m->timeline, m->timeline_count, sizeof(*m->timeline));
 	m->timeline[m->timeline_count++] = (struct timeline_row){
 		.host = *tick,
@@ -64,10 +94,10 @@ static int compare_rows(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Index of the row nearest to @t; there is at least one. */
-static size_t nearest_row(const struct model *m, double t)
+/* Index of the row from @first to before @end that is nearest to @t; there is at least one. */
+static size_t nearest_row(const struct model *m, size_t first, size_t end, double t)
 {
-	size_t low = 0, high = m->timeline_count - 1;
+	size_t low = first, high = end - 1;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -77,19 +107,23 @@ static size_t nearest_row(const struct model *m, double t)
 		else
 			high = middle;
 	}
-	if (low && t - m->timeline[low - 1].host.t_seconds < m->timeline[low].host.t_seconds - t)
+	if (low > first &&
+	    t - m->timeline[low - 1].host.t_seconds < m->timeline[low].host.t_seconds - t)
 		low--;
 	return low;
 }
 
-/* Seconds between ticks; with a single tick, all of the watch. */
-static double interval(const struct model *m)
+/* Seconds between the ticks of these rows; of a single one, all of the watch. */
+static double interval(const struct model *m, size_t first, size_t end)
 {
-	size_t last = m->timeline_count - 1;
+	const struct timeline_row *rows = m->timeline;
 
-	if (!last)
-		return m->duration_seconds;
-	return (m->timeline[last].host.t_seconds - m->timeline[0].host.t_seconds) / (double)last;
+	if (end - first < 2)
+		return m->timeline_count > 1 ? rows[end - 1].host.t_seconds -
+						       rows[m->timeline_count - 2].host.t_seconds :
+					       m->duration_seconds;
+	return (rows[end - 1].host.t_seconds - rows[first].host.t_seconds) /
+	       (double)(end - first - 1);
 }
 
 static void fill(struct timeline_row *row, const struct server_sample *sample)
@@ -102,30 +136,41 @@ static void fill(struct timeline_row *row, const struct server_sample *sample)
 	row->blocked_clients = sample->blocked_clients;
 }
 
-void timeline_finish(struct model *m)
+/* Fill the rows up to @end that are not filled yet; replies up to then are used up. */
+static void settle(struct model *m, size_t end)
 {
+	struct model_private *p = m->priv;
+	size_t first = p->settled_rows, left = 0;
 	double *distance; /* of the reply that filled the row so far */
 	double half;
 
-	if (!m->timeline_count)
+	if (first >= end)
 		return;
 	qsort(m->timeline, m->timeline_count, sizeof(*m->timeline), compare_rows);
-	half = interval(m) / 2;
-	distance = xcalloc(m->timeline_count, sizeof(*distance));
-	for (size_t i = 0; i < m->timeline_count; i++)
+	half = interval(m, first, end) / 2;
+	distance = xcalloc(end - first, sizeof(*distance));
+	for (size_t i = 0; i < end - first; i++)
 		distance[i] = INFINITY;
-	for (size_t i = 0; i < m->priv->samples_count; i++) {
-		const struct server_sample *sample = &m->priv->samples[i];
-		size_t row = nearest_row(m, sample->t_seconds);
+	for (size_t i = 0; i < p->samples_count; i++) {
+		const struct server_sample *sample = &p->samples[i];
+		size_t row = nearest_row(m, first, end, sample->t_seconds);
 		double away = fabs(sample->t_seconds - m->timeline[row].host.t_seconds);
 
 		/* False also when a time is not known. */
-		if (away <= half && away < distance[row]) {
-			distance[row] = away;
+		if (away <= half && away < distance[row - first]) {
+			distance[row - first] = away;
 			fill(&m->timeline[row], sample);
 		}
+		if (sample->t_seconds > m->timeline[end - 1].host.t_seconds + half)
+			p->samples[left++] = *sample;
 	}
+	p->samples_count = left;
 	free(distance);
+}
+
+void timeline_finish(struct model *m)
+{
+	settle(m, m->timeline_count);
 }
 
 /* --- children ---------------------------------------------------------------- */

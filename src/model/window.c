@@ -72,9 +72,6 @@ static bool state_is(const struct record *record)
 	case RECORD_CONFIG:
 	case RECORD_TICK:
 	case RECORD_INFO:
-	case RECORD_MEMORY_STATS:
-	case RECORD_MALLOC_STATS:
-	case RECORD_MAPPING:
 	case RECORD_TOTALS:
 	case RECORD_CHILD:
 	case RECORD_LATENCY:
@@ -87,6 +84,38 @@ static bool state_is(const struct record *record)
 	}
 }
 
+static const char *phase_of(const struct record *record)
+{
+	switch (record->kind) {
+	case RECORD_INFO:
+		return record->info.phase;
+	case RECORD_MEMORY_STATS:
+		return record->memory_stats.phase;
+	case RECORD_MALLOC_STATS:
+		return record->malloc_stats.phase;
+	case RECORD_MAPPING:
+		return record->mapping.phase;
+	case RECORD_OWN_CALLS:
+		return record->own_calls.phase;
+	default:
+		return "";
+	}
+}
+
+static bool is_phase(const struct record *record, const char *phase)
+{
+	const char *is = phase_of(record);
+
+	return is && !strcmp(is, phase);
+}
+
+/* The last INFO with commandstats is told beside the last of all. */
+static bool tells_all(const struct record *record)
+{
+	return record->kind == RECORD_INFO &&
+	       (is_phase(record, "start") || is_phase(record, "window"));
+}
+
 static struct identity identity_of(const struct record *record)
 {
 	struct identity of = { .kind = record->kind };
@@ -95,12 +124,10 @@ static struct identity identity_of(const struct record *record)
 			   record->kind == RECORD_LATENCY   ? record->latency.event :
 			   record->kind == RECORD_OWN_CALLS ? record->own_calls.command :
 			   record->kind == RECORD_CPU_LIMIT ? record->cpu_limit.cgroup :
-			   record->kind == RECORD_MAPPING   ? record->mapping.class_name :
+			   tells_all(record)		    ? "all" :
 							      "";
 
-	if (record->kind == RECORD_MAPPING)
-		of.pid = record->mapping.pid;
-	else if (record->kind == RECORD_CHILD)
+	if (record->kind == RECORD_CHILD)
 		of.pid = record->child.pid;
 	snprintf(of.name, sizeof(of.name), "%s", name ? name : "");
 	return of;
@@ -125,18 +152,13 @@ static void remove_at(struct state *state, size_t i)
 		(--state->count - i) * sizeof(state->entries[0]));
 }
 
-/* A child that has ended is no state any more; mappings are those of the last reading. */
-static void forget(struct state *state, const struct record *record)
+/* A child that has ended is no state any more. */
+static void forget_child(struct state *state, const struct record_child *child)
 {
 	for (size_t i = state->count; i-- > 0;) {
 		const struct record *old = &state->entries[i].record;
-		bool ended = record->kind == RECORD_CHILD && old->kind == RECORD_CHILD &&
-			     old->child.pid == record->child.pid &&
-			     !isnan(record->child.t_end_seconds);
-		bool older = record->kind == RECORD_MAPPING && old->kind == RECORD_MAPPING &&
-			     strcmp(old->mapping.phase, record->mapping.phase) != 0;
 
-		if (ended || older)
+		if (old->kind == RECORD_CHILD && old->child.pid == child->pid)
 			remove_at(state, i);
 	}
 }
@@ -151,9 +173,10 @@ static void state_take(struct state *state, const struct record *record)
 	if (!state_is(record))
 		return;
 	record_no_null(&own);
-	forget(state, &own);
-	if (own.kind == RECORD_CHILD && !isnan(own.child.t_end_seconds))
+	if (own.kind == RECORD_CHILD && !isnan(own.child.t_end_seconds)) {
+		forget_child(state, &own.child);
 		return;
+	}
 	of = identity_of(&own);
 	entry = find(state, &of);
 	if (entry) {
@@ -187,6 +210,10 @@ static void state_emit(const struct state *state, const struct record_sink *sink
 
 /* A mark may come a little before the second it is meant for. */
 #define EARLY_SECONDS 0.25
+/* What the server is asked at a boundary it answers a little later. */
+#define ANSWER_SECONDS 0.5
+/* Entries of the slow log that may come again; more than are ever asked for at once. */
+#define SLOWLOG_RECENT 1024
 
 struct window {
 	struct model *m;
@@ -210,7 +237,7 @@ struct windows {
 	double now; /* the newest time in the stream */
 	double mark; /* the last boundary; 0 before the first */
 	double wall_start; /* of t = 0, since 1970; NAN */
-	int64_t slowlog_id; /* the largest seen */
+	int64_t slowlog[SLOWLOG_RECENT]; /* ids of the newest entries, each at its remainder */
 	bool begun; /* anything came */
 };
 
@@ -220,7 +247,8 @@ struct windows *windows_new(void)
 
 	windows->state = state_new();
 	windows->wall_start = NAN;
-	windows->slowlog_id = RECORD_UNKNOWN;
+	for (size_t i = 0; i < SLOWLOG_RECENT; i++)
+		windows->slowlog[i] = RECORD_UNKNOWN;
 	return windows;
 }
 
@@ -267,12 +295,17 @@ static void give(const struct window *window, const struct record *record)
 
 /* --- opening and ending --------------------------------------------------------------- */
 
+/* A state that a later window begins with. What the latency monitor told is told once. */
+static bool lasts(const struct record *record)
+{
+	return state_is(record) && record->kind != RECORD_LATENCY;
+}
+
 static void seed(void *ctx, const struct record *record)
 {
 	const struct window *window = ctx;
 
-	/* What the latency monitor told is told already. */
-	if (record->kind != RECORD_LATENCY)
+	if (lasts(record))
 		give(window, record);
 }
 
@@ -313,7 +346,7 @@ static void window_finish(struct window_series *series)
 	memmove(&series->windows[0], &series->windows[1],
 		--series->count * sizeof(series->windows[0]));
 	if (!isinf(series->seconds))
-		model_set_window(m, window.end - window.start);
+		model_set_window(m, window.start, window.end - window.start);
 	model_finish(m);
 	window.m = NULL;
 	window_free(&window);
@@ -339,10 +372,23 @@ struct model *window_model(const struct window_series *series)
 	return series->windows[series->count - 1].m;
 }
 
+/* Until when the sensors saw; without any, until the last that came. */
+static double stream_end(const struct windows *windows)
+{
+	const struct record like = { .kind = RECORD_TOTALS };
+	const struct record *totals = state_find(windows->state, &like);
+
+	return totals && isfinite(totals->totals.window_seconds) ? totals->totals.window_seconds :
+								   windows->now;
+}
+
 static void series_end(const struct windows *windows, struct window_series *series)
 {
-	if (series->count)
-		series->windows[series->count - 1].end = windows->now;
+	if (series->count) {
+		struct window *last = &series->windows[series->count - 1];
+
+		last->end = fmax(stream_end(windows), last->start);
+	}
 	while (series->count)
 		window_finish(series);
 }
@@ -415,16 +461,47 @@ static double time_of(const struct windows *windows, const struct record *record
 static bool is_news(struct windows *windows, const struct record *record, double t)
 {
 	const struct record *last;
+	int64_t id, *seen;
 
 	if (record->kind == RECORD_SLOWLOG) {
-		if (record->slowlog.id <= windows->slowlog_id)
+		id = record->slowlog.id;
+		seen = &windows->slowlog[(uint64_t)id % SLOWLOG_RECENT];
+		if (id <= *seen)
 			return false;
+		*seen = id;
 		return !(t < -1);
 	}
 	if (record->kind != RECORD_LATENCY)
 		return true;
 	last = state_find(windows->state, record);
 	return (!last || last->latency.unix_seconds != record->latency.unix_seconds) && !(t < -1);
+}
+
+/* When it was asked for at a boundary, just before that: it is the last that a window has, and
+ * what the next begins with. What the watch began with came before all. */
+static double boundary_of(const struct windows *windows, const struct record *record)
+{
+	if (is_phase(record, "start"))
+		return nextafter(0, -1);
+	if (is_phase(record, "window") ||
+	    (is_phase(record, "tick") && record->info.t_seconds < windows->mark + ANSWER_SECONDS))
+		return nextafter(windows->mark, -1);
+	return INFINITY;
+}
+
+static struct record settled(const struct windows *windows, const struct record *record)
+{
+	const struct record_schema *schema = record_schema(record->kind);
+	double boundary = boundary_of(windows, record);
+	struct record own = *record;
+
+	for (size_t i = 0; i < schema->count && !isinf(boundary); i++) {
+		double *t = field_at(&own, &schema->fields[i]);
+
+		if (schema->fields[i].role == ROLE_TIME && *t > boundary)
+			*t = boundary;
+	}
+	return own;
 }
 
 /* The window it happened in; that is over and gone: the oldest there is. What does not
@@ -440,14 +517,69 @@ static size_t window_of(const struct window_series *series, double t)
 	return i;
 }
 
+/* Asked for once, when all is over, and of no single window: the pass over the keys, looks
+ * at some, the list of clients, what a purge gave back. */
+static bool of_the_whole(const struct record *record)
+{
+	switch (record->kind) {
+	case RECORD_KEY:
+	case RECORD_CLIENT:
+	case RECORD_PURGE:
+	case RECORD_PASS_PART:
+	case RECORD_PASS_REPLY:
+	case RECORD_PASS:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What memory is made of is told of the end of a window; that of another moment is none. */
+static bool is_of_another(const struct window *window, const struct record *record, double t)
+{
+	switch (record->kind) {
+	case RECORD_MEMORY_STATS:
+	case RECORD_MALLOC_STATS:
+	case RECORD_MAPPING:
+		return !is_phase(record, "end") &&
+		       !(is_phase(record, "window") && t < window->end &&
+			 nextafter(t, INFINITY) == window->end);
+	default:
+		return false;
+	}
+}
+
 static void series_take(const struct window_series *series, const struct record *record, double t)
 {
 	size_t i = window_of(series, t);
 
+	if (isinf(series->seconds)) {
+		give(&series->windows[i], record);
+		return;
+	}
+	if (of_the_whole(record) || is_of_another(&series->windows[i], record, t))
+		return;
 	give(&series->windows[i], record);
 	/* A state that comes late is what the windows after it began with. */
-	for (i++; i < series->count && state_is(record); i++)
+	for (i++; i < series->count && lasts(record); i++) {
+		state_take(series->windows[i].base, record);
 		give(&series->windows[i], record);
+	}
+}
+
+static bool is_due(const struct window_series *series, double t)
+{
+	const struct window *last = series->count ? &series->windows[series->count - 1] : NULL;
+
+	return last && t >= last->due - EARLY_SECONDS && t > last->start;
+}
+
+bool windows_end_at(const struct windows *windows, double t_seconds)
+{
+	for (const struct window_series *series = windows->series; series; series = series->next)
+		if (is_due(series, t_seconds))
+			return true;
+	return false;
 }
 
 static void series_mark(struct windows *windows, struct window_series *series,
@@ -455,7 +587,7 @@ static void series_mark(struct windows *windows, struct window_series *series,
 {
 	struct window *last = &series->windows[series->count - 1];
 
-	if (mark->t_seconds >= last->due - EARLY_SECONDS && mark->t_seconds > last->start) {
+	if (is_due(series, mark->t_seconds)) {
 		last->end = mark->t_seconds;
 		window_begin(windows, series);
 	}
@@ -476,6 +608,7 @@ static void take_mark(struct windows *windows, const struct record_mark *mark)
 static void windows_take(void *ctx, const struct record *record)
 {
 	struct windows *windows = ctx;
+	struct record own;
 	bool news;
 	double t;
 
@@ -484,7 +617,8 @@ static void windows_take(void *ctx, const struct record *record)
 	windows->begun = true;
 	if (record->kind == RECORD_SESSION && record->session.wall_start_ns != RECORD_UNKNOWN)
 		windows->wall_start = (double)record->session.wall_start_ns / 1e9;
-	t = time_of(windows, record);
+	own = settled(windows, record);
+	t = time_of(windows, &own);
 	if (t > windows->now && record->kind != RECORD_SLOWLOG && record->kind != RECORD_LATENCY)
 		windows->now = t;
 	if (record->kind == RECORD_MARK) {
@@ -492,12 +626,15 @@ static void windows_take(void *ctx, const struct record *record)
 		return;
 	}
 	news = is_news(windows, record, t);
-	for (struct window_series *series = windows->series; series; series = series->next)
-		if (series->count && (news || isinf(series->seconds)))
+	for (struct window_series *series = windows->series; series; series = series->next) {
+		if (!series->count)
+			continue;
+		if (isinf(series->seconds))
 			series_take(series, record, t);
-	if (record->kind == RECORD_SLOWLOG && record->slowlog.id > windows->slowlog_id)
-		windows->slowlog_id = record->slowlog.id;
-	state_take(windows->state, record);
+		else if (news)
+			series_take(series, &own, t);
+	}
+	state_take(windows->state, &own);
 }
 
 struct record_sink windows_sink(struct windows *windows)

@@ -9,6 +9,10 @@
  * carried into the next window; counters are told as their growth within it. So what adds
  * up adds up: ten windows of a second hold what one of ten does.
  *
+ * What the server and the kernel are asked at a boundary (phase "window", and the INFO of
+ * its tick) ends one window and begins the next. What memory is made of is told of a
+ * window's end, or not at all: numbers of an earlier one are never handed on.
+ *
  * In a window t = 0 is its start. A series of endless windows is the stream as it is.
  */
 #pragma once
@@ -33,6 +37,8 @@ struct window_series *windows_open(struct windows *windows, double seconds, wind
 				   void *ctx);
 /* End the series here, as windows_end() does. */
 void windows_close(struct windows *windows, struct window_series *series);
+/* Does any window end at a mark of that time? Who makes the marks asks the server then. */
+bool windows_end_at(const struct windows *windows, double t_seconds);
 /* The stream is over: finish and hand over what is under way. */
 void windows_end(struct windows *windows);
 /* The model of the window under way, to look at or to tell it something (model_set_rule()). */

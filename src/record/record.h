@@ -185,8 +185,8 @@ struct record_tick {
 	double reply_seconds; /* round trip of that INFO; NAN when none */
 };
 
-/* A raw INFO reply. phase: "start", "tick" or "end" (start and end: INFO everything), or
- * "event" (only INFO memory). */
+/* A raw INFO reply. phase: "start", "window" (one ends and the next begins) or "end", which
+ * hold everything; "tick"; or "event" (only INFO memory). */
 struct record_info {
 	double t_seconds;
 	const char *phase;
@@ -262,7 +262,6 @@ struct record_totals {
 	int64_t context_switches;
 	int64_t cpu_samples;
 	int64_t minor_fault_period; /* the last one in force */
-	int64_t major_fault_period;
 	int64_t huge_collapses; /* khugepaged collapses in the server's memory */
 	int64_t reclaim_entries; /* direct reclaim entered by the server's threads */
 };
@@ -397,8 +396,10 @@ struct record_life {
  * command ("config|get", and "refused config|get"), and under INFO's own names errors
  * ("errorstat_NOPERM") and lookups ("keyspace_hits"). */
 struct record_own_calls {
+	double t_seconds; /* of the INFO it is to be taken out of */
+	const char *phase; /* likewise */
 	const char *command;
-	int64_t calls_total;
+	int64_t calls_total; /* since the start */
 };
 
 /* What redmem cost, and what it lost, so far. One a tick, and at the end. */
@@ -412,6 +413,7 @@ struct record_self {
 	int64_t events_total;
 	int64_t drops_total;
 	const char *drops; /* "reason=count ..." for those above 0, "" when none */
+	int64_t keys_gone_total; /* looks at a key that was being made or freed: no loss */
 	double target_pause_seconds; /* pauses redmem caused (calibration hits) */
 	double smaps_seconds; /* longest reading of smaps */
 };
@@ -454,6 +456,7 @@ struct record_budget {
 	double attach_seconds; /* pauses at putting probes in and out */
 	double trap_cost_seconds; /* one uprobe hit, as measured at the start */
 	double flow_duty_ratio; /* share of the time the flow probe was in; NAN without */
+	double flow_seconds; /* and how long that was */
 	int64_t fault_period;
 	int64_t bursts_total;
 };

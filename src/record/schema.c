@@ -186,7 +186,6 @@ static const struct field totals_fields[] = {
 	COUNTER(totals, context_switches),
 	COUNTER(totals, cpu_samples),
 	FIELD(totals, minor_fault_period),
-	FIELD(totals, major_fault_period),
 	COUNTER(totals, huge_collapses),
 	COUNTER(totals, reclaim_entries),
 };
@@ -293,6 +292,8 @@ static const struct field life_fields[] = {
 };
 
 static const struct field own_calls_fields[] = {
+	TIME(own_calls, t_seconds),
+	FIELD(own_calls, phase),
 	FIELD(own_calls, command),
 	COUNTER(own_calls, calls_total),
 };
@@ -307,6 +308,7 @@ static const struct field self_fields[] = {
 	COUNTER(self, events_total),
 	COUNTER(self, drops_total),
 	FIELD(self, drops),
+	COUNTER(self, keys_gone_total),
 	COUNTER(self, target_pause_seconds),
 	FIELD(self, smaps_seconds),
 };
@@ -346,6 +348,7 @@ static const struct field budget_fields[] = {
 	COUNTER(budget, attach_seconds),
 	FIELD(budget, trap_cost_seconds),
 	FIELD(budget, flow_duty_ratio),
+	COUNTER(budget, flow_seconds),
 	FIELD(budget, fault_period),
 	COUNTER(budget, bursts_total),
 };

@@ -127,7 +127,7 @@ void own_calls_mark(struct own_calls *calls, enum own_kind kind)
 }
 
 void own_calls_emit(const struct own_calls *calls, enum own_kind kind, bool subcommands,
-		    const struct record_sink *sink)
+		    const struct record_own_calls *like, const struct record_sink *sink)
 {
 	struct own_calls *sums = own_calls_new();
 
@@ -140,7 +140,7 @@ void own_calls_emit(const struct own_calls *calls, enum own_kind kind, bool subc
 				call->calls - call->calls_at_mark;
 	}
 	for (size_t i = 0; i < sums->count; i++) {
-		struct record record = { .kind = RECORD_OWN_CALLS };
+		struct record record = { .kind = RECORD_OWN_CALLS, .own_calls = *like };
 
 		record.own_calls.command = sums->list[i].name;
 		record.own_calls.calls_total = sums->list[i].calls;

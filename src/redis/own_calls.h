@@ -44,9 +44,9 @@ bool own_calls_told(enum own_kind kind, const char *info);
 /* What own_calls_emit() counts begins here. */
 void own_calls_mark(struct own_calls *calls, enum own_kind kind);
 /*
- * A RECORD_OWN_CALLS for each name counted since the mark. @subcommands: the
- * server's commandstats tell them apart ("config|get", from 7.0 on), else they
- * are added up under their container ("config").
+ * A RECORD_OWN_CALLS like @like (its time and phase) for each name counted since the mark.
+ * @subcommands: the server's commandstats tell them apart ("config|get", from 7.0 on),
+ * else they are added up under their container ("config").
  */
 void own_calls_emit(const struct own_calls *calls, enum own_kind kind, bool subcommands,
-		    const struct record_sink *sink);
+		    const struct record_own_calls *like, const struct record_sink *sink);

@@ -17,8 +17,10 @@
  * 16 KB buffer every client has: */
 #define REPLY_BYTES	  24000
 #define REPLY_BYTES_TIGHT 4000
-/* Between two MALLOC-STATS of a watch: one takes the server most of a millisecond and has 23 KB. */
+/* Between two MALLOC-STATS of a watch: one takes the server most of a millisecond and has 23 KB.
+ * Windows end at ticks, each a little late: ten seconds apart but for that. */
 #define MALLOC_STATS_REST 10.0
+#define TICK_LATE	  0.1
 /* A line of CLIENT LIST has some 260 bytes, up to twice that with names. */
 #define CLIENTS_LISTED 64
 #define SLOWLOG_FIRST  4 /* an entry has up to 32 arguments of 128 bytes: 4.4 KB */
@@ -29,6 +31,8 @@ struct snapshot {
 	struct record_sink sink;
 	size_t pending;
 	double seconds; /* how long the watch is to be */
+	double malloc_stats_at; /* when they were asked for last; -INFINITY = never */
+	int64_t slowlog_id; /* the newest entry read; RECORD_UNKNOWN */
 	bool config_known;
 	int64_t clients; /* connected, by the last INFO; RECORD_UNKNOWN */
 	bool tick_pending;
@@ -42,10 +46,11 @@ struct question {
 	struct snapshot *snapshot;
 	struct conn *conn;
 	const char *label; /* for reasons; static */
-	const char *phase; /* "start", "tick", "end"; static */
+	const char *phase; /* "start", "tick", "window", "end"; static */
 	double t_seconds; /* when it was asked */
 	struct sections *sections; /* of an INFO asked part by part; NULL */
 	long slowlog_asked, slowlog_most; /* entries */
+	int64_t slowlog_known; /* id of the newest that was read before */
 	/* Makes records of a reply that is no error; false when it is not understood. */
 	bool (*take)(struct question *q, redisReply *reply, double seconds);
 	/* What is asked next, whatever the reply was (NULL: it was not asked); NULL = nothing. */
@@ -67,6 +72,8 @@ struct snapshot *snapshot_new(const struct record_sink *sink, double seconds)
 	snapshot->seconds = seconds;
 	snapshot->tick_seconds = NAN;
 	snapshot->clients = RECORD_UNKNOWN;
+	snapshot->malloc_stats_at = -INFINITY;
+	snapshot->slowlog_id = RECORD_UNKNOWN;
 	return snapshot;
 }
 
@@ -125,6 +132,12 @@ static void sections_free(struct sections *sections)
 	free(sections);
 }
 
+/* Is it (a part of) the INFO of a tick? */
+static bool is_tick(const struct question *q)
+{
+	return !strcmp(q->phase, "tick") || (!strcmp(q->phase, "window") && q->sections);
+}
+
 /* The last part of what a tick asks is in, or lost. */
 static void tick_done(struct snapshot *snapshot, bool answered, double seconds)
 {
@@ -136,9 +149,8 @@ static void replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct question *q = ctx;
 	struct snapshot *snapshot = q->snapshot;
-	bool tick = !strcmp(q->phase, "tick");
 
-	if (tick &&
+	if (is_tick(q) &&
 	    (!reply || reply->type == REDIS_REPLY_ERROR || !q->sections || !*q->sections->next))
 		tick_done(snapshot, reply, seconds);
 	if (reply && reply->type == REDIS_REPLY_ERROR)
@@ -205,12 +217,13 @@ static void learn(const struct question *q, const char *text)
 }
 
 /* What redmem's own commands did up to now is known at the very reply that has it in. */
-static void mark_own(struct question *q, const char *text)
+static void mark_own(struct question *q, const char *text, double t_seconds)
 {
+	const struct record_own_calls like = { .t_seconds = t_seconds, .phase = q->phase };
 	struct own_calls *calls = conn_calls(q->conn);
 	bool start = !strcmp(q->phase, "start");
 
-	if (!calls || (!start && strcmp(q->phase, "end") != 0))
+	if (!calls || !strcmp(q->phase, "tick"))
 		return;
 	for (int kind = 0; kind < OWN_KINDS; kind++) {
 		if (!own_calls_told(kind, text))
@@ -218,7 +231,8 @@ static void mark_own(struct question *q, const char *text)
 		if (start)
 			own_calls_mark(calls, kind);
 		else
-			own_calls_emit(calls, kind, has_subcommands(text), &q->snapshot->sink);
+			own_calls_emit(calls, kind, has_subcommands(text), &like,
+				       &q->snapshot->sink);
 	}
 }
 
@@ -249,7 +263,7 @@ static bool take_section(struct question *q, redisReply *reply, double seconds)
 		return false;
 	learn(q, reply->str);
 	buf_puts(&sections->text, reply->str);
-	mark_own(q, reply->str);
+	mark_own(q, reply->str, q->t_seconds + seconds);
 	if (!*sections->next)
 		emit_info(q, buf_str(&sections->text), q->t_seconds + seconds);
 	return true;
@@ -294,9 +308,25 @@ static bool take_config(struct question *q, redisReply *reply, double seconds)
 	return true;
 }
 
+static int64_t slowlog_id_at(const redisReply *reply, size_t i)
+{
+	const redisReply *entry = reply->element[i];
+
+	return entry->type == REDIS_REPLY_ARRAY && entry->elements &&
+			       entry->element[0]->type == REDIS_REPLY_INTEGER ?
+		       entry->element[0]->integer :
+		       RECORD_UNKNOWN;
+}
+
 static bool take_slowlog(struct question *q, redisReply *reply, double seconds)
 {
+	struct snapshot *snapshot = q->snapshot;
+
 	(void)seconds;
+	/* The newest comes first. */
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements &&
+	    slowlog_id_at(reply, 0) > snapshot->slowlog_id)
+		snapshot->slowlog_id = slowlog_id_at(reply, 0);
 	return !slowlog_emit(reply, conn_address(q->conn), &q->snapshot->sink);
 }
 
@@ -403,9 +433,10 @@ static void after_slowlog(struct question *q, const redisReply *reply, double t_
 		next.label = "COMMANDLOG";
 		if (!strcmp(q->label, "SLOWLOG") && strstr(reply->str, "unknown command"))
 			ask_slowlog(&next, SLOWLOG_FIRST);
-	} else if ((long)reply->elements == q->slowlog_asked &&
-		   q->slowlog_asked < q->slowlog_most && 2 * reply_bytes(reply) < room) {
-		ask_slowlog(&next, 2 * q->slowlog_asked);
+	} else if (reply->elements && (long)reply->elements == q->slowlog_asked &&
+		   q->slowlog_asked < q->slowlog_most && 2 * reply_bytes(reply) < room &&
+		   slowlog_id_at(reply, reply->elements - 1) > q->slowlog_known + 1) {
+		ask_slowlog(&next, 2 * q->slowlog_asked); /* there are more that are new */
 	}
 }
 
@@ -423,6 +454,7 @@ static int ask_events(const struct question *like, long entries)
 	q.take = take_slowlog;
 	q.next = after_slowlog;
 	q.slowlog_most = entries;
+	q.slowlog_known = q.snapshot->slowlog_id;
 	if (!rc)
 		ask_slowlog(&q, SLOWLOG_FIRST);
 	return rc;
@@ -457,18 +489,26 @@ static void ask_rest(struct question *q, const redisReply *reply, double t_secon
 		ask(&next, buf_str(&line));
 		buf_free(&line);
 	}
-	if (strcmp(q->phase, "end") == 0) {
+	if (strcmp(q->phase, "end") == 0)
 		ask_clients(&next);
+	if (strcmp(q->phase, "start") != 0)
 		ask_events(&next, SLOWLOG_MOST);
-	}
 }
 
 /* One at the end, always: it must fit the mappings read then, also when a long watch was
- * broken off early. And one at the start of a watch that is long enough, in case that the
- * server hangs at the end. */
-static bool malloc_stats_due(const struct snapshot *snapshot, const char *phase)
+ * broken off early. One at the start of a watch that is long enough, in case that the
+ * server hangs at the end; and one for each window that ends long enough after one and
+ * before the end's. */
+static bool malloc_stats_due(const struct snapshot *snapshot, const struct question *q)
 {
-	return !strcmp(phase, "end") || snapshot->seconds >= 2 * MALLOC_STATS_REST;
+	double rest = MALLOC_STATS_REST - TICK_LATE;
+
+	if (!strcmp(q->phase, "end"))
+		return true;
+	if (!strcmp(q->phase, "start"))
+		return snapshot->seconds >= 2 * MALLOC_STATS_REST;
+	return q->t_seconds >= snapshot->malloc_stats_at + rest &&
+	       snapshot->seconds - q->t_seconds >= rest;
 }
 
 /* Alone on its way, so that the time until its reply is its own. */
@@ -481,10 +521,12 @@ static void ask_malloc_stats(struct question *q, const redisReply *reply, double
 	next.label = "MEMORY MALLOC-STATS";
 	next.take = take_malloc_stats;
 	next.next = ask_rest;
-	if (malloc_stats_due(q->snapshot, q->phase))
-		ask(&next, "MEMORY MALLOC-STATS");
-	else
+	if (!malloc_stats_due(q->snapshot, q)) {
 		ask_rest(q, reply, t_seconds);
+		return;
+	}
+	q->snapshot->malloc_stats_at = q->t_seconds;
+	ask(&next, "MEMORY MALLOC-STATS");
 }
 
 static void ask_memory_stats(struct question *q, const redisReply *reply, double t_seconds)
@@ -500,17 +542,35 @@ static void ask_memory_stats(struct question *q, const redisReply *reply, double
 	ask(&next, "MEMORY STATS");
 }
 
+/* A tick's INFO was sent, or not: @rc. */
+static int tick_begin(struct snapshot *snapshot, int rc)
+{
+	snapshot->tick_seconds = NAN;
+	if (!rc)
+		snapshot->tick_pending = true;
+	return rc;
+}
+
 int snapshot_begin(struct snapshot *snapshot, struct conn *conn, enum snapshot_phase phase,
 		   double t_seconds)
 {
+	static const char *const names[] = {
+		[SNAPSHOT_START] = "start",
+		[SNAPSHOT_WINDOW] = "window",
+		[SNAPSHOT_END] = "end",
+	};
 	struct question q = {
 		.snapshot = snapshot,
 		.conn = conn,
-		.phase = phase == SNAPSHOT_START ? "start" : "end",
+		.phase = names[phase],
 		.t_seconds = t_seconds,
 	};
 
-	return ask_info(&q, all_sections);
+	if (phase != SNAPSHOT_WINDOW)
+		return ask_info(&q, all_sections);
+	if (snapshot->pending)
+		return -EBUSY;
+	return tick_begin(snapshot, ask_info(&q, all_sections));
 }
 
 int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds)
@@ -523,15 +583,11 @@ int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds
 		.t_seconds = t_seconds,
 		.take = take_info,
 	};
-	int rc;
 
 	if (snapshot->tick_pending)
 		return -EBUSY;
-	snapshot->tick_seconds = NAN;
-	rc = conn_tight(conn) ? ask_info(&q, tick_sections) : ask(&q, "INFO");
-	if (!rc)
-		snapshot->tick_pending = true;
-	return rc;
+	return tick_begin(snapshot,
+			  conn_tight(conn) ? ask_info(&q, tick_sections) : ask(&q, "INFO"));
 }
 
 int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_seconds)

@@ -15,7 +15,7 @@
 #include "record/record.h"
 #include "redis/conn.h"
 
-enum snapshot_phase { SNAPSHOT_START, SNAPSHOT_END };
+enum snapshot_phase { SNAPSHOT_START, SNAPSHOT_WINDOW, SNAPSHOT_END };
 
 struct snapshot;
 
@@ -26,14 +26,15 @@ void snapshot_free(struct snapshot *snapshot);
 
 /*
  * Ask for everything: INFO, section by section and told as one; MEMORY STATS; MEMORY
- * MALLOC-STATS, at most once in 10 s and not from a server within 4 MB of its maxmemory;
- * CONFIG GET once in a watch; at the end CLIENT LIST of a server with few clients, SLOWLOG GET and
- * LATENCY LATEST, too (the last two remember, so asking before would tell nothing more). Of a
- * server within 4 MB only what headroom.h allows. With the end's INFO come
- * RECORD_OWN_CALLS for what redmem itself has added since the start's.
+ * MALLOC-STATS, at most once in 10 s (and at the end) and not from a server within 4 MB of
+ * its maxmemory; CONFIG GET once in a watch; where a window ends, and at the end, SLOWLOG
+ * GET and LATENCY LATEST, too (both remember, so asking them more often would tell nothing
+ * more); at the end CLIENT LIST of a server with few clients. Of a server within 4 MB only
+ * what headroom.h allows. With these INFO come RECORD_OWN_CALLS for what redmem itself has
+ * added since the start's. Where a window ends it is asked in place of snapshot_tick().
  *
  * @t_seconds is now, from the start of the watch; records carry the time of their
- * reply. 0, or -ENOTCONN.
+ * reply. 0, -ENOTCONN; of a window also -EBUSY while anything asked before is unanswered.
  */
 int snapshot_begin(struct snapshot *snapshot, struct conn *conn, enum snapshot_phase phase,
 		   double t_seconds);

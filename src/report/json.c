@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/escape.h"
 #include "report/json.h"
+#include "report/report.h"
 
 /* Beyond 2^53 a double no longer holds every integer. */
 #define EXACT_INTEGERS 9007199254740992.0
@@ -159,4 +160,15 @@ void json_write(struct buf *out, json_t *document)
 	}
 	buf_puts(out, "}\n");
 	json_decref(document);
+}
+
+void report_json_line(struct buf *document)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < document->len; i++)
+		if (document->data[i] != '\n')
+			document->data[kept++] = document->data[i];
+	document->len = kept;
+	buf_putc(document, '\n');
 }

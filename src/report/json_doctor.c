@@ -239,6 +239,8 @@ json_t *json_doctor(const struct model *m, const struct findings *f)
 	put(document, "prefixes",
 	    columns_json(m, &columns_prefixes, ROWS(m->prefixes, m->prefixes_count)));
 	put(document, "stalls", json_stalls(m));
+	if (m->stalls_left_out) /* of a watch with thousands the shortest */
+		put(document, "stalls_left_out_total", value_int((int64_t)m->stalls_left_out));
 	put(document, "findings", json_findings(f));
 	put(document, "verdict", json_verdict(m, f));
 	put(document, "threads",

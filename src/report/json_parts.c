@@ -34,6 +34,8 @@ json_t *json_window(const struct model *m)
 	put(o, "start", value_time(m->session.wall_start_ns, 0));
 	put(o, "duration_seconds", value_real(m->duration_seconds));
 	put(o, "redmem_version", value_text(m->session.redmem_version));
+	if (isfinite(m->start_seconds)) /* one of many: where it begins in the watch */
+		put(o, "start_seconds", value_real(m->start_seconds));
 	return o;
 }
 
@@ -49,6 +51,7 @@ json_t *json_self(const struct model *m)
 		.other_bpf_seconds = NAN,
 		.events_total = RECORD_UNKNOWN,
 		.drops_total = RECORD_UNKNOWN,
+		.keys_gone_total = RECORD_UNKNOWN,
 		.target_pause_seconds = NAN,
 		.smaps_seconds = NAN,
 	};
@@ -67,6 +70,8 @@ json_t *json_self(const struct model *m)
 	put(o, "smaps_seconds", value_real(self->smaps_seconds));
 	put(o, "drops", value_text(self->drops));
 	put(o, "malloc_stats_seconds", value_real(m->malloc_stats_seconds));
+	/* looks that met a key while it was made or freed: nothing is lost by that */
+	put(o, "keys_gone_total", value_int(self->keys_gone_total));
 	return o;
 }
 
@@ -266,7 +271,6 @@ json_t *json_totals(const struct model *m)
 	put(o, "context_switches_total", value_int(t->context_switches));
 	put(o, "cpu_samples_total", value_int(t->cpu_samples));
 	put(o, "minor_fault_period", value_int(t->minor_fault_period));
-	put(o, "major_fault_period", value_int(t->major_fault_period));
 	put(o, "huge_collapses_total", value_int(t->huge_collapses));
 	put(o, "reclaim_entries_total", value_int(t->reclaim_entries));
 	return o;

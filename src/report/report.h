@@ -21,6 +21,12 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 /* {"schema":"redmem.doctor/1",...} with a closing newline. */
 void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f);
 
+/* A window of a watch in a line, below a line of names with @head, and what happened in it:
+ * stalls, and those findings of @f (may be NULL) that were not in @before (the window
+ * before, or NULL). */
+void report_window_text(struct buf *out, const struct model *m, const struct findings *f,
+			const struct findings *before, const struct report_style *style, bool head);
+
 /* `redmem doctor --all`: one server of many. */
 struct report_server {
 	pid_t pid;
@@ -48,6 +54,9 @@ void report_memory_json(struct buf *out, const struct model *m, const struct fin
 void report_alloc_text(struct buf *out, const struct model *m, const struct report_style *style);
 /* {"schema":"redmem.alloc/1",...} */
 void report_alloc_json(struct buf *out, const struct model *m);
+
+/* Make a JSON report one of a line: none of its strings has a newline as it is. */
+void report_json_line(struct buf *document);
 
 /* `redmem keys`: the keyspace scan of a finished model, for people and for programs. */
 void report_keys_text(struct buf *out, const struct model *m, const struct findings *f,

@@ -87,6 +87,13 @@ static void write_what(struct buf *out, const struct stall *stall)
 	}
 }
 
+void text_stall(struct buf *out, const struct stall *stall)
+{
+	write_what(out, stall);
+	buf_puts(out, ", ");
+	write_blame(out, stall);
+}
+
 /* --- the section of doctor --------------------------------------------------------- */
 
 static void write_row(struct text *t, const struct stall *stall)
@@ -126,7 +133,7 @@ void text_stalls(struct text *t)
 					"none seen" :
 					"not known: the loop sensor is off");
 	else if (shown < count)
-		buf_printf(&note, "the longest %zu of %zu", shown, count);
+		buf_printf(&note, "the longest %zu of %zu", shown, count + t->m->stalls_left_out);
 	text_head(t, "STALLS", note.len ? buf_str(&note) : NULL);
 	for (size_t i = 0; i < shown; i++)
 		write_row(t, &t->m->stalls[i].stall);

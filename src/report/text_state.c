@@ -180,10 +180,6 @@ void text_cost(struct text *t)
 	fmt_seconds(&line, b->attach_seconds);
 	buf_puts(&line, ". One minor fault in ");
 	fmt_count(&line, b->fault_period);
-	if (t->m->have_totals && t->m->totals.major_fault_period > 1) {
-		buf_puts(&line, " and one major fault in ");
-		fmt_count(&line, t->m->totals.major_fault_period);
-	}
 	buf_puts(&line, " was looked at.");
 	buf_putc(t->out, '\n');
 	text_wrap(t, "", buf_str(&line));
@@ -228,6 +224,11 @@ void text_own_cost(struct text *t)
 		buf_puts(&line, " (");
 		text_safe(&line, self->drops);
 		buf_putc(&line, ')');
+	}
+	if (self->keys_gone_total > 0) {
+		buf_puts(&line, "; ");
+		fmt_count(&line, self->keys_gone_total);
+		buf_puts(&line, " met a key that was just being made or freed");
 	}
 	buf_putc(&line, '.');
 	text_wrap(t, "", buf_str(&line));

@@ -116,7 +116,7 @@ void text_percent(struct buf *out, double ratio)
 void text_moment(struct buf *out, double t_seconds)
 {
 	if (isfinite(t_seconds))
-		buf_printf(out, "+%.1f s", t_seconds);
+		buf_printf(out, "%+.1f s", t_seconds);
 	else
 		buf_putc(out, '-');
 }

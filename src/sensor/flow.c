@@ -52,9 +52,8 @@ struct flow {
 static int attach_one(struct sensors *s, size_t slot, struct bpf_program *program,
 		      unsigned long offset, struct err *err)
 {
-	const struct uprobe_place place = { s->config.pid, s->config.allocator->file,
-					    PROBE_COOKIE(s->index, 0) };
-	int ret = uprobe_attach(program, &place, &offset, 1, &s->flow->links[slot]);
+	int ret = uprobe_attach(program, s->config.pid, s->config.allocator->file, &offset, 1,
+				&s->flow->links[slot]);
 
 	if (ret)
 		return err_set(err, ret,
@@ -304,27 +303,30 @@ double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
 	return thread ? thread->scale[s->draining][freed ? FLOW_FREE : FLOW_ALLOC] : 1;
 }
 
-/* What the main thread moved after the last hit there was, by its own count. */
+/* What the main thread moved, by its own count, that no row told of and no hit will, which is
+ * yet to be drained. */
 static double untold_bytes(const struct sensors *s, const struct flow_thread *thread, int side)
 {
 	struct redmem_flow_thread now;
-	uint64_t counter;
+	uint64_t counter, coming;
 
 	if (bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads), &thread->tid, &now) ||
 	    !now.counter[side] ||
 	    memory_read(s->config.pid, now.counter[side], &counter, sizeof(counter)))
 		return 0;
-	return (double)(counter - now.first[side]) - thread->told[side];
+	coming = now.seen_bytes[0][side] - thread->seen[0][side] + now.seen_bytes[1][side] -
+		 thread->seen[1][side];
+	return (double)(counter - now.first[side]) - thread->told[side] - (double)coming;
 }
 
-/* What was moved at the very end, when the probe did not stand and no later hit says by
- * whom: no more than a number, but the totals stay exact. */
-void flow_emit_unseen(struct sensors *s, const struct record_sink *sink)
+/* What was moved by the end of the window that ends at @mono_ns, or at the very end, when the
+ * probe did not stand: a later hit, if there is one, is of another window. By whom it was
+ * nobody knows, but the totals stay exact. */
+void flow_emit_unseen(struct sensors *s, int64_t mono_ns, const struct record_sink *sink)
 {
 	struct record record = { .kind = RECORD_PROFILE };
 	struct record_profile *p = &record.profile;
-	const struct flow_thread *thread =
-		s->flow ? thread_of(s->flow, s->target->settings.tgid) : NULL;
+	struct flow_thread *thread = s->flow ? thread_of(s->flow, s->target->settings.tgid) : NULL;
 
 	if (!thread)
 		return;
@@ -332,13 +334,15 @@ void flow_emit_unseen(struct sensors *s, const struct record_sink *sink)
 	p->command = "(unseen)";
 	p->seconds = p->scale = NAN;
 	p->timed = 0;
-	p->t_seconds = sensor_seconds(s, s->detach_ns);
+	p->t_seconds = sensor_seconds(s, mono_ns);
 	p->class_bytes = RECORD_UNKNOWN;
 	for (int side = 0; side < FLOW_SIDES; side++) {
 		p->event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
 		p->events = untold_bytes(s, thread, side);
-		if (p->events >= STEP_BYTES)
-			record_emit(sink, &record);
+		if (p->events < STEP_BYTES)
+			continue;
+		thread->told[side] += p->events;
+		record_emit(sink, &record);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sensors: one row each in the table of engine.c. What all servers share is the
+ * The sensors: one row each in the table of sensors.c. What all servers share is the
  * engine's (engine.h); here is what each has of its own. A sensor that cannot run on this
  * host is off with a reason and a fix; the rest goes on. Sensors count and charge, they do
  * not interpret.
@@ -111,6 +111,9 @@ int sensors_fd(const struct sensors *s);
 size_t sensors_poll(struct sensors *s);
 /* What is read and not told by programs; what may be spent. Once a second. */
 void sensors_tick(struct sensors *s);
+/* Called when its RECORD_MARK comes: a window ends there. What was moved up to it and is not
+ * told of yet is told now. */
+void sensors_window_ends(struct sensors *s);
 /* Keep to the budget: probes come and go, bursts are made. Call often; it may take some
  * 100 ms, in which the server is not held up. */
 void sensors_control(struct sensors *s);

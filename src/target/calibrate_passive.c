@@ -61,7 +61,8 @@ static int watch_one(struct watcher *w, const struct redmem_range *caller, unsig
 	if (!ret)
 		ret = probe_read(&w->probe, w->slot, look);
 	w->pause_seconds += look->pause_ns / 1e9;
-	calibration_log(look, "live");
+	log_msg(LOG_INFO, "calibration: live: %u hits, the longest %.1f us%s", look->hits,
+		look->longest_ns / 1e3, look->cut ? ", given up" : "");
 	return ret ? ret : look->done != 0;
 }
 

@@ -473,18 +473,19 @@ static void test_own_calls(void **state)
 	struct conn *conn = open_conn(server, calls);
 	struct buf log = { 0 }, notes = { 0 };
 	struct record_sink sink = log_sink(&log);
+	const struct record_own_calls like = { .phase = "end" };
 
 	(void)state;
 	conn_send_line(conn, note_reply, &notes, "PING");
 	conn_send_line(conn, note_reply, &notes, "REFUSED x"); /* not in the server's calls */
 	conn_send_line(conn, note_reply, &notes, "ping");
 	assert_int_equal(run_loop(conn), 0);
-	own_calls_emit(calls, OWN_COMMANDS, true, &sink);
+	own_calls_emit(calls, OWN_COMMANDS, true, &like, &sink);
 	assert_string_equal(
 		buf_str(&log),
 		"own info=1\nown client|setname=1\nown ping=2\nown refused refused=1\n");
 	buf_clear(&log);
-	own_calls_emit(calls, OWN_ERRORS, true, &sink);
+	own_calls_emit(calls, OWN_ERRORS, true, &like, &sink);
 	assert_string_equal(buf_str(&log), "own errorstat_ERR=1\n");
 	buf_clear(&log);
 	own_calls_mark(calls, OWN_COMMANDS);
@@ -492,11 +493,11 @@ static void test_own_calls(void **state)
 	own_calls_add(calls, "config|rewrite");
 	own_calls_error(calls, "config|get", "NOPERM this user has no permissions");
 	own_calls_error(calls, "memory|stats", "WITHOUT_A_TEXT");
-	own_calls_emit(calls, OWN_COMMANDS, false, &sink);
+	own_calls_emit(calls, OWN_COMMANDS, false, &like, &sink);
 	assert_string_equal(buf_str(&log),
 			    "own config=2\nown refused config=1\nown refused memory=1\n");
 	buf_clear(&log);
-	own_calls_emit(calls, OWN_ERRORS, true, &sink);
+	own_calls_emit(calls, OWN_ERRORS, true, &like, &sink);
 	assert_string_equal(buf_str(&log), "own errorstat_ERR=2\nown errorstat_NOPERM=1\n");
 	conn_close(conn);
 	own_calls_free(calls);
@@ -529,12 +530,13 @@ static void test_own_lookups(void **state)
 	struct conn *conn = open_conn(server, calls);
 	struct buf log = { 0 }, notes = { 0 };
 	struct record_sink sink = log_sink(&log);
+	const struct record_own_calls like = { .phase = "end" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
 		conn_send_line(conn, note_reply, &notes, lines[i]);
 	assert_int_equal(run_loop(conn), 0);
-	own_calls_emit(calls, OWN_LOOKUPS, true, &sink);
+	own_calls_emit(calls, OWN_LOOKUPS, true, &like, &sink);
 	assert_string_equal(buf_str(&log), "own keyspace_hits=4\nown keyspace_misses=3\n");
 	conn_close(conn);
 	own_calls_free(calls);

@@ -193,7 +193,8 @@ static void refused_to_redmem_only(void **state)
 	begin(&s);
 	info(&s, "errorstat_MISCONF:count=2\r\n");
 	own = scene_add(&s, RECORD_OWN_CALLS);
-	own->own_calls = (struct record_own_calls){ "errorstat_MISCONF", 2 };
+	own->own_calls =
+		(struct record_own_calls){ .command = "errorstat_MISCONF", .calls_total = 2 };
 	scene_expect_none(&s, "writes.refused");
 }
 
@@ -215,7 +216,7 @@ static void refused_commands(void **state)
 		 "cmdstat_lpush:calls=19,usec=9,rejected_calls=0,failed_calls=6\r\n"
 		 "errorstat_OOM:count=900\r\nerrorstat_WRONGTYPE:count=5\r\n");
 	own = scene_add(&s, RECORD_OWN_CALLS);
-	own->own_calls = (struct record_own_calls){ "refused ping", 3 };
+	own->own_calls = (struct record_own_calls){ .command = "refused ping", .calls_total = 3 };
 	d = scene_diagnose(&s);
 	f = expect(&d, "writes.refused", SEVERITY_CRITICAL);
 	assert_non_null(strstr(f->title, "900 requests were refused (OOM), most of them SET"));

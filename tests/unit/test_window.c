@@ -4,6 +4,7 @@
  *
  *	test_window [RECORDING...]	the same of these recordings
  */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -156,6 +157,7 @@ static void add_totals(struct numbers *n, const struct model *m)
 	add(n, "other_bpf_seconds", "self", s->other_bpf_seconds);
 	add_int(n, "events_total", "self", s->events_total);
 	add_int(n, "drops_total", "self", s->drops_total);
+	add_int(n, "keys_gone_total", "self", s->keys_gone_total);
 	add(n, "target_pause_seconds", "self", s->target_pause_seconds);
 	add(n, "trap_seconds", "budget", m->alloc.budget.trap_seconds);
 	add_int(n, "bursts_total", "budget", m->alloc.budget.bursts_total);
@@ -284,7 +286,7 @@ static void emit_server(struct stream *s, double t, int i)
 	struct record info = record_new(RECORD_INFO);
 	char text[64];
 
-	for (int64_t id = 0; id <= i; id++) {
+	for (int64_t id = i; id >= 0; id--) { /* the newest first, as the server has it */
 		slow.slowlog.id = id;
 		slow.slowlog.unix_seconds = WALL + id;
 		slow.slowlog.command = "del";
@@ -314,6 +316,7 @@ static void emit_counters(struct stream *s, double t)
 	self.self.window_seconds = t;
 	self.self.events_total = s->total;
 	self.self.drops_total = s->total / 7;
+	self.self.keys_gone_total = s->total / 3;
 	record_emit(s->sink, &self);
 	budget.budget.trap_seconds = (double)s->total / 1e7;
 	budget.budget.bursts_total = s->total / 100;
@@ -391,6 +394,7 @@ static void test_sums(void **state)
 	assert_int_equal(all.windows, 1);
 	assert_true(one.count > 100);
 	assert_true(fabs(one.seconds - ten.seconds) < 1e-9);
+	assert_true(fabs(one.seconds - all.seconds) < 1e-9);
 	assert_same(&one, &ten);
 	assert_same(&ten, &one);
 	assert_same(&two, &ten);
@@ -474,6 +478,340 @@ static void test_open_and_close(void **state)
 	windows_free(windows);
 }
 
+/* --- what is asked where a window ends -------------------------------------------------- */
+
+/* A window as its report has it. */
+struct edge {
+	int64_t commands, sets, redmem; /* INFO; commandstats without redmem's own */
+	bool memory; /* MALLOC-STATS, MEMORY STATS and mappings: all or none */
+	int64_t rss;
+	size_t slowlog, latency, keys;
+	double stalled;
+};
+
+struct edges {
+	size_t count;
+	struct edge edge[16];
+};
+
+static int64_t calls_of_command(const struct model *m, const char *command)
+{
+	for (size_t i = 0; i < m->commands_count; i++)
+		if (!strcmp(m->commands[i].command, command))
+			return m->commands[i].calls_total;
+	return 0;
+}
+
+static void take_edge(void *ctx, struct model *m, double start)
+{
+	struct edges *edges = ctx;
+	struct edge *edge = &edges->edge[edges->count++];
+
+	(void)start;
+	edge->commands = model_info_delta(m, "total_commands_processed");
+	edge->sets = calls_of_command(m, "set");
+	edge->redmem = calls_of_command(m, "info");
+	edge->memory = m->memory_stats;
+	edge->rss = model_mapping_rss(m, "allocator");
+	assert_true(edge->memory == (edge->rss != RECORD_UNKNOWN));
+	edge->slowlog = m->slowlog_count;
+	edge->latency = m->latency_count;
+	edge->keys = m->keys_count;
+	for (size_t i = 0; i < m->stalls_count; i++)
+		edge->stalled += m->stalls[i].stall.duration_seconds;
+	model_free(m);
+}
+
+static void emit_info(const struct record_sink *sink, double t, const char *phase, int64_t n)
+{
+	struct record info = record_new(RECORD_INFO), own = record_new(RECORD_OWN_CALLS);
+	char text[256];
+	int len;
+
+	own.own_calls = (struct record_own_calls){ t, phase, "info", 10 * n };
+	if (strcmp(phase, "start") != 0 && strcmp(phase, "tick") != 0)
+		record_emit(sink, &own);
+	len = snprintf(text, sizeof(text), "total_commands_processed:%lld\r\n",
+		       (long long)(1000 * n));
+	if (strcmp(phase, "tick") != 0)
+		snprintf(text + len, sizeof(text) - (size_t)len,
+			 "cmdstat_set:calls=%lld,usec=1\r\ncmdstat_info:calls=%lld,usec=1\r\n",
+			 (long long)(100 * n * n), (long long)(10 * n));
+	info.info = (struct record_info){ t, phase, text };
+	record_emit(sink, &info);
+}
+
+static void emit_memory(const struct record_sink *sink, double t, const char *phase, int64_t rss)
+{
+	struct record stats = record_new(RECORD_MEMORY_STATS);
+	struct record mapping = record_new(RECORD_MAPPING);
+
+	stats.memory_stats = (struct record_memory_stats){ t, phase, "total.allocated 1\n" };
+	record_emit(sink, &stats);
+	mapping.mapping.t_seconds = t;
+	mapping.mapping.phase = phase;
+	mapping.mapping.pid = 7;
+	mapping.mapping.class_name = "allocator";
+	mapping.mapping.rss_bytes = rss;
+	record_emit(sink, &mapping);
+}
+
+static void emit_slowlog(const struct record_sink *sink, int64_t id, int64_t second)
+{
+	struct record slow = record_new(RECORD_SLOWLOG);
+
+	slow.slowlog.id = id;
+	slow.slowlog.unix_seconds = WALL + second;
+	slow.slowlog.command = "del";
+	record_emit(sink, &slow);
+}
+
+static void emit_mark(const struct record_sink *sink, double t, double drained)
+{
+	struct record mark = record_new(RECORD_MARK);
+
+	mark.mark = (struct record_mark){ t, drained };
+	record_emit(sink, &mark);
+}
+
+static void emit_begin(const struct record_sink *sink)
+{
+	struct record session = record_new(RECORD_SESSION), target = record_new(RECORD_TARGET);
+
+	session.session.wall_start_ns = WALL * 1000000000;
+	record_emit(sink, &session);
+	target.target.pid = 7;
+	record_emit(sink, &target);
+}
+
+/* As a watch with windows of two seconds has it: the answers come after the mark they belong
+ * to, those of a busy server almost a second after; one that hung at 6 answers nothing but
+ * a tick's. Memory is told at every second end. */
+static void emit_edges(const struct record_sink *sink)
+{
+	struct record stall = record_new(RECORD_STALL), latency = record_new(RECORD_LATENCY);
+	struct record key = record_new(RECORD_KEY);
+
+	emit_begin(sink);
+	emit_info(sink, 0.001, "start", 0);
+	emit_memory(sink, 0.001, "start", 1);
+	for (int i = 1; i <= 8; i++) {
+		double late = i == 4 ? 0.9 : i == 6 ? 0.7 : 0.01;
+
+		if (i == 3) { /* it began in the window before */
+			stall.stall.t_seconds = 1.5;
+			stall.stall.duration_seconds = 1.0;
+			record_emit(sink, &stall);
+		}
+		emit_mark(sink, i, i - 1);
+		emit_info(sink, i + late, i % 2 || i == 6 ? "tick" : "window", i);
+		if (i % 4 == 0)
+			emit_memory(sink, i + late, "window", 100 * i);
+		if (i == 4) { /* all of it at once, the newest first */
+			emit_slowlog(sink, 3, 3);
+			emit_slowlog(sink, 2, 2);
+			latency.latency.event = "command";
+			latency.latency.unix_seconds = WALL + 3;
+			record_emit(sink, &latency);
+		}
+		if (i == 5)
+			emit_slowlog(sink, 3, 3);
+	}
+	emit_info(sink, 9, "end", 9);
+	emit_memory(sink, 9, "end", 900);
+	key.key.key = (struct bytes){ "k", 1 };
+	record_emit(sink, &key);
+}
+
+/* Each ends with what was said where it ended, and the next begins with that. */
+static void test_edges(void **state)
+{
+	struct edges two = { 0 }, all = { 0 };
+	struct windows *windows = windows_new();
+	struct record_sink sink = windows_sink(windows);
+	/* What was not told at 6 is told with the next. */
+	static const int64_t commands[] = { 2000, 2000, 1000, 3000, 1000 };
+	static const int64_t sets[] = { 400, 1200, 0, 4800, 1700 };
+
+	(void)state;
+	windows_open(windows, 2, take_edge, &two);
+	windows_open(windows, INFINITY, take_edge, &all);
+	emit_edges(&sink);
+	windows_end(windows);
+	windows_free(windows);
+	assert_int_equal(two.count, 5);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(two.edge[i].commands, commands[i]);
+		assert_int_equal(two.edge[i].sets, sets[i]);
+		assert_int_equal(two.edge[i].redmem, 0);
+	}
+	assert_int_equal(all.edge[0].sets, 400 + 1200 + 4800 + 1700);
+	assert_int_equal(all.edge[0].commands, 9000);
+	/* old numbers are no new ones */
+	assert_int_equal(two.edge[0].rss, RECORD_UNKNOWN);
+	assert_int_equal(two.edge[1].rss, 400);
+	assert_int_equal(two.edge[2].rss, RECORD_UNKNOWN);
+	assert_int_equal(two.edge[3].rss, 800);
+	assert_int_equal(two.edge[4].rss, 900);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(two.edge[i].slowlog, i == 1 ? 2 : 0);
+		assert_int_equal(two.edge[i].latency, i == 1 ? 1 : 0);
+		assert_true(two.edge[i].stalled == (i == 1 ? 1.0 : 0.0));
+		assert_int_equal(two.edge[i].keys, 0); /* looks at the end are of the whole */
+	}
+	assert_int_equal(all.edge[0].keys, 1);
+}
+
+static void test_end_at(void **state)
+{
+	struct edges two = { 0 }, three = { 0 };
+	struct windows *windows = windows_new();
+	struct record_sink sink = windows_sink(windows);
+
+	(void)state;
+	assert_false(windows_end_at(windows, 2));
+	windows_open(windows, INFINITY, take_edge, &two);
+	assert_false(windows_end_at(windows, 2));
+	windows_open(windows, 2, take_edge, &two);
+	windows_open(windows, 3, take_edge, &three);
+	emit_begin(&sink);
+	for (int i = 1; i <= 6; i++) {
+		/* A mark is a little early or late. */
+		assert_true(windows_end_at(windows, i + (i % 2 ? 0.2 : -0.01)) ==
+			    (i % 2 == 0 || i % 3 == 0));
+		emit_mark(&sink, i, i - 1);
+	}
+	windows_free(windows);
+}
+
+/* --- for days ----------------------------------------------------------------------------- */
+
+#define LONG 4500 /* seconds in which all that is bounded is full */
+
+static void emit_busy_second(const struct record_sink *sink, uint64_t *seed, int i)
+{
+	struct record record = record_new(RECORD_STALL);
+	char key[32], drops[32];
+	int len = snprintf(key, sizeof(key), "key:%d", i);
+
+	record.stall.t_seconds = i - 0.5;
+	record.stall.duration_seconds = 0.001 * (double)(next_random(seed) % 1000);
+	record.stall.key = (struct bytes){ key, (size_t)len };
+	record_emit(sink, &record);
+	record = record_new(RECORD_RSS_MOVE);
+	record.rss_move.t_seconds = i - 0.4;
+	record.rss_move.from_bytes = 0;
+	record.rss_move.to_bytes = (int64_t)(next_random(seed) % 1000000);
+	record.rss_move.key = (struct bytes){ key, (size_t)len };
+	record_emit(sink, &record);
+	record = record_new(RECORD_LIFE);
+	record.life.t_seconds = i - 0.3;
+	record.life.event = "hang";
+	record_emit(sink, &record);
+	record = record_new(RECORD_CHILD);
+	record.child.pid = 1000 + i;
+	record.child.t_start_seconds = i - 0.3;
+	record.child.t_end_seconds = i - 0.2;
+	record_emit(sink, &record);
+	record = record_new(RECORD_PROFILE);
+	snprintf(key, sizeof(key), "%c%c:", 'a' + i % 26, 'a' + i / 26 % 26);
+	record.profile.event = EVENT_ALLOC;
+	record.profile.key = (struct bytes){ key, 3 };
+	record.profile.events = (double)(next_random(seed) % 65536);
+	record.profile.t_seconds = i - 1;
+	record_emit(sink, &record);
+	record = record_new(RECORD_SELF);
+	snprintf(drops, sizeof(drops), "ring_full=%d", i);
+	record.self.window_seconds = i;
+	record.self.drops = drops;
+	record_emit(sink, &record);
+}
+
+/* A watch for days: all that a server can do happens each second. */
+static void emit_second_of_days(const struct record_sink *sink, uint64_t *seed, int i)
+{
+	struct record tick = record_new(RECORD_TICK), latency = record_new(RECORD_LATENCY);
+
+	emit_busy_second(sink, seed, i);
+	tick.tick.t_seconds = i + 0.001;
+	tick.tick.rss_bytes = i == 1000 ? 2000000 : 1000000;
+	record_emit(sink, &tick);
+	emit_mark(sink, i, i - 1);
+	emit_info(sink, i + 0.01, i % 10 ? "tick" : "window", i);
+	emit_slowlog(sink, i, i);
+	latency.latency.event = "command";
+	latency.latency.unix_seconds = WALL + i;
+	latency.latency.latest_seconds = 0.001 * (double)(next_random(seed) % 1000);
+	record_emit(sink, &latency);
+	if (i % 10 == 0)
+		emit_memory(sink, i + 0.02, "window", i);
+}
+
+struct days {
+	size_t windows, stalls, stalls_of_all;
+	double longest, peak;
+};
+
+static void take_days(void *ctx, struct model *m, double start)
+{
+	struct days *days = ctx;
+	bool whole = isnan(m->start_seconds);
+
+	(void)start;
+	if (whole) {
+		days->stalls_of_all = m->stalls_count + m->stalls_left_out;
+		days->longest = m->stalls[0].stall.duration_seconds;
+		for (size_t i = 0; i < m->timeline_count; i++)
+			days->peak = fmax(days->peak, (double)m->timeline[i].host.rss_bytes);
+		assert_in_range(m->timeline_count, 2000, 4096);
+		assert_true(m->timeline[0].host.t_seconds < 2);
+		for (size_t i = 1; i < m->timeline_count; i++)
+			assert_true(m->timeline[i].used_memory_bytes == RECORD_UNKNOWN &&
+				    m->timeline[i].commands_total ==
+					    1000 * (int64_t)m->timeline[i].host.t_seconds);
+		assert_in_range(m->alloc.ticks_count, 1000, 4096);
+	} else {
+		days->windows++;
+		days->stalls += m->stalls_count;
+		assert_true(m->stalls_left_out == 0);
+	}
+	model_free(m);
+}
+
+/* A watch with windows is as large after days as after hours, but for the names of the longest
+ * stalls, of which there are ever fewer new ones: as many while its age doubles as while it
+ * doubles again. */
+static void test_days(void **state)
+{
+	struct days days = { 0 };
+	struct windows *windows = windows_new();
+	struct record_sink sink = windows_sink(windows);
+	size_t used[3] = { 0 }, grown[2];
+	uint64_t seed = 5;
+
+	(void)state;
+	windows_open(windows, INFINITY, take_days, &days);
+	windows_open(windows, 10, take_days, &days);
+	emit_begin(&sink);
+	for (int i = 1; i <= 4 * LONG; i++) {
+		emit_second_of_days(&sink, &seed, i);
+		for (int n = 0; n < 3; n++)
+			if (i == LONG << n)
+				used[n] = mallinfo2().uordblks;
+	}
+	windows_end(windows);
+	windows_free(windows);
+	grown[0] = used[1] > used[0] ? used[1] - used[0] : 0;
+	grown[1] = used[2] > used[1] ? used[2] - used[1] : 0;
+	if (grown[1] > grown[0] + grown[0] / 4 + used[0] / 20)
+		fail_msg("%zu bytes after %d s, %zu after twice, %zu after four times that",
+			 used[0], LONG, used[1], used[2]);
+	assert_int_equal(days.stalls, 4 * LONG);
+	assert_int_equal(days.stalls_of_all, 4 * LONG);
+	assert_true(days.longest > 0.998);
+	assert_true(days.peak == 2000000);
+}
+
 static void emit_hostile(const struct record_sink *sink, double t)
 {
 	struct record record = record_new(RECORD_MARK);
@@ -545,8 +883,9 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sums),	       cmocka_unit_test(test_window_of_its_own),
-		cmocka_unit_test(test_open_and_close), cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_recordings),
+		cmocka_unit_test(test_open_and_close), cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_end_at),	       cmocka_unit_test(test_days),
+		cmocka_unit_test(test_hostile),	       cmocka_unit_test(test_recordings),
 	};
 
 	recordings = argv + (argc > 0);
