@@ -210,5 +210,5 @@ int64_t rounding_bytes(const struct model *m)
 		wasted += live * (1 - (double)seen->requested_bytes / ((double)seen->calls_total *
 								       (double)class->size_bytes));
 	}
-	return met > 0 ? (int64_t)(wasted / met * all) : RECORD_UNKNOWN;
+	return met > 0 ? sum_whole(wasted / met * all) : RECORD_UNKNOWN;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "model/prefix.h"
 #include "model/private.h"
 
@@ -207,8 +208,9 @@ void blame_stall(struct stall *out, const struct record_stall *seen, const struc
 		.preemptor = seen->preemptor,
 		.preemptor_pid = seen->preemptor_pid,
 		.gone_key = seen->gone_key,
-		.gone_one = seen->gone_key_looks > 1 &&
-			    seen->gone_key_looks >= seen->gone_looks - seen->gone_key_looks,
+		.gone_one =
+			seen->gone_key_looks > 1 &&
+			seen->gone_key_looks >= sum_less(seen->gone_looks, seen->gone_key_looks),
 		.freed_bytes = RECORD_UNKNOWN,
 	};
 	divide_rest(out, seen, take_measured(out, seen, rule), rule);
