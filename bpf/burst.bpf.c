@@ -49,7 +49,7 @@ int burst_entry(struct pt_regs *ctx)
 {
 	struct redmem_open_call fresh = {}, *call;
 	u32 tid;
-	struct redmem_target *target = target_running(&tid);
+	struct redmem_target *target = target_probed(ctx, &tid);
 
 	if (!target)
 		return 0;
@@ -66,7 +66,7 @@ int burst_entry(struct pt_regs *ctx)
 			return 0;
 		}
 	}
-	call->function = bpf_get_attach_cookie(ctx);
+	call->function = PROBE_WHAT(bpf_get_attach_cookie(ctx));
 	call->requested = requested_bytes(ctx, call->function);
 	call->faults = faults_of(tid);
 	call->delay = task_delay_ns(bpf_get_current_task_btf());
@@ -77,7 +77,7 @@ int burst_entry(struct pt_regs *ctx)
 static __always_inline void emit_call(struct redmem_target *target, u32 tid,
 				      struct redmem_open_call *call, u64 now)
 {
-	struct redmem_ring_record *record = ring_reserve(target, RING_CALL, now);
+	struct redmem_ring_record *record = ring_reserve(target, RING_CALL, RING_BYTES(call), now);
 	struct running run = {};
 
 	if (!record)
@@ -104,7 +104,7 @@ int burst_return(struct pt_regs *ctx)
 	u64 now = bpf_ktime_get_ns(), n;
 	struct redmem_open_call *call;
 	u32 tid;
-	struct redmem_target *target = target_running(&tid);
+	struct redmem_target *target = target_probed(ctx, &tid);
 
 	if (!target)
 		return 0;

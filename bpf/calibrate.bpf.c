@@ -123,24 +123,41 @@ static __always_inline bool is_wanted(struct pt_regs *ctx, const struct redmem_t
 	return is_main(target, tid) && from >= caller->start && from < caller->end;
 }
 
+/* Time of the server's a look has taken: what others took from it meanwhile is not its. */
+struct stopwatch {
+	u64 start_ns, delay_ns;
+};
+
+static __always_inline u64 waited_since(const struct stopwatch *watch)
+{
+	return task_delay_ns(bpf_get_current_task_btf()) - watch->delay_ns;
+}
+
+static __always_inline u64 took_since(const struct stopwatch *watch)
+{
+	return bpf_ktime_get_ns() - watch->start_ns - waited_since(watch);
+}
+
 SEC("uprobe.multi")
 int calibrate_look(struct pt_regs *ctx)
 {
 	struct redmem_calibration *c;
-	u64 id = bpf_get_current_pid_tgid(), start;
+	u64 id = bpf_get_current_pid_tgid();
 	struct redmem_target *target = target_of(id >> 32);
 	u32 slot, bytes, words;
+	struct stopwatch watch;
 	bool seen = false;
 	u64 took;
 
-	if (!target)
+	if (!target || !probe_is_of(target, ctx))
 		return 0;
 	/* The loader changes it when that one is done, so it never writes where a program does. */
 	slot = target->settings.calibration_slot;
 	c = bpf_map_lookup_elem(&calibration, &slot);
 	if (!c || !c->armed || c->done || c->cut)
 		return 0;
-	start = bpf_ktime_get_ns();
+	watch.delay_ns = task_delay_ns(bpf_get_current_task_btf());
+	watch.start_ns = bpf_ktime_get_ns();
 	c->hits++;
 	if (c->any_client && !is_wanted(ctx, target, id, &c->caller))
 		goto out;
@@ -154,7 +171,7 @@ int calibrate_look(struct pt_regs *ctx)
 		if (i >= words)
 			break;
 		chase_word(slot, i);
-		if (bpf_ktime_get_ns() - start > c->limit_ns) {
+		if (took_since(&watch) > c->limit_ns) {
 			c->cut = 1; /* the server waits: that was enough */
 			goto out;
 		}
@@ -167,10 +184,13 @@ int calibrate_look(struct pt_regs *ctx)
 	c->server_ok = bytes && !bpf_probe_read_user(c->server, bytes, (void *)c->server_address);
 	seen = true;
 out:
-	took = bpf_ktime_get_ns() - start;
+	took = took_since(&watch);
 	c->pause_ns += took;
-	if (took > c->longest_ns)
+	c->waited_ns += waited_since(&watch);
+	if (took > c->longest_ns) {
 		c->longest_ns = took;
+		c->longest_start_ns = watch.start_ns;
+	}
 	c->done = seen; /* last: then the loader reads */
 	return 0;
 }

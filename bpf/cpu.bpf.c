@@ -3,20 +3,104 @@
 #include "loop.bpf.h"
 #include "arch.bpf.h"
 
-/* Where the main thread is, for whom: the stack goes along, user space reads it. */
+/* A sample as it is put together, and the stack it is made of. */
+struct stack_copy {
+	struct redmem_sample sample;
+	u32 background; /* a key expires or is evicted */
+	u64 word[REDMEM_STACK_WORDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stack_copy);
+} stack_copy SEC(".maps");
+
+static __always_inline struct stack_copy *this_copy(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&stack_copy, &zero);
+}
+
+#define WORDS_AT_ONCE 64
+
+/*
+ * Of some words of the stack, from @from on and before @end, keep what lies in code. Global,
+ * so that the verifier looks at the loop once and not for each of a stack's parts; the number
+ * kept stays in memory, or it would look at each number there may be.
+ */
+__weak __noinline int keep_code(const struct redmem_target *target, u32 from, u32 end)
+{
+	struct stack_copy *copy = this_copy();
+	const struct redmem_range *code, *background;
+	u64 server, server_bytes, allocator, allocator_bytes, library, library_bytes;
+
+	if (!target || !copy)
+		return 0;
+	code = target->settings.code_range;
+	background = &target->settings.background_code;
+	server = code[0].start;
+	server_bytes = code[0].end - server;
+	allocator = code[1].start;
+	allocator_bytes = code[1].end - allocator;
+	library = code[2].start;
+	library_bytes = code[2].end - library;
+	for (u32 i = 0; i < WORDS_AT_ONCE; i++) {
+		u32 at = from + i, kept;
+		u64 word;
+
+		barrier_var(at); /* or the place is worked out before it is checked */
+		if (at >= end || at >= REDMEM_STACK_WORDS)
+			break;
+		word = copy->word[at];
+		if (word - server >= server_bytes && word - allocator >= allocator_bytes &&
+		    word - library >= library_bytes)
+			continue; /* nearly all of them */
+		kept = *(volatile u32 *)&copy->sample.words;
+		if (word - background->start < background->end - background->start)
+			copy->background = true;
+		if (kept >= REDMEM_SAMPLE_WORDS)
+			break;
+		copy->sample.word[kept] = word;
+		*(volatile u32 *)&copy->sample.words = kept + 1;
+	}
+	return 0;
+}
+
+/* How many words of the stack at @stack there are in @copy; fewer where its end is nearer. */
+static __always_inline u32 copy_stack(struct stack_copy *copy, u64 stack)
+{
+	if (!bpf_probe_read_user(copy->word, sizeof(copy->word), (void *)stack))
+		return REDMEM_STACK_WORDS;
+	if (!bpf_probe_read_user(copy->word, sizeof(copy->word) / 4, (void *)stack))
+		return REDMEM_STACK_WORDS / 4;
+	return 0;
+}
+
+/* The first words of the stack as they are. */
+static __always_inline void keep_all(struct stack_copy *copy, u32 count)
+{
+	bpf_probe_read_kernel(copy->sample.word, sizeof(copy->sample.word), copy->word);
+	copy->sample.words = count < REDMEM_SAMPLE_WORDS ? count : REDMEM_SAMPLE_WORDS;
+}
+
+/* Where the main thread is, for whom: user space reads the stack. */
 static __always_inline void emit_sample(struct redmem_target *target,
 					const struct redmem_profile_key *key, u64 ns)
 {
 	struct pt_regs *user = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	struct redmem_sample *sample = bpf_ringbuf_reserve(&records, sizeof(*sample), 0);
-	void *stack = (void *)user_sp(user);
+	struct stack_copy *copy = this_copy();
+	struct redmem_sample *sample;
+	u32 words;
 
-	if (!sample) {
-		drop(target, DROP_RING_FULL);
+	if (!copy)
 		return;
-	}
+	sample = &copy->sample;
 	sample->kind = RING_SAMPLE;
 	sample->target = target->settings.index;
+	sample->words = copy->background = 0;
 	sample->ns = ns;
 	sample->work_ns = target->loop.work.start_ns;
 	sample->iteration_ns = target->loop.iteration.start_ns;
@@ -24,14 +108,18 @@ static __always_inline void emit_sample(struct redmem_target *target,
 	sample->kernel_ip = key->kernel_ip;
 	sample->syscall = key->kernel_ip ? syscall_number(user) : NO_SYSCALL;
 	sample->context = key->context;
-	/* Less where the stack's end is nearer. */
-	sample->stack_words = REDMEM_STACK_WORDS;
-	if (bpf_probe_read_user(sample->stack, sizeof(sample->stack), stack))
-		sample->stack_words = REDMEM_STACK_WORDS / 4;
-	if (sample->stack_words != REDMEM_STACK_WORDS &&
-	    bpf_probe_read_user(sample->stack, sizeof(sample->stack) / 4, stack))
-		sample->stack_words = 0;
-	bpf_ringbuf_submit(sample, BPF_RB_NO_WAKEUP);
+	words = copy_stack(copy, user_sp(user));
+	for (u32 at = 0; at < words && at < REDMEM_STACK_WORDS; at += WORDS_AT_ONCE)
+		keep_code(target, at, words);
+	if (*(volatile u32 *)&copy->background)
+		keep_all(copy, words);
+	words = *(volatile u32 *)&sample->words;
+	if (words > REDMEM_SAMPLE_WORDS)
+		return;
+	if (bpf_ringbuf_output(&records, sample,
+			       offsetof(struct redmem_sample, word) + words * sizeof(u64),
+			       BPF_RB_NO_WAKEUP))
+		drop(target, DROP_RING_FULL);
 }
 
 SEC("perf_event")

@@ -2,8 +2,7 @@
 /*
  * fault sensor: the exception tracepoint notes when and how a fault began; the
  * perf software fault event, which the kernel raises when the fault is done
- * (mm/memory.c mm_account_fault), charges it. Major ones all, minor ones every
- * N-th, by the event's period.
+ * (mm/memory.c mm_account_fault), charges it: every N-th, by the event's period.
  */
 #include "loop.bpf.h"
 #include "parsing.bpf.h"
@@ -94,8 +93,10 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 		if (FAULT_COW(state->fault_error))
 			key.event = EVENT_FAULT_COW;
 	}
-	if (major)
+	if (major) {
 		key.event = in_file(target, ctx->addr) ? EVENT_FAULT_FILE : EVENT_FAULT_SWAP;
+		total_add(target, TOTAL_MAJOR_FAULTS, ctx->sample_period);
+	}
 	if (state)
 		state->fault_ns = 0;
 	ns *= ctx->sample_period;

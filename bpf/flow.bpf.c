@@ -96,7 +96,7 @@ int flow_event(struct pt_regs *ctx)
 {
 	struct event_context event = {};
 	u32 tid;
-	struct redmem_target *target = target_running(&tid);
+	struct redmem_target *target = target_probed(ctx, &tid);
 	u64 now, last;
 
 	if (!target)
@@ -117,9 +117,9 @@ int flow_event(struct pt_regs *ctx)
 
 /* Whose hit it is; NULL when it does not count. What these probes see stands for the time
  * they stand, and one that goes is still met until a grace period of RCU is over. */
-static __always_inline struct redmem_target *cache_hit(u32 *tid)
+static __always_inline struct redmem_target *cache_hit(struct pt_regs *ctx, u32 *tid)
 {
-	struct redmem_target *target = target_running(tid);
+	struct redmem_target *target = target_probed(ctx, tid);
 
 	if (!target)
 		return NULL;
@@ -158,7 +158,7 @@ SEC("uprobe.multi")
 int flow_fill(struct pt_regs *ctx)
 {
 	u32 tid, index = PT_REGS_PARM5(ctx), count;
-	struct redmem_target *target = cache_hit(&tid);
+	struct redmem_target *target = cache_hit(ctx, &tid);
 
 	if (!target)
 		return 0;
@@ -170,11 +170,11 @@ int flow_fill(struct pt_regs *ctx)
 	return 0;
 }
 
-static __always_inline int flush(u64 bin_address, u32 index, u32 rest)
+static __always_inline int flush(struct pt_regs *ctx, u64 bin_address, u32 index, u32 rest)
 {
 	struct cache_bin bin = {};
 	u32 tid;
-	struct redmem_target *target = cache_hit(&tid);
+	struct redmem_target *target = cache_hit(ctx, &tid);
 
 	if (!target)
 		return 0;
@@ -190,14 +190,14 @@ static __always_inline int flush(u64 bin_address, u32 index, u32 rest)
 SEC("uprobe.multi")
 int flow_flush_small(struct pt_regs *ctx)
 {
-	return flush(PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM5(ctx));
+	return flush(ctx, PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM5(ctx));
 }
 
 /* tcache_bin_flush_large(tsd, tbin, binind, rem, tcache) */
 SEC("uprobe.multi")
 int flow_flush_large(struct pt_regs *ctx)
 {
-	return flush(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
+	return flush(ctx, PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
 }
 
 /* large_palloc(tsdn, arena, usize, alignment, zero) */
@@ -206,7 +206,7 @@ int flow_large_alloc(struct pt_regs *ctx)
 {
 	u64 bytes = PT_REGS_PARM3(ctx);
 	u32 tid;
-	struct redmem_target *target = cache_hit(&tid);
+	struct redmem_target *target = cache_hit(ctx, &tid);
 
 	if (!target)
 		return 0;
@@ -222,7 +222,7 @@ int flow_large_free(struct pt_regs *ctx)
 {
 	u64 extent = PT_REGS_PARM2(ctx), size = read_word(extent + 16) & ~4095ULL;
 	u32 tid;
-	struct redmem_target *target = cache_hit(&tid);
+	struct redmem_target *target = cache_hit(ctx, &tid);
 	u64 bytes;
 
 	if (!target)

@@ -18,7 +18,8 @@ struct death {
 static __always_inline void life_record(struct redmem_target *target, enum redmem_ring_kind kind,
 					u32 pid, u32 tid, struct death death)
 {
-	struct redmem_ring_record *record = ring_reserve(target, kind, bpf_ktime_get_ns());
+	struct redmem_ring_record *record =
+		ring_reserve(target, kind, RING_BYTES(life), bpf_ktime_get_ns());
 	struct running run = {};
 
 	if (!record)

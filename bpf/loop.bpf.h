@@ -82,11 +82,17 @@ static __always_inline void wait_vote(struct redmem_wait *wait, u32 id, s32 fd, 
 	}
 }
 
-/* The one who had the CPU before the main thread came back had it for @ns of its time. */
+/* Somebody had the CPU for @ns of the time the main thread waited for it. */
 static __always_inline void loop_preemptor(struct redmem_loop *loop, u64 ns)
 {
 	wait_vote(&loop->work.stall.preemptor, loop->before_id, 0, loop->before_comm, ns);
 	wait_vote(&loop->iteration.stall.preemptor, loop->before_id, 0, loop->before_comm, ns);
+}
+
+/* Of @waited, what is known to have gone to who had the CPU last. */
+static __always_inline u64 loop_before(const struct redmem_loop *loop, u64 waited)
+{
+	return waited < loop->before_ns ? waited : loop->before_ns;
 }
 
 static __always_inline void loop_blocked(struct redmem_loop *loop, u32 syscall, s32 fd, u64 ns)
@@ -107,7 +113,9 @@ static __always_inline void loop_settle(struct redmem_loop *loop)
 	waited = task_delay_ns(bpf_get_current_task_btf()) - loop->out_delay;
 	if (loop->out_runnable || waited > wall)
 		waited = wall;
-	loop_preemptor(loop, waited);
+	/* The rest of its waiting was elsewhere, or after something it slept for. */
+	if (waited > loop->told_ns)
+		loop_preemptor(loop, loop_before(loop, waited - loop->told_ns));
 	if (loop->out_blocks && wall > waited)
 		loop_blocked(loop, loop->out_syscall, loop->out_fd, wall - waited);
 }
@@ -117,7 +125,7 @@ static __always_inline void span_emit(struct redmem_target *target, enum redmem_
 				      u64 commands)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct redmem_ring_record *record = ring_reserve(target, kind, now);
+	struct redmem_ring_record *record = ring_reserve(target, kind, RING_BYTES(stall), now);
 
 	if (!record)
 		return;
@@ -197,7 +205,7 @@ static __always_inline void span_begin(struct redmem_target *target, struct redm
 		span->start_ns = loop->woke_ns - (delay - loop->sleep_delay);
 		span->first_ns = span->start_ns;
 		wait_vote(&span->stall.preemptor, loop->before_id, 0, loop->before_comm,
-			  delay - loop->sleep_delay);
+			  loop_before(loop, delay - loop->sleep_delay));
 	} else {
 		span->start_delay = delay;
 		span->start_commands = commands;
@@ -334,6 +342,35 @@ __weak __noinline int loop_sleep(struct redmem_target *target, u64 now, u64 dela
 	return 0;
 }
 
+/* Who leaves the CPU, @before, and how long it has had it. The idle task has number 0 in all
+ * namespaces, and counts nothing. */
+static __always_inline void loop_note_before(struct redmem_loop *loop,
+					     const struct task_struct *before)
+{
+	loop->before_id = pid_seen(before);
+	if (!loop->before_id && before->pid)
+		loop->before_id = WAIT_FOREIGN;
+	bpf_core_read(loop->before_comm, sizeof(loop->before_comm), &before->comm);
+	loop->before_ns = before->pid ?
+				  before->se.sum_exec_runtime - before->se.prev_sum_exec_runtime :
+				  ~0ULL;
+}
+
+/* The main thread waits for the CPU that @before leaves: it had it until now. */
+static __always_inline void loop_passed_over(struct redmem_target *target, u64 now,
+					     const struct task_struct *before)
+{
+	struct redmem_loop *loop = &target->loop;
+	u64 ns = now - loop->told_until_ns;
+
+	LOOP_BEGIN(loop);
+	loop_note_before(loop, before);
+	loop_preemptor(loop, ns);
+	loop->told_until_ns = now;
+	loop->told_ns += ns;
+	LOOP_END(loop);
+}
+
 /* The main thread is about to run again, after @before. */
 static __always_inline void loop_wake(struct redmem_target *target, u64 now,
 				      const struct task_struct *before)
@@ -341,11 +378,7 @@ static __always_inline void loop_wake(struct redmem_target *target, u64 now,
 	struct redmem_loop *loop = &target->loop;
 
 	LOOP_BEGIN(loop);
-	/* The idle task has number 0 in all namespaces. */
-	loop->before_id = pid_seen(before);
-	if (!loop->before_id && before->pid)
-		loop->before_id = WAIT_FOREIGN;
-	bpf_core_read(loop->before_comm, sizeof(loop->before_comm), &before->comm);
+	loop_note_before(loop, before);
 	if (loop->asleep) {
 		loop->asleep = false;
 		loop->woke_ns = now;

@@ -95,6 +95,16 @@ static __always_inline bool loop_sleeps(const struct redmem_target *target, u64 
 	       !(settings->at.executing_client && read_word(settings->at.executing_client));
 }
 
+#define CPU_SLOTS 1024 /* a power of two; CPUs with higher numbers share one */
+
+/* By CPU: the server whose main thread was made to leave it and waits for it, plus 1. */
+__u32 cpu_wanted[CPU_SLOTS] = {};
+
+static __always_inline u32 *this_cpu(void)
+{
+	return &cpu_wanted[bpf_get_smp_processor_id() & (CPU_SLOTS - 1)];
+}
+
 /* The main thread leaves the CPU in the middle of its work. */
 static __always_inline void loop_out(struct redmem_loop *loop, u64 now,
 				     const struct redmem_thread *state, u64 task_is)
@@ -103,6 +113,8 @@ static __always_inline void loop_out(struct redmem_loop *loop, u64 now,
 	loop->out_ns = now;
 	loop->in_ns = 0;
 	loop->out_delay = state->out_delay;
+	loop->told_until_ns = now;
+	loop->told_ns = 0;
 	loop->out_runnable = !task_is;
 	loop->out_blocks = state->out_event == EVENT_IO_WAIT || (task_is & STATE_STOPPED);
 	loop->out_syscall = state->out_syscall;
@@ -156,6 +168,26 @@ static __always_inline void switch_out(struct redmem_target *target, u32 tid, bo
 		return;
 	loop_observe(target, now, &context, &run);
 	loop_out(&target->loop, now, state, task_is);
+	if (!task_is)
+		*this_cpu() = target->settings.index + 1;
+}
+
+/* @task leaves a CPU that a server's main thread waits for; @next is that thread at last. */
+static __always_inline void passed_over(u32 *wanted, const struct task_struct *task,
+					const struct task_struct *next)
+{
+	u32 index = *wanted - 1;
+	struct redmem_target *target = target_at(&index);
+	u64 now = bpf_ktime_get_ns();
+
+	if (!target || !target->settings.watched || target->loop.in_ns) {
+		*wanted = 0; /* it runs elsewhere, or is gone */
+		return;
+	}
+	loop_passed_over(target, now, task);
+	if (is_main(target, next->pid))
+		*wanted = 0;
+	ran_for(target, now);
 }
 
 /* Of all switches of the machine: most are between two that nobody watches. */
@@ -163,8 +195,11 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(offcpu_switch, bool preempt, struct task_struct *task, struct task_struct *next)
 {
 	struct redmem_target *target;
+	u32 *wanted = this_cpu();
 	u64 now;
 
+	if (*wanted)
+		passed_over(wanted, task, next);
 	if (next->pid == next->tgid) {
 		target = watched_of(next->tgid);
 		if (target) {

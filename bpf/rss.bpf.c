@@ -18,7 +18,8 @@ static __always_inline s64 rss_pages(const struct redmem_target *target, int mem
 
 static __always_inline void rss_record(struct redmem_target *target, int member, s64 pages)
 {
-	struct redmem_ring_record *record = ring_reserve(target, RING_RSS, bpf_ktime_get_ns());
+	struct redmem_ring_record *record =
+		ring_reserve(target, RING_RSS, RING_BYTES(rss), bpf_ktime_get_ns());
 	struct running run = {};
 	u64 id;
 

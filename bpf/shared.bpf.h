@@ -14,16 +14,16 @@
 /* Which of the two profile maps is written; the loader drains the other one. */
 extern __u32 profile_active;
 
-/* Rows of a profile map; the last of them are for those without a key. */
-#define PROFILE_ROWS	   16384
-#define PROFILE_KEYED_ROWS (PROFILE_ROWS - 1024)
+/* Rows a profile map has for those with a key; the loader sets it. Those without find room
+ * in the rest when these are taken. */
+extern __u32 profile_keyed_rows;
 
 /* Rows in use; the loader sets them back when it has emptied the map. */
 extern __u32 profile_rows[2];
 
 struct profile_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PROFILE_ROWS);
+	__uint(max_entries, 1); /* set by the loader, as the ring's size */
 	__type(key, struct redmem_profile_key);
 	__type(value, struct redmem_profile_value);
 };
@@ -65,7 +65,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 2 * 1024 * 1024);
+	__uint(max_entries, 4096);
 } records SEC(".maps") __weak;
 
 /* --- the servers ---------------------------------------------------------------- */
@@ -143,6 +143,20 @@ static __always_inline struct redmem_target *target_running(u32 *tid)
 
 	*tid = id;
 	return watched_of(id >> 32);
+}
+
+/* Is the probe that was hit @target's own? */
+static __always_inline bool probe_is_of(const struct redmem_target *target, struct pt_regs *ctx)
+{
+	return PROBE_TARGET(bpf_get_attach_cookie(ctx)) == target->settings.index;
+}
+
+/* target_running() for a probe on a server's functions. */
+static __always_inline struct redmem_target *target_probed(struct pt_regs *ctx, u32 *tid)
+{
+	struct redmem_target *target = target_running(tid);
+
+	return target && probe_is_of(target, ctx) ? target : NULL;
 }
 
 static __always_inline bool is_main(const struct redmem_target *target, u32 tid)
@@ -242,7 +256,7 @@ static __always_inline bool profile_add_to(void *map, __u32 *rows,
 	if (!value) {
 		struct redmem_profile_value zero = {};
 
-		if (*rows >= PROFILE_KEYED_ROWS && has_key(&key->context))
+		if (*rows >= profile_keyed_rows && has_key(&key->context))
 			return false;
 		bpf_map_update_elem(map, key, &zero, BPF_NOEXIST);
 		value = bpf_map_lookup_elem(map, key);
@@ -290,11 +304,11 @@ __weak __noinline int profile_add(struct redmem_target *target,
 	return 0;
 }
 
-/* A record in the ring, or NULL (counted). */
-static __always_inline struct redmem_ring_record *ring_reserve(struct redmem_target *target,
-							       enum redmem_ring_kind kind, u64 now)
+/* A record of RING_BYTES() @bytes in the ring, or NULL (counted). */
+static __always_inline struct redmem_ring_record *
+ring_reserve(struct redmem_target *target, enum redmem_ring_kind kind, u64 bytes, u64 now)
 {
-	struct redmem_ring_record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+	struct redmem_ring_record *record = bpf_ringbuf_reserve(&records, bytes, 0);
 
 	if (!record) {
 		drop(target, DROP_RING_FULL);

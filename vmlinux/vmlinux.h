@@ -29,6 +29,7 @@ typedef _Bool bool;
 
 struct sched_entity {
 	u64 sum_exec_runtime;
+	u64 prev_sum_exec_runtime;
 };
 
 struct sched_info {

@@ -17,6 +17,7 @@
 #define REDMEM_KEY_MAX		64 /* bytes of a key kept with an event */
 #define REDMEM_FILE_RANGES	48 /* file-backed address ranges of the target */
 #define REDMEM_ALLOCATOR_RANGES 4 /* where the allocator's code is */
+#define REDMEM_CODE_RANGES	3 /* the server's code, the allocator's, the C library's */
 #define REDMEM_TARGETS_MAX	256 /* servers watched at once; one slot more is redmem's own */
 
 /* --- settings of one server (written by the loader, read by every program) -- */
@@ -73,6 +74,7 @@ struct redmem_settings {
 	__u32 file_ranges;
 	__u32 allocator_ranges;
 	struct redmem_range allocator_range[REDMEM_ALLOCATOR_RANGES];
+	struct redmem_range code_range[REDMEM_CODE_RANGES]; /* zeros = there is none */
 	struct redmem_range background[BACKGROUND_KINDS]
 				      [BACKGROUND_FUNCTIONS]; /* theirs; zeros = not known */
 	struct redmem_range queued[QUEUED_FUNCTIONS]; /* discardTransaction(), caller and callee */
@@ -159,6 +161,7 @@ enum redmem_total {
 	TOTAL_EVENTS, /* programs that did their work */
 	TOTAL_RUNS, /* of programs that every process comes to: those for this server */
 	TOTAL_RUN_NS, /* what they took behind the filter that others leave by */
+	TOTAL_MAJOR_FAULTS, /* looked at, times the period: how fast they come */
 	TOTAL_KEYS_GONE, /* the argument was being made or freed: there was no key to read */
 	TOTAL_KINDS
 };
@@ -207,6 +210,15 @@ struct redmem_thread {
 	__u32 target;
 	struct redmem_context out_context;
 };
+
+/*
+ * What a probe on a server's functions is told when it is put in: whose it is, and what it
+ * stands on. Servers may share the file it is in, and not every kernel keeps the others out
+ * (uprobe_multi before 6.10, 46ba0e49b642): one hit must not be met by two probes.
+ */
+#define PROBE_COOKIE(target, what) ((__u64)(target) << 32 | (what))
+#define PROBE_TARGET(cookie)	   ((__u32)((cookie) >> 32))
+#define PROBE_WHAT(cookie)	   ((__u32)(cookie))
 
 /* A call of the allocator that has not returned yet. */
 struct redmem_open_call {
@@ -313,11 +325,15 @@ struct redmem_loop {
 	__s32 out_fd;
 	__u32 asleep; /* waits for events */
 	__u32 in_script;
-	__u32 before_id; /* who had the CPU before it came back */
+	__u32 before_id; /* who had the CPU before it came back... */
 	char before_comm[16];
+	__u64 before_ns; /* ...and for how long, without a break */
+	__u64 told_until_ns; /* since it left, up to when it is told who had the CPU... */
+	__u64 told_ns; /* ...and for how long */
 	struct redmem_span work, iteration;
 };
 
+/* Each is as long as its kind is: RING_BYTES(). */
 struct redmem_ring_record {
 	__u32 kind;
 	__u32 target; /* whose record it is */
@@ -352,14 +368,20 @@ struct redmem_ring_record {
 	};
 };
 
-#define REDMEM_STACK_WORDS 768
+#define RING_BYTES(member)                             \
+	(offsetof(struct redmem_ring_record, member) + \
+	 sizeof(((struct redmem_ring_record *)0)->member))
 
-/* Where the main thread was at a CPU sample, and the words of its stack: what looks like
- * a return address tells on whose behalf it was there. */
+#define REDMEM_STACK_WORDS  768 /* looked through */
+#define REDMEM_SAMPLE_WORDS 192 /* kept at most: those nearest to where it was */
+
+/* Where the main thread was at a CPU sample, and what lies in code of the words of its
+ * stack: what looks like a return address tells on whose behalf it was there. While a key
+ * expires or is evicted all words, as far as they go: one is the address of its name. */
 struct redmem_sample {
 	__u32 kind; /* RECORD_SAMPLE */
 	__u32 target; /* as in struct redmem_record */
-	__u32 stack_words; /* that could be read */
+	__u32 words; /* in word[]; the record ends behind the last of them */
 	__u32 unused;
 	__u64 ns; /* CPU time it stands for */
 	__u64 work_ns, iteration_ns; /* start_ns of what was under way */
@@ -367,7 +389,7 @@ struct redmem_sample {
 	__u64 kernel_ip; /* 0 = was in user mode */
 	__u64 syscall; /* ~0 = none */
 	struct redmem_context context;
-	__u64 stack[REDMEM_STACK_WORDS];
+	__u64 word[REDMEM_SAMPLE_WORDS];
 };
 
 /* --- one server --------------------------------------------------------- */
@@ -449,7 +471,9 @@ struct redmem_calibration {
 	__u32 done;
 	__u32 hits;
 	__u64 pause_ns; /* time spent inside the program, over all hits */
-	__u64 longest_ns; /* and the longest hit */
+	__u64 longest_ns; /* and the longest hit... */
+	__u64 longest_start_ns; /* ...when it began */
+	__u64 waited_ns; /* in all hits, for a CPU: not in the times above */
 	__u64 client_address; /* first argument of the probed function */
 	__u32 client_bytes;
 	__u32 server_ok;

@@ -176,7 +176,11 @@ static int watch_and_print(const struct options *o, const struct print_command *
 
 int cmd_doctor(const struct options *o)
 {
-	return o->all ? watch_all(o) : watch_and_print(o, &print_doctor);
+	struct options look = *o;
+
+	if (!o->keys.wanted) /* a pass over all of them says more than a few */
+		look.sample_keys = KEYSAMPLE_MAX;
+	return o->all ? watch_all(&look) : watch_and_print(&look, &print_doctor);
 }
 
 int cmd_alloc(const struct options *o)

@@ -519,6 +519,10 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state, struct 
 static void check_exclusions(const struct argp_state *state, const struct options *o)
 {
 	bool no_server = o->replay_path || o->no_connect;
+	const char *one_server = o->record_path ? "--record" :
+				 o->replay_path ? "--replay" :
+				 o->keys.wanted ? "--keys" :
+						  NULL;
 
 	if (!o->tls && (o->tls_ca_cert || o->tls_ca_dir || o->tls_cert || o->tls_key ||
 			o->tls_server_name || o->tls_insecure))
@@ -534,8 +538,10 @@ static void check_exclusions(const struct argp_state *state, const struct option
 		argp_error(state, "--csv and --json exclude each other");
 	if (o->all && (o->pid || options_name_server(o)))
 		argp_error(state, "--all is every server: leave out the one");
-	if (o->all && (o->record_path || o->replay_path || o->keys.wanted))
-		argp_error(state, "--all excludes --record, --replay and --keys");
+	if (o->all && one_server)
+		argp_error(state,
+			   "%s is of one server and --all of every one: leave out --all, or %s",
+			   one_server, one_server);
 	if (o->all && !isnan(o->every_seconds))
 		argp_error(state, "--every is of one server: leave out --all");
 	if (o->try_purge && no_server)

@@ -7,9 +7,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "host/proc.h"
 #include "host/sock.h"
 #include "redis/info.h"
+
+#define COMING_NS 1000000000LL /* for one address, until the next is tried */
 
 static void connect_options(struct server *server, const struct options *o)
 {
@@ -53,26 +56,41 @@ static int try_connect(struct server *server, int timeout_ms, bool *refused)
 	return ret;
 }
 
-/* Where it listens now, one after the other: a socket may be closed to us, a port be the
- * one of the cluster's bus or of TLS. */
+/* Where it listens now. */
+static void look_for_listeners(struct server *server)
+{
+	target_listeners(&server->where);
+	server->connect.netns_pid = server->where.pid;
+}
+
+static void use_listener(struct server *server, size_t i)
+{
+	const struct sock_listener *l = &server->where.listeners[i];
+	bool tcp = l->family != AF_UNIX;
+
+	server->connect.socket_path = tcp ? NULL : l->path;
+	server->connect.host = tcp ? l->address : NULL;
+	server->connect.port = l->port;
+	server->connect.tls = tcp && server->tls; /* unix sockets have none */
+}
+
+static void nowhere(const struct server *server, struct err *err)
+{
+	err_set(err, -ENOENT, "process %d listens on no port and no socket that can be seen",
+		server->where.pid);
+}
+
+/* One after the other: a socket may be closed to us, a port be the one of the cluster's bus
+ * or of TLS. */
 static bool connect_listeners(struct server *server, int timeout_ms)
 {
-	struct server_candidate *where = &server->where;
 	struct err first = {};
 	bool refused = false;
 
-	target_listeners(where);
-	err_set(&first, -ENOENT, "process %d listens on no port and no socket that can be seen",
-		where->pid);
-	server->connect.netns_pid = where->pid;
-	for (size_t i = 0; i < where->listeners_count && !refused; i++) {
-		const struct sock_listener *l = &where->listeners[i];
-		bool tcp = l->family != AF_UNIX;
-
-		server->connect.socket_path = tcp ? NULL : l->path;
-		server->connect.host = tcp ? l->address : NULL;
-		server->connect.port = l->port;
-		server->connect.tls = tcp && server->tls; /* unix sockets have none */
+	look_for_listeners(server);
+	nowhere(server, &first);
+	for (size_t i = 0; i < server->where.listeners_count && !refused; i++) {
+		use_listener(server, i);
 		if (!try_connect(server, timeout_ms, &refused))
 			return true;
 		if (!i || refused)
@@ -82,7 +100,8 @@ static bool connect_listeners(struct server *server, int timeout_ms)
 	return false;
 }
 
-bool server_connect(struct server *server, int timeout_ms)
+/* Connect (again); true when it worked. Waits for the greeting at most @timeout_ms. */
+static bool server_connect(struct server *server, int timeout_ms)
 {
 	bool refused;
 
@@ -90,6 +109,80 @@ bool server_connect(struct server *server, int timeout_ms)
 	if (server->address_given)
 		return try_connect(server, timeout_ms, &refused) == 0;
 	return connect_listeners(server, timeout_ms);
+}
+
+/* --- again, without waiting ------------------------------------------------------------ */
+
+/* Begin at the next address that does not refuse at once. */
+static void come_next(struct server *server)
+{
+	struct coming *coming = &server->coming;
+	size_t count = server->address_given ? 1 : server->where.listeners_count;
+	struct err why = {};
+
+	while (!coming->conn && coming->next < count) {
+		if (!server->address_given)
+			use_listener(server, coming->next);
+		if (conn_open(&coming->conn, &server->connect, &why) && !coming->next)
+			server->conn_error = why; /* that of the first is told */
+		coming->next++;
+		coming->until_ns = clock_mono_ns() + COMING_NS;
+	}
+}
+
+void server_reconnect(struct server *server)
+{
+	if (server->conn || server->coming.conn)
+		return;
+	server->coming = (struct coming){};
+	if (!server->address_given) {
+		look_for_listeners(server);
+		if (!server->where.listeners_count)
+			nowhere(server, &server->conn_error);
+	}
+	come_next(server);
+}
+
+/* This address does not do. */
+static void come_elsewhere(struct server *server)
+{
+	struct coming *coming = &server->coming;
+	struct err why;
+
+	if (!conn_error(coming->conn)->code)
+		conn_hang_up(coming->conn);
+	why = *conn_error(coming->conn);
+	conn_close(coming->conn);
+	coming->conn = NULL;
+	if (coming->next == 1 || why.code == -EACCES)
+		server->conn_error = why;
+	if (why.code != -EACCES) /* else the server itself will not have us */
+		come_next(server);
+}
+
+bool server_reconnect_on(struct server *server, short revents)
+{
+	struct coming *coming = &server->coming;
+
+	if (!coming->conn)
+		return false;
+	if (conn_dispatch(coming->conn, revents)) {
+		come_elsewhere(server);
+		return false;
+	}
+	if (!conn_connected(coming->conn)) {
+		if (clock_mono_ns() < coming->until_ns)
+			return false;
+		if (!conn_reached(coming->conn)) {
+			come_elsewhere(server);
+			return false;
+		}
+		/* A server that hangs answers later: keep the connection. */
+	}
+	server->conn = coming->conn;
+	server->conn_error = (struct err){};
+	coming->conn = NULL;
+	return true;
 }
 
 struct conn *server_knock(const struct server *server)
@@ -226,6 +319,7 @@ void server_emit(const struct server *server, const struct info *info,
 
 void server_close(struct server *server)
 {
+	conn_close(server->coming.conn);
 	conn_close(server->conn);
 	image_close(server->image);
 	target_release(&server->where);

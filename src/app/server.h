@@ -10,6 +10,13 @@
 #include "target/find.h"
 #include "target/image.h"
 
+/* A connection that is being made again. */
+struct coming {
+	struct conn *conn; /* NULL = none */
+	size_t next; /* of the addresses to try */
+	int64_t until_ns; /* this one has */
+};
+
 struct server {
 	struct server_candidate where; /* pid, port, socket */
 	struct image *image; /* NULL when the process may not be looked at */
@@ -21,6 +28,7 @@ struct server {
 	bool tls; /* asked for, where there is any */
 	struct conn *conn; /* NULL = not connected */
 	struct err conn_error; /* why not */
+	struct coming coming;
 };
 
 /*
@@ -32,8 +40,12 @@ int server_open(struct server *server, const struct options *o, struct err *err)
 /* The same for those who need the connection and not the process, which may be on
  * another host: then its pid is 0. No connection is an error. */
 int server_open_remote(struct server *server, const struct options *o, struct err *err);
-/* Connect (again); true when it worked. Waits for the greeting at most @timeout_ms. */
-bool server_connect(struct server *server, int timeout_ms);
+/* The same without waiting, for a loop: begin, unless it has begun... */
+void server_reconnect(struct server *server);
+/* ...and go on with what @revents of poll() say of server->coming.conn; call it also when
+ * nothing happened. True when there is a connection from now on; the server may still have to
+ * answer on it. */
+bool server_reconnect_on(struct server *server, short revents);
 /* A connection that does not introduce itself, for a server that wants a password
  * redmem has not: enough for calibration. NULL when not even that. */
 struct conn *server_knock(const struct server *server);

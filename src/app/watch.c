@@ -55,6 +55,7 @@ struct watch {
 	struct attribution attribution;
 	struct progress *progress;
 	struct info *info; /* the newest INFO, for the target record; NULL */
+	bool uncalibrated; /* since the connection was made, or the server hung */
 	enum border border;
 	double looked_at, look_seconds; /* the host's side of the last one; what CPU it took */
 	bool hanging;
@@ -251,8 +252,8 @@ static void follow_hang(struct watch *w)
 	} else if (w->hanging && waiting < HANG_SECONDS) {
 		w->hanging = false;
 		emit_life(w, "hang", now_seconds(w) - w->hang_start);
-		if (w->server.conn && !w->attribution.on)
-			attribution_calibrate(&w->attribution); /* it could not be asked before */
+		if (!w->attribution.on)
+			w->uncalibrated = true; /* it could not be asked before */
 	}
 }
 
@@ -265,6 +266,7 @@ static void lost_connection(struct watch *w)
 /* Wait for the engine, replies or the time @until_ns, and take what came. */
 static void wait_events(struct watch *w, int64_t until_ns)
 {
+	struct conn *conn = w->server.conn ? w->server.conn : w->server.coming.conn;
 	struct pollfd fds[2] = { { .fd = sensors_fd(w->sensors), .events = POLLIN }, { .fd = -1 } };
 	int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000 + 1;
 
@@ -272,25 +274,35 @@ static void wait_events(struct watch *w, int64_t until_ns)
 		left_ms = TURN_MS;
 	if (left_ms < 0)
 		left_ms = 0;
-	if (w->server.conn) {
-		fds[1].fd = conn_fd(w->server.conn);
-		fds[1].events = conn_poll_events(w->server.conn);
+	if (conn) {
+		fds[1].fd = conn_fd(conn);
+		fds[1].events = conn_poll_events(conn);
 	}
 	poll(fds, 2, left_ms);
-	if (w->server.conn && conn_dispatch(w->server.conn, fds[1].revents))
+	if (!w->server.conn)
+		w->uncalibrated |= server_reconnect_on(&w->server, fds[1].revents);
+	else if (conn_dispatch(w->server.conn, fds[1].revents))
 		lost_connection(w);
 	w->ticks += sensors_poll(w->sensors);
 	follow_hang(w);
 }
 
-/* A connection the server closed comes back at the next tick, if the server does. */
+/* A connection the server closed comes back, if the server does. */
 static void reconnect(struct watch *w)
 {
-	if (w->server.conn || w->options->no_connect || w->server.conn_error.code == -EACCES ||
-	    w->server.conn_error.code == -ENOENT)
+	if (w->options->no_connect || w->server.conn_error.code == -EACCES ||
+	    (w->server.conn_error.code == -ENOENT && !w->server.coming.next))
 		return;
-	if (server_connect(&w->server, 200))
-		attribution_calibrate(&w->attribution); /* redmem is another client now */
+	server_reconnect(&w->server);
+}
+
+/* Look again where a server is that answers now: redmem may be another client than before. */
+static void calibrate_again(struct watch *w)
+{
+	if (!w->uncalibrated || !w->server.conn || !conn_connected(w->server.conn))
+		return;
+	w->uncalibrated = false;
+	attribution_calibrate(&w->attribution);
 }
 
 static bool tick(struct watch *w)
@@ -338,6 +350,7 @@ static bool loop(struct watch *w)
 		wait_events(w, end);
 		border_follow(w);
 		sensors_control(w->sensors);
+		calibrate_again(w);
 		if (sensors_target_exited(w->sensors))
 			return false;
 		if (!look_on(w))
@@ -475,6 +488,7 @@ static int prepare(struct watch *w, struct err *err)
 		.servers = 1,
 		.wanted = o->sensors,
 		.disabled = o->no_bpf,
+		.fine_samples = w->plan->stalls,
 	};
 	struct sensor_config config = {
 		.sink = w->sink,

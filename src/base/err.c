@@ -48,8 +48,13 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	fprintf(stderr, "redmem: %s\n", text);
 }
 
-void log_pause(const char *kind, int64_t start_ns)
+void log_pause_of(const char *kind, int64_t start_ns, int64_t length_ns)
 {
 	log_msg(LOG_INFO, "pause: %s start %lld length %lld", kind, (long long)start_ns,
-		(long long)(clock_mono_ns() - start_ns) / 1000);
+		(long long)length_ns / 1000);
+}
+
+void log_pause(const char *kind, int64_t start_ns)
+{
+	log_pause_of(kind, start_ns, clock_mono_ns() - start_ns);
 }

@@ -31,7 +31,9 @@ void log_set_level(enum log_level level);
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /*
  * From @start_ns until now (CLOCK_MONOTONIC) something was done that may hold the server up:
- * @kind is "probe-in", "probe-out", "look" or "calibration". One line with -vv, so that what
- * a client of the server measures meanwhile can be laid beside it.
+ * @kind is "probe-in", "probe-out" or "look". One line with -vv, so that what a client of the
+ * server measures meanwhile can be laid beside it.
  */
 void log_pause(const char *kind, int64_t start_ns);
+/* The same of what is over and took @length_ns: a "calibration", a "command" of redmem's own. */
+void log_pause_of(const char *kind, int64_t start_ns, int64_t length_ns);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "diagnose/diagnose.h"
 #include "diagnose/finding.h"
 #include "diagnose/harm.h"
 #include "diagnose/rules.h"
@@ -11,13 +12,6 @@
 const struct rule rules[] = { RULES(RULE_ENTRY) };
 #undef RULE_ENTRY
 const size_t rules_count = sizeof(rules) / sizeof(rules[0]);
-
-const char *severity_name(enum severity severity)
-{
-	static const char *const names[] = { "info", "warning", "critical" };
-
-	return names[severity];
-}
 
 /* Critical first, then by rank and cost; the id makes equal costs come in one order. */
 static int finding_compare(const void *a, const void *b)

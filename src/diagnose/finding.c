@@ -14,6 +14,13 @@
 #include "diagnose/finding.h"
 #include "model/keyspace.h"
 
+const char *severity_name(enum severity severity)
+{
+	static const char *const names[] = { "info", "warning", "critical" };
+
+	return names[severity];
+}
+
 #define KEY_COLUMNS    60 /* of a key in a title: leaves room in 100 columns */
 #define SHELL_KEY_MAX  128 /* longer keys are not offered for pasting */
 #define DEFAULT_PORT   6379

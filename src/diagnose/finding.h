@@ -1,12 +1,58 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Building a finding: a rule says in a few calls what it saw, why, and what to
- * do. Strings are copied; numbers that are not known are left out of the
- * evidence, so that a rule can offer all it would like to show.
+ * A finding: what is wrong, how sure that is, why, and what to do. A rule says it in a few
+ * calls. Strings are copied; numbers that are not known are left out of the evidence, so
+ * that a rule can offer all it would like to show.
  */
 #pragma once
 
-#include "diagnose/diagnose.h"
+#include "model/model.h"
+
+enum severity { SEVERITY_INFO, SEVERITY_WARNING, SEVERITY_CRITICAL };
+const char *severity_name(enum severity severity);
+
+/* What harm a finding speaks of; of two as severe the one further up comes first. */
+enum rank {
+	RANK_LOST, /* writes refused, data lost or thrown out */
+	RANK_WAITED, /* time clients waited */
+	RANK_LIMIT, /* a limit that will be met */
+	RANK_BYTES, /* memory */
+};
+
+struct evidence {
+	char *name; /* as in INFO, the ledger or the JSON */
+	double value;
+	char *text; /* instead of value when not NULL ("madvise") */
+	const char *unit; /* "bytes", "faults", "ratio", "seconds", "keys", ... static */
+	enum basis basis;
+};
+
+struct action {
+	char *text; /* one sentence */
+	char *command; /* what to type, "" when nothing */
+	int64_t expected_gain_bytes; /* RECORD_UNKNOWN when it frees no memory or is not known */
+};
+
+struct finding {
+	const char *id; /* static: "swap.in_path" */
+	enum severity severity;
+	char *title; /* one line with the number that matters */
+	char *cause; /* one sentence */
+	struct evidence *evidence;
+	size_t evidence_count;
+	struct action *actions;
+	size_t actions_count;
+	bool weak; /* evidence is thin: said in the report */
+	enum rank rank; /* by the rule table: ranking inside a severity */
+	double cost; /* and inside a rank: bytes at stake, or seconds x 1 GiB */
+};
+
+struct findings {
+	struct finding *items; /* critical first, then by rank and cost */
+	size_t count;
+};
+
+/* --- building one, in a rule ------------------------------------------------------------ */
 
 /* A short text by value, to be used inside the arguments of one call. */
 struct phrase {
@@ -46,5 +92,5 @@ void finding_action(struct finding *f, int64_t gain_bytes, const char *command, 
 /* Free what the finding holds, not the struct. */
 void finding_clear(struct finding *f);
 
-/* One second of a blocked server ranks like this many bytes (diagnose.h: cost). */
+/* One second of a blocked server ranks like this many bytes (struct finding: cost). */
 #define COST_PER_SECOND (1024.0 * 1024 * 1024)

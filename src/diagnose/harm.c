@@ -157,7 +157,8 @@ void waits_include(struct waits *w, double seconds)
 		w->seconds = seconds;
 }
 
-double waits_ratio(const struct model *m, const struct waits *w)
+/* @w->seconds of the window; NAN. */
+static double waits_ratio(const struct model *m, const struct waits *w)
 {
 	return m->duration_seconds > 0 ? w->seconds / m->duration_seconds : NAN;
 }

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "diagnose/diagnose.h"
+#include "diagnose/finding.h"
 
 /*
  * X(ID, bound, unit, words, the reason of the bound). Time is in seconds unless it says
@@ -75,8 +75,6 @@ struct waits {
 struct waits waits_of(const struct model *m, const char *id);
 /* @seconds is all that was waited, short ones included: more than the stalls have. */
 void waits_include(struct waits *w, double seconds);
-/* @w->seconds of the window; NAN. */
-double waits_ratio(const struct model *m, const struct waits *w);
 /* Is it harm by the table, and how bad? SEVERITY_INFO when it is none. */
 enum severity waits_severity(const struct model *m, const struct waits *w);
 

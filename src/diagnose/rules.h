@@ -3,7 +3,7 @@
  * The rule table. A rule looks at the model and, when its condition holds, fills
  * a finding and returns true. Adding one: write rule_NAME() in the file of its
  * subject and add one row here; prototype and table entry follow from the row. Its third
- * word is what harm the finding speaks of (diagnose.h, enum rank).
+ * word is what harm the finding speaks of (finding.h, enum rank).
  *
  * A rule never compares with a number that is not known, and gives a warning
  * only for what would still be wrong on a quiet day: an idle fresh server and
@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "diagnose/diagnose.h"
+#include "diagnose/finding.h"
 
 #define RULES(ROW)                                            \
 	ROW("server.not_answering", not_answering, WAITED)    \

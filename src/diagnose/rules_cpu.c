@@ -165,6 +165,7 @@ static double waited_beside(const struct model *m, const char *id)
 
 bool rule_cpu_contended(const struct model *m, struct finding *f)
 {
+	const struct charge *main_thread = measure_main_thread(m);
 	struct neighbour all[64];
 	size_t count = neighbours(m, f->id, all, sizeof(all) / sizeof(all[0]));
 	struct waits w = waits_of(m, f->id);
@@ -180,6 +181,8 @@ bool rule_cpu_contended(const struct model *m, struct finding *f)
 		finding_evidence(f, "neighbour_stall_seconds", all[i].seconds, "seconds",
 				 BASIS_DERIVED);
 	}
+	finding_evidence(f, "cpu_wait_seconds", main_thread ? main_thread->cpu_wait_seconds : NAN,
+			 "seconds", BASIS_EXACT);
 	finding_evidence_count(f, "cpus_total",
 			       m->have_host ? m->host_end.cpus_total : RECORD_UNKNOWN, "cpus",
 			       BASIS_EXACT);

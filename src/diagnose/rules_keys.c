@@ -23,9 +23,36 @@
 #define NO_TTL_WARNING_RATIO 0.5
 /* Fewer temporary keys looked at than this say little about the rest. */
 #define NO_TTL_SURE_KEYS 10
+/* Keys that are compared with all others to find one that is like most. */
+#define EXAMPLE_TRIES 32
 /* Main and expires tables above this share of used_memory: values are tiny (a key
  * costs some 50 bytes in its table and object header). */
 #define TABLE_SHARE 0.30
+
+/* The keys that showed up in the watch, then those drawn at random; NULL behind the last. */
+static const struct record_key *key_at(const struct model *m, size_t i)
+{
+	if (i < m->keys_count)
+		return &m->keys[i].key;
+	i -= m->keys_count;
+	return i < (size_t)m->sampled_keys_total ? &m->drawn[i] : NULL;
+}
+
+/* Was this one drawn and had shown up in the watch, too? */
+static bool drawn_again(const struct model *m, size_t i)
+{
+	const struct record_key *key = key_at(m, i);
+
+	for (size_t n = 0; i >= m->keys_count && n < m->keys_count; n++)
+		if (m->keys[n].key.db == key->db && bytes_same(m->keys[n].key.key, key->key))
+			return true;
+	return false;
+}
+
+static int64_t looked_at_total(const struct model *m)
+{
+	return (int64_t)m->keys_count + m->sampled_keys_total;
+}
 
 /* The element count as it would be said, or nothing. */
 static struct phrase key_elements(const struct record_key *k)
@@ -89,17 +116,16 @@ static void big_key_action(const struct model *m, struct finding *f, const struc
 
 bool rule_bigkey_size(const struct model *m, struct finding *f)
 {
-	const struct record_key *largest = NULL;
+	const struct record_key *largest = NULL, *k;
 	enum key_level worst = KEY_NORMAL;
 	int64_t bytes = 0, count = 0;
 
 	if (m->keyspace != NULL)
 		return false; /* all keys are known: the rules of rules_census.c say more */
-	for (size_t i = 0; i < m->keys_count; i++) {
-		const struct record_key *k = &m->keys[i].key;
+	for (size_t i = 0; (k = key_at(m, i)) != NULL; i++) {
 		enum key_level level = key_level(k);
 
-		if (level == KEY_NORMAL)
+		if (level == KEY_NORMAL || drawn_again(m, i))
 			continue;
 		count++;
 		sum_add(&bytes, k->bytes != RECORD_UNKNOWN ? k->bytes : 0);
@@ -125,8 +151,7 @@ bool rule_bigkey_size(const struct model *m, struct finding *f)
 	finding_evidence_bytes(f, "largest_key_bytes", largest->bytes, key_basis(largest));
 	finding_evidence_count(f, "largest_key_elements", largest->elements, "elements",
 			       BASIS_EXACT);
-	finding_evidence_count(f, "keys_looked_at_total", (int64_t)m->keys_count, "keys",
-			       BASIS_EXACT);
+	finding_evidence_count(f, "keys_looked_at_total", looked_at_total(m), "keys", BASIS_EXACT);
 	finding_cause(f, "One command over such a key (reading, deleting, expiring it) runs for "
 			 "milliseconds to seconds, and every other client waits.");
 	big_key_action(m, f, largest);
@@ -151,13 +176,12 @@ static bool lacks_ttl(const struct record_key *k, bool may_evict)
 static int64_t count_alike(const struct model *m, const struct record_key *key, bool may_evict)
 {
 	struct buf mine = { 0 }, other = { 0 };
+	const struct record_key *k;
 	int64_t count = 0;
 
 	prefix_fold(&mine, key->key.data, key->key.len);
-	for (size_t i = 0; i < m->keys_count; i++) {
-		const struct record_key *k = &m->keys[i].key;
-
-		if (!lacks_ttl(k, may_evict))
+	for (size_t i = 0; (k = key_at(m, i)) != NULL; i++) {
+		if (!lacks_ttl(k, may_evict) || drawn_again(m, i))
 			continue;
 		buf_clear(&other);
 		prefix_fold(&other, k->key.data, k->key.len);
@@ -168,15 +192,19 @@ static int64_t count_alike(const struct model *m, const struct record_key *key, 
 	return count;
 }
 
-/* An example is one of the many, not the odd one out. Keys come by bytes, falling. */
+/* An example is one of the many, not the odd one out: of the first few, the one with most
+ * like it. */
 static void find_example(const struct model *m, struct no_ttl_count *n, bool may_evict)
 {
-	for (size_t i = 0; i < m->keys_count; i++) {
-		const struct record_key *k = &m->keys[i].key;
+	const struct record_key *k;
+	int tries = EXAMPLE_TRIES;
+
+	for (size_t i = 0; tries > 0 && (k = key_at(m, i)) != NULL; i++) {
 		int64_t alike;
 
 		if (!lacks_ttl(k, may_evict))
 			continue;
+		tries--;
 		alike = count_alike(m, k, may_evict);
 		if (alike > n->alike) {
 			n->alike = alike;
@@ -190,10 +218,11 @@ static struct no_ttl_count count_no_ttl(const struct model *m)
 	const char *policy = model_config(m, "maxmemory-policy");
 	bool may_evict = policy != NULL && strncmp(policy, "allkeys-", 8) == 0;
 	struct no_ttl_count n = { 0 };
+	const struct record_key *k;
 
-	for (size_t i = 0; i < m->keys_count; i++) {
-		const struct record_key *k = &m->keys[i].key;
-
+	for (size_t i = 0; (k = key_at(m, i)) != NULL; i++) {
+		if (drawn_again(m, i))
+			continue;
 		if (isnan(k->ttl_seconds) || k->type == NULL || strcmp(k->type, "none") == 0 ||
 		    !key_temporary(&k->key, may_evict))
 			continue;

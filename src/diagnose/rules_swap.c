@@ -27,7 +27,14 @@ struct swap_use {
 	double seconds;
 	int64_t bytes;
 	bool counted; /* seen by the sensor, not inferred from major faults */
+	enum basis basis; /* of what was seen */
 };
+
+/* Were all of them looked at? */
+static enum basis swap_basis(const struct charge *c)
+{
+	return c->major_looks == c->major_faults ? BASIS_EXACT : BASIS_SAMPLED;
+}
 
 static double swap_faults(const struct charge *c)
 {
@@ -71,6 +78,8 @@ static struct swap_use swap_use(const struct model *m)
 			const struct charge *c = &m->commands[i].charge;
 
 			u.faults += (double)c->swap_faults;
+			if (swap_basis(c) != BASIS_EXACT)
+				u.basis = BASIS_SAMPLED;
 			if (!isnan(c->swap_fault_seconds))
 				u.seconds += c->swap_fault_seconds;
 		}
@@ -101,13 +110,15 @@ static void swap_who(const struct model *m, struct finding *f)
 		finding_evidence_text(f, "top_command", say_command(command->command).s,
 				      BASIS_EXACT);
 		finding_evidence_count(f, "top_command_swap_faults_total",
-				       command->charge.swap_faults, "faults", BASIS_EXACT);
+				       command->charge.swap_faults, "faults",
+				       swap_basis(&command->charge));
 	}
 	if (prefix != NULL) {
 		finding_evidence_text(f, "top_prefix",
 				      say_key(prefix->prefix, prefix->prefix_len).s, BASIS_EXACT);
 		finding_evidence_count(f, "top_prefix_swap_faults_total",
-				       prefix->charge.swap_faults, "faults", BASIS_EXACT);
+				       prefix->charge.swap_faults, "faults",
+				       swap_basis(&prefix->charge));
 	}
 	if (command == NULL)
 		finding_cause(f, "Pages of the server lie in swap, and it waits for the disk each "
@@ -165,9 +176,9 @@ bool rule_swap_in_path(const struct model *m, struct finding *f)
 			      u.counted ? "swap-ins" : "major faults with memory in swap",
 			      say_seconds(m->duration_seconds).s);
 	finding_evidence(f, u.counted ? "swap_faults_total" : "major_faults_total", u.faults,
-			 "faults", BASIS_EXACT);
+			 "faults", u.basis);
 	finding_evidence(f, "swap_fault_seconds", u.seconds > 0 ? u.seconds : NAN, "seconds",
-			 BASIS_EXACT);
+			 u.basis);
 	finding_evidence(f, "swap_fault_time_ratio",
 			 u.seconds > 0 ? u.seconds / m->duration_seconds : NAN, "ratio",
 			 BASIS_DERIVED);
@@ -199,7 +210,7 @@ bool rule_swap_resident(const struct model *m, struct finding *f)
 	finding_evidence(f, "swap_ratio", measure_ratio(u.bytes, measure_sum(u.bytes, rss)),
 			 "ratio", BASIS_DERIVED);
 	if (u.counted)
-		finding_evidence(f, "swap_faults_total", u.faults, "faults", BASIS_EXACT);
+		finding_evidence(f, "swap_faults_total", u.faults, "faults", u.basis);
 	finding_cause(f, "The kernel moved memory of the server out when it was short of it; the "
 			 "first command that needs a page, and every BGSAVE, will wait for the "
 			 "disk.");

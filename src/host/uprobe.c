@@ -17,28 +17,37 @@ void uprobe_prepare(struct bpf_program *program)
 		bpf_program__set_expected_attach_type(program, 0); /* as SEC("uprobe") has it */
 }
 
-static int attach(struct bpf_program *program, pid_t pid, const char *file,
+static int attach(struct bpf_program *program, const struct uprobe_place *place,
 		  const unsigned long *offsets, size_t count, struct bpf_link **links)
 {
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, all, .offsets = offsets, .cnt = count);
+	LIBBPF_OPTS(bpf_uprobe_opts, one, .bpf_cookie = place->cookie);
+	__u64 cookies[UPROBES_MAX];
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, all, .offsets = offsets, .cookies = cookies,
+		    .cnt = count);
 
+	if (count > UPROBES_MAX)
+		return -E2BIG;
+	for (size_t i = 0; i < count; i++)
+		cookies[i] = place->cookie;
 	if (kernel_has_uprobe_multi()) {
-		links[0] = bpf_program__attach_uprobe_multi(program, pid, file, NULL, &all);
+		links[0] = bpf_program__attach_uprobe_multi(program, place->pid, place->file, NULL,
+							    &all);
 		return links[0] ? 0 : -errno;
 	}
 	for (size_t i = 0; i < count; i++) {
-		links[i] = bpf_program__attach_uprobe(program, false, pid, file, offsets[i]);
+		links[i] = bpf_program__attach_uprobe_opts(program, place->pid, place->file,
+							   offsets[i], &one);
 		if (!links[i])
 			return -errno;
 	}
 	return 0;
 }
 
-int uprobe_attach(struct bpf_program *program, pid_t pid, const char *file,
+int uprobe_attach(struct bpf_program *program, const struct uprobe_place *place,
 		  const unsigned long *offsets, size_t count, struct bpf_link **links)
 {
 	int64_t start = clock_mono_ns();
-	int ret = attach(program, pid, file, offsets, count, links);
+	int ret = attach(program, place, offsets, count, links);
 
 	log_pause("probe-in", start);
 	return ret;

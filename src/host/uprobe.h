@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct bpf_link;
@@ -16,10 +17,18 @@ struct bpf_program;
 /* Between opening and loading, for each program that is given to uprobe_attach(); its
  * section is "uprobe.multi". */
 void uprobe_prepare(struct bpf_program *program);
-/* At @count @offsets of @file in process @pid. As many links as it takes, at most @count,
+#define UPROBES_MAX 16 /* with one call */
+
+struct uprobe_place {
+	pid_t pid; /* -1 = every process that has the file in its memory */
+	const char *file;
+	uint64_t cookie; /* PROBE_COOKIE(): whose hits count, whoever comes by */
+};
+
+/* At @count @offsets of a file in a process. As many links as it takes, at most @count,
  * go to @links, where all were NULL; the caller destroys them, also after an error. 0, or
- * a negative errno. */
-int uprobe_attach(struct bpf_program *program, pid_t pid, const char *file,
+ * a negative errno (-E2BIG for more than UPROBES_MAX). */
+int uprobe_attach(struct bpf_program *program, const struct uprobe_place *place,
 		  const unsigned long *offsets, size_t count, struct bpf_link **links);
 /* Takes @count of them away (NULLs are passed over) and clears them. The places are free
  * again at once, or, when nothing was put in or out of late, after a grace period of RCU;

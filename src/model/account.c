@@ -25,6 +25,12 @@ static void count_add(int64_t *sum, int64_t n)
 		*sum = INT64_MAX;
 }
 
+/* An estimate as a count; recordings may say anything. */
+static int64_t whole(double n)
+{
+	return n < (double)INT64_MAX ? (int64_t)n : INT64_MAX;
+}
+
 /*
  * Add @seconds, NAN when not known. A sum is unknown only while nothing in it is
  * known: rows without a time among others make it a lower bound, and rows alone
@@ -79,13 +85,14 @@ static void charge_cow(struct charge *charge, const struct record_profile *recor
 
 static void charge_file(struct charge *charge, const struct record_profile *record)
 {
-	count_add(&charge->major_faults, record->samples);
+	count_add(&charge->major_faults, whole(profile_events(record)));
+	count_add(&charge->major_looks, record->samples);
 	seconds_add(&charge->fault_seconds, profile_seconds(record));
 }
 
 static void charge_swap(struct charge *charge, const struct record_profile *record)
 {
-	count_add(&charge->swap_faults, record->samples);
+	count_add(&charge->swap_faults, whole(profile_events(record)));
 	seconds_add(&charge->swap_fault_seconds, profile_seconds(record));
 	charge_file(charge, record);
 }
@@ -160,6 +167,7 @@ void charge_merge(struct charge *into, const struct charge *from)
 	into->cow_faults += from->cow_faults;
 	count_add(&into->major_faults, from->major_faults);
 	count_add(&into->swap_faults, from->swap_faults);
+	count_add(&into->major_looks, from->major_looks);
 	seconds_add(&into->fault_seconds, from->fault_seconds);
 	seconds_add(&into->swap_fault_seconds, from->swap_fault_seconds);
 	seconds_add(&into->cpu_wait_seconds, from->cpu_wait_seconds);

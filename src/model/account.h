@@ -23,8 +23,9 @@ struct charge {
 	double kernel_seconds; /* part of cpu_seconds in the kernel */
 	double minor_faults; /* estimates: samples x period */
 	double cow_faults; /* part of minor_faults */
-	int64_t major_faults; /* exact: every one is seen */
+	int64_t major_faults; /* exact where each one was looked at, else as minor_faults */
 	int64_t swap_faults; /* part of major_faults */
+	int64_t major_looks; /* that the two stand on */
 	double fault_seconds; /* time inside faults, all kinds */
 	double swap_fault_seconds;
 	double cpu_wait_seconds;

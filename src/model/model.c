@@ -127,6 +127,7 @@ void model_free(struct model *m)
 	free(m->stalls);
 	free(m->children);
 	free(m->keys);
+	free(m->drawn);
 	free(m->classes);
 	free(m->slowlog);
 	free(m->latency);

@@ -318,7 +318,8 @@ struct model {
 	size_t classes_count;
 	struct class_user unplaced[CLASS_USERS]; /* prefixes with most bytes of unknown class */
 	size_t unplaced_count;
-	int64_t sampled_keys_total; /* keys drawn at random */
+	struct record_key *drawn; /* keys drawn at random */
+	int64_t sampled_keys_total; /* of them */
 	struct delete_row deletes[CLASS_USERS]; /* by bytes or samples, falling */
 	size_t deletes_count;
 	struct defrag_forecast defrag;

@@ -426,6 +426,8 @@ void users_finish(struct model *m)
 		add_use(m, use, have_flow, bytes_known);
 	for (size_t i = 0; i < m->classes_count; i++)
 		explain(m, &m->classes[i]);
+	m->drawn = users->keys;
+	users->keys = NULL;
 	users_free(users);
 	m->priv->users = NULL;
 }

@@ -262,6 +262,7 @@ struct record_totals {
 	int64_t context_switches;
 	int64_t cpu_samples;
 	int64_t minor_fault_period; /* the last one in force */
+	int64_t major_fault_period;
 	int64_t huge_collapses; /* khugepaged collapses in the server's memory */
 	int64_t reclaim_entries; /* direct reclaim entered by the server's threads */
 };

@@ -186,6 +186,7 @@ static const struct field totals_fields[] = {
 	COUNTER(totals, context_switches),
 	COUNTER(totals, cpu_samples),
 	FIELD(totals, minor_fault_period),
+	FIELD(totals, major_fault_period),
 	COUNTER(totals, huge_collapses),
 	COUNTER(totals, reclaim_entries),
 };

@@ -65,10 +65,10 @@ static void key_release(struct look_key *key)
 
 /* False when it does not go out. */
 static bool key_ask(struct look_key *key, conn_reply_fn fn, const char *command,
-		    const char *subcommand)
+		    const char *subcommand, const char *samples)
 {
-	const char *argv[3] = { command };
-	size_t argvlen[3] = { strlen(command) };
+	const char *argv[5] = { command };
+	size_t argvlen[5] = { strlen(command) };
 	int argc = 1;
 
 	if (subcommand) {
@@ -77,6 +77,12 @@ static bool key_ask(struct look_key *key, conn_reply_fn fn, const char *command,
 	}
 	argv[argc] = key->key;
 	argvlen[argc++] = key->key_len;
+	if (samples) {
+		argv[argc] = "SAMPLES";
+		argvlen[argc++] = strlen("SAMPLES");
+		argv[argc] = samples;
+		argvlen[argc++] = strlen(samples);
+	}
 	if (conn_send(key->look->conn, fn, key, argc, argv, argvlen))
 		return false;
 	key->unanswered++;
@@ -113,15 +119,17 @@ static int select_db(struct conn *conn, conn_reply_fn fn, void *ctx, int64_t db)
 	return conn_send_line(conn, fn, ctx, line);
 }
 
-/* The connection has left the key's database meanwhile, if it is not its own. */
-static void ask_elements(struct look_key *key, const char *command)
+/* A second question. The connection has left the key's database meanwhile, if it is not its
+ * own. */
+static void ask_more(struct look_key *key, conn_reply_fn fn, const char *command,
+		     const char *subcommand, const char *samples)
 {
 	const struct look *look = key->look;
 	bool other = !look->drawn && look->db != conn_db(look->conn);
 
 	if (other && select_db(look->conn, forget_reply, NULL, look->db))
 		return;
-	key_ask(key, elements_replied, command, NULL);
+	key_ask(key, fn, command, subcommand, samples);
 	if (other)
 		select_db(look->conn, forget_reply, NULL, conn_db(look->conn));
 }
@@ -137,7 +145,7 @@ static void type_replied(void *ctx, redisReply *reply, double seconds)
 		command = knowledge_length_command(key->type);
 		if (command && conn_no_touch(key->look->conn) == NO_TOUCH_PROMISED &&
 		    !key->look->refused)
-			ask_elements(key, command);
+			ask_more(key, elements_replied, command, NULL, NULL);
 	}
 	freeReplyObject(reply);
 	key_release(key);
@@ -163,6 +171,25 @@ static void usage_replied(void *ctx, redisReply *reply, double seconds)
 		key->bytes = reply->integer;
 	freeReplyObject(reply);
 	key_release(key);
+}
+
+/*
+ * Of a list MEMORY USAGE takes the first nodes for all of them (src/object.c,
+ * objectComputeSize()), which tells a list with large elements in front a hundred times too
+ * big, and one with small ones far too small. One that is more than a node is asked again
+ * with more of them than nearly any list has; a node costs the server some 10 ns.
+ */
+#define LIST_NODE_BYTES 8192 /* list-max-listpack-size -2 */
+#define LIST_SAMPLES	"20000"
+
+static void first_usage_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+
+	if (is_integer(reply) && reply->integer > LIST_NODE_BYTES && key->type &&
+	    !strcmp(key->type, "list") && !key->look->refused)
+		ask_more(key, usage_replied, "MEMORY", "USAGE", LIST_SAMPLES);
+	usage_replied(ctx, reply, seconds);
 }
 
 /* Milliseconds; -1 = no expiry, -2 = no such key. */
@@ -211,10 +238,10 @@ static void look_at(struct look *look, const struct bytes *bytes)
 	key->ttl_seconds = NAN;
 	key->unanswered = 1; /* this function, until all is asked */
 	look->users++;
-	if (key_ask(key, type_replied, "TYPE", NULL)) { /* nothing is told without */
-		key_ask(key, encoding_replied, "OBJECT", "ENCODING");
-		key_ask(key, usage_replied, "MEMORY", "USAGE");
-		key_ask(key, ttl_replied, "PTTL", NULL);
+	if (key_ask(key, type_replied, "TYPE", NULL, NULL)) { /* nothing is told without */
+		key_ask(key, encoding_replied, "OBJECT", "ENCODING", NULL);
+		key_ask(key, first_usage_replied, "MEMORY", "USAGE", NULL);
+		key_ask(key, ttl_replied, "PTTL", NULL, NULL);
 	}
 	key_release(key);
 }

@@ -144,6 +144,8 @@ static void add_database(struct keysample *sample, const char *name, const char 
 	if (here <= 0 || sample->count == DATABASES_MAX)
 		return;
 	wanted = (size_t)((double)keys * (double)here / (double)keys_total + 0.5);
+	if (keys_total <= KEYSAMPLE_ALL)
+		wanted = (size_t)here;
 	/* Of few keys each once, rather than the same again and again. */
 	if (wanted > (size_t)here)
 		wanted = (size_t)here;

@@ -29,6 +29,8 @@
 struct tls {
 	SSL *ssl;
 	short events; /* what the last call waits for */
+	bool own; /* we have a certificate to show */
+	bool heard; /* the server has said something */
 	char name[256]; /* of the connection */
 	char host[256]; /* the certificate has to be for */
 };
@@ -206,6 +208,7 @@ int tls_new(struct tls **out, const struct conn_options *options, const char *na
 	snprintf(tls->name, sizeof(tls->name), "%s", name);
 	snprintf(tls->host, sizeof(tls->host), "%s", expected_name(options));
 	tls->events = POLLOUT;
+	tls->own = options->tls_cert;
 	tls->ssl = SSL_new(ctx);
 	SSL_CTX_free(ctx); /* the session holds its own reference */
 	bio = tls->ssl ? BIO_new(socket_method) : NULL;
@@ -275,6 +278,13 @@ static int session_error(const struct tls *tls, int number, struct err *err)
 		return err_set(err, -EPROTO,
 			       "connection: %s: TLS: %s; does the server speak TLS on this port?",
 			       tls->name, reason());
+	/* What it said of why is gone when our first words were still unread as it closed. */
+	if (!tls->heard && !tls->own && (!number || number == ECONNRESET || number == EPIPE))
+		return err_set(err, -ECONNRESET,
+			       "connection: %s: TLS: the server closed the connection before it "
+			       "said anything; does it speak TLS on this port, and does it ask for "
+			       "a certificate (--cert and --key)?",
+			       tls->name);
 	return endpoint_error(tls->name, number ? -number : -ECONNRESET, err);
 }
 
@@ -324,6 +334,7 @@ ssize_t tls_read(struct tls *tls, void *bytes, size_t size, struct err *err)
 
 	begin(tls);
 	ret = SSL_read(tls->ssl, bytes, (int)size);
+	tls->heard |= ret > 0;
 	return ret > 0 ? ret : take_error(tls, ret, err);
 }
 

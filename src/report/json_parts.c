@@ -271,6 +271,7 @@ json_t *json_totals(const struct model *m)
 	put(o, "context_switches_total", value_int(t->context_switches));
 	put(o, "cpu_samples_total", value_int(t->cpu_samples));
 	put(o, "minor_fault_period", value_int(t->minor_fault_period));
+	put(o, "major_fault_period", value_int(t->major_fault_period));
 	put(o, "huge_collapses_total", value_int(t->huge_collapses));
 	put(o, "reclaim_entries_total", value_int(t->reclaim_entries));
 	return o;

@@ -180,6 +180,10 @@ void text_cost(struct text *t)
 	fmt_seconds(&line, b->attach_seconds);
 	buf_puts(&line, ". One minor fault in ");
 	fmt_count(&line, b->fault_period);
+	if (t->m->have_totals && t->m->totals.major_fault_period > 1) {
+		buf_puts(&line, " and one major fault in ");
+		fmt_count(&line, t->m->totals.major_fault_period);
+	}
 	buf_puts(&line, " was looked at.");
 	buf_putc(t->out, '\n');
 	text_wrap(t, "", buf_str(&line));

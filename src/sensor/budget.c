@@ -13,8 +13,8 @@
  * flow probe stands until its bucket is empty and comes again when it holds a quarter of a
  * second's worth. Looks are short and many: one takes some 0.3 ms from the server, and is
  * made when that much has been saved. Either needs as much in the bucket of all, too, which
- * begins empty and pays for whatever was spent, ten times a second. Minor faults are looked at as
- * often as their part has room for, by the period of their event.
+ * begins empty and pays for whatever was spent, ten times a second. Page faults are looked at
+ * as often as their part has room for, by the periods of their events.
  *
  * Figures of the reference machine (2 cores, a nested VM, redis 7.0.15, both cores taken by
  * server and load, other work beside): SET -P 16 of 1 KiB spends 0.5 to 0.8 % of a budget
@@ -56,6 +56,7 @@
 #define LOOK_HOLD_MIN	   0.25e-3
 #define LOOK_HOLD_MAX	   6e-3
 #define LOOK_EVERY_SECONDS 0.1
+#define LOOK_APART_NS	   91000000LL /* a turn of the loop may be a little early */
 #define LOOK_IDLE_NS	   250000000LL /* after one of a server that hardly allocates */
 #define UNLIMITED_RATIO	   1.0
 /* Kept back for what is known only when it is spent. */
@@ -194,10 +195,12 @@ double budget_look_seconds(struct budget *b, int64_t now_ns)
 	double hold = fmin(fmax(b->burst.rate * LOOK_EVERY_SECONDS, LOOK_HOLD_MIN), LOOK_HOLD_MAX);
 	double price = b->looks ? b->look_price : 2 * hold;
 
+	if (b->looks && now_ns - b->look_ns < (b->look_idle ? LOOK_IDLE_NS : LOOK_APART_NS))
+		return 0;
 	if (fmin(bucket_level(&b->burst, now_ns), bucket_level(&b->all, now_ns)) <
 	    fmin(price, b->burst.depth))
 		return 0;
-	return b->look_idle && now_ns - b->look_ns < LOOK_IDLE_NS ? 0 : hold;
+	return hold;
 }
 
 void budget_look_done(struct budget *b, double seconds, bool idle, int64_t now_ns)

@@ -26,9 +26,8 @@
 #include "record/schema.h"
 #include "target/allocator.h"
 
-#define LOOK_MS_MAX    20 /* a server that hardly allocates gets no longer one */
-#define LOOK_STEP_NS   100000
-#define LOOK_CALLS_MAX 2000
+#define LOOK_MS_MAX  20 /* a server that hardly allocates gets no longer one */
+#define LOOK_STEP_NS 100000
 
 /* --- the two links ------------------------------------------------------------------ */
 
@@ -37,7 +36,8 @@ int burst_probes_on(struct sensors *s, struct burst_probes *probes, pid_t pid, c
 {
 	LIBBPF_OPTS(bpf_uprobe_multi_opts, entry, .offsets = offsets,
 		    .cookies = (const __u64 *)cookies, .cnt = count);
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, ret, .offsets = offsets, .cnt = count, .retprobe = true);
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, ret, .offsets = offsets,
+		    .cookies = (const __u64 *)cookies, .cnt = count, .retprobe = true);
 
 	/* The return probe first: alone it looks at nothing. */
 	probes->ret =
@@ -72,8 +72,23 @@ void burst_probes_off(struct burst_probes *probes)
 
 /* --- the sensor ----------------------------------------------------------------------- */
 
-/* Does the first function the server calls begin with an instruction that must be
- * stepped over? */
+/* Must the kernel step over an instruction that begins with these bytes (probe_cost.c)? */
+static bool is_stepped(const unsigned char first[2])
+{
+#if defined(__x86_64__)
+	bool rex = first[0] == 0x41;
+	unsigned char opcode = rex ? first[1] : first[0];
+
+	if (opcode >= 0x50 && opcode <= 0x57)
+		return false; /* push */
+	return rex || !(opcode == 0x90 || opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb);
+#else
+	(void)first;
+	return true;
+#endif
+}
+
+/* Does the first function the server calls begin with such an instruction? */
 static bool entry_is_stepped(const struct allocator *a)
 {
 	unsigned char first[2] = {};
@@ -84,7 +99,7 @@ static bool entry_is_stepped(const struct allocator *a)
 	if (pread(fd, first, sizeof(first), (off_t)a->entry[0].offset) != sizeof(first))
 		first[0] = 0;
 	close(fd);
-	return probe_is_stepped(first);
+	return is_stepped(first);
 }
 
 static int burst_can(const struct allocator *a, struct err *err)
@@ -149,11 +164,13 @@ static int probes_on(struct sensors *s, struct burst_probes *probes)
 	uint64_t cookies[ENTRY_SITES_MAX];
 
 	for (size_t i = 0; i < a->entries; i++) {
+		uint32_t function = CALL_MALLOC;
+
+		while (function < CALL_FREE &&
+		       strcmp(call_names.name(function), a->entry[i].function))
+			function++;
 		offsets[i] = a->entry[i].offset;
-		cookies[i] = CALL_MALLOC;
-		while (cookies[i] < CALL_FREE &&
-		       strcmp(call_names.name(cookies[i]), a->entry[i].function))
-			cookies[i]++;
+		cookies[i] = PROBE_COOKIE(s->index, function);
 	}
 	return burst_probes_on(s, probes, s->config.pid, a->file, offsets, cookies, a->entries);
 }
@@ -204,7 +221,7 @@ bool burst_start(struct sensors *s, double hold_seconds)
 	if (!prober_is_idle(s->burst_prober))
 		return false;
 	burst->calls = burst->hits = burst->held_ns = burst->last_ns = 0;
-	burst->limit = LOOK_CALLS_MAX;
+	burst->limit = BURST_CALLS;
 	s->look = (struct look){ .hold_seconds = hold_seconds, .under_way = true };
 	prober_run(s->burst_prober, look, s);
 	return true;

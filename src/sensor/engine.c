@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engine: one BPF object, its loading, the ring, the two profile maps and the thread
- * that empties them; see engine.h.
+ * The engine: the table of rows, one BPF object, its loading, the ring, the two profile maps
+ * and the thread that empties them; see engine.h.
  */
 #define _GNU_SOURCE 1 /* vasprintf() */
 #include "sensor/internal.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/membarrier.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +20,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "host/file.h"
 #include "host/kernel.h"
 #include "host/uprobe.h"
 
@@ -32,6 +29,15 @@ _Static_assert(ENGINE_SERVERS_MAX == REDMEM_TARGETS_MAX, "a slot each");
 #define RING_MS	     100 /* how often samples are taken: they do not wake anybody */
 #define RING_AT_ONCE 4096 /* records taken in a row; the profile must not wait for ever */
 #define BATCH	     512 /* rows of a profile map read at once */
+
+/* --- the rows --------------------------------------------------------------------------- */
+
+/* Adding a sensor: its programs in bpf/, its row's functions in a file of this room, one row
+ * here. */
+const struct sensor *const sensor_table[SENSOR_COUNT] = {
+	&sensor_cpu, &sensor_fault,   &sensor_loop, &sensor_offcpu, &sensor_rss,
+	&sensor_vm,  &sensor_reclaim, &sensor_life, &sensor_flow,   &sensor_burst,
+};
 
 /* --- loading ------------------------------------------------------------------------ */
 
@@ -53,12 +59,6 @@ static int libbpf_print(enum libbpf_print_level level, const char *format, va_li
 		log_msg(own, "%s", line);
 	free(text);
 	return 0;
-}
-
-void state_off(struct sensor_state *state, const char *reason)
-{
-	state->on = false;
-	snprintf(state->reason, sizeof(state->reason), "%s", reason);
 }
 
 /* Why the kernel refused: the youngest thing the programs cannot do without is
@@ -102,16 +102,18 @@ static void leave_out(struct engine *e, const struct sensor *row)
 	}
 }
 
-/* Threads of several servers want more room than those of one. */
-static void size_maps(struct engine *e)
+static void size_maps(const struct engine *e)
 {
-	struct bpf_map *by_thread[] = { e->bpf->maps.threads, e->bpf->maps.flow_threads,
-					e->bpf->maps.open_calls, e->bpf->maps.key_rules };
-	size_t servers = e->config.servers, times = servers > 16 ? 16 : servers;
+	int cpus = libbpf_num_possible_cpus();
+	struct room room = {
+		.servers = e->config.servers,
+		.cpus = cpus > 0 ? (size_t)cpus : 1,
+		.samples = engine_on(e, "loop"),
+		.fine_samples = e->config.fine_samples,
+		.calls = engine_on(e, "burst"),
+	};
 
-	targets_size(e->bpf, servers);
-	for (size_t i = 0; i < sizeof(by_thread) / sizeof(by_thread[0]); i++)
-		bpf_map__set_max_entries(by_thread[i], times * bpf_map__max_entries(by_thread[i]));
+	targets_size(e->bpf, &room);
 }
 
 static int take_ring_record(void *ctx, void *data, size_t bytes);
@@ -166,7 +168,8 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->setup, NULL);
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
-		e->state[i].on = engine_wants(e, sensor_table[i]);
+		e->state[i] = (struct sensor_state){ .id = sensor_table[i]->id,
+						     .on = engine_wants(e, sensor_table[i]) };
 	libbpf_set_print(libbpf_print);
 	if (config->disabled)
 		err_set(&why, -ECANCELED, "switched off by --no-bpf");
@@ -184,31 +187,6 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 }
 
 /* --- attaching ---------------------------------------------------------------------- */
-
-bool sensor_tracepoint(struct bpf_program *program, const char *name)
-{
-	bool has = kernel_has_tracepoint(name);
-
-	bpf_program__set_autoload(program, has);
-	return has;
-}
-
-int sensor_attach_link(struct engine *e, struct bpf_program *program, struct err *err)
-{
-	struct bpf_link *link;
-
-	if (!bpf_program__autoload(program))
-		return 0;
-	if (e->link_count == sizeof(e->links) / sizeof(e->links[0]))
-		return err_set(err, -ENOSPC, "bpf: no room for the link of %s",
-			       bpf_program__name(program));
-	link = bpf_program__attach(program);
-	if (!link)
-		return err_set(err, -errno, "bpf: attach %s: %s", bpf_program__name(program),
-			       strerror(errno));
-	e->links[e->link_count++] = link;
-	return 0;
-}
 
 static void drop_links(struct engine *e, size_t kept)
 {
@@ -392,6 +370,8 @@ static void *run(void *ctx)
 		all = !e->bpf || take_ring(e);
 		if (e->bpf && profile_fills(e))
 			iteration_profile(e);
+		if (e->bpf)
+			fault_curb(e);
 		if (clock_mono_ns() >= e->next_ns)
 			tick(e);
 		answer_flushes(e);
@@ -513,153 +493,4 @@ void engine_align(struct engine *e, const struct sensors *s, int64_t start_ns)
 	if (alone)
 		e->next_ns = start_ns + TICK_NS;
 	pthread_mutex_unlock(&e->lock);
-}
-
-void engine_find_memory(struct engine *e, struct sensors *s)
-{
-	pthread_mutex_lock(&e->lock);
-	targets_find_memory(&e->targets, s->index, s->config.pid);
-	pthread_mutex_unlock(&e->lock);
-}
-
-/* --- what it takes ------------------------------------------------------------------------ */
-
-static int64_t memory_of(int fd)
-{
-	struct buf text = {};
-	char path[64];
-	const char *line;
-	int64_t bytes = 0;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	if (!file_read(path, 4096, &text, NULL)) {
-		line = strstr(buf_str(&text), "memlock:");
-		if (!line || sscanf(line, "memlock: %" SCNd64, &bytes) != 1)
-			bytes = 0;
-	}
-	buf_free(&text);
-	return bytes;
-}
-
-int64_t engine_memory_bytes(const struct engine *e)
-{
-	struct bpf_program *program;
-	struct bpf_map *map;
-	int64_t bytes = 0;
-
-	if (!e->bpf)
-		return 0;
-	bpf_object__for_each_map(map, e->bpf->obj)
-		bytes += memory_of(bpf_map__fd(map));
-	bpf_object__for_each_program(program, e->bpf->obj)
-		if (bpf_program__fd(program) >= 0)
-			bytes += memory_of(bpf_program__fd(program));
-	return bytes;
-}
-
-/* bpf_prog_info tells it (since 5.8, with BPF_ENABLE_STATS); it leaves out the way into the
- * programs. */
-static struct program_time program_time(const struct engine *e)
-{
-	struct program_time time = {};
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, e->bpf->obj) {
-		struct bpf_prog_info info = {};
-		uint32_t size = sizeof(info);
-
-		if (bpf_program__fd(program) < 0 ||
-		    bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			continue;
-		if (info.type == BPF_PROG_TYPE_KPROBE) { /* uprobes are of this type, too */
-			time.probe_ns += info.run_time_ns;
-			continue;
-		}
-		time.ns += info.run_time_ns;
-		time.runs += info.run_cnt;
-	}
-	return time;
-}
-
-/* What one server's programs counted since the last time. */
-struct fresh {
-	uint64_t runs, run_ns, hits;
-};
-
-static struct fresh take_fresh(struct sensors *s)
-{
-	const __u64 *totals = s->target->totals;
-	struct fresh fresh = { .runs = totals[TOTAL_RUNS] - s->shared_runs,
-			       .run_ns = totals[TOTAL_RUN_NS] - s->shared_run_ns,
-			       .hits = totals[TOTAL_FLOW_HITS] - s->shared_hits };
-
-	s->shared_runs += fresh.runs;
-	s->shared_run_ns += fresh.run_ns;
-	s->shared_hits += fresh.hits;
-	return fresh;
-}
-
-/*
- * The kernel tells times by program, not by process. What programs did for a server they
- * have measured from behind their filter on. All the rest is the filter and the way to it,
- * the same for whoever comes there: it is shared by the number of runs, and those that are
- * no server's are other processes'. Nobody but a server comes to a probe on its functions.
- *
- * A run that is counted here may not have ended for the kernel, so the rest of a short time
- * may be below 0; the next time makes up for it.
- */
-static void share_out(struct engine *e)
-{
-	struct program_time now = program_time(e);
-	double probes = (double)(now.probe_ns - e->shared.probe_ns);
-	double rest = (double)(now.ns - e->shared.ns);
-	double runs = (double)(now.runs - e->shared.runs), others = runs, hits = 0;
-	struct fresh fresh[REDMEM_TARGETS_MAX] = {};
-	size_t servers = 0;
-
-	for (size_t i = 0; i < e->config.servers; i++) {
-		if (!e->server[i])
-			continue;
-		fresh[i] = take_fresh(e->server[i]);
-		rest -= (double)fresh[i].run_ns;
-		others -= (double)fresh[i].runs;
-		hits += (double)fresh[i].hits;
-		servers++;
-	}
-	e->shared = now;
-	for (size_t i = 0; i < e->config.servers; i++) {
-		double part = hits > 0 ? (double)fresh[i].hits / hits : 1.0 / (double)servers;
-
-		if (e->server[i])
-			e->server[i]->bpf_seconds +=
-				((double)fresh[i].run_ns + probes * part +
-				 (runs > 0 ? rest * (double)fresh[i].runs / runs : 0)) /
-				1e9;
-	}
-	e->others_seconds += (runs > 0 ? rest * others / runs : rest) / 1e9;
-}
-
-/* What is shared out is written under the lock only. */
-static double shared_part(const struct sensors *s, const double *part)
-{
-	struct engine *e = s->engine;
-	double seconds;
-
-	if (e->stats_fd < 0)
-		return NAN;
-	pthread_mutex_lock(&e->lock);
-	share_out(e);
-	seconds = *part;
-	pthread_mutex_unlock(&e->lock);
-	return seconds;
-}
-
-double sensors_bpf_seconds(const struct sensors *s)
-{
-	return shared_part(s, &s->bpf_seconds);
-}
-
-double sensors_other_seconds(const struct sensors *s)
-{
-	return shared_part(s, &s->engine->others_seconds);
 }

@@ -27,6 +27,7 @@ struct engine_config {
 	size_t servers; /* watched at once, at most; 1 to ENGINE_SERVERS_MAX */
 	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
 	bool disabled; /* no BPF at all (--no-bpf) */
+	bool fine_samples; /* a server may ask for them (sensor_config) */
 	/* Whose allocator programs are loaded for: that of the only server, NULL where it is
 	 * not known; with several servers, those of all kinds. */
 	const struct allocator *allocator;

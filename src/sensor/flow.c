@@ -52,8 +52,9 @@ struct flow {
 static int attach_one(struct sensors *s, size_t slot, struct bpf_program *program,
 		      unsigned long offset, struct err *err)
 {
-	int ret = uprobe_attach(program, s->config.pid, s->config.allocator->file, &offset, 1,
-				&s->flow->links[slot]);
+	const struct uprobe_place place = { s->config.pid, s->config.allocator->file,
+					    PROBE_COOKIE(s->index, 0) };
+	int ret = uprobe_attach(program, &place, &offset, 1, &s->flow->links[slot]);
 
 	if (ret)
 		return err_set(err, ret,

@@ -23,7 +23,15 @@
 #define SENSOR_CHILDREN_MAX 64
 #define ENGINE_LINKS_MAX    32
 
+/* Highest rates in use, a second: the ring has room for them (targets.c). */
+#define CPU_HZ	       199 /* CPU samples */
+#define CPU_HZ_SHARES  61 /* enough for shares of commands, where nobody asks for stalls */
+#define CPU_FINE_HZ    997 /* a server that has CPU left loses nothing by more of them */
+#define BURST_CALLS    400 /* in one look at the allocator, at most... */
+#define BURST_CALLS_HZ (11 * BURST_CALLS) /* ...of which there are eleven (budget.c) */
+
 struct sensor_state {
+	const char *id; /* the row's */
 	bool on;
 	char reason[sizeof(((struct err *)0)->text)];
 };
@@ -109,8 +117,8 @@ struct engine {
 	struct perf_events *cpu, *fault_minor, *fault_major;
 	struct bpf_link *links[ENGINE_LINKS_MAX]; /* tracepoint links of all sensors */
 	size_t link_count;
-	uint64_t cpu_period, minor_period;
-	int64_t minor_last, minor_last_ns; /* the machine's faults, at the last tick */
+	uint64_t cpu_period, minor_period, major_period;
+	int64_t minor_last, faults_ns; /* the machine's faults, at the last tick */
 
 	pthread_mutex_t setup; /* what is done once, and calibration's slots */
 	pthread_t thread;
@@ -147,8 +155,9 @@ struct sensors {
 	bool flush_wanted;
 	double bpf_seconds; /* its part of the time in programs */
 	uint64_t shared_runs, shared_run_ns, shared_hits;
+	uint64_t major_seen; /* major faults up to the last tick */
 	/* what it would have of the engine, read by its thread at a tick; atomic */
-	uint32_t fault_rate; /* minor faults a second that may be looked at; 0 = it has not said */
+	uint32_t fault_rate; /* faults a second that may be looked at; 0 = it has not said */
 	bool fine_samples;
 
 	struct flow *flow; /* NULL = never on */
@@ -177,37 +186,49 @@ struct sensors {
 	char drops_text[256];
 };
 
-/* --- sensors.c: the rows --- */
-extern const struct sensor *const sensor_table[SENSOR_COUNT];
+/* --- row.c --- */
 bool sensor_on(const struct sensors *s, const char *id);
-void sensor_off(struct sensors *s, const char *id, const char *reason);
-void state_off(struct sensor_state *state, const char *reason);
-
-/* --- engine.c --- */
-bool engine_wants(const struct engine *e, const struct sensor *row);
 /* Is the row's part that all servers share on? */
 bool engine_on(const struct engine *e, const char *id);
-/* Attach what all servers share, and begin to take what comes. Under the lock `setup`. */
-void engine_start(struct engine *e);
-/* One server more or less. */
-int engine_add(struct engine *e, struct sensors *s, struct err *err);
-void engine_remove(struct engine *e, struct sensors *s);
-/* It called exec. */
-void engine_find_memory(struct engine *e, struct sensors *s);
-void engine_wake(struct engine *e);
-/* The only server's seconds begin at @start_ns, and so do the engine's. */
-void engine_align(struct engine *e, const struct sensors *s, int64_t start_ns);
+void sensor_off(struct sensors *s, const char *id, const char *reason);
+void state_off(struct sensor_state *state, const char *reason);
+/* Seconds since the start of the watch. */
+double sensor_seconds(const struct sensors *s, int64_t mono_ns);
 /* Switch off @program when the kernel has no tracepoint @name; true when it stays. */
 bool sensor_tracepoint(struct bpf_program *program, const char *name);
 /* Attach a tracepoint program and keep its link. */
 int sensor_attach_link(struct engine *e, struct bpf_program *program, struct err *err);
 
+/* --- engine.c --- */
+extern const struct sensor *const sensor_table[SENSOR_COUNT];
+bool engine_wants(const struct engine *e, const struct sensor *row);
+/* Attach what all servers share, and begin to take what comes. Under the lock `setup`. */
+void engine_start(struct engine *e);
+/* One server more or less. */
+int engine_add(struct engine *e, struct sensors *s, struct err *err);
+void engine_remove(struct engine *e, struct sensors *s);
+void engine_wake(struct engine *e);
+/* The only server's seconds begin at @start_ns, and so do the engine's. */
+void engine_align(struct engine *e, const struct sensors *s, int64_t start_ns);
+
 /* --- simple.c, fault.c: follow what the servers would have; once a tick, under the lock --- */
 void cpu_adapt(struct engine *e);
 void fault_adapt(struct engine *e);
+/* Major faults came too fast: do not wait for the tick. */
+void fault_curb(struct engine *e);
 
-/* Seconds since the start of the watch. */
-double sensor_seconds(const struct sensors *s, int64_t mono_ns);
+/* Of one server. */
+struct fault_load {
+	double allowed; /* faults a second that may be looked at; 0 = it has not said */
+	double major_rate; /* its major faults, a second */
+};
+struct fault_periods {
+	uint64_t minor, major; /* one fault in so many is looked at; 0 = as before */
+};
+/* The periods that keep each of @count @servers to its allowance, when the machine has
+ * @machine_minor_rate minor faults a second. */
+struct fault_periods fault_periods(const struct fault_load *servers, size_t count,
+				   double machine_minor_rate);
 
 /* --- profile.c: aggregates to records --- */
 void profile_row(struct sensors *s, const struct redmem_profile_key *key,
@@ -269,10 +290,10 @@ void budget_look_done(struct budget *b, double seconds, bool idle, int64_t now_n
 void budget_start(struct sensors *s);
 void budget_tick(struct sensors *s, const struct record_sink *sink);
 void budget_poll(struct sensors *s, const struct record_sink *sink);
-/* Minor faults a second that may be looked at. */
+/* Faults a second that may be looked at. */
 double budget_fault_rate(const struct sensors *s);
 
-/* --- engine.c: the server's part of the time the kernel spent in programs, NAN when it does
+/* --- cost.c: the server's part of the time the kernel spent in programs, NAN when it does
  * not tell --- */
 double sensors_bpf_seconds(const struct sensors *s);
 /* What processes that nobody watches spent there, all of the host's. */
@@ -280,7 +301,7 @@ double sensors_other_seconds(const struct sensors *s);
 /* In the flow sensor's, a hit. */
 double sensors_flow_program_seconds(const struct sensors *s);
 
-/* --- records.c: the ring to records --- */
+/* --- ring.c: the ring to records --- */
 void ring_take(struct sensors *s, const void *data, size_t size);
 /* A child that was there before the watch. */
 void ring_adopt(struct sensors *s, pid_t pid);

@@ -20,6 +20,7 @@
 #define COLD	   33 /* times a cold call is measured */
 #define COLD_BYTES (1 << 20) /* written in between: more than the caches next to a core hold */
 #define LINE_BYTES 64
+#define OWN_FILE   "/proc/self/exe"
 /* Of the timer whose interrupts are measured, and how many there are to be. */
 #define TIMER_HZ	 10000
 #define TIMER_INTERRUPTS 24
@@ -42,15 +43,6 @@ __asm__(".text\n"
 	".globl redmem_probed_stepped\n.type redmem_probed_stepped, @function\n"
 	"redmem_probed_stepped:\n\tcmp $0x1000, %rdi\n\tret\n");
 
-bool probe_is_stepped(const unsigned char first[2])
-{
-	bool rex = first[0] == 0x41;
-	unsigned char opcode = rex ? first[1] : first[0];
-
-	if (opcode >= 0x50 && opcode <= 0x57)
-		return false; /* push */
-	return rex || !(opcode == 0x90 || opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb);
-}
 #else
 __attribute__((noinline)) void redmem_probed_emulated(void)
 {
@@ -62,11 +54,6 @@ __attribute__((noinline)) void redmem_probed_stepped(void)
 	__asm__ volatile("");
 }
 
-bool probe_is_stepped(const unsigned char first[2])
-{
-	(void)first;
-	return true;
-}
 #endif
 
 typedef void probed_fn(void);
@@ -101,6 +88,17 @@ static double median_seconds(uint64_t *ns, size_t count)
 	return (double)ns[count / 2] / 1e9;
 }
 
+/* redmem's own among the servers. */
+static struct redmem_target *own_slot(const struct sensors *s)
+{
+	return &s->engine->targets.slots[s->engine->targets.count - 1];
+}
+
+static uint64_t own_cookie(const struct sensors *s, uint32_t what)
+{
+	return PROBE_COOKIE(own_slot(s)->settings.index, what);
+}
+
 /* --- a trap and a pause ----------------------------------------------------------------- */
 
 static uint64_t one_call(probed_fn *volatile function)
@@ -129,8 +127,10 @@ static double cold_seconds(probed_fn *function, volatile char *work)
  * the page under a running process: what that is to it is seen at the next call of another
  * function in the page.
  */
-static void measure_trap(struct bpf_program *program, struct probe_cost *out)
+static void measure_trap(const struct sensors *s, struct bpf_program *program,
+			 struct probe_cost *out)
 {
+	const struct uprobe_place place = { getpid(), OWN_FILE, own_cookie(s, 0) };
 	char *work = xcalloc(1, COLD_BYTES);
 	struct bpf_link *link = NULL;
 	uint64_t after_in, after_out, usual;
@@ -140,7 +140,7 @@ static void measure_trap(struct bpf_program *program, struct probe_cost *out)
 	if (own_offset(redmem_probed_emulated, &offset)) {
 		one_call(redmem_probed_stepped);
 		usual = one_call(redmem_probed_stepped);
-		uprobe_attach(program, getpid(), "/proc/self/exe", &offset, 1, &link);
+		uprobe_attach(program, &place, &offset, 1, &link);
 		after_in = one_call(redmem_probed_stepped);
 		if (link) {
 			out->trap_seconds =
@@ -196,12 +196,6 @@ static void measure_sample(struct probe_cost *out)
 
 /* --- a pair ------------------------------------------------------------------------------ */
 
-/* redmem's own among the servers. */
-static struct redmem_target *own_slot(const struct sensors *s)
-{
-	return &s->engine->targets.slots[s->engine->targets.count - 1];
-}
-
 /* The pair of burst programs on a function that does nothing: what they see is theirs. */
 static void measure_pair(struct sensors *s, probed_fn *function, struct probe_cost *out)
 {
@@ -210,12 +204,12 @@ static void measure_pair(struct sensors *s, probed_fn *function, struct probe_co
 	struct burst_probes probes = {};
 	uint64_t cost[ROUNDS];
 	unsigned long offset;
-	uint64_t cookie = CALL_FREE;
+	uint64_t cookie = own_cookie(s, CALL_FREE);
 
 	if (!own_offset(function, &offset))
 		return;
 	*burst = (struct redmem_burst){ .measuring = 1, .limit = ROUNDS };
-	if (!burst_probes_on(s, &probes, getpid(), "/proc/self/exe", &offset, &cookie, 1)) {
+	if (!burst_probes_on(s, &probes, getpid(), OWN_FILE, &offset, &cookie, 1)) {
 		burst->open = 1;
 		for (int i = 0; i < ROUNDS; i++)
 			call();
@@ -246,7 +240,7 @@ void probe_cost_measure(struct sensors *s, bool stepped, struct probe_cost *out)
 		return;
 	own_slot(s)->settings.watched = 1;
 	if (bpf_program__autoload(plain))
-		measure_trap(plain, out);
+		measure_trap(s, plain, out);
 	if (bpf_program__autoload(bpf->progs.burst_entry))
 		measure_pair(s, stepped ? redmem_probed_stepped : redmem_probed_emulated, out);
 	targets_remove(&s->engine->targets, own);

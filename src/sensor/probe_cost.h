@@ -24,5 +24,3 @@ struct probe_cost {
  * medians, so that a machine whose CPUs are busy tells the same as one that is idle.
  */
 void probe_cost_measure(struct sensors *s, bool stepped, struct probe_cost *out);
-/* Must an instruction that begins with these bytes be stepped over? */
-bool probe_is_stepped(const unsigned char first[2]);

@@ -80,6 +80,16 @@ static void take_fork(struct sensors *s, const struct redmem_ring_record *raw)
 									  "";
 }
 
+/* It called exec. */
+static void find_memory(struct sensors *s)
+{
+	struct engine *e = s->engine;
+
+	pthread_mutex_lock(&e->lock);
+	targets_find_memory(&e->targets, s->index, s->config.pid);
+	pthread_mutex_unlock(&e->lock);
+}
+
 static void emit_life(struct sensors *s, const struct redmem_ring_record *raw, const char *event,
 		      const char *detail)
 {
@@ -147,15 +157,34 @@ static void take_exit(struct sensors *s, const struct redmem_ring_record *raw)
 	}
 }
 
+/* How long a record of this kind is, at least. */
+static size_t bytes_of(uint32_t kind)
+{
+	switch (kind) {
+	case RING_STALL_OPEN:
+	case RING_STALL_END:
+		return RING_BYTES(stall);
+	case RING_RSS:
+		return RING_BYTES(rss);
+	case RING_CALL:
+		return RING_BYTES(call);
+	case RING_SAMPLE:
+		return offsetof(struct redmem_sample, word);
+	default:
+		return RING_BYTES(life);
+	}
+}
+
 void ring_take(struct sensors *s, const void *data, size_t size)
 {
 	const struct redmem_ring_record *raw = data;
 
-	if (size >= sizeof(struct redmem_sample) && raw->kind == RING_SAMPLE)
-		stall_sample(s, data);
-	if (size < sizeof(*raw))
+	if (size < bytes_of(raw->kind))
 		return;
 	switch (raw->kind) {
+	case RING_SAMPLE:
+		stall_sample(s, data);
+		break;
 	case RING_STALL_OPEN:
 		take_stall_open(s, &raw->stall);
 		break;
@@ -169,7 +198,7 @@ void ring_take(struct sensors *s, const void *data, size_t size)
 		take_fork(s, raw);
 		break;
 	case RING_EXEC:
-		engine_find_memory(s->engine, s);
+		find_memory(s);
 		emit_life(s, raw, "exec", "");
 		break;
 	case RING_EXIT:

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The table of sensors, and what one server has of them. Adding a sensor: its programs in
- * bpf/, its row's functions in a file of this room, one row here.
- */
+/* What one server has of the sensors; see sensor.h. */
 #include "sensor/internal.h"
 
 #include <errno.h>
@@ -20,50 +17,11 @@
 /* How long the engine's thread may take to hand out what is left. */
 #define FLUSH_SECONDS 5
 
-const struct sensor *const sensor_table[SENSOR_COUNT] = {
-	&sensor_cpu, &sensor_fault,   &sensor_loop, &sensor_offcpu, &sensor_rss,
-	&sensor_vm,  &sensor_reclaim, &sensor_life, &sensor_flow,   &sensor_burst,
-};
-
 static const char *const drop_names[DROP_KINDS] = {
 	[DROP_PROFILE_FULL] = "profile_full",	  [DROP_THREADS_FULL] = "threads_full",
 	[DROP_RING_FULL] = "ring_full",		  [DROP_CLIENT_UNREADABLE] = "client_unreadable",
 	[DROP_KEY_UNREADABLE] = "key_unreadable",
 };
-
-static const struct sensor_state *state_named(const struct sensor_state *state, const char *id)
-{
-	for (size_t i = 0; i < SENSOR_COUNT; i++)
-		if (!strcmp(sensor_table[i]->id, id))
-			return &state[i];
-	return NULL;
-}
-
-bool sensor_on(const struct sensors *s, const char *id)
-{
-	const struct sensor_state *state = state_named(s->state, id);
-
-	return state && state->on;
-}
-
-bool engine_on(const struct engine *e, const char *id)
-{
-	const struct sensor_state *state = state_named(e->state, id);
-
-	return state && state->on;
-}
-
-void sensor_off(struct sensors *s, const char *id, const char *reason)
-{
-	for (size_t i = 0; i < SENSOR_COUNT; i++)
-		if (!strcmp(sensor_table[i]->id, id))
-			state_off(&s->state[i], reason);
-}
-
-double sensor_seconds(const struct sensors *s, int64_t mono_ns)
-{
-	return (mono_ns - s->config.start_ns) / 1e9;
-}
 
 /* --- coming ---------------------------------------------------------------------- */
 
@@ -226,6 +184,7 @@ static void emit_totals(struct sensors *s, int64_t until_ns)
 	t->minor_faults = faults ? s->minor_total - s->minor_base : RECORD_UNKNOWN;
 	t->major_faults = faults ? s->major_total - s->major_base : RECORD_UNKNOWN;
 	t->minor_fault_period = faults ? (int64_t)s->engine->minor_period : RECORD_UNKNOWN;
+	t->major_fault_period = faults ? (int64_t)s->engine->major_period : RECORD_UNKNOWN;
 	t->cow_faults = faults ? (int64_t)totals[TOTAL_COW_FAULTS] : RECORD_UNKNOWN;
 	t->context_switches =
 		sensor_on(s, "offcpu") ? (int64_t)totals[TOTAL_SWITCHES] : RECORD_UNKNOWN;
@@ -340,25 +299,6 @@ void sensors_emit_states(const struct sensors *s)
 		record.sensor.fix = record.sensor.on ? "" : fix_of(s, row);
 		record_emit(s->sink, &record);
 	}
-}
-
-double sensors_flow_program_seconds(const struct sensors *s)
-{
-	struct bpf_program *const programs[] = { s->bpf->progs.flow_event, s->bpf->progs.flow_fill,
-						 s->bpf->progs.flow_flush_small };
-	uint64_t ns = 0, runs = 0;
-
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		struct bpf_prog_info info = {};
-		uint32_t size = sizeof(info);
-
-		if (bpf_program__fd(programs[i]) < 0 ||
-		    bpf_prog_get_info_by_fd(bpf_program__fd(programs[i]), &info, &size))
-			continue;
-		ns += info.run_time_ns;
-		runs += info.run_cnt;
-	}
-	return runs ? (double)ns / 1e9 / (double)runs : 0;
 }
 
 void sensors_cost(struct sensors *s, struct record_self *self)

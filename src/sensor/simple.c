@@ -17,19 +17,11 @@
  * cpu: who is on the CPU, 199 or 61 times a second. One clock on each CPU, not one on each
  * thread: a thread's clock is stopped and started at each of its context switches,
  * which costs a server that sleeps between requests far more than the samples do.
- */
-
-/*
- * A prime, so that the samples do not march in step with a timer of the server. Where a
- * timer's interrupt is dear (some 40 us in a nested virtual machine) this rate takes 1 %
+ *
+ * Rates are primes, so that the samples do not march in step with a timer of the server.
+ * Where a timer's interrupt is dear (some 40 us in a nested virtual machine) 199 takes 1 %
  * of a CPU, and 997 took 5 % of a server with one request at a time.
  */
-#define CPU_HZ 199
-/* Enough for shares of commands, where nobody asks how long a stall has lasted. */
-#define CPU_HZ_SHARES 61
-/* A server that has CPU left loses nothing by more of them, and short stalls are seen
- * better. */
-#define CPU_FINE_HZ 997
 
 /* Programs take what is under way for as long as that where they see no more of it. */
 static void tell_period(struct engine *e, uint64_t period)

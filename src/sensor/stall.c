@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "host/proc.h"
 #include "record/schema.h"
 #include "target/commands.h"
@@ -61,7 +62,7 @@ static void look_for_key(struct sensors *s, const struct redmem_sample *sample,
 
 	if (tally->start_ns != sample->work_ns || tally->gone.looks >= GONE_LOOKS)
 		return;
-	gone_keys_look(&tally->gone, s->config.pid, sample->stack, words, memory_read);
+	gone_keys_look(&tally->gone, s->config.pid, sample->word, words, memory_read);
 }
 
 void stall_sample(struct sensors *s, const struct redmem_sample *sample)
@@ -239,13 +240,26 @@ bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 	return others;
 }
 
+/* One of redmem's own commands: it held the server up, but for what others took meanwhile. */
+static void own_stall(struct sensors *s, const struct redmem_stall *stall)
+{
+	int64_t ns = (int64_t)(stall->end_ns - stall->start_ns) - (int64_t)stall->cpu_wait_ns;
+
+	if (ns < 0)
+		return;
+	s->own_pause_seconds += (double)ns / 1e9;
+	log_pause_of("command", (int64_t)stall->start_ns, ns);
+	log_msg(LOG_INFO, "own command: waited %.1f ms for a CPU, %.1f ms in faults from swap",
+		(double)stall->cpu_wait_ns / 1e6, (double)stall->fault_ns[2] / 1e6);
+}
+
 void stall_take(struct sensors *s, const struct redmem_stall *stall)
 {
 	struct sensor_stall ended = { .seen = *stall };
 	struct record record = { .kind = RECORD_STALL };
 
 	if (!stall_fill(s, false, &ended)) {
-		s->own_pause_seconds += ended.record.duration_seconds;
+		own_stall(s, stall);
 		return;
 	}
 	record.stall = ended.record;

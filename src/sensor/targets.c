@@ -12,11 +12,67 @@
 
 #define PROCESSES_AT_ONCE 256
 
-void targets_size(struct redmem_bpf *bpf, size_t servers)
+/* --- room ----------------------------------------------------------------------------- */
+
+#define RING_HEAD 8 /* of each record: BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h */
+/* Stalls and RSS moves of one server: a second of nothing but stalls of 5 ms, twice over. */
+#define RARE_BYTES (256 << 10)
+/* Between two turns of the engine a profile map may fill by half (engine.c); for one server
+ * that works all the time. */
+#define ROWS_BUSY  16384
+#define ROWS_QUIET 512 /* for each that is watched besides */
+#define TIMES_MAX  4 /* with more at work at once the budgets are what counts */
+
+/* As many main threads as have a CPU can be at work at once. */
+static size_t busy_servers(const struct room *room)
 {
-	bpf_map__set_max_entries(bpf->maps.targets, servers + 1);
-	bpf_map__set_max_entries(bpf->maps.calibration, servers * CALIBRATION_SLOTS);
+	return room->servers < room->cpus ? room->servers : room->cpus;
 }
+
+size_t room_ring_bytes(const struct room *room)
+{
+	size_t hz = room->fine_samples ? CPU_FINE_HZ : CPU_HZ, power = 1;
+	size_t bytes = room->servers * RARE_BYTES;
+
+	if (room->samples)
+		bytes += busy_servers(room) * hz * (RING_HEAD + sizeof(struct redmem_sample));
+	if (room->calls)
+		bytes += room->servers * BURST_CALLS_HZ * (RING_HEAD + RING_BYTES(call));
+	while (power < bytes)
+		power *= 2;
+	return power;
+}
+
+size_t room_profile_rows(const struct room *room)
+{
+	size_t busy = busy_servers(room);
+
+	return ROWS_BUSY * (busy < TIMES_MAX ? busy : TIMES_MAX) + ROWS_QUIET * (room->servers - 1);
+}
+
+size_t room_keyed_rows(const struct room *room)
+{
+	return room_profile_rows(room) * 15 / 16;
+}
+
+/* Threads of several servers want more room than those of one, too. */
+void targets_size(struct redmem_bpf *bpf, const struct room *room)
+{
+	struct bpf_map *by_thread[] = { bpf->maps.threads, bpf->maps.flow_threads,
+					bpf->maps.open_calls, bpf->maps.key_rules };
+	size_t times = room->servers < 16 ? room->servers : 16;
+
+	bpf_map__set_max_entries(bpf->maps.targets, room->servers + 1);
+	bpf_map__set_max_entries(bpf->maps.calibration, room->servers * CALIBRATION_SLOTS);
+	bpf_map__set_max_entries(bpf->maps.records, room_ring_bytes(room));
+	bpf_map__set_max_entries(bpf->maps.profile_0, room_profile_rows(room));
+	bpf_map__set_max_entries(bpf->maps.profile_1, room_profile_rows(room));
+	bpf->bss->profile_keyed_rows = room_keyed_rows(room);
+	for (size_t i = 0; i < sizeof(by_thread) / sizeof(by_thread[0]); i++)
+		bpf_map__set_max_entries(by_thread[i], times * bpf_map__max_entries(by_thread[i]));
+}
+
+/* --- the map -------------------------------------------------------------------------- */
 
 static size_t mapped_bytes(const struct targets *targets)
 {

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,8 +22,21 @@ struct targets {
 	size_t count; /* with that one */
 };
 
-/* Before the object is loaded: make room for @servers. */
-void targets_size(struct redmem_bpf *bpf, size_t servers);
+/* What there may be, at the highest rates in use. */
+struct room {
+	size_t servers, cpus;
+	bool samples; /* go to the ring... */
+	bool fine_samples; /* ...and five times as many */
+	bool calls; /* of the allocator do */
+};
+
+/* Bytes of the ring, a power of two: all that comes in a second in which nobody takes it. */
+size_t room_ring_bytes(const struct room *room);
+/* Rows of a profile map, and those of them that may have a key. */
+size_t room_profile_rows(const struct room *room);
+size_t room_keyed_rows(const struct room *room);
+/* Before the object is loaded: give its maps their sizes. */
+void targets_size(struct redmem_bpf *bpf, const struct room *room);
 /* After it was loaded. */
 int targets_open(struct targets *targets, struct redmem_bpf *bpf, struct err *err);
 void targets_close(struct targets *targets);

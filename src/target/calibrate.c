@@ -39,6 +39,16 @@ struct calibrator {
 	__u64 client_address; /* of redmem's own client; 0 = not seen yet */
 };
 
+void calibration_log(const struct redmem_calibration *look, const char *what)
+{
+	log_msg(LOG_INFO, "calibration: %s: %u hits, the longest %.1f us%s; %.1f us for a CPU",
+		what, look->hits, (double)look->longest_ns / 1e3, look->cut ? ", given up" : "",
+		(double)look->waited_ns / 1e3);
+	if (look->hits)
+		log_pause_of("calibration", (int64_t)look->longest_start_ns,
+			     (int64_t)look->longest_ns);
+}
+
 /* --- one look ---------------------------------------------------------------- */
 
 static int new_nonce(struct calibrator *c)
@@ -84,8 +94,7 @@ static int look_once(struct calibrator *c, struct redmem_calibration *look, int 
 	if (!ret)
 		ret = probe_read(&c->probe, 0, look);
 	c->pause_seconds += look->pause_ns / 1e9;
-	log_msg(LOG_INFO, "calibration: %s: %u hits, the longest %.1f us%s", argv[0], look->hits,
-		look->longest_ns / 1e3, look->cut ? ", given up" : "");
+	calibration_log(look, argv[0]);
 	if (!ret && look->cut)
 		return -EBUSY;
 	if (!ret && (!look->done || !look->server_ok))

@@ -29,6 +29,9 @@ struct calibration {
  * missing. */
 void calibration_note(struct calibration *c, const char *how);
 
+/* With -vv: what a look took of the server's time, at @what. */
+void calibration_log(const struct redmem_calibration *look, const char *what);
+
 /*
  * Calibrate by asking over @conn. -ENOENT with a reason when the server's memory
  * does not look as expected, -ETIMEDOUT when the server does not answer, or what

@@ -61,8 +61,7 @@ static int watch_one(struct watcher *w, const struct redmem_range *caller, unsig
 	if (!ret)
 		ret = probe_read(&w->probe, w->slot, look);
 	w->pause_seconds += look->pause_ns / 1e9;
-	log_msg(LOG_INFO, "calibration: live: %u hits, the longest %.1f us%s", look->hits,
-		look->longest_ns / 1e3, look->cut ? ", given up" : "");
+	calibration_log(look, "live");
 	return ret ? ret : look->done != 0;
 }
 

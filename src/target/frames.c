@@ -107,8 +107,8 @@ static const struct known_function *heaviest(const struct frames *frames,
 		return NULL;
 	if (!sample->kernel_ip)
 		best = find(frames, sample->user_ip);
-	for (size_t i = 0; i < sample->stack_words && i < REDMEM_STACK_WORDS; i++) {
-		uint64_t word = sample->stack[i];
+	for (size_t i = 0; i < sample->words && i < REDMEM_SAMPLE_WORDS; i++) {
+		uint64_t word = sample->word[i];
 
 		if (word < frames->place[0].range.start ||
 		    word >= frames->place[frames->count - 1].range.end)
@@ -126,12 +126,12 @@ static const struct known_function *heaviest(const struct frames *frames,
 size_t frames_inside(const struct frames *frames, const struct redmem_sample *sample,
 		     enum redmem_frame frame)
 {
-	size_t inside = 0, words = sample->stack_words;
+	size_t inside = 0, words = sample->words;
 
-	if (words > REDMEM_STACK_WORDS)
-		words = REDMEM_STACK_WORDS;
+	if (words > REDMEM_SAMPLE_WORDS)
+		words = REDMEM_SAMPLE_WORDS;
 	for (size_t i = 0; i < words; i++) {
-		const struct known_function *row = find(frames, sample->stack[i]);
+		const struct known_function *row = find(frames, sample->word[i]);
 
 		if (row && row->frame == frame)
 			inside = i + 1 + FRAME_WORDS;
@@ -216,6 +216,7 @@ void frames_fill(struct redmem_settings *settings, const struct image *image)
 		[BACKGROUND_DEFRAG] = ROLE_DEFRAG,
 	};
 
+	image_code(image, settings->code_range);
 	settings->background_code = (struct redmem_range){ UINT64_MAX, 0 };
 	for (int background = 0; background < BACKGROUND_KINDS; background++)
 		fill_role(settings, image, background_tasks[background],

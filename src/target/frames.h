@@ -22,8 +22,8 @@ enum redmem_frame frames_place(const struct frames *frames, const struct redmem_
 size_t frames_inside(const struct frames *frames, const struct redmem_sample *sample,
 		     enum redmem_frame frame);
 
-/* Tell the programs where the functions are that free memory in nobody's name, and those
- * that free the commands of a transaction. */
+/* Tell the programs what they look for on stacks: all that lies in code, the functions that
+ * free memory in nobody's name, and those that free the commands of a transaction. */
 void frames_fill(struct redmem_settings *settings, const struct image *image);
 
 /* --- for tests --- */

@@ -296,6 +296,42 @@ bool image_function_range(const struct image *image, const char *name, struct re
 	return true;
 }
 
+/* By its name, as a C library may be any file. */
+static bool is_c_library(const struct map *map)
+{
+	return strstr(map->path, "/libc.so") || strstr(map->path, "/libc-") ||
+	       strstr(map->path, "/ld-musl");
+}
+
+/* All executable mappings of @map's file; nothing for NULL. */
+static struct redmem_range code_of(const struct maps *maps, const struct map *map)
+{
+	struct redmem_range range = { UINT64_MAX, 0 };
+
+	for (size_t i = 0; map && i < maps->count; i++) {
+		const struct map *part = &maps->map[i];
+
+		if (!is_executable(part) || !map_same_file(part, map))
+			continue;
+		range.start = part->start < range.start ? part->start : range.start;
+		range.end = part->end > range.end ? part->end : range.end;
+	}
+	return range.end ? range : (struct redmem_range){ 0, 0 };
+}
+
+void image_code(const struct image *image, struct redmem_range ranges[REDMEM_CODE_RANGES])
+{
+	const struct maps *maps = image->maps;
+	const struct map *library = NULL;
+
+	for (size_t i = 0; i < maps->count && !library; i++)
+		if (is_executable(&maps->map[i]) && is_c_library(&maps->map[i]))
+			library = &maps->map[i];
+	ranges[0] = code_of(maps, image->map);
+	ranges[1] = code_of(maps, image->allocator_map);
+	ranges[2] = code_of(maps, library);
+}
+
 void image_touch(const struct image *image, const unsigned long *offsets, size_t count)
 {
 	char byte;
@@ -445,8 +481,7 @@ enum redmem_module target_symbols_leaf(struct target_symbols *symbols, uint64_t 
 		return MODULE_ALLOCATOR;
 	if (map_same_file(map, symbols->image->map))
 		return MODULE_SERVER;
-	if (strstr(map->path, "/libc.so") || strstr(map->path, "/libc-") ||
-	    strstr(map->path, "/libm.so"))
+	if (is_c_library(map) || strstr(map->path, "/libm.so"))
 		return MODULE_LIBC;
 	return MODULE_OTHER;
 }

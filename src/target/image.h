@@ -65,6 +65,9 @@ bool image_site(pid_t pid, struct elf_file *module, uint64_t bias, const char *n
 bool image_function_range(const struct image *image, const char *name, struct redmem_range *range);
 /* Is the @i-th mapping the first executable one of its file? */
 bool image_is_new_file(const struct maps *maps, size_t i);
+/* Where the code is: of the server's program, of the library with its allocator, of the C
+ * library. Zeros for what is in none of its own. */
+void image_code(const struct image *image, struct redmem_range ranges[REDMEM_CODE_RANGES]);
 /* Read a byte of each place, so that the kernel finds its page in memory when it
  * puts a probe there. */
 void image_touch(const struct image *image, const unsigned long *offsets, size_t count);

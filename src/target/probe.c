@@ -39,8 +39,12 @@ int probe_on(struct probe *probe, const enum function_role *roles, size_t count,
 		return err_set(err, -ENOENT, "calibration: %s has no function %s",
 			       image->executable, first);
 	image_touch(image, offsets, found);
-	ret = uprobe_attach(probe->slots->bpf->progs.calibrate_look, image->pid, image->file,
-			    offsets, found, probe->links);
+	ret = uprobe_attach(
+		probe->slots->bpf->progs.calibrate_look,
+		&(struct uprobe_place){ .pid = image->pid,
+					.file = image->file,
+					.cookie = PROBE_COOKIE(probe->slots->settings->index, 0) },
+		offsets, found, probe->links);
 	if (!ret)
 		return 0;
 	probe_off(probe);

@@ -9,12 +9,11 @@ cd "$(dirname "$0")/../.." || exit 1
 # Used by tests alone, to get at what the program reaches in other ways: texts instead of
 # files of /proc, a rule, a deadline or a list of the test's own.
 seams='maps_parse smaps_rollup_parse meminfo_parse record_decode frames_add model_set_rule
-	elf_set_deadline elf_file_open_path elf_file_build_id snapshot_pending conn_connected'
-# Rows of tables name them before they are defined; offsets of the last two are looked up by
-# the name; windows are for a command that is still to come.
+	elf_set_deadline elf_file_open_path elf_file_build_id'
+# Rows of tables name them before they are defined; offsets of two are looked up by the name;
+# the rest is a part of an interface whose other parts are used.
 known='main module_names key_source_names redmem_probed_emulated redmem_probed_stepped
-	columns_keys_csv columns_csv_head columns_csv_row advice_command_is window_model windows_new windows_sink windows_open windows_close
-	windows_end windows_free'
+	columns_keys_csv columns_csv_head columns_csv_row advice_command_is windows_close'
 
 names=$(mktemp) || exit 1
 trap 'rm -f "$names" "$names.bad"' EXIT

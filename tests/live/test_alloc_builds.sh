@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # `redmem alloc` on servers built in other ways: Valkey, an upstream build with its own
-# jemalloc, and one whose library looks like jemalloc but does not behave so.
+# jemalloc, one whose library looks like jemalloc but does not behave so, and one under
+# another C library (musl), whose library has no symbols.
 #
 # UPSTREAM names an upstream-style redis-server that is there already.
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
@@ -102,4 +103,47 @@ check fake-refused "$(query '.sensors[] | select(.id == "flow")')" holds \
 	'.sensors[] | select(.id == "flow") | .state == "off" and (.reason | test("no function"))'
 check fake-unknown "$(query '.totals')" holds '.totals.alloc_bytes == null'
 check fake-answers "the server does not answer" server_answers
+
+# Which function tells of bytes is found by running the library under the very loader that the
+# process has, and what it tells is counted: 100,000 values of 1,024 bytes.
+done_with() # COUNT
+{
+	[ "$(wc -l <"$work/musl/out")" = "$1" ]
+}
+
+test_musl()
+{
+	command -v musl-gcc >/dev/null || {
+		skip musl "musl-gcc is not installed"
+		return
+	}
+	mkdir "$work/musl"
+	mkfifo "$work/musl/orders"
+	tells=$root/tests/live/tells.c
+	{ musl-gcc -O1 -fno-builtin -shared -fPIC -s -Wl,-soname,libjemalloc.so.2 \
+		-o "$work/musl/libjemalloc.so.2" "$tells" &&
+		musl-gcc -O1 -fno-builtin -DPROGRAM -DBLOCKS=100000 -DBYTES=1024 -o "$work/musl/program" \
+			"$tells" "$work/musl/libjemalloc.so.2" -Wl,-rpath,"$work/musl"; } || {
+		not_ok musl "cannot compile it"
+		return
+	}
+	"$work/musl/program" <"$work/musl/orders" >"$work/musl/out" &
+	pid=$!
+	own_process "$pid"
+	exec 7>"$work/musl/orders"
+	echo >&7
+	await 20 done_with 1
+	watch_start --pid "$pid" --no-connect --budget 100
+	echo >&7
+	await 60 done_with 2
+	watch_end
+	exec 7>&-
+	check musl-flow-on "$(query '.sensors[] | select(.id == "flow")')" holds \
+		'.sensors[] | select(.id == "flow") | .state == "on"'
+	check musl-bytes "$(query '.totals')" holds '.totals |
+		(.alloc_bytes - 102400000 | fabs) < 0.01 * 102400000 and
+		(.free_bytes - 102400000 | fabs) < 0.01 * 102400000'
+}
+
+test_musl
 finish

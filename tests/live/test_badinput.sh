@@ -50,6 +50,13 @@ test_usage()
 	refused bad-try 2 "purge" memory --try defrag
 	refused try-of-recording 2 "server" memory --try purge --replay "$work/none"
 	refused bad-pid 2 "pid" doctor --pid 12x
+	refused all-and-one 2 "every server: leave out the one" doctor --all --pid $$
+	refused all-record 2 "[-]-record is of one server.*leave out --all" \
+		doctor --all --record "$work/all"
+	check all-record-nothing "$work/all was made" [ ! -e "$work/all" ]
+	refused all-replay 2 "[-]-replay is of one server.*leave out --all" \
+		doctor --all --replay "$work/all"
+	refused all-keys 2 "[-]-keys is of one server.*leave out --all" doctor --all --keys
 	refused stray-argument 2 "argument" doctor now
 	refused no-such-pid 1 "4194303" doctor -d 1 --pid 4194303
 	sleep 60 &

@@ -45,6 +45,49 @@ test_hog()
 	kill_process "$pid"
 }
 
+# ran PID: seconds of CPU it has had.
+ran()
+{
+	awk '{ print $1 / 1e9 }' "/proc/$1/schedstat"
+}
+
+# One has the CPU for most of the time the server waits, another one for a moment before the
+# server gets it back: it is the first who is to blame.
+test_hog_and_last()
+{
+	command -v chrt >/dev/null || {
+		skip last "chrt is not installed"
+		return
+	}
+	"${CC:-cc}" -O1 -o "$work/waker" "$root/tests/live/waker.c" || {
+		not_ok last "tests/live/waker.c does not compile"
+		return
+	}
+	server_start
+	taskset -pc 0 "$pid" >/dev/null
+	cp "$(command -v dash || command -v sh)" "$work/noisy"
+	stalls_start
+	taskset -c 0 chrt -f 1 "$work/waker" &
+	waker=$!
+	own_process $waker
+	taskset -c 0 nice -n -15 "$work/noisy" -c 'while :; do :; done' &
+	hog=$!
+	own_process $hog
+	waited=$(run_delay "$pid")
+	redis_cli eval "$script_loop" 1 report:daily 5000000 >/dev/null
+	had="noisy $(ran "$hog"), waker $(ran "$waker") of $waited to $(run_delay "$pid") s"
+	most=$(awk -v hog="$(ran "$hog")" -v waited="$waited" -v now="$(run_delay "$pid")" \
+		'BEGIN { print (hog > 0.6 * (now - waited) ? "true" : "false") }')
+	kill_process "$hog"
+	kill_process "$waker"
+	stalls_drain
+	watch_end
+	check last "$had; $(stalls_said) $(jq -c '[.hog, .hog_pid]' "$json")" \
+		stalls "map(select(.command == \"eval\"))[0] |
+			$(seconds cpu_wait) > 0.5 * .duration_seconds and (.hog == \"noisy\" or ($most | not))"
+	kill_process "$pid"
+}
+
 test_disk()
 {
 	disk_start "$work" 20 || {
@@ -197,6 +240,7 @@ test_table()
 }
 
 test_hog
+test_hog_and_last
 test_disk
 test_eviction
 test_expiry

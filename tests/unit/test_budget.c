@@ -164,12 +164,49 @@ static void test_unlimited(void **state)
 	assert_true(scene.looks > 9 * SECONDS);
 }
 
+/* Major faults have a cap as minor ones do, and come first. */
+static void test_faults(void **state)
+{
+	static const double rates[] = { 0, 10, 1400, 3000, 40000, 900000 };
+	struct fault_periods p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+		for (size_t j = 0; j < sizeof(rates) / sizeof(rates[0]); j++) {
+			p = fault_periods(&(struct fault_load){ 2000, rates[i] }, 1, rates[j]);
+			assert_true(p.major && p.minor);
+			assert_true(rates[i] / (double)p.major + rates[j] / (double)p.minor <=
+				    2000);
+			/* None is left out that there is room for. */
+			assert_true(p.major == 1 || rates[i] / (double)p.major > 700);
+			assert_true(p.minor == 1 || rates[j] / (double)p.minor > 200);
+		}
+}
+
+/* Each server keeps to its own allowance, whoever has the faults; one that has not said
+ * how much it allows is in nobody's way. */
+static void test_faults_of_many(void **state)
+{
+	const struct fault_load servers[] = { { 2000, 100 }, { 100, 300 }, { 0, 1e6 } };
+	struct fault_periods p = fault_periods(servers, 3, 5000);
+
+	(void)state;
+	assert_int_equal(p.major, 4);
+	assert_true(300.0 / 4 + 5000 / (double)p.minor <= 100);
+	p = fault_periods(&servers[2], 1, 5000);
+	assert_int_equal(p.major, 1);
+	assert_int_equal(p.minor, 0);
+	p = fault_periods(NULL, 0, 5000);
+	assert_int_equal(p.minor, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keeps),	     cmocka_unit_test(test_cheap),
 		cmocka_unit_test(test_first_second), cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_unlimited),
+		cmocka_unit_test(test_faults),	     cmocka_unit_test(test_faults_of_many),
 	};
 
 	return cmocka_run_group_tests_name("budget", tests, NULL, NULL);

@@ -230,8 +230,10 @@ static void contended(void **state)
 		stall->preemptor = i % 3 ? "noisy" : "backup";
 		stall->preemptor_pid = i % 3 ? 4711 : 815;
 	}
+	scene_profile(&s, EVENT_CPU_WAIT, "get", "user:1", 900, 1.5); /* short ones, too */
 	d = scene_diagnose(&s);
 	f = expect(&d, "cpu.contended", SEVERITY_WARNING);
+	assert_true(fabs(evidence_value(f, "cpu_wait_seconds") - 1.5) < 1e-9);
 	assert_non_null(strstr(f->title, "noisy (process 4711)"));
 	assert_string_equal(evidence_text(f, "neighbour"), "noisy (process 4711)");
 	assert_true(fabs(evidence_value(f, "neighbour_stall_seconds") - 0.4) < 1e-9);

@@ -54,9 +54,9 @@ static enum redmem_frame place_of(uint64_t ip, size_t count, const uint64_t *wor
 	sample->user_ip = ip;
 	sample->kernel_ip = kernel_ip;
 	sample->syscall = syscall;
-	sample->stack_words = count;
+	sample->words = count;
 	if (count)
-		memcpy(sample->stack, words, count * sizeof(*words));
+		memcpy(sample->word, words, count * sizeof(*words));
 	place = frames_place(frames, sample);
 	frames_close(frames);
 	free(sample);

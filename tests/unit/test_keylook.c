@@ -31,6 +31,19 @@
 static const struct fake_rule server_72[] = { { "CLIENT", "+OK\r\n", false }, KEY_RULES };
 static const struct fake_rule server_70[] = { { "CLIENT SETNAME", "+OK\r\n", false }, KEY_RULES };
 
+/* Of two lists one has more than a node; a zset is asked once. */
+static const struct fake_rule server_lists[] = {
+	{ "CLIENT SETNAME", "+OK\r\n", false },
+	{ "TYPE zset", "+zset\r\n", false },
+	{ "TYPE", "+list\r\n", false },
+	{ "OBJECT ENCODING", "$9\r\nquicklist\r\n", false },
+	{ "MEMORY USAGE short", ":5000\r\n", false },
+	{ "MEMORY USAGE long SAMPLES 20000", ":29000000\r\n", false },
+	{ "MEMORY USAGE", ":2800000000\r\n", false },
+	{ "PTTL", ":-1\r\n", false },
+	{ NULL, NULL, false },
+};
+
 static const struct bytes keys[] = {
 	{ "lb:\001", 4 },
 	{ "gone", 4 },
@@ -40,7 +53,8 @@ static const struct bytes keys[] = {
 
 /* Look at @keys on a server with these rules; returns the records' log, to be freed,
  * and what the server saw in @seen. */
-static char *look(const struct fake_rule *rules, char **seen, int db)
+static char *look_at(const struct fake_rule *rules, const struct bytes *at, size_t count,
+		     char **seen, int db)
 {
 	struct fake_server *server = fake_server_start(rules, 3, NULL);
 	struct conn_options options = { .socket_path = fake_server_path(server), .db = db };
@@ -50,7 +64,7 @@ static char *look(const struct fake_rule *rules, char **seen, int db)
 	char *text;
 
 	assert_int_equal(conn_open(&conn, &options, NULL), 0);
-	assert_int_equal(keylook_start(conn, &sink, keys, 4), 0);
+	assert_int_equal(keylook_start(conn, &sink, at, count), 0);
 	while (conn_pending(conn)) {
 		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
 
@@ -62,6 +76,27 @@ static char *look(const struct fake_rule *rules, char **seen, int db)
 	text = xstrdup(buf_str(&log));
 	buf_free(&log);
 	return text;
+}
+
+static char *look(const struct fake_rule *rules, char **seen, int db)
+{
+	return look_at(rules, keys, 4, seen, db);
+}
+
+/* The first few nodes say little of a long list: it is asked again, and told rightly. */
+static void test_lists(void **state)
+{
+	static const struct bytes lists[] = { { "long", 4 }, { "short", 5 }, { "zset", 4 } };
+	char *seen, *log = look_at(server_lists, lists, 3, &seen, 0);
+
+	(void)state;
+	assert_non_null(strstr(log, "key long db=0 type=list encoding=quicklist bytes=29000000 "));
+	assert_non_null(strstr(log, "key short db=0 type=list encoding=quicklist bytes=5000 "));
+	assert_non_null(strstr(log, "bytes=2800000000 "));
+	assert_null(strstr(seen, "MEMORY USAGE short SAMPLES"));
+	assert_null(strstr(seen, "MEMORY USAGE zset SAMPLES"));
+	free(log);
+	free(seen);
 }
 
 static void test_no_touch(void **state)
@@ -162,9 +197,8 @@ static void test_bound_and_loss(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_touch),
-		cmocka_unit_test(test_would_touch),
-		cmocka_unit_test(test_databases),
+		cmocka_unit_test(test_lists),	       cmocka_unit_test(test_no_touch),
+		cmocka_unit_test(test_would_touch),    cmocka_unit_test(test_databases),
 		cmocka_unit_test(test_bound_and_loss),
 	};
 

@@ -74,8 +74,8 @@ static size_t count(const char *text, const char *word)
 static void test_databases(void **state)
 {
 	char *seen, *log = draw(full,
-				"# Keyspace\r\ndb0:keys=100,expires=0\r\n"
-				"db3:keys=300,expires=5\r\n",
+				"# Keyspace\r\ndb0:keys=100000,expires=0\r\n"
+				"db3:keys=300000,expires=5\r\n",
 				8, &seen);
 
 	(void)state;
@@ -86,6 +86,21 @@ static void test_databases(void **state)
 	assert_int_equal(count(seen, "SELECT 3\n"), 1);
 	/* The connection is left as it was. */
 	assert_non_null(strstr(strstr(seen, "SELECT 3\n"), "SELECT 0\n"));
+	free(log);
+	free(seen);
+}
+
+/* Where there are few keys all of them are asked for, whatever is wanted. */
+static void test_few(void **state)
+{
+	char *seen, *log = draw(full,
+				"# Keyspace\r\ndb0:keys=1,expires=0\r\n"
+				"db3:keys=2,expires=0\r\n",
+				1, &seen);
+
+	(void)state;
+	assert_int_equal(count(log, "db=0 "), 1);
+	assert_int_equal(count(log, "db=3 "), 2);
 	free(log);
 	free(seen);
 }
@@ -127,9 +142,8 @@ static void test_empty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_databases),
-		cmocka_unit_test(test_sparse),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_databases), cmocka_unit_test(test_few),
+		cmocka_unit_test(test_sparse),	  cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_empty),
 	};
 

@@ -504,6 +504,10 @@ static void test_own_stall(void **state)
 	deliver(s, &end);
 	assert_int_equal(heard.records, 0);
 	assert_seconds(s->own_pause_seconds, 0.2);
+	end.stall.cpu_wait_ns = 90 * MS; /* that others took is not redmem's */
+	deliver(s, &end);
+	assert_seconds(s->own_pause_seconds, 0.21);
+	end.stall.cpu_wait_ns = 0;
 	end.kind = RING_STALL_OPEN; /* it goes on: told when it ends */
 	end.stall.context.state = CONTEXT_LOOP;
 	deliver(s, &end);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ring and the profile maps are as large as what may come while nobody takes it: a second
+ * at the highest rates in use, for as many servers as are watched, and no larger.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "sensor/internal.h"
+
+#define MIB (1 << 20)
+
+/* Bytes of one record in the ring. */
+static size_t in_ring(size_t bytes)
+{
+	return 8 + ((bytes + 7) & ~7UL);
+}
+
+static void holds_a_second(const struct room *room)
+{
+	size_t working = room->servers < room->cpus ? room->servers : room->cpus;
+	size_t hz = room->fine_samples ? CPU_FINE_HZ : CPU_HZ;
+	size_t bytes = room_ring_bytes(room), second = 0;
+
+	if (room->samples)
+		second += working * hz * in_ring(sizeof(struct redmem_sample));
+	if (room->calls)
+		second += room->servers * BURST_CALLS_HZ * in_ring(RING_BYTES(call));
+	/* A stall opens and ends; each takes 5 ms of its server's time. */
+	second += room->servers * 2 * 200 * in_ring(RING_BYTES(stall));
+	assert_int_equal(bytes & (bytes - 1), 0);
+	assert_true(bytes >= second);
+	assert_true(bytes <= 2 * (second + room->servers * (256 << 10)));
+}
+
+static void test_ring(void **state)
+{
+	static const size_t servers[] = { 1, 2, 16, 64, REDMEM_TARGETS_MAX };
+	static const size_t cpus[] = { 1, 2, 8, 128 };
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		for (size_t j = 0; j < 4; j++)
+			for (int use = 0; use < 8; use++)
+				holds_a_second(&(struct room){ .servers = servers[i],
+							       .cpus = cpus[j],
+							       .samples = use & 1,
+							       .fine_samples = use & 2,
+							       .calls = use & 4 });
+}
+
+/* What one server takes: of `doctor`, `stalls` and `alloc`. */
+static void test_small(void **state)
+{
+	struct room room = { .servers = 1, .cpus = 64, .samples = true };
+
+	(void)state;
+	assert_in_range(room_ring_bytes(&room), 1, MIB);
+	room.fine_samples = true;
+	assert_in_range(room_ring_bytes(&room), 1, 2 * MIB);
+	room = (struct room){ .servers = 1, .cpus = 64, .calls = true };
+	assert_in_range(room_ring_bytes(&room), 1, MIB);
+}
+
+static void test_profiles(void **state)
+{
+	size_t before = 0;
+
+	(void)state;
+	for (size_t servers = 1; servers <= REDMEM_TARGETS_MAX; servers++) {
+		struct room room = { .servers = servers, .cpus = 8 };
+		size_t rows = room_profile_rows(&room), keyed = room_keyed_rows(&room);
+
+		assert_true(rows > before);
+		before = rows;
+		/* Room is left for those without a key. */
+		assert_true(keyed < rows && rows - keyed >= 1024);
+	}
+	assert_in_range(before, 16384, 16 * 16384);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ring),
+		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_profiles),
+	};
+
+	return cmocka_run_group_tests_name("room", tests, NULL, NULL);
+}
