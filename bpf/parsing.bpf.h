@@ -299,19 +299,6 @@ __weak __noinline int try_queued(struct redmem_target *target, u64 word,
 	       read_made(target, read_word(word), 2, context);
 }
 
-static __always_inline bool word_queued(struct redmem_target *target, u64 word,
-					struct redmem_context *context)
-{
-	int found;
-
-	if (!is_heap_pointer(word))
-		return false;
-	found = try_queued(target, word, context);
-	/* 6.1 takes no loop whose head follows a call at once: one instruction between them. */
-	asm volatile("%[found] = %[found]" : [found] "+r"(found));
-	return found;
-}
-
 /* When the commands of a transaction are freed: whose arguments are these? Behind
  * context_background(), which has read the stack. */
 __weak __noinline int context_is_queued(struct redmem_target *target,
@@ -322,11 +309,13 @@ __weak __noinline int context_is_queued(struct redmem_target *target,
 
 	if (!target || !context || !words || !stack)
 		return 0;
+	/* Nothing is asked here before the call, which asks it itself: of the loop that the
+	 * compiler makes then, 6.1 says that it has a back-edge. */
 	for (u32 i = 0; i < SAVED_REGISTERS; i++)
-		if (word_queued(target, words->word[i], context))
+		if (try_queued(target, words->word[i], context))
 			return 0;
 	for (u32 i = 0; i < BACKGROUND_STACK_WORDS; i++)
-		if (word_queued(target, stack->word[i], context))
+		if (try_queued(target, stack->word[i], context))
 			return 0;
 	return 0;
 }
