@@ -174,7 +174,7 @@ static int64_t less(int64_t a, int64_t b)
 {
 	if (a == RECORD_UNKNOWN || b == RECORD_UNKNOWN)
 		return RECORD_UNKNOWN;
-	return a > b ? a - b : 0;
+	return a > b ? sum_less(a, b) : 0;
 }
 
 /* The most private memory of a child that has ended: the cgroup no longer counts it. */
