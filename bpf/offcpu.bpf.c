@@ -133,6 +133,7 @@ static __always_inline u64 state_left(bool preempt, const struct task_struct *ta
 static __always_inline void switch_out(struct redmem_target *target, u32 tid, bool preempt,
 				       struct task_struct *task, u64 now)
 {
+	struct redmem_context context = {};
 	struct running run = {};
 	struct redmem_thread *state = thread_get(target, tid);
 	bool main_thread = is_main(target, tid);
@@ -153,19 +154,19 @@ static __always_inline void switch_out(struct redmem_target *target, u32 tid, bo
 	state->out_delay = delay;
 	state->out_syscall = task_is & STATE_STOPPED ? WAIT_STOPPED : nr;
 	state->out_fd = syscall_argument(user);
-	__builtin_memset(&state->out_context, 0, sizeof(state->out_context));
 	if (main_thread && loop_sleeps(target, task_is, nr)) {
 		state->out_event = EVENT_SLEEP;
+		__builtin_memset(&state->out_context, 0, sizeof(state->out_context));
 		state->out_context.state = CONTEXT_LOOP;
 		loop_sleep(target, now, delay);
 		return;
 	}
-	/* Where it stays, not on the stack: this program and what it calls have 512 bytes. */
-	context_running(target, tid, &state->out_context, &run);
-	state->out_event = out_event(task_is, &state->out_context, nr);
+	context_running(target, tid, &context, &run);
+	state->out_event = out_event(task_is, &context, nr);
+	state->out_context = context;
 	if (!main_thread)
 		return;
-	loop_observe(target, now, &state->out_context, &run);
+	loop_observe(target, now, &context, &run);
 	loop_out(&target->loop, now, state, task_is);
 	if (!task_is)
 		*this_cpu() = target->settings.index + 1;
