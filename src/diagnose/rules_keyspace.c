@@ -79,6 +79,18 @@ static void gone_evidence(struct finding *f, const struct stall *longest, int64_
 		finding_evidence_text(f, "command", say_command(longest->command).s, BASIS_EXACT);
 }
 
+/* What waited, title and evidence of keys that went, @doing so ("Expiring"). */
+static void gone_tell(const struct model *m, struct finding *f, const struct waits *w,
+		      const char *doing, int64_t keys, int64_t freed)
+{
+	waits_tell(m, f, w);
+	finding_title(f, "%s keys%s held the server for %s%s%s%s", doing,
+		      say_whose(w->longest, keys).s, say_seconds(w->longest_seconds).s,
+		      say_gone(keys, freed).s, w->stalls_total > 1 ? "; in all " : "",
+		      w->stalls_total > 1 ? say_seconds(w->seconds).s : "");
+	gone_evidence(f, w->longest, keys, freed);
+}
+
 /* The setting that leaves the freeing to a background thread. */
 static void lazy_action(const struct model *m, struct finding *f, const char *setting)
 {
@@ -95,13 +107,7 @@ bool rule_expire_blocks(const struct model *m, struct finding *f)
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	around = stall_around(m, w.longest);
-	waits_tell(m, f, &w);
-	finding_title(f, "Expiring keys%s held the server for %s%s%s%s",
-		      say_whose(w.longest, around.expired_keys).s, say_seconds(w.longest_seconds).s,
-		      say_gone(around.expired_keys, around.freed_bytes).s,
-		      w.stalls_total > 1 ? "; in all " : "",
-		      w.stalls_total > 1 ? say_seconds(w.seconds).s : "");
-	gone_evidence(f, w.longest, around.expired_keys, around.freed_bytes);
+	gone_tell(m, f, &w, "Expiring", around.expired_keys, around.freed_bytes);
 	finding_evidence_count(f, "expired_keys", model_info_delta(m, "expired_keys"), "keys",
 			       BASIS_EXACT);
 	finding_evidence_count(f, "expire_cycle_cpu_milliseconds",
@@ -146,13 +152,7 @@ bool rule_evict_blocks(const struct model *m, struct finding *f)
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	around = stall_around(m, w.longest);
-	waits_tell(m, f, &w);
-	finding_title(f, "Evicting keys%s held the server for %s%s%s%s",
-		      say_whose(w.longest, around.evicted_keys).s, say_seconds(w.longest_seconds).s,
-		      say_gone(around.evicted_keys, around.freed_bytes).s,
-		      w.stalls_total > 1 ? "; in all " : "",
-		      w.stalls_total > 1 ? say_seconds(w.seconds).s : "");
-	gone_evidence(f, w.longest, around.evicted_keys, around.freed_bytes);
+	gone_tell(m, f, &w, "Evicting", around.evicted_keys, around.freed_bytes);
 	finding_evidence_count(f, "evicted_keys", model_info_delta(m, "evicted_keys"), "keys",
 			       BASIS_EXACT);
 	finding_evidence_count(f, "total_eviction_exceeded_time",
