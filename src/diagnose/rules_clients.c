@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that is not data: buffers of clients, replicas and the AOF, and
- * scripts. Covers rules 6, 7 and 8 of MEMORY DOCTOR; rule 7 compares the total
- * of all replicas with a limit it says is for each, which is corrected here.
+ * Memory that is not data: buffers of clients and of the AOF, scripts, and what waits to be
+ * freed. Covers rules 6 and 8 of MEMORY DOCTOR.
  */
 #include <math.h>
 #include <stdio.h>
@@ -21,8 +20,6 @@
 /* An ordinary connection takes 20 to 40 KB (16 KiB for replies, as much for queries);
  * a fifth of the memory is a burden however it is spread. */
 #define CLIENT_SHARE 0.20
-/* MEMORY DOCTOR rule 7, for each replica. */
-#define REPLICA_BYTES (10 * MIB)
 /* The AOF buffer holds what one iteration of the event loop writes; this much means the
  * disk does not take it. (Twice the 16 MiB chunk Redis itself writes at most.) */
 #define AOF_BUFFER_BYTES (32 * MIB)
@@ -63,57 +60,6 @@ bool rule_client_buffers(const struct model *m, struct finding *f)
 		       "See whose they are: omem is output waiting, qbuf input, tot-mem all.");
 	finding_action(f, bytes, say_cli(m, "CONFIG SET maxmemory-clients 5%%").s,
 		       "Limit them (7.0 and later), or set client-output-buffer-limit normal.");
-	return true;
-}
-
-/* The largest lag of a replica in seconds, from the slaveN lines of INFO. */
-static int64_t replica_lag(const struct model *m, int64_t replicas)
-{
-	int64_t most = RECORD_UNKNOWN;
-
-	for (int64_t i = 0; i < replicas && i < 1000; i++) {
-		char name[32];
-		const char *value;
-		int64_t lag;
-
-		snprintf(name, sizeof(name), "slave%lld", (long long)i);
-		value = measure_info_text(m, name);
-		lag = value != NULL ? info_sub_int(value, "lag") : RECORD_UNKNOWN;
-		most = lag > most ? lag : most;
-	}
-	return most;
-}
-
-bool rule_repl_buffer(const struct model *m, struct finding *f)
-{
-	int64_t replicas = model_info_end(m, "connected_slaves");
-	int64_t bytes = model_info_end(m, "mem_clients_slaves");
-	double each = measure_ratio(bytes, replicas);
-
-	if (!(each > (double)REPLICA_BYTES))
-		return false;
-	f->severity = SEVERITY_WARNING;
-	f->cost = (double)bytes;
-	finding_title(f, "Replication buffers take %s, %s for each of %s replica%s",
-		      say_bytes(bytes).s, say_bytes((int64_t)each).s, say_count(replicas).s,
-		      replicas == 1 ? "" : "s");
-	finding_evidence_bytes(f, "mem_clients_slaves", bytes, BASIS_EXACT);
-	finding_evidence_count(f, "connected_slaves", replicas, "replicas", BASIS_EXACT);
-	finding_evidence_bytes(f, "mem_total_replication_buffers",
-			       model_info_end(m, "mem_total_replication_buffers"), BASIS_EXACT);
-	finding_evidence_count(f, "replica_lag_seconds", replica_lag(m, replicas), "seconds",
-			       BASIS_EXACT);
-	finding_evidence_text(f, "client-output-buffer-limit",
-			      model_config(m, "client-output-buffer-limit"), BASIS_EXACT);
-	finding_cause(f, "A replica takes the stream more slowly than it is written (network, "
-			 "disk, or a full synchronisation under way); past "
-			 "client-output-buffer-limit it is cut off and starts over.");
-	finding_action(f, RECORD_UNKNOWN, say_cli(m, "INFO replication").s,
-		       "Find the replica whose offset stays behind; look at its network and "
-		       "disk.");
-	finding_action(f, RECORD_UNKNOWN, "",
-		       "If it happens at each reconnect, a larger repl-backlog-size avoids full "
-		       "synchronisations.");
 	return true;
 }
 
@@ -179,5 +125,64 @@ bool rule_scripts(const struct model *m, struct finding *f)
 	if (many)
 		finding_action(f, RECORD_UNKNOWN, "",
 			       "Pass values as KEYS and ARGV, so that the script stays the same.");
+	return true;
+}
+
+/* --- memory that waits to be freed -------------------------------------------------- */
+
+#define LAZYFREE_OBJECTS 1000
+
+/* What was freed in the background for each object that was, in the window; NAN. */
+static double lazyfree_bytes_each(const struct model *m)
+{
+	int64_t freed = model_info_delta(m, "lazyfreed_objects");
+
+	for (size_t i = 0; i < m->threads_count && freed > 0; i++)
+		if (strcmp(m->threads[i].thread, "bio_lazy_free") == 0)
+			return m->threads[i].charge.free_bytes / (double)freed;
+	return NAN;
+}
+
+/* What waits: all of the data when no key is left, else by what the others took. */
+static int64_t lazyfree_waits(const struct model *m, int64_t pending, enum basis *basis)
+{
+	int64_t keys, expires;
+	double each = lazyfree_bytes_each(m);
+
+	measure_keyspace(m, &keys, &expires);
+	*basis = BASIS_DERIVED;
+	if (keys == 0)
+		return model_info_end(m, "used_memory_dataset");
+	*basis = BASIS_SAMPLED;
+	return isnan(each) ? RECORD_UNKNOWN : sum_whole(each * (double)pending);
+}
+
+bool rule_lazyfree_pending(const struct model *m, struct finding *f)
+{
+	int64_t pending = model_info_end(m, "lazyfree_pending_objects"), bytes;
+	enum basis basis;
+
+	if (pending == RECORD_UNKNOWN || pending <= 0)
+		return false;
+	bytes = lazyfree_waits(m, pending, &basis);
+	if (pending < LAZYFREE_OBJECTS && !(bytes >= WASTE_FLOOR_BYTES))
+		return false;
+	/* It passes by itself. */
+	f->severity = SEVERITY_INFO;
+	f->cost = bytes > 0 ? (double)bytes : 0;
+	if (bytes != RECORD_UNKNOWN)
+		finding_title(f, "Some %s wait to be freed in the background (%s objects)",
+			      say_bytes(bytes).s, say_count(pending).s);
+	else
+		finding_title(f, "%s objects wait to be freed in the background",
+			      say_count(pending).s);
+	finding_evidence_count(f, "lazyfree_pending_objects", pending, "objects", BASIS_EXACT);
+	finding_evidence_count(f, "lazyfreed_objects", model_info_delta(m, "lazyfreed_objects"),
+			       "objects", BASIS_EXACT);
+	finding_evidence_bytes(f, "waiting_bytes", bytes, basis);
+	finding_cause(
+		f, "UNLINK, FLUSHALL ASYNC and the lazyfree-* settings hand data to a thread that "
+		   "frees it later; until then used_memory counts it, in no key.");
+	finding_action(f, bytes, "", "Wait: look again in a minute before you act on used_memory.");
 	return true;
 }

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Replicas: they start over, lag, or keep writes waiting in the server's memory. Covers rule
+ * 7 of MEMORY DOCTOR, which compares the total of all replicas with a limit it says is for
+ * each; that is corrected here.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "diagnose/finding.h"
+#include "diagnose/measure.h"
+#include "diagnose/rules.h"
+
+/* --- replicas that start over ----------------------------------------------------- */
+
+/* One full synchronisation is how a replica begins. */
+#define RESYNCS_LOOP	 2
+#define RESYNCS_CRITICAL 3
+/* A replica acknowledges every second (replicationCron()). */
+#define LAG_SECONDS 10
+/* A backlog is there for a restart or a short loss of the network. */
+#define BACKLOG_SECONDS 10.0
+/* Of the limit of its buffer: what is written in the time of one synchronisation. */
+#define BUFFER_LIKELY_RATIO 0.5
+
+/* The hard limit of replicas in "normal 0 0 0 slave 268435456 67108864 60 pubsub ...";
+ * RECORD_UNKNOWN. 0 = none. */
+static int64_t replica_buffer_limit(const struct model *m)
+{
+	const char *limits = model_config(m, "client-output-buffer-limit");
+	const char *at = limits != NULL ? strstr(limits, "slave ") : NULL;
+
+	if (at == NULL && limits != NULL)
+		at = strstr(limits, "replica ");
+	return at != NULL ? strtoll(strchr(at, ' '), NULL, 10) : RECORD_UNKNOWN;
+}
+
+/* A limit below the backlog's size is taken as that (7.0 and later: networking.c,
+ * checkClientOutputBufferLimits()). */
+static int64_t replica_buffer_bound(const struct model *m)
+{
+	int64_t limit = replica_buffer_limit(m), backlog = model_info_end(m, "repl_backlog_size");
+
+	return limit > 0 && backlog > limit && version_at_least(m->target.version, 7, 0) ? backlog :
+											   limit;
+}
+
+struct resyncs {
+	int64_t full, partial, refused; /* in the window; refused = of partial ones asked for */
+	int64_t replicas; /* connected at the end */
+	int64_t disconnections; /* for their buffers, since 7.4; RECORD_UNKNOWN */
+	const struct replica_row *worst; /* not online, or with the largest lag; NULL */
+};
+
+static struct resyncs resyncs_of(const struct model *m)
+{
+	struct resyncs r = {
+		.full = model_info_delta(m, "sync_full"),
+		.partial = model_info_delta(m, "sync_partial_ok"),
+		.refused = model_info_delta(m, "sync_partial_err"),
+		.replicas = model_info_end(m, "connected_slaves"),
+		.disconnections = model_info_delta(m, "client_output_buffer_limit_disconnections"),
+	};
+
+	for (size_t i = 0; i < m->replicas_count; i++) {
+		const struct replica_row *row = &m->replicas[i];
+		bool online = strcmp(row->state, "online") == 0;
+
+		if (r.worst == NULL || (!online && !strcmp(r.worst->state, "online")) ||
+		    row->lag_seconds > r.worst->lag_seconds)
+			r.worst = row;
+	}
+	return r;
+}
+
+/* What was written while one synchronisation lasted, against the buffer's limit. */
+static bool buffer_cuts_off(const struct model *m, const struct resyncs *r)
+{
+	double each = m->duration_seconds / (double)r->full;
+	int64_t bound = replica_buffer_bound(m);
+
+	if (r->disconnections > 0)
+		return true;
+	return bound > 0 &&
+	       m->replication.write_bytes_per_second * each > BUFFER_LIKELY_RATIO * (double)bound;
+}
+
+static void resync_evidence(const struct model *m, struct finding *f, const struct resyncs *r)
+{
+	finding_evidence_count(f, "sync_full", r->full, "synchronisations", BASIS_EXACT);
+	finding_evidence_count(f, "sync_partial_ok", r->partial, "synchronisations", BASIS_EXACT);
+	finding_evidence_count(f, "sync_partial_err", r->refused, "refusals", BASIS_EXACT);
+	finding_evidence_count(f, "connected_slaves", r->replicas, "replicas", BASIS_EXACT);
+	if (r->worst != NULL) {
+		finding_evidence_text(f, "replica", r->worst->address, BASIS_EXACT);
+		finding_evidence_text(f, "replica_state", r->worst->state, BASIS_EXACT);
+		finding_evidence_count(f, "replica_lag_seconds", r->worst->lag_seconds, "seconds",
+				       BASIS_EXACT);
+	}
+	finding_evidence(f, "write_bytes_per_second", m->replication.write_bytes_per_second,
+			 "bytes", BASIS_DERIVED);
+	finding_evidence_bytes(f, "repl_backlog_size", m->replication.backlog_bytes, BASIS_EXACT);
+	finding_evidence(f, "backlog_seconds", m->replication.backlog_seconds, "seconds",
+			 BASIS_DERIVED);
+	finding_evidence_bytes(f, "replica_output_buffer_limit", replica_buffer_limit(m),
+			       BASIS_EXACT);
+	finding_evidence_count(f, "client_output_buffer_limit_disconnections", r->disconnections,
+			       "clients", BASIS_EXACT);
+}
+
+static void resync_loop(const struct model *m, struct finding *f, const struct resyncs *r)
+{
+	int64_t needed = sum_whole(4 * m->replication.write_bytes_per_second * m->duration_seconds /
+				   (double)r->full);
+
+	f->severity = r->full >= RESYNCS_CRITICAL ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+	f->cost = COST_PER_SECOND * (double)r->full;
+	finding_title(f, "%s full synchronisations in %s: %s%s starts over again and again",
+		      say_count(r->full).s, say_seconds(m->duration_seconds).s,
+		      r->worst != NULL ? "replica " : "a replica",
+		      r->worst != NULL ? r->worst->address : "");
+	if (!buffer_cuts_off(m, r)) {
+		f->weak = true;
+		finding_cause(f, "The replica comes back and cannot go on from where it was: it is "
+				 "cut off, or restarts, or the backlog no longer has what it "
+				 "missed. Each time the server forks and sends all of its data.");
+		finding_action(f, RECORD_UNKNOWN, "",
+			       "Look into the replica's log: why it lost the link tells which of "
+			       "the three it is.");
+		return;
+	}
+	f->weak = !(r->disconnections > 0);
+	finding_cause(f,
+		      "While the data is sent, %s a second are written and wait for the replica; "
+		      "past client-output-buffer-limit (%s) it is cut off and starts over, with "
+		      "a fork and all of the data each time.",
+		      say_bytes(sum_whole(m->replication.write_bytes_per_second)).s,
+		      say_bytes(replica_buffer_bound(m)).s);
+	finding_action(f, RECORD_UNKNOWN,
+		       say_cli(m, "CONFIG SET client-output-buffer-limit \"replica %lld 0 0\"",
+			       (long long)(needed > GIB ? needed : GIB))
+			       .s,
+		       "Let the buffer hold what is written in the time of one synchronisation; "
+		       "that memory must be there.");
+}
+
+static void resync_of_replica(const struct model *m, struct finding *f, int64_t down)
+{
+	bool syncing = model_info_end(m, "master_sync_in_progress") == 1;
+
+	f->severity = syncing ? SEVERITY_WARNING : SEVERITY_CRITICAL;
+	f->cost = COST_PER_SECOND * (double)(down > 0 ? down : 1);
+	finding_title(f, syncing ? "This replica is not in step: it takes its master's data anew" :
+				   "This replica is cut off from its master");
+	finding_evidence_text(f, "master_link_status", measure_info_text(m, "master_link_status"),
+			      BASIS_EXACT);
+	finding_evidence_count(f, "master_link_down_since_seconds", down, "seconds", BASIS_EXACT);
+	finding_evidence_text(f, "master_host", measure_info_text(m, "master_host"), BASIS_EXACT);
+	finding_cause(f, "Until the link is up what it serves is old.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Look into its log and its master's: the network, a password, or a master "
+		       "that is gone.");
+}
+
+/* On a replica: down when the watch began and when it ended. */
+static bool link_is_down(const struct model *m)
+{
+	const char *end = measure_info_text(m, "master_link_status");
+	const char *start = info_get(m->info_start, "master_link_status");
+
+	return end != NULL && start != NULL && !strcmp(end, "down") && !strcmp(start, "down");
+}
+
+bool rule_repl_resync(const struct model *m, struct finding *f)
+{
+	struct resyncs r = resyncs_of(m);
+
+	if (link_is_down(m)) {
+		resync_of_replica(m, f, model_info_end(m, "master_link_down_since_seconds"));
+		return true;
+	}
+	if (r.full >= RESYNCS_LOOP && r.full > r.replicas) {
+		resync_loop(m, f, &r);
+	} else if (r.worst != NULL && r.worst->lag_seconds > LAG_SECONDS) {
+		f->severity = SEVERITY_WARNING;
+		f->cost = COST_PER_SECOND;
+		finding_title(f, "Replica %s has not been heard of for %s", r.worst->address,
+			      say_seconds((double)r.worst->lag_seconds).s);
+		finding_cause(f,
+			      "It hangs, or the network does; after repl-timeout it is cut off.");
+		finding_action(f, RECORD_UNKNOWN, "", "Look at the replica and at the network.");
+	} else if (r.worst != NULL && m->replication.backlog_seconds < BACKLOG_SECONDS) {
+		f->severity = SEVERITY_INFO;
+		finding_title(f, "The replication backlog holds %s of writes",
+			      say_seconds(m->replication.backlog_seconds).s);
+		finding_cause(f, "A replica that is away for longer (a restart, the network) must "
+				 "take all of the data anew.");
+		finding_action(
+			f, RECORD_UNKNOWN,
+			say_cli(m, "CONFIG SET repl-backlog-size %lld",
+				(long long)sum_whole(60 * m->replication.write_bytes_per_second))
+				.s,
+			"Let it hold a minute of writes.");
+	} else {
+		return false;
+	}
+	resync_evidence(m, f, &r);
+	return true;
+}
+
+/* --- what waits for them ------------------------------------------------------------ */
+
+/* MEMORY DOCTOR rule 7, for each replica. */
+#define REPLICA_BYTES (10 * MIB)
+
+/* The largest lag of a replica in seconds, from the slaveN lines of INFO. */
+static int64_t replica_lag(const struct model *m, int64_t replicas)
+{
+	int64_t most = RECORD_UNKNOWN;
+
+	for (int64_t i = 0; i < replicas && i < 1000; i++) {
+		char name[32];
+		const char *value;
+		int64_t lag;
+
+		snprintf(name, sizeof(name), "slave%lld", (long long)i);
+		value = measure_info_text(m, name);
+		lag = value != NULL ? info_sub_int(value, "lag") : RECORD_UNKNOWN;
+		most = lag > most ? lag : most;
+	}
+	return most;
+}
+
+bool rule_repl_buffer(const struct model *m, struct finding *f)
+{
+	int64_t replicas = model_info_end(m, "connected_slaves");
+	int64_t bytes = model_info_end(m, "mem_clients_slaves");
+	double each = measure_ratio(bytes, replicas);
+
+	if (!(each > (double)REPLICA_BYTES))
+		return false;
+	f->severity = SEVERITY_WARNING;
+	f->cost = (double)bytes;
+	finding_title(f, "Replication buffers take %s, %s for each of %s replica%s",
+		      say_bytes(bytes).s, say_bytes((int64_t)each).s, say_count(replicas).s,
+		      replicas == 1 ? "" : "s");
+	finding_evidence_bytes(f, "mem_clients_slaves", bytes, BASIS_EXACT);
+	finding_evidence_count(f, "connected_slaves", replicas, "replicas", BASIS_EXACT);
+	finding_evidence_bytes(f, "mem_total_replication_buffers",
+			       model_info_end(m, "mem_total_replication_buffers"), BASIS_EXACT);
+	finding_evidence_count(f, "replica_lag_seconds", replica_lag(m, replicas), "seconds",
+			       BASIS_EXACT);
+	finding_evidence_text(f, "client-output-buffer-limit",
+			      model_config(m, "client-output-buffer-limit"), BASIS_EXACT);
+	finding_cause(f, "A replica takes the stream more slowly than it is written (network, "
+			 "disk, or a full synchronisation under way); past "
+			 "client-output-buffer-limit it is cut off and starts over.");
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "INFO replication").s,
+		       "Find the replica whose offset stays behind; look at its network and "
+		       "disk.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "If it happens at each reconnect, a larger repl-backlog-size avoids full "
+		       "synchronisations.");
+	return true;
+}
