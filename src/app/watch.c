@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "host/proc.h"
 #include "host/sysmem.h"
+#include "host/writers.h"
 #include "model/window.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
@@ -51,6 +52,7 @@ struct watch {
 	size_t ticks; /* seconds that are over and were not looked at */
 	struct snapshot *snapshot;
 	struct keysample *sample;
+	struct writers *writers; /* what others had written when it began */
 	int64_t purgeable; /* by the last MALLOC-STATS, for --try purge */
 	struct attribution attribution;
 	struct progress *progress;
@@ -443,6 +445,8 @@ static void finish(struct watch *w, bool alive)
 		sample_keys(w);
 	}
 	host_emit(&w->sink, w->server.where.pid);
+	disk_emit(&w->sink, w->server.where.pid);
+	writers_emit(w->writers, &w->sink);
 	server_emit(&w->server, w->info, &w->sink);
 	emit_sensors(w);
 	emit_self(w);
@@ -559,6 +563,7 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	host_session_emit(&w.sink);
 	server_emit(&w.server, NULL, &w.sink);
 	host_emit(&w.sink, w.server.where.pid);
+	w.writers = writers_new(w.server.where.pid);
 	emit_sensors(&w);
 	if (w.server.conn)
 		snapshot_begin(w.snapshot, w.server.conn, SNAPSHOT_START, 0);
@@ -569,6 +574,7 @@ out:
 	server_close(&w.server); /* before the snapshot its requests point to */
 	snapshot_free(w.snapshot);
 	keysample_free(w.sample);
+	writers_free(w.writers);
 	sensors_close(w.sensors);
 	if (!plan->engine)
 		engine_close(w.engine);

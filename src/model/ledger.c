@@ -177,7 +177,7 @@ static const enum line part_line[PARTS] = {
  * difference comes off the dataset, which is a remainder anyway.
  */
 static void split_allocated(struct draft *d, const struct server_memory *s, int64_t allocated,
-			    int64_t rounding)
+			    int64_t rounding, enum basis rounding_basis)
 {
 	int64_t dataset = s->used - known(s->overhead), uncounted = allocated - s->used;
 	int64_t other = known(s->overhead), lag;
@@ -193,7 +193,7 @@ static void split_allocated(struct draft *d, const struct server_memory *s, int6
 	lag = uncounted < 0 ? smaller(-uncounted, dataset) : 0;
 	/* The server counts what it got, not what it asked for. */
 	rounding = smaller(known(rounding), dataset - lag);
-	set(d, LINE_ROUNDING, rounding, BASIS_SAMPLED);
+	set(d, LINE_ROUNDING, rounding, rounding_basis);
 	set(d, LINE_DATASET, dataset - lag - rounding, lag || rounding ? BASIS_DERIVED : s->basis);
 	set(d, LINE_OVERHEAD_OTHER, other, BASIS_DERIVED);
 	uncounted += lag;
@@ -248,20 +248,38 @@ static void balance(struct draft *d, const struct server_memory *s,
 		    BASIS_DERIVED);
 }
 
-static void split_jemalloc(struct draft *d, const struct server_memory *s,
-			   const struct mapping_sum *memory, int64_t heap, int64_t rounding)
+/*
+ * Rounding of values that were made before the watch. Where their lengths may be asked without
+ * touching them, by these. Else: one of many pages leaves untouched what its size class has
+ * beyond it. That is no more than a fifth of such values, there being four classes to a
+ * doubling; what else was never touched (a backlog, a new table) is not taken for it.
+ */
+static int64_t older_rounding(const struct model *m, int64_t untouched)
 {
-	int64_t holes = s->active - s->allocated;
+	int64_t drawn = drawn_rounding_bytes(m);
 
-	split_allocated(d, s, s->allocated, rounding);
+	if (drawn != RECORD_UNKNOWN)
+		return drawn;
+	return untouched > 0 ? smaller(untouched, large_values_bytes(m) / 5) : RECORD_UNKNOWN;
+}
+
+static void split_jemalloc(struct draft *d, const struct model *m, const struct server_memory *s,
+			   const struct mapping_sum *memory, int64_t heap)
+{
+	int64_t holes = s->active - s->allocated, seen = rounding_bytes(m);
+	int64_t held = s->active + known(s->dirty) + known(s->muzzy) + known(s->metadata) +
+		       known(s->dirty_or_metadata);
+	int64_t older = older_rounding(m, held - memory->rss_bytes - known(memory->swap_bytes));
+
+	/* Calls seen on a quiet server are of small sizes, and tell nothing of those. */
+	split_allocated(d, s, s->allocated, older > seen ? older : seen,
+			older > seen ? BASIS_DERIVED : BASIS_SAMPLED);
 	set(d, LINE_SLAB_HOLES, holes, s->basis);
 	set_known(d, LINE_DIRTY, s->dirty, s->basis);
 	set_known(d, LINE_MUZZY, s->muzzy, s->basis);
 	set_known(d, LINE_ALLOCATOR_METADATA, s->metadata, s->basis);
 	set_known(d, LINE_DIRTY_OR_METADATA, s->dirty_or_metadata, s->basis);
-	balance(d, s, memory, heap,
-		s->active + known(s->dirty) + known(s->muzzy) + known(s->metadata) +
-			known(s->dirty_or_metadata));
+	balance(d, s, memory, heap, held);
 }
 
 /* libc says nothing about itself: what is beyond used_memory is one line. */
@@ -271,7 +289,7 @@ static void split_libc(struct draft *d, const struct server_memory *s,
 	int64_t swap = known(anonymous->swap_bytes) + known(heap->swap_bytes);
 	int64_t beyond = anonymous->rss_bytes + heap->rss_bytes + swap - s->used;
 
-	split_allocated(d, s, s->used, RECORD_UNKNOWN);
+	split_allocated(d, s, s->used, RECORD_UNKNOWN, BASIS_DERIVED);
 	set(d, LINE_SWAPPED_OUT, -swap, BASIS_EXACT);
 	set(d, beyond < 0 ? LINE_UNTOUCHED : LINE_LIBC_FREE, beyond, BASIS_DERIVED);
 }
@@ -326,7 +344,7 @@ static void set_allocator(struct draft *d, const struct model *m, const struct s
 	}
 	set(d, LINE_OTHER_HEAP, heap.rss_bytes, BASIS_EXACT);
 	if (known_inside)
-		split_jemalloc(d, s, &memory, heap.rss_bytes, rounding_bytes(m));
+		split_jemalloc(d, m, s, &memory, heap.rss_bytes);
 	else
 		set(d, LINE_ALLOCATOR_MEMORY, memory.rss_bytes, BASIS_EXACT);
 }

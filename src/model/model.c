@@ -133,6 +133,7 @@ void model_free(struct model *m)
 	free(m->latency);
 	free(m->clients);
 	free(m->cpu_limits);
+	free(m->writers);
 	free(m->life);
 	free(m->sensors);
 	free(m->rss_moves);
@@ -223,6 +224,13 @@ static void drop_unseen(struct model *m)
 	m->stalls_count = kept;
 }
 
+int64_t plausible_size(const struct model *m, int64_t bytes)
+{
+	int64_t most = model_info_end(m, "used_memory_peak");
+
+	return most != RECORD_UNKNOWN && bytes > most ? RECORD_UNKNOWN : bytes;
+}
+
 void model_finish(struct model *m)
 {
 	m->duration_seconds =
@@ -239,6 +247,8 @@ void model_finish(struct model *m)
 	alloc_finish(m);
 	drop_unseen(m);
 	sort(m->stalls, m->stalls_count, sizeof(*m->stalls), compare_stalls);
+	for (size_t i = 0; i < m->keys_count; i++)
+		m->keys[i].key.bytes = plausible_size(m, m->keys[i].key.bytes);
 	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
 	slowlog_finish(m);
 	children_finish(m);

@@ -27,6 +27,7 @@ struct timeline_row {
 	int64_t expired_keys_total;
 	int64_t connected_clients;
 	int64_t blocked_clients;
+	int64_t aof_buffer_bytes;
 };
 
 /* --- ledger ------------------------------------------------------------ */
@@ -154,6 +155,10 @@ struct life_row {
 
 struct client_row {
 	struct record_client client;
+};
+
+struct writer_row {
+	struct record_writer writer;
 };
 
 /* A CPU quota over the window. */
@@ -294,6 +299,7 @@ struct model {
 
 	struct timeline_row *timeline;
 	size_t timeline_count;
+	int64_t aof_buffer_most_bytes; /* at a tick or at the end; RECORD_UNKNOWN */
 	struct ledger ledger; /* empty when smaps could not be read */
 	struct command_row *commands; /* by cpu_seconds + fault_seconds, falling */
 	size_t commands_count;
@@ -336,6 +342,10 @@ struct model {
 	size_t clients_count;
 	struct cpu_limit_row *cpu_limits;
 	size_t cpu_limits_count;
+	struct record_disk disk; /* of the AOF */
+	bool have_disk;
+	struct writer_row *writers; /* by bytes, falling */
+	size_t writers_count;
 	struct life_row *life;
 	size_t life_count;
 	struct sensor_row *sensors;

@@ -46,6 +46,10 @@ struct model_private {
  * powers of two, so the capacity need not be kept. */
 void *array_grow(void *array, size_t count, size_t size);
 
+/* The size of a key as MEMORY USAGE takes it, from a few of its elements: RECORD_UNKNOWN when
+ * it is more than the server ever held. */
+int64_t plausible_size(const struct model *m, int64_t bytes);
+
 /* --- timeline.c --- */
 void timeline_add_tick(struct model *m, const struct record_tick *tick);
 void timeline_add_info(struct model *m, double t_seconds, const struct info *info);
@@ -128,6 +132,12 @@ void users_free(struct users *users);
 void users_add_key(struct users *users, const struct record_key *key);
 void users_add_profile(struct model *m, const struct record_profile *record, struct prefix *prefix);
 void users_add_call(struct model *m, const struct record_call *record);
+/* By how much the requests for drawn strings were rounded up, scaled up to all keys; where
+ * their lengths could be asked (RECORD_UNKNOWN else). After users_finish(). */
+int64_t drawn_rounding_bytes(const struct model *m);
+/* What plain strings of many pages take, by the keys drawn scaled up; 0 without any. After
+ * users_finish(). */
+int64_t large_values_bytes(const struct model *m);
 /* Make the rows of classes and deletes. After defrag_finish(). */
 void users_finish(struct model *m);
 

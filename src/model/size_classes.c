@@ -416,6 +416,8 @@ void users_finish(struct model *m)
 	struct account *use, *next;
 
 	m->sampled_keys_total = (int64_t)users->keys_count;
+	for (size_t i = 0; i < users->keys_count; i++)
+		users->keys[i].bytes = plausible_size(m, users->keys[i].bytes);
 	place_keys(m, users);
 	HASH_SRT(hh, users->uses.rows, use_compare);
 	HASH_ITER(hh, users->uses.rows, use, next) {
@@ -430,4 +432,61 @@ void users_finish(struct model *m)
 	users->keys = NULL;
 	users_free(users);
 	m->priv->users = NULL;
+}
+
+/* --- rounding of what was there before ------------------------------------------ */
+
+/* proto-max-bulk-len. */
+#define STRING_MAX ((int64_t)512 << 20)
+
+/* The head of a string in memory, by its length, and the byte behind it (sds.c, sdsReqType());
+ * a short one lies behind its object (object.c, createEmbeddedStringObject()). */
+static int64_t string_request(const struct record_key *key)
+{
+	int64_t length = key->elements;
+
+	if (!strcmp(key->encoding, "embstr"))
+		return 16 + 3 + length + 1;
+	return length + 1 + (length < 256 ? 3 : length < 65536 ? 5 : 9);
+}
+
+int64_t drawn_rounding_bytes(const struct model *m)
+{
+	struct footprint_layout layout = footprint_layout_of(m->target.server, m->target.version,
+							     m->target.allocator_bundled);
+	double bytes = 0;
+	int64_t known = 0, keys;
+
+	info_keyspace(m->info_end, &keys, NULL);
+	for (int64_t i = 0; i < m->sampled_keys_total; i++) {
+		const struct record_key *key = &m->drawn[i];
+		int64_t request;
+
+		if (strcmp(key->type, "string") != 0 || !strcmp(key->encoding, "int") ||
+		    key->elements <= 0 || key->elements > STRING_MAX)
+			continue;
+		request = string_request(key);
+		bytes += (double)(footprint_class(&layout, request) - request);
+		known++;
+	}
+	if (known == 0 || keys <= 0)
+		return RECORD_UNKNOWN;
+	return sum_whole(bytes * (double)keys / (double)m->sampled_keys_total);
+}
+
+/* Larger ones are whole pages of their own in jemalloc (sc.h, SC_LARGE_MINCLASS). */
+#define LARGE_BYTES ((int64_t)16 << 10)
+
+int64_t large_values_bytes(const struct model *m)
+{
+	double bytes = 0;
+	int64_t keys;
+
+	info_keyspace(m->info_end, &keys, NULL);
+	for (int64_t i = 0; i < m->sampled_keys_total; i++)
+		if (m->drawn[i].bytes > LARGE_BYTES && !strcmp(m->drawn[i].encoding, "raw"))
+			bytes += (double)m->drawn[i].bytes;
+	if (m->sampled_keys_total <= 0 || keys <= 0)
+		return 0;
+	return sum_whole(bytes * (double)keys / (double)m->sampled_keys_total);
 }

@@ -438,6 +438,13 @@ static void take_kept(struct model *m, const struct record *record)
 	case RECORD_CPU_LIMIT:
 		take_cpu_limit(m, &record->cpu_limit);
 		break;
+	case RECORD_DISK:
+		m->disk = record->disk;
+		m->have_disk = true;
+		break;
+	case RECORD_WRITER:
+		APPEND(m, writers)->writer = record->writer;
+		break;
 	case RECORD_MAPPING:
 		take_mapping(m, &record->mapping);
 		break;

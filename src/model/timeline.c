@@ -24,6 +24,7 @@ struct server_sample {
 	int64_t expired_keys_total;
 	int64_t connected_clients;
 	int64_t blocked_clients;
+	int64_t aof_buffer_bytes;
 };
 
 /* Rows of the longest timeline: an hour's ticks and more. When they are there, two become one. */
@@ -67,6 +68,7 @@ void timeline_add_tick(struct model *m, const struct record_tick *tick)
 		.expired_keys_total = RECORD_UNKNOWN,
 		.connected_clients = RECORD_UNKNOWN,
 		.blocked_clients = RECORD_UNKNOWN,
+		.aof_buffer_bytes = RECORD_UNKNOWN,
 	};
 }
 
@@ -83,6 +85,7 @@ void timeline_add_info(struct model *m, double t_seconds, const struct info *inf
 		.expired_keys_total = info_int(info, "expired_keys"),
 		.connected_clients = info_int(info, "connected_clients"),
 		.blocked_clients = info_int(info, "blocked_clients"),
+		.aof_buffer_bytes = info_int(info, "mem_aof_buffer"),
 	};
 }
 
@@ -134,6 +137,7 @@ static void fill(struct timeline_row *row, const struct server_sample *sample)
 	row->expired_keys_total = sample->expired_keys_total;
 	row->connected_clients = sample->connected_clients;
 	row->blocked_clients = sample->blocked_clients;
+	row->aof_buffer_bytes = sample->aof_buffer_bytes;
 }
 
 /* Fill the rows up to @end that are not filled yet; replies up to then are used up. */
@@ -171,6 +175,10 @@ static void settle(struct model *m, size_t end)
 void timeline_finish(struct model *m)
 {
 	settle(m, m->timeline_count);
+	m->aof_buffer_most_bytes = model_info_end(m, "mem_aof_buffer");
+	for (size_t i = 0; i < m->timeline_count; i++)
+		if (m->timeline[i].aof_buffer_bytes > m->aof_buffer_most_bytes)
+			m->aof_buffer_most_bytes = m->timeline[i].aof_buffer_bytes;
 }
 
 /* --- children ---------------------------------------------------------------- */

@@ -524,6 +524,8 @@ static bool of_the_whole(const struct record *record)
 	switch (record->kind) {
 	case RECORD_KEY:
 	case RECORD_CLIENT:
+	case RECORD_DISK:
+	case RECORD_WRITER:
 	case RECORD_PURGE:
 	case RECORD_PASS_PART:
 	case RECORD_PASS_REPLY:

@@ -43,6 +43,8 @@ enum record_kind {
 	RECORD_SENSOR,
 	RECORD_HOST,
 	RECORD_CPU_LIMIT,
+	RECORD_DISK,
+	RECORD_WRITER,
 	RECORD_CONFIG,
 	RECORD_TICK,
 	RECORD_INFO,
@@ -159,6 +161,19 @@ struct record_cpu_limit {
 	int64_t periods_total; /* in which somebody in it wanted to run */
 	int64_t throttled_periods_total;
 	double throttled_seconds_total; /* summed over its CPUs */
+};
+
+/* Where the file lies that the server appends its writes to; at the end, if it has one open. */
+struct record_disk {
+	const char *file; /* its path, as the server sees it */
+	const char *device; /* "ext4 on /dev/vda1"; "" when not known */
+};
+
+/* A process other than the server that wrote to disks, of the few with most; at the end. */
+struct record_writer {
+	int64_t pid;
+	const char *name;
+	int64_t written_bytes; /* in the watch, its ended children's among them */
 };
 
 /* One CONFIG GET parameter, or one redmem learnt elsewhere. */
@@ -380,6 +395,9 @@ struct record_key {
 	double ttl_seconds; /* -1 = no expiry; NAN unknown */
 	enum redmem_key_source source;
 	double pass_seconds; /* when in the pass; NAN */
+	/* Of a stream, over its groups; RECORD_UNKNOWN where that may not be asked without
+	 * touching it. */
+	int64_t groups_total, consumers_total, pending_total;
 };
 
 /* The server's life: "exit", "exec", "oom" (chosen by the kernel to be killed), "hang" (no
@@ -519,6 +537,8 @@ struct record {
 		struct record_sensor sensor;
 		struct record_host host;
 		struct record_cpu_limit cpu_limit;
+		struct record_disk disk;
+		struct record_writer writer;
 		struct record_config config;
 		struct record_tick tick;
 		struct record_info info;

@@ -102,6 +102,17 @@ static const struct field cpu_limit_fields[] = {
 	FIELD(cpu_limit, throttled_seconds_total),
 };
 
+static const struct field disk_fields[] = {
+	FIELD(disk, file),
+	FIELD(disk, device),
+};
+
+static const struct field writer_fields[] = {
+	FIELD(writer, pid),
+	FIELD(writer, name),
+	FIELD(writer, written_bytes),
+};
+
 static const struct field config_fields[] = {
 	FIELD(config, name),
 	FIELD(config, value),
@@ -281,6 +292,9 @@ static const struct field key_fields[] = {
 	FIELD(key, ttl_seconds),
 	NAMED(key, source, key_source_names),
 	FIELD(key, pass_seconds),
+	FIELD(key, groups_total),
+	FIELD(key, consumers_total),
+	FIELD(key, pending_total),
 };
 
 static const struct field life_fields[] = {
@@ -406,6 +420,8 @@ static const struct record_schema schemas[RECORD_KINDS] = {
 	[RECORD_SENSOR] = SCHEMA(sensor),
 	[RECORD_HOST] = SCHEMA(host),
 	[RECORD_CPU_LIMIT] = SCHEMA(cpu_limit),
+	[RECORD_DISK] = SCHEMA(disk),
+	[RECORD_WRITER] = SCHEMA(writer),
 	[RECORD_CONFIG] = SCHEMA(config),
 	[RECORD_TICK] = SCHEMA(tick),
 	[RECORD_INFO] = SCHEMA(info),

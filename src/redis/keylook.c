@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/sum.h"
 #include "redis/keylook.h"
 #include "redis/knowledge.h"
 
@@ -27,6 +28,7 @@ struct look_key {
 	char *encoding;
 	int64_t bytes;
 	int64_t elements;
+	int64_t groups, consumers, pending; /* of a stream */
 	double ttl_seconds;
 	size_t unanswered;
 };
@@ -53,6 +55,9 @@ static void key_release(struct look_key *key)
 	record.key.encoding = key->encoding ? key->encoding : "";
 	record.key.bytes = key->bytes;
 	record.key.elements = key->elements;
+	record.key.groups_total = key->groups;
+	record.key.consumers_total = key->consumers;
+	record.key.pending_total = key->pending;
 	record.key.ttl_seconds = key->ttl_seconds;
 	if (key->type && !key->look->refused)
 		record_emit(&key->look->sink, &record);
@@ -134,18 +139,51 @@ static void ask_more(struct look_key *key, conn_reply_fn fn, const char *command
 		select_db(look->conn, forget_reply, NULL, conn_db(look->conn));
 }
 
+/* Each group as names and values, whatever their order and whatever else came since 5.0. */
+static void add_group(struct look_key *key, const redisReply *group)
+{
+	key->groups++;
+	for (size_t i = 0; group->type == REDIS_REPLY_ARRAY && i + 1 < group->elements; i += 2) {
+		const redisReply *name = group->element[i], *value = group->element[i + 1];
+
+		if (name->type != REDIS_REPLY_STRING || !is_integer(value) || value->integer < 0)
+			continue;
+		if (!strcmp(name->str, "consumers"))
+			sum_add(&key->consumers, value->integer);
+		else if (!strcmp(name->str, "pending"))
+			sum_add(&key->pending, value->integer);
+	}
+}
+
+static void groups_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+
+	(void)seconds;
+	if (reply && reply->type == REDIS_REPLY_ARRAY) {
+		key->groups = key->consumers = key->pending = 0;
+		for (size_t i = 0; i < reply->elements; i++)
+			add_group(key, reply->element[i]);
+	}
+	freeReplyObject(reply);
+	key_release(key);
+}
+
 static void type_replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct look_key *key = ctx;
 	const char *command;
+	bool may;
 
 	(void)seconds;
 	if (reply && reply->type == REDIS_REPLY_STATUS) {
 		key->type = xstrdup(reply->str);
 		command = knowledge_length_command(key->type);
-		if (command && conn_no_touch(key->look->conn) == NO_TOUCH_PROMISED &&
-		    !key->look->refused)
+		may = conn_no_touch(key->look->conn) == NO_TOUCH_PROMISED && !key->look->refused;
+		if (command && may)
 			ask_more(key, elements_replied, command, NULL, NULL);
+		if (!strcmp(key->type, "stream") && may)
+			ask_more(key, groups_replied, "XINFO", "GROUPS", NULL);
 	}
 	freeReplyObject(reply);
 	key_release(key);
@@ -235,6 +273,7 @@ static void look_at(struct look *look, const struct bytes *bytes)
 	key->key = xmemdup(bytes->data, bytes->len);
 	key->key_len = bytes->len;
 	key->bytes = key->elements = RECORD_UNKNOWN;
+	key->groups = key->consumers = key->pending = RECORD_UNKNOWN;
 	key->ttl_seconds = NAN;
 	key->unanswered = 1; /* this function, until all is asked */
 	look->users++;

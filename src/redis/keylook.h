@@ -5,7 +5,8 @@
  * It leaves no trace in LRU and LFU: TYPE, OBJECT ENCODING, MEMORY USAGE and PTTL
  * look keys up without touching (LOOKUP_NOTOUCH, src/db.c), the last three are
  * bounded (MEMORY USAGE samples 5 elements). Commands for the number of elements
- * do touch, so they are asked only where CLIENT NO-TOUCH (7.2) works. The look
+ * do touch, and XINFO GROUPS of a stream, so they are asked only where CLIENT NO-TOUCH (7.2)
+ * works. The look
  * does count in keyspace_hits, and a key past its expiry goes, as on any access.
  */
 #pragma once

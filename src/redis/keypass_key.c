@@ -323,6 +323,8 @@ static void emit(struct keypass *p, const struct pass_key *key)
 	record.key.elements = key->elements;
 	record.key.ttl_seconds = key->ttl_seconds;
 	record.key.source = KEY_SOURCE_PASS;
+	record.key.groups_total = RECORD_UNKNOWN;
+	record.key.consumers_total = record.key.pending_total = RECORD_UNKNOWN;
 	record_emit(&p->sink, &record);
 }
 

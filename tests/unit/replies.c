@@ -52,6 +52,10 @@ static void log_key(struct buf *log, const struct record_key *key)
 		buf_printf(log, " elements=%lld", (long long)key->elements);
 	if (!isnan(key->ttl_seconds))
 		buf_printf(log, " ttl=%g", key->ttl_seconds);
+	if (key->groups_total > 0)
+		buf_printf(log, " groups=%lld consumers=%lld pending=%lld",
+			   (long long)key->groups_total, (long long)key->consumers_total,
+			   (long long)key->pending_total);
 	buf_putc(log, '\n');
 }
 

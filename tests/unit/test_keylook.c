@@ -44,6 +44,22 @@ static const struct fake_rule server_lists[] = {
 	{ NULL, NULL, false },
 };
 
+/* Two groups of a stream, told as a 7.0 and a 5.0 would; the order is not promised. */
+static const struct fake_rule server_stream[] = {
+	{ "CLIENT", "+OK\r\n", false },
+	{ "TYPE", "+stream\r\n", false },
+	{ "OBJECT ENCODING", "$6\r\nstream\r\n", false },
+	{ "MEMORY USAGE", ":9000000\r\n", false },
+	{ "PTTL", ":-1\r\n", false },
+	{ "XLEN", ":70000\r\n", false },
+	{ "XINFO GROUPS",
+	  "*2\r\n*8\r\n$4\r\nname\r\n$1\r\na\r\n$9\r\nconsumers\r\n:40000\r\n"
+	  "$7\r\npending\r\n:60000\r\n$3\r\nlag\r\n$-1\r\n"
+	  "*4\r\n$7\r\npending\r\n:7\r\n$9\r\nconsumers\r\n:2\r\n",
+	  false },
+	{ NULL, NULL, false },
+};
+
 static const struct bytes keys[] = {
 	{ "lb:\001", 4 },
 	{ "gone", 4 },
@@ -99,6 +115,18 @@ static void test_lists(void **state)
 	free(seen);
 }
 
+static void test_stream(void **state)
+{
+	static const struct bytes stream = { "events", 6 };
+	char *seen, *log = look_at(server_stream, &stream, 1, &seen, 0);
+
+	(void)state;
+	assert_non_null(strstr(log, " elements=70000 "));
+	assert_non_null(strstr(log, " groups=2 consumers=40002 pending=60007"));
+	free(log);
+	free(seen);
+}
+
 static void test_no_touch(void **state)
 {
 	char *seen, *log = look(server_72, &seen, 0);
@@ -117,9 +145,8 @@ static void test_no_touch(void **state)
 /* Where the server would count the look as use, the number of elements stays unknown. */
 static void test_would_touch(void **state)
 {
-	static const char *const touching[] = {
-		"ZCARD", "STRLEN", "LLEN", "SCARD", "HLEN", "XLEN"
-	};
+	static const char *const touching[] = { "ZCARD", "STRLEN", "LLEN", "SCARD",
+						"HLEN",	 "XLEN",   "XINFO" };
 	char *seen, *log = look(server_70, &seen, 0);
 
 	(void)state;
@@ -197,9 +224,9 @@ static void test_bound_and_loss(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lists),	       cmocka_unit_test(test_no_touch),
-		cmocka_unit_test(test_would_touch),    cmocka_unit_test(test_databases),
-		cmocka_unit_test(test_bound_and_loss),
+		cmocka_unit_test(test_lists),	  cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_no_touch),  cmocka_unit_test(test_would_touch),
+		cmocka_unit_test(test_databases), cmocka_unit_test(test_bound_and_loss),
 	};
 
 	return cmocka_run_group_tests_name("keylook", tests, NULL, NULL);

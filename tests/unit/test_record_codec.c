@@ -154,6 +154,8 @@ static void test_every_member_has_a_row(void **state)
 		[RECORD_SENSOR] = sizeof(struct record_sensor),
 		[RECORD_HOST] = sizeof(struct record_host),
 		[RECORD_CPU_LIMIT] = sizeof(struct record_cpu_limit),
+		[RECORD_DISK] = sizeof(struct record_disk),
+		[RECORD_WRITER] = sizeof(struct record_writer),
 		[RECORD_CONFIG] = sizeof(struct record_config),
 		[RECORD_TICK] = sizeof(struct record_tick),
 		[RECORD_INFO] = sizeof(struct record_info),
