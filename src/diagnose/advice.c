@@ -57,12 +57,26 @@ const char *advice_command(const char *command)
 	return "Ask for less at a time, or run it on a replica.";
 }
 
-/* --- by cause ------------------------------------------------------------------- */
+/* --- keys that may not be needed ------------------------------------------------- */
 
-bool stall_frees(const struct stall *stall)
+const char *advice_idle_question(const struct model *m)
 {
-	return !strcmp(stall->activity[0].words, frame_table[FRAME_FREE].words);
+	const char *policy = model_config(m, "maxmemory-policy");
+
+	return policy && strstr(policy, "-lfu") ? "FREQ" : "IDLETIME";
 }
+
+void advice_unused(const struct model *m, struct finding *f, int64_t bytes, struct phrase look)
+{
+	finding_action(f, bytes, look.s,
+		       "See %s. If nobody needs it, UNLINK frees it in the background; DEL would "
+		       "hold the server.",
+		       strcmp(advice_idle_question(m), "FREQ") ?
+			       "for how many seconds nobody has used it" :
+			       "how often it is used");
+}
+
+/* --- by cause ------------------------------------------------------------------- */
 
 const char *stall_preemptor(const struct stall *stall)
 {

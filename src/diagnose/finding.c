@@ -81,6 +81,30 @@ struct phrase say_key(const void *key, size_t len)
 	return phrase_from(&b);
 }
 
+struct phrase say_process(const char *name, int64_t pid)
+{
+	struct phrase t = say_key(name, strlen(name));
+	size_t len = strlen(t.s);
+
+	if (pid > 0)
+		snprintf(t.s + len, sizeof(t.s) - len, " (process %lld)", (long long)pid);
+	return t;
+}
+
+struct phrase say_client(const struct record_client *client)
+{
+	struct phrase t = say_key(client->address.data, client->address.len);
+	size_t len = strlen(t.s);
+
+	if (client->name.len > 0)
+		snprintf(t.s + len, sizeof(t.s) - len, " (name %.80s)",
+			 say_key(client->name.data, client->name.len).s);
+	else if (*client->user && strcmp(client->user, "default") != 0)
+		snprintf(t.s + len, sizeof(t.s) - len, " (user %.80s)",
+			 say_key(client->user, strlen(client->user)).s);
+	return t;
+}
+
 struct phrase say_command(const char *command)
 {
 	struct buf b = { 0 };

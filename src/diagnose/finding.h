@@ -65,6 +65,10 @@ struct phrase say_count(int64_t n); /* "18,231" */
 struct phrase say_percent(double ratio); /* 0.123 -> "12 %" */
 /* A key for people: escaped, valid UTF-8, at most 60 columns. */
 struct phrase say_key(const void *key, size_t len);
+/* "backup (process 815)"; the name alone when @pid is not one. */
+struct phrase say_process(const char *name, int64_t pid);
+/* "10.0.0.7:51234 (name worker)", or its user when it has no name. */
+struct phrase say_client(const struct record_client *client);
 /* A command's name for people; "" is the event loop itself. */
 struct phrase say_command(const char *command);
 /* A key for a line that people paste into a shell: the key itself when it is

@@ -43,14 +43,44 @@ static const char *waited_for_cpu(const struct model *m, const struct stall *sta
 	return "cpu.contended";
 }
 
+static bool does(const struct stall *stall, enum redmem_frame frame)
+{
+	return !strcmp(stall->activity[0].words, frame_table[frame].words);
+}
+
+bool stall_frees(const struct stall *stall)
+{
+	return does(stall, FRAME_FREE);
+}
+
+/*
+ * What waits to be written to the AOF is one string, which each command is added to: when it
+ * has to be moved to have room, whichever command came then takes the time of copying it all.
+ */
+static bool moves_aof_buffer(const struct model *m, const struct stall *stall)
+{
+	double memory = stall->seconds[CAUSE_ALLOCATOR] + stall->seconds[CAUSE_FAULT_MINOR];
+
+	if (!(m->aof_buffer_most_bytes >= AOF_BUFFER_BYTES) || stall_frees(stall))
+		return false;
+	if (does(stall, FRAME_AOF))
+		return true;
+	if (stall->commands_total > 0 || *stall->command == '\0')
+		return memory >= stall->duration_seconds / 2;
+	return key_command_is_small(stall->command) &&
+	       !key_is_to_blame(m, stall->command, stall->key);
+}
+
 /* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
 static const char *own_work(const struct model *m, const struct stall *stall)
 {
+	if (moves_aof_buffer(m, stall))
+		return "aof.buffer";
 	if (stall->commands_total > 0)
 		return "clients.pipelines";
 	if (*stall->command == '\0')
 		return "loop.blocks";
-	return key_is_to_blame(m, stall->key) ? "bigkey.blocks" : "command.blocks";
+	return key_is_to_blame(m, stall->command, stall->key) ? "bigkey.blocks" : "command.blocks";
 }
 
 /* Its name is appendfilename's, "appendonly.aof" unless somebody changed it; from 7.0 on its
@@ -114,6 +144,10 @@ static const struct {
 	{ "writes.refused", "evict.nothing_to_evict" }, /* and why nothing could be evicted */
 	{ "evict.active", "evict.pushed_by" }, /* and by whom */
 	{ "reclaim.blocks", "swap.in_path" }, /* both are what is paid for too little memory */
+	{ "mem.cgroup", "killed.limit" }, /* the limit was met */
+	{ "mem.forecast", "killed.limit" },
+	{ "mem.no_max", "killed.limit" }, /* and nothing kept the server below it */
+	{ "fork.cow", "killed.limit" }, /* nor its child */
 };
 
 const char *finding_said_by(const char *id, size_t n)

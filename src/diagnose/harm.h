@@ -60,6 +60,8 @@ const char *finding_said_by(const char *id, size_t n);
 /* Does it count in the sum of all? Clients that send many commands at once wait for their
  * own: only a turn that is long enough to hold up the others is harm. @id: its finding. */
 bool stall_adds_up(const char *id, const struct stall *stall);
+/* Did it do nothing so much as free memory? */
+bool stall_frees(const struct stall *stall);
 /* Did it wait for the AOF's disk? */
 bool stall_waits_for_aof(const struct stall *stall);
 

@@ -30,6 +30,10 @@
 #define WASTE_FLOOR_BYTES (64 * MIB)
 #define WASTE_FLOOR_RATIO 0.10
 
+/* The AOF buffer holds what one iteration of the event loop writes; this much means the
+ * disk does not take it. (Twice the 16 MiB chunk Redis itself writes at most.) */
+#define AOF_BUFFER_BYTES (32 * MIB)
+
 /* Is @waste worth a finding, beside @base bytes in use? False when either is unknown. */
 bool measure_waste_matters(int64_t waste, int64_t base);
 
@@ -91,6 +95,10 @@ void measure_keyspace(const struct model *m, int64_t *keys, int64_t *expires);
 /* Most private memory a child was seen with; 0 when there was no child,
  * RECORD_UNKNOWN when there was one but not its memory. */
 int64_t measure_child_private(const struct model *m);
+
+/* What a saving child copied, or will, when server and child are near the cgroup's limit or
+ * the machine has little left: fork.cow tells it then. 0 when that is not so. (rules_fork.c) */
+int64_t measure_copies_short(const struct model *m);
 
 /* Seconds the kernel held the server's cgroup, or one above it, back for its CPU quota in the
  * window: of the one where that was most, which is *row (may be NULL). NAN when not known. */

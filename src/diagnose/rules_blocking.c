@@ -75,7 +75,7 @@ static bool block_counts(const struct model *m, size_t i, const struct block *b,
 	if (!b->slowlog)
 		return !strcmp(stall_finding(m, &m->stalls[i].stall), id);
 	if (b->command == NULL || b->command[0] == '\0' || !(b->seconds >= BLOCK_NOTE_SECONDS) ||
-	    key_is_to_blame(m, b->key) != with_key)
+	    key_is_to_blame(m, b->command, b->key) != with_key)
 		return false;
 	k = key_looked_at(m, b->key);
 	return !model_sensor_on(m, "loop") || (k != NULL && key_level(k) != KEY_NORMAL);

@@ -4,11 +4,11 @@
  * freed. Covers rules 6 and 8 of MEMORY DOCTOR.
  */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 
@@ -20,9 +20,6 @@
 /* An ordinary connection takes 20 to 40 KB (16 KiB for replies, as much for queries);
  * a fifth of the memory is a burden however it is spread. */
 #define CLIENT_SHARE 0.20
-/* The AOF buffer holds what one iteration of the event loop writes; this much means the
- * disk does not take it. (Twice the 16 MiB chunk Redis itself writes at most.) */
-#define AOF_BUFFER_BYTES (32 * MIB)
 /* MEMORY DOCTOR rule 8. */
 #define SCRIPTS_MANY 1000
 /* The floor of every waste here; an empty Lua state takes 40 KiB. */
@@ -65,15 +62,26 @@ bool rule_client_buffers(const struct model *m, struct finding *f)
 
 bool rule_aof_buffer(const struct model *m, struct finding *f)
 {
-	int64_t bytes = model_info_end(m, "mem_aof_buffer");
+	int64_t bytes = m->aof_buffer_most_bytes, now = model_info_end(m, "mem_aof_buffer");
 	int64_t delayed = model_info_delta(m, "aof_delayed_fsync");
+	struct waits w = waits_of(m, f->id);
+	bool held = waits_severity(m, &w) > SEVERITY_INFO;
 
 	if (bytes == RECORD_UNKNOWN || bytes < AOF_BUFFER_BYTES)
 		return false;
-	f->severity = SEVERITY_WARNING;
-	f->cost = (double)bytes;
+	if (held) {
+		waits_tell(m, f, &w);
+		f->rank = RANK_WAITED;
+	} else {
+		f->severity =
+			now >= AOF_BUFFER_BYTES || delayed > 0 ? SEVERITY_WARNING : SEVERITY_INFO;
+		f->cost = (double)bytes;
+	}
 	f->weak = !(delayed > 0);
-	finding_title(f, "%s wait to be written to the AOF", say_bytes(bytes).s);
+	finding_title(f, "%s %s to be written to the AOF%s%s", say_bytes(bytes).s,
+		      now == bytes ? "wait" : "waited",
+		      held ? "; moving them in memory held the server for " : "",
+		      held ? say_seconds(w.seconds).s : "");
 	finding_evidence_bytes(f, "mem_aof_buffer", bytes, BASIS_EXACT);
 	finding_evidence_count(f, "aof_delayed_fsync", delayed, "delays", BASIS_EXACT);
 	finding_evidence_text(f, "appendfsync", model_config(m, "appendfsync"), BASIS_EXACT);

@@ -4,7 +4,6 @@
  * all that the others do, or somebody has told the server to let them wait.
  */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/sum.h"
@@ -24,21 +23,6 @@
 static bool has_flag(const struct record_client *client, char flag)
 {
 	return strchr(client->flags, flag) != NULL;
-}
-
-/* "10.0.0.7:51234 (name worker, user app)" */
-static struct phrase say_client(const struct record_client *client)
-{
-	struct phrase t = say_key(client->address.data, client->address.len);
-	size_t len = strlen(t.s);
-
-	if (client->name.len > 0)
-		snprintf(t.s + len, sizeof(t.s) - len, " (name %.80s)",
-			 say_key(client->name.data, client->name.len).s);
-	else if (*client->user && strcmp(client->user, "default") != 0)
-		snprintf(t.s + len, sizeof(t.s) - len, " (user %.80s)",
-			 say_key(client->user, strlen(client->user)).s);
-	return t;
 }
 
 /* --- CLIENT PAUSE ----------------------------------------------------------------- */

@@ -4,7 +4,6 @@
  * because the hypervisor ran somebody else's machine.
  */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/sum.h"
@@ -137,14 +136,24 @@ static size_t neighbours(const struct model *m, const char *id, struct neighbour
 	return count;
 }
 
+/* What redmem takes is its own to tell (self), and no neighbour anybody could move. */
+static bool is_redmem(const struct neighbour *n)
+{
+	return strcmp(n->name, "redmem") == 0;
+}
+
+/* The one with most of the time but for redmem; NULL without one. */
+static const struct neighbour *worst_neighbour(const struct neighbour all[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!is_redmem(&all[i]))
+			return &all[i];
+	return NULL;
+}
+
 static struct phrase say_neighbour(const struct neighbour *n)
 {
-	struct phrase t = say_key(n->name, strlen(n->name));
-	size_t len = strlen(t.s);
-
-	if (n->pid > 0)
-		snprintf(t.s + len, sizeof(t.s) - len, " (process %lld)", (long long)n->pid);
-	return t;
+	return say_process(n->name, n->pid);
 }
 
 /* Waits that are harm and most of a stall that another finding concludes. */
@@ -163,11 +172,31 @@ static double waited_beside(const struct model *m, const char *id)
 	return seconds;
 }
 
+static void neighbours_evidence(struct finding *f, const struct neighbour all[], size_t count)
+{
+	size_t told = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (is_redmem(&all[i])) {
+			finding_evidence(f, "redmem_stall_seconds", all[i].seconds, "seconds",
+					 BASIS_DERIVED);
+			continue;
+		}
+		if (told == NEIGHBOURS)
+			continue;
+		told++;
+		finding_evidence_text(f, "neighbour", say_neighbour(&all[i]).s, BASIS_EXACT);
+		finding_evidence(f, "neighbour_stall_seconds", all[i].seconds, "seconds",
+				 BASIS_DERIVED);
+	}
+}
+
 bool rule_cpu_contended(const struct model *m, struct finding *f)
 {
 	const struct charge *main_thread = measure_main_thread(m);
 	struct neighbour all[64];
 	size_t count = neighbours(m, f->id, all, sizeof(all) / sizeof(all[0]));
+	const struct neighbour *worst = worst_neighbour(all, count);
 	struct waits w = waits_of(m, f->id);
 
 	waits_include(&w, w.seconds + waited_beside(m, f->id));
@@ -175,12 +204,13 @@ bool rule_cpu_contended(const struct model *m, struct finding *f)
 		return false;
 	waits_tell(m, f, &w);
 	finding_title(f, "The server waited %s for a CPU%s%s", say_seconds(w.seconds).s,
-		      count ? ", most of it behind " : "", count ? say_neighbour(&all[0]).s : "");
-	for (size_t i = 0; i < count && i < NEIGHBOURS; i++) {
-		finding_evidence_text(f, "neighbour", say_neighbour(&all[i]).s, BASIS_EXACT);
-		finding_evidence(f, "neighbour_stall_seconds", all[i].seconds, "seconds",
-				 BASIS_DERIVED);
-	}
+		      count == 0       ? "" :
+		      worst == &all[0] ? ", most of it behind " :
+					 ", behind ",
+		      worst	? say_neighbour(worst).s :
+		      count > 0 ? "redmem itself" :
+				  "");
+	neighbours_evidence(f, all, count);
 	finding_evidence(f, "cpu_wait_seconds", main_thread ? main_thread->cpu_wait_seconds : NAN,
 			 "seconds", BASIS_EXACT);
 	finding_evidence_count(f, "cpus_total",
@@ -188,6 +218,10 @@ bool rule_cpu_contended(const struct model *m, struct finding *f)
 			       BASIS_EXACT);
 	finding_cause(f, "Other work ran on the CPUs the server may use while it had commands to "
 			 "run; the event loop is one thread, and all clients wait with it.");
+	if (worst == NULL && count > 0)
+		finding_action(f, RECORD_UNKNOWN, "",
+			       "Let redmem run on other CPUs (taskset), or look with a smaller "
+			       "--budget; without a look the server does not wait so.");
 	finding_action(f, RECORD_UNKNOWN, "",
 		       "Give the server a CPU of its own (a cpuset, or taskset for both sides), a "
 		       "higher CPU weight (cpu.weight, CPUWeight=), or move the neighbours.");

@@ -4,12 +4,16 @@
  * always, syncs itself; and for anything else it reads or writes.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "diagnose/finding.h"
 #include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+
+/* Who wrote so much while the server waited may be why. */
+#define WRITER_BYTES (16 * MIB)
 
 static bool has_aof(const struct model *m)
 {
@@ -39,6 +43,22 @@ static void wait_evidence(struct finding *f, const struct waits *w)
 			BASIS_EXACT);
 }
 
+/* Who else writes: which disk that is for the kernel does not tell. */
+static void disk_evidence(const struct model *m, struct finding *f)
+{
+	if (m->have_disk && *m->disk.device)
+		finding_evidence_text(f, "device",
+				      say_key(m->disk.device, strlen(m->disk.device)).s,
+				      BASIS_EXACT);
+	for (size_t i = 0; i < m->writers_count; i++) {
+		const struct record_writer *writer = &m->writers[i].writer;
+
+		finding_evidence_text(f, "writer", say_process(writer->name, writer->pid).s,
+				      BASIS_EXACT);
+		finding_evidence_bytes(f, "writer_bytes", writer->written_bytes, BASIS_EXACT);
+	}
+}
+
 static void aof_actions(const struct model *m, struct finding *f)
 {
 	if (measure_config_is(m, "appendfsync", "always"))
@@ -56,21 +76,39 @@ static void aof_actions(const struct model *m, struct finding *f)
 		       "Give the AOF a faster disk, or one that nobody else writes to.");
 }
 
+/* " Meanwhile postgres (process 4711) wrote 1.2 GiB." */
+static struct phrase say_other_writer(const struct model *m)
+{
+	const struct record_writer *writer = &m->writers[0].writer;
+	struct phrase t = { "" };
+
+	if (m->writers_count > 0 && writer->written_bytes >= WRITER_BYTES)
+		snprintf(t.s, sizeof(t.s), " Meanwhile %.120s wrote %.40s.",
+			 say_process(writer->name, writer->pid).s,
+			 say_bytes(writer->written_bytes).s);
+	return t;
+}
+
 /* With everysec a write waits when the sync of the second before is still under way. */
 static void aof_cause(const struct model *m, struct finding *f)
 {
 	if (measure_config_is(m, "appendfsync", "always"))
-		finding_cause(f, "With appendfsync always each turn of the event loop ends with a "
-				 "sync of the AOF, and all clients wait for the disk.");
+		finding_cause(f,
+			      "With appendfsync always each turn of the event loop ends with a "
+			      "sync of the AOF, and all clients wait for the disk.%s",
+			      say_other_writer(m).s);
 	else
-		finding_cause(f, "The server writes the AOF in its event loop; while a sync is "
-				 "under way (by its background thread), or the disk takes nothing, "
-				 "that write waits, and all clients with it.");
+		finding_cause(f,
+			      "The server writes the AOF in its event loop; while a sync is "
+			      "under way (by its background thread), or the disk takes nothing, "
+			      "that write waits, and all clients with it.%s",
+			      say_other_writer(m).s);
 }
 
 bool rule_aof_disk(const struct model *m, struct finding *f)
 {
 	int64_t delayed = model_info_delta(m, "aof_delayed_fsync");
+	bool known = m->have_disk && *m->disk.device;
 	struct waits w = waits_of(m, f->id);
 
 	waits_include(&w, waited_for_aof(m));
@@ -80,12 +118,16 @@ bool rule_aof_disk(const struct model *m, struct finding *f)
 	if (delayed > 0 && f->severity == SEVERITY_INFO) /* the server gave it two seconds */
 		f->severity = SEVERITY_WARNING;
 	if (w.seconds > 0)
-		finding_title(f, "The server waited %s of %s for the AOF's disk",
-			      say_seconds(w.seconds).s, say_seconds(m->duration_seconds).s);
+		finding_title(f, "The server waited %s of %s for the AOF's disk%s%s%s",
+			      say_seconds(w.seconds).s, say_seconds(m->duration_seconds).s,
+			      known ? " (" : "",
+			      known ? say_key(m->disk.device, strlen(m->disk.device)).s : "",
+			      known ? ")" : "");
 	else
 		finding_title(f, "The AOF's disk was late %s time%s", say_count(delayed).s,
 			      delayed == 1 ? "" : "s");
 	wait_evidence(f, &w);
+	disk_evidence(m, f);
 	finding_evidence_text(f, "appendfsync", model_config(m, "appendfsync"), BASIS_EXACT);
 	finding_evidence_count(f, "aof_delayed_fsync", delayed, "delays", BASIS_EXACT);
 	finding_evidence_bytes(f, "mem_aof_buffer", model_info_end(m, "mem_aof_buffer"),

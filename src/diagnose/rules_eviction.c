@@ -86,6 +86,7 @@ struct push {
 	int64_t bytes;
 	enum { PUSH_NONE, PUSH_LIMIT, PUSH_TABLE, PUSH_BUFFERS, PUSH_PREFIX } by;
 	const struct prefix_row *prefix;
+	const struct record_client *client; /* whose buffers are most of them; NULL */
 };
 
 /* end - start of a number of INFO that may fall, too; 0 when not known. */
@@ -115,6 +116,22 @@ static int64_t buffers_hold(const struct model *m)
 			   model_info_end(m, "mem_cluster_links"));
 }
 
+static int64_t buffers_of(const struct record_client *client)
+{
+	return sum_of(client->query_bytes, client->output_bytes);
+}
+
+/* The one that half of @bytes are for; NULL without one. */
+static const struct record_client *hoarder(const struct model *m, int64_t bytes)
+{
+	const struct record_client *most = NULL;
+
+	for (size_t i = 0; i < m->clients_count; i++)
+		if (!most || buffers_of(&m->clients[i].client) > buffers_of(most))
+			most = &m->clients[i].client;
+	return most && buffers_of(most) >= bytes / 2 ? most : NULL;
+}
+
 static const struct prefix_row *bursting(const struct model *m)
 {
 	const struct prefix_row *top;
@@ -129,21 +146,25 @@ static struct push push_of(const struct model *m)
 {
 	int64_t max = measure_max_memory(m), lowered = -grown(m, "maxmemory");
 	double matters = (double)max * PUSH_RATIO;
-	struct push p = { 0, PUSH_NONE, NULL };
+	struct push p = { .by = PUSH_NONE };
 
 	if (max <= 0)
 		return p;
 	if ((double)lowered > matters)
-		p = (struct push){ lowered, PUSH_LIMIT, NULL };
+		p = (struct push){ .bytes = lowered, .by = PUSH_LIMIT };
 	else if ((double)table_grown(m) > matters)
-		p = (struct push){ table_grown(m), PUSH_TABLE, NULL };
+		p = (struct push){ .bytes = table_grown(m), .by = PUSH_TABLE };
 	else if (measure_ratio(buffers_hold(m), max) > BUFFERS_RATIO)
-		p = (struct push){ buffers_hold(m), PUSH_BUFFERS, NULL };
+		p = (struct push){ .bytes = buffers_hold(m), .by = PUSH_BUFFERS };
+	if (p.by == PUSH_BUFFERS)
+		p.client = hoarder(m, p.bytes);
 	if (p.by != PUSH_NONE)
 		return p;
 	p.prefix = bursting(m);
-	if (p.prefix != NULL && p.prefix->charge.alloc_bytes > matters)
-		p = (struct push){ sum_whole(p.prefix->charge.alloc_bytes), PUSH_PREFIX, p.prefix };
+	if (p.prefix != NULL && p.prefix->charge.alloc_bytes > matters) {
+		p.by = PUSH_PREFIX;
+		p.bytes = sum_whole(p.prefix->charge.alloc_bytes);
+	}
 	return p;
 }
 
@@ -160,8 +181,10 @@ static void push_title(struct finding *f, const struct model *m, const struct pu
 			      say_bytes(p->bytes).s);
 	else if (p->by == PUSH_BUFFERS)
 		finding_title(
-			f, "%s keys were evicted while buffers of clients take %s of maxmemory",
-			keys.s, say_percent(measure_ratio(p->bytes, measure_max_memory(m))).s);
+			f, "%s keys were evicted while buffers of clients take %s of maxmemory%s%s",
+			keys.s, say_percent(measure_ratio(p->bytes, measure_max_memory(m))).s,
+			p->client ? ", most of them for " : "",
+			p->client ? say_client(p->client).s : "");
 	else
 		finding_title(f, "%s keys were evicted, most of them for what is written to %s",
 			      keys.s, say_key(p->prefix->prefix, p->prefix->prefix_len).s);
@@ -192,8 +215,8 @@ static void push_actions(const struct model *m, struct finding *f, const struct 
 {
 	if (p->by == PUSH_BUFFERS)
 		finding_action(f, p->bytes, say_cli(m, "CONFIG SET maxmemory-clients 5%%").s,
-			       "Limit the memory of clients (7.0 and later); CLIENT LIST shows "
-			       "whose buffers they are.");
+			       "Limit the memory of clients (7.0 and later); who is above it is "
+			       "cut off. CLIENT LIST shows whose buffers they are.");
 	else if (p->by == PUSH_LIMIT)
 		finding_action(
 			f, RECORD_UNKNOWN, "",
@@ -238,6 +261,10 @@ bool rule_evict_pushed_by(const struct model *m, struct finding *f)
 	finding_evidence_count(f, "total_eviction_exceeded_time",
 			       model_info_delta(m, "total_eviction_exceeded_time"), "milliseconds",
 			       BASIS_EXACT);
+	if (p.client != NULL) {
+		finding_evidence_text(f, "client", say_client(p.client).s, BASIS_EXACT);
+		finding_evidence_bytes(f, "client_bytes", buffers_of(p.client), BASIS_EXACT);
+	}
 	if (p.prefix != NULL)
 		finding_evidence_text(f, "prefix",
 				      say_key(p.prefix->prefix, p.prefix->prefix_len).s,

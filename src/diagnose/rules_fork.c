@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "base/buf.h"
 #include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/harm.h"
@@ -74,6 +75,11 @@ static double cow_faults(const struct charge *c)
 	return isnan(c->cow_faults) ? 0 : c->cow_faults;
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b; /* RECORD_UNKNOWN is below all others */
+}
+
 /* Private memory of the fork's child: seen, or told by INFO while it runs. */
 static int64_t cow_bytes(const struct model *m)
 {
@@ -83,7 +89,18 @@ static int64_t cow_bytes(const struct model *m)
 	if (model_info_end(m, "rdb_bgsave_in_progress") > 0 ||
 	    model_info_end(m, "aof_rewrite_in_progress") > 0)
 		told = model_info_end(m, "current_cow_peak");
-	return seen > told ? seen : told;
+	return larger(seen, told);
+}
+
+/* The limit it may not pass; RECORD_UNKNOWN. */
+static int64_t cow_limit(const struct model *m)
+{
+	const struct record_host *h = &m->host_end;
+
+	if (!m->have_host)
+		return RECORD_UNKNOWN;
+	return h->cgroup_near_limit_bytes != RECORD_UNKNOWN ? h->cgroup_near_limit_bytes :
+							      h->cgroup_limit_bytes;
 }
 
 static bool cow_is_short_of_room(const struct model *m, int64_t need)
@@ -91,7 +108,7 @@ static bool cow_is_short_of_room(const struct model *m, int64_t need)
 	const struct record_host *h = &m->host_end;
 
 	return m->have_host &&
-	       (measure_ratio(need, h->cgroup_limit_bytes) > COW_LIMIT_RATIO ||
+	       (measure_ratio(need, cow_limit(m)) > COW_LIMIT_RATIO ||
 		measure_ratio(h->mem_available_bytes, h->mem_total_bytes) < COW_AVAILABLE_RATIO);
 }
 
@@ -104,6 +121,60 @@ static int64_t cow_projected(const struct model *m)
 		if (m->children[i].projected_bytes > most)
 			most = m->children[i].projected_bytes;
 	return most;
+}
+
+int64_t measure_copies_short(const struct model *m)
+{
+	int64_t most = larger(cow_bytes(m), cow_projected(m)), rss = measure_rss(m);
+
+	return measure_waste_matters(most, rss) && cow_is_short_of_room(m, measure_sum(rss, most)) ?
+		       most :
+		       0;
+}
+
+/* Both together are near the limit: how bad, and that it is a limit that will be met. */
+static void cow_ranks(const struct model *m, struct finding *f, int64_t rss, int64_t most)
+{
+	double ratio = measure_ratio(measure_sum(rss, most), cow_limit(m));
+
+	f->severity =
+		cow_is_short_of_room(m, measure_sum(rss, most)) ? SEVERITY_WARNING : SEVERITY_INFO;
+	if (ratio >= NEAR_CRITICAL_RATIO)
+		f->severity = SEVERITY_CRITICAL;
+	if (f->severity > SEVERITY_INFO)
+		f->rank = RANK_LIMIT;
+	f->cost = most > 0 ? (double)most : 0;
+}
+
+/* The limit comes first, when it is near; writes waited, too. */
+static void cow_waits(const struct model *m, struct finding *f, const struct waits *w)
+{
+	enum severity severity = f->severity;
+
+	waits_tell(m, f, w);
+	if (severity == SEVERITY_INFO)
+		f->rank = RANK_WAITED;
+	else if (severity > f->severity)
+		f->severity = severity;
+}
+
+static void cow_title(const struct model *m, struct finding *f, int64_t cow, int64_t projected)
+{
+	double ratio =
+		measure_ratio(measure_sum(measure_rss(m), larger(cow, projected)), cow_limit(m));
+	struct buf limit = { 0 };
+
+	if (ratio > COW_LIMIT_RATIO)
+		buf_printf(&limit, ": with the server %s of the limit of %s", say_percent(ratio).s,
+			   say_bytes(cow_limit(m)).s);
+	if (projected > cow)
+		finding_title(f, "A saving child took %s of its own so far, and will come to %s%s",
+			      say_bytes(cow).s, say_bytes(projected).s, buf_str(&limit));
+	else
+		finding_title(f, "A saving child took %s of its own, %s of the server's RSS%s",
+			      say_bytes(cow).s, say_percent(measure_ratio(cow, measure_rss(m))).s,
+			      buf_str(&limit));
+	buf_free(&limit);
 }
 
 static void cow_evidence(const struct model *m, struct finding *f, int64_t cow, int64_t projected)
@@ -140,27 +211,21 @@ bool rule_fork_cow(const struct model *m, struct finding *f)
 {
 	int64_t cow = cow_bytes(m), rss = measure_rss(m), projected = cow_projected(m);
 	const struct prefix_row *prefix = measure_top_prefix(m, cow_faults);
-	int64_t most = projected > cow ? projected : cow;
+	int64_t most = larger(cow, projected);
 	struct waits w = waits_of(m, f->id);
 	bool held = waits_severity(m, &w) > SEVERITY_INFO;
 
 	if (!measure_waste_matters(most, rss) && !held)
 		return false;
-	f->severity =
-		cow_is_short_of_room(m, measure_sum(rss, most)) ? SEVERITY_WARNING : SEVERITY_INFO;
-	f->cost = most > 0 ? (double)most : 0;
+	cow_ranks(m, f, rss, most);
 	f->weak = m->children_count == 0;
-	if (held) {
-		waits_tell(m, f, &w);
-		f->rank = RANK_WAITED;
+	if (f->severity > SEVERITY_INFO || !held)
+		cow_title(m, f, cow, projected);
+	else
 		finding_title(f, "Writes waited %s for copies of pages that a saving child shares",
 			      say_seconds(w.seconds).s);
-	} else if (projected > cow)
-		finding_title(f, "A saving child took %s of its own so far, and will come to %s",
-			      say_bytes(cow).s, say_bytes(projected).s);
-	else
-		finding_title(f, "A saving child took %s of its own, %s of the server's RSS",
-			      say_bytes(cow).s, say_percent(measure_ratio(cow, rss)).s);
+	if (held)
+		cow_waits(m, f, &w);
 	cow_evidence(m, f, cow, projected);
 	finding_cause(f,
 		      "While the child saves, each page the server writes to is copied first; "

@@ -235,7 +235,8 @@ bool rule_frag_dirty(const struct model *m, struct finding *f)
 
 bool rule_frag_rounding(const struct model *m, struct finding *f)
 {
-	int64_t rounding = ledger_bytes(&m->ledger, "rounding");
+	const struct ledger_line *line = ledger_find(&m->ledger, "rounding");
+	int64_t rounding = line != NULL ? line->bytes : RECORD_UNKNOWN;
 	int64_t allocated = measure_allocated(m);
 
 	if (!measure_waste_matters(rounding, allocated))
@@ -244,10 +245,10 @@ bool rule_frag_rounding(const struct model *m, struct finding *f)
 	f->cost = (double)rounding;
 	finding_title(f, "%s of what is allocated are requests rounded up (%s)",
 		      say_bytes(rounding).s, say_percent(measure_ratio(rounding, allocated)).s);
-	finding_evidence_bytes(f, "rounding", rounding, BASIS_SAMPLED);
+	finding_evidence_bytes(f, "rounding", rounding, line->basis);
 	finding_evidence_bytes(f, "allocated", allocated, BASIS_EXACT);
 	finding_evidence(f, "rounding_ratio", measure_ratio(rounding, allocated), "ratio",
-			 BASIS_SAMPLED);
+			 line->basis);
 	finding_cause(f, "The allocator has four size classes to a doubling and serves each "
 			 "request from the next one; values just above a class waste up to a "
 			 "fifth, and neither PURGE nor defragmentation changes that.");

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Keys: too big, or temporary by name and without an expiry; what the key tables cost; and
- * what a pass over all keys shows: the patterns of the users' guide, one prefix that holds
- * most of the memory, many small keys, encodings lost.
+ * Keys that showed up in the watch or were drawn: too big, or temporary by name and without
+ * an expiry; and what the key tables cost.
  */
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/sum.h"
+#include "diagnose/advice.h"
 #include "diagnose/finding.h"
 #include "diagnose/keys.h"
 #include "diagnose/measure.h"
@@ -72,27 +71,6 @@ static enum basis key_basis(const struct record_key *k)
 	return strcmp(k->type, "string") == 0 ? BASIS_EXACT : BASIS_SAMPLED;
 }
 
-/* What tells whether a key is used: an LFU policy keeps how often, any other since when. */
-static const char *idle_question(const struct model *m)
-{
-	const char *policy = model_config(m, "maxmemory-policy");
-
-	return policy && strstr(policy, "-lfu") ? "FREQ" : "IDLETIME";
-}
-
-/* Whether anybody needs the data is not known here: what is offered for pasting looks, and
- * what deletes is left to who knows. */
-static void unused_action(const struct model *m, struct finding *f, int64_t bytes,
-			  struct phrase look)
-{
-	finding_action(f, bytes, look.s,
-		       "See %s. If nobody needs it, UNLINK frees it in the background; DEL would "
-		       "hold the server.",
-		       strcmp(idle_question(m), "FREQ") ?
-			       "for how many seconds nobody has used it" :
-			       "how often it is used");
-}
-
 static void big_key_action(const struct model *m, struct finding *f, const struct record_key *k)
 {
 	static const struct {
@@ -109,8 +87,8 @@ static void big_key_action(const struct model *m, struct finding *f, const struc
 		if (strcmp(table[i].type, k->type) == 0)
 			advice = table[i].advice;
 	finding_action(f, RECORD_UNKNOWN, "", "%s", advice);
-	unused_action(m, f, k->bytes,
-		      say_cli(m, "OBJECT %s %s", idle_question(m),
+	advice_unused(m, f, k->bytes,
+		      say_cli(m, "OBJECT %s %s", advice_idle_question(m),
 			      say_shell_key(k->key.data, k->key.len).s));
 }
 
@@ -121,7 +99,7 @@ bool rule_bigkey_size(const struct model *m, struct finding *f)
 	int64_t bytes = 0, count = 0;
 
 	if (m->keyspace != NULL)
-		return false; /* all keys are known: the rules of rules_census.c say more */
+		return false; /* all keys are known: what is told of the pass says more */
 	for (size_t i = 0; (k = key_at(m, i)) != NULL; i++) {
 		enum key_level level = key_level(k);
 
@@ -260,7 +238,7 @@ bool rule_no_ttl(const struct model *m, struct finding *f)
 	finding_cause(f, "Keys named as temporary were written without an expiry (or lost it: SET "
 			 "drops the TTL), so they stay for ever.");
 	finding_action(f, RECORD_UNKNOWN,
-		       say_cli(m, "OBJECT %s %s", idle_question(m),
+		       say_cli(m, "OBJECT %s %s", advice_idle_question(m),
 			       say_shell_key(n.example->key.data, n.example->key.len).s)
 			       .s,
 		       "Write them with a TTL in one command (SET key value EX seconds, or "
@@ -310,369 +288,5 @@ bool rule_hashtable(const struct model *m, struct finding *f)
 		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET hash-max-listpack-*").s,
 			       "Put small values into hashes of some hundred fields (one listpack "
 			       "instead of hundreds of entries).");
-	return true;
-}
-
-/* --- a pass over all keys ---------------------------------------------------- */
-
-#define PREFIX_SHARE   0.5 /* of all bytes */
-#define PREFIX_BYTES   (16 * MIB) /* below it does not matter who holds them */
-#define SMALL_KEYS     100000 /* of one prefix */
-#define SMALL_BYTES    200 /* of a key with its overhead: RedisInsight counts < 200 B as small */
-#define SMALL_KEY_COST 60 /* table entry, object and name's header that a field has not */
-#define LOST_KEYS      100
-#define LOST_BYTES     (16 * KIB) /* of a collection that would still do as a listpack */
-#define GROWTH_MIN     1024.0 /* bytes a second that are worth a word */
-
-/* --- the patterns ------------------------------------------------------------- */
-
-/* "DEL would hold the server 1.2 s" */
-static struct phrase longest_command(const struct model *m, const struct record_key *key)
-{
-	struct key_cost costs[KEY_COSTS_MAX];
-	struct phrase t = { "" };
-
-	if (!key_costs(m->keyspace, key, costs))
-		return t;
-	snprintf(t.s, sizeof(t.s), "; %s of it would hold the server for some %.40s",
-		 costs[0].command, say_seconds(costs[0].seconds).s);
-	return t;
-}
-
-/* A command on a key, in its database. */
-static struct phrase key_cli(const struct model *m, const struct record_key *key,
-			     const char *command, const char *subcommand)
-{
-	struct phrase name = say_shell_key(key->key.data, key->key.len);
-
-	if (key->db > 0)
-		return say_cli(m, "-n %lld %s %s %s", (long long)key->db, command, subcommand,
-			       name.s);
-	return say_cli(m, "%s %s %s", command, subcommand, name.s);
-}
-
-static void pattern_title(struct finding *f, const struct pattern *p,
-			  const struct keyspace_key *key)
-{
-	const struct record_key *k = &key->key;
-
-	const char *title = p->keys_total == 1 ? p->title_one : p->title;
-
-	if (k->elements != RECORD_UNKNOWN && strcmp(k->type, "string") != 0)
-		finding_title(f, "%s %s: the largest is %s (%s elements, %s)",
-			      say_count(p->keys_total).s, title, say_key(k->key.data, k->key.len).s,
-			      say_count(k->elements).s, say_bytes(k->bytes).s);
-	else
-		finding_title(f, "%s %s: the largest is %s (%s)", say_count(p->keys_total).s, title,
-			      say_key(k->key.data, k->key.len).s, say_bytes(k->bytes).s);
-}
-
-static bool find_pattern(const struct model *m, const char *id, struct pattern *out)
-{
-	struct pattern all[PATTERNS];
-
-	if (m->keyspace == NULL)
-		return false;
-	patterns_find(m->keyspace, all);
-	for (size_t i = 0; i < PATTERNS; i++) {
-		if (strcmp(all[i].id, id) != 0)
-			continue;
-		*out = all[i];
-		return out->keys_total > 0 && pattern_first(out) != NULL;
-	}
-	return false;
-}
-
-static bool big_keys(const struct model *m, struct finding *f, const char *id)
-{
-	const struct keyspace_key *key;
-	struct pattern p;
-
-	if (!find_pattern(m, id, &p))
-		return false;
-	key = pattern_first(&p);
-	f->severity = p.very_big_total > 0 ? SEVERITY_WARNING : SEVERITY_INFO;
-	f->cost = (double)p.bytes;
-	pattern_title(f, &p, key);
-	finding_evidence_count(f, "keys_total", p.keys_total, "keys", BASIS_EXACT);
-	finding_evidence_count(f, "very_big_total", p.very_big_total, "keys", BASIS_EXACT);
-	finding_evidence_bytes(f, "bytes", p.bytes, BASIS_SAMPLED);
-	finding_cause(f,
-		      "One command over such a key works through all of it while every other "
-		      "client waits%s.",
-		      longest_command(m, &key->key).s);
-	finding_action(f, RECORD_UNKNOWN, "", "%s", p.advice);
-	unused_action(m, f, key->key.bytes, key_cli(m, &key->key, "OBJECT", idle_question(m)));
-	return true;
-}
-
-bool rule_keys_big_string(const struct model *m, struct finding *f)
-{
-	return big_keys(m, f, "big_string");
-}
-
-bool rule_keys_large_hash(const struct model *m, struct finding *f)
-{
-	return big_keys(m, f, "large_hash");
-}
-
-bool rule_keys_massive_zset(const struct model *m, struct finding *f)
-{
-	return big_keys(m, f, "massive_zset");
-}
-
-bool rule_keys_large_set(const struct model *m, struct finding *f)
-{
-	return big_keys(m, f, "large_set");
-}
-
-bool rule_keys_long_stream(const struct model *m, struct finding *f)
-{
-	return big_keys(m, f, "long_stream");
-}
-
-/* The list that grows fastest, NULL when none does. */
-static const struct keyspace_key *growing(const struct pattern *p)
-{
-	const struct keyspace_key *fastest = NULL;
-	double most = GROWTH_MIN;
-
-	for (size_t i = 0; i < p->top->count; i++) {
-		const struct keyspace_key *key = &p->top->keys[i];
-
-		if (!pattern_has(p, key) || !(pattern_growth(key) >= most))
-			continue;
-		most = pattern_growth(key);
-		fastest = key;
-	}
-	return fastest;
-}
-
-/* A list that is long is no trouble yet: it is drained, or it grows. */
-bool rule_keys_long_list(const struct model *m, struct finding *f)
-{
-	struct pattern p;
-
-	return find_pattern(m, "undrained_list", &p) && growing(&p) == NULL &&
-	       big_keys(m, f, "undrained_list");
-}
-
-bool rule_keys_undrained(const struct model *m, struct finding *f)
-{
-	const struct keyspace_key *key;
-	int64_t max, used;
-	struct pattern p;
-	double rate;
-
-	if (!find_pattern(m, "undrained_list", &p))
-		return false;
-	key = growing(&p);
-	if (key == NULL || !big_keys(m, f, "undrained_list"))
-		return false;
-	rate = pattern_growth(key);
-	max = measure_config(m, "maxmemory");
-	used = measure_used(m);
-	f->severity = SEVERITY_WARNING;
-	finding_evidence(f, "growth_bytes_per_second", rate, "bytes", BASIS_DERIVED);
-	if (max > 0 && used != RECORD_UNKNOWN && max > used) {
-		double left = (double)(max - used) / rate;
-
-		finding_evidence(f, "seconds_to_maxmemory", left, "seconds", BASIS_DERIVED);
-		finding_title(f, "%s grows by %s a second: maxmemory is reached in %s",
-			      say_key(key->key.key.data, key->key.key.len).s,
-			      say_bytes((int64_t)rate).s, say_seconds(left).s);
-	} else {
-		finding_title(f, "%s grows by %s a second",
-			      say_key(key->key.key.data, key->key.key.len).s,
-			      say_bytes((int64_t)rate).s);
-	}
-	return true;
-}
-
-/* The prefix of temporary keys with most that never expire; NULL where names do not tell. */
-static const struct keyspace_prefix *temp_prefix(const struct model *m)
-{
-	const struct keyspace_prefix *most = NULL;
-
-	for (size_t i = 0; i < m->keyspace->prefixes.count; i++) {
-		const struct keyspace_prefix *row = &m->keyspace->prefixes.rows[i];
-		struct bytes name = { row->prefix, row->prefix_len };
-
-		if (row->no_ttl_total > 0 && key_temporary(&name, m->keyspace->may_evict) &&
-		    (most == NULL || row->no_ttl_total > most->no_ttl_total))
-			most = row;
-	}
-	return most;
-}
-
-bool rule_keys_temp(const struct model *m, struct finding *f)
-{
-	const struct keyspace_prefix *prefix;
-	struct pattern p;
-
-	if (!find_pattern(m, "temp_without_ttl", &p))
-		return false;
-	prefix = temp_prefix(m);
-	f->severity = p.keys_total * 2 >= m->keyspace->temporary_total && p.keys_total >= 3 ?
-			      SEVERITY_WARNING :
-			      SEVERITY_INFO;
-	f->cost = (double)p.bytes;
-	finding_title(f, "%s of %s temporary keys never expire%s%s", say_count(p.keys_total).s,
-		      say_count(m->keyspace->temporary_total).s, prefix ? ", most are like " : "",
-		      prefix ? say_key(prefix->prefix, prefix->prefix_len).s : "");
-	finding_evidence_count(f, "temporary_without_ttl_total", p.keys_total, "keys", BASIS_EXACT);
-	finding_evidence_count(f, "temporary_total", m->keyspace->temporary_total, "keys",
-			       BASIS_EXACT);
-	finding_evidence_bytes(f, "bytes", p.bytes, BASIS_SAMPLED);
-	if (prefix) {
-		finding_evidence_text(f, "prefix", say_key(prefix->prefix, prefix->prefix_len).s,
-				      BASIS_EXACT);
-		finding_evidence_count(f, "prefix_without_ttl_total", prefix->no_ttl_total, "keys",
-				       BASIS_EXACT);
-	}
-	finding_cause(f, "Keys named as temporary were written without an expiry (or lost it: SET "
-			 "drops the TTL), so they stay for ever.");
-	finding_action(f, p.bytes, "", "%s", p.advice);
-	return true;
-}
-
-/* --- prefixes ------------------------------------------------------------------ */
-
-bool rule_keys_one_prefix(const struct model *m, struct finding *f)
-{
-	const struct keyspace_prefix *row;
-	double share;
-
-	if (m->keyspace == NULL || m->keyspace->prefixes.count < 2)
-		return false;
-	row = &m->keyspace->prefixes.rows[0];
-	share = measure_ratio(row->bytes, m->keyspace->bytes);
-	if (row->bytes < PREFIX_BYTES || !(share >= PREFIX_SHARE))
-		return false;
-	f->severity = SEVERITY_INFO;
-	f->cost = (double)row->bytes;
-	finding_title(f, "One prefix, %s, holds %s of the memory of all keys (%s)",
-		      say_key(row->prefix, row->prefix_len).s, say_percent(share).s,
-		      say_bytes(row->bytes).s);
-	finding_evidence_count(f, "keys_total", row->keys_total, "keys", BASIS_EXACT);
-	finding_evidence_bytes(f, "bytes", row->bytes, BASIS_SAMPLED);
-	finding_evidence_count(f, "no_ttl_total", row->no_ttl_total, "keys", BASIS_EXACT);
-	finding_cause(f, "What is stored under it decides how much memory this server needs.");
-	finding_action(f, RECORD_UNKNOWN, "",
-		       "Look at this prefix first: a TTL, a smaller encoding or compression pays "
-		       "off nowhere else as much.");
-	return true;
-}
-
-bool rule_keys_many_small(const struct model *m, struct finding *f)
-{
-	const struct keyspace_prefix *worst = NULL;
-	int64_t gain;
-
-	if (m->keyspace == NULL)
-		return false;
-	for (size_t i = 0; i < m->keyspace->prefixes.count; i++) {
-		const struct keyspace_prefix *row = &m->keyspace->prefixes.rows[i];
-
-		if (row->keys_total >= SMALL_KEYS && row->bytes / row->keys_total < SMALL_BYTES &&
-		    row->no_ttl_total == row->keys_total &&
-		    (worst == NULL || row->keys_total > worst->keys_total))
-			worst = row;
-	}
-	if (worst == NULL)
-		return false;
-	gain = worst->keys_total * SMALL_KEY_COST;
-	f->severity = SEVERITY_INFO;
-	f->cost = (double)gain;
-	finding_title(f, "%s keys like %s of %s each: a good part is overhead",
-		      say_count(worst->keys_total).s, say_key(worst->prefix, worst->prefix_len).s,
-		      say_bytes(worst->bytes / worst->keys_total).s);
-	finding_evidence_count(f, "keys_total", worst->keys_total, "keys", BASIS_EXACT);
-	finding_evidence_bytes(f, "bytes", worst->bytes, BASIS_SAMPLED);
-	finding_cause(f, "Each key costs a table entry, an object header and a name of its own.");
-	finding_action(f, gain, say_cli(m, "CONFIG GET hash-max-listpack-*").s,
-		       "Put them into hashes of some hundred fields, which are one listpack each; "
-		       "none of these has a TTL that would be lost.");
-	return true;
-}
-
-/* --- encodings ------------------------------------------------------------------- */
-
-static const struct {
-	const char *type, *encoding, *small;
-	const char *settings[3]; /* new name, old name, size of an element */
-} lost[] = {
-	{ "hash",
-	  "hashtable",
-	  "listpack",
-	  { "hash-max-listpack-entries", "hash-max-ziplist-entries", "hash-max-listpack-value" } },
-	{ "zset",
-	  "skiplist",
-	  "listpack",
-	  { "zset-max-listpack-entries", "zset-max-ziplist-entries", "zset-max-listpack-value" } },
-	{ "set",
-	  "hashtable",
-	  "listpack or intset",
-	  { "set-max-listpack-entries", "set-max-intset-entries", "set-max-listpack-value" } },
-};
-
-static const char *setting_name(const struct model *m, size_t i)
-{
-	return model_config(m, lost[i].settings[0]) || !model_config(m, lost[i].settings[1]) ?
-		       lost[i].settings[0] :
-		       lost[i].settings[1];
-}
-
-/* The row of lost[] with the most bytes in small collections, -1 for none. */
-static int worst_encoding(const struct model *m, const struct keyspace_encoding **out)
-{
-	int found = -1;
-
-	for (size_t i = 0; i < sizeof(lost) / sizeof(*lost); i++)
-		for (size_t n = 0; n < m->keyspace->encodings_count; n++) {
-			const struct keyspace_encoding *e = &m->keyspace->encodings[n];
-
-			if (strcmp(e->type, lost[i].type) != 0 ||
-			    strcmp(e->encoding, lost[i].encoding) != 0 ||
-			    e->keys_total < LOST_KEYS || e->bytes / e->keys_total > LOST_BYTES ||
-			    (*out != NULL && e->bytes <= (*out)->bytes))
-				continue;
-			*out = e;
-			found = (int)i;
-		}
-	return found;
-}
-
-bool rule_keys_encoding(const struct model *m, struct finding *f)
-{
-	const struct keyspace_encoding *e = NULL;
-	const char *name, *value;
-	int i;
-
-	if (m->keyspace == NULL)
-		return false;
-	i = worst_encoding(m, &e);
-	if (i < 0)
-		return false;
-	name = setting_name(m, (size_t)i);
-	value = model_config(m, name);
-	f->severity = SEVERITY_INFO;
-	f->cost = (double)e->bytes / 2;
-	finding_title(f, "%s small %ss (%s each) are a %s, no longer a %s",
-		      say_count(e->keys_total).s, e->type, say_bytes(e->bytes / e->keys_total).s,
-		      e->encoding, lost[i].small);
-	finding_evidence_count(f, "keys_total", e->keys_total, "keys", BASIS_EXACT);
-	finding_evidence_bytes(f, "bytes", e->bytes, BASIS_SAMPLED);
-	finding_evidence_text(f, name, value, BASIS_EXACT);
-	finding_evidence_text(f, lost[i].settings[2], model_config(m, lost[i].settings[2]),
-			      BASIS_EXACT);
-	finding_cause(f,
-		      "They have more elements than %s%s%s, or one longer than %s, and a %s "
-		      "takes several times the memory; it never goes back by itself.",
-		      name, value ? " = " : "", value ? value : "", lost[i].settings[2],
-		      e->encoding);
-	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET %s-max-*", e->type).s,
-		       "Keep them below the limit (fewer elements a key), or raise it a little: up "
-		       "to some hundred elements a listpack is as fast.");
 	return true;
 }

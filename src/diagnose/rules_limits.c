@@ -229,6 +229,16 @@ static bool shmem_is_why(const struct cgroup_state *c)
 	       measure_ratio(c->need - c->shmem, c->limit) < NEAR_WARNING_RATIO;
 }
 
+/* Would the limit be far without what a saving child copied? Then that is the trouble, and
+ * fork.cow tells it. */
+static bool copies_are_why(const struct model *m, const struct cgroup_state *c)
+{
+	int64_t copies = measure_copies_short(m);
+
+	return copies > 0 && measure_ratio(c->need, c->limit) >= NEAR_WARNING_RATIO &&
+	       measure_ratio(c->need - copies, c->limit) < NEAR_WARNING_RATIO;
+}
+
 static void cgroup_evidence(const struct model *m, struct finding *f, const struct cgroup_state *c)
 {
 	const struct record_host *h = &m->host_end;
@@ -285,7 +295,7 @@ bool rule_cgroup(const struct model *m, struct finding *f)
 	struct cgroup_state c = cgroup_state(m);
 	int64_t max = measure_max_memory(m);
 	double ratio = measure_ratio(c.need, c.limit);
-	bool near = ratio >= NEAR_WARNING_RATIO && !shmem_is_why(&c);
+	bool near = ratio >= NEAR_WARNING_RATIO && !shmem_is_why(&c) && !copies_are_why(m, &c);
 
 	if (c.limit == RECORD_UNKNOWN || (!near && max <= c.limit))
 		return false;

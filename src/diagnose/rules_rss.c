@@ -85,6 +85,38 @@ static const struct ledger_line *other_line(const struct model *m, size_t i)
 	return line != NULL && line->bytes > 0 && strcmp(line->parent, "rss") == 0 ? line : NULL;
 }
 
+/* The parts are asked for one after another: what RSS moved by meanwhile is in none of them
+ * that it was in before. */
+#define GATHERING_SECONDS 3.0
+
+static int64_t moved_while_gathered(const struct model *m)
+{
+	int64_t least = INT64_MAX, most = 0;
+
+	for (size_t i = m->timeline_count; i > 0; i--) {
+		const struct record_tick *tick = &m->timeline[i - 1].host;
+
+		if (tick->t_seconds < m->duration_seconds - GATHERING_SECONDS)
+			break;
+		if (tick->rss_bytes == RECORD_UNKNOWN)
+			continue;
+		least = tick->rss_bytes < least ? tick->rss_bytes : least;
+		most = tick->rss_bytes > most ? tick->rss_bytes : most;
+	}
+	return most > least ? sum_less(most, least) : 0;
+}
+
+/* Bytes of that line which are surely there. */
+static int64_t other_bytes(const struct model *m, const struct ledger_line *line)
+{
+	int64_t moved;
+
+	if (strcmp(line->id, "unexplained") != 0)
+		return line->bytes;
+	moved = moved_while_gathered(m);
+	return line->bytes > moved ? line->bytes - moved : 0;
+}
+
 bool rule_not_allocator(const struct model *m, struct finding *f)
 {
 	int64_t sum = 0, most = 0, rss = measure_rss(m);
@@ -95,9 +127,9 @@ bool rule_not_allocator(const struct model *m, struct finding *f)
 
 		if (line == NULL)
 			continue;
-		sum += line->bytes;
-		if (line->bytes > most) {
-			most = line->bytes;
+		sum += other_bytes(m, line);
+		if (other_bytes(m, line) > most) {
+			most = other_bytes(m, line);
 			phrase = other_lines[i].phrase;
 		}
 	}

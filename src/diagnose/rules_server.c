@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/harm.h"
 #include "diagnose/measure.h"

@@ -10,6 +10,7 @@
 
 #include "base/sum.h"
 #include "diagnose/advice.h"
+#include "diagnose/harm.h"
 #include "model/stalls.h"
 #include "report/text.h"
 

@@ -36,6 +36,7 @@ struct scene {
 	bool background_thread;
 	/* Mappings, in bytes of RSS. */
 	int64_t rss_allocator, huge, swap, binary, stacks, heap;
+	int64_t rss_falls; /* by so much at the last tick */
 	int64_t table; /* hashtable main of db 0 */
 	struct buf info_start, info_end, config, memory_stats; /* further lines */
 	double busy, stolen; /* seconds of the machine's CPUs in the window */
@@ -335,8 +336,8 @@ static inline void scene_emit_ticks(const struct scene *s, struct model *m)
 		struct record f = { .kind = RECORD_TICK, .tick = s->tick };
 
 		f.tick.t_seconds = t;
-		f.tick.rss_bytes = scene_rss(s);
-		f.tick.rss_anon_bytes = scene_rss(s) - s->tick.rss_file_bytes;
+		f.tick.rss_bytes = scene_rss(s) - (t == SCENE_SECONDS ? s->rss_falls : 0);
+		f.tick.rss_anon_bytes = f.tick.rss_bytes - s->tick.rss_file_bytes;
 		f.tick.swap_bytes = s->swap;
 		f.tick.major_faults_total = s->tick.major_faults_total * t / SCENE_SECONDS;
 		f.tick.cpu_seconds = s->tick.cpu_seconds * t / SCENE_SECONDS;

@@ -20,6 +20,8 @@ static const char *const documented[] = {
 	"fork.pause",
 	"bigkey.blocks",
 	"bigkey.size",
+	"stream.consumers",
+	"stream.pending",
 	"keys.no_ttl",
 	"keys.undrained_list",
 	"keys.long_list",

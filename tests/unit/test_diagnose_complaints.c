@@ -394,7 +394,8 @@ static void killed(void **state)
 
 	(void)state;
 	begin(&s);
-	s.host.cgroup_near_limit_bytes = 400 * MIB;
+	s.host.cgroup_limit_bytes = s.host.cgroup_near_limit_bytes = 400 * MIB;
+	s.host.cgroup_near_anon_bytes = 399 * MIB;
 	s.host.cgroup_near_hits_total = 7;
 	life = scene_add(&s, RECORD_LIFE);
 	life->life = (struct record_life){ 3, "oom", "", NAN, 0, 390 * MIB };
@@ -404,7 +405,9 @@ static void killed(void **state)
 	f = expect(&d, "killed.limit", SEVERITY_CRITICAL);
 	assert_non_null(strstr(f->title, "killed the server, which held 390"));
 	assert_true(evidence_value(f, "cgroup_limit") == 400.0 * MIB);
-	assert_null(diagnosis_find(&d, "server.not_answering"));
+	assert_null(diagnosis_find(&d, "server.not_answering")); /* one trouble, cause first */
+	assert_null(diagnosis_find(&d, "mem.cgroup"));
+	assert_null(diagnosis_find(&d, "mem.no_max"));
 	diagnosis_free(&d);
 }
 

@@ -87,9 +87,20 @@ static void pushed_by(void **state)
 
 	begin(&s, 990 * MIB, "allkeys-lru"); /* replies nobody reads */
 	info(&s, EVICTED "mem_clients_normal:209715200\r\n");
+	for (int i = 0; i < 2; i++) /* one of them is owed nearly all */
+		scene_add(&s, RECORD_CLIENT)->client =
+			(struct record_client){ .id = 7 + i,
+						.address = scene_bytes("10.0.0.7:51234"),
+						.name = scene_bytes(i ? "reader" : "worker"),
+						.user = "default",
+						.flags = "N",
+						.command = "get",
+						.output_bytes = i ? 200 * MIB : 4096 };
 	d = scene_diagnose(&s);
 	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "buffers of clients take 20 %"));
+	assert_string_equal(evidence_text(f, "client"), "10.0.0.7:51234 (name reader)");
+	assert_true(evidence_value(f, "client_bytes") == 200.0 * MIB);
 	diagnosis_free(&d);
 
 	begin(&s, 990 * MIB, "allkeys-lru"); /* a cache in its steady state */

@@ -63,6 +63,51 @@ static void big_keys(void **state)
 	scene_expect_none(&s, "bigkey.size");
 }
 
+static struct record_key *draw_key(struct scene *s, const char *key, const char *type,
+				   const char *encoding, int64_t bytes)
+{
+	struct record_key *k = scene_key(s, key, type, bytes, RECORD_UNKNOWN, -1);
+
+	k->encoding = encoding;
+	k->source = KEY_SOURCE_SAMPLE;
+	return k;
+}
+
+static void streams(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+	struct record_key *key;
+
+	(void)state;
+	scene_init(&s);
+	scene_key(&s, "quiet", "stream", 900, 5, -1);
+	key = draw_key(&s, "events", "stream", "stream", 9 * MIB);
+	key->groups_total = 2;
+	key->consumers_total = 40000;
+	key->pending_total = 70000;
+	d = scene_diagnose(&s);
+	f = expect(&d, "stream.consumers", SEVERITY_INFO);
+	assert_true(evidence_value(f, "consumers_total") == 40000);
+	assert_string_equal(evidence_text(f, "key"), "events");
+	f = expect(&d, "stream.pending", SEVERITY_INFO);
+	assert_true(evidence_value(f, "pending_total") == 70000);
+	assert_string_equal(f->actions[0].command, "redis-cli XINFO GROUPS events");
+	diagnosis_free(&d);
+
+	scene_init(&s); /* as it should be; and one of which nothing was told */
+	key = scene_key(&s, "events", "stream", 9 * MIB, 50000, -1);
+	key->consumers_total = 20;
+	key->pending_total = 400;
+	key = scene_key(&s, "older", "stream", 9 * MIB, 50000, -1);
+	key->consumers_total = key->pending_total = RECORD_UNKNOWN;
+	d = scene_diagnose(&s);
+	assert_null(diagnosis_find(&d, "stream.consumers"));
+	assert_null(diagnosis_find(&d, "stream.pending"));
+	diagnosis_free(&d);
+}
+
 static void no_ttl(void **state)
 {
 	struct scene s;
@@ -215,6 +260,29 @@ static void blocked_without_key(void **state)
 	scene_expect_none(&s, "command.blocks");
 }
 
+/* A key that nobody looked at is not taken for a big one, where others of its kind are small or
+ * the command touches one value. */
+static void blocked_on_a_key_not_looked_at(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	scene_stall(&s, "hgetall", "user:9", 0.4);
+	scene_expect(&s, "bigkey.blocks", SEVERITY_WARNING);
+	scene_init(&s);
+	scene_stall(&s, "hgetall", "user:9", 0.4);
+	scene_key(&s, "user:1", "hash", 900, 12, -1);
+	scene_expect(&s, "command.blocks", SEVERITY_WARNING);
+	scene_init(&s);
+	scene_stall(&s, "hgetall", "user:9", 0.4);
+	scene_key(&s, "user:1", "hash", 90 * MIB, 900000, -1);
+	scene_expect(&s, "bigkey.blocks", SEVERITY_WARNING);
+	scene_init(&s);
+	scene_stall(&s, "set", "user:9", 0.4);
+	scene_expect(&s, "command.blocks", SEVERITY_WARNING);
+}
+
 /* @key: NULL = none */
 static void add_slow(struct scene *s, const char *command, const char *key, double seconds)
 {
@@ -297,12 +365,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_of_the_guide),
 		cmocka_unit_test(big_keys),
+		cmocka_unit_test(streams),
 		cmocka_unit_test(no_ttl),
 		cmocka_unit_test(no_ttl_example),
 		cmocka_unit_test(no_ttl_near_misses),
 		cmocka_unit_test(blocked_by_big_key),
 		cmocka_unit_test(suffering_is_not_blocking),
 		cmocka_unit_test(blocked_without_key),
+		cmocka_unit_test(blocked_on_a_key_not_looked_at),
 		cmocka_unit_test(blocked_by_slowlog),
 		cmocka_unit_test(tables_of_tiny_values),
 		cmocka_unit_test(tables_while_rehashing),

@@ -162,6 +162,8 @@ static void test_prefixes_and_encodings(void **state)
 	assert_non_null(strstr(find(f, "keys.one_prefix")->title, "p:*"));
 	assert_non_null(strstr(find(f, "keys.many_small")->title, "200,000 keys"));
 	assert_non_null(strstr(find(f, "keys.encoding_lost")->cause, "hash-max-listpack-entries"));
+	assert_non_null(strstr(find(f, "keys.encoding_lost")->title, "200 small hashes"));
+	assert_string_equal(find(f, "keys.encoding_lost")->evidence[0].text, "h:0");
 	findings_free(f);
 	model_free(m);
 }

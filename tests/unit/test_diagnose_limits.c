@@ -176,12 +176,24 @@ static struct record_child *add_child(struct scene *s, int64_t private_bytes, do
 static void cgroup_with_child(void **state)
 {
 	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
 
 	(void)state;
 	scene_init(&s);
 	scene_load(&s, 600 * MIB);
 	s.host.cgroup_limit_bytes = 1000 * MIB;
 	add_child(&s, 400 * MIB, NAN);
+	d = scene_diagnose(&s); /* the child's copies are the cause, and that is said first */
+	f = expect(&d, "fork.cow", SEVERITY_CRITICAL);
+	assert_ptr_equal(f, &d.f->items[0]);
+	assert_non_null(strstr(f->title, "of the limit of 1000.0 MiB"));
+	assert_null(diagnosis_find(&d, "mem.cgroup"));
+	diagnosis_free(&d);
+	scene_init(&s); /* the server is near it alone */
+	scene_load(&s, 900 * MIB);
+	s.host.cgroup_limit_bytes = 1000 * MIB;
+	add_child(&s, 40 * MIB, NAN);
 	scene_expect(&s, "mem.cgroup", SEVERITY_CRITICAL);
 }
 
@@ -309,6 +321,33 @@ static void aof_buffer(void **state)
 	scene_init(&s);
 	info(&s, "mem_aof_buffer:1048576\r\n");
 	scene_expect_none(&s, "aof.buffer");
+}
+
+/* It is one string, moved as it grows: whichever command came then took the time of it, and
+ * nobody looked at its key. */
+static void aof_buffer_moves(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	record_blame(scene_stall(&s, "set", "item:77", 0.3), CAUSE_ALLOCATOR, 0.3);
+	info(&s, "mem_aof_buffer:671088640\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "aof.buffer", SEVERITY_WARNING);
+	assert_ptr_equal(f, &d.f->items[0]);
+	assert_true(fabs(evidence_value(f, "waited_seconds") - 0.3) < 1e-9);
+	assert_null(diagnosis_find(&d, "bigkey.blocks"));
+	assert_null(diagnosis_find(&d, "command.blocks"));
+	diagnosis_free(&d);
+
+	scene_init(&s); /* a big key that is deleted takes its own time */
+	record_blame(scene_stall(&s, "del", "item:77", 0.3), CAUSE_ALLOCATOR, 0.3);
+	scene_key(&s, "item:77", "none", RECORD_UNKNOWN, RECORD_UNKNOWN, NAN);
+	info(&s, "mem_aof_buffer:671088640\r\n");
+	scene_expect(&s, "bigkey.blocks", SEVERITY_WARNING);
 }
 
 static void scripts(void **state)
@@ -510,6 +549,7 @@ int main(void)
 		cmocka_unit_test(client_buffers),
 		cmocka_unit_test(replica_buffers),
 		cmocka_unit_test(aof_buffer),
+		cmocka_unit_test(aof_buffer_moves),
 		cmocka_unit_test(scripts),
 		cmocka_unit_test(machine_settings),
 		cmocka_unit_test(fork_pause),

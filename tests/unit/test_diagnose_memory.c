@@ -153,6 +153,38 @@ static void rounding(void **state)
 	}
 }
 
+/* 300 values of 1 MiB in a class of 1.25, made before the watch: nobody touched the rest, or
+ * their lengths are known. */
+static void rounding_on_an_idle_server(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		bool touched = i % 2, asked = i / 2;
+
+		scene_init(&s);
+		scene_load(&s, 376 * MIB);
+		s.commands = 20;
+		s.rss_allocator = s.active + s.dirty + s.metadata - (touched ? 0 : 75 * MIB);
+		buf_puts(&s.info_end, "db0:keys=300,expires=0,avg_ttl=0\r\n");
+		for (int n = 0; n < 30; n++) {
+			struct record_key *key = scene_key(&s, "page:1", "string", 1280 * KIB,
+							   asked ? 1 * MIB : RECORD_UNKNOWN, -1);
+
+			key->source = KEY_SOURCE_SAMPLE;
+		}
+		d = scene_diagnose(&s);
+		f = diagnosis_find(&d, "frag.rounding");
+		assert_int_equal(f != NULL, asked || !touched);
+		if (f != NULL)
+			assert_true(fabs(evidence_value(f, "rounding") - 75.0 * MIB) < 2.0 * MIB);
+		diagnosis_free(&d);
+	}
+}
+
 /* INFO alone tells the total: said, but as thin evidence. */
 static void slab_holes_without_classes(void **state)
 {
@@ -343,6 +375,16 @@ static void not_allocator(void **state)
 	assert_true(f->cost >= 306.0 * MIB);
 	diagnosis_free(&d);
 
+	scene_init(&s); /* what fell while its parts were asked for is nobody's */
+	scene_load(&s, 200 * MIB);
+	s.rss_allocator = s.active + s.dirty + s.metadata + 150 * MIB;
+	s.rss_falls = 160 * MIB;
+	scene_expect_none(&s, "rss.not_allocator");
+	scene_init(&s);
+	scene_load(&s, 200 * MIB);
+	s.rss_allocator = s.active + s.dirty + s.metadata + 150 * MIB;
+	scene_expect(&s, "rss.not_allocator", SEVERITY_WARNING);
+
 	scene_init(&s); /* code and libraries weigh more than a tiny data set: nothing */
 	s.binary = 30 * MIB;
 	scene_expect_none(&s, "rss.not_allocator");
@@ -508,6 +550,7 @@ int main(void)
 		cmocka_unit_test(slab_holes_named),
 		cmocka_unit_test(slab_holes_of_elements),
 		cmocka_unit_test(rounding),
+		cmocka_unit_test(rounding_on_an_idle_server),
 		cmocka_unit_test(defrag_futile),
 		cmocka_unit_test(slab_holes_without_classes),
 		cmocka_unit_test(slab_holes_too_small),

@@ -240,6 +240,35 @@ static void contended(void **state)
 	diagnosis_free(&d);
 }
 
+/* redmem is no neighbour: what it took is told, and is not what to move. */
+static void contended_by_redmem(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	for (int others = 0; others < 2; others++) {
+		scene_init(&s);
+		for (int i = 0; i < 30; i++) {
+			struct record_stall *stall = scene_stall(&s, "get", "user:1", 0.02);
+			bool noisy = others && i % 3 == 0;
+
+			record_blame(stall, CAUSE_CPU_WAIT, 0.02);
+			stall->preemptor = noisy ? "noisy" : "redmem";
+			stall->preemptor_pid = noisy ? 4711 : 1234;
+		}
+		d = scene_diagnose(&s);
+		f = expect(&d, "cpu.contended", SEVERITY_WARNING);
+		assert_true(fabs(evidence_value(f, "redmem_stall_seconds") - (others ? 0.4 : 0.6)) <
+			    1e-9);
+		assert_null(strstr(f->title, "process 1234"));
+		assert_non_null(strstr(f->title, others ? ", behind noisy (process 4711)" :
+							  "behind redmem itself"));
+		diagnosis_free(&d);
+	}
+}
+
 static void stolen(void **state)
 {
 	struct scene s;
@@ -278,8 +307,17 @@ static void aof(void **state)
 	record_blame(stall, CAUSE_IO_WAIT, 3.5);
 	stall->wait_call = WAIT_WRITE;
 	stall->wait_file = "/data/appendonlydir/appendonly.aof.1.incr.aof";
+	scene_add(&s, RECORD_DISK)->disk =
+		(struct record_disk){ stall->wait_file, "ext4 on /dev/vdb1" };
+	scene_add(&s, RECORD_WRITER)->writer =
+		(struct record_writer){ 4711, "postgres", 300 * MIB };
 	d = scene_diagnose(&s);
 	f = expect(&d, "aof.disk", SEVERITY_CRITICAL);
+	assert_non_null(strstr(f->title, "(ext4 on /dev/vdb1)"));
+	assert_string_equal(evidence_text(f, "device"), "ext4 on /dev/vdb1");
+	assert_string_equal(evidence_text(f, "writer"), "postgres (process 4711)");
+	assert_true(evidence_value(f, "writer_bytes") == 300.0 * MIB);
+	assert_non_null(strstr(f->cause, "Meanwhile postgres (process 4711) wrote 300.0 MiB."));
 	assert_ptr_equal(f, &d.f->items[0]);
 	assert_non_null(strstr(f->title, "3.5 s"));
 	assert_string_equal(evidence_text(f, "wait_file"),
@@ -665,6 +703,7 @@ int main(void)
 		cmocka_unit_test(throttled),
 		cmocka_unit_test(not_throttled),
 		cmocka_unit_test(contended),
+		cmocka_unit_test(contended_by_redmem),
 		cmocka_unit_test(stolen),
 		cmocka_unit_test(aof),
 		cmocka_unit_test(expiry),
