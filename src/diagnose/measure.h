@@ -83,7 +83,7 @@ bool measure_config_is(const struct model *m, const char *name, const char *valu
 const char *measure_info_text(const struct model *m, const char *field);
 /* Does the server fork to save (save points or AOF)? False when not known. */
 bool measure_persists(const struct model *m);
-/* Did the kernel kill it for lack of memory? Which child, if that; NULL (rules_server.c). */
+/* Did the kernel kill it for lack of memory? Which child, if that; NULL (rules_killed.c). */
 bool measure_killed(const struct model *m);
 const struct record_child *measure_killed_child(const struct model *m);
 /* Did a save fail, and was it for want of a fork? (rules_saves.c) */

@@ -224,13 +224,6 @@ static void drop_unseen(struct model *m)
 	m->stalls_count = kept;
 }
 
-int64_t plausible_size(const struct model *m, int64_t bytes)
-{
-	int64_t most = model_info_end(m, "used_memory_peak");
-
-	return most != RECORD_UNKNOWN && bytes > most ? RECORD_UNKNOWN : bytes;
-}
-
 void model_finish(struct model *m)
 {
 	m->duration_seconds =

@@ -48,7 +48,12 @@ void *array_grow(void *array, size_t count, size_t size);
 
 /* The size of a key as MEMORY USAGE takes it, from a few of its elements: RECORD_UNKNOWN when
  * it is more than the server ever held. */
-int64_t plausible_size(const struct model *m, int64_t bytes);
+static inline int64_t plausible_size(const struct model *m, int64_t bytes)
+{
+	int64_t most = m->info_end ? info_int(m->info_end, "used_memory_peak") : RECORD_UNKNOWN;
+
+	return most != RECORD_UNKNOWN && bytes > most ? RECORD_UNKNOWN : bytes;
+}
 
 /* --- timeline.c --- */
 void timeline_add_tick(struct model *m, const struct record_tick *tick);

@@ -41,6 +41,7 @@ static void big_keys(void **state)
 
 	(void)state;
 	scene_init(&s);
+	scene_load(&s, 400 * MIB);
 	scene_key(&s, "user:1", "hash", 400, 5, -1);
 	scene_key(&s, "cart", "hash", 3 * MIB, 20000, -1);
 	scene_key(&s, "leaderboard:global", "zset", 98 * MIB, 1000000, -1);
@@ -56,9 +57,11 @@ static void big_keys(void **state)
 	diagnosis_free(&d);
 
 	scene_init(&s);
+	scene_load(&s, 400 * MIB);
 	scene_key(&s, "cart", "hash", 3 * MIB, 20000, -1);
 	scene_expect(&s, "bigkey.size", SEVERITY_INFO);
 	scene_init(&s);
+	scene_load(&s, 400 * MIB);
 	scene_key(&s, "user:1", "hash", 900 * KIB, 9000, -1);
 	scene_expect_none(&s, "bigkey.size");
 }
