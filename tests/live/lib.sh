@@ -174,12 +174,55 @@ run_delay() # PID
 json=
 messages=
 
+# What the kernel has counted so far of the machine and of the server started last; of all
+# cgroups it is in, up to the root, since a quota holds back whatever is below it.
+machine_read() # before|after
+{
+	{
+		echo "$1"
+		sed -n 's/^cpu /machine /p' /proc/stat
+		sed 's/^/schedule /' "/proc/${pid:-none}/schedstat"
+		sed 's/.*) /process /' "/proc/${pid:-none}/stat"
+		while IFS=: read -r _ group_kind group_path; do
+			case ,$group_kind, in
+			*,cpu,*) group_path=/sys/fs/cgroup/cpu$group_path ;;
+			,,) group_path=/sys/fs/cgroup$group_path ;;
+			*) continue ;;
+			esac
+			while [ "$group_path" != /sys/fs/cgroup ]; do
+				cat "$group_path/cpu.stat"
+				group_path=${group_path%/*}
+			done
+		done <"/proc/${pid:-none}/cgroup"
+	} >"$work/machine.$1" 2>/dev/null
+}
+
+# What it counted around the newest report, as machine.jq takes it. Of a server that is gone
+# nothing is known.
+machine()
+{
+	awk -v hertz="$(getconf CLK_TCK)" '
+	FNR == 1 { file++ }
+	$1 == "machine" { busy[file] = ($2 + $3 + $4 + $7 + $8) / hertz; stolen[file] = $9 / hertz }
+	$1 == "schedule" { waited[file] = $3 / 1e9 }
+	$1 == "process" { cpu[file] = ($13 + $14) / hertz }
+	$1 == "throttled_time" { held[file] += $2 / 1e9 }
+	$1 == "throttled_usec" { held[file] += $2 / 1e6 }
+	function grown(total) { return total[2] > total[1] ? total[2] - total[1] : 0 }
+	END {
+		printf "{\"waited\": %f, \"cpu\": %f, \"held\": %f, \"stolen\": %f, \"busy\": %f}\n",
+			grown(waited), grown(cpu), grown(held), grown(stolen), grown(busy)
+	}' "$work/machine.before" "$work/machine.after"
+}
+
 # run_redmem ARGUMENT...: redmem to its end. Its output is in $json, its messages are in
 # $messages, its exit status in $status.
 run_redmem()
 {
+	machine_read before
 	"$redmem" "$@" >"$json" 2>"$messages"
 	status=$?
+	machine_read after
 }
 
 # watch_start ARGUMENT...: redmem $command until watch_end; returns when it watches.
@@ -187,6 +230,7 @@ command=doctor
 watch_start()
 {
 	: >"$messages" # what an earlier watch said is no sign of this one
+	machine_read before
 	"$redmem" "$command" -d 600 -vv --json "$@" >"$json" 2>"$messages" &
 	watch=$!
 	own_process "$watch"
@@ -255,9 +299,16 @@ stalls_said()
 watch_end()
 {
 	kill -INT "$watch"
+	watch_over
+}
+
+# The watch ends by itself. Sets status.
+watch_over()
+{
 	wait "$watch"
 	status=$?
 	forget_process "$watch"
+	machine_read after
 }
 
 # query FILTER [JQ OPTION...]: of the newest report.
@@ -281,6 +332,17 @@ holds_in()
 	holds_file=$1 filter=$2
 	shift 2
 	[ -s "$holds_file" ] && jq -e "$@" "$filter" "$holds_file" >/dev/null 2>&1
+}
+
+# The same where .findings has only those that tell of the server, not of a machine that is
+# busy or stolen from by the kernel's own count.
+holds_of_server()
+{
+	server_filter=$1
+	shift
+	# shellcheck disable=SC2016 # jq has variables too
+	holds 'include "machine"; without_machine($machine) | '"$server_filter" \
+		-L "$root/tests/live" --argjson machine "$(machine)" "$@"
 }
 
 # A line of the newest messages to put in a complaint.

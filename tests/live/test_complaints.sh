@@ -15,15 +15,15 @@ findings()
 	query '[.findings[] | "\(.severity) \(.id): \(.title)"] | join("; ")'
 }
 
-# finding NAME ID SEVERITY [FILTER [JQ OPTION...]]: the first finding of the newest report is
-# that one, and FILTER is true of it.
+# finding NAME ID SEVERITY [FILTER [JQ OPTION...]]: the first finding of the newest report that
+# is not of the machine is that one, and FILTER is true of it.
 finding()
 {
 	finding_name=$1 id=$2 severity=$3 filter=${4:-true}
 	shift 3
 	[ $# = 0 ] || shift
-	check "$finding_name" "exit status $status; $(findings)" \
-		holds '.findings[0] | .id == $id and .severity == $severity and ('"$filter"')' \
+	check "$finding_name" "exit status $status; $(findings); $(machine)" \
+		holds_of_server '.findings[0] | .id == $id and .severity == $severity and ('"$filter"')' \
 		--arg id "$id" --arg severity "$severity" "$@"
 }
 
@@ -209,9 +209,7 @@ if cgroup_start; then
 	watch_start -s "$socket"
 	redis_cli eval 'local v = string.rep("x", 100000)
 		for i = 1, 10000 do redis.call("set", "huge:" .. i, v) end' 0 >/dev/null 2>&1
-	wait "$watch"
-	status=$?
-	forget_process "$watch"
+	watch_over
 	finding killed killed.limit critical "$evidence"'
 		evidence("cgroup_limit") == 400 * 1048576 and
 		(evidence("held_bytes") | . > 360 * 1048576 and . <= 400 * 1048576)'

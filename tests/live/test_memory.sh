@@ -355,7 +355,7 @@ tiny()
 	check tiny-untouched "idle for $(redis_cli object idletime idle) s" \
 		is_idle
 	check tiny-quiet "$(says '.findings | map(select(.severity != "info")) | tostring')" \
-		is 'all(.findings[]; .severity == "info")'
+		holds_of_server '.findings | all(.severity == "info")'
 	verify tiny-ratio "$(info memory mem_fragmentation_ratio)" \
 		is 'line("rss") > 4 * line("allocated")'
 	kill_process "$pid"

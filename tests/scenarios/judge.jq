@@ -1,12 +1,12 @@
 # Of a report and what a scenario expects: one row of truth. See driver for the words.
+include "machine";
 def all_text: [.title, .cause, (.evidence[] | .text? // .value | tostring), (.action[] | .text, .command)] | join("\n");
 def ids: map(.id);
 
 (.findings | map(select(.severity != "info"))) as $warnings |
-# The kernel says that it waited for a CPU, so that may be told.
-# What a busy machine added to a time is not known better: its own time may be told, too.
-(if ($expected + $never | any(startswith("cpu."))) then 0 else $waited * .window.duration_seconds end) as $slack |
-(if $waited >= 0.01 and ($never | index("cpu.contended") | not) then ["cpu.contended"] else [] end) as $true |
+# What the machine added to a time is not known better: its own time may be told, too.
+(if ($expected + $never | any(startswith("cpu."))) then 0 else $machine.waited + $machine.stolen end) as $slack |
+(machines_findings($machine) - $never) as $true |
 ($expected + $also + $true) as $allowed |
 (if $kind == "note" then .findings else $warnings end) as $counted |
 ([$counted[] | select(.id as $id | $expected | index($id))][0]) as $main |
@@ -27,6 +27,6 @@ def ids: map(.id);
 		((.value - $n.truth) | fabs) <= $n.within * ($n.truth | fabs) + (if $n.unit == "seconds" then $slack else 0 end))) end),
  invented: $invented, names: $names, numbers: $numbers, main: ($main | if . then {title, evidence: [.evidence[] | {name, value: (.value // .text), unit}]} else null end),
  findings: [.findings[] | {id, severity, title}], verdict,
- waited_ratio: ($waited * 1000 | round / 1000), window_seconds: .window.duration_seconds, took_seconds: ($took / 1000),
+ machine: $machine, window_seconds: .window.duration_seconds, took_seconds: ($took / 1000),
  server: "\(.target.server) \(.target.version)", drops: .self.drops_total,
  off: [.sensors[] | select(.state == "off").id]}
