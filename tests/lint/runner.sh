@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/tests/lint" "$work/tests/golden"
 cp tests/run "$work/tests/run"
 bad=0
-unset REQUIRE
+unset REQUIRE PASSED LIMIT
 
 # check NAME STATUS SUMMARY [ARGUMENTS]: runs the runner and compares.
 check()
@@ -67,4 +67,16 @@ printf '.PHONY: tests\ntests:\n\tfalse\n' >"$work/Makefile"
 check build-fails 1 '0 passed, 1 failed, 0 skipped' golden
 printf '.PHONY: tests\ntests: ;\n' >"$work/Makefile"
 check selects 0 '1 passed, 0 failed, 0 skipped' golden
+
+# What has passed is not run again: it would fail.
+printf '#!/bin/sh\necho ok a; echo ok b; echo "skip c: no reason"\n' >"$work/tests/golden/x.sh"
+export PASSED="$work/passed"
+try keeps 1 '2 passed, 1 failed, 1 skipped' 'echo "not ok d: why"'
+printf '#!/bin/sh\necho not ok a: why\n' >"$work/tests/golden/x.sh"
+try goes-on 0 '3 passed, 0 failed, 1 skipped' 'echo ok d'
+try has-been 0 '3 passed, 0 failed, 1 skipped' 'echo "not ok d: why"'
+rm "$PASSED"
+export LIMIT=0
+check limit 3 'not finished'
+unset PASSED LIMIT
 [ "$bad" = 0 ]
