@@ -2,7 +2,8 @@
 /*
  * burst sensor: every call of the allocator, for a few hundred calls at a time. One
  * program stands at the entry of its public functions, one at their return; the loader
- * takes both away when enough has been seen.
+ * takes both away when enough has been seen. What began in a look is seen to its end: if
+ * long calls were cut off, they would be too few among all.
  */
 #include "background.bpf.h"
 #include "parsing.bpf.h"
@@ -54,7 +55,7 @@ int burst_entry(struct pt_regs *ctx)
 	if (!target)
 		return 0;
 	hit(&target->burst, bpf_ktime_get_ns());
-	if (!target->burst.open || target->burst.calls >= target->burst.limit)
+	if (!target->burst.open || target->burst.begun >= target->burst.limit)
 		return 0;
 	call = bpf_map_lookup_elem(&open_calls, &tid);
 	if (!call) {
@@ -70,6 +71,8 @@ int burst_entry(struct pt_regs *ctx)
 	call->requested = requested_bytes(ctx, call->function);
 	call->faults = faults_of(tid);
 	call->delay = task_delay_ns(bpf_get_current_task_btf());
+	if (call->start_ns < target->burst.since_ns) /* or one within another: the last is seen */
+		__sync_fetch_and_add(&target->burst.begun, 1);
 	call->start_ns = bpf_ktime_get_ns(); /* last: what follows is the probe's cost */
 	return 0;
 }
@@ -110,7 +113,7 @@ int burst_return(struct pt_regs *ctx)
 		return 0;
 	hit(&target->burst, now);
 	call = bpf_map_lookup_elem(&open_calls, &tid);
-	if (!call || !call->start_ns)
+	if (!call || call->start_ns < target->burst.since_ns)
 		return 0;
 	n = __sync_fetch_and_add(&target->burst.calls, 1);
 	if (target->burst.measuring)

@@ -252,8 +252,10 @@ struct redmem_burst {
 	__u32 open; /* both probes stand: look */
 	__u32 measuring; /* the probes' own cost: keep only times, in burst_cost_ns */
 	__u64 limit; /* calls to look at */
+	__u64 since_ns; /* what began before is of an earlier look */
 	/* written by the programs */
-	__u64 calls;
+	__u64 begun; /* calls that are looked at */
+	__u64 calls; /* of them that have ended */
 	__u64 hits; /* of both probes, also those of no use */
 	__u64 last_ns; /* the newest of them */
 	__u64 held_ns; /* between one and the next, where the server did little else */

@@ -6,8 +6,9 @@
  *
  * While they do, a server does little but run into them: a command that takes 4 us takes
  * 60. What a look holds it up is known from the hits themselves, as the time between one
- * and the next. A look ends when that adds up to what it may take, and is made and ended
- * by a thread of its own (prober.h): the loop goes on, and the end is not late.
+ * and the next. A look ends when that adds up to what it may take and the calls that began
+ * in it have returned (a call that takes long runs into no probe meanwhile), and is made and
+ * ended by a thread of its own (prober.h): the loop goes on, and the end is not late.
  */
 #include "sensor/internal.h"
 
@@ -27,6 +28,7 @@
 #include "target/allocator.h"
 
 #define LOOK_MS_MAX  20 /* a server that hardly allocates gets no longer one */
+#define END_MS_MAX   200 /* nor does a call that takes longer than that to end */
 #define LOOK_STEP_NS 100000
 
 /* --- the two links ------------------------------------------------------------------ */
@@ -175,14 +177,29 @@ static int probes_on(struct sensors *s, struct burst_probes *probes)
 	return burst_probes_on(s, probes, s->config.pid, a->file, offsets, cookies, a->entries);
 }
 
-/* Wait until the server was held up for as long as it may be, or long enough. The ring is
- * no help: it has other records too, and is readable from the first call on. */
-static void wait_until_full(const volatile struct redmem_burst *burst, uint64_t held_ns,
+/* Wait until the server was held up for as long as it may be: false when @until_ns came first.
+ * The ring is no help: it has other records too, and is readable from the first call on. */
+static bool wait_until_full(const volatile struct redmem_burst *burst, uint64_t held_ns,
 			    int64_t until_ns)
 {
 	const struct timespec step = { .tv_nsec = LOOK_STEP_NS };
 
-	while (burst->calls < burst->limit && burst->held_ns < held_ns &&
+	while (burst->begun < burst->limit && burst->held_ns < held_ns) {
+		if (clock_mono_ns() >= until_ns)
+			return false;
+		nanosleep(&step, NULL);
+	}
+	return true;
+}
+
+/* Then until each call that began has returned, unless other threads run into the probes for
+ * too long meanwhile. */
+static void wait_until_ended(const volatile struct redmem_burst *burst, uint64_t held_ns,
+			     int64_t until_ns)
+{
+	const struct timespec step = { .tv_nsec = LOOK_STEP_NS };
+
+	while (burst->calls < burst->begun && burst->held_ns < held_ns &&
 	       clock_mono_ns() < until_ns)
 		nanosleep(&step, NULL);
 }
@@ -194,6 +211,7 @@ static void look(void *ctx)
 	struct look *look = &s->look;
 	struct redmem_burst *burst = burst_of(s);
 	struct burst_probes probes = {};
+	uint64_t held_ns = (uint64_t)(look->hold_seconds * 1e9);
 	int64_t start = clock_mono_ns();
 
 	look->ret = probes_on(s, &probes);
@@ -202,9 +220,10 @@ static void look(void *ctx)
 	if (!look->ret) {
 		look->commands_before = commands_done(s);
 		__atomic_store_n(&burst->open, 1, __ATOMIC_RELEASE);
-		wait_until_full(burst, (uint64_t)(look->hold_seconds * 1e9),
-				look->opened_ns + LOOK_MS_MAX * 1000000LL);
+		look->idle =
+			!wait_until_full(burst, held_ns, look->opened_ns + LOOK_MS_MAX * 1000000LL);
 		__atomic_store_n(&burst->open, 0, __ATOMIC_RELEASE);
+		wait_until_ended(burst, 2 * held_ns, look->opened_ns + END_MS_MAX * 1000000LL);
 		look->commands_after = commands_done(s);
 	}
 	look->closed_ns = clock_mono_ns();
@@ -220,8 +239,8 @@ bool burst_start(struct sensors *s, double hold_seconds)
 
 	if (!prober_is_idle(s->burst_prober))
 		return false;
-	burst->calls = burst->hits = burst->held_ns = burst->last_ns = 0;
-	burst->limit = BURST_CALLS;
+	*burst = (struct redmem_burst){ .limit = BURST_CALLS,
+					.since_ns = (uint64_t)clock_mono_ns() };
 	s->look = (struct look){ .hold_seconds = hold_seconds, .under_way = true };
 	prober_run(s->burst_prober, look, s);
 	return true;
@@ -236,9 +255,7 @@ bool burst_end(struct sensors *s, struct look_result *out, const struct record_s
 	if (!look->under_way || !prober_is_idle(s->burst_prober))
 		return false;
 	s->look.under_way = false;
-	*out = (struct look_result){ .seconds = (double)burst->held_ns / 1e9,
-				     .idle = look->closed_ns - look->opened_ns >=
-					     LOOK_MS_MAX * 1000000LL };
+	*out = (struct look_result){ .seconds = (double)burst->held_ns / 1e9, .idle = look->idle };
 	if (look->ret) {
 		sensor_off(s, "burst", "its probes could not be put in");
 		return true;

@@ -64,7 +64,7 @@ struct budget {
 
 /* A look of the burst sensor; while it is under way, the prober's thread writes it. */
 struct look {
-	bool under_way;
+	bool under_way, idle;
 	double hold_seconds;
 	int ret;
 	int64_t opened_ns, closed_ns;

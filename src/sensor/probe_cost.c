@@ -208,7 +208,9 @@ static void measure_pair(struct sensors *s, probed_fn *function, struct probe_co
 
 	if (!own_offset(function, &offset))
 		return;
-	*burst = (struct redmem_burst){ .measuring = 1, .limit = ROUNDS };
+	*burst = (struct redmem_burst){ .measuring = 1,
+					.limit = ROUNDS,
+					.since_ns = (uint64_t)clock_mono_ns() };
 	if (!burst_probes_on(s, &probes, getpid(), OWN_FILE, &offset, &cookie, 1)) {
 		burst->open = 1;
 		for (int i = 0; i < ROUNDS; i++)

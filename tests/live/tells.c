@@ -4,7 +4,8 @@
  * names, and (with -DPROGRAM) a process that allocates a known number of them through it. So
  * small that it can be built for any C library. The process passes for a server, having the
  * two symbols redmem looks for; for each line on stdin it makes BLOCKS values of BYTES and
- * says so.
+ * says so. With SLOW_BYTES so many are asked for in one call of a hundred, by chance, which
+ * takes the allocator 30 ms, and the process says after each what the longest took.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef PROGRAM
@@ -29,6 +31,33 @@ void processCommand(void)
 {
 }
 
+#ifdef SLOW_BYTES
+
+static void slow_call(void)
+{
+	static double longest;
+	struct timespec start, end;
+	double seconds;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	free(malloc(SLOW_BYTES));
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	seconds =
+		(double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9;
+	if (seconds > longest)
+		longest = seconds;
+	printf("%.9f\n", longest);
+	fflush(stdout);
+}
+
+#else
+
+static void slow_call(void)
+{
+}
+
+#endif
+
 int main(void)
 {
 	char line[16];
@@ -42,6 +71,8 @@ int main(void)
 				return 1;
 			memset(block, 1, BYTES);
 			free(block);
+			if (rand() % 100 == 0)
+				slow_call();
 		}
 		puts("done");
 		fflush(stdout);
@@ -102,6 +133,10 @@ void *malloc(size_t bytes)
 	size_t class = class_of(bytes);
 	char *block = unused[class];
 
+#ifdef SLOW_BYTES
+	if (bytes == SLOW_BYTES)
+		nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
+#endif
 	count(0, (size_t)1 << class);
 	if (block) {
 		unused[class] = *(void **)block;
