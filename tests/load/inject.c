@@ -305,7 +305,25 @@ void load_inject(const struct load_options *o)
 
 /* --- pipelines -------------------------------------------------------------------- */
 
-/* Small SETs from several clients, all there before the server reads the first. */
+/* Stops a process, and returns when it has stopped. */
+static void stop(pid_t pid)
+{
+	char path[64], state = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	kill(pid, SIGSTOP);
+	while (state != 'T') {
+		FILE *f = fopen(path, "re");
+
+		if (!f || fscanf(f, "%*d %*[^)]) %c", &state) != 1)
+			load_die("the server has gone");
+		fclose(f);
+		sleep_ms(1);
+	}
+}
+
+/* Small SETs from several clients, all there before the server reads the first: it is stopped
+ * until then, however long that takes. */
 void load_pipeline(const struct load_options *o)
 {
 	redisContext **c = calloc((size_t)o->clients, sizeof(redisContext *));
@@ -318,11 +336,7 @@ void load_pipeline(const struct load_options *o)
 		for (long n = 0; n < o->keys / o->clients; n++)
 			redisAppendCommand(c[i], "SET %s%ld value", o->key, n);
 	}
-	/* The server is busy, and then stopped until all is there, however long that takes. */
-	redisAppendCommand(first, "DEBUG SLEEP 0.2");
-	redisBufferWrite(first, NULL);
-	sleep_ms(100);
-	kill(server_of(first), SIGSTOP);
+	stop(server_of(first));
 	for (int i = 0; i < o->clients; i++) {
 		int done = 0;
 
