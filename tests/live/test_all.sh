@@ -6,7 +6,6 @@
 # are the test's.
 #
 #	SERVERS	how many (16)
-#	LENGTH	seconds of the watch (12)
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -21,8 +20,7 @@ if [ "${1-}" != inside ]; then
 fi
 
 servers=${SERVERS:-16}
-length=${LENGTH:-12}
-declare -a pids sockets
+declare -a pids sockets loads
 
 # of PID FILTER [JQ OPTION...]: true when FILTER is true of that server's report.
 of()
@@ -50,7 +48,7 @@ for ((i = 0; i < servers; i++)); do
 done
 
 : >"$messages"
-"$redmem" doctor --all -d "$length" -vv --json >"$json" 2>"$messages" &
+"$redmem" doctor --all -d 600 -vv --json >"$json" 2>"$messages" &
 watch=$!
 own_process "$watch"
 all_watched()
@@ -66,6 +64,7 @@ for ((i = 0; i < 2; i++)); do
 	redis-benchmark -s "${sockets[i]}" -c 2 -P 4 -n 200000 -r 1000 -q \
 		"$operation" "$name:__rand_int__" value >/dev/null 2>&1 &
 	own_process $!
+	loads+=($!)
 done
 # The third stalls twice with a key of its own, the fourth hangs, the fifth restarts.
 redis-cli -s "${sockets[2]}" eval 'for i = 1, 300000 do redis.call("zadd", KEYS[1], i, i) end' \
@@ -85,9 +84,8 @@ check restarted-found "the new process is not watched: $(said)" await 10 watch_a
 redis-benchmark -s "$socket" -c 1 -P 4 -n 20000 -q hset again:1 f value >/dev/null 2>&1
 sleep 3 # the fourth hangs so long
 kill -CONT "${pids[3]}"
-wait "$watch"
-status=$?
-forget_process "$watch"
+wait "${loads[@]}"
+watch_end
 
 check status "exit status $status: $(said)" [ "$status" = 0 ]
 check all "$(query '[.servers[].target.pid] | tostring')" holds \

@@ -100,7 +100,7 @@ freed_load()
 		for (i = 0; i < 20000; i++) {
 			resp("SET", "del:" i, value)
 			resp("SET", "over:" i, value)
-			resp("SET", "expire:" i, value, "PX", 4000)
+			resp("SET", "expire:" i, value, "PX", 10)
 			resp("RPUSH", "unlink:" i % 20, value)
 		}
 	}'
@@ -141,8 +141,10 @@ test_freed()
 {
 	freed_load >"$work/load"
 	freeing_load >"$work/freeing"
+	redis_cli debug set-active-expire 0 >/dev/null # they are there until redmem watches
 	send "$work/load"
 	watch_start -s "$socket" --budget 100
+	redis_cli debug set-active-expire 1 >/dev/null
 	send "$work/freeing"
 	await 20 all_expired || not_ok freed "the keys do not expire"
 	await 20 all_freed || not_ok freed "the keys that were unlinked are not freed"

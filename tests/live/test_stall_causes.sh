@@ -138,9 +138,11 @@ all_expired()
 
 test_expiry()
 {
-	server_start
-	redis_cli eval 'for i = 1, 200000 do redis.call("SET", "session:" .. i, i, "PX", 4000) end' 0 >/dev/null
+	server_start --enable-debug-command yes
+	redis_cli debug set-active-expire 0 >/dev/null
+	redis_cli eval 'for i = 1, 200000 do redis.call("SET", "session:" .. i, i, "PX", 10) end' 0 >/dev/null
 	stalls_start
+	redis_cli debug set-active-expire 1 >/dev/null
 	await 20 all_expired
 	stalls_drain
 	watch_end
