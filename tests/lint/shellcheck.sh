@@ -11,12 +11,8 @@ command -v shellcheck >/dev/null || {
 	echo "skip shellcheck: it is not installed"
 	exit 0
 }
-bad=0
-for script in $(find .ci tools tests -type f -exec grep -lE -m 1 '^#! ?/bin/(ba)?sh' {} + | sort); do
-	shellcheck -x -e SC2016,SC2119,SC2120,SC2317 "$script" || {
-		echo "not ok shellcheck: $script: see the messages above"
-		bad=1
-	}
-done
-[ "$bad" = 0 ] || exit 1
-echo "ok shellcheck"
+find .ci tools tests -type f -exec grep -lE -m 1 '^#! ?/bin/(ba)?sh' {} + | sort |
+	xargs -n 1 -P "$(nproc)" sh -c 'said=$(shellcheck -x -e SC2016,SC2119,SC2120,SC2317 "$1" 2>&1) || {
+		printf "%s\nnot ok shellcheck: %s: see the messages above\n" "$said" "$1"
+		exit 1
+	}' - && echo "ok shellcheck"

@@ -62,12 +62,12 @@ count_keys()
 	" \(map(select(.missing).samples) | add // 0)"' "$1"
 }
 
-watch_mixed_load()
+watch_mixed_load() # SECONDS
 {
 	"$load" mixed -s "$socket" -d 0 || exit 1
 	watch_start -s "$socket" --record "$work/recording"
 	before=$(command_seconds)
-	"$load" mixed -s "$socket" -d 12 || exit 1
+	"$load" mixed -s "$socket" -d "$1" || exit 1
 	after=$(command_seconds)
 	watch_end
 	gunzip -c "$work/recording" >"$work/facts"

@@ -17,7 +17,7 @@ for server in ${SERVER:-redis-server valkey-server}; do
 		continue
 	}
 	server_start
-	watch_mixed_load
+	watch_mixed_load 9
 	kill_process "$pid"
 	check_report
 	check_commands

@@ -8,7 +8,7 @@
 # busy server is not redmem's choice, and each time is looked at: what that took comes on top,
 # of the time in the program of switches as large a part as the kernel counts of such ones.
 #
-# WINDOW is the length of a watch, in seconds (10).
+# WINDOW is the length of a watch, in seconds (7).
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -41,7 +41,7 @@ watch_while() # COMMAND [OPTION...]
 	watch_start -s "$socket" "$@"
 	counts >"$work/counts"
 	began=$(date +%s%N)
-	until=$((began + ${WINDOW:-10} * 1000000000))
+	until=$((began + ${WINDOW:-7} * 1000000000))
 	await 600 window_is_over
 	seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { print ns / 1e9 }')
 	counts >>"$work/counts"

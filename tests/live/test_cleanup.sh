@@ -4,7 +4,7 @@
 # redmem comes and goes without a trace, under load, also when it is killed at any
 # moment: the server lives, its data is what it was, nothing stays attached.
 #
-# CYCLES is the number of attach and detach cycles (30), KILLS that of kills (20);
+# CYCLES is the number of attach and detach cycles (20), KILLS that of kills (20);
 # a thousand cycles take half an hour, so give tests/run a TEST_TIMEOUT then.
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
@@ -12,7 +12,7 @@
 need_bpf
 need_programs bpftool
 
-cycles=${CYCLES:-30}
+cycles=${CYCLES:-20}
 kills=${KILLS:-20}
 
 # Numbers of the BPF programs, maps or links that are there.

@@ -11,11 +11,11 @@ need_bpf
 # Without it a script over 5 s begins to answer others with -BUSY.
 server_start --lua-time-limit 60000
 : >"$messages"
-"$redmem" doctor -d 8 -vv --json -s "$socket" >"$json" 2>"$messages" &
+"$redmem" doctor -d 6 -vv --json -s "$socket" >"$json" 2>"$messages" &
 watch=$!
 own_process "$watch"
 await 30 watching
-"$load" hold -s "$socket" -d 5 -k report:yearly >"$work/held" &
+"$load" hold -s "$socket" -d 3 -k report:yearly >"$work/held" &
 holder=$!
 own_process "$holder"
 wait "$watch"

@@ -54,7 +54,7 @@ check_offsets() # NAME
 {
 	run_redmem doctor --json -vvv -d 0.2 -s "$socket"
 	asked=$(offsets)
-	for turn in 1 2 3; do
+	for turn in 1 2; do
 		run_redmem doctor --json -vvv -d 0.2 --pid "$pid" --no-connect
 		check "$1-offsets-$turn" "asked: $asked; watched: $(offsets), $(query "$attribution.reason")" \
 			[ -n "$asked" -a "$(offsets)" = "$asked" ]

@@ -56,9 +56,9 @@ echo "client setname idle" >&8
 await 10 grep -q OK "$work/cli.out"
 idle=$(client_memory name=idle)
 
-check_connection doctor -d 3
+check_connection doctor -d 2
 check_connection memory -d 2
-check_connection alloc -d 3
+check_connection alloc -d 2
 check_connection keys
 
 # Its own commands are in no report, whatever the slow log holds.
@@ -147,7 +147,7 @@ check_little_room() # POLICY
 	ask info
 	check "little-$name-alone" "evicted $(answered evicted_keys): $(cat "$dir/load")" \
 		[ "$(answered evicted_keys)" = 0 -a ! -s "$dir/load" ]
-	run_redmem doctor --json -d 3 -s "$socket"
+	run_redmem doctor --json -d 2 -s "$socket"
 	check_kept "$name" 0
 	check "little-$name-told" "$(query '.sensors[] | select(.id == "connection") | tostring')" \
 		holds '.sensors[] | select(.id == "connection").reason |

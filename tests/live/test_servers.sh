@@ -34,7 +34,7 @@ find_program() # SUITE/PACKAGE or PATH
 check_attribution()
 {
 	"$load" mixed -s "$socket" -d 0 || exit 1
-	watch_mixed_load
+	watch_mixed_load 7
 	check_report
 	check_commands
 	check_keys
