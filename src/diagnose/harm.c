@@ -53,6 +53,23 @@ bool stall_frees(const struct stall *stall)
 	return does(stall, FRAME_FREE);
 }
 
+/* A buffer of the AOF that a tick saw, or a disk that was late for it: then what is written
+ * meanwhile has piled up. */
+static bool aof_piles_up(const struct model *m)
+{
+	if (m->aof_buffer_most_bytes >= AOF_BUFFER_BYTES ||
+	    model_info_delta(m, "aof_delayed_fsync") > 0)
+		return true;
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+
+		if (stall->seconds[CAUSE_IO_WAIT] >= harm_table[HARM_STALL].bound &&
+		    stall_waits_for_aof(stall))
+			return true;
+	}
+	return false;
+}
+
 /*
  * What waits to be written to the AOF is one string, which each command is added to: when it
  * has to be moved to have room, whichever command came then takes the time of copying it all.
@@ -60,22 +77,21 @@ bool stall_frees(const struct stall *stall)
 static bool moves_aof_buffer(const struct model *m, const struct stall *stall)
 {
 	double memory = stall->seconds[CAUSE_ALLOCATOR] + stall->seconds[CAUSE_FAULT_MINOR];
+	bool moves = does(stall, FRAME_AOF);
 
-	if (!(m->aof_buffer_most_bytes >= AOF_BUFFER_BYTES) || stall_frees(stall))
-		return false;
-	if (does(stall, FRAME_AOF))
-		return true;
 	if (stall->commands_total > 0 || *stall->command == '\0')
-		return memory >= stall->duration_seconds / 2;
-	return key_command_is_small(stall->command) &&
-	       !key_is_to_blame(m, stall->command, stall->key);
+		moves |= memory >= stall->duration_seconds / 2;
+	else
+		moves |= key_command_is_small(stall->command) &&
+			 !key_is_to_blame(m, stall->command, stall->key);
+	return moves && !stall_frees(stall) && aof_piles_up(m);
 }
 
 /* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
 static const char *own_work(const struct model *m, const struct stall *stall)
 {
 	if (moves_aof_buffer(m, stall))
-		return "aof.buffer";
+		return m->aof_buffer_most_bytes >= AOF_BUFFER_BYTES ? "aof.buffer" : "aof.disk";
 	if (stall->commands_total > 0)
 		return "clients.pipelines";
 	if (*stall->command == '\0')
@@ -146,6 +162,7 @@ static const struct {
 	{ "reclaim.blocks", "swap.in_path" }, /* both are what is paid for too little memory */
 	{ "mem.cgroup", "killed.limit" }, /* the limit was met */
 	{ "mem.forecast", "killed.limit" },
+	{ "reclaim.blocks", "killed.limit" }, /* before it was met the kernel looked for more */
 	{ "mem.no_max", "killed.limit" }, /* and nothing kept the server below it */
 	{ "fork.cow", "killed.limit" }, /* nor its child */
 };

@@ -22,6 +22,9 @@
 #define DELETE_SAMPLES_MIN 5
 #define DELETE_BYTES_SHARE 0.05
 
+/* A note, whose number is a lower bound where only untouched pages tell. */
+#define ROUNDING_BYTES (16 * MIB)
+
 /* The size classes with most holes, falling; returns how many. */
 static size_t worst_classes(const struct model *m, const struct class_row **worst)
 {
@@ -239,12 +242,13 @@ bool rule_frag_rounding(const struct model *m, struct finding *f)
 	int64_t rounding = line != NULL ? line->bytes : RECORD_UNKNOWN;
 	int64_t allocated = measure_allocated(m);
 
-	if (!measure_waste_matters(rounding, allocated))
+	if (rounding < ROUNDING_BYTES || !(measure_ratio(rounding, allocated) >= WASTE_FLOOR_RATIO))
 		return false;
 	f->severity = SEVERITY_INFO;
 	f->cost = (double)rounding;
-	finding_title(f, "%s of what is allocated are requests rounded up (%s)",
-		      say_bytes(rounding).s, say_percent(measure_ratio(rounding, allocated)).s);
+	finding_title(f, "%s%s of what is allocated are requests rounded up (%s)",
+		      line->basis == BASIS_DERIVED ? "At least " : "", say_bytes(rounding).s,
+		      say_percent(measure_ratio(rounding, allocated)).s);
 	finding_evidence_bytes(f, "rounding", rounding, line->basis);
 	finding_evidence_bytes(f, "allocated", allocated, BASIS_EXACT);
 	finding_evidence(f, "rounding_ratio", measure_ratio(rounding, allocated), "ratio",

@@ -201,7 +201,8 @@ bool rule_after_peak(const struct model *m, struct finding *f)
 									   sum_less(rss, used);
 
 	if (!(measure_ratio(peak, used) > PEAK_PAST_RATIO) ||
-	    !(measure_ratio(rss, used) > HIGH_RSS_RATIO) || !measure_waste_matters(excess, used))
+	    !(measure_ratio(rss, used) > HIGH_RSS_RATIO) || !measure_waste_matters(excess, used) ||
+	    excess > peak) /* no peak leaves more than it was */
 		return false;
 	f->severity = measure_decay_works(m) && measure_ratio(dirty, excess) > MOSTLY_RATIO ?
 			      SEVERITY_INFO :

@@ -254,10 +254,11 @@ static void balance(struct draft *d, const struct server_memory *s,
  * beyond it. That is no more than a fifth of such values, there being four classes to a
  * doubling; what else was never touched (a backlog, a new table) is not taken for it.
  */
-static int64_t older_rounding(const struct model *m, int64_t untouched)
+static int64_t older_rounding(const struct model *m, int64_t untouched, enum basis *basis)
 {
 	int64_t drawn = drawn_rounding_bytes(m);
 
+	*basis = drawn != RECORD_UNKNOWN ? BASIS_SAMPLED : BASIS_DERIVED;
 	if (drawn != RECORD_UNKNOWN)
 		return drawn;
 	return untouched > 0 ? smaller(untouched, large_values_bytes(m) / 5) : RECORD_UNKNOWN;
@@ -266,14 +267,17 @@ static int64_t older_rounding(const struct model *m, int64_t untouched)
 static void split_jemalloc(struct draft *d, const struct model *m, const struct server_memory *s,
 			   const struct mapping_sum *memory, int64_t heap)
 {
-	int64_t holes = s->active - s->allocated, seen = rounding_bytes(m);
+	int64_t holes = s->active - s->allocated, seen = rounding_bytes(m), older;
 	int64_t held = s->active + known(s->dirty) + known(s->muzzy) + known(s->metadata) +
 		       known(s->dirty_or_metadata);
-	int64_t older = older_rounding(m, held - memory->rss_bytes - known(memory->swap_bytes));
+	enum basis basis;
 
+	older = older_rounding(m, held - memory->rss_bytes - known(memory->swap_bytes), &basis);
 	/* Calls seen on a quiet server are of small sizes, and tell nothing of those. */
-	split_allocated(d, s, s->allocated, older > seen ? older : seen,
-			older > seen ? BASIS_DERIVED : BASIS_SAMPLED);
+	if (older > seen)
+		split_allocated(d, s, s->allocated, older, basis);
+	else
+		split_allocated(d, s, s->allocated, seen, BASIS_SAMPLED);
 	set(d, LINE_SLAB_HOLES, holes, s->basis);
 	set_known(d, LINE_DIRTY, s->dirty, s->basis);
 	set_known(d, LINE_MUZZY, s->muzzy, s->basis);

@@ -2,6 +2,7 @@
 /* Rules on what the server complains of: saves, refusals, connections, replicas, kills. */
 #include <signal.h>
 
+#include "blame_records.h"
 #include "scene.h"
 
 /* Further INFO lines of both replies, and of the last one; later ones replace others. */
@@ -397,6 +398,7 @@ static void killed(void **state)
 	s.host.cgroup_limit_bytes = s.host.cgroup_near_limit_bytes = 400 * MIB;
 	s.host.cgroup_near_anon_bytes = 399 * MIB;
 	s.host.cgroup_near_hits_total = 7;
+	record_blame(scene_stall(&s, "set", "item:1", 0.2), CAUSE_RECLAIM, 0.2);
 	life = scene_add(&s, RECORD_LIFE);
 	life->life = (struct record_life){ 3, "oom", "", NAN, 0, 390 * MIB };
 	life = scene_add(&s, RECORD_LIFE);
@@ -408,6 +410,7 @@ static void killed(void **state)
 	assert_null(diagnosis_find(&d, "server.not_answering")); /* one trouble, cause first */
 	assert_null(diagnosis_find(&d, "mem.cgroup"));
 	assert_null(diagnosis_find(&d, "mem.no_max"));
+	assert_null(diagnosis_find(&d, "reclaim.blocks"));
 	diagnosis_free(&d);
 }
 

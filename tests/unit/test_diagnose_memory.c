@@ -418,6 +418,13 @@ static void after_peak(void **state)
 	s.peak = 2 * GIB;
 	scene_expect_none(&s, "rss.after_peak");
 
+	scene_init(
+		&s); /* no peak leaves more than it was: a buffer came and went between two looks */
+	scene_load(&s, 4 * MIB);
+	s.peak = 19 * MIB;
+	s.dirty = 75 * MIB;
+	scene_expect_none(&s, "rss.after_peak");
+
 	scene_init(&s); /* just freed and on its way back */
 	scene_load(&s, 300 * MIB);
 	s.peak = 2 * GIB;

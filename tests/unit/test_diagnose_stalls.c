@@ -325,6 +325,15 @@ static void aof(void **state)
 	assert_null(diagnosis_find(&d, "server.not_answering"));
 	diagnosis_free(&d);
 
+	scene_init(&s); /* no tick saw what had piled up meanwhile; it was moved in memory */
+	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	stall = scene_stall(&s, "", "", 3.5);
+	record_blame(stall, CAUSE_IO_WAIT, 3.5);
+	stall->wait_file = "/data/appendonlydir/appendonly.aof.1.incr.aof";
+	scene_stall(&s, "set", "item:1", 0.07)->frame_ns[FRAME_ALLOCATE] = 70000000;
+	scene_stall(&s, "", "", 0.09)->frame_ns[FRAME_AOF] = 90000000;
+	expect_only(&s, "aof.disk", SEVERITY_CRITICAL);
+
 	scene_init(&s); /* always: each sync is short, the sum is not */
 	buf_puts(&s.config, "appendonly yes\nappendfsync always\n");
 	scene_profile(&s, EVENT_IO_WAIT, "", "", 2000, 3.6);
