@@ -223,6 +223,106 @@ bool knowledge_usage_rounds_key(const struct server_release *release)
 	return release->major >= 7; /* objectComputeSize() and its callers, src/object.c */
 }
 
+/* --- what structures take ------------------------------------------------------- */
+
+/* The oldest of a product comes first. */
+static const struct server_structures structure_rows[] = {
+	{ .name = "redis-7.0",
+	  .since = { PRODUCT_REDIS, 7, 0 },
+	  .table = 56,
+	  .rax = 24,
+	  .group = 40,
+	  .consumer = 24,
+	  .text_max = 44 },
+	{ .name = "redis-7.2",
+	  .since = { PRODUCT_REDIS, 7, 2 },
+	  .table = 56,
+	  .rax = 24,
+	  .group = 40,
+	  .consumer = 32,
+	  .text_max = 44,
+	  .bare_members = true,
+	  .small_lists = true,
+	  .small_sets = true },
+	{ .name = "redis-8",
+	  .since = { PRODUCT_REDIS, 8, 0 },
+	  .table = 56,
+	  .rax = 24,
+	  .group = 40,
+	  .consumer = 32,
+	  .text_max = 44,
+	  .bare_members = true,
+	  .small_lists = true,
+	  .small_sets = true },
+	{ .name = "valkey-7.2",
+	  .since = { PRODUCT_VALKEY, 7, 2 },
+	  .table = 56,
+	  .rax = 24,
+	  .group = 40,
+	  .consumer = 32,
+	  .text_max = 44,
+	  .bare_members = true,
+	  .small_lists = true,
+	  .small_sets = true },
+	{ .name = "valkey-8.0",
+	  .since = { PRODUCT_VALKEY, 8, 0 },
+	  .table = 56,
+	  .rax = 24,
+	  .group = 40,
+	  .consumer = 32,
+	  .text_max = 44,
+	  .bare_members = true,
+	  .usage_knows_bare = true,
+	  .small_lists = true,
+	  .small_sets = true },
+	{ .name = "valkey-8.1",
+	  .since = { PRODUCT_VALKEY, 8, 1 },
+	  .table = 72,
+	  .rax = 32,
+	  .group = 40,
+	  .consumer = 32,
+	  .text_max = 64,
+	  .buckets = true,
+	  .entry_max = 128,
+	  .usage_misses_key = true,
+	  .usage_knows_trees = true,
+	  .small_lists = true,
+	  .small_sets = true },
+	{ .name = "valkey-9",
+	  .since = { PRODUCT_VALKEY, 9, 0 },
+	  .table = 80,
+	  .rax = 32,
+	  .group = 40,
+	  .consumer = 32,
+	  .text_max = 128,
+	  .pointer_reused = true,
+	  .buckets = true,
+	  .entry_max = 128,
+	  .member_in_node = true,
+	  .usage_knows_trees = true,
+	  .small_lists = true,
+	  .small_sets = true },
+};
+
+const struct server_structures *knowledge_structures_at(size_t i)
+{
+	return i < sizeof(structure_rows) / sizeof(structure_rows[0]) ? &structure_rows[i] : NULL;
+}
+
+const struct server_structures *knowledge_structures(const struct server_release *release)
+{
+	const struct server_structures *row, *found = NULL;
+
+	for (size_t i = 0; (row = knowledge_structures_at(i)); i++) {
+		if (row->since.product != release->product)
+			continue;
+		if (!found ||
+		    server_is(release, row->since.product, row->since.major, row->since.minor))
+			found = row;
+	}
+	return found;
+}
+
 /* --- INFO ------------------------------------------------------------------------- */
 
 const char *knowledge_loop_counter(size_t i)

@@ -121,6 +121,37 @@ enum key_place knowledge_key_place(const struct server_release *release);
 /* Does MEMORY USAGE count the name's allocation, not its length? */
 bool knowledge_usage_rounds_key(const struct server_release *release);
 
+/* --- what structures take ------------------------------------------------------- */
+
+/*
+ * Bytes that a server of one release asks of its allocator for what is around keys and
+ * elements, and which of its structures it uses. 64 bits. Sources: dict.h, hashtable.c,
+ * quicklist.h, rax.h, stream.h, t_zset.c, t_hash.c, entry.c and object.c of the release.
+ */
+struct server_structures {
+	const char *name; /* "redis-7.2", for who names a server without having one */
+	struct server_release since;
+	uint8_t table; /* struct dict, struct hashtable */
+	uint8_t rax, group, consumer; /* of streams */
+	/* Of a string in its object's allocation; where the key is there, too, of all. */
+	uint8_t text_max;
+	bool pointer_reused; /* of an object whose text lies in its allocation */
+	bool buckets; /* hashtable.c: seven entries in 64 bytes, nothing around an element */
+	uint8_t entry_max; /* of a hash's field with its value in one allocation (Valkey 8.1) */
+	bool member_in_node; /* of a sorted set: in the node of the skip list */
+	bool bare_members; /* of a set: in the table itself where nothing else is at its place */
+	/* MEMORY USAGE: */
+	bool usage_knows_bare; /* it counts what is there for them, not an entry each */
+	bool usage_misses_key; /* of the object it counts the structure, without the key in it */
+	bool usage_knows_trees; /* it counts radix trees, and guesses nothing */
+	bool small_lists, small_sets; /* as listpacks */
+};
+
+/* Of this release, or the nearest before it (the oldest, where it is older). */
+const struct server_structures *knowledge_structures(const struct server_release *release);
+/* The @i-th, NULL behind the last. */
+const struct server_structures *knowledge_structures_at(size_t i);
+
 /* --- INFO ------------------------------------------------------------------------- */
 
 /* The field of INFO stats that counts what happens once in each iteration of the event
