@@ -38,6 +38,10 @@ _redmem()
 		return
 		;;
 	esac
+	if [[ ${COMP_WORDS[1]} == rdb && $current != -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
+		return
+	fi
 	[[ $current == -* ]] || return
 	mapfile -t COMPREPLY < <(compgen -W "$(_redmem_options "$1" "${COMP_WORDS[1]}")" -- "$current")
 	[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace

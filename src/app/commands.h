@@ -8,6 +8,7 @@ int cmd_doctor(const struct options *o);
 int cmd_alloc(const struct options *o);
 int cmd_keys(const struct options *o);
 int cmd_check(const struct options *o);
+int cmd_rdb(const struct options *o);
 int cmd_memory(const struct options *o);
 int cmd_stalls(const struct options *o);
 int cmd_demo(const struct options *o);

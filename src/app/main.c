@@ -62,8 +62,26 @@ static const struct command commands[] = {
 			    "  redmem keys -i 0.1 --max-ms 0.5  gentler still\n"
 			    "  redmem keys --csv --min-bytes 1000000 >big.csv\n"
 			    "  redmem keys --json | jq '.prefixes[0]'",
-		.takes = "tko",
+		.takes = "tKko",
 		.run = cmd_keys,
+	},
+	{
+		.name = "rdb",
+		.summary = "the keys of a dump, offline, and what they would take in memory",
+		.doc = "Read dumps of Redis (RDB 1 to 12) or Valkey (to 80) without a server: the "
+		       "biggest keys, types, prefixes, TTLs and patterns as redmem keys tells "
+		       "them, and what a server that has loaded them would need. FILE is a dump, "
+		       "- for stdin, an AOF that begins with one, or an AOF's manifest; gzip is "
+		       "read as it is. Several files, of a cluster's nodes, are one report.",
+		.examples = "Examples:\n"
+			    "  redmem rdb /var/lib/redis/dump.rdb\n"
+			    "  redmem rdb --as valkey-8.1 --match 'user:*' dump.rdb\n"
+			    "  ssh cache1 cat dump.rdb.gz | redmem rdb -\n"
+			    "  redmem rdb --csv --min-bytes 1000000 dump.rdb >big.csv\n"
+			    "  redmem rdb --json node*.rdb | jq '.loaded.used_memory_bytes'",
+		.arguments = "FILE...",
+		.takes = "Kfo",
+		.run = cmd_rdb,
 	},
 	{
 		.name = "memory",

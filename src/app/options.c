@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "redis/knowledge.h"
 
 /* --- addresses --------------------------------------------------------------- */
 
@@ -169,11 +170,15 @@ enum option_key {
 	KEY_TRY,
 	KEY_COUNT,
 	KEY_COMMAND,
+	KEY_DB,
+	KEY_AS,
+	KEY_ALLOCATOR,
 };
 
 /* An option and the group it belongs to: 't' target, 'a' all servers, 'w' watch, 's' stalls,
- * 'e' stalls one by one, 'i' windows, 'b' budget, 'r' recordings, 'k' the pass over keys, 'p' the
- * same after a watch, 'm' what only `redmem memory` does, 'o' output. */
+ * 'e' stalls one by one, 'i' windows, 'b' budget, 'r' recordings, 'k' the pass over keys, 'K' what
+ * of it dumps have, too, 'f' dumps, 'p' the pass after a watch, 'm' what only `redmem memory`
+ * does, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -239,10 +244,10 @@ static const struct grouped_option all_options[] = {
 	    2 } },
 	{ 'p', { "keys", KEY_KEYS, NULL, 0, "Also pass over all keys, as redmem keys does", 2 } },
 	{ 'k', { NULL, 0, NULL, 0, "The pass (without -n: all databases):", 2 } },
-	{ 'k', { "match", KEY_MATCH, "GLOB", 0, "Only keys that match, as SCAN MATCH", 2 } },
-	{ 'k', { "type", KEY_TYPE, "TYPE", 0, "Only keys of this type: string, hash...", 2 } },
-	{ 'k', { "top", KEY_TOP, "N", 0, "Length of the lists of keys (default 10)", 2 } },
-	{ 'k',
+	{ 'K', { "match", KEY_MATCH, "GLOB", 0, "Only keys that match, as SCAN MATCH", 2 } },
+	{ 'K', { "type", KEY_TYPE, "TYPE", 0, "Only keys of this type: string, hash...", 2 } },
+	{ 'K', { "top", KEY_TOP, "N", 0, "Length of the lists of keys (default 10)", 2 } },
+	{ 'K',
 	  { "min-bytes", KEY_MIN_BYTES, "N", 0, "List only keys of at least N bytes; all count",
 	    2 } },
 	{ 'k',
@@ -253,10 +258,10 @@ static const struct grouped_option all_options[] = {
 	{ 'k',
 	  { "samples", KEY_SAMPLES, "N", 0,
 	    "Elements MEMORY USAGE looks at in each key (default: the server's, 5)", 2 } },
-	{ 'k',
+	{ 'K',
 	  { "separator", KEY_SEPARATOR, "CHARS", 0,
 	    "What separates the parts of a name (default :./-_|{}#)", 2 } },
-	{ 'k', { "depth", KEY_DEPTH, "N", 0, "Parts of a name that make a prefix", 2 } },
+	{ 'K', { "depth", KEY_DEPTH, "N", 0, "Parts of a name that make a prefix", 2 } },
 	{ 'k',
 	  { "max-ms", KEY_MAX_MS, "MS", 0,
 	    "Bound for the server's latency; the pass slows down for it (default 1)", 2 } },
@@ -265,6 +270,19 @@ static const struct grouped_option all_options[] = {
 	  { "replicas", KEY_REPLICAS, NULL, 0, "Of a cluster: one replica of each primary", 2 } },
 	{ 'k',
 	  { "cursor", KEY_CURSOR, "CURSOR", 0, "Go on where a pass has stopped, as it said", 2 } },
+	{ 'f', { NULL, 0, NULL, 0, "The keys:", 2 } },
+	{ 'f', { "db", KEY_DB, "N", 0, "Only keys of this database", 2 } },
+	{ 'f',
+	  { "as", KEY_AS, "SERVER", 0,
+	    "Say what they would take there: redis-7.0, redis-7.2, redis-8, valkey-7.2, "
+	    "valkey-8.0, valkey-8.1 or valkey-9 (default: the server that wrote the dump, or "
+	    "the nearest before it)",
+	    2 } },
+	{ 'f',
+	  { "allocator", KEY_ALLOCATOR, "BUILD", 0,
+	    "jemalloc as it comes with the server's sources (bundled, the default), or as "
+	    "distributions build it (system): sizes of allocations differ",
+	    2 } },
 	{ 'm',
 	  { "try", KEY_TRY, "ACTION", 0,
 	    "Say what ACTION should free, do it, and say what it freed; `purge` runs MEMORY PURGE",
@@ -273,7 +291,7 @@ static const struct grouped_option all_options[] = {
 	{ 'o',
 	  { "json", KEY_JSON, NULL, 0,
 	    "JSON instead of text: one document; stalls and windows: a line each", 3 } },
-	{ 'k',
+	{ 'K',
 	  { "csv", KEY_CSV, NULL, 0,
 	    "One line a key instead of a report, with the columns of rdb-tools; names a "
 	    "spreadsheet would take for a formula (= + - @) have a ' in front",
@@ -475,6 +493,36 @@ static error_t parse_keys(int key, char *arg, struct argp_state *state, struct k
 	return ARGP_ERR_UNKNOWN;
 }
 
+static void set_as(struct argp_state *state, struct rdb_options *rdb, const char *name)
+{
+	const struct server_structures *row;
+
+	for (size_t i = 0; (row = knowledge_structures_at(i)); i++)
+		if (!strcmp(row->name, name))
+			rdb->as = row->name;
+	if (!rdb->as)
+		argp_error(state, "--as knows no server '%s'; --help names those it knows", name);
+}
+
+static error_t parse_rdb(int key, char *arg, struct argp_state *state, struct options *o)
+{
+	switch (key) {
+	case KEY_DB:
+		o->db_given = true;
+		o->db = (int)number(state, "database", arg, 0, INT_MAX);
+		return 0;
+	case KEY_AS:
+		set_as(state, &o->rdb, arg);
+		return 0;
+	case KEY_ALLOCATOR:
+		if (strcmp(arg, "bundled") != 0 && strcmp(arg, "system") != 0)
+			argp_error(state, "--allocator is 'bundled' or 'system', not '%s'", arg);
+		o->rdb.system = arg[0] == 's';
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
 static error_t parse_watch(int key, char *arg, struct argp_state *state, struct options *o)
 {
 	switch (key) {
@@ -566,13 +614,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", arg);
+		if (!o->of->arguments)
+			argp_error(state, "unexpected argument '%s'", arg);
+		o->rdb.files = xrealloc(o->rdb.files, (o->rdb.count + 1) * sizeof(char *));
+		o->rdb.files[o->rdb.count++] = arg;
 		return 0;
 	case ARGP_KEY_END:
+		if (o->of->arguments && !o->rdb.count)
+			argp_error(state, "no file; name a dump, or - for stdin");
 		check_exclusions(state, o);
 		return 0;
 	}
-	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0)
+	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0 ||
+	    parse_rdb(key, arg, state, o) == 0)
 		return 0;
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }
@@ -587,10 +641,11 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 	struct argp_option list[OPTION_COUNT + 1] = {};
 	const char *password = getenv("REDISCLI_AUTH");
 	struct buf doc = {}, name = {};
-	struct argp argp = { .options = list, .parser = parse };
+	struct argp argp = { .options = list, .parser = parse, .args_doc = command->arguments };
 	size_t count = 0;
 
-	*o = (struct options){ .duration_seconds = NAN,
+	*o = (struct options){ .of = command,
+			       .duration_seconds = NAN,
 			       .every_seconds = NAN,
 			       .threshold_ms = NAN,
 			       .budget_percent = NAN,
@@ -618,5 +673,6 @@ void options_free(struct options *o)
 	if (o->password)
 		wipe(o->password);
 	free(o->password);
+	free(o->rdb.files);
 	uri_free(&o->uri);
 }

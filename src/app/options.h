@@ -35,7 +35,16 @@ struct keys_options {
 	const char *match, *type, *separators, *cursor; /* NULL = not given */
 };
 
+/* Which dumps, and loaded into what. */
+struct rdb_options {
+	char **files; /* of argv */
+	size_t count;
+	const char *as; /* NULL = the writer */
+	bool system; /* jemalloc as distributions build it */
+};
+
 struct options {
+	const struct command *of;
 	/* which server */
 	const char *host; /* NULL = not given */
 	int port; /* 0 = not given */
@@ -61,6 +70,7 @@ struct options {
 	const char *replay_path;
 	bool no_bpf;
 	struct keys_options keys;
+	struct rdb_options rdb;
 	bool try_purge;
 	size_t sample_keys; /* keys to draw at random at the end; set by the command */
 	long count; /* stalls after which to end; 0 = no end */
@@ -76,6 +86,7 @@ struct command {
 	const char *summary; /* one line for `redmem --help` */
 	const char *doc; /* what it does; shown first in its own --help */
 	const char *examples; /* shown last in its own --help */
+	const char *arguments; /* what they are, NULL = it takes none */
 	const char *takes; /* names of the groups of options it takes: see options.c */
 	const char *sensors; /* names of those it wants; NULL = all */
 	/* Exit status: 0 done, 1 failed, 2 wrong usage. */

@@ -513,6 +513,6 @@ void report_keys_csv_row(struct buf *out, const struct record_key *key, int64_t 
 	struct key_csv_row row = { *key, RECORD_UNKNOWN, RECORD_UNKNOWN };
 
 	if (key->ttl_seconds >= 0 && key->ttl_seconds < 4e9)
-		row.expiry_ns = sum_of(wall_ns, sum_whole(key->ttl_seconds * 1e9));
+		row.expiry_ns = sum_of(wall_ns, sum_whole(key->ttl_seconds * 1e6 + 0.5) * 1000);
 	columns_csv_row(out, &columns_keys_csv, &row);
 }

@@ -99,7 +99,9 @@ static void write_top(struct text *t)
 		{ "would hold the server (~)", false },
 	};
 	const struct keyspace_top *top = &t->m->keyspace->top;
-	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
+	/* What holds a server is known where its host was looked at. */
+	bool held = isfinite(t->m->keyspace->access_seconds);
+	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns) - !held);
 
 	text_head(t, "BIGGEST KEYS", NULL);
 	for (size_t i = 0; i < top->count; i++) {
@@ -111,7 +113,8 @@ static void write_top(struct text *t)
 		cell_ttl(table, key->ttl_seconds);
 		table_count(table, key->db);
 		text_key(table_cell(table), key->key, KEY_COLUMNS);
-		cell_blocking(table, t, key);
+		if (held)
+			cell_blocking(table, t, key);
 	}
 	table_write(table, t);
 }

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* redmem rdb: the keyspace of dumps, offline. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "app/dump_file.h"
+#include "app/keys_run.h"
+#include "app/print.h"
+#include "app/progress.h"
+#include "base/clock.h"
+#include "base/glob.h"
+#include "base/sum.h"
+#include "rdb/memory.h"
+#include "rdb/rdb.h"
+#include "report/dump.h"
+
+#define CSV_FLUSH     65536
+#define PARTS_MAX     1024 /* databases told apart, of all files */
+#define PROGRESS_EACH 32 /* chunks */
+#define NS	      1000000000
+
+/* A file on its way. */
+struct dump {
+	struct report_dump said;
+	char *server_version, *problem;
+	struct rdb_memory *memory; /* from the first key or database on */
+	int64_t part_db; /* whose keys are counted now; -1 = none yet */
+};
+
+struct run {
+	const struct options *options;
+	struct model *model;
+	struct record_sink sink;
+	struct dump *dumps;
+	size_t count;
+	struct dump *now;
+	size_t parts;
+	const char *server; /* modelled */
+	int64_t keys_bytes, tables_bytes;
+	struct buf csv;
+	int write_failed;
+	int64_t start_ns;
+};
+
+/* --- what a dump says ---------------------------------------------------------------- */
+
+static int64_t number_of(const struct rdb_text *text)
+{
+	char digits[24] = "";
+
+	if (text->form == TEXT_NUMBER)
+		return text->number;
+	if (!text->data || text->len >= sizeof(digits))
+		return RECORD_UNKNOWN;
+	memcpy(digits, text->data, text->len);
+	return digits[strspn(digits, "0123456789")] || !*digits ? RECORD_UNKNOWN :
+								  strtoll(digits, NULL, 10);
+}
+
+static void take_aux(struct dump *dump, const struct rdb_event *event)
+{
+	const struct rdb_text *text = event->text;
+
+	if (!strcmp(event->name, "redis-ver") || !strcmp(event->name, "valkey-ver")) {
+		free(dump->server_version);
+		dump->server_version = text->data ? xmemdup(text->data, text->len) : xstrdup("");
+		dump->said.valkey = event->name[0] == 'v';
+	} else if (!strcmp(event->name, "ctime")) {
+		dump->said.created_unix = number_of(text);
+		if (dump->said.created_unix > INT64_MAX / NS / 2)
+			dump->said.created_unix = RECORD_UNKNOWN;
+	} else if (!strcmp(event->name, "used-mem")) {
+		dump->said.used_memory_bytes = number_of(text);
+	}
+}
+
+/* The server that is modelled: the one that was asked for, else the writer. */
+static struct server_release modelled(const struct run *run)
+{
+	const struct server_structures *row;
+	const struct dump *dump = run->now;
+
+	for (size_t i = 0; run->options->rdb.as && (row = knowledge_structures_at(i)); i++)
+		if (!strcmp(row->name, run->options->rdb.as))
+			return row->since;
+	return server_release_of(dump->said.valkey ? "valkey" : "redis",
+				 dump->server_version ? dump->server_version : "");
+}
+
+static struct rdb_memory *memory_of(struct run *run)
+{
+	struct server_release release;
+
+	if (!run->now->memory) {
+		release = modelled(run);
+		run->now->memory = rdb_memory_new(&release, run->options->rdb.system ? 16 : 8);
+		run->server = rdb_memory_server(run->now->memory)->name;
+	}
+	return run->now->memory;
+}
+
+/* --- keys ------------------------------------------------------------------------------ */
+
+static int64_t dump_ns(const struct run *run)
+{
+	int64_t created = run->now->said.created_unix;
+
+	return created == RECORD_UNKNOWN ? clock_wall_ns() : created * NS;
+}
+
+static bool is_wanted(const struct run *run, const struct rdb_key *key)
+{
+	const struct options *o = run->options;
+
+	if (o->db_given && key->db != o->db)
+		return false;
+	return !o->keys.match ||
+	       glob_match(o->keys.match, strlen(o->keys.match), key->name.data, key->name.len);
+}
+
+static void begin_part(struct run *run, int64_t db)
+{
+	struct record record = { .kind = RECORD_PASS_PART };
+
+	if (run->now->part_db == db || run->parts == PARTS_MAX)
+		return;
+	run->now->part_db = db;
+	run->parts++;
+	record.pass_part =
+		(struct record_pass_part){ .node = run->count > 1 ? run->now->said.name : "",
+					   .address = run->now->said.name,
+					   .role = "",
+					   .db = db,
+					   .dbsize = RECORD_UNKNOWN };
+	record_emit(&run->sink, &record);
+}
+
+static void write_csv(struct run *run, const struct record_key *key)
+{
+	const struct keys_options *o = &run->options->keys;
+
+	if (o->type && strcmp(o->type, key->type) != 0)
+		return;
+	if (o->min_bytes && key->bytes < o->min_bytes)
+		return;
+	report_keys_csv_row(&run->csv, key, dump_ns(run));
+	if (run->csv.len < CSV_FLUSH)
+		return;
+	run->write_failed |= print_out(&run->csv);
+	buf_clear(&run->csv);
+}
+
+static void take_key(struct run *run, const struct rdb_key *key)
+{
+	const struct memory_key *memory = rdb_memory_key(run->now->memory);
+	struct record record = { .kind = RECORD_KEY };
+
+	run->now->said.keys_total++;
+	run->now->said.modules_total += key->type == RDB_MODULE;
+	if (!is_wanted(run, key))
+		return;
+	if (memory->bytes != RECORD_UNKNOWN)
+		sum_add(&run->keys_bytes, memory->bytes);
+	record.key = (struct record_key){ .key = key->name,
+					  .db = key->db,
+					  .type = rdb_type_name(key->type),
+					  .encoding = memory->encoding,
+					  .bytes = memory->usage_bytes,
+					  .elements = memory->elements,
+					  .ttl_seconds = -1,
+					  .source = KEY_SOURCE_PASS,
+					  .pass_seconds = 0 };
+	if (key->expire_ms != RECORD_UNKNOWN) {
+		record.key.ttl_seconds =
+			(double)key->expire_ms / 1e3 - (double)(dump_ns(run) / 1000000) / 1e3;
+		if (!(record.key.ttl_seconds > 0))
+			record.key.ttl_seconds = 0;
+	}
+	begin_part(run, key->db);
+	record_emit(&run->sink, &record);
+	if (run->options->keys.csv)
+		write_csv(run, &record.key);
+}
+
+static int take(void *ctx, const struct rdb_event *event, struct err *err)
+{
+	struct run *run = ctx;
+	struct dump *dump = run->now;
+	int ret;
+
+	switch (event->kind) {
+	case RDB_BEGIN:
+		dump->said.version = (int64_t)event->number;
+		dump->said.valkey = event->valkey;
+		return 0;
+	case RDB_AUX:
+		take_aux(dump, event);
+		return 0;
+	case RDB_END:
+		dump->said.checksum = event->number;
+		return 0;
+	default:
+		break;
+	}
+	if (event->role == PART_FUNCTION)
+		dump->said.functions_total++;
+	ret = rdb_memory_take(memory_of(run), event, err);
+	if (!ret && event->kind == RDB_KEY_END)
+		take_key(run, event->key);
+	return ret;
+}
+
+/* --- files -------------------------------------------------------------------------------- */
+
+static void show(const struct run *run, const struct dump_file *file, const struct rdb *rdb)
+{
+	double seconds = (double)(clock_mono_ns() - run->start_ns) / 1e9;
+	double share = dump_file_share(file);
+	struct buf line = {};
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	buf_printf(&line, "%.40s: ", run->now->said.name);
+	if (!isnan(share))
+		buf_printf(&line, "%.0f %%, ", share * 100);
+	fmt_count(&line, run->now->said.keys_total);
+	buf_puts(&line, " keys, ");
+	fmt_bytes(&line, sum_whole((double)rdb_offset(rdb) / (seconds > 0 ? seconds : 1)));
+	buf_puts(&line, "/s; Ctrl-C reports what was read");
+	progress_line(&line);
+	buf_free(&line);
+}
+
+/* Until it ends, in whichever way. 1 when the dump was whole, 0 on Ctrl-C. */
+static int read_dump(struct run *run, struct dump_file *file, struct rdb *rdb, struct err *err)
+{
+	int64_t chunks = 0;
+	ssize_t n = 1;
+	int ret = 0;
+
+	while (!ret && n) {
+		size_t size;
+		void *room = rdb_room(rdb, &size);
+
+		if (interrupted())
+			return 0;
+		n = dump_file_read(file, room, size, err);
+		if (n < 0)
+			return (int)n;
+		ret = n ? rdb_take(rdb, (size_t)n, err) : rdb_close(rdb, err);
+		if (chunks++ % PROGRESS_EACH == 0)
+			show(run, file, rdb);
+	}
+	return ret;
+}
+
+/* Behind a dump an AOF may go on, and nothing else may be. */
+static int look_behind(struct dump *dump, struct dump_file *file, struct rdb *rdb, struct err *err)
+{
+	size_t len;
+	const char *rest = rdb_rest(rdb, &len);
+	char next;
+	ssize_t n;
+
+	if (len) {
+		next = *rest;
+	} else {
+		n = dump_file_read(file, &next, 1, err);
+		if (n <= 0)
+			return (int)n;
+	}
+	dump->said.log_follows = next == '*' || next == '#'; /* a command, a time */
+	if (dump->said.log_follows)
+		return 0;
+	return err_set(err, -EBADMSG,
+		       "rdb: offset %lld: the dump ends here, and what follows is no AOF",
+		       (long long)rdb_offset(rdb));
+}
+
+static int read_file(struct run *run, struct dump *dump, struct err *err)
+{
+	struct rdb_sink sink = { take, run };
+	struct memory_totals totals;
+	struct dump_file *file;
+	struct rdb *rdb;
+	int ret;
+
+	run->now = dump;
+	ret = dump_file_open(&file, dump->said.name, err);
+	if (ret)
+		return ret;
+	rdb = rdb_new(&sink);
+	ret = read_dump(run, file, rdb, err);
+	if (ret == 1)
+		ret = look_behind(dump, file, rdb, err);
+	else if (!ret)
+		dump->problem = xstrdup("interrupted");
+	progress_clear();
+	dump->said.bytes = rdb_offset(rdb);
+	if (dump->memory) {
+		rdb_memory_totals(dump->memory, &totals);
+		sum_add(&run->tables_bytes, totals.tables_bytes);
+	}
+	rdb_free(rdb);
+	dump_file_close(file);
+	return ret;
+}
+
+/* 1 when one of them could not be read to its end. */
+static int read_files(struct run *run)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < run->count && !interrupted(); i++) {
+		struct dump *dump = &run->dumps[i];
+		struct err err = {};
+
+		if (read_file(run, dump, &err) < 0) {
+			failed = print_failure(&err);
+			free(dump->problem);
+			dump->problem = xstrdup(err.text);
+		}
+		rdb_memory_free(dump->memory);
+		dump->memory = NULL;
+		dump->said.problem = dump->problem ? dump->problem : "";
+		dump->said.server_version = dump->server_version ? dump->server_version : "";
+	}
+	return failed;
+}
+
+/* --- the report --------------------------------------------------------------------------- */
+
+static int64_t own_peak_bytes(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (int64_t)usage.ru_maxrss * 1024;
+}
+
+static void end_pass(struct run *run, double seconds, bool failed)
+{
+	struct record record = { .kind = RECORD_PASS };
+
+	record.pass = (struct record_pass){
+		.end = failed	     ? "lost" :
+		       interrupted() ? "interrupted" :
+				       "complete",
+		.cursor = "",
+		.refused = "",
+		.no_touch = true,
+		.elements_asked = true,
+		.hits_total = 0,
+		.seconds = seconds,
+		.own_rss_bytes = own_peak_bytes(),
+		.own_cpu_seconds = (double)clock_cpu_ns() / 1e9,
+		.access_seconds = NAN,
+		.copy_byte_seconds = NAN,
+	};
+	record_emit(&run->sink, &record);
+	model_finish(run->model);
+}
+
+static int report(struct run *run, double seconds)
+{
+	struct findings *findings = diagnose_some(run->model, "keys.");
+	struct report_style style = print_style(run->options);
+	struct report_dump *files = xcalloc(run->count, sizeof(*files));
+	struct report_dumps dumps = {
+		.files = files,
+		.server = run->server,
+		.allocator = run->options->rdb.system ? "system" : "bundled",
+		.keys_bytes = run->keys_bytes,
+		.tables_bytes = run->tables_bytes,
+		.seconds = seconds,
+		.own_rss_bytes = own_peak_bytes(),
+	};
+	struct buf out = {};
+	int ret;
+
+	for (size_t i = 0; i < run->count; i++)
+		if (run->dumps[i].said.version) /* begun, and a dump */
+			files[dumps.count++] = run->dumps[i].said;
+	if (run->options->json)
+		report_dumps_json(&out, run->model, findings, &dumps);
+	else
+		report_dumps_text(&out, run->model, findings, &dumps, &style);
+	ret = dumps.count ? print_out(&out) : 0;
+	buf_free(&out);
+	free(files);
+	findings_free(findings);
+	return ret;
+}
+
+int cmd_rdb(const struct options *o)
+{
+	struct keyspace_options keyspace = keys_keyspace_options(o);
+	struct run run = { .options = o,
+			   .model = model_new(),
+			   .count = o->rdb.count,
+			   .server = "",
+			   .start_ns = clock_mono_ns() };
+	double seconds;
+	int failed;
+
+	interrupt_catch();
+	model_set_keyspace(run.model, &keyspace);
+	run.sink = model_sink(run.model);
+	run.dumps = xcalloc(run.count, sizeof(*run.dumps));
+	for (size_t i = 0; i < run.count; i++)
+		run.dumps[i] = (struct dump){ .said = { .name = o->rdb.files[i],
+							.server_version = "",
+							.problem = "",
+							.created_unix = RECORD_UNKNOWN,
+							.used_memory_bytes = RECORD_UNKNOWN },
+					      .part_db = -1 };
+	if (o->keys.csv)
+		report_keys_csv_head(&run.csv);
+	failed = read_files(&run);
+	seconds = (double)(clock_mono_ns() - run.start_ns) / 1e9;
+	end_pass(&run, seconds, failed);
+	if (o->keys.csv)
+		failed |= print_out(&run.csv) | run.write_failed;
+	else
+		failed |= report(&run, seconds);
+	for (size_t i = 0; i < run.count; i++) {
+		free(run.dumps[i].server_version);
+		free(run.dumps[i].problem);
+	}
+	free(run.dumps);
+	buf_free(&run.csv);
+	model_free(run.model);
+	return failed;
+}

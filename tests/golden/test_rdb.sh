@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Dumps that real servers wrote (dumps/SERVER.rdb) against what those servers said of their
+# keys once they had loaded them (SERVER.tsv: database, key, type, encoding, length, MEMORY
+# USAGE SAMPLES 0, PEXPIRETIME). The file's own server is modelled; of the five built by
+# distributions with their jemalloc.
+# Then the ways in: a pipe, gzip, an AOF with a preamble, a manifest; and what is no dump.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
+redmem=${REDMEM:-$root/build/redmem}
+dumps=$root/tests/golden/dumps
+failures=0
+
+check() # NAME WHY COMMAND...
+{
+	local name=$1 why=$2
+
+	shift 2
+	if "$@"; then
+		echo "ok rdb-$name"
+	else
+		echo "not ok rdb-$name: $why"
+		failures=$((failures + 1))
+	fi
+}
+
+[ -x "$redmem" ] || {
+	echo "not ok rdb: $redmem is not there; run make first"
+	exit 1
+}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+allocator() # SERVER
+{
+	case $1 in redis-7.2.6) echo bundled ;; *) echo system ;; esac
+}
+
+# Of each key: is all as the server said? Bytes within 5 %; what a server says of a stream's
+# bytes is a guess of its own, within 20 %. Prints what is not.
+compare() # SERVER
+{
+	awk -F '\t' '
+	NR == FNR {
+		type[$1 "," $2] = $3; encoding[$1 "," $2] = $4; count[$1 "," $2] = $5
+		bytes[$1 "," $2] = $6; expiry[$1 "," $2] = $7; keys++
+		next
+	}
+	FNR > 1 {
+		split($0, f, ",")
+		at = f[1] "," f[3]
+		seen++
+		if (!(at in type) || type[at] != f[2] || encoding[at] != f[5] || count[at] != f[6])
+			print at, type[at], encoding[at], count[at], "read as", f[2], f[5], f[6]
+		off = f[4] / bytes[at] - 1
+		if (off < 0)
+			off = -off
+		if (off > (f[2] == "stream" ? 0.2 : 0.05))
+			print at, f[2] "/" f[5], "takes", bytes[at], "modelled", f[4]
+		if (expiry[at] == -1 ? f[8] != "" : substr(f[8], 21, 3) != substr(expiry[at], 11))
+			print at, "expires", expiry[at], "read as", f[8]
+	}
+	END { if (seen != keys) print keys, "keys, read", seen }
+	' "$dumps/$1.tsv" "$work/csv"
+}
+
+for file in "$dumps"/*.rdb; do
+	server=$(basename "$file" .rdb)
+	"$redmem" rdb --csv --allocator "$(allocator "$server")" "$file" >"$work/csv" 2>"$work/said"
+	check "$server-status" "$(cat "$work/said")" [ $? = 0 ]
+	tr -d "\"" <"$work/csv" >"$work/plain" && mv "$work/plain" "$work/csv"
+	different=$(compare "$server")
+	check "$server" "$(echo "$different" | head -5 | tr '\n' ';')" [ -z "$different" ]
+done
+
+# The same report, whichever way it comes in.
+report() # FILE...
+{
+	"$redmem" rdb --json "$@" 2>"$work/said" | jq -c '[.types, .encodings, .prefixes, .ttl,
+		.loaded, .files[].rdb_version]'
+}
+file=$dumps/redis-7.0.15.rdb
+wanted=$(report "$file")
+check json "no report: $(cat "$work/said")" [ -n "$wanted" ]
+check pipe "another report" [ "$(report - <"$file")" = "$wanted" ]
+gzip -c "$file" >"$work/dump.gz"
+check gzip "another report: $(cat "$work/said")" [ "$(report "$work/dump.gz")" = "$wanted" ]
+check gzip-pipe "another report" [ "$(report - <"$work/dump.gz")" = "$wanted" ]
+{ cat "$file" && printf '*1\r\n$4\r\nPING\r\n'; } >"$work/appendonly.aof"
+check aof "another report" [ "$(report "$work/appendonly.aof")" = "$wanted" ]
+check aof-said "it does not say that commands follow" [ "$("$redmem" rdb --json \
+	"$work/appendonly.aof" | jq '.files[0].aof_follows')" = true ]
+cp "$file" "$work/a.1.base.rdb"
+printf 'file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type i\n' >"$work/a.manifest"
+check manifest "another report: $(cat "$work/said")" [ "$(report "$work/a.manifest")" = "$wanted" ]
+check two-files "not the sum" [ "$("$redmem" rdb --json "$file" "$work/dump.gz" |
+	jq '.scanned_total / (.files[0].keys_total + .files[1].keys_total)')" = 1 ]
+check db "not the key of database 5" [ "$("$redmem" rdb --csv --db 5 "$file" |
+	sed -n 2p | cut -d , -f 1-3)" = '5,string,"other"' ]
+check match "not the keys that match" [ "$("$redmem" rdb --csv --match 'hash:*' "$file" |
+	grep -c ,hash,)" = 5 ]
+
+# refused NAME WORDS: exit status 1, the reason in one line; a report of what was read.
+refused()
+{
+	local status
+
+	"$redmem" rdb --json "$work/bad" >"$work/out" 2>"$work/said"
+	status=$?
+	check "$1" "exit status $status, message: $(cat "$work/said")" \
+		[ "$status $(grep -c "$2" "$work/said") $(wc -l <"$work/said")" = "1 1 1" ]
+}
+head -c 5000 "$file" >"$work/bad"
+refused cut 'the dump ends here, before its end'
+check cut-report "nothing of what was read" \
+	[ "$(jq '.scanned_total > 5 and (.complete | not)' "$work/out")" = true ]
+{ head -c 1000 "$file" && printf '\377' && tail -c +1002 "$file"; } >"$work/bad"
+refused changed 'redmem: rdb: '
+{ cat "$file" && echo rubbish; } >"$work/bad"
+refused rubbish-behind 'what follows is no AOF'
+gzip -c "$file" | head -c 3000 >"$work/bad"
+refused gzip-cut 'gzip: the file ends too early'
+printf 'REDIS0099\372\011redis-ver\00499.0\376\000\043' >"$work/bad"
+refused unknown-type 'offset 27: type 35 of Redis.s RDB 99 is not known'
+echo hello >"$work/bad"
+refused no-dump 'this is no dump'
+rm "$work/bad"
+refused no-file 'No such file'
+exit $((failures > 0))
