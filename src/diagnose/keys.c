@@ -56,7 +56,9 @@ bool key_temporary(const struct bytes *name, bool cache_may_evict)
 		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 			if (cache_may_evict && strcmp(words[i], "cache") == 0)
 				continue;
-			if (strlen(words[i]) == end - start &&
+			/* the first letter decides nearly always, and costs no call */
+			if ((name->data[start] | 0x20) == words[i][0] &&
+			    strlen(words[i]) == end - start &&
 			    strncasecmp(words[i], name->data + start, end - start) == 0)
 				return true;
 		}

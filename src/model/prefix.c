@@ -17,9 +17,15 @@
 #define EMAIL_LOCAL_MAX	 64 /* RFC 5321, 4.5.3.1.1 */
 #define EMAIL_DOMAIN_MAX 255 /* RFC 5321, 4.5.3.1.2 */
 
+/* Of PREFIX_SEPARATORS; asked of every byte of every key. */
+static const bool separates[256] = {
+	[':'] = true, ['.'] = true, ['/'] = true, ['-'] = true, ['_'] = true,
+	['|'] = true, ['{'] = true, ['}'] = true, ['#'] = true,
+};
+
 bool prefix_is_separator(char c, const char *separators)
 {
-	return c && strchr(separators ? separators : PREFIX_SEPARATORS, c);
+	return separators ? c && strchr(separators, c) : separates[(unsigned char)c];
 }
 
 static bool is_digit(char c)

@@ -614,11 +614,11 @@ static bool add_whole_object(struct rdb_memory *m, struct sizes *sizes, int64_t 
 	if (expires)
 		bytes += 8;
 	if (text >= 0) {
-		whole = bytes + sds8_bytes(text);
-		/* ...or of the pointer, should it be put elsewhere one day */
-		if (m->server->pointer_reused)
-			whole = bytes - POINTER_BYTES + sds8_bytes(text < 4 ? 4 : text);
+		whole = bytes + sds8_bytes(text) - (m->server->pointer_reused ? POINTER_BYTES : 0);
 		if (whole <= m->server->text_max) {
+			/* Room for the pointer, should the text be put elsewhere one day. */
+			if (m->server->pointer_reused && text < 4)
+				whole += 4 - text;
 			add(m, sizes, whole);
 			return true;
 		}
