@@ -116,7 +116,7 @@ bool utf8_is_plain(const void *data, size_t len)
 	const unsigned char *p = data;
 
 	while (len) {
-		size_t n = utf8_plain_char(p, len);
+		size_t n = *p >= 0x20 && *p < 0x7f ? 1 : utf8_plain_char(p, len);
 
 		if (!n)
 			return false;

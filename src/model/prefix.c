@@ -17,16 +17,10 @@
 #define EMAIL_LOCAL_MAX	 64 /* RFC 5321, 4.5.3.1.1 */
 #define EMAIL_DOMAIN_MAX 255 /* RFC 5321, 4.5.3.1.2 */
 
-/* Of PREFIX_SEPARATORS; asked of every byte of every key. */
-static const bool separates[256] = {
+const bool prefix_separates[256] = {
 	[':'] = true, ['.'] = true, ['/'] = true, ['-'] = true, ['_'] = true,
 	['|'] = true, ['{'] = true, ['}'] = true, ['#'] = true,
 };
-
-bool prefix_is_separator(char c, const char *separators)
-{
-	return separators ? c && strchr(separators, c) : separates[(unsigned char)c];
-}
 
 static bool is_digit(char c)
 {
@@ -63,6 +57,9 @@ static size_t email_length(const char *text, size_t len)
 	size_t at = 0, end;
 	bool dot = false;
 
+	/* most names have none, and looking for it is fast */
+	if (!memchr(text, '@', len < EMAIL_LOCAL_MAX + 1 ? len : EMAIL_LOCAL_MAX + 1))
+		return 0;
 	while (at < len && at < EMAIL_LOCAL_MAX &&
 	       (is_alnum(text[at]) || (text[at] && strchr("._%+-", text[at]))))
 		at++;

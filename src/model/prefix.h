@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/buf.h"
 
@@ -23,7 +24,14 @@ struct prefix_segment {
  * PREFIX_SEPARATORS.
  */
 struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators);
-bool prefix_is_separator(char c, const char *separators);
+
+/* Of PREFIX_SEPARATORS: asked of every byte of every key, so it is a table. */
+extern const bool prefix_separates[256];
+
+static inline bool prefix_is_separator(char c, const char *separators)
+{
+	return separators ? c && strchr(separators, c) : prefix_separates[(unsigned char)c];
+}
 
 /*
  * Fold the varying segments of a key: segments are split at ':', '.', '/', '-',
