@@ -2,11 +2,12 @@
 /* cpu sensor: perf cpu-clock samples on the server's threads. */
 #include "loop.bpf.h"
 #include "arch.bpf.h"
+#include "background.bpf.h"
 
 /* A sample as it is put together, and the stack it is made of. */
 struct stack_copy {
 	struct redmem_sample sample;
-	u32 background; /* a key expires or is evicted */
+	u32 key_words; /* a key expires or is evicted: up to there its name may be; 0 = none does */
 	u64 word[REDMEM_STACK_WORDS];
 };
 
@@ -25,6 +26,18 @@ static __always_inline struct stack_copy *this_copy(void)
 }
 
 #define WORDS_AT_ONCE 64
+
+/* Does @address lie in what deletes a key that expires or is evicted? */
+__weak __noinline int deletes_key(const struct redmem_target *target, u64 address)
+{
+	if (!target)
+		return false;
+	for (u32 i = 0; i < BACKGROUND_FUNCTIONS; i++)
+		if (in_range(address, &target->settings.background[BACKGROUND_EXPIRY][i]) ||
+		    in_range(address, &target->settings.background[BACKGROUND_EVICTION][i]))
+			return true;
+	return false;
+}
 
 /*
  * Of some words of the stack, from @from on and before @end, keep what lies in code. Global,
@@ -59,8 +72,9 @@ __weak __noinline int keep_code(const struct redmem_target *target, u32 from, u3
 		    word - library >= library_bytes)
 			continue; /* nearly all of them */
 		kept = *(volatile u32 *)&copy->sample.words;
-		if (word - background->start < background->end - background->start)
-			copy->background = true;
+		if (word - background->start < background->end - background->start &&
+		    !copy->key_words && deletes_key(target, word))
+			copy->key_words = at + 1 + REDMEM_FRAME_WORDS;
 		if (kept >= REDMEM_SAMPLE_WORDS)
 			break;
 		copy->sample.word[kept] = word;
@@ -79,10 +93,20 @@ static __always_inline u32 copy_stack(struct stack_copy *copy, u64 stack)
 	return 0;
 }
 
-/* The first words of the stack as they are. */
+/*
+ * The words of the stack as they are, up to those of the function that deletes a key: what it
+ * calls may have more of the stack than there is room for (the allocator, when it gives back
+ * what a thread kept).
+ */
 static __always_inline void keep_all(struct stack_copy *copy, u32 count)
 {
-	bpf_probe_read_kernel(copy->sample.word, sizeof(copy->sample.word), copy->word);
+	u32 from = copy->key_words;
+
+	from = from > REDMEM_SAMPLE_WORDS ? from - REDMEM_SAMPLE_WORDS : 0;
+	if (from > REDMEM_STACK_WORDS - REDMEM_SAMPLE_WORDS)
+		from = REDMEM_STACK_WORDS - REDMEM_SAMPLE_WORDS;
+	bpf_probe_read_kernel(copy->sample.word, sizeof(copy->sample.word), copy->word + from);
+	count -= from;
 	copy->sample.words = count < REDMEM_SAMPLE_WORDS ? count : REDMEM_SAMPLE_WORDS;
 }
 
@@ -100,7 +124,7 @@ static __always_inline void emit_sample(struct redmem_target *target,
 	sample = &copy->sample;
 	sample->kind = RING_SAMPLE;
 	sample->target = target->settings.index;
-	sample->words = copy->background = 0;
+	sample->words = copy->key_words = 0;
 	sample->ns = ns;
 	sample->work_ns = target->loop.work.start_ns;
 	sample->iteration_ns = target->loop.iteration.start_ns;
@@ -111,7 +135,7 @@ static __always_inline void emit_sample(struct redmem_target *target,
 	words = copy_stack(copy, user_sp(user));
 	for (u32 at = 0; at < words && at < REDMEM_STACK_WORDS; at += WORDS_AT_ONCE)
 		keep_code(target, at, words);
-	if (*(volatile u32 *)&copy->background)
+	if (*(volatile u32 *)&copy->key_words)
 		keep_all(copy, words);
 	words = *(volatile u32 *)&sample->words;
 	if (words > REDMEM_SAMPLE_WORDS)

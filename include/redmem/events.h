@@ -375,11 +375,13 @@ struct redmem_ring_record {
 	 sizeof(((struct redmem_ring_record *)0)->member))
 
 #define REDMEM_STACK_WORDS  768 /* looked through */
-#define REDMEM_SAMPLE_WORDS 192 /* kept at most: those nearest to where it was */
+#define REDMEM_SAMPLE_WORDS 192 /* kept at most */
+#define REDMEM_FRAME_WORDS  64 /* of a function with many locals, behind where it returns to */
 
 /* Where the main thread was at a CPU sample, and what lies in code of the words of its
  * stack: what looks like a return address tells on whose behalf it was there. While a key
- * expires or is evicted all words, as far as they go: one is the address of its name. */
+ * expires or is evicted all words, up to those of the function that deletes it: one is the
+ * address of its name. */
 struct redmem_sample {
 	__u32 kind; /* RECORD_SAMPLE */
 	__u32 target; /* as in struct redmem_record */

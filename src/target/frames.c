@@ -86,8 +86,12 @@ static const struct known_function *find(const struct frames *frames, uint64_t a
 	return frames->place[low].row;
 }
 
-/* Is @b, found further out, to be preferred? Of the causes the first in the table is
- * (an eviction frees and rehashes, not the other way round); else what is nearest. */
+/*
+ * Is @b, found further out, to be preferred? A cause to an activity, and one that moves a hash
+ * table to the moving (an eviction does so, not the other way round). Else what is nearest:
+ * expiry, eviction and defragmentation do not call one another, but the loop calls them one
+ * after the other, and what one has left on the stack the next does not always write over.
+ */
 static bool outweighs(const struct known_function *b, const struct known_function *a)
 {
 	const struct frame *outer = &frame_table[b->frame],
@@ -95,7 +99,7 @@ static bool outweighs(const struct known_function *b, const struct known_functio
 
 	if (!inner || outer->kind != inner->kind)
 		return !inner || outer->kind < inner->kind;
-	return outer->kind == FRAME_KIND_CAUSE && outer->cause < inner->cause;
+	return inner->cause == CAUSE_REHASH && outer->cause < inner->cause;
 }
 
 static const struct known_function *heaviest(const struct frames *frames,
@@ -120,9 +124,6 @@ static const struct known_function *heaviest(const struct frames *frames,
 	return best;
 }
 
-/* A frame of a function with many locals; its own lies behind the address it returns to in. */
-#define FRAME_WORDS 64
-
 size_t frames_inside(const struct frames *frames, const struct redmem_sample *sample,
 		     enum redmem_frame frame)
 {
@@ -134,7 +135,7 @@ size_t frames_inside(const struct frames *frames, const struct redmem_sample *sa
 		const struct known_function *row = find(frames, sample->word[i]);
 
 		if (row && row->frame == frame)
-			inside = i + 1 + FRAME_WORDS;
+			inside = i + 1 + REDMEM_FRAME_WORDS;
 	}
 	return inside < words ? inside : words;
 }

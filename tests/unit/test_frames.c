@@ -21,7 +21,9 @@ enum {
 	REHASH = 0x3000,
 	FREE = 0x4000,
 	REPLY = 0x5000,
-	EVAL = 0x6000
+	EVAL = 0x6000,
+	DEFRAG = 0x8000,
+	MOVE = 0x8100
 };
 
 static struct frames *program(void)
@@ -33,7 +35,8 @@ static struct frames *program(void)
 		{ "evalGenericCommand", EVAL }, { "performEvictions", EVICT },
 		{ "decrRefCount", FREE },	{ "activeExpireCycle", EXPIRE },
 		{ "addReplyBulk", REPLY },	{ "dictRehash", REHASH },
-		{ "nobodyKnows", 0x7000 },
+		{ "nobodyKnows", 0x7000 },	{ "activeDefragCycle", DEFRAG },
+		{ "activeDefragAlloc", MOVE },
 	};
 	struct frames *frames = frames_new();
 
@@ -107,6 +110,26 @@ static void test_weights(void **state)
 	assert_int_equal(user(0x9000, 1, script), FRAME_SCRIPT);
 }
 
+/*
+ * The loop calls expiry and defragmentation one after the other, and neither calls the other:
+ * what one has left on the stack does not make it the one that is at work.
+ */
+static void test_left_over(void **state)
+{
+	const uint64_t moving[] = { MOVE + 5, EXPIRE + 7, DEFRAG + 7 };
+	const uint64_t moving_too[] = { MOVE + 5, DEFRAG + 7, EXPIRE + 7 };
+	const uint64_t expiring[] = { FREE + 5, EXPIRE + 7, MOVE + 5, DEFRAG + 7 };
+	const uint64_t evicting[] = { REHASH + 9, EVICT + 7, EXPIRE + 7 };
+	const uint64_t freeing[] = { FREE + 5, DEFRAG + 7, EXPIRE + 7 };
+
+	(void)state;
+	assert_int_equal(user(0x9000, 3, moving), FRAME_DEFRAG);
+	assert_int_equal(user(0x9000, 3, moving_too), FRAME_DEFRAG);
+	assert_int_equal(user(0x9000, 4, expiring), FRAME_EXPIRY);
+	assert_int_equal(user(0x9000, 3, evicting), FRAME_EVICTION);
+	assert_int_equal(user(0x9000, 3, freeing), FRAME_DEFRAG);
+}
+
 static void test_kernel(void **state)
 {
 	const uint64_t freeing[] = { FREE + 5 }, evicting[] = { FREE + 5, EVICT + 5 };
@@ -124,9 +147,8 @@ static void test_kernel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_known),
-		cmocka_unit_test(test_leaf_and_callers),
-		cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_nothing_known), cmocka_unit_test(test_leaf_and_callers),
+		cmocka_unit_test(test_weights),	      cmocka_unit_test(test_left_over),
 		cmocka_unit_test(test_kernel),
 	};
 
