@@ -112,6 +112,27 @@ static __always_inline u32 copy_client(struct redmem_calibration *c)
 	return 0;
 }
 
+static __always_inline bool copy_server(struct redmem_calibration *c)
+{
+	u32 bytes = c->server_bytes;
+
+	if (bytes > CALIBRATION_SERVER_BYTES)
+		bytes = CALIBRATION_SERVER_BYTES;
+	return bytes && !bpf_probe_read_user(c->server, bytes, (void *)c->server_address);
+}
+
+/* A look at @client begins, or goes on; false when it is not the client it goes on with. */
+static __always_inline bool begin_look(struct redmem_calibration *c, u64 client)
+{
+	if (c->resumed && c->client_address != client)
+		return false;
+	if (!c->resumed)
+		c->looked = c->nonce_matches = 0;
+	c->client_address = client;
+	c->client_bytes = copy_client(c);
+	return true;
+}
+
 /* A command nobody asked redmem to look at: only the main thread's, and only when it
  * comes from where the loader says. What scripts and modules call comes from elsewhere,
  * and does not run on the current client. */
@@ -138,13 +159,36 @@ static __always_inline u64 took_since(const struct stopwatch *watch)
 	return bpf_ktime_get_ns() - watch->start_ns - waited_since(watch);
 }
 
+/* What lies behind the words of the client that were not looked at yet. False when it is cut. */
+static __always_inline bool look_behind(struct redmem_calibration *c, u32 slot,
+					const struct stopwatch *watch)
+{
+	u32 words = c->client_bytes / 8;
+
+	if (c->words < words)
+		words = c->words;
+	for (u32 i = 0; i < CALIBRATION_WORDS; i++) {
+		if (i >= words)
+			break;
+		if (i < c->looked)
+			continue;
+		chase_word(slot, i);
+		c->looked = i + 1;
+		if (took_since(watch) > c->limit_ns) {
+			c->cut = 1; /* the server waits: that was enough */
+			return false;
+		}
+	}
+	return true;
+}
+
 SEC("uprobe.multi")
 int calibrate_look(struct pt_regs *ctx)
 {
 	struct redmem_calibration *c;
 	u64 id = bpf_get_current_pid_tgid();
 	struct redmem_target *target = target_of(id >> 32);
-	u32 slot, bytes, words;
+	u32 slot, looked;
 	struct stopwatch watch;
 	bool seen = false;
 	u64 took;
@@ -161,27 +205,21 @@ int calibrate_look(struct pt_regs *ctx)
 	c->hits++;
 	if (c->any_client && !is_wanted(ctx, target, id, &c->caller))
 		goto out;
-	c->client_address = PT_REGS_PARM1(ctx);
-	c->nonce_matches = 0;
-	c->client_bytes = copy_client(c);
-	words = c->client_bytes / 8;
-	if (c->words < words)
-		words = c->words;
-	for (u32 i = 0; i < CALIBRATION_WORDS; i++) {
-		if (i >= words)
-			break;
-		chase_word(slot, i);
-		if (took_since(&watch) > c->limit_ns) {
-			c->cut = 1; /* the server waits: that was enough */
-			goto out;
-		}
-	}
-	if (!c->nonce_matches && !c->any_client)
+	if (!begin_look(c, PT_REGS_PARM1(ctx)))
+		goto out;
+	looked = c->looked;
+	if (!look_behind(c, slot, &watch))
+		goto out;
+	if (!c->nonce_matches && !c->any_client) {
+		c->resumed = 0;
 		goto out; /* somebody else's: stay armed */
-	bytes = c->server_bytes;
-	if (bytes > CALIBRATION_SERVER_BYTES)
-		bytes = CALIBRATION_SERVER_BYTES;
-	c->server_ok = bytes && !bpf_probe_read_user(c->server, bytes, (void *)c->server_address);
+	}
+	/* The copy is a step, too, and a large one. */
+	if (!c->any_client && c->looked != looked && took_since(&watch) > c->limit_ns / 2) {
+		c->cut = 1;
+		goto out;
+	}
+	c->server_ok = copy_server(c);
 	seen = true;
 out:
 	took = took_since(&watch);

@@ -468,8 +468,8 @@ struct redmem_calibration {
 	__u64 server_address;
 	__u32 server_bytes;
 	__u32 words; /* of the client to look behind */
-	__u64 limit_ns; /* a look that takes longer is given up */
-	__u32 unused;
+	__u64 limit_ns; /* a look that takes longer is cut */
+	__u32 resumed; /* one that was cut goes on, with the same client */
 	char nonce[CALIBRATION_NONCE];
 	/* written by the program */
 	__u32 done;
@@ -482,7 +482,9 @@ struct redmem_calibration {
 	__u32 client_bytes;
 	__u32 server_ok;
 	__u32 nonce_matches;
-	__u32 cut; /* given up: the loader may try again with fewer words */
+	__u32 cut; /* it took too long: the loader may have it go on at the next hit */
+	__u32 looked; /* words looked behind so far */
+	__u32 unused;
 	__u8 client[CALIBRATION_CLIENT_BYTES];
 	__u8 server[CALIBRATION_SERVER_BYTES];
 	struct redmem_calibration_word word[CALIBRATION_WORDS];

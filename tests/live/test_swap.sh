@@ -48,11 +48,11 @@ kill_process "$pid"
 
 start_swapped_server
 read_keys
-# The looks of calibration are told of, and none went on when it took too long.
+# The looks of calibration are told of; those that took too long went on at another command.
 check calibration-told "$(grep -c "pause: calibration" "$messages") looks" \
 	[ "$(grep -c "pause: calibration" "$messages")" -ge 3 ]
-check calibration-short "$(grep "calibration: .*given up" "$messages")" \
-	eval '! grep -q "calibration: .*given up" "$messages"'
+check calibrated "$(query '.sensors[] | select(.id == "attribution").reason')" \
+	holds '.sensors | any(.id == "attribution" and .state == "on")'
 check enough "only $kernel major faults, at $(cat "$work/rate") GETs a second" [ "$kernel" -gt 2000 ]
 check major-total "redmem $(query .totals.major_faults_total), /proc $kernel" \
 	holds ".totals.major_faults_total | (. - $kernel | fabs) <= $kernel / 100"
