@@ -271,8 +271,8 @@ __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 	u64 commands, iterations;
 	bool same, same_iteration, woke;
 
-	if (!target || !context || !run || context->state == CONTEXT_UNKNOWN ||
-	    context->state == CONTEXT_THREAD)
+	if (!target || !context || !run || !target->settings.stall_ns ||
+	    context->state == CONTEXT_UNKNOWN || context->state == CONTEXT_THREAD)
 		return 0;
 	loop = &target->loop;
 	LOOP_BEGIN(loop);

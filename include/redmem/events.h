@@ -65,7 +65,7 @@ struct redmem_settings {
 	__u32 calibration_slot; /* the look of calibration that is armed */
 	__u32 unused;
 	__u64 own_client; /* client of redmem's own connection */
-	__u64 stall_ns; /* shortest stall to report */
+	__u64 stall_ns; /* shortest stall to report; 0 = the loop is not looked at */
 	__u64 sample_ns; /* CPU time between two samples */
 	__u64 rss_step_bytes; /* report RSS moves of at least this */
 	__u64 page_bytes;

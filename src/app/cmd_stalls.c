@@ -111,8 +111,6 @@ static bool wanted(const struct follow *f, const struct record_stall *stall)
 	const char *name = f->options->command;
 	size_t len;
 
-	if (model_sensor_on(stall_context_model(f->context), "cpu") && !stall_is_seen(stall))
-		return false;
 	if (!name)
 		return true;
 	if (!*stall->command)

@@ -211,17 +211,12 @@ static void slowlog_finish(struct model *m)
 	m->slowlog_count = kept;
 }
 
-/* Where samples are taken, what they never met was no work. */
-static void drop_unseen(struct model *m)
+/* Where nobody looked when the loop slept there are no stalls. Recordings of 0.1.0 may have some:
+ * of turns that seemed to go on while it did. */
+static void drop_unwatched(struct model *m)
 {
-	size_t kept = 0;
-
-	if (!model_sensor_on(m, "cpu"))
-		return;
-	for (size_t i = 0; i < m->stalls_count; i++)
-		if (m->stalls[i].stall.seen)
-			m->stalls[kept++] = m->stalls[i];
-	m->stalls_count = kept;
+	if (m->sensors_count && !model_sensor_on(m, "loop"))
+		m->stalls_count = 0;
 }
 
 void model_finish(struct model *m)
@@ -238,7 +233,7 @@ void model_finish(struct model *m)
 	profile_finish(m);
 	calls_finish(m);
 	alloc_finish(m);
-	drop_unseen(m);
+	drop_unwatched(m);
 	sort(m->stalls, m->stalls_count, sizeof(*m->stalls), compare_stalls);
 	for (size_t i = 0; i < m->keys_count; i++)
 		m->keys[i].key.bytes = plausible_size(m, m->keys[i].key.bytes);

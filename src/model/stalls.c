@@ -99,26 +99,6 @@ static void charge_fork(struct stall *out, const struct record_stall *seen)
 	}
 }
 
-/* --- what is none ------------------------------------------------------------------ */
-
-/* At 199 samples a second a busy thread is met ten times in as long. */
-#define SAMPLED_SECONDS 0.05
-#define MEASURED_RATIO	0.1
-
-bool stall_is_seen(const struct record_stall *seen)
-{
-	double measured = 0, sampled = 0;
-
-	if (!(seen->duration_seconds >= SAMPLED_SECONDS) || *seen->command || seen->key.len ||
-	    seen->wait_call || seen->running || seen->commands_total > 0 || seen->fork_ns > 0)
-		return true;
-	for (int event = 0; event < EVENT_KINDS; event++)
-		measured += seconds_of(seen->event_ns[event]);
-	for (int frame = 0; frame < FRAMES; frame++)
-		sampled += seconds_of(seen->frame_ns[frame]);
-	return sampled > 0 || measured >= MEASURED_RATIO * seen->duration_seconds;
-}
-
 /* --- what it did ------------------------------------------------------------------- */
 
 static void keep_larger(struct stall_activity activity[STALL_ACTIVITIES], struct stall_activity one)
@@ -196,7 +176,6 @@ void blame_stall(struct stall *out, const struct record_stall *seen, const struc
 		.t_seconds = seen->t_seconds,
 		.duration_seconds = isfinite(duration) && duration > 0 ? duration : 0,
 		.running = seen->running,
-		.seen = stall_is_seen(seen),
 		.command = seen->command,
 		.inner = inner_alone(seen) ? seen->inner : "",
 		.key = seen->key,

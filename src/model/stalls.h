@@ -42,7 +42,6 @@ struct stall {
 	double t_seconds; /* start */
 	double duration_seconds;
 	bool running; /* had not ended when the watch did */
-	bool seen; /* stall_is_seen() */
 	const char *command; /* "" = no command: the loop itself */
 	const char *inner; /* of a script, when one command of it is to blame; "" */
 	struct bytes key;
@@ -69,13 +68,6 @@ struct stall {
 
 /* Judge @seen by @rule. Numbers may be any: what makes no sense counts as 0. */
 void blame_stall(struct stall *out, const struct record_stall *seen, const struct blame_rule *rule);
-
-/*
- * Was the loop seen at all in that time? A turn of it without a command, a wait or a fault
- * that was long, and without a single CPU sample while samples were taken, was none: the
- * server slept, and that it went to sleep was not seen. Ask only where CPU samples are on.
- */
-bool stall_is_seen(const struct record_stall *seen);
 
 /* Seconds of a stall by one cause. */
 struct blame {

@@ -33,10 +33,10 @@ _Static_assert(ENGINE_SERVERS_MAX == REDMEM_TARGETS_MAX, "a slot each");
 /* --- the rows --------------------------------------------------------------------------- */
 
 /* Adding a sensor: its programs in bpf/, its row's functions in a file of this room, one row
- * here. */
+ * here, behind those it needs. */
 const struct sensor *const sensor_table[SENSOR_COUNT] = {
-	&sensor_cpu, &sensor_fault,   &sensor_loop, &sensor_offcpu, &sensor_rss,
-	&sensor_vm,  &sensor_reclaim, &sensor_life, &sensor_flow,   &sensor_burst,
+	&sensor_cpu, &sensor_fault,   &sensor_offcpu, &sensor_loop, &sensor_rss,
+	&sensor_vm,  &sensor_reclaim, &sensor_life,   &sensor_flow, &sensor_burst,
 };
 
 /* --- loading ------------------------------------------------------------------------ */

@@ -106,7 +106,7 @@ void sensors_begin(struct sensors *s)
 	struct err why = {};
 
 	begin_shared(s);
-	if (s->bpf)
+	if (s->bpf && sensor_on(s, "loop"))
 		s->target->settings.stall_ns = s->config.stall_threshold_seconds * 1e9;
 	s->attach_ns = s->last_tick_ns = clock_mono_ns();
 	for (size_t i = 0; i < SENSOR_COUNT; i++)

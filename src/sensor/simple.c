@@ -104,13 +104,18 @@ const struct sensor sensor_cpu = {
 /*
  * loop: does the event loop move on? It has no programs of its own: the cpu and
  * offcpu programs look at the server's progress words at each of their events
- * (bpf/loop.bpf.h); what they tell becomes records in stall.c.
+ * (bpf/loop.bpf.h); what they tell becomes records in stall.c. Without offcpu nobody
+ * sees it go to sleep, and what it did last would seem to go on.
  */
 
 static int loop_attach(struct engine *e, struct err *err)
 {
-	if (!engine_on(e, "cpu"))
-		return err_set(err, -ENODATA, "needs the cpu sensor, which is off");
+	static const char *const needs[] = { "cpu", "offcpu" };
+
+	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+		if (!engine_on(e, needs[i]))
+			return err_set(err, -ENODATA, "needs the %s sensor, which is off",
+				       needs[i]);
 	return 0;
 }
 

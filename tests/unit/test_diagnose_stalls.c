@@ -665,23 +665,32 @@ static void recordings_are_concluded(void **state)
 	globfree(&found);
 }
 
-/* A time of which nothing was seen was no work: the server slept. */
-static void unseen_is_none(void **state)
+/* A time of which nothing was seen, no sample, wait or fault: the machine itself stood still, as
+ * one does that a hypervisor stops. Its clients waited. */
+static void still_machine_is_told(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	scene_stall(&s, "", "", 0.4);
+	scene_expect(&s, "loop.blocks", SEVERITY_WARNING);
+}
+
+/* Where nobody looks when the loop sleeps, a turn of it seems to go on while it does. */
+static void unwatched_loop_has_none(void **state)
 {
 	struct scene s;
 	struct diagnosis d;
 
 	(void)state;
 	scene_init(&s);
+	s.sensors_off = "loop offcpu";
 	scene_stall(&s, "", "", 0.4);
 	d = scene_diagnose(&s);
 	assert_int_equal(d.m->stalls_count, 0);
 	assert_true(diagnose_healthy(d.m, d.f));
 	diagnosis_free(&d);
-	scene_init(&s); /* who takes no samples cannot know */
-	s.sensors_off = "cpu";
-	scene_stall(&s, "", "", 0.4);
-	scene_expect(&s, "loop.blocks", SEVERITY_WARNING);
 }
 
 /* Of two as severe what was lost comes before who waited, and that before limits and bytes. */
@@ -725,7 +734,8 @@ int main(void)
 		cmocka_unit_test(paused),
 		cmocka_unit_test(leaves_nothing_unsaid),
 		cmocka_unit_test(recordings_are_concluded),
-		cmocka_unit_test(unseen_is_none),
+		cmocka_unit_test(still_machine_is_told),
+		cmocka_unit_test(unwatched_loop_has_none),
 		cmocka_unit_test(ranked_by_harm),
 	};
 
