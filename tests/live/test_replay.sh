@@ -30,6 +30,9 @@ replayed doctor doctor -d 4
 check doctor-stalls "no stall to compare" holds_in "$work/doctor.live" '.stalls | length > 0'
 replayed alloc alloc -d 3
 replayed memory memory -d 2
+# Neither watches the loop, and nobody sees it sleep.
+told=$(cat "$work/alloc.rec" "$work/memory.rec" | grep -c '"record":"stall"')
+check no-stalls "$told stalls told of" [ "$told" = 0 ]
 replayed keys doctor -d 2 --keys
 check keys-census "the pass is not in the report" \
 	holds '.census.complete and .census.scanned_total >= 0'
