@@ -19,9 +19,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "host/proc.h"
+#include "host/sock.h"
 #include "host/sysmem.h"
 #include "host/writers.h"
 #include "model/window.h"
+#include "record/schema.h"
+#include "redis/clientsearch.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/keysample.h"
@@ -36,6 +39,9 @@
 #define END_TIMEOUT_SECONDS 2.0 /* how long the last questions may take */
 #define KEYLOOK_SECONDS	    0.5
 #define KEYSAMPLE_SECONDS   2.0
+#define CLIENTS_SECONDS	    0.25
+#define UNREAD_CLIENTS	    8
+#define UNREAD_BYTES	    (64 << 10) /* more than a reader lets wait */
 #define LOOKED_KEYS	    48
 
 /* The end of a window, seen from the watch: the server is asked, then the host. */
@@ -53,6 +59,9 @@ struct watch {
 	struct snapshot *snapshot;
 	struct keysample *sample;
 	struct writers *writers; /* what others had written when it began */
+	struct clientsearch *clients;
+	int64_t connections; /* total_connections_received, when it was told first */
+	int tls_port; /* 0 = none */
 	int64_t purgeable; /* by the last MALLOC-STATS, for --try purge */
 	struct attribution attribution;
 	struct progress *progress;
@@ -397,6 +406,60 @@ static void sample_keys(struct watch *w)
 	drain_connection(w, KEYSAMPLE_SECONDS);
 }
 
+/* The server does not tell which of its clients speak TLS; the kernel does. */
+static void count_tls(struct watch *w)
+{
+	struct record record = { .kind = RECORD_HELD };
+
+	if (w->tls_port <= 0 || w->tls_port > UINT16_MAX)
+		return;
+	record.held.t_seconds = now_seconds(w);
+	record.held.name = "tls";
+	record.held.objects_total = sock_connections(w->server.where.pid, (uint16_t)w->tls_port);
+	record.held.looked_bytes = RECORD_UNKNOWN;
+	record_emit(&w->sink, &record);
+}
+
+/* Of clients whose ids were not met the host still knows who does not read. */
+static void tell_unread(struct watch *w)
+{
+	struct sock_unread unread[UNREAD_CLIENTS];
+	int port = w->server.where.port;
+	size_t count = 0;
+
+	if (port > 0 && port <= UINT16_MAX)
+		count = sock_unread_list(w->server.where.pid, (uint16_t)port, UNREAD_BYTES, unread,
+					 UNREAD_CLIENTS);
+	for (size_t i = 0; i < count; i++) {
+		struct record record;
+
+		if (!clientsearch_missed(w->clients, unread[i].address))
+			continue;
+		record_clear(&record, RECORD_CLIENT);
+		record.client.address =
+			(struct bytes){ unread[i].address, strlen(unread[i].address) };
+		record.client.unsent_bytes = unread[i].unsent_bytes;
+		record_emit(&w->sink, &record);
+	}
+}
+
+/* Of very many clients those with most memory. */
+static void search_clients(struct watch *w)
+{
+	int64_t connections;
+
+	if (!w->server.conn || w->hanging || !w->info)
+		return;
+	connections = info_int(w->info, "total_connections_received");
+	if (connections != RECORD_UNKNOWN && w->connections != RECORD_UNKNOWN)
+		connections -= w->connections;
+	w->clients = clientsearch_start(w->server.conn, &w->sink, w->info, connections);
+	if (w->clients)
+		drain_connection(w, CLIENTS_SECONDS);
+	clientsearch_emit(w->clients, now_seconds(w));
+	tell_unread(w);
+}
+
 static void drain(void *ctx, double seconds)
 {
 	drain_connection(ctx, seconds);
@@ -442,6 +505,8 @@ static void finish(struct watch *w, bool alive)
 		drain_connection(w, KEYLOOK_SECONDS);
 	if (alive && !w->plan->stalls) {
 		look_at_keys(w);
+		count_tls(w);
+		search_clients(w);
 		sample_keys(w);
 	}
 	host_emit(&w->sink, w->server.where.pid);
@@ -465,8 +530,10 @@ static void learn_info(struct watch *w, const struct record_info *record)
 
 	info_free(w->info);
 	w->info = info_parse(record->text);
-	if (first)
-		server_emit(&w->server, w->info, &w->sink);
+	if (!first)
+		return;
+	w->connections = info_int(w->info, "total_connections_received");
+	server_emit(&w->server, w->info, &w->sink);
 }
 
 static void tap(void *ctx, const struct record *record)
@@ -477,6 +544,8 @@ static void tap(void *ctx, const struct record *record)
 	if (record->kind == RECORD_MARK && w->plan->windows &&
 	    windows_end_at(w->plan->windows, record->mark.t_seconds))
 		border_reached(w);
+	if (record->kind == RECORD_CONFIG && !strcmp(record->config.name, "tls-port"))
+		w->tls_port = atoi(record->config.value);
 	if (record->kind == RECORD_MALLOC_STATS && w->options->try_purge)
 		w->purgeable = purge_expected(record->malloc_stats.text);
 	record_emit(&t->next, record);
@@ -575,6 +644,7 @@ out:
 	snapshot_free(w.snapshot);
 	keysample_free(w.sample);
 	writers_free(w.writers);
+	clientsearch_free(w.clients);
 	sensors_close(w.sensors);
 	if (!plan->engine)
 		engine_close(w.engine);

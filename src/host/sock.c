@@ -56,8 +56,8 @@ bool sock_tcp_parse(struct sock_tcp *out, const char *line)
 
 	*out = (struct sock_tcp){ 0 };
 	/* sl local remote state tx:rx tr:when retransmits uid timeout inode */
-	return sscanf(line, " %*u: %39s %39s %x %*s %*s %*s %*s %*s %" SCNu64, local, remote,
-		      &out->state, &out->inode) == 4 &&
+	return sscanf(line, " %*u: %39s %39s %x %" SCNx32 ":%*x %*s %*s %*s %*s %" SCNu64, local,
+		      remote, &out->state, &out->unsent_bytes, &out->inode) == 5 &&
 	       take_address(local, out->local, &out->local_port) &&
 	       take_address(remote, out->remote, &out->remote_port);
 }
@@ -436,6 +436,88 @@ void sock_own_address(int fd, char *out, size_t size)
 			NI_NUMERICHOST | NI_NUMERICSERV))
 		return;
 	snprintf(out, size, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+struct connections {
+	uint16_t port;
+	int64_t count;
+};
+
+static int connection_line(void *ctx, char *line, size_t len)
+{
+	struct connections *c = ctx;
+	struct sock_tcp tcp;
+
+	(void)len;
+	if (sock_tcp_parse(&tcp, line) && tcp.state == TCP_ESTABLISHED && tcp.local_port == c->port)
+		c->count++;
+	return 0;
+}
+
+int64_t sock_connections(pid_t pid, uint16_t port)
+{
+	static const char *const tables[] = { "tcp", "tcp6" };
+	struct connections c = { port, 0 };
+	char path[64];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, tables[i]);
+		file_lines(path, connection_line, &c, NULL);
+	}
+	return c.count;
+}
+
+struct unread {
+	uint16_t port;
+	int64_t least;
+	struct sock_unread *out;
+	size_t count, max;
+};
+
+/* As CLIENT LIST writes it. */
+static void write_remote(char out[64], const struct sock_tcp *tcp)
+{
+	bool v4 = !memcmp(tcp->remote, v4_prefix, sizeof(v4_prefix));
+	char host[INET6_ADDRSTRLEN] = "";
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? tcp->remote + 12 : tcp->remote, host, sizeof(host));
+	snprintf(out, 64, v4 ? "%s:%u" : "[%s]:%u", host, tcp->remote_port);
+}
+
+static int unread_line(void *ctx, char *line, size_t len)
+{
+	struct unread *u = ctx;
+	struct sock_tcp tcp;
+	size_t at = u->count;
+
+	(void)len;
+	if (!sock_tcp_parse(&tcp, line) || tcp.state != TCP_ESTABLISHED ||
+	    tcp.local_port != u->port || tcp.unsent_bytes < u->least)
+		return 0;
+	while (at > 0 && u->out[at - 1].unsent_bytes < tcp.unsent_bytes)
+		at--;
+	if (at == u->max)
+		return 0;
+	if (u->count < u->max)
+		u->count++;
+	memmove(&u->out[at + 1], &u->out[at], (u->count - at - 1) * sizeof(*u->out));
+	write_remote(u->out[at].address, &tcp);
+	u->out[at].unsent_bytes = tcp.unsent_bytes;
+	return 0;
+}
+
+size_t sock_unread_list(pid_t pid, uint16_t port, int64_t least, struct sock_unread *out,
+			size_t max)
+{
+	static const char *const tables[] = { "tcp", "tcp6" };
+	struct unread u = { port, least, out, 0, max };
+	char path[64];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, tables[i]);
+		file_lines(path, unread_line, &u, NULL);
+	}
+	return u.count;
 }
 
 /* --- what a process listens on ---------------------------------------------- */

@@ -17,6 +17,7 @@ struct sock_tcp {
 	uint16_t local_port;
 	uint16_t remote_port;
 	unsigned int state; /* TCP_ESTABLISHED is 1, TCP_LISTEN 10 */
+	uint32_t unsent_bytes; /* written to it, and not taken by the other end */
 	uint64_t inode;
 };
 
@@ -54,6 +55,21 @@ int sock_check_peer(int fd, pid_t pid, struct err *err);
 
 /* "10.0.0.1:40500", "[::1]:40500": this end of a TCP connection; "" of another socket. */
 void sock_own_address(int fd, char *out, size_t size);
+
+/* Connections to TCP port @port of the network @pid lives in, by the kernel's table of it; 0 when
+ * that cannot be read. */
+int64_t sock_connections(pid_t pid, uint16_t port);
+
+/* The other end of a connection that does not read. */
+struct sock_unread {
+	char address[64]; /* "10.0.0.7:51234", "[::1]:51234" */
+	int64_t unsent_bytes;
+};
+
+/* Of the connections to TCP port @port, as above, those for which @least bytes or more wait in
+ * the kernel: at most @max, the largest first. Returns how many. */
+size_t sock_unread_list(pid_t pid, uint16_t port, int64_t least, struct sock_unread *out,
+			size_t max);
 
 struct sock_listener {
 	int family; /* AF_INET, AF_INET6, AF_UNIX */

@@ -59,6 +59,7 @@ enum record_kind {
 	RECORD_SLOWLOG,
 	RECORD_LATENCY,
 	RECORD_CLIENT,
+	RECORD_HELD,
 	RECORD_KEY,
 	RECORD_LIFE,
 	RECORD_OWN_CALLS,
@@ -370,7 +371,8 @@ struct record_latency {
 	double max_seconds;
 };
 
-/* A client as the server lists it, at the end of the watch; not redmem's own. */
+/* A client as the server lists it, at the end of the watch; not redmem's own. Of very many those
+ * with most memory (redis/clientsearch.h). */
 struct record_client {
 	int64_t id;
 	struct bytes address; /* "127.0.0.1:51234" or a socket's path */
@@ -382,6 +384,28 @@ struct record_client {
 	int64_t query_bytes; /* sent and not yet read: qbuf */
 	int64_t output_bytes; /* owed and not yet taken: omem */
 	int64_t memory_bytes; /* all of it: tot-mem; RECORD_UNKNOWN before 6.2 */
+	/* Parts of it: room left in the query's buffer (qbuf-free), arguments of the command under
+	 * way (argv-mem), commands queued in a MULTI (multi-mem), the first buffer of replies
+	 * (rbs). */
+	int64_t query_free_bytes, argument_bytes, queued_bytes, reply_bytes;
+	int64_t subscriptions_total; /* channels and patterns: sub, psub, ssub */
+	int64_t watched_total; /* keys it WATCHes; RECORD_UNKNOWN before 7.4 */
+	/* What waits for it in the kernel, by the host's word on its socket. Where that is all that
+	 * is known of it, the id is RECORD_UNKNOWN. */
+	int64_t unsent_bytes;
+};
+
+/*
+ * What the server holds that is no key and not in INFO: entries of a log, clients where they are
+ * too many to list. Of some of them, looked at, it is known what they take. May come again; the
+ * last one counts.
+ */
+struct record_held {
+	double t_seconds;
+	const char *name; /* "slowlog", "clients" */
+	int64_t objects_total; /* there are so many */
+	int64_t looked_total; /* of which so many were looked at... */
+	int64_t looked_bytes; /* ...and take so much in sum */
 };
 
 /* A bounded, no-touch look at a key. */
@@ -553,6 +577,7 @@ struct record {
 		struct record_slowlog slowlog;
 		struct record_latency latency;
 		struct record_client client;
+		struct record_held held;
 		struct record_key key;
 		struct record_life life;
 		struct record_own_calls own_calls;

@@ -280,6 +280,21 @@ static const struct field client_fields[] = {
 	FIELD(client, query_bytes),
 	FIELD(client, output_bytes),
 	FIELD(client, memory_bytes),
+	FIELD(client, query_free_bytes),
+	FIELD(client, argument_bytes),
+	FIELD(client, queued_bytes),
+	FIELD(client, reply_bytes),
+	FIELD(client, subscriptions_total),
+	FIELD(client, watched_total),
+	FIELD(client, unsent_bytes),
+};
+
+static const struct field held_fields[] = {
+	TIME(held, t_seconds),
+	FIELD(held, name),
+	FIELD(held, objects_total),
+	FIELD(held, looked_total),
+	FIELD(held, looked_bytes),
 };
 
 static const struct field key_fields[] = {
@@ -436,6 +451,7 @@ static const struct record_schema schemas[RECORD_KINDS] = {
 	[RECORD_SLOWLOG] = SCHEMA(slowlog),
 	[RECORD_LATENCY] = SCHEMA(latency),
 	[RECORD_CLIENT] = SCHEMA(client),
+	[RECORD_HELD] = SCHEMA(held),
 	[RECORD_KEY] = SCHEMA(key),
 	[RECORD_LIFE] = SCHEMA(life),
 	[RECORD_OWN_CALLS] = SCHEMA(own_calls),

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/sum.h"
 #include "redis/conn.h"
+#include "redis/footprint.h"
 #include "redis/knowledge_commands.h"
 #include "redis/replies.h"
 
@@ -97,6 +99,59 @@ int slowlog_emit(const redisReply *reply, const char *own_address, const struct 
 	return 0;
 }
 
+/* What zmalloc() takes for @bytes; in builds with their own jemalloc up to a fifth less. */
+static int64_t allocation(size_t bytes)
+{
+	static const struct footprint_layout layout = { .quantum = 16 };
+
+	return footprint_class(&layout, (int64_t)bytes);
+}
+
+/*
+ * src/slowlog.c, slowlogCreateEntry(): an argument is copied as a string object, short ones in
+ * one allocation with their object (src/object.c, createStringObject()); one that was cut has
+ * grown to twice its length meanwhile (src/sds.c, sdsMakeRoomFor()).
+ */
+#define ENTRY_BYTES    64 /* the entry's struct */
+#define NODE_BYTES     32 /* and its place in the list */
+#define OBJECT_BYTES   16
+#define SHORT_ARGUMENT 44
+#define CUT_ARGUMENT   128
+
+static int64_t argument_bytes(size_t len)
+{
+	if (len <= SHORT_ARGUMENT)
+		return allocation(OBJECT_BYTES + 4 + len);
+	return OBJECT_BYTES + allocation(len > CUT_ARGUMENT ? 2 * len + 6 : len + 4);
+}
+
+static int64_t entry_bytes(const redisReply *entry)
+{
+	const redisReply *arguments = entry->element[ENTRY_ARGUMENTS];
+	int64_t bytes = ENTRY_BYTES + NODE_BYTES + allocation(8 * arguments->elements) +
+			allocation(text_at(entry, ENTRY_PEER).len + 2) +
+			allocation(text_at(entry, ENTRY_NAME).len + 2);
+
+	for (size_t i = 0; i < arguments->elements; i++)
+		bytes += argument_bytes(arguments->element[i]->len);
+	return bytes;
+}
+
+int slowlog_measure(const redisReply *reply, const char *own_address, int64_t *entries,
+		    int64_t *bytes)
+{
+	*entries = *bytes = 0;
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return -EPROTO;
+	for (size_t i = 0; i < reply->elements; i++) {
+		if (!is_entry(reply->element[i]) || is_own(reply->element[i], own_address))
+			continue;
+		++*entries;
+		*bytes += entry_bytes(reply->element[i]);
+	}
+	return 0;
+}
+
 /* --- CLIENT LIST ----------------------------------------------------------- */
 
 /* The value of " NAME=VALUE " in a line. Values have no blanks, but for the path of a unix
@@ -147,9 +202,24 @@ static bool bytes_are(struct bytes bytes, const char *text)
 	return *text && bytes.len == strlen(text) && !memcmp(bytes.data, text, bytes.len);
 }
 
+/* Of some numbers, the known ones; RECORD_UNKNOWN when none is. */
+static int64_t line_sum(const char *line, size_t len, const char *const *names, size_t count)
+{
+	int64_t sum = RECORD_UNKNOWN;
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t n = line_number(line, len, names[i]);
+
+		if (n != RECORD_UNKNOWN)
+			sum = sum_of(sum == RECORD_UNKNOWN ? 0 : sum, n);
+	}
+	return sum;
+}
+
 static void emit_client(const char *line, size_t len, const char *own_address,
 			const struct record_sink *sink)
 {
+	static const char *const subscriptions[] = { "sub", "psub", "ssub" };
 	struct record record = { .kind = RECORD_CLIENT };
 	struct record_client *client = &record.client;
 	char *user, *flags, *command;
@@ -165,6 +235,13 @@ static void emit_client(const char *line, size_t len, const char *own_address,
 	client->query_bytes = line_number(line, len, "qbuf");
 	client->output_bytes = line_number(line, len, "omem");
 	client->memory_bytes = line_number(line, len, "tot-mem");
+	client->query_free_bytes = line_number(line, len, "qbuf-free");
+	client->argument_bytes = line_number(line, len, "argv-mem");
+	client->queued_bytes = line_number(line, len, "multi-mem");
+	client->reply_bytes = line_number(line, len, "rbs");
+	client->subscriptions_total = line_sum(line, len, subscriptions, 3);
+	client->watched_total = line_number(line, len, "watch");
+	client->unsent_bytes = RECORD_UNKNOWN;
 	client->user = user = line_text(line, len, "user");
 	client->flags = flags = line_text(line, len, "flags");
 	client->command = command = line_text(line, len, "cmd");
@@ -301,6 +378,9 @@ const char *const config_patterns[] = {
 	"latency-monitor-threshold",
 	"slowlog-log-slower-than",
 	"commandlog-execution-slower-than",
+	"slowlog-max-len",
+	"tracking-table-max-keys",
+	"tls-port",
 	"hash-max-*",
 	"list-max-*",
 	"list-compress-depth",

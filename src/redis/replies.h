@@ -22,6 +22,13 @@
 int slowlog_emit(const redisReply *reply, const char *own_address, const struct record_sink *sink);
 
 /*
+ * Of the same reply: how many entries are not redmem's own, and what the server's memory holds
+ * for them, with the allocator's rounding. -EPROTO as above.
+ */
+int slowlog_measure(const redisReply *reply, const char *own_address, int64_t *entries,
+		    int64_t *bytes);
+
+/*
  * CLIENT LIST: a line for each client, "id=3 addr=127.0.0.1:51234 name= age=0 ...".
  * Emit a RECORD_CLIENT for each but redmem's own, known as above. -EPROTO when it is no text.
  */

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "redis/clientsearch.h"
 #include "redis/info.h"
 #include "redis/replies.h"
 #include "redis/snapshot.h"
@@ -21,11 +22,14 @@
  * Windows end at ticks, each a little late: ten seconds apart but for that. */
 #define MALLOC_STATS_REST 10.0
 #define TICK_LATE	  0.1
-/* A line of CLIENT LIST has some 260 bytes, up to twice that with names. */
-#define CLIENTS_LISTED 64
-#define SLOWLOG_FIRST  4 /* an entry has up to 32 arguments of 128 bytes: 4.4 KB */
-#define SLOWLOG_MOST   128
-#define SLOWLOG_EVENTS 32
+#define SLOWLOG_FIRST	  4 /* an entry has up to 32 arguments of 128 bytes: 4.4 KB */
+#define SLOWLOG_MOST	  128
+#define SLOWLOG_EVENTS	  32
+/* A log as long as that (the default is 128) may take much: what an entry takes is looked up at
+ * so many of others than redmem, some at a time behind those of redmem's own first commands. */
+#define SLOWLOG_LONG  1024
+#define SLOWLOG_SIZED 16
+#define SLOWLOG_STEP  8
 
 struct snapshot {
 	struct record_sink sink;
@@ -33,6 +37,7 @@ struct snapshot {
 	double seconds; /* how long the watch is to be */
 	double malloc_stats_at; /* when they were asked for last; -INFINITY = never */
 	int64_t slowlog_id; /* the newest entry read; RECORD_UNKNOWN */
+	struct record_held slowlog; /* entries there are, and what some of them take */
 	bool config_known;
 	int64_t clients; /* connected, by the last INFO; RECORD_UNKNOWN */
 	bool tick_pending;
@@ -74,6 +79,7 @@ struct snapshot *snapshot_new(const struct record_sink *sink, double seconds)
 	snapshot->clients = RECORD_UNKNOWN;
 	snapshot->malloc_stats_at = -INFINITY;
 	snapshot->slowlog_id = RECORD_UNKNOWN;
+	snapshot->slowlog = (struct record_held){ NAN, "slowlog", RECORD_UNKNOWN, 0, 0 };
 	return snapshot;
 }
 
@@ -330,6 +336,35 @@ static bool take_slowlog(struct question *q, redisReply *reply, double seconds)
 	return !slowlog_emit(reply, conn_address(q->conn), &q->snapshot->sink);
 }
 
+static void emit_slowlog(struct snapshot *snapshot, double t_seconds)
+{
+	struct record record = { .kind = RECORD_HELD };
+
+	snapshot->slowlog.t_seconds = t_seconds;
+	record.held = snapshot->slowlog;
+	record_emit(&snapshot->sink, &record);
+}
+
+static bool take_slowlog_length(struct question *q, redisReply *reply, double seconds)
+{
+	if (reply->type != REDIS_REPLY_INTEGER)
+		return false;
+	q->snapshot->slowlog.objects_total = reply->integer;
+	emit_slowlog(q->snapshot, q->t_seconds + seconds);
+	return true;
+}
+
+static bool take_slowlog_sizes(struct question *q, redisReply *reply, double seconds)
+{
+	struct record_held *slowlog = &q->snapshot->slowlog;
+
+	if (slowlog_measure(reply, conn_address(q->conn), &slowlog->looked_total,
+			    &slowlog->looked_bytes))
+		return false;
+	emit_slowlog(q->snapshot, q->t_seconds + seconds);
+	return true;
+}
+
 static bool take_latency(struct question *q, redisReply *reply, double seconds)
 {
 	(void)seconds;
@@ -440,6 +475,45 @@ static void after_slowlog(struct question *q, const redisReply *reply, double t_
 	}
 }
 
+/* Until enough entries are seen that are not redmem's: of those it began with come first. */
+static void after_slowlog_sizes(struct question *q, const redisReply *reply, double t_seconds)
+{
+	struct question next = *q;
+	long entries = q->slowlog_asked;
+
+	next.t_seconds = t_seconds;
+	if (reply && reply->type == REDIS_REPLY_ARRAY && (long)reply->elements == entries &&
+	    q->snapshot->slowlog.looked_total < SLOWLOG_SIZED && entries < q->slowlog_most &&
+	    reply_bytes(reply) < REPLY_BYTES)
+		ask_slowlog(&next, entries + SLOWLOG_STEP);
+}
+
+static void after_slowlog_length(struct question *q, const redisReply *reply, double t_seconds)
+{
+	struct question next = *q;
+
+	next.t_seconds = t_seconds;
+	next.label = "SLOWLOG";
+	next.take = take_slowlog_sizes;
+	next.next = after_slowlog_sizes;
+	next.slowlog_most = 2 * SLOWLOG_MOST;
+	if (!strcmp(q->phase, "start") && reply && reply->type == REDIS_REPLY_INTEGER &&
+	    reply->integer >= SLOWLOG_LONG)
+		ask_slowlog(&next, SLOWLOG_STEP);
+}
+
+/* How long the slow log is; at the start, before much of it is of redmem, what it takes. */
+static void ask_slowlog_length(const struct question *like)
+{
+	struct question q = *like;
+
+	q.label = "SLOWLOG LEN";
+	q.take = take_slowlog_length;
+	q.next = after_slowlog_length;
+	if (strcmp(q.phase, "window") != 0 && !conn_tight(q.conn))
+		ask(&q, "SLOWLOG LEN");
+}
+
 /* What the server remembers of slow commands and other latencies. */
 static int ask_events(const struct question *like, long entries)
 {
@@ -480,6 +554,7 @@ static void ask_rest(struct question *q, const redisReply *reply, double t_secon
 	next.sections = NULL;
 	next.next = NULL;
 	next.t_seconds = t_seconds;
+	ask_slowlog_length(&next);
 	next.label = "CONFIG GET";
 	next.take = take_config;
 	for (size_t i = 0; config_patterns[i] && !q->snapshot->config_known; i++) {

@@ -70,6 +70,17 @@ static void log_slowlog(struct buf *log, const struct record_slowlog *entry)
 	buf_putc(log, '\n');
 }
 
+static void log_client(struct buf *log, const struct record_client *client)
+{
+	buf_printf(log, "client %lld ", (long long)client->id);
+	escape_redis(log, client->address.data, client->address.len);
+	buf_putc(log, ' ');
+	escape_redis(log, client->name.data, client->name.len);
+	buf_printf(log, " %s %s %s memory=%lld output=%lld\n", client->user, client->flags,
+		   client->command, (long long)client->memory_bytes,
+		   (long long)client->output_bytes);
+}
+
 static void log_record(void *ctx, const struct record *record)
 {
 	struct buf *log = ctx;
@@ -100,6 +111,15 @@ static void log_record(void *ctx, const struct record *record)
 		break;
 	case RECORD_KEY:
 		log_key(log, &record->key);
+		break;
+	case RECORD_CLIENT:
+		log_client(log, &record->client);
+		break;
+	case RECORD_HELD:
+		buf_printf(log, "held %s %lld: %lld of %lld bytes\n", record->held.name,
+			   (long long)record->held.objects_total,
+			   (long long)record->held.looked_total,
+			   (long long)record->held.looked_bytes);
 		break;
 	case RECORD_OWN_CALLS:
 		buf_printf(log, "own %s=%lld\n", record->own_calls.command,

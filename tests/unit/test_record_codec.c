@@ -170,6 +170,7 @@ static void test_every_member_has_a_row(void **state)
 		[RECORD_SLOWLOG] = sizeof(struct record_slowlog),
 		[RECORD_LATENCY] = sizeof(struct record_latency),
 		[RECORD_CLIENT] = sizeof(struct record_client),
+		[RECORD_HELD] = sizeof(struct record_held),
 		[RECORD_KEY] = sizeof(struct record_key),
 		[RECORD_LIFE] = sizeof(struct record_life),
 		[RECORD_OWN_CALLS] = sizeof(struct record_own_calls),

@@ -147,6 +147,82 @@ static void test_slowlog(void **state)
 	check(take_slowlog, "+OK\r\n", -EPROTO, "");
 }
 
+/* The memory of entries: short arguments lie with their object, long ones beside it, and what
+ * was cut has grown to twice its length. redmem's own do not count. */
+static void test_slowlog_measure(void **state)
+{
+	struct buf text = { 0 };
+	int64_t entries, bytes;
+	redisReply *reply;
+
+	(void)state;
+	buf_puts(&text, "*3\r\n*6\r\n:3\r\n:7\r\n:3\r\n*3\r\n$3\r\nSET\r\n$60\r\n");
+	buf_fill(&text, 'x', 60);
+	buf_puts(&text, "\r\n$150\r\n");
+	buf_fill(&text, 'y', 150);
+	buf_puts(&text, "\r\n$15\r\n10.0.0.1:405001\r\n$0\r\n\r\n"
+			"*6\r\n:2\r\n:7\r\n:99\r\n*1\r\n$4\r\nINFO\r\n$1\r\nx\r\n$6\r\nredmem\r\n"
+			":1\r\n");
+	reply = reply_parse(buf_str(&text));
+	assert_int_equal(slowlog_measure(reply, "", &entries, &bytes), 0);
+	assert_int_equal(entries, 1);
+	assert_int_equal(bytes, 64 + 32 + 32 + 32 + 8 + 32 + (16 + 64) + (16 + 320));
+	freeReplyObject(reply);
+	buf_free(&text);
+	reply = reply_parse("+OK\r\n");
+	assert_int_equal(slowlog_measure(reply, "", &entries, &bytes), -EPROTO);
+	freeReplyObject(reply);
+}
+
+struct client_seen {
+	int count;
+	int64_t query_free, queued, reply, subscriptions, watched;
+};
+
+static void see_client(void *ctx, const struct record *record)
+{
+	struct client_seen *seen = ctx;
+
+	assert_int_equal(record->kind, RECORD_CLIENT);
+	seen->count++;
+	seen->query_free = record->client.query_free_bytes;
+	seen->queued = record->client.queued_bytes;
+	seen->reply = record->client.reply_bytes;
+	seen->subscriptions = record->client.subscriptions_total;
+	seen->watched = record->client.watched_total;
+}
+
+/* Where a client's memory is, as 7.0 and 8.0 tell it; what is not told is not 0. */
+static void test_client_parts(void **state)
+{
+	static const char seven[] =
+		"id=7 addr=10.0.0.7:1 name= age=1 idle=1 flags=N db=0 sub=2 psub=3 "
+		"ssub=4 multi=-1 qbuf=0 qbuf-free=20474 argv-mem=10 "
+		"multi-mem=77 rbs=1024 rbp=5 obl=0 oll=0 omem=0 tot-mem=22298 "
+		"events=r cmd=get user=default redir=-1 resp=2\n";
+	struct client_seen seen = { 0 };
+	struct record_sink sink = { see_client, &seen };
+	redisReply reply = { .type = REDIS_REPLY_STRING };
+	char eight[] = "id=8 addr=10.0.0.7:1 name= age=1 idle=1 flags=N db=0 watch=12 qbuf=0\n";
+
+	(void)state;
+	reply.str = (char *)seven;
+	reply.len = strlen(seven);
+	assert_int_equal(client_list_emit(&reply, "", &sink), 0);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.query_free, 20474);
+	assert_int_equal(seen.queued, 77);
+	assert_int_equal(seen.reply, 1024);
+	assert_int_equal(seen.subscriptions, 9);
+	assert_true(seen.watched == RECORD_UNKNOWN);
+	reply.str = eight;
+	reply.len = strlen(eight);
+	assert_int_equal(client_list_emit(&reply, "", &sink), 0);
+	assert_int_equal(seen.watched, 12);
+	assert_true(seen.subscriptions == RECORD_UNKNOWN);
+	assert_true(seen.reply == RECORD_UNKNOWN);
+}
+
 static void test_latency(void **state)
 {
 	(void)state;
@@ -216,7 +292,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory_stats), cmocka_unit_test(test_memory_stats_refused),
 		cmocka_unit_test(test_config),	     cmocka_unit_test(test_slowlog),
-		cmocka_unit_test(test_latency),	     cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_latency),	     cmocka_unit_test(test_slowlog_measure),
+		cmocka_unit_test(test_client_parts), cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_choose),
 	};
 

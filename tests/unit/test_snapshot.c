@@ -32,6 +32,7 @@ static const struct fake_rule server_70[] = {
 	{ "MEMORY MALLOC-STATS", "$5\r\ntext\n\r\n", false },
 	{ "CONFIG GET hz", "*2\r\n$2\r\nhz\r\n$2\r\n10\r\n", false },
 	{ "CONFIG GET", "*0\r\n", false },
+	{ "SLOWLOG LEN", ":1\r\n", false },
 	{ "SLOWLOG GET 4", "*1\r\n*4\r\n:5\r\n:7\r\n:3000000\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
 	  false },
 	{ "LATENCY LATEST", "*1\r\n*4\r\n$4\r\nfork\r\n:7\r\n:3\r\n:4\r\n", false },
@@ -106,7 +107,8 @@ static void test_watch(void **state)
 	assert_string_equal(buf_str(&watch.log),
 			    "info start # Stats\n# Commandstats\ncmdstat_client|setname:calls=1\n"
 			    "cmdstat_get:calls=9,usec=1\nmemory_stats start keys.count 3\n"
-			    "malloc_stats start text\nconfig hz=10\n");
+			    "malloc_stats start text\nheld slowlog 1: 0 of 0 bytes\n"
+			    "config hz=10\n");
 	buf_clear(&watch.log);
 
 	assert_false(snapshot_tick_answered(watch.snapshot, &seconds));
@@ -127,17 +129,20 @@ static void test_watch(void **state)
 		patterns++;
 	buf_printf(&expected,
 		   "own info=%d\nown memory|stats=1\n"
-		   "own memory|malloc-stats=1\nown config|get=%d\ninfo end # Stats\n"
+		   "own memory|malloc-stats=1\nown slowlog|len=1\nown config|get=%d\n"
+		   "info end # Stats\n"
 		   "# Commandstats\ncmdstat_client|setname:calls=1\n"
 		   "cmdstat_get:calls=9,usec=1\nmemory_stats end keys.count 3\n"
-		   "malloc_stats end text\nlatency fork at 7 0.003s max 0.004s\n"
+		   "malloc_stats end text\nheld slowlog 1: 0 of 0 bytes\n"
+		   "latency fork at 7 0.003s max 0.004s\n"
 		   "slowlog 5 at 7 3s get k\n",
 		   SECTIONS + 1, patterns);
 	assert_string_equal(buf_str(&watch.log), buf_str(&expected));
 	assert_null(snapshot_reason_at(watch.snapshot, 0));
 	seen = watch_close(&watch);
 	assert_int_equal(count(seen, "CONFIG GET hz\n"), 1); /* once in a watch */
-	assert_int_equal(count(seen, "SLOWLOG"), 1);
+	assert_int_equal(count(seen, "SLOWLOG LEN"), 2);
+	assert_int_equal(count(seen, "SLOWLOG GET"), 1);
 	assert_int_equal(count(seen, "MEMORY STATS\nMEMORY MALLOC-STATS\n"), 2);
 	assert_null(strstr(seen, "CONFIG SET"));
 	free(seen);
@@ -158,6 +163,7 @@ static void test_refusals(void **state)
 		{ "COMMANDLOG GET 4 slow",
 		  "*1\r\n*4\r\n:5\r\n:7\r\n:3000000\r\n*1\r\n$4\r\nKEYS\r\n", false },
 		{ "LATENCY", "-NOPERM latency\r\n", false },
+		{ "SLOWLOG LEN", ":0\r\n", false },
 		{ NULL, NULL, false },
 	};
 	static const char *const reasons[] = {
@@ -176,7 +182,7 @@ static void test_refusals(void **state)
 	/* No commandstats in this INFO: calls by container, as servers before 7.0 have them. */
 	assert_string_equal(buf_str(&watch.log),
 			    "own info=9\nown client=1\ninfo end used_memory:1\r\n# Commandstats\n"
-			    "slowlog 5 at 7 3s keys\n");
+			    "held slowlog 0: 0 of 0 bytes\nslowlog 5 at 7 3s keys\n");
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
 		const char *reason;
 		size_t j = 0;
@@ -297,10 +303,62 @@ static void test_slowlog_steps(void **state)
 	run_loop(&watch);
 	seen = watch_close(&watch);
 	assert_int_equal(count(seen, "SLOWLOG GET 8\n"), 1);
-	assert_int_equal(count(seen, "SLOWLOG"), 2); /* sixteen would be 32 KB */
+	assert_int_equal(count(seen, "SLOWLOG GET"), 2); /* sixteen would be 32 KB */
 	free(seen);
 	buf_free(&four);
 	buf_free(&eight);
+}
+
+/* Entries of the slow log, the first @own of them redmem's. */
+static void put_entries(struct buf *reply, int entries, int own)
+{
+	buf_printf(reply, "*%d\r\n", entries);
+	for (int i = 0; i < entries; i++)
+		buf_printf(
+			reply,
+			"*6\r\n:%d\r\n:7\r\n:3\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n$0\r\n\r\n%s\r\n",
+			9999 - i, i < own ? "$6\r\nredmem" : "$0\r\n");
+}
+
+/* Of a long one it is looked up what an entry takes, behind those of redmem's own beginning. */
+static void test_slowlog_sizes(void **state)
+{
+	static struct fake_rule rules[] = {
+		{ "CLIENT SETNAME", "+OK\r\n", false },
+		{ "INFO", "$0\r\n\r\n", false },
+		{ "MEMORY", "-ERR no\r\n", false },
+		{ "CONFIG", "*0\r\n", false },
+		{ "SLOWLOG LEN", ":5000\r\n", false },
+		{ "SLOWLOG GET 8", NULL, false },
+		{ "SLOWLOG GET 16", NULL, false },
+		{ "SLOWLOG GET 24", NULL, false },
+		{ NULL, NULL, false },
+	};
+	struct buf replies[3] = { 0 };
+	struct watch watch = { 0 };
+	char *seen;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		put_entries(&replies[i], 8 * (i + 1), 8);
+		rules[5 + i].reply = buf_str(&replies[i]);
+	}
+	watch_open(&watch, rules, 10);
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_START, 0), 0);
+	run_loop(&watch);
+	/* Its struct and place 96, two arguments 16 + 2 x 32, two names 2 x 8. */
+	assert_non_null(strstr(buf_str(&watch.log), "held slowlog 5000: 16 of 3072 bytes\n"));
+	buf_clear(&watch.log);
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 10), 0);
+	run_loop(&watch);
+	/* At the end, when most are redmem's, they are only counted. */
+	assert_non_null(strstr(buf_str(&watch.log), "held slowlog 5000: 16 of 3072 bytes\n"));
+	seen = watch_close(&watch);
+	assert_int_equal(count(seen, "SLOWLOG GET 8\nSLOWLOG GET 16\nSLOWLOG GET 24\n"), 1);
+	assert_int_equal(count(seen, "SLOWLOG GET 32"), 0);
+	free(seen);
+	for (int i = 0; i < 3; i++)
+		buf_free(&replies[i]);
 }
 
 /* The server hangs: nothing but a tick that stays unanswered, then all is let go. */
@@ -335,7 +393,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_watch),	      cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_tight),	      cmocka_unit_test(test_malloc_stats_rarely),
-		cmocka_unit_test(test_slowlog_steps), cmocka_unit_test(test_hang),
+		cmocka_unit_test(test_slowlog_steps), cmocka_unit_test(test_slowlog_sizes),
+		cmocka_unit_test(test_hang),
 	};
 
 	return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);

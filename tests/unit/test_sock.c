@@ -104,6 +104,23 @@ static bool has_listener(int family, int port, const char *text)
 	return has;
 }
 
+/* What @client does not read waits in the kernel under its address. */
+static void assert_unread(int accepted, int client, uint16_t port)
+{
+	static const char much[1 << 16];
+	struct sock_unread list[2];
+	char address[64];
+
+	assert_int_equal(sock_unread_list(getpid(), port, 1, list, 2), 0);
+	while (send(accepted, much, sizeof(much), MSG_DONTWAIT) > 0)
+		;
+	sock_own_address(client, address, sizeof(address));
+	assert_int_equal(sock_unread_list(getpid(), port, 1, list, 2), 1);
+	assert_string_equal(list[0].address, address);
+	assert_true(list[0].unsent_bytes > 0);
+	assert_int_equal(sock_unread_list(getpid(), port, INT32_MAX, list, 2), 0);
+}
+
 static void test_tcp(void **state)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
@@ -128,10 +145,13 @@ static void test_tcp(void **state)
 	assert_int_equal(sock_peer_pid(client, &pid, &err), 0);
 	assert_int_equal(pid, getpid());
 	assert_true(has_listener(AF_INET, ntohs(address.sin_port), "127.0.0.1"));
+	assert_int_equal(sock_connections(getpid(), ntohs(address.sin_port)), 1);
+	assert_unread(accepted, client, ntohs(address.sin_port));
 	close(server);
 	assert_false(has_listener(AF_INET, ntohs(address.sin_port), "127.0.0.1"));
 	close(accepted);
 	close(client);
+	assert_int_equal(sock_connections(getpid(), ntohs(address.sin_port)), 0);
 }
 
 static void test_unix(void **state)
