@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "model/private.h"
 #include "model/server_memory.h"
 
@@ -25,14 +26,22 @@ enum line {
 	LINE_HASHTABLE_REHASHING,
 	LINE_CLIENTS_NORMAL,
 	LINE_CLIENTS_REPLICAS,
+	LINE_FULL_SYNC,
 	LINE_REPLICATION_BACKLOG,
 	LINE_AOF_BUFFER,
 	LINE_SCRIPTS,
 	LINE_CLUSTER_LINKS,
+	LINE_SLOT_MIGRATION,
 	LINE_STARTUP,
 	LINE_OVERHEAD_OTHER,
+	LINE_SLOWLOG,
+	LINE_TRACKING,
+	LINE_PUBSUB,
+	LINE_WATCH,
+	LINE_IN_NO_KEY,
 	LINE_ROUNDING,
 	LINE_LUA_ALLOCATED,
+	LINE_TLS_ALLOCATED,
 	LINE_ALLOCATED_UNCOUNTED,
 	LINE_ALLOCATOR_MEMORY,
 	LINE_SLAB_HOLES,
@@ -47,6 +56,7 @@ enum line {
 	LINE_BINARY,
 	LINE_STACKS,
 	LINE_LUA_HEAP,
+	LINE_TLS_HEAP,
 	LINE_OTHER_HEAP,
 	LINE_SHARED,
 	LINE_UNEXPLAINED,
@@ -75,18 +85,28 @@ static const struct line_kind kinds[LINES] = {
 	[LINE_CLIENTS_NORMAL] = { "clients_normal", "allocated", "buffers of clients", 2, false },
 	[LINE_CLIENTS_REPLICAS] = { "clients_replicas", "allocated", "buffers of replicas", 2,
 				    false },
+	[LINE_FULL_SYNC] = { "full_sync", "allocated", "writes kept during a full synchronisation",
+			     2, false },
 	[LINE_REPLICATION_BACKLOG] = { "replication_backlog", "allocated", "replication backlog", 2,
 				       false },
 	[LINE_AOF_BUFFER] = { "aof_buffer", "allocated", "buffers of the AOF", 2, false },
 	[LINE_SCRIPTS] = { "scripts", "allocated", "cached scripts and functions", 2, false },
 	[LINE_CLUSTER_LINKS] = { "cluster_links", "allocated", "buffers of the cluster bus", 2,
 				 false },
+	[LINE_SLOT_MIGRATION] = { "slot_migration", "allocated", "buffers of slots on the move", 2,
+				  false },
 	[LINE_STARTUP] = { "startup", "allocated", "the empty server", 2, false },
 	[LINE_OVERHEAD_OTHER] = { "overhead_other", "allocated", "other overhead of the server", 2,
 				  false },
+	[LINE_SLOWLOG] = { "slowlog", "allocated", "entries of the slow log", 2, false },
+	[LINE_TRACKING] = { "tracking", "allocated", "keys tracked for clients", 2, false },
+	[LINE_PUBSUB] = { "pubsub", "allocated", "channels subscribed to", 2, false },
+	[LINE_WATCH] = { "watch", "allocated", "keys under WATCH", 2, false },
+	[LINE_IN_NO_KEY] = { "in_no_key", "allocated", "in no key that was looked at", 2, false },
 	[LINE_ROUNDING] = { "rounding", "allocated", "requests rounded up to size classes", 2,
 			    false },
 	[LINE_LUA_ALLOCATED] = { "lua", "allocated", "Lua's own memory", 2, false },
+	[LINE_TLS_ALLOCATED] = { "tls", "allocated", "connections over TLS", 2, false },
 	[LINE_ALLOCATED_UNCOUNTED] = { "allocated_uncounted", "allocated",
 				       "not in used_memory (thread caches)", 2, false },
 	[LINE_ALLOCATOR_MEMORY] = { "allocator_memory", "rss",
@@ -107,6 +127,7 @@ static const struct line_kind kinds[LINES] = {
 	[LINE_BINARY] = { "binary_and_libraries", "rss", "program and libraries", 1, false },
 	[LINE_STACKS] = { "stacks", "rss", "stacks of threads", 1, false },
 	[LINE_LUA_HEAP] = { "lua", "rss", "Lua's own memory", 1, false },
+	[LINE_TLS_HEAP] = { "tls", "rss", "connections over TLS", 1, false },
 	[LINE_OTHER_HEAP] = { "other_heap", "rss", "heap besides the allocator's", 1, false },
 	[LINE_SHARED] = { "shared", "rss", "shared memory and files", 1, false },
 	[LINE_UNEXPLAINED] = { "unexplained", "rss", "unexplained", 1, true },
@@ -164,23 +185,64 @@ static const enum line part_line[PARTS] = {
 	[PART_HASHTABLE_REHASHING] = LINE_HASHTABLE_REHASHING,
 	[PART_CLIENTS_NORMAL] = LINE_CLIENTS_NORMAL,
 	[PART_CLIENTS_REPLICAS] = LINE_CLIENTS_REPLICAS,
+	[PART_FULL_SYNC] = LINE_FULL_SYNC,
 	[PART_REPLICATION_BACKLOG] = LINE_REPLICATION_BACKLOG,
 	[PART_AOF_BUFFER] = LINE_AOF_BUFFER,
 	[PART_SCRIPTS] = LINE_SCRIPTS,
 	[PART_CLUSTER_LINKS] = LINE_CLUSTER_LINKS,
+	[PART_SLOT_MIGRATION] = LINE_SLOT_MIGRATION,
 	[PART_STARTUP] = LINE_STARTUP,
 };
+
+static const enum line inside_line[INSIDE_TLS] = {
+	[INSIDE_SLOWLOG] = LINE_SLOWLOG,
+	[INSIDE_TRACKING] = LINE_TRACKING,
+	[INSIDE_PUBSUB] = LINE_PUBSUB,
+	[INSIDE_WATCH] = LINE_WATCH,
+};
+
+/* A difference below this is not worth a line. */
+#define IN_NO_KEY_BYTES ((int64_t)16 << 20)
+
+/* Of @dataset, which is all that the server does not count as something else, what is known to
+ * be in no key, and what no key was found for. Returns what is left: keys and values. */
+static int64_t split_dataset(struct draft *d, struct model *m, const struct server_memory *s,
+			     int64_t dataset)
+{
+	struct keys_check *check = &m->keys_check;
+	int64_t tables =
+		known(s->part[PART_HASHTABLE_EXPIRES]) + known(s->part[PART_HASHTABLE_REHASHING]);
+
+	for (int i = 0; i < INSIDE_TLS; i++) {
+		int64_t bytes = smaller(known(m->inside[i].bytes), dataset);
+
+		set(d, inside_line[i], bytes, m->inside[i].basis);
+		dataset -= bytes;
+	}
+	if (check->bytes == RECORD_UNKNOWN || s->part[PART_HASHTABLE_MAIN] == RECORD_UNKNOWN)
+		return dataset;
+	tables += s->part[PART_HASHTABLE_MAIN];
+	check->difference_bytes = sum_less(dataset + tables, check->bytes);
+	if (check->difference_bytes > check->error_bytes &&
+	    check->difference_bytes >= IN_NO_KEY_BYTES) {
+		int64_t beyond = smaller(check->difference_bytes, dataset);
+
+		set(d, LINE_IN_NO_KEY, beyond, check->basis);
+		dataset -= beyond;
+	}
+	return dataset;
+}
 
 /*
  * used_memory = dataset + overhead, as the server has it; beside it what it does
  * not count. When the allocator's number, being older, is the smaller one, the
  * difference comes off the dataset, which is a remainder anyway.
  */
-static void split_allocated(struct draft *d, const struct server_memory *s, int64_t allocated,
-			    int64_t rounding, enum basis rounding_basis)
+static void split_allocated(struct draft *d, struct model *m, const struct server_memory *s,
+			    int64_t allocated, int64_t rounding, enum basis rounding_basis)
 {
 	int64_t dataset = s->used - known(s->overhead), uncounted = allocated - s->used;
-	int64_t other = known(s->overhead), lag;
+	int64_t other = known(s->overhead), lag, keys;
 
 	for (int i = 0; i < PARTS; i++) {
 		other -= known(s->part[i]);
@@ -191,10 +253,13 @@ static void split_allocated(struct draft *d, const struct server_memory *s, int6
 		dataset = 0;
 	}
 	lag = uncounted < 0 ? smaller(-uncounted, dataset) : 0;
+	dataset -= lag;
+	keys = split_dataset(d, m, s, dataset);
 	/* The server counts what it got, not what it asked for. */
-	rounding = smaller(known(rounding), dataset - lag);
+	rounding = smaller(known(rounding), keys);
 	set(d, LINE_ROUNDING, rounding, rounding_basis);
-	set(d, LINE_DATASET, dataset - lag - rounding, lag || rounding ? BASIS_DERIVED : s->basis);
+	set(d, LINE_DATASET, keys - rounding,
+	    lag || rounding || keys < dataset ? BASIS_DERIVED : s->basis);
 	set(d, LINE_OVERHEAD_OTHER, other, BASIS_DERIVED);
 	uncounted += lag;
 	if (s->lua_in_allocator && s->lua > 0) {
@@ -202,6 +267,12 @@ static void split_allocated(struct draft *d, const struct server_memory *s, int6
 
 		set(d, LINE_LUA_ALLOCATED, lua, BASIS_DERIVED);
 		uncounted -= lua;
+	}
+	if (!m->target.allocator_bundled && uncounted > 0) { /* malloc() is the allocator's */
+		int64_t tls = smaller(known(m->inside[INSIDE_TLS].bytes), uncounted);
+
+		set(d, LINE_TLS_ALLOCATED, tls, BASIS_DERIVED);
+		uncounted -= tls;
 	}
 	set(d, LINE_ALLOCATED_UNCOUNTED, uncounted, BASIS_DERIVED);
 	set(d, LINE_ALLOCATED, allocated, s->basis);
@@ -264,7 +335,7 @@ static int64_t older_rounding(const struct model *m, int64_t untouched, enum bas
 	return untouched > 0 ? smaller(untouched, large_values_bytes(m) / 5) : RECORD_UNKNOWN;
 }
 
-static void split_jemalloc(struct draft *d, const struct model *m, const struct server_memory *s,
+static void split_jemalloc(struct draft *d, struct model *m, const struct server_memory *s,
 			   const struct mapping_sum *memory, int64_t heap)
 {
 	int64_t holes = s->active - s->allocated, seen = rounding_bytes(m), older;
@@ -275,9 +346,9 @@ static void split_jemalloc(struct draft *d, const struct model *m, const struct 
 	older = older_rounding(m, held - memory->rss_bytes - known(memory->swap_bytes), &basis);
 	/* Calls seen on a quiet server are of small sizes, and tell nothing of those. */
 	if (older > seen)
-		split_allocated(d, s, s->allocated, older, basis);
+		split_allocated(d, m, s, s->allocated, older, basis);
 	else
-		split_allocated(d, s, s->allocated, seen, BASIS_SAMPLED);
+		split_allocated(d, m, s, s->allocated, seen, BASIS_SAMPLED);
 	set(d, LINE_SLAB_HOLES, holes, s->basis);
 	set_known(d, LINE_DIRTY, s->dirty, s->basis);
 	set_known(d, LINE_MUZZY, s->muzzy, s->basis);
@@ -286,14 +357,26 @@ static void split_jemalloc(struct draft *d, const struct model *m, const struct 
 	balance(d, s, memory, heap, held);
 }
 
+/* Where malloc() is libc's, beside the allocator. */
+static void split_tls(struct draft *d, const struct model *m)
+{
+	int64_t heap = bytes_of(d, LINE_OTHER_HEAP), tls = known(m->inside[INSIDE_TLS].bytes);
+
+	if (!m->target.allocator_bundled || heap <= 0 || !tls)
+		return;
+	tls = smaller(tls, heap);
+	set(d, LINE_TLS_HEAP, tls, BASIS_DERIVED);
+	set(d, LINE_OTHER_HEAP, heap - tls, BASIS_DERIVED);
+}
+
 /* libc says nothing about itself: what is beyond used_memory is one line. */
-static void split_libc(struct draft *d, const struct server_memory *s,
+static void split_libc(struct draft *d, struct model *m, const struct server_memory *s,
 		       const struct mapping_sum *anonymous, const struct mapping_sum *heap)
 {
 	int64_t swap = known(anonymous->swap_bytes) + known(heap->swap_bytes);
 	int64_t beyond = anonymous->rss_bytes + heap->rss_bytes + swap - s->used;
 
-	split_allocated(d, s, s->used, RECORD_UNKNOWN, BASIS_DERIVED);
+	split_allocated(d, m, s, s->used, RECORD_UNKNOWN, BASIS_DERIVED);
 	set(d, LINE_SWAPPED_OUT, -swap, BASIS_EXACT);
 	set(d, beyond < 0 ? LINE_UNTOUCHED : LINE_LIBC_FREE, beyond, BASIS_DERIVED);
 }
@@ -335,7 +418,7 @@ static void set_reclaim(struct draft *d, const struct model *m, const struct ser
 
 /* --- all of it ------------------------------------------------------------ */
 
-static void set_allocator(struct draft *d, const struct model *m, const struct server_memory *s,
+static void set_allocator(struct draft *d, struct model *m, const struct server_memory *s,
 			  bool known_inside)
 {
 	struct mapping_sum memory, heap;
@@ -343,7 +426,7 @@ static void set_allocator(struct draft *d, const struct model *m, const struct s
 	mapping_sum(m, "allocator", &memory);
 	mapping_sum(m, "heap", &heap);
 	if (known_inside && !s->jemalloc) {
-		split_libc(d, s, &memory, &heap);
+		split_libc(d, m, s, &memory, &heap);
 		return;
 	}
 	set(d, LINE_OTHER_HEAP, heap.rss_bytes, BASIS_EXACT);
@@ -418,6 +501,7 @@ void ledger_build(struct model *m)
 	known_inside = server_memory_gather(m, &s);
 	set(&d, LINE_RSS, all.rss_bytes, BASIS_EXACT);
 	set_allocator(&d, m, &s, known_inside);
+	split_tls(&d, m);
 	set_other_memory(&d, m);
 	set_unexplained(&d);
 	set_swap(&d, m, all.swap_bytes);

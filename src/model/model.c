@@ -132,6 +132,7 @@ void model_free(struct model *m)
 	free(m->slowlog);
 	free(m->latency);
 	free(m->clients);
+	free(m->held);
 	free(m->cpu_limits);
 	free(m->writers);
 	free(m->life);
@@ -244,6 +245,7 @@ void model_finish(struct model *m)
 		keyspace_finish(m->keyspace);
 	defrag_finish(m);
 	users_finish(m);
+	inside_finish(m);
 	ledger_build(m);
 }
 

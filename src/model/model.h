@@ -62,6 +62,36 @@ const struct ledger_line *ledger_find(const struct ledger *ledger, const char *i
 /* Its bytes, or RECORD_UNKNOWN. */
 int64_t ledger_bytes(const struct ledger *ledger, const char *id);
 
+/* --- what is in no key --------------------------------------------------- */
+
+/* In no key, and not counted by the server itself: all in used_memory but for that of TLS, which
+ * its library takes from malloc(). */
+enum inside {
+	INSIDE_SLOWLOG,
+	INSIDE_TRACKING,
+	INSIDE_PUBSUB,
+	INSIDE_WATCH,
+	INSIDE_TLS,
+	INSIDE_KINDS
+};
+const char *inside_name(enum inside what); /* "slowlog": also its line of the ledger */
+
+struct inside_row {
+	int64_t objects_total; /* entries, keys, channels, connections; RECORD_UNKNOWN */
+	int64_t bytes; /* RECORD_UNKNOWN */
+	enum basis basis; /* of the bytes */
+};
+
+/* What the keys hold, with their tables, by those that were looked at, against what the server
+ * has for them. RECORD_UNKNOWN where too few were. */
+struct keys_check {
+	int64_t keys_total, looked_total;
+	int64_t bytes;
+	int64_t error_bytes; /* it may be so much more or less (95 %) */
+	int64_t difference_bytes; /* what the server has beyond it: less when negative */
+	enum basis basis; /* exact: all keys were met in a pass */
+};
+
 /* --- profiles ---------------------------------------------------------- */
 
 /* Calls of the allocator as bursts saw them. All 0 or NAN without any. */
@@ -159,6 +189,10 @@ struct client_row {
 
 struct writer_row {
 	struct record_writer writer;
+};
+
+struct held_row {
+	struct record_held held;
 };
 
 /* A CPU quota over the window. */
@@ -301,6 +335,8 @@ struct model {
 	size_t timeline_count;
 	int64_t aof_buffer_most_bytes; /* at a tick or at the end; RECORD_UNKNOWN */
 	struct ledger ledger; /* empty when smaps could not be read */
+	struct inside_row inside[INSIDE_KINDS];
+	struct keys_check keys_check;
 	struct command_row *commands; /* by cpu_seconds + fault_seconds, falling */
 	size_t commands_count;
 	struct error_row *errors; /* by replies, falling */
@@ -338,8 +374,10 @@ struct model {
 	size_t slowlog_count;
 	struct latency_row *latency;
 	size_t latency_count;
-	struct client_row *clients; /* at the end; none where there are too many to list */
+	struct client_row *clients; /* at the end; where there are too many to list, the largest */
 	size_t clients_count;
+	struct held_row *held; /* what else the server holds that is no key */
+	size_t held_count;
 	struct cpu_limit_row *cpu_limits;
 	size_t cpu_limits_count;
 	struct record_disk disk; /* of the AOF */
@@ -388,6 +426,8 @@ int64_t model_info_delta(const struct model *m, const char *field);
 /* Replies of the window that began with @error ("OOM"); RECORD_UNKNOWN where the server does
  * not tell (errorstats came with 6.2). */
 int64_t model_errors(const struct model *m, const char *error);
+/* What was told of that kind of thing that is no key ("clients"); NULL. */
+const struct record_held *model_held(const struct model *m, const char *name);
 /* Is that sensor on? False also when it is not in the table. */
 bool model_sensor_on(const struct model *m, const char *id);
 /* What MEMORY PURGE would free by the ledger, and what the one tried did free (rss

@@ -149,5 +149,10 @@ void users_finish(struct model *m);
 /* Make the rows of size classes, and say what defragmentation would do with them. */
 void defrag_finish(struct model *m);
 
+/* --- inside.c --- */
+/* Make m->inside and m->keys_check, but for its difference. After users_finish(). */
+void inside_finish(struct model *m);
+
 /* --- ledger.c --- */
+/* Make m->ledger, and the difference of m->keys_check. After inside_finish(). */
 void ledger_build(struct model *m);

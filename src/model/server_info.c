@@ -42,6 +42,14 @@ int64_t model_info_delta(const struct model *m, const char *field)
 	return end - start;
 }
 
+const struct record_held *model_held(const struct model *m, const char *name)
+{
+	for (size_t i = 0; i < m->held_count; i++)
+		if (!strcmp(m->held[i].held.name, name))
+			return &m->held[i].held;
+	return NULL;
+}
+
 bool model_sensor_on(const struct model *m, const char *id)
 {
 	for (size_t i = 0; i < m->sensors_count; i++)

@@ -116,6 +116,12 @@ static const struct {
 } parts[] = {
 	{ PART_CLIENTS_NORMAL, { "clients.normal" }, "mem_clients_normal" },
 	{ PART_CLIENTS_REPLICAS, { "clients.slaves" }, "mem_clients_slaves" },
+	{ PART_FULL_SYNC,
+	  { "replica.fullsync.buffer", "replicas.repl.buffer" }, /* Redis 8.0, Valkey 9.0 */
+	  "mem_replica_full_sync_buffer" },
+	{ PART_SLOT_MIGRATION,
+	  { "cluster.slot_import", "cluster.slot_export" }, /* Valkey 9.0 */
+	  "mem_cluster_slot_import" },
 	{ PART_REPLICATION_BACKLOG, { "replication.backlog" }, "mem_replication_backlog" },
 	{ PART_AOF_BUFFER, { "aof.buffer" }, "mem_aof_buffer" },
 	{ PART_SCRIPTS, { "lua.caches", "functions.caches" }, "used_memory_scripts" },

@@ -267,6 +267,17 @@ static void take_cpu_limit(struct model *m, const struct record_cpu_limit *recor
 	m->cpu_limits[i].end = *record;
 }
 
+static void take_held(struct model *m, const struct record_held *record)
+{
+	size_t i = 0;
+
+	while (i < m->held_count && strcmp(m->held[i].held.name, record->name))
+		i++;
+	if (i == m->held_count)
+		APPEND(m, held);
+	m->held[i].held = *record;
+}
+
 static bool is_window(const struct record_mapping *mapping)
 {
 	return !strcmp(mapping->phase, "window");
@@ -465,6 +476,9 @@ static void take_kept(struct model *m, const struct record *record)
 		break;
 	case RECORD_CLIENT:
 		APPEND(m, clients)->client = record->client;
+		break;
+	case RECORD_HELD:
+		take_held(m, &record->held);
 		break;
 	case RECORD_KEY:
 		take_key(m, &record->key);

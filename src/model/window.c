@@ -76,6 +76,7 @@ static bool state_is(const struct record *record)
 	case RECORD_CHILD:
 	case RECORD_LATENCY:
 	case RECORD_OWN_CALLS:
+	case RECORD_HELD:
 	case RECORD_SELF:
 	case RECORD_BUDGET:
 		return true;
@@ -124,6 +125,7 @@ static struct identity identity_of(const struct record *record)
 			   record->kind == RECORD_LATENCY   ? record->latency.event :
 			   record->kind == RECORD_OWN_CALLS ? record->own_calls.command :
 			   record->kind == RECORD_CPU_LIMIT ? record->cpu_limit.cgroup :
+			   record->kind == RECORD_HELD	    ? record->held.name :
 			   tells_all(record)		    ? "all" :
 							      "";
 

@@ -49,6 +49,8 @@ json_t *json_window(const struct model *m);
 json_t *json_self(const struct model *m);
 json_t *json_sensors(const struct model *m);
 json_t *json_ledger(const struct model *m);
+json_t *json_inside(const struct model *m);
+json_t *json_keys_check(const struct model *m);
 json_t *json_timeline(const struct model *m);
 json_t *json_host(const struct model *m);
 json_t *json_mappings(const struct model *m);

@@ -260,6 +260,8 @@ json_t *json_doctor(const struct model *m, const struct findings *f)
 	put(document, "rss_moves", json_rss_moves(m));
 	put(document, "mappings", json_mappings(m));
 	put(document, "host", json_host(m));
+	put(document, "inside", json_inside(m));
+	put(document, "keys_check", json_keys_check(m));
 	if (m->keyspace)
 		put(document, "census", json_keyspace(m));
 	if (m->alloc.have_budget) /* older recordings have none */
@@ -292,5 +294,7 @@ void report_memory_json(struct buf *out, const struct model *m, const struct fin
 	put(document, "purge", json_purge(m));
 	put(document, "mappings", json_mappings(m));
 	put(document, "host", json_host(m));
+	put(document, "inside", json_inside(m));
+	put(document, "keys_check", json_keys_check(m));
 	json_write(out, document);
 }

@@ -118,6 +118,38 @@ json_t *json_ledger(const struct model *m)
 	return rows;
 }
 
+/* What is in no key: null where the server does not tell. */
+json_t *json_inside(const struct model *m)
+{
+	json_t *rows = json_array();
+
+	for (int i = 0; i < INSIDE_KINDS; i++) {
+		const struct inside_row *row = &m->inside[i];
+		json_t *o = json_object();
+
+		put(o, "id", json_string(inside_name((enum inside)i)));
+		put(o, "objects_total", value_int(row->objects_total));
+		put(o, "bytes", value_int(row->bytes));
+		put(o, "basis", value_text(basis_name(row->basis)));
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+json_t *json_keys_check(const struct model *m)
+{
+	const struct keys_check *check = &m->keys_check;
+	json_t *o = json_object();
+
+	put(o, "keys_total", value_int(check->keys_total));
+	put(o, "looked_total", value_int(check->looked_total));
+	put(o, "bytes", value_int(check->bytes));
+	put(o, "error_bytes", value_int(check->error_bytes));
+	put(o, "difference_bytes", value_int(check->difference_bytes));
+	put(o, "basis", value_text(basis_name(check->basis)));
+	return o;
+}
+
 /* Mean distance of the ticks, to the millisecond: they are not all exactly on time. */
 static json_t *timeline_interval(const struct model *m)
 {

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What lies in used_memory and in no key, beside what the server counts itself: its slow log,
+ * the keys clients track, channels they subscribe to, keys they WATCH; and beside used_memory
+ * TLS. The server tells at most how many there are; what one takes is looked up (slow log) or
+ * follows from how it is kept. And what the keys hold by those that were looked at, against
+ * which "keys and values" is checked.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "model/keyspace.h"
+#include "model/private.h"
+#include "redis/footprint.h"
+
+/*
+ * What one takes of the server's memory, less what counts as its client's (MEMORY STATS,
+ * clients.normal): measured as used_memory before and after 100,000 of them on 7.0.15 and Valkey
+ * 8.0.1. A third more or less with their names.
+ */
+#define TRACKED_KEY_BYTES 120 /* src/tracking.c: a path in a tree of names, a tree of ids */
+#define TRACKED_ID_BYTES  72 /* another client of the same key */
+#define CHANNEL_BYTES	  180 /* src/pubsub.c: name, entry, and the clients' list */
+#define WATCHED_KEY_BYTES 150 /* src/multi.c: likewise */
+
+/* A connection of OpenSSL 3: its state, and a buffer of 16 KB each way once there was traffic. */
+#define TLS_BYTES 48000
+
+/* Of fewer keys drawn nothing is said of all. */
+#define KEYS_LEAST 100
+/* What no look tells: MEMORY USAGE looks at five elements of a collection, and layouts vary. */
+#define KEYS_ERROR 0.10
+/* MEMORY USAGE leaves out the rounding of some of a key's allocations: at most so much. */
+#define KEYS_ROUNDING 48
+
+/* Below this a client's memory without a name is the rounding of its buffers. */
+#define WATCH_FLOOR_BYTES ((int64_t)32 << 10)
+
+const char *inside_name(enum inside what)
+{
+	static const char *const names[INSIDE_KINDS] = {
+		[INSIDE_SLOWLOG] = "slowlog", [INSIDE_TRACKING] = "tracking",
+		[INSIDE_PUBSUB] = "pubsub",   [INSIDE_WATCH] = "watch",
+		[INSIDE_TLS] = "tls",
+	};
+
+	return names[what];
+}
+
+static int64_t known_sum(const struct model *m, const char *const *fields, size_t count)
+{
+	int64_t sum = RECORD_UNKNOWN;
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t n = model_info_end(m, fields[i]);
+
+		if (n >= 0)
+			sum = sum_of(sum == RECORD_UNKNOWN ? 0 : sum, n);
+	}
+	return sum;
+}
+
+static int64_t of_each(int64_t count, double bytes)
+{
+	return count == RECORD_UNKNOWN ? RECORD_UNKNOWN : sum_whole((double)count * bytes);
+}
+
+/* --- one by one ---------------------------------------------------------------- */
+
+static struct inside_row slowlog(const struct model *m)
+{
+	const struct record_held *held = model_held(m, "slowlog");
+	struct inside_row row = { RECORD_UNKNOWN, RECORD_UNKNOWN, BASIS_SAMPLED };
+
+	if (!held || held->objects_total < 0)
+		return row;
+	row.objects_total = held->objects_total;
+	if (!held->objects_total)
+		row.bytes = 0;
+	else if (held->looked_total > 0 && held->looked_bytes >= 0)
+		row.bytes = of_each(held->objects_total,
+				    (double)held->looked_bytes / (double)held->looked_total);
+	return row;
+}
+
+static struct inside_row tracking(const struct model *m)
+{
+	int64_t keys = model_info_end(m, "tracking_total_keys");
+	int64_t ids = model_info_end(m, "tracking_total_items");
+	struct inside_row row = { keys >= 0 ? keys : RECORD_UNKNOWN, RECORD_UNKNOWN,
+				  BASIS_DERIVED };
+
+	row.bytes = of_each(row.objects_total, TRACKED_KEY_BYTES);
+	if (keys >= 0 && ids > keys)
+		sum_add(&row.bytes, of_each(ids - keys, TRACKED_ID_BYTES));
+	return row;
+}
+
+static struct inside_row pubsub(const struct model *m)
+{
+	static const char *const fields[] = { "pubsub_channels", "pubsubshard_channels",
+					      "pubsub_patterns" };
+	int64_t count = known_sum(m, fields, sizeof(fields) / sizeof(fields[0]));
+
+	return (struct inside_row){ count, of_each(count, CHANNEL_BYTES), BASIS_DERIVED };
+}
+
+/* What a client has of the memory of its keys under WATCH, each a node of a list (src/multi.c,
+ * multiStateMemOverhead()); 0 where it does not count. */
+static int64_t watch_bytes(const struct model *m)
+{
+	if (!strcmp(m->target.server, "valkey") || version_at_least(m->target.version, 7, 2))
+		return 80;
+	return version_at_least(m->target.version, 7, 0) ? 56 : 0;
+}
+
+static int64_t none_if_unknown(int64_t bytes)
+{
+	return bytes == RECORD_UNKNOWN ? 0 : bytes;
+}
+
+/* Keys that a client watches: as it is told, or, before 7.4, what it takes beyond all that has a
+ * name, when WATCH is what it did last or a MULTI follows. */
+static int64_t watched_by(const struct model *m, const struct record_client *client)
+{
+	int64_t each = watch_bytes(m), left = client->memory_bytes;
+
+	if (client->watched_total != RECORD_UNKNOWN)
+		return client->watched_total;
+	if (!each || left == RECORD_UNKNOWN || client->reply_bytes == RECORD_UNKNOWN ||
+	    client->subscriptions_total > 0 ||
+	    (strcmp(client->command, "watch") != 0 && !strchr(client->flags, 'x')))
+		return 0;
+	left = sum_less(left, none_if_unknown(client->query_bytes));
+	left = sum_less(left, none_if_unknown(client->query_free_bytes));
+	left = sum_less(left, none_if_unknown(client->output_bytes));
+	left = sum_less(left, none_if_unknown(client->argument_bytes));
+	left = sum_less(left, none_if_unknown(client->queued_bytes));
+	left = sum_less(left, client->reply_bytes);
+	return left < WATCH_FLOOR_BYTES ? 0 : left / each;
+}
+
+static struct inside_row watch(const struct model *m)
+{
+	int64_t total = model_info_end(m, "total_watched_keys"); /* 7.4 and later */
+	struct inside_row row = { RECORD_UNKNOWN, RECORD_UNKNOWN, BASIS_DERIVED };
+
+	if (total < 0 && m->clients_count) {
+		total = 0;
+		for (size_t i = 0; i < m->clients_count; i++)
+			sum_add(&total, watched_by(m, &m->clients[i].client));
+		if (!total) /* those not listed may have some, and few are not seen */
+			total = RECORD_UNKNOWN;
+	}
+	if (total >= 0) {
+		row.objects_total = total;
+		row.bytes = of_each(total, WATCHED_KEY_BYTES);
+	}
+	return row;
+}
+
+static struct inside_row tls(const struct model *m)
+{
+	const struct record_held *held = model_held(m, "tls");
+	int64_t count = held && held->objects_total >= 0 ? held->objects_total : RECORD_UNKNOWN;
+
+	return (struct inside_row){ count, of_each(count, TLS_BYTES), BASIS_DERIVED };
+}
+
+/* --- what the keys hold --------------------------------------------------------- */
+
+/* Of numbers added one by one: how many, their sum, and that of their squares. */
+struct spread {
+	int64_t count;
+	double sum, squares;
+};
+
+static double footprint_bytes(const struct record_key *key, const struct footprint_layout *layout)
+{
+	struct footprint print;
+	double bytes;
+
+	footprint_of(&print, key, layout);
+	bytes = (double)print.unplaced_bytes;
+	for (int i = 0; i < print.count; i++)
+		bytes += (double)print.part[i].class_bytes * print.part[i].objects;
+	return bytes;
+}
+
+/* The array of a table's buckets: a power of two. */
+static double buckets(int64_t keys)
+{
+	double slots = keys > 0 ? 4 : 0;
+
+	while (slots < (double)keys)
+		slots *= 2;
+	return slots * 8;
+}
+
+/* All keys were met: what MEMORY USAGE says of them, which leaves out some rounding. */
+static void check_by_pass(struct model *m, int64_t expires)
+{
+	struct keys_check *check = &m->keys_check;
+	double keys = (double)m->keyspace->keys_total;
+
+	check->basis = BASIS_EXACT;
+	check->looked_total = check->keys_total = m->keyspace->keys_total;
+	check->bytes = sum_whole((double)m->keyspace->bytes + KEYS_ROUNDING / 2.0 * keys +
+				 buckets(check->keys_total) + buckets(expires));
+	check->error_bytes = sum_whole(KEYS_ROUNDING * keys + KEYS_ERROR * (double)check->bytes);
+}
+
+static void check_by_sample(struct model *m, int64_t keys, int64_t expires)
+{
+	struct footprint_layout layout = footprint_layout_of(m->target.server, m->target.version,
+							     m->target.allocator_bundled);
+	struct keys_check *check = &m->keys_check;
+	struct spread s = { 0 };
+	double mean, variance, left;
+
+	for (int64_t i = 0; i < m->sampled_keys_total; i++) {
+		double bytes = footprint_bytes(&m->drawn[i], &layout);
+
+		if (m->drawn[i].bytes == RECORD_UNKNOWN)
+			continue;
+		s.count++;
+		s.sum += bytes;
+		s.squares += bytes * bytes;
+	}
+	if (s.count < KEYS_LEAST && s.count < keys)
+		return;
+	mean = s.sum / (double)s.count;
+	variance = fmax(s.squares / (double)s.count - mean * mean, 0);
+	/* Of few keys all were drawn: then nothing is left to chance. */
+	left = s.count < keys ? 1 - (double)s.count / (double)keys : 0;
+	check->basis = BASIS_SAMPLED;
+	check->looked_total = s.count;
+	check->keys_total = keys;
+	check->bytes = sum_whole(mean * (double)keys + buckets(keys) + buckets(expires));
+	check->error_bytes = sum_whole(2 * sqrt(variance * left / (double)s.count) * (double)keys +
+				       KEYS_ERROR * (double)check->bytes);
+}
+
+static void check_keys(struct model *m)
+{
+	int64_t keys, expires;
+
+	info_keyspace(m->info_end, &keys, &expires);
+	m->keys_check = (struct keys_check){ .keys_total = keys,
+					     .bytes = RECORD_UNKNOWN,
+					     .error_bytes = RECORD_UNKNOWN,
+					     .difference_bytes = RECORD_UNKNOWN,
+					     .basis = BASIS_SAMPLED };
+	if (m->keyspace && m->keyspace->complete && !m->keyspace->bytes_unknown_total)
+		check_by_pass(m, expires);
+	else if (keys > 0)
+		check_by_sample(m, keys, expires);
+	else if (keys == 0 && info_int(m->memory_stats, "keys.count") == 0)
+		m->keys_check.bytes = m->keys_check.error_bytes = 0;
+}
+
+void inside_finish(struct model *m)
+{
+	m->inside[INSIDE_SLOWLOG] = slowlog(m);
+	m->inside[INSIDE_TRACKING] = tracking(m);
+	m->inside[INSIDE_PUBSUB] = pubsub(m);
+	m->inside[INSIDE_WATCH] = watch(m);
+	m->inside[INSIDE_TLS] = tls(m);
+	check_keys(m);
+}
