@@ -454,8 +454,9 @@ static void search_clients(struct watch *w)
 	if (connections != RECORD_UNKNOWN && w->connections != RECORD_UNKNOWN)
 		connections -= w->connections;
 	w->clients = clientsearch_start(w->server.conn, &w->sink, w->info, connections);
-	if (w->clients)
-		drain_connection(w, CLIENTS_SECONDS);
+	if (!w->clients)
+		return;
+	drain_connection(w, CLIENTS_SECONDS);
 	clientsearch_emit(w->clients, now_seconds(w));
 	tell_unread(w);
 }

@@ -83,10 +83,17 @@
 	ROW("keys.many_small", keys_many_small, BYTES)        \
 	ROW("keys.encoding_lost", keys_encoding, BYTES)       \
 	ROW("hashtable.overhead", hashtable, BYTES)           \
+	ROW("client.one", client_one, BYTES)                  \
 	ROW("clients.buffers", client_buffers, BYTES)         \
 	ROW("repl.buffer", repl_buffer, BYTES)                \
 	ROW("aof.buffer", aof_buffer, BYTES)                  \
 	ROW("scripts.memory", scripts, BYTES)                 \
+	ROW("memory.slowlog", slowlog, BYTES)                 \
+	ROW("memory.tracking", tracking, BYTES)               \
+	ROW("memory.pubsub", pubsub, BYTES)                   \
+	ROW("memory.watch", watch, BYTES)                     \
+	ROW("memory.tls", tls, BYTES)                         \
+	ROW("memory.in_no_key", in_no_key, BYTES)             \
 	ROW("config.thp", config_thp, BYTES)                  \
 	ROW("config.overcommit", config_overcommit, LOST)     \
 	ROW("config.swappiness", config_swappiness, BYTES)

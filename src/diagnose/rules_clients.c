@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that is not data: buffers of clients and of the AOF, scripts, and what waits to be
- * freed. Covers rules 6 and 8 of MEMORY DOCTOR.
+ * Memory that is not data: buffers of clients (of one, and of all) and of the AOF, scripts, and
+ * what waits to be freed. Covers rules 6 and 8 of MEMORY DOCTOR.
  */
 #include <math.h>
 #include <string.h>
@@ -25,6 +25,208 @@
 /* The floor of every waste here; an empty Lua state takes 40 KiB. */
 #define SCRIPTS_BYTES (64 * MIB)
 
+/* One client with as much is a leak or a reader that has gone, not traffic: hundreds of the
+ * largest replies that are usual. */
+#define CLIENT_ONE_BYTES (32 * MIB)
+/* From there on it is harm: of the memory in use, or as it is. */
+#define CLIENT_ONE_SHARE 0.02
+#define CLIENT_ONE_LARGE (128 * MIB)
+
+/* --- one client ------------------------------------------------------------------- */
+
+static int64_t client_bytes(const struct record_client *client)
+{
+	int64_t bytes = client->memory_bytes; /* RECORD_UNKNOWN is below all others */
+
+	if (client->output_bytes > bytes)
+		bytes = client->output_bytes;
+	return client->query_bytes > bytes ? client->query_bytes : bytes;
+}
+
+/* The one with most, of those that are neither replicas nor a master nor in MONITOR, which have
+ * rules of their own; NULL. */
+static const struct record_client *heaviest(const struct model *m)
+{
+	const struct record_client *most = NULL;
+
+	for (size_t i = 0; i < m->clients_count; i++) {
+		const struct record_client *client = &m->clients[i].client;
+
+		if (client->id != RECORD_UNKNOWN && !strpbrk(client->flags, "SMO") &&
+		    (!most || client_bytes(client) > client_bytes(most)))
+			most = client;
+	}
+	return most;
+}
+
+static enum severity client_severity(const struct model *m, int64_t bytes)
+{
+	bool harm = bytes >= CLIENT_ONE_LARGE ||
+		    measure_ratio(bytes, measure_used(m)) >= CLIENT_ONE_SHARE;
+
+	return harm && bytes >= CLIENT_ONE_BYTES ? SEVERITY_WARNING : SEVERITY_INFO;
+}
+
+/* Which way most of it goes, in words around the bytes. */
+struct way {
+	const char *before, *after, *cause;
+};
+
+static const struct way *client_way(const struct record_client *client, int64_t bytes)
+{
+	static const struct way owed = {
+		"is owed",
+		" that it does not read",
+		"It asks for more than it takes: a slow reader, a subscriber that stands still, or "
+		"a "
+		"process that has hung with its connection open.",
+	};
+	static const struct way sent = {
+		"has sent",
+		" of a command that has no end yet",
+		"The server keeps what it reads until the command is whole: a huge value under "
+		"way, "
+		"or a client that stopped in the middle of one.",
+	};
+	static const struct way queued = {
+		"has",
+		" of commands queued in a MULTI",
+		"Commands of a transaction are kept until its EXEC: it is very large, or its end "
+		"was "
+		"forgotten.",
+	};
+	static const struct way takes = {
+		"takes",
+		"",
+		"The server keeps this for the connection: arguments, subscriptions, keys under "
+		"WATCH.",
+	};
+
+	if (client->output_bytes >= bytes / 2)
+		return &owed;
+	if (client->queued_bytes >= bytes / 2)
+		return &queued;
+	if (measure_sum(measure_sum(client->query_bytes, client->query_free_bytes),
+			client->argument_bytes) >= bytes / 2)
+		return &sent;
+	return &takes;
+}
+
+static void client_counts(const struct model *m, struct finding *f)
+{
+	const struct record_held *held = model_held(m, "clients");
+
+	finding_evidence_bytes(f, "mem_clients_normal", model_info_end(m, "mem_clients_normal"),
+			       BASIS_EXACT);
+	finding_evidence_count(f, "connected_clients", model_info_end(m, "connected_clients"),
+			       "clients", BASIS_EXACT);
+	if (held)
+		finding_evidence_count(f, "clients_looked_at", held->looked_total, "clients",
+				       BASIS_EXACT);
+}
+
+static void client_evidence(const struct model *m, struct finding *f,
+			    const struct record_client *client)
+{
+	finding_evidence_text(f, "client", say_client(client).s, BASIS_EXACT);
+	finding_evidence_bytes(f, "client_memory_bytes", client->memory_bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "client_output_bytes", client->output_bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "client_query_bytes", client->query_bytes, BASIS_EXACT);
+	finding_evidence_count(f, "client_id", client->id, "id", BASIS_EXACT);
+	finding_evidence_text(f, "client_user", *client->user ? client->user : NULL, BASIS_EXACT);
+	finding_evidence_text(f, "client_last_command",
+			      *client->command ? say_command(client->command).s : NULL,
+			      BASIS_EXACT);
+	finding_evidence_count(f, "client_age_seconds", client->age_seconds, "seconds",
+			       BASIS_EXACT);
+	finding_evidence_count(f, "client_idle_seconds", client->idle_seconds, "seconds",
+			       BASIS_EXACT);
+	client_counts(m, f);
+}
+
+/* Of clients that were not looked at: what they have in sum, and who of them reads nothing, by
+ * the host's word; NULL. */
+static const struct record_client *unread_client(const struct model *m, int64_t *bytes)
+{
+	const struct record_held *held = model_held(m, "clients");
+	const struct record_client *most = NULL;
+
+	for (size_t i = 0; held && i < m->clients_count; i++) {
+		const struct record_client *client = &m->clients[i].client;
+
+		if (client->id == RECORD_UNKNOWN &&
+		    (!most || client->unsent_bytes > most->unsent_bytes))
+			most = client;
+	}
+	*bytes = model_info_end(m, "mem_clients_normal");
+	if (!most || *bytes == RECORD_UNKNOWN)
+		return NULL;
+	*bytes -= held->looked_bytes;
+	return most;
+}
+
+/* Its id was not met, so the server says nothing of it. */
+static bool unread_one(const struct model *m, struct finding *f)
+{
+	int64_t bytes;
+	const struct record_client *client = unread_client(m, &bytes);
+
+	if (!client || bytes < CLIENT_ONE_BYTES)
+		return false;
+	f->severity = client_severity(m, bytes);
+	f->cost = (double)bytes;
+	f->weak = true;
+	finding_title(f, "Client %s reads nothing, and clients not looked at have %s",
+		      say_client(client).s, say_bytes(bytes).s);
+	finding_evidence_text(f, "client", say_client(client).s, BASIS_EXACT);
+	finding_evidence_bytes(f, "client_unsent_bytes", client->unsent_bytes, BASIS_EXACT);
+	client_counts(m, f);
+	finding_cause(f,
+		      "The kernel holds %s for it that it does not take; what comes after that "
+		      "waits in the server.",
+		      say_bytes(client->unsent_bytes).s);
+	finding_action(f, bytes, "", "See what runs at that address, and whether it hangs.");
+	return true;
+}
+
+bool rule_client_one(const struct model *m, struct finding *f)
+{
+	const struct record_client *client = heaviest(m);
+	int64_t bytes = client ? client_bytes(client) : RECORD_UNKNOWN;
+	const struct way *way;
+
+	if (bytes < CLIENT_ONE_BYTES)
+		return unread_one(m, f);
+	way = client_way(client, bytes);
+	f->severity = client_severity(m, bytes);
+	f->cost = (double)bytes;
+	finding_title(f, "Client %s %s %s%s", say_client(client).s, way->before, say_bytes(bytes).s,
+		      way->after);
+	client_evidence(m, f, client);
+	finding_cause(f, "%s", way->cause);
+	finding_action(f, bytes, say_cli(m, "CLIENT LIST ID %lld", (long long)client->id).s,
+		       "See whose it is and whether it moves; end it (CLIENT KILL ID) where it was "
+		       "left behind.");
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxmemory-clients 5%%").s,
+		       "Limit what clients may take (7.0 and later), or set "
+		       "client-output-buffer-limit normal and client-query-buffer-limit.");
+	return true;
+}
+
+/* Is it told by one client, which has most of it? */
+static bool is_of_one(const struct model *m, int64_t bytes)
+{
+	const struct record_client *client = heaviest(m);
+	int64_t most = client ? client_bytes(client) : RECORD_UNKNOWN;
+
+	if (most < CLIENT_ONE_BYTES && !unread_client(m, &most))
+		return false;
+	return most >= CLIENT_ONE_BYTES && most >= bytes / 2 &&
+	       client_severity(m, most) == SEVERITY_WARNING;
+}
+
+/* --- all of them ------------------------------------------------------------------- */
+
 bool rule_client_buffers(const struct model *m, struct finding *f)
 {
 	int64_t bytes = model_info_end(m, "mem_clients_normal");
@@ -34,7 +236,7 @@ bool rule_client_buffers(const struct model *m, struct finding *f)
 	bool high_average = bytes >= CLIENT_FLOOR_BYTES && average > (double)CLIENT_AVERAGE_BYTES;
 	bool high_share = bytes >= WASTE_FLOOR_BYTES && share > CLIENT_SHARE;
 
-	if (!high_average && !high_share)
+	if ((!high_average && !high_share) || is_of_one(m, bytes))
 		return false;
 	f->severity = SEVERITY_WARNING;
 	f->cost = (double)bytes;

@@ -84,6 +84,13 @@ static const char *const documented[] = {
 	"evict.nothing_to_evict",
 	"evict.pushed_by",
 	"expired.resident",
+	"client.one",
+	"memory.slowlog",
+	"memory.tracking",
+	"memory.pubsub",
+	"memory.watch",
+	"memory.tls",
+	"memory.in_no_key",
 };
 
 static void table_ids_are_documented_and_unique(void **state)
