@@ -2,10 +2,10 @@
 /* Clients by ranges of ids; see clientsearch.h. */
 #include "redis/clientsearch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/sum.h"
 #include "redis/replies.h"
 
@@ -149,10 +149,21 @@ static bool goes_on(const struct clientsearch *search)
 	       search->oldest <= search->newest;
 }
 
+static int ask_piece(struct clientsearch *search, int64_t first)
+{
+	const char *argv[3 + PIECE_MOST] = { "CLIENT", "LIST", "ID" };
+	char ids[PIECE_MOST][24];
+
+	for (int64_t i = 0; i < search->asked; i++) {
+		snprintf(ids[i], sizeof(ids[i]), "%lld", (long long)(first + i));
+		argv[3 + i] = ids[i];
+	}
+	return conn_send(search->conn, piece_replied, search, (int)(3 + search->asked), argv, NULL);
+}
+
 static void next_piece(struct clientsearch *search)
 {
 	int64_t left = search->newest - search->oldest + 1, first;
-	struct buf line = { 0 };
 
 	if (!goes_on(search)) {
 		search->done = true;
@@ -160,18 +171,14 @@ static void next_piece(struct clientsearch *search)
 	}
 	search->asked = left < search->piece_ids ? left : search->piece_ids;
 	first = search->from_oldest ? search->oldest : search->newest - search->asked + 1;
-	buf_puts(&line, "CLIENT LIST ID");
-	for (int64_t i = 0; i < search->asked; i++)
-		buf_printf(&line, " %lld", (long long)(first + i));
 	if (search->from_oldest)
 		search->oldest += search->asked;
 	else
 		search->newest -= search->asked;
 	search->from_oldest = !search->from_oldest;
 	search->pieces_left--;
-	if (conn_send_line(search->conn, piece_replied, search, buf_str(&line)))
+	if (ask_piece(search, first))
 		search->done = true;
-	buf_free(&line);
 }
 
 static void id_replied(void *ctx, redisReply *reply, double seconds)

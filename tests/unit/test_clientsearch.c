@@ -108,6 +108,8 @@ static void test_both_ends(void **state)
 	/* 1114 ids: 24, then twice as many as long as few are found, 128 at most. */
 	assert_in_range(count(seen, "CLIENT LIST ID"), 5, 20);
 	assert_int_equal(count(seen, "CLIENT LIST\n"), 0);
+	assert_non_null(strstr(seen, " 1113 1114\n"));
+	assert_non_null(strstr(seen, "CLIENT LIST ID 1 2 3 "));
 	free(seen);
 	free(log);
 	free((char *)rules[2].reply);
