@@ -431,6 +431,33 @@ static bool is_pass(const struct record *record)
 	}
 }
 
+/* Of these each is a row. */
+static void append_kept(struct model *m, const struct record *record)
+{
+	switch (record->kind) {
+	case RECORD_WRITER:
+		APPEND(m, writers)->writer = record->writer;
+		break;
+	case RECORD_RSS_MOVE:
+		APPEND(m, rss_moves)->move = record->rss_move;
+		break;
+	case RECORD_SLOWLOG:
+		APPEND(m, slowlog)->entry = record->slowlog;
+		break;
+	case RECORD_LATENCY:
+		APPEND(m, latency)->event = record->latency;
+		break;
+	case RECORD_CLIENT:
+		APPEND(m, clients)->client = record->client;
+		break;
+	case RECORD_LIFE:
+		APPEND(m, life)->life = record->life;
+		break;
+	default: /* model_take() has had it */
+		break;
+	}
+}
+
 static void take_kept(struct model *m, const struct record *record)
 {
 	switch (record->kind) {
@@ -453,29 +480,14 @@ static void take_kept(struct model *m, const struct record *record)
 		m->disk = record->disk;
 		m->have_disk = true;
 		break;
-	case RECORD_WRITER:
-		APPEND(m, writers)->writer = record->writer;
-		break;
 	case RECORD_MAPPING:
 		take_mapping(m, &record->mapping);
 		break;
 	case RECORD_STALL:
 		blame_stall(&APPEND(m, stalls)->stall, &record->stall, m->priv->rule);
 		break;
-	case RECORD_RSS_MOVE:
-		APPEND(m, rss_moves)->move = record->rss_move;
-		break;
 	case RECORD_CHILD:
 		take_child(m, &record->child);
-		break;
-	case RECORD_SLOWLOG:
-		APPEND(m, slowlog)->entry = record->slowlog;
-		break;
-	case RECORD_LATENCY:
-		APPEND(m, latency)->event = record->latency;
-		break;
-	case RECORD_CLIENT:
-		APPEND(m, clients)->client = record->client;
 		break;
 	case RECORD_HELD:
 		take_held(m, &record->held);
@@ -487,10 +499,8 @@ static void take_kept(struct model *m, const struct record *record)
 		m->purge = record->purge;
 		m->have_purge = true;
 		break;
-	case RECORD_LIFE:
-		APPEND(m, life)->life = record->life;
-		break;
-	default: /* model_take() has had it */
+	default:
+		append_kept(m, record);
 		break;
 	}
 }
