@@ -439,6 +439,16 @@ void users_finish(struct model *m)
 /* proto-max-bulk-len. */
 #define STRING_MAX ((int64_t)512 << 20)
 
+/* Is it a string whose allocation its length tells? Numbers lie in their object, and short
+ * strings may lie there with the key's name. */
+static bool length_tells(const struct record_key *key, const struct footprint_layout *layout)
+{
+	if (strcmp(key->type, "string") != 0 || key->elements <= 0 || key->elements > STRING_MAX)
+		return false;
+	return !strcmp(key->encoding, "raw") ||
+	       (!strcmp(key->encoding, "embstr") && !layout->key_in_object);
+}
+
 /* The head of a string in memory, by its length, and the byte behind it (sds.c, sdsReqType());
  * a short one lies behind its object (object.c, createEmbeddedStringObject()). */
 static int64_t string_request(const struct record_key *key)
@@ -462,8 +472,7 @@ int64_t drawn_rounding_bytes(const struct model *m)
 		const struct record_key *key = &m->drawn[i];
 		int64_t request;
 
-		if (strcmp(key->type, "string") != 0 || !strcmp(key->encoding, "int") ||
-		    key->elements <= 0 || key->elements > STRING_MAX)
+		if (!length_tells(key, &layout))
 			continue;
 		request = string_request(key);
 		bytes += (double)(footprint_class(&layout, request) - request);
