@@ -160,6 +160,7 @@ static const struct {
 	{ "writes.refused", "evict.nothing_to_evict" }, /* and why nothing could be evicted */
 	{ "evict.active", "evict.pushed_by" }, /* and by whom */
 	{ "reclaim.blocks", "swap.in_path" }, /* both are what is paid for too little memory */
+	{ "memory.in_no_key", "bigkey.uncertain" }, /* and in which keys it may be */
 	{ "mem.cgroup", "killed.limit" }, /* the limit was met */
 	{ "mem.forecast", "killed.limit" },
 	{ "reclaim.blocks", "killed.limit" }, /* before it was met the kernel looked for more */

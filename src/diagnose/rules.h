@@ -70,6 +70,7 @@
 	ROW("bigkey.size", bigkey_size, BYTES)                \
 	ROW("stream.consumers", stream_consumers, BYTES)      \
 	ROW("stream.pending", stream_pending, BYTES)          \
+	ROW("bigkey.uncertain", bigkey_uncertain, BYTES)      \
 	ROW("keys.no_ttl", no_ttl, BYTES)                     \
 	ROW("keys.big_string", keys_big_string, BYTES)        \
 	ROW("keys.large_hash", keys_large_hash, BYTES)        \

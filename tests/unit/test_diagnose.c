@@ -20,6 +20,7 @@ static const char *const documented[] = {
 	"fork.pause",
 	"bigkey.blocks",
 	"bigkey.size",
+	"bigkey.uncertain",
 	"stream.consumers",
 	"stream.pending",
 	"keys.no_ttl",

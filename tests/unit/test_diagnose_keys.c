@@ -76,6 +76,68 @@ static struct record_key *draw_key(struct scene *s, const char *key, const char 
 	return k;
 }
 
+/* All keys were looked at, and take less than the server holds. */
+static void elements_not_looked_at(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 400 * MIB);
+	buf_puts(&s.info_end,
+		 "used_memory_dataset:419430400\r\ndb0:keys=3,expires=0,avg_ttl=0\r\n");
+	draw_key(&s, "map", "hash", "hashtable", 5 * MIB);
+	draw_key(&s, "board", "zset", "skiplist", 2 * MIB);
+	draw_key(&s, "page", "string", "raw", 93 * MIB);
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.uncertain", SEVERITY_WARNING);
+	assert_string_equal(f->title, "300.0 MiB lie in elements not looked at, in one of 2 keys, "
+				      "most likely map");
+	assert_true(evidence_value(f, "not_looked_at_bytes") == 300.0 * MIB);
+	assert_true(f->weak);
+	assert_string_equal(f->actions[0].command, "redis-cli -n 0 MEMORY USAGE map SAMPLES 10000");
+	diagnosis_free(&d);
+
+	scene_init(&s); /* told larger than all the server ever held: its size is not known */
+	scene_load(&s, 400 * MIB);
+	buf_puts(&s.info_end,
+		 "used_memory_dataset:419430400\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n");
+	draw_key(&s, "map", "hash", "hashtable", 900 * GIB);
+	d = scene_diagnose(&s);
+	assert_string_equal(expect(&d, "bigkey.uncertain", SEVERITY_WARNING)->title,
+			    "400.0 MiB lie in elements of map that were not looked at");
+	assert_null(diagnosis_find(&d, "bigkey.size"));
+	diagnosis_free(&d);
+}
+
+static void nothing_uncertain(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s); /* nine keys of ten were not looked at: what they hold is theirs */
+	scene_load(&s, 400 * MIB);
+	buf_puts(&s.info_end,
+		 "used_memory_dataset:419430400\r\ndb0:keys=10,expires=0,avg_ttl=0\r\n");
+	draw_key(&s, "map", "hash", "hashtable", 5 * MIB);
+	scene_expect_none(&s, "bigkey.uncertain");
+	scene_init(&s); /* of these each byte was told */
+	scene_load(&s, 400 * MIB);
+	buf_puts(&s.info_end,
+		 "used_memory_dataset:419430400\r\ndb0:keys=2,expires=0,avg_ttl=0\r\n");
+	draw_key(&s, "page", "string", "raw", 93 * MIB);
+	draw_key(&s, "small", "hash", "listpack", 5 * MIB);
+	scene_expect_none(&s, "bigkey.uncertain");
+	scene_init(&s); /* all is where it should be */
+	scene_load(&s, 400 * MIB);
+	buf_puts(&s.info_end,
+		 "used_memory_dataset:419430400\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n");
+	draw_key(&s, "map", "hash", "hashtable", 390 * MIB);
+	scene_expect_none(&s, "bigkey.uncertain");
+}
+
 static void streams(void **state)
 {
 	struct scene s;
@@ -368,6 +430,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_of_the_guide),
 		cmocka_unit_test(big_keys),
+		cmocka_unit_test(elements_not_looked_at),
+		cmocka_unit_test(nothing_uncertain),
 		cmocka_unit_test(streams),
 		cmocka_unit_test(no_ttl),
 		cmocka_unit_test(no_ttl_example),
