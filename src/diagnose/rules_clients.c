@@ -227,16 +227,24 @@ static bool is_of_one(const struct model *m, int64_t bytes)
 
 /* --- all of them ------------------------------------------------------------------- */
 
+/* Of what clients are told to have, what is in no buffer: subscriptions and keys under WATCH have
+ * findings of their own. */
+static int64_t in_no_buffer(const struct model *m)
+{
+	return m->inside[INSIDE_PUBSUB].clients_bytes + m->inside[INSIDE_WATCH].clients_bytes;
+}
+
 bool rule_client_buffers(const struct model *m, struct finding *f)
 {
-	int64_t bytes = model_info_end(m, "mem_clients_normal");
+	int64_t all = model_info_end(m, "mem_clients_normal");
+	int64_t bytes = all == RECORD_UNKNOWN ? all : sum_less(all, in_no_buffer(m));
 	int64_t clients = model_info_end(m, "connected_clients");
 	int64_t used = measure_used(m);
 	double average = measure_ratio(bytes, clients), share = measure_ratio(bytes, used);
 	bool high_average = bytes >= CLIENT_FLOOR_BYTES && average > (double)CLIENT_AVERAGE_BYTES;
 	bool high_share = bytes >= WASTE_FLOOR_BYTES && share > CLIENT_SHARE;
 
-	if ((!high_average && !high_share) || is_of_one(m, bytes))
+	if ((!high_average && !high_share) || is_of_one(m, all))
 		return false;
 	f->severity = SEVERITY_WARNING;
 	f->cost = (double)bytes;
@@ -246,7 +254,7 @@ bool rule_client_buffers(const struct model *m, struct finding *f)
 		finding_title(f, "Client buffers take %s, %s for each of %s clients",
 			      say_bytes(bytes).s, say_bytes(sum_whole(average)).s,
 			      say_count(clients).s);
-	finding_evidence_bytes(f, "mem_clients_normal", bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "mem_clients_normal", all, BASIS_EXACT);
 	finding_evidence_count(f, "connected_clients", clients, "clients", BASIS_EXACT);
 	finding_evidence(f, "used_memory_ratio", share, "ratio", BASIS_DERIVED);
 	finding_evidence_bytes(f, "client_recent_max_input_buffer",

@@ -23,9 +23,11 @@
 #define TRACKED_ID_BYTES  72 /* another client of the same key */
 #define CHANNEL_BYTES	  180 /* src/pubsub.c: name, entry, and the clients' list */
 #define WATCHED_KEY_BYTES 150 /* src/multi.c: likewise */
+/* And what counts as its client's (src/pubsub.c, pubsubMemOverhead()). */
+#define CLIENT_CHANNEL_BYTES 40
 
-/* A connection of OpenSSL 3: its state, and a buffer of 16 KB each way once there was traffic. */
-#define TLS_BYTES 48000
+/* A connection of OpenSSL 3, its state and a buffer each way: 56 to 67 KB as measured on 7.0.15. */
+#define TLS_BYTES 60000
 
 /* Of fewer keys drawn nothing is said of all. */
 #define KEYS_LEAST 100
@@ -71,7 +73,7 @@ static int64_t of_each(int64_t count, double bytes)
 static struct inside_row slowlog(const struct model *m)
 {
 	const struct record_held *held = model_held(m, "slowlog");
-	struct inside_row row = { RECORD_UNKNOWN, RECORD_UNKNOWN, BASIS_SAMPLED };
+	struct inside_row row = { RECORD_UNKNOWN, RECORD_UNKNOWN, BASIS_SAMPLED, 0 };
 
 	if (!held || held->objects_total < 0)
 		return row;
@@ -88,8 +90,8 @@ static struct inside_row tracking(const struct model *m)
 {
 	int64_t keys = model_info_end(m, "tracking_total_keys");
 	int64_t ids = model_info_end(m, "tracking_total_items");
-	struct inside_row row = { keys >= 0 ? keys : RECORD_UNKNOWN, RECORD_UNKNOWN,
-				  BASIS_DERIVED };
+	struct inside_row row = { keys >= 0 ? keys : RECORD_UNKNOWN, RECORD_UNKNOWN, BASIS_DERIVED,
+				  0 };
 
 	row.bytes = of_each(row.objects_total, TRACKED_KEY_BYTES);
 	if (keys >= 0 && ids > keys)
@@ -103,7 +105,8 @@ static struct inside_row pubsub(const struct model *m)
 					      "pubsub_patterns" };
 	int64_t count = known_sum(m, fields, sizeof(fields) / sizeof(fields[0]));
 
-	return (struct inside_row){ count, of_each(count, CHANNEL_BYTES), BASIS_DERIVED };
+	return (struct inside_row){ count, of_each(count, CHANNEL_BYTES), BASIS_DERIVED,
+				    count > 0 ? of_each(count, CLIENT_CHANNEL_BYTES) : 0 };
 }
 
 /* What a client has of the memory of its keys under WATCH, each a node of a list (src/multi.c,
@@ -144,7 +147,7 @@ static int64_t watched_by(const struct model *m, const struct record_client *cli
 static struct inside_row watch(const struct model *m)
 {
 	int64_t total = model_info_end(m, "total_watched_keys"); /* 7.4 and later */
-	struct inside_row row = { RECORD_UNKNOWN, RECORD_UNKNOWN, BASIS_DERIVED };
+	struct inside_row row = { RECORD_UNKNOWN, RECORD_UNKNOWN, BASIS_DERIVED, 0 };
 
 	if (total < 0 && m->clients_count) {
 		total = 0;
@@ -156,6 +159,7 @@ static struct inside_row watch(const struct model *m)
 	if (total >= 0) {
 		row.objects_total = total;
 		row.bytes = of_each(total, WATCHED_KEY_BYTES);
+		row.clients_bytes = of_each(total, (double)watch_bytes(m));
 	}
 	return row;
 }
@@ -165,7 +169,7 @@ static struct inside_row tls(const struct model *m)
 	const struct record_held *held = model_held(m, "tls");
 	int64_t count = held && held->objects_total >= 0 ? held->objects_total : RECORD_UNKNOWN;
 
-	return (struct inside_row){ count, of_each(count, TLS_BYTES), BASIS_DERIVED };
+	return (struct inside_row){ count, of_each(count, TLS_BYTES), BASIS_DERIVED, 0 };
 }
 
 /* --- what the keys hold --------------------------------------------------------- */

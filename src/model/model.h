@@ -80,6 +80,7 @@ struct inside_row {
 	int64_t objects_total; /* entries, keys, channels, connections; RECORD_UNKNOWN */
 	int64_t bytes; /* RECORD_UNKNOWN */
 	enum basis basis; /* of the bytes */
+	int64_t clients_bytes; /* beside them, counted as its clients' memory; 0 */
 };
 
 /* What the keys hold, with their tables, by those that were looked at, against what the server

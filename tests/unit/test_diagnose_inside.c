@@ -208,6 +208,32 @@ static void counted(void **state)
 	}
 }
 
+/* What clients have of it is in no buffer of theirs: not told twice. */
+static void watch_is_no_buffer(void **state)
+{
+	static const char *const more[] = { "total_watched_keys:250000\r\n",
+					    "pubsub_channels:500000\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct scene s;
+		struct diagnosis d;
+
+		scene_init(&s);
+		scene_load(&s, 300 * MIB);
+		buf_puts(&s.info_end, "connected_clients:30\r\nmem_clients_normal:14000000\r\n");
+		scene_expect(&s, "clients.buffers", SEVERITY_WARNING);
+		scene_init(&s);
+		scene_load(&s, 300 * MIB);
+		buf_printf(&s.info_end, "connected_clients:30\r\nmem_clients_normal:14000000\r\n%s",
+			   more[i]);
+		d = scene_diagnose(&s);
+		expect(&d, i ? "memory.pubsub" : "memory.watch", SEVERITY_INFO + (i ? 1 : 0));
+		assert_null(diagnosis_find(&d, "clients.buffers"));
+		diagnosis_free(&d);
+	}
+}
+
 static void draw(struct scene *s, int keys, int64_t bytes)
 {
 	for (int i = 0; i < 60; i++) {
@@ -245,9 +271,13 @@ static void in_no_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_client),	 cmocka_unit_test(unread_client),
-		cmocka_unit_test(no_one_client), cmocka_unit_test(slowlog),
-		cmocka_unit_test(counted),	 cmocka_unit_test(in_no_key),
+		cmocka_unit_test(one_client),
+		cmocka_unit_test(unread_client),
+		cmocka_unit_test(no_one_client),
+		cmocka_unit_test(slowlog),
+		cmocka_unit_test(counted),
+		cmocka_unit_test(in_no_key),
+		cmocka_unit_test(watch_is_no_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
