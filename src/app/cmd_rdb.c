@@ -12,6 +12,7 @@
 
 #include "app/commands.h"
 #include "app/dump_file.h"
+#include "app/key_queue.h"
 #include "app/keys_run.h"
 #include "app/print.h"
 #include "app/progress.h"
@@ -43,10 +44,14 @@ struct run {
 	size_t count;
 	struct dump *now;
 	size_t parts;
-	const char *server; /* modelled */
-	int64_t keys_bytes, tables_bytes;
+	struct key_queue *queue; /* what is below until the next blank line is its thread's */
+	struct record key; /* that is told of now */
 	struct buf csv;
 	int write_failed;
+	int64_t csv_wall_ns; /* when the dump was made that is read */
+
+	const char *server; /* modelled */
+	int64_t keys_bytes, tables_bytes;
 	int64_t start_ns;
 };
 
@@ -126,14 +131,11 @@ static bool is_wanted(const struct run *run, const struct rdb_key *key)
 	       glob_match(o->keys.match, strlen(o->keys.match), key->name.data, key->name.len);
 }
 
-static void begin_part(struct run *run, int64_t db)
+/* The queue is empty. */
+static void emit_part(struct run *run, int64_t db)
 {
 	struct record record = { .kind = RECORD_PASS_PART };
 
-	if (run->now->part_db == db || run->parts == PARTS_MAX)
-		return;
-	run->now->part_db = db;
-	run->parts++;
 	record.pass_part =
 		(struct record_pass_part){ .node = run->count > 1 ? run->now->said.name : "",
 					   .address = run->now->said.name,
@@ -141,6 +143,17 @@ static void begin_part(struct run *run, int64_t db)
 					   .db = db,
 					   .dbsize = RECORD_UNKNOWN };
 	record_emit(&run->sink, &record);
+}
+
+static void begin_part(struct run *run, int64_t db)
+{
+	if (run->now->part_db == db)
+		return;
+	key_queue_wait(run->queue);
+	run->csv_wall_ns = dump_ns(run);
+	run->now->part_db = db;
+	if (run->parts++ < PARTS_MAX)
+		emit_part(run, db);
 }
 
 static void write_csv(struct run *run, const struct record_key *key)
@@ -151,17 +164,38 @@ static void write_csv(struct run *run, const struct record_key *key)
 		return;
 	if (o->min_bytes && key->bytes < o->min_bytes)
 		return;
-	report_keys_csv_row(&run->csv, key, dump_ns(run));
+	report_keys_csv_row(&run->csv, key, run->csv_wall_ns);
 	if (run->csv.len < CSV_FLUSH)
 		return;
 	run->write_failed |= print_out(&run->csv);
 	buf_clear(&run->csv);
 }
 
+/* In the queue's thread. */
+static void count_key(void *ctx, const struct record_key *key)
+{
+	struct run *run = ctx;
+
+	run->key.key = *key;
+	record_emit(&run->sink, &run->key);
+	if (run->options->keys.csv)
+		write_csv(run, key);
+}
+
+static double ttl_seconds(const struct run *run, int64_t expire_ms)
+{
+	double ttl;
+
+	if (expire_ms == RECORD_UNKNOWN)
+		return -1;
+	ttl = (double)expire_ms / 1e3 - (double)(dump_ns(run) / 1000000) / 1e3;
+	return ttl > 0 ? ttl : 0;
+}
+
 static void take_key(struct run *run, const struct rdb_key *key)
 {
 	const struct memory_key *memory = rdb_memory_key(run->now->memory);
-	struct record record = { .kind = RECORD_KEY };
+	struct record_key record;
 
 	run->now->said.keys_total++;
 	run->now->said.modules_total += key->type == RDB_MODULE;
@@ -169,25 +203,16 @@ static void take_key(struct run *run, const struct rdb_key *key)
 		return;
 	if (memory->bytes != RECORD_UNKNOWN)
 		sum_add(&run->keys_bytes, memory->bytes);
-	record.key = (struct record_key){ .key = key->name,
-					  .db = key->db,
-					  .type = rdb_type_name(key->type),
-					  .encoding = memory->encoding,
-					  .bytes = memory->usage_bytes,
-					  .elements = memory->elements,
-					  .ttl_seconds = -1,
-					  .source = KEY_SOURCE_PASS,
-					  .pass_seconds = 0 };
-	if (key->expire_ms != RECORD_UNKNOWN) {
-		record.key.ttl_seconds =
-			(double)key->expire_ms / 1e3 - (double)(dump_ns(run) / 1000000) / 1e3;
-		if (!(record.key.ttl_seconds > 0))
-			record.key.ttl_seconds = 0;
-	}
+	record = (struct record_key){ .key = key->name,
+				      .db = key->db,
+				      .type = rdb_type_name(key->type),
+				      .encoding = memory->encoding,
+				      .bytes = memory->usage_bytes,
+				      .elements = memory->elements,
+				      .ttl_seconds = ttl_seconds(run, key->expire_ms),
+				      .source = KEY_SOURCE_PASS };
 	begin_part(run, key->db);
-	record_emit(&run->sink, &record);
-	if (run->options->keys.csv)
-		write_csv(run, &record.key);
+	key_queue_put(run->queue, &record);
 }
 
 static int take(void *ctx, const struct rdb_event *event, struct err *err)
@@ -406,6 +431,7 @@ int cmd_rdb(const struct options *o)
 	struct run run = { .options = o,
 			   .model = model_new(),
 			   .count = o->rdb.count,
+			   .key = { .kind = RECORD_KEY },
 			   .server = "",
 			   .start_ns = clock_mono_ns() };
 	double seconds;
@@ -424,7 +450,9 @@ int cmd_rdb(const struct options *o)
 					      .part_db = -1 };
 	if (o->keys.csv)
 		report_keys_csv_head(&run.csv);
+	run.queue = key_queue_new(count_key, &run);
 	failed = read_files(&run);
+	key_queue_end(run.queue);
 	seconds = (double)(clock_mono_ns() - run.start_ns) / 1e9;
 	end_pass(&run, seconds, failed);
 	if (o->keys.csv)

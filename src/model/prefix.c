@@ -75,22 +75,29 @@ static size_t email_length(const char *text, size_t len)
 	return dot && end > at + 1 ? end : 0;
 }
 
-static bool is_identifier(const char *segment, size_t len)
-{
-	size_t digits = 0, hex = 0;
+/* What the bytes of a segment are; one pass over it. */
+struct letters {
+	size_t digits, hex, printable; /* the last of ASCII */
+};
 
-	if (len > SEGMENT_MAX || !utf8_is_plain(segment, len))
+static void count_letter(struct letters *n, char c)
+{
+	n->digits += is_digit(c);
+	n->hex += is_hex(c);
+	n->printable += c >= 0x20 && c < 0x7f;
+}
+
+static bool is_identifier(const char *segment, size_t len, const struct letters *n)
+{
+	if (len > SEGMENT_MAX || (n->printable < len && !utf8_is_plain(segment, len)))
 		return true;
-	for (size_t i = 0; i < len; i++) {
-		digits += is_digit(segment[i]);
-		hex += is_hex(segment[i]);
-	}
-	return digits == len || (hex == len && len >= HEX_MIN && digits);
+	return n->digits == len || (n->hex == len && len >= HEX_MIN && n->digits);
 }
 
 struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators)
 {
 	struct prefix_segment segment = { .used = uuid_length(text, len, separators) };
+	struct letters letters = { 0 };
 
 	if (!segment.used)
 		segment.used = email_length(text, len);
@@ -98,8 +105,8 @@ struct prefix_segment prefix_segment(const char *text, size_t len, const char *s
 	if (segment.varies)
 		return segment;
 	while (segment.used < len && !prefix_is_separator(text[segment.used], separators))
-		segment.used++;
-	segment.varies = is_identifier(text, segment.used);
+		count_letter(&letters, text[segment.used++]);
+	segment.varies = is_identifier(text, segment.used, &letters);
 	segment.name = segment.used;
 	while (segment.name && is_digit(text[segment.name - 1]))
 		segment.name--;

@@ -379,10 +379,11 @@ static void take_profile(struct model *m, const struct record_profile *record)
 
 static struct keyspace *keyspace_of(struct model *m)
 {
-	const char *policy = model_config(m, "maxmemory-policy");
+	const char *policy;
 
 	if (m->keyspace)
 		return m->keyspace;
+	policy = model_config(m, "maxmemory-policy");
 	m->priv->keyspace_fed = true;
 	m->keyspace = keyspace_new(m->priv->keyspace_options);
 	m->keyspace->may_evict = policy && !strncmp(policy, "allkeys-", 8);
@@ -505,7 +506,7 @@ static void take_kept(struct model *m, const struct record *record)
 	}
 }
 
-void model_take(struct model *m, const struct record *record)
+static void take_any(struct model *m, const struct record *record)
 {
 	struct record own = *record;
 
@@ -564,6 +565,16 @@ void model_take(struct model *m, const struct record *record)
 		take_kept(m, &own);
 		break;
 	}
+}
+
+void model_take(struct model *m, const struct record *record)
+{
+	/* There may be a hundred million of these, and a record is some 700 bytes. */
+	if (record->kind == RECORD_KEY && record->key.type && record->key.encoding &&
+	    is_pass(record))
+		take_pass(m, record);
+	else
+		take_any(m, record);
 }
 
 static void sink_take(void *ctx, const struct record *record)
