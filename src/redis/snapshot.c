@@ -28,7 +28,8 @@
 /* A log as long as that (the default is 128) may take much: what an entry takes is looked up at
  * so many of others than redmem, some at a time behind those of redmem's own first commands. */
 #define SLOWLOG_LONG  1024
-#define SLOWLOG_SIZED 16
+#define SLOWLOG_SIZED 32
+#define SIZED_BYTES   (4 * REPLY_BYTES) /* a reply once in a watch */
 #define SLOWLOG_STEP  8
 
 struct snapshot {
@@ -484,7 +485,7 @@ static void after_slowlog_sizes(struct question *q, const redisReply *reply, dou
 	next.t_seconds = t_seconds;
 	if (reply && reply->type == REDIS_REPLY_ARRAY && (long)reply->elements == entries &&
 	    q->snapshot->slowlog.looked_total < SLOWLOG_SIZED && entries < q->slowlog_most &&
-	    reply_bytes(reply) < REPLY_BYTES)
+	    reply_bytes(reply) < SIZED_BYTES)
 		ask_slowlog(&next, entries + SLOWLOG_STEP);
 }
 

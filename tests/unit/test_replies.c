@@ -169,6 +169,16 @@ static void test_slowlog_measure(void **state)
 	assert_int_equal(bytes, 64 + 32 + 32 + 32 + 8 + 32 + (16 + 64) + (16 + 320));
 	freeReplyObject(reply);
 	buf_free(&text);
+	/* Without a name and over a unix socket it may be redmem's greeting, but no GET is. */
+	reply = reply_parse(
+		"*3\r\n*6\r\n:3\r\n:7\r\n:3\r\n*1\r\n$4\r\nInfo\r\n$3\r\n/s:\r\n$0\r\n\r\n"
+		"*6\r\n:2\r\n:7\r\n:3\r\n*1\r\n$3\r\nGET\r\n$3\r\n/s:\r\n$0\r\n\r\n"
+		"*6\r\n:1\r\n:7\r\n:3\r\n*1\r\n$4\r\nINFO\r\n$3\r\n/s:\r\n$3\r\napp\r\n");
+	assert_int_equal(slowlog_measure(reply, "", &entries, &bytes), 0);
+	assert_int_equal(entries, 2);
+	assert_int_equal(slowlog_measure(reply, "10.0.0.1:1", &entries, &bytes), 0);
+	assert_int_equal(entries, 3);
+	freeReplyObject(reply);
 	reply = reply_parse("+OK\r\n");
 	assert_int_equal(slowlog_measure(reply, "", &entries, &bytes), -EPROTO);
 	freeReplyObject(reply);

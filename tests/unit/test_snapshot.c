@@ -332,14 +332,16 @@ static void test_slowlog_sizes(void **state)
 		{ "SLOWLOG GET 8", NULL, false },
 		{ "SLOWLOG GET 16", NULL, false },
 		{ "SLOWLOG GET 24", NULL, false },
+		{ "SLOWLOG GET 32", NULL, false },
+		{ "SLOWLOG GET 40", NULL, false },
 		{ NULL, NULL, false },
 	};
-	struct buf replies[3] = { 0 };
+	struct buf replies[5] = { 0 };
 	struct watch watch = { 0 };
 	char *seen;
 
 	(void)state;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 5; i++) {
 		put_entries(&replies[i], 8 * (i + 1), 8);
 		rules[5 + i].reply = buf_str(&replies[i]);
 	}
@@ -347,17 +349,18 @@ static void test_slowlog_sizes(void **state)
 	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_START, 0), 0);
 	run_loop(&watch);
 	/* Its struct and place 96, two arguments 16 + 2 x 32, two names 2 x 8. */
-	assert_non_null(strstr(buf_str(&watch.log), "held slowlog 5000: 16 of 3072 bytes\n"));
+	assert_non_null(strstr(buf_str(&watch.log), "held slowlog 5000: 32 of 6144 bytes\n"));
 	buf_clear(&watch.log);
 	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 10), 0);
 	run_loop(&watch);
 	/* At the end, when most are redmem's, they are only counted. */
-	assert_non_null(strstr(buf_str(&watch.log), "held slowlog 5000: 16 of 3072 bytes\n"));
+	assert_non_null(strstr(buf_str(&watch.log), "held slowlog 5000: 32 of 6144 bytes\n"));
 	seen = watch_close(&watch);
 	assert_int_equal(count(seen, "SLOWLOG GET 8\nSLOWLOG GET 16\nSLOWLOG GET 24\n"), 1);
-	assert_int_equal(count(seen, "SLOWLOG GET 32"), 0);
+	assert_int_equal(count(seen, "SLOWLOG GET 40"), 1);
+	assert_int_equal(count(seen, "SLOWLOG GET 48"), 0);
 	free(seen);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 5; i++)
 		buf_free(&replies[i]);
 }
 
