@@ -9,10 +9,7 @@
 #include "app/keys_run.h"
 #include "app/print.h"
 #include "base/clock.h"
-#include "redis/info.h"
-#include "redis/replies.h"
 
-#define CALL_MS	  5000
 #define CSV_FLUSH 65536
 
 /* Keys on their way into the CSV, and everything into the model. */
@@ -40,27 +37,6 @@ static void csv_take(void *ctx, const struct record *record)
 		return;
 	csv->failed |= print_out(&csv->out);
 	buf_clear(&csv->out);
-}
-
-/* What the report says of the server itself. */
-static int ask_server(struct server *server, const struct record_sink *sink, struct err *err)
-{
-	struct record record = { .kind = RECORD_INFO };
-	struct info *info;
-	char *text;
-	int ret = conn_call_text(server->conn, CALL_MS, &text, "INFO", err);
-
-	if (ret)
-		return ret;
-	record.info.phase = "start";
-	record.info.text = text;
-	record_emit(sink, &record);
-	info = info_parse(text);
-	server_emit(server, info, sink);
-	info_free(info);
-	free(text);
-	config_read(server->conn, CALL_MS, sink); /* without it the report only knows less */
-	return 0;
 }
 
 static int report(const struct options *o, const struct model *m)
@@ -99,7 +75,7 @@ static int run(const struct options *o, struct server *server, struct model *m, 
 {
 	struct record_sink sink = model_sink(m);
 	struct keyspace_options options = keys_keyspace_options(o);
-	int ret = ask_server(server, &sink, err);
+	int ret = server_ask(server, &sink, err);
 
 	if (ret)
 		return ret;

@@ -7,6 +7,7 @@
 int cmd_doctor(const struct options *o);
 int cmd_alloc(const struct options *o);
 int cmd_keys(const struct options *o);
+int cmd_key(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_rdb(const struct options *o);
 int cmd_memory(const struct options *o);

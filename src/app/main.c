@@ -66,6 +66,27 @@ static const struct command commands[] = {
 		.run = cmd_keys,
 	},
 	{
+		.name = "key",
+		.summary = "one key: what it is and why, what it holds, who uses it, what it costs",
+		.doc = "Say what one key of a redis-server or valkey-server is: type, encoding and "
+		       "why, size, how its elements and scores spread, its expiry and last use, "
+		       "how it grows and who uses it in a watch of some seconds, how long a "
+		       "command over all of it would hold the server, and what to do. The key is "
+		       "not touched, values are measured and not shown.",
+		.examples =
+			"Examples:\n"
+			"  redmem key leaderboard:global    of the only server on this host\n"
+			"  redmem key -n 3 -d 60 queue:mail\n"
+			"  redmem key -h cache1 --samples 0 user:1042\n"
+			"  redmem key '\"a\\x00b\"'          a binary name, as redis-cli shows it\n"
+			"  redmem key --hex 610062          the same\n"
+			"  redmem key cache:home --json | jq .size.bytes",
+		.takes = "tw1bro",
+		.arguments = "NAME",
+		.sensors = "cpu fault life flow",
+		.run = cmd_key,
+	},
+	{
 		.name = "rdb",
 		.summary = "the keys of a dump, offline, and what they would take in memory",
 		.doc = "Read dumps of Redis (RDB 1 to 12) or Valkey (to 80) without a server: the "

@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/escape.h"
 #include "redis/knowledge.h"
 
 /* --- addresses --------------------------------------------------------------- */
@@ -173,12 +174,15 @@ enum option_key {
 	KEY_DB,
 	KEY_AS,
 	KEY_ALLOCATOR,
+	KEY_HEX,
+	KEY_TOUCH,
+	KEY_KEY_SAMPLES,
 };
 
 /* An option and the group it belongs to: 't' target, 'a' all servers, 'w' watch, 's' stalls,
  * 'e' stalls one by one, 'i' windows, 'b' budget, 'r' recordings, 'k' the pass over keys, 'K' what
  * of it dumps have, too, 'f' dumps, 'p' the pass after a watch, 'm' what only `redmem memory`
- * does, 'o' output. */
+ * does, '1' one key, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -287,6 +291,20 @@ static const struct grouped_option all_options[] = {
 	  { "try", KEY_TRY, "ACTION", 0,
 	    "Say what ACTION should free, do it, and say what it freed; `purge` runs MEMORY PURGE",
 	    2 } },
+	{ '1',
+	  { NULL, 0, NULL, 0,
+	    "The key (NAME as it is, or in double quotes as redis-cli "
+	    "shows it: '\"a\\x00b\"'):",
+	    4 } },
+	{ '1', { "hex", KEY_HEX, NULL, 0, "NAME is given as hex digits", 4 } },
+	{ '1',
+	  { "samples", KEY_KEY_SAMPLES, "N", 0,
+	    "Elements MEMORY USAGE looks at; 0 = all: exact, and redmem says before for how long "
+	    "that will hold the server (default: all of few, thousands of many)",
+	    4 } },
+	{ '1',
+	  { "touch", KEY_TOUCH, NULL, 0,
+	    "Ask for elements even where that counts as use of the key (before Redis 7.2)", 4 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
 	{ 'o',
 	  { "json", KEY_JSON, NULL, 0,
@@ -523,6 +541,42 @@ static error_t parse_rdb(int key, char *arg, struct argp_state *state, struct op
 	return ARGP_ERR_UNKNOWN;
 }
 
+/* Its name, once what was given is complete. */
+static void decode_key(struct argp_state *state, struct options *o)
+{
+	size_t len = o->key ? strlen(o->key) : 0;
+	struct buf name = { 0 };
+
+	if (!o->key)
+		argp_error(state, "which key? give its NAME");
+	if (o->key_hex && hex_decode(&name, o->key))
+		argp_error(state, "--hex takes pairs of hex digits, not '%.80s'", o->key);
+	else if (!o->key_hex && len > 1 && o->key[0] == '"' && o->key[len - 1] == '"' &&
+		 unescape_redis(&name, o->key + 1, len - 2))
+		argp_error(state, "the quoted name ends in the middle of an escape");
+	if (!name.data)
+		buf_add(&name, o->key, len);
+	free(o->key);
+	o->key = name.data;
+	o->key_len = name.len;
+}
+
+static error_t parse_key(int key, char *arg, struct argp_state *state, struct options *o)
+{
+	switch (key) {
+	case KEY_HEX:
+		o->key_hex = true;
+		return 0;
+	case KEY_TOUCH:
+		o->touch = true;
+		return 0;
+	case KEY_KEY_SAMPLES:
+		o->key_samples = number(state, "samples", arg, 0, LONG_MAX);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
 static error_t parse_watch(int key, char *arg, struct argp_state *state, struct options *o)
 {
 	switch (key) {
@@ -596,6 +650,29 @@ static void check_exclusions(const struct argp_state *state, const struct option
 		argp_error(state, "--try needs a server to talk to");
 }
 
+/* What stands behind the options: the name of a key, or files. */
+static bool takes_key(const struct options *o)
+{
+	return o->of->arguments && strchr(o->of->takes, '1');
+}
+
+static bool takes_files(const struct options *o)
+{
+	return o->of->arguments && !takes_key(o);
+}
+
+static void take_argument(struct argp_state *state, struct options *o, char *arg)
+{
+	if (!o->of->arguments || o->key)
+		argp_error(state, "unexpected argument '%s'", arg);
+	if (takes_key(o)) {
+		o->key = xstrdup(arg);
+		return;
+	}
+	o->rdb.files = xrealloc(o->rdb.files, (o->rdb.count + 1) * sizeof(char *));
+	o->rdb.files[o->rdb.count++] = arg;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -614,19 +691,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 		return 0;
 	case ARGP_KEY_ARG:
-		if (!o->of->arguments)
-			argp_error(state, "unexpected argument '%s'", arg);
-		o->rdb.files = xrealloc(o->rdb.files, (o->rdb.count + 1) * sizeof(char *));
-		o->rdb.files[o->rdb.count++] = arg;
+		take_argument(state, o, arg);
 		return 0;
 	case ARGP_KEY_END:
-		if (o->of->arguments && !o->rdb.count)
+		if (takes_files(o) && !o->rdb.count)
 			argp_error(state, "no file; name a dump, or - for stdin");
 		check_exclusions(state, o);
+		if (takes_key(o) && !o->replay_path)
+			decode_key(state, o);
 		return 0;
 	}
 	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0 ||
-	    parse_rdb(key, arg, state, o) == 0)
+	    parse_rdb(key, arg, state, o) == 0 || parse_key(key, arg, state, o) == 0)
 		return 0;
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }
@@ -650,6 +726,7 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 			       .threshold_ms = NAN,
 			       .budget_percent = NAN,
 			       .sensors = command->sensors,
+			       .key_samples = -1,
 			       .keys = { .samples = -1, .top = 10, .max_ms = NAN } };
 	if (password && *password)
 		o->password = xstrdup(password);
@@ -674,5 +751,6 @@ void options_free(struct options *o)
 		wipe(o->password);
 	free(o->password);
 	free(o->rdb.files);
+	free(o->key);
 	uri_free(&o->uri);
 }

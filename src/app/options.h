@@ -71,6 +71,11 @@ struct options {
 	bool no_bpf;
 	struct keys_options keys;
 	struct rdb_options rdb;
+	char *key; /* name of the one the command is about, decoded; NULL = none was given */
+	size_t key_len;
+	bool key_hex; /* it was given as hex digits */
+	bool touch; /* ask also what counts as use of it */
+	long key_samples; /* of it for MEMORY USAGE; 0 = all, -1 = as many as are cheap */
 	bool try_purge;
 	size_t sample_keys; /* keys to draw at random at the end; set by the command */
 	long count; /* stalls after which to end; 0 = no end */

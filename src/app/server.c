@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -11,7 +12,9 @@
 #include "host/proc.h"
 #include "host/sock.h"
 #include "redis/info.h"
+#include "redis/replies.h"
 
+#define CALL_MS	  5000
 #define COMING_NS 1000000000LL /* for one address, until the next is tried */
 
 static void connect_options(struct server *server, const struct options *o)
@@ -315,6 +318,26 @@ void server_emit(const struct server *server, const struct info *info,
 	t->connected = server->conn != NULL;
 	t->connect_reason = server->conn ? "" : server->conn_error.text;
 	record_emit(sink, &record);
+}
+
+int server_ask(struct server *server, const struct record_sink *sink, struct err *err)
+{
+	struct record record = { .kind = RECORD_INFO };
+	struct info *info;
+	char *text;
+	int ret = conn_call_text(server->conn, CALL_MS, &text, "INFO", err);
+
+	if (ret)
+		return ret;
+	record.info.phase = "start";
+	record.info.text = text;
+	record_emit(sink, &record);
+	info = info_parse(text);
+	server_emit(server, info, sink);
+	info_free(info);
+	free(text);
+	config_read(server->conn, CALL_MS, sink); /* without it the report only knows less */
+	return 0;
 }
 
 void server_close(struct server *server)

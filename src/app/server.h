@@ -54,4 +54,7 @@ void server_disconnect(struct server *server, const struct err *why);
 struct info;
 void server_emit(const struct server *server, const struct info *info,
 		 const struct record_sink *sink);
+/* Ask it for INFO and its settings, wait, and emit them and the target's record: what a report
+ * says of the server itself. 0, or a negative errno when it does not tell INFO. */
+int server_ask(struct server *server, const struct record_sink *sink, struct err *err);
 void server_close(struct server *server);

@@ -178,6 +178,62 @@ void escape_redis(struct buf *out, const void *data, size_t len)
 	}
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* One escape behind its backslash; how many of @text it takes. */
+static size_t unescape_one(struct buf *out, const char *text, size_t len)
+{
+	static const char from[] = "nrtba", to[] = "\n\r\t\b\a";
+	const char *known = memchr(from, *text, sizeof(from) - 1);
+
+	if (*text == 'x' && len > 2 && hex_digit(text[1]) >= 0 && hex_digit(text[2]) >= 0) {
+		buf_putc(out, (char)(hex_digit(text[1]) << 4 | hex_digit(text[2])));
+		return 3;
+	}
+	buf_putc(out, known ? to[known - from] : *text);
+	return 1;
+}
+
+int unescape_redis(struct buf *out, const char *text, size_t len)
+{
+	size_t before = out->len;
+
+	buf_add(out, "", 0);
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] != '\\') {
+			buf_putc(out, text[i]);
+		} else if (i + 1 < len) {
+			i += unescape_one(out, text + i + 1, len - i - 1);
+		} else {
+			out->len = before;
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+int hex_decode(struct buf *out, const char *text)
+{
+	size_t before = out->len;
+
+	buf_add(out, "", 0);
+	for (; *text; text += 2) {
+		if (hex_digit(text[0]) < 0 || hex_digit(text[1]) < 0) {
+			out->len = before;
+			return -EINVAL;
+		}
+		buf_putc(out, (char)(hex_digit(text[0]) << 4 | hex_digit(text[1])));
+	}
+	return 0;
+}
+
 void escape_terminal(struct buf *out, const void *data, size_t len, size_t max_columns)
 {
 	size_t dots = max_columns < 3 ? max_columns : 3;

@@ -29,6 +29,14 @@ void escape_sanitize(char *text);
  * quotes. Plain UTF-8 beyond ASCII stays readable. */
 void escape_redis(struct buf *out, const void *data, size_t len);
 
+/* The bytes that escape_redis() has made @text of, as redis-cli reads a string in double
+ * quotes: an unknown escape is the character behind the backslash. @text is without the outer
+ * quotes. -EINVAL when it ends in a backslash; @out is as it was then. */
+int unescape_redis(struct buf *out, const char *text, size_t len);
+/* The bytes of hex digits, two each, in either case. -EINVAL on anything else; @out is as it was
+ * then. */
+int hex_decode(struct buf *out, const char *text);
+
 /* For a terminal: escape_redis(), cut to at most @max_columns with "..." when
  * longer (0 = never cut). */
 void escape_terminal(struct buf *out, const void *data, size_t len, size_t max_columns);

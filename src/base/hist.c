@@ -82,3 +82,26 @@ uint64_t hist_quantile(const struct hist *h, double fraction)
 	}
 	return h->max;
 }
+
+/* The middle of what counts in @bucket. */
+static double bucket_middle(const struct hist *h, unsigned int bucket)
+{
+	double first = bucket ? (double)bucket_last(bucket - 1) + 1 : 0;
+
+	return (first + (double)hist_value(h, bucket)) / 2;
+}
+
+double hist_top_share(const struct hist *h, double fraction)
+{
+	double left = fraction * (double)h->count, top = 0, all = 0;
+
+	for (unsigned int i = HIST_BUCKETS; i-- > 0;) {
+		double weight = (double)h->bucket[i];
+		double part = fmin(weight, left);
+
+		left -= part;
+		top += part * bucket_middle(h, i);
+		all += weight * bucket_middle(h, i);
+	}
+	return all > 0 ? top / all : NAN;
+}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hist.h"
 #include "base/sum.h"
 #include "diagnose/measure.h"
 #include "model/prefix.h"
@@ -181,14 +182,16 @@ static struct shape shape_of(const struct record_key *key)
 	return shape;
 }
 
-static double freeing(const struct keyspace *c, const struct record_key *key, const struct shape *s)
+static double freeing(const struct host_speed *c, const struct record_key *key,
+		      const struct shape *s)
 {
 	return CALL_SECONDS +
 	       (s->elements * s->free_accesses + s->allocations) * c->access_seconds +
 	       RETURN_SHARE * (double)key->bytes * c->copy_byte_seconds;
 }
 
-static double reading(const struct keyspace *c, const struct record_key *key, const struct shape *s)
+static double reading(const struct host_speed *c, const struct record_key *key,
+		      const struct shape *s)
 {
 	double element =
 		REPLY_SECONDS +
@@ -197,7 +200,8 @@ static double reading(const struct keyspace *c, const struct record_key *key, co
 	return CALL_SECONDS + s->elements * element + (double)key->bytes * c->copy_byte_seconds;
 }
 
-static double sorting(const struct keyspace *c, const struct record_key *key, const struct shape *s)
+static double sorting(const struct host_speed *c, const struct record_key *key,
+		      const struct shape *s)
 {
 	return reading(c, key, s) + s->elements * log2(s->elements + 2) * c->access_seconds / 2;
 }
@@ -222,27 +226,35 @@ static const char *read_command(const char *type)
 	return NULL;
 }
 
-size_t key_costs(const struct keyspace *keyspace, const struct record_key *key,
-		 struct key_cost out[KEY_COSTS_MAX])
+size_t key_costs_at(const struct host_speed *speed, const struct record_key *key,
+		    struct key_cost out[KEY_COSTS_MAX])
 {
 	const char *read = read_command(key->type);
 	struct shape shape;
 	size_t count = 0;
 	double lazy;
 
-	if (!isfinite(keyspace->access_seconds) || key->bytes == RECORD_UNKNOWN || !read)
+	if (!isfinite(speed->access_seconds) || key->bytes == RECORD_UNKNOWN || !read)
 		return 0;
 	shape = shape_of(key);
 	lazy = shape.elements > LAZY_FREE_ELEMENTS || shape.allocations > LAZY_FREE_ELEMENTS ?
-		       CALL_SECONDS + keyspace->access_seconds :
-		       freeing(keyspace, key, &shape);
-	out[count++] = (struct key_cost){ "DEL", freeing(keyspace, key, &shape) };
+		       CALL_SECONDS + speed->access_seconds :
+		       freeing(speed, key, &shape);
+	out[count++] = (struct key_cost){ "DEL", freeing(speed, key, &shape) };
 	out[count++] = (struct key_cost){ "UNLINK", lazy };
-	out[count++] = (struct key_cost){ read, reading(keyspace, key, &shape) };
+	out[count++] = (struct key_cost){ read, reading(speed, key, &shape) };
 	if (!strcmp(key->type, "list") || !strcmp(key->type, "set") || !strcmp(key->type, "zset"))
-		out[count++] = (struct key_cost){ "SORT", sorting(keyspace, key, &shape) };
+		out[count++] = (struct key_cost){ "SORT", sorting(speed, key, &shape) };
 	qsort(out, count, sizeof(*out), longest_first);
 	return count;
+}
+
+size_t key_costs(const struct keyspace *keyspace, const struct record_key *key,
+		 struct key_cost out[KEY_COSTS_MAX])
+{
+	return key_costs_at(
+		&(struct host_speed){ keyspace->access_seconds, keyspace->copy_byte_seconds }, key,
+		out);
 }
 
 /* --- seen doing harm --------------------------------------------------------------------- */
@@ -286,6 +298,32 @@ bool key_in_faults(const struct model *m, const struct record_key *key)
 			!memcmp(m->prefixes[i].prefix, prefix.data, prefix.len);
 	buf_free(&prefix);
 	return found;
+}
+
+/* --- how bytes are spread over keys ------------------------------------------------------- */
+
+#define DRAWN_ENOUGH 200 /* two of them are the largest 1 % */
+
+bool concentration_of(const struct model *m, struct concentration *out)
+{
+	struct hist drawn = { 0 };
+	const struct hist *bytes = &drawn;
+
+	if (m->keyspace && m->keyspace->keys_total) {
+		bytes = &m->keyspace->bytes_hist;
+		out->basis = BASIS_DERIVED;
+	} else {
+		for (int64_t i = 0; i < m->sampled_keys_total; i++)
+			if (m->drawn[i].bytes > 0)
+				hist_add(&drawn, (uint64_t)m->drawn[i].bytes, 1);
+		out->basis = BASIS_SAMPLED;
+		if (drawn.count < DRAWN_ENOUGH)
+			return false;
+	}
+	out->keys_total = (int64_t)bytes->count;
+	out->top_1_percent = hist_top_share(bytes, 0.01);
+	out->top_20_percent = hist_top_share(bytes, 0.20);
+	return true;
 }
 
 /* --- patterns ---------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "host/sysmem.h"
 #include "model/keyspace.h"
 #include "model/model.h"
 
@@ -50,6 +51,9 @@ struct key_cost {
  */
 size_t key_costs(const struct keyspace *keyspace, const struct record_key *key,
 		 struct key_cost out[KEY_COSTS_MAX]);
+/* The same on a host of that speed. */
+size_t key_costs_at(const struct host_speed *speed, const struct record_key *key,
+		    struct key_cost out[KEY_COSTS_MAX]);
 
 /* --- seen doing harm --------------------------------------------------------------------- */
 
@@ -57,6 +61,18 @@ size_t key_costs(const struct keyspace *keyspace, const struct record_key *key,
 bool key_in_stalls(const struct model *m, const struct record_key *key);
 /* Major faults were charged to its prefix (the sensors' keys are added up by prefix). */
 bool key_in_faults(const struct model *m, const struct record_key *key);
+
+/* --- how bytes are spread over keys ------------------------------------------------------- */
+
+struct concentration {
+	int64_t keys_total; /* looked at */
+	double top_1_percent, top_20_percent; /* share of all their bytes the largest hold */
+	enum basis basis; /* derived: of all keys, by a histogram; sampled: of keys drawn */
+};
+
+/* Of the pass over all keys where there was one, else of enough keys drawn at random; false
+ * without. */
+bool concentration_of(const struct model *m, struct concentration *out);
 
 /* --- patterns ---------------------------------------------------------------------------- */
 

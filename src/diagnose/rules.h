@@ -83,6 +83,13 @@
 	ROW("keys.one_prefix", keys_one_prefix, BYTES)        \
 	ROW("keys.many_small", keys_many_small, BYTES)        \
 	ROW("keys.encoding_lost", keys_encoding, BYTES)       \
+	ROW("hotkey.cpu", hotkey_cpu, WAITED)                 \
+	ROW("keys.one_key", keys_one_key, BYTES)              \
+	ROW("key.big", key_big, BYTES)                        \
+	ROW("key.growing", key_growing, BYTES)                \
+	ROW("key.no_ttl", key_no_ttl, BYTES)                  \
+	ROW("key.encoding_lost", key_encoding, BYTES)         \
+	ROW("key.pending", key_pending, BYTES)                \
 	ROW("hashtable.overhead", hashtable, BYTES)           \
 	ROW("client.one", client_one, BYTES)                  \
 	ROW("clients.buffers", client_buffers, BYTES)         \

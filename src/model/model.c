@@ -10,6 +10,7 @@
 #include "record/schema.h"
 #include "model/account.h"
 #include "model/keyspace.h"
+#include "model/one_key.h"
 #include "model/private.h"
 
 /* Keys in a list of a pass over all of them, when nobody says how many. */
@@ -63,6 +64,7 @@ struct model *model_new(void)
 	m->priv->window_seconds = NAN;
 	m->priv->prefixes = xcalloc(1, sizeof(*m->priv->prefixes));
 	m->priv->profile = profile_new(m->priv->prefixes);
+	m->priv->hot_keys = hot_keys_new();
 	m->priv->flow = alloc_new(m->priv->prefixes);
 	m->priv->unseen = unseen_new(m->priv->prefixes);
 	m->priv->calls = calls_new();
@@ -95,6 +97,7 @@ static void private_free(struct model_private *p)
 	info_free(p->own_calls);
 	info_free(p->stats_start);
 	profile_free(p->profile);
+	hot_keys_free(p->hot_keys);
 	alloc_free(p->flow);
 	unseen_free(p->unseen);
 	calls_free(p->calls);
@@ -146,6 +149,7 @@ void model_free(struct model *m)
 	free(m->alloc.ticks);
 	free(m->alloc.classes);
 	keyspace_free(m->keyspace);
+	one_key_free(m->one_key);
 	private_free(m->priv);
 	free(m);
 }
@@ -232,6 +236,7 @@ void model_finish(struct model *m)
 	errors_finish(m);
 	replication_finish(m);
 	profile_finish(m);
+	hot_keys_finish(m);
 	calls_finish(m);
 	alloc_finish(m);
 	drop_unwatched(m);
@@ -241,6 +246,8 @@ void model_finish(struct model *m)
 	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
 	slowlog_finish(m);
 	children_finish(m);
+	one_key_finish(m->one_key, !model_sensor_on(m, "cpu"), !model_sensor_on(m, "fault"),
+		       !model_sensor_on(m, "flow"));
 	if (m->priv->keyspace_fed)
 		keyspace_finish(m->keyspace);
 	defrag_finish(m);

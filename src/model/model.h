@@ -153,6 +153,17 @@ struct prefix_row {
 	struct charge charge;
 };
 
+/* A single key, by its whole name. */
+struct hot_key_row {
+	struct bytes key;
+	bool truncated; /* only its first RECORD_KEY_MAX bytes */
+	int64_t db; /* RECORD_UNKNOWN */
+	const char *command; /* the one with most of its time */
+	int64_t samples;
+	double cpu_seconds; /* of the main thread; at least */
+};
+#define HOT_KEY_ROWS 10
+
 struct thread_row {
 	char *thread; /* "main", "bio_lazy_free", ... */
 	struct charge charge;
@@ -314,6 +325,7 @@ struct defrag_forecast {
 /* Arrays are `count` long. All strings belong to the model. */
 struct keyspace;
 struct keyspace_options;
+struct one_key;
 
 struct model {
 	struct record_session session;
@@ -350,6 +362,8 @@ struct model {
 	size_t replicas_count;
 	struct prefix_row *prefixes; /* same order */
 	size_t prefixes_count;
+	struct hot_key_row hot_keys[HOT_KEY_ROWS]; /* by CPU time, falling */
+	size_t hot_keys_count;
 	struct thread_row *threads;
 	size_t threads_count;
 	struct stall_row *stalls; /* by duration, falling */
@@ -396,6 +410,7 @@ struct model {
 
 	struct alloc alloc;
 	struct keyspace *keyspace; /* of all keys; NULL when no pass was made */
+	struct one_key *one_key; /* asked for at length; NULL when none was */
 
 	double start_seconds; /* of a window, from the start of the watch; NAN = it is all of it */
 	double duration_seconds; /* of the window, or the watch */

@@ -6,6 +6,7 @@
 #include "model/model.h"
 
 struct calls;
+struct hot_keys;
 struct alloc_flow;
 struct prefix;
 struct prefixes;
@@ -23,6 +24,7 @@ struct model_private {
 	bool keyspace_fed; /* m->keyspace scan is made of records */
 	double window_seconds; /* NAN = not a window, but all of a session */
 	struct profile *profile; /* charges while records come in */
+	struct hot_keys *hot_keys;
 	struct alloc_flow *flow;
 	struct unseen *unseen;
 	struct calls *calls;
@@ -71,6 +73,13 @@ void profile_merge(struct model *m, const char *command, struct prefix *prefix,
 		   const struct charge *charge);
 /* Make the rows of commands, prefixes and threads, sorted. */
 void profile_finish(struct model *m);
+
+/* --- hot_keys.c: CPU time of single keys while records come in --- */
+struct hot_keys *hot_keys_new(void);
+void hot_keys_free(struct hot_keys *hot);
+void hot_keys_add(struct model *m, const struct record_profile *record);
+/* Make m->hot_keys. */
+void hot_keys_finish(struct model *m);
 
 /* --- server_info.c --- */
 struct commandstat {

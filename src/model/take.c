@@ -6,6 +6,7 @@
 #include "record/schema.h"
 #include "model/account.h"
 #include "model/keyspace.h"
+#include "model/one_key.h"
 #include "model/private.h"
 
 /* A new, zeroed element at the end of m->name[]. */
@@ -360,13 +361,15 @@ static void take_key(struct model *m, const struct record_key *record)
 	m->keys[i].key = *record;
 }
 
-/* One row, three accounts: its key is folded once. */
+/* One row, and all that is added up of it: its key is folded once. */
 static void take_profile(struct model *m, const struct record_profile *record)
 {
 	struct prefix *prefix;
 
 	if (unseen_give(m, record))
 		return;
+	one_key_take_profile(m, record);
+	hot_keys_add(m, record);
 	prefix = prefix_hold(m->priv->prefixes, record->key);
 	unseen_note(m, record, prefix);
 	profile_add(m, record, prefix);
@@ -495,6 +498,11 @@ static void take_kept(struct model *m, const struct record *record)
 		break;
 	case RECORD_KEY:
 		take_key(m, &record->key);
+		break;
+	case RECORD_ONE_KEY:
+	case RECORD_KEY_ELEMENT:
+	case RECORD_KEY_GROUP:
+		one_key_take(m, record);
 		break;
 	case RECORD_PURGE:
 		m->purge = record->purge;

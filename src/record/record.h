@@ -72,6 +72,9 @@ enum record_kind {
 	RECORD_PASS_PART,
 	RECORD_PASS_REPLY,
 	RECORD_PASS,
+	RECORD_ONE_KEY,
+	RECORD_KEY_ELEMENT,
+	RECORD_KEY_GROUP,
 	RECORD_KINDS
 };
 
@@ -553,6 +556,58 @@ struct record_pass {
 	double access_seconds, copy_byte_seconds; /* what memory costs on this host; NAN */
 };
 
+/* One key that was asked for at length; comes again at the end of the watch of it. */
+struct record_one_key {
+	double t_seconds;
+	struct bytes key;
+	int64_t db;
+	const char *type; /* "none" when it is gone */
+	const char *encoding;
+	int64_t bytes; /* MEMORY USAGE */
+	int64_t bytes_samples; /* elements that looked at; 0 = all */
+	const char *bytes_reason; /* why it was not asked, "" */
+	int64_t elements; /* bytes of a string */
+	double ttl_seconds; /* -1 = no expiry; NAN */
+	int64_t idle_seconds; /* unknown under an LFU policy, and frequency under any other */
+	int64_t frequency; /* the logarithmic counter of LFU, 0 to 255 */
+	bool no_touch; /* the server has promised that looks do not count (CLIENT NO-TOUCH) */
+	bool touched; /* it was asked also what counts as use */
+	const char *refused; /* the first refusal, "" */
+	const char *elements_reason; /* why none, or not all that was wanted, was looked at; "" */
+	const char *content; /* of a string: "json", "number", "text", "compressed", "binary", "" */
+	double compressed_ratio; /* what zlib makes of the bytes looked at; NAN */
+	int64_t content_bytes; /* looked at */
+	double score_min, score_max; /* of a sorted set; NAN */
+	int64_t groups_total; /* of a stream, as all below */
+	int64_t nodes_total; /* of its radix tree */
+	int64_t added_total; /* entries ever added */
+	const char *first_id, *last_id; /* "1700000000000-0", "" */
+	int64_t commands_total; /* sent for all this */
+	int64_t reply_bytes; /* of elements and ranges that came back */
+	double seconds; /* that it took */
+	double access_seconds, copy_byte_seconds; /* what memory costs on this host; NAN */
+};
+
+/* One element that was looked at. */
+struct record_key_element {
+	const char *place; /* "head", "tail" of a list or stream, "random" */
+	int64_t name_bytes; /* of a field; RECORD_UNKNOWN where elements have no name */
+	int64_t bytes; /* of the value, member, item, or all of a stream's entry */
+	double score; /* NAN */
+};
+
+/* A consumer group of a stream. */
+struct record_key_group {
+	struct bytes name;
+	int64_t consumers_total;
+	int64_t pending_total;
+	int64_t lag; /* entries it has not been given; RECORD_UNKNOWN */
+	double oldest_pending_seconds; /* since that was delivered the last time; NAN */
+	int64_t consumers_seen; /* looked at one by one; RECORD_UNKNOWN = none was */
+	int64_t consumers_gone; /* of them: idle for a day or more */
+	int64_t pending_of_gone;
+};
+
 struct record {
 	enum record_kind kind;
 	union {
@@ -590,6 +645,9 @@ struct record {
 		struct record_pass_part pass_part;
 		struct record_pass_reply pass_reply;
 		struct record_pass pass;
+		struct record_one_key one_key;
+		struct record_key_element key_element;
+		struct record_key_group key_group;
 	};
 };
 

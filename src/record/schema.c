@@ -429,6 +429,58 @@ static const struct field purge_fields[] = {
 	FIELD(purge, rss_after_bytes),
 };
 
+static const struct field one_key_fields[] = {
+	TIME(one_key, t_seconds),
+	FIELD(one_key, key),
+	FIELD(one_key, db),
+	FIELD(one_key, type),
+	FIELD(one_key, encoding),
+	FIELD(one_key, bytes),
+	FIELD(one_key, bytes_samples),
+	FIELD(one_key, bytes_reason),
+	FIELD(one_key, elements),
+	FIELD(one_key, ttl_seconds),
+	FIELD(one_key, idle_seconds),
+	FIELD(one_key, frequency),
+	FIELD(one_key, no_touch),
+	FIELD(one_key, touched),
+	FIELD(one_key, refused),
+	FIELD(one_key, elements_reason),
+	FIELD(one_key, content),
+	FIELD(one_key, compressed_ratio),
+	FIELD(one_key, content_bytes),
+	FIELD(one_key, score_min),
+	FIELD(one_key, score_max),
+	FIELD(one_key, groups_total),
+	FIELD(one_key, nodes_total),
+	FIELD(one_key, added_total),
+	FIELD(one_key, first_id),
+	FIELD(one_key, last_id),
+	FIELD(one_key, commands_total),
+	FIELD(one_key, reply_bytes),
+	FIELD(one_key, seconds),
+	FIELD(one_key, access_seconds),
+	FIELD(one_key, copy_byte_seconds),
+};
+
+static const struct field key_element_fields[] = {
+	FIELD(key_element, place),
+	FIELD(key_element, name_bytes),
+	FIELD(key_element, bytes),
+	FIELD(key_element, score),
+};
+
+static const struct field key_group_fields[] = {
+	FIELD(key_group, name),
+	FIELD(key_group, consumers_total),
+	FIELD(key_group, pending_total),
+	FIELD(key_group, lag),
+	FIELD(key_group, oldest_pending_seconds),
+	FIELD(key_group, consumers_seen),
+	FIELD(key_group, consumers_gone),
+	FIELD(key_group, pending_of_gone),
+};
+
 static const struct record_schema schemas[RECORD_KINDS] = {
 	[RECORD_SESSION] = SCHEMA(session),
 	[RECORD_TARGET] = SCHEMA(target),
@@ -464,6 +516,9 @@ static const struct record_schema schemas[RECORD_KINDS] = {
 	[RECORD_PASS_PART] = SCHEMA(pass_part),
 	[RECORD_PASS_REPLY] = SCHEMA(pass_reply),
 	[RECORD_PASS] = SCHEMA(pass),
+	[RECORD_ONE_KEY] = SCHEMA(one_key),
+	[RECORD_KEY_ELEMENT] = SCHEMA(key_element),
+	[RECORD_KEY_GROUP] = SCHEMA(key_group),
 };
 
 /* clang-format on */

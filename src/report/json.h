@@ -58,6 +58,9 @@ json_t *json_totals(const struct model *m);
 json_t *json_children(const struct model *m);
 json_t *json_keys(const struct model *m);
 json_t *json_key(const struct record_key *key);
+json_t *json_hot_keys(const struct model *m);
+/* What share of all bytes the largest keys hold; null where nobody looked. */
+json_t *json_concentration(const struct model *m);
 json_t *json_life(const struct model *m);
 json_t *json_slowlog(const struct model *m);
 json_t *json_latency(const struct model *m);

@@ -248,6 +248,8 @@ json_t *json_doctor(const struct model *m, const struct findings *f)
 	put(document, "totals", json_totals(m));
 	put(document, "children", json_children(m));
 	put(document, "keys", json_keys(m));
+	put(document, "hot_keys", json_hot_keys(m));
+	put(document, "key_concentration", json_concentration(m));
 	put(document, "life", json_life(m));
 	put(document, "slowlog", json_slowlog(m));
 	put(document, "latency", json_latency(m));

@@ -65,6 +65,14 @@ static json_t *json_first(const struct model *m, const struct keyspace_top *top)
 	return top->count ? json_kept(m, &top->keys[0]) : json_null();
 }
 
+static void put_useful(json_t *o, const struct keyspace_useful *useful)
+{
+	bool known = useful->of_bytes > 0;
+
+	put(o, "useful_bytes", known ? value_int(useful->bytes) : json_null());
+	put(o, "useful_of_bytes", known ? value_int(useful->of_bytes) : json_null());
+}
+
 static json_t *json_types(const struct model *m)
 {
 	json_t *rows = json_array();
@@ -77,6 +85,7 @@ static json_t *json_types(const struct model *m)
 		put(o, "type", value_text(type->type));
 		put(o, "keys_total", value_int(type->keys_total));
 		put(o, "bytes", value_int(type->bytes));
+		put_useful(o, &type->useful);
 		put(o, "elements_total", counted ? value_int(type->elements_total) : json_null());
 		put(o, "elements_counted_keys_total", value_int(type->elements_known_total));
 		put(o, "big_total", value_int(type->level_total[KEY_BIG]));
@@ -100,6 +109,7 @@ static json_t *json_encodings(const struct keyspace *c)
 		put(o, "encoding", e->encoding[0] ? value_text(e->encoding) : json_null());
 		put(o, "keys_total", value_int(e->keys_total));
 		put(o, "bytes", value_int(e->bytes));
+		put_useful(o, &e->useful);
 		put_last(rows, o);
 	}
 	return rows;
@@ -133,6 +143,7 @@ static json_t *json_prefix_rows(const struct keyspace_prefixes *prefixes, bool t
 		put(o, "bytes_avg", value_real((double)p->bytes / (double)p->keys_total));
 		put(o, "bytes_max", value_int(p->bytes_max));
 		put(o, "no_ttl_total", value_int(p->no_ttl_total));
+		put_useful(o, &p->useful);
 		put_last(rows, o);
 	}
 	return rows;
@@ -259,6 +270,7 @@ json_t *json_keyspace(const struct model *m)
 	put(o, "ttl", json_ttl(c));
 	put(o, "patterns", json_patterns(m));
 	put(o, "encodings", json_encodings(c));
+	put(o, "concentration", json_concentration(m));
 	put(o, "key_bytes", json_quantiles(&c->bytes_hist, 1));
 	put(o, "parts", json_parts(c));
 	put(o, "pass", json_pass(c));

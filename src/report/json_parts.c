@@ -3,6 +3,7 @@
  * the findings. */
 #include <math.h>
 
+#include "diagnose/keys.h"
 #include "report/json.h"
 
 /* --- what was watched, and how things stood ---------------------------------- */
@@ -361,6 +362,41 @@ json_t *json_keys(const struct model *m)
 	for (size_t i = 0; i < m->keys_count; i++)
 		put_last(rows, json_key(&m->keys[i].key));
 	return rows;
+}
+
+json_t *json_hot_keys(const struct model *m)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < m->hot_keys_count; i++) {
+		const struct hot_key_row *row = &m->hot_keys[i];
+		json_t *o = json_object();
+
+		put_bytes(o, "key", row->key);
+		put(o, "key_truncated", json_boolean(row->truncated));
+		put(o, "db", value_int(row->db));
+		put(o, "command", value_text(row->command));
+		put(o, "cpu_seconds", value_real(row->cpu_seconds));
+		put(o, "cpu_ratio", value_real(row->cpu_seconds / m->duration_seconds));
+		put(o, "cpu_samples_total", value_int(row->samples));
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+json_t *json_concentration(const struct model *m)
+{
+	struct concentration c;
+	json_t *o;
+
+	if (!concentration_of(m, &c))
+		return json_null();
+	o = json_object();
+	put(o, "keys_total", value_int(c.keys_total));
+	put(o, "top_1_percent_ratio", value_real(c.top_1_percent));
+	put(o, "top_20_percent_ratio", value_real(c.top_20_percent));
+	put(o, "basis", value_text(basis_name(c.basis)));
+	return o;
 }
 
 json_t *json_life(const struct model *m)

@@ -69,6 +69,12 @@ void report_keys_json(struct buf *out, const struct model *m, const struct findi
 void report_keys_csv_head(struct buf *out);
 void report_keys_csv_row(struct buf *out, const struct record_key *key, int64_t wall_ns);
 
+/* `redmem key`: the one key of a finished model that has one. */
+void report_key_text(struct buf *out, const struct model *m, const struct findings *f,
+		     const struct report_style *style);
+/* {"schema":"redmem.key/1",...} */
+void report_key_json(struct buf *out, const struct model *m, const struct findings *f);
+
 /* `redmem stalls`: one that has ended, joined with what @m knows of its key and of the
  * server's word. A block of text, or one line of JSON as in doctor.stalls. */
 void report_stall_text(struct buf *out, const struct model *m, const struct stall *stall,

@@ -510,6 +510,8 @@ static void write_details(struct text *t)
 {
 	text_children(t);
 	keys(t);
+	if (!t->m->keyspace)
+		text_concentration(t);
 	slowlog(t);
 	latency(t);
 	mappings(t);

@@ -119,6 +119,13 @@ static void write_top(struct text *t)
 	table_write(table, t);
 }
 
+#define USEFUL_NOTE "useful: names and values of strings, against what they take"
+
+static void cell_useful(struct table *table, const struct keyspace_useful *useful)
+{
+	text_percent(table_cell(table), keyspace_useful_ratio(useful));
+}
+
 static void prefix_row(struct table *table, const struct keyspace_prefix *p, int64_t all)
 {
 	struct buf *cell = table_cell(table);
@@ -131,13 +138,14 @@ static void prefix_row(struct table *table, const struct keyspace_prefix *p, int
 	table_bytes(table, p->bytes / p->keys_total);
 	table_bytes(table, p->bytes_max);
 	table_count(table, p->no_ttl_total);
+	cell_useful(table, &p->useful);
 }
 
 static void write_prefixes(struct text *t)
 {
 	static const struct table_column columns[] = {
 		{ "prefix", false }, { "keys", true },	  { "bytes", true },  { "share", true },
-		{ "average", true }, { "largest", true }, { "no ttl", true },
+		{ "average", true }, { "largest", true }, { "no ttl", true }, { "useful", true },
 	};
 	const struct keyspace *c = t->m->keyspace;
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
@@ -154,8 +162,9 @@ static void write_prefixes(struct text *t)
 		shown++;
 	}
 	if (shown < c->branches.count)
-		buf_printf(&note, "%zu of %zu; -v shows all", shown, c->branches.count);
-	text_head(t, "PREFIXES", note.len ? buf_str(&note) : NULL);
+		buf_printf(&note, "%zu of %zu; -v shows all; ", shown, c->branches.count);
+	buf_puts(&note, USEFUL_NOTE);
+	text_head(t, "PREFIXES", buf_str(&note));
 	table_write(table, t);
 	buf_free(&note);
 }
@@ -184,12 +193,12 @@ static void write_encodings(struct text *t)
 {
 	static const struct table_column columns[] = {
 		{ "type", false }, { "encoding", false }, { "keys", true },
-		{ "bytes", true }, { "average", true },
+		{ "bytes", true }, { "average", true },	  { "useful", true },
 	};
 	const struct keyspace *c = t->m->keyspace;
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(*columns));
 
-	text_head(t, "ENCODINGS", NULL);
+	text_head(t, "ENCODINGS", USEFUL_NOTE);
 	for (size_t i = 0; i < c->encodings_count; i++) {
 		const struct keyspace_encoding *e = &c->encodings[i];
 
@@ -198,6 +207,7 @@ static void write_encodings(struct text *t)
 		table_count(table, e->keys_total);
 		table_bytes(table, e->bytes);
 		table_bytes(table, e->bytes / e->keys_total);
+		cell_useful(table, &e->useful);
 	}
 	table_write(table, t);
 }
@@ -285,6 +295,27 @@ static void write_cost(struct text *t)
 	buf_free(&line);
 }
 
+void text_concentration(struct text *t)
+{
+	struct concentration c;
+	struct buf line = { 0 };
+
+	if (!concentration_of(t->m, &c))
+		return;
+	buf_puts(&line, "The largest 1 % of keys hold ");
+	text_percent(&line, c.top_1_percent);
+	buf_puts(&line, " of all bytes of keys, the largest 20 % ");
+	text_percent(&line, c.top_20_percent);
+	if (c.basis == BASIS_SAMPLED) {
+		buf_puts(&line, " (of ");
+		fmt_count(&line, c.keys_total);
+		buf_puts(&line, " drawn at random)");
+	}
+	buf_putc(&line, '.');
+	text_wrap(t, "  ", buf_str(&line));
+	buf_free(&line);
+}
+
 void text_keyspace(struct text *t)
 {
 	const struct keyspace *c = t->m->keyspace;
@@ -292,6 +323,7 @@ void text_keyspace(struct text *t)
 	if (!c || !c->keys_total)
 		return;
 	write_types(t);
+	text_concentration(t);
 	write_top(t);
 	write_prefixes(t);
 	write_ttl(t);

@@ -92,6 +92,13 @@ static const char *const documented[] = {
 	"memory.watch",
 	"memory.tls",
 	"memory.in_no_key",
+	"hotkey.cpu",
+	"keys.one_key",
+	"key.big",
+	"key.growing",
+	"key.no_ttl",
+	"key.encoding_lost",
+	"key.pending",
 };
 
 static void table_ids_are_documented_and_unique(void **state)

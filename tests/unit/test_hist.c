@@ -104,12 +104,27 @@ static void test_sum_saturates(void **state)
 	assert_true(h.sum == UINT64_MAX);
 }
 
+/* What the largest hold, against sums that are known. */
+static void test_top_share(void **state)
+{
+	struct hist h = { 0 };
+
+	(void)state;
+	assert_true(isnan(hist_top_share(&h, 0.01)));
+	hist_add(&h, 100, 990); /* 99,000 */
+	hist_add(&h, 90100, 10); /* 901,000 */
+	assert_true(fabs(hist_top_share(&h, 0.01) - 0.901) < 0.01);
+	assert_true(fabs(hist_top_share(&h, 1) - 1) < 1e-9);
+	assert_true(fabs(hist_top_share(&h, 0.505) - 0.9505) < 0.01);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),		cmocka_unit_test(test_one_value),
-		cmocka_unit_test(test_exact_below_sub), cmocka_unit_test(test_error_bound),
-		cmocka_unit_test(test_weight),		cmocka_unit_test(test_sum_saturates),
+		cmocka_unit_test(test_empty),	      cmocka_unit_test(test_top_share),
+		cmocka_unit_test(test_one_value),     cmocka_unit_test(test_exact_below_sub),
+		cmocka_unit_test(test_error_bound),   cmocka_unit_test(test_weight),
+		cmocka_unit_test(test_sum_saturates),
 	};
 
 	return cmocka_run_group_tests_name("hist", tests, NULL, NULL);

@@ -88,6 +88,11 @@ static void test_sums(void **state)
 	assert_string_equal(zset->by_elements.keys[1].key.key.data, "e");
 	assert_int_equal(keyspace_find_type(keyspace, "string")->elements_known_total, 1);
 	assert_null(keyspace_find_type(keyspace, "list"));
+	/* Name and value of the one whose length is known, against what it takes. */
+	assert_int_equal(keyspace_find_type(keyspace, "string")->useful.bytes, 11);
+	assert_int_equal(keyspace_find_type(keyspace, "string")->useful.of_bytes, 100);
+	assert_true(isnan(keyspace_useful_ratio(&zset->useful)));
+	assert_int_equal(prefix(keyspace, "a")->useful.bytes, 11);
 	assert_string_equal(keyspace->top.keys[0].key.key.data, "c");
 	assert_string_equal(keyspace->top.keys[1].key.key.data, "b");
 	assert_int_equal(keyspace->ttl[0].keys_total, 1); /* none */

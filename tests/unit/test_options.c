@@ -25,6 +25,11 @@ static const struct command doctor = {
 	.takes = "twsbro",
 };
 static const struct command check = { .name = "check", .doc = "", .examples = "", .takes = "to" };
+static const struct command key = { .name = "key",
+				    .doc = "",
+				    .examples = "",
+				    .takes = "tw1bro",
+				    .arguments = "NAME" };
 static const struct command demo = { .name = "demo", .doc = "", .examples = "", .takes = "o" };
 
 /* A command line in memory that can be written to, as main() gets it. */
@@ -302,6 +307,37 @@ static void test_later_wins(void **state)
 	options_free(&o);
 }
 
+static void assert_key(const char *words, const char *name, size_t len)
+{
+	struct line line = line_of(words);
+	struct options o;
+
+	options_parse(&o, &key, line.argc, line.argv);
+	if (o.key_len != len || memcmp(o.key, name, len))
+		fail_msg("%s: a key of %zu bytes", words, o.key_len);
+	options_free(&o);
+	free(line.text);
+}
+
+/* As it is, as redis-cli shows it, or as hex digits; any byte may be in it. */
+static void test_key_names(void **state)
+{
+	(void)state;
+	assert_key("user:1", "user:1", 6);
+	assert_key("-d 1 a\\\\x00 --json", "a\\\\x00", 6);
+	assert_key("\"a\\x00\\n\\\"b\\q\"", "a\0\n\"bq", 6);
+	assert_key("\"\"", "", 0);
+	assert_key("\"", "\"", 1);
+	assert_key("--hex 6100fF", "a\0\xff", 3);
+	assert_key("-- -x", "-x", 2);
+	refuses(&key, "", "give its NAME");
+	refuses(&key, "a b", "unexpected argument 'b'");
+	refuses(&key, "--hex 6", "--hex takes");
+	refuses(&key, "\"a\\\"", "middle of an escape");
+	refuses(&key, "--samples -1 a", "samples must be");
+	refuses(&doctor, "a", "unexpected argument 'a'");
+}
+
 /* --- secrets ------------------------------------------------------------------ */
 
 /* No argument may show @secret any more; the line is as long as it was. */
@@ -531,6 +567,7 @@ int main(void)
 		cmocka_unit_test_setup(test_numbers_at_the_edge, no_password),
 		cmocka_unit_test_setup(test_uri, no_password),
 		cmocka_unit_test_setup(test_later_wins, no_password),
+		cmocka_unit_test_setup(test_key_names, no_password),
 		cmocka_unit_test_setup(test_password_leaves_argv, no_password),
 		cmocka_unit_test_setup(test_password_not_in_messages, no_password),
 		cmocka_unit_test_setup_teardown(test_password_of_environment, no_password,

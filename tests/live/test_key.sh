@@ -1,0 +1,194 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# redmem key: tells each type rightly, whatever the key's name; touches nothing; brings little
+# here; says how long DEL and a whole read take within a factor of two of the server's own word
+# in the same run; and who uses the key.
+# shellcheck disable=SC2016,SC2119,SC2317 # Lua and jq have variables too; functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_programs valkey-server
+
+key() # ARGUMENT...
+{
+	run_redmem key --json --no-bpf -d 0.2 -s "$socket" "$@"
+}
+
+# --- types and names ------------------------------------------------------------------
+
+fill()
+{
+	redis_cli eval 'for i = 1, 3000 do
+		redis.call("hset", "h", "field:" .. i, string.rep("v", 20 + i % 50))
+		redis.call("sadd", "s", "member:" .. i)
+		redis.call("zadd", "z", i, "member:" .. i)
+		redis.call("rpush", "l", string.rep("x", i % 100))
+		redis.call("xadd", "x", "*", "f", i)
+	end
+	redis.call("hset", "small", "a", 1)
+	redis.call("set", "j", "{\"a\":\"" .. string.rep("abcd", 5000) .. "\"}")
+	redis.call("xgroup", "create", "x", "g", 0)
+	redis.call("xreadgroup", "group", "g", "c", "count", 5, "streams", "x", ">")' 0 >/dev/null
+}
+
+test_types()
+{
+	fill
+	for row in h,hash,3000 s,set,3000 z,zset,3000 l,list,3000 x,stream,3000 small,hash,1; do
+		name=${row%%,*} rest=${row#*,}
+		key "$name"
+		check "type-$name" "exit status $status: $(cat "$messages"); $(query '[.type, .elements_total] | tostring')" \
+			holds '.schema == "redmem.key/1" and .type == $type and .elements_total == $n and
+				.elements.looked_at_total > 0 and .size.bytes > 0 and .ttl_seconds == -1' \
+			--arg type "${rest%,*}" --argjson n "${rest#*,}"
+	done
+	key z
+	check scores "$(query '.elements | tostring')" \
+		holds '.elements.score_min == 1 and .elements.score_max == 3000 and
+			.elements.scores.p50 > 300 and .elements.scores.p50 < 2700'
+	key x
+	check stream "$(query '.stream | tostring')" holds '.stream.groups[0] |
+		.group == "g" and .pending_total == 5 and .consumers_total == 1'
+	key j
+	check content "$(query '.content | tostring')" \
+		holds '.content.kind == "json" and .content.compressed_ratio < 0.2 and .length_bytes == 20008'
+	key h
+	check encoding "$(query '.encoding_limits | tostring')" \
+		holds '.encoding_limits.reason | test("more than hash-max-")'
+}
+
+test_names()
+{
+	printf '*3\r\n$3\r\nSET\r\n$7\r\na\000b\033[1m\r\n$1\r\nv\r\n' | redis_cli --pipe >/dev/null
+	key '"a\x00b\x1b[1m"'
+	quoted=$(query .key_base64)
+	key --hex 6100621b5b316d
+	check name-binary "$quoted and $(query .key_base64): $(cat "$messages")" \
+		[ "$quoted" = YQBiG1sxbQ== -a "$(query .key_base64)" = "$quoted" ]
+	"$redmem" key --no-bpf -d 0.1 -s "$socket" --hex 6100621b5b316d >"$work/text" 2>&1
+	check name-escaped "an escape character is in the text" \
+		[ "$(tr -d -c '\000\033' <"$work/text" | wc -c)" = 0 ]
+	key 'no such key'
+	check missing "exit status $status, $(wc -l <"$messages") lines: $(cat "$messages")" \
+		[ "$status" = 1 -a "$(wc -l <"$messages")" = 1 ]
+	check missing-says "$(cat "$messages")" grep -q 'there is no key "no such key" in database 0' "$messages"
+}
+
+# --- what it costs -------------------------------------------------------------------
+
+# Values of 50 MB stay where they are.
+test_bounded()
+{
+	redis_cli eval 'for i = 1, 3 do
+		redis.call("hset", "huge", i, string.rep("v", 50000000))
+		redis.call("rpush", "hugelist", string.rep("v", 50000000))
+	end' 0 >/dev/null
+	for name in huge hugelist; do
+		key $name
+		check "bounded-$name" "$(query '.asked | tostring')" \
+			holds '.asked.reply_bytes < 2000000 and .asked.commands_total < 400 and
+				.size.bytes > 150000000'
+	done
+	check bounded-sizes "$(query '.elements | tostring')" holds '.elements.reason | test("1 MiB")'
+	redis_cli unlink huge hugelist >/dev/null
+}
+
+# Microseconds the server says one call of it took, the least of those in its slow log: what
+# was disturbed took longer.
+least_usec() # COMMAND
+{
+	redis_cli --json slowlog get 100 2>/dev/null |
+		jq --arg name "$1" '[.[] | select(.[3][0] | ascii_downcase == $name)[2]] | min'
+}
+
+# Told over measured, each the least of three.
+test_cost() # NAME TYPE READ WORD...
+{
+	name=$1 read=$2
+	shift 2
+	redis_cli config set slowlog-log-slower-than 0 >/dev/null
+	for n in 1 2 3; do
+		redis_cli eval "for i = 1, 100000 do redis.call($1) end" 1 "cost:$n" >/dev/null
+	done
+	redis_cli slowlog reset >/dev/null
+	: >"$work/told"
+	for n in 1 2 3; do
+		key "cost:$n"
+		query '[.blocking[] | {(.command | split(" ")[0] | ascii_downcase): .seconds}] | add | tostring' \
+			>>"$work/told"
+		# shellcheck disable=SC2086 # a command and its arguments
+		redis_cli ${read%% *} "cost:$n" ${read#* } >/dev/null
+		redis_cli del "cost:$n" >/dev/null
+	done
+	for command in del "${read%% *}"; do
+		told=$(jq -s --arg c "$command" 'map(.[$c]) | min * 1e6' "$work/told")
+		took=$(least_usec "$command")
+		check "cost-$name-$command" "told $told us, took $took us" \
+			jq -n -e --argjson told "$told" --argjson took "$took" \
+			'$told < 2 * $took and $took < 2 * $told'
+	done
+	redis_cli config set slowlog-log-slower-than -1 >/dev/null
+}
+
+idle_enough()
+{
+	[ "$(redis_cli object idletime h)" -ge 2 ]
+}
+
+test_no_touch() # NAME
+{
+	await 20 idle_enough
+	before=$(redis_cli object idletime h)
+	key h
+	after=$(redis_cli object idletime h)
+	check "no-touch-$1" "idle for $before s before and $after s after" \
+		[ "$before" -ge 2 -a "$after" -ge "$before" ]
+	check "no-touch-$1-told" "told $(query .idle_seconds)" \
+		holds '.idle_seconds >= $before' --argjson before "$before"
+}
+
+# --- who uses it -------------------------------------------------------------------------
+
+test_users()
+{
+	redis_cli -r 10000000 hget h field:7 >/dev/null &
+	reader=$!
+	own_process "$reader"
+	(while redis_cli rpush l more; do :; done) >/dev/null 2>&1 &
+	writer=$!
+	own_process "$writer"
+	run_redmem key --json -d 2 -s "$socket" h
+	check users "exit status $status: $(cat "$messages"); $(query '.users | tostring')" \
+		holds '.users.commands[0].command == "hget" and .users.commands[0].cpu_ratio > 0 and
+			.used_in_watch'
+	key -d 1 l
+	check growth "$(query '.growth | tostring')" \
+		holds '.growth.elements_per_second > 0 and any(.findings[]; .id == "key.growing")'
+	kill_process "$writer"
+	kill_process "$reader"
+}
+
+server_start
+redis_cli hset h f v >/dev/null
+test_no_touch redis
+key h
+check touch-needed "$(query '[.elements_total, .elements.reason] | tostring')" \
+	holds '.elements_total == null and (.elements.reason | test("--touch"))'
+key --touch h
+check touch-asked "$(query '.elements_total')" holds '.elements_total == 1'
+kill_process "$pid"
+
+server=valkey-server
+server_start
+test_types
+test_names
+test_no_touch valkey
+test_bounded
+test_cost zset "zrange 0 -1" '"zadd", KEYS[1], i % 977, "member:" .. i'
+test_cost hash "hgetall" '"hset", KEYS[1], "field:" .. i, "value:" .. i'
+if [ "$(id -u)" = 0 ] && bpftool prog show >/dev/null 2>&1; then
+	test_users
+else
+	skip users "needs root and BPF"
+fi
+finish
