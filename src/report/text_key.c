@@ -57,7 +57,8 @@ static void write_size(struct text *t, const struct one_key *key)
 	if (k->bytes_samples) {
 		buf_puts(&line, " (from ");
 		fmt_count(&line, k->bytes_samples);
-		buf_puts(&line, !strcmp(k->type, "list") ? " nodes of it" : " elements of it");
+		buf_puts(&line, !strcmp(k->type, "list") ? " nodes at its head, or all" :
+							   " elements of it");
 		buf_puts(&line, "; --samples 0 looks at all)");
 	} else {
 		buf_puts(&line, " (exact)");
@@ -95,8 +96,8 @@ static void write_encoding(struct text *t, const struct one_key *key)
 
 	one_key_encoding_reason(&why, t->m);
 	text_safe(&line, key->last.encoding);
-	if (why.len)
-		buf_printf(&line, ": %s", buf_str(&why));
+	buf_puts(&line, why.len ? ": " : "");
+	text_safe(&line, buf_str(&why));
 	lead(t, "encoding", &line);
 	buf_free(&line);
 	buf_free(&why);
@@ -345,7 +346,9 @@ void report_key_text(struct buf *out, const struct model *m, const struct findin
 	text_begin(&t, style);
 	text_head_server(&t);
 	text_key(&name, key->first.key, style->verbose ? 0 : NAME_COLUMNS);
-	buf_printf(&name, "  %s, database %lld", key->first.type, (long long)key->first.db);
+	buf_puts(&name, "  ");
+	text_safe(&name, key->first.type);
+	buf_printf(&name, ", database %lld", (long long)key->first.db);
 	text_head(&t, buf_str(&name), NULL);
 	buf_free(&name);
 	write_size(&t, key);

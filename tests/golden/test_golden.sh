@@ -58,6 +58,7 @@ compare() {
 
 for source in "$here"/*.jsonl; do
 	base=$(basename "$source" .jsonl)
+	case $base in *.key) continue ;; esac
 	# -n: no name and no time in the file, so that it is the same every time.
 	gzip -n -c "$source" >"$work/$base.rec" || exit 1
 	compare "$base.txt" doctor "$work/$base.rec"
@@ -74,6 +75,12 @@ for form in txt verbose.txt json; do
 	*) option= ;;
 	esac
 	compare "allocating.alloc.$form" alloc "$work/allocating.rec" $option
+done
+for source in "$here"/*.key.jsonl; do
+	base=$(basename "$source" .jsonl)
+	gzip -n -c "$source" >"$work/$base.rec" || exit 1
+	compare "$base.txt" key "$work/$base.rec"
+	compare "$base.json" key "$work/$base.rec" --json
 done
 
 [ "$failures" -eq 0 ]
