@@ -159,6 +159,7 @@ static const struct {
 	{ "mem.near_max", "evict.nothing_to_evict" }, /* or will be, and eviction cannot help */
 	{ "writes.refused", "evict.nothing_to_evict" }, /* and why nothing could be evicted */
 	{ "evict.active", "evict.pushed_by" }, /* and by whom */
+	{ "hotkey.cpu", "bigkey.blocks" }, /* its time is that of what held the loop */
 	{ "reclaim.blocks", "swap.in_path" }, /* both are what is paid for too little memory */
 	{ "memory.in_no_key", "bigkey.uncertain" }, /* and in which keys it may be */
 	{ "mem.cgroup", "killed.limit" }, /* the limit was met */

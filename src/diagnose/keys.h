@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "host/sysmem.h"
 #include "model/keyspace.h"
 #include "model/model.h"
 
@@ -43,17 +42,23 @@ struct key_cost {
 	double seconds;
 };
 
+/* What work on data costs. */
+struct key_speed {
+	double access_seconds, copy_byte_seconds; /* host/sysmem.h, struct host_speed */
+	double element_seconds; /* a look at one of the key's elements, as measured; NAN */
+};
+
+/* On the host a pass was made from. */
+struct key_speed key_speed_of(const struct keyspace *keyspace);
+
 /*
- * The commands that matter for the type of @key, longest first; returns how many, 0
- * where the host's speed or the key's size is not known. Derived: elements (from the
- * bytes where they are not known) times what each costs in memory accesses and copied
- * bytes; keys.c has the table. Right within a factor of three or so.
+ * The commands that matter for the type of @key, longest first; returns how many, 0 where
+ * the host's speed or the key's size is not known. Derived: its elements (from the bytes
+ * where they are not known) times what each costs; keys.c has the table. Within a factor of two
+ * where the elements were counted, and a look at one was measured; within three else.
  */
-size_t key_costs(const struct keyspace *keyspace, const struct record_key *key,
+size_t key_costs(const struct key_speed *speed, const struct record_key *key,
 		 struct key_cost out[KEY_COSTS_MAX]);
-/* The same on a host of that speed. */
-size_t key_costs_at(const struct host_speed *speed, const struct record_key *key,
-		    struct key_cost out[KEY_COSTS_MAX]);
 
 /* --- seen doing harm --------------------------------------------------------------------- */
 

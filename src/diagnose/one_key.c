@@ -246,3 +246,11 @@ struct record_key one_key_as_key(const struct one_key *key)
 				    .ttl_seconds = last->ttl_seconds,
 				    .pass_seconds = NAN };
 }
+
+struct key_speed one_key_speed(const struct one_key *key)
+{
+	const struct record_one_key *first = &key->first;
+
+	return (struct key_speed){ first->access_seconds, first->copy_byte_seconds,
+				   first->element_seconds };
+}

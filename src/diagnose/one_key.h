@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "diagnose/keys.h"
 #include "model/model.h"
 #include "model/one_key.h"
 
@@ -32,3 +33,5 @@ bool one_key_users_known(struct buf *note, const struct model *m);
 bool one_key_only_fed(const struct one_key *key);
 /* The record as others judge it: record_key of the last look. */
 struct record_key one_key_as_key(const struct one_key *key);
+/* What work on its elements costs. */
+struct key_speed one_key_speed(const struct one_key *key);

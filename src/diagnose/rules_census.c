@@ -26,10 +26,11 @@
 /* "DEL would hold the server 1.2 s" */
 static struct phrase longest_command(const struct model *m, const struct record_key *key)
 {
+	struct key_speed speed = key_speed_of(m->keyspace);
 	struct key_cost costs[KEY_COSTS_MAX];
 	struct phrase t = { "" };
 
-	if (!key_costs(m->keyspace, key, costs))
+	if (!key_costs(&speed, key, costs))
 		return t;
 	snprintf(t.s, sizeof(t.s), "; %s of it would hold the server for some %.40s",
 		 costs[0].command, say_seconds(costs[0].seconds).s);

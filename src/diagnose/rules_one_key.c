@@ -204,12 +204,11 @@ static void big_actions(const struct one_key *key, struct finding *f)
 /* "; some 25 ms for DEL" */
 static struct phrase longest(const struct model *m, const struct record_key *k)
 {
-	const struct record_one_key *last = &m->one_key->last;
-	struct host_speed speed = { last->access_seconds, last->copy_byte_seconds };
+	struct key_speed speed = one_key_speed(m->one_key);
 	struct key_cost costs[KEY_COSTS_MAX];
 	struct phrase t = { "" };
 
-	if (key_costs_at(&speed, k, costs))
+	if (key_costs(&speed, k, costs))
 		snprintf(t.s, sizeof(t.s), ": some %.40s for %s", say_seconds(costs[0].seconds).s,
 			 costs[0].command);
 	return t;

@@ -585,6 +585,7 @@ struct record_one_key {
 	int64_t commands_total; /* sent for all this */
 	int64_t reply_bytes; /* of elements and ranges that came back */
 	double seconds; /* that it took */
+	double element_seconds; /* MEMORY USAGE took for one, by the server's own clock; NAN */
 	double access_seconds, copy_byte_seconds; /* what memory costs on this host; NAN */
 };
 

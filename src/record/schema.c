@@ -459,6 +459,7 @@ static const struct field one_key_fields[] = {
 	FIELD(one_key, commands_total),
 	FIELD(one_key, reply_bytes),
 	FIELD(one_key, seconds),
+	FIELD(one_key, element_seconds),
 	FIELD(one_key, access_seconds),
 	FIELD(one_key, copy_byte_seconds),
 };

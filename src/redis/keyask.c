@@ -10,16 +10,18 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/sum.h"
+#include "redis/info.h"
 #include "redis/keyask_internal.h"
 #include "redis/knowledge.h"
 
-#define ALL_SECONDS   3.0 /* for all questions together */
-#define CHEAP_SAMPLES 2000 /* elements of a table: some tenths of a millisecond */
-#define CHEAP_NODES   20000 /* of a list, 10 ns each */
-#define DEAR_SECONDS  0.01
-#define ACCESSES_EACH 3 /* of MEMORY USAGE for an element: entry, name, value */
-#define GROUPS_MAX    100 /* of a stream that are listed... */
-#define CONSUMERS_MAX 10000 /* ...and that MEMORY USAGE may walk */
+#define ALL_SECONDS    3.0 /* for all questions together */
+#define CHEAP_SAMPLES  2000 /* elements of a table: some tenths of a millisecond */
+#define CHEAP_NODES    20000 /* of a list, 10 ns each */
+#define DEAR_SECONDS   0.01
+#define ACCESSES_EACH  3 /* of MEMORY USAGE for an element: entry, name, value */
+#define TIMED_ELEMENTS 500 /* below the clock's microsecond is too coarse */
+#define GROUPS_MAX     100 /* of a stream that are listed... */
+#define CONSUMERS_MAX  10000 /* ...and that MEMORY USAGE may walk */
 
 /* An integer reply; RECORD_UNKNOWN. */
 static int64_t ask_int(struct ask *a, const char *line)
@@ -116,6 +118,39 @@ static double usage_seconds(struct ask *a, int64_t samples)
 	return elements * ACCESSES_EACH * a->options->speed.access_seconds;
 }
 
+/* What the server has counted for MEMORY USAGE so far; false when it does not tell. */
+static bool ask_counted(struct ask *a, int64_t *calls, int64_t *usec)
+{
+	redisReply *reply = ask(a, "INFO commandstats");
+	struct info *info =
+		info_parse(reply && reply->type == REDIS_REPLY_STRING ? reply->str : "");
+	const char *value = info_get(info, "cmdstat_memory|usage");
+
+	if (!value) /* before 7.0 subcommands are not told apart */
+		value = info_get(info, "cmdstat_memory");
+	*calls = value ? info_sub_int(value, "calls") : 0;
+	*usec = value ? info_sub_int(value, "usec") : 0;
+	info_free(info);
+	freeReplyObject(reply);
+	return reply != NULL && *calls >= 0 && *usec >= 0;
+}
+
+/*
+ * MEMORY USAGE looks at elements where they lie, so what it took for one tells how far apart
+ * in memory they are, and with that how long other commands will take.
+ */
+static void ask_timed_usage(struct ask *a, const char *line, int64_t samples)
+{
+	int64_t looked = samples && samples < a->facts.elements ? samples : a->facts.elements;
+	int64_t calls[2], usec[2];
+	bool timed = a->timed && looked >= TIMED_ELEMENTS && !is_packed(a->encoding) &&
+		     ask_counted(a, &calls[0], &usec[0]);
+
+	a->facts.bytes = ask_int(a, line);
+	if (timed && ask_counted(a, &calls[1], &usec[1]) && calls[1] == calls[0] + 1)
+		a->facts.element_seconds = (double)(usec[1] - usec[0]) / 1e6 / (double)looked;
+}
+
 static void ask_usage(struct ask *a)
 {
 	int64_t samples = samples_of(a);
@@ -128,7 +163,7 @@ static void ask_usage(struct ask *a)
 		return;
 	}
 	snprintf(line, sizeof(line), "MEMORY USAGE %%k SAMPLES %lld", (long long)samples);
-	a->facts.bytes = ask_int(a, line);
+	ask_timed_usage(a, line, samples);
 	a->facts.bytes_samples = is_packed(a->encoding) ? 0 : samples;
 	if (a->facts.elements != RECORD_UNKNOWN && samples >= a->facts.elements)
 		a->facts.bytes_samples = 0;
@@ -248,6 +283,7 @@ static struct ask *ask_new(struct conn *conn, const struct keyask_options *optio
 		.groups_total = RECORD_UNKNOWN,
 		.nodes_total = RECORD_UNKNOWN,
 		.added_total = RECORD_UNKNOWN,
+		.element_seconds = NAN,
 		.access_seconds = options->speed.access_seconds,
 		.copy_byte_seconds = options->speed.copy_byte_seconds,
 	};
@@ -268,6 +304,7 @@ int keyask_run(struct conn *conn, const struct keyask_options *options, double t
 	int64_t start_ns = clock_mono_ns();
 	int ret = 0;
 
+	a->timed = !again;
 	ask_no_touch(a);
 	ask_text(a, a->type, sizeof(a->type), "TYPE %k");
 	if (a->rc || !*a->type)

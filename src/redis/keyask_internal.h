@@ -18,7 +18,7 @@ struct ask {
 	size_t elements_count;
 	struct record_key_group groups[KEYASK_GROUPS]; /* their names are owned */
 	size_t groups_count;
-	bool may_touch;
+	bool may_touch, timed;
 	int64_t bytes_left;
 	int64_t deadline_ns;
 	int rc; /* of the connection: nothing more is asked */

@@ -173,10 +173,10 @@ static json_t *json_users(const struct model *m)
 
 static json_t *json_costs(const struct one_key *key)
 {
-	struct host_speed speed = { key->first.access_seconds, key->first.copy_byte_seconds };
+	struct key_speed speed = one_key_speed(key);
 	struct record_key k = one_key_as_key(key);
 	struct key_cost costs[KEY_COSTS_MAX];
-	size_t count = key_costs_at(&speed, &k, costs);
+	size_t count = key_costs(&speed, &k, costs);
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < count; i++) {

@@ -20,7 +20,8 @@ static const char *level_name(const struct record_key *key)
 static json_t *json_blocking(const struct keyspace *keyspace, const struct record_key *key)
 {
 	struct key_cost costs[KEY_COSTS_MAX];
-	size_t count = key_costs(keyspace, key, costs);
+	struct key_speed speed = key_speed_of(keyspace);
+	size_t count = key_costs(&speed, key, costs);
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < count; i++) {

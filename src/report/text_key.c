@@ -294,10 +294,10 @@ static void write_users(struct text *t, const struct one_key *key)
 static void write_costs(struct text *t, const struct one_key *key)
 {
 	static const struct table_column columns[] = { { "command", false }, { "takes", true } };
-	struct host_speed speed = { key->first.access_seconds, key->first.copy_byte_seconds };
+	struct key_speed speed = one_key_speed(key);
 	struct record_key k = one_key_as_key(key);
 	struct key_cost costs[KEY_COSTS_MAX];
-	size_t count = key_costs_at(&speed, &k, costs);
+	size_t count = key_costs(&speed, &k, costs);
 	struct table *table;
 
 	if (!count)

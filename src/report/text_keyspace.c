@@ -75,7 +75,8 @@ static void cell_blocking(struct table *table, const struct text *t, const struc
 {
 	struct buf *cell = table_cell(table);
 	struct key_cost costs[KEY_COSTS_MAX];
-	size_t count = key_costs(t->m->keyspace, key, costs);
+	struct key_speed speed = key_speed_of(t->m->keyspace);
+	size_t count = key_costs(&speed, key, costs);
 
 	for (size_t i = 0; i < count && i < 2; i++) {
 		buf_printf(cell, "%s%s ", i ? ", " : "", costs[i].command);

@@ -176,25 +176,86 @@ static void test_costs(void **state)
 	struct record_key small = key_of("a", "zset", "skiplist", 90000, 1000);
 	struct record_key large = key_of("b", "zset", "skiplist", 90000000, 1000000);
 	struct record_key unknown = key_of("c", "zset", "skiplist", RECORD_UNKNOWN, 10);
+	struct key_speed speed = key_speed_of(m->keyspace);
 	struct key_cost a[KEY_COSTS_MAX], b[KEY_COSTS_MAX];
-	size_t count = key_costs(m->keyspace, &large, b);
+	size_t count = key_costs(&speed, &large, b);
 
 	(void)state;
-	assert_int_equal(key_costs(m->keyspace, &small, a), 4);
+	assert_int_equal(key_costs(&speed, &small, a), 4);
 	assert_int_equal(count, 4);
 	for (size_t i = 0; i < count; i++) {
 		if (i)
 			assert_true(b[i].seconds <= b[i - 1].seconds);
 		if (!strcmp(b[i].command, "DEL"))
-			assert_true(b[i].seconds > 0.1 && b[i].seconds < 2);
+			assert_true(b[i].seconds > 0.05 && b[i].seconds < 1);
 		if (!strcmp(b[i].command, "UNLINK"))
 			assert_true(b[i].seconds < 1e-4);
 	}
 	assert_true(b[0].seconds > 500 * a[0].seconds);
-	assert_int_equal(key_costs(m->keyspace, &unknown, a), 0);
-	m->keyspace->access_seconds = NAN;
-	assert_int_equal(key_costs(m->keyspace, &large, a), 0);
+	assert_int_equal(key_costs(&speed, &unknown, a), 0);
+	speed.access_seconds = NAN;
+	assert_int_equal(key_costs(&speed, &large, a), 0);
 	model_free(m);
+}
+
+/*
+ * Within a factor of two of what DEL and a whole read took: 100,000 elements of 10 and 200 bytes,
+ * added one after another and to an aged key, Redis 7.0.15 and Valkey 8.0.1 (the last four). The
+ * one on an idle machine, of 200,000, was told as 136 ms before. A zset in the order of its
+ * allocations is read faster than can be told, and is left out.
+ */
+static void test_costs_as_measured(void **state)
+{
+	static const struct {
+		const char *type, *encoding;
+		int64_t elements, bytes;
+		double look_ns, del_us, read_us; /* 0 = not known */
+	} rows[] = {
+		{ "zset", "skiplist", 200000, 23966632, 0, 25000, 0 },
+		{ "zset", "skiplist", 100000, 11987080, 78, 13074, 0 },
+		{ "zset", "skiplist", 100000, 11984744, 202, 37651, 30198 },
+		{ "zset", "skiplist", 100000, 31188775, 171, 37405, 58906 },
+		{ "hash", "hashtable", 100000, 8248680, 144, 29367, 39236 },
+		{ "hash", "hashtable", 100000, 8248680, 280, 18920, 43058 },
+		{ "hash", "hashtable", 100000, 27448680, 166, 21055, 67104 },
+		{ "hash", "hashtable", 100000, 27448680, 0, 21055, 67104 },
+		{ "set", "hashtable", 100000, 7172968, 143, 22058, 17961 },
+		{ "set", "hashtable", 100000, 7172968, 203, 16906, 22518 },
+		{ "set", "hashtable", 100000, 26372968, 215, 23624, 57075 },
+		{ "set", "hashtable", 100000, 26372968, 0, 23624, 57075 },
+		{ "list", "quicklist", 100000, 2219656, 0, 46, 5636 },
+		{ "list", "quicklist", 100000, 21663640, 0, 719, 18152 },
+		{ "stream", "stream", 100000, 3603432, 0, 234, 33156 },
+		{ "stream", "stream", 100000, 24475832, 0, 1284, 42780 },
+		{ "string", "raw", 1000000, 1048624, 0, 9, 77 },
+		{ "string", "raw", 100000000, 100663344, 0, 3594, 55324 },
+		{ "zset", "skiplist", 100000, 11984744, 218, 27067, 23797 },
+		{ "hash", "hashtable", 100000, 8248680, 176, 20622, 36850 },
+		{ "hash", "hashtable", 100000, 27448680, 222, 32858, 79219 },
+		{ "set", "hashtable", 100000, 7172968, 85, 9511, 12880 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct key_speed speed = { 170e-9, 0.1e-9,
+					   rows[i].look_ns > 0 ? rows[i].look_ns * 1e-9 : NAN };
+		struct record_key key = key_of("k", rows[i].type, rows[i].encoding, rows[i].bytes,
+					       rows[i].elements);
+		struct key_cost costs[KEY_COSTS_MAX];
+		size_t count = key_costs(&speed, &key, costs);
+
+		for (size_t n = 0; n < count; n++) {
+			bool del = !strcmp(costs[n].command, "DEL");
+			double took = del ? rows[i].del_us : rows[i].read_us;
+
+			if (took <= 0 || !strcmp(costs[n].command, "UNLINK") ||
+			    !strcmp(costs[n].command, "SORT"))
+				continue;
+			if (costs[n].seconds * 1e6 > 2 * took || costs[n].seconds * 1e6 < took / 2)
+				fail_msg("row %zu: %s is told as %.0f us, took %.0f", i,
+					 costs[n].command, costs[n].seconds * 1e6, took);
+		}
+	}
 }
 
 static void test_written_out(void **state)
@@ -260,8 +321,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_patterns),    cmocka_unit_test(test_temporary_example),
 		cmocka_unit_test(test_growth),	    cmocka_unit_test(test_prefixes_and_encodings),
-		cmocka_unit_test(test_costs),	    cmocka_unit_test(test_written_out),
-		cmocka_unit_test(test_csv_formula),
+		cmocka_unit_test(test_costs),	    cmocka_unit_test(test_costs_as_measured),
+		cmocka_unit_test(test_written_out), cmocka_unit_test(test_csv_formula),
 	};
 
 	return cmocka_run_group_tests_name("diagnose_census", tests, NULL, NULL);

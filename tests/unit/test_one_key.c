@@ -30,6 +30,7 @@ static struct record_one_key facts_of(struct bytes name, const char *type, const
 		.groups_total = RECORD_UNKNOWN,
 		.nodes_total = RECORD_UNKNOWN,
 		.added_total = RECORD_UNKNOWN,
+		.element_seconds = NAN,
 		.access_seconds = 100e-9,
 		.copy_byte_seconds = 0.1e-9,
 	};

@@ -183,6 +183,9 @@ static void test_every_member_has_a_row(void **state)
 		[RECORD_PASS_PART] = sizeof(struct record_pass_part),
 		[RECORD_PASS_REPLY] = sizeof(struct record_pass_reply),
 		[RECORD_PASS] = sizeof(struct record_pass),
+		[RECORD_ONE_KEY] = sizeof(struct record_one_key),
+		[RECORD_KEY_ELEMENT] = sizeof(struct record_key_element),
+		[RECORD_KEY_GROUP] = sizeof(struct record_key_group),
 	};
 
 	(void)state;
