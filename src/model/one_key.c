@@ -170,9 +170,14 @@ double one_key_growth(const struct one_key *key)
 
 double one_key_bytes_growth(const struct one_key *key)
 {
-	if (key->first.bytes_samples != key->last.bytes_samples)
-		return NAN; /* told in two ways, they differ though nothing changed */
-	return growth(key, key->first.bytes, key->last.bytes);
+	const struct record_one_key *a = &key->first, *b = &key->last;
+
+	if (!a->bytes_samples && !b->bytes_samples)
+		return growth(key, a->bytes, b->bytes);
+	/* Two samples differ though nothing has changed: what has come is counted. */
+	if (a->bytes == RECORD_UNKNOWN || a->elements <= 0)
+		return NAN;
+	return one_key_growth(key) * (double)a->bytes / (double)a->elements;
 }
 
 int one_key_used(const struct one_key *key)

@@ -579,7 +579,7 @@ struct record_one_key {
 	int64_t content_bytes; /* looked at */
 	double score_min, score_max; /* of a sorted set; NAN */
 	int64_t groups_total; /* of a stream, as all below */
-	int64_t nodes_total; /* of its radix tree */
+	int64_t nodes_total; /* that its entries lie in */
 	int64_t added_total; /* entries ever added */
 	const char *first_id, *last_id; /* "1700000000000-0", "" */
 	int64_t commands_total; /* sent for all this */

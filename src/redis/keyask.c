@@ -167,6 +167,8 @@ static void ask_usage(struct ask *a)
 	a->facts.bytes_samples = is_packed(a->encoding) ? 0 : samples;
 	if (a->facts.elements != RECORD_UNKNOWN && samples >= a->facts.elements)
 		a->facts.bytes_samples = 0;
+	if (a->facts.nodes_total != RECORD_UNKNOWN && samples >= a->facts.nodes_total)
+		a->facts.bytes_samples = 0;
 }
 
 /* MEMORY USAGE of a stream walks its groups and consumers, whatever SAMPLES says. */

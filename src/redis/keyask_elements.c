@@ -70,19 +70,27 @@ static void ran_out(struct ask *a, const struct portion *p)
 		a->elements_reason = ask_has_time(a) ? "so many bytes were enough" : "time was up";
 }
 
+/* Each once, then, instead of some of them again and again. */
+static bool is_few(const struct ask *a)
+{
+	return a->facts.elements <= RANDOM_TOTAL && a->facts.bytes != RECORD_UNKNOWN &&
+	       (a->facts.bytes <= KEYASK_BYTES || !strcmp(a->type, "hash"));
+}
+
 /* --- hashes, sets, sorted sets -------------------------------------------------------- */
 
 /* Names alone, and then how long each value is: a value of 500 MB stays where it is. */
 static void ask_fields(struct ask *a)
 {
-	struct portion p = { .wanted = RANDOM_TOTAL };
+	bool all = is_few(a);
+	struct portion p = { .wanted = all ? (size_t)a->facts.elements : RANDOM_TOTAL };
 	size_t count;
 
-	while ((count = next_count(a, &p))) {
+	while ((count = all ? p.wanted : next_count(a, &p))) {
 		char line[48];
 		redisReply *names;
 
-		snprintf(line, sizeof(line), "HRANDFIELD %%k -%zu", count);
+		snprintf(line, sizeof(line), "HRANDFIELD %%k %s%zu", all ? "" : "-", count);
 		names = ask(a, line);
 		for (size_t i = 0; names && i < names->elements && ask_has_time(a); i++) {
 			struct bytes name = { names->element[i]->str, names->element[i]->len };
@@ -93,7 +101,7 @@ static void ask_fields(struct ask *a)
 			freeReplyObject(value);
 			took(a, &p, (int64_t)name.len);
 		}
-		if (!names || !names->elements)
+		if (!names || !names->elements || all)
 			count = 0;
 		freeReplyObject(names);
 		if (!count)
@@ -110,16 +118,17 @@ static double score_of(const redisReply *reply)
 
 static void ask_members(struct ask *a, bool scored)
 {
-	struct portion p = { .wanted = RANDOM_TOTAL };
+	bool all = is_few(a);
+	struct portion p = { .wanted = all ? (size_t)a->facts.elements : RANDOM_TOTAL };
 	size_t count;
 
-	while ((count = next_count(a, &p))) {
+	while ((count = all ? p.wanted : next_count(a, &p))) {
 		size_t step = scored ? 2 : 1, before = p.got;
 		redisReply *members;
 		char line[64];
 
-		snprintf(line, sizeof(line), "%s %%k -%zu%s",
-			 scored ? "ZRANDMEMBER" : "SRANDMEMBER", count,
+		snprintf(line, sizeof(line), "%s %%k %s%zu%s",
+			 scored ? "ZRANDMEMBER" : "SRANDMEMBER", all ? "" : "-", count,
 			 scored ? " WITHSCORES" : "");
 		members = ask(a, line);
 		for (size_t i = 0; members && i + step <= members->elements; i += step) {
@@ -130,7 +139,7 @@ static void ask_members(struct ask *a, bool scored)
 			took(a, &p, bytes == RECORD_UNKNOWN ? 0 : bytes);
 		}
 		freeReplyObject(members);
-		if (p.got == before)
+		if (p.got == before || all)
 			break;
 	}
 	ran_out(a, &p);
@@ -433,7 +442,7 @@ void ask_stream(struct ask *a, int64_t groups_max)
 	if (!reply)
 		return;
 	a->facts.groups_total = int_of(reply, "groups");
-	a->facts.nodes_total = int_of(reply, "radix-tree-nodes");
+	a->facts.nodes_total = int_of(reply, "radix-tree-keys");
 	a->facts.added_total = int_of(reply, "entries-added"); /* 7.0 */
 	id_of(a->first_id, reply, "first-entry");
 	id_of(a->last_id, reply, "last-generated-id");

@@ -134,7 +134,7 @@ static json_t *json_stream(const struct one_key *key)
 		return json_null();
 	o = json_object();
 	put(o, "groups_total", value_int(key->first.groups_total));
-	put(o, "radix_tree_nodes_total", value_int(key->first.nodes_total));
+	put(o, "nodes_total", value_int(key->first.nodes_total));
 	put(o, "entries_added_total", value_int(key->first.added_total));
 	put(o, "first_id", text_or_null(key->first.first_id));
 	put(o, "last_id", text_or_null(key->first.last_id));

@@ -38,6 +38,7 @@ static void add_sentence(struct buf *line, const char *text)
 static void write_size(struct text *t, const struct one_key *key)
 {
 	const struct record_one_key *k = &key->first;
+	bool nodes = !strcmp(k->type, "list") || !strcmp(k->type, "stream");
 	int64_t used = measure_used(t->m);
 	struct buf line = { 0 };
 
@@ -57,8 +58,7 @@ static void write_size(struct text *t, const struct one_key *key)
 	if (k->bytes_samples) {
 		buf_puts(&line, " (from ");
 		fmt_count(&line, k->bytes_samples);
-		buf_puts(&line, !strcmp(k->type, "list") ? " nodes at its head, or all" :
-							   " elements of it");
+		buf_puts(&line, nodes ? " nodes at its head, or all" : " elements of it");
 		buf_puts(&line, "; --samples 0 looks at all)");
 	} else {
 		buf_puts(&line, " (exact)");
@@ -326,7 +326,11 @@ static void write_cost(struct text *t, const struct one_key *key)
 	fmt_bytes(&line, a->reply_bytes + (again ? b->reply_bytes : 0));
 	buf_puts(&line, a->touched ? "; that counted as use of it." :
 				     "; no LRU clock and no LFU counter moved.");
-	add_sentence(&line, a->elements != RECORD_UNKNOWN ? a->elements_reason : "");
+	if (a->elements != RECORD_UNKNOWN && *a->elements_reason) {
+		buf_puts(&line, " No more elements were looked at: ");
+		text_safe(&line, a->elements_reason);
+		buf_putc(&line, '.');
+	}
 	if (*a->refused) {
 		buf_puts(&line, " Refused: ");
 		text_safe(&line, a->refused);
