@@ -149,23 +149,29 @@ test_no_touch() # NAME
 
 # --- who uses it -------------------------------------------------------------------------
 
+# A command that takes long enough to be met by samples, however little the server runs.
 test_users()
 {
-	redis_cli -r 10000000 hget h field:7 >/dev/null &
+	redis_cli -r 10000000 hgetall h >/dev/null &
 	reader=$!
 	own_process "$reader"
-	(while redis_cli rpush l more; do :; done) >/dev/null 2>&1 &
+	run_redmem key --json -d 3 -s "$socket" h
+	check users "exit status $status: $(cat "$messages"); $(query '.users | tostring')" \
+		holds '.users.commands[0].command == "hgetall" and .users.commands[0].cpu_ratio > 0 and
+			.used_in_watch'
+	kill_process "$reader"
+}
+
+test_growth()
+{
+	item=$(printf '%020000d' 0)
+	(while redis_cli rpush l "$item"; do :; done) >/dev/null 2>&1 &
 	writer=$!
 	own_process "$writer"
-	run_redmem key --json -d 2 -s "$socket" h
-	check users "exit status $status: $(cat "$messages"); $(query '.users | tostring')" \
-		holds '.users.commands[0].command == "hget" and .users.commands[0].cpu_ratio > 0 and
-			.used_in_watch'
-	key -d 1 l
+	key -d 2 l
 	check growth "$(query '.growth | tostring')" \
 		holds '.growth.elements_per_second > 0 and any(.findings[]; .id == "key.growing")'
 	kill_process "$writer"
-	kill_process "$reader"
 }
 
 server_start
@@ -186,6 +192,7 @@ test_no_touch valkey
 test_bounded
 test_cost zset "zrange 0 -1" '"zadd", KEYS[1], i % 977, "member:" .. i'
 test_cost hash "hgetall" '"hset", KEYS[1], "field:" .. i, "value:" .. i'
+test_growth
 if [ "$(id -u)" = 0 ] && bpftool prog show >/dev/null 2>&1; then
 	test_users
 else
