@@ -152,6 +152,7 @@ bool key_is_to_blame(const struct model *m, const char *command, struct bytes ke
 #define COMPARE_ACCESSES   0.27 /* a comparison of SORT; */
 #define COMPARE_PACKED	   0.15 /* of what came from a listpack */
 #define CALL_SECONDS	   2e-6 /* any command */
+#define LAZY_SECONDS	   12e-6 /* a job for another thread, and waking that */
 #define LAZY_FREE_ELEMENTS 64 /* UNLINK frees more than these in the background (lazyfree.c) */
 
 #define ELEMENT_BYTES	    100.0 /* of a table's or skiplist's element where they were not counted */
@@ -301,9 +302,10 @@ size_t key_costs(const struct key_speed *speed, const struct record_key *key,
 		return 0;
 	shape = shape_of(speed, key);
 	lazy = shape.elements > LAZY_FREE_ELEMENTS || shape.nodes > LAZY_FREE_ELEMENTS ?
-		       CALL_SECONDS + speed->access_seconds :
+		       LAZY_SECONDS :
 		       freeing(speed, key, &shape);
-	out[count++] = (struct key_cost){ "DEL", freeing(speed, key, &shape) };
+	out[count++] =
+		(struct key_cost){ "DEL", speed->lazy_del ? lazy : freeing(speed, key, &shape) };
 	out[count++] = (struct key_cost){ "UNLINK", lazy };
 	out[count++] = (struct key_cost){ read, reading(speed, key, &shape) };
 	if (!strcmp(key->type, "list") || !strcmp(key->type, "set") || !strcmp(key->type, "zset"))
@@ -312,9 +314,14 @@ size_t key_costs(const struct key_speed *speed, const struct record_key *key,
 	return count;
 }
 
-struct key_speed key_speed_of(const struct keyspace *keyspace)
+struct key_speed key_speed_of(const struct model *m)
 {
-	return (struct key_speed){ keyspace->access_seconds, keyspace->copy_byte_seconds, NAN };
+	return (struct key_speed){
+		.access_seconds = m->keyspace->access_seconds,
+		.copy_byte_seconds = m->keyspace->copy_byte_seconds,
+		.element_seconds = NAN,
+		.lazy_del = measure_config_is(m, "lazyfree-lazy-user-del", "yes"),
+	};
 }
 
 /* --- seen doing harm --------------------------------------------------------------------- */

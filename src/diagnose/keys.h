@@ -46,10 +46,11 @@ struct key_cost {
 struct key_speed {
 	double access_seconds, copy_byte_seconds; /* host/sysmem.h, struct host_speed */
 	double element_seconds; /* a look at one of the key's elements, as measured; NAN */
+	bool lazy_del; /* DEL frees in the background, as UNLINK */
 };
 
-/* On the host a pass was made from. */
-struct key_speed key_speed_of(const struct keyspace *keyspace);
+/* On the host a pass was made from, with the server's settings. */
+struct key_speed key_speed_of(const struct model *m);
 
 /*
  * The commands that matter for the type of @key, longest first; returns how many, 0 where

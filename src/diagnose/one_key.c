@@ -247,10 +247,14 @@ struct record_key one_key_as_key(const struct one_key *key)
 				    .pass_seconds = NAN };
 }
 
-struct key_speed one_key_speed(const struct one_key *key)
+struct key_speed one_key_speed(const struct model *m)
 {
-	const struct record_one_key *first = &key->first;
+	const struct record_one_key *first = &m->one_key->first;
 
-	return (struct key_speed){ first->access_seconds, first->copy_byte_seconds,
-				   first->element_seconds };
+	return (struct key_speed){
+		.access_seconds = first->access_seconds,
+		.copy_byte_seconds = first->copy_byte_seconds,
+		.element_seconds = first->element_seconds,
+		.lazy_del = measure_config_is(m, "lazyfree-lazy-user-del", "yes"),
+	};
 }

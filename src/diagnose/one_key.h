@@ -34,4 +34,4 @@ bool one_key_only_fed(const struct one_key *key);
 /* The record as others judge it: record_key of the last look. */
 struct record_key one_key_as_key(const struct one_key *key);
 /* What work on its elements costs. */
-struct key_speed one_key_speed(const struct one_key *key);
+struct key_speed one_key_speed(const struct model *m);

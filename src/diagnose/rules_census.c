@@ -26,7 +26,7 @@
 /* "DEL would hold the server 1.2 s" */
 static struct phrase longest_command(const struct model *m, const struct record_key *key)
 {
-	struct key_speed speed = key_speed_of(m->keyspace);
+	struct key_speed speed = key_speed_of(m);
 	struct key_cost costs[KEY_COSTS_MAX];
 	struct phrase t = { "" };
 

@@ -204,7 +204,7 @@ static void big_actions(const struct one_key *key, struct finding *f)
 /* "; some 25 ms for DEL" */
 static struct phrase longest(const struct model *m, const struct record_key *k)
 {
-	struct key_speed speed = one_key_speed(m->one_key);
+	struct key_speed speed = one_key_speed(m);
 	struct key_cost costs[KEY_COSTS_MAX];
 	struct phrase t = { "" };
 

@@ -171,10 +171,10 @@ static json_t *json_users(const struct model *m)
 	return o;
 }
 
-static json_t *json_costs(const struct one_key *key)
+static json_t *json_costs(const struct model *m)
 {
-	struct key_speed speed = one_key_speed(key);
-	struct record_key k = one_key_as_key(key);
+	struct key_speed speed = one_key_speed(m);
+	struct record_key k = one_key_as_key(m->one_key);
 	struct key_cost costs[KEY_COSTS_MAX];
 	size_t count = key_costs(&speed, &k, costs);
 	json_t *rows = json_array();
@@ -241,7 +241,7 @@ void report_key_json(struct buf *out, const struct model *m, const struct findin
 	put(o, "growth", json_growth(key));
 	put(o, "stream", json_stream(key));
 	put(o, "users", json_users(m));
-	put(o, "blocking", json_costs(key));
+	put(o, "blocking", json_costs(m));
 	put(o, "findings", json_findings(f));
 	put(o, "asked", json_asked(key));
 	json_write(out, o);

@@ -17,10 +17,10 @@ static const char *level_name(const struct record_key *key)
 	return names[key_level(key)];
 }
 
-static json_t *json_blocking(const struct keyspace *keyspace, const struct record_key *key)
+static json_t *json_blocking(const struct model *m, const struct record_key *key)
 {
 	struct key_cost costs[KEY_COSTS_MAX];
-	struct key_speed speed = key_speed_of(keyspace);
+	struct key_speed speed = key_speed_of(m);
 	size_t count = key_costs(&speed, key, costs);
 	json_t *rows = json_array();
 
@@ -54,7 +54,7 @@ static json_t *json_kept(const struct model *m, const struct keyspace_key *kept)
 	if (kept->cut)
 		put(o, "key_truncated", json_true());
 	put(o, "level", json_string(level_name(key)));
-	put(o, "blocking", json_blocking(m->keyspace, key));
+	put(o, "blocking", json_blocking(m, key));
 	if (kept->later_bytes != RECORD_UNKNOWN)
 		put(o, "growth_bytes_per_second", value_real(pattern_growth(kept)));
 	put(o, "seen_in", json_seen_in(m, key));

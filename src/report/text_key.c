@@ -294,7 +294,7 @@ static void write_users(struct text *t, const struct one_key *key)
 static void write_costs(struct text *t, const struct one_key *key)
 {
 	static const struct table_column columns[] = { { "command", false }, { "takes", true } };
-	struct key_speed speed = one_key_speed(key);
+	struct key_speed speed = one_key_speed(t->m);
 	struct record_key k = one_key_as_key(key);
 	struct key_cost costs[KEY_COSTS_MAX];
 	size_t count = key_costs(&speed, &k, costs);

@@ -75,7 +75,7 @@ static void cell_blocking(struct table *table, const struct text *t, const struc
 {
 	struct buf *cell = table_cell(table);
 	struct key_cost costs[KEY_COSTS_MAX];
-	struct key_speed speed = key_speed_of(t->m->keyspace);
+	struct key_speed speed = key_speed_of(t->m);
 	size_t count = key_costs(&speed, key, costs);
 
 	for (size_t i = 0; i < count && i < 2; i++) {
