@@ -93,43 +93,44 @@ test_bounded()
 	redis_cli unlink huge hugelist >/dev/null
 }
 
-# Microseconds the server says one call of it took, the least of those in its slow log: what
-# was disturbed took longer.
-least_usec() # COMMAND
+# Microseconds of CPU the server's main thread has had. What it waits for a CPU beside others,
+# which a slow log has in it, is nothing redmem could tell before.
+cpu_usec()
 {
-	redis_cli --json slowlog get 2000 2>/dev/null |
-		jq --arg name "$1" '[.[] | select(.[3][0] | ascii_downcase == $name)[2]] | min'
+	awk '{ printf "%d\n", $1 / 1000 }' "/proc/$pid/task/$pid/schedstat"
 }
 
-# Told over measured, each the least of three.
-test_cost() # NAME TYPE READ WORD...
+took() # COMMAND WORD...
 {
-	name=$1 read=$2
-	shift 2
-	redis_cli config set slowlog-log-slower-than 0 >/dev/null
-	redis_cli config set slowlog-max-len 2000 >/dev/null
-	redis_cli config set lazyfree-lazy-user-del no >/dev/null # yes is what Valkey begins with
-	for n in 1 2 3; do
-		redis_cli eval "for i = 1, 100000 do redis.call($1) end" 1 "cost:$n" >/dev/null
-	done
-	redis_cli slowlog reset >/dev/null
+	before=$(cpu_usec)
+	redis_cli "$@" >/dev/null
+	echo "{\"$1\": $(($(cpu_usec) - before))}" >>"$work/took"
+}
+
+# Told and measured, each the least of three: what was disturbed took longer. A factor of two is
+# what it comes to (unit/test_diagnose_keyspace has the figures); on a machine that is stolen
+# from neither measure is that good.
+test_cost() # NAME CALL READ [WORD...]
+{
+	name=$1 call=$2 read=$3
+	shift 3
 	: >"$work/told"
+	: >"$work/took"
 	for n in 1 2 3; do
+		redis_cli eval "for i = 1, 100000 do redis.call($call) end" 1 "cost:$n" >/dev/null
 		key "cost:$n"
-		query '[.blocking[] | {(.command | split(" ")[0] | ascii_downcase): .seconds}] | add | tostring' \
+		query '[.blocking[] | {(.command | split(" ")[0] | ascii_downcase): (.seconds * 1e6)}] | add | tostring' \
 			>>"$work/told"
-		# shellcheck disable=SC2086 # a command and its arguments
-		redis_cli ${read%% *} "cost:$n" ${read#* } >/dev/null
-		redis_cli del "cost:$n" >/dev/null
+		took "$read" "cost:$n" "$@"
+		took del "cost:$n"
 	done
-	for command in del "${read%% *}"; do
-		told=$(jq -s --arg c "$command" 'map(.[$c]) | min * 1e6' "$work/told")
-		took=$(least_usec "$command")
+	for command in del "$read"; do
+		told=$(jq -s --arg c "$command" 'map(.[$c]) | min' "$work/told")
+		took=$(jq -s --arg c "$command" 'map(.[$c] // empty) | min' "$work/took")
 		check "cost-$name-$command" "told $told us, took $took us" \
 			jq -n -e --argjson told "$told" --argjson took "$took" \
-			'$told < 2 * $took and $took < 2 * $told'
+			'$told < 3 * $took and $took < 3 * $told'
 	done
-	redis_cli config set slowlog-log-slower-than -1 >/dev/null
 }
 
 idle_enough()
@@ -192,8 +193,9 @@ test_types
 test_names
 test_no_touch valkey
 test_bounded
-test_cost zset "zrange 0 -1" '"zadd", KEYS[1], i % 977, "member:" .. i'
-test_cost hash "hgetall" '"hset", KEYS[1], "field:" .. i, "value:" .. i'
+redis_cli config set lazyfree-lazy-user-del no >/dev/null # yes is what Valkey begins with
+test_cost zset '"zadd", KEYS[1], i % 977, "member:" .. i' zrange 0 -1
+test_cost hash '"hset", KEYS[1], "field:" .. i, "value:" .. i' hgetall
 test_growth
 if [ "$(id -u)" = 0 ] && bpftool prog show >/dev/null 2>&1; then
 	test_users
