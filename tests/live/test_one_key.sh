@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # redmem key: tells each type rightly, whatever the key's name; touches nothing; brings little
-# here; says how long DEL and a whole read take within a factor of two of the server's own word
-# in the same run; and who uses the key.
+# here; says how long DEL and a whole read take, as the server then takes in the same run; and
+# who uses the key.
 # shellcheck disable=SC2016,SC2119,SC2317 # Lua and jq have variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
