@@ -155,7 +155,7 @@ bool key_is_to_blame(const struct model *m, const char *command, struct bytes ke
 #define LAZY_SECONDS	   12e-6 /* a job for another thread, and waking that */
 #define LAZY_FREE_ELEMENTS 64 /* UNLINK frees more than these in the background (lazyfree.c) */
 
-#define ELEMENT_BYTES	    100.0 /* of a table's or skiplist's element where they were not counted */
+#define ELEMENT_BYTES	    100.0 /* of an element with its own allocations, not counted */
 #define PACKED_BYTES	    16.0 /* the same in a listpack */
 #define LIST_NODE_BYTES	    8192.0 /* list-max-listpack-size -2 */
 #define STREAM_NODE_BYTES   4096.0 /* stream-node-max-bytes, */

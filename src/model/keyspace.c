@@ -202,20 +202,6 @@ static struct keyspace_type *type_row(struct keyspace *keyspace, const char *typ
 	return row;
 }
 
-void keyspace_useful_add(struct keyspace_useful *useful, const struct record_key *key)
-{
-	if (strcmp(key->type, "string") != 0 || key->elements < 0 || key->bytes < 0)
-		return;
-	sum_add(&useful->bytes, key->elements);
-	sum_add(&useful->bytes, (int64_t)key->key.len);
-	sum_add(&useful->of_bytes, key->bytes);
-}
-
-double keyspace_useful_ratio(const struct keyspace_useful *useful)
-{
-	return useful->of_bytes > 0 ? (double)useful->bytes / (double)useful->of_bytes : NAN;
-}
-
 static void take_type(struct keyspace *keyspace, const struct record_key *key, enum key_level level,
 		      bool listed, double t_seconds)
 {
@@ -233,7 +219,7 @@ static void take_type(struct keyspace *keyspace, const struct record_key *key, e
 		sum_add(&row->elements_total, key->elements);
 		row->elements_known_total++;
 	}
-	keyspace_useful_add(&row->useful, key);
+	useful_add(&row->useful, key);
 	if (listed && key->bytes != RECORD_UNKNOWN)
 		keyspace_top_add(&row->by_bytes, key, key->bytes, t_seconds);
 	if (listed && key->elements != RECORD_UNKNOWN)
@@ -257,7 +243,7 @@ static void take_encoding(struct keyspace *keyspace, const struct record_key *ke
 	}
 	row->keys_total++;
 	sum_add(&row->bytes, key->bytes != RECORD_UNKNOWN ? key->bytes : 0);
-	keyspace_useful_add(&row->useful, key);
+	useful_add(&row->useful, key);
 	if (row->keys_total == 1 || key->bytes > row->largest.key.bytes) {
 		keyspace_key_clear(&row->largest);
 		keyspace_key_set(&row->largest, key, t_seconds);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/hist.h"
+#include "model/useful.h"
 #include "record/record.h"
 
 #define KEYSPACE_TYPES_MAX 24 /* six of the server's own, the rest of modules */
@@ -30,18 +31,6 @@ struct keyspace_top {
 	size_t count, limit;
 };
 
-/* What clients put in, against what it takes: names and values of strings, of which the server
- * tells the length; how many bytes lie in the elements of others it does not. */
-struct keyspace_useful {
-	int64_t bytes; /* of names and values */
-	int64_t of_bytes; /* what MEMORY USAGE says of the same keys; 0 = of none is it known */
-};
-
-/* Add @key where its value's length is known. */
-void keyspace_useful_add(struct keyspace_useful *useful, const struct record_key *key);
-/* bytes / of_bytes; NAN where it is not known. */
-double keyspace_useful_ratio(const struct keyspace_useful *useful);
-
 enum key_level { KEY_NORMAL, KEY_BIG, KEY_VERY_BIG, KEY_LEVELS };
 
 struct keyspace_type {
@@ -53,14 +42,14 @@ struct keyspace_type {
 	int64_t elements_known_total;
 	int64_t level_total[KEY_LEVELS];
 	int64_t level_bytes[KEY_LEVELS];
-	struct keyspace_useful useful;
+	struct useful useful;
 	struct keyspace_top by_bytes, by_elements;
 };
 
 struct keyspace_encoding {
 	char *type, *encoding;
 	int64_t keys_total, bytes;
-	struct keyspace_useful useful;
+	struct useful useful;
 	struct keyspace_key largest;
 };
 
@@ -78,7 +67,7 @@ struct keyspace_prefix {
 	size_t prefix_len;
 	int depth; /* segments above it in the tree's rows */
 	int64_t keys_total, bytes, bytes_max, no_ttl_total;
-	struct keyspace_useful useful;
+	struct useful useful;
 };
 
 struct keyspace_prefixes {

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "model/model.h"
 #include "model/private.h"
 
 /* LRU clocks go by seconds (LRU_CLOCK_RESOLUTION, src/server.h). */

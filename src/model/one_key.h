@@ -37,7 +37,7 @@ struct one_key {
 
 struct model;
 
-/* What a record says of the key; @record and its strings are kept by the caller. */
+/* What a record says of the key, if it is of one; its strings are kept by the caller. */
 void one_key_take(struct model *m, const struct record *record);
 /* A row of the watch, where it is of this key. */
 void one_key_take_profile(struct model *m, const struct record_profile *record);

@@ -24,7 +24,7 @@
 
 struct prefix_sums {
 	int64_t keys, bytes, bytes_max, no_ttl;
-	struct keyspace_useful useful;
+	struct useful useful;
 };
 
 struct prefix_node {
@@ -133,8 +133,7 @@ static void add_sums(struct prefix_sums *to, const struct prefix_sums *from)
 	sum_add(&to->keys, from->keys);
 	sum_add(&to->bytes, from->bytes);
 	sum_add(&to->no_ttl, from->no_ttl);
-	sum_add(&to->useful.bytes, from->useful.bytes);
-	sum_add(&to->useful.of_bytes, from->useful.of_bytes);
+	useful_merge(&to->useful, &from->useful);
 	if (from->bytes_max > to->bytes_max)
 		to->bytes_max = from->bytes_max;
 }
@@ -379,7 +378,7 @@ void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key)
 	}
 	if (key->bytes != RECORD_UNKNOWN)
 		one.bytes = one.bytes_max = key->bytes;
-	keyspace_useful_add(&one.useful, key);
+	useful_add(&one.useful, key);
 	add_sums(&node->own, &one);
 	if (tree->nodes > NODES_MAX)
 		prune_tree(tree);

@@ -457,7 +457,8 @@ static void append_kept(struct model *m, const struct record *record)
 	case RECORD_LIFE:
 		APPEND(m, life)->life = record->life;
 		break;
-	default: /* model_take() has had it */
+	default: /* of one key, or model_take() has had it */
+		one_key_take(m, record);
 		break;
 	}
 }
@@ -498,11 +499,6 @@ static void take_kept(struct model *m, const struct record *record)
 		break;
 	case RECORD_KEY:
 		take_key(m, &record->key);
-		break;
-	case RECORD_ONE_KEY:
-	case RECORD_KEY_ELEMENT:
-	case RECORD_KEY_GROUP:
-		one_key_take(m, record);
 		break;
 	case RECORD_PURGE:
 		m->purge = record->purge;

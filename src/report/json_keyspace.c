@@ -66,7 +66,7 @@ static json_t *json_first(const struct model *m, const struct keyspace_top *top)
 	return top->count ? json_kept(m, &top->keys[0]) : json_null();
 }
 
-static void put_useful(json_t *o, const struct keyspace_useful *useful)
+static void put_useful(json_t *o, const struct useful *useful)
 {
 	bool known = useful->of_bytes > 0;
 

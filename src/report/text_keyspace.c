@@ -122,9 +122,9 @@ static void write_top(struct text *t)
 
 #define USEFUL_NOTE "useful: names and values of strings, against what they take"
 
-static void cell_useful(struct table *table, const struct keyspace_useful *useful)
+static void cell_useful(struct table *table, const struct useful *useful)
 {
-	text_percent(table_cell(table), keyspace_useful_ratio(useful));
+	text_percent(table_cell(table), useful_ratio(useful));
 }
 
 static void prefix_row(struct table *table, const struct keyspace_prefix *p, int64_t all)

@@ -91,7 +91,7 @@ static void test_sums(void **state)
 	/* Name and value of the one whose length is known, against what it takes. */
 	assert_int_equal(keyspace_find_type(keyspace, "string")->useful.bytes, 11);
 	assert_int_equal(keyspace_find_type(keyspace, "string")->useful.of_bytes, 100);
-	assert_true(isnan(keyspace_useful_ratio(&zset->useful)));
+	assert_true(isnan(useful_ratio(&zset->useful)));
 	assert_int_equal(prefix(keyspace, "a")->useful.bytes, 11);
 	assert_string_equal(keyspace->top.keys[0].key.key.data, "c");
 	assert_string_equal(keyspace->top.keys[1].key.key.data, "b");
