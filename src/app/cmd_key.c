@@ -110,12 +110,14 @@ static void watch_users(struct run *run, const struct record_sink *sink)
 	struct watch_plan plan = { .seconds = watch_seconds(o), .stalls = true };
 	struct err err = {};
 
-	if (run->server.where.pid) {
+	if (run->server.where.pid && !o->no_bpf) {
 		if (watch_plan_run(o, &plan, sink, &err))
 			not_watched(sink, err.text);
 		return;
 	}
-	not_watched(sink, "the server's process is not on this host, or hidden from redmem");
+	not_watched(sink, o->no_bpf ? "needs BPF, which is off" :
+				      "the server's process is not on this host, or hidden from "
+				      "redmem");
 	if (is_queue(run->model) || !isnan(o->duration_seconds))
 		wait_for(run->server.conn, plan.seconds);
 }

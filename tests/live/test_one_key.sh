@@ -87,18 +87,18 @@ test_names()
 
 # --- what it costs -------------------------------------------------------------------
 
-# Values of 50 MB stay where they are.
+# Values of 5 MB stay where they are.
 test_bounded()
 {
 	redis_cli eval 'for i = 1, 3 do
-		redis.call("hset", "huge", i, string.rep("v", 50000000))
-		redis.call("rpush", "hugelist", string.rep("v", 50000000))
+		redis.call("hset", "huge", i, string.rep("v", 5000000))
+		redis.call("rpush", "hugelist", string.rep("v", 5000000))
 	end' 0 >/dev/null
 	for name in huge hugelist; do
 		key $name
 		check "bounded-$name" "$(query '.asked | tostring')" \
 			holds '.asked.reply_bytes < 2000000 and .asked.commands_total < 400 and
-				.size.bytes > 150000000'
+				.size.bytes > 15000000'
 	done
 	check bounded-sizes "$(query '.elements | tostring')" holds '.elements.reason | test("1 MiB")'
 	redis_cli unlink huge hugelist >/dev/null
@@ -173,7 +173,7 @@ test_users()
 	redis_cli -r 10000000 hgetall h >/dev/null &
 	reader=$!
 	own_process "$reader"
-	run_redmem key --json -d 3 -s "$socket" h
+	run_redmem key --json -d 2 -s "$socket" h
 	check users "exit status $status: $(cat "$messages"); $(query '.users | tostring')" \
 		holds '.users.commands[0].command == "hgetall" and .users.commands[0].cpu_ratio > 0 and
 			.used_in_watch'
