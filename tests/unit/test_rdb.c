@@ -12,6 +12,7 @@
 #include "base/escape.h"
 #include "rdb/crc64.h"
 #include "rdb/lzf.h"
+#include "rdb/memory.h"
 #include "rdb/packed.h"
 #include "rdb/rdb.h"
 
@@ -862,6 +863,174 @@ static void test_changed_without_checksum(void **state)
 	buf_free(&all);
 }
 
+/* --- what it takes in memory -------------------------------------------------- */
+
+struct weigher {
+	struct rdb_memory *memory;
+	struct memory_key last;
+	int64_t keys;
+};
+
+static int weigh(void *ctx, const struct rdb_event *event, struct err *err)
+{
+	struct weigher *w = ctx;
+	int ret = rdb_memory_take(w->memory, event, err);
+
+	if (!ret && event->kind == RDB_KEY_END) {
+		w->last = *rdb_memory_key(w->memory);
+		w->keys++;
+		if (event->key->type != RDB_MODULE)
+			assert_true(w->last.bytes >= 0 && w->last.usage_bytes > 0);
+	}
+	return ret;
+}
+
+static struct rdb_memory *memory_of(const char *product, const char *version, int quantum)
+{
+	struct server_release release = server_release_of(product, version);
+
+	return rdb_memory_new(&release, quantum);
+}
+
+/* All of @data; 1 when it was read to its end. */
+static int weigh_all(struct weigher *w, const void *data, size_t len, struct err *err)
+{
+	struct rdb_sink sink = { weigh, w };
+	struct rdb *rdb = rdb_new(&sink);
+	const char *at = data, *end = at + len;
+	int ret = 0;
+
+	while (!ret && at < end) {
+		size_t room, n = (size_t)(end - at);
+		void *to = rdb_room(rdb, &room);
+
+		n = n < room ? n : room;
+		memcpy(to, at, n);
+		at += n;
+		ret = rdb_take(rdb, n, err);
+	}
+	if (!ret)
+		ret = rdb_close(rdb, err);
+	rdb_free(rdb);
+	return ret;
+}
+
+static void expect_bytes(const char *product, const char *version, int quantum, const char *value,
+			 size_t len, const char *encoding, int64_t usage, int64_t bytes)
+{
+	struct weigher w = { .memory = memory_of(product, version, quantum) };
+	struct buf all = {};
+	struct err err = {};
+
+	BYTES(&all, "REDIS0011");
+	buf_add(&all, value, len);
+	put_end(&all, false);
+	if (weigh_all(&w, all.data, all.len, &err) != 1)
+		fail_msg("%s", err.text);
+	assert_string_equal(w.last.encoding, encoding);
+	assert_int_equal(w.last.usage_bytes, usage);
+	assert_int_equal(w.last.bytes, bytes);
+	rdb_memory_free(w.memory);
+	buf_free(&all);
+}
+
+#define EXPECT_BYTES(product, version, quantum, value, ...) \
+	expect_bytes(product, version, quantum, value, sizeof(value) - 1, __VA_ARGS__)
+
+static void test_memory_of_strings(void **state)
+{
+	(void)state;
+	/* name 3 in 8, entry 24 in 24 or 32, object 16 */
+	EXPECT_BYTES("redis", "7.0.15", 8, "\x00\x01k\xc2\x10\x27\0\0", "int", 48, 48);
+	EXPECT_BYTES("redis", "7.0.15", 16, "\x00\x01k\xc2\x10\x27\0\0", "int", 48, 56);
+	/* below 10,000 the object is shared, which MEMORY USAGE does not see */
+	EXPECT_BYTES("redis", "7.0.15", 8, "\x00\x01k\xc0\x05", "int", 48, 32);
+	EXPECT_BYTES("redis", "7.0.15", 8, "\x00\x01k\x02hi", "embstr", 56, 56);
+	/* a time of expiry has an entry of its own */
+	EXPECT_BYTES("redis", "7.0.15", 8, "\xfc\1\0\0\0\0\0\0\0\x00\x01k\x02hi", "embstr", 56, 80);
+	/* name and value in the object; from 9.1 on where the pointer would be, and at least its
+	 * 8 bytes: 8 + 8 + 1 + 3 + 8 with a time of expiry */
+	EXPECT_BYTES("valkey", "8.1.1", 16, "\x00\x01k\x02hi", "embstr", 32, 32);
+	EXPECT_BYTES("valkey", "9.1.2", 16, "\x00\x01k\x02hi", "embstr", 32, 32);
+	EXPECT_BYTES("valkey", "9.1.2", 8, "\xfc\1\0\0\0\0\0\0\0\x00\x01k\x02hi", "embstr", 32, 32);
+}
+
+static void test_memory_of_collections(void **state)
+{
+	struct buf body = {};
+
+	(void)state;
+	/* one listpack of 11 bytes: 7, an entry of 2 and one of 2 */
+	EXPECT_BYTES("redis", "7.2.6", 8, "\x01\x01l\x02\x01x\xc0\x05", "listpack", 48 + 16,
+		     48 + 16);
+	/* before 7.2 in a quicklist of 40 with a node of 40 */
+	EXPECT_BYTES("redis", "7.0.15", 8, "\x01\x01l\x02\x01x\xc0\x05", "quicklist", 48 + 16 + 80,
+		     48 + 16 + 80);
+	EXPECT_BYTES("redis", "7.0.15", 8, "\x02\x01s\x02\xc0\x01\xc0\x02", "intset", 48 + 16,
+		     48 + 16);
+	/* dict 56, four places, an entry and a member of 8 */
+	EXPECT_BYTES("redis", "7.0.15", 8, "\x02\x01s\x01\x01m", "hashtable", 48 + 56 + 32 + 32,
+		     48 + 56 + 32 + 32);
+	/* a packed one counts as it stands, from a ziplist as it will stand: 7 + 3 + 3 */
+	BYTES(&body, "\x0d\x01h");
+	put_ziplist(&body, LIST("f", "v"));
+	expect_bytes("redis", "7.0.15", 8, body.data, body.len, "listpack", 48 + 16, 48 + 16);
+	buf_free(&body);
+}
+
+/* Modules' values are told of as not known, and nothing else is. */
+static void test_memory_of_everything(void **state)
+{
+	const struct server_structures *row;
+	struct memory_totals totals;
+	struct buf all = {};
+	struct err err = {};
+
+	(void)state;
+	put_everything(&all, true);
+	for (size_t i = 0; (row = knowledge_structures_at(i)); i++) {
+		struct weigher w = { .memory = rdb_memory_new(&row->since, 8) };
+
+		assert_string_equal(rdb_memory_server(w.memory)->name, row->name);
+		if (weigh_all(&w, all.data, all.len, &err) != 1)
+			fail_msg("%s", err.text);
+		rdb_memory_totals(w.memory, &totals);
+		assert_int_equal(totals.unknown_total, 1);
+		assert_true(totals.keys_bytes > 1000 && totals.tables_bytes >= 64);
+		rdb_memory_free(w.memory);
+	}
+	buf_free(&all);
+}
+
+/* Whatever the bytes say, sums stay sums and nothing is read beyond. */
+static void test_memory_of_changed_dumps(void **state)
+{
+	struct buf all = {};
+	uint32_t seed = 7;
+
+	(void)state;
+	put_everything(&all, false);
+	for (int round = 0; round < 20000; round++) {
+		const struct server_structures *row = knowledge_structures_at(round % 6);
+		struct weigher w = { .memory = rdb_memory_new(&row->since, 16) };
+		char *copy = xmemdup(all.data, all.len);
+		struct memory_totals totals;
+		struct err err = {};
+
+		for (int i = 0; i <= round % 3; i++) {
+			seed = seed * 1664525 + 1013904223;
+			copy[9 + (seed >> 8) % (all.len - 9)] = (char)(seed >> 4);
+		}
+		if (weigh_all(&w, copy, all.len, &err) < 0)
+			assert_true(*err.text != '\0');
+		rdb_memory_totals(w.memory, &totals);
+		assert_true(totals.keys_bytes >= 0 && totals.tables_bytes >= 0);
+		rdb_memory_free(w.memory);
+		free(copy);
+	}
+	buf_free(&all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -885,6 +1054,10 @@ int main(void)
 		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_changed_anywhere),
 		cmocka_unit_test(test_changed_without_checksum),
+		cmocka_unit_test(test_memory_of_strings),
+		cmocka_unit_test(test_memory_of_collections),
+		cmocka_unit_test(test_memory_of_everything),
+		cmocka_unit_test(test_memory_of_changed_dumps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
