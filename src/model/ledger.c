@@ -204,6 +204,23 @@ static const enum line inside_line[INSIDE_TLS] = {
 /* A difference below this is not worth a line. */
 #define IN_NO_KEY_BYTES ((int64_t)16 << 20)
 
+/* Its newest entries, by which it was told, may be larger than the others: it has no more than
+ * the keys leave. Returns what is taken off it. */
+static int64_t bound_slowlog(struct draft *d, struct model *m)
+{
+	struct inside_row *row = &m->inside[INSIDE_SLOWLOG];
+	struct keys_check *check = &m->keys_check;
+	int64_t less = smaller(known(row->bytes), -check->difference_bytes);
+
+	if (check->difference_bytes >= -check->error_bytes || less <= 0)
+		return 0;
+	row->bytes -= less;
+	row->basis = BASIS_DERIVED;
+	set(d, LINE_SLOWLOG, row->bytes, row->basis);
+	check->difference_bytes += less;
+	return less;
+}
+
 /* Of @dataset, which is all that the server does not count as something else, what is known to
  * be in no key, and what no key was found for. Returns what is left: keys and values. */
 static int64_t split_dataset(struct draft *d, struct model *m, const struct server_memory *s,
@@ -216,6 +233,8 @@ static int64_t split_dataset(struct draft *d, struct model *m, const struct serv
 	for (int i = 0; i < INSIDE_TLS; i++) {
 		int64_t bytes = smaller(known(m->inside[i].bytes), dataset);
 
+		if (m->inside[i].bytes != RECORD_UNKNOWN)
+			m->inside[i].bytes = bytes;
 		set(d, inside_line[i], bytes, m->inside[i].basis);
 		dataset -= bytes;
 	}
@@ -223,6 +242,7 @@ static int64_t split_dataset(struct draft *d, struct model *m, const struct serv
 		return dataset;
 	tables += s->part[PART_HASHTABLE_MAIN];
 	check->difference_bytes = sum_less(dataset + tables, check->bytes);
+	dataset += bound_slowlog(d, m);
 	if (check->difference_bytes > check->error_bytes &&
 	    check->difference_bytes >= IN_NO_KEY_BYTES) {
 		int64_t beyond = smaller(check->difference_bytes, dataset);

@@ -109,6 +109,7 @@ static void test_slowlog(void **state)
 	take_held(m, "slowlog", 120000, 1, 1 << 20);
 	build_in(m, &scene);
 	assert_line(m, "slowlog", DATASET, BASIS_SAMPLED);
+	assert_true(m->inside[INSIDE_SLOWLOG].bytes == DATASET);
 	assert_line(m, "dataset", 0, BASIS_DERIVED);
 	model_free(m);
 }
@@ -301,6 +302,26 @@ static void test_keys(void **state)
 	model_free(m);
 }
 
+/* The newest entries are larger than the others: the log has no more than the keys leave. */
+static void test_slowlog_bound(void **state)
+{
+	struct model *m = model_new();
+
+	(void)state;
+	take_server(m, "redis", "7.0.15");
+	take_info(m, 9, "end", "db0:keys=1000000,expires=0,avg_ttl=0\r\n");
+	take_held(m, "slowlog", 200000, 32, 32 * 4000);
+	for (int i = 0; i < 1000; i++)
+		take_drawn(m, "key:12345", 500 + (i % 2 ? 16 : -16));
+	build_in(m, &scene);
+	assert_true(m->inside[INSIDE_SLOWLOG].bytes > 380 * MIB);
+	assert_true(m->inside[INSIDE_SLOWLOG].bytes < 520 * MIB);
+	assert_line(m, "slowlog", m->inside[INSIDE_SLOWLOG].bytes, BASIS_DERIVED);
+	assert_int_equal(m->keys_check.difference_bytes, 0);
+	assert_null(ledger_find(&m->ledger, "in_no_key"));
+	model_free(m);
+}
+
 /* A few keys are much larger than the others: the error grows, and no line is made of chance. */
 static void test_skewed(void **state)
 {
@@ -323,7 +344,7 @@ int main(void)
 		cmocka_unit_test(test_slowlog),	       cmocka_unit_test(test_counted),
 		cmocka_unit_test(test_watch_inferred), cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_replication),    cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_skewed),
+		cmocka_unit_test(test_slowlog_bound),  cmocka_unit_test(test_skewed),
 	};
 
 	return cmocka_run_group_tests_name("inside", tests, NULL, NULL);
