@@ -314,11 +314,28 @@ __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 	return 0;
 }
 
+/*
+ * Nobody looked since it awoke: it waited for a CPU and then had so little to do that no sample
+ * came, or it did much between two. That it was awake is known exactly, not for what.
+ */
+static __always_inline bool unseen_begin(struct redmem_target *target, u64 now, u64 delay,
+					 u64 commands)
+{
+	struct redmem_loop *loop = &target->loop;
+
+	if (!loop->woke_ns || loop->work.start_ns || !target->settings.stall_ns ||
+	    now - loop->woke_ns + (delay - loop->sleep_delay) < loop_threshold(target))
+		return false;
+	span_begin(target, &loop->work, now, commands, true);
+	return true;
+}
+
 /* The loop waits for work: it has moved on. */
 __weak __noinline int loop_sleep(struct redmem_target *target, u64 now, u64 delay)
 {
 	struct redmem_loop *loop;
 	u64 commands, iterations;
+	bool exact;
 
 	if (!target)
 		return 0;
@@ -328,7 +345,10 @@ __weak __noinline int loop_sleep(struct redmem_target *target, u64 now, u64 dela
 	LOOP_BEGIN(loop);
 	loop_settle(loop);
 	/* The last work ended just now, unless commands came and went after it. */
-	work_end(target, now, commands - loop->seen_commands <= (loop->client ? 1 : 0));
+	exact = commands - loop->seen_commands <= (loop->client ? 1 : 0);
+	if (unseen_begin(target, now, delay, commands))
+		exact = true;
+	work_end(target, now, exact);
 	/* More than one: perhaps another turn came and went since the last look. */
 	iteration_end(target, now, commands, iterations - loop->iterations <= 1);
 	loop->sleep_delay = delay;
