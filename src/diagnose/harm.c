@@ -63,6 +63,8 @@ static bool aof_piles_up(const struct model *m)
 	for (size_t i = 0; i < m->stalls_count; i++) {
 		const struct stall *stall = &m->stalls[i].stall;
 
+		if (stall->duration_seconds < harm_table[HARM_STALL].bound)
+			break; /* they come longest first */
 		if (stall->seconds[CAUSE_IO_WAIT] >= harm_table[HARM_STALL].bound &&
 		    stall_waits_for_aof(stall))
 			return true;
@@ -106,9 +108,21 @@ bool stall_waits_for_aof(const struct stall *stall)
 	return strstr(stall->wait_file, "aof") || strstr(stall->wait_file, "appendonly");
 }
 
-static const char *waited_for_io(const struct stall *stall)
+/* A sync whose descriptor was another's when its name was looked up: nothing but the AOF is
+ * synced in the event loop. */
+static bool syncs_unknown_file(const struct model *m, const struct stall *stall)
 {
-	return stall_waits_for_aof(stall) ? "aof.disk" : "io.blocks";
+	bool sync = !strcmp(stall->wait_call, wait_table[WAIT_FDATASYNC].name) ||
+		    !strcmp(stall->wait_call, wait_table[WAIT_FSYNC].name);
+
+	return sync && !strchr(stall->wait_file, '/') &&
+	       (measure_config_is(m, "appendonly", "yes") || model_info_end(m, "aof_enabled") == 1);
+}
+
+static const char *waited_for_io(const struct model *m, const struct stall *stall)
+{
+	return stall_waits_for_aof(stall) || syncs_unknown_file(m, stall) ? "aof.disk" :
+									    "io.blocks";
 }
 
 /* What is harm without the wait for a CPU beside it is that harm, however long the wait. */
@@ -133,7 +147,7 @@ const char *stall_finding(const struct model *m, const struct stall *stall)
 	case CAUSE_CPU_WAIT:
 		return waited_for_cpu(m, stall);
 	case CAUSE_IO_WAIT:
-		return waited_for_io(stall);
+		return waited_for_io(m, stall);
 	case CAUSE_FAULT_COW:
 		return measure_copies_huge_pages(m) ? "thp.cow" : "fork.cow";
 	case CAUSE_OTHER:
@@ -178,6 +192,16 @@ const char *finding_said_by(const char *id, size_t n)
 }
 
 /* --- how long clients waited -------------------------------------------------------- */
+
+bool finding_met_first(struct met_findings *met, const char *id)
+{
+	for (size_t i = 0; i < met->count; i++)
+		if (!strcmp(met->ids[i], id))
+			return false;
+	if (met->count < sizeof(met->ids) / sizeof(met->ids[0]))
+		met->ids[met->count++] = id;
+	return true;
+}
 
 bool stall_adds_up(const char *id, const struct stall *stall)
 {
@@ -323,6 +347,7 @@ static void leave(struct search *s, enum harm harm, const char *finding, double 
 static void search_stalls(struct search *s)
 {
 	double sum = 0, window = s->m->duration_seconds;
+	struct met_findings met = { .count = 0 };
 
 	for (size_t i = 0; i < s->m->stalls_count; i++) {
 		const struct stall *stall = &s->m->stalls[i].stall;
@@ -331,7 +356,7 @@ static void search_stalls(struct search *s)
 
 		if (stall_adds_up(id, stall))
 			sum += stall->duration_seconds;
-		if (concluded(s, id, SEVERITY_WARNING))
+		if (!finding_met_first(&met, id) || concluded(s, id, SEVERITY_WARNING))
 			continue;
 		w = waits_of(s->m, id);
 		if (w.longest_seconds >= harm_table[HARM_STALL].bound)

@@ -57,6 +57,13 @@ const char *stall_finding(const struct model *m, const struct stall *stall);
 /* Id of the @n-th finding that speaks of the same trouble as @id and knows more of its cause;
  * NULL beyond the last. */
 const char *finding_said_by(const char *id, size_t n);
+/* Findings that were met in a walk over stalls: each is summed once, not with every stall. */
+struct met_findings {
+	const char *ids[64];
+	size_t count;
+};
+/* Is it the first time? */
+bool finding_met_first(struct met_findings *met, const char *id);
 /* Does it count in the sum of all? Clients that send many commands at once wait for their
  * own: only a turn that is long enough to hold up the others is harm. @id: its finding. */
 bool stall_adds_up(const char *id, const struct stall *stall);

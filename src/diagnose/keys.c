@@ -99,28 +99,6 @@ bool key_command_is_small(const char *command)
 	return false;
 }
 
-/* Those looked at whose name folds to the same prefix: none of them is to blame. */
-static bool alike_are_small(const struct model *m, struct bytes key)
-{
-	struct buf mine = { 0 }, other = { 0 };
-	size_t alike = 0, to_blame = 0;
-
-	prefix_fold(&mine, key.data, key.len);
-	for (size_t i = 0; i < m->keys_count; i++) {
-		const struct record_key *k = &m->keys[i].key;
-
-		buf_clear(&other);
-		prefix_fold(&other, k->key.data, k->key.len);
-		if (other.len != mine.len || memcmp(other.data, mine.data, mine.len) != 0)
-			continue;
-		alike++;
-		to_blame += looks_to_blame(k);
-	}
-	buf_free(&mine);
-	buf_free(&other);
-	return alike > 0 && to_blame == 0;
-}
-
 bool key_is_to_blame(const struct model *m, const char *command, struct bytes key)
 {
 	const struct record_key *k = key_looked_at(m, key);
@@ -129,7 +107,7 @@ bool key_is_to_blame(const struct model *m, const char *command, struct bytes ke
 		return false;
 	if (k != NULL)
 		return looks_to_blame(k);
-	return !key_command_is_small(command) && !alike_are_small(m, key);
+	return !key_command_is_small(command);
 }
 
 /* --- what commands on it cost ------------------------------------------------------------ */

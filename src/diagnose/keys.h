@@ -23,9 +23,8 @@ const struct record_key *key_looked_at(const struct model *m, struct bytes key);
 /* Does @command touch one value or element of a key, whatever else is in it ("set", "hget")? */
 bool key_command_is_small(const char *command);
 /* @command on @key took long: is the key the reason? Yes when it is big, or gone (deleted by
- * the very command); not when it is there and small. One that nobody looked at is not where
- * the command is small; else it is judged by those of its prefix that were looked at, and to
- * blame without any. */
+ * the very command); not when it is there and small. One that nobody looked at is,
+ * unless the command is small. */
 bool key_is_to_blame(const struct model *m, const char *command, struct bytes key);
 
 /* Does the name say that the key is temporary: one of the words as a segment? Words

@@ -263,15 +263,19 @@ bool rule_loop_blocks(const struct model *m, struct finding *f)
 /* Many causes, none of which is harm alone. */
 bool rule_stalls_mixed(const struct model *m, struct finding *f)
 {
+	struct met_findings met = { .count = 0 };
 	struct waits all = { 0 };
 
 	for (size_t i = 0; i < m->stalls_count; i++) {
 		const struct stall *stall = &m->stalls[i].stall;
 		const char *id = stall_finding(m, stall);
-		struct waits w = waits_of(m, id);
+		struct waits w;
 
-		if (waits_severity(m, &w) > SEVERITY_INFO)
-			return false;
+		if (finding_met_first(&met, id)) {
+			w = waits_of(m, id);
+			if (waits_severity(m, &w) > SEVERITY_INFO)
+				return false;
+		}
 		if (!stall_adds_up(id, stall))
 			continue;
 		all.stalls_total++;

@@ -36,7 +36,7 @@ static void wait_evidence(struct finding *f, const struct waits *w)
 	if (!w->longest)
 		return;
 	finding_evidence_text(f, "wait_call", w->longest->wait_call, BASIS_EXACT);
-	if (*w->longest->wait_file)
+	if (strchr(w->longest->wait_file, '/')) /* else its descriptor was another's by then */
 		finding_evidence_text(
 			f, "wait_file",
 			say_key(w->longest->wait_file, strlen(w->longest->wait_file)).s,

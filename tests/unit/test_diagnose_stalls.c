@@ -293,6 +293,30 @@ static void stolen(void **state)
 
 /* --- the disk -------------------------------------------------------------------------- */
 
+/* What an AOF that is late leads to, and where its file cannot be named any more. */
+static void aof_is_late(void **state)
+{
+	struct scene s;
+	struct record_stall *stall;
+
+	(void)state;
+	scene_init(&s); /* no tick saw what had piled up meanwhile; it was moved in memory */
+	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	stall = scene_stall(&s, "", "", 3.5);
+	record_blame(stall, CAUSE_IO_WAIT, 3.5);
+	stall->wait_file = "/data/appendonlydir/appendonly.aof.1.incr.aof";
+	scene_stall(&s, "set", "item:1", 0.07)->frame_ns[FRAME_ALLOCATE] = 70000000;
+	scene_stall(&s, "", "", 0.09)->frame_ns[FRAME_AOF] = 90000000;
+	expect_only(&s, "aof.disk", SEVERITY_CRITICAL);
+
+	scene_init(&s); /* the descriptor was closed, and its number is a pipe's by now */
+	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	stall = scene_stall(&s, "", "", 2.8);
+	record_blame(stall, CAUSE_IO_WAIT, 2.8);
+	stall->wait_file = "pipe:[8010051]";
+	expect_only(&s, "aof.disk", SEVERITY_CRITICAL);
+}
+
 static void aof(void **state)
 {
 	struct scene s;
@@ -324,15 +348,6 @@ static void aof(void **state)
 			    "/data/appendonlydir/appendonly.aof.1.incr.aof");
 	assert_null(diagnosis_find(&d, "server.not_answering"));
 	diagnosis_free(&d);
-
-	scene_init(&s); /* no tick saw what had piled up meanwhile; it was moved in memory */
-	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
-	stall = scene_stall(&s, "", "", 3.5);
-	record_blame(stall, CAUSE_IO_WAIT, 3.5);
-	stall->wait_file = "/data/appendonlydir/appendonly.aof.1.incr.aof";
-	scene_stall(&s, "set", "item:1", 0.07)->frame_ns[FRAME_ALLOCATE] = 70000000;
-	scene_stall(&s, "", "", 0.09)->frame_ns[FRAME_AOF] = 90000000;
-	expect_only(&s, "aof.disk", SEVERITY_CRITICAL);
 
 	scene_init(&s); /* always: each sync is short, the sum is not */
 	buf_puts(&s.config, "appendonly yes\nappendfsync always\n");
@@ -723,6 +738,7 @@ int main(void)
 		cmocka_unit_test(contended),
 		cmocka_unit_test(contended_by_redmem),
 		cmocka_unit_test(stolen),
+		cmocka_unit_test(aof_is_late),
 		cmocka_unit_test(aof),
 		cmocka_unit_test(expiry),
 		cmocka_unit_test(expiry_on_a_busy_machine),
