@@ -112,10 +112,11 @@ kill_process() # PID
 	forget_process "$1"
 }
 
-# await SECONDS COMMAND...: repeats COMMAND until it succeeds; fails when the time is over.
+# await SECONDS COMMAND...: repeats COMMAND until it succeeds; fails when thrice the time is
+# over, as there are machines so busy that all of this comes late.
 await()
 {
-	await_turns=$(($1 * 20))
+	await_turns=$(($1 * 60))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		await_turns=$((await_turns - 1))
