@@ -100,10 +100,10 @@ void attribution_calibrate(struct attribution *a)
 	struct err why = {};
 
 	a->on = false;
-	if (!sensors_probe_slots(a->sensors, &a->slots))
-		err_set(&why, -ENODATA, "needs BPF, which is off");
-	else if (!server->image)
+	if (!server->image)
 		why = server->image_error;
+	else if (!sensors_probe_slots(a->sensors, &a->slots))
+		err_set(&why, -ENODATA, "needs BPF, which is off");
 	else
 		a->on = calibrate_somehow(a, &found, &why) == 0;
 	snprintf(a->reason, sizeof(a->reason), "%s", a->on ? found.note : why.text);

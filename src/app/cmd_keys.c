@@ -97,7 +97,7 @@ int cmd_keys(const struct options *o)
 	int ret;
 
 	interrupt_catch();
-	ret = server_open_remote(&server, o, &err);
+	ret = server_open_connected(&server, o, &err);
 	if (!ret)
 		ret = run(o, &server, m, &err);
 	if (ret < 0)

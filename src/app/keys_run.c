@@ -530,7 +530,7 @@ int keys_run_beside(const struct options *o, const struct record_sink *sink, con
 		    struct err *err)
 {
 	struct server server = {};
-	int ret = server_open_remote(&server, o, err);
+	int ret = server_open_connected(&server, o, err);
 
 	if (!ret)
 		ret = keys_run(o, &server, sink, m, err);

@@ -24,6 +24,7 @@ static const struct command commands[] = {
 			"  redmem doctor                   the only server on this host, 10 s\n"
 			"  redmem doctor -p 6380 -d 30     the one on that port, 30 s\n"
 			"  redmem doctor --pid 812 --no-connect   from the host alone\n"
+			"  redmem doctor -h cache1         one elsewhere: what it says itself\n"
 			"  redmem doctor --all -d 60       every server here, one minute\n"
 			"  redmem doctor --every 5         a line each 5 s until Ctrl-C, then all\n"
 			"  redmem doctor --json | jq '.findings[].title'\n"

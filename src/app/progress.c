@@ -48,15 +48,17 @@ static void line(struct progress *progress, struct buf *text)
 struct progress *progress_new(pid_t pid, double seconds, bool quiet)
 {
 	struct progress *progress = xcalloc(1, sizeof(*progress));
-	char length[32] = "until Ctrl-C";
+	char length[32] = "until Ctrl-C", who[32] = "the server";
 	struct buf text = {};
 
 	if (!isinf(seconds))
 		snprintf(length, sizeof(length), "for %g s", seconds);
 	progress->terminal = !quiet && isatty(STDERR_FILENO);
 	progress->seconds = seconds;
-	log_msg(LOG_INFO, "watching process %d %s", pid, length);
-	buf_printf(&text, "watching process %d %s%s", pid, length,
+	if (pid)
+		snprintf(who, sizeof(who), "process %d", pid);
+	log_msg(LOG_INFO, "watching %s %s", who, length);
+	buf_printf(&text, "watching %s %s%s", who, length,
 		   isinf(seconds) ? "" : "; Ctrl-C ends it early");
 	line(progress, &text);
 	return progress;

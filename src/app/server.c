@@ -208,21 +208,28 @@ void server_disconnect(struct server *server, const struct err *why)
 	server->conn_error = copy;
 }
 
-/* The process behind the address the user gave: the socket's other end. */
+/* The process behind the address the user gave: the socket's other end. Where that cannot be
+ * seen or is none (a proxy), the server is what answers. */
 static int find_by_connection(struct server *server, struct err *err)
 {
 	struct err why = {};
 	pid_t pid = 0;
 	int ret;
 
-	if (!server_connect(server, 2000))
+	if (!server_connect(server, CONN_CONNECT_TIMEOUT_MS))
 		return err_set(err, server->conn_error.code ? server->conn_error.code : -ENOTCONN,
 			       "%s", server->conn_error.text);
 	ret = sock_peer_pid(conn_fd(server->conn), &pid, &why);
-	if (ret)
-		return err_set(err, ret, "%s%s", why.text,
-			       proc_sees_all() ? "; give the server's process with --pid" : "");
-	return target_describe(pid, &server->where, err);
+	if (!ret && target_describe(pid, &server->where, NULL))
+		ret = err_set(&why, -ENOENT,
+			      "at the other end is process %d, which is no server (a proxy?); give "
+			      "the server's with --pid",
+			      pid);
+	if (!ret)
+		return 0;
+	server->where.pid = 0;
+	err_set(&server->where_error, ret, "the server's process cannot be seen: %s", why.text);
+	return 0;
 }
 
 static int find(struct server *server, const struct options *o, struct err *err)
@@ -247,7 +254,9 @@ int server_open(struct server *server, const struct options *o, struct err *err)
 	ret = find(server, o, err);
 	if (ret)
 		return ret;
-	if (image_open(&server->image, server->where.pid, &server->image_error))
+	if (!server->where.pid)
+		server->image_error = server->where_error;
+	else if (image_open(&server->image, server->where.pid, &server->image_error))
 		server->image = NULL;
 	else
 		allocator_find(&server->allocator, server->image);
@@ -262,30 +271,14 @@ int server_open(struct server *server, const struct options *o, struct err *err)
 	return 0;
 }
 
-int server_open_remote(struct server *server, const struct options *o, struct err *err)
+int server_open_connected(struct server *server, const struct options *o, struct err *err)
 {
-	pid_t pid = 0;
-	int ret = 0;
+	int ret = server_open(server, o, err);
 
-	if (o->pid || !options_name_server(o)) {
-		ret = server_open(server, o, err);
-		if (!ret && !server->conn)
-			ret = err_set(err,
-				      server->conn_error.code ? server->conn_error.code : -ENOTCONN,
-				      "%s", server->conn_error.text);
-		return ret;
-	}
-	memset(server, 0, sizeof(*server));
-	server->where.pidfd = -1;
-	server->calls = own_calls_new();
-	connect_options(server, o);
-	if (!server_connect(server, CONN_CONNECT_TIMEOUT_MS))
-		return err_set(err, server->conn_error.code ? server->conn_error.code : -ENOTCONN,
-			       "%s", server->conn_error.text);
-	if (!sock_peer_pid(conn_fd(server->conn), &pid, NULL) &&
-	    target_describe(pid, &server->where, NULL))
-		server->where.pid = 0;
-	return 0;
+	if (!ret && !server->conn)
+		ret = err_set(err, server->conn_error.code ? server->conn_error.code : -ENOTCONN,
+			      "%s", server->conn_error.text);
+	return ret;
 }
 
 void server_emit(const struct server *server, const struct info *info,

@@ -18,7 +18,8 @@ struct coming {
 };
 
 struct server {
-	struct server_candidate where; /* pid, port, socket */
+	struct server_candidate where; /* pid, port, socket; a pid of 0: not to be seen from here */
+	struct err where_error; /* then: why */
 	struct image *image; /* NULL when the process may not be looked at */
 	struct err image_error; /* why */
 	struct allocator allocator; /* only with an image */
@@ -33,13 +34,13 @@ struct server {
 
 /*
  * Find the server @o names (or the only one), look at its process, begin to
- * connect. A server that refuses the connection is still a success; a wrong pid,
- * no server, or several without a choice are errors.
+ * connect. A server that refuses the connection is still a success, and so is one at a given
+ * address whose process cannot be seen, being on another host or somebody else's: its pid is
+ * 0. A wrong pid, no server, or several without a choice are errors.
  */
 int server_open(struct server *server, const struct options *o, struct err *err);
-/* The same for those who need the connection and not the process, which may be on
- * another host: then its pid is 0. No connection is an error. */
-int server_open_remote(struct server *server, const struct options *o, struct err *err);
+/* The same for those who need the connection: without one it is an error. */
+int server_open_connected(struct server *server, const struct options *o, struct err *err);
 /* The same without waiting, for a loop: begin, unless it has begun... */
 void server_reconnect(struct server *server);
 /* ...and go on with what @revents of poll() say of server->coming.conn; call it also when

@@ -174,7 +174,7 @@ static void emit_sensors(struct watch *w)
 		 w->server.conn ? buf_str(&reasons) : w->server.conn_error.text,
 		 "give the server with -h/-p or -s and its password with REDISCLI_AUTH");
 	emit_row(w, "attribution", w->attribution.on, w->attribution.reason,
-		 "see what `redmem check` says of it");
+		 w->server.where.pid ? "see what `redmem check` says of it" : AWAY_FIX);
 	sensors_emit_states(w->sensors);
 	buf_free(&reasons);
 }
@@ -555,41 +555,64 @@ static void tap(void *ctx, const struct record *record)
 		learn_info(w, &record->info);
 }
 
-static int prepare(struct watch *w, struct err *err)
+/* Which process it is from here on. Another may have its id by now: no probe goes into that
+ * one. */
+static int hold_process(struct watch *w, struct err *err)
+{
+	pid_t pid = w->server.where.pid;
+	int ret;
+
+	if (!pid && w->plan->stalls)
+		return err_set(err, -ENOENT, "stalls: %s; stalls are seen from the server's host alone",
+			       w->server.where_error.text);
+	if (!pid)
+		return 0;
+	ret = proc_starttime(pid, &w->server_starttime);
+	if (!ret && proc_held_ended(w->server.where.pidfd))
+		ret = -ESRCH;
+	return ret ? err_set(err, ret, "target: process %d has ended", pid) : 0;
+}
+
+static int open_sensors(struct watch *w, struct err *err)
 {
 	const struct options *o = w->options;
-	struct engine_config machine = {
+	const struct allocator *allocator = w->server.image ? &w->server.allocator : NULL;
+	const struct engine_config machine = {
 		.servers = 1,
 		.wanted = o->sensors,
 		.disabled = o->no_bpf,
+		.away = w->server.where.pid ? NULL : w->server.where_error.text,
 		.fine_samples = w->plan->stalls,
+		.allocator = allocator,
 	};
-	struct sensor_config config = {
+	const struct sensor_config config = {
+		.pid = w->server.where.pid,
 		.sink = w->sink,
+		.start_ns = w->start_ns,
 		.page_bytes = sysconf(_SC_PAGESIZE),
 		.stall_threshold_seconds =
 			(isnan(o->threshold_ms) ? WATCH_THRESHOLD_MS : o->threshold_ms) / 1e3,
 		.budget_ratio = budget_ratio(o),
 		.fine_samples = w->plan->stalls,
+		.allocator = allocator,
 	};
-	int ret = server_open(&w->server, o, err);
+	int ret = 0;
 
-	if (ret)
-		return ret;
-	config.pid = w->server.where.pid;
-	config.allocator = machine.allocator = w->server.image ? &w->server.allocator : NULL;
-	ret = proc_starttime(config.pid, &w->server_starttime);
-	/* Another may have its id by now: no probe goes into that one. */
-	if (!ret && proc_held_ended(w->server.where.pidfd))
-		ret = -ESRCH;
-	if (ret)
-		return err_set(err, ret, "target: process %d has ended", config.pid);
-	w->start_ns = config.start_ns = clock_mono_ns();
 	w->engine = w->plan->engine;
 	if (!w->engine)
 		ret = engine_open(&w->engine, &machine, err);
+	return ret ? ret : sensors_open(&w->sensors, w->engine, &config, err);
+}
+
+static int prepare(struct watch *w, struct err *err)
+{
+	int ret = server_open(&w->server, w->options, err);
+
 	if (!ret)
-		ret = sensors_open(&w->sensors, w->engine, &config, err);
+		ret = hold_process(w, err);
+	w->start_ns = clock_mono_ns();
+	if (!ret)
+		ret = open_sensors(w, err);
 	if (ret)
 		return ret;
 	fill_settings(w);
@@ -630,7 +653,7 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	w.setup_cpu_seconds = clock_cpu_ns() / 1e9;
 	w.kernel_bytes = engine_memory_bytes(w.engine);
 	sensors_set_start(w.sensors, w.start_ns);
-	host_session_emit(&w.sink);
+	host_session_emit(&w.sink, w.server.where.pid);
 	server_emit(&w.server, NULL, &w.sink);
 	host_emit(&w.sink, w.server.where.pid);
 	w.writers = writers_new(w.server.where.pid);

@@ -16,6 +16,7 @@
 #include "host/maps.h"
 #include "host/proc.h"
 #include "host/sysmem.h"
+#include "record/schema.h"
 
 static int meminfo_line(void *ctx, char *line, size_t len)
 {
@@ -215,7 +216,7 @@ int host_record_fill(struct record_host *out, pid_t pid)
 
 /* --- the host as a watch tells it ------------------------------------------ */
 
-void host_session_emit(const struct record_sink *sink)
+void host_session_emit(const struct record_sink *sink, pid_t pid)
 {
 	struct record record = { .kind = RECORD_SESSION };
 	struct utsname name;
@@ -223,8 +224,8 @@ void host_session_emit(const struct record_sink *sink)
 	uname(&name);
 	record.session.wall_start_ns = clock_wall_ns();
 	record.session.redmem_version = REDMEM_VERSION;
-	record.session.kernel = name.release;
-	record.session.machine = name.machine;
+	record.session.kernel = pid ? name.release : "";
+	record.session.machine = pid ? name.machine : "";
 	record_emit(sink, &record);
 }
 
@@ -247,9 +248,21 @@ void host_emit(const struct record_sink *sink, pid_t pid)
 {
 	struct record record = { .kind = RECORD_HOST };
 
+	if (!pid)
+		return;
 	host_record_fill(&record.host, pid);
 	record_emit(sink, &record);
 	cgroup_cpu_read("", pid, emit_cpu_limit, (void *)sink, NULL);
+}
+
+static int tick_unknown(struct record_tick *out)
+{
+	struct record unknown;
+
+	record_clear(&unknown, RECORD_TICK);
+	*out = unknown.tick;
+	out->state = '?';
+	return 0;
 }
 
 int host_tick_fill(struct record_tick *out, pid_t pid, uint64_t starttime)
@@ -257,6 +270,8 @@ int host_tick_fill(struct record_tick *out, pid_t pid, uint64_t starttime)
 	struct proc_status status;
 	struct proc_stat stat;
 
+	if (!pid)
+		return tick_unknown(out);
 	if (proc_stat_read(&stat, pid, NULL) || stat.starttime_ticks != starttime ||
 	    stat.state == 'Z' || proc_status_read(&status, pid, NULL))
 		return -ESRCH;

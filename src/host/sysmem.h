@@ -40,12 +40,13 @@ int host_record_fill_from(struct record_host *out, const char *root, pid_t pid);
 
 /* --- the host as a watch tells it ---------------------------------------------- */
 
-/* When this is, by what and where. */
-void host_session_emit(const struct record_sink *sink);
-/* The machine around process @pid. */
+/* When this is, by what and where; @pid as below. */
+void host_session_emit(const struct record_sink *sink, pid_t pid);
+/* The machine around process @pid. Nothing for a @pid of 0, a server that is not to be seen
+ * from here: its machine is another. */
 void host_emit(const struct record_sink *sink, pid_t pid);
 /* The host's side of a tick; the time and the server's side are the caller's. -ESRCH when
- * the process that began at @starttime has ended. */
+ * the process that began at @starttime has ended; all unknown for a @pid of 0. */
 int host_tick_fill(struct record_tick *out, pid_t pid, uint64_t starttime);
 
 /* What memory costs on this host, for predictions of how long work on data takes. */

@@ -355,25 +355,32 @@ static int64_t older_rounding(const struct model *m, int64_t untouched, enum bas
 	return untouched > 0 ? smaller(untouched, large_values_bytes(m) / 5) : RECORD_UNKNOWN;
 }
 
-static void split_jemalloc(struct draft *d, struct model *m, const struct server_memory *s,
-			   const struct mapping_sum *memory, int64_t heap)
+/* What jemalloc holds, by its own word; @untouched: of it, what the kernel does not back. */
+static void set_jemalloc(struct draft *d, struct model *m, const struct server_memory *s,
+			 int64_t untouched)
 {
-	int64_t holes = s->active - s->allocated, seen = rounding_bytes(m), older;
-	int64_t held = s->active + known(s->dirty) + known(s->muzzy) + known(s->metadata) +
-		       known(s->dirty_or_metadata);
 	enum basis basis;
+	int64_t seen = rounding_bytes(m), older = older_rounding(m, untouched, &basis);
 
-	older = older_rounding(m, held - memory->rss_bytes - known(memory->swap_bytes), &basis);
 	/* Calls seen on a quiet server are of small sizes, and tell nothing of those. */
 	if (older > seen)
 		split_allocated(d, m, s, s->allocated, older, basis);
 	else
 		split_allocated(d, m, s, s->allocated, seen, BASIS_SAMPLED);
-	set(d, LINE_SLAB_HOLES, holes, s->basis);
+	set(d, LINE_SLAB_HOLES, s->active - s->allocated, s->basis);
 	set_known(d, LINE_DIRTY, s->dirty, s->basis);
 	set_known(d, LINE_MUZZY, s->muzzy, s->basis);
 	set_known(d, LINE_ALLOCATOR_METADATA, s->metadata, s->basis);
 	set_known(d, LINE_DIRTY_OR_METADATA, s->dirty_or_metadata, s->basis);
+}
+
+static void split_jemalloc(struct draft *d, struct model *m, const struct server_memory *s,
+			   const struct mapping_sum *memory, int64_t heap)
+{
+	int64_t held = s->active + known(s->dirty) + known(s->muzzy) + known(s->metadata) +
+		       known(s->dirty_or_metadata);
+
+	set_jemalloc(d, m, s, held - memory->rss_bytes - known(memory->swap_bytes));
 	balance(d, s, memory, heap, held);
 }
 
@@ -509,24 +516,55 @@ static void write_lines(struct ledger *ledger, const struct draft *d)
 	}
 }
 
-void ledger_build(struct model *m)
+/* From the kernel's mappings. */
+static void build_seen(struct model *m, const struct mapping_sum *all)
 {
 	struct draft d = { 0 };
 	struct server_memory s;
-	struct mapping_sum all;
-	bool known_inside;
+	bool known_inside = server_memory_gather(m, &s);
 
-	if (!mapping_sum(m, NULL, &all) || all.rss_bytes == RECORD_UNKNOWN)
-		return;
-	known_inside = server_memory_gather(m, &s);
-	set(&d, LINE_RSS, all.rss_bytes, BASIS_EXACT);
+	set(&d, LINE_RSS, all->rss_bytes, BASIS_EXACT);
 	set_allocator(&d, m, &s, known_inside);
 	split_tls(&d, m);
 	set_other_memory(&d, m);
 	set_unexplained(&d);
-	set_swap(&d, m, all.swap_bytes);
+	set_swap(&d, m, all->swap_bytes);
 	set_reclaim(&d, m, &s);
 	write_lines(&m->ledger, &d);
+}
+
+/*
+ * Without a sight of the process, from what the server itself says: its RSS, which it reads
+ * from /proc/self/stat, and the allocator's. What is in swap, in huge pages and the program
+ * itself it does not tell: these stay in what is unexplained.
+ */
+static void build_told(struct model *m)
+{
+	struct draft d = { 0 };
+	struct server_memory s;
+	int64_t rss = model_info_end(m, "used_memory_rss");
+
+	if (rss == RECORD_UNKNOWN || rss <= 0 || !server_memory_gather(m, &s))
+		return;
+	set(&d, LINE_RSS, rss, BASIS_DERIVED);
+	if (s.jemalloc)
+		set_jemalloc(&d, m, &s, 0);
+	else
+		split_allocated(&d, m, &s, s.used, RECORD_UNKNOWN, BASIS_DERIVED);
+	set_unexplained(&d);
+	set(&d, LINE_SWAP, RECORD_UNKNOWN, BASIS_DERIVED);
+	set_reclaim(&d, m, &s);
+	write_lines(&m->ledger, &d);
+}
+
+void ledger_build(struct model *m)
+{
+	struct mapping_sum all;
+
+	if (mapping_sum(m, NULL, &all) && all.rss_bytes != RECORD_UNKNOWN)
+		build_seen(m, &all);
+	else
+		build_told(m);
 }
 
 const struct ledger_line *ledger_find(const struct ledger *ledger, const char *id)

@@ -69,6 +69,9 @@ static void head_window(struct text *t)
 	head_part(&line, "Linux ", m->session.kernel);
 	text_wrap(t, "", buf_str(&line));
 	buf_free(&line);
+	if (m->target.connected && m->target.pid == RECORD_UNKNOWN)
+		text_wrap(t, "",
+			  "what the server says of itself: its process cannot be seen from here");
 	if (m->target.connected)
 		return;
 	buf_puts(&line, "no connection to the server");
@@ -121,12 +124,43 @@ void text_events(struct text *t)
 	buf_free(&note);
 }
 
-static void write_sensor(struct text *t, const struct record_sensor *sensor)
+static bool same_trouble(const struct record_sensor *a, const struct record_sensor *b)
 {
+	return !a->on && !b->on && *a->reason && !strcmp(a->reason, b->reason) &&
+	       !strcmp(a->fix, b->fix);
+}
+
+/* "cpu, fault, loop": those that are off for one reason, by their first, have one line. */
+static void sensor_names(struct buf *out, const struct model *m, size_t first)
+{
+	text_safe(out, m->sensors[first].sensor.id);
+	for (size_t i = first + 1; i < m->sensors_count; i++) {
+		if (!same_trouble(&m->sensors[first].sensor, &m->sensors[i].sensor))
+			continue;
+		buf_puts(out, ", ");
+		text_safe(out, m->sensors[i].sensor.id);
+	}
+}
+
+static bool told_before(const struct model *m, size_t row)
+{
+	for (size_t i = 0; i < row; i++)
+		if (same_trouble(&m->sensors[i].sensor, &m->sensors[row].sensor))
+			return true;
+	return false;
+}
+
+static void write_sensor(struct text *t, size_t row)
+{
+	const struct record_sensor *sensor = &t->m->sensors[row].sensor;
 	struct buf lead = { 0 }, name = { 0 }, line = { 0 };
 
+	sensor_names(&name, t->m, row);
 	buf_puts(&lead, "  ");
-	text_safe(&name, sensor->id);
+	if (utf8_columns(buf_str(&name)) > SENSOR_COLUMNS) {
+		text_wrap(t, "  ", buf_str(&name));
+		buf_clear(&name);
+	}
 	text_pad(&lead, buf_str(&name), SENSOR_COLUMNS, false);
 	buf_puts(&lead, sensor->on ? " on" : " off");
 	text_safe(&line, sensor->reason);
@@ -142,7 +176,7 @@ static void write_sensor(struct text *t, const struct record_sensor *sensor)
 	buf_free(&lead);
 }
 
-/* A screenful names those that are off or say something; -v all. */
+/* A screenful names those that are off or say something; -v all; each trouble once. */
 void text_sensors(struct text *t)
 {
 	bool head = false;
@@ -152,11 +186,13 @@ void text_sensors(struct text *t)
 
 		if (sensor->on && !(sensor->reason && *sensor->reason) && !t->style->verbose)
 			continue;
+		if (told_before(t->m, i))
+			continue;
 		if (!head)
 			text_head(t, "SENSORS",
 				  t->style->verbose ? NULL : "those that are off or limited");
 		head = true;
-		write_sensor(t, sensor);
+		write_sensor(t, i);
 	}
 }
 

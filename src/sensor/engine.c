@@ -171,7 +171,9 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 		e->state[i] = (struct sensor_state){ .id = sensor_table[i]->id,
 						     .on = engine_wants(e, sensor_table[i]) };
 	libbpf_set_print(libbpf_print);
-	if (config->disabled)
+	if (config->away)
+		err_set(&why, -ENOENT, "%s", config->away);
+	else if (config->disabled)
 		err_set(&why, -ECANCELED, "switched off by --no-bpf");
 	else if (!kernel_bpf_usable(&why))
 		load_bpf(e, &why);

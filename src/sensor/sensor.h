@@ -52,7 +52,7 @@ struct sensor_stall {
 };
 
 struct sensor_config {
-	pid_t pid;
+	pid_t pid; /* 0: a process that is not to be seen; the engine has no BPF then */
 	struct record_sink sink; /* takes all records, in the thread that calls in here */
 	int64_t start_ns; /* CLOCK_MONOTONIC of t = 0; see sensors_set_start() */
 	double stall_threshold_seconds;

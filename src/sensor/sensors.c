@@ -36,6 +36,8 @@ int sensors_open(struct sensors **out, struct engine *engine, const struct senso
 	s->engine = engine;
 	s->inbox = inbox_new();
 	memcpy(s->state, engine->state, sizeof(s->state));
+	if (!config->pid)
+		sensor_off(s, "vm", engine->no_bpf_reason);
 	ret = engine_add(engine, s, err);
 	if (ret) {
 		inbox_free(s->inbox);
@@ -275,6 +277,8 @@ void sensors_finish(struct sensors *s)
 /* Without any BPF it is not the row that needs mending. */
 static const char *fix_of(const struct sensors *s, const struct sensor *row)
 {
+	if (s->engine->config.away)
+		return AWAY_FIX;
 	if (s->bpf || row == &sensor_vm)
 		return row->fix;
 	return s->engine->config.disabled ?

@@ -44,7 +44,11 @@ double sensors_mappings(struct sensors *s, const char *phase, bool jemalloc)
 	struct err why = {};
 	pid_t *children = NULL;
 	size_t count = 0;
-	double longest = emit_process(s, s->config.pid, phase, jemalloc, s->sink, &why);
+	double longest;
+
+	if (!s->config.pid)
+		return 0;
+	longest = emit_process(s, s->config.pid, phase, jemalloc, s->sink, &why);
 
 	if (why.code)
 		sensor_off(s, "vm", why.text);
