@@ -41,10 +41,12 @@ struct run {
 	const struct model *model; /* fed by the sink */
 	char *cursor; /* to go on from; NULL */
 	bool elements_asked;
+	bool replica; /* the server, where it is no cluster */
 	struct cluster_node *nodes;
 	struct part *parts;
 	size_t parts_count;
 	struct keypass_result result;
+	int64_t before_total, after_total, expired_total, hidden_total; /* as in record_pass */
 	struct keys_progress *progress;
 	int64_t start_ns;
 };
@@ -75,6 +77,9 @@ static int64_t keys_of_db(const struct info *info, int db)
 static void list_databases(struct run *run, const struct info *info)
 {
 	const struct options *o = run->options;
+	const char *role = info_get(info, "role");
+
+	run->replica = role && !strcmp(role, "slave");
 
 	if (o->db_given) {
 		add_part(run, NULL, o->db, keys_of_db(info, o->db));
@@ -302,6 +307,60 @@ static int64_t database_size(struct conn *conn)
 	return size;
 }
 
+static bool is_replica(const struct run *run, const struct part *part)
+{
+	return part->node ? !part->node->is_primary : run->replica;
+}
+
+/* Keys whose time was past when the server deleted them, since its start. */
+static int64_t expired_keys(struct conn *conn)
+{
+	int64_t expired = RECORD_UNKNOWN;
+	struct info *info;
+	char *text;
+
+	if (conn_call_text(conn, CALL_MS, &text, "INFO stats", NULL))
+		return expired;
+	info = info_parse(text);
+	expired = info_int(info, "expired_keys");
+	info_free(info);
+	free(text);
+	return expired;
+}
+
+/* One unknown term makes the sum unknown. */
+static void add_known(int64_t *sum, int64_t term)
+{
+	*sum = *sum == RECORD_UNKNOWN || term == RECORD_UNKNOWN ? RECORD_UNKNOWN : *sum + term;
+}
+
+/* What became of a part's keys while it was passed over; @expired and @looked were counted
+ * before. */
+static void count_left(struct run *run, struct conn *conn, const struct part *part, int64_t expired,
+		       int64_t looked)
+{
+	bool there = run->result.end != PASS_LOST;
+	int64_t left = there ? database_size(conn) : RECORD_UNKNOWN;
+	int64_t after = there ? expired_keys(conn) : RECORD_UNKNOWN;
+	int64_t given = run->result.scanned_total + run->result.gone_total - looked;
+	bool all = run->result.end == PASS_COMPLETE && !run->options->keys.match &&
+		   !run->options->keys.cursor;
+
+	add_known(&run->before_total, part->keys);
+	add_known(&run->after_total, left);
+	add_known(&run->expired_total, after == RECORD_UNKNOWN || expired == RECORD_UNKNOWN ?
+					       RECORD_UNKNOWN :
+					       after - expired);
+	if (!is_replica(run, part))
+		return;
+	/* Writes come in meanwhile: what both ends of the pass held and it was not given. */
+	if (part->keys != RECORD_UNKNOWN && part->keys < left)
+		left = part->keys;
+	add_known(&run->hidden_total, !all || left == RECORD_UNKNOWN ? RECORD_UNKNOWN :
+				      left > given		       ? left - given :
+									 0);
+}
+
 static void emit_part(const struct run *run, const struct part *part, const char *address)
 {
 	struct record record = { .kind = RECORD_PASS_PART };
@@ -318,6 +377,7 @@ static int run_part(struct run *run, struct part *part, const char *cursor, stru
 {
 	const struct cluster_node *node = part->node;
 	struct conn *conn = run->server->conn;
+	int64_t looked = run->result.scanned_total + run->result.gone_total, expired;
 	struct conn *own = NULL;
 	char address[300] = "";
 	int ret;
@@ -331,7 +391,9 @@ static int run_part(struct run *run, struct part *part, const char *cursor, stru
 		part->keys = database_size(conn);
 	}
 	emit_part(run, part, address);
+	expired = expired_keys(conn);
 	ret = pass_part(run, conn, part, cursor, err);
+	count_left(run, conn, part, expired, looked);
 	conn_close(own);
 	return ret;
 }
@@ -423,6 +485,10 @@ static void emit_account(const struct run *run)
 		.elements_asked = run->elements_asked,
 		.repeats_total = r->repeats_total,
 		.gone_total = r->gone_total,
+		.before_total = run->before_total,
+		.after_total = run->after_total,
+		.expired_total = run->expired_total,
+		.hidden_total = run->hidden_total,
 		.refused_total = r->refused_total,
 		.refused = r->refused,
 		.commands_total = r->commands_total,

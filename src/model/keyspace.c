@@ -359,6 +359,10 @@ void keyspace_account(struct keyspace *c, const struct record_pass *pass)
 	c->elements_asked = pass->elements_asked;
 	c->repeats_total = pass->repeats_total;
 	c->gone_total = pass->gone_total;
+	c->before_total = pass->before_total;
+	c->after_total = pass->after_total;
+	c->expired_total = pass->expired_total;
+	c->hidden_total = pass->hidden_total;
 	c->refused_total = pass->refused_total;
 	c->commands_total = pass->commands_total;
 	c->hits_total = pass->hits_total;

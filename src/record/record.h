@@ -545,6 +545,10 @@ struct record_pass {
 	bool elements_asked; /* lengths of all collections, not only of big ones */
 	int64_t repeats_total; /* keys that SCAN gave twice */
 	int64_t gone_total;
+	/* DBSIZE before and after, and how many keys the server deleted meanwhile because their
+	 * time was past: it does so when SCAN meets them. RECORD_UNKNOWN. */
+	int64_t before_total, after_total, expired_total;
+	int64_t hidden_total; /* of replicas: held, and not given by SCAN; RECORD_UNKNOWN */
 	int64_t refused_total;
 	const char *refused; /* the first refusal, "" */
 	int64_t commands_total; /* sent */

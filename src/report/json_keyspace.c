@@ -240,6 +240,10 @@ static json_t *json_pass(const struct keyspace *c)
 	put(o, "keyspace_misses_total", value_int(c->misses_total));
 	put(o, "repeats_dropped_total", value_int(c->repeats_total));
 	put(o, "gone_total", value_int(c->gone_total));
+	put(o, "keys_before_total", value_int(c->before_total));
+	put(o, "keys_after_total", value_int(c->after_total));
+	put(o, "expired_total", value_int(c->expired_total));
+	put(o, "hidden_total", value_int(c->hidden_total));
 	put(o, "refused_total", value_int(c->refused_total));
 	put(o, "refused", c->refused && c->refused[0] ? value_text(c->refused) : json_null());
 	put(o, "client_no_touch", json_boolean(c->no_touch));

@@ -254,6 +254,31 @@ static void write_account(struct text *t)
 	buf_free(&line);
 }
 
+/* A look that made the server delete keys says so, and one that was not shown all of them. */
+static void write_expired(struct text *t)
+{
+	const struct keyspace *c = t->m->keyspace;
+	struct buf line = { 0 };
+
+	if (c->expired_total > 0) {
+		fmt_count(&line, c->expired_total);
+		buf_puts(&line, " keys past their time were deleted by the server meanwhile, as it "
+				"does when SCAN meets them: DBSIZE said ");
+		fmt_count(&line, c->before_total);
+		buf_puts(&line, " before and ");
+		fmt_count(&line, c->after_total);
+		buf_puts(&line, " after. ");
+	}
+	if (c->hidden_total > 0) {
+		fmt_count(&line, c->hidden_total);
+		buf_puts(&line, " keys more are held than SCAN gives: on a replica it hides those "
+				"past their time until the primary deletes them.");
+	}
+	if (line.len)
+		text_wrap(t, "", buf_str(&line));
+	buf_free(&line);
+}
+
 static void write_cost(struct text *t)
 {
 	const struct keyspace *c = t->m->keyspace;
@@ -321,7 +346,10 @@ void text_keyspace(struct text *t)
 {
 	const struct keyspace *c = t->m->keyspace;
 
-	if (!c || !c->keys_total)
+	if (!c)
+		return;
+	write_expired(t);
+	if (!c->keys_total)
 		return;
 	write_types(t);
 	text_concentration(t);

@@ -312,6 +312,45 @@ test_doctor()
 		.census.complete and (.census.types | length > 0)'
 }
 
+# What SCAN meets past its time a primary deletes: the pass says so. A replica hides it and keeps it.
+linked()
+{
+	[ "$(redis-cli -s "$copy" dbsize)" = "$(redis_cli dbsize)" ] &&
+		redis-cli -s "$copy" info replication | grep -q 'master_link_status:up'
+}
+
+server_milliseconds()
+{
+	redis_cli time | awk 'NR == 1 { seconds = $1 } NR == 2 { printf "%d\n", seconds * 1000 + $1 / 1000 }'
+}
+
+past() # MILLISECONDS
+{
+	[ "$(server_milliseconds)" -gt "$1" ]
+}
+
+test_past_their_time()
+{
+	server_start --enable-debug-command yes
+	copy=$socket
+	server_start --enable-debug-command yes --port "$port" --bind 127.0.0.1
+	redis_cli debug set-active-expire 0 >/dev/null
+	redis-cli -s "$copy" replicaof 127.0.0.1 "$port" >/dev/null
+	until=$(($(server_milliseconds) + 3000))
+	redis_cli eval "for i = 1, 20000 do redis.call('set', 'old:' .. i, 'x', 'pxat', ARGV[1]) end
+		for i = 1, 100 do redis.call('set', 'kept:' .. i, 'x') end" 0 $until >/dev/null
+	await 10 linked
+	await 10 past $until
+	run_redmem keys --json -s "$copy"
+	check past-hidden "$(query .pass -c)" holds '.scanned_total == 100 and .pass.hidden_total == 20000 and
+		.pass.expired_total == 0 and .pass.keys_after_total == 20100'
+	run_redmem keys --json -s "$socket"
+	check past-deleted "$(query .pass -c)" holds '.scanned_total == 100 and .pass.expired_total == 20000 and
+		.pass.keys_before_total == 20100 and .pass.keys_after_total == 100 and .pass.hidden_total == 0'
+	"$redmem" keys -s "$copy" >"$work/text"
+	check past-said "$(head -n 3 "$work/text")" grep -q 'are held than SCAN gives' "$work/text"
+}
+
 # A key that stalled the server in the watch says so among the keys, and no other does.
 test_marks()
 {
@@ -337,6 +376,10 @@ test_growth
 test_doctor
 [ "$(id -u)" != 0 ] || test_marks
 test_early_ends
+for port in 26579 36579 46579 56579; do
+	redis-cli -p $port ping >/dev/null 2>&1 || break
+done
+test_past_their_time
 server=valkey-server
 server_start
 test_agreement valkey
