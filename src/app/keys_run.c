@@ -239,6 +239,7 @@ static struct keypass_options pass_options(const struct options *o, const char *
 	return (struct keypass_options){
 		.cursor = cursor,
 		.match = k->match,
+		.exact = k->exact || k->csv || k->elements_all,
 		.samples = k->samples,
 		.elements = k->elements_all ? ELEMENTS_ALL :
 			    k->elements_big ? ELEMENTS_BIG :
@@ -491,6 +492,7 @@ static void emit_account(const struct run *run)
 		.hidden_total = run->hidden_total,
 		.refused_total = r->refused_total,
 		.refused = r->refused,
+		.inferred_total = r->inferred_total,
 		.commands_total = r->commands_total,
 		.hits_total = r->hits_total,
 		.misses_total = r->misses_total,

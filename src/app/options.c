@@ -158,6 +158,7 @@ enum option_key {
 	KEY_KEYS,
 	KEY_CSV,
 	KEY_ELEMENTS,
+	KEY_EXACT,
 	KEY_REPLICAS,
 	KEY_SAMPLES,
 	KEY_TOP,
@@ -258,6 +259,11 @@ static const struct grouped_option all_options[] = {
 	  { "elements", KEY_ELEMENTS, "big", OPTION_ARG_OPTIONAL,
 	    "Ask for the number of elements even where that counts as use of the key (before "
 	    "Redis 7.2): of every key, or of the big ones only",
+	    2 } },
+	{ 'k',
+	  { "exact", KEY_EXACT, NULL, 0,
+	    "Ask every key for its type and encoding; else those of most small keys are inferred "
+	    "from keys whose names differ in numbers only (--csv and --elements ask all)",
 	    2 } },
 	{ 'k',
 	  { "samples", KEY_SAMPLES, "N", 0,
@@ -466,6 +472,9 @@ static error_t parse_keys(int key, char *arg, struct argp_state *state, struct k
 	case KEY_CSV:
 		k->csv = true;
 		return 0;
+	case KEY_EXACT:
+		k->exact = true;
+		break;
 	case KEY_ELEMENTS:
 		if (arg && strcmp(arg, "big") != 0 && strcmp(arg, "all") != 0)
 			argp_error(state, "--elements is 'all' or 'big', not '%s'", arg);

@@ -26,6 +26,7 @@ struct keys_options {
 	bool wanted; /* doctor --keys */
 	bool csv;
 	bool elements_all, elements_big; /* ask for lengths although that touches keys */
+	bool exact; /* infer nothing */
 	bool replicas; /* of a cluster, instead of its primaries */
 	int samples; /* for MEMORY USAGE; -1 = the server's default */
 	int top, depth;

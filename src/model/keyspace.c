@@ -364,6 +364,7 @@ void keyspace_account(struct keyspace *c, const struct record_pass *pass)
 	c->expired_total = pass->expired_total;
 	c->hidden_total = pass->hidden_total;
 	c->refused_total = pass->refused_total;
+	c->inferred_total = pass->inferred_total;
 	c->commands_total = pass->commands_total;
 	c->hits_total = pass->hits_total;
 	c->misses_total = pass->misses_total;

@@ -123,6 +123,7 @@ struct keyspace {
 	char *cursor; /* to go on from */
 	bool no_touch, elements_asked;
 	int64_t repeats_total, gone_total, refused_total, commands_total, hits_total, misses_total;
+	int64_t inferred_total; /* keys whose type and encoding were not asked; RECORD_UNKNOWN */
 	int64_t before_total, after_total, expired_total, hidden_total; /* as in record_pass */
 	char *refused; /* the first refusal, "" */
 	double seconds, rested_seconds;

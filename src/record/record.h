@@ -420,6 +420,7 @@ struct record_key {
 	int64_t bytes;
 	int64_t elements;
 	double ttl_seconds; /* -1 = no expiry; NAN unknown */
+	bool inferred; /* type and encoding: from other keys whose names differ in numbers only */
 	enum redmem_key_source source;
 	double pass_seconds; /* when in the pass; NAN */
 	/* Of a stream, over its groups; RECORD_UNKNOWN where that may not be asked without
@@ -551,6 +552,7 @@ struct record_pass {
 	int64_t hidden_total; /* of replicas: held, and not given by SCAN; RECORD_UNKNOWN */
 	int64_t refused_total;
 	const char *refused; /* the first refusal, "" */
+	int64_t inferred_total; /* keys whose type and encoding were not asked */
 	int64_t commands_total; /* sent */
 	int64_t hits_total, misses_total; /* of keyspace_hits and _misses, by them */
 	double seconds;

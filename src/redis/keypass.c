@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/recent.h"
 #include "redis/keypass_internal.h"
+#include "redis/keyshape.h"
 
 #define TICK_NS		100000000LL
 #define HEALTH_NS	250000000LL
@@ -194,7 +195,7 @@ static size_t window_of(const struct keypass *p)
  * more when most of what it looks at does not match. */
 static void ask_scan(struct keypass *p, struct chunk *chunk)
 {
-	size_t per_key = 2 + p->with_ttl + (p->lengths == ELEMENTS_ALL);
+	size_t per_key = 1 + !p->shapes + p->with_ttl + (p->lengths == ELEMENTS_ALL);
 	double count = (double)window_of(p) / (double)per_key * p->scan_stretch;
 	double bytes = conn_tight(p->conn) ? SCAN_REPLY_TIGHT : SCAN_REPLY_MAX;
 
@@ -220,9 +221,11 @@ static bool chunk_fill(struct keypass *p, struct chunk *chunk)
 		struct batch *batch = p->asking;
 		struct pass_key *key = &batch->keys[batch->asked++];
 
-		key->unanswered = p->with_ttl ? 3 : 2;
+		key->encoding_asked = !p->shapes;
+		key->unanswered = 1 + key->encoding_asked + p->with_ttl;
 		ask(p, chunk, key, ASK_USAGE);
-		ask(p, chunk, key, ASK_ENCODING);
+		if (key->encoding_asked)
+			ask(p, chunk, key, ASK_ENCODING);
 		if (p->with_ttl)
 			ask(p, chunk, key, ASK_TTL);
 		else
@@ -384,6 +387,7 @@ static void pass_free(struct keypass *p)
 	free(p->followups);
 	buf_free(&p->out);
 	recent_free(p->recent);
+	key_shapes_free(p->shapes);
 	free(p);
 }
 
@@ -416,6 +420,7 @@ int keypass_run(struct conn *conn, const struct keypass_options *options,
 			       .result = result,
 			       .scan_stretch = 1,
 			       .recent = recent_new(),
+			       .shapes = options->exact ? NULL : key_shapes_new(),
 			       .tick_ns = start_ns + TICK_NS,
 			       .health_ns = start_ns + FIRST_HEALTH_NS };
 	p->batches_end = &p->batches;

@@ -9,6 +9,10 @@
  * Valkey) or where the caller accepts it. All but MEMORY USAGE count in
  * keyspace_hits; the result says how often. None takes longer the bigger a key or
  * the keyspace is.
+ *
+ * A question takes the server about a microsecond whatever it is, so that what a pass costs is
+ * the number of questions: one of nearly every small key (keyshape.h), and one more where keys
+ * may expire.
  */
 #pragma once
 
@@ -32,6 +36,7 @@ enum keypass_elements {
 struct keypass_options {
 	const char *cursor; /* where to begin; NULL = the beginning */
 	const char *match; /* glob pattern, NULL = all keys; any bytes but NUL */
+	bool exact; /* ask every key for its type and encoding: none is inferred (keyshape.h) */
 	int samples; /* elements MEMORY USAGE looks at; -1 = the server's default (5) */
 	enum keypass_elements elements;
 	int64_t big_bytes;
@@ -54,6 +59,7 @@ struct keypass_result {
 	int64_t scanned_total; /* keys handed out, each once */
 	int64_t repeats_total; /* handed out again by SCAN, and dropped */
 	int64_t gone_total; /* deleted or expired before they could be looked at */
+	int64_t inferred_total; /* whose type and encoding were not asked */
 	int64_t refused_total; /* error replies */
 	int64_t commands_total;
 	int64_t hits_total; /* what the pass added to keyspace_hits and keyspace_misses */

@@ -18,7 +18,8 @@ struct pass_key {
 	int64_t elements;
 	double ttl_seconds;
 	unsigned char unanswered;
-	bool type_asked, length_asked;
+	bool encoding_asked, type_asked, length_asked;
+	bool inferred; /* type and encoding, from others of its shape */
 	bool gone;
 };
 
@@ -57,6 +58,7 @@ struct keypass {
 	struct keypass_result *result;
 	struct throttle throttle;
 	struct recent *recent;
+	struct key_shapes *shapes; /* NULL: every key is asked what it is */
 	struct err refusal; /* the server does not let us; code 0 = it does */
 
 	char cursor[KEYPASS_CURSOR]; /* of the next SCAN */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "redis/info.h"
 #include "redis/keypass_internal.h"
+#include "redis/keyshape.h"
 #include "redis/knowledge.h"
 
 #define PREPARE_MS   5000
@@ -322,6 +323,7 @@ static void emit(struct keypass *p, const struct pass_key *key)
 	record.key.bytes = key->bytes;
 	record.key.elements = key->elements;
 	record.key.ttl_seconds = key->ttl_seconds;
+	record.key.inferred = key->inferred;
 	record.key.source = KEY_SOURCE_PASS;
 	record.key.groups_total = RECORD_UNKNOWN;
 	record.key.consumers_total = record.key.pending_total = RECORD_UNKNOWN;
@@ -330,6 +332,9 @@ static void emit(struct keypass *p, const struct pass_key *key)
 
 static bool wants_length(const struct keypass *p, const struct pass_key *key)
 {
+	/* What a small string holds is known well enough by its size. */
+	if (key->inferred && !strcmp(key->type, "string"))
+		return false;
 	if (p->lengths == ELEMENTS_NO_TOUCH || !knowledge_length_command(key->type))
 		return false;
 	return p->lengths == ELEMENTS_ALL || key->bytes >= p->options->big_bytes;
@@ -350,9 +355,25 @@ void keypass_release_batches(struct keypass *p)
 	}
 }
 
+/* What is this key, when it is not asked? */
+static void infer(struct keypass *p, struct pass_key *key)
+{
+	key->inferred = key_shapes_infer(p->shapes, key->name->str, key->name->len, key->bytes,
+					 &key->type, &key->encoding);
+	p->result->inferred_total += key->inferred;
+}
+
 /* All questions so far are answered: ask the next, or the key is done. */
 static void key_advance(struct keypass *p, struct pass_key *key)
 {
+	if (!key->gone && !key->encoding_asked) {
+		key->encoding_asked = true;
+		infer(p, key);
+		if (!key->inferred) {
+			follow_up(p, key, ASK_ENCODING);
+			return;
+		}
+	}
 	if (!key->gone && !key->type && !key->type_asked) {
 		key->type_asked = true;
 		follow_up(p, key, ASK_TYPE);
@@ -363,6 +384,9 @@ static void key_advance(struct keypass *p, struct pass_key *key)
 		follow_up(p, key, ASK_LENGTH);
 		return;
 	}
+	if (p->shapes && !key->gone && !key->inferred)
+		key_shapes_learn(p->shapes, key->name->str, key->name->len, key->bytes, key->type,
+				 key->encoding);
 	p->result->scanned_total++;
 	if (key->gone)
 		p->result->gone_total++;

@@ -53,6 +53,7 @@ static json_t *json_kept(const struct model *m, const struct keyspace_key *kept)
 
 	if (kept->cut)
 		put(o, "key_truncated", json_true());
+	put(o, "inferred", json_boolean(key->inferred));
 	put(o, "level", json_string(level_name(key)));
 	put(o, "blocking", json_blocking(m, key));
 	if (kept->later_bytes != RECORD_UNKNOWN)
@@ -244,6 +245,7 @@ static json_t *json_pass(const struct keyspace *c)
 	put(o, "keys_after_total", value_int(c->after_total));
 	put(o, "expired_total", value_int(c->expired_total));
 	put(o, "hidden_total", value_int(c->hidden_total));
+	put(o, "inferred_total", value_int(c->inferred_total));
 	put(o, "refused_total", value_int(c->refused_total));
 	put(o, "refused", c->refused && c->refused[0] ? value_text(c->refused) : json_null());
 	put(o, "client_no_touch", json_boolean(c->no_touch));

@@ -311,6 +311,12 @@ static void write_cost(struct text *t)
 		}
 		buf_putc(&line, '.');
 	}
+	if (c->inferred_total > 0) {
+		buf_puts(&line, " Type and encoding of ");
+		fmt_count(&line, c->inferred_total);
+		buf_puts(&line, " small keys were inferred from others whose names differ in "
+				"numbers only (--exact asks all).");
+	}
 	buf_puts(&line, " redmem itself used ");
 	fmt_seconds(&line, c->own_cpu_seconds);
 	buf_puts(&line, " of CPU and ");

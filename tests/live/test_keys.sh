@@ -188,6 +188,26 @@ test_churn()
 	json=$work/report.json
 }
 
+# Types that were not asked are those that are there, and a pass asks little more than sizes.
+test_inferred()
+{
+	redis_cli flushall >/dev/null
+	redis_cli eval "for i = 1, 20000 do redis.call('set', 'page:' .. i, string.rep('x', 100)) end
+		for i = 1, 5000 do redis.call('hset', 'user:' .. i .. ':profile', 'name', i, 'mail', i) end
+		for i = 1, 5000 do if i % 3 == 0 then redis.call('rpush', 'mixed:' .. i, i)
+			else redis.call('sadd', 'mixed:' .. i, 'a' .. i) end end" 0 >/dev/null
+	keys
+	cp "$json" "$work/inferred"
+	keys --exact
+	check exact "$(query .pass.inferred_total) inferred" holds '.pass.inferred_total == 0'
+	check inferred-types "$(jq -c '.types | map([.type, .keys_total, .bytes])' "$work/inferred")" \
+		holds '($inferred[0] | [.types, .encodings] | map(map([.type, .encoding, .keys_total, .bytes]) | sort)) ==
+			([.types, .encodings] | map(map([.type, .encoding, .keys_total, .bytes]) | sort))' \
+		--slurpfile inferred "$work/inferred"
+	check inferred-most "$(jq -c .pass "$work/inferred")" holds_in "$work/inferred" \
+		'.pass.inferred_total > 20000 and .pass.inferred_total <= 25000'
+}
+
 # --- names ---------------------------------------------------------------------------
 
 test_hostile()
@@ -382,6 +402,7 @@ done
 test_past_their_time
 server=valkey-server
 server_start
-test_agreement valkey
+test_agreement valkey --exact
+test_inferred
 test_no_touch valkey
 finish

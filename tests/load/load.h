@@ -62,3 +62,4 @@ void load_pipeline(const struct load_options *o);
 void load_gaps(const struct load_options *o);
 void load_delays(const struct load_options *o);
 void load_bytes(const struct load_options *o);
+void load_sizes(const struct load_options *o);

@@ -35,6 +35,8 @@ static const char usage[] =
 	"  bytes   -o set|append|hset|lpush|zadd|setrange|xadd|multi -n N -k PREFIX -S B\n"
 	"          -c CLIENTS -P DEPTH  N writes of B bytes (0: of any size to 4000), when a line\n"
 	"                               came; prints \"ready\" before and \"done\" after\n"
+	"  sizes                        SCAN, and MEMORY USAGE of every key; prints how many, and\n"
+	"                               their bytes\n"
 	"  pipeline -n N -c CLIENTS     N small SETs at once, over that many connections\n";
 
 static const struct {
@@ -45,7 +47,7 @@ static const struct {
 	{ "delete", load_delete },     { "unread", load_unread }, { "hold", load_hold },
 	{ "steady", load_steady },     { "keys", load_keys },	  { "inject", load_inject },
 	{ "pipeline", load_pipeline }, { "gaps", load_gaps },	  { "delays", load_delays },
-	{ "bytes", load_bytes },
+	{ "bytes", load_bytes },       { "sizes", load_sizes },
 };
 
 void load_die(const char *format, ...)
