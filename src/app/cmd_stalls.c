@@ -19,7 +19,7 @@
 #include "app/watch.h"
 #include "model/intern.h"
 #include "model/stalls.h"
-#include "model/window.h"
+#include "model/stall_context.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/snapshot.h"

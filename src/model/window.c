@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Windows over one stream, and what is so at their start; see window.h. */
+/* Windows over one stream of records; see window.h. */
 #include "model/window.h"
 
 #include <math.h>
@@ -9,204 +9,8 @@
 
 #include "base/sum.h"
 #include "record/schema.h"
-#include "model/intern.h"
 #include "model/private.h"
-
-/* --- what is so until something else is said --------------------------------- */
-
-/*
- * Of each record that describes a state (the server, a sensor, a setting, the last INFO,
- * the last count of a counter) the newest one. From it a model that begins in the middle of
- * a session knows what it begins with. Its size does not grow with time.
- */
-#define NAME_MAX_BYTES 128
-
-/* Of which thing of its kind a record is. */
-struct identity {
-	enum record_kind kind;
-	int64_t pid;
-	char name[NAME_MAX_BYTES];
-};
-
-struct entry {
-	struct identity of;
-	struct record record;
-	struct keep *keep; /* what its strings point to */
-};
-
-struct state {
-	struct entry *entries;
-	size_t count;
-};
-
-static struct state *state_new(void)
-{
-	return xcalloc(1, sizeof(struct state));
-}
-
-static void entry_clear(struct entry *entry)
-{
-	intern_free(entry->keep);
-	entry->keep = NULL;
-}
-
-static void state_free(struct state *state)
-{
-	if (!state)
-		return;
-	for (size_t i = 0; i < state->count; i++)
-		entry_clear(&state->entries[i]);
-	free(state->entries);
-	free(state);
-}
-
-/* Is it a record that the next of its kind replaces? */
-static bool state_is(const struct record *record)
-{
-	switch (record->kind) {
-	case RECORD_SESSION:
-	case RECORD_TARGET:
-	case RECORD_SENSOR:
-	case RECORD_HOST:
-	case RECORD_CPU_LIMIT:
-	case RECORD_CONFIG:
-	case RECORD_TICK:
-	case RECORD_INFO:
-	case RECORD_TOTALS:
-	case RECORD_CHILD:
-	case RECORD_LATENCY:
-	case RECORD_OWN_CALLS:
-	case RECORD_HELD:
-	case RECORD_SELF:
-	case RECORD_BUDGET:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static const char *phase_of(const struct record *record)
-{
-	switch (record->kind) {
-	case RECORD_INFO:
-		return record->info.phase;
-	case RECORD_MEMORY_STATS:
-		return record->memory_stats.phase;
-	case RECORD_MALLOC_STATS:
-		return record->malloc_stats.phase;
-	case RECORD_MAPPING:
-		return record->mapping.phase;
-	case RECORD_OWN_CALLS:
-		return record->own_calls.phase;
-	default:
-		return "";
-	}
-}
-
-static bool is_phase(const struct record *record, const char *phase)
-{
-	const char *is = phase_of(record);
-
-	return is && !strcmp(is, phase);
-}
-
-/* The last INFO with commandstats is told beside the last of all. */
-static bool tells_all(const struct record *record)
-{
-	return record->kind == RECORD_INFO &&
-	       (is_phase(record, "start") || is_phase(record, "window"));
-}
-
-static struct identity identity_of(const struct record *record)
-{
-	struct identity of = { .kind = record->kind };
-	const char *name = record->kind == RECORD_SENSOR    ? record->sensor.id :
-			   record->kind == RECORD_CONFIG    ? record->config.name :
-			   record->kind == RECORD_LATENCY   ? record->latency.event :
-			   record->kind == RECORD_OWN_CALLS ? record->own_calls.command :
-			   record->kind == RECORD_CPU_LIMIT ? record->cpu_limit.cgroup :
-			   record->kind == RECORD_HELD	    ? record->held.name :
-			   tells_all(record)		    ? "all" :
-							      "";
-
-	if (record->kind == RECORD_CHILD)
-		of.pid = record->child.pid;
-	snprintf(of.name, sizeof(of.name), "%s", name ? name : "");
-	return of;
-}
-
-static struct entry *find(const struct state *state, const struct identity *of)
-{
-	for (size_t i = 0; i < state->count; i++) {
-		struct entry *entry = &state->entries[i];
-
-		if (entry->of.kind == of->kind && entry->of.pid == of->pid &&
-		    !strcmp(entry->of.name, of->name))
-			return entry;
-	}
-	return NULL;
-}
-
-static void remove_at(struct state *state, size_t i)
-{
-	entry_clear(&state->entries[i]);
-	memmove(&state->entries[i], &state->entries[i + 1],
-		(--state->count - i) * sizeof(state->entries[0]));
-}
-
-/* A child that has ended is no state any more. */
-static void forget_child(struct state *state, const struct record_child *child)
-{
-	for (size_t i = state->count; i-- > 0;) {
-		const struct record *old = &state->entries[i].record;
-
-		if (old->kind == RECORD_CHILD && old->child.pid == child->pid)
-			remove_at(state, i);
-	}
-}
-
-/* Remember @record when it is one; it is copied. */
-static void state_take(struct state *state, const struct record *record)
-{
-	struct record own = *record;
-	struct identity of;
-	struct entry *entry;
-
-	if (!state_is(record))
-		return;
-	record_no_null(&own);
-	if (own.kind == RECORD_CHILD && !isnan(own.child.t_end_seconds)) {
-		forget_child(state, &own.child);
-		return;
-	}
-	of = identity_of(&own);
-	entry = find(state, &of);
-	if (entry) {
-		entry_clear(entry);
-	} else {
-		state->entries = array_grow(state->entries, state->count, sizeof(*entry));
-		entry = &state->entries[state->count++];
-	}
-	entry->of = of;
-	entry->keep = intern_new();
-	entry->record = intern_record(entry->keep, &own);
-}
-
-/* The record of the same thing as @like taken last, NULL. Valid until the next is taken. */
-static const struct record *state_find(const struct state *state, const struct record *like)
-{
-	struct identity of = identity_of(like);
-	const struct entry *entry = find(state, &of);
-
-	return entry ? &entry->record : NULL;
-}
-
-/* Give all to @sink, in the order in which they first came. */
-static void state_emit(const struct state *state, const struct record_sink *sink)
-{
-	for (size_t i = 0; i < state->count; i++)
-		record_emit(sink, &state->entries[i].record);
-}
+#include "model/state.h"
 
 /* --- windows ----------------------------------------------------------------- */
 
@@ -483,10 +287,10 @@ static bool is_news(struct windows *windows, const struct record *record, double
  * what the next begins with. What the watch began with came before all. */
 static double boundary_of(const struct windows *windows, const struct record *record)
 {
-	if (is_phase(record, "start"))
+	if (record_is_phase(record, "start"))
 		return nextafter(0, -1);
-	if (is_phase(record, "window") ||
-	    (is_phase(record, "tick") && record->info.t_seconds < windows->mark + ANSWER_SECONDS))
+	if (record_is_phase(record, "window") ||
+	    (record_is_phase(record, "tick") && record->info.t_seconds < windows->mark + ANSWER_SECONDS))
 		return nextafter(windows->mark, -1);
 	return INFINITY;
 }
@@ -545,8 +349,8 @@ static bool is_of_another(const struct window *window, const struct record *reco
 	case RECORD_MEMORY_STATS:
 	case RECORD_MALLOC_STATS:
 	case RECORD_MAPPING:
-		return !is_phase(record, "end") &&
-		       !(is_phase(record, "window") && t < window->end &&
+		return !record_is_phase(record, "end") &&
+		       !(record_is_phase(record, "window") && t < window->end &&
 			 nextafter(t, INFINITY) == window->end);
 	default:
 		return false;
@@ -644,77 +448,4 @@ static void windows_take(void *ctx, const struct record *record)
 struct record_sink windows_sink(struct windows *windows)
 {
 	return (struct record_sink){ windows_take, windows };
-}
-
-/* --- what explains a stall --------------------------------------------------------------- */
-
-/* Rows of the server's words, and records, from which on they are worth forgetting. */
-#define CONTEXT_ROWS	512
-#define CONTEXT_RECORDS 8192
-
-struct stall_context {
-	struct state *state;
-	struct model *m;
-	size_t records; /* it has taken; of each it may keep a name */
-};
-
-struct stall_context *stall_context_new(void)
-{
-	struct stall_context *context = xcalloc(1, sizeof(*context));
-
-	context->state = state_new();
-	context->m = model_new();
-	return context;
-}
-
-void stall_context_free(struct stall_context *context)
-{
-	if (!context)
-		return;
-	state_free(context->state);
-	model_free(context->m);
-	free(context);
-}
-
-void stall_context_take(struct stall_context *context, const struct record *record)
-{
-	switch (record->kind) {
-	case RECORD_SESSION:
-	case RECORD_TARGET:
-	case RECORD_SENSOR:
-	case RECORD_HOST:
-	case RECORD_CPU_LIMIT:
-	case RECORD_CONFIG:
-	case RECORD_TOTALS:
-	case RECORD_SLOWLOG:
-	case RECORD_LATENCY:
-	case RECORD_KEY:
-	case RECORD_SELF:
-		state_take(context->state, record);
-		model_take(context->m, record);
-		context->records++;
-		break;
-	default:
-		break;
-	}
-}
-
-struct model *stall_context_model(struct stall_context *context)
-{
-	return context->m;
-}
-
-void stall_context_renew(struct stall_context *context)
-{
-	const struct model *m = context->m;
-	struct record_sink sink;
-
-	if (m->slowlog_count + m->latency_count + m->keys_count < CONTEXT_ROWS &&
-	    context->records < CONTEXT_RECORDS)
-		return;
-	context->records = 0;
-	model_free(context->m);
-	context->m = model_new();
-	sink = model_sink(context->m);
-	state_emit(context->state, &sink);
 }

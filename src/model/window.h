@@ -43,19 +43,3 @@ bool windows_end_at(const struct windows *windows, double t_seconds);
 void windows_end(struct windows *windows);
 /* The model of the window under way, to look at or to tell it something (model_set_rule()). */
 struct model *window_model(const struct window_series *series);
-
-/* --- what explains a stall --------------------------------------------------------------- */
-
-/*
- * Of all that is seen what explains a stall: the newest of each thing that describes a
- * state, and what the server said of commands and keys of late.
- */
-struct stall_context;
-struct stall_context *stall_context_new(void);
-void stall_context_free(struct stall_context *context);
-/* Records that explain no stall are let pass. */
-void stall_context_take(struct stall_context *context, const struct record *record);
-/* For the functions above and the reports; until it is renewed. */
-struct model *stall_context_model(struct stall_context *context);
-/* No stall waits to be told that the server has said anything of: that may be forgotten. */
-void stall_context_renew(struct stall_context *context);

@@ -7,7 +7,7 @@
 
 #include "diagnose/advice.h"
 #include "model/stalls.h"
-#include "model/window.h"
+#include "model/stall_context.h"
 
 #define WALL_SECONDS 1767225600 /* of take_session() */
 
