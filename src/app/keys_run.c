@@ -358,8 +358,8 @@ static void count_left(struct run *run, struct conn *conn, const struct part *pa
 	if (part->keys != RECORD_UNKNOWN && part->keys < left)
 		left = part->keys;
 	add_known(&run->hidden_total, !all || left == RECORD_UNKNOWN ? RECORD_UNKNOWN :
-				      left > given		       ? left - given :
-									 0);
+				      left > given		     ? left - given :
+								       0);
 }
 
 static void emit_part(const struct run *run, const struct part *part, const char *address)

@@ -474,7 +474,7 @@ static error_t parse_keys(int key, char *arg, struct argp_state *state, struct k
 		return 0;
 	case KEY_EXACT:
 		k->exact = true;
-		break;
+		return 0;
 	case KEY_ELEMENTS:
 		if (arg && strcmp(arg, "big") != 0 && strcmp(arg, "all") != 0)
 			argp_error(state, "--elements is 'all' or 'big', not '%s'", arg);

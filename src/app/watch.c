@@ -563,7 +563,8 @@ static int hold_process(struct watch *w, struct err *err)
 	int ret;
 
 	if (!pid && w->plan->stalls)
-		return err_set(err, -ENOENT, "stalls: %s; stalls are seen from the server's host alone",
+		return err_set(err, -ENOENT,
+			       "stalls: %s; stalls are seen from the server's host alone",
 			       w->server.where_error.text);
 	if (!pid)
 		return 0;

@@ -290,7 +290,8 @@ static double boundary_of(const struct windows *windows, const struct record *re
 	if (record_is_phase(record, "start"))
 		return nextafter(0, -1);
 	if (record_is_phase(record, "window") ||
-	    (record_is_phase(record, "tick") && record->info.t_seconds < windows->mark + ANSWER_SECONDS))
+	    (record_is_phase(record, "tick") &&
+	     record->info.t_seconds < windows->mark + ANSWER_SECONDS))
 		return nextafter(windows->mark, -1);
 	return INFINITY;
 }

@@ -229,8 +229,8 @@ json_t *json_host(const struct model *m)
 	const struct record_host *h = &m->host_end;
 	json_t *o = json_object();
 
-	put(o, "kernel", value_text(m->session.kernel));
-	put(o, "machine", value_text(m->session.machine));
+	put(o, "kernel", *m->session.kernel ? value_text(m->session.kernel) : json_null());
+	put(o, "machine", *m->session.machine ? value_text(m->session.machine) : json_null());
 	if (!m->have_host)
 		return o;
 	put(o, "cpus_total", value_int(h->cpus_total));

@@ -79,7 +79,11 @@ static void write_line(struct chart *chart, const struct ledger_line *line)
 		text_percent(&cell, (double)line->bytes / chart->rss);
 	text_pad(&row, buf_str(&cell), SHARE_COLUMNS, true);
 	buf_puts(&row, "  ");
-	text_bar(&row, chart->full > 0 && line->bytes != RECORD_UNKNOWN ? (double)line->bytes / chart->full : 0, chart->bar_columns);
+	text_bar(&row,
+		 chart->full > 0 && line->bytes != RECORD_UNKNOWN ?
+			 (double)line->bytes / chart->full :
+			 0,
+		 chart->bar_columns);
 	buf_puts(&row, "  ");
 	write_reclaim(&row, line);
 	if (line->basis == BASIS_SAMPLED)

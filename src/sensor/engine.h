@@ -22,14 +22,15 @@ struct engine;
 struct redmem_bpf;
 
 /* What helps where the server's process cannot be seen. */
-#define AWAY_FIX "run redmem as root on the server's own host"
+#define AWAY_FIX	   "run redmem as root on the server's own host"
 #define ENGINE_SERVERS_MAX 256 /* as many slots as the programs have for servers */
 
 struct engine_config {
 	size_t servers; /* watched at once, at most; 1 to ENGINE_SERVERS_MAX */
 	const char *wanted; /* ids of the sensors to use, with blanks between; NULL = all */
 	bool disabled; /* no BPF at all (--no-bpf) */
-	const char *away; /* why the server's process cannot be seen: no BPF either; NULL = it can */
+	const char
+		*away; /* why the server's process cannot be seen: no BPF either; NULL = it can */
 	bool fine_samples; /* a server may ask for them (sensor_config) */
 	/* Whose allocator programs are loaded for: that of the only server, NULL where it is
 	 * not known; with several servers, those of all kinds. */

@@ -36,8 +36,6 @@ int sensors_open(struct sensors **out, struct engine *engine, const struct senso
 	s->engine = engine;
 	s->inbox = inbox_new();
 	memcpy(s->state, engine->state, sizeof(s->state));
-	if (!config->pid)
-		sensor_off(s, "vm", engine->no_bpf_reason);
 	ret = engine_add(engine, s, err);
 	if (ret) {
 		inbox_free(s->inbox);

@@ -17,6 +17,8 @@
 
 static int vm_begin(struct sensors *s, struct err *err)
 {
+	if (!s->config.pid)
+		return err_set(err, -ENOENT, "%s", s->engine->no_bpf_reason);
 	if (maps_count(s->config.pid) <= 0)
 		return err_set(err, -EACCES, "/proc/%d/maps cannot be read", s->config.pid);
 	return 0;

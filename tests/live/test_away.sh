@@ -23,9 +23,9 @@ refused_writes()
 	done
 }
 
-server_start --maxmemory 24mb --maxmemory-policy noeviction
-"$load" fill -s "$socket" -k full: -n 200000 -S 100 >/dev/null 2>&1
-"$load" fill -s "$socket" -k full: -n 200000 -S 100 >/dev/null 2>&1
+server_start
+"$load" fill -s "$socket" -k full: -n 200000 -S 100 >/dev/null
+redis_cli config set min-replicas-to-write 1 >/dev/null
 
 unshare --pid --fork --mount-proc "$redmem" doctor -d 3 --json -s "$socket" >"$json" 2>"$messages" &
 watch=$!
@@ -47,7 +47,7 @@ check commands "$(query '[.commands[] | {command, calls_total}]' -c)" holds '
 check host-unknown "$(query '[.timeline.rows[-1], .host, .self]' -c)" holds '
 	(.timeline.columns | index("rss_bytes")) as $rss | (.timeline.columns | index("used_memory_bytes")) as $used |
 	[.timeline.rows[][$rss]] == [.timeline.rows[][$used] | null] and
-	([.timeline.rows[][$used] | numbers] | length) > 1 and .host == null'
+	([.timeline.rows[][$used] | numbers] | length) > 1 and .host.kernel == null'
 check said-why "$(query '.sensors | map({(.id): .reason}) | add' -c)" holds '
 	[.sensors[] | select(.state == "on") | .id] == ["connection"] and
 	([.sensors[] | select(.state == "off") | select((.reason | test("namespace")) and
