@@ -70,7 +70,7 @@ static void write_line(struct chart *chart, const struct ledger_line *line)
 	text_safe(&cell, line->title);
 	text_pad(&row, buf_str(&cell), chart->name_columns, false);
 	buf_clear(&cell);
-	if (line->basis == BASIS_DERIVED)
+	if (line->basis == BASIS_DERIVED && line->bytes != RECORD_UNKNOWN)
 		buf_putc(&cell, '~');
 	fmt_bytes(&cell, line->bytes);
 	text_pad(&row, buf_str(&cell), BYTES_COLUMNS, true);

@@ -20,6 +20,7 @@ refused_writes()
 {
 	while kill -0 "$watch" 2>/dev/null; do
 		redis_cli set refused:1 x >/dev/null
+		redis_cli get full:1 >/dev/null
 	done
 }
 
@@ -43,7 +44,7 @@ check ledger "$(query '[.ledger[] | {id, bytes}]' -c)" holds '
 	$line.rss > 0 and $line.swap == null and $line.allocated > 20000000 and $line.dataset > 10000000 and
 	([.ledger[] | select(.parent == "rss") | .bytes] | add) == $line.rss'
 check commands "$(query '[.commands[] | {command, calls_total}]' -c)" holds '
-	[.commands[] | select(.command == "set") | .calls_total] | length == 1 and .[0] > 0'
+	[.commands[] | select(.command == "get") | .calls_total] | length == 1 and .[0] > 0'
 check host-unknown "$(query '[.timeline.rows[-1], .host, .self]' -c)" holds '
 	(.timeline.columns | index("rss_bytes")) as $rss | (.timeline.columns | index("used_memory_bytes")) as $used |
 	[.timeline.rows[][$rss]] == [.timeline.rows[][$used] | null] and
