@@ -141,11 +141,11 @@ static int look(struct run *run, const struct record_sink *sink, struct err *err
 		.dear = say_dear,
 		.ctx = run,
 	};
-	int ret = server_open_remote(&run->server, o, err);
+	int ret = server_open_connected(&run->server, o, err);
 
 	if (ret)
 		return ret;
-	host_session_emit(sink);
+	host_session_emit(sink, run->server.where.pid);
 	ret = server_ask(&run->server, sink, err);
 	if (ret)
 		return ret;
