@@ -36,7 +36,7 @@ wait "$watch"
 status=$?
 forget_process "$watch"
 
-check done "status $status: $(said)" test "$status" = 0
+check ended "status $status: $(said)" test "$status" = 0
 check target "$(query .target -c)" holds '.target | .pid == null and .server == "redis" and .role == "master"'
 check verdict "$(query '[.findings[].id]' -c)" holds '.findings[0].id == "writes.refused"'
 check ledger "$(query '[.ledger[] | {id, bytes}]' -c)" holds '
