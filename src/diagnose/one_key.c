@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "diagnose/advice.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
@@ -95,7 +96,7 @@ static void outgrown(struct buf *out, const struct model *m, const struct one_ke
 		say_limit(out, &entries);
 	} else if (value.name && value.value != RECORD_UNKNOWN && most > (double)value.value) {
 		buf_puts(out, "an element of ");
-		fmt_bytes(out, (int64_t)most);
+		fmt_bytes(out, sum_whole(most));
 		buf_puts(out, " is longer than ");
 		say_limit(out, &value);
 	} else if (entries.name && value.name) {

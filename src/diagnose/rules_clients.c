@@ -231,7 +231,8 @@ static bool is_of_one(const struct model *m, int64_t bytes)
  * findings of their own. */
 static int64_t in_no_buffer(const struct model *m)
 {
-	return m->inside[INSIDE_PUBSUB].clients_bytes + m->inside[INSIDE_WATCH].clients_bytes;
+	return sum_of(m->inside[INSIDE_PUBSUB].clients_bytes,
+		      m->inside[INSIDE_WATCH].clients_bytes);
 }
 
 bool rule_client_buffers(const struct model *m, struct finding *f)

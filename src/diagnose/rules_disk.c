@@ -79,10 +79,10 @@ static void aof_actions(const struct model *m, struct finding *f)
 /* " Meanwhile postgres (process 4711) wrote 1.2 GiB." */
 static struct phrase say_other_writer(const struct model *m)
 {
-	const struct record_writer *writer = &m->writers[0].writer;
+	const struct record_writer *writer = m->writers_count ? &m->writers[0].writer : NULL;
 	struct phrase t = { "" };
 
-	if (m->writers_count > 0 && writer->written_bytes >= WRITER_BYTES)
+	if (writer && writer->written_bytes >= WRITER_BYTES)
 		snprintf(t.s, sizeof(t.s), " Meanwhile %.120s wrote %.40s.",
 			 say_process(writer->name, writer->pid).s,
 			 say_bytes(writer->written_bytes).s);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
@@ -28,7 +29,7 @@ static int64_t oom_kills(const struct model *m)
 
 	if (!m->have_host || before == RECORD_UNKNOWN || after <= before)
 		return 0;
-	return after - before;
+	return sum_less(after, before);
 }
 
 static bool server_ended(const struct model *m)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/keys.h"
 #include "diagnose/measure.h"
@@ -147,7 +148,7 @@ static void string_actions(const struct one_key *key, struct finding *f)
 
 	finding_evidence(f, "compressed_ratio", ratio, "ratio", BASIS_SAMPLED);
 	if (ratio < WORTH_COMPRESSING && k->bytes != RECORD_UNKNOWN)
-		finding_action(f, (int64_t)((double)k->bytes * (1 - ratio)), "",
+		finding_action(f, sum_whole((double)k->bytes * (1 - ratio)), "",
 			       "Compress it in the client: zlib makes what was looked at %s of its "
 			       "size.",
 			       say_percent(ratio).s);
@@ -268,7 +269,7 @@ bool rule_key_growing(const struct model *m, struct finding *f)
 	f->severity = key_level(&k) > KEY_NORMAL ? SEVERITY_WARNING : SEVERITY_INFO;
 	f->cost = bytes > 0 ? bytes : 0;
 	finding_title(f, "%s grows by %s elements a second", name_of(key).s,
-		      say_count((int64_t)elements).s);
+		      say_count(sum_whole(elements)).s);
 	finding_evidence(f, "growth_elements_per_second", elements, "elements", BASIS_EXACT);
 	finding_evidence(f, "growth_bytes_per_second", bytes, "bytes", BASIS_SAMPLED);
 	finding_evidence(f, "watched_seconds", key->last.t_seconds - key->first.t_seconds,

@@ -155,11 +155,12 @@ struct spread one_key_spread(const struct one_key *key, enum element_number numb
 
 static double growth(const struct one_key *key, int64_t before, int64_t after)
 {
-	double seconds = key->last.t_seconds - key->first.t_seconds;
+	double seconds = key->last.t_seconds - key->first.t_seconds, rate;
 
 	if (before == RECORD_UNKNOWN || after == RECORD_UNKNOWN || !(seconds > 0))
 		return NAN;
-	return ((double)after - (double)before) / seconds;
+	rate = ((double)after - (double)before) / seconds;
+	return isfinite(rate) ? rate : NAN; /* of a damaged recording */
 }
 
 double one_key_growth(const struct one_key *key)
