@@ -133,12 +133,25 @@ cannot_see() # NAME ARGUMENT...
 		sh -c "[ $status = 1 ] && grep -q 'pid namespace' '$messages'"
 }
 
+# At a given address it tells what the server says of itself, and why no more.
+sees_only_what_is_said() # NAME ARGUMENT...
+{
+	said_name=$1
+	shift
+	unshare --pid --mount --fork --kill-child --mount-proc "$redmem" doctor -d 1 --json "$@" \
+		>"$json" 2>"$messages"
+	status=$?
+	check "$said_name" "exit status $status: $(said) $(query .target -c)" holds '
+		.target.pid == null and .target.server == "redis" and
+		(.sensors[] | select(.id == "attribution").reason | test("pid namespace"))'
+}
+
 if unshare --pid --mount --fork --kill-child --mount-proc true 2>/dev/null; then
 	launcher=
 	server_start --port "$port" --bind 127.0.0.1
 	cannot_see outside-any
-	cannot_see outside-socket -s "$socket"
-	cannot_see outside-port -p "$port"
+	sees_only_what_is_said outside-socket -s "$socket"
+	sees_only_what_is_said outside-port -p "$port"
 	cannot_see outside-pid --pid "$pid"
 	unshare --pid --mount --fork --kill-child --mount-proc "$redmem" check --json >"$json"
 	check outside-check "$(query '.host[] | select(.id == "pid_namespace") | tostring')" holds '
