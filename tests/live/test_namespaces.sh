@@ -93,13 +93,14 @@ inside()
 			--enable-debug-command yes --daemonize yes \\
 			--pidfile $work/inside.pid >/dev/null
 		until redis-cli -s $work/inside.socket debug populate 200000 key 200; do sleep 0.1; done
-		$redmem doctor -d 6 --json -vv -s $work/inside.socket >$json 2>$messages &
+		$redmem doctor -d 600 --json -vv -s $work/inside.socket >$json 2>$messages &
 		watch=\$!
 		until grep -q "watching process" $messages; do sleep 0.1; done
 		redis-cli -s $work/inside.socket config set rdb-key-save-delay 15 >/dev/null
 		redis-cli -s $work/inside.socket bgsave >/dev/null
 		redis-benchmark -s $work/inside.socket -n 300000 -P 4 -r 1000 -q set user:__rand_int__ x
 		pgrep -P \$(cat $work/inside.pid) >$work/inside.child
+		kill -INT \$watch
 		wait \$watch
 		echo \$? >$work/inside.status
 		redis-cli -s $work/inside.socket shutdown nosave

@@ -171,8 +171,9 @@ test_fork()
 			([0.1 * $fork / 1e6, 0.0005] | max) as \$slack |
 			($(seconds fork) < $fork / 1e6 + \$slack) and
 			($(seconds fork) + $(seconds cpu_wait) > $fork / 1e6 - \$slack)"
+	# Twenty megabytes moved are the command's own, and on some machines dearer than the copies.
 	check copies "$(stalls_said)" stalls 'map(select(.command == "setrange"))[0] | .key == "map:copied" and
-		[.blame[] | select(.cause != "cpu_wait")][0].cause == "fault_cow"'
+		[.blame[] | select(.cause != "cpu_wait" and .cause != "command")][0].cause == "fault_cow"'
 	kill_process "$pid"
 }
 
