@@ -239,6 +239,9 @@ static double server_cpu(const struct model *m)
 	       m->timeline[0].host.cpu_seconds;
 }
 
+/* Of the server's CPU time, which comes in hundredths of a second: less than this tells nothing. */
+#define STEAL_CPU_SECONDS 0.1
+
 /* Who waits for the hypervisor is not told; all that run are hit alike. */
 bool rule_cpu_steal(const struct model *m, struct finding *f)
 {
@@ -247,7 +250,7 @@ bool rule_cpu_steal(const struct model *m, struct finding *f)
 	double busy = end->cpu_busy_seconds_total - start->cpu_busy_seconds_total;
 	struct waits w = { 0 };
 
-	if (!m->have_host || !(stolen > 0) || !(busy > 0))
+	if (!m->have_host || !(stolen > 0) || !(busy > 0) || !(server_cpu(m) >= STEAL_CPU_SECONDS))
 		return false;
 	waits_include(&w, server_cpu(m) * stolen / busy);
 	if (waits_severity(m, &w) == SEVERITY_INFO)

@@ -11,13 +11,14 @@ command -v jq >/dev/null || {
 }
 bad=0
 
-# Findings "ID WAITED LONGEST" of a watch of 8 s, as a report.
+# Findings "ID WAITED LONGEST [STOLEN]" of a watch of 8 s, as a report.
 report() # FINDING...
 {
 	for finding; do
 		echo "$finding"
 	done | jq -R 'split(" ") | {id: .[0], severity: "warning", title: "", cause: "", action: [], evidence:
-		[{name: "waited_seconds", value: .[1] | tonumber}, {name: "longest_seconds", value: .[2] | tonumber}]}' |
+		([{name: "waited_seconds", value: .[1] | tonumber}, {name: "longest_seconds", value: .[2] | tonumber}] +
+		(if .[3] then [{name: "steal_seconds", value: .[3] | tonumber}] else [] end))}' |
 		jq -s '{findings: ., window: {duration_seconds: 8}, target: {}, self: {}, sensors: []}'
 }
 
@@ -48,6 +49,9 @@ judge quiet right "$quiet" healthy
 judge steal-counted right "$stolen" healthy 'cpu.steal 0.072 0'
 judge steal-invented invented "$quiet" healthy 'cpu.steal 0.072 0'
 judge steal-too-much invented "$stolen" healthy 'cpu.steal 0.2 0'
+judge steal-of-all-counted right "$stolen" healthy 'cpu.steal 0.2 0 0.12'
+judge steal-of-all-invented invented "$stolen" healthy 'cpu.steal 0.072 0 0.4'
+judge steal-of-all-on-a-quiet-machine invented "$quiet" healthy 'cpu.steal 0.072 0 0.02'
 judge wait-counted right "$crowded" healthy 'cpu.contended 0.5 0.1'
 judge wait-invented invented "$quiet" healthy 'cpu.contended 0.5 0.1'
 judge wait-is-no-quota invented "$crowded" healthy 'cpu.throttled 0.4 0.1'

@@ -289,6 +289,11 @@ static void stolen(void **state)
 	s.busy = 16;
 	s.stolen = 4;
 	scene_expect_none(&s, "cpu.steal");
+	scene_init(&s); /* and everybody else */
+	s.tick.cpu_seconds = 0.05;
+	s.busy = 0.15;
+	s.stolen = 0.45;
+	scene_expect_none(&s, "cpu.steal");
 }
 
 /* --- the disk -------------------------------------------------------------------------- */
