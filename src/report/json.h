@@ -14,6 +14,7 @@
 #include "record/record.h"
 #include "model/model.h"
 #include "diagnose/diagnose.h"
+#include "diagnose/keys.h"
 
 /* --- json.c: values, and the document written out --- */
 
@@ -58,6 +59,8 @@ json_t *json_totals(const struct model *m);
 json_t *json_children(const struct model *m);
 json_t *json_keys(const struct model *m);
 json_t *json_key(const struct record_key *key);
+/* What each command on the key would take, by the prediction of diagnose/keys.h. */
+json_t *json_key_costs(const struct key_speed *speed, const struct record_key *key);
 json_t *json_hot_keys(const struct model *m);
 /* What share of all bytes the largest keys hold; null where nobody looked. */
 json_t *json_concentration(const struct model *m);

@@ -175,19 +175,8 @@ static json_t *json_costs(const struct model *m)
 {
 	struct key_speed speed = one_key_speed(m);
 	struct record_key k = one_key_as_key(m->one_key);
-	struct key_cost costs[KEY_COSTS_MAX];
-	size_t count = key_costs(&speed, &k, costs);
-	json_t *rows = json_array();
 
-	for (size_t i = 0; i < count; i++) {
-		json_t *row = json_object();
-
-		put(row, "command", json_string(costs[i].command));
-		put(row, "seconds", value_real(costs[i].seconds));
-		put(row, "basis", value_text(basis_name(BASIS_DERIVED)));
-		put_last(rows, row);
-	}
-	return rows;
+	return json_key_costs(&speed, &k);
 }
 
 static json_t *json_asked(const struct one_key *key)

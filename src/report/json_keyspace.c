@@ -17,24 +17,6 @@ static const char *level_name(const struct record_key *key)
 	return names[key_level(key)];
 }
 
-static json_t *json_blocking(const struct model *m, const struct record_key *key)
-{
-	struct key_cost costs[KEY_COSTS_MAX];
-	struct key_speed speed = key_speed_of(m);
-	size_t count = key_costs(&speed, key, costs);
-	json_t *rows = json_array();
-
-	for (size_t i = 0; i < count; i++) {
-		json_t *row = json_object();
-
-		put(row, "command", json_string(costs[i].command));
-		put(row, "seconds", value_real(costs[i].seconds));
-		put(row, "basis", value_text(basis_name(BASIS_DERIVED)));
-		put_last(rows, row);
-	}
-	return rows;
-}
-
 static json_t *json_seen_in(const struct model *m, const struct record_key *key)
 {
 	json_t *rows = json_array();
@@ -49,13 +31,14 @@ static json_t *json_seen_in(const struct model *m, const struct record_key *key)
 static json_t *json_kept(const struct model *m, const struct keyspace_key *kept)
 {
 	const struct record_key *key = &kept->key;
+	struct key_speed speed = key_speed_of(m);
 	json_t *o = json_key(key);
 
 	if (kept->cut)
 		put(o, "key_truncated", json_true());
 	put(o, "inferred", json_boolean(key->inferred));
 	put(o, "level", json_string(level_name(key)));
-	put(o, "blocking", json_blocking(m, key));
+	put(o, "blocking", json_key_costs(&speed, key));
 	if (kept->later_bytes != RECORD_UNKNOWN)
 		put(o, "growth_bytes_per_second", value_real(pattern_growth(kept)));
 	put(o, "seen_in", json_seen_in(m, key));

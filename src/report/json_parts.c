@@ -364,6 +364,23 @@ json_t *json_keys(const struct model *m)
 	return rows;
 }
 
+json_t *json_key_costs(const struct key_speed *speed, const struct record_key *key)
+{
+	struct key_cost costs[KEY_COSTS_MAX];
+	size_t count = key_costs(speed, key, costs);
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *row = json_object();
+
+		put(row, "command", json_string(costs[i].command));
+		put(row, "seconds", value_real(costs[i].seconds));
+		put(row, "basis", value_text(basis_name(BASIS_DERIVED)));
+		put_last(rows, row);
+	}
+	return rows;
+}
+
 json_t *json_hot_keys(const struct model *m)
 {
 	json_t *rows = json_array();
