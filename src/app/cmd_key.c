@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +21,6 @@
 #include "record/recording.h"
 #include "redis/keyask.h"
 
-#define ANSWER_MS     50 /* how often a wait looks whether it was interrupted */
 #define THINK_SECONDS 3.0 /* on a terminal, to leave a look that is dear */
 
 struct run {
@@ -52,19 +50,6 @@ static double now(const struct run *run)
 
 /* --- waiting ---------------------------------------------------------------------- */
 
-/* Drive the connection for so long; Ctrl-C ends it. */
-static void wait_for(struct conn *conn, double seconds)
-{
-	int64_t end = clock_mono_ns() + (int64_t)(seconds * 1e9);
-
-	while (!interrupted() && clock_mono_ns() < end && conn_fd(conn) >= 0) {
-		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
-
-		poll(&fd, 1, ANSWER_MS);
-		conn_dispatch(conn, fd.revents);
-	}
-}
-
 /* Said before it is asked, and on a terminal with time to say no. */
 static bool say_dear(void *ctx, double seconds)
 {
@@ -77,7 +62,7 @@ static bool say_dear(void *ctx, double seconds)
 	fprintf(stderr, "%s%s\n", buf_str(&line), terminal ? "; Ctrl-C leaves it" : "");
 	buf_free(&line);
 	if (terminal)
-		wait_for(run->server.conn, THINK_SECONDS);
+		server_drive(run->server.conn, THINK_SECONDS, false);
 	return !interrupted();
 }
 
@@ -119,7 +104,7 @@ static void watch_users(struct run *run, const struct record_sink *sink)
 				      "the server's process is not on this host, or hidden from "
 				      "redmem");
 	if (is_queue(run->model) || !isnan(o->duration_seconds))
-		wait_for(run->server.conn, plan.seconds);
+		server_drive(run->server.conn, plan.seconds, false);
 }
 
 /* --- the command ------------------------------------------------------------------- */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,31 +204,16 @@ static size_t big_lists(const struct run *run, double since, int db, struct byte
 	return count;
 }
 
-static int drive(struct conn *conn, double seconds, bool until_idle)
-{
-	int64_t end = clock_mono_ns() + (int64_t)(seconds * 1e9);
-	int ret = 0;
-
-	while (!ret && !interrupted() && clock_mono_ns() < end &&
-	       (!until_idle || conn_pending(conn))) {
-		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
-
-		poll(&fd, 1, 20);
-		ret = conn_dispatch(conn, fd.revents);
-	}
-	return ret;
-}
-
 /* Lists that nobody drains grow: look at the big ones again after a while. */
 static void look_again(struct run *run, struct conn *conn, double since, int db)
 {
 	struct bytes keys[LOOK_MAX];
 	size_t count = big_lists(run, since, db, keys);
 
-	if (!count || drive(conn, LOOK_SECONDS, false) || interrupted())
+	if (!count || server_drive(conn, LOOK_SECONDS, false) || interrupted())
 		return;
 	if (!keylook_start(conn, &(struct record_sink){ take_later, run }, keys, count))
-		drive(conn, CALL_MS / 1e3, true);
+		server_drive(conn, CALL_MS / 1e3, true);
 }
 
 static struct keypass_options pass_options(const struct options *o, const char *cursor)

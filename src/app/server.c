@@ -3,19 +3,22 @@
 #include "app/server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "app/progress.h"
 #include "base/clock.h"
 #include "host/proc.h"
 #include "host/sock.h"
 #include "redis/info.h"
 #include "redis/replies.h"
 
-#define CALL_MS	  5000
-#define COMING_NS 1000000000LL /* for one address, until the next is tried */
+#define CALL_MS	     5000
+#define INTERRUPT_MS 20 /* how often a wait looks whether it was interrupted */
+#define COMING_NS    1000000000LL /* for one address, until the next is tried */
 
 static void connect_options(struct server *server, const struct options *o)
 {
@@ -331,6 +334,21 @@ int server_ask(struct server *server, const struct record_sink *sink, struct err
 	free(text);
 	config_read(server->conn, CALL_MS, sink); /* without it the report only knows less */
 	return 0;
+}
+
+int server_drive(struct conn *conn, double seconds, bool until_idle)
+{
+	int64_t end = clock_mono_ns() + (int64_t)(seconds * 1e9);
+	int ret = 0;
+
+	while (!ret && !interrupted() && clock_mono_ns() < end &&
+	       (!until_idle || conn_pending(conn))) {
+		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
+
+		poll(&fd, 1, INTERRUPT_MS);
+		ret = conn_dispatch(conn, fd.revents);
+	}
+	return ret;
 }
 
 void server_close(struct server *server)
