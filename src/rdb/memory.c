@@ -10,28 +10,14 @@
 #include "base/buf.h"
 #include "base/sum.h"
 #include "rdb/packed.h"
+#include "rdb/structures.h"
 
 #define OBJECT_BYTES	   16 /* robj */
-#define POINTER_BYTES	   8
-#define ENTRY_BYTES	   24 /* dictEntry */
-#define BARE_ENTRY_BYTES   16 /* dictEntryNoValue: member, next */
-#define TABLE_MIN	   4 /* places of a dict */
-#define BUCKET_BYTES	   64
-#define BUCKET_ENTRIES	   7
-#define NAMED_ENTRY_HEAD   17 /* value, next and a byte, before the name in an entry (8.0) */
 #define QUICKLIST_BYTES	   40
 #define QUICKLIST_NODE	   40
 #define LISTPACK_NODE_MAX  8192 /* list-max-listpack-size -2 */
-#define ZSET_BYTES	   16
-#define SKIPLIST_BYTES	   32
-#define SKIPLIST_LEVEL	   16
-#define SKIPLIST_LEVELS	   32
-#define LEVELS_COUNTED	   8 /* of 4^7 nodes one has more */
 #define STREAM_BYTES	   80
 #define NACK_BYTES	   24
-#define RAX_ELEMENT	   48 /* a leaf with its share of the nodes above, rounded */
-#define RAX_USAGE_NODE	   244 /* streamRadixTreeMemoryUsage() */
-#define EXPIRING_FIELD	   18 /* times of expiry of a field (Redis): flags, links */
 #define LISTPACK_EX_BYTES  32
 #define LISTPACK_VALUE_MAX 64
 #define LISTPACK_ENTRIES   128
@@ -39,20 +25,13 @@
 #define INTSET_ENTRIES	   512
 #define SHARED_INTEGERS	   10000
 
-struct sizes {
-	int64_t usage, real;
-};
-
 /* A database's tables; those it has announced, and those it has. */
 struct database {
 	int64_t keys, expires, keys_announced, expires_announced;
 };
 
 struct rdb_memory {
-	const struct server_structures *server;
-	struct footprint_layout layout;
-	enum key_place place;
-	double node_bytes; /* of a skip list, without what it holds, expected */
+	struct structures structures;
 	bool valkey; /* the dump, not the server */
 	/* the value being read */
 	struct sizes parts; /* of its elements in a table, or its nodes */
@@ -75,169 +54,13 @@ struct rdb_memory {
 	int64_t tables_done, keys_bytes, unknown_total;
 };
 
-/* --- allocations ---------------------------------------------------------- */
-
-static int64_t class_of(const struct rdb_memory *m, int64_t bytes)
-{
-	return footprint_class(&m->layout, bytes);
-}
-
-/* One that MEMORY USAGE counts as it is. */
-static void add(const struct rdb_memory *m, struct sizes *sizes, int64_t bytes)
-{
-	int64_t rounded = class_of(m, bytes);
-
-	sum_add(&sizes->usage, rounded);
-	sum_add(&sizes->real, rounded);
-}
-
-/* One that it counts by the size of the structure. */
-static void add_struct(const struct rdb_memory *m, struct sizes *sizes, int64_t bytes)
-{
-	sum_add(&sizes->usage, bytes);
-	sum_add(&sizes->real, class_of(m, bytes));
-}
-
-static void add_unused(struct sizes *sizes, const struct rdb_memory *m, int64_t bytes)
-{
-	sum_add(&sizes->real, class_of(m, bytes));
-}
-
-/* sds.c: sdsReqType(), sdsHdrSize(); the NUL is counted. */
-static int64_t sds_bytes(int64_t len)
-{
-	int64_t head = len < 32 ? 1 : len < 256 ? 3 : len < 65536 ? 5 : len <= UINT32_MAX ? 9 : 17;
-
-	return sum_of(len, head + 1);
-}
-
-/* A short one that is kept to be changed: never the shortest head. */
-static int64_t sds8_bytes(int64_t len)
-{
-	return len < 32 ? len + 4 : sds_bytes(len);
-}
-
-/* The share of places that have an entry, of @mean a place, and the buckets chained to each. */
-static double places_filled(double mean, double *children)
-{
-	double p = exp(-mean), filled = 1 - p;
-
-	*children = 0;
-	for (int k = 1; k < 64; k++) {
-		p *= mean / k;
-		if (k > BUCKET_ENTRIES)
-			*children += p * ceil((k - BUCKET_ENTRIES) / (double)(BUCKET_ENTRIES - 1));
-	}
-	return filled;
-}
-
-static int64_t power_of_two(int64_t n)
-{
-	return n <= 1		 ? 1 :
-	       n > INT64_MAX / 4 ? INT64_MAX / 4 + 1 :
-				   (int64_t)1 << (64 - __builtin_clzll((unsigned long long)n - 1));
-}
-
-/* The table for @n entries, without the entries: its places, and what grows out of them. */
-static struct sizes table_of(const struct rdb_memory *m, int64_t n)
-{
-	struct sizes sizes = { 0 };
-	double children;
-	int64_t places, more;
-
-	if (n <= 0)
-		return sizes;
-	if (!m->server->buckets) {
-		places = power_of_two(n < TABLE_MIN ? TABLE_MIN : n);
-		add_struct(m, &sizes, places > INT64_MAX / 8 ? INT64_MAX : places * POINTER_BYTES);
-		return sizes;
-	}
-	/* nextBucketExp(), hashtable.c: 32 entries for 5 buckets at most */
-	places = power_of_two(sum_whole(ceil((double)n * 5 / 32)));
-	add_struct(m, &sizes, places > INT64_MAX / 64 ? INT64_MAX : places * BUCKET_BYTES);
-	places_filled((double)n / (double)places, &children);
-	more = sum_whole(children * (double)places + 0.5) * BUCKET_BYTES;
-	sum_add(&sizes.usage, more);
-	sum_add(&sizes.real, more);
-	return sizes;
-}
-
-static void plus(struct sizes *to, struct sizes what)
-{
-	sum_add(&to->usage, what.usage);
-	sum_add(&to->real, what.real);
-}
-
 /* --- elements ------------------------------------------------------------- */
-
-/* Dict: entry, as the server counts it, beside the texts. */
-static void add_entry(struct rdb_memory *m)
-{
-	if (!m->server->buckets)
-		add_struct(m, &m->parts, ENTRY_BYTES);
-}
-
-static void add_set_member(struct rdb_memory *m, int64_t len)
-{
-	add(m, &m->parts, sds_bytes(len));
-	if (!m->server->bare_members)
-		add_entry(m);
-}
-
-/* A node of @fixed bytes and as many levels as chance gives it, a quarter one more. */
-static double node_expected(const struct rdb_memory *m, int64_t fixed)
-{
-	double share = 0.75, bytes = 0;
-
-	for (int level = 1; level <= LEVELS_COUNTED; level++, share /= 4)
-		bytes += share * (double)class_of(m, fixed + level * SKIPLIST_LEVEL);
-	return bytes;
-}
-
-static void add_zset_member(struct rdb_memory *m, int64_t len)
-{
-	int64_t node;
-
-	if (m->server->member_in_node) {
-		node = sum_whole(node_expected(m, 16 + 1 + sds_bytes(len)) + 0.5);
-	} else {
-		node = sum_whole(m->node_bytes + 0.5);
-		add(m, &m->parts, sds_bytes(len));
-		add_entry(m);
-	}
-	sum_add(&m->parts.usage, node);
-	sum_add(&m->parts.real, node);
-}
-
-/* entryReqSize(), entry.c */
-static void add_valkey_field(struct rdb_memory *m, int64_t field, int64_t value, bool expires)
-{
-	int64_t name = expires ? 8 + sds8_bytes(field) : sds_bytes(field);
-
-	if (name + sds8_bytes(value) <= m->server->entry_max) {
-		add(m, &m->parts, name + sds8_bytes(value));
-	} else {
-		add(m, &m->parts, (expires ? 8 : 0) + POINTER_BYTES + sds8_bytes(field));
-		add(m, &m->parts, sds_bytes(value));
-	}
-}
-
-static void add_field(struct rdb_memory *m, int64_t field, int64_t value, bool expires)
-{
-	if (m->server->buckets) {
-		add_valkey_field(m, field, value, expires);
-		return;
-	}
-	add(m, &m->parts, sds_bytes(field) + (expires ? EXPIRING_FIELD : 0));
-	add(m, &m->parts, sds_bytes(value));
-	add_entry(m);
-}
 
 /* The list as pushes make it: a node takes what fits. */
 static void end_node(struct rdb_memory *m, int64_t bytes)
 {
-	add_struct(m, &m->parts, QUICKLIST_NODE);
-	add(m, &m->parts, bytes);
+	size_add_struct(&m->structures, &m->parts, QUICKLIST_NODE);
+	size_add(&m->structures, &m->parts, bytes);
 	m->nodes++;
 	m->last_node_bytes = bytes;
 }
@@ -278,9 +101,9 @@ static void take_member(struct rdb_memory *m, enum rdb_type type, const struct p
 	if (type == RDB_LIST)
 		add_list_member(m, (int64_t)listpack_entry_bytes(entry));
 	else if (type == RDB_SET)
-		add_set_member(m, (int64_t)entry->len);
+		size_add_set_member(&m->structures, &m->parts, (int64_t)entry->len);
 	else
-		add_zset_member(m, (int64_t)entry->len);
+		size_add_zset_member(&m->structures, &m->parts, (int64_t)entry->len);
 }
 
 /* Scores in listpacks are text; of a table's none is known, and 17 digits are the most. */
@@ -301,7 +124,8 @@ static void take_score(struct rdb_memory *m, uint64_t bits)
 static void end_field(struct rdb_memory *m)
 {
 	if (m->field_whole)
-		add_field(m, m->field_len, m->value_len, m->field_expires);
+		size_add_field(&m->structures, &m->parts, m->field_len, m->value_len,
+			       m->field_expires);
 	m->field_whole = false;
 }
 
@@ -428,14 +252,6 @@ static int take_list_node(struct rdb_memory *m, const struct rdb_event *event, s
 
 /* --- the end of a value --------------------------------------------------- */
 
-static struct sizes table_head(const struct rdb_memory *m, int64_t n)
-{
-	struct sizes sizes = table_of(m, n);
-
-	add_struct(m, &sizes, m->server->table);
-	return sizes;
-}
-
 /* A table where it is not small enough for one string. */
 static struct sizes end_table(struct rdb_memory *m, int64_t entries_max, const char *table)
 {
@@ -443,26 +259,13 @@ static struct sizes end_table(struct rdb_memory *m, int64_t entries_max, const c
 
 	if (m->elements <= entries_max && m->largest <= LISTPACK_VALUE_MAX) {
 		m->key.encoding = "listpack";
-		add(m, &sizes, sum_of(m->listpack_bytes, LISTPACK_HEAD));
+		size_add(&m->structures, &sizes, sum_of(m->listpack_bytes, LISTPACK_HEAD));
 		return sizes;
 	}
 	m->key.encoding = table;
-	sizes = table_head(m, m->elements);
-	plus(&sizes, m->parts);
+	sizes = size_table_with_head(&m->structures, m->elements);
+	sizes_plus(&sizes, m->parts);
 	return sizes;
-}
-
-/* The first member of a place needs no entry, whatever MEMORY USAGE says. */
-static void add_bare_entries(const struct rdb_memory *m, struct sizes *sizes)
-{
-	double places = (double)power_of_two(m->elements < TABLE_MIN ? TABLE_MIN : m->elements);
-	double unused, alone = places * places_filled((double)m->elements / places, &unused);
-	int64_t bytes = sum_whole(((double)m->elements - alone) * BARE_ENTRY_BYTES + 0.5);
-
-	sum_add(&sizes->real, bytes);
-	sum_add(&sizes->usage, m->server->usage_knows_bare	     ? bytes :
-			       m->elements > INT64_MAX / ENTRY_BYTES ? INT64_MAX :
-								       m->elements * ENTRY_BYTES);
 }
 
 static struct sizes end_set(struct rdb_memory *m)
@@ -475,44 +278,36 @@ static struct sizes end_set(struct rdb_memory *m)
 			m->number_min >= INT32_MIN && m->number_max <= INT32_MAX ? 4 :
 										   8;
 		m->key.encoding = "intset";
-		add(m, &sizes, 8 + width * m->elements);
+		size_add(&m->structures, &sizes, 8 + width * m->elements);
 		return sizes;
 	}
-	sizes = end_table(m, m->server->small_sets ? LISTPACK_ENTRIES : 0, "hashtable");
-	if (m->server->bare_members && m->key.encoding[0] == 'h')
-		add_bare_entries(m, &sizes);
+	sizes = end_table(m, m->structures.server->small_sets ? LISTPACK_ENTRIES : 0, "hashtable");
+	if (m->structures.server->bare_members && m->key.encoding[0] == 'h')
+		size_add_bare_entries(&m->structures, &sizes, m->elements);
 	return sizes;
 }
 
 /*
  * A hash's table is made for the fields that follow where one came that is too long for a
  * listpack, and with a first field that expires it is made for none (rdbLoadObject(),
- * dictTryExpand()). Where it is too small then, a second one stands beside it, to which nobody
- * moves the fields.
+ * dictTryExpand()).
  */
 static void add_outgrown_table(const struct rdb_memory *m, struct sizes *sizes)
 {
-	int64_t left = m->elements - m->before_long - 1, places = TABLE_MIN;
+	int64_t before = m->before_long + 1, left = m->elements - before, made_for = 0;
 
-	if (m->server->buckets)
-		return;
 	if (!m->has_expiry) {
 		if (m->elements > LISTPACK_FIELDS || m->before_long < 0)
 			return;
-		places = power_of_two(left < TABLE_MIN ? TABLE_MIN : left);
-		if (places < m->before_long + 1)
-			places = power_of_two(m->before_long + 1);
+		made_for = left > before ? left : before;
 	}
-	while (places * 2 < m->elements)
-		places *= 2;
-	if (m->elements > places && m->elements - places < places)
-		add_struct(m, sizes, places * POINTER_BYTES);
+	size_add_outgrown_table(&m->structures, sizes, m->elements, made_for);
 }
 
 /* Fields that expire are in a table always, but for Redis's small hashes. */
 static struct sizes end_hash(struct rdb_memory *m)
 {
-	bool table = m->has_expiry && m->server->buckets;
+	bool table = m->has_expiry && m->structures.server->buckets;
 	struct sizes sizes;
 
 	end_field(m);
@@ -521,7 +316,7 @@ static struct sizes end_hash(struct rdb_memory *m)
 		add_outgrown_table(m, &sizes);
 	if (m->has_expiry && m->key.encoding[0] == 'l') {
 		m->key.encoding = "listpackex";
-		add(m, &sizes, LISTPACK_EX_BYTES);
+		size_add(&m->structures, &sizes, LISTPACK_EX_BYTES);
 	}
 	return sizes;
 }
@@ -532,13 +327,7 @@ static struct sizes end_zset(struct rdb_memory *m)
 
 	if (m->key.encoding[0] == 'l')
 		return sizes;
-	add_struct(m, &sizes, ZSET_BYTES);
-	if (m->server->member_in_node) { /* the list begins with its head's node */
-		add(m, &sizes, 16 + SKIPLIST_LEVEL * SKIPLIST_LEVELS);
-	} else {
-		add_struct(m, &sizes, SKIPLIST_BYTES);
-		add(m, &sizes, 24 + SKIPLIST_LEVEL * SKIPLIST_LEVELS);
-	}
+	size_add_skiplist(&m->structures, &sizes);
 	return sizes;
 }
 
@@ -548,14 +337,15 @@ static struct sizes end_list(struct rdb_memory *m)
 
 	if (m->node_fill)
 		end_node(m, m->node_fill);
-	if (m->server->small_lists && m->nodes == 1 && m->last_node_bytes <= LISTPACK_NODE_MAX) {
+	if (m->structures.server->small_lists && m->nodes == 1 &&
+	    m->last_node_bytes <= LISTPACK_NODE_MAX) {
 		m->key.encoding = "listpack";
-		add(m, &sizes, m->last_node_bytes);
+		size_add(&m->structures, &sizes, m->last_node_bytes);
 		return sizes;
 	}
 	m->key.encoding = "quicklist";
 	sizes = m->parts;
-	add_struct(m, &sizes, QUICKLIST_BYTES);
+	size_add_struct(&m->structures, &sizes, QUICKLIST_BYTES);
 	return sizes;
 }
 
@@ -564,32 +354,18 @@ static struct sizes end_packed(struct rdb_memory *m, enum rdb_type type)
 {
 	struct sizes sizes = { 0 };
 
-	if (type == RDB_SET && !m->server->small_sets && strcmp(m->encoding, "intset") != 0)
+	if (type == RDB_SET && !m->structures.server->small_sets &&
+	    strcmp(m->encoding, "intset") != 0)
 		return end_set(m);
 	m->key.encoding = m->encoding;
 	if (type == RDB_LIST) {
 		/* As pushes make it: one node, of one listpack. */
 		return end_list(m);
 	}
-	add(m, &sizes, m->packed_bytes);
+	size_add(&m->structures, &sizes, m->packed_bytes);
 	if (!strcmp(m->encoding, "listpackex"))
-		add(m, &sizes, LISTPACK_EX_BYTES);
+		size_add(&m->structures, &sizes, LISTPACK_EX_BYTES);
 	return sizes;
-}
-
-/* A radix tree of @elements ids, as it is; and its nodes, two an id and what branches, as the
- * server guesses their size. */
-static void add_rax(struct rdb_memory *m, int64_t elements, bool counted)
-{
-	int64_t n = elements < INT32_MAX ? elements : INT32_MAX;
-	int64_t nodes = n < 2 ? n + 1 : 2 * n + 2 + n / 32;
-	int64_t bytes = n * RAX_ELEMENT + class_of(m, POINTER_BYTES);
-
-	sum_add(&m->parts.real, bytes);
-	if (m->server->usage_knows_trees)
-		sum_add(&m->parts.usage, bytes);
-	else if (counted)
-		sum_add(&m->parts.usage, n * 16 + nodes * RAX_USAGE_NODE);
 }
 
 static struct sizes end_stream(struct rdb_memory *m)
@@ -597,65 +373,9 @@ static struct sizes end_stream(struct rdb_memory *m)
 	struct sizes sizes = m->parts;
 
 	m->key.encoding = "stream";
-	add_struct(m, &sizes, STREAM_BYTES);
-	add_struct(m, &sizes, m->server->rax);
+	size_add_struct(&m->structures, &sizes, STREAM_BYTES);
+	size_add_struct(&m->structures, &sizes, m->structures.server->rax);
 	return sizes;
-}
-
-/* --- the key and its object ----------------------------------------------- */
-
-/* The object and what it needs beside the value: @text is its length where it may lie in the
- * object's allocation, -1 where it may not. True when it does. */
-static bool add_whole_object(struct rdb_memory *m, struct sizes *sizes, int64_t name, int64_t text,
-			     bool expires)
-{
-	int64_t bytes = OBJECT_BYTES + 1 + sds_bytes(name), whole;
-
-	if (expires)
-		bytes += 8;
-	if (text >= 0) {
-		whole = bytes + sds8_bytes(text) - (m->server->pointer_reused ? POINTER_BYTES : 0);
-		if (whole <= m->server->text_max) {
-			/* Room for the pointer, should the text be put elsewhere one day. */
-			if (m->server->pointer_reused && text < 4)
-				whole += 4 - text;
-			add(m, sizes, whole);
-			return true;
-		}
-	}
-	if (!expires && name >= 128) /* room for a time of expiry, object.c */
-		bytes += 8;
-	if (m->server->usage_misses_key) {
-		sum_add(&sizes->usage, OBJECT_BYTES);
-		sum_add(&sizes->real, class_of(m, bytes));
-	} else {
-		add(m, sizes, bytes);
-	}
-	return false;
-}
-
-static bool add_object(struct rdb_memory *m, struct sizes *sizes, const struct rdb_key *key,
-		       int64_t text)
-{
-	int64_t name = (int64_t)key->name_len;
-	bool expires = key->expire_ms != RECORD_UNKNOWN;
-
-	if (m->place == KEY_IN_OBJECT)
-		return add_whole_object(m, sizes, name, text, expires);
-	if (m->place == KEY_IN_ENTRY) {
-		add(m, sizes, NAMED_ENTRY_HEAD + sds_bytes(name));
-	} else {
-		add(m, sizes, sds_bytes(name));
-		add_struct(m, sizes, ENTRY_BYTES);
-	}
-	if (expires)
-		add_unused(sizes, m, ENTRY_BYTES);
-	if (text >= 0 && text <= m->server->text_max) {
-		add(m, sizes, OBJECT_BYTES + sds8_bytes(text));
-		return true;
-	}
-	add_struct(m, sizes, OBJECT_BYTES);
-	return false;
 }
 
 /* Small numbers are objects that all share, where no name lies in the object. */
@@ -666,15 +386,15 @@ static struct sizes end_string(struct rdb_memory *m, const struct rdb_key *key)
 	m->key.elements = m->elements;
 	if (m->number) {
 		m->key.encoding = "int";
-		add_object(m, &sizes, key, -1);
-		if (m->place != KEY_IN_OBJECT && m->number_value >= 0 &&
+		size_add_object(&m->structures, &sizes, key, -1);
+		if (m->structures.place != KEY_IN_OBJECT && m->number_value >= 0 &&
 		    m->number_value < SHARED_INTEGERS)
-			sum_add(&sizes.real, -class_of(m, OBJECT_BYTES));
-	} else if (add_object(m, &sizes, key, m->elements)) {
+			sum_add(&sizes.real, -size_class(&m->structures, OBJECT_BYTES));
+	} else if (size_add_object(&m->structures, &sizes, key, m->elements)) {
 		m->key.encoding = "embstr";
 	} else {
 		m->key.encoding = "raw";
-		add(m, &sizes, sds_bytes(m->elements));
+		size_add(&m->structures, &sizes, sds_bytes(m->elements));
 	}
 	return sizes;
 }
@@ -729,7 +449,7 @@ static void end_key(struct rdb_memory *m, const struct rdb_key *key)
 		sizes = end_string(m, key);
 	} else {
 		sizes = end_value(m, key->type);
-		add_object(m, &sizes, key, -1);
+		size_add_object(&m->structures, &sizes, key, -1);
 		m->key.elements = m->unheld ? RECORD_UNKNOWN : m->elements;
 		m->key.largest = m->unheld ? RECORD_UNKNOWN : m->largest;
 	}
@@ -747,11 +467,12 @@ static int64_t larger(int64_t a, int64_t b)
 
 static int64_t tables_of(const struct rdb_memory *m, const struct database *db)
 {
-	int64_t bytes = table_of(m, larger(db->keys, db->keys_announced)).real;
+	int64_t bytes = size_table(&m->structures, larger(db->keys, db->keys_announced)).real;
 
 	if (!db->keys && !db->keys_announced)
 		return 0;
-	sum_add(&bytes, table_of(m, larger(db->expires, db->expires_announced)).real);
+	sum_add(&bytes,
+		size_table(&m->structures, larger(db->expires, db->expires_announced)).real);
 	return bytes;
 }
 
@@ -794,19 +515,20 @@ static void take_number(struct rdb_memory *m, const struct rdb_event *event)
 		break;
 	case PART_NODES:
 		if (event->key->type == RDB_STREAM)
-			add_rax(m, number, true);
+			size_add_rax(&m->structures, &m->parts, number, true);
 		break;
 	case PART_STREAM_LENGTH:
 		m->elements = number;
 		break;
 	case PART_PENDING:
-		add_rax(m, number, true);
+		size_add_rax(&m->structures, &m->parts, number, true);
 		sum_add(&m->parts.usage, number > INT64_MAX / 32 ? INT64_MAX : number * NACK_BYTES);
-		sum_add(&m->parts.real,
-			number > INT64_MAX / 32 ? INT64_MAX : number * class_of(m, NACK_BYTES));
+		sum_add(&m->parts.real, number > INT64_MAX / 32 ?
+						INT64_MAX :
+						number * size_class(&m->structures, NACK_BYTES));
 		break;
 	case PART_CONSUMER_PENDING:
-		add_rax(m, number, true);
+		size_add_rax(&m->structures, &m->parts, number, true);
 		break;
 	default:
 		break;
@@ -860,20 +582,20 @@ static int take_text(struct rdb_memory *m, const struct rdb_event *event, struct
 		take_field_value(m, &entry);
 		break;
 	case PART_GROUP:
-		add_struct(m, &m->parts, m->server->group);
-		add_unused(&m->parts, m, 2 * m->server->rax);
-		add_rax(m, 1, false);
+		size_add_struct(&m->structures, &m->parts, m->structures.server->group);
+		size_add_unused(&m->structures, &m->parts, 2 * m->structures.server->rax);
+		size_add_rax(&m->structures, &m->parts, 1, false);
 		break;
 	case PART_CONSUMER:
-		add_struct(m, &m->parts, m->server->consumer);
-		add(m, &m->parts, sds_bytes((int64_t)event->text->len));
-		add_rax(m, 1, false);
+		size_add_struct(&m->structures, &m->parts, m->structures.server->consumer);
+		size_add(&m->structures, &m->parts, sds_bytes((int64_t)event->text->len));
+		size_add_rax(&m->structures, &m->parts, 1, false);
 		break;
 	case PART_NODE_ID:
 	case PART_MODULE_DATA:
 		break;
 	case PART_STREAM_LISTPACK:
-		add(m, &m->parts, (int64_t)event->text->len);
+		size_add(&m->structures, &m->parts, (int64_t)event->text->len);
 		break;
 	default:
 		if (!event->text->data)
@@ -928,10 +650,7 @@ struct rdb_memory *rdb_memory_new(const struct server_release *release, int quan
 {
 	struct rdb_memory *m = xcalloc(1, sizeof(*m));
 
-	m->server = knowledge_structures(release);
-	m->layout.quantum = quantum;
-	m->place = knowledge_key_place(&m->server->since);
-	m->node_bytes = node_expected(m, 24);
+	structures_init(&m->structures, release, quantum);
 	return m;
 }
 
@@ -942,5 +661,5 @@ void rdb_memory_free(struct rdb_memory *m)
 
 const struct server_structures *rdb_memory_server(const struct rdb_memory *m)
 {
-	return m->server;
+	return m->structures.server;
 }

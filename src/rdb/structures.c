@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the structures of a server take; see structures.h. */
+#include "rdb/structures.h"
+
+#include <math.h>
+
+#include "base/sum.h"
+
+#define OBJECT_BYTES	 16 /* robj */
+#define POINTER_BYTES	 8
+#define ENTRY_BYTES	 24 /* dictEntry */
+#define BARE_ENTRY_BYTES 16 /* dictEntryNoValue: member, next */
+#define TABLE_MIN	 4 /* places of a dict */
+#define BUCKET_BYTES	 64
+#define BUCKET_ENTRIES	 7
+#define NAMED_ENTRY_HEAD 17 /* value, next and a byte, before the name in an entry (8.0) */
+#define ZSET_BYTES	 16
+#define SKIPLIST_BYTES	 32
+#define SKIPLIST_LEVEL	 16
+#define SKIPLIST_LEVELS	 32
+#define LEVELS_COUNTED	 8 /* of 4^7 nodes one has more */
+#define RAX_ELEMENT	 48 /* a leaf with its share of the nodes above, rounded */
+#define RAX_USAGE_NODE	 244 /* streamRadixTreeMemoryUsage() */
+#define EXPIRING_FIELD	 18 /* times of expiry of a field (Redis): flags, links */
+
+/* --- allocations ---------------------------------------------------------- */
+
+int64_t size_class(const struct structures *s, int64_t bytes)
+{
+	return footprint_class(&s->layout, bytes);
+}
+
+void sizes_plus(struct sizes *to, struct sizes what)
+{
+	sum_add(&to->usage, what.usage);
+	sum_add(&to->real, what.real);
+}
+
+/* One that MEMORY USAGE counts as it is. */
+void size_add(const struct structures *s, struct sizes *sizes, int64_t bytes)
+{
+	int64_t rounded = size_class(s, bytes);
+
+	sum_add(&sizes->usage, rounded);
+	sum_add(&sizes->real, rounded);
+}
+
+/* One that it counts by the size of the structure. */
+void size_add_struct(const struct structures *s, struct sizes *sizes, int64_t bytes)
+{
+	sum_add(&sizes->usage, bytes);
+	sum_add(&sizes->real, size_class(s, bytes));
+}
+
+void size_add_unused(const struct structures *s, struct sizes *sizes, int64_t bytes)
+{
+	sum_add(&sizes->real, size_class(s, bytes));
+}
+
+/* sds.c: sdsReqType(), sdsHdrSize(); the NUL is counted. */
+int64_t sds_bytes(int64_t len)
+{
+	int64_t head = len < 32 ? 1 : len < 256 ? 3 : len < 65536 ? 5 : len <= UINT32_MAX ? 9 : 17;
+
+	return sum_of(len, head + 1);
+}
+
+/* A short one that is kept to be changed: never the shortest head. */
+static int64_t sds8_bytes(int64_t len)
+{
+	return len < 32 ? len + 4 : sds_bytes(len);
+}
+
+/* The share of places that have an entry, of @mean a place, and the buckets chained to each. */
+static double places_filled(double mean, double *children)
+{
+	double p = exp(-mean), filled = 1 - p;
+
+	*children = 0;
+	for (int k = 1; k < 64; k++) {
+		p *= mean / k;
+		if (k > BUCKET_ENTRIES)
+			*children += p * ceil((k - BUCKET_ENTRIES) / (double)(BUCKET_ENTRIES - 1));
+	}
+	return filled;
+}
+
+static int64_t power_of_two(int64_t n)
+{
+	return n <= 1		 ? 1 :
+	       n > INT64_MAX / 4 ? INT64_MAX / 4 + 1 :
+				   (int64_t)1 << (64 - __builtin_clzll((unsigned long long)n - 1));
+}
+
+/* The table for @n entries, without the entries: its places, and what grows out of them. */
+struct sizes size_table(const struct structures *s, int64_t n)
+{
+	struct sizes sizes = { 0 };
+	double children;
+	int64_t places, more;
+
+	if (n <= 0)
+		return sizes;
+	if (!s->server->buckets) {
+		places = power_of_two(n < TABLE_MIN ? TABLE_MIN : n);
+		size_add_struct(s, &sizes,
+				places > INT64_MAX / 8 ? INT64_MAX : places * POINTER_BYTES);
+		return sizes;
+	}
+	/* nextBucketExp(), hashtable.c: 32 entries for 5 buckets at most */
+	places = power_of_two(sum_whole(ceil((double)n * 5 / 32)));
+	size_add_struct(s, &sizes, places > INT64_MAX / 64 ? INT64_MAX : places * BUCKET_BYTES);
+	places_filled((double)n / (double)places, &children);
+	more = sum_whole(children * (double)places + 0.5) * BUCKET_BYTES;
+	sum_add(&sizes.usage, more);
+	sum_add(&sizes.real, more);
+	return sizes;
+}
+
+struct sizes size_table_with_head(const struct structures *s, int64_t n)
+{
+	struct sizes sizes = size_table(s, n);
+
+	size_add_struct(s, &sizes, s->server->table);
+	return sizes;
+}
+
+/* Where a table is too small, a second one stands beside it, to which nobody moves entries while
+ * a dump is loaded. */
+void size_add_outgrown_table(const struct structures *s, struct sizes *sizes, int64_t n,
+			     int64_t made_for)
+{
+	int64_t places = power_of_two(made_for < TABLE_MIN ? TABLE_MIN : made_for);
+
+	if (s->server->buckets)
+		return;
+	while (places * 2 < n)
+		places *= 2;
+	if (n > places && n - places < places)
+		size_add_struct(s, sizes, places * POINTER_BYTES);
+}
+
+/* The first member of a place needs no entry, whatever MEMORY USAGE says. */
+void size_add_bare_entries(const struct structures *s, struct sizes *sizes, int64_t n)
+{
+	double places = (double)power_of_two(n < TABLE_MIN ? TABLE_MIN : n);
+	double unused, alone = places * places_filled((double)n / places, &unused);
+	int64_t bytes = sum_whole(((double)n - alone) * BARE_ENTRY_BYTES + 0.5);
+
+	sum_add(&sizes->real, bytes);
+	sum_add(&sizes->usage, s->server->usage_knows_bare ? bytes :
+			       n > INT64_MAX / ENTRY_BYTES ? INT64_MAX :
+							     n * ENTRY_BYTES);
+}
+
+/* --- elements ------------------------------------------------------------- */
+
+/* Dict: entry, as the server counts it, beside the texts. */
+static void add_entry(const struct structures *s, struct sizes *sizes)
+{
+	if (!s->server->buckets)
+		size_add_struct(s, sizes, ENTRY_BYTES);
+}
+
+void size_add_set_member(const struct structures *s, struct sizes *sizes, int64_t len)
+{
+	size_add(s, sizes, sds_bytes(len));
+	if (!s->server->bare_members)
+		add_entry(s, sizes);
+}
+
+/* A node of @fixed bytes and as many levels as chance gives it, a quarter one more. */
+static double node_expected(const struct structures *s, int64_t fixed)
+{
+	double share = 0.75, bytes = 0;
+
+	for (int level = 1; level <= LEVELS_COUNTED; level++, share /= 4)
+		bytes += share * (double)size_class(s, fixed + level * SKIPLIST_LEVEL);
+	return bytes;
+}
+
+void size_add_zset_member(const struct structures *s, struct sizes *sizes, int64_t len)
+{
+	int64_t node;
+
+	if (s->server->member_in_node) {
+		node = sum_whole(node_expected(s, 16 + 1 + sds_bytes(len)) + 0.5);
+	} else {
+		node = sum_whole(s->node_bytes + 0.5);
+		size_add(s, sizes, sds_bytes(len));
+		add_entry(s, sizes);
+	}
+	sum_add(&sizes->usage, node);
+	sum_add(&sizes->real, node);
+}
+
+/* entryReqSize(), entry.c */
+static void add_valkey_field(const struct structures *s, struct sizes *sizes, int64_t field,
+			     int64_t value, bool expires)
+{
+	int64_t name = expires ? 8 + sds8_bytes(field) : sds_bytes(field);
+
+	if (name + sds8_bytes(value) <= s->server->entry_max) {
+		size_add(s, sizes, name + sds8_bytes(value));
+	} else {
+		size_add(s, sizes, (expires ? 8 : 0) + POINTER_BYTES + sds8_bytes(field));
+		size_add(s, sizes, sds_bytes(value));
+	}
+}
+
+void size_add_field(const struct structures *s, struct sizes *sizes, int64_t field, int64_t value,
+		    bool expires)
+{
+	if (s->server->buckets) {
+		add_valkey_field(s, sizes, field, value, expires);
+		return;
+	}
+	size_add(s, sizes, sds_bytes(field) + (expires ? EXPIRING_FIELD : 0));
+	size_add(s, sizes, sds_bytes(value));
+	add_entry(s, sizes);
+}
+
+/* A sorted set beside its table and members: itself, its list, and the node that begins it. */
+void size_add_skiplist(const struct structures *s, struct sizes *sizes)
+{
+	size_add_struct(s, sizes, ZSET_BYTES);
+	if (s->server->member_in_node) { /* the list begins with its head's node */
+		size_add(s, sizes, 16 + SKIPLIST_LEVEL * SKIPLIST_LEVELS);
+	} else {
+		size_add_struct(s, sizes, SKIPLIST_BYTES);
+		size_add(s, sizes, 24 + SKIPLIST_LEVEL * SKIPLIST_LEVELS);
+	}
+}
+
+/* A radix tree of @elements ids, as it is; and its nodes, two an id and what branches, as the
+ * server guesses their size. */
+void size_add_rax(const struct structures *s, struct sizes *sizes, int64_t elements, bool counted)
+{
+	int64_t n = elements < INT32_MAX ? elements : INT32_MAX;
+	int64_t nodes = n < 2 ? n + 1 : 2 * n + 2 + n / 32;
+	int64_t bytes = n * RAX_ELEMENT + size_class(s, POINTER_BYTES);
+
+	sum_add(&sizes->real, bytes);
+	if (s->server->usage_knows_trees)
+		sum_add(&sizes->usage, bytes);
+	else if (counted)
+		sum_add(&sizes->usage, n * 16 + nodes * RAX_USAGE_NODE);
+}
+
+/* --- the key and its object ----------------------------------------------- */
+
+/* The object and what it needs beside the value: @text is its length where it may lie in the
+ * object's allocation, -1 where it may not. True when it does. */
+static bool add_whole_object(const struct structures *s, struct sizes *sizes, int64_t name,
+			     int64_t text, bool expires)
+{
+	int64_t bytes = OBJECT_BYTES + 1 + sds_bytes(name), whole;
+
+	if (expires)
+		bytes += 8;
+	if (text >= 0) {
+		whole = bytes + sds8_bytes(text) - (s->server->pointer_reused ? POINTER_BYTES : 0);
+		if (whole <= s->server->text_max) {
+			/* Room for the pointer, should the text be put elsewhere one day. */
+			if (s->server->pointer_reused && text < 4)
+				whole += 4 - text;
+			size_add(s, sizes, whole);
+			return true;
+		}
+	}
+	if (!expires && name >= 128) /* room for a time of expiry, object.c */
+		bytes += 8;
+	if (s->server->usage_misses_key) {
+		sum_add(&sizes->usage, OBJECT_BYTES);
+		sum_add(&sizes->real, size_class(s, bytes));
+	} else {
+		size_add(s, sizes, bytes);
+	}
+	return false;
+}
+
+bool size_add_object(const struct structures *s, struct sizes *sizes, const struct rdb_key *key,
+		     int64_t text)
+{
+	int64_t name = (int64_t)key->name_len;
+	bool expires = key->expire_ms != RECORD_UNKNOWN;
+
+	if (s->place == KEY_IN_OBJECT)
+		return add_whole_object(s, sizes, name, text, expires);
+	if (s->place == KEY_IN_ENTRY) {
+		size_add(s, sizes, NAMED_ENTRY_HEAD + sds_bytes(name));
+	} else {
+		size_add(s, sizes, sds_bytes(name));
+		size_add_struct(s, sizes, ENTRY_BYTES);
+	}
+	if (expires)
+		size_add_unused(s, sizes, ENTRY_BYTES);
+	if (text >= 0 && text <= s->server->text_max) {
+		size_add(s, sizes, OBJECT_BYTES + sds8_bytes(text));
+		return true;
+	}
+	size_add_struct(s, sizes, OBJECT_BYTES);
+	return false;
+}
+
+void structures_init(struct structures *s, const struct server_release *release, int quantum)
+{
+	s->server = knowledge_structures(release);
+	s->layout = (struct footprint_layout){ .quantum = quantum };
+	s->place = knowledge_key_place(&s->server->since);
+	s->node_bytes = node_expected(s, 24);
+}
