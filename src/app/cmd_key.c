@@ -100,9 +100,7 @@ static void watch_users(struct run *run, const struct record_sink *sink)
 			not_watched(sink, err.text);
 		return;
 	}
-	not_watched(sink, o->no_bpf ? "needs BPF, which is off" :
-				      "the server's process is not on this host, or hidden from "
-				      "redmem");
+	not_watched(sink, o->no_bpf ? "needs BPF, which is off" : run->server.where_error.text);
 	if (is_queue(run->model) || !isnan(o->duration_seconds))
 		server_drive(run->server.conn, plan.seconds, false);
 }
