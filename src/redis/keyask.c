@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/sum.h"
+#include "record/schema.h"
 #include "redis/info.h"
 #include "redis/keyask_internal.h"
 #include "redis/knowledge.h"
@@ -259,36 +260,24 @@ static int failed(const struct ask *a, struct err *err)
 	return err_set(err, -EACCES, "key: the server does not tell its type: %s", a->refused);
 }
 
-/* Everything unknown. */
 static struct ask *ask_new(struct conn *conn, const struct keyask_options *options, double t)
 {
 	struct ask *a = xcalloc(1, sizeof(*a));
+	struct record unknown;
 
+	record_clear(&unknown, RECORD_ONE_KEY);
 	a->conn = conn;
 	a->options = options;
 	a->bytes_left = KEYASK_BYTES;
 	a->deadline_ns = clock_mono_ns() + (int64_t)(ALL_SECONDS * 1e9);
-	a->facts = (struct record_one_key){
-		.t_seconds = t,
-		.key = options->key,
-		.db = conn_db(conn),
-		.bytes = RECORD_UNKNOWN,
-		.bytes_samples = RECORD_UNKNOWN,
-		.elements = RECORD_UNKNOWN,
-		.ttl_seconds = NAN,
-		.idle_seconds = RECORD_UNKNOWN,
-		.frequency = RECORD_UNKNOWN,
-		.compressed_ratio = NAN,
-		.content_bytes = RECORD_UNKNOWN,
-		.score_min = NAN,
-		.score_max = NAN,
-		.groups_total = RECORD_UNKNOWN,
-		.nodes_total = RECORD_UNKNOWN,
-		.added_total = RECORD_UNKNOWN,
-		.element_seconds = NAN,
-		.access_seconds = options->speed.access_seconds,
-		.copy_byte_seconds = options->speed.copy_byte_seconds,
-	};
+	a->facts = unknown.one_key;
+	a->facts.t_seconds = t;
+	a->facts.key = options->key;
+	a->facts.db = conn_db(conn);
+	a->facts.commands_total = 0;
+	a->facts.reply_bytes = 0;
+	a->facts.access_seconds = options->speed.access_seconds;
+	a->facts.copy_byte_seconds = options->speed.copy_byte_seconds;
 	return a;
 }
 

@@ -6,34 +6,32 @@
 
 #include "diagnose/one_key.h"
 #include "model/one_key.h"
+#include "record/schema.h"
 
 static const struct bytes hostile = { "a\0\n\"\\\x1b[31m\xff", 11 };
 
 static struct record_one_key facts_of(struct bytes name, const char *type, const char *encoding,
 				      int64_t bytes, int64_t elements)
 {
-	return (struct record_one_key){
-		.key = name,
-		.type = type,
-		.encoding = encoding,
-		.bytes = bytes,
-		.bytes_samples = 5000,
-		.elements = elements,
-		.ttl_seconds = -1,
-		.idle_seconds = 7,
-		.frequency = RECORD_UNKNOWN,
-		.no_touch = true,
-		.compressed_ratio = NAN,
-		.content_bytes = RECORD_UNKNOWN,
-		.score_min = NAN,
-		.score_max = NAN,
-		.groups_total = RECORD_UNKNOWN,
-		.nodes_total = RECORD_UNKNOWN,
-		.added_total = RECORD_UNKNOWN,
-		.element_seconds = NAN,
-		.access_seconds = 100e-9,
-		.copy_byte_seconds = 0.1e-9,
-	};
+	struct record record;
+
+	record_clear(&record, RECORD_ONE_KEY);
+	record.one_key.t_seconds = 0;
+	record.one_key.key = name;
+	record.one_key.db = 0;
+	record.one_key.commands_total = 0;
+	record.one_key.reply_bytes = 0;
+	record.one_key.type = type;
+	record.one_key.encoding = encoding;
+	record.one_key.bytes = bytes;
+	record.one_key.bytes_samples = 5000;
+	record.one_key.elements = elements;
+	record.one_key.ttl_seconds = -1;
+	record.one_key.idle_seconds = 7;
+	record.one_key.no_touch = true;
+	record.one_key.access_seconds = 100e-9;
+	record.one_key.copy_byte_seconds = 0.1e-9;
+	return record.one_key;
 }
 
 static void take_facts(struct model *m, struct record_one_key facts)
