@@ -21,33 +21,82 @@
 
 static bool is_one(const struct stall *stall, int64_t keys)
 {
-	return stall->gone_key.len == 0 || (stall->gone_one && keys <= FEW_KEYS);
+	return stall->gone_one && stall->gone_key.len > 0 && keys <= FEW_KEYS;
 }
 
-/* The key that went, or what those that went are like; "" = not known. */
-static struct phrase gone_name(const struct stall *stall, int64_t keys)
+/* The key or keys that went; name "" = not known. */
+struct gone {
+	struct phrase name;
+	bool one;
+};
+
+/* Different prefixes among the names of one finding; more are not counted. */
+#define GONE_PREFIXES 16
+
+/*
+ * What most of them are like: by the prefix of the one name that each stall has, and how long
+ * it was. A stall of a server that waited for a CPU most of the time has few samples and may
+ * have none with a name, the longest as well as any other; so all are asked.
+ */
+static struct phrase gone_prefix(const struct model *m, const char *id)
+{
+	struct {
+		struct phrase name;
+		double seconds;
+	} prefix[GONE_PREFIXES] = { { { "" }, 0 } };
+	size_t count = 0, most = 0;
+
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+		struct buf folded = { 0 };
+		struct phrase name;
+		size_t at = 0;
+
+		if (stall->gone_key.len == 0 || strcmp(stall_finding(m, stall), id) != 0)
+			continue;
+		prefix_fold(&folded, stall->gone_key.data, stall->gone_key.len);
+		name = say_key(folded.data, folded.len);
+		buf_free(&folded);
+		while (at < count && strcmp(prefix[at].name.s, name.s) != 0)
+			at++;
+		if (at == GONE_PREFIXES)
+			continue;
+		prefix[at].name = name;
+		prefix[at].seconds += stall->duration_seconds;
+		count += at == count;
+		if (prefix[at].seconds > prefix[most].seconds)
+			most = at;
+	}
+	return prefix[most].name;
+}
+
+/*
+ * Of the stalls of finding @id, in the longest of which @keys went. A command that meets a key
+ * past its time deletes that one; what a write evicts is never its own key.
+ */
+static struct gone gone_of(const struct model *m, const char *id, const struct stall *longest,
+			   int64_t keys)
+{
+	bool met =
+		longest->key.len > 0 && longest->gone_key.len == 0 && !strcmp(id, "expire.blocks");
+
+	if (is_one(longest, keys))
+		return (struct gone){ say_key(longest->gone_key.data, longest->gone_key.len),
+				      true };
+	if (met && keys <= FEW_KEYS)
+		return (struct gone){ say_key(longest->key.data, longest->key.len), true };
+	if (longest->gone_key.len > 0 || keys <= 0 || keys > FEW_KEYS)
+		return (struct gone){ gone_prefix(m, id), false };
+	return (struct gone){ { "" }, false };
+}
+
+/* " (like session:*)" */
+static struct phrase say_whose(const struct gone *gone)
 {
 	struct phrase t = { "" };
-	struct buf prefix = { 0 };
 
-	if (stall->gone_key.len == 0)
-		return stall->key.len > 0 ? say_key(stall->key.data, stall->key.len) : t;
-	if (is_one(stall, keys))
-		return say_key(stall->gone_key.data, stall->gone_key.len);
-	prefix_fold(&prefix, stall->gone_key.data, stall->gone_key.len);
-	t = say_key(prefix.data, prefix.len);
-	buf_free(&prefix);
-	return t;
-}
-
-/* " (like session:*)", of the key or keys that went. */
-static struct phrase say_whose(const struct stall *stall, int64_t keys)
-{
-	struct phrase t = { "" }, name = gone_name(stall, keys);
-
-	if (*name.s)
-		snprintf(t.s, sizeof(t.s), " (%s%.300s)", is_one(stall, keys) ? "" : "like ",
-			 name.s);
+	if (*gone->name.s)
+		snprintf(t.s, sizeof(t.s), " (%s%.300s)", gone->one ? "" : "like ", gone->name.s);
 	return t;
 }
 
@@ -66,15 +115,17 @@ static struct phrase say_gone(int64_t keys, int64_t freed)
 	return t;
 }
 
-static void gone_evidence(struct finding *f, const struct stall *longest, int64_t keys,
-			  int64_t freed)
+static void gone_evidence(struct finding *f, const struct stall *longest, const struct gone *gone,
+			  int64_t keys, int64_t freed)
 {
 	finding_evidence_count(f, "longest_keys_total", keys, "keys", BASIS_EXACT);
 	finding_evidence_bytes(f, "longest_freed_bytes", freed >= 0 ? freed : RECORD_UNKNOWN,
 			       BASIS_DERIVED);
-	if (*gone_name(longest, keys).s)
-		finding_evidence_text(f, is_one(longest, keys) ? "key" : "prefix",
-				      gone_name(longest, keys).s, BASIS_SAMPLED);
+	if (*gone->name.s)
+		finding_evidence_text(f, gone->one ? "key" : "prefix", gone->name.s, BASIS_SAMPLED);
+	else
+		finding_evidence_text(f, "prefix", "not known: no sample met a key's name",
+				      BASIS_SAMPLED);
 	if (*longest->command)
 		finding_evidence_text(f, "command", say_command(longest->command).s, BASIS_EXACT);
 }
@@ -83,12 +134,14 @@ static void gone_evidence(struct finding *f, const struct stall *longest, int64_
 static void gone_tell(const struct model *m, struct finding *f, const struct waits *w,
 		      const char *doing, int64_t keys, int64_t freed)
 {
+	struct gone gone = gone_of(m, f->id, w->longest, keys);
+
 	waits_tell(m, f, w);
-	finding_title(f, "%s keys%s held the server for %s%s%s%s", doing,
-		      say_whose(w->longest, keys).s, say_seconds(w->longest_seconds).s,
-		      say_gone(keys, freed).s, w->stalls_total > 1 ? "; in all " : "",
+	finding_title(f, "%s keys%s held the server for %s%s%s%s", doing, say_whose(&gone).s,
+		      say_seconds(w->longest_seconds).s, say_gone(keys, freed).s,
+		      w->stalls_total > 1 ? "; in all " : "",
 		      w->stalls_total > 1 ? say_seconds(w->seconds).s : "");
-	gone_evidence(f, w->longest, keys, freed);
+	gone_evidence(f, w->longest, &gone, keys, freed);
 }
 
 /* The setting that leaves the freeing to a background thread. */

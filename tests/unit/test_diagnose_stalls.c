@@ -433,6 +433,44 @@ static void expiry_on_a_busy_machine(void **state)
 	diagnosis_free(&d);
 }
 
+/* A server that waits for a CPU has few samples: the longest stall may have none with a name. */
+static void expiry_named_by_other_stalls(void **state)
+{
+	static const struct {
+		const char *key;
+		double seconds;
+	} stalls[] = {
+		{ "", 0.38 }, { "cart:1", 0.05 }, { "zuviru:17", 0.09 }, { "zuviru:4", 0.07 }
+	};
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	for (size_t named = 1; named <= 4; named += 3) {
+		scene_init(&s);
+		for (size_t i = 0; i < named; i++) {
+			struct record_stall *stall = scene_stall(&s, "", "", stalls[i].seconds);
+
+			record_blame(stall, CAUSE_EXPIRY, stalls[i].seconds);
+			stall->gone_key = scene_bytes(stalls[i].key);
+			stall->gone_looks = stall->gone_key_looks = i > 0;
+		}
+		d = scene_diagnose(&s);
+		f = expect(&d, "expire.blocks", SEVERITY_WARNING);
+		assert_string_equal(evidence_text(f, "prefix"),
+				    named > 1 ? "zuviru:*" :
+						"not known: no sample met a key's name");
+		assert_true(!strstr(f->title, "like") == (named == 1));
+		diagnosis_free(&d);
+	}
+	scene_init(&s); /* what a write evicts is not what it writes */
+	record_blame(scene_stall(&s, "set", "new:1", 0.2), CAUSE_EVICTION, 0.2);
+	d = scene_diagnose(&s);
+	assert_null(strstr(expect(&d, "evict.blocks", SEVERITY_WARNING)->title, "new:1"));
+	diagnosis_free(&d);
+}
+
 static void eviction(void **state)
 {
 	struct scene s;
@@ -747,6 +785,7 @@ int main(void)
 		cmocka_unit_test(aof),
 		cmocka_unit_test(expiry),
 		cmocka_unit_test(expiry_on_a_busy_machine),
+		cmocka_unit_test(expiry_named_by_other_stalls),
 		cmocka_unit_test(eviction),
 		cmocka_unit_test(doubling),
 		cmocka_unit_test(copies_of_huge_pages),
