@@ -12,6 +12,7 @@
 
 struct background_stack {
 	u64 word[BACKGROUND_STACK_WORDS];
+	u32 calls; /* of them looked at by is_for_reply() */
 };
 
 struct {
@@ -63,23 +64,25 @@ __weak __noinline int background_of(const struct redmem_target *target, u64 addr
 #define REPLY_WORDS 48 /* down the stack, of a free() in one of them */
 #define REPLY_CALLS 4 /* and so many addresses of the server's code; the rest is left over */
 
-/* Is what replies needed freed, as they are sent? */
+/* Is what replies needed freed, as they are sent? The count is kept in memory, or the verifier
+ * would look at each word with each count there may be. */
 __weak __noinline int is_for_reply(const struct redmem_target *target)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	struct background_stack *stack = this_background_stack();
 	u64 from, span;
-	u32 calls = 0;
 
 	if (!target || !stack ||
 	    bpf_probe_read_user(stack->word, REPLY_WORDS * 8, (void *)PT_REGS_SP(regs)))
 		return 0;
 	from = target->settings.background_code.start;
 	span = target->settings.background_code.end - from;
-	for (u32 i = 0; i < REPLY_WORDS && calls < REPLY_CALLS; i++) {
+	stack->calls = 0;
+	for (u32 i = 0; i < REPLY_WORDS; i++) {
 		if (stack->word[i] - from >= span)
 			continue;
-		calls++;
+		if ((*(volatile u32 *)&stack->calls)++ >= REPLY_CALLS)
+			return 0;
 		for (u32 n = 0; n < REPLY_FUNCTIONS; n++)
 			if (in_range(stack->word[i], &target->settings.reply[n]))
 				return 1;
