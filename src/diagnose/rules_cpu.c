@@ -203,13 +203,14 @@ bool rule_cpu_contended(const struct model *m, struct finding *f)
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	waits_tell(m, f, &w);
-	finding_title(f, "The server waited %s for a CPU%s%s", say_seconds(w.seconds).s,
-		      count == 0       ? "" :
-		      worst == &all[0] ? ", most of it behind " :
-					 ", behind ",
+	finding_title(f, "The server waited %s for a CPU%s%s%s", say_seconds(w.seconds).s,
+		      count == 0			       ? "" :
+		      worst && worst->seconds >= w.seconds / 2 ? ", most of it behind " :
+								 ", behind ",
 		      worst	? say_neighbour(worst).s :
 		      count > 0 ? "redmem itself" :
-				  "");
+				  "",
+		      worst && worst->seconds < w.seconds / 2 && count > 1 ? " and others" : "");
 	neighbours_evidence(f, all, count);
 	finding_evidence(f, "cpu_wait_seconds", main_thread ? main_thread->cpu_wait_seconds : NAN,
 			 "seconds", BASIS_EXACT);
