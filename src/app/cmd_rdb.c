@@ -210,7 +210,17 @@ static void take_key(struct run *run, const struct rdb_key *key)
 				      .bytes = memory->usage_bytes,
 				      .elements = memory->elements,
 				      .ttl_seconds = ttl_seconds(run, key->expire_ms),
-				      .source = KEY_SOURCE_PASS };
+				      .source = KEY_SOURCE_PASS,
+				      .groups_total = key->groups,
+				      .consumers_total = key->consumers,
+				      .pending_total = key->pending,
+				      .dumped = true,
+				      .largest_bytes = memory->largest,
+				      .idle_seconds = key->idle_seconds,
+				      .frequency = key->freq,
+				      .slot = key->slot,
+				      .dump_bytes = key->stored,
+				      .saved_bytes = key->saved };
 	begin_part(run, key->db);
 	key_queue_put(run->queue, &record);
 }
@@ -449,7 +459,7 @@ int cmd_rdb(const struct options *o)
 							.used_memory_bytes = RECORD_UNKNOWN },
 					      .part_db = -1 };
 	if (o->keys.csv)
-		report_keys_csv_head(&run.csv);
+		report_dump_csv_head(&run.csv);
 	run.queue = key_queue_new(count_key, &run);
 	failed = read_files(&run);
 	key_queue_end(run.queue);

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "base/sum.h"
 #include "rdb/crc64.h"
 #include "rdb/layout.h"
 #include "rdb/lzf.h"
@@ -116,6 +117,11 @@ static void forget_key(struct rdb *r)
 	r->key.expire_ms = r->key.idle_seconds = r->key.freq = RECORD_UNKNOWN;
 }
 
+static void count_up(int64_t *total, uint64_t number)
+{
+	sum_add(total, (int64_t)(number & INT64_MAX));
+}
+
 /* What the parser itself has to know; all of it goes to the sink. */
 static int take_number(struct rdb *r, enum rdb_part role, uint64_t number)
 {
@@ -144,6 +150,15 @@ static int take_number(struct rdb *r, enum rdb_part role, uint64_t number)
 	case PART_FREQ:
 		r->key.freq = (int64_t)number;
 		return 0;
+	case PART_GROUPS:
+		count_up(&r->key.groups, number);
+		break;
+	case PART_CONSUMERS:
+		count_up(&r->key.consumers, number);
+		break;
+	case PART_PENDING:
+		count_up(&r->key.pending, number);
+		break;
 	default:
 		break;
 	}
@@ -303,6 +318,8 @@ static int text_done(struct rdb *r, enum rdb_part role, struct rdb_text *text, s
 	ret = take_text(r, role, text);
 	if (ret)
 		return ret;
+	if (text->form == TEXT_COMPRESSED && r->state == AT_VALUE && text->len > body)
+		sum_add(&r->key.saved, (int64_t)(text->len - body));
 	r->at += from;
 	if (text->data || body <= r->have - r->at)
 		r->at += (size_t)body;
@@ -490,6 +507,7 @@ static int end_item(struct rdb *r)
 	if (r->state == AT_KEY) {
 		r->state = AT_VALUE;
 		r->step = r->value;
+		r->key.saved = r->key.groups = r->key.consumers = r->key.pending = 0;
 		return emit_key(r, RDB_KEY);
 	}
 	if (r->state == AT_VALUE) {

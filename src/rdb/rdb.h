@@ -100,7 +100,10 @@ struct rdb_key {
 	int64_t expire_ms; /* since 1970; RECORD_UNKNOWN = none */
 	int64_t idle_seconds, freq; /* RECORD_UNKNOWN = not told */
 	int64_t slot; /* RECORD_UNKNOWN = not told */
-	int64_t stored; /* at RDB_KEY_END: bytes in the dump */
+	/* at RDB_KEY_END */
+	int64_t stored; /* bytes in the dump */
+	int64_t saved; /* bytes by which LZF shortened its strings there */
+	int64_t groups, consumers, pending; /* of a stream, over its groups */
 };
 
 enum rdb_event_kind {

@@ -426,6 +426,13 @@ struct record_key {
 	/* Of a stream, over its groups; RECORD_UNKNOWN where that may not be asked without
 	 * touching it. */
 	int64_t groups_total, consumers_total, pending_total;
+	/* What only a dump tells; @dumped = it comes from one. */
+	bool dumped;
+	int64_t largest_bytes; /* its longest element */
+	int64_t idle_seconds, frequency; /* since it was used, at the dump; LFU's counter */
+	int64_t slot; /* where the dump tells it */
+	int64_t dump_bytes; /* it takes in the dump */
+	int64_t saved_bytes; /* LZF saved there */
 };
 
 /* The server's life: "exit", "exec", "oom" (chosen by the kernel to be killed), "hang" (no

@@ -311,6 +311,13 @@ static const struct field key_fields[] = {
 	FIELD(key, groups_total),
 	FIELD(key, consumers_total),
 	FIELD(key, pending_total),
+	FIELD(key, dumped),
+	FIELD(key, largest_bytes),
+	FIELD(key, idle_seconds),
+	FIELD(key, frequency),
+	FIELD(key, slot),
+	FIELD(key, dump_bytes),
+	FIELD(key, saved_bytes),
 };
 
 static const struct field life_fields[] = {

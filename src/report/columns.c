@@ -243,7 +243,15 @@ static const struct column replicas[] = {
 	       NULL),
 };
 
-/* The names and the order are those of rdb-tools' memory report. */
+struct key_csv_row {
+	struct record_key key;
+	int64_t expiry_ns; /* since 1970; RECORD_UNKNOWN */
+	int64_t largest_bytes; /* its largest element: not known without reading all */
+};
+
+/* The names and the order of the first are those of rdb-tools' memory report; behind them stands
+ * what only a dump tells. */
+#define KEYS_CSV_SHARED 8
 static const struct column keys_csv[] = {
 	COLUMN("database", NULL, 0, CELL_COUNT, IN(key_csv_row, key.db), NULL),
 	COLUMN("type", NULL, 0, CELL_WORD, IN(key_csv_row, key.type), NULL),
@@ -253,6 +261,14 @@ static const struct column keys_csv[] = {
 	COLUMN("num_elements", NULL, 0, CELL_COUNT, IN(key_csv_row, key.elements), NULL),
 	COLUMN("len_largest_element", NULL, 0, CELL_COUNT, IN(key_csv_row, largest_bytes), NULL),
 	COLUMN("expiry", NULL, 0, CELL_TIME, IN(key_csv_row, expiry_ns), NULL),
+	COLUMN("slot", NULL, 0, CELL_COUNT, IN(key_csv_row, key.slot), NULL),
+	COLUMN("idle_seconds", NULL, 0, CELL_COUNT, IN(key_csv_row, key.idle_seconds), NULL),
+	COLUMN("frequency", NULL, 0, CELL_COUNT, IN(key_csv_row, key.frequency), NULL),
+	COLUMN("groups", NULL, 0, CELL_COUNT, IN(key_csv_row, key.groups_total), NULL),
+	COLUMN("consumers", NULL, 0, CELL_COUNT, IN(key_csv_row, key.consumers_total), NULL),
+	COLUMN("pending", NULL, 0, CELL_COUNT, IN(key_csv_row, key.pending_total), NULL),
+	COLUMN("dump_bytes", NULL, 0, CELL_COUNT, IN(key_csv_row, key.dump_bytes), NULL),
+	COLUMN("saved_bytes", NULL, 0, CELL_COUNT, IN(key_csv_row, key.saved_bytes), NULL),
 };
 
 #define COLUMNS(table) \
@@ -267,7 +283,9 @@ COLUMNS(alloc_classes);
 COLUMNS(errors);
 COLUMNS(refusals);
 COLUMNS(replicas);
-COLUMNS(keys_csv);
+static const struct columns columns_keys_csv = { keys_csv, KEYS_CSV_SHARED };
+static const struct columns columns_dump_csv = { keys_csv,
+						sizeof(keys_csv) / sizeof(keys_csv[0]) };
 
 /* clang-format on */
 
@@ -508,11 +526,20 @@ void report_keys_csv_head(struct buf *out)
 	columns_csv_head(out, &columns_keys_csv);
 }
 
+void report_dump_csv_head(struct buf *out)
+{
+	columns_csv_head(out, &columns_dump_csv);
+}
+
 void report_keys_csv_row(struct buf *out, const struct record_key *key, int64_t wall_ns)
 {
 	struct key_csv_row row = { *key, RECORD_UNKNOWN, RECORD_UNKNOWN };
+	bool dumped = key->dumped;
+
+	if (dumped)
+		row.largest_bytes = key->largest_bytes;
 
 	if (key->ttl_seconds >= 0 && key->ttl_seconds < 4e9)
 		row.expiry_ns = sum_of(wall_ns, sum_whole(key->ttl_seconds * 1e6 + 0.5) * 1000);
-	columns_csv_row(out, &columns_keys_csv, &row);
+	columns_csv_row(out, dumped ? &columns_dump_csv : &columns_keys_csv, &row);
 }

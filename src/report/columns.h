@@ -52,15 +52,6 @@ extern const struct columns columns_alloc_commands, columns_alloc_prefixes, colu
 	columns_alloc_classes;
 /* Of struct error_row, refusal_row and replica_row. */
 extern const struct columns columns_errors, columns_refusals, columns_replicas;
-/* Of struct key_csv_row. */
-extern const struct columns columns_keys_csv;
-
-struct key_csv_row {
-	struct record_key key;
-	int64_t expiry_ns; /* since 1970; RECORD_UNKNOWN */
-	int64_t largest_bytes; /* its largest element: not known without reading all */
-};
-
 /* @count rows of an array, @bytes each: those at @order where that is not NULL. */
 struct rows {
 	const void *row;

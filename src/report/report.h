@@ -68,6 +68,9 @@ void report_keys_json(struct buf *out, const struct model *m, const struct findi
  * (escape_csv()); @wall_ns is now, for the time of expiry. */
 void report_keys_csv_head(struct buf *out);
 void report_keys_csv_row(struct buf *out, const struct record_key *key, int64_t wall_ns);
+/* The same with columns behind them for what only a dump tells; a row has them when the key
+ * comes from one. */
+void report_dump_csv_head(struct buf *out);
 
 /* `redmem key`: the one key of a finished model that has one. */
 void report_key_text(struct buf *out, const struct model *m, const struct findings *f,

@@ -73,97 +73,6 @@ static void make_types(redisContext *c, const struct load_options *o)
 		load_do(c, "XADD stream:%ld * field %ld", i % 20, i);
 }
 
-/* --- every encoding ------------------------------------------------------------- */
-
-#define PICK(table) (table)[load_random(sizeof(table) / sizeof((table)[0]))]
-
-/* Words of up to @max bytes, each another. */
-static int word(char *out, long n, long max)
-{
-	return snprintf(out, 512, "%ld%.*s", n, (int)(max > 12 ? max - 12 : 0), value);
-}
-
-/* @count elements of up to @max bytes, or numbers below @max where @numbers. */
-static void add_words(redisContext *c, const char *command, const char *key, long count, long max,
-		      bool numbers)
-{
-	bool pairs = *command == 'H' || *command == 'Z';
-	char first[512], second[512];
-
-	for (long i = 0; i < count; i++) {
-		if (numbers)
-			snprintf(second, sizeof(second), "%ld", max - i);
-		else
-			word(second, i, max);
-		if (*command == 'Z')
-			snprintf(first, sizeof(first), "%ld.%d", i, (int)(i % 3));
-		else
-			word(first, i, 10);
-		if (pairs)
-			redisAppendCommand(c, "%s %s %s %s", command, key, first, second);
-		else
-			redisAppendCommand(c, "%s %s %s", command, key, second);
-	}
-	load_drain(c, count);
-}
-
-static void make_stream(redisContext *c, const char *key, long count)
-{
-	for (long i = 0; i < count; i++)
-		redisAppendCommand(c, "XADD %s %ld-1 field %ld", key, 1700000000000 + i * 7, i);
-	load_drain(c, count);
-	if (count < 20)
-		return;
-	load_do(c, "XGROUP CREATE %s readers 0", key);
-	load_do(c, "XREADGROUP GROUP readers one COUNT 8 STREAMS %s >", key);
-}
-
-static void make_encoding(redisContext *c, int kind, const char *key)
-{
-	static const long texts[] = { 1, 11, 20, 44, 45, 60, 100, 255, 256, 1000, 4000 };
-	static const long numbers[] = { 0, 9999, 10000, -5, 1L << 40, LONG_MIN };
-	static const long counts[] = { 1, 3, 20, 127, 129, 300, 600 };
-	static const long lengths[] = { 12, 30, 60, 70, 100 };
-	long count = PICK(counts);
-
-	if (kind < 4)
-		load_do(c, "SET %s %b", key, value, (size_t)PICK(texts));
-	else if (kind == 4)
-		load_do(c, "SET %s %ld", key, PICK(numbers));
-	else if (kind < 7)
-		add_words(c, "HSET", key, count, PICK(lengths), load_random(4) == 0);
-	else if (kind < 9)
-		add_words(c, "SADD", key, count, PICK(lengths), false);
-	else if (kind == 9)
-		add_words(c, "SADD", key, count, load_random(2) ? 30000 : 1L << 40, true);
-	else if (kind == 10)
-		add_words(c, "ZADD", key, count, PICK(lengths), false);
-	else if (kind < 13)
-		add_words(c, "RPUSH", key, count, PICK(lengths), load_random(4) == 0);
-	else
-		make_stream(c, key, count);
-}
-
-/* Of every type and encoding, with names of many lengths, some with an expiry; two databases. */
-static void make_encodings(redisContext *c, const struct load_options *o)
-{
-	char key[256];
-
-	/* letters: what a name must not break in the tests' own tools */
-	for (size_t i = 0; i < sizeof(value); i++)
-		value[i] = (char)('a' + load_random(26));
-	for (long i = 0; i < o->keys; i++) {
-		if (i == o->keys / 2)
-			load_do(c, "SELECT 3");
-		snprintf(key, sizeof(key), "key:%ld%.*s", i, i % 17 ? 0 : (int)load_random(200),
-			 value);
-		make_encoding(c, (int)(i % 14), key);
-		if (load_random(5) == 0)
-			load_do(c, "PEXPIREAT %s %ld", key,
-				1900000000000 + (long)load_random(1000000000));
-	}
-}
-
 /* --- prefixes made at random ----------------------------------------------------- */
 
 enum part_kind { PART_WORD, PART_NUMBER, PART_HEX, PART_UUID, PART_EMAIL, PART_BASE62, PART_KINDS };
@@ -313,7 +222,7 @@ void load_keys(const struct load_options *o)
 		const char *name;
 		void (*make)(redisContext *c, const struct load_options *o);
 	} kinds[] = {
-		{ "types", make_types },   { "encodings", make_encodings },
+		{ "types", make_types },   { "encodings", load_encodings },
 		{ "shapes", make_shapes }, { "distinct", make_distinct },
 		{ "churn", churn },
 	};

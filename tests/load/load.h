@@ -32,6 +32,8 @@ _Noreturn void load_die(const char *format, ...) __attribute__((format(printf, 1
 double load_now(void);
 /* A pseudo-random number below @limit; the same ones in every run. */
 uint64_t load_random(uint64_t limit);
+/* Other ones, the same for the same seed; 0 is that of every run. */
+void load_seed(int seed);
 /* Bytes that do not compress, so that swap in compressed memory is no cheaper than on disk. */
 void load_random_bytes(char *out, size_t len);
 
@@ -50,6 +52,8 @@ void load_do(redisContext *c, const char *format, ...);
 void load_drain(redisContext *c, long count);
 
 void load_keys(const struct load_options *o);
+void load_encodings(redisContext *c, const struct load_options *o);
+void load_tell(const struct load_options *o);
 void load_mixed(const struct load_options *o);
 void load_fill(const struct load_options *o);
 void load_get(const struct load_options *o);

@@ -21,10 +21,11 @@ static const char usage[] =
 	"  get     -n N -k PREFIX -d SEC  GET random ones of them; prints calls per second\n"
 	"  unread  -n N -k KEY          GET KEY N times and read no reply until stdin ends\n"
 	"  hold    -d SEC -k KEY        one EVAL that takes about SEC seconds\n"
-	"  keys    -o types|shapes|distinct|churn [-n N] [-d SEC] [-r SEED]\n"
-	"                               a keyspace: every type; 30 prefixes made at random,\n"
-	"                               which are printed; as many prefixes as keys; one that\n"
-	"                               is written and deleted for SEC seconds\n"
+	"  keys    -o types|encodings|shapes|distinct|churn [-n N] [-d SEC] [-r SEED]\n"
+	"                               a keyspace: every type; every encoding; 30 prefixes\n"
+	"                               made at random, which are printed; as many prefixes as\n"
+	"                               keys; one that is written and deleted for SEC seconds\n"
+	"  tell                         a line of every key: what the server says of it\n"
 	"  steady  -o set|get -P DEPTH -c CLIENTS [-n N] [-S B]\n"
 	"                               load until stdin ends; a line \"slice SEC\" is answered\n"
 	"                               with \"calls_per_second p50_seconds p99_seconds\"\n"
@@ -47,7 +48,7 @@ static const struct {
 	{ "delete", load_delete },     { "unread", load_unread }, { "hold", load_hold },
 	{ "steady", load_steady },     { "keys", load_keys },	  { "inject", load_inject },
 	{ "pipeline", load_pipeline }, { "gaps", load_gaps },	  { "delays", load_delays },
-	{ "bytes", load_bytes },       { "sizes", load_sizes },
+	{ "bytes", load_bytes },       { "sizes", load_sizes },	  { "tell", load_tell },
 };
 
 void load_die(const char *format, ...)
@@ -96,14 +97,26 @@ int64_t load_run_delay_ns(int fd)
 	return delay;
 }
 
+static uint64_t random_state = 0x9e3779b97f4a7c15;
+
+void load_seed(int seed)
+{
+	random_state += (uint64_t)(unsigned int)seed * 0xbf58476d1ce4e5b9;
+	if (!random_state)
+		random_state = 1;
+	for (int i = 0; i < 16; i++) /* so that near seeds are far apart */
+		load_random(2);
+}
+
 /* xorshift64*: Marsaglia 2003, Vigna 2014. */
 uint64_t load_random(uint64_t limit)
 {
-	static uint64_t x = 0x9e3779b97f4a7c15;
+	uint64_t x = random_state;
 
 	x ^= x >> 12;
 	x ^= x << 25;
 	x ^= x >> 27;
+	random_state = x;
 	return (x * 0x2545f4914f6cdd1d >> 11) % limit;
 }
 
