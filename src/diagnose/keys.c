@@ -31,11 +31,11 @@ enum key_level key_level(const struct record_key *key)
 	enum key_level by_bytes = level_of(key->bytes, BIG_BYTES, VERY_BIG_BYTES);
 	enum key_level by_elements;
 
-	if (key->type == NULL || strcmp(key->type, "none") == 0)
+	if (key->type == NULL || name_is(key->type, "none"))
 		return KEY_NORMAL; /* gone: nothing is known of its size */
-	if (strcmp(key->type, "string") == 0 || key->elements == RECORD_UNKNOWN)
+	if (name_is(key->type, "string") || key->elements == RECORD_UNKNOWN)
 		return by_bytes;
-	if (strcmp(key->type, "stream") == 0)
+	if (name_is(key->type, "stream"))
 		by_elements = level_of(key->elements, BIG_STREAM_ENTRIES, VERY_BIG_STREAM_ENTRIES);
 	else
 		by_elements = level_of(key->elements, BIG_ELEMENTS, VERY_BIG_ELEMENTS);
@@ -44,25 +44,44 @@ enum key_level key_level(const struct record_key *key)
 	return by_elements > KEY_NORMAL || by_bytes == KEY_NORMAL ? by_elements : KEY_BIG;
 }
 
+static const struct word {
+	const char *text;
+	size_t len;
+	bool cache; /* nothing is temporary about it where the server may evict */
+} words[] = {
+	{ "temp", 4, false },	 { "tmp", 3, false },	  { "lock", 4, false },
+	{ "session", 7, false }, { "sess", 4, false },	  { "otp", 3, false },
+	{ "token", 5, false },	 { "captcha", 7, false }, { "cache", 5, true },
+};
+
+static bool is_temporary(const char *segment, size_t len, bool cache_may_evict)
+{
+	/* The first letter decides nearly always, and this is asked of every segment of every key. */
+	switch (*segment | 0x20) {
+	case 't':
+	case 'l':
+	case 's':
+	case 'o':
+	case 'c':
+		break;
+	default:
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].len == len && strncasecmp(words[i].text, segment, len) == 0)
+			return !words[i].cache || !cache_may_evict;
+	return false;
+}
+
 bool key_temporary(const struct bytes *name, bool cache_may_evict)
 {
-	static const char *const words[] = { "temp", "tmp",   "lock",	 "session", "sess",
-					     "otp",  "token", "captcha", "cache" };
-
 	for (size_t start = 0; start < name->len;) {
 		size_t end = start;
 
 		while (end < name->len && !prefix_is_separator(name->data[end], NULL))
 			end++;
-		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-			if (cache_may_evict && strcmp(words[i], "cache") == 0)
-				continue;
-			/* the first letter decides nearly always, and costs no call */
-			if ((name->data[start] | 0x20) == words[i][0] &&
-			    strlen(words[i]) == end - start &&
-			    strncasecmp(words[i], name->data + start, end - start) == 0)
-				return true;
-		}
+		if (end > start && is_temporary(name->data + start, end - start, cache_may_evict))
+			return true;
 		start = end + 1;
 	}
 	return false;

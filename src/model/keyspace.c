@@ -191,7 +191,7 @@ static struct keyspace_type *type_row(struct keyspace *keyspace, const char *typ
 	struct keyspace_type *row = keyspace->types;
 
 	for (size_t i = 0; i < keyspace->types_count; i++, row++)
-		if (!strcmp(row->type, type))
+		if (name_is(row->type, type))
 			return row;
 	/* The last row takes all types there is no room for. */
 	if (keyspace->types_count == KEYSPACE_TYPES_MAX)
@@ -202,8 +202,9 @@ static struct keyspace_type *type_row(struct keyspace *keyspace, const char *typ
 	return row;
 }
 
-static void take_type(struct keyspace *keyspace, const struct record_key *key, enum key_level level,
-		      bool listed, double t_seconds)
+static void take_type(struct keyspace *keyspace, const struct record_key *key,
+		      const struct useful *useful, enum key_level level, bool listed,
+		      double t_seconds)
 {
 	struct keyspace_type *row = type_row(keyspace, key->type);
 
@@ -219,20 +220,21 @@ static void take_type(struct keyspace *keyspace, const struct record_key *key, e
 		sum_add(&row->elements_total, key->elements);
 		row->elements_known_total++;
 	}
-	useful_add(&row->useful, key);
+	useful_merge(&row->useful, useful);
 	if (listed && key->bytes != RECORD_UNKNOWN)
 		keyspace_top_add(&row->by_bytes, key, key->bytes, t_seconds);
 	if (listed && key->elements != RECORD_UNKNOWN)
 		keyspace_top_add(&row->by_elements, key, key->elements, t_seconds);
 }
 
-static void take_encoding(struct keyspace *keyspace, const struct record_key *key, double t_seconds)
+static void take_encoding(struct keyspace *keyspace, const struct record_key *key,
+			  const struct useful *useful, double t_seconds)
 {
 	struct keyspace_encoding *row = keyspace->encodings;
 	size_t i;
 
 	for (i = 0; i < keyspace->encodings_count; i++, row++)
-		if (!strcmp(row->encoding, key->encoding) && !strcmp(row->type, key->type))
+		if (name_is(row->encoding, key->encoding) && name_is(row->type, key->type))
 			break;
 	if (i == KEYSPACE_ENCODINGS)
 		return; /* more than any server has: modules' types */
@@ -243,7 +245,7 @@ static void take_encoding(struct keyspace *keyspace, const struct record_key *ke
 	}
 	row->keys_total++;
 	sum_add(&row->bytes, key->bytes != RECORD_UNKNOWN ? key->bytes : 0);
-	useful_add(&row->useful, key);
+	useful_merge(&row->useful, useful);
 	if (row->keys_total == 1 || key->bytes > row->largest.key.bytes) {
 		keyspace_key_clear(&row->largest);
 		keyspace_key_set(&row->largest, key, t_seconds);
@@ -278,9 +280,11 @@ void keyspace_take(struct keyspace *keyspace, const struct record_key *key, doub
 	const struct keyspace_options *o = &keyspace->options;
 	enum key_level level = o->level ? o->level(key) : KEY_NORMAL;
 	bool listed = key->bytes == RECORD_UNKNOWN || key->bytes >= o->min_bytes;
+	struct useful useful;
 
 	if (o->type && strcmp(o->type, key->type) != 0)
 		return;
+	useful = useful_of(key);
 	keyspace->keys_total++;
 	sum_add(&keyspace->name_bytes, (int64_t)key->key.len);
 	if (key->bytes != RECORD_UNKNOWN) {
@@ -289,10 +293,10 @@ void keyspace_take(struct keyspace *keyspace, const struct record_key *key, doub
 	} else {
 		keyspace->bytes_unknown_total++;
 	}
-	take_type(keyspace, key, level, listed, t_seconds);
-	take_encoding(keyspace, key, t_seconds);
+	take_type(keyspace, key, &useful, level, listed, t_seconds);
+	take_encoding(keyspace, key, &useful, t_seconds);
 	take_ttl(keyspace, key, t_seconds);
-	prefix_tree_add(keyspace->tree, key);
+	prefix_tree_add(keyspace->tree, key, &useful);
 	if (listed)
 		keyspace_top_add(&keyspace->top, key, key->bytes, t_seconds);
 	if (keyspace->parts_count) {

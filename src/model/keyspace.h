@@ -153,7 +153,8 @@ const struct keyspace_type *keyspace_find_type(const struct keyspace *keyspace, 
 /* --- prefix_tree.c ----------------------------------------------------------- */
 struct prefix_tree *prefix_tree_new(const char *separators, int depth);
 void prefix_tree_free(struct prefix_tree *tree);
-void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key);
+void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key,
+		     const struct useful *useful);
 /* Fold what varies, then list the leaves (by bytes) and the branches. */
 void prefix_tree_finish(struct prefix_tree *tree, struct keyspace_prefixes *leaves,
 			struct keyspace_prefixes *branches);

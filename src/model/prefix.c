@@ -4,8 +4,8 @@
  * a million keys of one family stand in one row. The rules are in prefix.h; here
  * they are a walk over the segments between separators.
  */
-#include <ctype.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/escape.h"
@@ -22,25 +22,36 @@ const bool prefix_separates[256] = {
 	['|'] = true, ['{'] = true, ['}'] = true, ['#'] = true,
 };
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
+/* Asked of every byte of every key, so it is a table. */
+enum { DIGIT = 1, HEX = 2, LETTER = 4, PRINTABLE = 8 /* the last of ASCII */ };
+
+static const uint8_t kinds_of[256] = {
+	[' ' ... '/'] = PRINTABLE,
+	['0' ... '9'] = PRINTABLE | DIGIT | HEX,
+	[':' ... '@'] = PRINTABLE,
+	['A' ... 'F'] = PRINTABLE | LETTER | HEX,
+	['G' ... 'Z'] = PRINTABLE | LETTER,
+	['[' ... '`'] = PRINTABLE,
+	['a' ... 'f'] = PRINTABLE | LETTER | HEX,
+	['g' ... 'z'] = PRINTABLE | LETTER,
+	['{' ... '~'] = PRINTABLE,
+};
 
 static bool is_hex(char c)
 {
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+	return kinds_of[(unsigned char)c] & HEX;
 }
 
 static bool is_alnum(char c)
 {
-	return isascii((unsigned char)c) && isalnum((unsigned char)c);
+	return kinds_of[(unsigned char)c] & (DIGIT | LETTER);
 }
 
 /* Length of the UUID (8-4-4-4-12) that fills a segment from here, or 0. */
 static size_t uuid_length(const char *text, size_t len, const char *separators)
 {
-	if (len < UUID_LEN || (len > UUID_LEN && !prefix_is_separator(text[UUID_LEN], separators)))
+	if (len < UUID_LEN || text[8] != '-' ||
+	    (len > UUID_LEN && !prefix_is_separator(text[UUID_LEN], separators)))
 		return 0;
 	for (size_t i = 0; i < UUID_LEN; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
@@ -75,41 +86,37 @@ static size_t email_length(const char *text, size_t len)
 	return dot && end > at + 1 ? end : 0;
 }
 
-/* What the bytes of a segment are; one pass over it. */
+/* What the bytes of a segment all are, and what any of them is. */
 struct letters {
-	size_t digits, hex, printable; /* the last of ASCII */
+	uint8_t all, any;
 };
 
-static void count_letter(struct letters *n, char c)
+static bool is_identifier(const char *segment, size_t len, struct letters letters)
 {
-	n->digits += is_digit(c);
-	n->hex += is_hex(c);
-	n->printable += c >= 0x20 && c < 0x7f;
-}
-
-static bool is_identifier(const char *segment, size_t len, const struct letters *n)
-{
-	if (len > SEGMENT_MAX || (n->printable < len && !utf8_is_plain(segment, len)))
+	if (len > SEGMENT_MAX || (!(letters.all & PRINTABLE) && !utf8_is_plain(segment, len)))
 		return true;
-	return n->digits == len || (n->hex == len && len >= HEX_MIN && n->digits);
+	return letters.all & DIGIT || (letters.all & HEX && len >= HEX_MIN && letters.any & DIGIT);
 }
 
 struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators)
 {
 	struct prefix_segment segment = { .used = uuid_length(text, len, separators) };
-	struct letters letters = { 0 };
+	struct letters letters = { .all = UINT8_MAX };
 
 	if (!segment.used)
 		segment.used = email_length(text, len);
 	segment.varies = segment.used > 0;
 	if (segment.varies)
 		return segment;
-	while (segment.used < len && !prefix_is_separator(text[segment.used], separators))
-		count_letter(&letters, text[segment.used++]);
-	segment.varies = is_identifier(text, segment.used, &letters);
-	segment.name = segment.used;
-	while (segment.name && is_digit(text[segment.name - 1]))
-		segment.name--;
+	while (segment.used < len && !prefix_is_separator(text[segment.used], separators)) {
+		uint8_t kinds = kinds_of[(unsigned char)text[segment.used++]];
+
+		letters.all &= kinds;
+		letters.any |= kinds;
+		if (!(kinds & DIGIT))
+			segment.name = segment.used;
+	}
+	segment.varies = is_identifier(text, segment.used, letters);
 	return segment;
 }
 

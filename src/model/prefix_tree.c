@@ -38,6 +38,7 @@ struct prefix_node {
 	bool turned; /* a "*" that has taken in names */
 	size_t variants;
 	size_t len;
+	uint32_t hash; /* of the text below this parent */
 	char text[]; /* with the separator behind it */
 };
 
@@ -51,32 +52,57 @@ struct prefix_tree {
 
 /* --- nodes ------------------------------------------------------------------- */
 
-static struct prefix_node **bucket_of(const struct prefix_tree *tree,
-				      const struct prefix_node *parent, const char *text,
-				      size_t len)
+/* The first bytes of a text, at most eight; a shorter one's are all in it, in some order. */
+static uint64_t word_of(const char *text, size_t len)
 {
-	uint64_t h = 0xcbf29ce484222325 ^ (uintptr_t)parent;
+	uint64_t word = 0;
+	uint32_t half[2];
 
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)text[i]) * 0x100000001b3;
-	return &tree->bucket[(h ^ h >> 32) % BUCKETS];
+	if (len >= sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+	} else if (len >= sizeof(*half)) {
+		memcpy(&half[0], text, sizeof(*half));
+		memcpy(&half[1], text + len - sizeof(*half), sizeof(*half));
+		word = (uint64_t)half[1] << 32 | half[0];
+	} else {
+		for (size_t i = 0; i < len; i++)
+			word = word << 8 | (unsigned char)text[i];
+	}
+	return word;
+}
+
+static uint32_t hash_of(const struct prefix_node *parent, const char *text, size_t len)
+{
+	uint64_t h = (uintptr_t)parent ^ len;
+
+	for (;;) {
+		h = (h ^ word_of(text, len)) * 0x9e3779b97f4a7c15;
+		h ^= h >> 32;
+		if (len <= sizeof(h))
+			return (uint32_t)h;
+		text += sizeof(h);
+		len -= sizeof(h);
+	}
 }
 
 static struct prefix_node *find(const struct prefix_tree *tree, const struct prefix_node *parent,
 				const char *text, size_t len)
 {
-	struct prefix_node *node = *bucket_of(tree, parent, text, len);
+	uint32_t hash = hash_of(parent, text, len);
+	struct prefix_node *node = tree->bucket[hash % BUCKETS];
 
-	while (node &&
-	       (node->parent != parent || node->len != len || memcmp(node->text, text, len) != 0))
+	while (node && (node->hash != hash || node->parent != parent || node->len != len ||
+			memcmp(node->text, text, len) != 0))
 		node = node->chain;
 	return node;
 }
 
 static void attach(struct prefix_tree *tree, struct prefix_node *parent, struct prefix_node *node)
 {
-	struct prefix_node **bucket = bucket_of(tree, parent, node->text, node->len);
+	struct prefix_node **bucket;
 
+	node->hash = hash_of(parent, node->text, node->len);
+	bucket = &tree->bucket[node->hash % BUCKETS];
 	node->parent = parent;
 	node->next = parent->first;
 	parent->first = node;
@@ -88,7 +114,7 @@ static void attach(struct prefix_tree *tree, struct prefix_node *parent, struct 
 /* Out of the table; the list of siblings is the caller's. */
 static void unhash(struct prefix_tree *tree, const struct prefix_node *node)
 {
-	struct prefix_node **at = bucket_of(tree, node->parent, node->text, node->len);
+	struct prefix_node **at = &tree->bucket[node->hash % BUCKETS];
 
 	while (*at != node)
 		at = &(*at)->chain;
@@ -355,9 +381,10 @@ static struct prefix_node *descend(struct prefix_tree *tree, struct prefix_node 
 	return child(tree, node, text, *used);
 }
 
-void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key)
+void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key,
+		     const struct useful *useful)
 {
-	struct prefix_sums one = { .keys = 1, .no_ttl = key->ttl_seconds == -1 };
+	struct prefix_sums one = { .keys = 1, .no_ttl = key->ttl_seconds == -1, .useful = *useful };
 	struct prefix_node *node = &tree->root;
 	const char *text = key->key.data;
 	size_t at = 0, used = 0;
@@ -378,7 +405,6 @@ void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key)
 	}
 	if (key->bytes != RECORD_UNKNOWN)
 		one.bytes = one.bytes_max = key->bytes;
-	useful_add(&one.useful, key);
 	add_sums(&node->own, &one);
 	if (tree->nodes > NODES_MAX)
 		prune_tree(tree);

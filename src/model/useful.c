@@ -3,17 +3,18 @@
 #include "model/useful.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/sum.h"
 
-void useful_add(struct useful *useful, const struct record_key *key)
+struct useful useful_of(const struct record_key *key)
 {
-	if (strcmp(key->type, "string") != 0 || key->elements < 0 || key->bytes < 0)
-		return;
-	sum_add(&useful->bytes, key->elements);
-	sum_add(&useful->bytes, (int64_t)key->key.len);
-	sum_add(&useful->of_bytes, key->bytes);
+	struct useful useful = { 0 };
+
+	if (!name_is(key->type, "string") || key->elements < 0 || key->bytes < 0)
+		return useful;
+	useful.bytes = sum_of(key->elements, (int64_t)key->key.len);
+	useful.of_bytes = key->bytes;
+	return useful;
 }
 
 void useful_merge(struct useful *into, const struct useful *from)

@@ -10,8 +10,8 @@ struct useful {
 	int64_t of_bytes; /* what MEMORY USAGE says of the same keys; 0 = of none is it known */
 };
 
-/* Add @key where its value's length is known. */
-void useful_add(struct useful *useful, const struct record_key *key);
+/* Of one key: nothing where its value's length is not known. */
+struct useful useful_of(const struct record_key *key);
 void useful_merge(struct useful *into, const struct useful *from);
 /* bytes / of_bytes; NAN where it is not known. */
 double useful_ratio(const struct useful *useful);

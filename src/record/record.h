@@ -32,6 +32,13 @@ struct bytes {
 /* Bytes of a key that the sensors keep; of a longer one these are the first. */
 #define RECORD_KEY_MAX 64
 
+/* Names of types and encodings, of which there are few: the first letter tells most apart, and
+ * costs no call. */
+static inline bool name_is(const char *a, const char *b)
+{
+	return *a == *b && !strcmp(a, b);
+}
+
 static inline bool bytes_same(struct bytes a, struct bytes b)
 {
 	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
