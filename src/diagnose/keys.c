@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/hist.h"
 #include "base/sum.h"
@@ -54,9 +53,21 @@ static const struct word {
 	{ "token", 5, false },	 { "captcha", 7, false }, { "cache", 5, true },
 };
 
+/* Words are small letters, which no other byte than the large one turns into. */
+static bool is_word(const struct word *word, const char *segment, size_t len)
+{
+	size_t i = 0;
+
+	if (word->len != len)
+		return false;
+	while (i < len && (segment[i] | 0x20) == word->text[i])
+		i++;
+	return i == len;
+}
+
 static bool is_temporary(const char *segment, size_t len, bool cache_may_evict)
 {
-	/* The first letter decides nearly always, and this is asked of every segment of every key. */
+	/* The first letter decides nearly always, and every segment of every key comes here. */
 	switch (*segment | 0x20) {
 	case 't':
 	case 'l':
@@ -68,7 +79,7 @@ static bool is_temporary(const char *segment, size_t len, bool cache_may_evict)
 		return false;
 	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (words[i].len == len && strncasecmp(words[i].text, segment, len) == 0)
+		if (is_word(&words[i], segment, len))
 			return !words[i].cache || !cache_may_evict;
 	return false;
 }

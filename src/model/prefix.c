@@ -68,9 +68,6 @@ static size_t email_length(const char *text, size_t len)
 	size_t at = 0, end;
 	bool dot = false;
 
-	/* most names have none, and looking for it is fast */
-	if (!memchr(text, '@', len < EMAIL_LOCAL_MAX + 1 ? len : EMAIL_LOCAL_MAX + 1))
-		return 0;
 	while (at < len && at < EMAIL_LOCAL_MAX &&
 	       (is_alnum(text[at]) || (text[at] && strchr("._%+-", text[at]))))
 		at++;
@@ -98,12 +95,13 @@ static bool is_identifier(const char *segment, size_t len, struct letters letter
 	return letters.all & DIGIT || (letters.all & HEX && len >= HEX_MIN && letters.any & DIGIT);
 }
 
-struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators)
+struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators,
+				     bool has_at)
 {
 	struct prefix_segment segment = { .used = uuid_length(text, len, separators) };
 	struct letters letters = { .all = UINT8_MAX };
 
-	if (!segment.used)
+	if (!segment.used && has_at)
 		segment.used = email_length(text, len);
 	segment.varies = segment.used > 0;
 	if (segment.varies)
@@ -123,7 +121,7 @@ struct prefix_segment prefix_segment(const char *text, size_t len, const char *s
 /* Append what starts at @text, up to the next separator, folded; the bytes of the key used. */
 static size_t fold_next(struct buf *out, const char *text, size_t len)
 {
-	struct prefix_segment segment = prefix_segment(text, len, NULL);
+	struct prefix_segment segment = prefix_segment(text, len, NULL, prefix_has_at(text, len));
 
 	if (!segment.varies)
 		buf_add(out, text, segment.name);

@@ -21,9 +21,16 @@ struct prefix_segment {
 /*
  * The segment at the start of @text, which is not a separator; an address or UUID
  * may hold some. See prefix_fold() for what varies. @separators: NULL =
- * PREFIX_SEPARATORS.
+ * PREFIX_SEPARATORS. @has_at: prefix_has_at() of @text or of more around it.
  */
-struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators);
+struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators,
+				     bool has_at);
+
+/* Without an '@' there is no e-mail address: most names have none, and looking is fast. */
+static inline bool prefix_has_at(const char *text, size_t len)
+{
+	return len && memchr(text, '@', len);
+}
 
 /* Of PREFIX_SEPARATORS: asked of every byte of every key, so it is a table. */
 extern const bool prefix_separates[256];

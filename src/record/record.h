@@ -32,11 +32,11 @@ struct bytes {
 /* Bytes of a key that the sensors keep; of a longer one these are the first. */
 #define RECORD_KEY_MAX 64
 
-/* Names of types and encodings, of which there are few: the first letter tells most apart, and
- * costs no call. */
+/* Names of types and encodings, of which there are few: mostly they are the very same constant,
+ * or the first letter tells them apart, and neither costs a call. */
 static inline bool name_is(const char *a, const char *b)
 {
-	return *a == *b && !strcmp(a, b);
+	return a == b || (*a == *b && !strcmp(a, b));
 }
 
 static inline bool bytes_same(struct bytes a, struct bytes b)

@@ -32,22 +32,6 @@ struct footprint_layout footprint_layout_of(const char *server, const char *vers
 	};
 }
 
-int64_t footprint_class(const struct footprint_layout *layout, int64_t bytes)
-{
-	int64_t spacing;
-
-	if (bytes <= 0)
-		return 0;
-	if (bytes <= 8)
-		return 8;
-	spacing = ((int64_t)1 << (63 - __builtin_clzll((unsigned long long)bytes - 1))) / 4;
-	if (spacing < layout->quantum)
-		spacing = layout->quantum;
-	if (bytes > INT64_MAX - spacing) /* nobody's allocation, but some recording's number */
-		return INT64_MAX;
-	return (bytes + spacing - 1) / spacing * spacing;
-}
-
 /* sds.c, sdsHdrSize(): the shortest head whose length field holds it; ends in a NUL. */
 static int64_t sds_bytes(int64_t len)
 {

@@ -42,7 +42,19 @@ struct footprint_layout footprint_layout_of(const char *server, const char *vers
  * The size class that serves a request of @bytes: four to a doubling, none closer
  * than the quantum (jemalloc include/jemalloc/internal/sc.h). 0 for 0.
  */
-int64_t footprint_class(const struct footprint_layout *layout, int64_t bytes);
+static inline int64_t footprint_class(const struct footprint_layout *layout, int64_t bytes)
+{
+	int64_t spacing;
+
+	if (bytes <= 8)
+		return bytes > 0 ? 8 : 0;
+	spacing = ((int64_t)1 << (63 - __builtin_clzll((unsigned long long)bytes - 1))) / 4;
+	if (spacing < layout->quantum)
+		spacing = layout->quantum;
+	if (bytes > INT64_MAX - spacing) /* nobody's allocation, but some recording's number */
+		return INT64_MAX;
+	return (bytes + spacing - 1) & -spacing; /* a power of two */
+}
 
 void footprint_of(struct footprint *out, const struct record_key *key,
 		  const struct footprint_layout *layout);

@@ -380,6 +380,67 @@ static void test_prefix_bound(void **state)
 	free(key);
 }
 
+/* Names of one beginning, of which some are more than their first segments say. */
+static void path_name(int kind, int i, char *name, size_t size)
+{
+	switch (kind) {
+	case 0:
+		snprintf(name, size, "session:abc:%d", i);
+		break;
+	case 1:
+		snprintf(name, size, "session:abd:%d:x", i);
+		break;
+	case 2:
+		snprintf(name, size, "session:peter.%d@example.com:x", i);
+		break;
+	case 3:
+		snprintf(name, size, "session:peter.smith:%d", i);
+		break;
+	case 4: /* 8-4-4-4-12, and the same beginning without being one */
+		snprintf(name, size, "session:deadbeef-cafe-4000-8000-%012x:y", (unsigned int)i);
+		break;
+	case 5:
+		snprintf(name, size, "session:deadbeef-cafe-%d", i);
+		break;
+	case 6:
+		snprintf(name, size, "session:");
+		break;
+	default:
+		snprintf(name, size, "session:abc");
+		break;
+	}
+}
+
+/* A key's prefix does not hang on which keys came before it. */
+static void test_paths(void **state)
+{
+	struct keyspace *together = keyspace_of(1, 0);
+	int64_t kinds[8] = { 0 };
+	unsigned int random = 1;
+	char name[128];
+
+	(void)state;
+	for (int i = 0; i < 8000; i++) {
+		random = random * 1103515245 + 12345;
+		kinds[random >> 16 & 7]++;
+		path_name(random >> 16 & 7, i, name, sizeof(name));
+		take(together, name, "string", 100, RECORD_UNKNOWN, -1);
+	}
+	keyspace_finish(together);
+	for (int i = 0; i < 8; i++) {
+		struct keyspace *alone = keyspace_of(1, 0);
+
+		path_name(i, i, name, sizeof(name));
+		take(alone, name, "string", 100, RECORD_UNKNOWN, -1);
+		keyspace_finish(alone);
+		assert_int_equal(prefix(together, alone->prefixes.rows[0].prefix)->keys_total,
+				 kinds[i]);
+		keyspace_free(alone);
+	}
+	assert_int_equal(together->prefixes.count, 8);
+	keyspace_free(together);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,7 +449,7 @@ int main(void)
 		cmocka_unit_test(test_varying),	     cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_tokens),	     cmocka_unit_test(test_depth_and_odd_names),
 		cmocka_unit_test(test_table),	     cmocka_unit_test(test_appends),
-		cmocka_unit_test(test_prefix_bound),
+		cmocka_unit_test(test_prefix_bound), cmocka_unit_test(test_paths),
 	};
 
 	return cmocka_run_group_tests_name("census", tests, NULL, NULL);
