@@ -12,6 +12,7 @@
 
 #include "app/commands.h"
 #include "app/dump_file.h"
+#include "app/dump_server.h"
 #include "app/key_queue.h"
 #include "app/keys_run.h"
 #include "app/print.h"
@@ -30,6 +31,7 @@
 
 /* A file on its way. */
 struct dump {
+	const struct rdb_input *input;
 	struct report_dump said;
 	char *server_version, *problem;
 	struct rdb_memory *memory; /* from the first key or database on */
@@ -288,6 +290,8 @@ static int read_dump(struct run *run, struct dump_file *file, struct rdb *rdb, s
 		if (interrupted())
 			return 0;
 		n = dump_file_read(file, room, size, err);
+		if (n == -EINTR && interrupted())
+			return 0;
 		if (n < 0)
 			return (int)n;
 		ret = n ? rdb_take(rdb, (size_t)n, err) : rdb_close(rdb, err);
@@ -297,7 +301,7 @@ static int read_dump(struct run *run, struct dump_file *file, struct rdb *rdb, s
 	return ret;
 }
 
-/* Behind a dump an AOF may go on, and nothing else may be. */
+/* Behind a dump in a file an AOF may go on, and nothing else may be. */
 static int look_behind(struct dump *dump, struct dump_file *file, struct rdb *rdb, struct err *err)
 {
 	size_t len;
@@ -312,12 +316,25 @@ static int look_behind(struct dump *dump, struct dump_file *file, struct rdb *rd
 		if (n <= 0)
 			return (int)n;
 	}
+	if (dump->input->server)
+		return err_set(
+			err, -EBADMSG,
+			"rdb: offset %lld: the dump ends here, and the server has sent more: "
+			"the length it told is wrong",
+			(long long)rdb_offset(rdb));
 	dump->said.log_follows = next == '*' || next == '#'; /* a command, a time */
 	if (dump->said.log_follows)
 		return 0;
 	return err_set(err, -EBADMSG,
 		       "rdb: offset %lld: the dump ends here, and what follows is no AOF",
 		       (long long)rdb_offset(rdb));
+}
+
+static int open_dump(const struct run *run, const struct dump *dump, struct dump_file **file,
+		     struct err *err)
+{
+	return dump->input->server ? dump_server_open(file, run->options, dump->input, err) :
+				     dump_file_open(file, dump->input->name, err);
 }
 
 static int read_file(struct run *run, struct dump *dump, struct err *err)
@@ -329,7 +346,7 @@ static int read_file(struct run *run, struct dump *dump, struct err *err)
 	int ret;
 
 	run->now = dump;
-	ret = dump_file_open(&file, dump->said.name, err);
+	ret = open_dump(run, dump, &file, err);
 	if (ret)
 		return ret;
 	rdb = rdb_new(&sink);
@@ -452,7 +469,8 @@ int cmd_rdb(const struct options *o)
 	run.sink = model_sink(run.model);
 	run.dumps = xcalloc(run.count, sizeof(*run.dumps));
 	for (size_t i = 0; i < run.count; i++)
-		run.dumps[i] = (struct dump){ .said = { .name = o->rdb.files[i],
+		run.dumps[i] = (struct dump){ .input = &o->rdb.inputs[i],
+					      .said = { .name = o->rdb.inputs[i].name,
 							.server_version = "",
 							.problem = "",
 							.created_unix = RECORD_UNKNOWN,

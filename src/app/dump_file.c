@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "app/progress.h"
+#include "app/read_ahead.h"
 #include "base/buf.h"
 
 #define HEAD_BYTES  2048
@@ -29,6 +31,8 @@ struct dump_file {
 	unsigned char *gzip_input;
 	bool gzip_ended; /* between two members, or behind the last */
 	int64_t size, read; /* of the file itself; size 0 = not known */
+	struct fullsync *sync; /* in place of @fd; NULL */
+	struct read_ahead *ahead; /* of it */
 };
 
 static int failed(const struct dump_file *f, int code, struct err *err)
@@ -40,11 +44,17 @@ static ssize_t read_raw(struct dump_file *f, void *data, size_t size, struct err
 {
 	ssize_t n;
 
-	do
-		n = read(f->fd, data, size);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return failed(f, errno, err);
+	if (f->ahead) {
+		n = read_ahead_take(f->ahead, data, size, err);
+		if (n < 0)
+			return n;
+	} else {
+		do
+			n = read(f->fd, data, size);
+		while (n < 0 && errno == EINTR && !interrupted());
+		if (n < 0)
+			return failed(f, errno, err);
+	}
 	f->read += n;
 	return n;
 }
@@ -153,8 +163,28 @@ int dump_file_open(struct dump_file **file, const char *path, struct err *err)
 	return 0;
 }
 
+static ssize_t read_server(void *ctx, void *data, size_t size, struct err *err)
+{
+	return fullsync_read(ctx, data, size, err);
+}
+
+struct dump_file *dump_file_of_server(const char *name, struct fullsync *sync)
+{
+	struct dump_file *f = xcalloc(1, sizeof(*f));
+
+	f->path = xstrdup(name);
+	f->fd = -1;
+	f->sync = sync;
+	f->ahead = read_ahead_new(read_server, sync);
+	return f;
+}
+
 void dump_file_close(struct dump_file *f)
 {
+	if (f->sync)
+		fullsync_stop(f->sync);
+	read_ahead_free(f->ahead);
+	fullsync_free(f->sync);
 	if (f->gzip)
 		inflateEnd(f->gzip);
 	free(f->gzip);
@@ -225,5 +255,7 @@ ssize_t dump_file_read(struct dump_file *f, void *data, size_t size, struct err 
 
 double dump_file_share(const struct dump_file *f)
 {
-	return f->size ? (double)f->read / (double)f->size : NAN;
+	int64_t told = f->sync ? fullsync_size(f->sync) : f->size;
+
+	return told > 0 ? (double)f->read / (double)told : NAN;
 }

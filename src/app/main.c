@@ -29,7 +29,7 @@ static const struct command commands[] = {
 			"  redmem doctor --every 5         a line each 5 s until Ctrl-C, then all\n"
 			"  redmem doctor --json | jq '.findings[].title'\n"
 			"  redmem doctor --record now.rec; redmem doctor --replay now.rec",
-		.takes = "tawsibrpo",
+		.takes = "tlawsibrpo",
 		.sensors = DOCTOR_SENSORS,
 		.run = cmd_doctor,
 	},
@@ -45,7 +45,7 @@ static const struct command commands[] = {
 			"  redmem alloc -d 60 --budget 5   longer, and more of the server's time\n"
 			"  redmem alloc --every 1 -d 30    a line each second, then all\n"
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
-		.takes = "twibro",
+		.takes = "tlwibro",
 		.sensors = "cpu fault vm life flow burst",
 		.run = cmd_alloc,
 	},
@@ -63,7 +63,7 @@ static const struct command commands[] = {
 			    "  redmem keys -i 0.1 --max-ms 0.5  gentler still\n"
 			    "  redmem keys --csv --min-bytes 1000000 >big.csv\n"
 			    "  redmem keys --json | jq '.prefixes[0]'",
-		.takes = "tKko",
+		.takes = "tlKko",
 		.run = cmd_keys,
 	},
 	{
@@ -82,7 +82,7 @@ static const struct command commands[] = {
 			"  redmem key '\"a\\x00b\"'          a binary name, as redis-cli shows it\n"
 			"  redmem key --hex 610062          the same\n"
 			"  redmem key cache:home --json | jq .size.bytes",
-		.takes = "tw1bro",
+		.takes = "tlw1bro",
 		.arguments = "NAME",
 		.sensors = "cpu fault life flow",
 		.run = cmd_key,
@@ -94,15 +94,19 @@ static const struct command commands[] = {
 		       "biggest keys, types, prefixes, TTLs and patterns as redmem keys tells "
 		       "them, and what a server that has loaded them would need. FILE is a dump, "
 		       "- for stdin, an AOF that begins with one, or an AOF's manifest; gzip is "
-		       "read as it is. Several files, of a cluster's nodes, are one report.",
+		       "read as it is. Several files, of a cluster's nodes, are one report. With "
+		       "--from "
+		       "a server sends its dump as to a replica, and nothing is stored; the user "
+		       "needs +sync, +replconf and, to be warned of the cost, +info (ACL SETUSER).",
 		.examples = "Examples:\n"
 			    "  redmem rdb /var/lib/redis/dump.rdb\n"
 			    "  redmem rdb --as valkey-8.1 --match 'user:*' dump.rdb\n"
 			    "  ssh cache1 cat dump.rdb.gz | redmem rdb -\n"
+			    "  redmem rdb --from cache1:6379    it forks and sends one\n"
 			    "  redmem rdb --csv --min-bytes 1000000 dump.rdb >big.csv\n"
 			    "  redmem rdb --json node*.rdb | jq '.loaded.used_memory_bytes'",
-		.arguments = "FILE...",
-		.takes = "Kfo",
+		.arguments = "[FILE...]",
+		.takes = "lKfo",
 		.run = cmd_rdb,
 	},
 	{
@@ -118,7 +122,7 @@ static const struct command commands[] = {
 			"  redmem memory --try purge       run MEMORY PURGE, compare with the "
 			"forecast\n"
 			"  redmem memory --json | jq '.size_classes | max_by(.holes_bytes)'",
-		.takes = "twibrmo",
+		.takes = "tlwibrmo",
 		.sensors = "cpu fault rss vm reclaim life flow burst",
 		.run = cmd_memory,
 	},
@@ -137,7 +141,7 @@ static const struct command commands[] = {
 			    "  redmem stalls -p 6380 -d 60 --threshold 20\n"
 			    "  redmem stalls --command del --count 1\n"
 			    "  redmem stalls --json | jq 'select(.duration_seconds > 0.1)'",
-		.takes = "twseo",
+		.takes = "tlwseo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life",
 		.run = cmd_stalls,
 	},
@@ -150,7 +154,7 @@ static const struct command commands[] = {
 		.examples = "Examples:\n"
 			    "  redmem check\n"
 			    "  redmem check -s /run/redis/redis.sock --json",
-		.takes = "to",
+		.takes = "tlo",
 		.run = cmd_check,
 	},
 	{

@@ -82,7 +82,7 @@ static int parse_place(struct uri *out, char *place, struct err *err)
 		place++;
 		end = cut(place, ']', false);
 		if (!end || (*end && *end != ':'))
-			return err_set(err, -EINVAL, "URI: the IPv6 address has no closing ']'");
+			return err_set(err, -EINVAL, "the IPv6 address has no closing ']'");
 		if (*end == ':')
 			out->port = end + 1;
 	} else {
@@ -174,16 +174,17 @@ enum option_key {
 	KEY_COMMAND,
 	KEY_DB,
 	KEY_AS,
+	KEY_FROM,
 	KEY_ALLOCATOR,
 	KEY_HEX,
 	KEY_TOUCH,
 	KEY_KEY_SAMPLES,
 };
 
-/* An option and the group it belongs to: 't' target, 'a' all servers, 'w' watch, 's' stalls,
- * 'e' stalls one by one, 'i' windows, 'b' budget, 'r' recordings, 'k' the pass over keys, 'K' what
- * of it dumps have, too, 'f' dumps, 'p' the pass after a watch, 'm' what only `redmem memory`
- * does, '1' one key, 'o' output. */
+/* An option and the group it belongs to: 't' target, 'l' how to log in there, 'a' all servers,
+ * 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget, 'r' recordings, 'k' the
+ * pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass after a watch, 'm' what
+ * only `redmem memory` does, '1' one key, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -197,23 +198,23 @@ static const struct grouped_option all_options[] = {
 	{ 't', { "port", 'p', "PORT", 0, "Server's TCP port", 1 } },
 	{ 't', { "socket", 's', "PATH", 0, "Server's unix socket", 1 } },
 	{ 't', { "uri", 'u', "URI", 0, "redis://[[USER:]PASSWORD@]HOST[:PORT][/DB]", 1 } },
-	{ 't',
+	{ 'l',
 	  { "pass", 'a', "PASSWORD", 0, "Password; better in the environment, as REDISCLI_AUTH",
 	    1 } },
-	{ 't', { "user", KEY_USER, "NAME", 0, "User name for AUTH (ACL)", 1 } },
+	{ 'l', { "user", KEY_USER, "NAME", 0, "User name for AUTH (ACL)", 1 } },
 	{ 't', { NULL, 'n', "DB", 0, "Database number", 1 } },
-	{ 't', { "tls", KEY_TLS, NULL, 0, "Connect with TLS", 1 } },
-	{ 't',
+	{ 'l', { "tls", KEY_TLS, NULL, 0, "Connect with TLS", 1 } },
+	{ 'l',
 	  { "cacert", KEY_CACERT, "FILE", 0, "CA to trust (default: those the system trusts)",
 	    1 } },
-	{ 't', { "cacertdir", KEY_CACERTDIR, "DIR", 0, "Directory of CAs to trust", 1 } },
-	{ 't', { "cert", KEY_CERT, "FILE", 0, "Certificate to show to the server", 1 } },
-	{ 't', { "key", KEY_KEY, "FILE", 0, "Its private key", 1 } },
-	{ 't',
+	{ 'l', { "cacertdir", KEY_CACERTDIR, "DIR", 0, "Directory of CAs to trust", 1 } },
+	{ 'l', { "cert", KEY_CERT, "FILE", 0, "Certificate to show to the server", 1 } },
+	{ 'l', { "key", KEY_KEY, "FILE", 0, "Its private key", 1 } },
+	{ 'l',
 	  { "sni", KEY_SNI, "NAME", 0,
 	    "Name to ask for, which the server's certificate must be for (default: the host)",
 	    1 } },
-	{ 't',
+	{ 'l',
 	  { "insecure", KEY_INSECURE, NULL, 0, "Take any certificate, of whomever it may be", 1 } },
 	{ 't', { "pid", KEY_PID, "PID", 0, "The server's process", 1 } },
 	{ 't',
@@ -280,6 +281,12 @@ static const struct grouped_option all_options[] = {
 	  { "replicas", KEY_REPLICAS, NULL, 0, "Of a cluster: one replica of each primary", 2 } },
 	{ 'k',
 	  { "cursor", KEY_CURSOR, "CURSOR", 0, "Go on where a pass has stopped, as it said", 2 } },
+	{ 'f', { NULL, 0, NULL, 0, "A server in place of a file (logging in as redis-cli):", 1 } },
+	{ 'f',
+	  { "from", KEY_FROM, "ADDRESS", 0,
+	    "Ask the server at HOST:PORT, or a unix socket's path, for a full synchronisation, as "
+	    "a replica does: it forks for it. Can be given for several servers",
+	    1 } },
 	{ 'f', { NULL, 0, NULL, 0, "The keys:", 2 } },
 	{ 'f', { "db", KEY_DB, "N", 0, "Only keys of this database", 2 } },
 	{ 'f',
@@ -531,6 +538,39 @@ static void set_as(struct argp_state *state, struct rdb_options *rdb, const char
 		argp_error(state, "--as knows no server '%s'; --help names those it knows", name);
 }
 
+static struct rdb_input *add_input(struct rdb_options *rdb, const char *name)
+{
+	struct rdb_input *input;
+
+	rdb->inputs = xrealloc(rdb->inputs, (rdb->count + 1) * sizeof(*rdb->inputs));
+	input = &rdb->inputs[rdb->count++];
+	*input = (struct rdb_input){ .name = name };
+	return input;
+}
+
+/* HOST[:PORT], an IPv6 address in brackets where a port follows, or a socket's path. */
+static void add_server(struct argp_state *state, struct rdb_options *rdb, const char *address)
+{
+	struct rdb_input *input = add_input(rdb, address);
+	const char *colon = strchr(address, ':');
+	struct uri place = {};
+	struct err err = {};
+
+	input->server = true;
+	if (strchr(address, '/')) {
+		input->socket_path = address;
+		return;
+	}
+	input->text = xstrdup(address);
+	if (address[0] != '[' && colon && strchr(colon + 1, ':'))
+		place.host = input->text;
+	else if (parse_place(&place, input->text, &err))
+		argp_error(state, "--from: %s", err.text);
+	input->host = place.host;
+	if (place.port)
+		input->port = (int)number(state, "--from: port", place.port, 1, 65535);
+}
+
 static error_t parse_rdb(int key, char *arg, struct argp_state *state, struct options *o)
 {
 	switch (key) {
@@ -540,6 +580,9 @@ static error_t parse_rdb(int key, char *arg, struct argp_state *state, struct op
 		return 0;
 	case KEY_AS:
 		set_as(state, &o->rdb, arg);
+		return 0;
+	case KEY_FROM:
+		add_server(state, &o->rdb, arg);
 		return 0;
 	case KEY_ALLOCATOR:
 		if (strcmp(arg, "bundled") != 0 && strcmp(arg, "system") != 0)
@@ -678,8 +721,7 @@ static void take_argument(struct argp_state *state, struct options *o, char *arg
 		o->key = xstrdup(arg);
 		return;
 	}
-	o->rdb.files = xrealloc(o->rdb.files, (o->rdb.count + 1) * sizeof(char *));
-	o->rdb.files[o->rdb.count++] = arg;
+	add_input(&o->rdb, arg);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -704,7 +746,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (takes_files(o) && !o->rdb.count)
-			argp_error(state, "no file; name a dump, or - for stdin");
+			argp_error(state,
+				   "no file; name a dump, - for stdin, or a server with --from");
 		check_exclusions(state, o);
 		if (takes_key(o) && !o->replay_path)
 			decode_key(state, o);
@@ -759,7 +802,9 @@ void options_free(struct options *o)
 	if (o->password)
 		wipe(o->password);
 	free(o->password);
-	free(o->rdb.files);
+	for (size_t i = 0; i < o->rdb.count; i++)
+		free(o->rdb.inputs[i].text);
+	free(o->rdb.inputs);
 	free(o->key);
 	uri_free(&o->uri);
 }

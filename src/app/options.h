@@ -36,9 +36,18 @@ struct keys_options {
 	const char *match, *type, *separators, *cursor; /* NULL = not given */
 };
 
+/* Where a dump is: a file, or a server that is asked for one. */
+struct rdb_input {
+	const char *name; /* as it was given */
+	bool server;
+	char *text; /* of a server; owns its host */
+	const char *host, *socket_path; /* NULL = not given */
+	int port; /* 0 = not given */
+};
+
 /* Which dumps, and loaded into what. */
 struct rdb_options {
-	char **files; /* of argv */
+	struct rdb_input *inputs;
 	size_t count;
 	const char *as; /* NULL = the writer */
 	bool system; /* jemalloc as distributions build it */

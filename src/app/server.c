@@ -20,9 +20,9 @@
 #define INTERRUPT_MS 20 /* how often a wait looks whether it was interrupted */
 #define COMING_NS    1000000000LL /* for one address, until the next is tried */
 
-static void connect_options(struct server *server, const struct options *o)
+struct conn_options server_conn_options(const struct options *o)
 {
-	server->connect = (struct conn_options){
+	return (struct conn_options){
 		.host = o->host,
 		.port = o->port,
 		.socket_path = o->socket_path,
@@ -36,8 +36,13 @@ static void connect_options(struct server *server, const struct options *o)
 		.tls_key = o->tls_key,
 		.tls_server_name = o->tls_server_name,
 		.tls_insecure = o->tls_insecure,
-		.calls = server->calls,
 	};
+}
+
+static void connect_options(struct server *server, const struct options *o)
+{
+	server->connect = server_conn_options(o);
+	server->connect.calls = server->calls;
 	server->address_given = options_name_server(o);
 	server->tls = o->tls;
 }

@@ -32,6 +32,8 @@ struct server {
 	struct coming coming;
 };
 
+/* What @o says of the connection alone; borrowed from it. */
+struct conn_options server_conn_options(const struct options *o);
 /*
  * Find the server @o names (or the only one), look at its process, begin to
  * connect. A server that refuses the connection is still a success, and so is one at a given

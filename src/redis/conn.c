@@ -266,6 +266,15 @@ void conn_close(struct conn *conn)
 	free(conn);
 }
 
+struct stream *conn_take_stream(struct conn *conn)
+{
+	struct stream *stream = conn->stream;
+
+	conn->stream = NULL;
+	conn_fail(conn);
+	return stream;
+}
+
 void conn_hang_up(struct conn *conn)
 {
 	if (!conn->error.code)
@@ -550,6 +559,11 @@ bool conn_reached(const struct conn *conn)
 bool conn_connected(const struct conn *conn)
 {
 	return conn->stream && conn->accepted;
+}
+
+const char *conn_name(const struct conn *conn)
+{
+	return conn->name;
 }
 
 const struct err *conn_error(const struct conn *conn)

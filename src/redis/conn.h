@@ -27,6 +27,7 @@
 #define CONN_WITHHELD (-EDQUOT) /* not asked: it would cost a server without room memory */
 
 struct conn;
+struct stream;
 
 /*
  * Receives the reply and owns it (freeReplyObject()); it may be an error reply.
@@ -49,6 +50,10 @@ void conn_close(struct conn *conn);
 /* Wait until the server has accepted us. 0, -ETIMEDOUT, -EINTR, or the error of the
  * connection. */
 int conn_greet(struct conn *conn, int timeout_ms);
+
+/* Give the socket away, to speak another protocol over it: the server has accepted us and nothing
+ * is pending. From now on it is the caller's, and @conn is one that was closed. */
+struct stream *conn_take_stream(struct conn *conn);
 
 /* Give up on the server: waiting callbacks are called with NULL, and @conn is from now
  * on one that failed with -ETIMEDOUT. */
@@ -108,6 +113,8 @@ double conn_pending_seconds(const struct conn *conn);
 bool conn_reached(const struct conn *conn);
 /* The server has accepted us. */
 bool conn_connected(const struct conn *conn);
+/* "127.0.0.1:6379" or the socket's path, for messages. */
+const char *conn_name(const struct conn *conn);
 /* Why it failed; code 0 when it did not. */
 const struct err *conn_error(const struct conn *conn);
 /* Our end's address as CLIENT LIST and SLOWLOG have it, "127.0.0.1:40500"; "" over a unix

@@ -3,7 +3,7 @@
  * The bytes under a connection: a TCP or unix socket, with TLS or without, that never
  * blocks. Opening goes through several steps (a name is looked up in a thread of its own,
  * one address after the other is tried, keys are exchanged); the owner polls and calls
- * stream_advance() until it is open. For conn.c only.
+ * stream_advance() until it is open. For conn.c, and for who takes the socket over from it.
  */
 #pragma once
 

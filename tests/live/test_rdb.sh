@@ -3,10 +3,12 @@
 #
 # A dump of every type and encoding, written by a real server, and loaded by it again: type,
 # encoding, length and expiry of each key are what the server says, and of streams groups,
-# consumers and pending entries; 99 of 100 keys are
-# modelled within 5 % of MEMORY USAGE SAMPLES 0, and all together within 2 % of what
-# used_memory grew by. SERVERS: paths of others, as PATH or PATH=bundled where the server has
-# the jemalloc of its sources.
+# consumers and pending entries; 99 of 100 keys are modelled within 5 % of MEMORY USAGE SAMPLES 0,
+# and all together within 2 % of what used_memory grew by. The same once more in a server with
+# settings of its own. Then the server itself is asked for a dump while it is written to, and the
+# report is that of the file: what it sends is what it leaves in its directory (not diskless), or
+# of the keys that nobody writes (diskless). SERVERS: paths of others, as PATH or PATH=bundled
+# where the server has the jemalloc of its sources.
 # shellcheck disable=SC2086,SC2119 # lists of words
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -22,6 +24,50 @@ used_memory()
 not_loading()
 {
 	redis_cli info persistence | grep -q '^loading:0'
+}
+
+# The keys of a dump, but for those that are written meanwhile.
+quiet_keys() # ARGUMENT...
+{
+	"$redmem" rdb --csv "$@" 2>"$work/said" | grep -v churn | sort
+}
+
+report() # ARGUMENT...
+{
+	"$redmem" rdb --json "$@" 2>"$work/said" | jq -c 'del(.reading, .pass, .files[].name)'
+}
+
+no_replica()
+{
+	redis_cli info replication | grep -q '^connected_slaves:0'
+}
+
+from_server() # NAME
+{
+	"$load" keys -o churn -n 2000 -d 100 -s "$socket" >"$work/load" 2>&1 &
+	writer=$!
+	own_process $writer
+	redis_cli config set repl-diskless-sync no >"$work/set"
+	report --from "$socket" >"$work/from"
+	check "$1-from" "another report: $(cat "$work/said")" \
+		[ "$(report "$dump")" = "$(cat "$work/from")" ]
+	check "$1-from-warns" "$(cat "$work/said")" grep -q 'makes the server fork' "$work/said"
+	redis_cli config set repl-diskless-sync yes repl-diskless-sync-delay 0 >"$work/set"
+	quiet_keys --from "$socket" >"$work/from"
+	check "$1-from-diskless" "other keys: $(cat "$work/said")" \
+		[ "$(wc -l <"$work/from") $(cksum <"$work/from")" = \
+			"$((keys + 1)) $(quiet_keys "$dump" | cksum)" ]
+	kill_process $writer
+	check "$1-from-gone" "it has a replica" await 10 no_replica
+	redis_cli acl setuser dumper on '>secret' +sync +replconf >"$work/set"
+	report --from "$socket" --user dumper -a secret >"$work/from"
+	check "$1-from-acl" "not with +sync +replconf: $(cat "$work/said")" \
+		[ "$(jq '.files[0].complete' "$work/from")" = true ]
+	redis_cli acl setuser dumper -sync >"$work/set"
+	check "$1-from-refused" "$(cat "$work/said")" \
+		[ "$(report --from "$socket" --user dumper -a secret) \
+			$(grep -c 'needs +sync' "$work/said")" = " \
+			1" ]
 }
 
 check_server() # NAME ALLOCATOR
@@ -49,6 +95,7 @@ check_server() # NAME ALLOCATOR
 	modelled=$("$redmem" rdb --json --allocator "$2" "$dump" | jq .loaded.used_memory_bytes)
 	check "$1-sum" "used_memory grew by $grown, modelled $modelled" \
 		[ $((modelled * 100)) -ge $((grown * 98)) -a $((modelled * 100)) -le $((grown * 102)) ]
+	from_server "$1"
 	kill_process "$pid"
 }
 

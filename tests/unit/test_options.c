@@ -22,13 +22,13 @@ static const struct command doctor = {
 	.name = "doctor",
 	.doc = "The doc comes first.",
 	.examples = "Examples:\n  the examples come last",
-	.takes = "twsbro",
+	.takes = "tlwsbro",
 };
-static const struct command check = { .name = "check", .doc = "", .examples = "", .takes = "to" };
+static const struct command check = { .name = "check", .doc = "", .examples = "", .takes = "tlo" };
 static const struct command key = { .name = "key",
 				    .doc = "",
 				    .examples = "",
-				    .takes = "tw1bro",
+				    .takes = "tlw1bro",
 				    .arguments = "NAME" };
 static const struct command demo = { .name = "demo", .doc = "", .examples = "", .takes = "o" };
 
@@ -475,7 +475,7 @@ static void test_bad_numbers(void **state)
 static const struct command stalls = { .name = "stalls",
 				       .doc = "",
 				       .examples = "",
-				       .takes = "twseo" };
+				       .takes = "tlwseo" };
 
 static void test_stalls(void **state)
 {
@@ -492,6 +492,56 @@ static void test_stalls(void **state)
 	refuses(&stalls, "--command ~", "--command needs the name of a command");
 	refuses(&stalls, "--record x", "'--record'");
 	refuses(&doctor, "--count 1", "'--count'");
+}
+
+static const struct command rdb = { .name = "rdb",
+				    .doc = "",
+				    .examples = "",
+				    .takes = "lKfo",
+				    .arguments = "[FILE...]" };
+
+static void assert_input(const struct rdb_input *input, const char *host, int port,
+			 const char *socket)
+{
+	assert_true(input->server);
+	assert_int_equal(input->port, port);
+	assert_int_equal(!input->host, !host);
+	assert_int_equal(!input->socket_path, !socket);
+	if (host)
+		assert_string_equal(input->host, host);
+	if (socket)
+		assert_string_equal(input->socket_path, socket);
+}
+
+/* Where dumps come from. */
+static void test_inputs(void **state)
+{
+	struct line line = line_of("--from h:7000 a.rdb --from h --from [::1]:7001 --from ::1 "
+				   "--from :7002 --from /run/s --user u -a p --tls -");
+	struct options o;
+
+	(void)state;
+	options_parse(&o, &rdb, line.argc, line.argv);
+	assert_int_equal(o.rdb.count, 8);
+	/* getopt puts what is no option last. */
+	assert_input(&o.rdb.inputs[0], "h", 7000, NULL);
+	assert_input(&o.rdb.inputs[1], "h", 0, NULL);
+	assert_input(&o.rdb.inputs[2], "::1", 7001, NULL);
+	assert_input(&o.rdb.inputs[3], "::1", 0, NULL);
+	assert_input(&o.rdb.inputs[4], NULL, 7002, NULL);
+	assert_input(&o.rdb.inputs[5], NULL, 0, "/run/s");
+	assert_string_equal(o.rdb.inputs[6].name, "a.rdb");
+	assert_false(o.rdb.inputs[6].server);
+	assert_string_equal(o.rdb.inputs[7].name, "-");
+	assert_string_equal(o.user, "u");
+	assert_string_equal(o.password, "p");
+	assert_true(o.tls);
+	options_free(&o);
+	free(line.text);
+	refuses(&rdb, "", "no file; name a dump, - for stdin, or a server with --from");
+	refuses(&rdb, "--from h:0", "--from: port must be a whole number from 1 to 65535, not '0'");
+	refuses(&rdb, "--from [::1:7000", "--from: the IPv6 address has no closing ']'");
+	refuses(&rdb, "-h h a.rdb", "'h'");
 }
 
 static void test_bad_lines(void **state)
@@ -573,6 +623,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_password_of_environment, no_password,
 						no_password),
 		cmocka_unit_test_setup(test_bad_numbers, no_password),
+		cmocka_unit_test_setup(test_inputs, no_password),
 		cmocka_unit_test_setup(test_bad_lines, no_password),
 		cmocka_unit_test_setup(test_long_uri, no_password),
 		cmocka_unit_test_setup(test_groups, no_password),
