@@ -5,34 +5,46 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "app/progress.h"
 #include "app/read_ahead.h"
+#include "app/unpack.h"
 #include "base/buf.h"
 
-#define HEAD_BYTES  2048
-#define GZIP_INPUT  (64 * 1024)
-#define GZIP_WINDOW (15 + 16) /* the largest there is, in a gzip header */
-#define HOPS_MAX    2 /* a manifest's base is no manifest */
+#define HEAD_BYTES   2048
+#define HOPS_MAX     2 /* a manifest's base is no manifest */
+#define FILE_AHEAD   ((size_t)4 << 20) /* of what is expanded; enough for two cores to work at once */
+#define INTERRUPT_MS 50 /* how often a wait looks whether it was interrupted */
+
+/*
+ * A server whose dump is read too slowly holds its child, and so the copies of all pages that
+ * are written meanwhile, for longer, and before Redis 6.2 all writes, too: at 64 MB for a
+ * minute (the soft client-output-buffer-limit of replicas) it hangs up. A server writes a dump
+ * at some 100 to 200 MB/s, and it is taken faster; what is to be evened out are the pauses of
+ * one large value and of a terminal that takes its time. So much is half a second of that,
+ * and small beside any server.
+ */
+#define SERVER_AHEAD ((size_t)64 << 20)
 
 struct dump_file {
 	char *path;
 	int fd;
 	char head[HEAD_BYTES + 1]; /* what was read to see what it is */
 	size_t head_len, head_at;
-	z_stream *gzip; /* NULL = as it is */
-	unsigned char *gzip_input;
-	bool gzip_ended; /* between two members, or behind the last */
-	int64_t size, read; /* of the file itself; size 0 = not known */
+	struct unpack *unpack; /* NULL = as it is */
+	int64_t size; /* of the file itself; 0 = not known */
+	_Atomic int64_t read; /* of it */
 	struct fullsync *sync; /* in place of @fd; NULL */
-	struct read_ahead *ahead; /* of it */
+	struct read_ahead *ahead; /* of @sync or @unpack; NULL = read here */
+	atomic_bool stop; /* for it */
 };
 
 static int failed(const struct dump_file *f, int code, struct err *err)
@@ -40,22 +52,27 @@ static int failed(const struct dump_file *f, int code, struct err *err)
 	return err_set(err, -code, "rdb: %s: %s", f->path, strerror(code));
 }
 
+/* A pipe may be silent for long. */
+static bool wait_readable(const struct dump_file *f)
+{
+	struct pollfd fd = { .fd = f->fd, .events = POLLIN };
+
+	while (!interrupted() && !atomic_load(&f->stop))
+		if (poll(&fd, 1, INTERRUPT_MS) > 0)
+			return true;
+	return false;
+}
+
 static ssize_t read_raw(struct dump_file *f, void *data, size_t size, struct err *err)
 {
-	ssize_t n;
+	ssize_t n = -1;
 
-	if (f->ahead) {
-		n = read_ahead_take(f->ahead, data, size, err);
-		if (n < 0)
-			return n;
-	} else {
-		do
-			n = read(f->fd, data, size);
-		while (n < 0 && errno == EINTR && !interrupted());
-		if (n < 0)
-			return failed(f, errno, err);
-	}
-	f->read += n;
+	errno = EINTR;
+	if (wait_readable(f))
+		n = read(f->fd, data, size);
+	if (n < 0)
+		return failed(f, errno, err);
+	atomic_fetch_add(&f->read, n);
 	return n;
 }
 
@@ -69,15 +86,6 @@ static int read_head(struct dump_file *f, struct err *err)
 			return (int)n;
 		f->head_len += (size_t)n;
 	}
-	return 0;
-}
-
-static int open_gzip(struct dump_file *f, struct err *err)
-{
-	f->gzip = xcalloc(1, sizeof(*f->gzip));
-	f->gzip_input = xcalloc(1, GZIP_INPUT);
-	if (inflateInit2(f->gzip, GZIP_WINDOW) != Z_OK)
-		return failed(f, ENOMEM, err);
 	return 0;
 }
 
@@ -124,18 +132,11 @@ static int open_path(struct dump_file *f, struct err *err)
 
 static int open_hops(struct dump_file *f, int hops, struct err *err)
 {
-	static const char zstd[] = "\x28\xb5\x2f\xfd";
 	int ret = open_path(f, err);
 	char *base;
 
 	if (ret)
 		return ret;
-	if (f->head_len >= 2 && !memcmp(f->head, "\x1f\x8b", 2))
-		return open_gzip(f, err);
-	if (f->head_len >= 4 && !memcmp(f->head, zstd, 4))
-		return err_set(err, -EPROTONOSUPPORT,
-			       "rdb: %s: compressed by zstd; use zstd -dc %s | redmem rdb -",
-			       f->path, f->path);
 	if (hops == HOPS_MAX || f->head_len < 5 || memcmp(f->head, "file ", 5) != 0)
 		return 0;
 	base = manifest_base(f);
@@ -145,6 +146,25 @@ static int open_hops(struct dump_file *f, int hops, struct err *err)
 	free(f->path);
 	f->path = base;
 	return open_hops(f, hops + 1, err);
+}
+
+/* As it stands in the file. */
+static ssize_t read_plain(void *ctx, void *data, size_t size, struct err *err)
+{
+	struct dump_file *f = ctx;
+	size_t n = f->head_len - f->head_at;
+
+	if (!n)
+		return read_raw(f, data, size, err);
+	n = n < size ? n : size;
+	memcpy(data, f->head + f->head_at, n);
+	f->head_at += n;
+	return (ssize_t)n;
+}
+
+static ssize_t read_packed(void *ctx, void *data, size_t size, struct err *err)
+{
+	return unpack_read(ctx, data, size, err);
 }
 
 int dump_file_open(struct dump_file **file, const char *path, struct err *err)
@@ -159,6 +179,9 @@ int dump_file_open(struct dump_file **file, const char *path, struct err *err)
 		dump_file_close(f);
 		return ret;
 	}
+	f->unpack = unpack_new(f->head, f->head_len, f->path, read_plain, f);
+	if (f->unpack)
+		f->ahead = read_ahead_new(FILE_AHEAD, read_packed, f->unpack);
 	*file = f;
 	return 0;
 }
@@ -175,87 +198,37 @@ struct dump_file *dump_file_of_server(const char *name, struct fullsync *sync)
 	f->path = xstrdup(name);
 	f->fd = -1;
 	f->sync = sync;
-	f->ahead = read_ahead_new(read_server, sync);
+	f->ahead = read_ahead_new(SERVER_AHEAD, read_server, sync);
 	return f;
 }
 
 void dump_file_close(struct dump_file *f)
 {
+	atomic_store(&f->stop, true);
 	if (f->sync)
 		fullsync_stop(f->sync);
 	read_ahead_free(f->ahead);
 	fullsync_free(f->sync);
-	if (f->gzip)
-		inflateEnd(f->gzip);
-	free(f->gzip);
-	free(f->gzip_input);
+	unpack_free(f->unpack);
 	if (f->fd >= 0)
 		close(f->fd);
 	free(f->path);
 	free(f);
 }
 
-/* As it stands in the file. */
-static ssize_t read_plain(struct dump_file *f, void *data, size_t size, struct err *err)
-{
-	size_t n = f->head_len - f->head_at;
-
-	if (!n)
-		return read_raw(f, data, size, err);
-	n = n < size ? n : size;
-	memcpy(data, f->head + f->head_at, n);
-	f->head_at += n;
-	return (ssize_t)n;
-}
-
-/* 1 when there is input, 0 when there is no more. */
-static int fill_gzip(struct dump_file *f, struct err *err)
-{
-	ssize_t n;
-
-	if (f->gzip->avail_in)
-		return 1;
-	n = read_plain(f, f->gzip_input, GZIP_INPUT, err);
-	if (n < 0)
-		return (int)n;
-	f->gzip->next_in = f->gzip_input;
-	f->gzip->avail_in = (unsigned int)n;
-	return n > 0;
-}
-
-static ssize_t read_gzip(struct dump_file *f, void *data, size_t size, struct err *err)
-{
-	unsigned int room = size < GZIP_INPUT ? (unsigned int)size : GZIP_INPUT;
-	int ret;
-
-	f->gzip->next_out = data;
-	f->gzip->avail_out = room;
-	while (f->gzip->avail_out == room) {
-		ret = fill_gzip(f, err);
-		if (ret < 0 || (!ret && f->gzip_ended))
-			return ret;
-		if (!ret)
-			return err_set(err, -ENODATA, "rdb: %s: gzip: the file ends too early",
-				       f->path);
-		if (f->gzip_ended)
-			inflateReset(f->gzip);
-		ret = inflate(f->gzip, Z_NO_FLUSH);
-		f->gzip_ended = ret == Z_STREAM_END;
-		if (ret != Z_OK && ret != Z_STREAM_END && ret != Z_BUF_ERROR)
-			return err_set(err, -EBADMSG, "rdb: %s: gzip: %s", f->path,
-				       f->gzip->msg ? f->gzip->msg : "broken");
-	}
-	return room - f->gzip->avail_out;
-}
-
 ssize_t dump_file_read(struct dump_file *f, void *data, size_t size, struct err *err)
 {
-	return f->gzip ? read_gzip(f, data, size, err) : read_plain(f, data, size, err);
+	ssize_t n = f->ahead ? read_ahead_take(f->ahead, data, size, err) :
+			       read_plain(f, data, size, err);
+
+	if (f->sync && n > 0)
+		atomic_fetch_add(&f->read, n);
+	return n;
 }
 
 double dump_file_share(const struct dump_file *f)
 {
 	int64_t told = f->sync ? fullsync_size(f->sync) : f->size;
 
-	return told > 0 ? (double)f->read / (double)told : NAN;
+	return told > 0 ? (double)atomic_load(&f->read) / (double)told : NAN;
 }

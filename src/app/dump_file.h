@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The bytes of a dump: a file, "-" for stdin, or what an AOF's manifest names as its base;
- * as they are or compressed by gzip. Or what a server sends.
+ * as they are or compressed by gzip or zstd. Or what a server sends.
  */
 #pragma once
 

@@ -93,8 +93,9 @@ static const struct command commands[] = {
 		.doc = "Read dumps of Redis (RDB 1 to 12) or Valkey (to 80) without a server: the "
 		       "biggest keys, types, prefixes, TTLs and patterns as redmem keys tells "
 		       "them, and what a server that has loaded them would need. FILE is a dump, "
-		       "- for stdin, an AOF that begins with one, or an AOF's manifest; gzip is "
-		       "read as it is. Several files, of a cluster's nodes, are one report. With "
+		       "- for stdin, an AOF that begins with one, or an AOF's manifest; gzip and "
+		       "zstd are read as they are. Several files, of a cluster's nodes, are one "
+		       "report. With "
 		       "--from "
 		       "a server sends its dump as to a replica, and nothing is stored; the user "
 		       "needs +sync, +replconf and, to be warned of the cost, +info (ACL SETUSER).",

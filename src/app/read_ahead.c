@@ -18,11 +18,12 @@
 #define INTERRUPT_NS 50000000 /* how often a wait looks whether it was interrupted */
 
 /* Bytes [taken, read) wait, counted from when the buffer was last empty; byte n stands at
- * n % READ_AHEAD_BYTES. */
+ * n % @bound. */
 struct read_ahead {
 	read_ahead_fn source;
 	void *ctx;
 	char *bytes;
+	size_t bound;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
@@ -43,14 +44,14 @@ static size_t wait_room(struct read_ahead *a, char **room)
 	size_t at, waiting;
 
 	pthread_mutex_lock(&a->lock);
-	while (a->read - a->taken == READ_AHEAD_BYTES && !a->stop)
+	while (a->read - a->taken == a->bound && !a->stop)
 		pthread_cond_wait(&a->moved, &a->lock);
 	if (a->read == a->taken)
 		a->read = a->taken = 0;
 	waiting = a->read - a->taken;
-	at = a->read % READ_AHEAD_BYTES;
+	at = a->read % a->bound;
 	*room = a->bytes + at;
-	at = least(READ_AHEAD_BYTES - at, READ_AHEAD_BYTES - waiting);
+	at = least(a->bound - at, a->bound - waiting);
 	if (a->stop)
 		at = 0;
 	pthread_mutex_unlock(&a->lock);
@@ -100,8 +101,8 @@ ssize_t read_ahead_take(struct read_ahead *a, void *data, size_t size, struct er
 	pthread_mutex_lock(&a->lock);
 	wait_bytes(a);
 	n = least(a->read - a->taken, size);
-	at = a->taken % READ_AHEAD_BYTES;
-	n = least(n, READ_AHEAD_BYTES - at);
+	at = a->taken % a->bound;
+	n = least(n, a->bound - at);
 	if (!n)
 		code = a->ended ? a->err.code : -EINTR;
 	pthread_mutex_unlock(&a->lock);
@@ -115,14 +116,15 @@ ssize_t read_ahead_take(struct read_ahead *a, void *data, size_t size, struct er
 	return (ssize_t)n;
 }
 
-struct read_ahead *read_ahead_new(read_ahead_fn source, void *ctx)
+struct read_ahead *read_ahead_new(size_t bound, read_ahead_fn source, void *ctx)
 {
 	struct read_ahead *a = xcalloc(1, sizeof(*a));
 	sigset_t all, before;
 
 	a->source = source;
 	a->ctx = ctx;
-	a->bytes = mmap(NULL, READ_AHEAD_BYTES, PROT_READ | PROT_WRITE,
+	a->bound = bound;
+	a->bytes = mmap(NULL, bound, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (a->bytes == MAP_FAILED)
 		out_of_memory();
@@ -147,6 +149,6 @@ void read_ahead_free(struct read_ahead *a)
 	pthread_join(a->thread, NULL);
 	pthread_cond_destroy(&a->moved);
 	pthread_mutex_destroy(&a->lock);
-	munmap(a->bytes, READ_AHEAD_BYTES);
+	munmap(a->bytes, a->bound);
 	free(a);
 }

@@ -59,6 +59,12 @@ check pipe "another report" [ "$(report - <"$file")" = "$wanted" ]
 gzip -c "$file" >"$work/dump.gz"
 check gzip "another report: $(cat "$work/said")" [ "$(report "$work/dump.gz")" = "$wanted" ]
 check gzip-pipe "another report" [ "$(report - <"$work/dump.gz")" = "$wanted" ]
+check gzip-members "another report" [ "$({ head -c 3000 "$file" | gzip && tail -c +3001 "$file" |
+	gzip; } | report -)" = "$wanted" ]
+zstd -qc "$file" >"$work/dump.zst"
+check zstd "another report: $(cat "$work/said")" [ "$(report "$work/dump.zst")" = "$wanted" ]
+check zstd-frames "another report" [ "$({ head -c 3000 "$file" | zstd -qc && tail -c +3001 "$file" |
+	zstd -qc --no-check; } | report -)" = "$wanted" ]
 { cat "$file" && printf '*1\r\n$4\r\nPING\r\n'; } >"$work/appendonly.aof"
 check aof "another report" [ "$(report "$work/appendonly.aof")" = "$wanted" ]
 check aof-said "it does not say that commands follow" [ "$("$redmem" rdb --json \
@@ -93,6 +99,12 @@ refused changed 'redmem: rdb: '
 refused rubbish-behind 'what follows is no AOF'
 gzip -c "$file" | head -c 3000 >"$work/bad"
 refused gzip-cut 'gzip: the file ends too early'
+head -c 3000 "$work/dump.zst" >"$work/bad"
+refused zstd-cut 'zstd: the file ends too early'
+{ head -c 2000 "$work/dump.zst" && printf 'changed' && tail -c +2008 "$work/dump.zst"; } >"$work/bad"
+refused zstd-changed 'zstd: '
+{ head -c 2000 "$work/dump.gz" && printf 'changed' && tail -c +2008 "$work/dump.gz"; } >"$work/bad"
+refused gzip-changed 'gzip: '
 printf 'REDIS0099\372\011redis-ver\00499.0\376\000\043' >"$work/bad"
 refused unknown-type 'offset 27: type 35 of Redis.s RDB 99 is not known'
 echo hello >"$work/bad"

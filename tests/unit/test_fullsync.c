@@ -19,6 +19,7 @@
 #include "redis/fullsync.h"
 
 #define PATIENCE_MS 20000
+#define AHEAD_BYTES ((size_t)3 << 20)
 #define MARK	    "0123456789abcdef0123456789abcdef01234567"
 #define OTHER_MARK  "0123456789abcdef0123456789abcdef01234568"
 
@@ -201,19 +202,19 @@ static void await_given(struct source *source, size_t bytes)
 /* All of it comes, in order, and no more than the bound waits. */
 static void take_all(struct source *source)
 {
-	struct read_ahead *ahead = read_ahead_new(give, source);
+	struct read_ahead *ahead = read_ahead_new(AHEAD_BYTES, give, source);
 	char bytes[100000];
 	struct err err = {};
 	size_t taken = 0;
 	ssize_t n;
 
-	await_given(source, source->end < READ_AHEAD_BYTES ? source->end : READ_AHEAD_BYTES);
+	await_given(source, source->end < AHEAD_BYTES ? source->end : AHEAD_BYTES);
 	while ((n = read_ahead_take(ahead, bytes, sizeof(bytes), &err)) > 0) {
 		for (ssize_t i = 0; i < n; i++)
 			if (bytes[i] != byte_at(taken + (size_t)i))
 				fail_msg("byte %zu is another", taken + (size_t)i);
 		taken += (size_t)n;
-		assert_true(atomic_load(&source->given) <= taken + READ_AHEAD_BYTES);
+		assert_true(atomic_load(&source->given) <= taken + AHEAD_BYTES);
 	}
 	assert_int_equal(taken, source->end);
 	assert_int_equal(n, source->code);
@@ -224,7 +225,7 @@ static void take_all(struct source *source)
 static void test_read_ahead(void **state)
 {
 	struct source none = {}, lost = { .end = 70000, .code = -ECONNRESET },
-		      more = { .end = READ_AHEAD_BYTES + READ_AHEAD_BYTES / 8 + 1 };
+		      more = { .end = AHEAD_BYTES + AHEAD_BYTES / 8 + 1 };
 
 	(void)state;
 	take_all(&none);
@@ -235,11 +236,11 @@ static void test_read_ahead(void **state)
 /* Whoever has enough does not wait for the rest. */
 static void test_read_ahead_left(void **state)
 {
-	struct source source = { .end = READ_AHEAD_BYTES + 1 };
-	struct read_ahead *ahead = read_ahead_new(give, &source);
+	struct source source = { .end = AHEAD_BYTES + 1 };
+	struct read_ahead *ahead = read_ahead_new(AHEAD_BYTES, give, &source);
 
 	(void)state;
-	await_given(&source, READ_AHEAD_BYTES);
+	await_given(&source, AHEAD_BYTES);
 	read_ahead_free(ahead);
 	read_ahead_free(NULL);
 }
