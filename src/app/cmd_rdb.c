@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/commands.h"
+#include "app/compare.h"
 #include "app/dump_file.h"
 #include "app/dump_server.h"
 #include "app/key_queue.h"
@@ -52,6 +53,7 @@ struct run {
 	int write_failed;
 	int64_t csv_wall_ns; /* when the dump was made that is read */
 
+	struct compare *compare; /* with a second server; NULL */
 	const char *server; /* modelled */
 	int64_t keys_bytes, tables_bytes;
 	int64_t start_ns;
@@ -92,14 +94,18 @@ static void take_aux(struct dump *dump, const struct rdb_event *event)
 /* The server that is modelled: the one that was asked for, else the writer. */
 static struct server_release modelled(const struct run *run)
 {
-	const struct server_structures *row;
 	const struct dump *dump = run->now;
 
-	for (size_t i = 0; run->options->rdb.as && (row = knowledge_structures_at(i)); i++)
-		if (!strcmp(row->name, run->options->rdb.as))
-			return row->since;
+	if (run->options->rdb.as)
+		return run->options->rdb.as->since;
 	return server_release_of(dump->said.valkey ? "valkey" : "redis",
 				 dump->server_version ? dump->server_version : "");
+}
+
+/* Of jemalloc. */
+static int quantum(const struct options *o)
+{
+	return o->rdb.system ? 16 : 8;
 }
 
 static struct rdb_memory *memory_of(struct run *run)
@@ -108,7 +114,9 @@ static struct rdb_memory *memory_of(struct run *run)
 
 	if (!run->now->memory) {
 		release = modelled(run);
-		run->now->memory = rdb_memory_new(&release, run->options->rdb.system ? 16 : 8);
+		if (run->compare)
+			compare_begin(run->compare);
+		run->now->memory = rdb_memory_new(&release, quantum(run->options));
 		run->server = rdb_memory_server(run->now->memory)->name;
 	}
 	return run->now->memory;
@@ -128,6 +136,8 @@ static bool is_wanted(const struct run *run, const struct rdb_key *key)
 	const struct options *o = run->options;
 
 	if (o->db_given && key->db != o->db)
+		return false;
+	if (o->keys.type && strcmp(o->keys.type, rdb_type_name(key->type)) != 0)
 		return false;
 	return !o->keys.match ||
 	       glob_match(o->keys.match, strlen(o->keys.match), key->name.data, key->name.len);
@@ -162,8 +172,6 @@ static void write_csv(struct run *run, const struct record_key *key)
 {
 	const struct keys_options *o = &run->options->keys;
 
-	if (o->type && strcmp(o->type, key->type) != 0)
-		return;
 	if (o->min_bytes && key->bytes < o->min_bytes)
 		return;
 	report_keys_csv_row(&run->csv, key, run->csv_wall_ns);
@@ -225,6 +233,8 @@ static void take_key(struct run *run, const struct rdb_key *key)
 				      .saved_bytes = key->saved };
 	begin_part(run, key->db);
 	key_queue_put(run->queue, &record);
+	if (run->compare)
+		compare_key(run->compare, &record, memory->bytes);
 }
 
 static int take(void *ctx, const struct rdb_event *event, struct err *err)
@@ -250,6 +260,8 @@ static int take(void *ctx, const struct rdb_event *event, struct err *err)
 	if (event->role == PART_FUNCTION)
 		dump->said.functions_total++;
 	ret = rdb_memory_take(memory_of(run), event, err);
+	if (!ret && run->compare)
+		ret = compare_take(run->compare, event, err);
 	if (!ret && event->kind == RDB_KEY_END)
 		take_key(run, event->key);
 	return ret;
@@ -421,10 +433,24 @@ static void end_pass(struct run *run, double seconds, bool failed)
 	model_finish(run->model);
 }
 
+/* NULL when there is no second server. */
+static const struct report_comparison *compared(const struct run *run,
+						struct report_comparison *comparison)
+{
+	if (!run->compare)
+		return NULL;
+	*comparison = *compare_finish(run->compare);
+	comparison->server[0] = run->server;
+	comparison->keys_bytes[0] = run->keys_bytes;
+	comparison->tables_bytes[0] = run->tables_bytes;
+	return comparison;
+}
+
 static int report(struct run *run, double seconds)
 {
 	struct findings *findings = diagnose_some(run->model, "keys.");
 	struct report_style style = print_style(run->options);
+	struct report_comparison comparison;
 	struct report_dump *files = xcalloc(run->count, sizeof(*files));
 	struct report_dumps dumps = {
 		.files = files,
@@ -432,6 +458,7 @@ static int report(struct run *run, double seconds)
 		.allocator = run->options->rdb.system ? "system" : "bundled",
 		.keys_bytes = run->keys_bytes,
 		.tables_bytes = run->tables_bytes,
+		.comparison = compared(run, &comparison),
 		.seconds = seconds,
 		.own_rss_bytes = own_peak_bytes(),
 	};
@@ -476,6 +503,8 @@ int cmd_rdb(const struct options *o)
 							.created_unix = RECORD_UNKNOWN,
 							.used_memory_bytes = RECORD_UNKNOWN },
 					      .part_db = -1 };
+	if (o->rdb.beside && !o->keys.csv)
+		run.compare = compare_new(&keyspace, o->rdb.beside, quantum(o));
 	if (o->keys.csv)
 		report_dump_csv_head(&run.csv);
 	run.queue = key_queue_new(count_key, &run);
@@ -492,6 +521,7 @@ int cmd_rdb(const struct options *o)
 		free(run.dumps[i].problem);
 	}
 	free(run.dumps);
+	compare_free(run.compare);
 	buf_free(&run.csv);
 	model_free(run.model);
 	return failed;

@@ -19,9 +19,10 @@
 #include "app/unpack.h"
 #include "base/buf.h"
 
-#define HEAD_BYTES   2048
-#define HOPS_MAX     2 /* a manifest's base is no manifest */
-#define FILE_AHEAD   ((size_t)4 << 20) /* of what is expanded; enough for two cores to work at once */
+#define HEAD_BYTES 2048
+#define HOPS_MAX   2 /* a manifest's base is no manifest */
+/* Of what is expanded; enough for two cores to work at once. */
+#define FILE_AHEAD   ((size_t)4 << 20)
 #define INTERRUPT_MS 50 /* how often a wait looks whether it was interrupted */
 
 /*

@@ -99,13 +99,15 @@ static const struct command commands[] = {
 		       "--from "
 		       "a server sends its dump as to a replica, and nothing is stored; the user "
 		       "needs +sync, +replconf and, to be warned of the cost, +info (ACL SETUSER).",
-		.examples = "Examples:\n"
-			    "  redmem rdb /var/lib/redis/dump.rdb\n"
-			    "  redmem rdb --as valkey-8.1 --match 'user:*' dump.rdb\n"
-			    "  ssh cache1 cat dump.rdb.gz | redmem rdb -\n"
-			    "  redmem rdb --from cache1:6379    it forks and sends one\n"
-			    "  redmem rdb --csv --min-bytes 1000000 dump.rdb >big.csv\n"
-			    "  redmem rdb --json node*.rdb | jq '.loaded.used_memory_bytes'",
+		.examples =
+			"Examples:\n"
+			"  redmem rdb /var/lib/redis/dump.rdb\n"
+			"  redmem rdb --as valkey-8.1 --match 'user:*' dump.rdb\n"
+			"  redmem rdb --as redis-7.2 --as valkey-8.1 dump.rdb   how much less?\n"
+			"  ssh cache1 cat dump.rdb.gz | redmem rdb -\n"
+			"  redmem rdb --from cache1:6379    it forks and sends one\n"
+			"  redmem rdb --csv --min-bytes 1000000 dump.rdb >big.csv\n"
+			"  redmem rdb --json node*.rdb | jq '.loaded.used_memory_bytes'",
 		.arguments = "[FILE...]",
 		.takes = "lKfo",
 		.run = cmd_rdb,

@@ -293,7 +293,7 @@ static const struct grouped_option all_options[] = {
 	  { "as", KEY_AS, "SERVER", 0,
 	    "Say what they would take there: redis-7.0, redis-7.2, redis-8, valkey-7.2, "
 	    "valkey-8.0, valkey-8.1 or valkey-9 (default: the server that wrote the dump, or "
-	    "the nearest before it)",
+	    "the nearest before it). Twice: also how much more or less on the second",
 	    2 } },
 	{ 'f',
 	  { "allocator", KEY_ALLOCATOR, "BUILD", 0,
@@ -530,12 +530,18 @@ static error_t parse_keys(int key, char *arg, struct argp_state *state, struct k
 static void set_as(struct argp_state *state, struct rdb_options *rdb, const char *name)
 {
 	const struct server_structures *row;
+	size_t i = 0;
 
-	for (size_t i = 0; (row = knowledge_structures_at(i)); i++)
-		if (!strcmp(row->name, name))
-			rdb->as = row->name;
-	if (!rdb->as)
+	while ((row = knowledge_structures_at(i)) && strcmp(row->name, name) != 0)
+		i++;
+	if (!row)
 		argp_error(state, "--as knows no server '%s'; --help names those it knows", name);
+	if (rdb->beside)
+		argp_error(state, "--as compares two servers, not three");
+	if (rdb->as)
+		rdb->beside = row;
+	else
+		rdb->as = row;
 }
 
 static struct rdb_input *add_input(struct rdb_options *rdb, const char *name)

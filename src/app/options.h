@@ -36,6 +36,8 @@ struct keys_options {
 	const char *match, *type, *separators, *cursor; /* NULL = not given */
 };
 
+struct server_structures;
+
 /* Where a dump is: a file, or a server that is asked for one. */
 struct rdb_input {
 	const char *name; /* as it was given */
@@ -49,7 +51,8 @@ struct rdb_input {
 struct rdb_options {
 	struct rdb_input *inputs;
 	size_t count;
-	const char *as; /* NULL = the writer */
+	const struct server_structures *as; /* NULL = the writer */
+	const struct server_structures *beside; /* to be compared with it; NULL = none */
 	bool system; /* jemalloc as distributions build it */
 };
 

@@ -74,6 +74,8 @@ void report_dumps_text(struct buf *out, const struct model *m, const struct find
 	for (size_t i = 0; i < dumps->count; i++)
 		write_file(&t, &dumps->files[i]);
 	write_memory(&t, dumps);
+	if (dumps->comparison)
+		text_comparison(&t, dumps->comparison);
 	text_keyspace(&t);
 	text_findings(&t);
 	buf_puts(&line, "redmem read for ");
@@ -140,6 +142,8 @@ void report_dumps_json(struct buf *out, const struct model *m, const struct find
 		put_last(files, json_file(&dumps->files[i]));
 	put(document, "files", files);
 	put(document, "loaded", json_loaded(dumps));
+	put(document, "comparison",
+	    dumps->comparison ? json_comparison(dumps->comparison) : json_null());
 	for (size_t i = 0; i < sizeof(of_servers) / sizeof(*of_servers); i++)
 		json_object_del(keyspace, of_servers[i]);
 	json_object_foreach(keyspace, name, value)

@@ -4,6 +4,7 @@
 
 #include "diagnose/diagnose.h"
 #include "model/model.h"
+#include "report/comparison.h"
 #include "report/report.h"
 
 /* One file. Unknown numbers are RECORD_UNKNOWN, unknown texts "". */
@@ -29,6 +30,7 @@ struct report_dumps {
 	const char *allocator; /* "bundled", "system" */
 	int64_t keys_bytes; /* of used_memory */
 	int64_t tables_bytes; /* likewise, of the databases' tables */
+	const struct report_comparison *comparison; /* NULL = with no other server */
 	double seconds;
 	int64_t own_rss_bytes;
 };

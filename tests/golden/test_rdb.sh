@@ -79,6 +79,28 @@ check db "not the key of database 5" [ "$("$redmem" rdb --csv --db 5 "$file" |
 check match "not the keys that match" [ "$("$redmem" rdb --csv --match 'hash:*' "$file" |
 	grep -c ,hash,)" = 5 ]
 
+# Two servers: each is what it is alone, and types, prefixes and tables add up to the whole.
+loaded() # SERVER
+{
+	"$redmem" rdb --json --as "$1" --db 0 "$file" | jq .loaded.used_memory_bytes
+}
+"$redmem" rdb --json --as redis-7.0 --as valkey-8.1 --db 0 --top 1000 "$file" >"$work/two"
+check two-servers "not as each alone" [ "$(jq -c '.comparison | [.first_bytes, .second_bytes,
+	.difference_bytes]' "$work/two")" = "$(jq -nc --argjson a "$(loaded redis-7.0)" \
+	--argjson b "$(loaded valkey-8.1)" '[$a, $b, $b - $a]')" ]
+check two-servers-sums "the parts are not the whole" [ "$(jq '.loaded.keys_bytes as $keys |
+	.comparison | [.types, .prefixes] | map(map(.first_bytes) | add == $keys) | all' \
+	"$work/two")" = true ]
+check two-servers-less "no prefix takes less" [ "$(jq '.comparison | .difference_ratio < -0.1 and
+	([.prefixes[] | select(.prefix == "hash:*:*") | .difference_ratio] | .[0] < -0.1)' \
+	"$work/two")" = true ]
+check two-servers-text "not said" [ "$("$redmem" rdb --as redis-7.0 --as valkey-8.1 "$file" |
+	grep -c '^valkey-8.1: [0-9]* % less (redis-7.0 ')" = 1 ]
+check one-server "something is compared" [ "$("$redmem" rdb --json "$file" | jq .comparison)" = null ]
+check type "not the sum of that type" [ "$("$redmem" rdb --json --type hash --db 0 "$file" |
+	jq '.loaded.keys_bytes')" = "$(jq '[.comparison.types[] | select(.type == "hash")][0].first_bytes' \
+	"$work/two")" ]
+
 # refused NAME WORDS: exit status 1, the reason in one line; a report of what was read.
 refused()
 {

@@ -542,6 +542,8 @@ static void test_inputs(void **state)
 	refuses(&rdb, "--from h:0", "--from: port must be a whole number from 1 to 65535, not '0'");
 	refuses(&rdb, "--from [::1:7000", "--from: the IPv6 address has no closing ']'");
 	refuses(&rdb, "-h h a.rdb", "'h'");
+	refuses(&rdb, "--as redis-5 a.rdb", "--as knows no server 'redis-5'");
+	refuses(&rdb, "--as redis-8 --as valkey-9 --as redis-7.0 a.rdb", "two servers, not three");
 }
 
 static void test_bad_lines(void **state)

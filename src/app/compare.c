@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Two servers, the same keys; see compare.h. */
+#include "app/compare.h"
+
+#include <stdlib.h>
+
+#include "app/key_queue.h"
+#include "base/buf.h"
+#include "base/sum.h"
+
+struct compare {
+	const struct server_structures *other;
+	int quantum;
+	struct rdb_memory *memory; /* of the other server, for the dump being read */
+	struct keyspace *keys[2];
+	struct key_queue *queues[2]; /* to them */
+	struct report_comparison said;
+};
+
+static void count(void *ctx, const struct record_key *key)
+{
+	keyspace_take(ctx, key, 0);
+}
+
+struct compare *compare_new(const struct keyspace_options *options,
+			    const struct server_structures *other, int quantum)
+{
+	struct compare *c = xcalloc(1, sizeof(*c));
+
+	c->other = other;
+	c->quantum = quantum;
+	for (int i = 0; i < 2; i++) {
+		c->keys[i] = keyspace_new(options);
+		c->queues[i] = key_queue_new(count, c->keys[i]);
+		c->said.keys[i] = c->keys[i];
+	}
+	c->said.server[1] = other->name;
+	c->said.server[0] = "";
+	return c;
+}
+
+static void end_dump(struct compare *c)
+{
+	struct memory_totals totals;
+
+	if (!c->memory)
+		return;
+	rdb_memory_totals(c->memory, &totals);
+	sum_add(&c->said.tables_bytes[1], totals.tables_bytes);
+	rdb_memory_free(c->memory);
+	c->memory = NULL;
+}
+
+void compare_begin(struct compare *c)
+{
+	end_dump(c);
+	c->memory = rdb_memory_new(&c->other->since, c->quantum);
+}
+
+int compare_take(struct compare *c, const struct rdb_event *event, struct err *err)
+{
+	return rdb_memory_take(c->memory, event, err);
+}
+
+void compare_key(struct compare *c, const struct record_key *key, int64_t bytes)
+{
+	const struct memory_key *other = rdb_memory_key(c->memory);
+	struct record_key record = *key;
+
+	if (other->bytes != RECORD_UNKNOWN)
+		sum_add(&c->said.keys_bytes[1], other->bytes);
+	record.bytes = bytes;
+	key_queue_put(c->queues[0], &record);
+	record.bytes = other->bytes;
+	record.encoding = other->encoding;
+	key_queue_put(c->queues[1], &record);
+}
+
+static void end_queues(struct compare *c)
+{
+	for (int i = 0; i < 2; i++) {
+		if (c->queues[i])
+			key_queue_end(c->queues[i]);
+		c->queues[i] = NULL;
+	}
+}
+
+const struct report_comparison *compare_finish(struct compare *c)
+{
+	end_dump(c);
+	end_queues(c);
+	for (int i = 0; i < 2; i++)
+		keyspace_finish(c->keys[i]);
+	return &c->said;
+}
+
+void compare_free(struct compare *c)
+{
+	if (!c)
+		return;
+	end_dump(c);
+	end_queues(c);
+	keyspace_free(c->keys[0]);
+	keyspace_free(c->keys[1]);
+	free(c);
+}
