@@ -21,11 +21,13 @@
 #include "base/clock.h"
 #include "base/glob.h"
 #include "base/sum.h"
+#include "host/file.h"
 #include "rdb/memory.h"
 #include "rdb/rdb.h"
 #include "report/dump.h"
 
 #define CSV_FLUSH     65536
+#define CONFIG_MAX    ((size_t)1 << 20) /* of a redis.conf: they have some 100 KB */
 #define PARTS_MAX     1024 /* databases told apart, of all files */
 #define PROGRESS_EACH 32 /* chunks */
 #define NS	      1000000000
@@ -54,6 +56,7 @@ struct run {
 	int64_t csv_wall_ns; /* when the dump was made that is read */
 
 	struct compare *compare; /* with a second server; NULL */
+	struct memory_place place; /* of what is read now */
 	const char *server; /* modelled */
 	int64_t keys_bytes, tables_bytes;
 	int64_t start_ns;
@@ -102,21 +105,13 @@ static struct server_release modelled(const struct run *run)
 				 dump->server_version ? dump->server_version : "");
 }
 
-/* Of jemalloc. */
-static int quantum(const struct options *o)
-{
-	return o->rdb.system ? 16 : 8;
-}
-
 static struct rdb_memory *memory_of(struct run *run)
 {
-	struct server_release release;
-
 	if (!run->now->memory) {
-		release = modelled(run);
+		run->place.release = modelled(run);
 		if (run->compare)
 			compare_begin(run->compare);
-		run->now->memory = rdb_memory_new(&release, quantum(run->options));
+		run->now->memory = rdb_memory_new(&run->place);
 		run->server = rdb_memory_server(run->now->memory)->name;
 	}
 	return run->now->memory;
@@ -455,6 +450,8 @@ static int report(struct run *run, double seconds)
 	struct report_dumps dumps = {
 		.files = files,
 		.server = run->server,
+		.config = run->options->rdb.config ? run->options->rdb.config : "",
+		.limits = &run->place.limits,
 		.allocator = run->options->rdb.system ? "system" : "bundled",
 		.keys_bytes = run->keys_bytes,
 		.tables_bytes = run->tables_bytes,
@@ -479,19 +476,36 @@ static int report(struct run *run, double seconds)
 	return ret;
 }
 
+/* 0, or 1 when the failure has been told. */
+static int read_config(const char *path, struct packed_limits *limits)
+{
+	struct buf text = {};
+	struct err err = {};
+	int ret = file_read(path, CONFIG_MAX, &text, &err);
+
+	if (!ret)
+		ret = packed_limits_parse(limits, buf_str(&text), text.len, path, &err);
+	buf_free(&text);
+	return ret ? print_failure(&err) : 0;
+}
+
 int cmd_rdb(const struct options *o)
 {
 	struct keyspace_options keyspace = keys_keyspace_options(o);
 	struct run run = { .options = o,
-			   .model = model_new(),
 			   .count = o->rdb.count,
 			   .key = { .kind = RECORD_KEY },
 			   .server = "",
+			   .place = { .quantum = o->rdb.system ? 16 : 8,
+				      .limits = packed_limits_default },
 			   .start_ns = clock_mono_ns() };
 	double seconds;
 	int failed;
 
+	if (o->rdb.config && read_config(o->rdb.config, &run.place.limits))
+		return 1;
 	interrupt_catch();
+	run.model = model_new();
 	model_set_keyspace(run.model, &keyspace);
 	run.sink = model_sink(run.model);
 	run.dumps = xcalloc(run.count, sizeof(*run.dumps));
@@ -504,7 +518,7 @@ int cmd_rdb(const struct options *o)
 							.used_memory_bytes = RECORD_UNKNOWN },
 					      .part_db = -1 };
 	if (o->rdb.beside && !o->keys.csv)
-		run.compare = compare_new(&keyspace, o->rdb.beside, quantum(o));
+		run.compare = compare_new(&keyspace, o->rdb.beside, &run.place);
 	if (o->keys.csv)
 		report_dump_csv_head(&run.csv);
 	run.queue = key_queue_new(count_key, &run);

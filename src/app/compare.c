@@ -9,8 +9,7 @@
 #include "base/sum.h"
 
 struct compare {
-	const struct server_structures *other;
-	int quantum;
+	struct memory_place place;
 	struct rdb_memory *memory; /* of the other server, for the dump being read */
 	struct keyspace *keys[2];
 	struct key_queue *queues[2]; /* to them */
@@ -23,12 +22,12 @@ static void count(void *ctx, const struct record_key *key)
 }
 
 struct compare *compare_new(const struct keyspace_options *options,
-			    const struct server_structures *other, int quantum)
+			    const struct server_structures *other, const struct memory_place *place)
 {
 	struct compare *c = xcalloc(1, sizeof(*c));
 
-	c->other = other;
-	c->quantum = quantum;
+	c->place = *place;
+	c->place.release = other->since;
 	for (int i = 0; i < 2; i++) {
 		c->keys[i] = keyspace_new(options);
 		c->queues[i] = key_queue_new(count, c->keys[i]);
@@ -54,7 +53,7 @@ static void end_dump(struct compare *c)
 void compare_begin(struct compare *c)
 {
 	end_dump(c);
-	c->memory = rdb_memory_new(&c->other->since, c->quantum);
+	c->memory = rdb_memory_new(&c->place);
 }
 
 int compare_take(struct compare *c, const struct rdb_event *event, struct err *err)

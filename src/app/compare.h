@@ -11,9 +11,10 @@
 
 struct compare;
 
-/* @options as for the report. @other is the second server. */
+/* @options as for the report. @other is the second server; @place says all but that. */
 struct compare *compare_new(const struct keyspace_options *options,
-			    const struct server_structures *other, int quantum);
+			    const struct server_structures *other,
+			    const struct memory_place *place);
 void compare_free(struct compare *compare); /* may be NULL */
 /* A dump begins, after the one before has ended. */
 void compare_begin(struct compare *compare);

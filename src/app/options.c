@@ -175,6 +175,7 @@ enum option_key {
 	KEY_DB,
 	KEY_AS,
 	KEY_FROM,
+	KEY_CONFIG,
 	KEY_ALLOCATOR,
 	KEY_HEX,
 	KEY_TOUCH,
@@ -294,6 +295,11 @@ static const struct grouped_option all_options[] = {
 	    "Say what they would take there: redis-7.0, redis-7.2, redis-8, valkey-7.2, "
 	    "valkey-8.0, valkey-8.1 or valkey-9 (default: the server that wrote the dump, or "
 	    "the nearest before it). Twice: also how much more or less on the second",
+	    2 } },
+	{ 'f',
+	  { "config", KEY_CONFIG, "FILE", 0,
+	    "Settings of the server they are loaded into: its redis.conf, or what redis-cli "
+	    "CONFIG GET '*' has said; those that pack values count (hash-max-listpack-entries...)",
 	    2 } },
 	{ 'f',
 	  { "allocator", KEY_ALLOCATOR, "BUILD", 0,
@@ -586,6 +592,9 @@ static error_t parse_rdb(int key, char *arg, struct argp_state *state, struct op
 		return 0;
 	case KEY_AS:
 		set_as(state, &o->rdb, arg);
+		return 0;
+	case KEY_CONFIG:
+		o->rdb.config = arg;
 		return 0;
 	case KEY_FROM:
 		add_server(state, &o->rdb, arg);

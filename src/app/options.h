@@ -53,6 +53,7 @@ struct rdb_options {
 	size_t count;
 	const struct server_structures *as; /* NULL = the writer */
 	const struct server_structures *beside; /* to be compared with it; NULL = none */
+	const char *config; /* a redis.conf; NULL = none */
 	bool system; /* jemalloc as distributions build it */
 };
 

@@ -12,18 +12,14 @@
 #include "rdb/packed.h"
 #include "rdb/structures.h"
 
-#define OBJECT_BYTES	   16 /* robj */
-#define QUICKLIST_BYTES	   40
-#define QUICKLIST_NODE	   40
-#define LISTPACK_NODE_MAX  8192 /* list-max-listpack-size -2 */
-#define STREAM_BYTES	   80
-#define NACK_BYTES	   24
-#define LISTPACK_EX_BYTES  32
-#define LISTPACK_VALUE_MAX 64
-#define LISTPACK_ENTRIES   128
-#define LISTPACK_FIELDS	   512 /* of a hash */
-#define INTSET_ENTRIES	   512
-#define SHARED_INTEGERS	   10000
+#define OBJECT_BYTES	  16 /* robj */
+#define QUICKLIST_BYTES	  40
+#define QUICKLIST_NODE	  40
+#define NODE_BYTES_SAFE	  8192 /* of a list's node that is told in entries */
+#define STREAM_BYTES	  80
+#define NACK_BYTES	  24
+#define LISTPACK_EX_BYTES 32
+#define SHARED_INTEGERS	  10000
 
 /* A database's tables; those it has announced, and those it has. */
 struct database {
@@ -31,20 +27,22 @@ struct database {
 };
 
 struct rdb_memory {
+	struct packed_limits limits;
 	struct structures structures;
 	bool valkey; /* the dump, not the server */
 	/* the value being read */
 	struct sizes parts; /* of its elements in a table, or its nodes */
 	int64_t elements, largest, listpack_bytes;
-	int64_t nodes, node_fill; /* of a list */
+	int64_t nodes, node_fill, node_entries; /* of a list */
 	int64_t field_len; /* of the field whose value comes next */
 	int64_t value_len; /* and of that value, until all is known of them */
 	bool field_expires, field_whole, has_expiry, all_numbers, packed, unheld;
 	int64_t number_min, number_max;
+	int64_t value_max; /* of what a listpack takes, for its type */
 	int64_t before_long; /* elements before the first that no listpack takes; -1 = none yet */
 	int64_t container;
 	int64_t packed_bytes; /* of the one string that is the whole value */
-	int64_t last_node_bytes;
+	int64_t last_node_bytes, last_node_entries;
 	const char *encoding; /* of a packed one */
 	bool number; /* the string is one */
 	int64_t number_value;
@@ -57,30 +55,45 @@ struct rdb_memory {
 /* --- elements ------------------------------------------------------------- */
 
 /* The list as pushes make it: a node takes what fits. */
-static void end_node(struct rdb_memory *m, int64_t bytes)
+static void end_node(struct rdb_memory *m, int64_t bytes, int64_t entries)
 {
 	size_add_struct(&m->structures, &m->parts, QUICKLIST_NODE);
 	size_add(&m->structures, &m->parts, bytes);
 	m->nodes++;
 	m->last_node_bytes = bytes;
+	m->last_node_entries = entries;
+}
+
+/* Does a node of a list hold so much? quicklistNodeLimit() */
+static bool fits_node(const struct rdb_memory *m, int64_t bytes, int64_t entries)
+{
+	static const int64_t levels[] = { 4096, 8192, 16384, 32768, 65536 };
+	int64_t size = m->limits.list_size, last = sizeof(levels) / sizeof(*levels);
+
+	if (size < 0)
+		return bytes <= levels[(-size < last ? -size : last) - 1];
+	return bytes <= NODE_BYTES_SAFE && entries <= (size ? size : 1);
 }
 
 static void add_list_member(struct rdb_memory *m, int64_t bytes)
 {
-	if (m->node_fill && sum_of(m->node_fill, bytes) > LISTPACK_NODE_MAX) {
-		end_node(m, m->node_fill);
+	if (m->node_fill && !fits_node(m, sum_of(m->node_fill, bytes), m->node_entries + 1)) {
+		end_node(m, m->node_fill, m->node_entries);
 		m->node_fill = 0;
 	}
-	if (!m->node_fill)
+	if (!m->node_fill) {
 		m->node_fill = LISTPACK_HEAD;
+		m->node_entries = 0;
+	}
 	sum_add(&m->node_fill, bytes);
+	m->node_entries++;
 }
 
 static void count_element(struct rdb_memory *m, const struct packed_entry *entry)
 {
 	int64_t len = (int64_t)entry->len, value = entry->value;
 
-	if (len > LISTPACK_VALUE_MAX && m->before_long < 0)
+	if (len > m->value_max && m->before_long < 0)
 		m->before_long = m->elements;
 	m->elements++;
 	if (len > m->largest)
@@ -163,6 +176,16 @@ static int broken(struct err *err)
 	return err_set(err, -EBADMSG, "rdb: a packed collection whose bytes make no sense");
 }
 
+/* A score, or when a field expires. */
+static void take_beside(struct rdb_memory *m, enum rdb_type type, const struct packed_entry *entry)
+{
+	sum_add(&m->listpack_bytes, (int64_t)listpack_entry_bytes(entry));
+	if (type != RDB_HASH)
+		return;
+	m->field_expires = !entry->integer || entry->value;
+	m->has_expiry |= m->field_expires;
+}
+
 /* Fields of 1 (list, set), 2 or 3 entries each. */
 static int walk(struct rdb_memory *m, enum rdb_type type, enum packed_kind kind, int entries,
 		const struct rdb_text *text)
@@ -179,7 +202,7 @@ static int walk(struct rdb_memory *m, enum rdb_type type, enum packed_kind kind,
 		else if (at == 0)
 			take_member(m, type, &entry);
 		else
-			sum_add(&m->listpack_bytes, (int64_t)listpack_entry_bytes(&entry));
+			take_beside(m, type, &entry);
 		at = at + 1 == entries ? 0 : at + 1;
 		ret = 0;
 	}
@@ -227,14 +250,14 @@ static int take_list_node(struct rdb_memory *m, const struct rdb_event *event, s
 	const struct rdb_text *text = event->text;
 	struct packed_entry entry = { .data = text->data, .len = text->len };
 	struct packed packed;
-	int64_t bytes = LISTPACK_HEAD;
+	int64_t bytes = LISTPACK_HEAD, before = m->elements;
 	int ret;
 
 	if (event->role == PART_NODE && m->container == 1) {
 		m->elements++;
 		if ((int64_t)text->len > m->largest)
 			m->largest = (int64_t)text->len;
-		end_node(m, (int64_t)text->len);
+		end_node(m, (int64_t)text->len, 1);
 		m->last_node_bytes = INT64_MAX; /* never a listpack alone */
 		return 0;
 	}
@@ -246,7 +269,7 @@ static int take_list_node(struct rdb_memory *m, const struct rdb_event *event, s
 	}
 	if (ret)
 		return broken(err);
-	end_node(m, kind == PACKED_LISTPACK ? (int64_t)text->len : bytes);
+	end_node(m, kind == PACKED_LISTPACK ? (int64_t)text->len : bytes, m->elements - before);
 	return 0;
 }
 
@@ -257,7 +280,7 @@ static struct sizes end_table(struct rdb_memory *m, int64_t entries_max, const c
 {
 	struct sizes sizes = { 0 };
 
-	if (m->elements <= entries_max && m->largest <= LISTPACK_VALUE_MAX) {
+	if (m->elements <= entries_max && m->largest <= m->value_max) {
 		m->key.encoding = "listpack";
 		size_add(&m->structures, &sizes, sum_of(m->listpack_bytes, LISTPACK_HEAD));
 		return sizes;
@@ -271,9 +294,10 @@ static struct sizes end_table(struct rdb_memory *m, int64_t entries_max, const c
 static struct sizes end_set(struct rdb_memory *m)
 {
 	struct sizes sizes = { 0 };
-	int64_t width;
+	int64_t width, entries_max = 0;
 
-	if (m->all_numbers && m->elements <= INTSET_ENTRIES) {
+	if (!(m->packed && m->structures.server->small_sets) && m->all_numbers &&
+	    m->elements <= m->limits.set_intset) {
 		width = m->number_min >= INT16_MIN && m->number_max <= INT16_MAX ? 2 :
 			m->number_min >= INT32_MIN && m->number_max <= INT32_MAX ? 4 :
 										   8;
@@ -281,7 +305,10 @@ static struct sizes end_set(struct rdb_memory *m)
 		size_add(&m->structures, &sizes, 8 + width * m->elements);
 		return sizes;
 	}
-	sizes = end_table(m, m->structures.server->small_sets ? LISTPACK_ENTRIES : 0, "hashtable");
+	/* Of more than an intset may have a table is made at once. */
+	if (m->structures.server->small_sets && m->elements <= m->limits.set_intset)
+		entries_max = m->limits.set_entries;
+	sizes = end_table(m, entries_max, "hashtable");
 	if (m->structures.server->bare_members && m->key.encoding[0] == 'h')
 		size_add_bare_entries(&m->structures, &sizes, m->elements);
 	return sizes;
@@ -297,7 +324,7 @@ static void add_outgrown_table(const struct rdb_memory *m, struct sizes *sizes)
 	int64_t before = m->before_long + 1, left = m->elements - before, made_for = 0;
 
 	if (!m->has_expiry) {
-		if (m->elements > LISTPACK_FIELDS || m->before_long < 0)
+		if (m->elements > m->limits.hash_entries || m->before_long < 0)
 			return;
 		made_for = left > before ? left : before;
 	}
@@ -311,7 +338,7 @@ static struct sizes end_hash(struct rdb_memory *m)
 	struct sizes sizes;
 
 	end_field(m);
-	sizes = end_table(m, table ? 0 : LISTPACK_FIELDS, "hashtable");
+	sizes = end_table(m, table ? 0 : m->limits.hash_entries, "hashtable");
 	if (m->key.encoding[0] == 'h')
 		add_outgrown_table(m, &sizes);
 	if (m->has_expiry && m->key.encoding[0] == 'l') {
@@ -323,7 +350,7 @@ static struct sizes end_hash(struct rdb_memory *m)
 
 static struct sizes end_zset(struct rdb_memory *m)
 {
-	struct sizes sizes = end_table(m, LISTPACK_ENTRIES, "skiplist");
+	struct sizes sizes = end_table(m, m->limits.zset_entries, "skiplist");
 
 	if (m->key.encoding[0] == 'l')
 		return sizes;
@@ -336,9 +363,9 @@ static struct sizes end_list(struct rdb_memory *m)
 	struct sizes sizes = { 0 };
 
 	if (m->node_fill)
-		end_node(m, m->node_fill);
+		end_node(m, m->node_fill, m->node_entries);
 	if (m->structures.server->small_lists && m->nodes == 1 &&
-	    m->last_node_bytes <= LISTPACK_NODE_MAX) {
+	    fits_node(m, m->last_node_bytes, m->last_node_entries)) {
 		m->key.encoding = "listpack";
 		size_add(&m->structures, &sizes, m->last_node_bytes);
 		return sizes;
@@ -349,14 +376,59 @@ static struct sizes end_list(struct rdb_memory *m)
 	return sizes;
 }
 
-/* Packed as the dump has it; a set where the server keeps none packed becomes a table. */
+static struct sizes end_stream(struct rdb_memory *m)
+{
+	struct sizes sizes = m->parts;
+
+	m->key.encoding = "stream";
+	size_add_struct(&m->structures, &sizes, STREAM_BYTES);
+	size_add_struct(&m->structures, &sizes, m->structures.server->rax);
+	return sizes;
+}
+
+static struct sizes end_unpacked(struct rdb_memory *m, enum rdb_type type)
+{
+	switch (type) {
+	case RDB_LIST:
+		return end_list(m);
+	case RDB_SET:
+		return end_set(m);
+	case RDB_ZSET:
+		return end_zset(m);
+	case RDB_HASH:
+		return end_hash(m);
+	default:
+		return end_stream(m);
+	}
+}
+
+/* Is it more than the server keeps packed? Loading looks at the elements alone, not at their
+ * length (rdbLoadObject()). */
+static bool outgrows(const struct rdb_memory *m, enum rdb_type type)
+{
+	const struct packed_limits *limits = &m->limits;
+
+	switch (type) {
+	case RDB_HASH:
+		return m->elements > limits->hash_entries;
+	case RDB_ZSET:
+		return m->elements > limits->zset_entries;
+	case RDB_SET:
+		return m->encoding[0] == 'i' ? m->elements > limits->set_intset :
+					       !m->structures.server->small_sets ||
+						       m->elements > limits->set_entries;
+	default:
+		return false;
+	}
+}
+
+/* Packed as the dump has it, where the server keeps so many packed. */
 static struct sizes end_packed(struct rdb_memory *m, enum rdb_type type)
 {
 	struct sizes sizes = { 0 };
 
-	if (type == RDB_SET && !m->structures.server->small_sets &&
-	    strcmp(m->encoding, "intset") != 0)
-		return end_set(m);
+	if (!m->unheld && outgrows(m, type))
+		return end_unpacked(m, type);
 	m->key.encoding = m->encoding;
 	if (type == RDB_LIST) {
 		/* As pushes make it: one node, of one listpack. */
@@ -365,16 +437,6 @@ static struct sizes end_packed(struct rdb_memory *m, enum rdb_type type)
 	size_add(&m->structures, &sizes, m->packed_bytes);
 	if (!strcmp(m->encoding, "listpackex"))
 		size_add(&m->structures, &sizes, LISTPACK_EX_BYTES);
-	return sizes;
-}
-
-static struct sizes end_stream(struct rdb_memory *m)
-{
-	struct sizes sizes = m->parts;
-
-	m->key.encoding = "stream";
-	size_add_struct(&m->structures, &sizes, STREAM_BYTES);
-	size_add_struct(&m->structures, &sizes, m->structures.server->rax);
 	return sizes;
 }
 
@@ -401,24 +463,20 @@ static struct sizes end_string(struct rdb_memory *m, const struct rdb_key *key)
 
 static struct sizes end_value(struct rdb_memory *m, enum rdb_type type)
 {
-	if (m->packed)
-		return end_packed(m, type);
-	switch (type) {
-	case RDB_LIST:
-		return end_list(m);
-	case RDB_SET:
-		return end_set(m);
-	case RDB_ZSET:
-		return end_zset(m);
-	case RDB_HASH:
-		return end_hash(m);
-	default:
-		return end_stream(m);
-	}
+	return m->packed ? end_packed(m, type) : end_unpacked(m, type);
 }
 
-static void begin_key(struct rdb_memory *m)
+static int64_t value_max(const struct packed_limits *limits, enum rdb_type type)
 {
+	return type == RDB_HASH ? limits->hash_value :
+	       type == RDB_SET	? limits->set_value :
+	       type == RDB_ZSET ? limits->zset_value :
+				  INT64_MAX;
+}
+
+static void begin_key(struct rdb_memory *m, enum rdb_type type)
+{
+	m->value_max = value_max(&m->limits, type);
 	m->parts = (struct sizes){ 0 };
 	m->elements = m->largest = m->listpack_bytes = m->nodes = m->node_fill = 0;
 	m->field_expires = m->field_whole = m->has_expiry = m->packed = m->unheld = false;
@@ -556,7 +614,7 @@ static void take_unheld(struct rdb_memory *m, const struct rdb_event *event)
 {
 	m->unheld = true;
 	if (event->key->type == RDB_LIST) {
-		end_node(m, (int64_t)event->text->len);
+		end_node(m, (int64_t)event->text->len, 0);
 		return;
 	}
 	m->packed = true;
@@ -622,7 +680,7 @@ int rdb_memory_take(struct rdb_memory *m, const struct rdb_event *event, struct 
 		m->valkey = event->valkey;
 		return 0;
 	case RDB_KEY:
-		begin_key(m);
+		begin_key(m, event->key->type);
 		return 0;
 	case RDB_KEY_END:
 		end_key(m, event->key);
@@ -646,11 +704,12 @@ void rdb_memory_totals(const struct rdb_memory *m, struct memory_totals *totals)
 	};
 }
 
-struct rdb_memory *rdb_memory_new(const struct server_release *release, int quantum)
+struct rdb_memory *rdb_memory_new(const struct memory_place *place)
 {
 	struct rdb_memory *m = xcalloc(1, sizeof(*m));
 
-	structures_init(&m->structures, release, quantum);
+	structures_init(&m->structures, &place->release, place->quantum);
+	m->limits = place->limits;
 	return m;
 }
 

@@ -2,7 +2,7 @@
 /*
  * What the keys of a dump take in the memory of a server that has loaded it: two figures a
  * key, what MEMORY USAGE SAMPLES 0 would say and what used_memory grows by, and the tables
- * of the databases. Encodings are those the server would choose with its default settings.
+ * of the databases. Encodings are those the server would choose with the settings given.
  *
  * Sources: rdbLoadObject() and objectComputeSize() of the servers, their structures
  * (redis/knowledge.h), and jemalloc's size classes (redis/footprint.h). Levels of skip lists,
@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "rdb/limits.h"
 #include "rdb/rdb.h"
 #include "redis/footprint.h"
 #include "redis/knowledge.h"
@@ -31,8 +32,14 @@ struct memory_totals {
 
 struct rdb_memory;
 
-/* @quantum is jemalloc's: 8 in builds with the bundled one, else 16. */
-struct rdb_memory *rdb_memory_new(const struct server_release *release, int quantum);
+/* Where the keys are loaded. */
+struct memory_place {
+	struct server_release release;
+	int quantum; /* jemalloc's: 8 in builds with the bundled one, else 16 */
+	struct packed_limits limits;
+};
+
+struct rdb_memory *rdb_memory_new(const struct memory_place *place);
 void rdb_memory_free(struct rdb_memory *memory); /* may be NULL */
 const struct server_structures *rdb_memory_server(const struct rdb_memory *memory);
 /* Take every event of a dump. -EBADMSG with @err for a collection whose bytes make no sense. */

@@ -54,6 +54,10 @@ static void write_memory(struct text *t, const struct report_dumps *dumps)
 	buf_puts(&line, dumps->allocator[0] == 's' ?
 				", with jemalloc as distributions build it (--allocator system)" :
 				", as upstream builds it");
+	if (dumps->config[0]) {
+		buf_puts(&line, ", with the settings of ");
+		text_safe(&line, dumps->config);
+	}
 	buf_puts(&line, ", they would take ");
 	fmt_bytes(&line, sum_of(dumps->keys_bytes, dumps->tables_bytes));
 	buf_puts(&line, " of used_memory, ");
@@ -114,12 +118,26 @@ static json_t *json_file(const struct report_dump *file)
 	return o;
 }
 
+/* As redis.conf names them. */
+static json_t *json_settings(const struct packed_limits *limits)
+{
+	json_t *o = json_object();
+	const char *name;
+	int64_t value;
+
+	for (size_t i = 0; (name = packed_limits_at(limits, i, &value)); i++)
+		put(o, name, value_int(value));
+	return o;
+}
+
 static json_t *json_loaded(const struct report_dumps *dumps)
 {
 	json_t *o = json_object();
 
 	put(o, "server", value_text(dumps->server));
 	put(o, "allocator", value_text(dumps->allocator));
+	put(o, "config", dumps->config[0] ? value_text(dumps->config) : json_null());
+	put(o, "settings", json_settings(dumps->limits));
 	put(o, "used_memory_bytes", value_int(sum_of(dumps->keys_bytes, dumps->tables_bytes)));
 	put(o, "keys_bytes", value_int(dumps->keys_bytes));
 	put(o, "tables_bytes", value_int(dumps->tables_bytes));

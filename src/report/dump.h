@@ -4,6 +4,7 @@
 
 #include "diagnose/diagnose.h"
 #include "model/model.h"
+#include "rdb/limits.h"
 #include "report/comparison.h"
 #include "report/report.h"
 
@@ -28,6 +29,8 @@ struct report_dumps {
 	size_t count;
 	const char *server; /* the one that is modelled: "valkey-8.1" */
 	const char *allocator; /* "bundled", "system" */
+	const char *config; /* whose settings the limits are, "" = the server's own defaults */
+	const struct packed_limits *limits;
 	int64_t keys_bytes; /* of used_memory */
 	int64_t tables_bytes; /* likewise, of the databases' tables */
 	const struct report_comparison *comparison; /* NULL = with no other server */

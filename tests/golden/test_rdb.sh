@@ -101,6 +101,42 @@ check type "not the sum of that type" [ "$("$redmem" rdb --json --type hash --db
 	jq '.loaded.keys_bytes')" = "$(jq '[.comparison.types[] | select(.type == "hash")][0].first_bytes' \
 	"$work/two")" ]
 
+# Settings: a redis.conf with either name of one, or what CONFIG GET has answered.
+encodings() # CONFIG
+{
+	printf '%b' "$1" >"$work/conf"
+	"$redmem" rdb --csv --config "$work/conf" --db 0 "$file" 2>"$work/said" |
+		awk -F , '{ gsub(/"/, "", $3); print $3, $5 }' |
+		grep -E '^(hash:20:30|hash:1:3|zset:20:30|intset:100:30000) ' | sort | tr '\n' ' '
+}
+check config-default "$(encodings '')" [ "$(encodings '' | grep -o listpack | wc -l)" = 3 ]
+check config-others "$(encodings '')" [ "$(encodings '')" = "$(encodings '# no hash-max-ziplist-entries 1
+maxmemory 100mb\nsave 3600 1 300 100\n')" ]
+packed='hash-max-listpack-entries\n0\nset-max-intset-entries\n0\nzset-max-listpack-entries\n0\n'
+check config-get "$(encodings "$packed")" [ "$(encodings "$packed" | grep -c listpack)" = 0 ]
+check config-old-names "not as by their new ones" [ "$(encodings "$packed")" = "$(encodings \
+	'HASH-max-ziplist-entries "0"\nset-max-intset-entries 0\n zset-max-ziplist-entries 0')" ]
+check config-json "not told" [ "$("$redmem" rdb --json --config <(echo 'zset-max-listpack-value 1kb') \
+	"$file" | jq '.loaded.settings["zset-max-listpack-value"]')" = 1024 ]
+bad_config() # NAME CONFIG WORDS
+{
+	local status
+
+	printf '%b' "$2" >"$work/conf"
+	"$redmem" rdb --config "$work/conf" "$file" >"$work/out" 2>"$work/said"
+	status=$?
+	check "config-$1" "$(cat "$work/said")" \
+		[ "$status $(grep -c "$3" "$work/said") $(wc -l <"$work/said")" = "1 1 1" ]
+}
+bad_config value 'save ""\nhash-max-listpack-entries many\n' \
+	"line 2: hash-max-listpack-entries cannot be 'many'"
+bad_config unit 'hash-max-listpack-value 64x' "line 1: hash-max-listpack-value cannot be '64x'"
+bad_config below 'set-max-intset-entries -1' 'set-max-intset-entries cannot be'
+bad_config over 'list-max-listpack-size 3000000000' 'list-max-listpack-size cannot be'
+bad_config two '\n\nhash-max-listpack-entries 1 2' 'line 3: hash-max-listpack-entries takes one value'
+bad_config none 'maxmemory 0\nhash-max-listpack-entries\n' \
+	'line 2: hash-max-listpack-entries has no value'
+
 # refused NAME WORDS: exit status 1, the reason in one line; a report of what was read.
 refused()
 {

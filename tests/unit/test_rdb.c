@@ -920,11 +920,18 @@ static int weigh(void *ctx, const struct rdb_event *event, struct err *err)
 	return ret;
 }
 
+static struct rdb_memory *memory_at(const struct server_release *release, int quantum)
+{
+	const struct memory_place place = { *release, quantum, packed_limits_default };
+
+	return rdb_memory_new(&place);
+}
+
 static struct rdb_memory *memory_of(const char *product, const char *version, int quantum)
 {
-	struct server_release release = server_release_of(product, version);
+	const struct server_release release = server_release_of(product, version);
 
-	return rdb_memory_new(&release, quantum);
+	return memory_at(&release, quantum);
 }
 
 /* All of @data; 1 when it was read to its end. */
@@ -1024,7 +1031,7 @@ static void test_memory_of_everything(void **state)
 	(void)state;
 	put_everything(&all, true);
 	for (size_t i = 0; (row = knowledge_structures_at(i)); i++) {
-		struct weigher w = { .memory = rdb_memory_new(&row->since, 8) };
+		struct weigher w = { .memory = memory_at(&row->since, 8) };
 
 		assert_string_equal(rdb_memory_server(w.memory)->name, row->name);
 		if (weigh_all(&w, all.data, all.len, &err) != 1)
@@ -1047,7 +1054,7 @@ static void test_memory_of_changed_dumps(void **state)
 	put_everything(&all, false);
 	for (int round = 0; round < 20000; round++) {
 		const struct server_structures *row = knowledge_structures_at(round % 6);
-		struct weigher w = { .memory = rdb_memory_new(&row->since, 16) };
+		struct weigher w = { .memory = memory_at(&row->since, 16) };
 		char *copy = xmemdup(all.data, all.len);
 		struct memory_totals totals;
 		struct err err = {};
