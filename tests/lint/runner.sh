@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/tests/lint" "$work/tests/golden"
 cp tests/run "$work/tests/run"
 bad=0
-unset REQUIRE PASSED LIMIT
+unset REQUIRE PASSED LIMIT STAT_FILE
 
 # check NAME STATUS SUMMARY [ARGUMENTS]: runs the runner and compares.
 check()
@@ -79,4 +79,68 @@ rm "$PASSED"
 export LIMIT=0
 check limit 3 'not finished'
 unset PASSED LIMIT
+
+# A live test that fails is run once more where the kernel counted that CPU time was stolen.
+rm "$work"/tests/lint/x.sh "$work"/tests/golden/x.sh
+mkdir "$work/tests/live"
+export STAT_FILE="$work/stat"
+
+# try_live NAME STATUS SUMMARY STOLEN SCRIPT: as try, with SCRIPT as a live test in whose every
+# run STOLEN of 1,000 ticks are stolen. In it $runs is how many there were before.
+try_live()
+{
+	cat >"$work/tests/live/test_x.sh" <<-EOF
+		#!/bin/sh
+		read -r _ idle _ _ _ _ _ _ stolen _ <"$STAT_FILE"
+		echo "cpu \$((idle + 1000 - $4)) 0 0 0 0 0 0 \$((stolen + $4)) 0 0" >"$STAT_FILE"
+		runs=\$(wc -l <"$work/runs")
+		echo >>"$work/runs"
+		$5
+	EOF
+	chmod +x "$work/tests/live/test_x.sh"
+	echo 'cpu 70000 0 0 0 0 0 0 5000 0 0' >"$STAT_FILE"
+	: >"$work/runs"
+	check "$1" "$2" "$3"
+}
+
+# said NAME PATTERN: a line of what was said is that.
+said()
+{
+	if grep -qxe "$2" "$work/said"; then
+		echo "ok runner-$1"
+	else
+		sed 's/^/	/' "$work/said"
+		echo "not ok runner-$1: no line is $2"
+		bad=1
+	fi
+}
+
+once='if [ $runs = 0 ]; then echo "not ok a: late"; else echo ok a; fi'
+# shellcheck disable=SC2016 # the script's own
+always='echo "not ok a: wrong in run $runs"'
+try_live stolen 0 '1 passed, 0 failed, 0 skipped' 31 "$once"
+said stolen-first '--- output of the first run, while 3.1 % of the CPU time was stolen'
+said stolen-output 'not ok a: late'
+said stolen-told 'live/test_x .* 1 passed .* s, run again'
+try_live not-stolen 1 '0 passed, 1 failed, 0 skipped' 20 "$once"
+try_live stolen-wrong 1 '0 passed, 1 failed, 0 skipped' 31 "$always"
+said stolen-wrong-first 'not ok a: wrong in run 0'
+said stolen-wrong-second 'not ok a: wrong in run 1'
+try_live stolen-crash 0 '1 passed, 0 failed, 0 skipped' 500 'echo ok a; [ $runs != 0 ] || kill -SEGV $$'
+try_live stolen-passes 0 '1 passed, 0 failed, 0 skipped' 500 'echo ok a; [ $runs = 0 ] || echo not ok b'
+export PASSED="$work/passed"
+try_live stolen-kept 0 '1 passed, 0 failed, 0 skipped' 31 "$once"
+try_live stolen-goes-on 0 '1 passed, 0 failed, 0 skipped' 31 "$always"
+unset PASSED
+for more in 2 3 4 5 6; do
+	cp "$work/tests/live/test_x.sh" "$work/tests/live/test_x$more.sh"
+done
+try_live stolen-often 1 '0 passed, 6 failed, 0 skipped' 31 "$always"
+# shellcheck disable=SC2046 # a number
+if [ $(grep -c 's, run again$' "$work/said") = 4 ]; then
+	echo "ok runner-stolen-limit"
+else
+	echo "not ok runner-stolen-limit: $(grep -c 's, run again$' "$work/said") tests of 6 were run again"
+	bad=1
+fi
 [ "$bad" = 0 ]
