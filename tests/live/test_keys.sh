@@ -165,7 +165,7 @@ churning()
 
 test_churn()
 {
-	redis_cli debug populate $((200000 * scale)) >/dev/null
+	redis_cli debug populate $((100000 * scale)) >/dev/null
 	"$load" keys -o churn -d 60 -s "$socket" &
 	loader=$!
 	own_process "$loader"
@@ -341,7 +341,7 @@ linked()
 
 server_milliseconds()
 {
-	redis_cli time | awk 'NR == 1 { seconds = $1 } NR == 2 { printf "%d\n", seconds * 1000 + $1 / 1000 }'
+	redis_cli time | awk 'NR == 1 { seconds = $1 } NR == 2 { printf "%.0f\n", seconds * 1000 + $1 / 1000 }'
 }
 
 past() # MILLISECONDS
@@ -353,10 +353,10 @@ test_past_their_time()
 {
 	server_start --enable-debug-command yes
 	copy=$socket
-	server_start --enable-debug-command yes --port "$port" --bind 127.0.0.1
+	server_start --enable-debug-command yes --port "$port" --bind 127.0.0.1 --repl-diskless-sync-delay 0
 	redis_cli debug set-active-expire 0 >/dev/null
 	redis-cli -s "$copy" replicaof 127.0.0.1 "$port" >/dev/null
-	until=$(($(server_milliseconds) + 3000))
+	until=$(($(server_milliseconds) + 1000))
 	redis_cli eval "for i = 1, 20000 do redis.call('set', 'old:' .. i, 'x', 'pxat', ARGV[1]) end
 		for i = 1, 100 do redis.call('set', 'kept:' .. i, 'x') end" 0 $until >/dev/null
 	await 10 linked
