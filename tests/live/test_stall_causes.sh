@@ -22,10 +22,6 @@ seconds()
 
 test_hog()
 {
-	server_start
-	taskset -pc 0 "$pid" >/dev/null
-	cp "$(command -v dash || command -v sh)" "$work/noisy"
-	stalls_start
 	# Before all others in everything, so that it is the one whatever else runs on this machine.
 	taskset -c 0 nice -n -15 "$work/noisy" -c 'while :; do :; done' &
 	hog=$!
@@ -37,12 +33,10 @@ test_hog()
 		'{ print ($1 / 1e9 > 0.9 * (after - before) ? "true" : "false") }' "/proc/$hog/schedstat")
 	kill_process "$hog"
 	stalls_drain
-	watch_end
 	check hog "alone: $alone; $(stalls_said) $(jq -c '[.hog, .hog_pid]' "$json")" \
-		stalls "map(select(.command == \"eval\"))[0] |
+		stalls "map(select(.key == \"report:hourly\"))[0] |
 			$(seconds cpu_wait) > 0.5 * .duration_seconds and (.hog | length > 0) and
 			(.hog == \"noisy\" or ($alone | not)) and (.hog as \$hog | .advice | contains(\$hog))"
-	kill_process "$pid"
 }
 
 # ran PID: seconds of CPU it has had.
@@ -55,19 +49,7 @@ ran()
 # server gets it back: it is the first who is to blame.
 test_hog_and_last()
 {
-	command -v chrt >/dev/null || {
-		skip last "chrt is not installed"
-		return
-	}
-	"${CC:-cc}" -O1 -o "$work/waker" "$root/tests/live/waker.c" || {
-		not_ok last "tests/live/waker.c does not compile"
-		return
-	}
-	server_start
-	taskset -pc 0 "$pid" >/dev/null
-	cp "$(command -v dash || command -v sh)" "$work/noisy"
-	stalls_start
-	taskset -c 0 chrt -f 1 "$work/waker" &
+	taskset -c 0 chrt -f 1 "$work/waker" 1000 50 &
 	waker=$!
 	own_process $waker
 	taskset -c 0 nice -n -15 "$work/noisy" -c 'while :; do :; done' &
@@ -81,11 +63,54 @@ test_hog_and_last()
 	kill_process "$hog"
 	kill_process "$waker"
 	stalls_drain
-	watch_end
 	check last "$had; $(stalls_said) $(jq -c '[.hog, .hog_pid]' "$json")" \
-		stalls "map(select(.command == \"eval\"))[0] |
+		stalls "map(select(.key == \"report:daily\"))[0] |
 			$(seconds cpu_wait) > 0.5 * .duration_seconds and (.hog == \"noisy\" or ($most | not))"
-	kill_process "$pid"
+}
+
+# Seconds of waiting for a CPU in all that has been told.
+told_waiting()
+{
+	jq -s '[.[] | select(has("schema") | not).blame[] | select(.cause == "cpu_wait").seconds] | add // 0' "$json"
+}
+
+has_waited()
+{
+	awk -v before="$waited" -v now="$(run_delay "$pid")" 'BEGIN { exit !(now - before > 0.5) }'
+}
+
+# It sleeps, is woken by its own clock while another has its CPU, and then does so little that no
+# sample comes: what it waited is told all the same.
+test_woken()
+{
+	told=$(told_waiting)
+	waited=$(run_delay "$pid")
+	taskset -c 0 chrt -f 1 "$work/waker" 200000 120000 &
+	waker=$!
+	own_process $waker
+	await 20 has_waited
+	kill_process "$waker"
+	waited=$(awk -v before="$waited" -v now="$(run_delay "$pid")" 'BEGIN { print now - before }')
+	stalls_drain
+	told=$(awk -v before="$told" -v now="$(told_waiting)" 'BEGIN { print now - before }')
+	check woken "it waited $waited s and $told are told: $(stalls_said)" \
+		awk -v told="$told" -v waited="$waited" 'BEGIN { exit !(told > 0.8 * waited) }'
+}
+
+# Those that take a program which goes before all others on the server's CPU.
+test_before_others()
+{
+	command -v chrt >/dev/null || {
+		skip last "chrt is not installed"
+		skip woken "chrt is not installed"
+		return
+	}
+	"${CC:-cc}" -O1 -o "$work/waker" "$root/tests/live/waker.c" || {
+		not_ok last "tests/live/waker.c does not compile"
+		return
+	}
+	test_hog_and_last
+	test_woken
 }
 
 test_disk()
@@ -109,63 +134,52 @@ test_disk()
 	kill_process "$pid"
 }
 
-evicted()
+used_memory()
 {
-	[ "$(redis_cli info memory | sed -n 's/^used_memory:\([0-9]*\).*/\1/p')" -lt $((used / 2)) ]
+	redis_cli info memory | sed -n 's/^used_memory:\([0-9]*\).*/\1/p'
 }
 
+evicted()
+{
+	[ "$(used_memory)" -lt "$kept" ]
+}
+
+# Only the boards may go, and half of them has to.
 test_eviction()
 {
-	server_start --maxmemory-policy allkeys-lru
-	for i in 1 2 3 4; do
-		redis_cli eval "$fill_zset" 1 "board:$i" 100000 >/dev/null
-	done
-	used=$(redis_cli info memory | sed -n 's/^used_memory:\([0-9]*\).*/\1/p')
-	stalls_start
-	redis_cli config set maxmemory $((used / 2)) >/dev/null
+	kept=$(($(used_memory) - boards / 2))
+	await 30 samples_often
+	redis_cli config set maxmemory $kept >/dev/null
 	redis_cli set small value >/dev/null
 	await 10 evicted
 	stalls_drain
-	watch_end
 	check eviction "$(stalls_said)" stalls 'any([.blame[] | select(.cause != "cpu_wait")][0].cause == "eviction")'
-	kill_process "$pid"
+	redis_cli config set maxmemory 0 >/dev/null
 }
 
 all_expired()
 {
-	[ "$(redis_cli dbsize)" = 0 ]
+	[ "$(redis_cli dbsize)" = "$lasting" ]
 }
 
 test_expiry()
 {
-	server_start --enable-debug-command yes
-	redis_cli debug set-active-expire 0 >/dev/null
-	redis_cli eval 'for i = 1, 200000 do redis.call("SET", "session:" .. i, i, "PX", 10) end' 0 >/dev/null
-	stalls_start
+	await 30 samples_often
 	redis_cli debug set-active-expire 1 >/dev/null
 	await 20 all_expired
 	stalls_drain
-	watch_end
 	check expiry "$(stalls_said)" stalls 'any(.command == "" and
 		[.blame[] | select(.cause != "cpu_wait")][0].cause == "expiry")'
-	kill_process "$pid"
 }
 
 # The fork is as long as the server says, and what follows pays for copies.
 test_fork()
 {
-	megabytes=300
-	[ "$full" = 0 ] || megabytes=2048
-	server_start --maxmemory-policy noeviction
-	"$load" fill -s "$socket" -n $((megabytes * 250)) -k page: -S 4000 || exit 1
-	head -c 20000000 /dev/zero >"$work/zeros"
-	redis_cli -x setrange map:copied 0 <"$work/zeros" >/dev/null
-	stalls_start --threshold 1
+	await 30 samples_often
 	redis_cli bgsave >/dev/null
 	redis_cli -x setrange map:copied 0 <"$work/zeros" >/dev/null
 	fork=$(redis_cli info stats | sed -n 's/^latest_fork_usec:\([0-9]*\).*/\1/p')
 	stalls_drain
-	watch_end
 	check fork "latest_fork_usec $fork, $(stalls_said)" \
 		stalls "map(select(.command == \"bgsave\"))[0] | [.blame[] | select(.cause != \"cpu_wait\")][0].cause == \"fork\" and
 			([0.1 * $fork / 1e6, 0.0005] | max) as \$slack |
@@ -174,6 +188,44 @@ test_fork()
 	# Twenty megabytes moved are the command's own, and on some machines dearer than the copies.
 	check copies "$(stalls_said)" stalls 'map(select(.command == "setrange"))[0] | .key == "map:copied" and
 		[.blame[] | select(.cause != "cpu_wait" and .cause != "command")][0].cause == "fault_cow"'
+}
+
+# What is there before anybody watches, so that the server is idle then: pages, a string, boards
+# that may be evicted, and sessions that are past their time.
+make_data()
+{
+	megabytes=300
+	[ "$full" = 0 ] || megabytes=2048
+	"$load" fill -s "$socket" -n $((megabytes * 250)) -k page: -S 4000 || exit 1
+	head -c 20000000 /dev/zero >"$work/zeros"
+	redis_cli -x setrange map:copied 0 <"$work/zeros" >/dev/null
+	boards=$(used_memory)
+	for i in 1 2 3 4; do
+		redis_cli eval "$fill_zset" 1 "board:$i" 100000 >/dev/null
+		redis_cli expire "board:$i" 3600 >/dev/null
+	done
+	boards=$(($(used_memory) - boards))
+	lasting=$(redis_cli dbsize)
+	redis_cli debug set-active-expire 0 >/dev/null
+	redis_cli eval 'for i = 1, 200000 do redis.call("SET", "session:" .. i, i, "PX", 10) end' 0 >/dev/null
+}
+
+# One watch of one server for all that needs no limit of its own.
+test_one_server()
+{
+	server_start --enable-debug-command yes --maxmemory-policy volatile-lru
+	make_data
+	cpus=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' "/proc/$pid/status")
+	stalls_start --threshold 1
+	taskset -pc 0 "$pid" >/dev/null
+	cp "$(command -v dash || command -v sh)" "$work/noisy"
+	test_hog
+	test_before_others
+	taskset -pc "$cpus" "$pid" >/dev/null
+	test_expiry
+	test_eviction
+	test_fork
+	watch_end
 	kill_process "$pid"
 }
 
@@ -242,12 +294,8 @@ test_table()
 	kill_process "$pid"
 }
 
-test_hog
-test_hog_and_last
+test_one_server
 test_disk
-test_eviction
-test_expiry
-test_fork
 test_swap
 [ "$full" = 0 ] || test_table
 finish

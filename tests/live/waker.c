@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Wakes up every millisecond and works for a twentieth of it. */
+/* waker PERIOD WORK: wakes up every PERIOD microseconds and works for WORK of them. */
+#include <stdlib.h>
 #include <time.h>
-
-#define PERIOD_NS 1000000
-#define WORK_NS	  50000
 
 static long long now_ns(void)
 {
@@ -13,18 +11,20 @@ static long long now_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	long long next = now_ns();
+	long long period_ns = argc == 3 ? atoll(argv[1]) * 1000 : 0, next = now_ns();
 
+	if (period_ns <= 0)
+		return 2;
 	for (;;) {
 		struct timespec at;
 
-		next += PERIOD_NS;
+		next += period_ns;
 		at.tv_sec = next / 1000000000;
 		at.tv_nsec = next % 1000000000;
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-		while (now_ns() < next + WORK_NS)
+		while (now_ns() < next + atoll(argv[2]) * 1000)
 			;
 	}
 }
