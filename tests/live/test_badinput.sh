@@ -102,10 +102,11 @@ test_nobody()
 	fi
 }
 
-# Not let in by the server, redmem either says so and stops, or says so in the report.
+# Not let in by the server, redmem either says so and stops, or says so in the report: with or
+# without sensors.
 locked_out() # NAME
 {
-	run_redmem doctor --json -d 1 -s "$socket"
+	run_redmem doctor --json --no-bpf -d 0.2 -s "$socket"
 	if [ "$status" = 0 ]; then
 		check "$1" "$(query '.target | tostring')" holds '.target | .connected == false and
 			(.connect_reason | test("auth|password"; "i"))'
@@ -114,6 +115,7 @@ locked_out() # NAME
 	fi
 }
 
+# The password is not shown, also when the server ends in the watch.
 test_password()
 {
 	secret=Tr0ub4dor-and-3
@@ -124,31 +126,22 @@ test_password()
 	unset REDISCLI_AUTH
 	watch_start -s "$socket" -a "$secret" --record "$work/secret"
 	tr '\0' ' ' <"/proc/$watch/cmdline" >"$work/cmdline"
-	watch_end
-	ended password
+	kill_process "$pid"
+	await 10 sh -c "! kill -0 $watch" || kill -INT "$watch"
+	watch_over
+	ended killed
+	check killed-life "$(query '.life | tostring')" holds '.life | any(.event == "exit")'
 	check password-works "$(query .target.connect_reason)" holds .target.connected
 	gunzip -c "$work/secret" >"$work/secret.jsonl"
 	check password-cmdline "the command line was not read" grep -q doctor "$work/cmdline"
 	check password-hidden "the password is in plain sight" \
 		[ -z "$(grep -l -e "$secret" "$work/cmdline" "$json" "$messages" "$work/secret.jsonl")" ]
-	kill_process "$pid"
 }
 
-# What a server can do to a watch.
-test_server_ends()
+test_server_restarts()
 {
 	server_start
 	watch_start -s "$socket"
-	kill_process "$pid"
-	await 10 sh -c "! kill -0 $watch" || kill -INT "$watch"
-	wait "$watch"
-	status=$?
-	forget_process "$watch"
-	ended killed
-	check killed-life "$(query '.life | tostring')" holds '.life | any(.event == "exit")'
-
-	server_start
-	watch_start -s "$socket" -d 600
 	kill_process "$pid"
 	rm -f "$socket"
 	"$server" --port 0 --unixsocket "$socket" --save '' --dir "$dir" >"$dir/log" 2>&1 &
@@ -180,20 +173,15 @@ test_server_stops()
 		holds '.timeline.rows | length >= 3'
 	check stopped-after "the server does not answer" await 20 server_answers
 	kill -STOP "$pid"
-	run_redmem doctor --json -d 2 -s "$socket"
+	run_redmem doctor --json -d 1 -s "$socket"
 	kill -CONT "$pid"
 	check stopped-before "exit status $status: $(said)" [ "$status" -le 1 ]
 	check stopped-before-after "the server does not answer" await 20 server_answers
 }
 
-test_interrupt()
+test_closed_pipe()
 {
-	watch_start -s "$socket"
-	watch_end
-	ended interrupted
-	check interrupted-early "$(query .window.duration_seconds) s" \
-		holds '.window.duration_seconds > 0 and .window.duration_seconds < 500'
-	"$redmem" doctor -d 1 -s "$socket" 2>"$messages" | head -c 1 >/dev/null
+	"$redmem" doctor --no-bpf -d 0.2 -s "$socket" 2>"$messages" | head -c 1 >/dev/null
 	check closed-pipe "$(said)" [ "$(grep -ciE 'sanitizer|runtime error' "$messages")" = 0 ]
 }
 
@@ -204,10 +192,9 @@ replayed()
 	[ "$status" = 0 ] || { [ "$status" = 1 ] && [ -s "$messages" ] && [ ! -s "$json" ]; }
 }
 
+# Of the recording that test_hostile_keys made.
 test_recordings()
 {
-	run_redmem doctor --json -d 1 -s "$socket" --record "$work/recording"
-	cp "$json" "$work/live.json"
 	run_redmem doctor --json --replay "$work/recording"
 	check replay-same "the replay differs from the report" cmp -s "$json" "$work/live.json"
 	size=$(wc -c <"$work/recording")
@@ -240,16 +227,19 @@ test_hostile_keys()
 {
 	hostile=$(printf 'evil\033[31m\a\nFAKE VERDICT: all is well\r\t"\\\377\376\200%%n')
 	long=$(head -c 65536 /dev/zero | tr '\0' k)
-	watch_start -s "$socket" --record "$work/hostile"
+	watch_start -s "$socket" --record "$work/recording"
 	"$load" hold -s "$socket" -d 0.3 -k "$hostile" >/dev/null
 	"$load" hold -s "$socket" -d 0.3 -k "$long" >/dev/null
 	"$load" get -s "$socket" -n 1 -d 0.5 -k "$hostile" >/dev/null
 	watch_end
+	cp "$json" "$work/live.json"
 	ended hostile
+	check interrupted-early "$(query .window.duration_seconds) s" \
+		holds '.window.duration_seconds > 0 and .window.duration_seconds < 500'
 	check hostile-seen "$(query '.stalls | tostring')" holds '.stalls |
 		any(.key_base64 != null) and any(.key | startswith("kkkk"))'
 	check hostile-utf8 "the report is not UTF-8" iconv -f UTF-8 -t UTF-8 -o /dev/null "$json"
-	"$redmem" doctor -v --replay "$work/hostile" >"$work/text" 2>"$messages"
+	"$redmem" doctor -v --replay "$work/recording" >"$work/text" 2>"$messages"
 	check hostile-text "exit status of the replay" [ -s "$work/text" ]
 	check hostile-escape "an escape character is in the text" \
 		[ "$(tr -d -c '\033\007\r' <"$work/text" | wc -c)" = 0 ]
@@ -264,11 +254,11 @@ test_usage
 test_choice
 socket=$work/server1/socket pid=$first
 test_nobody
-test_interrupt
-test_recordings
+test_closed_pipe
 test_hostile_keys
+test_recordings
 test_server_stops
 kill_process "$pid"
 test_password
-test_server_ends
+test_server_restarts
 finish

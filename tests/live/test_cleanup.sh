@@ -64,17 +64,27 @@ for kind in prog link map; do
 done
 probe_events >"$work/events.before"
 mkfifo "$work/orders"
-"$load" steady -s "$socket" -o get -c 10 <"$work/orders" >/dev/null &
+# It takes what the others leave of the CPUs, so that it is there all the time and slows nobody.
+nice -n 10 "$load" steady -s "$socket" -o get -c 10 <"$work/orders" >/dev/null &
 loader=$!
 own_process "$loader"
 exec 9>"$work/orders" # the load goes on until this is closed
 
+# Two at a time: each comes and goes while the other one is there.
 bad=
 cycle=0
 while [ "$cycle" -lt "$cycles" ]; do
-	cycle=$((cycle + 1))
+	"$redmem" doctor --json -d 0.2 -s "$socket" >"$work/other" 2>&1 &
+	other=$!
+	own_process "$other"
 	run_redmem doctor --json -d 0.2 -s "$socket"
 	{ [ "$status" = 0 ] && holds '.commands | type == "array"'; } || bad="$bad $cycle:$status"
+	wait "$other"
+	status=$?
+	forget_process "$other"
+	{ [ "$status" = 0 ] && holds_in "$work/other" '.commands | type == "array"'; } ||
+		bad="$bad $((cycle + 1)):$status:$(head -c 200 "$work/other")"
+	cycle=$((cycle + 2))
 done
 check cycles "of $cycles these failed (number:status):$bad; $(said)" [ -z "$bad" ]
 check_trace cycles
@@ -82,11 +92,15 @@ check_trace cycles
 # A different moment each time: from before the first system call to in the watch.
 turn=0
 while [ "$turn" -lt "$kills" ]; do
-	turn=$((turn + 1))
-	"$redmem" doctor --json -d 60 -s "$socket" >"$json" 2>"$messages" &
+	turn=$((turn + 2))
+	"$redmem" doctor --json -d 60 -s "$socket" >/dev/null 2>&1 &
+	first=$!
+	own_process "$first"
+	"$redmem" doctor --json -d 60 -s "$socket" >/dev/null 2>&1 &
 	victim=$!
 	own_process "$victim"
 	sleep "$(awk -v turn="$turn" -v seed="$$" 'BEGIN { srand(seed + turn); printf "%.3f", rand() * 1.5 }')"
+	kill_process "$first"
 	kill_process "$victim"
 done
 check_trace kills

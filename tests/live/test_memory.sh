@@ -100,7 +100,7 @@ holes()
 	server_start
 	fill -n "$(size 30000 100000)" -k cart: -S 300
 	fill -n "$(size 600000 2000000)" -k user: -S 100 -x 0.75
-	look holes -d 1
+	look holes -d 0.5
 	active=$(info memory allocator_active) allocated=$(info memory allocator_allocated)
 	verify holes-classes "$(says '[.size_classes[].holes_bytes // 0] | add'), active $active allocated $allocated" \
 		is "near([.size_classes[].holes_bytes // 0] | add; $active - $allocated; 0.01)"
@@ -225,7 +225,9 @@ defrag()
 	server=$upstream
 	server_start --active-defrag-ignore-bytes "$(size 10mb 100mb)" --active-defrag-cycle-max 75
 	fill -n "$(size 400000 2000000)" -k user: -S 100 -x 0.75
+	lua
 	look defrag -d 0.5
+	check_lua lua-upstream
 	before=$(info memory allocator_active)
 	redis_cli config set activedefrag yes >/dev/null
 	await 20 sh -c "redis-cli -s $socket info stats | grep -q 'active_defrag_hits:[1-9]'"
@@ -238,23 +240,17 @@ defrag()
 	server=redis-server
 }
 
-# Lua tables hold some 100 MB, in the allocator (Debian's build) or beside it.
-lua() # NAME
+# Lua tables hold some 100 MB, in the allocator (Debian's build) or beside it (upstream's).
+lua()
 {
-	server_start
 	redis_cli eval "local t = {} for i = 1, $(size 800000 2000000) do t[i] = 'string ' .. i end return #t" 0 >/dev/null
 	vm=$(info memory used_memory_vm_total)
-	look "$1" -d 0.5
-	verify "$1-line" "$(says 'line("lua")'), used_memory_vm_total $vm" \
-		is "near(line(\"lua\"); $vm; 0.05) and line(\"lua\") > 30000000"
-	kill_process "$pid"
 }
 
-lua_upstream()
+check_lua() # NAME
 {
-	server=$upstream
-	lua lua-upstream
-	server=redis-server
+	verify "$1-line" "$(says 'line("lua")'), used_memory_vm_total $vm" \
+		is "near(line(\"lua\"); $vm; 0.05) and line(\"lua\") > 30000000"
 }
 
 replies_wait()
@@ -264,7 +260,6 @@ replies_wait()
 
 clients()
 {
-	server_start
 	redis_cli setrange big 100000 x >/dev/null
 	mkfifo "$work/hold"
 	"$load" unread -s "$socket" -n "$(size 1000 5000)" -k big <"$work/hold" &
@@ -272,14 +267,6 @@ clients()
 	own_process "$reader"
 	exec 3>"$work/hold"
 	await 20 replies_wait
-	look clients -d 0.5
-	buffers=$(info memory mem_clients_normal)
-	exec 3>&-
-	rm "$work/hold"
-	verify clients-line "$(says 'line("clients_normal")'), INFO $buffers" \
-		is "near(line(\"clients_normal\"); $buffers; 0.02)"
-	kill_process "$reader"
-	kill_process "$pid"
 }
 
 backlog_full()
@@ -289,16 +276,31 @@ backlog_full()
 
 backlog()
 {
-	server_start --repl-backlog-size 50mb --repl-diskless-sync-delay 0
 	redis-cli -s "$socket" --replica >/dev/null 2>&1 &
 	replica=$!
 	own_process "$replica"
 	await 10 sh -c "redis-cli -s $socket info replication | grep -q connected_slaves:1"
 	fill -n 80000 -k user: -S 1000
 	await 10 backlog_full
-	look backlog -d 0.5
+}
+
+# One look at a server with all of these.
+buffers()
+{
+	server_start --repl-backlog-size 50mb --repl-diskless-sync-delay 0
+	lua
+	backlog
+	clients
+	look buffers -d 0.5
+	normal=$(info memory mem_clients_normal)
+	exec 3>&-
+	rm "$work/hold"
+	check_lua lua
+	verify clients-line "$(says 'line("clients_normal")'), INFO $normal" \
+		is "near(line(\"clients_normal\"); $normal; 0.02)"
 	verify backlog-line "$(says 'line("replication_backlog")')" \
 		is 'near(line("replication_backlog"); 52428800; 0.05)'
+	kill_process "$reader"
 	kill_process "$replica"
 	kill_process "$pid"
 }
@@ -361,19 +363,16 @@ tiny()
 	kill_process "$pid"
 }
 
-states="tiny holes deleted dirty huge_pages lua clients backlog child_writes"
+states="tiny holes deleted dirty huge_pages buffers child_writes"
 if upstream_build; then
-	states="$states defrag lua_upstream"
+	states="$states defrag"
 else
 	skip defrag "$upstream_reason"
 	skip lua-upstream "$upstream_reason"
 fi
 for state in ${ONLY:-$states}; do
 	began=$(date +%s)
-	case $state in
-	lua) lua lua ;;
-	*) $state ;;
-	esac
+	$state
 	[ "$full" != 1 ] || echo "# $state took $(($(date +%s) - began)) s"
 done
 finish

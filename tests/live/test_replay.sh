@@ -26,16 +26,15 @@ server_start --enable-debug-command yes
 loader=$!
 own_process "$loader"
 await 20 grep -q begin "$work/truth"
-replayed doctor doctor -d 4
+replayed doctor doctor -d 3 --keys
 check doctor-stalls "no stall to compare" holds_in "$work/doctor.live" '.stalls | length > 0'
-replayed alloc alloc -d 3
-replayed memory memory -d 2
+check keys-census "the pass is not in the report" holds_in "$work/doctor.live" \
+	'.census.complete and .census.scanned_total >= 0'
+replayed alloc alloc -d 2
+replayed memory memory -d 1
 # Neither watches the loop, and nobody sees it sleep.
 told=$(cat "$work/alloc.rec" "$work/memory.rec" | grep -c '"record":"stall"')
 check no-stalls "$told stalls told of" [ "$told" = 0 ]
-replayed keys doctor -d 2 --keys
-check keys-census "the pass is not in the report" \
-	holds '.census.complete and .census.scanned_total >= 0'
 "$root/build/tests/unit/test_window" "$work/doctor.rec" "$work/alloc.rec" >"$work/windows" 2>&1
 check windows "$(tail -n 3 "$work/windows")" [ $? = 0 ]
 kill_process "$loader"

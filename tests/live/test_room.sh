@@ -56,19 +56,17 @@ echo "client setname idle" >&8
 await 10 grep -q OK "$work/cli.out"
 idle=$(client_memory name=idle)
 
-check_connection doctor -d 2
-check_connection memory -d 2
-check_connection alloc -d 2
+check_connection memory -d 1
+check_connection alloc -d 1
 check_connection keys
-
+check_connection doctor -d 1
 # Its own commands are in no report, whatever the slow log holds.
-run_redmem doctor --json -d 2 -s "$socket"
 check own-slowlog "$(query '[.slowlog[]? | .command] | unique | tostring')" \
 	holds '[.slowlog[]? | .client_name] | all(. != "redmem")'
 
 # Near its limit it is asked only what is small, and redmem says what is missing for that.
 redis_cli config set maxmemory $(($(info used_memory) + 2000000)) >/dev/null
-run_redmem doctor --json -d 2 -s "$socket"
+run_redmem doctor --json -d 1 -s "$socket"
 check near-limit "$(query '.sensors[] | select(.id == "connection") | tostring')" \
 	holds '.sensors[] | select(.id == "connection").reason | test("within 4 MB of maxmemory")'
 check near-limit-evicts "evicted $(info evicted_keys); status $status: $(said)" \
@@ -147,7 +145,7 @@ check_little_room() # POLICY
 	ask info
 	check "little-$name-alone" "evicted $(answered evicted_keys): $(cat "$dir/load")" \
 		[ "$(answered evicted_keys)" = 0 -a ! -s "$dir/load" ]
-	run_redmem doctor --json -d 2 -s "$socket"
+	run_redmem doctor --json -d 1 -s "$socket"
 	check_kept "$name" 0
 	check "little-$name-told" "$(query '.sensors[] | select(.id == "connection") | tostring')" \
 		holds '.sensors[] | select(.id == "connection").reason |
