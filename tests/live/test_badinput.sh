@@ -115,7 +115,6 @@ locked_out() # NAME
 	fi
 }
 
-# The password is not shown, also when the server ends in the watch.
 test_password()
 {
 	secret=Tr0ub4dor-and-3
@@ -126,20 +125,27 @@ test_password()
 	unset REDISCLI_AUTH
 	watch_start -s "$socket" -a "$secret" --record "$work/secret"
 	tr '\0' ' ' <"/proc/$watch/cmdline" >"$work/cmdline"
-	kill_process "$pid"
-	await 10 sh -c "! kill -0 $watch" || kill -INT "$watch"
-	watch_over
-	ended killed
-	check killed-life "$(query '.life | tostring')" holds '.life | any(.event == "exit")'
+	watch_end
+	ended password
 	check password-works "$(query .target.connect_reason)" holds .target.connected
 	gunzip -c "$work/secret" >"$work/secret.jsonl"
 	check password-cmdline "the command line was not read" grep -q doctor "$work/cmdline"
 	check password-hidden "the password is in plain sight" \
 		[ -z "$(grep -l -e "$secret" "$work/cmdline" "$json" "$messages" "$work/secret.jsonl")" ]
+	kill_process "$pid"
 }
 
-test_server_restarts()
+# What a server can do to a watch.
+test_server_ends()
 {
+	server_start
+	watch_start -s "$socket"
+	kill_process "$pid"
+	await 10 sh -c "! kill -0 $watch" || kill -INT "$watch"
+	watch_over
+	ended killed
+	check killed-life "$(query '.life | tostring')" holds '.life | any(.event == "exit")'
+
 	server_start
 	watch_start -s "$socket"
 	kill_process "$pid"
@@ -260,5 +266,5 @@ test_recordings
 test_server_stops
 kill_process "$pid"
 test_password
-test_server_restarts
+test_server_ends
 finish

@@ -16,7 +16,7 @@ sums='[.ledger[] | select(.parent != null and .parent != "")] | group_by(.parent
 # Sets lowest and highest.
 run_doctor()
 {
-	"$redmem" doctor --json -d 1 -s "$socket" >"$json" 2>"$messages" &
+	"$redmem" doctor --json -d 0.5 -s "$socket" >"$json" 2>"$messages" &
 	watch=$!
 	own_process "$watch"
 	while kill -0 "$watch" 2>/dev/null; do

@@ -117,7 +117,7 @@ check_little_keys() # NAME
 	ask config set maxmemory $(($(answered used_memory) + 102400))
 	run_redmem keys --json -s "$socket"
 	check_kept "$1-keys" 0
-	check "little-$1-keys-complete" "$(query '{complete, end, scanned_total}')" holds '.complete and .scanned_total >= 1000'
+	check "little-$1-keys-complete" "$(query '{complete, "end": .end, scanned_total}')" holds '.complete and .scanned_total >= 1000'
 }
 
 check_little_room() # POLICY
