@@ -57,7 +57,7 @@ struct rdb {
 	int version;
 	bool valkey;
 	/* what was read */
-	struct rdb_key key;
+	struct rdb_key key; /* its name lies in the window, or in @name */
 	struct buf name;
 	char aux_name[AUX_NAME_MAX];
 	uint8_t *expanded;
@@ -168,13 +168,20 @@ static int take_number(struct rdb *r, enum rdb_part role, uint64_t number)
 					    .key = r->state == AT_VALUE ? &r->key : NULL });
 }
 
-static int take_name(struct rdb *r, const struct rdb_text *text)
+/* The name is wanted to the end of the value, and what it lies in is not that patient. */
+static void hold_name(struct rdb *r)
 {
 	buf_clear(&r->name);
-	if (text->data)
-		buf_add(&r->name, text->data, text->len);
-	r->key.name = (struct bytes){ buf_str(&r->name), r->name.len };
+	buf_add(&r->name, r->key.name.data, r->key.name.len);
+	r->key.name.data = buf_str(&r->name);
+}
+
+static int take_name(struct rdb *r, const struct rdb_text *text)
+{
+	r->key.name = (struct bytes){ text->data ? text->data : "", text->data ? text->len : 0 };
 	r->key.name_len = text->len;
+	if (text->form != TEXT_PLAIN)
+		hold_name(r);
 	return 0;
 }
 
@@ -206,7 +213,7 @@ static int take_text(struct rdb *r, enum rdb_part role, const struct rdb_text *t
 /* --- atoms: they leave @at alone until they are whole --------------------- */
 
 /* Are @bytes there behind @from of the window's unparsed part? */
-static bool there(struct rdb *r, size_t from, uint64_t bytes)
+static inline bool there(struct rdb *r, size_t from, uint64_t bytes)
 {
 	if (r->have - r->at >= from && r->have - r->at - from >= bytes)
 		return true;
@@ -328,9 +335,24 @@ static int text_done(struct rdb *r, enum rdb_part role, struct rdb_text *text, s
 	return DONE;
 }
 
+static const char *decimal(struct rdb *r, int64_t number, size_t *len)
+{
+	char *end = r->digits + sizeof(r->digits) - 1, *at = end;
+	uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + rest % 10);
+	while (rest /= 10);
+	if (number < 0)
+		*--at = '-';
+	*len = (size_t)(end - at);
+	return at;
+}
+
 static int read_number_text(struct rdb *r, enum rdb_part role, size_t from, int bytes)
 {
-	struct rdb_text text = { .data = r->digits, .form = TEXT_NUMBER };
+	struct rdb_text text = { .form = TEXT_NUMBER };
 	const uint8_t *at = r->window + r->at + from;
 
 	if (!there(r, from, (uint64_t)bytes))
@@ -338,7 +360,7 @@ static int read_number_text(struct rdb *r, enum rdb_part role, size_t from, int 
 	text.number = bytes == 1 ? (int8_t)*at :
 		      bytes == 2 ? (int16_t)little_endian(at, 2) :
 				   (int32_t)little_endian(at, 4);
-	text.len = (size_t)snprintf(r->digits, sizeof(r->digits), "%lld", (long long)text.number);
+	text.data = decimal(r, text.number, &text.len);
 	return text_done(r, role, &text, from + (size_t)bytes, 0);
 }
 
@@ -714,6 +736,8 @@ void *rdb_room(struct rdb *r, size_t *size)
 {
 	size_t wanted = WINDOW;
 
+	if (r->state == AT_VALUE && r->key.name.data != r->name.data)
+		hold_name(r);
 	sum_up(r);
 	memmove(r->window, r->window + r->at, r->have - r->at);
 	r->base += (int64_t)r->at;
