@@ -46,7 +46,9 @@ static int report(const struct options *o, const struct model *m)
 	struct buf out = {};
 	int ret;
 
-	if (o->json)
+	if (o->keys.folded)
+		report_keys_folded(&out, m);
+	else if (o->json)
 		report_keys_json(&out, m, findings);
 	else
 		report_keys_text(&out, m, findings, &style);
@@ -103,7 +105,7 @@ int cmd_keys(const struct options *o)
 	if (ret < 0)
 		print_failure(&err);
 	/* The text report has it in its second line. */
-	if (m->keyspace && m->keyspace->cursor && (o->json || o->keys.csv))
+	if (m->keyspace && m->keyspace->cursor && (o->json || o->keys.csv || o->keys.folded))
 		fprintf(stderr, "redmem: not complete; go on with --cursor %s\n",
 			m->keyspace->cursor);
 	server_close(&server);

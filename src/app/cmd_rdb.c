@@ -450,6 +450,8 @@ static int report(struct run *run, double seconds)
 	struct report_dumps dumps = {
 		.files = files,
 		.server = run->server,
+		.filtered = run->options->keys.match || run->options->keys.type ||
+			    run->options->db_given,
 		.config = run->options->rdb.config ? run->options->rdb.config : "",
 		.limits = &run->place.limits,
 		.allocator = run->options->rdb.system ? "system" : "bundled",
@@ -465,7 +467,9 @@ static int report(struct run *run, double seconds)
 	for (size_t i = 0; i < run->count; i++)
 		if (run->dumps[i].said.version) /* begun, and a dump */
 			files[dumps.count++] = run->dumps[i].said;
-	if (run->options->json)
+	if (run->options->keys.folded)
+		report_keys_folded(&out, run->model);
+	else if (run->options->json)
 		report_dumps_json(&out, run->model, findings, &dumps);
 	else
 		report_dumps_text(&out, run->model, findings, &dumps, &style);
@@ -517,7 +521,7 @@ int cmd_rdb(const struct options *o)
 							.created_unix = RECORD_UNKNOWN,
 							.used_memory_bytes = RECORD_UNKNOWN },
 					      .part_db = -1 };
-	if (o->rdb.beside && !o->keys.csv)
+	if (o->rdb.beside && !o->keys.csv && !o->keys.folded)
 		run.compare = compare_new(&keyspace, o->rdb.beside, &run.place);
 	if (o->keys.csv)
 		report_dump_csv_head(&run.csv);

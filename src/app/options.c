@@ -157,6 +157,7 @@ enum option_key {
 	KEY_BUDGET,
 	KEY_KEYS,
 	KEY_CSV,
+	KEY_FOLDED,
 	KEY_ELEMENTS,
 	KEY_EXACT,
 	KEY_REPLICAS,
@@ -333,6 +334,9 @@ static const struct grouped_option all_options[] = {
 	    "One line a key instead of a report, with the columns of rdb-tools; names a "
 	    "spreadsheet would take for a formula (= + - @) have a ' in front",
 	    3 } },
+	{ 'K',
+	  { "folded", KEY_FOLDED, NULL, 0,
+	    "Bytes by prefix as folded stacks instead of a report, for a flame graph", 3 } },
 	{ 'o',
 	  { "verbose", 'v', NULL, 0,
 	    "Everything instead of a screenful; twice: say what redmem does", 3 } },
@@ -484,6 +488,9 @@ static error_t parse_keys(int key, char *arg, struct argp_state *state, struct k
 		return 0;
 	case KEY_CSV:
 		k->csv = true;
+		return 0;
+	case KEY_FOLDED:
+		k->folded = true;
 		return 0;
 	case KEY_EXACT:
 		k->exact = true;
@@ -703,8 +710,8 @@ static void check_exclusions(const struct argp_state *state, const struct option
 		argp_error(state, "--record and --replay exclude each other");
 	if (o->keys.wanted && no_server)
 		argp_error(state, "--keys needs the server itself");
-	if (o->keys.csv && o->json)
-		argp_error(state, "--csv and --json exclude each other");
+	if (o->keys.csv + o->keys.folded + o->json > 1)
+		argp_error(state, "--csv, --folded and --json exclude each other");
 	if (o->all && (o->pid || options_name_server(o)))
 		argp_error(state, "--all is every server: leave out the one");
 	if (o->all && one_server)

@@ -25,6 +25,7 @@ struct uri {
 struct keys_options {
 	bool wanted; /* doctor --keys */
 	bool csv;
+	bool folded;
 	bool elements_all, elements_big; /* ask for lengths although that touches keys */
 	bool exact; /* infer nothing */
 	bool replicas; /* of a cluster, instead of its primaries */

@@ -62,7 +62,10 @@ static void write_memory(struct text *t, const struct report_dumps *dumps)
 	fmt_bytes(&line, sum_of(dumps->keys_bytes, dumps->tables_bytes));
 	buf_puts(&line, " of used_memory, ");
 	fmt_bytes(&line, dumps->tables_bytes);
-	buf_puts(&line, " of it the tables of the databases. Bytes of keys below are what MEMORY "
+	buf_puts(&line, " of it the tables of the databases");
+	if (dumps->filtered)
+		buf_puts(&line, ", which hold the keys left out, too");
+	buf_puts(&line, ". Bytes of keys below are what MEMORY "
 			"USAGE SAMPLES 0 would say there; TTLs are of the time of the dump.");
 	text_wrap(t, "", buf_str(&line));
 	buf_free(&line);

@@ -31,6 +31,7 @@ struct report_dumps {
 	const char *allocator; /* "bundled", "system" */
 	const char *config; /* whose settings the limits are, "" = the server's own defaults */
 	const struct packed_limits *limits;
+	bool filtered; /* some keys were left out, but not of the tables */
 	int64_t keys_bytes; /* of used_memory */
 	int64_t tables_bytes; /* likewise, of the databases' tables */
 	const struct report_comparison *comparison; /* NULL = with no other server */

@@ -63,6 +63,8 @@ void report_keys_text(struct buf *out, const struct model *m, const struct findi
 		      const struct report_style *style);
 /* {"schema":"redmem.keys/1",...} */
 void report_keys_json(struct buf *out, const struct model *m, const struct findings *f);
+/* A line a prefix for a flame graph: "user:;*:;profile 1234", bytes of its keys. */
+void report_keys_folded(struct buf *out, const struct model *m);
 /* The columns of rdb-tools' memory report, and a row of them. The name stands as
  * redis-cli shows it, with a ' in front where a spreadsheet would take it for a formula
  * (escape_csv()); @wall_ns is now, for the time of expiry. */

@@ -101,6 +101,24 @@ check type "not the sum of that type" [ "$("$redmem" rdb --json --type hash --db
 	jq '.loaded.keys_bytes')" = "$(jq '[.comparison.types[] | select(.type == "hash")][0].first_bytes' \
 	"$work/two")" ]
 
+# Folded stacks: the bytes of all keys, in frames that are their prefixes' segments.
+"$redmem" rdb --folded "$file" >"$work/folded"
+check folded "not all bytes" [ "$(awk '{ sum += $NF } END { print sum }' "$work/folded")" = \
+	"$(echo "$wanted" | jq '.[0] | map(.bytes) | add')" ]
+check folded-frames "$(head -3 "$work/folded")" grep -q '^hash:;\*:;\* [1-9][0-9]*$' "$work/folded"
+check folded-separator "not at the separator" [ "$("$redmem" rdb --folded --separator h \
+	--match 'hash:600:5' "$file" | sed 's/ .*//')" = 'h;ash;:600:5' ]
+for option in --type=hash --db=0 '--match=hash:*' --min-bytes=1 --depth=2 --top=99 --separator=:; do
+	check "hash$option" "not the same hashes" [ "$("$redmem" rdb --csv --type hash "$option" \
+		"$file" | cksum)" = "$("$redmem" rdb --csv "$file" | grep -E '^data|^[0-9]*,hash,' |
+		cksum)" ]
+done
+check min-bytes "keys below it are listed" [ "$("$redmem" rdb --json --min-bytes 4000 "$file" |
+	jq '.scanned_total > 40 and (.top | length) > 3 and (.top | map(.bytes >= 4000) | all)')" = true ]
+check top "not three" [ "$("$redmem" rdb --json --top 3 "$file" | jq '.top | length')" = 3 ]
+check depth "a prefix of more" [ "$("$redmem" rdb --json --depth 1 "$file" |
+	jq '[.prefixes[].prefix | select(test(":.*:"))] | length')" = 0 ]
+
 # Settings: a redis.conf with either name of one, or what CONFIG GET has answered.
 encodings() # CONFIG
 {

@@ -322,6 +322,25 @@ static void test_csv_formula(void **state)
 	buf_free(&out);
 }
 
+/* Whatever is in a name, a line stays a line and a frame a frame. */
+static void test_folded(void **state)
+{
+	struct model *m = model_with_keyspace();
+	struct buf out = { 0 };
+
+	(void)state;
+	take(m, "user:1:profile", "hash", "listpack", 100, 5);
+	take(m, "user:2:profile", "hash", "listpack", 23, 5);
+	take(m, "a;b:7:c d", "string", "raw", 40, 5);
+	take(m, "", "string", "raw", 9, 5);
+	finish(m);
+	report_keys_folded(&out, m);
+	assert_string_equal(buf_str(&out), "user:;*:;profile 123\na\\x3bb:;*:;c d 40\n"
+					   "(no name) 9\n");
+	buf_free(&out);
+	model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_growth),	    cmocka_unit_test(test_prefixes_and_encodings),
 		cmocka_unit_test(test_costs),	    cmocka_unit_test(test_costs_as_measured),
 		cmocka_unit_test(test_written_out), cmocka_unit_test(test_csv_formula),
+		cmocka_unit_test(test_folded),
 	};
 
 	return cmocka_run_group_tests_name("diagnose_census", tests, NULL, NULL);

@@ -199,8 +199,10 @@ static void report_all(struct model *m)
 		report_stall_json(&out, m, &m->stalls[s].stall);
 		report_stall_live(&out, &m->stalls[s].stall);
 	}
-	if (m->keyspace)
+	if (m->keyspace) {
 		report_keys_json(&out, m, f);
+		report_keys_folded(&out, m);
+	}
 	for (size_t k = 0; k < m->keys_count; k++)
 		report_keys_csv_row(&out, &m->keys[k].key, hostile_int());
 	assert_true(out.len > 0);
