@@ -94,7 +94,7 @@ static __always_inline void emit_call(struct redmem_target *target, u32 tid,
 	context_running(target, tid, &record->call.context, &run);
 	if (record->call.context.state == CONTEXT_LOOP &&
 	    context_background(target, &record->call.context) != BACKGROUND_SET)
-		context_parsing(target, &record->call.context);
+		context_parsing(target, &record->call.context, call->function == CALL_FREE);
 	/* The loader wakes up for the last one only. */
 	bpf_ringbuf_submit(record, target->burst.calls >= target->burst.limit ?
 					   BPF_RB_FORCE_WAKEUP :

@@ -106,7 +106,7 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 			    ns - other * ctx->sample_period);
 	}
 	if (key.context.state == CONTEXT_LOOP)
-		context_parsing(target, &key.context);
+		context_parsing(target, &key.context, false);
 	profile_add(target, &key, ctx->sample_period, ns, timed);
 	ran_for(target, now);
 	return 0;

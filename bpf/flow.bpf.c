@@ -49,12 +49,12 @@ static __always_inline void charge(struct redmem_target *target, u32 tid, bool i
 					 BACKGROUND_NONE;
 
 		if (key.context.state == CONTEXT_LOOP)
-			context_parsing(target, &key.context);
+			context_parsing(target, &key.context, !is_alloc);
 		if (!is_alloc && key.context.state == CONTEXT_AFTER && !run.client &&
 		    is_for_reply(target))
 			context_replied(target, &key.context);
 		else if (background == BACKGROUND_QUEUED && !key.context.key_len && !run.is_over)
-			context_is_queued(target, &key.context);
+			context_is_queued(target, run.client, &key.context);
 	}
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
 	profile_add(target, &key, bytes, 0, false);

@@ -208,9 +208,32 @@ static __always_inline int read_made(struct redmem_target *target, u64 argv, u32
 	return 1;
 }
 
-/* Fill @context when @client is one whose arguments are being read; 1 when it is. */
+/*
+ * Is what @client frees, which has read @argc arguments of a command, no part of that? Before
+ * its first argument it frees the array of the command before (Redis 8.0 keeps it for the
+ * next one). And the queue of commands that were read, once all of them were executed (Valkey
+ * 9, where it stands before cmd: address; length, place and room of 16 bits each); it was
+ * allocated between two commands.
+ */
+__weak __noinline int is_of_others(const struct redmem_target *target, u64 client, u32 argc)
+{
+	u64 queue[2] = {};
+	u16 room;
+
+	if (!argc)
+		return 1;
+	if (!target || !target->settings.at.cmd ||
+	    bpf_probe_read_user(queue, sizeof(queue),
+				(void *)(client + target->settings.at.cmd - sizeof(queue))))
+		return 0;
+	room = queue[1] >> 32;
+	return is_heap_pointer(queue[0]) && !(u32)queue[1] && room && !(room & (room - 1));
+}
+
+/* Fill @context when @client is one whose arguments are being read, and what is allocated or
+ * @freed is theirs; 1 when it is. */
 __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
-				  struct redmem_context *context)
+				  struct redmem_context *context, bool freed)
 {
 	u64 query[2] = {};
 	int found = QUERY_NONE;
@@ -221,6 +244,8 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
 	    argc > ARGUMENTS_MAX)
 		return 0;
 	if (target->settings.at.cmd && read_word(client + target->settings.at.cmd))
+		return 0;
+	if (freed && is_of_others(target, client, argc))
 		return 0;
 	if (target->settings.at.querybuf)
 		bpf_probe_read_user(query, sizeof(query),
@@ -299,9 +324,26 @@ __weak __noinline int try_queued(struct redmem_target *target, u64 word,
 	       read_made(target, read_word(word), 2, context);
 }
 
-/* When the commands of a transaction are freed: whose arguments are these? Behind
+/* The same of the words of @client: when the array of its commands is freed, which is last, some
+ * servers have its address there only (Redis 8.0). */
+__weak __noinline int try_queue_of(struct redmem_target *target, u64 client,
+				   struct redmem_context *context)
+{
+	u32 zero = 0;
+	struct client_words *words = bpf_map_lookup_elem(&client_words, &zero);
+
+	if (!target || !context || !words || !client ||
+	    bpf_probe_read_user(words, sizeof(*words), (void *)(client + target->settings.at.argv)))
+		return 0;
+	for (u32 i = 0; i < CLIENT_WORDS; i++)
+		if (try_queued(target, words->word[i], context))
+			return 1;
+	return 0;
+}
+
+/* When the commands of a transaction of @client are freed: whose arguments are these? Behind
  * context_background(), which has read the stack. */
-__weak __noinline int context_is_queued(struct redmem_target *target,
+__weak __noinline int context_is_queued(struct redmem_target *target, u64 client,
 					struct redmem_context *context)
 {
 	struct background_stack *stack = this_background_stack();
@@ -317,6 +359,7 @@ __weak __noinline int context_is_queued(struct redmem_target *target,
 	for (u32 i = 0; i < BACKGROUND_STACK_WORDS; i++)
 		if (try_queued(target, stack->word[i], context))
 			return 0;
+	try_queue_of(target, client, context);
 	return 0;
 }
 
@@ -324,7 +367,8 @@ __weak __noinline int context_is_queued(struct redmem_target *target,
  * For the main thread in CONTEXT_LOOP. Of all that the stack shows, a client whose arguments
  * are being read: with many clients, those before it are still there, and read nothing.
  */
-__weak __noinline int context_parsing(struct redmem_target *target, struct redmem_context *context)
+__weak __noinline int context_parsing(struct redmem_target *target, struct redmem_context *context,
+				      bool freed)
 {
 	struct stack_words *words = read_stack();
 
@@ -334,12 +378,12 @@ __weak __noinline int context_parsing(struct redmem_target *target, struct redme
 		u32 place = target->recent_places[i];
 
 		if (place < SAVED_REGISTERS + STACK_WORDS &&
-		    try_parsing(target, words->word[place], context))
+		    try_parsing(target, words->word[place], context, freed))
 			return 0;
 	}
 	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++) {
 		if (!is_heap_pointer(words->word[i]) ||
-		    !try_parsing(target, words->word[i], context))
+		    !try_parsing(target, words->word[i], context, freed))
 			continue;
 		target->recent_places[target->recent_next++ & (REDMEM_RECENT_PLACES - 1)] = i;
 		return 0;
