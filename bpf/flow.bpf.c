@@ -77,6 +77,7 @@ static __always_inline void note_thread(struct redmem_target *target, u32 tid, u
 	if (!thread) {
 		struct redmem_flow_thread fresh = { .target = target->settings.index };
 
+		bpf_get_current_comm(fresh.name, sizeof(fresh.name));
 		bpf_map_update_elem(&flow_threads, &tid, &fresh, BPF_NOEXIST);
 		thread = bpf_map_lookup_elem(&flow_threads, &tid);
 		if (!thread) {

@@ -187,6 +187,7 @@ struct redmem_flow_thread {
 	/* of the hits that went to each profile map */
 	__u64 seen_bytes[2][FLOW_SIDES]; /* added up */
 	__u64 last[2][FLOW_SIDES]; /* its value at the last one */
+	char name[16]; /* of the thread */
 };
 
 /* What is under way in a thread of a server. */

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,11 +25,15 @@
 
 /* A thread tells of its bytes in steps of this many (jemalloc, opt.tcache_gc_incr_bytes). */
 #define STEP_BYTES 65536
+/* How many times the mean of late a hit may stand for: in a map with few of them one would
+ * stand for all that was moved while the probe was away, and its key be told what others had. */
+#define SCALE_MOST 3
 
 struct flow_thread {
 	uint32_t tid;
 	bool lives; /* met at the last tick */
-	double told[FLOW_SIDES]; /* of what it moved since its first hit: rows stand for so much */
+	struct flow_side side[FLOW_SIDES];
+	char name[16];
 	uint64_t seen[2][FLOW_SIDES]; /* what the hits of each profile map have added up to */
 	double scale[2][FLOW_SIDES]; /* for the rows of each profile map */
 };
@@ -237,19 +242,32 @@ static void forget_dead(struct flow *flow)
 	flow->count = kept;
 }
 
-/* The rows of a map stand for all that was moved up to its last hit and not told before. */
+double flow_side_scale(struct flow_side *side, double seen, double moved, bool partly, bool shared)
+{
+	double untold = moved - side->told, scale = 1, most;
+
+	if (seen <= 0)
+		return 1;
+	side->moved_lately = side->moved_lately / 2 + fmax(moved - side->moved, 0);
+	side->seen_lately = side->seen_lately / 2 + seen;
+	side->moved = fmax(moved, side->moved);
+	if (untold > seen && (partly || side->owes))
+		scale = untold / seen;
+	most = shared ? fmax(SCALE_MOST * side->moved_lately / side->seen_lately, 1) : scale;
+	side->owes = scale > most;
+	scale = fmin(scale, most);
+	side->told += seen * scale;
+	return scale;
+}
+
 static void scale_side(struct sensors *s, struct flow_thread *thread,
 		       const struct redmem_flow_thread *now, int side, uint32_t map)
 {
 	double seen = (double)(now->seen_bytes[map][side] - thread->seen[map][side]);
-	double untold = (double)(now->last[map][side] - now->first[side]) - thread->told[side];
+	double moved = (double)(now->last[map][side] - now->first[side]);
 
-	thread->scale[map][side] = 1;
-	if (seen <= 0)
-		return;
-	if (untold > seen && s->flow_partly)
-		thread->scale[map][side] = untold / seen;
-	thread->told[side] += seen * thread->scale[map][side];
+	thread->scale[map][side] = flow_side_scale(&thread->side[side], seen, moved, s->flow_partly,
+						   thread->tid == s->target->settings.tgid);
 	thread->seen[map][side] = now->seen_bytes[map][side];
 }
 
@@ -283,6 +301,7 @@ void flow_scale_tick(struct sensors *s, uint32_t map)
 			continue;
 		if (!thread)
 			thread = thread_add(s->flow, tid);
+		snprintf(thread->name, sizeof(thread->name), "%.15s", now.name);
 		thread->lives = true;
 		for (int side = 0; side < FLOW_SIDES; side++)
 			scale_side(s, thread, &now, side, map);
@@ -304,20 +323,48 @@ double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
 	return thread ? thread->scale[s->draining][freed ? FLOW_FREE : FLOW_ALLOC] : 1;
 }
 
-/* What the main thread moved, by its own count, that no row told of and no hit will, which is
+/* What a thread moved, by its own count, that no row told of and no hit will, which is
  * yet to be drained. */
 static double untold_bytes(const struct sensors *s, const struct flow_thread *thread, int side)
 {
+	int fd = bpf_map__fd(s->bpf->maps.flow_threads);
 	struct redmem_flow_thread now;
 	uint64_t counter, coming;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads), &thread->tid, &now) ||
-	    !now.counter[side] ||
-	    memory_read(s->config.pid, now.counter[side], &counter, sizeof(counter)))
+	/* Still there behind the read, or the counter's memory may have been another's. */
+	if (bpf_map_lookup_elem(fd, &thread->tid, &now) || !now.counter[side] ||
+	    memory_read(s->config.pid, now.counter[side], &counter, sizeof(counter)) ||
+	    bpf_map_lookup_elem(fd, &thread->tid, &now) || counter < now.first[side])
 		return 0;
 	coming = now.seen_bytes[0][side] - thread->seen[0][side] + now.seen_bytes[1][side] -
 		 thread->seen[1][side];
-	return (double)(counter - now.first[side]) - thread->told[side] - (double)coming;
+	return (double)(counter - now.first[side]) - thread->side[side].told - (double)coming;
+}
+
+/* What @thread moved that no row told of: the main thread's is nobody's in particular, as the
+ * model shares it out; another one's is its own. */
+static void emit_untold(struct sensors *s, struct flow_thread *thread, double t_seconds,
+			const struct record_sink *sink)
+{
+	struct record record = { .kind = RECORD_PROFILE };
+	struct record_profile *p = &record.profile;
+	bool is_main = thread->tid == s->target->settings.tgid;
+
+	p->thread = is_main ? "" : thread->name;
+	p->command = is_main ? "(unseen)" : "";
+	p->inner = p->symbol = "";
+	p->db = RECORD_UNKNOWN;
+	p->seconds = p->scale = NAN;
+	p->t_seconds = t_seconds;
+	p->class_bytes = RECORD_UNKNOWN;
+	for (int side = 0; side < FLOW_SIDES; side++) {
+		p->event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
+		p->events = untold_bytes(s, thread, side);
+		if (p->events < STEP_BYTES)
+			continue;
+		thread->side[side].told += p->events;
+		record_emit(sink, &record);
+	}
 }
 
 /* What was moved by the end of the window that ends at @mono_ns, or at the very end, when the
@@ -325,26 +372,8 @@ static double untold_bytes(const struct sensors *s, const struct flow_thread *th
  * nobody knows, but the totals stay exact. */
 void flow_emit_unseen(struct sensors *s, int64_t mono_ns, const struct record_sink *sink)
 {
-	struct record record = { .kind = RECORD_PROFILE };
-	struct record_profile *p = &record.profile;
-	struct flow_thread *thread = s->flow ? thread_of(s->flow, s->target->settings.tgid) : NULL;
-
-	if (!thread)
-		return;
-	p->thread = p->inner = p->symbol = "";
-	p->command = "(unseen)";
-	p->seconds = p->scale = NAN;
-	p->timed = 0;
-	p->t_seconds = sensor_seconds(s, mono_ns);
-	p->class_bytes = RECORD_UNKNOWN;
-	for (int side = 0; side < FLOW_SIDES; side++) {
-		p->event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
-		p->events = untold_bytes(s, thread, side);
-		if (p->events < STEP_BYTES)
-			continue;
-		thread->told[side] += p->events;
-		record_emit(sink, &record);
-	}
+	for (size_t i = 0; s->flow && i < s->flow->count; i++)
+		emit_untold(s, &s->flow->threads[i], sensor_seconds(s, mono_ns), sink);
 }
 
 static void flow_end(struct sensors *s)

@@ -238,6 +238,20 @@ bool context_resolve(struct sensors *s, const struct redmem_context *context,
 		     struct context_names *names);
 
 /* --- flow.c --- */
+/* What a thread allocated, or what it freed, in bytes. */
+struct flow_side {
+	double told; /* of what it moved since its first hit: rows stand for so much */
+	double moved; /* up to the last hit */
+	double moved_lately, seen_lately; /* halved at each tick that has hits */
+	bool owes; /* the last rows stood for less than was moved */
+};
+/*
+ * How many times their bytes rows stand for, of which hits have @seen when the thread had
+ * @moved so much since its first one: for all that was not told before. Where the probe did
+ * not stand all the time (@partly) and rows of several are @shared, no more than a few times
+ * the mean: what is over goes to the next rows, or is told at the end as unseen.
+ */
+double flow_side_scale(struct flow_side *side, double seen, double moved, bool partly, bool shared);
 /* Have the probe come or go, unless it is on its way. */
 void flow_switch(struct sensors *s, bool on);
 /* Has it come or gone? A negative errno when it could not come. */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How many times their bytes rows stand for when the flow probe was away. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "sensor/internal.h"
+
+#define MIB  1048576.0
+#define STEP 65536.0
+
+/* Rows of one MiB stand for the four that were moved. */
+static void all_is_told(void **state)
+{
+	struct flow_side side = { 0 };
+
+	(void)state;
+	for (int i = 1; i <= 5; i++)
+		assert_float_equal(flow_side_scale(&side, MIB, i * 4 * MIB, true, true), 4, 1e-9);
+	assert_float_equal(side.told, 20 * MIB, 1);
+}
+
+/* The probe stood all the time: what a row says is what it is. */
+static void nothing_was_missed(void **state)
+{
+	struct flow_side side = { 0 };
+
+	(void)state;
+	assert_float_equal(flow_side_scale(&side, MIB, MIB, false, true), 1, 1e-9);
+	assert_float_equal(flow_side_scale(&side, MIB, 2 * MIB + STEP, false, true), 1, 1e-9);
+}
+
+/* One hit does not stand for a second: the next rows have what it was not told for. */
+static void few_hits_stand_for_few(void **state)
+{
+	struct flow_side side = { 0 };
+	double scale, moved = 20 * MIB, most;
+
+	(void)state;
+	flow_side_scale(&side, 4 * MIB, moved, true, true);
+	moved += 20 * MIB;
+	scale = flow_side_scale(&side, STEP, moved, true, true);
+	most = 3 * (10 * MIB + 20 * MIB) / (2 * MIB + STEP);
+	assert_float_equal(scale, most, 1e-9);
+	assert_true(side.told < moved - 15 * MIB);
+	/* The probe stands since then. */
+	scale = flow_side_scale(&side, 4 * MIB, moved + 4 * MIB, false, true);
+	assert_float_equal(side.told, moved + 4 * MIB, 1);
+	assert_true(scale > 4);
+	assert_float_equal(flow_side_scale(&side, MIB, moved + 5 * MIB, false, true), 1, 1e-9);
+}
+
+/* All of a background thread's is its own, however few its hits. */
+static void a_thread_has_all_of_its_own(void **state)
+{
+	struct flow_side side = { 0 };
+
+	(void)state;
+	flow_side_scale(&side, MIB, MIB, true, false);
+	assert_float_equal(flow_side_scale(&side, STEP, 33 * MIB, true, false), 32 * MIB / STEP,
+			   1e-9);
+	assert_float_equal(side.told, 33 * MIB, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_is_told),
+		cmocka_unit_test(nothing_was_missed),
+		cmocka_unit_test(few_hits_stand_for_few),
+		cmocka_unit_test(a_thread_has_all_of_its_own),
+	};
+
+	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
+}
