@@ -315,17 +315,25 @@ static __always_inline struct stack_words *read_stack(void)
 	return words;
 }
 
-/* Is @word the address of a struct multiCmd, which begins with argv? Then @context is its command
- * and key. */
+/* In struct multiCmd, behind argv, argc and the room of argv (multi.c, all versions). */
+#define MULTI_COMMAND 16
+
+/* Is @word the address of a struct multiCmd? Then @context is its command and key. Words left
+ * over on the stack lead to text, too: argv must be that of the command. */
 __weak __noinline int try_queued(struct redmem_target *target, u64 word,
 				 struct redmem_context *context)
 {
-	return target && context && is_heap_pointer(word) &&
-	       read_made(target, read_word(word), 2, context);
+	u64 argv;
+
+	if (!target || !context || !is_heap_pointer(word))
+		return 0;
+	argv = read_word(word);
+	return is_heap_pointer(argv) && is_argv_of(target, argv, read_word(word + MULTI_COMMAND)) &&
+	       read_made(target, argv, 2, context);
 }
 
 /* The same of the words of @client: when the array of its commands is freed, which is last, some
- * servers have its address there only (Redis 8.0). */
+ * servers have its address there only (Redis 8.0), or where one of them leads (Valkey 8.1). */
 __weak __noinline int try_queue_of(struct redmem_target *target, u64 client,
 				   struct redmem_context *context)
 {
@@ -337,6 +345,10 @@ __weak __noinline int try_queue_of(struct redmem_target *target, u64 client,
 		return 0;
 	for (u32 i = 0; i < CLIENT_WORDS; i++)
 		if (try_queued(target, words->word[i], context))
+			return 1;
+	for (u32 i = 0; i < CLIENT_WORDS; i++)
+		if (is_heap_pointer(words->word[i]) &&
+		    try_queued(target, read_word(words->word[i]), context))
 			return 1;
 	return 0;
 }
