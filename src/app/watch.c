@@ -420,7 +420,7 @@ static void count_tls(struct watch *w)
 	record_emit(&w->sink, &record);
 }
 
-/* Of clients whose ids were not met the host still knows who does not read. */
+/* Of clients that were not looked at the host still knows who does not read. */
 static void tell_unread(struct watch *w)
 {
 	struct sock_unread unread[UNREAD_CLIENTS];
@@ -433,7 +433,7 @@ static void tell_unread(struct watch *w)
 	for (size_t i = 0; i < count; i++) {
 		struct record record;
 
-		if (!clientsearch_missed(w->clients, unread[i].address))
+		if (w->clients && !clientsearch_missed(w->clients, unread[i].address))
 			continue;
 		record_clear(&record, RECORD_CLIENT);
 		record.client.address =
@@ -441,6 +441,18 @@ static void tell_unread(struct watch *w)
 		record.client.unsent_bytes = unread[i].unsent_bytes;
 		record_emit(&w->sink, &record);
 	}
+}
+
+/* Near maxmemory the server is not asked for its clients: none was looked at. */
+static void tell_unlisted(struct watch *w)
+{
+	struct record record = { .kind = RECORD_HELD };
+
+	record.held.t_seconds = now_seconds(w);
+	record.held.name = "clients";
+	record.held.objects_total = info_int(w->info, "connected_clients");
+	record_emit(&w->sink, &record);
+	tell_unread(w);
 }
 
 /* Of very many clients those with most memory. */
@@ -454,8 +466,11 @@ static void search_clients(struct watch *w)
 	if (connections != RECORD_UNKNOWN && w->connections != RECORD_UNKNOWN)
 		connections -= w->connections;
 	w->clients = clientsearch_start(w->server.conn, &w->sink, w->info, connections);
-	if (!w->clients)
+	if (!w->clients) {
+		if (conn_tight(w->server.conn))
+			tell_unlisted(w);
 		return;
+	}
 	drain_connection(w, CLIENTS_SECONDS);
 	clientsearch_emit(w->clients, now_seconds(w));
 	tell_unread(w);

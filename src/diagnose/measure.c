@@ -403,3 +403,22 @@ const struct prefix_row *measure_top_prefix(const struct model *m,
 		}
 	return top;
 }
+
+const struct record_client *measure_unread_client(const struct model *m, int64_t *bytes)
+{
+	const struct record_held *held = model_held(m, "clients");
+	const struct record_client *most = NULL;
+
+	for (size_t i = 0; held && i < m->clients_count; i++) {
+		const struct record_client *client = &m->clients[i].client;
+
+		if (client->id == RECORD_UNKNOWN &&
+		    (!most || client->unsent_bytes > most->unsent_bytes))
+			most = client;
+	}
+	*bytes = model_info_end(m, "mem_clients_normal");
+	if (!most || *bytes == RECORD_UNKNOWN)
+		return NULL;
+	*bytes -= held->looked_bytes;
+	return most;
+}

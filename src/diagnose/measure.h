@@ -113,6 +113,9 @@ int64_t measure_calls(const struct model *m, const char *field);
 /* Seconds for which somebody let clients wait (CLIENT PAUSE); 0 = nobody did. *most: how many
  * more clients than at the quietest were blocked at once. */
 double measure_paused(const struct model *m, int64_t *most);
+/* Of clients that were not looked at: what they have in sum, and who of them reads nothing, by
+ * the host's word; NULL. */
+const struct record_client *measure_unread_client(const struct model *m, int64_t *bytes);
 /* Of the server's main thread; NULL without a profile. */
 const struct charge *measure_main_thread(const struct model *m);
 

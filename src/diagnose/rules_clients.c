@@ -144,32 +144,11 @@ static void client_evidence(const struct model *m, struct finding *f,
 	client_counts(m, f);
 }
 
-/* Of clients that were not looked at: what they have in sum, and who of them reads nothing, by
- * the host's word; NULL. */
-static const struct record_client *unread_client(const struct model *m, int64_t *bytes)
-{
-	const struct record_held *held = model_held(m, "clients");
-	const struct record_client *most = NULL;
-
-	for (size_t i = 0; held && i < m->clients_count; i++) {
-		const struct record_client *client = &m->clients[i].client;
-
-		if (client->id == RECORD_UNKNOWN &&
-		    (!most || client->unsent_bytes > most->unsent_bytes))
-			most = client;
-	}
-	*bytes = model_info_end(m, "mem_clients_normal");
-	if (!most || *bytes == RECORD_UNKNOWN)
-		return NULL;
-	*bytes -= held->looked_bytes;
-	return most;
-}
-
 /* Its id was not met, so the server says nothing of it. */
 static bool unread_one(const struct model *m, struct finding *f)
 {
 	int64_t bytes;
-	const struct record_client *client = unread_client(m, &bytes);
+	const struct record_client *client = measure_unread_client(m, &bytes);
 
 	if (!client || bytes < CLIENT_ONE_BYTES)
 		return false;
@@ -219,7 +198,7 @@ static bool is_of_one(const struct model *m, int64_t bytes)
 	const struct record_client *client = heaviest(m);
 	int64_t most = client ? client_bytes(client) : RECORD_UNKNOWN;
 
-	if (most < CLIENT_ONE_BYTES && !unread_client(m, &most))
+	if (most < CLIENT_ONE_BYTES && !measure_unread_client(m, &most))
 		return false;
 	return most >= CLIENT_ONE_BYTES && most >= bytes / 2 &&
 	       client_severity(m, most) == SEVERITY_WARNING;

@@ -118,18 +118,23 @@ static int64_t buffers_hold(const struct model *m)
 
 static int64_t buffers_of(const struct record_client *client)
 {
-	return sum_of(client->query_bytes, client->output_bytes);
+	return measure_sum(client->query_bytes, client->output_bytes);
 }
 
-/* The one that half of @bytes are for; NULL without one. */
+/* The one that half of @bytes are for; NULL without one. Where the server was not asked for its
+ * clients it is the one that reads nothing. */
 static const struct record_client *hoarder(const struct model *m, int64_t bytes)
 {
-	const struct record_client *most = NULL;
+	const struct record_client *most = NULL, *unread;
+	int64_t unread_bytes;
 
 	for (size_t i = 0; i < m->clients_count; i++)
 		if (!most || buffers_of(&m->clients[i].client) > buffers_of(most))
 			most = &m->clients[i].client;
-	return most && buffers_of(most) >= bytes / 2 ? most : NULL;
+	if (most && buffers_of(most) >= bytes / 2)
+		return most;
+	unread = measure_unread_client(m, &unread_bytes);
+	return unread_bytes >= bytes / 2 ? unread : NULL;
 }
 
 static const struct prefix_row *bursting(const struct model *m)
@@ -261,6 +266,7 @@ bool rule_evict_pushed_by(const struct model *m, struct finding *f)
 	finding_evidence_count(f, "total_eviction_exceeded_time",
 			       model_info_delta(m, "total_eviction_exceeded_time"), "milliseconds",
 			       BASIS_EXACT);
+	f->weak = p.client && p.client->id == RECORD_UNKNOWN;
 	if (p.client != NULL) {
 		finding_evidence_text(f, "client", say_client(p.client).s, BASIS_EXACT);
 		finding_evidence_bytes(f, "client_bytes", buffers_of(p.client), BASIS_EXACT);

@@ -103,6 +103,18 @@ static void pushed_by(void **state)
 	assert_true(evidence_value(f, "client_bytes") == 200.0 * MIB);
 	diagnosis_free(&d);
 
+	begin(&s, 990 * MIB, "allkeys-lru"); /* too near maxmemory to be asked for its clients */
+	info(&s, EVICTED "mem_clients_normal:209715200\r\n");
+	scene_add(&s, RECORD_HELD)->held = (struct record_held){ 1, "clients", 12, 0, 0 };
+	record_clear(scene_add(&s, RECORD_CLIENT), RECORD_CLIENT);
+	s.extra[s.extra_count - 1].client.address = scene_bytes("10.0.0.9:40112");
+	s.extra[s.extra_count - 1].client.unsent_bytes = 2 * MIB;
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
+	assert_string_equal(evidence_text(f, "client"), "10.0.0.9:40112");
+	assert_true(f->weak);
+	diagnosis_free(&d);
+
 	begin(&s, 990 * MIB, "allkeys-lru"); /* a cache in its steady state */
 	info(&s, EVICTED);
 	scene_expect_none(&s, "evict.pushed_by");
