@@ -137,6 +137,15 @@ static enum redmem_cause main_cause(const struct stall *stall)
 	return count > 0 ? blame[0].cause : CAUSE_COMMAND;
 }
 
+/* The thread that frees in the background holds locks of the allocator meanwhile: where it gets
+ * no CPU, whoever allocates waits for it. */
+static bool waits_for_lazyfree(const struct model *m, const struct stall *stall)
+{
+	return !strcmp(stall->wait_call, wait_table[WAIT_FUTEX].name) &&
+	       (model_info_end(m, "lazyfree_pending_objects") > 0 ||
+		model_info_delta(m, "lazyfreed_objects") > 0);
+}
+
 const char *stall_finding(const struct model *m, const struct stall *stall)
 {
 	enum redmem_cause cause = main_cause(stall);
@@ -153,7 +162,7 @@ const char *stall_finding(const struct model *m, const struct stall *stall)
 	case CAUSE_OTHER:
 		if (!strcmp(stall->wait_call, wait_table[WAIT_SIGSTOP].name))
 			return "server.not_answering";
-		return own_work(m, stall);
+		return waits_for_lazyfree(m, stall) ? "lazyfree.pending" : own_work(m, stall);
 	default:
 		return own_work(m, stall);
 	}

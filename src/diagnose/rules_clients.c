@@ -355,32 +355,56 @@ static int64_t lazyfree_waits(const struct model *m, int64_t pending, enum basis
 	return isnan(each) ? RECORD_UNKNOWN : sum_whole(each * (double)pending);
 }
 
+/* It passes by itself, unless the event loop waits for the thread that frees. */
+static void lazyfree_severity(const struct model *m, struct finding *f, int64_t bytes,
+			      const struct waits *w)
+{
+	f->severity = SEVERITY_INFO;
+	f->cost = bytes > 0 ? (double)bytes : 0;
+	if (waits_severity(m, w) == SEVERITY_INFO)
+		return;
+	waits_tell(m, f, w);
+	f->rank = RANK_WAITED;
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Give the server one more CPU than it has busy threads (quota, cpuset, "
+		       "server_cpulist and bio_cpulist), so that this thread is not kept waiting "
+		       "while it holds a lock.");
+}
+
 bool rule_lazyfree_pending(const struct model *m, struct finding *f)
 {
 	int64_t pending = model_info_end(m, "lazyfree_pending_objects"), bytes;
+	struct waits w = waits_of(m, f->id);
+	bool held = waits_severity(m, &w) > SEVERITY_INFO;
+	struct phrase objects = say_count(pending);
 	enum basis basis;
 
-	if (pending == RECORD_UNKNOWN || pending <= 0)
+	if (pending == RECORD_UNKNOWN || (pending <= 0 && !held))
 		return false;
 	bytes = lazyfree_waits(m, pending, &basis);
-	if (pending < LAZYFREE_OBJECTS && !(bytes >= WASTE_FLOOR_BYTES))
+	if (!held && pending < LAZYFREE_OBJECTS && !(bytes >= WASTE_FLOOR_BYTES))
 		return false;
-	/* It passes by itself. */
-	f->severity = SEVERITY_INFO;
-	f->cost = bytes > 0 ? (double)bytes : 0;
-	if (bytes != RECORD_UNKNOWN)
+	if (held)
+		finding_title(f,
+			      "The event loop waited %s for the thread that frees in the "
+			      "background (%s objects left)",
+			      say_seconds(w.seconds).s, objects.s);
+	else if (bytes != RECORD_UNKNOWN)
 		finding_title(f, "Some %s wait to be freed in the background (%s objects)",
-			      say_bytes(bytes).s, say_count(pending).s);
+			      say_bytes(bytes).s, objects.s);
 	else
-		finding_title(f, "%s objects wait to be freed in the background",
-			      say_count(pending).s);
+		finding_title(f, "%s objects wait to be freed in the background", objects.s);
+	lazyfree_severity(m, f, bytes, &w);
 	finding_evidence_count(f, "lazyfree_pending_objects", pending, "objects", BASIS_EXACT);
 	finding_evidence_count(f, "lazyfreed_objects", model_info_delta(m, "lazyfreed_objects"),
 			       "objects", BASIS_EXACT);
 	finding_evidence_bytes(f, "waiting_bytes", bytes, basis);
-	finding_cause(
-		f, "UNLINK, FLUSHALL ASYNC and the lazyfree-* settings hand data to a thread that "
-		   "frees it later; until then used_memory counts it, in no key.");
+	finding_cause(f,
+		      "UNLINK, FLUSHALL ASYNC and the lazyfree-* settings hand data to a thread "
+		      "that frees it later; until then used_memory counts it, in no key%s",
+		      held ? ". It holds locks of the allocator while it works, and the event loop "
+			     "needs them, too." :
+			     ".");
 	finding_action(f, bytes, "", "Wait: look again in a minute before you act on used_memory.");
 	return true;
 }

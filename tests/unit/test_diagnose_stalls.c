@@ -472,6 +472,33 @@ static void expiry_named_by_other_stalls(void **state)
 	diagnosis_free(&d);
 }
 
+/* The thread that frees in the background has a lock the event loop wants. */
+static void waits_for_lazyfree(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	struct record_stall *stall;
+
+	(void)state;
+	for (int pending = 0; pending < 2; pending++) {
+		scene_init(&s);
+		buf_printf(&s.info_end, "lazyfree_pending_objects:%d\r\n", pending * 70000);
+		stall = scene_stall(&s, "", "", 0.8);
+		record_blame(stall, CAUSE_OTHER, 0.8);
+		stall->wait_call = WAIT_FUTEX;
+		stall->wait_file = stall->preemptor = "";
+		if (pending)
+			expect_only(&s, "lazyfree.pending", SEVERITY_WARNING);
+		else
+			expect_only(&s, "loop.blocks", SEVERITY_WARNING);
+	}
+	scene_init(&s); /* it passes by itself */
+	buf_puts(&s.info_end, "lazyfree_pending_objects:70000\r\n");
+	d = scene_diagnose(&s);
+	expect(&d, "lazyfree.pending", SEVERITY_INFO);
+	diagnosis_free(&d);
+}
+
 static void eviction(void **state)
 {
 	struct scene s;
@@ -787,6 +814,7 @@ int main(void)
 		cmocka_unit_test(expiry),
 		cmocka_unit_test(expiry_on_a_busy_machine),
 		cmocka_unit_test(expiry_named_by_other_stalls),
+		cmocka_unit_test(waits_for_lazyfree),
 		cmocka_unit_test(eviction),
 		cmocka_unit_test(doubling),
 		cmocka_unit_test(copies_of_huge_pages),
