@@ -229,12 +229,14 @@ bool rule_defrag_blocks(const struct model *m, struct finding *f)
 	int64_t most = measure_config(m, "active-defrag-cycle-max");
 	struct waits w = waits_of(m, f->id);
 
+	/* On a busy machine most of a turn may be the wait for a CPU, which another tells. */
+	waits_include(&w, stalls_seconds_of(m, CAUSE_DEFRAG));
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	waits_tell(m, f, &w);
-	finding_title(f, "Active defragmentation took %s of %s, up to %s at a time",
-		      say_seconds(w.seconds).s, say_seconds(m->duration_seconds).s,
-		      say_seconds(w.longest_seconds).s);
+	finding_title(f, "Active defragmentation took %s of %s%s%s", say_seconds(w.seconds).s,
+		      say_seconds(m->duration_seconds).s, w.longest ? ", up to " : "",
+		      w.longest ? say_seconds(w.longest_seconds).s : "");
 	finding_evidence_count(f, "active_defrag_hits", model_info_delta(m, "active_defrag_hits"),
 			       "allocations", BASIS_EXACT);
 	finding_evidence_count(f, "total_active_defrag_time",

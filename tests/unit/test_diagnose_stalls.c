@@ -48,10 +48,20 @@ static size_t warnings_of(const struct diagnosis *d)
 	return n;
 }
 
+/* The server has counted what the stalls are said to be spent on. */
+static void keys_went(struct scene *s, enum redmem_cause cause)
+{
+	if (cause == CAUSE_EXPIRY)
+		buf_puts(&s->info_end, "expired_keys:9\r\n");
+	if (cause == CAUSE_EVICTION)
+		buf_puts(&s->info_end, "evicted_keys:9\r\n");
+}
+
 /* Add @count stalls of @seconds each. */
 static void add_stalls(struct scene *s, enum redmem_cause cause, const char *command, int count,
 		       double seconds)
 {
+	keys_went(s, cause);
 	for (int i = 0; i < count; i++) {
 		struct record_stall *stall = scene_stall(s, command, "", seconds);
 
@@ -395,6 +405,7 @@ static void expiry(void **state)
 	diagnosis_free(&d);
 
 	scene_init(&s); /* a write that met a key past its time is not to blame for it */
+	keys_went(&s, CAUSE_EXPIRY);
 	record_blame(scene_stall(&s, "get", "board:7", 0.2), CAUSE_EXPIRY, 0.2);
 	d = scene_diagnose(&s);
 	assert_string_equal(evidence_text(expect(&d, "expire.blocks", SEVERITY_WARNING), "key"),
@@ -411,6 +422,7 @@ static void expiry_on_a_busy_machine(void **state)
 
 	(void)state;
 	scene_init(&s);
+	keys_went(&s, CAUSE_EXPIRY);
 	stall = scene_stall(&s, "", "", 0.5);
 	record_blame(stall, CAUSE_EXPIRY, 0.2);
 	record_blame(stall, CAUSE_CPU_WAIT, 0.3);
@@ -423,6 +435,7 @@ static void expiry_on_a_busy_machine(void **state)
 	diagnosis_free(&d);
 
 	scene_init(&s); /* many: what they are like */
+	keys_went(&s, CAUSE_EXPIRY);
 	stall = scene_stall(&s, "", "", 0.5);
 	record_blame(stall, CAUSE_EXPIRY, 0.5);
 	stall->gone_key = scene_bytes("session:4711");
@@ -450,6 +463,7 @@ static void expiry_named_by_other_stalls(void **state)
 	(void)state;
 	for (size_t named = 1; named <= 4; named += 3) {
 		scene_init(&s);
+		buf_puts(&s.info_end, "expired_keys:589036\r\n");
 		for (size_t i = 0; i < named; i++) {
 			struct record_stall *stall = scene_stall(&s, "", "", stalls[i].seconds);
 
@@ -466,6 +480,7 @@ static void expiry_named_by_other_stalls(void **state)
 		diagnosis_free(&d);
 	}
 	scene_init(&s); /* what a write evicts is not what it writes */
+	keys_went(&s, CAUSE_EVICTION);
 	record_blame(scene_stall(&s, "set", "new:1", 0.2), CAUSE_EVICTION, 0.2);
 	d = scene_diagnose(&s);
 	assert_null(strstr(expect(&d, "evict.blocks", SEVERITY_WARNING)->title, "new:1"));
@@ -496,6 +511,31 @@ static void waits_for_lazyfree(void **state)
 	buf_puts(&s.info_end, "lazyfree_pending_objects:70000\r\n");
 	d = scene_diagnose(&s);
 	expect(&d, "lazyfree.pending", SEVERITY_INFO);
+	diagnosis_free(&d);
+}
+
+/* What expiry has left on the stack of a defragmentation; and most of it waits for a CPU. */
+static void defragmentation(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	buf_puts(&s.info_start, "active_defrag_hits:0\r\n");
+	buf_puts(&s.info_end, "active_defrag_hits:260834\r\n");
+	for (int i = 0; i < 20; i++) {
+		struct record_stall *stall = scene_stall(&s, "", "", 0.06);
+
+		record_blame(stall, CAUSE_EXPIRY, i % 5 ? 0.005 : 0.03);
+		record_blame(stall, CAUSE_DEFRAG, i % 5 ? 0.02 : 0.005);
+		record_blame(stall, CAUSE_CPU_WAIT, i % 5 ? 0.035 : 0.025);
+	}
+	d = scene_diagnose(&s);
+	f = expect(&d, "defrag.blocks", SEVERITY_WARNING);
+	assert_float_equal(evidence_value(f, "waited_seconds"), 0.54, 0.001);
+	assert_null(diagnosis_find(&d, "expire.blocks"));
 	diagnosis_free(&d);
 }
 
@@ -815,6 +855,7 @@ int main(void)
 		cmocka_unit_test(expiry_on_a_busy_machine),
 		cmocka_unit_test(expiry_named_by_other_stalls),
 		cmocka_unit_test(waits_for_lazyfree),
+		cmocka_unit_test(defragmentation),
 		cmocka_unit_test(eviction),
 		cmocka_unit_test(doubling),
 		cmocka_unit_test(copies_of_huge_pages),
