@@ -77,6 +77,8 @@ static bool block_counts(const struct model *m, size_t i, const struct block *b,
 	if (b->command == NULL || b->command[0] == '\0' || !(b->seconds >= BLOCK_NOTE_SECONDS) ||
 	    key_is_to_blame(m, b->command, b->key) != with_key)
 		return false;
+	if (stalls_have(m, &m->slowlog[i - m->stalls_count].entry))
+		return false; /* it belongs to what that was spent on */
 	k = key_looked_at(m, b->key);
 	return !model_sensor_on(m, "loop") || (k != NULL && key_level(k) != KEY_NORMAL);
 }

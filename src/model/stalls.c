@@ -256,6 +256,22 @@ static bool fits(const struct stall *stall, double seconds, double ratio)
 	return misfit(stall, seconds) <= ratio * stall->duration_seconds + LENGTH_SECONDS;
 }
 
+static bool is_of(const struct model *m, const struct record_slowlog *entry,
+		  const struct stall *stall)
+{
+	return same_command(stall->command, entry->command) &&
+	       ended_at(m, stall, entry->unix_seconds) &&
+	       fits(stall, entry->seconds, SLOWLOG_RATIO);
+}
+
+bool stalls_have(const struct model *m, const struct record_slowlog *entry)
+{
+	for (size_t i = 0; i < m->stalls_count; i++)
+		if (is_of(m, entry, &m->stalls[i].stall))
+			return true;
+	return false;
+}
+
 const struct record_slowlog *stall_slowlog(const struct model *m, const struct stall *stall)
 {
 	const struct record_slowlog *best = NULL;
@@ -263,9 +279,7 @@ const struct record_slowlog *stall_slowlog(const struct model *m, const struct s
 	for (size_t i = 0; i < m->slowlog_count; i++) {
 		const struct record_slowlog *entry = &m->slowlog[i].entry;
 
-		if (same_command(stall->command, entry->command) &&
-		    ended_at(m, stall, entry->unix_seconds) &&
-		    fits(stall, entry->seconds, SLOWLOG_RATIO) &&
+		if (is_of(m, entry, stall) &&
 		    (!best || misfit(stall, entry->seconds) < misfit(stall, best->seconds)))
 			best = entry;
 	}

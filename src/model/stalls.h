@@ -85,6 +85,8 @@ size_t blame_split(const struct stall *stall, struct blame out[CAUSES]);
  * (the server stamps whole seconds, by its own clock), of about that length. NULL.
  */
 const struct record_slowlog *stall_slowlog(const struct model *m, const struct stall *stall);
+/* Is the slow log's entry one of the stalls? */
+bool stalls_have(const struct model *m, const struct record_slowlog *entry);
 /* The latency monitor's event at that time and of about that length. NULL. */
 const struct record_latency *stall_latency(const struct model *m, const struct stall *stall);
 /* The last look at its key, NULL when nobody looked. */
