@@ -21,8 +21,7 @@
 #define DEAR_SECONDS   0.01
 #define ACCESSES_EACH  3 /* of MEMORY USAGE for an element: entry, name, value */
 #define TIMED_ELEMENTS 500 /* below the clock's microsecond is too coarse */
-#define GROUPS_MAX     100 /* of a stream that are listed... */
-#define CONSUMERS_MAX  10000 /* ...and that MEMORY USAGE may walk */
+#define GROUPS_MAX     100 /* of a stream that are listed */
 
 /* An integer reply; RECORD_UNKNOWN. */
 static int64_t ask_int(struct ask *a, const char *line)
@@ -186,7 +185,7 @@ static bool stream_is_cheap(struct ask *a)
 	for (size_t i = 0; i < a->groups_count; i++)
 		sum_add(&consumers,
 			a->groups[i].consumers_total > 0 ? a->groups[i].consumers_total : 0);
-	if (!a->bytes_reason && (a->facts.groups_total > GROUPS_MAX || consumers > CONSUMERS_MAX))
+	if (!a->bytes_reason && !knowledge_stream_is_cheap(a->facts.groups_total, consumers))
 		a->bytes_reason = "MEMORY USAGE would walk all of its many groups and consumers";
 	return !a->bytes_reason;
 }

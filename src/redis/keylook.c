@@ -155,51 +155,6 @@ static void add_group(struct look_key *key, const redisReply *group)
 	}
 }
 
-static void groups_replied(void *ctx, redisReply *reply, double seconds)
-{
-	struct look_key *key = ctx;
-
-	(void)seconds;
-	if (reply && reply->type == REDIS_REPLY_ARRAY) {
-		key->groups = key->consumers = key->pending = 0;
-		for (size_t i = 0; i < reply->elements; i++)
-			add_group(key, reply->element[i]);
-	}
-	freeReplyObject(reply);
-	key_release(key);
-}
-
-static void type_replied(void *ctx, redisReply *reply, double seconds)
-{
-	struct look_key *key = ctx;
-	const char *command;
-	bool may;
-
-	(void)seconds;
-	if (reply && reply->type == REDIS_REPLY_STATUS) {
-		key->type = xstrdup(reply->str);
-		command = knowledge_length_command(key->type);
-		may = conn_no_touch(key->look->conn) == NO_TOUCH_PROMISED && !key->look->refused;
-		if (command && may)
-			ask_more(key, elements_replied, command, NULL, NULL);
-		if (!strcmp(key->type, "stream") && may)
-			ask_more(key, groups_replied, "XINFO", "GROUPS", NULL);
-	}
-	freeReplyObject(reply);
-	key_release(key);
-}
-
-static void encoding_replied(void *ctx, redisReply *reply, double seconds)
-{
-	struct look_key *key = ctx;
-
-	(void)seconds;
-	if (reply && reply->type == REDIS_REPLY_STRING)
-		key->encoding = xstrdup(reply->str);
-	freeReplyObject(reply);
-	key_release(key);
-}
-
 static void usage_replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct look_key *key = ctx;
@@ -228,6 +183,57 @@ static void first_usage_replied(void *ctx, redisReply *reply, double seconds)
 	    !strcmp(key->type, "list") && !key->look->refused)
 		ask_more(key, usage_replied, "MEMORY", "USAGE", LIST_SAMPLES);
 	usage_replied(ctx, reply, seconds);
+}
+
+/* MEMORY USAGE of a stream walks its groups and consumers, whatever SAMPLES says. */
+static void groups_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+
+	(void)seconds;
+	if (reply && reply->type == REDIS_REPLY_ARRAY) {
+		key->groups = key->consumers = key->pending = 0;
+		for (size_t i = 0; i < reply->elements; i++)
+			add_group(key, reply->element[i]);
+		if (knowledge_stream_is_cheap(key->groups, key->consumers))
+			ask_more(key, usage_replied, "MEMORY", "USAGE", NULL);
+	}
+	freeReplyObject(reply);
+	key_release(key);
+}
+
+static void type_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+	const char *command;
+	bool may;
+
+	(void)seconds;
+	if (reply && reply->type == REDIS_REPLY_STATUS) {
+		key->type = xstrdup(reply->str);
+		command = knowledge_length_command(key->type);
+		may = conn_no_touch(key->look->conn) == NO_TOUCH_PROMISED && !key->look->refused;
+		if (command && may)
+			ask_more(key, elements_replied, command, NULL, NULL);
+		/* Where the look would count as use nobody says how many consumers there are. */
+		if (!strcmp(key->type, "stream") && may)
+			ask_more(key, groups_replied, "XINFO", "GROUPS", NULL);
+		else if (strcmp(key->type, "none") != 0 && !key->look->refused)
+			ask_more(key, first_usage_replied, "MEMORY", "USAGE", NULL);
+	}
+	freeReplyObject(reply);
+	key_release(key);
+}
+
+static void encoding_replied(void *ctx, redisReply *reply, double seconds)
+{
+	struct look_key *key = ctx;
+
+	(void)seconds;
+	if (reply && reply->type == REDIS_REPLY_STRING)
+		key->encoding = xstrdup(reply->str);
+	freeReplyObject(reply);
+	key_release(key);
 }
 
 /* Milliseconds; -1 = no expiry, -2 = no such key. */
@@ -279,7 +285,6 @@ static void look_at(struct look *look, const struct bytes *bytes)
 	look->users++;
 	if (key_ask(key, type_replied, "TYPE", NULL, NULL)) { /* nothing is told without */
 		key_ask(key, encoding_replied, "OBJECT", "ENCODING", NULL);
-		key_ask(key, first_usage_replied, "MEMORY", "USAGE", NULL);
 		key_ask(key, ttl_replied, "PTTL", NULL, NULL);
 	}
 	key_release(key);

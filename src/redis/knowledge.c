@@ -176,6 +176,11 @@ static const char *find(const struct pair *table, size_t count, const char *name
 	return NULL;
 }
 
+bool knowledge_stream_is_cheap(int64_t groups, int64_t consumers)
+{
+	return groups <= 100 && consumers <= 10000;
+}
+
 const char *knowledge_length_command(const char *type)
 {
 	static const struct pair commands[] = {

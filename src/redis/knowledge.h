@@ -104,6 +104,9 @@ int knowledge_querybuf_before_argv(const struct server_release *release);
 
 /* The command that tells the number of elements (bytes of a string); NULL for a module's type. */
 const char *knowledge_length_command(const char *type);
+/* May MEMORY USAGE walk so many groups and consumers of a stream? Each takes it some 50 ns: half
+ * a millisecond at most (src/object.c, objectComputeSize()). */
+bool knowledge_stream_is_cheap(int64_t groups, int64_t consumers);
 /*
  * The type that alone can have @encoding, NULL where several can ("hashtable",
  * "listpack"). "raw" is also what OBJECT ENCODING says of every module's value
