@@ -178,13 +178,9 @@ static struct stall without_none(const struct model *m, const struct stall *stal
 	return judged;
 }
 
-double stalls_seconds_of(const struct model *m, enum redmem_cause cause)
+double stall_seconds_of(const struct model *m, const struct stall *stall, enum redmem_cause cause)
 {
-	double seconds = 0;
-
-	for (size_t i = 0; i < m->stalls_count; i++)
-		seconds += without_none(m, &m->stalls[i].stall).seconds[cause];
-	return seconds;
+	return without_none(m, stall).seconds[cause];
 }
 
 /* What is harm without the wait for a CPU beside it is that harm, however long the wait. */
@@ -295,6 +291,26 @@ struct waits waits_of(const struct model *m, const char *id)
 		if (!w.longest || stall->duration_seconds > w.longest_seconds) {
 			w.longest = stall;
 			w.longest_seconds = stall->duration_seconds;
+		}
+	}
+	return w;
+}
+
+struct waits waits_of_work(const struct model *m, const char *id, enum redmem_cause cause)
+{
+	struct waits w = waits_of(m, id);
+
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+		double seconds = stall_seconds_of(m, stall, cause);
+
+		if (seconds < STALL_SECONDS || !strcmp(stall_finding(m, stall), id))
+			continue;
+		w.stalls_total++;
+		w.seconds += seconds;
+		if (!w.longest || seconds > w.longest_seconds) {
+			w.longest = stall;
+			w.longest_seconds = seconds;
 		}
 	}
 	return w;

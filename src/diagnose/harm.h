@@ -67,8 +67,8 @@ bool finding_met_first(struct met_findings *met, const char *id);
 /* Does it count in the sum of all? Clients that send many commands at once wait for their
  * own: only a turn that is long enough to hold up the others is harm. @id: its finding. */
 bool stall_adds_up(const char *id, const struct stall *stall);
-/* What @cause had of all stalls, also of those that another finding concludes. */
-double stalls_seconds_of(const struct model *m, enum redmem_cause cause);
+/* What @cause had of it; none where the server counted nothing of the kind. */
+double stall_seconds_of(const struct model *m, const struct stall *stall, enum redmem_cause cause);
 /* Did it do nothing so much as free memory? */
 bool stall_frees(const struct stall *stall);
 /* Did it wait for the AOF's disk? */
@@ -84,6 +84,12 @@ struct waits {
 
 /* The stalls that finding @id concludes. */
 struct waits waits_of(const struct model *m, const char *id);
+/*
+ * The same, with what @cause took in the stalls of other findings: on a busy machine most of a
+ * stall is waiting for a CPU, which is told apart, and what is left would be one by itself.
+ */
+#define STALL_SECONDS 0.005 /* the shortest (redmem stalls --threshold) */
+struct waits waits_of_work(const struct model *m, const char *id, enum redmem_cause cause);
 /* @seconds is all that was waited, short ones included: more than the stalls have. */
 void waits_include(struct waits *w, double seconds);
 /* Is it harm by the table, and how bad? SEVERITY_INFO when it is none. */

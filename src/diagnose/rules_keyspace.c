@@ -34,11 +34,11 @@ struct gone {
 #define GONE_PREFIXES 16
 
 /*
- * What most of them are like: by the prefix of the one name that each stall has, and how long
- * it was. A stall of a server that waited for a CPU most of the time has few samples and may
+ * What most of them are like: by the prefix of the one name that each stall has, and what
+ * @cause took of it. A stall of a server that waited for a CPU most of the time has few samples and may
  * have none with a name, the longest as well as any other; so all are asked.
  */
-static struct phrase gone_prefix(const struct model *m, const char *id)
+static struct phrase gone_prefix(const struct model *m, enum redmem_cause cause)
 {
 	struct {
 		struct phrase name;
@@ -48,11 +48,12 @@ static struct phrase gone_prefix(const struct model *m, const char *id)
 
 	for (size_t i = 0; i < m->stalls_count; i++) {
 		const struct stall *stall = &m->stalls[i].stall;
+		double seconds = stall_seconds_of(m, stall, cause);
 		struct buf folded = { 0 };
 		struct phrase name;
 		size_t at = 0;
 
-		if (stall->gone_key.len == 0 || strcmp(stall_finding(m, stall), id) != 0)
+		if (stall->gone_key.len == 0 || !(seconds > 0))
 			continue;
 		prefix_fold(&folded, stall->gone_key.data, stall->gone_key.len);
 		name = say_key(folded.data, folded.len);
@@ -62,7 +63,7 @@ static struct phrase gone_prefix(const struct model *m, const char *id)
 		if (at == GONE_PREFIXES)
 			continue;
 		prefix[at].name = name;
-		prefix[at].seconds += stall->duration_seconds;
+		prefix[at].seconds += seconds;
 		count += at == count;
 		if (prefix[at].seconds > prefix[most].seconds)
 			most = at;
@@ -71,14 +72,13 @@ static struct phrase gone_prefix(const struct model *m, const char *id)
 }
 
 /*
- * Of the stalls of finding @id, in the longest of which @keys went. A command that meets a key
+ * Of the stalls in which @cause was at work, in the longest of which @keys went. A command that meets a key
  * past its time deletes that one; what a write evicts is never its own key.
  */
-static struct gone gone_of(const struct model *m, const char *id, const struct stall *longest,
-			   int64_t keys)
+static struct gone gone_of(const struct model *m, enum redmem_cause cause,
+			   const struct stall *longest, int64_t keys)
 {
-	bool met =
-		longest->key.len > 0 && longest->gone_key.len == 0 && !strcmp(id, "expire.blocks");
+	bool met = longest->key.len > 0 && longest->gone_key.len == 0 && cause == CAUSE_EXPIRY;
 
 	if (is_one(longest, keys))
 		return (struct gone){ say_key(longest->gone_key.data, longest->gone_key.len),
@@ -86,7 +86,7 @@ static struct gone gone_of(const struct model *m, const char *id, const struct s
 	if (met && keys <= FEW_KEYS)
 		return (struct gone){ say_key(longest->key.data, longest->key.len), true };
 	if (longest->gone_key.len > 0 || keys <= 0 || keys > FEW_KEYS)
-		return (struct gone){ gone_prefix(m, id), false };
+		return (struct gone){ gone_prefix(m, cause), false };
 	return (struct gone){ { "" }, false };
 }
 
@@ -130,14 +130,15 @@ static void gone_evidence(struct finding *f, const struct stall *longest, const 
 		finding_evidence_text(f, "command", say_command(longest->command).s, BASIS_EXACT);
 }
 
-/* What waited, title and evidence of keys that went, @doing so ("Expiring"). */
+/* What waited, title and evidence of keys that went. */
 static void gone_tell(const struct model *m, struct finding *f, const struct waits *w,
-		      const char *doing, int64_t keys, int64_t freed)
+		      enum redmem_cause cause, int64_t keys, int64_t freed)
 {
-	struct gone gone = gone_of(m, f->id, w->longest, keys);
+	struct gone gone = gone_of(m, cause, w->longest, keys);
 
 	waits_tell(m, f, w);
-	finding_title(f, "%s keys%s held the server for %s%s%s%s", doing, say_whose(&gone).s,
+	finding_title(f, "%s keys%s held the server for %s%s%s%s",
+		      cause == CAUSE_EXPIRY ? "Expiring" : "Evicting", say_whose(&gone).s,
 		      say_seconds(w->longest_seconds).s, say_gone(keys, freed).s,
 		      w->stalls_total > 1 ? "; in all " : "",
 		      w->stalls_total > 1 ? say_seconds(w->seconds).s : "");
@@ -154,13 +155,13 @@ static void lazy_action(const struct model *m, struct finding *f, const char *se
 
 bool rule_expire_blocks(const struct model *m, struct finding *f)
 {
-	struct waits w = waits_of(m, f->id);
+	struct waits w = waits_of_work(m, f->id, CAUSE_EXPIRY);
 	struct around around;
 
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	around = stall_around(m, w.longest);
-	gone_tell(m, f, &w, "Expiring", around.expired_keys, around.freed_bytes);
+	gone_tell(m, f, &w, CAUSE_EXPIRY, around.expired_keys, around.freed_bytes);
 	finding_evidence_count(f, "expired_keys", model_info_delta(m, "expired_keys"), "keys",
 			       BASIS_EXACT);
 	finding_evidence_count(f, "expire_cycle_cpu_milliseconds",
@@ -199,13 +200,13 @@ static void evict_cause(const struct model *m, struct finding *f)
 
 bool rule_evict_blocks(const struct model *m, struct finding *f)
 {
-	struct waits w = waits_of(m, f->id);
+	struct waits w = waits_of_work(m, f->id, CAUSE_EVICTION);
 	struct around around;
 
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	around = stall_around(m, w.longest);
-	gone_tell(m, f, &w, "Evicting", around.evicted_keys, around.freed_bytes);
+	gone_tell(m, f, &w, CAUSE_EVICTION, around.evicted_keys, around.freed_bytes);
 	finding_evidence_count(f, "evicted_keys", model_info_delta(m, "evicted_keys"), "keys",
 			       BASIS_EXACT);
 	finding_evidence_count(f, "total_eviction_exceeded_time",
@@ -227,16 +228,14 @@ bool rule_evict_blocks(const struct model *m, struct finding *f)
 bool rule_defrag_blocks(const struct model *m, struct finding *f)
 {
 	int64_t most = measure_config(m, "active-defrag-cycle-max");
-	struct waits w = waits_of(m, f->id);
+	struct waits w = waits_of_work(m, f->id, CAUSE_DEFRAG);
 
-	/* On a busy machine most of a turn may be the wait for a CPU, which another tells. */
-	waits_include(&w, stalls_seconds_of(m, CAUSE_DEFRAG));
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	waits_tell(m, f, &w);
-	finding_title(f, "Active defragmentation took %s of %s%s%s", say_seconds(w.seconds).s,
-		      say_seconds(m->duration_seconds).s, w.longest ? ", up to " : "",
-		      w.longest ? say_seconds(w.longest_seconds).s : "");
+	finding_title(f, "Active defragmentation took %s of %s, up to %s at a time",
+		      say_seconds(w.seconds).s, say_seconds(m->duration_seconds).s,
+		      say_seconds(w.longest_seconds).s);
 	finding_evidence_count(f, "active_defrag_hits", model_info_delta(m, "active_defrag_hits"),
 			       "allocations", BASIS_EXACT);
 	finding_evidence_count(f, "total_active_defrag_time",
