@@ -35,8 +35,8 @@ struct gone {
 
 /*
  * What most of them are like: by the prefix of the one name that each stall has, and what
- * @cause took of it. A stall of a server that waited for a CPU most of the time has few samples and may
- * have none with a name, the longest as well as any other; so all are asked.
+ * @cause took of it. A stall of a server that waited for a CPU most of the time has few
+ * samples and may have none with a name, the longest as well as any other; so all are asked.
  */
 static struct phrase gone_prefix(const struct model *m, enum redmem_cause cause)
 {
@@ -72,8 +72,8 @@ static struct phrase gone_prefix(const struct model *m, enum redmem_cause cause)
 }
 
 /*
- * Of the stalls in which @cause was at work, in the longest of which @keys went. A command that meets a key
- * past its time deletes that one; what a write evicts is never its own key.
+ * Of the stalls in which @cause was at work, in the longest of which @keys went. A command
+ * that meets a key past its time deletes that one; what a write evicts is never its own key.
  */
 static struct gone gone_of(const struct model *m, enum redmem_cause cause,
 			   const struct stall *longest, int64_t keys)
