@@ -2,16 +2,22 @@
 /* A full synchronisation in every form in which servers send it, and in forms they do not; and
  * what reads it ahead. */
 #include <errno.h>
+#include <fcntl.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
+#include "app/commands.h"
+#include "app/options.h"
 #include "app/read_ahead.h"
 #include "base/buf.h"
 #include "fake_server.h"
@@ -162,6 +168,73 @@ static void test_broken(void **state)
 	buf_free(&line);
 }
 
+/* --- the command ------------------------------------------------------------ */
+
+/* A hash in database 1 of a format without a checksum: not a NUL in it. */
+#define DUMP	   "REDIS0003\xfe\x01\x04\x01k\x01\x01\x66\x01v\xff"
+#define DUMP_BYTES "20"
+
+/* Run redmem rdb --from against a server that answers SYNC so; what it says on stderr. */
+static int run_rdb(const char *answer, bool close_after, char *said, size_t size)
+{
+	const struct fake_rule rules[] = {
+		{ "INFO memory", "$0\r\n\r\n", false },
+		{ "INFO", "$18\r\nused_memory:1024\r\n\r\n", false },
+		{ "CLIENT SETNAME", "+OK\r\n", false },
+		{ "REPLCONF", "+OK\r\n", false },
+		{ "SYNC", answer, close_after },
+		{ NULL, NULL, false },
+	};
+	struct fake_server *server = fake_server_start(rules, 0, NULL);
+	struct rdb_input input = { .name = "here",
+				   .server = true,
+				   .socket_path = fake_server_path(server) };
+	struct options o = { .json = true,
+			     .keys = { .samples = -1, .top = 10, .max_ms = NAN },
+			     .rdb = { .inputs = &input, .count = 1 } };
+	int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), ret;
+	FILE *file = tmpfile();
+
+	assert_non_null(file);
+	fflush(NULL);
+	dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+	dup2(fileno(file), STDERR_FILENO);
+	ret = cmd_rdb(&o);
+	fflush(NULL);
+	dup2(out, STDOUT_FILENO);
+	dup2(err, STDERR_FILENO);
+	close(out);
+	close(err);
+	rewind(file);
+	said[fread(said, 1, size - 1, file)] = '\0';
+	fclose(file);
+	free(fake_server_stop(server));
+	return ret;
+}
+
+static void assert_run(const char *answer, bool close_after, int status, const char *words)
+{
+	char said[2048];
+	int ret = run_rdb(answer, close_after, said, sizeof(said));
+	const char *warning = strstr(said, "here: a full synchronisation makes the server fork");
+
+	if (ret != status || !strstr(said, words) || !warning || !strstr(said, "1.0 KiB"))
+		fail_msg("exit status %d: %s", ret, said);
+}
+
+static void test_command(void **state)
+{
+	(void)state;
+	assert_run("$" DUMP_BYTES "\r\n" DUMP, false, 0, "");
+	assert_run("\n$EOF:" MARK "\r\n" DUMP MARK, false, 0, "");
+	assert_run("$19\r\n" DUMP, true, 1, "offset 19: the dump ends here, before its end");
+	assert_run("$21\r\n" DUMP "\n", true, 1, "the length it told is wrong");
+	assert_run("$" DUMP_BYTES "\r\nREDIS0003\xfe", true, 1,
+		   "lost at offset 10 of " DUMP_BYTES " of the dump");
+	assert_run("$" DUMP_BYTES "\r\nREDIS0003\xfe\x01\x63garbage12345", true, 1, "type 99");
+	assert_run("-NOPERM no\r\n", false, 1, "needs +sync");
+}
+
 /* --- reading ahead ------------------------------------------------------------ */
 
 /* Bytes that tell where they stand, up to an end. */
@@ -248,9 +321,10 @@ static void test_read_ahead_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forms),	   cmocka_unit_test(test_asks),
-		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_read_ahead), cmocka_unit_test(test_read_ahead_left),
+		cmocka_unit_test(test_forms),		cmocka_unit_test(test_asks),
+		cmocka_unit_test(test_refused),		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_command),		cmocka_unit_test(test_read_ahead),
+		cmocka_unit_test(test_read_ahead_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
