@@ -382,7 +382,6 @@ static struct sizes end_stream(struct rdb_memory *m)
 
 	m->key.encoding = "stream";
 	size_add_struct(&m->structures, &sizes, STREAM_BYTES);
-	size_add_struct(&m->structures, &sizes, m->structures.server->rax);
 	return sizes;
 }
 
@@ -573,20 +572,27 @@ static void take_number(struct rdb_memory *m, const struct rdb_event *event)
 		break;
 	case PART_NODES:
 		if (event->key->type == RDB_STREAM)
-			size_add_rax(&m->structures, &m->parts, number, true);
+			size_add_rax(&m->structures, &m->parts, number);
 		break;
 	case PART_STREAM_LENGTH:
 		m->elements = number;
 		break;
+	case PART_GROUPS:
+		if (number)
+			size_add_rax_names(&m->structures, &m->parts, number);
+		break;
+	case PART_CONSUMERS:
+		size_add_rax_names(&m->structures, &m->parts, number);
+		break;
 	case PART_PENDING:
-		size_add_rax(&m->structures, &m->parts, number, true);
+		size_add_rax(&m->structures, &m->parts, number);
 		sum_add(&m->parts.usage, number > INT64_MAX / 32 ? INT64_MAX : number * NACK_BYTES);
 		sum_add(&m->parts.real, number > INT64_MAX / 32 ?
 						INT64_MAX :
 						number * size_class(&m->structures, NACK_BYTES));
 		break;
 	case PART_CONSUMER_PENDING:
-		size_add_rax(&m->structures, &m->parts, number, true);
+		size_add_rax(&m->structures, &m->parts, number);
 		break;
 	default:
 		break;
@@ -641,13 +647,13 @@ static int take_text(struct rdb_memory *m, const struct rdb_event *event, struct
 		break;
 	case PART_GROUP:
 		size_add_struct(&m->structures, &m->parts, m->structures.server->group);
-		size_add_unused(&m->structures, &m->parts, 2 * m->structures.server->rax);
-		size_add_rax(&m->structures, &m->parts, 1, false);
+		size_add_rax_name(&m->structures, &m->parts, (int64_t)event->text->len);
 		break;
 	case PART_CONSUMER:
 		size_add_struct(&m->structures, &m->parts, m->structures.server->consumer);
-		size_add(&m->structures, &m->parts, sds_bytes((int64_t)event->text->len));
-		size_add_rax(&m->structures, &m->parts, 1, false);
+		size_add_unused(&m->structures, &m->parts, sds_bytes((int64_t)event->text->len));
+		sum_add(&m->parts.usage, (int64_t)event->text->len);
+		size_add_rax_name(&m->structures, &m->parts, (int64_t)event->text->len);
 		break;
 	case PART_NODE_ID:
 	case PART_MODULE_DATA:

@@ -19,7 +19,10 @@
 #define SKIPLIST_LEVEL	 16
 #define SKIPLIST_LEVELS	 32
 #define LEVELS_COUNTED	 8 /* of 4^7 nodes one has more */
-#define RAX_ELEMENT	 48 /* a leaf with its share of the nodes above, rounded */
+#define RAX_NODE_HEAD	 4 /* struct raxNode */
+#define RAX_ID		 16 /* bytes */
+#define RAX_ID_END	 8 /* of it behind where it branches off: 8 to 12 take the same */
+#define RAX_BRANCH	 10 /* of the node there: a byte, a pointer, what rounding makes of it */
 #define RAX_USAGE_NODE	 244 /* streamRadixTreeMemoryUsage() */
 #define EXPIRING_FIELD	 18 /* times of expiry of a field (Redis): flags, links */
 
@@ -232,19 +235,51 @@ void size_add_skiplist(const struct structures *s, struct sizes *sizes)
 	}
 }
 
-/* A radix tree of @elements ids, as it is; and its nodes, two an id and what branches, as the
- * server guesses their size. */
-void size_add_rax(const struct structures *s, struct sizes *sizes, int64_t elements, bool counted)
+/* rax.h: a compressed node of this many bytes with the one that follows it, or the value. */
+static int64_t rax_node(const struct structures *s, int64_t len)
+{
+	int64_t bytes = sum_of(len, RAX_NODE_HEAD + POINTER_BYTES - 1);
+
+	return size_class(s, sum_of(bytes / POINTER_BYTES * POINTER_BYTES, POINTER_BYTES));
+}
+
+/* What @n keys take that are told apart by their last bytes, as ids are; with their tree's head. */
+static int64_t rax_of_ids(const struct structures *s, int64_t n)
+{
+	if (!n)
+		return size_class(s, RAX_NODE_HEAD);
+	if (n == 1)
+		return rax_node(s, RAX_ID) + rax_node(s, 0);
+	return n * (rax_node(s, 0) + rax_node(s, RAX_ID_END) + RAX_BRANCH) +
+	       rax_node(s, RAX_ID / 2);
+}
+
+/* A tree of @elements ids: what it is; and its nodes, two an id and what branches, as servers
+ * guess their size that do not count it. */
+void size_add_rax(const struct structures *s, struct sizes *sizes, int64_t elements)
 {
 	int64_t n = elements < INT32_MAX ? elements : INT32_MAX;
 	int64_t nodes = n < 2 ? n + 1 : 2 * n + 2 + n / 32;
-	int64_t bytes = n * RAX_ELEMENT + size_class(s, POINTER_BYTES);
+	int64_t bytes = rax_of_ids(s, n) + size_class(s, s->server->rax);
 
 	sum_add(&sizes->real, bytes);
-	if (s->server->usage_knows_trees)
-		sum_add(&sizes->usage, bytes);
-	else if (counted)
-		sum_add(&sizes->usage, n * 16 + nodes * RAX_USAGE_NODE);
+	sum_add(&sizes->usage,
+		s->server->usage_knows_trees ? bytes : n * 16 + nodes * RAX_USAGE_NODE);
+}
+
+/* MEMORY USAGE counts no trees of names. They are taken to differ in their first bytes. */
+void size_add_rax_names(const struct structures *s, struct sizes *sizes, int64_t count)
+{
+	int64_t n = count < INT32_MAX ? count : INT32_MAX;
+
+	size_add_unused(s, sizes, s->server->rax);
+	if (n != 1)
+		size_add_unused(s, sizes, RAX_NODE_HEAD + n * RAX_BRANCH);
+}
+
+void size_add_rax_name(const struct structures *s, struct sizes *sizes, int64_t len)
+{
+	sum_add(&sizes->real, sum_of(rax_node(s, len), rax_node(s, 0)));
 }
 
 /* --- the key and its object ----------------------------------------------- */

@@ -61,8 +61,11 @@ void size_add_field(const struct structures *s, struct sizes *sizes, int64_t fie
 		    bool expires);
 /* What a sorted set has beside its table and members. */
 void size_add_skiplist(const struct structures *s, struct sizes *sizes);
-/* A radix tree of @elements ids; @counted: where MEMORY USAGE guesses, it guesses of this. */
-void size_add_rax(const struct structures *s, struct sizes *sizes, int64_t elements, bool counted);
+/* A radix tree of @elements ids, with its head. */
+void size_add_rax(const struct structures *s, struct sizes *sizes, int64_t elements);
+/* One of @count names, and each of the names. */
+void size_add_rax_names(const struct structures *s, struct sizes *sizes, int64_t count);
+void size_add_rax_name(const struct structures *s, struct sizes *sizes, int64_t len);
 
 /* --- keys ------------------------------------------------------------------- */
 

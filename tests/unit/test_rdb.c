@@ -1021,6 +1021,27 @@ static void test_memory_of_collections(void **state)
 }
 
 /* Modules' values are told of as not known, and nothing else is. */
+/* Two entries, a group with a consumer to whom one is pending, and one with nothing. The first
+ * figure is what each of these servers said itself, loaded with it: MEMORY USAGE SAMPLES 0. */
+static void test_memory_of_a_stream(void **state)
+{
+#define STREAM                                                                                     \
+	"\x15\x02st\x01\x10\0\0\x01\x8b\xcf\xe5\x68\0\0\0\0\0\0\0\0\0"                             \
+	"\x28\x28\0\0\0\x0f\0\x02\x01\0\x01\x01\x01\x81\x66\x02\0\x01\x02\x01\0\x01\0\x01\x81\x76" \
+	"\x02\x04\x01\x02\x01\x01\x01\0\x01\x81\x77\x02\x04\x01\xff"                               \
+	"\x02\x81\0\0\x01\x8b\xcf\xe5\x68\x01\0\x81\0\0\x01\x8b\xcf\xe5\x68\0\0\0\0\x02\x01"       \
+	"\x02gr\x81\0\0\x01\x8b\xcf\xe5\x68\0\0\x01\x01\0\0\x01\x8b\xcf\xe5\x68"                   \
+	"\0\0\0\0\0\0\0\0\0\x04\x37\xde\x22\xa2\x01\0\0\x01\x02"                                   \
+	"\x03\x63on\x04\x37\xde\x22\xa2\x01\0\0\x04\x37\xde\x22\xa2\x01\0\0\x01\0\0\x01"           \
+	"\x8b\xcf\xe5\x68\0\0\0\0\0\0\0\0\0\x04idle\x10\x37\xde\x22\xa2\x01\0\0"                   \
+	"\xff\xff\xff\xff\xff\xff\xff\xff\0"
+	(void)state;
+	EXPECT_BYTES("valkey", "9.1.2", 16, STREAM, "stream", 575, 792);
+	EXPECT_BYTES("valkey", "8.1.1", 16, STREAM, "stream", 559, 792);
+	EXPECT_BYTES("redis", "7.2.6", 8, STREAM, "stream", 2059, 728);
+#undef STREAM
+}
+
 static void test_memory_of_everything(void **state)
 {
 	const struct server_structures *row;
@@ -1099,6 +1120,7 @@ int main(void)
 		cmocka_unit_test(test_changed_without_checksum),
 		cmocka_unit_test(test_memory_of_strings),
 		cmocka_unit_test(test_memory_of_collections),
+		cmocka_unit_test(test_memory_of_a_stream),
 		cmocka_unit_test(test_memory_of_everything),
 		cmocka_unit_test(test_memory_of_changed_dumps),
 	};
