@@ -386,7 +386,7 @@ static int read_compressed(struct rdb *r, enum rdb_part role, size_t from)
 		ret = peek_length(r, &from, &whole, &form);
 	if (ret != DONE)
 		return ret;
-	if (form >= 0 || !packed || whole / LZF_EXPANSION_MAX > packed)
+	if (form >= 0 || !packed || !whole || whole / LZF_EXPANSION_MAX > packed)
 		return broken(r, -EBADMSG, "a compressed string with impossible lengths");
 	text.len = whole;
 	if (packed > RDB_HELD_MAX || whole > RDB_HELD_MAX)

@@ -659,6 +659,7 @@ static void test_refused(void **state)
 	REFUSE("REDIS0011\x00\x01k\x82", "0x82 begins no length");
 	REFUSE("REDIS0011\x02\x01k\xc0", "a length is wanted");
 	REFUSE("REDIS0011\x00\x01k\xc3\x01\x7f\xff", "impossible lengths");
+	REFUSE("REDIS0011\x00\xc3\x01\x00\x01", "impossible lengths"); /* of nothing */
 	REFUSE("REDIS0011\x07\x01k\x01\x09", "a module's value has no opcode 9");
 	REFUSE("REDIS0011\xfe\x81\x7f\xff\xff\xff\xff\xff\xff\xff", "no server has a database");
 	REFUSE("REDIS0011\x02\x01k\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01x",
