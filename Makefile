@@ -67,7 +67,7 @@ load := $(if $(load_sources),$(B)/tests/load/load)
 
 ##@ Building
 all: $(lib) $(redmem) ## build redmem (the default)
-tests: all $(units) $(load) ## build redmem and the programs of the tests
+tests: all $(units) $(load) $(B)/tests/fuzz/rdb.o ## build redmem and the programs of the tests
 
 $(lib): $(objects)
 	$(call say,AR,$@)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "rdb/limits.h"
 #include "rdb/memory.h"
 #include "rdb/rdb.h"
 
@@ -66,7 +67,8 @@ static int take(void *ctx, const struct rdb_event *event, struct err *err)
 static struct told read_dump(const uint8_t *data, size_t len, size_t piece,
 			     const struct server_release *release)
 {
-	struct told told = { .memory = rdb_memory_new(release, 8) };
+	const struct memory_place place = { *release, 8, packed_limits_default };
+	struct told told = { .memory = rdb_memory_new(&place) };
 	struct rdb *rdb = rdb_new(&(struct rdb_sink){ take, &told });
 	struct memory_totals totals;
 
