@@ -72,8 +72,8 @@ static __always_inline u64 counted_elsewhere(const struct redmem_thread *state, 
 
 static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool major)
 {
-	struct redmem_profile_key key = {};
-	struct running run = {};
+	struct redmem_profile_key key;
+	struct running run;
 	struct redmem_thread *state;
 	u64 now, ns = 0, other = 0;
 	bool timed = false;
@@ -82,6 +82,9 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 
 	if (!target)
 		return 0;
+	/* Not before: nearly all faults of a machine are not a server's. */
+	__builtin_memset(&key, 0, sizeof(key));
+	__builtin_memset(&run, 0, sizeof(run));
 	now = bpf_ktime_get_ns();
 	context_running(target, tid, &key.context, &run);
 	key.event = EVENT_FAULT_MINOR;
