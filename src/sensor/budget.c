@@ -35,6 +35,7 @@
 #include "base/clock.h"
 #include "host/proc.h"
 #include "host/uprobe.h"
+#include "target/allocator.h"
 
 /* Parts of the budget. The rest is for samples and switches. */
 #define FLOW_PART	0.35
@@ -83,6 +84,11 @@ static double spent(const struct sensors *s)
 {
 	return known(sensors_bpf_seconds(s)) + trap_seconds(s) + s->budget.attach_seconds -
 	       s->budget.base_seconds;
+}
+
+double budget_move_seconds(const struct probe_cost *cost, size_t places)
+{
+	return (double)places * (known(cost->trap_seconds) + known(cost->pause_seconds));
 }
 
 /* What a hit of the flow probe takes, its program included. */
@@ -236,7 +242,8 @@ static void charge_hits(struct sensors *s)
 
 static void control_flow(struct sensors *s, int64_t now)
 {
-	double pause = known(s->probe_cost.pause_seconds) + uprobe_removal_seconds();
+	double pause =
+		budget_move_seconds(&s->probe_cost, flow_places(s)) + uprobe_removal_seconds();
 	bool stands = flow_stands(s), may;
 
 	charge_hits(s);
@@ -261,7 +268,10 @@ static void control_burst(struct sensors *s, int64_t now, const struct record_si
 	double hold;
 
 	if (burst_end(s, &result, sink)) {
-		double pauses = 4 * known(s->probe_cost.pause_seconds);
+		/* Both probes stand on the same places, which change when the first comes and
+		 * when the last goes. */
+		double pauses =
+			2 * budget_move_seconds(&s->probe_cost, s->config.allocator->entries);
 
 		b->attach_seconds += pauses;
 		b->burst_seconds += result.seconds;

@@ -148,6 +148,11 @@ bool flow_stands(const struct sensors *s)
 	return s->flow && s->flow->state == FLOW_STANDS;
 }
 
+size_t flow_places(const struct sensors *s)
+{
+	return s->config.allocator->event_trigger ? 1 : CACHE_SITES;
+}
+
 int64_t flow_on_ns(const struct sensors *s)
 {
 	if (!s->flow)

@@ -31,17 +31,20 @@
 /*
  * Functions whose first instruction is of either kind (arch/x86/kernel/uprobes.c:
  * push is emulated, cmp is stepped over). arm64 simulates only branches and the like,
- * so there all that matters here are stepped over.
+ * so there all that matters here are stepped over. On x86-64 they have a page for
+ * themselves: other code in it would be met first, and pay for a probe that came or went.
  */
 void redmem_probed_emulated(void);
 void redmem_probed_stepped(void);
 
 #if defined(__x86_64__)
 __asm__(".text\n"
+	".balign 4096\n"
 	".globl redmem_probed_emulated\n.type redmem_probed_emulated, @function\n"
 	"redmem_probed_emulated:\n\tpush %rbp\n\tpop %rbp\n\tret\n"
 	".globl redmem_probed_stepped\n.type redmem_probed_stepped, @function\n"
-	"redmem_probed_stepped:\n\tcmp $0x1000, %rdi\n\tret\n");
+	"redmem_probed_stepped:\n\tcmp $0x1000, %rdi\n\tret\n"
+	".balign 4096\n");
 
 #else
 __attribute__((noinline)) void redmem_probed_emulated(void)

@@ -3,6 +3,7 @@
  * The budget, with servers and a clock that are numbers: whatever a hit costs and however
  * late what was spent is known, the sensors keep to it, from the first second on.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -164,6 +165,21 @@ static void test_unlimited(void **state)
 	assert_true(scene.looks > 9 * SECONDS);
 }
 
+/* Each place is an interrupt of the server and another page for it, whether the probe comes or
+ * goes; what could not be measured is left out. */
+static void test_moves(void **state)
+{
+	struct probe_cost cost = { .trap_seconds = 2e-6, .pause_seconds = 1e-6 };
+
+	(void)state;
+	assert_float_equal(budget_move_seconds(&cost, 8), 24e-6, 1e-12);
+	assert_float_equal(budget_move_seconds(&cost, 1), 3e-6, 1e-12);
+	cost.pause_seconds = NAN;
+	assert_float_equal(budget_move_seconds(&cost, 8), 16e-6, 1e-12);
+	cost.trap_seconds = NAN;
+	assert_float_equal(budget_move_seconds(&cost, 8), 0, 1e-12);
+}
+
 /* Major faults have a cap as minor ones do, and come first. */
 static void test_faults(void **state)
 {
@@ -203,10 +219,11 @@ static void test_faults_of_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keeps),	     cmocka_unit_test(test_cheap),
-		cmocka_unit_test(test_first_second), cmocka_unit_test(test_looks),
-		cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_unlimited),
-		cmocka_unit_test(test_faults),	     cmocka_unit_test(test_faults_of_many),
+		cmocka_unit_test(test_keeps),	       cmocka_unit_test(test_cheap),
+		cmocka_unit_test(test_first_second),   cmocka_unit_test(test_looks),
+		cmocka_unit_test(test_nothing_left),   cmocka_unit_test(test_unlimited),
+		cmocka_unit_test(test_moves),	       cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_faults_of_many),
 	};
 
 	return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
