@@ -37,6 +37,7 @@ struct dump {
 	const struct rdb_input *input;
 	struct report_dump said;
 	char *server_version, *problem;
+	struct rdb_event begin;
 	struct rdb_memory *memory; /* from the first key or database on */
 	int64_t part_db; /* whose keys are counted now; -1 = none yet */
 };
@@ -113,6 +114,8 @@ static struct rdb_memory *memory_of(struct run *run)
 			compare_begin(run->compare);
 		run->now->memory = rdb_memory_new(&run->place);
 		run->server = rdb_memory_server(run->now->memory)->name;
+		/* The layout of hashes goes by the magic, which came before the server's name. */
+		rdb_memory_take(run->now->memory, &run->now->begin, NULL);
 	}
 	return run->now->memory;
 }
@@ -240,6 +243,7 @@ static int take(void *ctx, const struct rdb_event *event, struct err *err)
 
 	switch (event->kind) {
 	case RDB_BEGIN:
+		dump->begin = *event;
 		dump->said.version = (int64_t)event->number;
 		dump->said.valkey = event->valkey;
 		return 0;

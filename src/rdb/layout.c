@@ -37,6 +37,10 @@ static const struct step slot_import[] = { /* a job's name and ranges of slots *
 	STRING(NONE), COUNT(NONE), LENGTH(NONE), LENGTH(NONE), LOOP, END,
 };
 
+static const struct step key_meta[] = { /* of the key that follows, by class: spec, value */
+	COUNT(NONE), FIXED(NONE, 4), { STEP_MODULE, PART_NONE, 0 }, LOOP, END,
+};
+
 static const struct step slot_info[] = {
 	LENGTH(SLOT), LENGTH(MAIN_SIZE), LENGTH(EXPIRES_SIZE), END,
 };
@@ -131,6 +135,30 @@ static const struct step stream_3[] = {
 	END,
 };
 
+/* Producers and the ids they have used, each with its entry; how long and how many are kept in
+ * front, how many there were behind. */
+#define PRODUCERS \
+	LENGTH(NONE), LENGTH(NONE), \
+	COUNT(NONE), STRING(NONE), COUNT(NONE), STRING(NONE), STREAM_ID, LOOP, LOOP, \
+	LENGTH(NONE), LENGTH(NONE)
+#define REFUSED COUNT(NONE), FIXED(NONE, 16), LOOP
+
+static const struct step stream_4[] = {
+	STREAM_NODES, STREAM_HEAD_2,
+	COUNT(GROUPS), STRING(GROUP), STREAM_ID, LENGTH(NONE), GROUP_PENDING, CONSUMERS(2), LOOP,
+	PRODUCERS, END,
+};
+
+static const struct step stream_5[] = {
+	STREAM_NODES, STREAM_HEAD_2,
+	COUNT(GROUPS), STRING(GROUP), STREAM_ID, LENGTH(NONE), GROUP_PENDING, CONSUMERS(2),
+	REFUSED, LOOP, PRODUCERS, END,
+};
+
+static const struct step array[] = { /* place and element */
+	{ STEP_ARRAY, PART_MEMBERS, 0 }, LENGTH(NONE), { STEP_TAGGED, PART_NONE, 0 }, LOOP, END,
+};
+
 static const struct step module[] = {
 	LENGTH(MODULE_ID), { STEP_MODULE, PART_MODULE_DATA, 0 }, END,
 };
@@ -144,6 +172,7 @@ static const struct opcode_row {
 	const struct step *steps;
 } opcodes[] = {
 	{ 243, VALKEY, slot_import },
+	{ 243, REDIS, key_meta },
 	{ 244, ANY, slot_info },
 	{ 245, ANY, function },
 	{ 247, ANY, module_aux },
@@ -186,6 +215,9 @@ static const struct value_row {
 	{ 23, REDIS, RDB_HASH, listpack_expiry_rc },
 	{ 24, REDIS, RDB_HASH, hash_expiry },
 	{ 25, REDIS, RDB_HASH, listpack_expiry },
+	{ 26, REDIS, RDB_STREAM, stream_4 },
+	{ 27, REDIS, RDB_STREAM, stream_5 },
+	{ 28, REDIS, RDB_ARRAY, array },
 };
 
 /* clang-format on */

@@ -36,6 +36,7 @@ struct rdb_memory {
 	int64_t nodes, node_fill, node_entries; /* of a list */
 	int64_t field_len; /* of the field whose value comes next */
 	int64_t value_len; /* and of that value, until all is known of them */
+	int64_t expiring; /* fields */
 	bool field_expires, field_whole, has_expiry, all_numbers, packed, unheld;
 	int64_t number_min, number_max;
 	int64_t value_max; /* of what a listpack takes, for its type */
@@ -166,6 +167,7 @@ static void take_field_expiry(struct rdb_memory *m, uint64_t number)
 		end_field(m);
 	m->field_expires = expires;
 	m->has_expiry |= expires;
+	m->expiring += expires;
 	sum_add(&m->listpack_bytes, expires ? 10 : 2);
 }
 
@@ -341,6 +343,8 @@ static struct sizes end_hash(struct rdb_memory *m)
 	sizes = end_table(m, table ? 0 : m->limits.hash_entries, "hashtable");
 	if (m->key.encoding[0] == 'h')
 		add_outgrown_table(m, &sizes);
+	if (table)
+		size_add_expiring(&m->structures, &sizes, m->expiring);
 	if (m->has_expiry && m->key.encoding[0] == 'l') {
 		m->key.encoding = "listpackex";
 		size_add(&m->structures, &sizes, LISTPACK_EX_BYTES);
@@ -478,6 +482,7 @@ static void begin_key(struct rdb_memory *m, enum rdb_type type)
 	m->value_max = value_max(&m->limits, type);
 	m->parts = (struct sizes){ 0 };
 	m->elements = m->largest = m->listpack_bytes = m->nodes = m->node_fill = 0;
+	m->expiring = 0;
 	m->field_expires = m->field_whole = m->has_expiry = m->packed = m->unheld = false;
 	m->number = false;
 	m->all_numbers = true;
@@ -497,7 +502,9 @@ static void end_key(struct rdb_memory *m, const struct rdb_key *key)
 				      .largest = RECORD_UNKNOWN };
 	m->database.keys++;
 	m->database.expires += key->expire_ms != RECORD_UNKNOWN;
-	if (key->type == RDB_MODULE) {
+	if (key->type == RDB_MODULE || key->type == RDB_ARRAY) {
+		if (key->type == RDB_ARRAY)
+			m->key.elements = m->elements;
 		m->key.usage_bytes = m->key.bytes = RECORD_UNKNOWN;
 		m->unknown_total++;
 		return;
@@ -573,6 +580,10 @@ static void take_number(struct rdb_memory *m, const struct rdb_event *event)
 	case PART_NODES:
 		if (event->key->type == RDB_STREAM)
 			size_add_rax(&m->structures, &m->parts, number);
+		break;
+	case PART_MEMBERS:
+		if (event->key->type == RDB_ARRAY)
+			m->elements = number;
 		break;
 	case PART_STREAM_LENGTH:
 		m->elements = number;

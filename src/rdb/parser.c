@@ -270,18 +270,25 @@ static int peek_length(struct rdb *r, size_t *from, uint64_t *value, int *form)
 	return DONE;
 }
 
+/* One that is no string's form. */
+static int peek_number(struct rdb *r, size_t *from, uint64_t *value)
+{
+	int form, ret = peek_length(r, from, value, &form);
+
+	if (ret == DONE && form >= 0)
+		return broken(r, -EBADMSG, "a length is wanted, and a string's form (%d) is there",
+			      form);
+	return ret;
+}
+
 static int read_length(struct rdb *r, uint64_t *value)
 {
 	size_t from = 0;
-	int form, ret = peek_length(r, &from, value, &form);
+	int ret = peek_number(r, &from, value);
 
-	if (ret != DONE)
-		return ret;
-	if (form >= 0)
-		return broken(r, -EBADMSG, "a length is wanted, and a string's form (%d) is there",
-			      form);
-	r->at += from;
-	return DONE;
+	if (ret == DONE)
+		r->at += from;
+	return ret;
 }
 
 static int read_length_of(struct rdb *r, enum rdb_part role)
@@ -480,6 +487,29 @@ static int read_module(struct rdb *r, enum rdb_part role)
 	return DONE;
 }
 
+/* ARRAY_TAG_*: 0 and 3 a string, 1 a number, 2 a double. The tag waits as a module's opcode
+ * does. */
+static int read_tagged(struct rdb *r, enum rdb_part role)
+{
+	uint64_t tag;
+	int ret;
+
+	if (!r->module_opcode) {
+		ret = read_length(r, &tag);
+		if (ret != DONE)
+			return ret;
+		if (tag > 3)
+			return broken(r, -EBADMSG, "no element of an array has the tag %llu",
+				      (unsigned long long)tag);
+		r->module_opcode = 1 + tag;
+	}
+	tag = r->module_opcode - 1;
+	ret = tag == 1 || tag == 2 ? read_fixed(r, PART_NONE, 8) : read_string(r, role);
+	if (ret == DONE)
+		r->module_opcode = 0;
+	return ret;
+}
+
 /* --- the grammar ---------------------------------------------------------- */
 
 /* None of what is counted is there: go on behind the loop, with the loops inside it. */
@@ -489,18 +519,38 @@ static void skip_loop(struct rdb *r)
 
 	while (depth) {
 		r->step++;
-		depth += (r->step->kind == STEP_COUNT) - (r->step->kind == STEP_LOOP);
+		depth += (r->step->kind == STEP_COUNT || r->step->kind == STEP_ARRAY) -
+			 (r->step->kind == STEP_LOOP);
 	}
 }
 
-static int begin_loop(struct rdb *r, enum rdb_part role)
+/* Behind an array's count stands whether it has a place where to insert next, and that. */
+static int read_array_count(struct rdb *r, uint64_t *count)
+{
+	uint64_t has_place = 0, place;
+	size_t from = 0;
+	int ret = peek_number(r, &from, count);
+
+	if (ret == DONE)
+		ret = peek_number(r, &from, &has_place);
+	if (ret == DONE && has_place > 1)
+		return broken(r, -EBADMSG, "no array says %llu of where it inserts",
+			      (unsigned long long)has_place);
+	if (ret == DONE && has_place)
+		ret = peek_number(r, &from, &place);
+	if (ret == DONE)
+		r->at += from;
+	return ret;
+}
+
+static int begin_loop(struct rdb *r, const struct step *step)
 {
 	uint64_t count;
-	int ret = read_length(r, &count);
+	int ret = step->kind == STEP_ARRAY ? read_array_count(r, &count) : read_length(r, &count);
 
 	if (ret != DONE)
 		return ret;
-	ret = take_number(r, role, count);
+	ret = take_number(r, step->role, count);
 	if (ret)
 		return ret;
 	if (!count)
@@ -560,10 +610,14 @@ static int run_step(struct rdb *r)
 		ret = read_score(r);
 		break;
 	case STEP_COUNT:
-		ret = begin_loop(r, step->role);
+	case STEP_ARRAY:
+		ret = begin_loop(r, step);
 		break;
 	case STEP_MODULE:
 		ret = read_module(r, step->role);
+		break;
+	case STEP_TAGGED:
+		ret = read_tagged(r, step->role);
 		break;
 	case STEP_LOOP:
 		end_loop(r);
@@ -792,8 +846,8 @@ int64_t rdb_offset(const struct rdb *r)
 
 const char *rdb_type_name(enum rdb_type type)
 {
-	static const char *const names[RDB_TYPES] = { "string", "list",	  "set",   "zset",
-						      "hash",	"stream", "module" };
+	static const char *const names[RDB_TYPES] = { "string", "list",	  "set",    "zset",
+						      "hash",	"stream", "module", "array" };
 
 	return names[type];
 }

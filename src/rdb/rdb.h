@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A dump of Redis (RDB 1 to 12) or Valkey (to 80), read as a stream: bytes in, events out,
+ * A dump of Redis (RDB 1 to 15) or Valkey (to 80), read as a stream: bytes in, events out,
  * in the memory of the string being read. Strings over RDB_HELD_MAX are told of and passed
  * over, never held. Pure: whoever has the bytes gives them.
  *
@@ -30,6 +30,7 @@ enum rdb_type {
 	RDB_HASH,
 	RDB_STREAM,
 	RDB_MODULE,
+	RDB_ARRAY, /* of Redis 8.8 */
 	RDB_TYPES
 };
 

@@ -114,7 +114,7 @@ struct sizes size_table(const struct structures *s, int64_t n)
 	places = power_of_two(sum_whole(ceil((double)n * 5 / 32)));
 	size_add_struct(s, &sizes, places > INT64_MAX / 64 ? INT64_MAX : places * BUCKET_BYTES);
 	places_filled((double)n / (double)places, &children);
-	more = sum_whole(children * (double)places + 0.5) * BUCKET_BYTES;
+	more = sum_whole(children * (double)places * BUCKET_BYTES + 0.5);
 	sum_add(&sizes.usage, more);
 	sum_add(&sizes.real, more);
 	return sizes;
@@ -223,12 +223,23 @@ void size_add_field(const struct structures *s, struct sizes *sizes, int64_t fie
 	add_entry(s, sizes);
 }
 
+/* vset.c: behind the table's head a pointer, to nothing for one field, and to a vector for more. */
+void size_add_expiring(const struct structures *s, struct sizes *sizes, int64_t fields)
+{
+	int64_t head = s->server->table;
+
+	sum_add(&sizes->usage, POINTER_BYTES);
+	sum_add(&sizes->real, size_class(s, head + POINTER_BYTES) - size_class(s, head));
+	if (fields > 1 && fields < INT32_MAX)
+		size_add(s, sizes, POINTER_BYTES * (1 + fields));
+}
+
 /* A sorted set beside its table and members: itself, its list, and the node that begins it. */
 void size_add_skiplist(const struct structures *s, struct sizes *sizes)
 {
 	size_add_struct(s, sizes, ZSET_BYTES);
 	if (s->server->member_in_node) { /* the list begins with its head's node */
-		size_add(s, sizes, 16 + SKIPLIST_LEVEL * SKIPLIST_LEVELS);
+		size_add_struct(s, sizes, 16 + SKIPLIST_LEVEL * SKIPLIST_LEVELS);
 	} else {
 		size_add_struct(s, sizes, SKIPLIST_BYTES);
 		size_add(s, sizes, 24 + SKIPLIST_LEVEL * SKIPLIST_LEVELS);

@@ -59,6 +59,8 @@ void size_add_set_member(const struct structures *s, struct sizes *sizes, int64_
 void size_add_zset_member(const struct structures *s, struct sizes *sizes, int64_t len);
 void size_add_field(const struct structures *s, struct sizes *sizes, int64_t field, int64_t value,
 		    bool expires);
+/* What a hash of Valkey has for its @fields that expire, beside table and fields. */
+void size_add_expiring(const struct structures *s, struct sizes *sizes, int64_t fields);
 /* What a sorted set has beside its table and members. */
 void size_add_skiplist(const struct structures *s, struct sizes *sizes);
 /* A radix tree of @elements ids, with its head. */

@@ -154,6 +154,17 @@ bad_config over 'list-max-listpack-size 3000000000' 'list-max-listpack-size cann
 bad_config two '\n\nhash-max-listpack-entries 1 2' 'line 3: hash-max-listpack-entries takes one value'
 bad_config none 'maxmemory 0\nhash-max-listpack-entries\n' \
 	'line 2: hash-max-listpack-entries has no value'
+# Whose fields expire does not change with their order: Valkey says it behind the value.
+expiring() # BYTES BYTES
+{
+	printf "VALKEY080\\376\\000\\026\\001h\\002\\001a\\001v$1\\001b\\001v$2\\377\\0\\0\\0\\0\\0\\0\\0\\0" \
+		>"$work/hash.rdb"
+	"$redmem" rdb --csv --as valkey-9 "$work/hash.rdb" | sed -n 2p | cut -d , -f 4-7
+}
+never='\377\377\377\377\377\377\377\377' then='\001\002\003\004\005\006\000\000'
+check fields-that-expire "$(expiring $never $then) and $(expiring $then $never)" \
+	[ "$(expiring $never $then)" = "$(expiring $then $never)" ]
+rm "$work/hash.rdb"
 
 # refused NAME WORDS: exit status 1, the reason in one line; a report of what was read.
 refused()
