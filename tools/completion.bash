@@ -38,7 +38,7 @@ _redmem()
 		return
 		;;
 	esac
-	if [[ ${COMP_WORDS[1]} == rdb && $current != -* ]]; then
+	if [[ ${COMP_WORDS[1]} == @(rdb|diff) && $current != -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 	fi

@@ -24,6 +24,7 @@
 #include "host/file.h"
 #include "rdb/memory.h"
 #include "rdb/rdb.h"
+#include "report/diff.h"
 #include "report/dump.h"
 
 #define CSV_FLUSH     65536
@@ -31,6 +32,7 @@
 #define PARTS_MAX     1024 /* databases told apart, of all files */
 #define PROGRESS_EACH 32 /* chunks */
 #define NS	      1000000000
+#define DIFF_KEYS     50000 /* the largest, of each of two dumps that are compared */
 
 /* A file on its way. */
 struct dump {
@@ -40,7 +42,11 @@ struct dump {
 	struct rdb_event begin;
 	struct rdb_memory *memory; /* from the first key or database on */
 	int64_t part_db; /* whose keys are counted now; -1 = none yet */
+	int64_t loaded_bytes; /* of used_memory */
 };
+
+/* What becomes of the keys that are read. */
+enum reading { READ_ALONE, READ_OLDER, READ_NEWER, READ_OLDER_AGAIN };
 
 struct run {
 	const struct options *options;
@@ -58,6 +64,8 @@ struct run {
 
 	struct compare *compare; /* with a second server; NULL */
 	struct memory_place place; /* of what is read now */
+	enum reading reading; /* changes when the queue is empty */
+	struct keydiff *diff; /* of two dumps; NULL */
 	const char *server; /* modelled */
 	int64_t keys_bytes, tables_bytes;
 	int64_t start_ns;
@@ -102,6 +110,9 @@ static struct server_release modelled(const struct run *run)
 
 	if (run->options->rdb.as)
 		return run->options->rdb.as->since;
+	/* Both on the same, or the servers would be compared. */
+	if (run->reading != READ_ALONE)
+		dump = &run->dumps[0];
 	return server_release_of(dump->said.valkey ? "valkey" : "redis",
 				 dump->server_version ? dump->server_version : "");
 }
@@ -179,11 +190,34 @@ static void write_csv(struct run *run, const struct record_key *key)
 	buf_clear(&run->csv);
 }
 
-/* In the queue's thread. */
+/* In the queue's thread. False: that is all of it. */
+static bool set_beside(struct run *run, const struct record_key *key)
+{
+	const char *type = run->options->keys.type;
+
+	if (type && strcmp(type, key->type) != 0)
+		return false;
+	switch (run->reading) {
+	case READ_OLDER:
+		keydiff_older(run->diff, key);
+		return true;
+	case READ_NEWER:
+		keydiff_newer(run->diff, key);
+		return true;
+	case READ_OLDER_AGAIN:
+		keydiff_older_again(run->diff, key);
+		return false;
+	default:
+		return true;
+	}
+}
+
 static void count_key(void *ctx, const struct record_key *key)
 {
 	struct run *run = ctx;
 
+	if (!set_beside(run, key))
+		return;
 	run->key.key = *key;
 	record_emit(&run->sink, &run->key);
 	if (run->options->keys.csv)
@@ -209,8 +243,10 @@ static void take_key(struct run *run, const struct rdb_key *key)
 	run->now->said.modules_total += key->type == RDB_MODULE;
 	if (!is_wanted(run, key))
 		return;
-	if (memory->bytes != RECORD_UNKNOWN)
+	if (memory->bytes != RECORD_UNKNOWN) {
 		sum_add(&run->keys_bytes, memory->bytes);
+		sum_add(&run->now->loaded_bytes, memory->bytes);
+	}
 	record = (struct record_key){ .key = key->name,
 				      .db = key->db,
 				      .type = rdb_type_name(key->type),
@@ -228,7 +264,8 @@ static void take_key(struct run *run, const struct rdb_key *key)
 				      .frequency = key->freq,
 				      .slot = key->slot,
 				      .dump_bytes = key->stored,
-				      .saved_bytes = key->saved };
+				      .saved_bytes = key->saved,
+				      .older = run->reading == READ_OLDER };
 	begin_part(run, key->db);
 	key_queue_put(run->queue, &record);
 	if (run->compare)
@@ -371,6 +408,7 @@ static int read_file(struct run *run, struct dump *dump, struct err *err)
 	if (dump->memory) {
 		rdb_memory_totals(dump->memory, &totals);
 		sum_add(&run->tables_bytes, totals.tables_bytes);
+		sum_add(&dump->loaded_bytes, totals.tables_bytes);
 	}
 	rdb_free(rdb);
 	dump_file_close(file);
@@ -497,39 +535,67 @@ static int read_config(const char *path, struct packed_limits *limits)
 	return ret ? print_failure(&err) : 0;
 }
 
-int cmd_rdb(const struct options *o)
+static struct dump new_dump(const struct rdb_input *input)
+{
+	return (struct dump){ .input = input,
+			      .said = { .name = input->name,
+					.server_version = "",
+					.problem = "",
+					.created_unix = RECORD_UNKNOWN,
+					.used_memory_bytes = RECORD_UNKNOWN },
+			      .part_db = -1 };
+}
+
+/* 0, or 1 when the failure has been told and there is nothing to end. */
+static int begin_run(struct run *run, const struct options *o)
 {
 	struct keyspace_options keyspace = keys_keyspace_options(o);
-	struct run run = { .options = o,
-			   .count = o->rdb.count,
-			   .key = { .kind = RECORD_KEY },
-			   .server = "",
-			   .place = { .quantum = o->rdb.system ? 16 : 8,
-				      .limits = packed_limits_default },
-			   .start_ns = clock_mono_ns() };
+
+	*run = (struct run){ .options = o,
+			     .count = o->rdb.count,
+			     .key = { .kind = RECORD_KEY },
+			     .server = "",
+			     .place = { .quantum = o->rdb.system ? 16 : 8,
+					.limits = packed_limits_default },
+			     .start_ns = clock_mono_ns() };
+	if (o->rdb.config && read_config(o->rdb.config, &run->place.limits))
+		return 1;
+	interrupt_catch();
+	keyspace.slots = o->rdb.slots;
+	run->model = model_new();
+	model_set_keyspace(run->model, &keyspace);
+	run->sink = model_sink(run->model);
+	run->dumps = xcalloc(run->count + 1, sizeof(*run->dumps));
+	for (size_t i = 0; i < run->count; i++)
+		run->dumps[i] = new_dump(&o->rdb.inputs[i]);
+	if (o->rdb.beside && !o->keys.csv && !o->keys.folded)
+		run->compare = compare_new(&keyspace, o->rdb.beside, &run->place);
+	run->queue = key_queue_new(count_key, run);
+	return 0;
+}
+
+static void end_run(struct run *run)
+{
+	for (size_t i = 0; i <= run->count; i++) {
+		free(run->dumps[i].server_version);
+		free(run->dumps[i].problem);
+	}
+	free(run->dumps);
+	compare_free(run->compare);
+	buf_free(&run->csv);
+	model_free(run->model);
+}
+
+int cmd_rdb(const struct options *o)
+{
+	struct run run;
 	double seconds;
 	int failed;
 
-	if (o->rdb.config && read_config(o->rdb.config, &run.place.limits))
+	if (begin_run(&run, o))
 		return 1;
-	interrupt_catch();
-	run.model = model_new();
-	model_set_keyspace(run.model, &keyspace);
-	run.sink = model_sink(run.model);
-	run.dumps = xcalloc(run.count, sizeof(*run.dumps));
-	for (size_t i = 0; i < run.count; i++)
-		run.dumps[i] = (struct dump){ .input = &o->rdb.inputs[i],
-					      .said = { .name = o->rdb.inputs[i].name,
-							.server_version = "",
-							.problem = "",
-							.created_unix = RECORD_UNKNOWN,
-							.used_memory_bytes = RECORD_UNKNOWN },
-					      .part_db = -1 };
-	if (o->rdb.beside && !o->keys.csv && !o->keys.folded)
-		run.compare = compare_new(&keyspace, o->rdb.beside, &run.place);
 	if (o->keys.csv)
 		report_dump_csv_head(&run.csv);
-	run.queue = key_queue_new(count_key, &run);
 	failed = read_files(&run);
 	key_queue_end(run.queue);
 	seconds = (double)(clock_mono_ns() - run.start_ns) / 1e9;
@@ -538,13 +604,90 @@ int cmd_rdb(const struct options *o)
 		failed |= print_out(&run.csv) | run.write_failed;
 	else
 		failed |= report(&run, seconds);
-	for (size_t i = 0; i < run.count; i++) {
-		free(run.dumps[i].server_version);
-		free(run.dumps[i].problem);
+	end_run(&run);
+	return failed;
+}
+
+/* --- two dumps, side by side ---------------------------------------------------------------- */
+
+/* BEFORE, AFTER, and BEFORE again (model/keydiff.h). 1 when one was not whole: what is compared
+ * with a part would seem to have grown. */
+static int read_both(struct run *run)
+{
+	static const struct {
+		size_t dump, file;
+		enum reading reading;
+	} passes[] = { { 0, 0, READ_OLDER }, { 1, 1, READ_NEWER }, { 2, 0, READ_OLDER_AGAIN } };
+
+	run->dumps[2] = new_dump(run->dumps[0].input);
+	for (size_t i = 0; i < sizeof(passes) / sizeof(passes[0]); i++) {
+		struct dump *dump = &run->dumps[passes[i].dump];
+		struct err err = {};
+
+		run->reading = passes[i].reading;
+		if (read_file(run, dump, &err) < 0)
+			return print_failure(&err);
+		if (dump->problem) {
+			err_set(&err, -EINTR,
+				"diff: %s was not read to its end, so nothing is "
+				"compared",
+				dump->said.name);
+			return print_failure(&err);
+		}
+		key_queue_wait(run->queue);
+		dump->said.problem = "";
+		dump->said.server_version = dump->server_version ? dump->server_version : "";
+		rdb_memory_free(dump->memory);
+		dump->memory = NULL;
 	}
-	free(run.dumps);
-	compare_free(run.compare);
-	buf_free(&run.csv);
-	model_free(run.model);
+	return 0;
+}
+
+static int report_diff(struct run *run)
+{
+	const struct options *o = run->options;
+	struct report_style style = print_style(o);
+	struct report_diff diff = {
+		.older = &run->dumps[0].said,
+		.newer = &run->dumps[1].said,
+		.keys = run->diff,
+		.server = run->server,
+		.allocator = o->rdb.system ? "system" : "bundled",
+		.older_loaded_bytes = run->dumps[0].loaded_bytes,
+		.newer_loaded_bytes = run->dumps[1].loaded_bytes,
+		.top = (size_t)o->keys.top,
+		.min_bytes = o->keys.min_bytes,
+	};
+	struct buf out = {};
+	int ret;
+
+	keydiff_finish(run->diff);
+	if (o->json)
+		report_diff_json(&out, run->model, &diff);
+	else
+		report_diff_text(&out, run->model, &diff, &style);
+	ret = print_out(&out);
+	buf_free(&out);
+	return ret;
+}
+
+int cmd_diff(const struct options *o)
+{
+	struct run run;
+	int failed;
+
+	if (begin_run(&run, o))
+		return 1;
+	run.diff = keydiff_new(DIFF_KEYS);
+	failed = read_both(&run);
+	key_queue_end(run.queue);
+	if (!failed) {
+		end_pass(&run, (double)(clock_mono_ns() - run.start_ns) / 1e9, false);
+		failed = report_diff(&run);
+	}
+	for (size_t i = 0; i < 3; i++)
+		rdb_memory_free(run.dumps[i].memory);
+	keydiff_free(run.diff);
+	end_run(&run);
 	return failed;
 }

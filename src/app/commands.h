@@ -10,6 +10,7 @@ int cmd_keys(const struct options *o);
 int cmd_key(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_rdb(const struct options *o);
+int cmd_diff(const struct options *o);
 int cmd_memory(const struct options *o);
 int cmd_stalls(const struct options *o);
 int cmd_demo(const struct options *o);

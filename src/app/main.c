@@ -63,7 +63,7 @@ static const struct command commands[] = {
 			    "  redmem keys -i 0.1 --max-ms 0.5  gentler still\n"
 			    "  redmem keys --csv --min-bytes 1000000 >big.csv\n"
 			    "  redmem keys --json | jq '.prefixes[0]'",
-		.takes = "tlKko",
+		.takes = "tlKkco",
 		.run = cmd_keys,
 	},
 	{
@@ -90,7 +90,7 @@ static const struct command commands[] = {
 	{
 		.name = "rdb",
 		.summary = "the keys of a dump, offline, and what they would take in memory",
-		.doc = "Read dumps of Redis (RDB 1 to 12) or Valkey (to 80) without a server: the "
+		.doc = "Read dumps of Redis (RDB 1 to 15) or Valkey (to 80) without a server: the "
 		       "biggest keys, types, prefixes, TTLs and patterns as redmem keys tells "
 		       "them, and what a server that has loaded them would need. FILE is a dump, "
 		       "- for stdin, an AOF that begins with one, or an AOF's manifest; gzip and "
@@ -109,8 +109,25 @@ static const struct command commands[] = {
 			"  redmem rdb --csv --min-bytes 1000000 dump.rdb >big.csv\n"
 			"  redmem rdb --json node*.rdb | jq '.loaded.used_memory_bytes'",
 		.arguments = "[FILE...]",
-		.takes = "lKfo",
+		.takes = "lKfFSco",
 		.run = cmd_rdb,
+	},
+	{
+		.name = "diff",
+		.summary = "two dumps of one server: what grew in between, by prefix and key",
+		.doc = "Compare two dumps of a redis-server or valkey-server, without one: which "
+		       "prefixes and keys grew, and which shrank, in the memory of a server that "
+		       "has loaded them. Files as redmem rdb takes them; BEFORE is read twice, so "
+		       "it cannot be stdin. Sums by prefix are exact; of single keys the report "
+		       "says from which change on none is missing.",
+		.examples = "Examples:\n"
+			    "  redmem diff yesterday.rdb today.rdb\n"
+			    "  ssh cache1 cat dump.rdb.gz | redmem diff yesterday.rdb -\n"
+			    "  redmem diff --match 'session:*' --top 50 a.rdb b.rdb\n"
+			    "  redmem diff --json a.rdb b.rdb | jq '.prefixes[0]'",
+		.arguments = "BEFORE AFTER",
+		.takes = "Kfo",
+		.run = cmd_diff,
 	},
 	{
 		.name = "memory",

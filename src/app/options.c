@@ -181,12 +181,14 @@ enum option_key {
 	KEY_HEX,
 	KEY_TOUCH,
 	KEY_KEY_SAMPLES,
+	KEY_SLOTS,
 };
 
 /* An option and the group it belongs to: 't' target, 'l' how to log in there, 'a' all servers,
  * 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget, 'r' recordings, 'k' the
  * pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass after a watch, 'm' what
- * only `redmem memory` does, '1' one key, 'o' output. */
+ * only `redmem memory` does, 'c' rows of keys, 'F' what
+ * is no file, 'S' slots, '1' one key, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -283,8 +285,8 @@ static const struct grouped_option all_options[] = {
 	  { "replicas", KEY_REPLICAS, NULL, 0, "Of a cluster: one replica of each primary", 2 } },
 	{ 'k',
 	  { "cursor", KEY_CURSOR, "CURSOR", 0, "Go on where a pass has stopped, as it said", 2 } },
-	{ 'f', { NULL, 0, NULL, 0, "A server in place of a file (logging in as redis-cli):", 1 } },
-	{ 'f',
+	{ 'F', { NULL, 0, NULL, 0, "A server in place of a file (logging in as redis-cli):", 1 } },
+	{ 'F',
 	  { "from", KEY_FROM, "ADDRESS", 0,
 	    "Ask the server at HOST:PORT, or a unix socket's path, for a full synchronisation, as "
 	    "a replica does: it forks for it. Can be given for several servers",
@@ -307,6 +309,9 @@ static const struct grouped_option all_options[] = {
 	    "jemalloc as it comes with the server's sources (bundled, the default), or as "
 	    "distributions build it (system): sizes of allocations differ",
 	    2 } },
+	{ 'S',
+	  { "slots", KEY_SLOTS, NULL, 0,
+	    "Also by a cluster's slot; dumps of clusters have that without", 2 } },
 	{ 'm',
 	  { "try", KEY_TRY, "ACTION", 0,
 	    "Say what ACTION should free, do it, and say what it freed; `purge` runs MEMORY PURGE",
@@ -329,7 +334,7 @@ static const struct grouped_option all_options[] = {
 	{ 'o',
 	  { "json", KEY_JSON, NULL, 0,
 	    "JSON instead of text: one document; stalls and windows: a line each", 3 } },
-	{ 'K',
+	{ 'c',
 	  { "csv", KEY_CSV, NULL, 0,
 	    "One line a key instead of a report, with the columns of rdb-tools; names a "
 	    "spreadsheet would take for a formula (= + - @) have a ' in front",
@@ -597,6 +602,9 @@ static error_t parse_rdb(int key, char *arg, struct argp_state *state, struct op
 		o->db_given = true;
 		o->db = (int)number(state, "database", arg, 0, INT_MAX);
 		return 0;
+	case KEY_SLOTS:
+		o->rdb.slots = true;
+		return 0;
 	case KEY_AS:
 		set_as(state, &o->rdb, arg);
 		return 0;
@@ -735,6 +743,23 @@ static bool takes_files(const struct options *o)
 	return o->of->arguments && !takes_key(o);
 }
 
+static void check_files(const struct argp_state *state, const struct options *o)
+{
+	bool two = !strcmp(o->of->name, "diff");
+
+	if (!o->rdb.count)
+		argp_error(state, "no file; name a dump, - for stdin%s",
+			   two ? "" : ", or a server with --from");
+	if (two && o->rdb.count != 2)
+		argp_error(state,
+			   "diff compares two dumps: name the one before, and the one after");
+	if (two && o->rdb.beside)
+		argp_error(state, "diff compares dumps on one server: give --as once");
+	if (two && !strcmp(o->rdb.inputs[0].name, "-"))
+		argp_error(state,
+			   "the dump before is read twice, which stdin cannot be: name a file");
+}
+
 static void take_argument(struct argp_state *state, struct options *o, char *arg)
 {
 	if (!o->of->arguments || o->key)
@@ -767,9 +792,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		take_argument(state, o, arg);
 		return 0;
 	case ARGP_KEY_END:
-		if (takes_files(o) && !o->rdb.count)
-			argp_error(state,
-				   "no file; name a dump, - for stdin, or a server with --from");
+		if (takes_files(o))
+			check_files(state, o);
 		check_exclusions(state, o);
 		if (takes_key(o) && !o->replay_path)
 			decode_key(state, o);

@@ -56,6 +56,7 @@ struct rdb_options {
 	const struct server_structures *beside; /* to be compared with it; NULL = none */
 	const char *config; /* a redis.conf; NULL = none */
 	bool system; /* jemalloc as distributions build it */
+	bool slots;
 };
 
 struct options {

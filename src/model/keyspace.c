@@ -150,6 +150,7 @@ struct keyspace *keyspace_new(const struct keyspace_options *options)
 	keyspace->tree = prefix_tree_new(options->separators, options->depth);
 	memcpy(keyspace->ttl, ttl_buckets, sizeof(ttl_buckets));
 	keyspace->access_seconds = keyspace->copy_byte_seconds = NAN;
+	dumped_init(&keyspace->dumped, options->slots);
 	return keyspace;
 }
 
@@ -173,6 +174,7 @@ void keyspace_free(struct keyspace *keyspace)
 		free(keyspace->parts[i].role);
 	}
 	free(keyspace->parts);
+	dumped_clear(&keyspace->dumped);
 	keyspace_top_free(&keyspace->top);
 	keyspace_top_free(&keyspace->temporary);
 	prefix_tree_free(keyspace->tree);
@@ -285,6 +287,14 @@ void keyspace_take(struct keyspace *keyspace, const struct record_key *key, doub
 	if (o->type && strcmp(o->type, key->type) != 0)
 		return;
 	useful = useful_of(key);
+	if (key->older) {
+		keyspace->older_keys_total++;
+		sum_add(&keyspace->older_bytes, key->bytes != RECORD_UNKNOWN ? key->bytes : 0);
+		prefix_tree_add(keyspace->tree, key, &useful);
+		return;
+	}
+	if (key->dumped)
+		dumped_take(&keyspace->dumped, key);
 	keyspace->keys_total++;
 	sum_add(&keyspace->name_bytes, (int64_t)key->key.len);
 	if (key->bytes != RECORD_UNKNOWN) {

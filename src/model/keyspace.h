@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/hist.h"
+#include "model/dumped.h"
 #include "model/useful.h"
 #include "record/record.h"
 
@@ -68,6 +69,8 @@ struct keyspace_prefix {
 	int depth; /* segments above it in the tree's rows */
 	int64_t keys_total, bytes, bytes_max, no_ttl_total;
 	struct useful useful;
+	int64_t dump_bytes, saved_bytes; /* of dumps: what it takes there, and LZF saved */
+	int64_t older_keys_total, older_bytes; /* in the pass it is compared with, beside these */
 };
 
 struct keyspace_prefixes {
@@ -81,6 +84,7 @@ struct keyspace_options {
 	const char *type; /* count only this type; NULL = all */
 	const char *separators; /* NULL = PREFIX_SEPARATORS */
 	int depth; /* segments of a prefix; 0 = all */
+	bool slots; /* of keys of dumps: by a cluster's slot */
 	/* How big a key is; the thresholds are not this room's business. */
 	enum key_level (*level)(const struct record_key *key);
 	/* Is its name one of temporary data? */
@@ -114,6 +118,8 @@ struct keyspace {
 	struct keyspace_prefixes branches; /* the tree, parents before children */
 	struct keyspace_part *parts;
 	size_t parts_count;
+	struct dumped dumped; /* of keys that come from dumps */
+	int64_t older_keys_total, older_bytes; /* of keys of an older pass: in the prefixes alone */
 
 	bool may_evict; /* the server evicts what is not used, also without expiry */
 

@@ -13,6 +13,9 @@
 struct prefix_sums {
 	int64_t keys, bytes, bytes_max, no_ttl;
 	struct useful useful;
+	int64_t dump_bytes, saved_bytes;
+	/* Part of @keys and @bytes, so that a prefix holds whichever of two passes it is in. */
+	int64_t older_keys, older_bytes;
 };
 
 struct prefix_node {

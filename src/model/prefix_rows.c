@@ -166,8 +166,12 @@ static void add_row(struct keyspace_prefixes *rows, const struct buf *prefix,
 	row->prefix = xmemdup(buf_str(prefix), prefix->len);
 	row->prefix_len = prefix->len;
 	row->depth = depth;
-	row->keys_total = sums->keys;
-	row->bytes = sums->bytes;
+	row->keys_total = sums->keys - sums->older_keys;
+	row->bytes = sums->bytes - sums->older_bytes;
+	row->older_keys_total = sums->older_keys;
+	row->older_bytes = sums->older_bytes;
+	row->dump_bytes = sums->dump_bytes;
+	row->saved_bytes = sums->saved_bytes;
 	row->bytes_max = sums->bytes_max;
 	row->no_ttl_total = sums->no_ttl;
 	row->useful = sums->useful;

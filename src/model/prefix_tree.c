@@ -136,6 +136,10 @@ static void add_sums(struct prefix_sums *to, const struct prefix_sums *from)
 {
 	sum_add(&to->keys, from->keys);
 	sum_add(&to->bytes, from->bytes);
+	sum_add(&to->dump_bytes, from->dump_bytes);
+	sum_add(&to->saved_bytes, from->saved_bytes);
+	sum_add(&to->older_keys, from->older_keys);
+	sum_add(&to->older_bytes, from->older_bytes);
 	sum_add(&to->no_ttl, from->no_ttl);
 	useful_merge(&to->useful, &from->useful);
 	if (from->bytes_max > to->bytes_max)
@@ -460,6 +464,14 @@ void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key,
 
 	if (key->bytes != RECORD_UNKNOWN)
 		one.bytes = one.bytes_max = key->bytes;
+	if (key->older) {
+		one.older_keys = 1;
+		one.older_bytes = one.bytes;
+		one.bytes_max = one.no_ttl = 0;
+	} else if (key->dumped) {
+		one.dump_bytes = key->dump_bytes;
+		one.saved_bytes = key->saved_bytes;
+	}
 	add_sums(&node->own, &one);
 	if (tree->nodes > NODES_MAX)
 		prune_tree(tree);

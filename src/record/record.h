@@ -440,6 +440,7 @@ struct record_key {
 	int64_t slot; /* where the dump tells it */
 	int64_t dump_bytes; /* it takes in the dump */
 	int64_t saved_bytes; /* LZF saved there */
+	bool older; /* of a dump with which another is compared: only its prefix counts */
 };
 
 /* The server's life: "exit", "exec", "oom" (chosen by the kernel to be killed), "hang" (no

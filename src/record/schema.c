@@ -318,6 +318,7 @@ static const struct field key_fields[] = {
 	FIELD(key, slot),
 	FIELD(key, dump_bytes),
 	FIELD(key, saved_bytes),
+	FIELD(key, older),
 };
 
 static const struct field life_fields[] = {

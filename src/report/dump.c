@@ -10,7 +10,7 @@
 /* --- text --------------------------------------------------------------------------- */
 
 /* "dump.rdb: RDB 12 of redis 8.0.6 from 2026-11-28T..., 12.3 MiB, 1,000 keys" */
-static void write_file(struct text *t, const struct report_dump *file)
+void text_dump_file(struct text *t, const struct report_dump *file)
 {
 	struct buf line = { 0 };
 
@@ -79,11 +79,12 @@ void report_dumps_text(struct buf *out, const struct model *m, const struct find
 
 	text_begin(&t, style);
 	for (size_t i = 0; i < dumps->count; i++)
-		write_file(&t, &dumps->files[i]);
+		text_dump_file(&t, &dumps->files[i]);
 	write_memory(&t, dumps);
 	if (dumps->comparison)
 		text_comparison(&t, dumps->comparison);
 	text_keyspace(&t);
+	text_dumped(&t);
 	text_findings(&t);
 	buf_puts(&line, "redmem read for ");
 	fmt_seconds(&line, dumps->seconds);
@@ -97,7 +98,7 @@ void report_dumps_text(struct buf *out, const struct model *m, const struct find
 
 /* --- JSON --------------------------------------------------------------------------- */
 
-static json_t *json_file(const struct report_dump *file)
+json_t *json_of_dump(const struct report_dump *file)
 {
 	json_t *o = json_object();
 
@@ -160,7 +161,7 @@ void report_dumps_json(struct buf *out, const struct model *m, const struct find
 
 	put(document, "schema", json_string("redmem.rdb/1"));
 	for (size_t i = 0; i < dumps->count; i++)
-		put_last(files, json_file(&dumps->files[i]));
+		put_last(files, json_of_dump(&dumps->files[i]));
 	put(document, "files", files);
 	put(document, "loaded", json_loaded(dumps));
 	put(document, "comparison",
@@ -169,6 +170,7 @@ void report_dumps_json(struct buf *out, const struct model *m, const struct find
 		json_object_del(keyspace, of_servers[i]);
 	json_object_foreach(keyspace, name, value)
 		put(document, name, json_incref(value));
+	json_dumped(document, m);
 	put(document, "findings", json_findings(f));
 	reading = json_object();
 	put(reading, "duration_seconds", value_real(dumps->seconds));

@@ -73,6 +73,12 @@ json_t *json_findings(const struct findings *f);
 /* json_keyspace.c: what a pass over all keys has found */
 json_t *json_keyspace(const struct model *m);
 
+/* dumped.c: what only dumps tell of their keys, as fields of @document */
+void json_dumped(json_t *document, const struct model *m);
+/* dump.c: what is said of one of them */
+struct report_dump;
+json_t *json_of_dump(const struct report_dump *file);
+
 /* json_alloc.c: what watching took from the server */
 json_t *json_cost(const struct model *m);
 

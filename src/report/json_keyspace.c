@@ -42,6 +42,10 @@ static json_t *json_kept(const struct model *m, const struct keyspace_key *kept)
 	if (kept->later_bytes != RECORD_UNKNOWN)
 		put(o, "growth_bytes_per_second", value_real(pattern_growth(kept)));
 	put(o, "seen_in", json_seen_in(m, key));
+	if (key->dumped) {
+		put(o, "idle_seconds", value_int(key->idle_seconds));
+		put(o, "frequency", value_int(key->frequency));
+	}
 	return o;
 }
 
@@ -109,7 +113,7 @@ static json_t *json_top(const struct model *m)
 	return rows;
 }
 
-static json_t *json_prefix_rows(const struct keyspace_prefixes *prefixes, bool tree)
+static json_t *json_prefix_rows(const struct keyspace_prefixes *prefixes, bool tree, bool dumped)
 {
 	json_t *rows = json_array();
 
@@ -129,6 +133,10 @@ static json_t *json_prefix_rows(const struct keyspace_prefixes *prefixes, bool t
 		put(o, "bytes_max", value_int(p->bytes_max));
 		put(o, "no_ttl_total", value_int(p->no_ttl_total));
 		put_useful(o, &p->useful);
+		if (dumped) {
+			put(o, "dump_bytes", value_int(p->dump_bytes));
+			put(o, "saved_bytes", value_int(p->saved_bytes));
+		}
 		put_last(rows, o);
 	}
 	return rows;
@@ -242,6 +250,7 @@ static json_t *json_pass(const struct keyspace *c)
 json_t *json_keyspace(const struct model *m)
 {
 	const struct keyspace *c = m->keyspace;
+	bool dumped = c->dumped.keys_total > 0;
 	json_t *o = json_object();
 
 	put(o, "scanned_total", value_int(c->keys_total));
@@ -255,8 +264,8 @@ json_t *json_keyspace(const struct model *m)
 	put(o, "types", json_types(m));
 	put(o, "top", json_top(m));
 	put(o, "prefixes_found_total", json_integer((json_int_t)c->prefixes.count));
-	put(o, "prefixes", json_prefix_rows(&c->prefixes, false));
-	put(o, "prefix_tree", json_prefix_rows(&c->branches, true));
+	put(o, "prefixes", json_prefix_rows(&c->prefixes, false, dumped));
+	put(o, "prefix_tree", json_prefix_rows(&c->branches, true, dumped));
 	put(o, "ttl", json_ttl(c));
 	put(o, "patterns", json_patterns(m));
 	put(o, "encodings", json_encodings(c));

@@ -98,5 +98,8 @@ void text_findings(struct text *t);
 void text_events(struct text *t);
 void text_sensors(struct text *t);
 void text_keyspace(struct text *t); /* nothing without a pass over the keys */
+void text_dumped(struct text *t); /* what only dumps tell of their keys */
+struct report_dump;
+void text_dump_file(struct text *t, const struct report_dump *file);
 void text_concentration(struct text *t); /* of bytes over keys; nothing without enough keys */
 void text_head_server(struct text *t); /* "redis 7.0.15, pid 4242, ..." */

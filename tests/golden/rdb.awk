@@ -40,7 +40,8 @@ function expires_then(server, here)
 
 NR == FNR {
 	type[$1 "," $2] = $3
-	encoding[$1 "," $2] = $4
+	# Redis 6.2 is modelled as 7.0, which has a listpack for each ziplist.
+	encoding[$1 "," $2] = $4 == "ziplist" ? "listpack" : $4
 	count[$1 "," $2] = $5
 	bytes[$1 "," $2] = $6
 	expiry[$1 "," $2] = $7

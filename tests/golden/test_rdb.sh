@@ -154,9 +154,33 @@ bad_config over 'list-max-listpack-size 3000000000' 'list-max-listpack-size cann
 bad_config two '\n\nhash-max-listpack-entries 1 2' 'line 3: hash-max-listpack-entries takes one value'
 bad_config none 'maxmemory 0\nhash-max-listpack-entries\n' \
 	'line 2: hash-max-listpack-entries has no value'
+
+# Last use, frequency and slots, where a dump has them; LZF by what it saved.
+printf 'REDIS0012\376\000\364\007\003\000\370\200\000\001\121\200\000\001a\001x\371\005\000\001b\001y\000\001c\303\005\025\000a\340\013\000\377\0\0\0\0\0\0\0\0' \
+	>"$work/used.rdb"
+"$redmem" rdb --json "$work/used.rdb" >"$work/json" 2>"$work/said"
+used() # NAME FILTER
+{
+	jq -e "$2" "$work/json" >"$work/held"
+	check "$1" "$(cat "$work/said") $(jq -c '[.idle, .frequency, .slots, .saved_bytes]' "$work/json")" \
+		[ $? = 0 ]
+}
+used idle '[.idle[] | select(.keys_total > 0) | [.id, .keys_total]] == [["7d", 1]]'
+used frequency '[.frequency[] | select(.keys_total > 0) | [.id, .keys_total]] == [["5", 1]]'
+used slots '.slots == [{slot: 7, keys_total: 3, bytes: .bytes}]'
+used saved '.saved_bytes == 16 and ([.prefixes[].saved_bytes] | add) == 16'
+check columns "not what the dump has: $("$redmem" rdb --csv "$work/used.rdb")" \
+	[ "$("$redmem" rdb --csv "$work/used.rdb" | cut -d , -f 3,9-11,16 | tr '\n' ' ')" = \
+	'key,slot,idle_seconds,frequency,saved_bytes "a",7,86400,,0 "b",7,,5,0 "c",7,,,16 ' ]
+check slots-asked "not by the names" [ "$("$redmem" rdb --json --slots "$file" |
+	jq '([.slots[].keys_total] | add) == .scanned_total')" = true ]
+check slots-not-asked "slots of no cluster" [ "$("$redmem" rdb --json "$file" | jq .slots)" = null ]
+rm "$work/used.rdb"
+
 # Whose fields expire does not change with their order: Valkey says it behind the value.
 expiring() # BYTES BYTES
 {
+	# shellcheck disable=SC2059 # bytes, as printf has them
 	printf "VALKEY080\\376\\000\\026\\001h\\002\\001a\\001v$1\\001b\\001v$2\\377\\0\\0\\0\\0\\0\\0\\0\\0" \
 		>"$work/hash.rdb"
 	"$redmem" rdb --csv --as valkey-9 "$work/hash.rdb" | sed -n 2p | cut -d , -f 4-7

@@ -796,6 +796,20 @@ static void test_rest(void **state)
 
 /* --- all of it, hurt ------------------------------------------------------ */
 
+/* Streams, metadata of a key, an array. */
+static void put_latest(struct buf *all)
+{
+	BYTES(all, "\x15");
+	put_stream(all, 3);
+	BYTES(all, "\x1b");
+	put_stream(all, 5);
+	BYTES(all, "\xf3\x01spec\x02\x07\x00"
+		   "\x1c\x01"
+		   "a\x03\x01\x09\x00\x00\x02xy\x01\x01"
+		   "12345678"
+		   "\x08\x03\x00");
+}
+
 /* A dump with every layout that there is. */
 static void put_everything(struct buf *all, bool summed)
 {
@@ -844,15 +858,7 @@ static void put_everything(struct buf *all, bool summed)
 		   "big"
 		   "\x19\x02x2\0\0\0\0\0\0\0\0");
 	put_listpack(all, LIST("f", "v", "0"));
-	BYTES(all, "\x15");
-	put_stream(all, 3);
-	BYTES(all, "\x1b");
-	put_stream(all, 5);
-	BYTES(all, "\xf3\x01spec\x02\x07\x00"
-		   "\x1c\x01"
-		   "a\x03\x01\x09\x00\x00\x02xy\x01\x01"
-		   "12345678"
-		   "\x08\x03\x00");
+	put_latest(all);
 	BYTES(all, "\x07\x02mo\x07\x05\x02hi\x02\x40\x80\x03"
 		   "1234"
 		   "\x04"
