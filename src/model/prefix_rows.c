@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/sum.h"
 #include "model/keyspace.h"
 #include "model/prefix_node.h"
 #include "model/private.h"
@@ -166,8 +167,8 @@ static void add_row(struct keyspace_prefixes *rows, const struct buf *prefix,
 	row->prefix = xmemdup(buf_str(prefix), prefix->len);
 	row->prefix_len = prefix->len;
 	row->depth = depth;
-	row->keys_total = sums->keys - sums->older_keys;
-	row->bytes = sums->bytes - sums->older_bytes;
+	row->keys_total = sum_less(sums->keys, sums->older_keys);
+	row->bytes = sum_less(sums->bytes, sums->older_bytes);
 	row->older_keys_total = sums->older_keys;
 	row->older_bytes = sums->older_bytes;
 	row->dump_bytes = sums->dump_bytes;

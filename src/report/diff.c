@@ -14,7 +14,7 @@
 
 static int64_t change(const struct keyspace_prefix *p)
 {
-	return p->bytes - p->older_bytes;
+	return sum_less(p->bytes, p->older_bytes);
 }
 
 /* --- prefixes by what they changed ------------------------------------------------------ */

@@ -129,7 +129,9 @@ static json_t *json_prefix_rows(const struct keyspace_prefixes *prefixes, bool t
 			put(o, "depth", json_integer(p->depth));
 		put(o, "keys_total", value_int(p->keys_total));
 		put(o, "bytes", value_int(p->bytes));
-		put(o, "bytes_avg", value_real((double)p->bytes / (double)p->keys_total));
+		put(o, "bytes_avg",
+		    p->keys_total ? value_real((double)p->bytes / (double)p->keys_total) :
+				    json_null());
 		put(o, "bytes_max", value_int(p->bytes_max));
 		put(o, "no_ttl_total", value_int(p->no_ttl_total));
 		put_useful(o, &p->useful);

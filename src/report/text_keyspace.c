@@ -136,7 +136,7 @@ static void prefix_row(struct table *table, const struct keyspace_prefix *p, int
 	table_count(table, p->keys_total);
 	table_bytes(table, p->bytes);
 	cell_share(table, p->bytes, all);
-	table_bytes(table, p->bytes / p->keys_total);
+	table_bytes(table, p->keys_total ? p->bytes / p->keys_total : RECORD_UNKNOWN);
 	table_bytes(table, p->bytes_max);
 	table_count(table, p->no_ttl_total);
 	cell_useful(table, &p->useful);

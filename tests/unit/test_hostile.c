@@ -262,9 +262,17 @@ static void test_keyspace(void **state)
 						  .db = draw(3) ? 0 : hostile_int(),
 						  .bytes = draw(2) ? hostile_int() : 1000,
 						  .elements = draw(2) ? hostile_int() : 10,
-						  .ttl_seconds = draw(2) ? hostile_double() : -1 };
+						  .ttl_seconds = draw(2) ? hostile_double() : -1,
+						  .dumped = draw(2),
+						  .older = !draw(4),
+						  .idle_seconds = hostile_int(),
+						  .frequency = hostile_int(),
+						  .slot = hostile_int(),
+						  .dump_bytes = hostile_int(),
+						  .saved_bytes = hostile_int() };
 
-			snprintf(name, sizeof(name), "user:%d", (int)draw(1000));
+			snprintf(name, sizeof(name), "%s:%d", key.older && draw(2) ? "old" : "user",
+				 (int)draw(1000));
 			key.key = (struct bytes){ name, strlen(name) };
 			keyspace_take(m->keyspace, &key, 0);
 		}
