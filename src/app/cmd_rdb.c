@@ -615,9 +615,9 @@ int cmd_rdb(const struct options *o)
 static int read_both(struct run *run)
 {
 	static const struct {
-		size_t dump, file;
+		size_t dump;
 		enum reading reading;
-	} passes[] = { { 0, 0, READ_OLDER }, { 1, 1, READ_NEWER }, { 2, 0, READ_OLDER_AGAIN } };
+	} passes[] = { { 0, READ_OLDER }, { 1, READ_NEWER }, { 2, READ_OLDER_AGAIN } };
 
 	run->dumps[2] = new_dump(run->dumps[0].input);
 	for (size_t i = 0; i < sizeof(passes) / sizeof(passes[0]); i++) {

@@ -339,7 +339,7 @@ static const struct grouped_option all_options[] = {
 	    "One line a key instead of a report, with the columns of rdb-tools; names a "
 	    "spreadsheet would take for a formula (= + - @) have a ' in front",
 	    3 } },
-	{ 'K',
+	{ 'c',
 	  { "folded", KEY_FOLDED, NULL, 0,
 	    "Bytes by prefix as folded stacks instead of a report, for a flame graph", 3 } },
 	{ 'o',
