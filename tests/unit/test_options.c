@@ -497,7 +497,7 @@ static void test_stalls(void **state)
 static const struct command rdb = { .name = "rdb",
 				    .doc = "",
 				    .examples = "",
-				    .takes = "lKfo",
+				    .takes = "lKfFSco",
 				    .arguments = "[FILE...]" };
 
 static void assert_input(const struct rdb_input *input, const char *host, int port,
