@@ -175,20 +175,21 @@ static double waited_beside(const struct model *m, const char *id)
 static void neighbours_evidence(struct finding *f, const struct neighbour all[], size_t count)
 {
 	size_t told = 0;
+	double own_seconds = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (is_redmem(&all[i])) {
-			finding_evidence(f, "redmem_stall_seconds", all[i].seconds, "seconds",
+			own_seconds += all[i].seconds;
+		} else if (told < NEIGHBOURS) {
+			told++;
+			finding_evidence_text(f, "neighbour", say_neighbour(&all[i]).s,
+					      BASIS_EXACT);
+			finding_evidence(f, "neighbour_stall_seconds", all[i].seconds, "seconds",
 					 BASIS_DERIVED);
-			continue;
 		}
-		if (told == NEIGHBOURS)
-			continue;
-		told++;
-		finding_evidence_text(f, "neighbour", say_neighbour(&all[i]).s, BASIS_EXACT);
-		finding_evidence(f, "neighbour_stall_seconds", all[i].seconds, "seconds",
-				 BASIS_DERIVED);
 	}
+	if (own_seconds > 0)
+		finding_evidence(f, "redmem_stall_seconds", own_seconds, "seconds", BASIS_DERIVED);
 }
 
 bool rule_cpu_contended(const struct model *m, struct finding *f)
