@@ -35,9 +35,13 @@ static void fail(const char *why, const struct err *err)
 static void stir(struct told *told, const void *data, size_t len)
 {
 	const unsigned char *at = data;
+	uint64_t word = 0;
 
-	for (size_t i = 0; i < len; i++)
-		told->sum = (told->sum ^ at[i]) * 0x100000001b3;
+	for (; len; at += len < 8 ? len : 8, len -= len < 8 ? len : 8) {
+		memcpy(&word, at, len < 8 ? len : 8);
+		told->sum = (told->sum ^ word) * 0x9e3779b97f4a7c15;
+		told->sum ^= told->sum >> 32;
+	}
 }
 
 static int take(void *ctx, const struct rdb_event *event, struct err *err)
@@ -153,6 +157,7 @@ static void exhaust(const char *path)
 	told = read_dump(data, len, SIZE_MAX, &release);
 	if (told.ret != 1)
 		fail("the file is no whole dump", &told.err);
+	setlinebuf(stdout);
 	printf("%s: %zu bytes, %lld keys\n", path, len, (long long)told.keys);
 	for (size_t cut = 0; cut < len; cut++) {
 		told = read_dump(data, cut, SIZE_MAX, &release);
