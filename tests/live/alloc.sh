@@ -54,14 +54,15 @@ resp='function resp(a, b, c, d, e,  n, text) {
 	printf "%s", text
 }'
 
-# Bytes asked of jemalloc by the commands in a file.
+# Bytes asked of jemalloc by the commands in a file. What settling takes is measured behind
+# them: before them it may make the table of keys grow, which it does not again.
 jemalloc_bytes_of() # FILE
 {
 	bytes_first=$(jemalloc_bytes)
-	bytes_second=$(jemalloc_bytes)
 	send "$1"
+	bytes_second=$(jemalloc_bytes)
 	bytes_third=$(jemalloc_bytes)
-	echo $((bytes_third - bytes_second - (bytes_second - bytes_first)))
+	echo $((bytes_second - bytes_first - (bytes_third - bytes_second)))
 }
 
 # jemalloc tells of bytes in steps of 64 KiB, counted from the allocation that was the last

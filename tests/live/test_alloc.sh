@@ -15,14 +15,22 @@ need_bpf
 sets=150000 each=80000 growing=50000 populated=530000
 [ -z "${FULL:-}" ] || sets=1000000 each=600000 growing=200000 populated=4200000
 
+# The table of keys must not grow meanwhile: whoever makes it grow is charged for it,
+# and that would be chance. It does at the powers of two.
+many_keys()
+{
+	redis_cli flushall >/dev/null
+	redis_cli debug populate "$populated" there 8 >/dev/null
+}
+
 # --- totals -----------------------------------------------------------------------
 
 # count_sets OPTION...: prints ALLOCATED and what jemalloc says, of the same load.
 count_sets()
 {
-	redis_cli flushall >/dev/null
+	many_keys
 	truth=$(jemalloc_bytes_of "$work/sets")
-	redis_cli flushall >/dev/null
+	many_keys
 	watch_start -s "$socket" "$@"
 	send "$work/sets"
 	watch_end
@@ -45,14 +53,6 @@ test_totals()
 }
 
 # --- shares -------------------------------------------------------------------------
-
-# The table of keys must not grow meanwhile: whoever makes it grow is charged for it,
-# and that would be chance. It does at the powers of two.
-many_keys()
-{
-	redis_cli flushall >/dev/null
-	redis_cli debug populate "$populated" there 8 >/dev/null
-}
 
 # Each command alone first: then jemalloc says what it takes.
 measure_alone()
