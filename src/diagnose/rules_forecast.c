@@ -20,6 +20,9 @@
 #define CRITICAL_SECONDS 60.0
 /* Less growth than this in a window is noise: buffers, statistics, a rehash. */
 #define GROWTH_FLOOR (1 * MIB)
+/* Clients that come and go are there by chance when it is looked, each with some 16 KB for
+ * replies and as much for what it sends. */
+#define CLIENT_BYTES (32 * KIB)
 /* Steady: each third of the window grew at least so much of the mean. */
 #define STEADY_RATIO 0.3
 #define POINTS_MIN   4
@@ -73,6 +76,19 @@ static bool thirds_are_steady(const struct model *m, size_t first, size_t last, 
 	return true;
 }
 
+/* How far used_memory may be off without any growth. */
+static int64_t noise_bytes(const struct model *m)
+{
+	int64_t opened = model_info_delta(m, "total_connections_received");
+	int64_t clients = model_info_end(m, "connected_clients"), bytes = GROWTH_FLOOR;
+
+	if (opened < clients)
+		clients = opened;
+	if (clients > 0)
+		sum_add(&bytes, sum_whole((double)clients * CLIENT_BYTES));
+	return bytes;
+}
+
 static struct growth growth_of(const struct model *m)
 {
 	struct growth g = { .bytes_per_second = NAN };
@@ -83,7 +99,7 @@ static struct growth growth_of(const struct model *m)
 		return g;
 	g.bytes = sum_less(to, from);
 	g.seconds = m->timeline[last].host.t_seconds - m->timeline[first].host.t_seconds;
-	if (g.bytes < GROWTH_FLOOR || !(g.seconds > 0))
+	if (g.bytes < noise_bytes(m) || !(g.seconds > 0))
 		return g;
 	g.bytes_per_second = (double)g.bytes / g.seconds;
 	g.steady = thirds_are_steady(m, first, last, g.bytes_per_second);

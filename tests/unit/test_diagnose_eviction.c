@@ -344,6 +344,17 @@ static void forecast_is_honest(void **state)
 	begin(&s, 500 * MIB, "noeviction"); /* noise */
 	growing(&s, 500 * MIB, 50 * KIB, SCENE_SECONDS);
 	scene_expect_none(&s, "mem.forecast");
+	for (int churn = 0; churn < 2; churn++) { /* clients that stay, or come and go */
+		begin(&s, 900 * MIB, "noeviction");
+		growing(&s, 900 * MIB, 200 * KIB, SCENE_SECONDS);
+		buf_puts(&s.info_start, "total_connections_received:100\r\n");
+		info(&s, churn ? "total_connections_received:200100\r\nconnected_clients:59\r\n" :
+				 "total_connections_received:100\r\nconnected_clients:59\r\n");
+		if (churn)
+			scene_expect_none(&s, "mem.forecast");
+		else
+			scene_expect(&s, "mem.forecast", SEVERITY_WARNING);
+	}
 	begin(&s, 990 * MIB, "allkeys-lru"); /* the limit is met already */
 	growing(&s, 900 * MIB, 9 * MIB, SCENE_SECONDS);
 	info(&s, EVICTED);
