@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/thread.h"
 
 #define BATCH_KEYS  1024
 #define BATCH_NAMES (64 * 1024) /* bytes; more when one name is longer */
@@ -111,7 +112,7 @@ struct key_queue *key_queue_new(void (*take)(void *ctx, const struct record_key 
 	q->filling = q->batches;
 	pthread_mutex_init(&q->lock, NULL);
 	pthread_cond_init(&q->moved, NULL);
-	if (pthread_create(&q->thread, NULL, work, q))
+	if (thread_start(&q->thread, work, q))
 		out_of_memory();
 	return q;
 }

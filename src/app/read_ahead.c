@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "app/progress.h"
 #include "base/buf.h"
+#include "base/thread.h"
 
 #define READ_MAX     ((size_t)256 << 10)
 #define INTERRUPT_NS 50000000 /* how often a wait looks whether it was interrupted */
@@ -119,7 +119,6 @@ ssize_t read_ahead_take(struct read_ahead *a, void *data, size_t size, struct er
 struct read_ahead *read_ahead_new(size_t bound, read_ahead_fn source, void *ctx)
 {
 	struct read_ahead *a = xcalloc(1, sizeof(*a));
-	sigset_t all, before;
 
 	a->source = source;
 	a->ctx = ctx;
@@ -130,11 +129,8 @@ struct read_ahead *read_ahead_new(size_t bound, read_ahead_fn source, void *ctx)
 		out_of_memory();
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->moved, NULL);
-	sigfillset(&all); /* signals are the main thread's */
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&a->thread, NULL, work, a))
+	if (thread_start(&a->thread, work, a))
 		out_of_memory();
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return a;
 }
 

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/thread.h"
 #include "host/elf.h"
 #include "host/proc.h"
 #include "report/report.h"
@@ -98,19 +98,6 @@ static void *watch_one(void *ctx)
 	return NULL;
 }
 
-/* Ctrl-C is for the one thread that waits for the others. */
-static int start_thread(struct watched *one)
-{
-	sigset_t all, before;
-	int ret;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(&one->thread, NULL, watch_one, one);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return ret;
-}
-
 /* Takes @context. */
 static void add(struct watch_all *all, const struct server_candidate *who)
 {
@@ -136,7 +123,7 @@ static void add(struct watch_all *all, const struct server_candidate *who)
 	/* Whoever can start a process of that name would be told the password. */
 	if (target_trusted(who->pid, &one->err))
 		return;
-	if (start_thread(one))
+	if (thread_start(&one->thread, watch_one, one))
 		err_set(&one->err, -EAGAIN, "no thread can be started to watch it");
 	else
 		one->running = true;

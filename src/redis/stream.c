@@ -15,7 +15,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/thread.h"
 #include "host/proc.h"
 #include "redis/tls.h"
 
@@ -77,17 +77,11 @@ static void *look_up(void *ctx)
 	return NULL;
 }
 
-/* Signals are the main thread's: they end the watch. */
 static int start_thread(struct lookup *lookup)
 {
-	sigset_t all, before;
 	pthread_t thread;
-	int error;
+	int error = thread_start(&thread, look_up, lookup);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&thread, NULL, look_up, lookup);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!error)
 		pthread_detach(thread);
 	return -error;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/thread.h"
 #include "host/kernel.h"
 #include "host/uprobe.h"
 
@@ -391,19 +391,6 @@ void engine_wake(struct engine *e)
 		return; /* it is awake */
 }
 
-/* Signals are for the threads that can do something about them. */
-static int start_thread(struct engine *e)
-{
-	sigset_t all, before;
-	int ret;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(&e->thread, NULL, run, e);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return ret;
-}
-
 void engine_start(struct engine *e)
 {
 	struct err why = {};
@@ -420,7 +407,7 @@ void engine_start(struct engine *e)
 	e->next_ns = e->switched_ns + TICK_NS;
 	for (size_t i = 0; i < SENSOR_COUNT; i++)
 		attach_row(e, i);
-	e->running = start_thread(e) == 0;
+	e->running = thread_start(&e->thread, run, e) == 0;
 }
 
 void engine_close(struct engine *e)

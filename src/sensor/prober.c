@@ -4,11 +4,11 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "base/buf.h"
+#include "base/thread.h"
 
 #define BEST_NICE (-20)
 
@@ -54,17 +54,10 @@ static void *work(void *ctx)
 struct prober *prober_new(void)
 {
 	struct prober *p = xcalloc(1, sizeof(*p));
-	sigset_t all, before;
-	int ret;
 
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
-	/* Signals are for the thread that waits for events. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(&p->thread, NULL, work, p);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!ret)
+	if (!thread_start(&p->thread, work, p))
 		return p;
 	free(p);
 	return NULL;
