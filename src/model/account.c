@@ -280,11 +280,8 @@ void prefix_drop(struct prefixes *prefixes, struct prefix *prefix)
 
 int prefix_compare(const struct prefix *a, const struct prefix *b)
 {
-	size_t a_len = a ? a->len : 0, b_len = b ? b->len : 0;
-	size_t len = a_len < b_len ? a_len : b_len;
-	int order = len ? memcmp(a->text, b->text, len) : 0;
-
-	return order ? order : (a_len > b_len) - (a_len < b_len);
+	return bytes_order(a ? (struct bytes){ a->text, a->len } : (struct bytes){ "", 0 },
+			   b ? (struct bytes){ b->text, b->len } : (struct bytes){ "", 0 });
 }
 
 struct account *account_get(struct accounts *accounts, struct account_key of)

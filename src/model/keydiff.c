@@ -199,15 +199,12 @@ static int compare(const void *a, const void *b)
 	const struct keydiff_row *x = *(const struct keydiff_row *const *)a;
 	const struct keydiff_row *y = *(const struct keydiff_row *const *)b;
 	int64_t of_x = llabs(keydiff_change(x)), of_y = llabs(keydiff_change(y));
-	size_t len = x->key.len < y->key.len ? x->key.len : y->key.len;
-	int order;
 
 	if (of_x != of_y)
 		return of_x < of_y ? 1 : -1;
 	if (x->db != y->db)
 		return x->db < y->db ? -1 : 1;
-	order = memcmp(x->key.data, y->key.data, len);
-	return order ? order : (x->key.len > y->key.len) - (x->key.len < y->key.len);
+	return bytes_order(x->key, y->key);
 }
 
 void keydiff_finish(struct keydiff *d)

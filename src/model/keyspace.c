@@ -39,13 +39,10 @@ static void keyspace_key_clear(struct keyspace_key *key)
 static int compare(const struct keyspace_top *top, size_t a, size_t b)
 {
 	const struct bytes *x = &top->keys[a].key.key, *y = &top->keys[b].key.key;
-	size_t len = x->len < y->len ? x->len : y->len;
-	int order;
 
 	if (top->weight[a] != top->weight[b])
 		return top->weight[a] < top->weight[b] ? 1 : -1;
-	order = memcmp(x->data, y->data, len);
-	return order ? order : (x->len > y->len) - (x->len < y->len);
+	return bytes_order(*x, *y);
 }
 
 static void swap(struct keyspace_top *top, size_t a, size_t b)

@@ -186,13 +186,11 @@ struct ranked {
 static int by_bytes(const void *a, const void *b)
 {
 	const struct ranked *x = a, *y = b;
-	size_t len = x->node->len < y->node->len ? x->node->len : y->node->len;
-	int order;
 
 	if (x->sums.bytes != y->sums.bytes)
 		return x->sums.bytes < y->sums.bytes ? 1 : -1;
-	order = memcmp(x->node->text, y->node->text, len);
-	return order ? order : (x->node->len > y->node->len) - (x->node->len < y->node->len);
+	return bytes_order((struct bytes){ x->node->text, x->node->len },
+			   (struct bytes){ y->node->text, y->node->len });
 }
 
 /* The children that hold keys, heaviest first; to be freed. */

@@ -39,6 +39,15 @@ static inline bool name_is(const char *a, const char *b)
 	return a == b || (*a == *b && !strcmp(a, b));
 }
 
+/* As strcmp(), for qsort(): of two that begin alike the shorter first. */
+static inline int bytes_order(struct bytes a, struct bytes b)
+{
+	size_t len = a.len < b.len ? a.len : b.len;
+	int order = len ? memcmp(a.data, b.data, len) : 0;
+
+	return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline bool bytes_same(struct bytes a, struct bytes b)
 {
 	return a.len == b.len && (!a.len || !memcmp(a.data, b.data, a.len));
