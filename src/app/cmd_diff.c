@@ -36,10 +36,6 @@ static int read_both(struct dump_run *run)
 			return print_failure(&err);
 		}
 		key_queue_wait(run->queue);
-		dump->said.problem = "";
-		dump->said.server_version = dump->server_version ? dump->server_version : "";
-		rdb_memory_free(dump->memory);
-		dump->memory = NULL;
 	}
 	return 0;
 }
@@ -86,8 +82,6 @@ int cmd_diff(const struct options *o)
 		dump_run_end_pass(&run, (double)(clock_mono_ns() - run.start_ns) / 1e9, false);
 		failed = report_diff(&run);
 	}
-	for (size_t i = 0; i < 3; i++)
-		rdb_memory_free(run.dumps[i].memory);
 	keydiff_free(run.diff);
 	dump_run_end(&run);
 	return failed;

@@ -15,18 +15,10 @@ static int read_files(struct dump_run *run)
 	int failed = 0;
 
 	for (size_t i = 0; i < run->count && !interrupted(); i++) {
-		struct dump *dump = &run->dumps[i];
 		struct err err = {};
 
-		if (dump_run_read(run, dump, &err) < 0) {
+		if (dump_run_read(run, &run->dumps[i], &err) < 0)
 			failed = print_failure(&err);
-			free(dump->problem);
-			dump->problem = xstrdup(err.text);
-		}
-		rdb_memory_free(dump->memory);
-		dump->memory = NULL;
-		dump->said.problem = dump->problem ? dump->problem : "";
-		dump->said.server_version = dump->server_version ? dump->server_version : "";
 	}
 	return failed;
 }

@@ -148,10 +148,6 @@ static void write_csv(struct dump_run *run, const struct record_key *key)
 /* In the queue's thread. False: that is all of it. */
 static bool set_beside(struct dump_run *run, const struct record_key *key)
 {
-	const char *type = run->options->keys.type;
-
-	if (type && strcmp(type, key->type) != 0)
-		return false;
 	switch (run->reading) {
 	case READ_OLDER:
 		keydiff_older(run->diff, key);
@@ -340,33 +336,53 @@ static int open_dump(const struct dump_run *run, const struct dump *dump, struct
 				     dump_file_open(file, dump->input->name, err);
 }
 
-int dump_run_read(struct dump_run *run, struct dump *dump, struct err *err)
+/* What is left of it when its reading has ended, well or not. */
+static void end_dump(struct dump_run *run, struct dump *dump)
+{
+	struct memory_totals totals;
+
+	if (dump->memory) {
+		rdb_memory_totals(dump->memory, &totals);
+		sum_add(&run->tables_bytes, totals.tables_bytes);
+		sum_add(&dump->loaded_bytes, totals.tables_bytes);
+		rdb_memory_free(dump->memory);
+		dump->memory = NULL;
+	}
+	dump->said.problem = dump->problem ? dump->problem : "";
+	dump->said.server_version = dump->server_version ? dump->server_version : "";
+}
+
+static int read_opened(struct dump_run *run, struct dump_file *file, struct err *err)
 {
 	struct rdb_sink sink = { take, run };
-	struct memory_totals totals;
-	struct dump_file *file;
-	struct rdb *rdb;
-	int ret;
+	struct dump *dump = run->now;
+	struct rdb *rdb = rdb_new(&sink);
+	int ret = read_dump(run, file, rdb, err);
 
-	run->now = dump;
-	ret = open_dump(run, dump, &file, err);
-	if (ret)
-		return ret;
-	rdb = rdb_new(&sink);
-	ret = read_dump(run, file, rdb, err);
 	if (ret == 1)
 		ret = look_behind(dump, file, rdb, err);
 	else if (!ret)
 		dump->problem = xstrdup("interrupted");
 	progress_clear();
 	dump->said.bytes = rdb_offset(rdb);
-	if (dump->memory) {
-		rdb_memory_totals(dump->memory, &totals);
-		sum_add(&run->tables_bytes, totals.tables_bytes);
-		sum_add(&dump->loaded_bytes, totals.tables_bytes);
-	}
 	rdb_free(rdb);
-	dump_file_close(file);
+	return ret;
+}
+
+int dump_run_read(struct dump_run *run, struct dump *dump, struct err *err)
+{
+	struct dump_file *file;
+	int ret;
+
+	run->now = dump;
+	ret = open_dump(run, dump, &file, err);
+	if (!ret) {
+		ret = read_opened(run, file, err);
+		dump_file_close(file);
+	}
+	if (ret < 0)
+		dump->problem = xstrdup(err->text);
+	end_dump(run, dump);
 	return ret;
 }
 

@@ -59,8 +59,8 @@ struct dump dump_new(const struct rdb_input *input);
 
 /* @run as @o asks. 0, or 1 when the failure has been told and there is nothing to end. */
 int dump_run_begin(struct dump_run *run, const struct options *o);
-/* Reads all of @dump, one of the run's. 0 also on Ctrl-C, which is then its problem; a negative
- * errno when it could not be read to its end. Its memory is the caller's to free. */
+/* Reads all of @dump, one of the run's; what is said of it is whole then. 0 also on Ctrl-C, or a
+ * negative errno when it could not be read to its end: either is its problem. */
 int dump_run_read(struct dump_run *run, struct dump *dump, struct err *err);
 /* After the last dump and after key_queue_end(): how it went is the model's, too. */
 void dump_run_end_pass(struct dump_run *run, double seconds, bool failed);
