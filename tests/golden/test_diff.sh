@@ -4,30 +4,9 @@
 # `redmem diff` on two dumps made here: what grew, shrank, came and went, by prefix and by key,
 # as text and as JSON; and what it refuses.
 set -u
-root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
-redmem=${REDMEM:-$root/build/redmem}
-failures=0
-
-check() # NAME WHY COMMAND...
-{
-	local name=$1 why=$2
-
-	shift 2
-	if "$@"; then
-		echo "ok diff-$name"
-	else
-		echo "not ok diff-$name: $why"
-		failures=$((failures + 1))
-	fi
-}
-
-[ -x "$redmem" ] || {
-	echo "not ok diff: $redmem is not there; run make first"
-	exit 1
-}
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
+suite="diff"
+# shellcheck source=tests/golden/lib.bash
+. "$(dirname "$0")/lib.bash"
 
 string() # BYTES
 {

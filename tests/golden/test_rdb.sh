@@ -7,31 +7,10 @@
 # distributions with their jemalloc.
 # Then the ways in: a pipe, gzip, an AOF with a preamble, a manifest; and what is no dump.
 set -u
-root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
-redmem=${REDMEM:-$root/build/redmem}
+suite=rdb
+# shellcheck source=tests/golden/lib.bash
+. "$(dirname "$0")/lib.bash"
 dumps=$root/tests/golden/dumps
-failures=0
-
-check() # NAME WHY COMMAND...
-{
-	local name=$1 why=$2
-
-	shift 2
-	if "$@"; then
-		echo "ok rdb-$name"
-	else
-		echo "not ok rdb-$name: $why"
-		failures=$((failures + 1))
-	fi
-}
-
-[ -x "$redmem" ] || {
-	echo "not ok rdb: $redmem is not there; run make first"
-	exit 1
-}
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
 
 allocator() # SERVER
 {

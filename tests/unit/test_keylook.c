@@ -44,14 +44,17 @@ static const struct fake_rule server_lists[] = {
 	{ NULL, NULL, false },
 };
 
+#define STREAM_RULES                                                                     \
+	{ "CLIENT", "+OK\r\n", false }, { "TYPE", "+stream\r\n", false },                \
+		{ "OBJECT ENCODING", "$6\r\nstream\r\n", false },                        \
+		{ "MEMORY USAGE", ":9000000\r\n", false }, { "PTTL", ":-1\r\n", false }, \
+	{                                                                                \
+		"XLEN", ":70000\r\n", false                                              \
+	}
+
 /* Two groups of a stream, told as a 7.0 and a 5.0 would; the order is not promised. */
 static const struct fake_rule server_stream[] = {
-	{ "CLIENT", "+OK\r\n", false },
-	{ "TYPE", "+stream\r\n", false },
-	{ "OBJECT ENCODING", "$6\r\nstream\r\n", false },
-	{ "MEMORY USAGE", ":9000000\r\n", false },
-	{ "PTTL", ":-1\r\n", false },
-	{ "XLEN", ":70000\r\n", false },
+	STREAM_RULES,
 	{ "XINFO GROUPS",
 	  "*2\r\n*8\r\n$4\r\nname\r\n$1\r\na\r\n$9\r\nconsumers\r\n:40000\r\n"
 	  "$7\r\npending\r\n:60000\r\n$3\r\nlag\r\n$-1\r\n"
@@ -61,12 +64,7 @@ static const struct fake_rule server_stream[] = {
 };
 
 static const struct fake_rule server_small_stream[] = {
-	{ "CLIENT", "+OK\r\n", false },
-	{ "TYPE", "+stream\r\n", false },
-	{ "OBJECT ENCODING", "$6\r\nstream\r\n", false },
-	{ "MEMORY USAGE", ":9000000\r\n", false },
-	{ "PTTL", ":-1\r\n", false },
-	{ "XLEN", ":70000\r\n", false },
+	STREAM_RULES,
 	{ "XINFO GROUPS", "*0\r\n", false },
 	{ NULL, NULL, false },
 };
