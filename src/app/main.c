@@ -95,10 +95,9 @@ static const struct command commands[] = {
 		       "them, and what a server that has loaded them would need. FILE is a dump, "
 		       "- for stdin, an AOF that begins with one, or an AOF's manifest; gzip and "
 		       "zstd are read as they are. Several files, of a cluster's nodes, are one "
-		       "report. With "
-		       "--from "
-		       "a server sends its dump as to a replica, and nothing is stored; the user "
-		       "needs +sync, +replconf and, to be warned of the cost, +info (ACL SETUSER).",
+		       "report. With --from a server sends its dump as to a replica, and nothing "
+		       "is stored; the user needs +sync, +replconf and, to be warned of the cost, "
+		       "+info (ACL SETUSER).",
 		.examples =
 			"Examples:\n"
 			"  redmem rdb /var/lib/redis/dump.rdb\n"

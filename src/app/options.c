@@ -187,8 +187,8 @@ enum option_key {
 /* An option and the group it belongs to: 't' target, 'l' how to log in there, 'a' all servers,
  * 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget, 'r' recordings, 'k' the
  * pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass after a watch, 'm' what
- * only `redmem memory` does, 'c' rows of keys, 'F' what
- * is no file, 'S' slots, '1' one key, 'o' output. */
+ * only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S' slots, '1' one key, 'o'
+ * output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;

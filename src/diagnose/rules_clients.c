@@ -355,15 +355,15 @@ static int64_t lazyfree_waits(const struct model *m, int64_t pending, enum basis
 	return isnan(each) ? RECORD_UNKNOWN : sum_whole(each * (double)pending);
 }
 
-/* It passes by itself, unless the event loop waits for the thread that frees. */
+/* It passes by itself, unless the event loop waits for the thread that frees: @held, NULL. */
 static void lazyfree_severity(const struct model *m, struct finding *f, int64_t bytes,
-			      const struct waits *w)
+			      const struct waits *held)
 {
 	f->severity = SEVERITY_INFO;
 	f->cost = bytes > 0 ? (double)bytes : 0;
-	if (waits_severity(m, w) == SEVERITY_INFO)
+	if (!held)
 		return;
-	waits_tell(m, f, w);
+	waits_tell(m, f, held);
 	f->rank = RANK_WAITED;
 	finding_action(f, RECORD_UNKNOWN, "",
 		       "Give the server one more CPU than it has busy threads (quota, cpuset, "
@@ -394,7 +394,7 @@ bool rule_lazyfree_pending(const struct model *m, struct finding *f)
 			      say_bytes(bytes).s, objects.s);
 	else
 		finding_title(f, "%s objects wait to be freed in the background", objects.s);
-	lazyfree_severity(m, f, bytes, &w);
+	lazyfree_severity(m, f, bytes, held ? &w : NULL);
 	finding_evidence_count(f, "lazyfree_pending_objects", pending, "objects", BASIS_EXACT);
 	finding_evidence_count(f, "lazyfreed_objects", model_info_delta(m, "lazyfreed_objects"),
 			       "objects", BASIS_EXACT);

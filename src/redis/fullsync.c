@@ -92,15 +92,19 @@ static int wait_for(const struct fullsync *sync, short events)
 static int send_sync(struct fullsync *sync, struct err *err)
 {
 	static const char request[] = "*1\r\n$4\r\nSYNC\r\n";
-	size_t len = sizeof(request) - 1;
+	size_t len = sizeof(request) - 1, sent = 0;
 	ssize_t n;
 	int rc;
 
-	for (size_t sent = 0; sent<len; sent += n> 0 ? (size_t)n : 0) {
+	while (sent < len) {
 		n = stream_write(sync->stream, request + sent, len - sent, err);
-		if (n < 0 && n != -EAGAIN)
+		if (n >= 0) {
+			sent += (size_t)n;
+			continue;
+		}
+		if (n != -EAGAIN)
 			return (int)n;
-		rc = n < 0 ? wait_for(sync, stream_events(sync->stream, true)) : 0;
+		rc = wait_for(sync, stream_events(sync->stream, true));
 		if (rc)
 			return err_set(err, rc, "rdb: %s: SYNC: %s", sync->name, strerror(-rc));
 	}

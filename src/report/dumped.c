@@ -54,32 +54,32 @@ static void write_saved(struct text *t)
 		{ "prefix", false }, { "in the dump", true }, { "saved", true }, { "of it", true }
 	};
 	const struct keyspace *c = t->m->keyspace;
-	const struct keyspace_prefix **order = xcalloc(c->prefixes.count + 1, sizeof(*order));
+	const struct keyspace_prefix **order;
 	struct table *table;
+	size_t shown = c->prefixes.count;
 
+	if (c->dumped.saved_bytes <= 0)
+		return;
+	order = xcalloc(c->prefixes.count + 1, sizeof(*order));
 	for (size_t i = 0; i < c->prefixes.count; i++)
 		order[i] = &c->prefixes.rows[i];
 	qsort(order, c->prefixes.count, sizeof(*order), by_saved);
-	if (c->dumped.saved_bytes > 0) {
-		text_head(t, "COMPRESSION",
-			  "what LZF saved in the dump; clients that compress would save it in "
-			  "memory");
-		table = TABLE(columns);
-		for (size_t i = 0; i < c->prefixes.count && order[i]->saved_bytes > 0; i++) {
-			const struct keyspace_prefix *p = order[i];
+	if (shown > SAVED_ROWS && !t->style->verbose)
+		shown = SAVED_ROWS;
+	text_head(t, "COMPRESSION",
+		  "what LZF saved in the dump; clients that compress would save it in memory");
+	table = TABLE(columns);
+	for (size_t i = 0; i < shown && order[i]->saved_bytes > 0; i++) {
+		const struct keyspace_prefix *p = order[i];
 
-			if (i == SAVED_ROWS && !t->style->verbose)
-				break;
-			text_key(table_cell(table), (struct bytes){ p->prefix, p->prefix_len },
-				 PREFIX_COLUMNS);
-			table_bytes(table, p->dump_bytes);
-			table_bytes(table, p->saved_bytes);
-			text_percent(table_cell(table),
-				     (double)p->saved_bytes /
-					     ((double)p->dump_bytes + (double)p->saved_bytes));
-		}
-		table_write(table, t);
+		text_key(table_cell(table), (struct bytes){ p->prefix, p->prefix_len },
+			 PREFIX_COLUMNS);
+		table_bytes(table, p->dump_bytes);
+		table_bytes(table, p->saved_bytes);
+		text_percent(table_cell(table), (double)p->saved_bytes / ((double)p->dump_bytes +
+									  (double)p->saved_bytes));
 	}
+	table_write(table, t);
 	free(order);
 }
 
