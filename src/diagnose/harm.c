@@ -125,70 +125,11 @@ static const char *waited_for_io(const struct model *m, const struct stall *stal
 									    "io.blocks";
 }
 
-/*
- * Work on the keyspace that the server counts, and the names of its counts. What it counted
- * none of in the window was not at work: one has left its words on the stack, and another is
- * at work above them (target/frames.c).
- */
-static const struct {
-	enum redmem_cause cause;
-	const char *counts[3];
-} counted_work[] = {
-	{ CAUSE_EXPIRY, { "expired_keys", "expired_subkeys", "expired_fields" } },
-	{ CAUSE_EVICTION, { "evicted_keys" } },
-	{ CAUSE_DEFRAG, { "active_defrag_hits", "active_defrag_misses" } },
-};
-
-/* True, too, where the server tells none of the counts. */
-static bool was_at_work(const struct model *m, size_t row)
-{
-	bool known = false;
-
-	for (size_t i = 0; i < 3 && counted_work[row].counts[i]; i++) {
-		int64_t count = model_info_delta(m, counted_work[row].counts[i]);
-
-		if (count > 0)
-			return true;
-		known |= count != RECORD_UNKNOWN;
-	}
-	return !known;
-}
-
-/* What is taken for work that was none is that of the first one that was, else the loop's own. */
-static struct stall without_none(const struct model *m, const struct stall *stall)
-{
-	const size_t rows = sizeof(counted_work) / sizeof(counted_work[0]);
-	struct stall judged = *stall;
-	double none = 0;
-	size_t row = 0;
-
-	for (size_t i = 0; i < rows; i++) {
-		double *seconds = &judged.seconds[counted_work[i].cause];
-
-		if (!(*seconds > 0) || was_at_work(m, i))
-			continue;
-		none += *seconds;
-		*seconds = 0;
-	}
-	if (none <= 0)
-		return judged;
-	while (row < rows && !was_at_work(m, row))
-		row++;
-	judged.seconds[row < rows ? counted_work[row].cause : CAUSE_COMMAND] += none;
-	return judged;
-}
-
-double stall_seconds_of(const struct model *m, const struct stall *stall, enum redmem_cause cause)
-{
-	return without_none(m, stall).seconds[cause];
-}
-
 /* What is harm without the wait for a CPU beside it is that harm, however long the wait. */
-static enum redmem_cause main_cause(const struct model *m, const struct stall *stall)
+static enum redmem_cause main_cause(const struct stall *stall)
 {
-	struct stall judged = without_none(m, stall);
 	struct blame blame[CAUSES];
-	size_t count = blame_split(&judged, blame);
+	size_t count = blame_split(stall, blame);
 
 	if (count > 1 && blame[0].cause == CAUSE_CPU_WAIT &&
 	    blame[1].seconds >= harm_table[HARM_STALL].bound)
@@ -207,7 +148,7 @@ static bool waits_for_lazyfree(const struct model *m, const struct stall *stall)
 
 const char *stall_finding(const struct model *m, const struct stall *stall)
 {
-	enum redmem_cause cause = main_cause(m, stall);
+	enum redmem_cause cause = main_cause(stall);
 
 	if (finding_by_cause[cause])
 		return finding_by_cause[cause];
@@ -302,7 +243,7 @@ struct waits waits_of_work(const struct model *m, const char *id, enum redmem_ca
 
 	for (size_t i = 0; i < m->stalls_count; i++) {
 		const struct stall *stall = &m->stalls[i].stall;
-		double seconds = stall_seconds_of(m, stall, cause);
+		double seconds = stall->seconds[cause];
 
 		if (seconds < STALL_SECONDS || !strcmp(stall_finding(m, stall), id))
 			continue;

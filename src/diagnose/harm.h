@@ -67,8 +67,6 @@ bool finding_met_first(struct met_findings *met, const char *id);
 /* Does it count in the sum of all? Clients that send many commands at once wait for their
  * own: only a turn that is long enough to hold up the others is harm. @id: its finding. */
 bool stall_adds_up(const char *id, const struct stall *stall);
-/* What @cause had of it; none where the server counted nothing of the kind. */
-double stall_seconds_of(const struct model *m, const struct stall *stall, enum redmem_cause cause);
 /* Did it do nothing so much as free memory? */
 bool stall_frees(const struct stall *stall);
 /* Did it wait for the AOF's disk? */

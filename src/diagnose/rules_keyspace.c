@@ -48,7 +48,7 @@ static struct phrase gone_prefix(const struct model *m, enum redmem_cause cause)
 
 	for (size_t i = 0; i < m->stalls_count; i++) {
 		const struct stall *stall = &m->stalls[i].stall;
-		double seconds = stall_seconds_of(m, stall, cause);
+		double seconds = stall->seconds[cause];
 		struct buf folded = { 0 };
 		struct phrase name;
 		size_t at = 0;

@@ -57,6 +57,10 @@ static inline int64_t plausible_size(const struct model *m, int64_t bytes)
 	return most != RECORD_UNKNOWN && bytes > most ? RECORD_UNKNOWN : bytes;
 }
 
+/* --- stalls.c --- */
+/* What the server counted none of took no time of a stall that has ended. */
+void stalls_heed_counts(struct model *m);
+
 /* --- timeline.c --- */
 void timeline_add_tick(struct model *m, const struct record_tick *tick);
 void timeline_add_info(struct model *m, double t_seconds, const struct info *info);

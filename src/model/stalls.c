@@ -114,6 +114,12 @@ static void keep_larger(struct stall_activity activity[STALL_ACTIVITIES], struct
 	activity[at] = one;
 }
 
+static void name_no_activity(struct stall *out)
+{
+	for (size_t i = 0; i < STALL_ACTIVITIES; i++)
+		out->activity[i] = (struct stall_activity){ "", NAN };
+}
+
 /* Samples divide what was not waiting. */
 static void name_activities(struct stall *out, const struct record_stall *seen)
 {
@@ -121,8 +127,7 @@ static void name_activities(struct stall *out, const struct record_stall *seen)
 		      out->seconds[CAUSE_IO_WAIT] - out->seconds[CAUSE_OTHER];
 	double sum = 0;
 
-	for (size_t i = 0; i < STALL_ACTIVITIES; i++)
-		out->activity[i] = (struct stall_activity){ "", NAN };
+	name_no_activity(out);
 	for (int frame = 0; frame < FRAMES; frame++)
 		sum += seconds_of(seen->frame_ns[frame]);
 	for (int frame = 0; frame < FRAMES; frame++) {
@@ -222,6 +227,94 @@ size_t blame_split(const struct stall *stall, struct blame out[CAUSES])
 }
 
 /* --- the server's word ------------------------------------------------------- */
+
+/*
+ * Work on the keyspace that the server counts, and the names of its counts. What it counted
+ * none of in the window was not at work: one has left its words on the stack, and another is
+ * at work above them (target/frames.c).
+ */
+static const struct counted_work {
+	enum redmem_cause cause;
+	enum redmem_frame frame;
+	const char *counts[3];
+} counted_work[] = {
+	{ CAUSE_EXPIRY, FRAME_EXPIRY, { "expired_keys", "expired_subkeys", "expired_fields" } },
+	{ CAUSE_EVICTION, FRAME_EVICTION, { "evicted_keys" } },
+	{ CAUSE_DEFRAG, FRAME_DEFRAG, { "active_defrag_hits", "active_defrag_misses" } },
+};
+
+#define COUNTED_WORK (sizeof(counted_work) / sizeof(counted_work[0]))
+
+/* True, too, where the server tells none of the counts. */
+static bool was_at_work(const struct model *m, const struct counted_work *work)
+{
+	bool known = false;
+
+	for (size_t i = 0; i < 3 && work->counts[i]; i++) {
+		int64_t count = model_info_delta(m, work->counts[i]);
+
+		if (count > 0)
+			return true;
+		known |= count != RECORD_UNKNOWN;
+	}
+	return !known;
+}
+
+/* The time of @none is that of @work; NULL = of the command's or loop's own. */
+static void give_time(struct stall *stall, const struct counted_work *none,
+		      const struct counted_work *work)
+{
+	stall->seconds[work ? work->cause : CAUSE_COMMAND] += stall->seconds[none->cause];
+	stall->seconds[none->cause] = 0;
+}
+
+/* And so is what it is said to have done. */
+static void give_activity(struct stall *stall, const struct counted_work *none,
+			  const struct counted_work *work)
+{
+	struct stall_activity was[STALL_ACTIVITIES];
+	size_t same = STALL_ACTIVITIES; /* what @work is said to have done already */
+	const char *words = work ? frame_table[work->frame].words : "";
+
+	memcpy(was, stall->activity, sizeof(was));
+	for (size_t i = 0; i < STALL_ACTIVITIES; i++) {
+		if (!strcmp(was[i].words, frame_table[none->frame].words))
+			was[i].words = words;
+		if (!*was[i].words || strcmp(was[i].words, words) != 0)
+			continue;
+		if (same < i) {
+			was[same].seconds += was[i].seconds;
+			was[i].words = "";
+		} else {
+			same = i;
+		}
+	}
+	name_no_activity(stall);
+	for (size_t i = 0; i < STALL_ACTIVITIES; i++)
+		if (*was[i].words)
+			keep_larger(stall->activity, was[i]);
+}
+
+void stalls_heed_counts(struct model *m)
+{
+	const struct counted_work *none[COUNTED_WORK], *work = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < COUNTED_WORK; i++) {
+		if (!was_at_work(m, &counted_work[i]))
+			none[count++] = &counted_work[i];
+		else if (!work)
+			work = &counted_work[i];
+	}
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		struct stall *stall = &m->stalls[i].stall;
+
+		for (size_t n = 0; n < count && !stall->running; n++) {
+			give_time(stall, none[n], work);
+			give_activity(stall, none[n], work);
+		}
+	}
+}
 
 /* Whole seconds, and the server's clock may be a little behind (cached time). */
 #define STAMP_SLACK_SECONDS 1.5

@@ -567,6 +567,33 @@ static void defragmentation(void **state)
 	f = expect(&d, "defrag.blocks", SEVERITY_WARNING);
 	assert_float_equal(evidence_value(f, "waited_seconds"), 0.64, 0.001);
 	assert_null(diagnosis_find(&d, "expire.blocks"));
+	for (size_t i = 0; i < d.m->stalls_count; i++) { /* the table says what the verdict does */
+		const struct stall *stall = &d.m->stalls[i].stall;
+
+		assert_true(stall->seconds[CAUSE_EXPIRY] == 0);
+		assert_float_equal(stall->seconds[CAUSE_DEFRAG] + stall->seconds[CAUSE_CPU_WAIT],
+				   0.06, 1e-6);
+		assert_string_equal(stall->activity[0].words, "active defrag");
+		assert_float_equal(stall->activity[0].seconds, stall->seconds[CAUSE_DEFRAG], 1e-6);
+		assert_string_equal(stall->activity[1].words, "");
+	}
+	diagnosis_free(&d);
+}
+
+/* What goes on when the watch ends is counted when it is over. */
+static void expiry_goes_on(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	struct record_stall *stall;
+
+	(void)state;
+	scene_init(&s);
+	stall = scene_stall(&s, "", "", 3);
+	record_blame(stall, CAUSE_EXPIRY, 3);
+	stall->running = true;
+	d = scene_diagnose(&s);
+	expect(&d, "expire.blocks", SEVERITY_CRITICAL);
 	diagnosis_free(&d);
 }
 
@@ -888,6 +915,7 @@ int main(void)
 		cmocka_unit_test(waits_for_lazyfree),
 		cmocka_unit_test(expiry_between_waits),
 		cmocka_unit_test(defragmentation),
+		cmocka_unit_test(expiry_goes_on),
 		cmocka_unit_test(eviction),
 		cmocka_unit_test(doubling),
 		cmocka_unit_test(copies_of_huge_pages),
