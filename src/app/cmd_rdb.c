@@ -8,6 +8,7 @@
 #include "app/print.h"
 #include "app/progress.h"
 #include "base/clock.h"
+#include "host/proc.h"
 
 /* 1 when one of them could not be read to its end. */
 static int read_files(struct dump_run *run)
@@ -54,7 +55,7 @@ static int report(struct dump_run *run, double seconds)
 		.tables_bytes = run->tables_bytes,
 		.comparison = compared(run, &comparison),
 		.seconds = seconds,
-		.own_rss_bytes = dump_run_peak_bytes(),
+		.own_rss_bytes = proc_own_peak_bytes(),
 	};
 	struct buf out = {};
 	int ret;

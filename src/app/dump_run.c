@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app/compare.h"
@@ -19,6 +18,7 @@
 #include "base/glob.h"
 #include "base/sum.h"
 #include "host/file.h"
+#include "host/proc.h"
 
 #define CSV_FLUSH     65536
 #define CONFIG_MAX    ((size_t)1 << 20) /* of a redis.conf: they have some 100 KB */
@@ -388,14 +388,6 @@ int dump_run_read(struct dump_run *run, struct dump *dump, struct err *err)
 
 /* --- beginning and end ---------------------------------------------------------------------- */
 
-int64_t dump_run_peak_bytes(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return (int64_t)usage.ru_maxrss * 1024;
-}
-
 void dump_run_end_pass(struct dump_run *run, double seconds, bool failed)
 {
 	struct record record = { .kind = RECORD_PASS };
@@ -410,7 +402,7 @@ void dump_run_end_pass(struct dump_run *run, double seconds, bool failed)
 		.elements_asked = true,
 		.hits_total = 0,
 		.seconds = seconds,
-		.own_rss_bytes = dump_run_peak_bytes(),
+		.own_rss_bytes = proc_own_peak_bytes(),
 		.own_cpu_seconds = (double)clock_cpu_ns() / 1e9,
 		.access_seconds = NAN,
 		.copy_byte_seconds = NAN,

@@ -65,6 +65,3 @@ int dump_run_read(struct dump_run *run, struct dump *dump, struct err *err);
 /* After the last dump and after key_queue_end(): how it went is the model's, too. */
 void dump_run_end_pass(struct dump_run *run, double seconds, bool failed);
 void dump_run_end(struct dump_run *run);
-
-/* The most memory this process has had, in bytes (getrusage(2)). */
-int64_t dump_run_peak_bytes(void);

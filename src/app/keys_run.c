@@ -12,6 +12,7 @@
 #include "app/progress.h"
 #include "base/clock.h"
 #include "diagnose/keys.h"
+#include "host/proc.h"
 #include "host/sysmem.h"
 #include "redis/replies.h"
 #include "redis/info.h"
@@ -458,10 +459,8 @@ static void emit_account(const struct run *run)
 	const struct keypass_result *r = &run->result;
 	struct record record = { .kind = RECORD_PASS };
 	struct host_speed speed;
-	struct rusage usage;
 
 	emit_replies(run);
-	getrusage(RUSAGE_SELF, &usage);
 	host_speed_measure(&speed);
 	record.pass = (struct record_pass){
 		.end = end_name(r->end),
@@ -482,7 +481,7 @@ static void emit_account(const struct run *run)
 		.misses_total = r->misses_total,
 		.seconds = r->seconds,
 		.rested_seconds = r->rested_seconds,
-		.own_rss_bytes = (int64_t)usage.ru_maxrss * 1024,
+		.own_rss_bytes = proc_own_peak_bytes(),
 		.own_cpu_seconds = (double)clock_cpu_ns() / 1e9,
 		.access_seconds = speed.access_seconds,
 		.copy_byte_seconds = speed.copy_byte_seconds,

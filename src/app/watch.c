@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app/attribution.h"
@@ -132,12 +131,10 @@ static void emit_self(struct watch *w)
 {
 	struct record record = { .kind = RECORD_SELF };
 	struct record_self *self = &record.self;
-	struct rusage usage;
 
 	self->target_pause_seconds = w->attribution.pause_seconds;
 	sensors_cost(w->sensors, self);
-	getrusage(RUSAGE_SELF, &usage);
-	self->rss_bytes = (int64_t)usage.ru_maxrss * 1024 + w->kernel_bytes;
+	self->rss_bytes = proc_own_peak_bytes() + w->kernel_bytes;
 	self->setup_cpu_seconds = w->setup_cpu_seconds;
 	self->cpu_seconds = clock_cpu_ns() / 1e9 - w->setup_cpu_seconds;
 	self->window_seconds = now_seconds(w);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -214,6 +215,14 @@ int proc_stack_limit(pid_t pid, int64_t *bytes)
 	*bytes = RECORD_UNKNOWN;
 	snprintf(path, sizeof(path), "/proc/%d/limits", pid);
 	return file_lines(path, limit_line, bytes, NULL);
+}
+
+int64_t proc_own_peak_bytes(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage); /* cannot fail */
+	return (int64_t)usage.ru_maxrss * 1024;
 }
 
 /* PROC_PID_INIT_INO (include/linux/proc_ns.h): the same on every kernel since 3.8. */

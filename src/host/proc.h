@@ -83,6 +83,9 @@ int proc_comm(pid_t pid, pid_t tid, char out[PROC_COMM_SIZE]);
 /* The soft limit of /proc/PID/limits for the stack; RECORD_UNKNOWN when unlimited. */
 int proc_stack_limit(pid_t pid, int64_t *bytes);
 
+/* The most memory our own process has had, in bytes (getrusage(2): ru_maxrss, in KiB). */
+int64_t proc_own_peak_bytes(void);
+
 /*
  * Open @path as @pid sees it: in its mount namespace and below its root, with
  * symbolic links resolved there, never in ours (openat2, Linux 5.6; older
