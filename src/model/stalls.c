@@ -101,7 +101,7 @@ static void charge_fork(struct stall *out, const struct record_stall *seen)
 
 /* --- what it did ------------------------------------------------------------------- */
 
-static void keep_larger(struct stall_activity activity[STALL_ACTIVITIES], struct stall_activity one)
+static void keep_larger(struct stall_activity *activity, struct stall_activity one)
 {
 	size_t at = STALL_ACTIVITIES;
 
