@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The command line, and a server's address as redis-cli's -u takes it; see options.h. */
+/* The command line; see options.h. */
 #include "app/options.h"
 
 #include <argp.h>
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -11,128 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/buf.h"
 #include "base/escape.h"
 #include "redis/knowledge.h"
-
-/* --- addresses --------------------------------------------------------------- */
-
-static const char *const schemes[] = { "redis", "rediss", "valkey", "valkeys" };
-
-static int hex(char c)
-{
-	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
-/* In place; a '%' without two hex digits stays as it is. */
-static void percent_decode(char *text)
-{
-	char *out = text;
-
-	for (; *text; out++) {
-		if (*text == '%' && isxdigit((unsigned char)text[1]) &&
-		    isxdigit((unsigned char)text[2])) {
-			*out = hex(text[1]) << 4 | hex(text[2]);
-			text += 3;
-		} else {
-			*out = *text++;
-		}
-	}
-	*out = '\0';
-}
-
-/* Cut @text at the first (or last) @mark; the part behind it, or NULL. */
-static char *cut(char *text, char mark, bool last)
-{
-	char *at = last ? strrchr(text, mark) : strchr(text, mark);
-
-	if (!at)
-		return NULL;
-	*at = '\0';
-	return at + 1;
-}
-
-static const char *known_scheme(const char *text)
-{
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-		if (!strcmp(schemes[i], text))
-			return schemes[i];
-	return NULL;
-}
-
-static void parse_login(struct uri *out, char *login)
-{
-	char *password = cut(login, ':', false);
-
-	if (password && *login)
-		out->user = login;
-	out->password = password ? password : login;
-	percent_decode(login);
-	if (password)
-		percent_decode(password);
-}
-
-static int parse_place(struct uri *out, char *place, struct err *err)
-{
-	char *end;
-
-	if (*place == '[') {
-		place++;
-		end = cut(place, ']', false);
-		if (!end || (*end && *end != ':'))
-			return err_set(err, -EINVAL, "the IPv6 address has no closing ']'");
-		if (*end == ':')
-			out->port = end + 1;
-	} else {
-		out->port = cut(place, ':', true);
-	}
-	if (*place)
-		out->host = place;
-	return 0;
-}
-
-/*
- * redis://[[USER:]PASSWORD@][HOST][:PORT][/DB], percent-encoded where it must be; an
- * IPv6 address in brackets. As in redis-cli, what stands before '@' without a colon is
- * the password. -EINVAL with a reason that does not quote the text.
- */
-static int uri_parse(struct uri *out, const char *text, struct err *err)
-{
-	char *place, *rest, *db;
-
-	memset(out, 0, sizeof(*out));
-	out->text = xstrdup(text);
-	rest = strstr(out->text, "://");
-	if (rest) {
-		*rest = '\0';
-		out->scheme = known_scheme(out->text);
-	}
-	if (!out->scheme)
-		return err_set(err, -EINVAL, "URI must begin with redis:// or rediss://");
-	rest += 3;
-	place = cut(rest, '@', true);
-	if (place)
-		parse_login(out, rest);
-	else
-		place = rest;
-	db = cut(place, '/', false);
-	if (db && *db)
-		out->db = db;
-	return parse_place(out, place, err);
-}
-
-/* Wipes the password and frees. */
-static void uri_free(struct uri *uri)
-{
-	if (uri->password)
-		explicit_bzero(uri->password, strlen(uri->password));
-	free(uri->text);
-	memset(uri, 0, sizeof(*uri));
-}
-
-/* --- options ----------------------------------------------------------------- */
 
 enum option_key {
 	KEY_HELP = 0x100,
@@ -588,7 +469,7 @@ static void add_server(struct argp_state *state, struct rdb_options *rdb, const 
 	input->text = xstrdup(address);
 	if (address[0] != '[' && colon && strchr(colon + 1, ':'))
 		place.host = input->text;
-	else if (parse_place(&place, input->text, &err))
+	else if (uri_parse_place(&place, input->text, &err))
 		argp_error(state, "--from: %s", err.text);
 	input->host = place.host;
 	if (place.port)

@@ -4,22 +4,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/err.h"
-
-/* --- a server's address as redis-cli's -u takes it --------------------------- */
-
-/* Parts that the URI does not name are NULL, 0 or -1. */
-struct uri {
-	char *text; /* owns the parts */
-	const char *scheme; /* "redis", "rediss", "valkey", "valkeys" */
-	const char *user;
-	char *password;
-	const char *host;
-	const char *port; /* digits, not checked */
-	const char *db; /* likewise */
-};
-
-/* --- options ----------------------------------------------------------------- */
+#include "app/uri.h"
 
 /* What a pass over the keys is to look at, and how. */
 struct keys_options {
