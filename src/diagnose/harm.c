@@ -22,9 +22,8 @@ const struct harm_row harm_table[HARM_KINDS] = { HARMS(HARM_ROW) };
 static const char *const finding_by_cause[CAUSES] = {
 	[CAUSE_FAULT_SWAP] = "swap.in_path", [CAUSE_FAULT_FILE] = "fault.file",
 	[CAUSE_RECLAIM] = "reclaim.blocks",  [CAUSE_COMPACTION] = "compaction.blocks",
-	[CAUSE_FORK] = "fork.pause",	     [CAUSE_EXPIRY] = "expire.blocks",
-	[CAUSE_EVICTION] = "evict.blocks",   [CAUSE_DEFRAG] = "defrag.blocks",
-	[CAUSE_REHASH] = "rehash.blocks",
+	[CAUSE_EXPIRY] = "expire.blocks",    [CAUSE_EVICTION] = "evict.blocks",
+	[CAUSE_DEFRAG] = "defrag.blocks",    [CAUSE_REHASH] = "rehash.blocks",
 };
 
 /*
@@ -72,6 +71,13 @@ static bool aof_piles_up(const struct model *m)
 	return false;
 }
 
+/* Is most of @memory seconds it spent in the allocator and on new pages freeing? Who moves a large
+ * string frees the old one, too. */
+static bool frees_mostly(const struct stall *stall, double memory)
+{
+	return stall_frees(stall) && stall->activity[0].seconds >= memory / 2;
+}
+
 /*
  * What waits to be written to the AOF is one string, which each command is added to: when it
  * has to be moved to have room, whichever command came then takes the time of copying it all.
@@ -86,7 +92,7 @@ static bool moves_aof_buffer(const struct model *m, const struct stall *stall)
 	else
 		moves |= key_command_is_small(stall->command) &&
 			 !key_is_to_blame(m, stall->command, stall->key);
-	return moves && !stall_frees(stall) && aof_piles_up(m);
+	return moves && !frees_mostly(stall, memory) && aof_piles_up(m);
 }
 
 /* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
@@ -157,6 +163,8 @@ const char *stall_finding(const struct model *m, const struct stall *stall)
 		return waited_for_cpu(m, stall);
 	case CAUSE_IO_WAIT:
 		return waited_for_io(m, stall);
+	case CAUSE_FORK:
+		return measure_forks_in_vain(m) ? "save.failing" : "fork.pause";
 	case CAUSE_FAULT_COW:
 		return measure_copies_huge_pages(m) ? "thp.cow" : "fork.cow";
 	case CAUSE_OTHER:

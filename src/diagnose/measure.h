@@ -89,6 +89,8 @@ const struct record_child *measure_killed_child(const struct model *m);
 /* Did a save fail, and was it for want of a fork? (rules_saves.c) */
 bool measure_saves_fail(const struct model *m);
 bool measure_fork_refused(const struct model *m);
+/* Was every fork of the window refused? Then what they took is part of that trouble. */
+bool measure_forks_in_vain(const struct model *m);
 /* Keys and keys with a TTL over all databases (INFO keyspace); RECORD_UNKNOWN
  * without INFO. */
 void measure_keyspace(const struct model *m, int64_t *keys, int64_t *expires);

@@ -44,6 +44,8 @@ bool rule_fork_pause(const struct model *m, struct finding *f)
 	int64_t rss = measure_rss(m);
 	struct waits w = waits_of(m, f->id);
 
+	if (measure_forks_in_vain(m))
+		return false;
 	w.longest_seconds = fmax(w.longest_seconds, seconds); /* no number is none */
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;

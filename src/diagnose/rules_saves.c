@@ -74,6 +74,12 @@ bool measure_fork_refused(const struct model *m)
 	       fork_does_not_fit(m);
 }
 
+bool measure_forks_in_vain(const struct model *m)
+{
+	return measure_fork_refused(m) && m->children_count == 0 &&
+	       model_info_delta(m, "total_forks") == 0;
+}
+
 /* Does the server refuse writes as long as it cannot save? (server.c,
  * writeCommandsDeniedByDiskError()) */
 static bool save_stops_writes(const struct model *m)
@@ -147,6 +153,16 @@ static void save_cause(const struct model *m, struct finding *f)
 		finding_cause(f, "It failed before this watch; the server's log tells why.");
 }
 
+/* What the forks took, as far as it held the loop long enough to be seen; NAN. */
+static double forks_took(const struct model *m)
+{
+	double seconds = 0;
+
+	for (size_t i = 0; i < m->stalls_count; i++)
+		seconds += m->stalls[i].stall.seconds[CAUSE_FORK];
+	return seconds > 0 ? seconds : NAN;
+}
+
 static void save_evidence(const struct model *m, struct finding *f)
 {
 	static const char *const fields[] = { "rdb_last_bgsave_status", "aof_last_write_status",
@@ -178,6 +194,8 @@ static void save_evidence(const struct model *m, struct finding *f)
 	finding_evidence_bytes(f, "commit_limit", h->commit_limit_bytes, BASIS_EXACT);
 	finding_evidence_bytes(f, "committed_as", h->committed_bytes, BASIS_EXACT);
 	finding_evidence_bytes(f, "server_anonymous", measure_anonymous(m), BASIS_EXACT);
+	if (measure_forks_in_vain(m))
+		finding_evidence(f, "fork_seconds", forks_took(m), "seconds", BASIS_EXACT);
 }
 
 static void save_actions(const struct model *m, struct finding *f)

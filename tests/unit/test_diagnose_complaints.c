@@ -148,6 +148,16 @@ static void fork_refused(void **state)
 	assert_string_equal(f->actions[0].command, "sysctl vm.overcommit_memory=1");
 	assert_null(diagnosis_find(&d, "config.overcommit")); /* no risk any more */
 	diagnosis_free(&d);
+
+	begin(&s); /* what the forks took that came to nothing is part of it */
+	s.host.overcommit_memory = 2;
+	info(&s, "rdb_last_bgsave_status:err\r\nrdb_saves:4\r\n");
+	record_blame(scene_stall(&s, "bgsave", "", 0.08), CAUSE_FORK, 0.08);
+	d = scene_diagnose(&s);
+	f = expect(&d, "save.failing", SEVERITY_CRITICAL);
+	assert_true(fabs(evidence_value(f, "fork_seconds") - 0.08) < 1e-9);
+	assert_null(diagnosis_find(&d, "fork.pause"));
+	diagnosis_free(&d);
 }
 
 /* --- refusals ------------------------------------------------------------------ */

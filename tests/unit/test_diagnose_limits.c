@@ -327,6 +327,7 @@ static void aof_buffer(void **state)
  * nobody looked at its key. */
 static void aof_buffer_moves(void **state)
 {
+	struct record_stall *stall;
 	struct scene s;
 	struct diagnosis d;
 	const struct finding *f;
@@ -340,6 +341,20 @@ static void aof_buffer_moves(void **state)
 	assert_string_equal(d.f->items[0].id, "aof.buffer");
 	assert_true(fabs(evidence_value(f, "waited_seconds") - 0.3) < 1e-9);
 	assert_null(diagnosis_find(&d, "bigkey.blocks"));
+	assert_null(diagnosis_find(&d, "command.blocks"));
+	diagnosis_free(&d);
+
+	scene_init(&s); /* the old one is freed then, in part of that time; the disk was late */
+	stall = scene_stall(&s, "set", "item:77", 0.12);
+	stall->frame_ns[FRAME_FREE] = 31000000;
+	stall->frame_ns[FRAME_ALLOCATE] = 27000000;
+	stall->frame_ns[FRAME_FAULT] = 62000000;
+	record_blame(stall, CAUSE_FAULT_MINOR, 0.062);
+	scene_key(&s, "item:77", "string", 4152, RECORD_UNKNOWN, NAN);
+	buf_puts(&s.info_start, "aof_delayed_fsync:0\r\n");
+	info(&s, "aof_delayed_fsync:1\r\n");
+	d = scene_diagnose(&s);
+	expect(&d, "aof.disk", SEVERITY_WARNING);
 	assert_null(diagnosis_find(&d, "command.blocks"));
 	diagnosis_free(&d);
 
