@@ -204,7 +204,11 @@ bool rule_cpu_contended(const struct model *m, struct finding *f)
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	waits_tell(m, f, &w);
-	finding_title(f, "The server waited %s for a CPU%s%s%s", say_seconds(w.seconds).s,
+	/* It is harm by the stalls; how much it is, the many short waits between them say, too. */
+	finding_title(f, "The server waited %s for a CPU%s%s%s",
+		      say_seconds(main_thread ? fmax(w.seconds, main_thread->cpu_wait_seconds) :
+						w.seconds)
+			      .s,
 		      count == 0			       ? "" :
 		      worst && worst->seconds >= w.seconds / 2 ? ", most of it behind " :
 								 ", behind ",

@@ -244,7 +244,8 @@ static void contended(void **state)
 	d = scene_diagnose(&s);
 	f = expect(&d, "cpu.contended", SEVERITY_WARNING);
 	assert_true(fabs(evidence_value(f, "cpu_wait_seconds") - 1.5) < 1e-9);
-	assert_non_null(strstr(f->title, ", most of it behind noisy (process 4711)"));
+	assert_non_null(strstr(f->title, "waited 1.5 s for a CPU, most of it behind noisy "
+					 "(process 4711)"));
 	assert_string_equal(evidence_text(f, "neighbour"), "noisy (process 4711)");
 	assert_true(fabs(evidence_value(f, "neighbour_stall_seconds") - 0.4) < 1e-9);
 	diagnosis_free(&d);
