@@ -495,3 +495,28 @@ double pattern_growth(const struct keyspace_key *key)
 		return NAN;
 	return (double)(key->later_bytes - key->key.bytes) / seconds;
 }
+
+#define GROWTH_MIN 1024.0 /* bytes a second that are worth a word */
+
+const struct record_key *key_growing_list(const struct model *m, double *bytes_per_second)
+{
+	struct pattern all[PATTERNS], *lists = NULL;
+	const struct keyspace_key *fastest = NULL;
+
+	if (!m->keyspace)
+		return NULL;
+	patterns_find(m->keyspace, all);
+	for (size_t i = 0; i < PATTERNS && !lists; i++)
+		lists = strcmp(all[i].id, "undrained_list") ? NULL : &all[i];
+	for (size_t i = 0; lists->keys_total > 0 && i < lists->top->count; i++) {
+		const struct keyspace_key *key = &lists->top->keys[i];
+
+		if (!pattern_has(lists, key) || !(pattern_growth(key) >= GROWTH_MIN))
+			continue;
+		if (fastest && pattern_growth(key) <= pattern_growth(fastest))
+			continue;
+		fastest = key;
+		*bytes_per_second = pattern_growth(key);
+	}
+	return fastest ? &fastest->key : NULL;
+}

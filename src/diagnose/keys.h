@@ -102,3 +102,6 @@ bool pattern_has(const struct pattern *pattern, const struct keyspace_key *key);
 const struct keyspace_key *pattern_first(const struct pattern *pattern);
 /* Growth of a key between two looks, in bytes a second; NAN without a second look. */
 double pattern_growth(const struct keyspace_key *key);
+/* The long list that grew fastest between two looks of a pass, and by how many bytes a second;
+ * NULL when none did. */
+const struct record_key *key_growing_list(const struct model *m, double *bytes_per_second);

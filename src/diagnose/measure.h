@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "diagnose/finding.h"
 #include "model/model.h"
 
 /* Numbers that more than one rule, or a rule and a row of `redmem check`, compares with. */
@@ -101,6 +102,20 @@ int64_t measure_child_private(const struct model *m);
 /* What a saving child copied, or will, when server and child are near the cgroup's limit or
  * the machine has little left: fork.cow tells it then. 0 when that is not so. (rules_fork.c) */
 int64_t measure_copies_short(const struct model *m);
+
+/* The limit that is met first at the growth of this window (rules_forecast.c). */
+struct forecast {
+	const char *limit; /* a phrase for people; static */
+	double seconds; /* until then */
+	double bytes_per_second; /* used_memory grows by */
+	enum severity severity;
+	bool weak;
+	double cost;
+};
+/* False when none is met within a day, or it was met already. */
+bool measure_forecast(const struct model *m, struct forecast *out);
+/* Is the list that grows fastest (keys.h) behind most of the growth that leads to the limit? */
+bool measure_list_is_behind(const struct model *m, const struct forecast *forecast);
 
 /* Seconds the kernel held the server's cgroup, or one above it, back for its CPU quota in the
  * window: of the one where that was most, which is *row (may be NULL). NAN when not known. */

@@ -3,6 +3,7 @@
  * What a pass over all keys shows: the patterns of the users' guide, one prefix that holds most
  * of the memory, many small keys, encodings lost.
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +20,6 @@
 #define SMALL_KEY_COST 60 /* table entry, object and name's header that a field has not */
 #define LOST_KEYS      100
 #define LOST_BYTES     (16 * KIB) /* of a collection that would still do as a listpack */
-#define GROWTH_MIN     1024.0 /* bytes a second that are worth a word */
 
 /* --- the patterns ------------------------------------------------------------- */
 
@@ -130,61 +130,56 @@ bool rule_keys_long_stream(const struct model *m, struct finding *f)
 	return big_keys(m, f, "long_stream");
 }
 
-/* The list that grows fastest, NULL when none does. */
-static const struct keyspace_key *growing(const struct pattern *p)
-{
-	const struct keyspace_key *fastest = NULL;
-	double most = GROWTH_MIN;
-
-	for (size_t i = 0; i < p->top->count; i++) {
-		const struct keyspace_key *key = &p->top->keys[i];
-
-		if (!pattern_has(p, key) || !(pattern_growth(key) >= most))
-			continue;
-		most = pattern_growth(key);
-		fastest = key;
-	}
-	return fastest;
-}
-
 /* A list that is long is no trouble yet: it is drained, or it grows. */
 bool rule_keys_long_list(const struct model *m, struct finding *f)
 {
-	struct pattern p;
+	double rate;
 
-	return find_pattern(m, "undrained_list", &p) && growing(&p) == NULL &&
-	       big_keys(m, f, "undrained_list");
+	return key_growing_list(m, &rate) == NULL && big_keys(m, f, "undrained_list");
+}
+
+/* The list leads to a limit that is met soon: it is as bad as that, and told in its place. */
+static void undrained_to_limit(struct finding *f, const struct forecast *forecast)
+{
+	if (forecast->severity > f->severity)
+		f->severity = forecast->severity;
+	if (forecast->severity > SEVERITY_INFO) {
+		f->rank = RANK_LIMIT;
+		f->cost = forecast->cost;
+	}
+	finding_evidence(f, "seconds_left", forecast->seconds, "seconds", BASIS_DERIVED);
+	finding_evidence(f, "used_memory_growth_bytes_per_second", forecast->bytes_per_second,
+			 "bytes", BASIS_DERIVED);
 }
 
 bool rule_keys_undrained(const struct model *m, struct finding *f)
 {
-	const struct keyspace_key *key;
-	int64_t max, used;
-	struct pattern p;
-	double rate;
+	double rate, left = NAN;
+	const struct record_key *key = key_growing_list(m, &rate);
+	int64_t max = measure_config(m, "maxmemory"), used = measure_used(m);
+	const char *limit = "maxmemory";
+	struct forecast forecast;
 
-	if (!find_pattern(m, "undrained_list", &p))
-		return false;
-	key = growing(&p);
 	if (key == NULL || !big_keys(m, f, "undrained_list"))
 		return false;
-	rate = pattern_growth(key);
-	max = measure_config(m, "maxmemory");
-	used = measure_used(m);
 	f->severity = SEVERITY_WARNING;
 	finding_evidence(f, "growth_bytes_per_second", rate, "bytes", BASIS_DERIVED);
 	if (max > 0 && used != RECORD_UNKNOWN && max > used) {
-		double left = (double)(max - used) / rate;
-
+		left = (double)(max - used) / rate;
 		finding_evidence(f, "seconds_to_maxmemory", left, "seconds", BASIS_DERIVED);
-		finding_title(f, "%s grows by %s a second: maxmemory is reached in %s",
-			      say_key(key->key.key.data, key->key.key.len).s,
-			      say_bytes((int64_t)rate).s, say_seconds(left).s);
-	} else {
-		finding_title(f, "%s grows by %s a second",
-			      say_key(key->key.key.data, key->key.key.len).s,
-			      say_bytes((int64_t)rate).s);
 	}
+	if (measure_forecast(m, &forecast) && measure_list_is_behind(m, &forecast)) {
+		undrained_to_limit(f, &forecast);
+		limit = forecast.limit;
+		left = forecast.seconds;
+	}
+	if (isnan(left))
+		finding_title(f, "%s grows by %s a second", say_key(key->key.data, key->key.len).s,
+			      say_bytes((int64_t)rate).s);
+	else
+		finding_title(f, "%s grows by %s a second: %s is reached in %s",
+			      say_key(key->key.data, key->key.len).s, say_bytes((int64_t)rate).s,
+			      limit, say_seconds(left).s);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/keys.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 
@@ -28,6 +29,8 @@
 #define POINTS_MIN   4
 /* A prefix that makes so much of the growth is behind it. */
 #define BEHIND_RATIO 0.3
+/* A list that makes so much of it is the cause. */
+#define LIST_BEHIND_RATIO 0.5
 
 struct growth {
 	double bytes_per_second; /* NAN = none that can be told */
@@ -235,24 +238,57 @@ static void forecast_cause(struct finding *f, const struct limit *l, bool believ
 				 "time: look again.");
 }
 
+/* Where keys are evicted or writes refused the limit is met, and told. */
+static bool forecast_of(const struct model *m, const struct growth *g, const struct limit *l,
+			struct forecast *out)
+{
+	double seconds = (double)l->room / g->bytes_per_second;
+
+	if (l->what == NULL || l->room <= 0 || !(seconds <= HORIZON_SECONDS) ||
+	    (!g->steady && !is_near(g, seconds)) || model_info_delta(m, "evicted_keys") > 0 ||
+	    model_errors(m, "OOM") > 0)
+		return false;
+	*out = (struct forecast){ .limit = l->what,
+				  .seconds = seconds,
+				  .bytes_per_second = g->bytes_per_second,
+				  .severity = forecast_severity(l, g, seconds),
+				  .weak = !g->steady || !is_near(g, seconds),
+				  .cost = COST_PER_SECOND * HORIZON_SECONDS / (seconds + 1) };
+	return true;
+}
+
+bool measure_forecast(const struct model *m, struct forecast *out)
+{
+	struct growth g = growth_of(m);
+	struct limit l = nearest(m);
+
+	return forecast_of(m, &g, &l, out);
+}
+
+bool measure_list_is_behind(const struct model *m, const struct forecast *forecast)
+{
+	double rate;
+
+	return key_growing_list(m, &rate) && rate >= LIST_BEHIND_RATIO * forecast->bytes_per_second;
+}
+
 bool rule_forecast(const struct model *m, struct finding *f)
 {
 	struct growth g = growth_of(m);
 	struct limit l = nearest(m);
-	double seconds = (double)l.room / g.bytes_per_second, bytes = NAN;
 	const struct prefix_row *prefix;
+	struct forecast forecast;
+	double bytes = NAN;
 
-	/* Where keys are evicted or writes refused it is met, and told. */
-	if (l.what == NULL || l.room <= 0 || !(seconds <= HORIZON_SECONDS) ||
-	    (!g.steady && !is_near(&g, seconds)) || model_info_delta(m, "evicted_keys") > 0 ||
-	    model_errors(m, "OOM") > 0)
+	/* Whose growth is one key's is that key's to tell. */
+	if (!forecast_of(m, &g, &l, &forecast) || measure_list_is_behind(m, &forecast))
 		return false;
 	prefix = behind(m, &g, &bytes);
-	f->severity = forecast_severity(&l, &g, seconds);
-	f->weak = !g.steady || !is_near(&g, seconds);
-	f->cost = COST_PER_SECOND * HORIZON_SECONDS / (seconds + 1);
-	forecast_title(f, &l, prefix, seconds);
-	finding_evidence(f, "seconds_left", seconds, "seconds", BASIS_DERIVED);
+	f->severity = forecast.severity;
+	f->weak = forecast.weak;
+	f->cost = forecast.cost;
+	forecast_title(f, &l, prefix, forecast.seconds);
+	finding_evidence(f, "seconds_left", forecast.seconds, "seconds", BASIS_DERIVED);
 	finding_evidence_bytes(f, "limit", l.bytes, BASIS_EXACT);
 	finding_evidence_bytes(f, "room", l.room, BASIS_DERIVED);
 	finding_evidence(f, "growth_bytes_per_second", g.bytes_per_second, "bytes", BASIS_DERIVED);

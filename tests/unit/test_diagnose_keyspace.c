@@ -142,6 +142,53 @@ static void test_growth(void **state)
 	model_free(m);
 }
 
+/* What leads to a limit is told with it, once; where it is but a part, both are told. */
+static void test_growth_to_limit(void **state)
+{
+	static char lines[5][160];
+
+	(void)state;
+	for (int part = 0; part < 2; part++) {
+		struct model *m = model_with_keyspace();
+		struct record_key later =
+			key_of("queue", "list", "quicklist", 5000000, RECORD_UNKNOWN);
+		struct findings *f;
+
+		for (int t = 0; t < 5; t++) {
+			struct record r = { .kind = RECORD_TICK };
+
+			r.tick = (struct record_tick){ .t_seconds = t, .answered = true };
+			model_take(m, &r);
+			r.kind = RECORD_INFO;
+			snprintf(lines[t], sizeof(lines[t]),
+				 "used_memory:%d\r\ntotal_commands_processed:5000\r\n"
+				 "maxmemory:50000000\r\nmaxmemory_policy:noeviction\r\n",
+				 10000000 + t * (part ? 4000000 : 1200000));
+			r.info = (struct record_info){ t,
+						       t == 4 ? "end" :
+						       t      ? "tick" :
+								"start",
+						       lines[t] };
+			model_take(m, &r);
+		}
+		take(m, "queue", "list", "quicklist", 3000000, RECORD_UNKNOWN);
+		keyspace_take_later(m->keyspace, &later, 2);
+		finish(m);
+		f = diagnose(m);
+		assert_non_null(find(f, "keys.undrained_list"));
+		if (part) {
+			assert_non_null(find(f, "mem.forecast"));
+		} else {
+			assert_null(find(f, "mem.forecast"));
+			assert_string_equal(f->items[0].id, "keys.undrained_list");
+			assert_int_equal(f->items[0].severity, SEVERITY_CRITICAL);
+			assert_non_null(strstr(f->items[0].title, "maxmemory is reached in 29 s"));
+		}
+		findings_free(f);
+		model_free(m);
+	}
+}
+
 static void test_prefixes_and_encodings(void **state)
 {
 	struct model *m = model_with_keyspace();
@@ -344,10 +391,15 @@ static void test_folded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_patterns),    cmocka_unit_test(test_temporary_example),
-		cmocka_unit_test(test_growth),	    cmocka_unit_test(test_prefixes_and_encodings),
-		cmocka_unit_test(test_costs),	    cmocka_unit_test(test_costs_as_measured),
-		cmocka_unit_test(test_written_out), cmocka_unit_test(test_csv_formula),
+		cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_temporary_example),
+		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_growth_to_limit),
+		cmocka_unit_test(test_prefixes_and_encodings),
+		cmocka_unit_test(test_costs),
+		cmocka_unit_test(test_costs_as_measured),
+		cmocka_unit_test(test_written_out),
+		cmocka_unit_test(test_csv_formula),
 		cmocka_unit_test(test_folded),
 	};
 
