@@ -5,12 +5,14 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "redis/knowledge_commands.h"
 
 /* --- nothing to evict ---------------------------------------------------------- */
 
@@ -77,15 +79,24 @@ bool rule_nothing_to_evict(const struct model *m, struct finding *f)
 #define PUSH_RATIO 0.05
 /* Buffers that hold so much of maxmemory all the time take it from the keys. */
 #define BUFFERS_RATIO 0.10
-/* A prefix that makes so much of all that was allocated is a burst, when it holds less of
- * what is there. */
-#define BURST_RATIO 0.50
+/* A prefix that makes so much of all that was written pushed the others out. */
+#define WRITES_RATIO 0.50
+/* Looks at writing commands from which on they say whose keys those were. */
+#define WRITES_LOOKS 3
+/* What is pushed out steadily is a cache at work. A burst: nearly all of it went in at most half
+ * of the window, and it was a good part of what was there. */
+#define BURST_EVICTED	0.9
+#define BURST_WINDOW	0.5
+#define BURST_KEYS	0.1
+#define BURST_INTERVALS 4
 
 /* What took the memory of the keys that went. */
 struct push {
 	int64_t bytes;
 	enum { PUSH_NONE, PUSH_LIMIT, PUSH_TABLE, PUSH_BUFFERS, PUSH_PREFIX } by;
 	const struct prefix_row *prefix;
+	bool by_looks; /* no byte of it was seen: samples of the CPU say that it was written */
+	bool burst;
 	const struct record_client *client; /* whose buffers are most of them; NULL */
 };
 
@@ -137,17 +148,121 @@ static const struct record_client *hoarder(const struct model *m, int64_t bytes)
 	return unread_bytes >= bytes / 2 ? unread : NULL;
 }
 
-static const struct prefix_row *bursting(const struct model *m)
+/* What was written to it: bytes allocated, or @by_looks at its commands. */
+static double written_to(const struct prefix_row *prefix, bool by_looks)
 {
-	const struct prefix_row *top;
+	double amount = by_looks ? (double)prefix->charge.cpu_samples : prefix->charge.alloc_bytes;
 
-	if (m->alloc.prefixes_count < 2 || !(m->alloc.alloc_bytes > 0))
-		return NULL;
-	top = &m->prefixes[m->alloc.prefixes[0]];
-	return top->charge.alloc_bytes > BURST_RATIO * m->alloc.alloc_bytes ? top : NULL;
+	return amount > 0 && command_stores(prefix->top_command) ? amount : 0;
 }
 
-static struct push push_of(const struct model *m)
+/* The prefix of most of what was written; NULL without one, or where there is no other. */
+static const struct prefix_row *most_written(const struct model *m, bool by_looks)
+{
+	const struct prefix_row *top = NULL;
+	double all = 0;
+
+	for (size_t i = 0; i < m->prefixes_count; i++) {
+		all += written_to(&m->prefixes[i], by_looks);
+		if (!top || written_to(&m->prefixes[i], by_looks) > written_to(top, by_looks))
+			top = &m->prefixes[i];
+	}
+	if (m->prefixes_count < 2 || (by_looks && all < WRITES_LOOKS))
+		return NULL;
+	return written_to(top, by_looks) > WRITES_RATIO * all ? top : NULL;
+}
+
+/* An interval of the watch between two words of the server. */
+struct interval {
+	double seconds, evicted;
+};
+
+static int compare_rates(const void *a, const void *b)
+{
+	const struct interval *x = a, *y = b;
+	double faster = y->evicted * x->seconds - x->evicted * y->seconds;
+
+	return faster > 0 ? 1 : faster < 0 ? -1 : 0;
+}
+
+/* The shortest time, not in one piece, in which @share of the keys went; NAN when the watch has
+ * too few intervals to tell. @intervals become sorted. */
+static double busiest_seconds(struct interval *intervals, size_t count, double evicted)
+{
+	double seconds = 0, gone = 0;
+
+	if (count < BURST_INTERVALS)
+		return NAN;
+	qsort(intervals, count, sizeof(*intervals), compare_rates);
+	for (size_t i = 0; i < count && gone < BURST_EVICTED * evicted; i++) {
+		gone += intervals[i].evicted;
+		seconds += intervals[i].seconds;
+	}
+	return seconds;
+}
+
+/* Did the keys go in a burst? */
+static bool evicted_at_once(const struct model *m, int64_t evicted)
+{
+	struct interval *intervals = xcalloc(m->timeline_count + 1, sizeof(*intervals));
+	const struct timeline_row *before = NULL;
+	int64_t keys = RECORD_UNKNOWN, of_ticks = 0;
+	double seconds = 0, busiest;
+	size_t count = 0;
+
+	for (size_t i = 0; i < m->timeline_count; i++) {
+		const struct timeline_row *row = &m->timeline[i];
+
+		if (row->evicted_keys_total == RECORD_UNKNOWN)
+			continue;
+		if (before && row->host.t_seconds > before->host.t_seconds) {
+			int64_t gone =
+				sum_less(row->evicted_keys_total, before->evicted_keys_total);
+
+			intervals[count].seconds = row->host.t_seconds - before->host.t_seconds;
+			intervals[count].evicted = (double)gone;
+			seconds += intervals[count++].seconds;
+			sum_add(&of_ticks, gone);
+		}
+		before = row;
+	}
+	busiest = busiest_seconds(intervals, count, (double)of_ticks);
+	free(intervals);
+	info_keyspace(m->info_start, &keys, NULL);
+	return of_ticks > 0 && busiest <= BURST_WINDOW * seconds && keys > 0 &&
+	       (double)evicted >= BURST_KEYS * (double)keys;
+}
+
+/* What the keys that went took, by the mean of all. */
+static int64_t evicted_bytes(const struct model *m, int64_t evicted)
+{
+	int64_t keys, dataset = model_info_end(m, "used_memory_dataset");
+
+	measure_keyspace(m, &keys, NULL);
+	return dataset > 0 && keys > 0 ?
+		       sum_whole((double)dataset * (double)evicted / (double)keys) :
+		       0;
+}
+
+static struct push push_of_prefix(const struct model *m, int64_t evicted)
+{
+	struct push p = { .prefix = most_written(m, false), .by = PUSH_NONE };
+
+	if (p.prefix != NULL) {
+		p.bytes = sum_whole(p.prefix->charge.alloc_bytes);
+	} else {
+		p.prefix = most_written(m, true);
+		p.bytes = evicted_bytes(m, evicted);
+		p.by_looks = true;
+	}
+	if (p.prefix == NULL || (double)p.bytes <= (double)measure_max_memory(m) * PUSH_RATIO)
+		return (struct push){ .by = PUSH_NONE };
+	p.by = PUSH_PREFIX;
+	p.burst = evicted_at_once(m, evicted);
+	return p;
+}
+
+static struct push push_of(const struct model *m, int64_t evicted)
 {
 	int64_t max = measure_max_memory(m), lowered = -grown(m, "maxmemory");
 	double matters = (double)max * PUSH_RATIO;
@@ -163,14 +278,7 @@ static struct push push_of(const struct model *m)
 		p = (struct push){ .bytes = buffers_hold(m), .by = PUSH_BUFFERS };
 	if (p.by == PUSH_BUFFERS)
 		p.client = hoarder(m, p.bytes);
-	if (p.by != PUSH_NONE)
-		return p;
-	p.prefix = bursting(m);
-	if (p.prefix != NULL && p.prefix->charge.alloc_bytes > matters) {
-		p.by = PUSH_PREFIX;
-		p.bytes = sum_whole(p.prefix->charge.alloc_bytes);
-	}
-	return p;
+	return p.by != PUSH_NONE ? p : push_of_prefix(m, evicted);
 }
 
 static void push_title(struct finding *f, const struct model *m, const struct push *p,
@@ -191,8 +299,9 @@ static void push_title(struct finding *f, const struct model *m, const struct pu
 			p->client ? ", most of them for " : "",
 			p->client ? say_client(p->client).s : "");
 	else
-		finding_title(f, "%s keys were evicted, most of them for what is written to %s",
-			      keys.s, say_key(p->prefix->prefix, p->prefix->prefix_len).s);
+		finding_title(f, "%s keys were evicted%s, most of them for what is written to %s",
+			      keys.s, p->burst ? " in a burst" : "",
+			      say_key(p->prefix->prefix, p->prefix->prefix_len).s);
 }
 
 static void push_cause(struct finding *f, const struct push *p)
@@ -243,11 +352,12 @@ bool rule_evict_pushed_by(const struct model *m, struct finding *f)
 
 	if (evicted == RECORD_UNKNOWN || evicted <= 0)
 		return false;
-	p = push_of(m);
+	p = push_of(m, evicted);
 	if (p.by == PUSH_NONE)
 		return false;
-	f->severity = p.by == PUSH_PREFIX && measure_policy_is(m, "allkeys-") ? SEVERITY_INFO :
-										SEVERITY_WARNING;
+	f->severity = p.by == PUSH_PREFIX && !p.burst && measure_policy_is(m, "allkeys-") ?
+			      SEVERITY_INFO :
+			      SEVERITY_WARNING;
 	f->cost = (double)p.bytes;
 	if (p.by == PUSH_LIMIT) { /* somebody wanted it: what clients waited for it is worse */
 		f->rank = RANK_WAITED;
@@ -258,15 +368,15 @@ bool rule_evict_pushed_by(const struct model *m, struct finding *f)
 	finding_evidence_bytes(f, "maxmemory", measure_max_memory(m), BASIS_EXACT);
 	finding_evidence_text(f, "maxmemory_policy", measure_policy(m), BASIS_EXACT);
 	finding_evidence_bytes(f, "pushed_bytes", p.bytes,
-			       p.by == PUSH_PREFIX ? BASIS_SAMPLED :
-			       p.by == PUSH_TABLE  ? BASIS_DERIVED :
-						     BASIS_EXACT);
+			       p.by == PUSH_TABLE || p.by_looks ? BASIS_DERIVED :
+			       p.by == PUSH_PREFIX		? BASIS_SAMPLED :
+								  BASIS_EXACT);
 	finding_evidence_bytes(f, "mem_clients_normal", model_info_end(m, "mem_clients_normal"),
 			       BASIS_EXACT);
 	finding_evidence_count(f, "total_eviction_exceeded_time",
 			       model_info_delta(m, "total_eviction_exceeded_time"), "milliseconds",
 			       BASIS_EXACT);
-	f->weak = p.client && p.client->id == RECORD_UNKNOWN;
+	f->weak = (p.client && p.client->id == RECORD_UNKNOWN) || p.by_looks;
 	if (p.client != NULL) {
 		finding_evidence_text(f, "client", say_client(p.client).s, BASIS_EXACT);
 		finding_evidence_bytes(f, "client_bytes", buffers_of(p.client), BASIS_EXACT);
@@ -275,6 +385,9 @@ bool rule_evict_pushed_by(const struct model *m, struct finding *f)
 		finding_evidence_text(f, "prefix",
 				      say_key(p.prefix->prefix, p.prefix->prefix_len).s,
 				      BASIS_SAMPLED);
+	if (p.by_looks)
+		finding_evidence_count(f, "cpu_samples_total", p.prefix->charge.cpu_samples,
+				       "samples", BASIS_EXACT);
 	push_cause(f, &p);
 	push_actions(m, f, &p);
 	return true;

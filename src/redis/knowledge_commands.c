@@ -247,6 +247,42 @@ static const char *const key_first[] = {
 	"zscore",
 };
 
+/* Those with the flag denyoom, and scripts. */
+static const char *const storing[] = {
+	"append",	  "bitfield",
+	"bitop",	  "blmove",
+	"brpoplpush",	  "copy",
+	"decr",		  "decrby",
+	"eval",		  "evalsha",
+	"fcall",	  "geoadd",
+	"georadius",	  "georadiusbymember",
+	"geosearchstore", "getset",
+	"hexpire",	  "hexpireat",
+	"hincrby",	  "hincrbyfloat",
+	"hmset",	  "hpexpire",
+	"hpexpireat",	  "hset",
+	"hsetex",	  "hsetnx",
+	"incr",		  "incrby",
+	"incrbyfloat",	  "linsert",
+	"lmove",	  "lpush",
+	"lpushx",	  "lset",
+	"mset",		  "msetex",
+	"msetnx",	  "pfadd",
+	"pfmerge",	  "psetex",
+	"restore",	  "restore-asking",
+	"rpoplpush",	  "rpush",
+	"rpushx",	  "sadd",
+	"sdiffstore",	  "set",
+	"setbit",	  "setex",
+	"setnx",	  "setrange",
+	"sinterstore",	  "sort",
+	"sunionstore",	  "xadd",
+	"xgroup",	  "xsetid",
+	"zadd",		  "zdiffstore",
+	"zincrby",	  "zinterstore",
+	"zrangestore",	  "zunionstore",
+};
+
 /* Commands that commandstats tells apart by their subcommands. */
 static const char *const containers[] = {
 	"acl",	    "client",  "cluster", "command", "commandlog", "config",
@@ -274,6 +310,11 @@ static bool is_in(const char *name, const char *const *list, size_t count)
 		if (strlen(list[i]) == len && !strncasecmp(list[i], name, len))
 			return true;
 	return false;
+}
+
+bool command_stores(const char *name)
+{
+	return is_in(name, storing, COUNT(storing));
 }
 
 bool command_is_container(const char *name)

@@ -42,6 +42,10 @@ struct command_key_rule command_key_rule(const char *name);
  * not tell (an error, a name the server does not know). */
 int command_info_first_key(const redisReply *reply);
 
+/* May it make what the server holds more? The server evicts before it, and refuses it when that is
+ * not enough (flag denyoom), or it is a script, whose commands may do so. */
+bool command_stores(const char *name);
+
 /* Do commandstats and COMMAND name its subcommands ("config|get", from 7.0 on)? */
 bool command_is_container(const char *name);
 

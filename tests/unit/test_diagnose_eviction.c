@@ -159,6 +159,56 @@ static void pushed_by_prefix(void **state)
 	diagnosis_free(&d);
 }
 
+/* evicted_keys of each second, from @from on by @step until @until. */
+static void evicting(struct scene *s, int from, int until, int64_t step)
+{
+	static char lines[SCENE_SECONDS + 1][160];
+
+	for (int t = 0; t <= SCENE_SECONDS; t++) {
+		int seconds = t < from ? 0 : (t < until ? t : until) - from;
+
+		snprintf(lines[t], sizeof(lines[t]),
+			 "used_memory:1000\r\ntotal_commands_processed:5000\r\n"
+			 "evicted_keys:%" PRId64 "\r\n",
+			 step * seconds);
+		scene_add(s, RECORD_INFO)->info = (struct record_info){ t, "tick", lines[t] };
+	}
+}
+
+/* A cache that is read all the time, and written to in a burst too short for a byte of it to be
+ * seen: samples of the CPU say whose it was. */
+static void pushed_by_burst(void **state)
+{
+	static const char *const keys = "db0:keys=25000,expires=0,avg_ttl=0\r\n";
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	for (int steady = 0; steady < 2; steady++) {
+		begin(&s, 990 * MIB, "allkeys-lru");
+		buf_puts(&s.info_start, keys);
+		info(&s, keys);
+		info(&s, "used_memory_dataset:1000000000\r\nevicted_keys:11000\r\n");
+		evicting(&s, steady ? 0 : 4, steady ? 10 : 5, steady ? 1100 : 11000);
+		scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
+		scene_profile(&s, EVENT_CPU, "set", "import:7", 6, 0.03);
+		d = scene_diagnose(&s);
+		f = expect(&d, "evict.pushed_by", steady ? SEVERITY_INFO : SEVERITY_WARNING);
+		assert_string_equal(evidence_text(f, "prefix"), "import:*");
+		assert_true(f->weak);
+		assert_true(evidence_value(f, "pushed_bytes") == 440e6);
+		assert_int_equal(strstr(f->title, "in a burst") != NULL, !steady);
+		diagnosis_free(&d);
+	}
+
+	begin(&s, 990 * MIB, "allkeys-lru"); /* two looks tell nothing */
+	info(&s, "db0:keys=25000,expires=0\r\nused_memory_dataset:1000000000\r\n" EVICTED);
+	scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
+	scene_profile(&s, EVENT_CPU, "set", "import:7", 2, 0.01);
+	scene_expect_none(&s, "evict.pushed_by");
+}
+
 /* --- past their time ------------------------------------------------------------ */
 
 static void expired_resident(void **state)
@@ -384,11 +434,17 @@ static void forecast_by_cgroup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_to_evict),   cmocka_unit_test(pushed_by),
-		cmocka_unit_test(pushed_by_prefix),   cmocka_unit_test(expired_resident),
-		cmocka_unit_test(expiry_is_well),     cmocka_unit_test(shmem),
-		cmocka_unit_test(siblings),	      cmocka_unit_test(forecast),
-		cmocka_unit_test(forecast_is_honest), cmocka_unit_test(forecast_by_cgroup),
+		cmocka_unit_test(nothing_to_evict),
+		cmocka_unit_test(pushed_by),
+		cmocka_unit_test(pushed_by_prefix),
+		cmocka_unit_test(pushed_by_burst),
+		cmocka_unit_test(expired_resident),
+		cmocka_unit_test(expiry_is_well),
+		cmocka_unit_test(shmem),
+		cmocka_unit_test(siblings),
+		cmocka_unit_test(forecast),
+		cmocka_unit_test(forecast_is_honest),
+		cmocka_unit_test(forecast_by_cgroup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

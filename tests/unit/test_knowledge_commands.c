@@ -143,12 +143,21 @@ static void test_known(void **state)
 	assert_false(command_is_container("get"));
 }
 
+static void test_stores(void **state)
+{
+	(void)state;
+	assert_true(command_stores("set") && command_stores("zunionstore"));
+	assert_true(command_stores("xgroup|create") && command_stores("eval"));
+	assert_false(command_stores("get") || command_stores("del") || command_stores(""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_info),
 		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_stores),
 	};
 
 	return cmocka_run_group_tests_name("knowledge_commands", tests, NULL, NULL);
