@@ -295,25 +295,43 @@ void size_add_rax_name(const struct structures *s, struct sizes *sizes, int64_t 
 
 /* --- the key and its object ----------------------------------------------- */
 
+/* The object with its name and value, without a time of expiry. */
+static int64_t with_text_bytes(const struct structures *s, int64_t name, int64_t text)
+{
+	int64_t bytes = OBJECT_BYTES + 1 + sds_bytes(name) + sds8_bytes(text);
+
+	/* The value stands where the pointer to it would, and leaves room for that, should it be
+	 * put elsewhere one day. */
+	return s->server->pointer_reused ? bytes - POINTER_BYTES + (text < 4 ? 4 - text : 0) :
+					   bytes;
+}
+
+/* Does the value lie in the object? With its name and time of expiry it must not be too long:
+ * createStringObjectWithKeyAndExpire(), where 8.1 takes every name's head for one byte. The time
+ * of expiry comes last, and moves nothing where the allocation has room for it. */
+static bool holds_text(const struct structures *s, int64_t name, int64_t text, int64_t expiry)
+{
+	int64_t bytes = with_text_bytes(s, name, text);
+	int64_t counted = s->server->pointer_reused ? 9 + sds_bytes(name) + sds8_bytes(text) :
+						      19 + name + sds8_bytes(text);
+
+	return counted + expiry <= s->server->text_max ||
+	       (counted <= s->server->text_max &&
+		size_class(s, bytes + expiry) == size_class(s, bytes));
+}
+
 /* The object and what it needs beside the value: @text is its length where it may lie in the
  * object's allocation, -1 where it may not. True when it does. */
 static bool add_whole_object(const struct structures *s, struct sizes *sizes, int64_t name,
 			     int64_t text, bool expires)
 {
-	int64_t bytes = OBJECT_BYTES + 1 + sds_bytes(name), whole;
+	int64_t expiry = expires ? 8 : 0, bytes;
 
-	if (expires)
-		bytes += 8;
-	if (text >= 0) {
-		whole = bytes + sds8_bytes(text) - (s->server->pointer_reused ? POINTER_BYTES : 0);
-		if (whole <= s->server->text_max) {
-			/* Room for the pointer, should the text be put elsewhere one day. */
-			if (s->server->pointer_reused && text < 4)
-				whole += 4 - text;
-			size_add(s, sizes, whole);
-			return true;
-		}
+	if (text >= 0 && holds_text(s, name, text, expiry)) {
+		size_add(s, sizes, with_text_bytes(s, name, text) + expiry);
+		return true;
 	}
+	bytes = OBJECT_BYTES + 1 + sds_bytes(name) + expiry;
 	if (!expires && name >= 128) /* room for a time of expiry, object.c */
 		bytes += 8;
 	if (s->server->usage_misses_key) {

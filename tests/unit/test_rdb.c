@@ -1055,6 +1055,60 @@ static void test_memory_of_strings(void **state)
 	EXPECT_BYTES("valkey", "9.1.2", 8, "\xfc\1\0\0\0\0\0\0\0\x00\x01k\x02hi", "embstr", 32, 32);
 }
 
+/* A string whose name and value are of these lengths on a Valkey, and what its object takes;
+ * MEMORY USAGE does not count the name in the object of a raw one. */
+static void expect_in_object(const char *version, size_t name, size_t text, bool expires,
+			     const char *encoding, int64_t object)
+{
+	int64_t beside = encoding[0] != 'r' ? 0 : text < 7 ? 8 : 16;
+	bool misses = beside && version[0] == '8';
+	struct buf value = {};
+
+	if (expires)
+		BYTES(&value, "\xfc\1\0\0\0\0\0\0\0");
+	BYTES(&value, "\0");
+	for (size_t len = name;; len = text) {
+		buf_putc(&value, 0x40);
+		buf_putc(&value, (char)len);
+		for (size_t i = 0; i < len; i++)
+			BYTES(&value, "a");
+		if (len == text)
+			break;
+	}
+	expect_bytes("valkey", version, 16, value.data, value.len, encoding,
+		     misses ? 16 + beside : object + beside, object + beside);
+	buf_free(&value);
+}
+
+/* Up to where Valkey 8.1 puts the value into the object, as 8.1.1 does it: 16 + name + 3 + value
+ * + 4 and 8 for a time of expiry are at most 64, although the head of a name of 32 bytes takes 2
+ * more; and a time of expiry that has room in what was allocated without it moves nothing. */
+static void test_memory_of_string_borders(void **state)
+{
+	(void)state;
+	expect_in_object("8.1.1", 31, 10, false, "embstr", 64);
+	expect_in_object("8.1.1", 31, 11, false, "raw", 64);
+	expect_in_object("8.1.1", 32, 9, false, "embstr", 80);
+	expect_in_object("8.1.1", 32, 10, false, "raw", 64);
+	expect_in_object("8.1.1", 40, 1, false, "embstr", 80);
+	expect_in_object("8.1.1", 41, 1, false, "raw", 64);
+	expect_in_object("8.1.1", 32, 2, true, "raw", 64);
+	expect_in_object("8.1.1", 32, 1, true, "embstr", 80);
+	expect_in_object("8.1.1", 33, 1, true, "raw", 64);
+	expect_in_object("8.1.1", 39, 2, true, "embstr", 80);
+	expect_in_object("8.1.1", 38, 2, true, "embstr", 80);
+	expect_in_object("8.1.1", 37, 2, true, "raw", 80);
+	/* 9.1: 8 + 1 + name + 4 + value + 4 are at most 128; a value of 1 leaves room for 8 */
+	expect_in_object("9.1.2", 100, 11, false, "embstr", 128);
+	expect_in_object("9.1.2", 101, 11, false, "raw", 128);
+	expect_in_object("9.1.2", 102, 1, true, "embstr", 160);
+	expect_in_object("9.1.2", 103, 1, true, "raw", 160);
+	expect_in_object("9.1.2", 107, 1, true, "raw", 160);
+	expect_in_object("9.1.2", 108, 1, true, "embstr", 160);
+	expect_in_object("9.1.2", 110, 1, true, "embstr", 160);
+	expect_in_object("9.1.2", 111, 1, true, "raw", 160);
+}
+
 static void test_memory_of_collections(void **state)
 {
 	struct buf body = {};
@@ -1178,6 +1232,7 @@ int main(void)
 		cmocka_unit_test(test_changed_anywhere),
 		cmocka_unit_test(test_changed_without_checksum),
 		cmocka_unit_test(test_memory_of_strings),
+		cmocka_unit_test(test_memory_of_string_borders),
 		cmocka_unit_test(test_memory_of_collections),
 		cmocka_unit_test(test_memory_of_a_stream),
 		cmocka_unit_test(test_memory_of_everything),
