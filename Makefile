@@ -64,10 +64,12 @@ skeleton := $(if $(bpf_sources),$(GEN)/redmem.skel.h)
 objects := $(sources:%.c=$(B)/%.o)
 units := $(unit_sources:%.c=$(B)/%)
 load := $(if $(load_sources),$(B)/tests/load/load)
+streams := $(B)/tests/bench/streams
+fuzz := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
 
 ##@ Building
 all: $(lib) $(redmem) ## build redmem (the default)
-tests: all $(units) $(load) $(B)/tests/fuzz/rdb.o ## build redmem and the programs of the tests
+tests: all $(units) $(load) $(streams) $(fuzz) ## build redmem and the programs of the tests
 
 $(lib): $(objects)
 	$(call say,AR,$@)
@@ -81,6 +83,11 @@ $(B)/redmem: $(B)/src/app/main.o $(lib)
 $(units): $(B)/%: $(B)/%.o $(unit_helpers:%.c=$(B)/%.o) $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ -lcmocka $(libs)
+
+# What the parser says of streams, for comparison with servers.
+$(streams): $(B)/tests/bench/streams.o $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ $(libs)
 
 # The workloads of live tests and bench: one program that knows nothing of redmem.
 $(load): $(load_sources:%.c=$(B)/%.o)
@@ -136,7 +143,7 @@ pauses: all $(load) ; $(Q)tests/bench/pauses ## measure how long a client waits 
 own-commands: all $(load) ; $(Q)tests/bench/commands ## measure what redmem's own commands take
 rdb-bench: all ; $(Q)tests/bench/rdb ## measure how fast dumps are read, and in what memory
 rdb-fuzz: ; $(Q)tests/fuzz/rdb ## read dumps that are hurt, with sanitizers
-rdb-servers: all $(load) ; $(Q)tests/bench/rdb-servers ## hold dumps against the servers (SERVERS=) that wrote them
+rdb-servers: all $(load) $(streams) ; $(Q)tests/bench/rdb-servers ## hold dumps against the servers (SERVERS=) that wrote them
 bytes: all $(load) ; $(Q)tests/bench/bytes ## measure how right the bytes by prefix are
 soak: ; $(Q)tests/soak/suite ## run the suite twice beside stress-ng
 many-servers: all $(load) ; $(Q)tests/soak/servers ## watch 16 servers for RUNS minutes

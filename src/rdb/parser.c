@@ -159,6 +159,10 @@ static int take_number(struct rdb *r, enum rdb_part role, uint64_t number)
 	case PART_PENDING:
 		count_up(&r->key.pending, number);
 		break;
+	case PART_ENTRY_MS: /* the highest byte first, as they are ordered in the server */
+	case PART_ENTRY_SEQ:
+		number = __builtin_bswap64(number);
+		break;
 	default:
 		break;
 	}

@@ -79,6 +79,20 @@ enum rdb_part {
 	PART_CONSUMER_PENDING, /* count, of a consumer */
 	PART_MODULE_ID,
 	PART_MODULE_DATA,
+
+	/* Of streams; ids are two numbers. */
+	PART_LAST_MS, /* the last id; behind PART_GROUP, the last one delivered to it */
+	PART_LAST_SEQ,
+	PART_DELETED_MS, /* the highest one deleted */
+	PART_DELETED_SEQ,
+	PART_ADDED, /* entries, ever */
+	PART_ENTRIES_READ, /* of a group; UINT64_MAX = the server does not know */
+	PART_ENTRY_MS, /* one that is pending: of a group, behind PART_CONSUMER of that */
+	PART_ENTRY_SEQ,
+	PART_DELIVERED_MS, /* when last, since 1970 */
+	PART_DELIVERIES,
+	PART_SEEN_MS, /* of a consumer, since 1970 */
+	PART_ACTIVE_MS, /* likewise; UINT64_MAX = never */
 };
 
 /* How a string stands in the dump. */

@@ -54,6 +54,7 @@ void load_drain(redisContext *c, long count);
 void load_keys(const struct load_options *o);
 void load_encodings(redisContext *c, const struct load_options *o);
 void load_tell(const struct load_options *o);
+void load_streams(const struct load_options *o);
 void load_mixed(const struct load_options *o);
 void load_fill(const struct load_options *o);
 void load_get(const struct load_options *o);

@@ -26,6 +26,7 @@ static const char usage[] =
 	"                               made at random, which are printed; as many prefixes as\n"
 	"                               keys; one that is written and deleted for SEC seconds\n"
 	"  tell                         a line of every key: what the server says of it\n"
+	"  streams                      lines of every stream: groups, consumers, pending entries\n"
 	"  steady  -o set|get -P DEPTH -c CLIENTS [-n N] [-S B]\n"
 	"                               load until stdin ends; a line \"slice SEC\" is answered\n"
 	"                               with \"calls_per_second p50_seconds p99_seconds\"\n"
@@ -49,6 +50,7 @@ static const struct {
 	{ "steady", load_steady },     { "keys", load_keys },	  { "inject", load_inject },
 	{ "pipeline", load_pipeline }, { "gaps", load_gaps },	  { "delays", load_delays },
 	{ "bytes", load_bytes },       { "sizes", load_sizes },	  { "tell", load_tell },
+	{ "streams", load_streams },
 };
 
 void load_die(const char *format, ...)
