@@ -408,3 +408,33 @@ int command_info_first_key(const redisReply *reply)
 		return -1;
 	return (int)first_key->integer;
 }
+
+/* Numbers of arguments, as COMMAND tells them: -3 means 3 or more. Where versions
+ * differ, what all of them allow. */
+static const struct {
+	const char *name;
+	int arity;
+} arities[] = {
+	{ "get", 2 },	   { "set", -3 },    { "mget", -2 },   { "mset", -3 },	 { "incr", 2 },
+	{ "decr", 2 },	   { "incrby", 3 },  { "append", 3 },  { "setex", 4 },	 { "setnx", 3 },
+	{ "getset", 3 },   { "strlen", 2 },  { "del", -2 },    { "exists", -2 }, { "expire", -3 },
+	{ "ttl", 2 },	   { "type", 2 },    { "persist", 2 }, { "hget", 3 },	 { "hset", -4 },
+	{ "hmget", -3 },   { "hgetall", 2 }, { "hdel", -3 },   { "hlen", 2 },	 { "hincrby", 4 },
+	{ "llen", 2 },	   { "lrange", 4 },  { "lpush", -3 },  { "rpush", -3 },	 { "lpop", -2 },
+	{ "rpop", -2 },	   { "sadd", -3 },   { "srem", -3 },   { "scard", 2 },	 { "sismember", 3 },
+	{ "smembers", 2 }, { "zadd", -4 },   { "zrem", -3 },   { "zcard", 2 },	 { "zscore", 3 },
+	{ "zrange", -4 },  { "zincrby", 4 }, { "publish", 3 }, { "eval", -3 },	 { "evalsha", -3 },
+	{ "xadd", -5 },
+};
+
+bool command_allows(const char *name, unsigned int argc)
+{
+	for (size_t i = 0; i < sizeof(arities) / sizeof(arities[0]); i++) {
+		int arity = arities[i].arity;
+
+		if (!strcasecmp(name, arities[i].name))
+			return arity < 0 ? argc >= (unsigned int)-arity :
+					   argc == (unsigned int)arity;
+	}
+	return argc >= 1;
+}

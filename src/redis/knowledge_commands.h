@@ -52,3 +52,7 @@ bool command_is_container(const char *name);
 /* Apply @rule to a command line; false when it has no key. @key borrows from @argv. */
 bool command_find_key(const struct command_key_rule *rule, const struct bytes *argv, size_t argc,
 		      struct bytes *key);
+
+/* Can command @name have @argc arguments, its name among them? The server refuses other numbers
+ * before it calls one. True for what the table does not know. */
+bool command_allows(const char *name, unsigned int argc);

@@ -12,8 +12,8 @@
 #include "base/err.h"
 #include "host/proc.h"
 #include "target/calibrate.h"
+#include "target/candidates.h"
 #include "target/commands.h"
-#include "target/offsets.h"
 #include "target/probe.h"
 
 #define LOOK_WORDS    32 /* argv and cmd stand in the first 160 bytes */
@@ -29,7 +29,7 @@ struct watcher {
 	struct probe probe;
 	struct redmem_range process, call; /* code of processCommand() and call() */
 	int64_t deadline_ns;
-	struct redmem_calibration *seen; /* room for SIGHTINGS_MAX, at the beginning of commands */
+	struct redmem_calibration *seen; /* room for CANDIDATES_MAX, at the beginning of commands */
 	size_t count;
 	struct redmem_calibration *inside; /* and for one from inside of one */
 	unsigned int slot;

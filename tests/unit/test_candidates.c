@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "target/offsets.h"
+#include "target/candidates.h"
 #include "words.h"
 
 #define SERVER_ADDRESS 0x555555600000ULL
