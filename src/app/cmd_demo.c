@@ -2,8 +2,9 @@
 /*
  * redmem demo: a private server with known troubles, and its diagnosis. Its stage is a
  * temporary directory, the server in it, scarce memory around it (demo_server.h), and clients
- * that give it trouble (demo_load.h). It is built and taken down by a process of its own, the keeper, which
- * outlives the caller by as long as it needs to: however the caller ends, nothing stays behind.
+ * that give it trouble (demo_load.h). It is built and taken down by a process of its own, the
+ * keeper, which outlives the caller by as long as it needs to: however the caller ends, nothing
+ * stays behind.
  */
 #include <dirent.h>
 #include <errno.h>

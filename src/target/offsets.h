@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From looks at the server to offsets: which word of its structs is which. Pure; the looks
- * are taken by calibrate.c at commands that redmem sent (candidates.h: at those of clients). Why each rule is safe, and on which builds it was tried, is said at the rule.
+ * are taken by calibrate.c at commands that redmem sent (those at commands of clients:
+ * candidates.h). Why each rule is safe, and on which builds it was tried, is said at the rule.
  */
 #pragma once
 
