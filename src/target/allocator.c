@@ -13,6 +13,7 @@
 #include "host/file.h"
 #include "host/maps.h"
 #include "host/proc.h"
+#include "target/experiment_cache.h"
 
 /* Before 2 pages of 4 KiB times 4 there are slabs: the first class from extents of its
  * own is 16 KiB in every jemalloc 5.x with 4 KiB pages (include/jemalloc/internal/sc.h). */

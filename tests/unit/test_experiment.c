@@ -20,6 +20,7 @@
 
 #include "host/elf.h"
 #include "target/experiment.h"
+#include "target/experiment_cache.h"
 
 /* A file of this host; -1 when there is none. */
 static int open_file(const char *pattern)
