@@ -32,12 +32,9 @@ _Static_assert(ENGINE_SERVERS_MAX == REDMEM_TARGETS_MAX, "a slot each");
 
 /* --- the rows --------------------------------------------------------------------------- */
 
-/* Adding a sensor: its programs in bpf/, its row's functions in a file of this room, one row
- * here, behind those it needs. */
-const struct sensor *const sensor_table[SENSOR_COUNT] = {
-	&sensor_cpu, &sensor_fault,   &sensor_offcpu, &sensor_loop, &sensor_rss,
-	&sensor_vm,  &sensor_reclaim, &sensor_life,   &sensor_flow, &sensor_burst,
-};
+#define SENSOR_ROW(name) &sensor_##name,
+
+const struct sensor *const sensor_table[SENSOR_COUNT] = { SENSORS(SENSOR_ROW) };
 
 /* --- loading ------------------------------------------------------------------------ */
 

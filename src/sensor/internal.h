@@ -19,7 +19,16 @@
 #include "sensor/sensor.h"
 #include "sensor/targets.h"
 
-#define SENSOR_COUNT	    10
+/*
+ * The table of sensors. Adding one: its programs in bpf/NAME.bpf.c, `const struct sensor
+ * sensor_NAME` with its functions in a file of this room, and a name here, behind those it needs.
+ */
+#define SENSORS(X) \
+	X(cpu) X(fault) X(offcpu) X(loop) X(rss) X(vm) X(reclaim) X(life) X(flow) X(burst)
+
+#define SENSOR_ONE(name) +1
+#define SENSOR_COUNT	 (SENSORS(SENSOR_ONE))
+
 #define SENSOR_CHILDREN_MAX 64
 #define ENGINE_LINKS_MAX    32
 
@@ -344,5 +353,5 @@ void stall_take(struct sensors *s, const struct redmem_stall *stall);
 bool stall_copy_loop(const struct redmem_loop *live, struct redmem_loop *copy);
 
 /* --- the rows --- */
-extern const struct sensor sensor_cpu, sensor_fault, sensor_loop, sensor_offcpu, sensor_rss,
-	sensor_vm, sensor_reclaim, sensor_life, sensor_flow, sensor_burst;
+#define SENSOR_EXTERN(name) extern const struct sensor sensor_##name;
+SENSORS(SENSOR_EXTERN)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sensors: one row each in the table of engine.c. What all servers share is the
+ * The sensors: one row each in a table (internal.h, SENSORS). What all servers share is the
  * engine's (engine.h); here is what each has of its own. A sensor that cannot run on this
  * host is off with a reason and a fix; the rest goes on. Sensors count and charge, they do
  * not interpret.
