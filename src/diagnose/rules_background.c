@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Work on the keyspace that nobody asked for and everybody waits for: keys that expire or
+ * Background tasks, which nobody asked for and everybody waits for: keys that expire or
  * are evicted, active defragmentation, tables that grow.
  */
 #include <math.h>

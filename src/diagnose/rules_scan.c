@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a pass over all keys shows: the patterns of the users' guide, one prefix that holds most
+ * What a keyspace scan shows: the patterns of the users' guide, one prefix that holds most
  * of the memory, many small keys, encodings lost.
  */
 #include <math.h>

@@ -403,5 +403,5 @@ int main(void)
 		cmocka_unit_test(test_folded),
 	};
 
-	return cmocka_run_group_tests_name("diagnose_census", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("diagnose_keyspace", tests, NULL, NULL);
 }

@@ -452,5 +452,5 @@ int main(void)
 		cmocka_unit_test(test_prefix_bound), cmocka_unit_test(test_paths),
 	};
 
-	return cmocka_run_group_tests_name("census", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("keyspace", tests, NULL, NULL);
 }
