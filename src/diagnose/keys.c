@@ -67,17 +67,6 @@ static bool is_word(const struct word *word, const char *segment, size_t len)
 
 static bool is_temporary(const char *segment, size_t len, bool cache_may_evict)
 {
-	/* The first letter decides nearly always, and every segment of every key comes here. */
-	switch (*segment | 0x20) {
-	case 't':
-	case 'l':
-	case 's':
-	case 'o':
-	case 'c':
-		break;
-	default:
-		return false;
-	}
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (is_word(&words[i], segment, len))
 			return !words[i].cache || !cache_may_evict;

@@ -81,12 +81,9 @@ static void sift_up(struct keyspace_top *top, size_t at)
 	}
 }
 
-/* Keep @key when it is among the largest by @weight. */
-static void keyspace_top_add(struct keyspace_top *top, const struct record_key *key, int64_t weight,
-			     double t_seconds)
+static void top_put(struct keyspace_top *top, const struct record_key *key, int64_t weight,
+		    double t_seconds)
 {
-	if (!top->limit || (top->count == top->limit && weight <= top->weight[0]))
-		return;
 	if (!top->keys) {
 		top->keys = xcalloc(top->limit, sizeof(*top->keys));
 		top->weight = xcalloc(top->limit, sizeof(*top->weight));
@@ -101,6 +98,14 @@ static void keyspace_top_add(struct keyspace_top *top, const struct record_key *
 	keyspace_key_set(&top->keys[0], key, t_seconds);
 	top->weight[0] = weight;
 	sift_down(top, 0, top->count);
+}
+
+/* Keep @key when it is among the largest by @weight, which few are. */
+static inline void keyspace_top_add(struct keyspace_top *top, const struct record_key *key,
+				    int64_t weight, double t_seconds)
+{
+	if (top->count < top->limit || (top->limit && weight > top->weight[0]))
+		top_put(top, key, weight, t_seconds);
 }
 
 /* Heapsort: the least goes to the end of what is left. */
@@ -251,7 +256,28 @@ static void take_encoding(struct keyspace *keyspace, const struct record_key *ke
 	}
 }
 
-static void take_ttl(struct keyspace *keyspace, const struct record_key *key, double t_seconds)
+/* Asked of every key: what many begin with is looked at once. */
+static bool is_temporary(const struct keyspace *keyspace, struct bytes name,
+			 struct prefix_beginning *begins)
+{
+	bool (*asks)(const struct bytes *, bool) = keyspace->options.temporary;
+
+	if (!asks)
+		return false;
+	if (begins) {
+		if (begins->temporary < 0)
+			begins->temporary = asks(&(struct bytes){ name.data, begins->len },
+						 keyspace->may_evict);
+		if (begins->temporary)
+			return true;
+		name.data += begins->len;
+		name.len -= begins->len;
+	}
+	return asks(&name, keyspace->may_evict);
+}
+
+static void take_ttl(struct keyspace *keyspace, const struct record_key *key,
+		     struct prefix_beginning *begins, double t_seconds)
 {
 	size_t i = 0;
 
@@ -263,8 +289,7 @@ static void take_ttl(struct keyspace *keyspace, const struct record_key *key, do
 	keyspace->ttl[i].keys_total++;
 	sum_add(&keyspace->ttl[i].bytes, key->bytes != RECORD_UNKNOWN ? key->bytes : 0);
 	keyspace->no_ttl_total += i == 0;
-	if (!keyspace->options.temporary ||
-	    !keyspace->options.temporary(&key->key, keyspace->may_evict))
+	if (!is_temporary(keyspace, key->key, begins))
 		return;
 	keyspace->temporary_total++;
 	if (i != 0)
@@ -302,8 +327,7 @@ void keyspace_take(struct keyspace *keyspace, const struct record_key *key, doub
 	}
 	take_type(keyspace, key, &useful, level, listed, t_seconds);
 	take_encoding(keyspace, key, &useful, t_seconds);
-	take_ttl(keyspace, key, t_seconds);
-	prefix_tree_add(keyspace->tree, key, &useful);
+	take_ttl(keyspace, key, prefix_tree_add(keyspace->tree, key, &useful), t_seconds);
 	if (listed)
 		keyspace_top_add(&keyspace->top, key, key->bytes, t_seconds);
 	if (keyspace->parts_count) {

@@ -159,8 +159,14 @@ const struct keyspace_type *keyspace_find_type(const struct keyspace *keyspace, 
 /* --- prefix_tree.c ----------------------------------------------------------- */
 struct prefix_tree *prefix_tree_new(const char *separators, int depth);
 void prefix_tree_free(struct prefix_tree *tree);
-void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key,
-		     const struct useful *useful);
+/* What many keys begin with, of whole segments, and what the keyspace has found out of it. */
+struct prefix_beginning {
+	size_t len;
+	int temporary; /* is a word of temporary data in it? 1, 0; -1 = not asked */
+};
+/* What the key begins with; NULL = not kept. Valid until the next key. */
+struct prefix_beginning *prefix_tree_add(struct prefix_tree *tree, const struct record_key *key,
+					 const struct useful *useful);
 /* Fold what varies, then list the leaves (by bytes) and the branches. */
 void prefix_tree_finish(struct prefix_tree *tree, struct keyspace_prefixes *leaves,
 			struct keyspace_prefixes *branches);

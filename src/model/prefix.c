@@ -17,34 +17,37 @@
 #define EMAIL_LOCAL_MAX	 64 /* RFC 5321, 4.5.3.1.1 */
 #define EMAIL_DOMAIN_MAX 255 /* RFC 5321, 4.5.3.1.2 */
 
-const bool prefix_separates[256] = {
-	[':'] = true, ['.'] = true, ['/'] = true, ['-'] = true, ['_'] = true,
-	['|'] = true, ['{'] = true, ['}'] = true, ['#'] = true,
+enum {
+	DIGIT = PREFIX_PRINTABLE | PREFIX_DIGIT | PREFIX_HEX,
+	HEX_LETTER = PREFIX_PRINTABLE | PREFIX_LETTER | PREFIX_HEX,
+	LETTER = PREFIX_PRINTABLE | PREFIX_LETTER,
+	SEPARATOR = PREFIX_PRINTABLE | PREFIX_SEPARATOR,
 };
 
-/* Asked of every byte of every key, so it is a table. */
-enum { DIGIT = 1, HEX = 2, LETTER = 4, PRINTABLE = 8 /* the last of ASCII */ };
-
-static const uint8_t kinds_of[256] = {
-	[' ' ... '/'] = PRINTABLE,
-	['0' ... '9'] = PRINTABLE | DIGIT | HEX,
-	[':' ... '@'] = PRINTABLE,
-	['A' ... 'F'] = PRINTABLE | LETTER | HEX,
-	['G' ... 'Z'] = PRINTABLE | LETTER,
-	['[' ... '`'] = PRINTABLE,
-	['a' ... 'f'] = PRINTABLE | LETTER | HEX,
-	['g' ... 'z'] = PRINTABLE | LETTER,
-	['{' ... '~'] = PRINTABLE,
+/* clang-format off */
+const uint8_t prefix_kinds[256] = {
+	[' ' ... '"'] = PREFIX_PRINTABLE,
+	['#'] = SEPARATOR,
+	['$' ... ','] = PREFIX_PRINTABLE,
+	['-' ... '/'] = SEPARATOR,
+	['0' ... '9'] = DIGIT,
+	[':'] = SEPARATOR,
+	[';' ... '@'] = PREFIX_PRINTABLE,
+	['A' ... 'F'] = HEX_LETTER,
+	['G' ... 'Z'] = LETTER,
+	['[' ... '^'] = PREFIX_PRINTABLE,
+	['_'] = SEPARATOR,
+	['`'] = PREFIX_PRINTABLE,
+	['a' ... 'f'] = HEX_LETTER,
+	['g' ... 'z'] = LETTER,
+	['{' ... '}'] = SEPARATOR,
+	['~'] = PREFIX_PRINTABLE,
 };
-
-static bool is_hex(char c)
-{
-	return kinds_of[(unsigned char)c] & HEX;
-}
+/* clang-format on */
 
 static bool is_alnum(char c)
 {
-	return kinds_of[(unsigned char)c] & (DIGIT | LETTER);
+	return prefix_is(c, PREFIX_DIGIT | PREFIX_LETTER);
 }
 
 /* Length of the UUID (8-4-4-4-12) that fills a segment from here, or 0. */
@@ -56,7 +59,7 @@ static size_t uuid_length(const char *text, size_t len, const char *separators)
 	for (size_t i = 0; i < UUID_LEN; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? text[i] != '-' : !is_hex(text[i]))
+		if (dash ? text[i] != '-' : !prefix_is(text[i], PREFIX_HEX))
 			return 0;
 	}
 	return UUID_LEN;
@@ -90,9 +93,11 @@ struct letters {
 
 static bool is_identifier(const char *segment, size_t len, struct letters letters)
 {
-	if (len > SEGMENT_MAX || (!(letters.all & PRINTABLE) && !utf8_is_plain(segment, len)))
+	if (len > SEGMENT_MAX ||
+	    (!(letters.all & PREFIX_PRINTABLE) && !utf8_is_plain(segment, len)))
 		return true;
-	return letters.all & DIGIT || (letters.all & HEX && len >= HEX_MIN && letters.any & DIGIT);
+	return letters.all & PREFIX_DIGIT ||
+	       (letters.all & PREFIX_HEX && len >= HEX_MIN && letters.any & PREFIX_DIGIT);
 }
 
 struct prefix_segment prefix_segment(const char *text, size_t len, const char *separators,
@@ -106,13 +111,16 @@ struct prefix_segment prefix_segment(const char *text, size_t len, const char *s
 	segment.varies = segment.used > 0;
 	if (segment.varies)
 		return segment;
-	while (segment.used < len && !prefix_is_separator(text[segment.used], separators)) {
-		uint8_t kinds = kinds_of[(unsigned char)text[segment.used++]];
+	for (; segment.used < len; segment.used++) {
+		uint8_t kinds = prefix_kinds[(unsigned char)text[segment.used]];
 
+		if (separators ? prefix_is_separator(text[segment.used], separators) :
+				 kinds & PREFIX_SEPARATOR)
+			break;
 		letters.all &= kinds;
 		letters.any |= kinds;
-		if (!(kinds & DIGIT))
-			segment.name = segment.used;
+		if (!(kinds & PREFIX_DIGIT))
+			segment.name = segment.used + 1;
 	}
 	segment.varies = is_identifier(text, segment.used, letters);
 	return segment;

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -32,12 +33,24 @@ static inline bool prefix_has_at(const char *text, size_t len)
 	return len && memchr(text, '@', len);
 }
 
-/* Of PREFIX_SEPARATORS: asked of every byte of every key, so it is a table. */
-extern const bool prefix_separates[256];
+/* What a byte is: asked of every byte of every key, so it is a table. */
+enum {
+	PREFIX_DIGIT = 1,
+	PREFIX_HEX = 2,
+	PREFIX_LETTER = 4,
+	PREFIX_PRINTABLE = 8, /* the last of ASCII */
+	PREFIX_SEPARATOR = 16 /* of PREFIX_SEPARATORS */
+};
+extern const uint8_t prefix_kinds[256];
+
+static inline bool prefix_is(char c, uint8_t kinds)
+{
+	return prefix_kinds[(unsigned char)c] & kinds;
+}
 
 static inline bool prefix_is_separator(char c, const char *separators)
 {
-	return separators ? c && strchr(separators, c) : prefix_separates[(unsigned char)c];
+	return separators ? c && strchr(separators, c) : prefix_is(c, PREFIX_SEPARATOR);
 }
 
 /*

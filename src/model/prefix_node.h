@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/keyspace.h"
 #include "model/prefix.h"
 #include "model/useful.h"
 
@@ -39,8 +40,8 @@ struct prefix_path {
 	uint64_t epoch; /* of the tree, whose nodes these are */
 	size_t count;
 	struct {
-		struct prefix_node *node;
-		size_t end; /* bytes of the text that lead to it */
+		struct prefix_node *node, *star; /* the "*" below it that ends a key; NULL */
+		struct prefix_beginning begins; /* whose bytes are those of @text that lead to it */
 	} step[PREFIX_STEPS];
 	char text[PREFIX_MAX];
 };

@@ -368,12 +368,12 @@ static struct prefix_node *descend(struct prefix_tree *tree, struct prefix_node 
  * what stands behind its separator where it may begin a UUID or an e-mail address: paths are
  * not kept of those.
  */
-static struct prefix_path *path_of(struct prefix_tree *tree, const struct bytes *key, bool has_at)
+static struct prefix_path *path_of(struct prefix_tree *tree, const struct bytes *key)
 {
 	struct prefix_path *path;
 	uint64_t h;
 
-	if (has_at || !tree->plain_separators || !key->len)
+	if (!tree->plain_separators || !key->len)
 		return NULL;
 	h = word_of(key->data, key->len < 8 ? key->len : 8) * 0x9e3779b97f4a7c15;
 	path = &tree->path[(h >> 32) % PREFIX_PATHS];
@@ -383,11 +383,16 @@ static struct prefix_path *path_of(struct prefix_tree *tree, const struct bytes 
 	return path;
 }
 
-/* Go as far as the path leads; the bytes of the key that it took. */
-static size_t path_follow(struct prefix_path *path, const struct bytes *key,
-			  struct prefix_node **node)
+/* Bytes of the key that the steps of the path lead through. */
+static size_t path_end(const struct prefix_path *path)
 {
-	size_t same = 0, end = path->count ? path->step[path->count - 1].end : 0, count = 0;
+	return path->count ? path->step[path->count - 1].begins.len : 0;
+}
+
+/* Cut the path where it leaves the key. */
+static void path_follow(struct prefix_path *path, const struct bytes *key)
+{
+	size_t same = 0, end = path_end(path), count = 0;
 
 	if (end > key->len)
 		end = key->len;
@@ -395,13 +400,11 @@ static size_t path_follow(struct prefix_path *path, const struct bytes *key,
 		same += 8;
 	while (same < end && path->text[same] == key->data[same])
 		same++;
-	while (count < path->count && path->step[count].end <= same)
+	if (path->count && same == path_end(path))
+		return;
+	while (count < path->count && path->step[count].begins.len <= same)
 		count++;
 	path->count = count;
-	if (!count)
-		return 0;
-	*node = path->step[count - 1].node;
-	return path->step[count - 1].end;
 }
 
 /* The segment of @used bytes at @at led to @node. False: nobody goes on from here. */
@@ -414,7 +417,8 @@ static bool path_add(struct prefix_path *path, const struct bytes *key, size_t a
 		return false;
 	memcpy(path->text + at, key->data + at, used);
 	path->step[path->count].node = node;
-	path->step[path->count++].end = at + used;
+	path->step[path->count].star = NULL;
+	path->step[path->count++].begins = (struct prefix_beginning){ at + used, -1 };
 	return true;
 }
 
@@ -427,15 +431,27 @@ static bool is_plain(const char *separators)
 	return true;
 }
 
+static bool all_digits(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return false;
+	return text.len;
+}
+
 /* --- all ---------------------------------------------------------------------------- */
 
-/* The node of the key, from the root or from where a path has led. */
-static struct prefix_node *walk(struct prefix_tree *tree, const struct bytes *key)
+static struct prefix_node *path_node(struct prefix_tree *tree, const struct prefix_path *path)
 {
-	bool has_at = prefix_has_at(key->data, key->len);
-	struct prefix_path *path = path_of(tree, key, has_at);
-	struct prefix_node *node = &tree->root;
-	size_t at = path ? path_follow(path, key, &node) : 0, used = 0;
+	return path->count ? path->step[path->count - 1].node : &tree->root;
+}
+
+/* The node of the key, from where @path has led; NULL = from the root. */
+static struct prefix_node *walk(struct prefix_tree *tree, const struct bytes *key,
+				struct prefix_path *path, bool has_at)
+{
+	struct prefix_node *node = path ? path_node(tree, path) : &tree->root;
+	size_t at = path ? path_end(path) : 0, used = 0;
 
 	for (int level = path ? (int)path->count : 0; at < key->len; level++, at += used) {
 		const char *text = key->data + at;
@@ -456,12 +472,44 @@ static struct prefix_node *walk(struct prefix_tree *tree, const struct bytes *ke
 	return node;
 }
 
-void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key,
-		     const struct useful *useful)
+/* Mostly a number is all that keys of a family differ in, and stands at their end. */
+static struct prefix_node *walk_path(struct prefix_tree *tree, const struct bytes *key,
+				     struct prefix_path *path)
+{
+	struct bytes rest = { key->data + path_end(path), key->len - path_end(path) };
+
+	if (path->count && all_digits(rest)) {
+		struct prefix_node **star = &path->step[path->count - 1].star;
+
+		if (!*star)
+			*star = walk(tree, key, path, false);
+		return *star;
+	}
+	if (prefix_has_at(rest.data, rest.len))
+		return walk(tree, key, NULL, true);
+	return walk(tree, key, path, false);
+}
+
+/* Of a key's @path, which may be NULL. */
+static struct prefix_beginning *beginning(const struct prefix_tree *tree, struct prefix_path *path)
+{
+	return path && path->count && !tree->separators ? &path->step[path->count - 1].begins :
+							  NULL;
+}
+
+struct prefix_beginning *prefix_tree_add(struct prefix_tree *tree, const struct record_key *key,
+					 const struct useful *useful)
 {
 	struct prefix_sums one = { .keys = 1, .no_ttl = key->ttl_seconds == -1, .useful = *useful };
-	struct prefix_node *node = walk(tree, &key->key);
+	struct prefix_path *path = path_of(tree, &key->key);
+	struct prefix_node *node;
 
+	if (path) {
+		path_follow(path, &key->key);
+		node = walk_path(tree, &key->key, path);
+	} else {
+		node = walk(tree, &key->key, NULL, prefix_has_at(key->key.data, key->key.len));
+	}
 	if (key->bytes != RECORD_UNKNOWN)
 		one.bytes = one.bytes_max = key->bytes;
 	if (key->older) {
@@ -475,6 +523,7 @@ void prefix_tree_add(struct prefix_tree *tree, const struct record_key *key,
 	add_sums(&node->own, &one);
 	if (tree->nodes > NODES_MAX)
 		prune_tree(tree);
+	return beginning(tree, path);
 }
 
 struct prefix_tree *prefix_tree_new(const char *separators, int depth)

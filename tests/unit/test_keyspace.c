@@ -441,15 +441,56 @@ static void test_paths(void **state)
 	keyspace_free(together);
 }
 
+/* Whether a name is temporary does not hang on them either: words stand in what many begin
+ * with, behind it, or in neither, and separators of one's own are no ends of words. */
+static void test_temporary_names(void **state)
+{
+	static const char *const formats[] = {
+		"user:%d",	 "user:x:%d",	   "user:session:%d", "user:x:lock",
+		"user:x:lock:",	 "user:x:lock:%d", "user:x:%d-otp",   "user:sessions:%d",
+		"user:cache:%d", "userxotp:%d",	   "user@otp:%d:x",   "user:x.token@example.com:%d",
+		"tmp",		 "tmp:",	   "%d:tmp",	      "user:x:%d:Temp",
+	};
+	static const char *const separators[] = { NULL, ":", "x" };
+
+	(void)state;
+	for (size_t s = 0; s < 3; s++) {
+		struct keyspace_options options = { .separators = separators[s],
+						    .temporary = key_temporary };
+		struct keyspace *keyspace = keyspace_new(&options);
+		unsigned int random = 1;
+		int64_t wanted = 0;
+		char name[64];
+
+		keyspace->may_evict = s == 1;
+		for (int i = 0; i < 4000; i++) {
+			random = random * 1103515245 + 12345;
+			snprintf(name, sizeof(name), formats[random >> 16 & 15], i);
+			take(keyspace, name, "string", 100, RECORD_UNKNOWN, -1);
+			wanted += key_temporary(&(struct bytes){ name, strlen(name) }, s == 1);
+			assert_int_equal(keyspace->temporary_total, wanted);
+		}
+		assert_in_range(wanted, 1500, 2500);
+		keyspace_free(keyspace);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sums),	     cmocka_unit_test(test_top),
-		cmocka_unit_test(test_later),	     cmocka_unit_test(test_prefixes),
-		cmocka_unit_test(test_varying),	     cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_tokens),	     cmocka_unit_test(test_depth_and_odd_names),
-		cmocka_unit_test(test_table),	     cmocka_unit_test(test_appends),
-		cmocka_unit_test(test_prefix_bound), cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_top),
+		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_varying),
+		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_depth_and_odd_names),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_appends),
+		cmocka_unit_test(test_prefix_bound),
+		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_temporary_names),
 	};
 
 	return cmocka_run_group_tests_name("keyspace", tests, NULL, NULL);
