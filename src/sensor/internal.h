@@ -189,6 +189,7 @@ struct sensors {
 	uint64_t last_fork_ns;
 	bool target_exited;
 	struct stall_tally work_tally, iteration_tally; /* of what is or was last under way */
+	struct stall_tally told_tally; /* of the newest record of a stall: names in it lie here */
 	struct stall_key stall_keys[STALL_KEYS];
 	size_t stall_keys_next;
 	double own_pause_seconds; /* stalls of redmem's own commands */

@@ -75,18 +75,39 @@ void stall_sample(struct sensors *s, const struct redmem_sample *sample)
 		frame = frames_place(s->names.frames, sample);
 	if (sample->context.state != CONTEXT_LOOP)
 		context_resolve(s, &sample->context, &names);
-	tally_add(&s->work_tally, sample->work_ns, ns, frame, NULL);
+	tally_add(&s->work_tally, sample->work_ns, ns, frame, names.command);
 	tally_add(&s->iteration_tally, sample->iteration_ns, ns, frame, names.command);
 	if (frame == FRAME_EXPIRY || frame == FRAME_EVICTION)
 		look_for_key(s, sample, frame);
 }
 
-static const struct stall_tally *tally_of(const struct sensors *s, const struct redmem_stall *stall)
+/* Without the samples of @part, which came later. */
+static void tally_less(struct stall_tally *tally, const struct stall_tally *part)
+{
+	for (size_t i = 0; i < FRAMES; i++)
+		tally->frame_ns[i] -= part->frame_ns[i];
+	for (size_t i = 0; i < RECORD_SHARES; i++)
+		for (size_t n = 0; n < RECORD_SHARES; n++)
+			if (!strcmp(tally->command[i].name, part->command[n].name))
+				tally->command[i].ns -= part->command[n].ns;
+}
+
+/*
+ * The samples of a stall. A work's and its iteration's start may be the same, and then their
+ * samples are. An iteration may end where work begins that is told next, of which there are
+ * samples already.
+ */
+static void fill_tally(const struct sensors *s, const struct redmem_stall *stall,
+		       struct stall_tally *out)
 {
 	static const struct stall_tally none;
-	const struct stall_tally *tally = stall->commands ? &s->iteration_tally : &s->work_tally;
 
-	return tally->start_ns == stall->start_ns ? tally : &none;
+	if (s->iteration_tally.start_ns == stall->start_ns)
+		*out = s->iteration_tally;
+	else
+		*out = s->work_tally.start_ns == stall->start_ns ? s->work_tally : none;
+	if (out->start_ns && s->work_tally.start_ns >= stall->end_ns)
+		tally_less(out, &s->work_tally);
 }
 
 /* --- waits ---------------------------------------------------------------------- */
@@ -157,10 +178,16 @@ static void fill_measured(const struct redmem_stall *stall, struct record_stall 
 	f->event_ns[EVENT_IO_WAIT] = (int64_t)stall->blocked_ns;
 }
 
-static void fill_gone(const struct stall_tally *tally, struct record_stall *f)
+/* Keys that went in the work are looked for; an iteration of which that was a part tells them. */
+static void fill_gone(const struct sensors *s, const struct redmem_stall *stall,
+		      struct record_stall *f)
 {
+	const struct stall_tally *tally = &s->work_tally;
 	const struct gone_key *top = gone_keys_top(&tally->gone);
 
+	if (stall->commands || tally->start_ns < stall->start_ns ||
+	    tally->start_ns >= stall->end_ns)
+		return;
 	f->gone_looks = tally->gone.looks;
 	f->gone_key = top ? (struct bytes){ top->text, top->len } : (struct bytes){ 0 };
 	f->gone_key_looks = top ? top->looks : 0;
@@ -234,8 +261,9 @@ bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 		.fork_ns = forked ? (int64_t)(s->last_fork_ns - stall->start_ns) : RECORD_UNKNOWN,
 	};
 	fill_measured(stall, f);
-	fill_samples(tally_of(s, stall), stall->commands, f);
-	fill_gone(tally_of(s, stall), f);
+	fill_tally(s, stall, &s->told_tally);
+	fill_samples(&s->told_tally, stall->commands, f);
+	fill_gone(s, stall, f);
 	fill_waits(s, out);
 	return others;
 }
@@ -260,7 +288,11 @@ void stall_take(struct sensors *s, const struct redmem_stall *stall)
 
 	if (!stall_fill(s, false, &ended)) {
 		own_stall(s, stall);
-		return;
+		if (stall->cpu_wait_ns < s->config.stall_threshold_seconds * 1e9)
+			return;
+		/* That others had the CPU is no doing of the command's. */
+		ended.seen.context = (struct redmem_context){ .state = CONTEXT_LOOP };
+		stall_fill(s, false, &ended);
 	}
 	record.stall = ended.record;
 	record_emit(s->sink, &record);

@@ -408,7 +408,7 @@ static void sample(struct sensors *s, uint64_t work_ns, uint64_t ip, uint64_t sy
 	one->kind = RING_SAMPLE;
 	one->ns = MS;
 	one->work_ns = work_ns;
-	one->iteration_ns = START;
+	one->iteration_ns = work_ns < START ? work_ns : START;
 	one->user_ip = ip;
 	one->kernel_ip = syscall != ~0ULL;
 	one->syscall = syscall;
@@ -488,6 +488,33 @@ static void test_iteration(void **state)
 	sampled_free(s);
 }
 
+/* Commands before one that is told are a stall of their own, told when samples of that one have
+ * come already. */
+static void test_before_work(void **state)
+{
+	struct heard heard = { 0 };
+	struct record_sink sink = { take, &heard };
+	struct sensors *s = sampled_sensors(&sink);
+	struct redmem_stall before = stall_of(50), work = stall_of(100);
+	struct stall f;
+
+	(void)state;
+	before.commands = 100;
+	work.start_ns = before.end_ns;
+	for (int i = 0; i < 50; i++)
+		sample(s, START + i, i % 5 ? ELSEWHERE : FREE + 1, ~0ULL);
+	for (int i = 0; i < 50; i++)
+		sample(s, work.start_ns, FREE + 1, ~0ULL);
+	f = judge(s, &before, false);
+	assert_sums(&f);
+	assert_seconds(f.seconds[CAUSE_ALLOCATOR], 0.01);
+	assert_seconds(f.seconds[CAUSE_COMMAND], 0.04);
+	f = judge(s, &work, false);
+	assert_sums(&f);
+	assert_seconds(f.seconds[CAUSE_ALLOCATOR], 0.05);
+	sampled_free(s);
+}
+
 /* redmem's own commands are no stalls of the server but redmem's cost. */
 static void test_own_stall(void **state)
 {
@@ -498,6 +525,7 @@ static void test_own_stall(void **state)
 
 	(void)state;
 	s->sink = &sink;
+	s->config.stall_threshold_seconds = 0.005;
 	end.stall = stall_of(100);
 	end.stall.context.state = CONTEXT_OWN;
 	deliver(s, &end);
@@ -507,6 +535,13 @@ static void test_own_stall(void **state)
 	end.stall.cpu_wait_ns = 90 * MS; /* that others took is not redmem's */
 	deliver(s, &end);
 	assert_seconds(s->own_pause_seconds, 0.21);
+	assert_int_equal(heard.records, 1);
+	assert_seconds(heard.stall.seconds[CAUSE_CPU_WAIT], 0.09);
+	assert_string_equal(heard.stall.command, "");
+	heard.records = 0;
+	end.stall.cpu_wait_ns = 4 * MS;
+	deliver(s, &end);
+	assert_int_equal(heard.records, 0);
 	end.stall.cpu_wait_ns = 0;
 	end.kind = RING_STALL_OPEN; /* it goes on: told when it ends */
 	end.stall.context.state = CONTEXT_LOOP;
@@ -574,19 +609,13 @@ static void test_copy_is_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copy_is_whole),
-		cmocka_unit_test(test_times),
-		cmocka_unit_test(test_nothing_seen),
-		cmocka_unit_test(test_allocator_share),
-		cmocka_unit_test(test_every_cause),
-		cmocka_unit_test(test_one_cause_too_long),
-		cmocka_unit_test(test_together_too_long),
-		cmocka_unit_test(test_waits),
-		cmocka_unit_test(test_preemptor),
-		cmocka_unit_test(test_any_stall),
-		cmocka_unit_test(test_samples),
-		cmocka_unit_test(test_iteration),
-		cmocka_unit_test(test_fork),
+		cmocka_unit_test(test_copy_is_whole),	  cmocka_unit_test(test_times),
+		cmocka_unit_test(test_nothing_seen),	  cmocka_unit_test(test_allocator_share),
+		cmocka_unit_test(test_every_cause),	  cmocka_unit_test(test_one_cause_too_long),
+		cmocka_unit_test(test_together_too_long), cmocka_unit_test(test_waits),
+		cmocka_unit_test(test_preemptor),	  cmocka_unit_test(test_any_stall),
+		cmocka_unit_test(test_samples),		  cmocka_unit_test(test_iteration),
+		cmocka_unit_test(test_before_work),	  cmocka_unit_test(test_fork),
 		cmocka_unit_test(test_own_stall),
 	};
 
