@@ -71,6 +71,11 @@ expect()
 		--arg command "$1" --arg key "$2" --arg cause "$3" --slurpfile slowlog "$work/slowlog"
 }
 
+ended() # PID
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
 server_start --enable-debug-command yes
 make_data
 stalls_start
@@ -115,7 +120,7 @@ check summary "$(tail -n 1 "$json")" jq -e -s '(map(select(has("schema") | not))
 
 # While it lasts: on a terminal, and before anybody gets an answer.
 # (The load first runs its script for a moment, to know how fast it is.)
-script -qfec "$redmem stalls -s $socket -d 60 --threshold 500 --count 1 --command eval" "$work/screen" >/dev/null &
+script -qfec "$redmem stalls -s $socket -d 600 --threshold 500 --count 1 --command eval" "$work/screen" >/dev/null &
 watch=$!
 own_process "$watch"
 await 30 grep -q 'watching: ' "$work/screen"
@@ -127,6 +132,9 @@ shown=$?
 kill -0 "$holder" 2>/dev/null # it waits for its reply
 hanging=$?
 wait "$holder"
+await 20 ended "$watch"
+check counted "its one stall is over, and it still watches" ended "$watch"
+kill "$watch" 2>/dev/null
 wait "$watch"
 status=$?
 check live "$(tr '\r' '\n' <"$work/screen" | tail -n 5)" [ "$shown" = 0 ]
