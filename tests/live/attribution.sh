@@ -48,7 +48,7 @@ compare_commands()
 
 # SAMPLES WRONG MISSING: of samples in a command of the load, those on a key that is not
 # of its prefix, and those without a key. Bytes have rules of their own: what a command
-# was read into and its reply belong to no key.
+# was read into and its reply belong to no key, and so do the pages taken for them.
 count_keys()
 {
 	jq -rn --argjson owners "$owners" '
@@ -56,7 +56,7 @@ count_keys()
 		(.event | IN("alloc", "free") | not) and
 		(.command | IN($owners[][]) and . != "multi" and . != "exec")) |
 	 ((.key // "") | sub(":.*"; "")) as $prefix |
-	 {samples, missing: ($prefix == ""),
+	 {samples, missing: ($prefix == "" and .event != "fault_minor"),
 	  wrong: ($prefix != "" and (.command | IN($owners[$prefix][]?) | not))}] |
 	"\(map(.samples) | add // 0) \(map(select(.wrong).samples) | add // 0)" +
 	" \(map(select(.missing).samples) | add // 0)"' "$1"
