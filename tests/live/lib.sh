@@ -125,6 +125,15 @@ await()
 	done
 }
 
+# must SECONDS COMMAND...: as await, but where it does not come about that is a failure, told by
+# the command.
+must()
+{
+	await "$@" && return
+	shift
+	not_ok await "it did not come about: $*"
+}
+
 # --- servers --------------------------------------------------------------------
 
 # server_start [OPTION...]: a private $server on a unix socket. Sets pid, socket and

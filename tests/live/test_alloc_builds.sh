@@ -24,7 +24,7 @@ watch_growth()
 	watch_start -s "$socket" --budget 100
 	send "$work/load"
 	truth=$(($(used_memory) - before))
-	await 20 sent_and_looked
+	must 20 sent_and_looked
 	watch_end
 }
 
@@ -124,10 +124,10 @@ test_musl()
 	own_process "$pid"
 	exec 7>"$work/musl/orders"
 	echo >&7
-	await 20 done_with 1
+	must 20 done_with 1
 	watch_start --pid "$pid" --no-connect --budget 100
 	echo >&7
-	await 60 done_with 2
+	must 60 done_with 2
 	watch_end
 	exec 7>&-
 	check musl-flow-on "$(query '.sensors[] | select(.id == "flow")')" holds \

@@ -153,7 +153,7 @@ test_server_ends()
 	"$server" --port 0 --unixsocket "$socket" --save '' --dir "$dir" >"$dir/log" 2>&1 &
 	pid=$!
 	own_process "$pid"
-	await 10 server_answers
+	must 10 server_answers
 	sleep 1
 	kill -INT "$watch" 2>/dev/null
 	wait "$watch"

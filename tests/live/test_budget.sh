@@ -42,7 +42,7 @@ watch_while() # COMMAND [OPTION...]
 	counts >"$work/counts"
 	began=$(date +%s%N)
 	until=$((began + ${WINDOW:-7} * 1000000000))
-	await 600 window_is_over
+	must 600 window_is_over
 	seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { print ns / 1e9 }')
 	counts >>"$work/counts"
 	read -r took extra <<-END

@@ -65,9 +65,9 @@ server_start --save '3600 100000' --rdb-key-save-delay 1000
 fill 20000
 watch_start -s "$socket"
 redis_cli bgsave >/dev/null
-await 10 child_is_there
+must 10 child_is_there
 kill -KILL "$child"
-await 10 info_is rdb_last_bgsave_status err
+must 10 info_is rdb_last_bgsave_status err
 for n in 1 2 3 4 5 6 7; do
 	redis_cli set "refused:$n" v >/dev/null
 done
@@ -105,7 +105,7 @@ if pids_start; then
 	cat "$cgroup/pids.current" >"$cgroup/pids.max"
 	watch_start -s "$socket"
 	redis_cli bgsave >/dev/null
-	await 10 info_is rdb_last_bgsave_status err
+	must 10 info_is rdb_last_bgsave_status err
 	watch_end
 	finding fork-refused save.failing critical '.title | test("refuses the fork")'
 	kill_process "$pid"
@@ -136,7 +136,7 @@ last_is_gone()
 {
 	[ "$(redis_cli exists session:500000)" = 0 ]
 }
-await 10 last_is_gone
+must 10 last_is_gone
 run_redmem doctor --json -d 3 -s "$socket"
 finding expired expired.resident warning "$evidence"'
 	evidence("keys_of_unknown_mean_ttl") | . > 490000 and . <= 500000'
@@ -165,7 +165,7 @@ synced() # TIMES
 {
 	[ "$(info sync_full)" -ge "$1" ]
 }
-await 20 synced 1
+must 20 synced 1
 watch_start -s "$socket"
 before=$(info sync_full)
 check resync-loop "it synchronises once and no more: $(info sync_full)" await 60 synced $((before + 4))

@@ -40,14 +40,14 @@ looked() # TIMES
 hold() # COMMAND...
 {
 	kill -STOP "$watch"
-	await 20 "$@"
+	must 20 "$@"
 	kill -CONT "$watch"
 }
 
 server_start
 stalls_start
 work_begin
-await 20 worked_since "$(ticks_of_cpu)"
+must 20 worked_since "$(ticks_of_cpu)"
 hold worked_since "$(ticks_of_cpu)"
 stalls_drain
 watch_end
@@ -61,9 +61,9 @@ command=alloc
 worker=$!
 own_process "$worker"
 watch_start -s "$socket" --budget 20
-await 20 looked 5
+must 20 looked 5
 hold worked_since "$(ticks_of_cpu)"
-await 20 looked 10
+must 20 looked 10
 watch_end
 check alloc-calls "$(query .totals.latency.calls_total) calls" holds '.totals.latency.calls_total > 100'
 check alloc-nothing-lost "$(query .self.drops)" holds '.self.drops | test("ring_full") | not'

@@ -103,7 +103,7 @@ all_idle()
 
 test_no_touch() # NAME
 {
-	await 20 all_idle
+	must 20 all_idle
 	least=$(least_idle)
 	before=$(info keyspace_hits)
 	keys
@@ -170,7 +170,7 @@ test_churn()
 	"$load" keys -o churn -d 60 -s "$socket" &
 	loader=$!
 	own_process "$loader"
-	await 10 churning
+	must 10 churning
 	before=$(redis_cli dbsize)
 	keys
 	after=$(redis_cli dbsize)
@@ -264,7 +264,7 @@ slow_start()
 	"$redmem" keys --json -s "$socket" -i 2 >"$json" 2>"$messages" &
 	pass=$!
 	own_process "$pass"
-	await 10 processed $(($(info total_commands_processed) + 2000))
+	must 10 processed $(($(info total_commands_processed) + 2000))
 }
 
 processed() # COMMANDS
@@ -360,8 +360,8 @@ test_past_their_time()
 	until=$(($(server_milliseconds) + 1000))
 	redis_cli eval "for i = 1, 20000 do redis.call('set', 'old:' .. i, 'x', 'pxat', ARGV[1]) end
 		for i = 1, 100 do redis.call('set', 'kept:' .. i, 'x') end" 0 $until >/dev/null
-	await 10 linked
-	await 10 past $until
+	must 10 linked
+	must 10 past $until
 	run_redmem keys --json -s "$copy"
 	check past-hidden "$(query .pass -c)" holds '.scanned_total == 100 and .pass.hidden_total == 20000 and
 		.pass.expired_total == 0 and .pass.keys_after_total == 20100'

@@ -139,7 +139,7 @@ dirty()
 	server_start
 	fill -n "$(size 250000 1000000)" -k user: -S 1000
 	redis_cli flushall async >/dev/null
-	await 30 lazyfree_done
+	must 30 lazyfree_done
 	look dirty -d 0.5 --try purge
 	check dirty-fires "$(says '[.findings[].id] | tostring')" fires frag.dirty
 	verify dirty-gain "$(says '.purge | tostring')" \
@@ -204,7 +204,7 @@ huge_pages()
 	echo 0 >"$thp/khugepaged/alloc_sleep_millisecs"
 	echo 100000 >"$thp/khugepaged/pages_to_scan"
 	churn
-	await 60 huge_settled
+	must 60 huge_settled
 	look huge -d 0.5
 	thp_restore
 	anon=$(awk '/^RssAnon:/ { print $2 * 1024 }' "/proc/$pid/status")
@@ -230,8 +230,8 @@ defrag()
 	check_lua lua-upstream
 	before=$(info memory allocator_active)
 	redis_cli config set activedefrag yes >/dev/null
-	await 20 sh -c "redis-cli -s $socket info stats | grep -q 'active_defrag_hits:[1-9]'"
-	await 120 defrag_done
+	must 20 sh -c "redis-cli -s $socket info stats | grep -q 'active_defrag_hits:[1-9]'"
+	must 120 defrag_done
 	after=$(info memory allocator_active)
 	verify defrag-gain "predicted $(says '.allocator.defrag.gain_bytes'), active fell by $((before - after))" \
 		is ".ledger[] | select(.id == \"slab_holes\").reclaim[] | select(.action == \"defrag\").bytes |
@@ -266,7 +266,7 @@ clients()
 	reader=$!
 	own_process "$reader"
 	exec 3>"$work/hold"
-	await 20 replies_wait
+	must 20 replies_wait
 }
 
 backlog_full()
@@ -279,9 +279,9 @@ backlog()
 	redis-cli -s "$socket" --replica >/dev/null 2>&1 &
 	replica=$!
 	own_process "$replica"
-	await 10 sh -c "redis-cli -s $socket info replication | grep -q connected_slaves:1"
+	must 10 sh -c "redis-cli -s $socket info replication | grep -q connected_slaves:1"
 	fill -n 80000 -k user: -S 1000
-	await 10 backlog_full
+	must 10 backlog_full
 }
 
 # One look at a server with all of these.
@@ -327,7 +327,7 @@ child_writes()
 	await 20 child_of_server || exit 1
 	fill -n "$(size 5000 20000)" -k cold: -S 1000
 	fill -n "$(size 60000 300000)" -k hot: -S 1000
-	await 20 child_progress # told once a second
+	must 20 child_progress # told once a second
 	watch_end
 	sound child
 	private=$(awk '/^Private_Dirty:/ { sum += $2 } END { print sum * 1024 }' "/proc/$child/smaps")
@@ -350,7 +350,7 @@ tiny()
 {
 	server_start
 	redis_cli set idle x >/dev/null
-	await 10 is_idle
+	must 10 is_idle
 	look tiny -d 0.5
 	# It was among the keys drawn, and does not count as used.
 	check tiny-drawn "$(says .allocator.sampled_keys_total)" is '.allocator.sampled_keys_total == 1'

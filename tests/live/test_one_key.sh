@@ -155,7 +155,7 @@ idle_enough()
 
 test_no_touch() # NAME
 {
-	await 20 idle_enough
+	must 20 idle_enough
 	before=$(redis_cli object idletime h)
 	key h
 	after=$(redis_cli object idletime h)

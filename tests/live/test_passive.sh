@@ -152,7 +152,7 @@ probe_gone()
 check_probe_gone()
 {
 	watch_start -vvv --pid "$pid" --no-connect
-	await 10 grep -q "watching process" "$messages" # it has said "watching" before
+	must 10 grep -q "watching process" "$messages" # it has said "watching" before
 	names=$(attached)
 	watch_end
 	check_offsets "$product-pipeline"

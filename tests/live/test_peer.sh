@@ -23,7 +23,7 @@ tcp_start()
 	"$server" --bind "$address" --port "$port" --dir "$dir" --save '' "$@" >"$dir/log" 2>&1 &
 	pid=$!
 	own_process "$pid"
-	await 10 grep -q 'eady to accept' "$dir/log"
+	must 10 grep -q 'eady to accept' "$dir/log"
 }
 
 # Something to tell the right server's memory by.
@@ -92,7 +92,7 @@ fi
 tcp_start 127.0.0.3 --requirepass $secret --cluster-enabled yes
 right=$pid
 REDISCLI_AUTH=$secret redis-cli -h 127.0.0.3 -p "$port" cluster addslotsrange 0 16383 >/dev/null
-await 10 sh -c "REDISCLI_AUTH=$secret redis-cli -h 127.0.0.3 -p $port cluster info |
+must 10 sh -c "REDISCLI_AUTH=$secret redis-cli -h 127.0.0.3 -p $port cluster info |
 	grep -q cluster_state:ok"
 fill_right -h 127.0.0.3 -p "$port"
 look --pid "$right"
@@ -116,7 +116,7 @@ chroot "$jail" "$program" --port 0 --unixsocket /tmp/socket --save '' --requirep
 	>"$work/jail.log" 2>&1 &
 right=$!
 own_process "$right"
-await 10 [ -S "$jail/tmp/socket" ]
+must 10 [ -S "$jail/tmp/socket" ]
 fill_right -s "$jail/tmp/socket"
 look --pid "$right"
 check_right chroot

@@ -97,7 +97,7 @@ check_server() # NAME ALLOCATOR
 	dump=$dir/dump.rdb
 	kill_process "$pid"
 	server_start --dir "${dump%/*}"
-	await 10 not_loading
+	must 10 not_loading
 	grown=$(($(used_memory) - before))
 	check_keys "$1" "$2"
 	modelled=$("$redmem" rdb --json --allocator "$2" "$dump" | jq .loaded.used_memory_bytes)
@@ -108,7 +108,7 @@ check_server() # NAME ALLOCATOR
 	server_start --dir "${dump%/*}" --hash-max-ziplist-entries 10 --hash-max-ziplist-value 20 \
 		--zset-max-ziplist-entries 3 --zset-max-ziplist-value 9 --set-max-intset-entries 20 \
 		--list-max-ziplist-size 4
-	await 10 not_loading
+	must 10 not_loading
 	redis_cli config get '*' >"$work/conf"
 	check_keys "$1-config" "$2" --config "$work/conf"
 	from_server "$1"

@@ -45,14 +45,14 @@ own_process "$pid"
 await 10 grep -q 'eady to accept' "$dir/log" || skip_all "this $server has no TLS"
 
 watch_start --pid "$pid" --tls --insecure
-await 10 connected
+must 10 connected
 begin=$(date +%s%N)
 by_tls client kill type normal skipme yes >/dev/null
 kill -STOP "$pid"
-await 5 stopped
+must 5 stopped
 sleep 6 # it is the length that matters, nothing is waited for
 kill -CONT "$pid"
-await 20 connected
+must 20 connected
 check back "redmem has $(redmem_clients) connections" [ "$(redmem_clients)" = 1 ]
 seconds=$((($(date +%s%N) - begin) / 1000000000))
 watch_end

@@ -25,7 +25,7 @@ server_start --enable-debug-command yes
 "$load" inject -s "$socket" -n 1000 >"$work/truth" &
 loader=$!
 own_process "$loader"
-await 20 grep -q begin "$work/truth"
+must 20 grep -q begin "$work/truth"
 replayed doctor doctor -d 3 --keys
 check doctor-stalls "no stall to compare" holds_in "$work/doctor.live" '.stalls | length > 0'
 check keys-census "the pass is not in the report" holds_in "$work/doctor.live" \

@@ -53,7 +53,7 @@ redis-cli -s "$socket" <"$work/cli" >"$work/cli.out" &
 own_process $!
 exec 8>"$work/cli"
 echo "client setname idle" >&8
-await 10 grep -q OK "$work/cli.out"
+must 10 grep -q OK "$work/cli.out"
 idle=$(client_memory name=idle)
 
 check_connection memory -d 1
@@ -80,7 +80,7 @@ ask() # COMMAND...
 	asked=$((asked + 1))
 	echo "$*" >&7
 	echo "echo answered-$asked" >&7
-	await 10 grep -q "answered-$asked" "$work/answers"
+	must 10 grep -q "answered-$asked" "$work/answers"
 }
 
 # FIELD of the newest INFO.
@@ -137,11 +137,11 @@ check_little_room() # POLICY
 	exec 9>"$dir/orders"
 	ask config set maxmemory 0
 	echo "slice 1" >&9 # all keys are there after it
-	await 10 test -s "$dir/slices"
+	must 10 test -s "$dir/slices"
 	ask info
 	ask config set maxmemory $(($(answered used_memory) + 102400))
 	echo "slice 3" >&9
-	await 10 two_slices
+	must 10 two_slices
 	ask info
 	check "little-$name-alone" "evicted $(answered evicted_keys): $(cat "$dir/load")" \
 		[ "$(answered evicted_keys)" = 0 -a ! -s "$dir/load" ]

@@ -89,7 +89,7 @@ test_woken()
 	taskset -c 0 chrt -f 1 "$work/waker" 30000 25000 & # each wait is one of some 20 ms
 	waker=$!
 	own_process $waker
-	await 20 has_waited
+	must 20 has_waited
 	kill_process "$waker"
 	waited=$(awk -v before="$waited" -v now="$(run_delay "$pid")" 'BEGIN { print now - before }')
 	redis_cli config set hz 10 >/dev/null
@@ -150,10 +150,10 @@ evicted()
 test_eviction()
 {
 	kept=$(($(used_memory) - boards / 2))
-	await 30 samples_often
+	must 30 samples_often
 	redis_cli config set maxmemory $kept >/dev/null
 	redis_cli set small value >/dev/null
-	await 10 evicted
+	must 10 evicted
 	stalls_drain
 	check eviction "$(stalls_said)" stalls 'any([.blame[] | select(.cause != "cpu_wait")][0].cause == "eviction")'
 	redis_cli config set maxmemory 0 >/dev/null
@@ -166,9 +166,9 @@ all_expired()
 
 test_expiry()
 {
-	await 30 samples_often
+	must 30 samples_often
 	redis_cli debug set-active-expire 1 >/dev/null
-	await 20 all_expired
+	must 20 all_expired
 	stalls_drain
 	check expiry "$(stalls_said)" stalls 'any(.command == "" and
 		[.blame[] | select(.cause != "cpu_wait")][0].cause == "expiry")'
@@ -177,7 +177,7 @@ test_expiry()
 # The fork is as long as the server says, and what follows pays for copies.
 test_fork()
 {
-	await 30 samples_often
+	must 30 samples_often
 	redis_cli bgsave >/dev/null
 	redis_cli -x setrange map:copied 0 <"$work/zeros" >/dev/null
 	fork=$(redis_cli info stats | sed -n 's/^latest_fork_usec:\([0-9]*\).*/\1/p')

@@ -47,7 +47,7 @@ run_commands()
 	stalls_drain
 	redis_cli -n 1 eval 'local n = 0 for i = 1, 20 do n = n + #redis.call("ZRANGE", KEYS[1], 0, -1) end return n' \
 		1 "$name" >/dev/null
-	await 20 stalls 'any(.db == 1 and .key_now != null)'
+	must 20 stalls 'any(.db == 1 and .key_now != null)'
 	redis_cli flushall >/dev/null
 	stalls_drain
 	redis_cli --json slowlog get 50 >"$work/slowlog"
@@ -123,7 +123,7 @@ check summary "$(tail -n 1 "$json")" jq -e -s '(map(select(has("schema") | not))
 script -qfec "$redmem stalls -s $socket -d 600 --threshold 500 --count 1 --command eval" "$work/screen" >/dev/null &
 watch=$!
 own_process "$watch"
-await 30 grep -q 'watching: ' "$work/screen"
+must 30 grep -q 'watching: ' "$work/screen"
 "$load" hold -s "$socket" -d 3 -k report:yearly &
 holder=$!
 own_process "$holder"

@@ -24,7 +24,7 @@ server_start --enable-debug-command yes --maxclients 1
 "$load" inject -s "$socket" -n 200 >"$work/truth" &
 loader=$!
 own_process "$loader"
-await 20 grep -q begin "$work/truth"
+must 20 grep -q begin "$work/truth"
 run_redmem stalls --json --pid "$pid" -d 5
 check full-status "exit status $status: $(said)" [ "$status" = 0 ]
 check full-refused "$(tail -n 1 "$json" | jq -c .target)" refused

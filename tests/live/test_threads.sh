@@ -23,7 +23,7 @@ ended() # COUNT: as many threads have ended
 }
 
 watch_start --pid "$pid" --no-connect
-await 60 ended $(($(tail -n 1 "$work/ended") + 4 * ROOM))
+must 60 ended $(($(tail -n 1 "$work/ended") + 4 * ROOM))
 own=$(awk '/^VmHWM/ { print $2 * 1024 }' "/proc/$watch/status")
 maps=$(cat "/proc/$watch/fdinfo/"* 2>/dev/null | awk '/^memlock/ { sum += $2 } END { printf "%d", sum }')
 watch_end

@@ -43,7 +43,7 @@ tls_start()
 		--tls-ca-cert-file "$keys/ca.crt" --requirepass $secret "$@" >"$dir/log" 2>&1 &
 	pid=$!
 	own_process "$pid"
-	await 10 grep -q 'eady to accept' "$dir/log"
+	must 10 grep -q 'eady to accept' "$dir/log"
 }
 
 look() # REDMEM-OPTION...

@@ -46,7 +46,7 @@ own_process "$loader"
 	>"$json" 2>"$messages" &
 watch=$!
 own_process "$watch"
-await 30 watching
+must 30 watching
 # Longer than a window, so that it goes across an end wherever it begins.
 redis_cli debug sleep 2.3 >/dev/null
 wait "$watch"
