@@ -274,7 +274,7 @@ __weak __noinline int read_original(struct redmem_target *target, u64 client, u6
 }
 
 /* Name and first key of what a client runs. False when it cannot be read. Global, as
- * who_is_running() is. */
+ * context_running() is. */
 __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 *command,
 				  struct redmem_context *context, u64 *argv)
 {

@@ -36,7 +36,7 @@ static __always_inline bool in_range(u64 address, const struct redmem_range *ran
 	return address >= range->start && address < range->end;
 }
 
-/* Of the background tasks from @first to the one before @end. Global, as who_is_running() is. */
+/* Of the background tasks from @first to the one before @end. Global, as context_running() is. */
 __weak __noinline int background_of(const struct redmem_target *target, u64 address, u32 first,
 				    u32 end, struct redmem_context *context)
 {

@@ -43,7 +43,7 @@ int BPF_PROG(fault_kernel, unsigned long address, struct pt_regs *regs, unsigned
 	return fault_begin(address, error);
 }
 
-/* Global, as who_is_running() is. */
+/* Global, as context_running() is. */
 __weak __noinline int in_file(const struct redmem_target *target, u64 address)
 {
 	const struct redmem_settings *settings;

@@ -99,7 +99,7 @@ static __always_inline void span_emit(struct redmem_target *target, enum redmem_
 }
 
 /* Look at what the main thread does now. Call at every event on it, once. Global, as
- * who_is_running() is. */
+ * context_running() is. */
 __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 				   const struct redmem_context *context, const struct running *run)
 {

@@ -275,7 +275,7 @@ static __always_inline bool profile_add_to(void *map, __u32 *rows,
 
 /* Charge @events events that took @ns together to @key. Where there is no room for so
  * many keys rather without its key than not at all; either is counted as a drop. Global, as
- * who_is_running() is. */
+ * context_running() is. */
 __weak __noinline int profile_add(struct redmem_target *target,
 				  const struct redmem_profile_key *key, u64 events, u64 ns,
 				  bool timed)

@@ -99,7 +99,7 @@ enum redmem_context_state {
 	CONTEXT_THREAD, /* another thread; key is its name */
 	CONTEXT_PARSING, /* main thread reads a command's arguments; command as in CONTEXT_TEXT */
 	CONTEXT_OWN, /* redmem's own connection */
-	CONTEXT_BACKGROUND, /* command is an enum redmem_duty */
+	CONTEXT_BACKGROUND, /* command is an enum redmem_background */
 };
 
 /* Was the place of the key known when it was read? If not, argv[1] was taken. */
@@ -301,7 +301,7 @@ struct redmem_span {
 	__u64 start_delay; /* run_delay at the start */
 	__u64 start_commands; /* commands done then */
 	__u64 reported_ns; /* of a turn: stalls in it that were told already */
-	__u64 announced; /* over the threshold, RECORD_STALL_OPEN sent */
+	__u64 announced; /* over the threshold, RING_STALL_OPEN sent */
 	struct redmem_stall stall; /* only the times, the waits and who */
 };
 
@@ -384,8 +384,8 @@ struct redmem_ring_record {
  * expires or is evicted all words, up to those of the function that deletes it: one is the
  * address of its name. */
 struct redmem_sample {
-	__u32 kind; /* RECORD_SAMPLE */
-	__u32 target; /* as in struct redmem_record */
+	__u32 kind; /* RING_SAMPLE */
+	__u32 target; /* as in struct redmem_ring_record */
 	__u32 words; /* in word[]; the record ends behind the last of them */
 	__u32 unused;
 	__u64 ns; /* CPU time it stands for */

@@ -63,7 +63,7 @@ bool measure_decay_works(const struct model *m);
 /* What @action would give back of that ledger line; RECORD_UNKNOWN. */
 int64_t measure_reclaim(const struct model *m, const char *line, const char *action);
 
-/* maxmemory-policy, NULL; does it begin with @prefix ("volatile-")? */
+/* maxmemory-policy, NULL; does it begin with the prefix ("volatile-")? */
 const char *measure_policy(const struct model *m);
 bool measure_policy_is(const struct model *m, const char *prefix);
 /* maxmemory of the last INFO, else of CONFIG; 0 = none. */

@@ -272,7 +272,7 @@ struct record_mapping {
 /*
  * Events of one kind charged to a name. Rows with the same identity add up. What a row
  * stands for is events x scale, and its time is that of the timed events for all of them
- * (model/charge.h).
+ * (model/account.h).
  */
 struct record_profile {
 	enum redmem_event event;

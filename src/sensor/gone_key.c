@@ -25,7 +25,7 @@
 #define ADDRESS_LOWEST	0x10000ULL
 #define ADDRESS_HIGHEST 0x7fffffffffffULL
 
-/* Length of the sds text at @at of @room bytes before it is too long; 0 = it is none. */
+/* Length of the sds text at @text, of @room bytes, before it is too long; 0 = it is none. */
 static size_t text_len(const unsigned char *text, size_t room)
 {
 	unsigned int flags = text[-1];

@@ -2,7 +2,7 @@
 /*
  * Stalls as records: their bounds, what the programs measured in them, and the CPU samples
  * that came meanwhile, counted by what they were recognised as. What is to blame is not
- * said here (model/blame.c).
+ * said here (model/stalls.c).
  *
  * Samples of a piece of work come before the record of its end, so two tallies (of the
  * work and of the loop's turn) are all there is to keep.
