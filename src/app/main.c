@@ -29,7 +29,7 @@ static const struct command commands[] = {
 			"  redmem doctor --every 5         a line each 5 s until Ctrl-C, then all\n"
 			"  redmem doctor --json | jq '.findings[].title'\n"
 			"  redmem doctor --record now.rec; redmem doctor --replay now.rec",
-		.takes = "tlawsibrpo",
+		.takes = "tlhawsibrpo",
 		.sensors = DOCTOR_SENSORS,
 		.run = cmd_doctor,
 	},
@@ -45,7 +45,7 @@ static const struct command commands[] = {
 			"  redmem alloc -d 60 --budget 5   longer, and more of the server's time\n"
 			"  redmem alloc --every 1 -d 30    a line each second, then all\n"
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
-		.takes = "tlwibro",
+		.takes = "tlhwibro",
 		.sensors = "cpu fault vm life flow burst",
 		.run = cmd_alloc,
 	},
@@ -141,7 +141,7 @@ static const struct command commands[] = {
 			"  redmem memory --try purge       run MEMORY PURGE, compare with the "
 			"forecast\n"
 			"  redmem memory --json | jq '.size_classes | max_by(.holes_bytes)'",
-		.takes = "tlwibrmo",
+		.takes = "tlhwibrmo",
 		.sensors = "cpu fault rss vm reclaim life flow burst",
 		.run = cmd_memory,
 	},
@@ -160,7 +160,7 @@ static const struct command commands[] = {
 			    "  redmem stalls -p 6380 -d 60 --threshold 20\n"
 			    "  redmem stalls --command del --count 1\n"
 			    "  redmem stalls --json | jq 'select(.duration_seconds > 0.1)'",
-		.takes = "tlwseo",
+		.takes = "tlhwseo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life",
 		.run = cmd_stalls,
 	},
@@ -173,7 +173,7 @@ static const struct command commands[] = {
 		.examples = "Examples:\n"
 			    "  redmem check\n"
 			    "  redmem check -s /run/redis/redis.sock --json",
-		.takes = "tlo",
+		.takes = "tlho",
 		.run = cmd_check,
 	},
 	{

@@ -65,11 +65,11 @@ enum option_key {
 	KEY_SLOTS,
 };
 
-/* An option and the group it belongs to: 't' target, 'l' how to log in there, 'a' all servers,
- * 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget, 'r' recordings, 'k' the
- * pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass after a watch, 'm' what
- * only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S' slots, '1' one key, 'o'
- * output. */
+/* An option and the group it belongs to: 't' target, 'l' how to log in there, 'h' from the host
+ * alone, 'a' all servers, 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget,
+ * 'r' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass
+ * after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S'
+ * slots, '1' one key, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -102,7 +102,7 @@ static const struct grouped_option all_options[] = {
 	{ 'l',
 	  { "insecure", KEY_INSECURE, NULL, 0, "Take any certificate, of whomever it may be", 1 } },
 	{ 't', { "pid", KEY_PID, "PID", 0, "The server's process", 1 } },
-	{ 't',
+	{ 'h',
 	  { "no-connect", KEY_NO_CONNECT, NULL, 0,
 	    "Only look from the host; never talk to the server", 1 } },
 	{ 'a',

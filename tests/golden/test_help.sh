@@ -80,4 +80,6 @@ ok_or_not readme "$(readme_uses | while read -r command option; do
 	case $command in COMMAND) continue ;; esac
 	grep -qxe "$option" "$work/$command" 2>/dev/null || echo "$command $option"
 done)"
+# Nothing is left of a command that only asks the server when that is switched off.
+ok_or_not no-connect "$(grep -lxe --no-connect "$work/key" "$work/keys" "$work/rdb" "$work/diff")"
 exit $((failures > 0))

@@ -22,7 +22,7 @@ static const struct command doctor = {
 	.name = "doctor",
 	.doc = "The doc comes first.",
 	.examples = "Examples:\n  the examples come last",
-	.takes = "tlwsbro",
+	.takes = "tlhwsbro",
 };
 static const struct command check = { .name = "check", .doc = "", .examples = "", .takes = "tlo" };
 static const struct command key = { .name = "key",
@@ -579,6 +579,7 @@ static void test_groups(void **state)
 	assert_int_equal(run(&check, "-p 1 --json").status, STATUS_PARSED);
 	refuses(&check, "-d 1", "'d'");
 	refuses(&check, "--replay x", "'--replay'");
+	refuses(&key, "--no-connect x", "'--no-connect'");
 	assert_int_equal(run(&demo, "-v --json").status, STATUS_PARSED);
 	refuses(&demo, "-p 1", "'p'");
 	refuses(&demo, "--duration 1", "'--duration");
