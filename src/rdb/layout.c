@@ -41,6 +41,10 @@ static const struct step key_meta[] = { /* of the key that follows, by class: sp
 	COUNT(NONE), FIXED(NONE, 4), { STEP_MODULE, PART_NONE, 0 }, LOOP, END,
 };
 
+static const struct step template[] = {
+	LENGTH(TEMPLATE), COUNT(TEMPLATE_FIELDS), STRING(TEMPLATE_FIELD), LOOP, END,
+};
+
 static const struct step slot_info[] = {
 	LENGTH(SLOT), LENGTH(MAIN_SIZE), LENGTH(EXPIRES_SIZE), END,
 };
@@ -98,6 +102,11 @@ static const struct step listpack_expiry_rc[] = { STRING(LISTPACK_EXPIRY), END }
 
 static const struct step listpack_expiry[] = {
 	FIXED(EXPIRY_BASE, 8), STRING(LISTPACK_EXPIRY), END,
+};
+
+static const struct step template_listpack[] = { STRING(TEMPLATE_LISTPACK), END };
+static const struct step template_array[] = {
+	{ STEP_TEMPLATE, PART_TEMPLATE_VALUES, 0 }, STRING(TEMPLATE_VALUE), LOOP, END,
 };
 
 static const struct step quicklist[] = { COUNT(NODES), STRING(ZIPLIST), LOOP, END };
@@ -176,6 +185,7 @@ static const struct opcode_row {
 	uint8_t opcode, magic;
 	const struct step *steps;
 } opcodes[] = {
+	{ 242, REDIS, template },
 	{ 243, VALKEY, slot_import },
 	{ 243, REDIS, key_meta },
 	{ 244, ANY, slot_info },
@@ -223,6 +233,8 @@ static const struct value_row {
 	{ 26, REDIS, RDB_STREAM, stream_4 },
 	{ 27, REDIS, RDB_STREAM, stream_5 },
 	{ 28, REDIS, RDB_ARRAY, array },
+	{ 30, REDIS, RDB_HASH, template_listpack },
+	{ 32, REDIS, RDB_HASH, template_array },
 };
 
 /* clang-format on */

@@ -37,7 +37,7 @@ struct rdb_memory {
 	int64_t field_len; /* of the field whose value comes next */
 	int64_t value_len; /* and of that value, until all is known of them */
 	int64_t expiring; /* fields */
-	bool field_expires, field_whole, has_expiry, all_numbers, packed, unheld;
+	bool field_expires, field_whole, has_expiry, all_numbers, packed, unheld, templated;
 	int64_t number_min, number_max;
 	int64_t value_max; /* of what a listpack takes, for its type */
 	int64_t before_long; /* elements before the first that no listpack takes; -1 = none yet */
@@ -50,7 +50,8 @@ struct rdb_memory {
 	struct memory_key key;
 	/* sums */
 	struct database database;
-	int64_t tables_done, keys_bytes, unknown_total;
+	int64_t tables_done; /* with what belongs to no key */
+	int64_t keys_bytes, unknown_total;
 };
 
 /* --- elements ------------------------------------------------------------- */
@@ -245,6 +246,33 @@ static int take_packed(struct rdb_memory *m, const struct rdb_event *event, stru
 	return 0;
 }
 
+/* Values behind the number of the template that has the names of their fields. */
+static int take_template_listpack(struct rdb_memory *m, const struct rdb_text *text,
+				  struct err *err)
+{
+	struct packed_entry entry;
+	struct packed packed;
+	int ret = packed_open(&packed, PACKED_LISTPACK, text->data, text->len);
+
+	if (ret || packed_next(&packed, &entry) <= 0 || !entry.integer)
+		return broken(err);
+	while ((ret = packed_next(&packed, &entry)) > 0)
+		count_element(m, &entry);
+	if (ret)
+		return broken(err);
+	m->templated = m->packed = true;
+	m->encoding = "template-listpack";
+	m->packed_bytes = (int64_t)text->len;
+	return 0;
+}
+
+static void take_template_value(struct rdb_memory *m, const struct packed_entry *entry)
+{
+	m->templated = true;
+	count_element(m, entry);
+	size_add(&m->structures, &m->parts, sds_bytes((int64_t)entry->len));
+}
+
 /* A node of a list: as it is, or anew from a ziplist. */
 static int take_list_node(struct rdb_memory *m, const struct rdb_event *event, struct err *err)
 {
@@ -339,6 +367,12 @@ static struct sizes end_hash(struct rdb_memory *m)
 	bool table = m->has_expiry && m->structures.server->buckets;
 	struct sizes sizes;
 
+	if (m->templated) { /* the template, and a pointer to each value */
+		sizes = m->parts;
+		size_add(&m->structures, &sizes, 8 * (1 + m->elements));
+		m->key.encoding = "template-array";
+		return sizes;
+	}
 	end_field(m);
 	sizes = end_table(m, table ? 0 : m->limits.hash_entries, "hashtable");
 	if (m->key.encoding[0] == 'h')
@@ -411,6 +445,8 @@ static bool outgrows(const struct rdb_memory *m, enum rdb_type type)
 {
 	const struct packed_limits *limits = &m->limits;
 
+	if (m->templated)
+		return false;
 	switch (type) {
 	case RDB_HASH:
 		return m->elements > limits->hash_entries;
@@ -484,7 +520,7 @@ static void begin_key(struct rdb_memory *m, enum rdb_type type)
 	m->elements = m->largest = m->listpack_bytes = m->nodes = m->node_fill = 0;
 	m->expiring = 0;
 	m->field_expires = m->field_whole = m->has_expiry = m->packed = m->unheld = false;
-	m->number = false;
+	m->number = m->templated = false;
 	m->all_numbers = true;
 	m->number_min = INT64_MAX;
 	m->number_max = INT64_MIN;
@@ -656,6 +692,9 @@ static int take_text(struct rdb_memory *m, const struct rdb_event *event, struct
 	case PART_FIELD_VALUE:
 		take_field_value(m, &entry);
 		break;
+	case PART_TEMPLATE_VALUE:
+		take_template_value(m, &entry);
+		break;
 	case PART_GROUP:
 		size_add_struct(&m->structures, &m->parts, m->structures.server->group);
 		size_add_rax_name(&m->structures, &m->parts, (int64_t)event->text->len);
@@ -679,10 +718,18 @@ static int take_text(struct rdb_memory *m, const struct rdb_event *event, struct
 			 (event->role == PART_ZIPLIST && event->key->type == RDB_LIST &&
 			  event->key->number == 14))
 			return take_list_node(m, event, err);
+		else if (event->role == PART_TEMPLATE_LISTPACK)
+			return take_template_listpack(m, event->text, err);
 		else
 			return take_packed(m, event, err);
 	}
 	return 0;
+}
+
+/* Names that hashes share belong to none of them. */
+static void take_template_field(struct rdb_memory *m, const struct rdb_text *text)
+{
+	sum_add(&m->tables_done, 8 + size_class(&m->structures, sds_bytes((int64_t)text->len)));
 }
 
 int rdb_memory_take(struct rdb_memory *m, const struct rdb_event *event, struct err *err)
@@ -692,6 +739,8 @@ int rdb_memory_take(struct rdb_memory *m, const struct rdb_event *event, struct 
 		take_number(m, event);
 		return 0;
 	case RDB_TEXT:
+		if (event->role == PART_TEMPLATE_FIELD)
+			take_template_field(m, event->text);
 		return event->key ? take_text(m, event, err) : 0;
 	case RDB_BEGIN:
 		m->valkey = event->valkey;

@@ -24,6 +24,7 @@
 #define CHECKSUM_SINCE 5 /* version */
 #define LOOPS_MAX      4
 #define DB_MAX	       INT32_MAX
+#define TEMPLATES_MAX  (1 << 21) /* they are numbered from 0 */
 #define AUX_NAME_MAX   64
 #define TEXT_SHOWN     64 /* of a key in a message */
 
@@ -54,6 +55,9 @@ struct rdb {
 	const struct step *value; /* of the key being read */
 	const struct step *opcodes[256], *values[256];
 	enum rdb_type types[256];
+	uint32_t *templates; /* fields of each, 0 = there is none */
+	size_t templates_size;
+	uint64_t template; /* the one being read */
 	int version;
 	bool valkey;
 	/* what was read */
@@ -122,6 +126,23 @@ static void count_up(int64_t *total, uint64_t number)
 	sum_add(total, (int64_t)(number & INT64_MAX));
 }
 
+/* Hashes say only the number of theirs. */
+static int take_template(struct rdb *r, uint64_t fields)
+{
+	size_t size = r->templates_size;
+
+	if (r->template >= TEMPLATES_MAX || !fields || fields > UINT32_MAX)
+		return broken(r, -EBADMSG, "template %llu of %llu fields: that cannot be",
+			      (unsigned long long)r->template, (unsigned long long)fields);
+	if (r->template >= size) {
+		r->templates_size = r->template + 1 > size * 2 ? r->template + 1 : size * 2;
+		r->templates = xrealloc(r->templates, r->templates_size * sizeof(*r->templates));
+		memset(r->templates + size, 0, (r->templates_size - size) * sizeof(*r->templates));
+	}
+	r->templates[r->template] = (uint32_t)fields;
+	return 0;
+}
+
 /* What the parser itself has to know; all of it goes to the sink. */
 static int take_number(struct rdb *r, enum rdb_part role, uint64_t number)
 {
@@ -158,6 +179,13 @@ static int take_number(struct rdb *r, enum rdb_part role, uint64_t number)
 		break;
 	case PART_PENDING:
 		count_up(&r->key.pending, number);
+		break;
+	case PART_TEMPLATE:
+		r->template = number;
+		break;
+	case PART_TEMPLATE_FIELDS:
+		if (take_template(r, number))
+			return -EBADMSG;
 		break;
 	case PART_ENTRY_MS: /* the highest byte first, as they are ordered in the server */
 	case PART_ENTRY_SEQ:
@@ -320,6 +348,7 @@ static bool is_read(enum rdb_part role)
 	case PART_LISTPACK:
 	case PART_LISTPACK_EXPIRY:
 	case PART_STREAM_LISTPACK:
+	case PART_TEMPLATE_LISTPACK:
 		return true;
 	default:
 		return false;
@@ -523,7 +552,8 @@ static void skip_loop(struct rdb *r)
 
 	while (depth) {
 		r->step++;
-		depth += (r->step->kind == STEP_COUNT || r->step->kind == STEP_ARRAY) -
+		depth += (r->step->kind == STEP_COUNT || r->step->kind == STEP_ARRAY ||
+			  r->step->kind == STEP_TEMPLATE) -
 			 (r->step->kind == STEP_LOOP);
 	}
 }
@@ -547,10 +577,28 @@ static int read_array_count(struct rdb *r, uint64_t *count)
 	return ret;
 }
 
+static int read_template_count(struct rdb *r, uint64_t *count)
+{
+	size_t from = 0;
+	uint64_t number;
+	int ret = peek_number(r, &from, &number);
+
+	if (ret != DONE)
+		return ret;
+	if (number >= r->templates_size || !r->templates[number])
+		return broken(r, -EBADMSG, "a hash of template %llu, which did not come before it",
+			      (unsigned long long)number);
+	*count = r->templates[number];
+	r->at += from;
+	return DONE;
+}
+
 static int begin_loop(struct rdb *r, const struct step *step)
 {
 	uint64_t count;
-	int ret = step->kind == STEP_ARRAY ? read_array_count(r, &count) : read_length(r, &count);
+	int ret = step->kind == STEP_ARRAY    ? read_array_count(r, &count) :
+		  step->kind == STEP_TEMPLATE ? read_template_count(r, &count) :
+						read_length(r, &count);
 
 	if (ret != DONE)
 		return ret;
@@ -615,6 +663,7 @@ static int run_step(struct rdb *r)
 		break;
 	case STEP_COUNT:
 	case STEP_ARRAY:
+	case STEP_TEMPLATE:
 		ret = begin_loop(r, step);
 		break;
 	case STEP_MODULE:
@@ -786,6 +835,7 @@ void rdb_free(struct rdb *r)
 		return;
 	buf_free(&r->name);
 	free(r->expanded);
+	free(r->templates);
 	free(r->window);
 	free(r);
 }

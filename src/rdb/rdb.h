@@ -93,6 +93,14 @@ enum rdb_part {
 	PART_DELIVERIES,
 	PART_SEEN_MS, /* of a consumer, since 1970 */
 	PART_ACTIVE_MS, /* likewise; UINT64_MAX = never */
+
+	/* Names that many hashes share (Redis 8.10), before the hashes that have only values. */
+	PART_TEMPLATE, /* number, by which hashes name it */
+	PART_TEMPLATE_FIELDS, /* count */
+	PART_TEMPLATE_FIELD,
+	PART_TEMPLATE_LISTPACK, /* of a hash: the template's number, values */
+	PART_TEMPLATE_VALUES, /* count */
+	PART_TEMPLATE_VALUE,
 };
 
 /* How a string stands in the dump. */
