@@ -143,6 +143,7 @@ pauses: all $(load) ; $(Q)tests/bench/pauses ## measure how long a client waits 
 own-commands: all $(load) ; $(Q)tests/bench/commands ## measure what redmem's own commands take
 rdb-bench: all ; $(Q)tests/bench/rdb ## measure how fast dumps are read, and in what memory
 rdb-fuzz: ; $(Q)tests/fuzz/rdb ## read dumps that are hurt, with sanitizers
+rdb-live: all $(load) ; $(Q)tests/bench/rdb-live ## hold what a busy server sends, a pipe and gzip against the file
 rdb-servers: all $(load) $(streams) ; $(Q)tests/bench/rdb-servers ## hold dumps against the servers (SERVERS=) that wrote them
 bytes: all $(load) ; $(Q)tests/bench/bytes ## measure how right the bytes by prefix are
 soak: ; $(Q)tests/soak/suite ## run the suite twice beside stress-ng
@@ -171,7 +172,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands bytes rdb-bench rdb-fuzz rdb-servers truth soak many-servers redis-tests demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands bytes rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers redis-tests demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

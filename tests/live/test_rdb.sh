@@ -8,7 +8,7 @@
 # settings of its own. Then the server itself is asked for a dump while it is written to, and the
 # report is that of the file: what it sends is what it leaves in its directory (not diskless), or
 # of the keys that nobody writes (diskless). SERVERS: paths of others, as PATH or PATH=bundled
-# where the server has the jemalloc of its sources.
+# where the server has the jemalloc of its sources. SEED: of the keys.
 # shellcheck disable=SC2086,SC2119 # lists of words
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -91,7 +91,7 @@ check_server() # NAME ALLOCATOR
 {
 	server_start
 	before=$(used_memory)
-	"$load" keys -o encodings -n $keys -s "$socket" || exit 1
+	"$load" keys -o encodings -n $keys -r "${SEED:-0}" -s "$socket" || exit 1
 	redis_cli save >"$work/saved"
 	check "$1-saved" "$(cat "$work/saved")" grep -q OK "$work/saved"
 	dump=$dir/dump.rdb
