@@ -81,7 +81,8 @@ bool rule_nothing_to_evict(const struct model *m, struct finding *f)
 #define BUFFERS_RATIO 0.10
 /* A prefix that makes so much of all that was written pushed the others out. */
 #define WRITES_RATIO 0.50
-/* Looks at writing commands from which on they say whose keys those were. */
+/* Looks at writing commands from which on they say whose keys those were; a burst is short, and
+ * one will do. */
 #define WRITES_LOOKS 3
 /* What is pushed out steadily is a cache at work. A burst: nearly all of it went in at most half
  * of the window, and it was a good part of what was there. */
@@ -93,7 +94,7 @@ bool rule_nothing_to_evict(const struct model *m, struct finding *f)
 /* What took the memory of the keys that went. */
 struct push {
 	int64_t bytes;
-	enum { PUSH_NONE, PUSH_LIMIT, PUSH_TABLE, PUSH_BUFFERS, PUSH_PREFIX } by;
+	enum { PUSH_NONE, PUSH_LIMIT, PUSH_TABLE, PUSH_BUFFERS, PUSH_PREFIX, PUSH_WRITES } by;
 	const struct prefix_row *prefix;
 	bool by_looks; /* no byte of it was seen: samples of the CPU say that it was written */
 	bool burst;
@@ -156,8 +157,9 @@ static double written_to(const struct prefix_row *prefix, bool by_looks)
 	return amount > 0 && command_stores(prefix->top_command) ? amount : 0;
 }
 
-/* The prefix of most of what was written; NULL without one, or where there is no other. */
-static const struct prefix_row *most_written(const struct model *m, bool by_looks)
+/* The prefix of most of what was written, when that was @least or more; NULL without one, or where
+ * there is no other. */
+static const struct prefix_row *most_written(const struct model *m, bool by_looks, double least)
 {
 	const struct prefix_row *top = NULL;
 	double all = 0;
@@ -167,7 +169,7 @@ static const struct prefix_row *most_written(const struct model *m, bool by_look
 		if (!top || written_to(&m->prefixes[i], by_looks) > written_to(top, by_looks))
 			top = &m->prefixes[i];
 	}
-	if (m->prefixes_count < 2 || (by_looks && all < WRITES_LOOKS))
+	if (m->prefixes_count < 2 || all < least)
 		return NULL;
 	return written_to(top, by_looks) > WRITES_RATIO * all ? top : NULL;
 }
@@ -244,21 +246,24 @@ static int64_t evicted_bytes(const struct model *m, int64_t evicted)
 		       0;
 }
 
-static struct push push_of_prefix(const struct model *m, int64_t evicted)
+/* By what was written, and to which prefix. A burst is told also where that is not known. */
+static struct push push_of_writes(const struct model *m, int64_t evicted)
 {
-	struct push p = { .prefix = most_written(m, false), .by = PUSH_NONE };
+	bool burst = evicted_at_once(m, evicted);
+	struct push p = { .by = PUSH_PREFIX, .burst = burst };
 
+	p.prefix = most_written(m, false, 0);
 	if (p.prefix != NULL) {
 		p.bytes = sum_whole(p.prefix->charge.alloc_bytes);
 	} else {
-		p.prefix = most_written(m, true);
+		p.prefix = most_written(m, true, burst ? 1 : WRITES_LOOKS);
 		p.bytes = evicted_bytes(m, evicted);
 		p.by_looks = true;
 	}
-	if (p.prefix == NULL || (double)p.bytes <= (double)measure_max_memory(m) * PUSH_RATIO)
-		return (struct push){ .by = PUSH_NONE };
-	p.by = PUSH_PREFIX;
-	p.burst = evicted_at_once(m, evicted);
+	if (burst && p.prefix == NULL)
+		p.by = PUSH_WRITES;
+	else if (p.prefix == NULL || (double)p.bytes <= (double)measure_max_memory(m) * PUSH_RATIO)
+		p.by = PUSH_NONE;
 	return p;
 }
 
@@ -278,7 +283,7 @@ static struct push push_of(const struct model *m, int64_t evicted)
 		p = (struct push){ .bytes = buffers_hold(m), .by = PUSH_BUFFERS };
 	if (p.by == PUSH_BUFFERS)
 		p.client = hoarder(m, p.bytes);
-	return p.by != PUSH_NONE ? p : push_of_prefix(m, evicted);
+	return p.by != PUSH_NONE ? p : push_of_writes(m, evicted);
 }
 
 static void push_title(struct finding *f, const struct model *m, const struct push *p,
@@ -299,9 +304,10 @@ static void push_title(struct finding *f, const struct model *m, const struct pu
 			p->client ? ", most of them for " : "",
 			p->client ? say_client(p->client).s : "");
 	else
-		finding_title(f, "%s keys were evicted%s, most of them for what is written to %s",
-			      keys.s, p->burst ? " in a burst" : "",
-			      say_key(p->prefix->prefix, p->prefix->prefix_len).s);
+		finding_title(f, "%s keys were evicted%s%s%s", keys.s,
+			      p->burst ? " in a burst" : "",
+			      p->prefix ? ", most of them for what is written to " : "",
+			      p->prefix ? say_key(p->prefix->prefix, p->prefix->prefix_len).s : "");
 }
 
 static void push_cause(struct finding *f, const struct push *p)
@@ -317,12 +323,11 @@ static void push_cause(struct finding *f, const struct push *p)
 		[PUSH_BUFFERS] =
 			"Client buffers count against maxmemory, so what clients are sent and "
 			"do not read pushes keys out.",
-		[PUSH_PREFIX] =
-			"What is written there needs more memory than maxmemory allows; whose "
-			"keys go for it, the policy decides.",
+		[PUSH_PREFIX] = "What is written needs more memory than maxmemory allows; whose "
+				"keys go for it, the policy decides.",
 	};
 
-	finding_cause(f, "%s", causes[p->by]);
+	finding_cause(f, "%s", causes[p->by == PUSH_WRITES ? PUSH_PREFIX : p->by]);
 }
 
 static void push_actions(const struct model *m, struct finding *f, const struct push *p)
@@ -355,9 +360,8 @@ bool rule_evict_pushed_by(const struct model *m, struct finding *f)
 	p = push_of(m, evicted);
 	if (p.by == PUSH_NONE)
 		return false;
-	f->severity = p.by == PUSH_PREFIX && !p.burst && measure_policy_is(m, "allkeys-") ?
-			      SEVERITY_INFO :
-			      SEVERITY_WARNING;
+	f->severity = p.prefix && !p.burst && measure_policy_is(m, "allkeys-") ? SEVERITY_INFO :
+										 SEVERITY_WARNING;
 	f->cost = (double)p.bytes;
 	if (p.by == PUSH_LIMIT) { /* somebody wanted it: what clients waited for it is worse */
 		f->rank = RANK_WAITED;
@@ -385,7 +389,7 @@ bool rule_evict_pushed_by(const struct model *m, struct finding *f)
 		finding_evidence_text(f, "prefix",
 				      say_key(p.prefix->prefix, p.prefix->prefix_len).s,
 				      BASIS_SAMPLED);
-	if (p.by_looks)
+	if (p.by_looks && p.prefix)
 		finding_evidence_count(f, "cpu_samples_total", p.prefix->charge.cpu_samples,
 				       "samples", BASIS_EXACT);
 	push_cause(f, &p);

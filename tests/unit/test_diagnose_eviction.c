@@ -202,6 +202,17 @@ static void pushed_by_burst(void **state)
 		diagnosis_free(&d);
 	}
 
+	begin(&s, 990 * MIB, "allkeys-lru"); /* a burst no look of which names a key */
+	buf_puts(&s.info_start, keys);
+	info(&s, keys);
+	info(&s, "evicted_keys:11000\r\n");
+	evicting(&s, 4, 5, 11000);
+	scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
+	assert_string_equal(f->title, "11,000 keys were evicted in a burst");
+	diagnosis_free(&d);
+
 	begin(&s, 990 * MIB, "allkeys-lru"); /* two looks tell nothing */
 	info(&s, "db0:keys=25000,expires=0\r\nused_memory_dataset:1000000000\r\n" EVICTED);
 	scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
