@@ -54,26 +54,7 @@ void state_free(struct state *state)
 
 bool state_is(const struct record *record)
 {
-	switch (record->kind) {
-	case RECORD_SESSION:
-	case RECORD_TARGET:
-	case RECORD_SENSOR:
-	case RECORD_HOST:
-	case RECORD_CPU_LIMIT:
-	case RECORD_CONFIG:
-	case RECORD_TICK:
-	case RECORD_INFO:
-	case RECORD_TOTALS:
-	case RECORD_CHILD:
-	case RECORD_LATENCY:
-	case RECORD_OWN_CALLS:
-	case RECORD_HELD:
-	case RECORD_SELF:
-	case RECORD_BUDGET:
-		return true;
-	default:
-		return false;
-	}
+	return record_schema(record->kind)->of == RECORD_OF_STATE;
 }
 
 static const char *phase_of(const struct record *record)

@@ -324,38 +324,13 @@ static size_t window_of(const struct window_series *series, double t)
 	return i;
 }
 
-/* Asked for once, when all is over, and of no single window: the pass over the keys, looks
- * at some, the list of clients, what a purge gave back. */
-static bool of_the_whole(const struct record *record)
+/* Is it of the end of that window, or of no moment? */
+static bool is_of(const struct window *window, const struct record *record, double t)
 {
-	switch (record->kind) {
-	case RECORD_KEY:
-	case RECORD_CLIENT:
-	case RECORD_DISK:
-	case RECORD_WRITER:
-	case RECORD_PURGE:
-	case RECORD_PASS_PART:
-	case RECORD_PASS_REPLY:
-	case RECORD_PASS:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* What memory is made of is told of the end of a window; that of another moment is none. */
-static bool is_of_another(const struct window *window, const struct record *record, double t)
-{
-	switch (record->kind) {
-	case RECORD_MEMORY_STATS:
-	case RECORD_MALLOC_STATS:
-	case RECORD_MAPPING:
-		return !record_is_phase(record, "end") &&
-		       !(record_is_phase(record, "window") && t < window->end &&
-			 nextafter(t, INFINITY) == window->end);
-	default:
-		return false;
-	}
+	return record_schema(record->kind)->of != RECORD_OF_MOMENT ||
+	       record_is_phase(record, "end") ||
+	       (record_is_phase(record, "window") && t < window->end &&
+		nextafter(t, INFINITY) == window->end);
 }
 
 static void series_take(const struct window_series *series, const struct record *record, double t)
@@ -366,7 +341,8 @@ static void series_take(const struct window_series *series, const struct record 
 		give(&series->windows[i], record);
 		return;
 	}
-	if (of_the_whole(record) || is_of_another(&series->windows[i], record, t))
+	if (record_schema(record->kind)->of == RECORD_OF_WHOLE ||
+	    !is_of(&series->windows[i], record, t))
 		return;
 	give(&series->windows[i], record);
 	/* A state that comes late is what the windows after it began with. */

@@ -43,8 +43,17 @@ struct field {
 	enum field_role role;
 };
 
+/* What a record is told of, when a session is cut into windows. */
+enum record_of {
+	RECORD_OF_EVENT, /* of its time */
+	RECORD_OF_STATE, /* of what lasts: the next one of the same thing replaces it */
+	RECORD_OF_MOMENT, /* of the end of a window, and no other */
+	RECORD_OF_WHOLE, /* asked for once, when all is over, and of no single window */
+};
+
 struct record_schema {
 	const char *name; /* "tick": the value of "record" in a recording */
+	enum record_of of;
 	const struct field *fields;
 	size_t count;
 };
