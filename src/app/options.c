@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "rdb/rdb.h"
 #include "redis/knowledge.h"
 
 enum option_key {
@@ -624,6 +625,14 @@ static bool takes_files(const struct options *o)
 	return o->of->arguments && !takes_key(o);
 }
 
+static bool is_dump_type(const char *name)
+{
+	for (enum rdb_type type = 0; type < RDB_TYPES; type++)
+		if (!strcmp(rdb_type_name(type), name))
+			return true;
+	return false;
+}
+
 static void check_files(const struct argp_state *state, const struct options *o)
 {
 	bool two = !strcmp(o->of->name, "diff");
@@ -631,6 +640,11 @@ static void check_files(const struct argp_state *state, const struct options *o)
 	if (!o->rdb.count)
 		argp_error(state, "no file; name a dump, - for stdin%s",
 			   two ? "" : ", or a server with --from");
+	if (o->keys.type && !is_dump_type(o->keys.type))
+		argp_error(state,
+			   "no key of a dump is a '%s'; types are string, list, set, zset, hash, "
+			   "stream, array and module",
+			   o->keys.type);
 	if (two && o->rdb.count != 2)
 		argp_error(state,
 			   "diff compares two dumps: name the one before, and the one after");

@@ -31,8 +31,8 @@ void text_dump_file(struct text *t, const struct report_dump *file)
 		buf_printf(&line, ", %lld of them modules' own, whose bytes are not known",
 			   (long long)file->modules_total);
 	if (file->functions_total)
-		buf_printf(&line, ", %lld libraries of functions",
-			   (long long)file->functions_total);
+		buf_printf(&line, ", %lld librar%s of functions", (long long)file->functions_total,
+			   file->functions_total == 1 ? "y" : "ies");
 	if (file->problem[0]) {
 		buf_puts(&line, "; not read to its end: ");
 		text_safe(&line, file->problem);
@@ -49,6 +49,8 @@ static void write_memory(struct text *t, const struct report_dumps *dumps)
 {
 	struct buf line = { 0 };
 
+	if (!dumps->server[0]) /* it ended before a key, and before it said who wrote it */
+		return;
 	buf_puts(&line, "Loaded into ");
 	text_safe(&line, dumps->server);
 	buf_puts(&line, dumps->allocator[0] == 's' ?

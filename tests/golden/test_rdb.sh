@@ -197,6 +197,11 @@ refused zstd-changed 'zstd: '
 refused gzip-changed 'gzip: '
 printf 'REDIS0099\372\011redis-ver\00499.0\376\000\043' >"$work/bad"
 refused unknown-type 'offset 27: type 35 of Redis.s RDB 99 is not known'
+printf 'REDIS0099\043' >"$work/bad"
+check unknown-at-once "loaded into no server" [ "$("$redmem" rdb "$work/bad" 2>&1 |
+	grep -c 'Loaded into')" = 0 ]
+check type-unknown "not refused" [ "$("$redmem" rdb --type strings "$file" 2>&1 |
+	grep -c "no key of a dump is a 'strings'")" = 1 ]
 echo hello >"$work/bad"
 refused no-dump 'this is no dump'
 rm "$work/bad"
