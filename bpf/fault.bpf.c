@@ -70,7 +70,9 @@ static __always_inline u64 counted_elsewhere(const struct redmem_thread *state, 
 	return other < ns ? other : ns;
 }
 
-static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool major)
+/* Behind the question whose fault it is, and not a part of the programs: they run once in many
+ * faults and so always cold, and what leaves at once is to be a few lines of memory. */
+static __noinline int fault_done(struct bpf_perf_event_data *ctx, bool major)
 {
 	struct redmem_profile_key key;
 	struct running run;
@@ -82,7 +84,6 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 
 	if (!target)
 		return 0;
-	/* Not before: nearly all faults of a machine are not a server's. */
 	__builtin_memset(&key, 0, sizeof(key));
 	__builtin_memset(&run, 0, sizeof(run));
 	now = bpf_ktime_get_ns();
@@ -118,11 +119,11 @@ static __always_inline int fault_done(struct bpf_perf_event_data *ctx, bool majo
 SEC("perf_event")
 int fault_minor(struct bpf_perf_event_data *ctx)
 {
-	return fault_done(ctx, false);
+	return is_watched_perhaps(bpf_get_current_pid_tgid() >> 32) ? fault_done(ctx, false) : 0;
 }
 
 SEC("perf_event")
 int fault_major(struct bpf_perf_event_data *ctx)
 {
-	return fault_done(ctx, true);
+	return is_watched_perhaps(bpf_get_current_pid_tgid() >> 32) ? fault_done(ctx, true) : 0;
 }
