@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
@@ -78,6 +79,21 @@ int proc_stat_read(struct proc_stat *out, pid_t pid, struct err *err)
 	ret = file_read(path, 8192, &text, err);
 	if (!ret && proc_stat_parse(out, buf_str(&text)))
 		ret = err_set(err, -EINVAL, "proc: %s: not understood; is /proc mounted?", path);
+	buf_free(&text);
+	return ret;
+}
+
+int proc_waited_ns(pid_t pid, int64_t *ns)
+{
+	struct buf text = { 0 };
+	char path[64];
+	int ret;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	ret = file_read(path, 256, &text, NULL);
+	/* Time on a CPU, time in a queue for one, turns. */
+	if (!ret && sscanf(buf_str(&text), "%*d %" SCNd64, ns) != 1)
+		ret = -EINVAL;
 	buf_free(&text);
 	return ret;
 }

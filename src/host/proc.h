@@ -36,6 +36,9 @@ struct proc_stat {
 /* -EINVAL when @text is no whole stat line. */
 int proc_stat_parse(struct proc_stat *out, const char *text);
 int proc_stat_read(struct proc_stat *out, pid_t pid, struct err *err);
+/* How long the main thread has waited for a CPU since it began, although it could have run, in
+ * nanoseconds (/proc/PID/schedstat). A negative errno where the kernel does not count it. */
+int proc_waited_ns(pid_t pid, int64_t *ns);
 /* When the process started, in clock ticks since boot: with the pid it names one
  * process for good. */
 int proc_starttime(pid_t pid, uint64_t *ticks);

@@ -13,7 +13,8 @@
  * flow probe stands until its bucket is empty and comes again when it holds a quarter of a
  * second's worth. Looks are short and many: one takes some 0.3 ms from the server, and is
  * made when that much has been saved. Either needs as much in the bucket of all, too, which
- * begins empty and pays for whatever was spent, ten times a second. Page faults are looked at
+ * begins empty and pays for whatever was spent, ten times a second. No credit is earned while
+ * the server waits for a CPU: one that gets half of a CPU has half as much to give away. Page faults are looked at
  * as often as their part has room for, by the periods of their events.
  *
  * Figures of the reference machine (2 cores, a nested VM, redis 7.0.15, both cores taken by
@@ -91,6 +92,16 @@ double budget_move_seconds(const struct probe_cost *cost, size_t places)
 	return (double)places * (known(cost->trap_seconds) + known(cost->pause_seconds));
 }
 
+/* How long the server has waited for a CPU since the watch began; what was known last where
+ * nobody counts it, or the server has gone. */
+static int64_t waited_ns(const struct sensors *s)
+{
+	int64_t waited;
+
+	return proc_waited_ns(s->config.pid, &waited) ? s->budget.waited_ns :
+							waited - s->budget.waited_base_ns;
+}
+
 /* What a hit of the flow probe takes, its program included. */
 static double hit_seconds(const struct sensors *s)
 {
@@ -116,12 +127,19 @@ void budget_begin(struct budget *b, double ratio, bool bursts, int64_t now_ns)
 	bucket_begin(&b->burst, ratio * BURST_PART, now_ns);
 }
 
+int64_t budget_time(struct budget *b, int64_t now_ns, int64_t waited_ns)
+{
+	b->waited_ns = waited_ns;
+	return now_ns - waited_ns;
+}
+
 void budget_start(struct sensors *s)
 {
 	struct budget *b = &s->budget;
 	struct proc_stat stat;
 
 	budget_begin(b, s->config.budget_ratio, sensor_on(s, "burst"), clock_mono_ns());
+	b->waited_base_ns = waited_ns(s);
 	b->base_seconds = spent(s);
 	b->flow_hits = s->target->totals[TOTAL_FLOW_HITS];
 	if (!proc_stat_read(&stat, s->config.pid, NULL))
@@ -285,11 +303,12 @@ static void control_burst(struct sensors *s, int64_t now, const struct record_si
 /* At each turn of the watch's loop. */
 void budget_poll(struct sensors *s, const struct record_sink *sink)
 {
-	int64_t now = clock_mono_ns();
+	int64_t now;
 
 	if (!s->bpf || !s->budget.start_ns)
 		return;
-	review(s, now);
+	review(s, clock_mono_ns());
+	now = budget_time(&s->budget, clock_mono_ns(), waited_ns(s));
 	if (s->flow && sensor_on(s, "flow"))
 		control_flow(s, now);
 	if (sensor_on(s, "burst"))

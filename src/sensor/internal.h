@@ -57,6 +57,7 @@ struct sensor_child {
 /* What was spent, and what may be; see budget.c. */
 struct budget {
 	int64_t start_ns, tick_ns, review_ns;
+	int64_t waited_base_ns, waited_ns; /* by the server for a CPU: at the start, and since */
 	double base_seconds; /* spent before the watch began */
 	double attach_seconds, burst_seconds;
 	double flow_program_seconds; /* a hit */
@@ -305,6 +306,9 @@ bool burst_is_stepped(const struct sensors *s);
 /* --- budget.c --- */
 /* What may be spent, by numbers alone. Of @ratio of a core; with @bursts, or without. */
 void budget_begin(struct budget *b, double ratio, bool bursts, int64_t now_ns);
+/* The time by which credit is earned, @now_ns below: it stands while the server waits for a CPU,
+ * which it did for @waited_ns since the watch began. */
+int64_t budget_time(struct budget *b, int64_t now_ns, int64_t waited_ns);
 /* Something took @seconds from the server. */
 void budget_spend(struct budget *b, double seconds);
 /* It stands until its bucket is empty, and comes again when that holds enough for a while. */

@@ -32,18 +32,26 @@ window_is_over()
 	[ "$(date +%s%N)" -ge "$until" ]
 }
 
-# Watches for a while. Sets seconds; took: what the kernel counts in programs; and extra: that
-# of it for being preempted.
+# How long the server's main thread has waited for a CPU, in nanoseconds.
+run_delay()
+{
+	awk '{ print $2 }' "/proc/$pid/schedstat"
+}
+
+# Watches for a while. Sets seconds; took: what the kernel counts in programs; extra: that of it
+# for being preempted; and waited: the seconds the server waited for a CPU.
 watch_while() # COMMAND [OPTION...]
 {
 	command=$1
 	shift
 	watch_start -s "$socket" "$@"
 	counts >"$work/counts"
+	waited=$(run_delay)
 	began=$(date +%s%N)
 	until=$((began + ${WINDOW:-7} * 1000000000))
 	must 600 window_is_over
 	seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { print ns / 1e9 }')
+	waited=$(awk -v ns=$(($(run_delay) - waited)) 'BEGIN { print ns / 1e9 }')
 	counts >>"$work/counts"
 	read -r took extra <<-END
 		$(tr '\n' ' ' <"$work/counts" | awk '{ print ($5 - $1) / 1e9,
@@ -89,7 +97,18 @@ own_process $!
 exec 8>"$work/orders" # the load goes on until this is closed
 check_budget doctor 1
 check_budget alloc 1
-check_budget alloc 0.3
+# One that has to share its CPU earns only while it does not wait.
+every_cpu=$(taskset -pc "$pid" | sed 's/.*: //')
+taskset -pc "${every_cpu%%[-,]*}" "$pid" >/dev/null
+taskset -c "${every_cpu%%[-,]*}" sh -c 'while :; do :; done' &
+hog=$!
+own_process "$hog"
+watch_while alloc --budget 0.3
+kill_process "$hog"
+taskset -pc "$every_cpu" "$pid" >/dev/null
+check starved-kept "waited $waited and was preempted for $extra of $seconds s: $(query .cost -c)" holds \
+	".cost | .spent_ratio > 0 and .spent_ratio <= .budget_ratio * (1 - $waited / $seconds) *
+	(1 + (\$slack)) + $extra / $seconds" --argjson slack "$(query "$slack")"
 # It has no budget of its own to be told, and no probes: what its programs took is all.
 watch_while stalls
 own='[., inputs] | map(.self // empty) | last | .bpf_seconds'

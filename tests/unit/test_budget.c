@@ -22,6 +22,7 @@ struct scene {
 	bool bursts;
 	double flow_rate; /* what the flow probe takes while it stands */
 	double base_rate; /* what samples and switches take */
+	double waits; /* part of the time the server waits for a CPU */
 	double look_factor; /* a look takes so many times what was wanted */
 	double spent[SECONDS * 1000 + 1]; /* up to that millisecond */
 	double stood; /* seconds */
@@ -42,13 +43,15 @@ static void run(struct scene *scene)
 		bucket_spend(&b.flow, flow);
 		scene->stood += stands ? 0.001 : 0;
 		if (ms % POLL_MS == 0) {
+			int64_t now = budget_time(&b, ms * MS, (int64_t)(scene->waits * ms) * MS);
+
 			budget_spend(&b, fresh);
 			sum += fresh;
 			fresh = 0;
-			stands = budget_flow_may_stand(&b, stands, ms * MS);
-			hold = scene->bursts ? budget_look_seconds(&b, ms * MS) : 0;
+			stands = budget_flow_may_stand(&b, stands, now);
+			hold = scene->bursts ? budget_look_seconds(&b, now) : 0;
 			if (hold > 0) {
-				budget_look_done(&b, hold * scene->look_factor, false, ms * MS);
+				budget_look_done(&b, hold * scene->look_factor, false, now);
 				fresh += hold * scene->look_factor;
 				scene->looks++;
 			}
@@ -138,6 +141,22 @@ static void test_looks(void **state)
 	assert_in_range(dear.looks, 1, usual.looks / 5);
 }
 
+/* A server that gets a quarter of a CPU has a quarter of the credit: of what it can do, no more
+ * is taken than of one that gets a whole one. */
+static void test_starved(void **state)
+{
+	static struct scene scene;
+
+	(void)state;
+	scene = (struct scene){
+		.ratio = 0.01, .bursts = true, .flow_rate = 0.009, .waits = 0.75, .look_factor = 1.4
+	};
+	run(&scene);
+	assert_true(between(&scene, 0, SECONDS) <= 0.0025);
+	assert_true(scene.stood > 0.1);
+	assert_true(scene.looks > SECONDS);
+}
+
 /* What cannot be throttled leaves nothing for the rest. */
 static void test_nothing_left(void **state)
 {
@@ -219,11 +238,11 @@ static void test_faults_of_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keeps),	       cmocka_unit_test(test_cheap),
-		cmocka_unit_test(test_first_second),   cmocka_unit_test(test_looks),
-		cmocka_unit_test(test_nothing_left),   cmocka_unit_test(test_unlimited),
-		cmocka_unit_test(test_moves),	       cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_faults_of_many),
+		cmocka_unit_test(test_keeps),	     cmocka_unit_test(test_cheap),
+		cmocka_unit_test(test_first_second), cmocka_unit_test(test_looks),
+		cmocka_unit_test(test_starved),	     cmocka_unit_test(test_nothing_left),
+		cmocka_unit_test(test_unlimited),    cmocka_unit_test(test_moves),
+		cmocka_unit_test(test_faults),	     cmocka_unit_test(test_faults_of_many),
 	};
 
 	return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
