@@ -6,27 +6,51 @@
  */
 #pragma once
 
+#include "arch.bpf.h"
 #include "attribution.bpf.h"
 
+#define STACK_WORDS	       64 /* looked through for a client */
 #define BACKGROUND_STACK_WORDS 160 /* of a free() below activeExpireCycle() some 100 are used */
 
-struct background_stack {
-	u64 word[BACKGROUND_STACK_WORDS];
-	u32 calls; /* of them looked at by is_for_reply() */
+/* Registers and the top of the stack of the thread that runs: read once by a program, and looked
+ * at by all that ask who is at work. */
+struct stack_words {
+	u64 word[SAVED_REGISTERS + BACKGROUND_STACK_WORDS];
+	u64 stack; /* where it is */
+	u64 idle; /* the client of CONTEXT_AFTER */
+	u64 idle_command; /* the one it ran last */
+	u32 calls; /* addresses of code that is_for_reply() has met */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct background_stack);
-} background_stack SEC(".maps") __weak;
+	__type(value, struct stack_words);
+} stack_words SEC(".maps") __weak;
 
-static __always_inline struct background_stack *this_background_stack(void)
+static __always_inline struct stack_words *this_words(void)
 {
 	u32 zero = 0;
 
-	return bpf_map_lookup_elem(&background_stack, &zero);
+	return bpf_map_lookup_elem(&stack_words, &zero);
+}
+
+/* Fill this_words(), of the stack with @count words. False when they cannot be read. Near the
+ * bottom of a stack there are fewer: the helper leaves zeros where it fails. */
+static __always_inline bool read_stack(u32 count)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct stack_words *words = this_words();
+	u64 *stack;
+
+	if (!words)
+		return false;
+	words->stack = saved_registers((struct pt_regs *)bpf_task_pt_regs(task), words->word);
+	stack = words->word + SAVED_REGISTERS;
+	return !bpf_probe_read_user(stack, count * 8, (void *)words->stack) ||
+	       (count > STACK_WORDS &&
+		!bpf_probe_read_user(stack, STACK_WORDS * 8, (void *)words->stack));
 }
 
 enum background_found { BACKGROUND_NONE, BACKGROUND_SET, BACKGROUND_QUEUED };
@@ -68,23 +92,21 @@ __weak __noinline int background_of(const struct redmem_target *target, u64 addr
  * would look at each word with each count there may be. */
 __weak __noinline int is_for_reply(const struct redmem_target *target)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	struct background_stack *stack = this_background_stack();
+	struct stack_words *words = this_words();
 	u64 from, span;
 
-	if (!target || !stack ||
-	    bpf_probe_read_user(stack->word, REPLY_WORDS * 8, (void *)PT_REGS_SP(regs)))
+	if (!target || !words)
 		return 0;
 	from = target->settings.background_code.start;
 	span = target->settings.background_code.end - from;
-	stack->calls = 0;
-	for (u32 i = 0; i < REPLY_WORDS; i++) {
-		if (stack->word[i] - from >= span)
+	words->calls = 0;
+	for (u32 i = SAVED_REGISTERS; i < SAVED_REGISTERS + REPLY_WORDS; i++) {
+		if (words->word[i] - from >= span)
 			continue;
-		if ((*(volatile u32 *)&stack->calls)++ >= REPLY_CALLS)
+		if ((*(volatile u32 *)&words->calls)++ >= REPLY_CALLS)
 			return 0;
 		for (u32 n = 0; n < REPLY_FUNCTIONS; n++)
-			if (in_range(stack->word[i], &target->settings.reply[n]))
+			if (in_range(words->word[i], &target->settings.reply[n]))
 				return 1;
 	}
 	return 0;
@@ -92,17 +114,17 @@ __weak __noinline int is_for_reply(const struct redmem_target *target)
 
 /* The one nearest to the top of the stack. */
 static __always_inline int background_on_stack(const struct redmem_target *target,
-					       const struct background_stack *stack, u32 first,
-					       u32 end, struct redmem_context *context)
+					       const struct stack_words *words, u32 first, u32 end,
+					       struct redmem_context *context)
 {
 	const struct redmem_settings *settings = &target->settings;
 	u64 from = settings->background_code.start, span = settings->background_code.end - from;
 	int found;
 
-	for (u32 i = 0; i < BACKGROUND_STACK_WORDS; i++) {
-		if (stack->word[i] - from >= span)
+	for (u32 i = SAVED_REGISTERS; i < SAVED_REGISTERS + BACKGROUND_STACK_WORDS; i++) {
+		if (words->word[i] - from >= span)
 			continue; /* nearly all of them */
-		found = background_of(target, stack->word[i], first, end, context);
+		found = background_of(target, words->word[i], first, end, context);
 		if (found)
 			return found;
 	}
@@ -110,7 +132,7 @@ static __always_inline int background_on_stack(const struct redmem_target *targe
 }
 
 /*
- * What the stack of the thread that hit a uprobe shows: BACKGROUND_SET, and @context is that
+ * What the stack in this_words(), of a thread that hit a uprobe, shows: BACKGROUND_SET, and @context is that
  * background task; BACKGROUND_QUEUED, the commands of a transaction are freed; or
  * BACKGROUND_NONE.
  *
@@ -121,15 +143,12 @@ static __always_inline int background_on_stack(const struct redmem_target *targe
 __weak __noinline int context_background(struct redmem_target *target,
 					 struct redmem_context *context)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct background_stack *stack = this_background_stack();
+	struct stack_words *words = this_words();
 
-	if (!target || !context || !stack ||
-	    bpf_probe_read_user(stack->word, sizeof(stack->word), (void *)PT_REGS_SP(regs)))
+	if (!target || !context || !words)
 		return BACKGROUND_NONE;
 	if (context->state == CONTEXT_LOOP || context->state == CONTEXT_UNKNOWN)
-		return background_on_stack(target, stack, 0, BACKGROUND_KINDS, context);
-	return background_on_stack(target, stack, BACKGROUND_EVICTION, BACKGROUND_EVICTION + 1,
+		return background_on_stack(target, words, 0, BACKGROUND_KINDS, context);
+	return background_on_stack(target, words, BACKGROUND_EVICTION, BACKGROUND_EVICTION + 1,
 				   context);
 }

@@ -43,10 +43,9 @@ static __always_inline void charge(struct redmem_target *target, u32 tid, bool i
 	struct running run = {};
 
 	context_running(target, tid, &key.context, &run);
-	if (is_main(target, tid)) {
-		int background = key.context.state == CONTEXT_LOOP || !is_alloc ?
-					 context_background(target, &key.context) :
-					 BACKGROUND_NONE;
+	if (is_main(target, tid) && (key.context.state == CONTEXT_LOOP || !is_alloc) &&
+	    read_stack(BACKGROUND_STACK_WORDS)) {
+		int background = context_background(target, &key.context);
 
 		if (key.context.state == CONTEXT_LOOP)
 			context_parsing(target, &key.context, !is_alloc);

@@ -14,25 +14,11 @@
  */
 #pragma once
 
-#include "arch.bpf.h"
 #include "background.bpf.h"
 
-#define STACK_WORDS    64
 #define NAME_BYTES_MAX 20
 #define QUERY_BACK     128 /* looked through for the command's begin */
 #define QUERY_WINDOW   256 /* a power of two */
-
-struct stack_words {
-	u64 word[SAVED_REGISTERS + STACK_WORDS];
-	u64 idle; /* the client of CONTEXT_AFTER */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct stack_words);
-} stack_words SEC(".maps") __weak;
 
 static __always_inline bool is_heap_pointer(u64 word)
 {
@@ -230,8 +216,22 @@ __weak __noinline int is_of_others(const struct redmem_target *target, u64 clien
 	return is_heap_pointer(queue[0]) && !(u32)queue[1] && room && !(room & (room - 1));
 }
 
+/* Is @client, which has neither command nor arguments, between two commands? No other word of
+ * memory is likely to have a command's address there. The first one found is kept. */
+static __always_inline void note_idle(const struct redmem_target *target, u64 client)
+{
+	struct stack_words *words = this_words();
+
+	if (!words || words->idle || client == target->settings.own_client)
+		return;
+	words->idle_command = last_command(target, client);
+	if (words->idle_command)
+		words->idle = client;
+}
+
 /* Fill @context when @client is one whose arguments are being read, and what is allocated or
- * @freed is theirs; 1 when it is. */
+ * @freed is theirs; 1 when it is. Nearly all words are no clients', so what tells the most of
+ * them is asked first: a query buffer's text is at an odd address (sds.h). */
 __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
 				  struct redmem_context *context, bool freed)
 {
@@ -239,18 +239,24 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
 	int found = QUERY_NONE;
 	u32 argc = 0;
 
-	if (!target || !context || !is_heap_pointer(client) ||
-	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
-	    argc > ARGUMENTS_MAX)
-		return 0;
-	if (target->settings.at.cmd && read_word(client + target->settings.at.cmd))
-		return 0;
-	if (freed && is_of_others(target, client, argc))
+	if (!target || !context || !is_heap_pointer(client))
 		return 0;
 	if (target->settings.at.querybuf)
 		bpf_probe_read_user(query, sizeof(query),
 				    (void *)(client + target->settings.at.querybuf));
-	if (query[0] & 1)
+	if ((query[0] && !(query[0] & 1)) || query[1] > KEY_LENGTH_MAX ||
+	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
+	    argc > ARGUMENTS_MAX)
+		return 0;
+	if (target->settings.at.cmd) {
+		if (read_word(client + target->settings.at.cmd))
+			return 0;
+		if (!argc)
+			note_idle(target, client);
+	}
+	if (freed && is_of_others(target, client, argc))
+		return 0;
+	if (query[0])
 		found = read_query(query[0], query[1], context);
 	if (found == QUERY_BETWEEN)
 		return 0;
@@ -266,53 +272,6 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
 	if (client == target->settings.own_client)
 		context->state = CONTEXT_OWN;
 	return 1;
-}
-
-/* The same when @client is between two commands: no other word of memory is likely to have a
- * command's address there. */
-__weak __noinline int try_idle(struct redmem_target *target, u64 client,
-			       struct redmem_context *context)
-{
-	u32 argc = 1;
-	u64 last;
-
-	if (!target || !context || !is_heap_pointer(client) ||
-	    client == target->settings.own_client ||
-	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
-	    argc || !target->settings.at.cmd || read_word(client + target->settings.at.cmd))
-		return 0;
-	last = last_command(target, client);
-	if (!last)
-		return 0;
-	context->command = last;
-	context->state = CONTEXT_AFTER;
-	context->db = client_db(target, client);
-	return 1;
-}
-
-static __always_inline struct stack_words *this_words(void)
-{
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&stack_words, &zero);
-}
-
-/* Registers and the top of the stack of the thread that runs; NULL when they cannot be read. */
-static __always_inline struct stack_words *read_stack(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct stack_words *words = this_words();
-	u64 stack;
-
-	if (!words)
-		return NULL;
-	stack = saved_registers((struct pt_regs *)bpf_task_pt_regs(task), words->word);
-	if (bpf_probe_read_user(words->word + SAVED_REGISTERS, STACK_WORDS * 8, (void *)stack))
-		words = NULL;
-	/* Else the compiler tests what the helper said instead of the pointer, and the verifier
-	 * of 6.1 does not see that it comes to the same. */
-	barrier_var(words);
-	return words;
 }
 
 /* In struct multiCmd, behind argv, argc and the room of argv (multi.c, all versions). */
@@ -354,35 +313,31 @@ __weak __noinline int try_queue_of(struct redmem_target *target, u64 client,
 }
 
 /* When the commands of a transaction of @client are freed: whose arguments are these? Behind
- * context_background(), which has read the stack. */
+ * context_background(), for what read_stack() has read. */
 __weak __noinline int context_is_queued(struct redmem_target *target, u64 client,
 					struct redmem_context *context)
 {
-	struct background_stack *stack = this_background_stack();
-	struct stack_words *words = read_stack();
+	struct stack_words *words = this_words();
 
-	if (!target || !context || !words || !stack)
+	if (!target || !context || !words)
 		return 0;
 	/* Nothing is asked here before the call, which asks it itself: of the loop that the
 	 * compiler makes then, 6.1 says that it has a back-edge. */
-	for (u32 i = 0; i < SAVED_REGISTERS; i++)
+	for (u32 i = 0; i < SAVED_REGISTERS + BACKGROUND_STACK_WORDS; i++)
 		if (try_queued(target, words->word[i], context))
-			return 0;
-	for (u32 i = 0; i < BACKGROUND_STACK_WORDS; i++)
-		if (try_queued(target, stack->word[i], context))
 			return 0;
 	try_queue_of(target, client, context);
 	return 0;
 }
 
 /*
- * For the main thread in CONTEXT_LOOP. Of all that the stack shows, a client whose arguments
+ * For the main thread in CONTEXT_LOOP, behind read_stack(). Of all that the stack shows, a client whose arguments
  * are being read: with many clients, those before it are still there, and read nothing.
  */
 __weak __noinline int context_parsing(struct redmem_target *target, struct redmem_context *context,
 				      bool freed)
 {
-	struct stack_words *words = read_stack();
+	struct stack_words *words = this_words();
 
 	if (!target || !context || !words)
 		return 0;
@@ -393,18 +348,20 @@ __weak __noinline int context_parsing(struct redmem_target *target, struct redme
 		    try_parsing(target, words->word[place], context, freed))
 			return 0;
 	}
+	words->idle = 0;
 	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++) {
-		if (!is_heap_pointer(words->word[i]) ||
+		/* Nothing is allocated above a stack, but the stack. */
+		if (!is_heap_pointer(words->word[i]) || words->word[i] >= words->stack ||
 		    !try_parsing(target, words->word[i], context, freed))
 			continue;
 		target->recent_places[target->recent_next++ & (REDMEM_RECENT_PLACES - 1)] = i;
 		return 0;
 	}
-	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++)
-		if (is_heap_pointer(words->word[i]) && try_idle(target, words->word[i], context)) {
-			words->idle = words->word[i];
-			return 0;
-		}
+	if (!words->idle)
+		return 0;
+	context->command = words->idle_command;
+	context->state = CONTEXT_AFTER;
+	context->db = client_db(target, words->idle);
 	return 0;
 }
 

@@ -254,15 +254,19 @@ static __always_inline bool profile_add_to(void *map, __u32 *rows,
 	struct redmem_profile_value *value = bpf_map_lookup_elem(map, key);
 
 	if (!value) {
-		struct redmem_profile_value zero = {};
+		const struct redmem_profile_value first = { 1, events, timed ? ns : 0,
+							    timed ? events : 0 };
 
 		if (*rows >= profile_keyed_rows && has_key(&key->context))
 			return false;
-		bpf_map_update_elem(map, key, &zero, BPF_NOEXIST);
+		if (!bpf_map_update_elem(map, key, &first, BPF_NOEXIST)) {
+			__sync_fetch_and_add(rows, 1);
+			return true;
+		}
+		/* No room, or another CPU's is there already. */
 		value = bpf_map_lookup_elem(map, key);
 		if (!value)
 			return false;
-		__sync_fetch_and_add(rows, 1);
 	}
 	__sync_fetch_and_add(&value->samples, 1);
 	__sync_fetch_and_add(&value->events, events);
