@@ -132,9 +132,9 @@ static __always_inline int background_on_stack(const struct redmem_target *targe
 }
 
 /*
- * What the stack in this_words(), of a thread that hit a uprobe, shows: BACKGROUND_SET, and @context is that
- * background task; BACKGROUND_QUEUED, the commands of a transaction are freed; or
- * BACKGROUND_NONE.
+ * What the stack in this_words(), of a thread that hit a uprobe, shows: BACKGROUND_SET, and
+ * @context is that background task; BACKGROUND_QUEUED, the commands of a transaction are freed;
+ * or BACKGROUND_NONE.
  *
  * A word of a frame may also be left over from an earlier call. Expiry and defragmentation
  * have cycles of their own, so while there is a client only eviction is believed. (Two

@@ -331,8 +331,9 @@ __weak __noinline int context_is_queued(struct redmem_target *target, u64 client
 }
 
 /*
- * For the main thread in CONTEXT_LOOP, behind read_stack(). Of all that the stack shows, a client whose arguments
- * are being read: with many clients, those before it are still there, and read nothing.
+ * For the main thread in CONTEXT_LOOP, behind read_stack(). Of all that the stack shows, a client
+ * whose arguments are being read: with many clients, those before it are still there, and read
+ * nothing.
  */
 __weak __noinline int context_parsing(struct redmem_target *target, struct redmem_context *context,
 				      bool freed)

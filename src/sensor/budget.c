@@ -14,8 +14,8 @@
  * second's worth. Looks are short and many: one takes some 0.3 ms from the server, and is
  * made when that much has been saved. Either needs as much in the bucket of all, too, which
  * begins empty and pays for whatever was spent, ten times a second. No credit is earned while
- * the server waits for a CPU: one that gets half of a CPU has half as much to give away. Page faults are looked at
- * as often as their part has room for, by the periods of their events.
+ * the server waits for a CPU: one that gets half of a CPU has half as much to give away. Page
+ * faults are looked at as often as their part has room for, by the periods of their events.
  *
  * Figures of the reference machine (2 cores, a nested VM, redis 7.0.15, both cores taken by
  * server and load, other work beside): SET -P 16 of 1 KiB spends 0.5 to 0.8 % of a budget
