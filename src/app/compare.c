@@ -61,18 +61,28 @@ int compare_take(struct compare *c, const struct rdb_event *event, struct err *e
 	return rdb_memory_take(c->memory, event, err);
 }
 
+/* A copy of @key, to be changed. */
+static struct record_key *put(struct key_queue *queue, const struct record_key *key)
+{
+	struct record_key *copy = key_queue_add(queue, key->key);
+	struct bytes name = copy->key;
+
+	*copy = *key;
+	copy->key = name;
+	return copy;
+}
+
 void compare_key(struct compare *c, const struct record_key *key, int64_t bytes)
 {
 	const struct memory_key *other = rdb_memory_key(c->memory);
-	struct record_key record = *key;
+	struct record_key *record;
 
 	if (other->bytes != RECORD_UNKNOWN)
 		sum_add(&c->said.keys_bytes[1], other->bytes);
-	record.bytes = bytes;
-	key_queue_put(c->queues[0], &record);
-	record.bytes = other->bytes;
-	record.encoding = other->encoding;
-	key_queue_put(c->queues[1], &record);
+	put(c->queues[0], key)->bytes = bytes;
+	record = put(c->queues[1], key);
+	record->bytes = other->bytes;
+	record->encoding = other->encoding;
 }
 
 static void end_queues(struct compare *c)

@@ -88,11 +88,12 @@ static struct rdb_memory *memory_of(struct dump_run *run)
 
 /* --- keys ------------------------------------------------------------------------------ */
 
+/* When it was made; it counts as made now where it does not tell. */
 static int64_t dump_ns(const struct dump_run *run)
 {
 	int64_t created = run->now->said.created_unix;
 
-	return created == RECORD_UNKNOWN ? clock_wall_ns() : created * NS;
+	return created == RECORD_UNKNOWN ? run->now->begun_wall_ns : created * NS;
 }
 
 static bool is_wanted(const struct dump_run *run, const struct rdb_key *key)
@@ -169,8 +170,7 @@ static void count_key(void *ctx, const struct record_key *key)
 
 	if (!set_beside(run, key))
 		return;
-	run->key.key = *key;
-	record_emit(&run->sink, &run->key);
+	model_take_key(run->model, key);
 	if (run->options->keys.csv)
 		write_csv(run, key);
 }
@@ -188,7 +188,8 @@ static double ttl_seconds(const struct dump_run *run, int64_t expire_ms)
 static void take_key(struct dump_run *run, const struct rdb_key *key)
 {
 	const struct memory_key *memory = rdb_memory_key(run->now->memory);
-	struct record_key record;
+	struct record_key *record;
+	struct bytes name;
 
 	run->now->said.keys_total++;
 	run->now->said.modules_total += key->type == RDB_MODULE;
@@ -198,29 +199,30 @@ static void take_key(struct dump_run *run, const struct rdb_key *key)
 		sum_add(&run->keys_bytes, memory->bytes);
 		sum_add(&run->now->loaded_bytes, memory->bytes);
 	}
-	record = (struct record_key){ .key = key->name,
-				      .db = key->db,
-				      .type = rdb_type_name(key->type),
-				      .encoding = memory->encoding,
-				      .bytes = memory->usage_bytes,
-				      .elements = memory->elements,
-				      .ttl_seconds = ttl_seconds(run, key->expire_ms),
-				      .source = KEY_SOURCE_PASS,
-				      .groups_total = key->groups,
-				      .consumers_total = key->consumers,
-				      .pending_total = key->pending,
-				      .dumped = true,
-				      .largest_bytes = memory->largest,
-				      .idle_seconds = key->idle_seconds,
-				      .frequency = key->freq,
-				      .slot = key->slot,
-				      .dump_bytes = key->stored,
-				      .saved_bytes = key->saved,
-				      .older = run->reading == READ_OLDER };
 	begin_part(run, key->db);
-	key_queue_put(run->queue, &record);
+	record = key_queue_add(run->queue, key->name);
+	name = record->key;
+	*record = (struct record_key){ .key = name,
+				       .db = key->db,
+				       .type = rdb_type_name(key->type),
+				       .encoding = memory->encoding,
+				       .bytes = memory->usage_bytes,
+				       .elements = memory->elements,
+				       .ttl_seconds = ttl_seconds(run, key->expire_ms),
+				       .source = KEY_SOURCE_PASS,
+				       .groups_total = key->groups,
+				       .consumers_total = key->consumers,
+				       .pending_total = key->pending,
+				       .dumped = true,
+				       .largest_bytes = memory->largest,
+				       .idle_seconds = key->idle_seconds,
+				       .frequency = key->freq,
+				       .slot = key->slot,
+				       .dump_bytes = key->stored,
+				       .saved_bytes = key->saved,
+				       .older = run->reading == READ_OLDER };
 	if (run->compare)
-		compare_key(run->compare, &record, memory->bytes);
+		compare_key(run->compare, record, memory->bytes);
 }
 
 static int take(void *ctx, const struct rdb_event *event, struct err *err)
@@ -375,6 +377,7 @@ int dump_run_read(struct dump_run *run, struct dump *dump, struct err *err)
 	int ret;
 
 	run->now = dump;
+	dump->begun_wall_ns = clock_wall_ns();
 	ret = open_dump(run, dump, &file, err);
 	if (!ret) {
 		ret = read_opened(run, file, err);
@@ -441,7 +444,6 @@ int dump_run_begin(struct dump_run *run, const struct options *o)
 
 	*run = (struct dump_run){ .options = o,
 				  .count = o->rdb.count,
-				  .key = { .kind = RECORD_KEY },
 				  .server = "",
 				  .place = { .quantum = o->rdb.system ? 16 : 8,
 					     .limits = packed_limits_default },

@@ -24,6 +24,7 @@ struct dump {
 	char *server_version, *problem;
 	struct rdb_event begin;
 	struct rdb_memory *memory; /* from the first key or database on */
+	int64_t begun_wall_ns; /* its reading */
 	int64_t part_db; /* whose keys are counted now; -1 = none yet */
 	int64_t loaded_bytes; /* of used_memory */
 };
@@ -40,7 +41,6 @@ struct dump_run {
 	struct dump *now;
 	size_t parts;
 	struct key_queue *queue; /* what is below until the next blank line is its thread's */
-	struct record key; /* that is told of now */
 	struct buf csv;
 	int write_failed;
 	int64_t csv_wall_ns; /* when the dump was made that is read */

@@ -72,23 +72,24 @@ static void hand_over(struct key_queue *q)
 	q->filling->count = q->filling->used = 0;
 }
 
-void key_queue_put(struct key_queue *q, const struct record_key *key)
+struct record_key *key_queue_add(struct key_queue *q, struct bytes name)
 {
 	struct batch *batch = q->filling;
-	struct record_key *to;
+	struct record_key *key;
 
-	if (batch->count == BATCH_KEYS || batch->size - batch->used < key->key.len) {
+	if (batch->count == BATCH_KEYS || batch->size - batch->used < name.len) {
 		hand_over(q);
 		batch = q->filling;
 	}
-	if (batch->size < key->key.len) { /* it is empty, so nothing points into it */
-		batch->names = xrealloc(batch->names, key->key.len);
-		batch->size = key->key.len;
+	if (batch->size < name.len) { /* it is empty, so nothing points into it */
+		batch->names = xrealloc(batch->names, name.len);
+		batch->size = name.len;
 	}
-	to = &batch->keys[batch->count++];
-	*to = *key;
-	to->key.data = memcpy(batch->names + batch->used, key->key.data, key->key.len);
-	batch->used += key->key.len;
+	key = &batch->keys[batch->count++];
+	key->key.data = memcpy(batch->names + batch->used, name.data, name.len);
+	key->key.len = name.len;
+	batch->used += name.len;
+	return key;
 }
 
 void key_queue_wait(struct key_queue *q)

@@ -20,7 +20,7 @@
 /* Bytes [taken, read) wait, counted from when the buffer was last empty; byte n stands at
  * n % @bound. */
 struct read_ahead {
-	read_ahead_fn source;
+	source_fn source;
 	void *ctx;
 	char *bytes;
 	size_t bound;
@@ -116,7 +116,7 @@ ssize_t read_ahead_take(struct read_ahead *a, void *data, size_t size, struct er
 	return (ssize_t)n;
 }
 
-struct read_ahead *read_ahead_new(size_t bound, read_ahead_fn source, void *ctx)
+struct read_ahead *read_ahead_new(size_t bound, source_fn source, void *ctx)
 {
 	struct read_ahead *a = xcalloc(1, sizeof(*a));
 

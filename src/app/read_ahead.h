@@ -6,17 +6,15 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/err.h"
+#include "app/source.h"
 
 struct read_ahead;
 
-/* As read(2) with an error's text; called in the thread, until it gives 0 or a negative errno. */
-typedef ssize_t (*read_ahead_fn)(void *ctx, void *data, size_t size, struct err *err);
-
-/* At most @bound bytes wait. */
-struct read_ahead *read_ahead_new(size_t bound, read_ahead_fn read, void *ctx);
-/* At most @size bytes; waits. 0 = there are no more, a negative errno with @err as @read gave it
+/* At most @bound bytes wait. @source is called in the thread, until it gives 0 or a negative
+ * errno. */
+struct read_ahead *read_ahead_new(size_t bound, source_fn source, void *ctx);
+/* At most @size bytes; waits. 0 = there are no more, a negative errno with @err as @source gave it
  * once all that came before has been taken, or -EINTR when the user has interrupted. */
 ssize_t read_ahead_take(struct read_ahead *ahead, void *data, size_t size, struct err *err);
-/* Whoever waits in @read has to be woken by the caller before. May be NULL. */
+/* Whoever waits in @source has to be woken by the caller before. May be NULL. */
 void read_ahead_free(struct read_ahead *ahead);

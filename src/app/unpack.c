@@ -28,7 +28,7 @@ struct format {
 struct unpack {
 	const struct format *format;
 	char *name;
-	unpack_source_fn source;
+	source_fn source;
 	void *ctx;
 	unsigned char *input;
 	size_t at, have;
@@ -107,7 +107,7 @@ static const struct format formats[] = {
 	{ "zstd", "\x28\xb5\x2f\xfd", 4, start_zstd, step_zstd, end_zstd },
 };
 
-struct unpack *unpack_new(const void *head, size_t len, const char *name, unpack_source_fn source,
+struct unpack *unpack_new(const void *head, size_t len, const char *name, source_fn source,
 			  void *ctx)
 {
 	const struct format *format = NULL;

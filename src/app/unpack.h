@@ -5,16 +5,13 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/err.h"
+#include "app/source.h"
 
 struct unpack;
 
-/* What is in the file: as read(2), with an error's text. */
-typedef ssize_t (*unpack_source_fn)(void *ctx, void *data, size_t size, struct err *err);
-
 /* NULL when a file that begins with these @len bytes is not compressed in a way that is known.
- * @name: of the file, for messages. */
-struct unpack *unpack_new(const void *head, size_t len, const char *name, unpack_source_fn source,
+ * @name: of the file, for messages; @source: what is in it. */
+struct unpack *unpack_new(const void *head, size_t len, const char *name, source_fn source,
 			  void *ctx);
 /* At most @size bytes, expanded; 0 = there are no more; -EBADMSG for what is broken, -ENODATA
  * when it ends too early, or what the source gives, with @err. Members that follow each other

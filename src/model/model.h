@@ -421,6 +421,8 @@ struct model *model_new(void);
 /* Judge stalls by @rule from now on; it must outlive the model. blame_by_tables without. */
 void model_set_rule(struct model *m, const struct blame_rule *rule);
 void model_take(struct model *m, const struct record *record);
+/* As a record of this key of a pass, whose type and encoding are there. */
+void model_take_key(struct model *m, const struct record_key *key);
 /* The model as a sink for records. */
 struct record_sink model_sink(struct model *m);
 /* How to count what a pass over all keys meets; @options are copied, what they point to is not. */

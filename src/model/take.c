@@ -412,10 +412,7 @@ static void take_pass(struct model *m, const struct record *record)
 		keyspace_account(keyspace, &record->pass);
 		break;
 	default:
-		if (record->key.source == KEY_SOURCE_PASS)
-			keyspace_take(keyspace, &record->key, record->key.pass_seconds);
-		else
-			keyspace_take_later(keyspace, &record->key, record->key.pass_seconds);
+		model_take_key(m, &record->key);
 		break;
 	}
 }
@@ -571,12 +568,20 @@ static void take_any(struct model *m, const struct record *record)
 	}
 }
 
+/* There may be a hundred million of these, and a record is some 700 bytes. */
+void model_take_key(struct model *m, const struct record_key *key)
+{
+	if (key->source == KEY_SOURCE_PASS)
+		keyspace_take(keyspace_of(m), key, key->pass_seconds);
+	else
+		keyspace_take_later(keyspace_of(m), key, key->pass_seconds);
+}
+
 void model_take(struct model *m, const struct record *record)
 {
-	/* There may be a hundred million of these, and a record is some 700 bytes. */
 	if (record->kind == RECORD_KEY && record->key.type && record->key.encoding &&
 	    is_pass(record))
-		take_pass(m, record);
+		model_take_key(m, &record->key);
 	else
 		take_any(m, record);
 }

@@ -515,12 +515,16 @@ static int64_t value_max(const struct packed_limits *limits, enum rdb_type type)
 
 static void begin_key(struct rdb_memory *m, enum rdb_type type)
 {
+	m->elements = 0;
+	m->number = false;
+	if (type == RDB_STRING) /* most keys are, and the rest is of elements */
+		return;
 	m->value_max = value_max(&m->limits, type);
 	m->parts = (struct sizes){ 0 };
-	m->elements = m->largest = m->listpack_bytes = m->nodes = m->node_fill = 0;
+	m->largest = m->listpack_bytes = m->nodes = m->node_fill = 0;
 	m->expiring = 0;
 	m->field_expires = m->field_whole = m->has_expiry = m->packed = m->unheld = false;
-	m->number = m->templated = false;
+	m->templated = false;
 	m->all_numbers = true;
 	m->number_min = INT64_MAX;
 	m->number_max = INT64_MIN;
