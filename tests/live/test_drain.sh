@@ -57,7 +57,7 @@ check stalls-nothing-lost "$self" [ "$(jq -s '.[-1].self.drops_total' "$json")" 
 kill_process "$worker"
 
 command=alloc
-"$load" mixed -s "$socket" -d 60 >/dev/null 2>&1 &
+"$load" mixed -s "$socket" -d 600 >/dev/null 2>&1 &
 worker=$!
 own_process "$worker"
 watch_start -s "$socket" --budget 20

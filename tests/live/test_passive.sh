@@ -84,7 +84,7 @@ scripts_told_apart()
 
 check_mixed()
 {
-	load_start mixed -d 60
+	load_start mixed -d 600
 	run_redmem doctor --json -vvv -d 0.2 -s "$socket"
 	asked=$(offsets)
 	run_redmem doctor --json -vvv -d 3 --pid "$pid" --no-connect --record "$work/recording"
@@ -131,6 +131,11 @@ check_silent() # NAME
 			(.reason | test("--no-connect.*no command ran within"))'
 }
 
+hung()
+{
+	! timeout 0.5 redis-cli -s "$socket" ping
+}
+
 # Names of the programs that the watch has attached to something.
 attached()
 {
@@ -174,6 +179,7 @@ for server in ${SERVER:-redis-server valkey-server}; do
 	load_end
 	"$load" hold -s "$socket" -d 4 -k some:key >/dev/null &
 	own_process $!
+	must 10 hung # before that it tries how fast it is, in short commands
 	check_silent "$product-hung"
 	check "$product-answers" "the server does not answer" await 10 server_answers
 	kill_process "$pid"
