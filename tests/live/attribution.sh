@@ -56,7 +56,7 @@ count_keys()
 		(.event | IN("alloc", "free") | not) and
 		(.command | IN($owners[][]) and . != "multi" and . != "exec")) |
 	 ((.key // "") | sub(":.*"; "")) as $prefix |
-	 {samples, missing: ($prefix == "" and .event != "fault_minor"),
+	 {samples, missing: ($prefix == "" and (.event | startswith("fault_") | not)),
 	  wrong: ($prefix != "" and (.command | IN($owners[$prefix][]?) | not))}] |
 	"\(map(.samples) | add // 0) \(map(select(.wrong).samples) | add // 0)" +
 	" \(map(select(.missing).samples) | add // 0)"' "$1"

@@ -56,7 +56,7 @@ check_offsets() # NAME
 		[ -n "$asked" -a "$(offsets)" = "$asked" ]
 }
 
-# SAMPLES WRONG MISSING: of those of SORT and LRANGE, which have keys of their own in the load.
+# SAMPLES WRONG MISSING EVENTS: of those of SORT and LRANGE, which have keys of their own in the load.
 # Pages that are taken while a reply is written are the command's, but of no key: it is over.
 count_keys()
 {
@@ -64,10 +64,10 @@ count_keys()
 	[inputs | select(.record == "profile" and .thread == "" and
 		(.event | IN("alloc", "free") | not) and
 		(.command == "sort" or .command == "lrange")) |
-	 {samples, missing: (.key == null and .event != "fault_minor"),
+	 {samples, event, missing: (.key == null and (.event | startswith("fault_") | not)),
 	  wrong: (.key != null and (.key | test("^(sort|list|multi):") | not))}] |
 	"\(map(.samples) | add // 0) \(map(select(.wrong).samples) | add // 0)" +
-	" \(map(select(.missing).samples) | add // 0)"'
+	" \(map(select(.missing).samples) | add // 0) \(map(select(.missing).event) | unique | join(","))"'
 }
 
 # Inside EVAL the load calls SORT; where that cannot be seen redmem says so.
@@ -98,11 +98,11 @@ check_mixed()
 		all(. as $c | $r.commands | any(.command == $c and .cpu_seconds > 0))'
 	check "$product-pause" "pauses of $(query .self.target_pause_seconds) s" \
 		holds '.self.target_pause_seconds > 0'
-	read -r samples wrong missing <<-EOF
+	read -r samples wrong missing events <<-EOF
 		$(count_keys)
 	EOF
 	# Of few samples one is more than a percent at once.
-	check "$product-keys" "$wrong of $samples samples are on a wrong key, $missing on none" \
+	check "$product-keys" "$wrong of $samples samples are on a wrong key, $missing on none: $events" \
 		[ "$samples" -gt 0 -a $((wrong * 100)) -le "$samples" -a $(((missing - 1) * 100)) -le "$samples" ]
 	check "$product-scripts" "$(query "$attribution.reason")" scripts_told_apart
 }
