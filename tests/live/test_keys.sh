@@ -364,7 +364,7 @@ test_past_their_time()
 		for i = 1, 100 do redis.call('set', 'kept:' .. i, 'x') end
 		return till" 0)
 	must 10 linked
-	must 10 past $until
+	must 10 past "$until"
 	run_redmem keys --json -s "$copy"
 	check past-hidden "$(query .pass -c)" holds '.scanned_total == 100 and .pass.hidden_total == 20000 and
 		.pass.expired_total == 0 and .pass.keys_after_total == 20100'
