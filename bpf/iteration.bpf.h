@@ -160,18 +160,22 @@ static __always_inline void stall_less(struct redmem_stall *stall, const struct 
 	wait_less(&stall->wait, &part->wait);
 }
 
-/* A stall of an iteration, in which so many commands came. One command alone held it, if it was
- * seen, and no command the loop itself. */
+static __always_inline void iteration_is_loops(struct redmem_span *iteration)
+{
+	__builtin_memset(&iteration->stall.context, 0, sizeof(iteration->stall.context));
+	iteration->stall.context.state = CONTEXT_LOOP;
+}
+
+/* A stall of an iteration, in which so many commands came. One command alone held it where half
+ * of the looks saw it, and else the loop itself. */
 static __always_inline void iteration_emit(struct redmem_target *target,
 					   const struct loop_look *look, __u64 end, __u64 delay,
 					   __u64 commands)
 {
 	struct redmem_span *iteration = &target->loop.iteration;
 
-	if (commands > 1) {
-		__builtin_memset(&iteration->stall.context, 0, sizeof(iteration->stall.context));
-		iteration->stall.context.state = CONTEXT_LOOP;
-	}
+	if (commands > 1 || iteration->command_looks * 2 < iteration->looks)
+		iteration_is_loops(iteration);
 	span_emit(target, RING_STALL_END, iteration, look, end, delay, commands > 1 ? commands : 0);
 }
 
@@ -187,10 +191,7 @@ static __always_inline void iteration_before_work(struct redmem_target *target,
 	    !span_stalls(target, iteration, work->start_ns, work->start_ns))
 		return;
 	stall_less(&iteration->stall, &work->stall);
-	if (iteration->stall.context.command == work->stall.context.command) {
-		__builtin_memset(&iteration->stall.context, 0, sizeof(iteration->stall.context));
-		iteration->stall.context.state = CONTEXT_LOOP;
-	}
+	iteration_is_loops(iteration); /* what was seen of commands may be the work's */
 	iteration_emit(target, look, work->start_ns, work->start_delay, commands);
 }
 
@@ -304,8 +305,18 @@ static __always_inline void work_begin(struct redmem_target *target, const struc
 	loop->client = look->client;
 	loop->argv = look->argv;
 	loop->in_script = look->in_script;
-	if (first->state == CONTEXT_LOOP && !look->own)
-		*first = *context;
+	if (first->state != CONTEXT_LOOP || look->own)
+		return;
+	*first = *context;
+	first->inner = 0;
+}
+
+/* How much of the iteration commands have. */
+static __always_inline void iteration_learn(struct redmem_span *iteration,
+					    const struct redmem_context *context)
+{
+	iteration->looks++;
+	iteration->command_looks += context->state != CONTEXT_LOOP && context->state != CONTEXT_OWN;
 }
 
 /* One look at the main thread, in the middle of what it does. */
@@ -328,6 +339,7 @@ static __always_inline void iteration_look(struct redmem_target *target,
 			span_begin(target, &loop->iteration, look, false);
 		work_begin(target, look, context);
 	}
+	iteration_learn(&loop->iteration, context);
 	loop->iterations = look->iterations;
 	loop->woke_ns = 0;
 	loop->seen_ns = look->now;

@@ -300,7 +300,8 @@ struct redmem_span {
 	__u64 first_ns; /* was certainly under way then */
 	__u64 start_delay; /* run_delay at the start */
 	__u64 start_commands; /* commands done then */
-	__u64 reported_ns; /* of a turn: stalls in it that were told already */
+	__u32 looks; /* of an iteration: times it was looked at... */
+	__u32 command_looks; /* ...and was in a command */
 	__u64 announced; /* over the threshold, RING_STALL_OPEN sent */
 	struct redmem_stall stall; /* only the times, the waits and who */
 };

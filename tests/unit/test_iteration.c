@@ -276,6 +276,29 @@ static void test_just_long_enough(void **state)
 	assert_int_equal(it.stall[0].context.command, 7);
 }
 
+/* A short command that came along is not to blame for what the loop does. */
+static void test_short_command(void **state)
+{
+	uint64_t woken;
+
+	(void)state;
+	start(BY_ITERATION);
+	go_to_sleep(100 * MS);
+	woken = it.now;
+	wait_for_cpu(0);
+	it.unsampled = 100 * US;
+	command(SAMPLE);
+	it.unsampled = 0;
+	run(THRESHOLD - 200 * US);
+	iteration_over(1);
+	look();
+	go_to_sleep(100 * MS);
+	assert_int_equal(it.told.count, 1);
+	assert_int_equal(it.stall[0].start_ns, woken);
+	assert_int_equal(it.stall[0].commands, 0);
+	assert_int_equal(it.stall[0].context.state, CONTEXT_LOOP);
+}
+
 /* Many short ones together. */
 static void test_many_commands(void **state)
 {
@@ -551,10 +574,15 @@ static void test_any_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wait_before_little), cmocka_unit_test(test_wait_unseen),
-		cmocka_unit_test(test_two_unseen),	   cmocka_unit_test(test_just_long_enough),
-		cmocka_unit_test(test_many_commands),	   cmocka_unit_test(test_around_a_long_one),
-		cmocka_unit_test(test_own_command),	   cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_wait_before_little),
+		cmocka_unit_test(test_wait_unseen),
+		cmocka_unit_test(test_two_unseen),
+		cmocka_unit_test(test_just_long_enough),
+		cmocka_unit_test(test_short_command),
+		cmocka_unit_test(test_many_commands),
+		cmocka_unit_test(test_around_a_long_one),
+		cmocka_unit_test(test_own_command),
+		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_any_order),
 	};
 
