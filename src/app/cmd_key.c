@@ -128,7 +128,7 @@ static int look(struct run *run, const struct record_sink *sink, struct err *err
 
 	if (ret)
 		return ret;
-	host_session_emit(sink, run->server.where.pid);
+	host_session_emit(sink, run->server.where.pid, clock_mono_ns());
 	ret = server_ask(&run->server, sink, err);
 	if (ret)
 		return ret;

@@ -666,7 +666,7 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	w.setup_cpu_seconds = clock_cpu_ns() / 1e9;
 	w.kernel_bytes = engine_memory_bytes(w.engine);
 	sensors_set_start(w.sensors, w.start_ns);
-	host_session_emit(&w.sink, w.server.where.pid);
+	host_session_emit(&w.sink, w.server.where.pid, w.start_ns);
 	server_emit(&w.server, NULL, &w.sink);
 	host_emit(&w.sink, w.server.where.pid);
 	w.writers = writers_new(w.server.where.pid);

@@ -23,6 +23,23 @@ int64_t clock_wall_ns(void)
 	return clock_read_ns(CLOCK_REALTIME);
 }
 
+int64_t clock_wall_at_ns(int64_t mono_ns)
+{
+	int64_t best = INT64_MAX, wall = 0;
+
+	/* Who reads two clocks may wait for a CPU in between: the closest pair counts. */
+	for (int tries = 0; tries < 5; tries++) {
+		int64_t before = clock_mono_ns(), now = clock_wall_ns();
+		int64_t gap = clock_mono_ns() - before;
+
+		if (gap >= best)
+			continue;
+		best = gap;
+		wall = now - (before + gap / 2 - mono_ns);
+	}
+	return wall;
+}
+
 int64_t clock_cpu_ns(void)
 {
 	return clock_read_ns(CLOCK_PROCESS_CPUTIME_ID);

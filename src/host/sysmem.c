@@ -216,13 +216,13 @@ int host_record_fill(struct record_host *out, pid_t pid)
 
 /* --- the host as a watch tells it ------------------------------------------ */
 
-void host_session_emit(const struct record_sink *sink, pid_t pid)
+void host_session_emit(const struct record_sink *sink, pid_t pid, int64_t start_ns)
 {
 	struct record record = { .kind = RECORD_SESSION };
 	struct utsname name;
 
 	uname(&name);
-	record.session.wall_start_ns = clock_wall_ns();
+	record.session.wall_start_ns = clock_wall_at_ns(start_ns);
 	record.session.redmem_version = REDMEM_VERSION;
 	record.session.kernel = pid ? name.release : "";
 	record.session.machine = pid ? name.machine : "";

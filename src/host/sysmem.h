@@ -40,8 +40,8 @@ int host_record_fill_from(struct record_host *out, const char *root, pid_t pid);
 
 /* --- the host as a watch tells it ---------------------------------------------- */
 
-/* When this is, by what and where; @pid as below. */
-void host_session_emit(const struct record_sink *sink, pid_t pid);
+/* When t = 0 was, @start_ns of the monotonic clock, by what and where; @pid as below. */
+void host_session_emit(const struct record_sink *sink, pid_t pid, int64_t start_ns);
 /* The machine around process @pid. Nothing for a @pid of 0, a server that is not to be seen
  * from here: its machine is another. */
 void host_emit(const struct record_sink *sink, pid_t pid);

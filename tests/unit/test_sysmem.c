@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "host/sysmem.h"
 
 static const char meminfo_text[] = "MemTotal:       24684084 kB\n"
@@ -90,12 +91,28 @@ static void test_record(void **state)
 	assert_false(h.thp_disabled_for_target);
 }
 
+static void keep_wall(void *ctx, const struct record *record)
+{
+	*(int64_t *)ctx = record->session.wall_start_ns;
+}
+
+/* A watch has begun when it did, however long ago that is when it is told. */
+static void test_session_start(void **state)
+{
+	const int64_t ago_ns = 3600 * INT64_C(1000000000);
+	int64_t start_ns = clock_mono_ns(), now, then;
+
+	(void)state;
+	host_session_emit(&(struct record_sink){ keep_wall, &now }, 0, start_ns);
+	host_session_emit(&(struct record_sink){ keep_wall, &then }, 0, start_ns - ago_ns);
+	assert_in_range(now - then, ago_ns - ago_ns / 100, ago_ns + ago_ns / 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_meminfo),
-		cmocka_unit_test(test_thp),
-		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_session_start), cmocka_unit_test(test_meminfo),
+		cmocka_unit_test(test_thp),	      cmocka_unit_test(test_live),
 		cmocka_unit_test(test_record),
 	};
 
