@@ -12,8 +12,6 @@
 
 #include "shared.bpf.h"
 
-#define ARGUMENTS_MAX (1 << 20) /* of one command; the server's limit is 1024 * 1024 */
-
 /* What the main thread works on; zeros in the event loop. */
 struct running {
 	u64 client;
@@ -267,7 +265,7 @@ __weak __noinline int read_original(struct redmem_target *target, u64 client, u6
 	}
 	if (!argv)
 		return 0;
-	index = key_index(target, context, command, argv, ARGUMENTS_MAX);
+	index = key_index(target, context, command, argv, REDMEM_ARGUMENTS_MAX);
 	if (index)
 		read_key(target, context, argv, index, false);
 	return 1;
@@ -296,7 +294,8 @@ __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 
 			*command = last_command(target, client);
 		context->state = CONTEXT_AFTER;
 		/* The array is freed last (freeClientArgv()): what it led to has just been. */
-		index = *argv ? key_index(target, context, *command, *argv, ARGUMENTS_MAX) : 0;
+		index = *argv ? key_index(target, context, *command, *argv, REDMEM_ARGUMENTS_MAX) :
+				0;
 		if (index)
 			read_key(target, context, *argv, index, false);
 		else if (!*argv && target->settings.at.cmd)

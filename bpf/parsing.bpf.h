@@ -246,7 +246,7 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
 				    (void *)(client + target->settings.at.querybuf));
 	if ((query[0] && !(query[0] & 1)) || query[1] > KEY_LENGTH_MAX ||
 	    bpf_probe_read_user(&argc, sizeof(argc), (void *)(client + target->settings.at.argc)) ||
-	    argc > ARGUMENTS_MAX)
+	    argc > REDMEM_ARGUMENTS_MAX)
 		return 0;
 	if (target->settings.at.cmd) {
 		if (read_word(client + target->settings.at.cmd))

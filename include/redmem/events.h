@@ -14,7 +14,9 @@
 
 #include "redmem/object.h"
 
-#define REDMEM_KEY_MAX		64 /* bytes of a key kept with an event */
+#define REDMEM_KEY_MAX 64 /* bytes of a key kept with an event */
+/* The most arguments a command may have (networking.c, processMultibulkBuffer()). */
+#define REDMEM_ARGUMENTS_MAX	(1024 * 1024)
 #define REDMEM_FILE_RANGES	48 /* file-backed address ranges of the target */
 #define REDMEM_ALLOCATOR_RANGES 4 /* where the allocator's code is */
 #define REDMEM_CODE_RANGES	3 /* the server's code, the allocator's, the C library's */

@@ -187,8 +187,8 @@ static int compare_rates(const void *a, const void *b)
 	return faster > 0 ? 1 : faster < 0 ? -1 : 0;
 }
 
-/* The shortest time, not in one piece, in which @share of the keys went; NAN when the watch has
- * too few intervals to tell. @intervals become sorted. */
+/* The shortest time, not in one piece, in which BURST_EVICTED of the @evicted keys went; NAN
+ * when the watch has too few intervals to tell. @intervals become sorted. */
 static double busiest_seconds(struct interval *intervals, size_t count, double evicted)
 {
 	double seconds = 0, gone = 0;

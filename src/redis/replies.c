@@ -23,7 +23,7 @@
  * (src/slowlog.c slowlogCreateEntry).
  */
 
-#define ARGUMENTS_MAX 32
+#define ENTRY_ARGUMENTS_MAX 32
 
 enum { ENTRY_ID, ENTRY_TIME, ENTRY_USEC, ENTRY_ARGUMENTS, ENTRY_PEER, ENTRY_NAME };
 
@@ -64,12 +64,12 @@ static void emit_entry(const redisReply *entry, const struct record_sink *sink)
 {
 	const redisReply *arguments = entry->element[ENTRY_ARGUMENTS];
 	struct record record = { .kind = RECORD_SLOWLOG };
-	struct bytes argv[ARGUMENTS_MAX] = { 0 };
+	struct bytes argv[ENTRY_ARGUMENTS_MAX] = { 0 };
 	struct command_key_rule rule;
 	size_t argc = 0;
 	char *command;
 
-	for (; argc < arguments->elements && argc < ARGUMENTS_MAX; argc++) {
+	for (; argc < arguments->elements && argc < ENTRY_ARGUMENTS_MAX; argc++) {
 		if (arguments->element[argc]->type != REDIS_REPLY_STRING)
 			return;
 		argv[argc].data = arguments->element[argc]->str;

@@ -139,7 +139,7 @@ static bool client_is_plausible(pid_t pid, const struct redmem_offsets *at)
 	if (!client)
 		return true;
 	return !(client & 7) && !memory_read(pid, client + at->argc, &argc, sizeof(argc)) &&
-	       argc <= ARGUMENTS_MAX &&
+	       argc <= REDMEM_ARGUMENTS_MAX &&
 	       !memory_read(pid, client + at->cmd, &command, sizeof(command)) &&
 	       (!command || (!memory_read(pid, command, &name, sizeof(name)) &&
 			     memory_read_string(pid, name, text, sizeof(text)) > 0));

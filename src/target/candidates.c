@@ -139,7 +139,7 @@ static bool counts_arguments(const struct redmem_offsets *at, const struct candi
 	for (size_t i = 0; i < s->count; i++) {
 		__u32 argc = int_at(s->seen[i]->client, offset);
 
-		if (argc > ARGUMENTS_MAX ||
+		if (argc > REDMEM_ARGUMENTS_MAX ||
 		    !command_allows(s->seen[i]->word[at->cmd / 8].name, argc))
 			return false;
 	}

@@ -10,8 +10,6 @@
 
 #define CANDIDATES_MAX 8
 #define CANDIDATES_MIN 3 /* fewer could agree by chance */
-/* The most arguments a command may have (networking.c, processMultibulkBuffer()). */
-#define ARGUMENTS_MAX (1024 * 1024)
 
 /*
  * Work out @at from @count candidates (at most CANDIDATES_MAX), each of a command that
