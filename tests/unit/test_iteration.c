@@ -299,6 +299,44 @@ static void test_short_command(void **state)
 	assert_int_equal(it.stall[0].context.state, CONTEXT_LOOP);
 }
 
+/* What comes and goes behind a command unseen is not the command's. */
+static void test_little_behind(void **state)
+{
+	uint64_t woken;
+
+	(void)state;
+	start(BY_ITERATION);
+	go_to_sleep(100 * MS);
+	woken = it.now;
+	wait_for_cpu(0);
+	it.unsampled = 600 * US;
+	command(THRESHOLD - 400 * US); /* the last sample in it comes after 4.4 ms */
+	for (int i = 0; i < 3; i++)
+		command(150 * US);
+	iteration_over(4);
+	go_to_sleep(100 * MS);
+	assert_one(woken, it.asleep.start, 0);
+	assert_int_equal(it.stall[0].commands, 4);
+	assert_int_equal(it.stall[0].context.state, CONTEXT_LOOP);
+}
+
+/* Of a command that is the last the end is exact, whatever was seen before it. */
+static void test_last_command(void **state)
+{
+	(void)state;
+	start(BY_ITERATION);
+	go_to_sleep(100 * MS);
+	wait_for_cpu(0);
+	for (int i = 0; i < 3; i++)
+		command(SAMPLE);
+	command(THRESHOLD + SAMPLE + 300 * US);
+	iteration_over(4);
+	go_to_sleep(100 * MS);
+	assert_int_equal(it.told.count, 1);
+	assert_int_equal(it.stall[0].end_ns, it.asleep.start);
+	assert_int_equal(it.stall[0].context.command, 7);
+}
+
 /* Many short ones together. */
 static void test_many_commands(void **state)
 {
@@ -579,6 +617,8 @@ int main(void)
 		cmocka_unit_test(test_two_unseen),
 		cmocka_unit_test(test_just_long_enough),
 		cmocka_unit_test(test_short_command),
+		cmocka_unit_test(test_little_behind),
+		cmocka_unit_test(test_last_command),
 		cmocka_unit_test(test_many_commands),
 		cmocka_unit_test(test_around_a_long_one),
 		cmocka_unit_test(test_own_command),
