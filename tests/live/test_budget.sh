@@ -32,12 +32,6 @@ window_is_over()
 	[ "$(date +%s%N)" -ge "$until" ]
 }
 
-# How long the server's main thread has waited for a CPU, in nanoseconds.
-run_delay()
-{
-	awk '{ print $2 }' "/proc/$pid/schedstat"
-}
-
 # Watches for a while. Sets seconds; took: what the kernel counts in programs; extra: that of it
 # for being preempted; and waited: the seconds the server waited for a CPU.
 watch_while() # COMMAND [OPTION...]
@@ -46,12 +40,12 @@ watch_while() # COMMAND [OPTION...]
 	shift
 	watch_start -s "$socket" "$@"
 	counts >"$work/counts"
-	waited=$(run_delay)
+	waited=$(run_delay "$pid")
 	began=$(date +%s%N)
 	until=$((began + ${WINDOW:-7} * 1000000000))
 	must 600 window_is_over
 	seconds=$(awk -v ns=$(($(date +%s%N) - began)) 'BEGIN { print ns / 1e9 }')
-	waited=$(awk -v ns=$(($(run_delay) - waited)) 'BEGIN { print ns / 1e9 }')
+	waited=$(awk -v before="$waited" -v now="$(run_delay "$pid")" 'BEGIN { print now - before }')
 	counts >>"$work/counts"
 	read -r took extra <<-END
 		$(tr '\n' ' ' <"$work/counts" | awk '{ print ($5 - $1) / 1e9,
