@@ -207,8 +207,9 @@ machine_read() # before|after
 	} >"$work/machine.$1" 2>/dev/null
 }
 
-# What it counted around the newest report, as machine.jq takes it. Of a server that is gone
-# nothing is known.
+# What it counted around the newest report, as machine.jq takes it. It counts in ticks:
+# stolen_most is what may have been stolen, 0 where it has never counted any. Of a server that is
+# gone nothing is known.
 machine()
 {
 	awk -v hertz="$(getconf CLK_TCK)" '
@@ -220,8 +221,9 @@ machine()
 	$1 == "throttled_usec" { held[file] += $2 / 1e6 }
 	function grown(total) { return total[2] > total[1] ? total[2] - total[1] : 0 }
 	END {
-		printf "{\"waited\": %f, \"cpu\": %f, \"held\": %f, \"stolen\": %f, \"busy\": %f}\n",
-			grown(waited), grown(cpu), grown(held), grown(stolen), grown(busy)
+		printf "{\"waited\": %f, \"cpu\": %f, \"held\": %f, \"stolen\": %f, \"stolen_most\": %f, \"busy\": %f}\n",
+			grown(waited), grown(cpu), grown(held), grown(stolen),
+			(stolen[2] > 0 ? grown(stolen) + 1 / hertz : 0), grown(busy)
 	}' "$work/machine.before" "$work/machine.after"
 }
 

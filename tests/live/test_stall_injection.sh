@@ -17,13 +17,14 @@ fi
 # One row for each injected stall: its length outside, the cause, and the stall seen in its
 # time, if any, with its main cause. That it also had to wait for a CPU is the machine's doing
 # where the kernel counted as much waiting in that time, and so is a command of the
-# preparations that SLOWLOG has as long, too. Where the length outside
-# does not tell whether it was over the threshold, as it is hardly longer or an expiry that was
-# waited for, SLOWLOG and LATENCY do.
+# preparations that SLOWLOG has as long, and in the second in which it ended; a stall without a
+# command's name may be any of them. Where the length outside does not tell whether it was over
+# the threshold, as it is hardly longer or an expiry that was waited for, SLOWLOG and LATENCY do.
 compare='
 	def instant: sub("\\.(?<ms>[0-9]+)Z$"; "Z") | fromdateiso8601;
 	def slow($name; $start; $seconds): $slowlog[0][] | select(($name == "" or (.[3][0] | ascii_downcase) == $name) and
-		(.[1] - $start | fabs) < 2 and (.[2] / 1e6 - $seconds | fabs) < 0.001) | .[2] / 1e6;
+		(.[1] | . > $start - 1.1 and . < $start + $seconds + 0.1) and
+		(.[2] / 1e6 - $seconds | fabs) < 0.001) | .[2] / 1e6;
 	def certain: if .cause == "expiry"
 		then . as $t | any($expired[0][]; .[0] >= $t.start - 1 and .[0] <= $t.end + 1)
 		else .end - .start > 0.006 or ([slow(.command; .start; .end - .start)] | any(. >= 0.005)) end;
@@ -78,8 +79,8 @@ check sums "$(stalls_said)" stalls 'all((([.blame[].seconds] | add) - .duration_
 watch_long()
 {
 	before=$(run_delay "$pid")
-	stalls_start -d "$healthy"
-	machine_read before
+	command=stalls
+	watch_start --pid "$pid" -d "$healthy"
 	watch_over
 	waited=$(awk -v before="$before" -v after="$(run_delay "$pid")" 'BEGIN { print after - before }')
 	echo "# of the $1 server, which waited $waited s for a CPU: $(stalls_said)"
@@ -87,8 +88,7 @@ watch_long()
 		(.[-1].sensors | any(.id == "loop" and .state == "on"))' "$json"
 	check "$1" "waited $waited s, $(machine); $(stalls_said)" stalls '
 		def waited: [.blame[] | select(.cause == "cpu_wait").seconds] | add // 0;
-		([.[] | (.duration_seconds - waited) | select(. >= 0.005)] | add // 0) <=
-			(if $machine.stolen > 0 then $machine.stolen + 0.01 else 0 end) and
+		([.[] | (.duration_seconds - waited) | select(. >= 0.005)] | add // 0) <= $machine.stolen_most and
 		([.[] | waited] | add // 0) <= 1.05 * $waited + 0.001' \
 		--argjson waited "$waited" --argjson machine "$(machine)"
 }
