@@ -264,6 +264,7 @@ watching()
 stalls_start()
 {
 	: >"$messages"
+	markers=0
 	"$redmem" stalls -vv --json --pid "$pid" "$@" >"$json" 2>"$messages" &
 	watch=$!
 	own_process "$watch"
@@ -277,7 +278,8 @@ samples_often()
 	grep "cpu: [0-9]* samples a second" "$messages" | tail -n 1 | grep -q "cpu: 997 " || ! kill -0 "$watch"
 }
 
-# Keys of stalls that only say that all before them have been told begin like this.
+# Keys of stalls that only say that all before them have been told begin like this; how many of
+# them were made in this watch.
 marker=test:marker:
 markers=0
 
@@ -295,14 +297,17 @@ stalls_drain()
 }
 
 # stalls FILTER [JQ OPTION...]: true when FILTER is true of the array of all stalls so far, but
-# for markers, also those without a key.
+# for markers. Those made and not told with their key are the first EVALs without one.
 stalls()
 {
 	filter=$1
 	shift
-	jq -e -s "$@" "map(select((has(\"schema\") or (.command == \"eval\" and .key == null) or
-		((.key // \"\") | startswith(\"$marker\"))) | not)) |
-		$filter" "$json" >/dev/null 2>&1
+	jq -e -s "$@" --arg marker "$marker" --argjson made "$markers" 'def marks: (.key // "") | startswith($marker);
+		map(select(has("schema") | not)) | reduce .[] as $stall (
+			{unnamed: ($made - (map(select(marks)) | length)), others: []};
+			if $stall | marks then .
+			elif .unnamed > 0 and $stall.command == "eval" and $stall.key == null then .unnamed -= 1
+			else .others += [$stall] end) | .others | '"$filter" "$json" >/dev/null 2>&1
 }
 
 # What the stalls were, for a complaint.
