@@ -96,7 +96,7 @@ struct push {
 	int64_t bytes;
 	enum { PUSH_NONE, PUSH_LIMIT, PUSH_TABLE, PUSH_BUFFERS, PUSH_PREFIX, PUSH_WRITES } by;
 	const struct prefix_row *prefix;
-	bool by_looks; /* no byte of it was seen: samples of the CPU say that it was written */
+	bool by_looks; /* not by bytes that were seen: samples of the CPU say that it was written */
 	bool burst;
 	const struct record_client *client; /* whose buffers are most of them; NULL */
 };
@@ -246,7 +246,8 @@ static int64_t evicted_bytes(const struct model *m, int64_t evicted)
 		       0;
 }
 
-/* By what was written, and to which prefix. A burst is told also where that is not known. */
+/* By what was written, and to which prefix. A burst is told also where that is not known, or
+ * where too little of it was seen. */
 static struct push push_of_writes(const struct model *m, int64_t evicted)
 {
 	bool burst = evicted_at_once(m, evicted);
@@ -260,11 +261,12 @@ static struct push push_of_writes(const struct model *m, int64_t evicted)
 		p.bytes = evicted_bytes(m, evicted);
 		p.by_looks = true;
 	}
-	if (burst && p.prefix == NULL)
-		p.by = PUSH_WRITES;
-	else if (p.prefix == NULL || (double)p.bytes <= (double)measure_max_memory(m) * PUSH_RATIO)
-		p.by = PUSH_NONE;
-	return p;
+	if (p.prefix != NULL && (double)p.bytes > (double)measure_max_memory(m) * PUSH_RATIO)
+		return p;
+	return (struct push){ .by = burst ? PUSH_WRITES : PUSH_NONE,
+			      .bytes = evicted_bytes(m, evicted),
+			      .by_looks = true,
+			      .burst = burst };
 }
 
 static struct push push_of(const struct model *m, int64_t evicted)

@@ -213,6 +213,20 @@ static void pushed_by_burst(void **state)
 	assert_string_equal(f->title, "11,000 keys were evicted in a burst");
 	diagnosis_free(&d);
 
+	begin(&s, 990 * MIB, "allkeys-lru"); /* one of which few bytes were seen */
+	buf_puts(&s.info_start, keys);
+	info(&s, keys);
+	info(&s, "used_memory_dataset:1000000000\r\nevicted_keys:11000\r\n");
+	evicting(&s, 4, 5, 11000);
+	allocated(&s, "import:1", 10 * MIB);
+	allocated(&s, "session:1", MIB);
+	scene_add(&s, RECORD_SENSOR)->sensor = (struct record_sensor){ "flow", true, "", "" };
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
+	assert_string_equal(f->title, "11,000 keys were evicted in a burst");
+	assert_true(evidence_value(f, "pushed_bytes") == 440e6);
+	diagnosis_free(&d);
+
 	begin(&s, 990 * MIB, "allkeys-lru"); /* two looks tell nothing */
 	info(&s, "db0:keys=25000,expires=0\r\nused_memory_dataset:1000000000\r\n" EVICTED);
 	scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
