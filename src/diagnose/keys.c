@@ -475,6 +475,22 @@ const struct keyspace_key *pattern_first(const struct pattern *pattern)
 	return NULL;
 }
 
+bool pattern_find(const struct model *m, const char *id, struct pattern *out)
+{
+	struct pattern all[PATTERNS];
+
+	if (m->keyspace == NULL)
+		return false;
+	patterns_find(m->keyspace, all);
+	for (size_t i = 0; i < PATTERNS; i++) {
+		if (strcmp(all[i].id, id) != 0)
+			continue;
+		*out = all[i];
+		return out->keys_total > 0 && pattern_first(out) != NULL;
+	}
+	return false;
+}
+
 double pattern_growth(const struct keyspace_key *key)
 {
 	double seconds = key->later_seconds - key->seen_seconds;
@@ -489,18 +505,15 @@ double pattern_growth(const struct keyspace_key *key)
 
 const struct record_key *key_growing_list(const struct model *m, double *bytes_per_second)
 {
-	struct pattern all[PATTERNS], *lists = NULL;
 	const struct keyspace_key *fastest = NULL;
+	struct pattern lists;
 
-	if (!m->keyspace)
+	if (!pattern_find(m, "undrained_list", &lists))
 		return NULL;
-	patterns_find(m->keyspace, all);
-	for (size_t i = 0; i < PATTERNS && !lists; i++)
-		lists = strcmp(all[i].id, "undrained_list") ? NULL : &all[i];
-	for (size_t i = 0; lists->keys_total > 0 && i < lists->top->count; i++) {
-		const struct keyspace_key *key = &lists->top->keys[i];
+	for (size_t i = 0; i < lists.top->count; i++) {
+		const struct keyspace_key *key = &lists.top->keys[i];
 
-		if (!pattern_has(lists, key) || !(pattern_growth(key) >= GROWTH_MIN))
+		if (!pattern_has(&lists, key) || !(pattern_growth(key) >= GROWTH_MIN))
 			continue;
 		if (fastest && pattern_growth(key) <= pattern_growth(fastest))
 			continue;

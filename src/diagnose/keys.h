@@ -100,6 +100,8 @@ void patterns_find(const struct keyspace *keyspace, struct pattern out[PATTERNS]
 bool pattern_has(const struct pattern *pattern, const struct keyspace_key *key);
 /* The first key of it, NULL when none is listed. */
 const struct keyspace_key *pattern_first(const struct pattern *pattern);
+/* The one of that id; false when the pass met no key of it, or lists none. */
+bool pattern_find(const struct model *m, const char *id, struct pattern *out);
 /* Growth of a key between two looks, in bytes a second; NAN without a second look. */
 double pattern_growth(const struct keyspace_key *key);
 /* The long list that grew fastest between two looks of a pass, and by how many bytes a second;

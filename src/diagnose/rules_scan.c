@@ -65,28 +65,12 @@ static void pattern_title(struct finding *f, const struct pattern *p,
 			      say_key(k->key.data, k->key.len).s, say_bytes(k->bytes).s);
 }
 
-static bool find_pattern(const struct model *m, const char *id, struct pattern *out)
-{
-	struct pattern all[PATTERNS];
-
-	if (m->keyspace == NULL)
-		return false;
-	patterns_find(m->keyspace, all);
-	for (size_t i = 0; i < PATTERNS; i++) {
-		if (strcmp(all[i].id, id) != 0)
-			continue;
-		*out = all[i];
-		return out->keys_total > 0 && pattern_first(out) != NULL;
-	}
-	return false;
-}
-
 static bool big_keys(const struct model *m, struct finding *f, const char *id)
 {
 	const struct keyspace_key *key;
 	struct pattern p;
 
-	if (!find_pattern(m, id, &p))
+	if (!pattern_find(m, id, &p))
 		return false;
 	key = pattern_first(&p);
 	f->severity = p.very_big_total > 0 ? SEVERITY_WARNING : SEVERITY_INFO;
@@ -204,7 +188,7 @@ bool rule_keys_temp(const struct model *m, struct finding *f)
 	const struct keyspace_prefix *prefix;
 	struct pattern p;
 
-	if (!find_pattern(m, "temp_without_ttl", &p))
+	if (!pattern_find(m, "temp_without_ttl", &p))
 		return false;
 	prefix = temp_prefix(m);
 	f->severity = p.keys_total * 2 >= m->keyspace->temporary_total && p.keys_total >= 3 ?
