@@ -14,6 +14,7 @@
  * smallest client has more than 400. Behind the client lies another, which may have the
  * arguments and the name of a command of its own. */
 #define CLIENT_BYTES_MAX 256
+
 /* The candidates that can be used. */
 struct candidates {
 	const struct redmem_calibration *seen[CANDIDATES_MAX];
@@ -68,8 +69,7 @@ static void select_usable(struct candidates *s, const struct redmem_calibration 
 }
 
 /* argv: the one word that leads to a command's name for every candidate. */
-static int candidates_find_argv(struct redmem_offsets *at, const struct candidates *s,
-				struct err *err)
+static int find_argv(struct redmem_offsets *at, const struct candidates *s, struct err *err)
 {
 	size_t matches = 0;
 
@@ -116,8 +116,7 @@ static void find_object(struct redmem_offsets *at, const struct candidates *s)
 
 /* cmd: lastcmd and realcmd hold the same while a command begins; cmd comes first in
  * every version. */
-static int candidates_find_cmd(struct redmem_offsets *at, const struct candidates *s,
-			       struct err *err)
+static int find_cmd(struct redmem_offsets *at, const struct candidates *s, struct err *err)
 {
 	for (size_t cmd = 0; cmd < CLIENT_BYTES_MAX; cmd += 8) {
 		size_t agree = 0;
@@ -161,8 +160,7 @@ static bool is_smaller(const struct candidates *s, size_t a, size_t b)
  * arguments). argv_len is often as large; argc is before it in every version. Only
  * ints that begin a word: behind an int may be padding, which holds anything.
  */
-static int candidates_find_argc(struct redmem_offsets *at, const struct candidates *s,
-				struct err *err)
+static int find_argc(struct redmem_offsets *at, const struct candidates *s, struct err *err)
 {
 	size_t first = at->argv >= 8 ? at->argv - 8 : at->argv + 8;
 	size_t fit[3], fits = 0;
@@ -198,8 +196,8 @@ static bool holds_client(const struct candidates *s, size_t offset)
 /* current_client: the first word of the server that held the client each time. Words
  * behind it may hold the same client for another reason (server.master on a replica
  * nobody else talks to). */
-static int candidates_find_current_client(struct redmem_offsets *at, const struct candidates *s,
-					  __u64 server_address, struct err *err)
+static int find_current_client(struct redmem_offsets *at, const struct candidates *s,
+			       __u64 server_address, struct err *err)
 {
 	for (size_t offset = 0; offset + 8 <= s->seen[0]->server_bytes; offset += 8) {
 		if (!holds_client(s, offset))
@@ -228,7 +226,7 @@ static size_t leads_to_query(const struct candidates *s, size_t offset)
 
 /* querybuf: one of the places where versions have it, the one that leads to queries. That
  * of Valkey 9.1 is known by its objects; it is done with when a command runs. */
-static void candidates_find_querybuf(struct redmem_offsets *at, const struct candidates *s)
+static void find_querybuf(struct redmem_offsets *at, const struct candidates *s)
 {
 	static const size_t places[] = { 16, 32, 40 };
 	size_t most = 0;
@@ -258,17 +256,17 @@ int candidates_solve(struct redmem_offsets *at, const struct redmem_calibration 
 			       "calibration: %zu commands of clients seen, %zu of use, %d needed; "
 			       "watch again while clients do more",
 			       count, s.count, CANDIDATES_MIN);
-	ret = candidates_find_argv(at, &s, err);
+	ret = find_argv(at, &s, err);
 	if (!ret) {
 		find_object(at, &s);
-		candidates_find_querybuf(at, &s);
+		find_querybuf(at, &s);
 	}
 	if (!ret)
-		ret = candidates_find_cmd(at, &s, err);
+		ret = find_cmd(at, &s, err);
 	if (!ret)
-		ret = candidates_find_argc(at, &s, err);
+		ret = find_argc(at, &s, err);
 	if (!ret)
-		ret = candidates_find_current_client(at, &s, server_address, err);
+		ret = find_current_client(at, &s, server_address, err);
 	return ret ? ret : (int)s.count;
 }
 
