@@ -312,8 +312,9 @@ static int64_t with_text_bytes(const struct structures *s, int64_t name, int64_t
 static bool holds_text(const struct structures *s, int64_t name, int64_t text, int64_t expiry)
 {
 	int64_t bytes = with_text_bytes(s, name, text);
-	int64_t counted = s->server->pointer_reused ? 9 + sds_bytes(name) + sds8_bytes(text) :
-						      19 + name + sds8_bytes(text);
+	int64_t head = OBJECT_BYTES + 1 + sds8_bytes(text);
+	int64_t counted = s->server->pointer_reused ? head - POINTER_BYTES + sds_bytes(name) :
+						      head + name + 2;
 
 	return counted + expiry <= s->server->text_max ||
 	       (counted <= s->server->text_max &&
