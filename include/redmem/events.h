@@ -315,13 +315,13 @@ struct redmem_loop {
 	__u64 begun, ended;
 	__u64 client;
 	__u64 argv;
-	__u64 iterations; /* the count of turns */
+	__u64 iterations; /* the server's count of them */
 	__u64 seen_ns; /* what is under way was seen last... */
 	__u64 seen_commands; /* ...when so many commands were done */
 	__u64 woke_ns; /* the main thread left its sleep; 0 = looked at since */
 	__u64 sleep_delay; /* when it fell asleep: run_delay... */
 	__u64 sleep_commands; /* ...commands done... */
-	__u64 sleep_iterations; /* ...and the count of turns */
+	__u64 sleep_iterations; /* ...and the count of iterations */
 	__u64 out_ns; /* left the CPU within its work; 0 = did not, or is charged */
 	__u64 in_ns; /* and came back; 0 = not yet */
 	__u64 out_delay; /* run_delay when it left */

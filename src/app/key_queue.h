@@ -11,10 +11,10 @@ struct key_queue;
 
 /* @take is called in a thread of the queue's own, a key at a time and in their order. */
 struct key_queue *key_queue_new(void (*take)(void *ctx, const struct record_key *key), void *ctx);
-/* A key with a copy of this name, for the caller to fill in before the next call; what it was
- * before is of no matter. Type and encoding must outlive the queue. */
+/* The next key, which has a copy of @name and in its other fields what an earlier key left there:
+ * the caller fills them in before the next call. Type and encoding must outlive the queue. */
 struct record_key *key_queue_add(struct key_queue *queue, struct bytes name);
-/* All that were put have been taken. */
+/* All that were added have been taken. */
 void key_queue_wait(struct key_queue *queue);
 /* Wait, end the thread, free. */
 void key_queue_end(struct key_queue *queue);

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 
-/* Parts that the URI does not name are NULL, 0 or -1. */
+/* Parts that the URI does not name are NULL. */
 struct uri {
 	char *text; /* owns the parts */
 	const char *scheme; /* "redis", "rediss", "valkey", "valkeys" */

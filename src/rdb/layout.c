@@ -139,14 +139,12 @@ static const struct step stream[] = {
 
 static const struct step stream_2[] = {
 	STREAM_NODES, STREAM_HEAD_2,
-	COUNT(GROUPS), GROUP_HEAD_2, GROUP_PENDING, EACH_CONSUMER, LOOP,
-	END,
+	COUNT(GROUPS), GROUP_HEAD_2, GROUP_PENDING, EACH_CONSUMER, LOOP, END,
 };
 
 static const struct step stream_3[] = {
 	STREAM_NODES, STREAM_HEAD_2,
-	COUNT(GROUPS), GROUP_HEAD_2, GROUP_PENDING, EACH_CONSUMER_3, LOOP,
-	END,
+	COUNT(GROUPS), GROUP_HEAD_2, GROUP_PENDING, EACH_CONSUMER_3, LOOP, END,
 };
 
 /* Producers and the ids they have used, each with its entry; how long and how many are kept in

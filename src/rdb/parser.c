@@ -126,7 +126,7 @@ static void count_up(int64_t *total, uint64_t number)
 	sum_add(total, (int64_t)(number & INT64_MAX));
 }
 
-/* Hashes say only the number of theirs. */
+/* How many fields it has is kept: hashes of it say only its number. */
 static int take_template(struct rdb *r, uint64_t fields)
 {
 	size_t size = r->templates_size;

@@ -429,7 +429,7 @@ static const struct {
 
 bool command_allows(const char *name, unsigned int argc)
 {
-	for (size_t i = 0; i < sizeof(arities) / sizeof(arities[0]); i++) {
+	for (size_t i = 0; i < COUNT(arities); i++) {
 		int arity = arities[i].arity;
 
 		if (!strcasecmp(name, arities[i].name))

@@ -94,7 +94,7 @@ double budget_move_seconds(const struct probe_cost *cost, size_t places)
 
 /* How long the server has waited for a CPU since the watch began; what was known last where
  * nobody counts it, or the server has gone. */
-static int64_t waited_ns(const struct sensors *s)
+static int64_t server_waited_ns(const struct sensors *s)
 {
 	int64_t waited;
 
@@ -139,7 +139,7 @@ void budget_start(struct sensors *s)
 	struct proc_stat stat;
 
 	budget_begin(b, s->config.budget_ratio, sensor_on(s, "burst"), clock_mono_ns());
-	b->waited_base_ns = waited_ns(s);
+	b->waited_base_ns = server_waited_ns(s);
 	b->base_seconds = spent(s);
 	b->flow_hits = s->target->totals[TOTAL_FLOW_HITS];
 	if (!proc_stat_read(&stat, s->config.pid, NULL))
@@ -308,7 +308,7 @@ void budget_poll(struct sensors *s, const struct record_sink *sink)
 	if (!s->bpf || !s->budget.start_ns)
 		return;
 	review(s, clock_mono_ns());
-	now = budget_time(&s->budget, clock_mono_ns(), waited_ns(s));
+	now = budget_time(&s->budget, clock_mono_ns(), server_waited_ns(s));
 	if (s->flow && sensor_on(s, "flow"))
 		control_flow(s, now);
 	if (sensor_on(s, "burst"))

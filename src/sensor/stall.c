@@ -5,7 +5,7 @@
  * said here (model/stalls.c).
  *
  * Samples of a piece of work come before the record of its end, so two tallies (of the
- * work and of the loop's turn) are all there is to keep.
+ * work and of the iteration) are all there is to keep.
  */
 #include "sensor/internal.h"
 
