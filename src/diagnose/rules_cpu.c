@@ -199,16 +199,15 @@ bool rule_cpu_contended(const struct model *m, struct finding *f)
 	size_t count = neighbours(m, f->id, all, sizeof(all) / sizeof(all[0]));
 	const struct neighbour *worst = worst_neighbour(all, count);
 	struct waits w = waits_of(m, f->id);
+	double waited;
 
 	waits_include(&w, w.seconds + waited_beside(m, f->id));
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	waits_tell(m, f, &w);
 	/* It is harm by the stalls; how much it is, the many short waits between them say, too. */
-	finding_title(f, "The server waited %s for a CPU%s%s%s",
-		      say_seconds(main_thread ? fmax(w.seconds, main_thread->cpu_wait_seconds) :
-						w.seconds)
-			      .s,
+	waited = main_thread ? fmax(w.seconds, main_thread->cpu_wait_seconds) : w.seconds;
+	finding_title(f, "The server waited %s for a CPU%s%s%s", say_seconds(waited).s,
 		      count == 0			       ? "" :
 		      worst && worst->seconds >= w.seconds / 2 ? ", most of it behind " :
 								 ", behind ",

@@ -304,6 +304,7 @@ void keyspace_take(struct keyspace *keyspace, const struct record_key *key, doub
 	const struct keyspace_options *o = &keyspace->options;
 	enum key_level level = o->level ? o->level(key) : KEY_NORMAL;
 	bool listed = key->bytes == RECORD_UNKNOWN || key->bytes >= o->min_bytes;
+	struct prefix_beginning *begins;
 	struct useful useful;
 
 	if (o->type && strcmp(o->type, key->type) != 0)
@@ -327,7 +328,8 @@ void keyspace_take(struct keyspace *keyspace, const struct record_key *key, doub
 	}
 	take_type(keyspace, key, &useful, level, listed, t_seconds);
 	take_encoding(keyspace, key, &useful, t_seconds);
-	take_ttl(keyspace, key, prefix_tree_add(keyspace->tree, key, &useful), t_seconds);
+	begins = prefix_tree_add(keyspace->tree, key, &useful);
+	take_ttl(keyspace, key, begins, t_seconds);
 	if (listed)
 		keyspace_top_add(&keyspace->top, key, key->bytes, t_seconds);
 	if (keyspace->parts_count) {
