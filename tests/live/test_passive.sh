@@ -177,7 +177,8 @@ for server in ${SERVER:-redis-server valkey-server}; do
 	load_start steady -o set -P 16 -c 4
 	check_probe_gone
 	load_end
-	"$load" hold -s "$socket" -d 4 -k some:key >/dev/null &
+	# Longer than redmem takes to begin, and looks for a command then (2 s).
+	"$load" hold -s "$socket" -d 6 -k some:key >/dev/null &
 	own_process $!
 	must 10 hung # before that it tries how fast it is, in short commands
 	check_silent "$product-hung"
