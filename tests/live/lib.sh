@@ -284,7 +284,8 @@ marker=test:marker:
 markers=0
 
 # Returns when every stall that has been is in $json: they are told in their order, so one
-# more is made, of a command that holds the server for some ten milliseconds. The first EVAL of
+# more is made, of a command that holds the server for some ten milliseconds (where redmem cannot
+# ask the server that is too short to be told: not for such watches). The first EVAL of
 # a watch has no key where redmem had no CPU meanwhile to learn which argument that is: one more.
 stalls_drain()
 {
