@@ -242,6 +242,7 @@ command=doctor
 watch_start()
 {
 	: >"$messages" # what an earlier watch said is no sign of this one
+	markers=0
 	machine_read before
 	"$redmem" "$command" -d 600 -vv --json "$@" >"$json" 2>"$messages" &
 	watch=$!
