@@ -184,6 +184,15 @@ static void iteration_over(uint64_t replies)
 	it.iterations += it.counting == BY_REPLY ? replies : 1;
 }
 
+/* It slept, was woken, and waited so long for a CPU. When it was woken. */
+static uint64_t start_woken(enum counting counting, uint64_t waited)
+{
+	start(counting);
+	go_to_sleep(100 * MS);
+	wait_for_cpu(waited);
+	return it.asleep.end;
+}
+
 /* --- one thing at a time ------------------------------------------------------------- */
 
 static void assert_one(uint64_t from, uint64_t end, uint64_t waited)
@@ -229,10 +238,7 @@ static void test_wait_unseen(void **state)
 	for (int n = 0; n < COUNTINGS; n++) {
 		uint64_t woken;
 
-		start(n);
-		go_to_sleep(100 * MS);
-		woken = it.now;
-		wait_for_cpu(20 * MS);
+		woken = start_woken(n, 20 * MS);
 		command(100 * US);
 		iteration_over(1);
 		go_to_sleep(100 * MS);
@@ -244,9 +250,7 @@ static void test_wait_unseen(void **state)
 static void test_two_unseen(void **state)
 {
 	(void)state;
-	start(BY_ITERATION);
-	go_to_sleep(100 * MS);
-	wait_for_cpu(THRESHOLD - 500 * US);
+	start_woken(BY_ITERATION, THRESHOLD - 500 * US);
 	for (int i = 0; i < 2; i++) {
 		command(300 * US);
 		iteration_over(1);
@@ -261,10 +265,7 @@ static void test_just_long_enough(void **state)
 	uint64_t woken;
 
 	(void)state;
-	start(BY_ITERATION);
-	go_to_sleep(100 * MS);
-	woken = it.now;
-	wait_for_cpu(0);
+	woken = start_woken(BY_ITERATION, 0);
 	it.unsampled = 600 * US;
 	command(THRESHOLD + 10 * US); /* the last sample in it comes after 4.4 ms */
 	run(450 * US);
@@ -282,10 +283,7 @@ static void test_short_command(void **state)
 	uint64_t woken;
 
 	(void)state;
-	start(BY_ITERATION);
-	go_to_sleep(100 * MS);
-	woken = it.now;
-	wait_for_cpu(0);
+	woken = start_woken(BY_ITERATION, 0);
 	it.unsampled = 100 * US;
 	command(SAMPLE);
 	it.unsampled = 0;
@@ -305,10 +303,7 @@ static void test_little_behind(void **state)
 	uint64_t woken;
 
 	(void)state;
-	start(BY_ITERATION);
-	go_to_sleep(100 * MS);
-	woken = it.now;
-	wait_for_cpu(0);
+	woken = start_woken(BY_ITERATION, 0);
 	it.unsampled = 600 * US;
 	command(THRESHOLD - 400 * US); /* the last sample in it comes after 4.4 ms */
 	for (int i = 0; i < 3; i++)
@@ -324,9 +319,7 @@ static void test_little_behind(void **state)
 static void test_last_command(void **state)
 {
 	(void)state;
-	start(BY_ITERATION);
-	go_to_sleep(100 * MS);
-	wait_for_cpu(0);
+	start_woken(BY_ITERATION, 0);
 	for (int i = 0; i < 3; i++)
 		command(SAMPLE);
 	command(THRESHOLD + SAMPLE + 300 * US);
@@ -343,10 +336,7 @@ static void test_many_commands(void **state)
 	uint64_t woken;
 
 	(void)state;
-	start(BY_ITERATION);
-	go_to_sleep(100 * MS);
-	woken = it.now;
-	wait_for_cpu(2 * MS);
+	woken = start_woken(BY_ITERATION, 2 * MS);
 	for (int i = 0; i < 100; i++)
 		command(40 * US);
 	iteration_over(100);
@@ -362,10 +352,7 @@ static void test_around_a_long_one(void **state)
 	uint64_t woken, parts = 0;
 
 	(void)state;
-	start(BY_ITERATION);
-	go_to_sleep(100 * MS);
-	woken = it.now;
-	wait_for_cpu(0);
+	woken = start_woken(BY_ITERATION, 0);
 	for (int i = 0; i < 100; i++)
 		command(100 * US);
 	wait_for_disk(0);
@@ -392,10 +379,7 @@ static void test_own_command(void **state)
 	uint64_t woken;
 
 	(void)state;
-	start(BY_ITERATION);
-	go_to_sleep(100 * MS);
-	woken = it.now;
-	wait_for_cpu(20 * MS);
+	woken = start_woken(BY_ITERATION, 20 * MS);
 	command_begins(9, true);
 	look();
 	run(200 * US);
