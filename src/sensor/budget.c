@@ -303,14 +303,17 @@ static void control_burst(struct sensors *s, int64_t now, const struct record_si
 /* At each turn of the watch's loop. */
 void budget_poll(struct sensors *s, const struct record_sink *sink)
 {
+	bool flow = s->flow && sensor_on(s, "flow"), burst = sensor_on(s, "burst");
 	int64_t now;
 
 	if (!s->bpf || !s->budget.start_ns)
 		return;
 	review(s, clock_mono_ns());
+	if (!flow && !burst) /* nobody spends credit */
+		return;
 	now = budget_time(&s->budget, clock_mono_ns(), server_waited_ns(s));
-	if (s->flow && sensor_on(s, "flow"))
+	if (flow)
 		control_flow(s, now);
-	if (sensor_on(s, "burst"))
+	if (burst)
 		control_burst(s, now, sink);
 }
