@@ -45,7 +45,8 @@ sanitize := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recov
 endif
 all_cppflags = -DREDMEM_VERSION='"$(VERSION)"' -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
 all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(sanitize)
-libs := -lbpf -ldw -lelf -lseccomp -lz -lzstd -lhiredis -lssl -lcrypto -ljansson -lcap-ng -lm -lpthread
+libs := -lbpf -ldw -lelf -lseccomp -lz -lzstd -lhiredis -lssl -lcrypto -ljansson -lcap-ng -lsqlite3 -lmicrohttpd \
+	-lcrypt -lm -lpthread
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
 	-I/usr/include/$(triple) -Wall $(WERROR)
 
