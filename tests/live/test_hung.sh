@@ -23,7 +23,7 @@ check ticks "$(query '.timeline.rows | length') rows in $(query .window.duration
 		(.timeline.rows | map(.[2]) | all(. > 0))'
 check unanswered "used_memory is known in every row" \
 	holds '.timeline.rows | map(.[1]) | any(. == null) and any(. != null)'
-check stall "held for $held s, $took s by SLOWLOG, reported: $(query '.stalls | map({command, key, duration_seconds}) | tostring')" \
+check stall "held for $held s, $took s by SLOWLOG, reported: $(query '.stalls | map({start, duration_seconds, running, command, key}) | tostring')" \
 	holds '.stalls | max_by(.duration_seconds) |
 		.command == "eval" and .key == "report:yearly" and
 		.duration_seconds > 0.99 * $took and .duration_seconds < 1.01 * $held' \
