@@ -54,7 +54,7 @@ double profile_events(const struct record_profile *record)
 }
 
 /* Events whose start was not seen took as long as the others. */
-static double profile_seconds(const struct record_profile *record)
+double profile_seconds(const struct record_profile *record)
 {
 	if (record->timed <= 0 || !(record->events >= 0))
 		return record->seconds;

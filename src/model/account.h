@@ -40,6 +40,8 @@ struct charge {
 
 /* What the row stands for; at least what was seen. */
 double profile_events(const struct record_profile *record);
+/* And how long it took; NAN when it was not timed. */
+double profile_seconds(const struct record_profile *record);
 void charge_add(struct charge *charge, const struct record_profile *record);
 void charge_merge(struct charge *into, const struct charge *from);
 /* Compare two charges for a falling order: seconds, then faults. */

@@ -102,27 +102,34 @@ static struct call_slot *slot_get(struct calls *calls, const char *command)
 	return slot;
 }
 
+/* @bytes in each of the calls that the record stands for. */
+static int64_t of_all(const struct record_call *record, int64_t bytes)
+{
+	return sum_whole((double)call_count(record) * (double)bytes);
+}
+
 static void slot_add(struct call_slot *slot, const struct record_call *record)
 {
 	struct call_latency *latency = &slot->latency;
+	int64_t count = call_count(record);
 	double seconds = call_seconds(record);
 	enum call_path path;
 
 	if (record->requested_bytes > 0 && record->class_bytes >= record->requested_bytes &&
 	    record->class_bytes < INT64_MAX / (1 << 24)) {
-		sum_add(&latency->requested_bytes, record->requested_bytes);
-		sum_add(&latency->class_bytes, record->class_bytes);
+		sum_add(&latency->requested_bytes, of_all(record, record->requested_bytes));
+		sum_add(&latency->class_bytes, of_all(record, record->class_bytes));
 	}
 	if (!isfinite(seconds) || seconds > 1e6)
 		return;
-	latency->calls_total++;
-	hist_add(&slot->nanoseconds, (uint64_t)(seconds * 1e9), 1);
+	latency->calls_total += count;
+	hist_add(&slot->nanoseconds, (uint64_t)(seconds * 1e9), (uint64_t)count);
 	if (!(seconds <= latency->max_seconds))
 		latency->max_seconds = seconds;
-	latency->mean_seconds += seconds; /* the sum, while records come in */
+	latency->mean_seconds += seconds * (double)count; /* the sum, while records come in */
 	path = call_path(record, seconds);
-	latency->path_calls[path]++;
-	latency->path_seconds[path] += seconds;
+	latency->path_calls[path] += count;
+	latency->path_seconds[path] += seconds * (double)count;
 }
 
 void calls_add(struct model *m, const struct record_call *record)
@@ -135,8 +142,8 @@ void calls_add(struct model *m, const struct record_call *record)
 	if (record->requested_bytes > 0 && record->class_bytes >= record->requested_bytes) {
 		struct alloc_class *class = alloc_class(m, record->class_bytes);
 
-		class->calls_total++;
-		sum_add(&class->requested_bytes, record->requested_bytes);
+		class->calls_total += call_count(record);
+		sum_add(&class->requested_bytes, of_all(record, record->requested_bytes));
 	}
 }
 

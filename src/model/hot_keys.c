@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "model/account.h"
 #include "model/private.h"
 
 #define HOT_KEYS 256
@@ -87,15 +88,16 @@ static struct hot_key *place_of(struct hot_keys *hot, const struct record_profil
 void hot_keys_add(struct model *m, const struct record_profile *record)
 {
 	const char *command = *record->inner ? record->inner : record->command;
+	double seconds = profile_seconds(record);
 	struct hot_key *key;
 
-	if (record->event != EVENT_CPU || *record->thread || !record->key.len ||
-	    record->key.len > RECORD_KEY_MAX || !(record->seconds > 0))
+	if (record->event != EVENT_CPU || *record->thread || !record->key.len || record->folded ||
+	    record->key.len > RECORD_KEY_MAX || !(seconds > 0))
 		return;
 	key = place_of(m->priv->hot_keys, record);
-	key->seconds += record->seconds;
+	key->seconds += seconds;
 	key->samples += record->samples > 0 && record->samples < INT32_MAX ? record->samples : 0;
-	key->votes += strcmp(key->command, command) ? -record->seconds : record->seconds;
+	key->votes += strcmp(key->command, command) ? -seconds : seconds;
 	if (key->votes >= 0)
 		return;
 	key->votes = -key->votes;

@@ -49,7 +49,8 @@ static bool is_of(const struct one_key *key, const struct record_profile *record
 {
 	struct bytes name = key->first.key;
 
-	if (!record->key.len || (record->db != RECORD_UNKNOWN && record->db != key->first.db))
+	if (!record->key.len || record->folded ||
+	    (record->db != RECORD_UNKNOWN && record->db != key->first.db))
 		return false;
 	if (record->key_truncated != (name.len > RECORD_KEY_MAX))
 		return false;

@@ -2,6 +2,7 @@
 /* What the files of this room share, and nobody else sees. */
 #pragma once
 
+#include "base/buf.h"
 #include "model/intern.h"
 #include "model/model.h"
 
@@ -64,6 +65,8 @@ void stalls_heed_counts(struct model *m);
 /* --- timeline.c --- */
 void timeline_add_tick(struct model *m, const struct record_tick *tick);
 void timeline_add_info(struct model *m, double t_seconds, const struct info *info);
+/* The lines of an INFO that this takes something from. */
+void timeline_info_lines(struct buf *out, const char *text);
 void timeline_finish(struct model *m);
 void children_finish(struct model *m);
 
@@ -125,6 +128,11 @@ bool unseen_give(struct model *m, const struct record_profile *record);
 struct calls *calls_new(void);
 void calls_free(struct calls *calls);
 void calls_add(struct model *m, const struct record_call *record);
+/* So many of them does a record stand for. */
+static inline int64_t call_count(const struct record_call *record)
+{
+	return record->calls > 0 && record->calls < INT32_MAX ? record->calls : 1;
+}
 /* What was seen of a command's calls. */
 struct call_latency calls_of(const struct model *m, const char *command);
 /* Hand each command with calls to @each. */

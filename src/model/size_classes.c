@@ -266,7 +266,7 @@ void users_add_call(struct model *m, const struct record_call *record)
 	if (use)
 		*(record->function != CALL_FREE ? &use->charge.alloc_bytes :
 						  &use->charge.free_bytes) +=
-			(double)record->class_bytes;
+			(double)call_count(record) * (double)record->class_bytes;
 	prefix_drop(m->priv->prefixes, prefix);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What happened over time: the timeline, and children that still save at its end. */
+#define _GNU_SOURCE 1 /* strchrnul() */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,22 @@ struct server_sample {
 	int64_t blocked_clients;
 	int64_t aof_buffer_bytes;
 };
+
+/* What of an INFO goes where. */
+static const struct {
+	const char *name;
+	size_t offset; /* in struct server_sample */
+} sample_fields[] = {
+	{ "used_memory", offsetof(struct server_sample, used_memory_bytes) },
+	{ "total_commands_processed", offsetof(struct server_sample, commands_total) },
+	{ "evicted_keys", offsetof(struct server_sample, evicted_keys_total) },
+	{ "expired_keys", offsetof(struct server_sample, expired_keys_total) },
+	{ "connected_clients", offsetof(struct server_sample, connected_clients) },
+	{ "blocked_clients", offsetof(struct server_sample, blocked_clients) },
+	{ "mem_aof_buffer", offsetof(struct server_sample, aof_buffer_bytes) },
+};
+
+#define SAMPLE_FIELDS (sizeof(sample_fields) / sizeof(sample_fields[0]))
 
 /* Rows of the longest timeline: an hour's ticks and more. When they are there, two become one. */
 #define ROWS_MAX 4096
@@ -75,18 +92,29 @@ void timeline_add_tick(struct model *m, const struct record_tick *tick)
 void timeline_add_info(struct model *m, double t_seconds, const struct info *info)
 {
 	struct model_private *p = m->priv;
+	struct server_sample *sample;
 
 	p->samples = array_grow(p->samples, p->samples_count, sizeof(*p->samples));
-	p->samples[p->samples_count++] = (struct server_sample){
-		.t_seconds = t_seconds,
-		.used_memory_bytes = info_int(info, "used_memory"),
-		.commands_total = info_int(info, "total_commands_processed"),
-		.evicted_keys_total = info_int(info, "evicted_keys"),
-		.expired_keys_total = info_int(info, "expired_keys"),
-		.connected_clients = info_int(info, "connected_clients"),
-		.blocked_clients = info_int(info, "blocked_clients"),
-		.aof_buffer_bytes = info_int(info, "mem_aof_buffer"),
-	};
+	sample = &p->samples[p->samples_count++];
+	sample->t_seconds = t_seconds;
+	for (size_t i = 0; i < SAMPLE_FIELDS; i++)
+		*(int64_t *)((char *)sample + sample_fields[i].offset) =
+			info_int(info, sample_fields[i].name);
+}
+
+void timeline_info_lines(struct buf *out, const char *text)
+{
+	const char *end;
+
+	for (; *text; text = *end ? end + 1 : end) {
+		end = strchrnul(text, '\n');
+		for (size_t i = 0; i < SAMPLE_FIELDS; i++) {
+			size_t len = strlen(sample_fields[i].name);
+
+			if (!strncmp(text, sample_fields[i].name, len) && text[len] == ':')
+				buf_add(out, text, (size_t)(*end ? end + 1 - text : end - text));
+		}
+	}
 }
 
 static int compare_rows(const void *a, const void *b)

@@ -11,15 +11,9 @@
 #include "record/schema.h"
 #include "model/private.h"
 #include "model/state.h"
+#include "model/moments.h"
 
 /* --- windows ----------------------------------------------------------------- */
-
-/* A mark may come a little before the second it is meant for. */
-#define EARLY_SECONDS 0.25
-/* What the server is asked at a boundary it answers a little later. */
-#define ANSWER_SECONDS 0.5
-/* Entries of the slow log that may come again; more than are ever asked for at once. */
-#define SLOWLOG_RECENT 1024
 
 struct window {
 	struct model *m;
@@ -39,11 +33,7 @@ struct window_series {
 
 struct windows {
 	struct window_series *series;
-	struct state *state;
-	double now; /* the newest time in the stream */
-	double mark; /* the last boundary; 0 before the first */
-	double wall_start; /* of t = 0, since 1970; NAN */
-	int64_t slowlog[SLOWLOG_RECENT]; /* ids of the newest entries, each at its remainder */
+	struct moments stream;
 	bool begun; /* anything came */
 };
 
@@ -51,10 +41,7 @@ struct windows *windows_new(void)
 {
 	struct windows *windows = xcalloc(1, sizeof(*windows));
 
-	windows->state = state_new();
-	windows->wall_start = NAN;
-	for (size_t i = 0; i < SLOWLOG_RECENT; i++)
-		windows->slowlog[i] = RECORD_UNKNOWN;
+	moments_init(&windows->stream);
 	return windows;
 }
 
@@ -101,17 +88,11 @@ static void give(const struct window *window, const struct record *record)
 
 /* --- opening and ending --------------------------------------------------------------- */
 
-/* A state that a later window begins with. What the latency monitor told is told once. */
-static bool lasts(const struct record *record)
-{
-	return state_is(record) && record->kind != RECORD_LATENCY;
-}
-
 static void seed(void *ctx, const struct record *record)
 {
 	const struct window *window = ctx;
 
-	if (lasts(record))
+	if (moments_lasts(record))
 		give(window, record);
 }
 
@@ -127,14 +108,14 @@ static void window_begin(struct windows *windows, struct window_series *series)
 	series->windows = array_grow(series->windows, series->count, sizeof(*window));
 	window = &series->windows[series->count++];
 	window->m = model_new();
-	window->start = windows->mark;
+	window->start = windows->stream.mark;
 	window->end = INFINITY;
-	window->due = round(window->start) + series->seconds;
+	window->due = moments_due(window->start, series->seconds);
 	if (!windows->begun)
 		return;
 	window->base = state_new();
-	state_emit(windows->state, &(struct record_sink){ copy, window->base });
-	state_emit(windows->state, &(struct record_sink){ seed, window });
+	state_emit(windows->stream.state, &(struct record_sink){ copy, window->base });
+	state_emit(windows->stream.state, &(struct record_sink){ seed, window });
 }
 
 static void window_free(struct window *window)
@@ -182,10 +163,10 @@ struct model *window_model(const struct window_series *series)
 static double stream_end(const struct windows *windows)
 {
 	const struct record like = { .kind = RECORD_TOTALS };
-	const struct record *totals = state_find(windows->state, &like);
+	const struct record *totals = state_find(windows->stream.state, &like);
 
 	return totals && isfinite(totals->totals.window_seconds) ? totals->totals.window_seconds :
-								   windows->now;
+								   windows->stream.now;
 }
 
 static void series_end(const struct windows *windows, struct window_series *series)
@@ -234,82 +215,11 @@ void windows_free(struct windows *windows)
 		next = series->next;
 		series_free(series);
 	}
-	state_free(windows->state);
+	moments_clear(&windows->stream);
 	free(windows);
 }
 
 /* --- the stream ---------------------------------------------------------------------- */
-
-/* When it happened, seconds since t = 0; NAN when it does not say. */
-static double time_of(const struct windows *windows, const struct record *record)
-{
-	const struct record_schema *schema = record_schema(record->kind);
-
-	switch (record->kind) {
-	case RECORD_STALL: /* it is told, and counts, when it is over */
-		return record->stall.t_seconds + record->stall.duration_seconds;
-	case RECORD_CHILD:
-		return record->child.t_end_seconds;
-	case RECORD_SLOWLOG: /* whole seconds */
-		return (double)record->slowlog.unix_seconds + 0.5 - windows->wall_start;
-	case RECORD_LATENCY:
-		return (double)record->latency.unix_seconds + 0.5 - windows->wall_start;
-	default:
-		break;
-	}
-	for (size_t i = 0; i < schema->count; i++)
-		if (schema->fields[i].role == ROLE_TIME)
-			return *(const double *)field_of(record, &schema->fields[i]);
-	return NAN;
-}
-
-/* The server tells of some things again each time it is asked, and of what was before. */
-static bool is_news(struct windows *windows, const struct record *record, double t)
-{
-	const struct record *last;
-	int64_t id, *seen;
-
-	if (record->kind == RECORD_SLOWLOG) {
-		id = record->slowlog.id;
-		seen = &windows->slowlog[(uint64_t)id % SLOWLOG_RECENT];
-		if (id <= *seen)
-			return false;
-		*seen = id;
-		return !(t < -1);
-	}
-	if (record->kind != RECORD_LATENCY)
-		return true;
-	last = state_find(windows->state, record);
-	return (!last || last->latency.unix_seconds != record->latency.unix_seconds) && !(t < -1);
-}
-
-/* When it was asked for at a boundary, just before that: it is the last that a window has, and
- * what the next begins with. What the watch began with came before all. */
-static double boundary_of(const struct windows *windows, const struct record *record)
-{
-	if (record_is_phase(record, "start"))
-		return nextafter(0, -1);
-	if (record_is_phase(record, "window") ||
-	    (record_is_phase(record, "tick") &&
-	     record->info.t_seconds < windows->mark + ANSWER_SECONDS))
-		return nextafter(windows->mark, -1);
-	return INFINITY;
-}
-
-static struct record settled(const struct windows *windows, const struct record *record)
-{
-	const struct record_schema *schema = record_schema(record->kind);
-	double boundary = boundary_of(windows, record);
-	struct record own = *record;
-
-	for (size_t i = 0; i < schema->count && !isinf(boundary); i++) {
-		double *t = field_at(&own, &schema->fields[i]);
-
-		if (schema->fields[i].role == ROLE_TIME && *t > boundary)
-			*t = boundary;
-	}
-	return own;
-}
 
 /* The window it happened in; that is over and gone: the oldest there is. What does not
  * say when it was is of now. */
@@ -346,7 +256,7 @@ static void series_take(const struct window_series *series, const struct record 
 		return;
 	give(&series->windows[i], record);
 	/* A state that comes late is what the windows after it began with. */
-	for (i++; i < series->count && lasts(record); i++) {
+	for (i++; i < series->count && moments_lasts(record); i++) {
 		state_take(series->windows[i].base, record);
 		give(&series->windows[i], record);
 	}
@@ -356,7 +266,7 @@ static bool is_due(const struct window_series *series, double t)
 {
 	const struct window *last = series->count ? &series->windows[series->count - 1] : NULL;
 
-	return last && t >= last->due - EARLY_SECONDS && t > last->start;
+	return last && moments_is_due(last->due, last->start, t);
 }
 
 bool windows_end_at(const struct windows *windows, double t_seconds)
@@ -382,9 +292,6 @@ static void series_mark(struct windows *windows, struct window_series *series,
 
 static void take_mark(struct windows *windows, const struct record_mark *mark)
 {
-	if (!(mark->t_seconds >= windows->mark) || isinf(mark->t_seconds)) /* of a recording */
-		return;
-	windows->mark = mark->t_seconds;
 	for (struct window_series *series = windows->series; series; series = series->next)
 		if (series->count)
 			series_mark(windows, series, mark);
@@ -393,33 +300,26 @@ static void take_mark(struct windows *windows, const struct record_mark *mark)
 static void windows_take(void *ctx, const struct record *record)
 {
 	struct windows *windows = ctx;
-	struct record own;
-	bool news;
-	double t;
+	struct moment moment;
 
 	if (!record_schema(record->kind))
 		return;
 	windows->begun = true;
-	if (record->kind == RECORD_SESSION && record->session.wall_start_ns != RECORD_UNKNOWN)
-		windows->wall_start = (double)record->session.wall_start_ns / 1e9;
-	own = settled(windows, record);
-	t = time_of(windows, &own);
-	if (t > windows->now && record->kind != RECORD_SLOWLOG && record->kind != RECORD_LATENCY)
-		windows->now = t;
+	if (!moments_read(&windows->stream, record, &moment))
+		return;
 	if (record->kind == RECORD_MARK) {
 		take_mark(windows, &record->mark);
 		return;
 	}
-	news = is_news(windows, record, t);
 	for (struct window_series *series = windows->series; series; series = series->next) {
 		if (!series->count)
 			continue;
 		if (isinf(series->seconds))
-			series_take(series, record, t);
-		else if (news)
-			series_take(series, &own, t);
+			series_take(series, record, moment.t);
+		else if (!moment.again && !moment.old)
+			series_take(series, &moment.record, moment.t);
 	}
-	state_take(windows->state, &own);
+	moments_keep(&windows->stream, &moment);
 }
 
 struct record_sink windows_sink(struct windows *windows)

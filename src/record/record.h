@@ -281,6 +281,7 @@ struct record_profile {
 	const char *inner; /* command called by a script, function or module; "" = none */
 	struct bytes key; /* as the client sent it; may be empty */
 	bool key_truncated; /* only its first RECORD_KEY_MAX bytes */
+	bool folded; /* of all keys of its prefix, of which this is one (model/chunk.h) */
 	int64_t db; /* the client's database; RECORD_UNKNOWN */
 	enum redmem_module leaf; /* cpu: where its code was */
 	const char *symbol; /* cpu: leaf function when known, else "" */
@@ -494,7 +495,7 @@ struct record_self {
 	double smaps_seconds; /* longest reading of smaps */
 };
 
-/* One allocator call of a burst. */
+/* One allocator call of a burst, or one of several that are not told (model/chunk.h). */
 struct record_call {
 	double t_seconds;
 	enum redmem_call_function function;
@@ -509,6 +510,7 @@ struct record_call {
 	double probe_seconds; /* that cost, as measured at the start */
 	double probe_error_seconds; /* half the 95 % interval of it */
 	int64_t faults; /* pages brought in meanwhile */
+	int64_t calls; /* it stands for; RECORD_UNKNOWN = itself */
 };
 
 /* A burst: the time in which every allocator call was looked at. */

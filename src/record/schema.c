@@ -177,6 +177,7 @@ static const struct field profile_fields[] = {
 	FIELD(profile, inner),
 	FIELD(profile, key),
 	FIELD(profile, key_truncated),
+	FIELD(profile, folded),
 	FIELD(profile, db),
 	NAMED(profile, leaf, module_names),
 	FIELD(profile, symbol),
@@ -366,6 +367,7 @@ static const struct field call_fields[] = {
 	FIELD(call, probe_seconds),
 	FIELD(call, probe_error_seconds),
 	FIELD(call, faults),
+	FIELD(call, calls),
 };
 
 static const struct field burst_fields[] = {

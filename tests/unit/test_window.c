@@ -16,6 +16,7 @@
 
 #include "record/recording.h"
 #include "model/window.h"
+#include "fake_stream.h"
 #include "model_records.h"
 
 /* --- all numbers that add up, by name -------------------------------------------- */
@@ -203,177 +204,7 @@ static void assert_same(const struct numbers *a, const struct numbers *b)
 	}
 }
 
-/* --- a stream ------------------------------------------------------------------------ */
-
-#define WALL	1767225600LL
 #define SECONDS 10
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *seed >> 33;
-}
-
-struct stream {
-	const struct record_sink *sink;
-	uint64_t seed;
-	double mark; /* the last boundary, and the one before */
-	double drained;
-	int64_t total; /* of any counter */
-};
-
-static const char *any_command(struct stream *s)
-{
-	static const char *const names[] = { "get", "set", "", "del", "config|get" };
-
-	return names[next_random(&s->seed) % 5];
-}
-
-static struct bytes any_key(struct stream *s)
-{
-	static const char *const keys[] = { "user:1", "user:2", "cart:77:x", "", "list" };
-	const char *key = keys[next_random(&s->seed) % 5];
-
-	return (struct bytes){ key, strlen(key) };
-}
-
-static void emit_row(struct stream *s, double t)
-{
-	struct record record = record_new(RECORD_PROFILE);
-
-	record.profile.event = next_random(&s->seed) % EVENT_KINDS;
-	record.profile.thread = next_random(&s->seed) % 8 ? "" : "bio_lazy_free";
-	record.profile.command = *record.profile.thread ? "" : any_command(s);
-	record.profile.key = any_key(s);
-	record.profile.leaf = next_random(&s->seed) % MODULES;
-	record.profile.samples = 1 + (int64_t)(next_random(&s->seed) % 9);
-	record.profile.events = (double)record.profile.samples * 16;
-	record.profile.timed = record.profile.samples;
-	record.profile.seconds = 0.001 * (double)(1 + next_random(&s->seed) % 20);
-	record.profile.scale = next_random(&s->seed) % 2 ? NAN : 1.5;
-	record.profile.class_bytes = 16 << next_random(&s->seed) % 3;
-	record.profile.t_seconds = t;
-	record_emit(s->sink, &record);
-}
-
-static void emit_stall(struct stream *s, double end)
-{
-	struct record record = record_new(RECORD_STALL);
-
-	record.stall.duration_seconds = 0.01 * (double)(1 + next_random(&s->seed) % 200);
-	record.stall.t_seconds = end - record.stall.duration_seconds;
-	record.stall.command = any_command(s);
-	record.stall.key = any_key(s);
-	record.stall.event_ns[EVENT_CPU_WAIT] = (int64_t)(next_random(&s->seed) % 3000000);
-	record.stall.frame_ns[FRAME_FREE] = 1000000;
-	record_emit(s->sink, &record);
-}
-
-static void emit_burst(struct stream *s, double t)
-{
-	struct record call = record_new(RECORD_CALL), burst = record_new(RECORD_BURST);
-
-	call.call.t_seconds = burst.burst.t_seconds = t;
-	for (int i = 0; i < 20; i++) {
-		call.call.command = any_command(s);
-		call.call.requested_bytes = 1 + (int64_t)(next_random(&s->seed) % 16);
-		call.call.class_bytes = 16;
-		call.call.ns = (int64_t)(next_random(&s->seed) % 5000);
-		call.call.probe_seconds = 1e-6;
-		call.call.faults = next_random(&s->seed) % 9 == 0;
-		record_emit(s->sink, &call);
-	}
-	burst.burst.calls_total = 20;
-	record_emit(s->sink, &burst);
-}
-
-/* The server's word: its slow log again and again, one entry more each time. */
-static void emit_server(struct stream *s, double t, int i)
-{
-	struct record slow = record_new(RECORD_SLOWLOG), latency = record_new(RECORD_LATENCY);
-	struct record info = record_new(RECORD_INFO);
-	char text[64];
-
-	for (int64_t id = i; id >= 0; id--) { /* the newest first, as the server has it */
-		slow.slowlog.id = id;
-		slow.slowlog.unix_seconds = WALL + id;
-		slow.slowlog.command = "del";
-		record_emit(s->sink, &slow);
-	}
-	latency.latency.event = "command";
-	latency.latency.unix_seconds = WALL + i / 3 * 3;
-	latency.latency.latest_seconds = latency.latency.max_seconds = 0.1;
-	record_emit(s->sink, &latency);
-	snprintf(text, sizeof(text), "total_commands_processed:%d\r\n", 1000 + 7 * i * i);
-	info.info = (struct record_info){ t, i ? "tick" : "start", text };
-	record_emit(s->sink, &info);
-}
-
-static void emit_counters(struct stream *s, double t)
-{
-	struct record totals = record_new(RECORD_TOTALS), self = record_new(RECORD_SELF);
-	struct record budget = record_new(RECORD_BUDGET);
-
-	s->total += (int64_t)(next_random(&s->seed) % 1000);
-	totals.totals.window_seconds = t;
-	totals.totals.minor_faults = totals.totals.cpu_samples = s->total;
-	totals.totals.context_switches = 3 * s->total;
-	record_emit(s->sink, &totals);
-	self.self.cpu_seconds = self.self.bpf_seconds = (double)s->total / 1e6;
-	self.self.other_bpf_seconds = (double)s->total / 1e5;
-	self.self.window_seconds = t;
-	self.self.events_total = s->total;
-	self.self.drops_total = s->total / 7;
-	self.self.keys_gone_total = s->total / 3;
-	record_emit(s->sink, &self);
-	budget.budget.trap_seconds = (double)s->total / 1e7;
-	budget.budget.bursts_total = s->total / 100;
-	record_emit(s->sink, &budget);
-}
-
-/* As a watch does it: the rows of a map come at the tick after the one that left it; the
- * answer to a tick's INFO comes in the next second. */
-static void emit_second(struct stream *s, int i)
-{
-	double tick = i + 1 + 0.0001 * (double)(next_random(&s->seed) % 40), now = tick + 0.0003;
-	struct record record = record_new(RECORD_TICK);
-
-	emit_server(s, i ? i + 0.00005 : 0, i);
-	emit_stall(s, s->mark + 0.5);
-	emit_burst(s, s->mark + 0.7);
-	record.tick.t_seconds = tick;
-	record_emit(s->sink, &record);
-	for (int row = 0; row < 30 && s->mark > 0; row++)
-		emit_row(s, s->mark);
-	emit_counters(s, tick);
-	record = record_new(RECORD_MARK);
-	record.mark.t_seconds = now;
-	record.mark.drained_seconds = s->drained = s->mark;
-	s->mark = now;
-	record_emit(s->sink, &record);
-}
-
-static void emit_stream(const struct record_sink *sink)
-{
-	static const char *const sensors[] = { "cpu", "fault", "flow", "burst", "loop" };
-	struct stream s = { .sink = sink, .seed = 11 };
-	struct record record = record_new(RECORD_SESSION);
-
-	record.session.wall_start_ns = WALL * 1000000000;
-	record_emit(sink, &record);
-	for (size_t i = 0; i < sizeof(sensors) / sizeof(sensors[0]); i++) {
-		record = record_new(RECORD_SENSOR);
-		record.sensor.id = sensors[i];
-		record.sensor.on = true;
-		record_emit(sink, &record);
-	}
-	for (int i = 0; i < SECONDS; i++)
-		emit_second(&s, i);
-	for (int row = 0; row < 60; row++) /* both maps, at the end */
-		emit_row(&s, row % 2 ? s.mark : s.mark + 0.002);
-	emit_stall(&s, s.mark + 0.001);
-	emit_counters(&s, s.mark + 0.002);
-}
 
 /* --- tests ---------------------------------------------------------------------------- */
 
@@ -393,7 +224,7 @@ static void test_sums(void **state)
 	windows_open(windows, 10, take_window, &ten);
 	windows_open(windows, INFINITY, take_window, &all);
 	windows_open(windows, 2, take_window, &two);
-	emit_stream(&sink);
+	fake_stream_emit(&sink, SECONDS);
 	windows_end(windows);
 	windows_free(windows);
 	assert_in_range(one.windows, 10, 11); /* what came behind the last mark is one */
@@ -447,7 +278,7 @@ static void test_window_of_its_own(void **state)
 
 	(void)state;
 	windows_open(windows, 1, take_second, &s);
-	emit_stream(&sink);
+	fake_stream_emit(&sink, SECONDS);
 	/* The last but one is not finished before all of its time has come. */
 	assert_int_equal(s.count, 9);
 	windows_end(windows);
@@ -459,7 +290,8 @@ static void test_window_of_its_own(void **state)
 	assert_int_equal(s.sensors, 5);
 	assert_int_equal(s.ticks, 2); /* that of its start, and that of its end */
 	assert_int_equal(s.commands, 7 * (4 * 4 - 3 * 3)); /* from the replies of two ticks */
-	assert_true(s.wall_start_ns / 1000000 == WALL * 1000 + (int64_t)(s.starts[3] * 1e3));
+	assert_true(s.wall_start_ns / 1000000 ==
+		    FAKE_STREAM_WALL * 1000 + (int64_t)(s.starts[3] * 1e3));
 }
 
 /* One that is opened in the middle begins at the last mark; one that is closed hands over
@@ -470,16 +302,16 @@ static void test_open_and_close(void **state)
 	struct windows *windows = windows_new();
 	struct record_sink sink = windows_sink(windows);
 	struct window_series *series = windows_open(windows, 3, take_second, &early);
-	struct stream s = { .sink = &sink, .seed = 3 };
+	struct fake_stream s = { .sink = &sink, .seed = 3 };
 
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		emit_second(&s, i);
+		fake_stream_second(&s, i);
 	windows_open(windows, 2, take_second, &late);
 	windows_close(windows, series);
 	assert_int_equal(early.count, 2);
 	for (int i = 5; i < 9; i++)
-		emit_second(&s, i);
+		fake_stream_second(&s, i);
 	windows_end(windows);
 	assert_true(fabs(late.starts[0] - 5) < 0.01);
 	assert_true(fabs(late.lengths[0] - 2) < 0.01);
@@ -569,7 +401,7 @@ static void emit_slowlog(const struct record_sink *sink, int64_t id, int64_t sec
 	struct record slow = record_new(RECORD_SLOWLOG);
 
 	slow.slowlog.id = id;
-	slow.slowlog.unix_seconds = WALL + second;
+	slow.slowlog.unix_seconds = FAKE_STREAM_WALL + second;
 	slow.slowlog.command = "del";
 	record_emit(sink, &slow);
 }
@@ -586,7 +418,7 @@ static void emit_begin(const struct record_sink *sink)
 {
 	struct record session = record_new(RECORD_SESSION), target = record_new(RECORD_TARGET);
 
-	session.session.wall_start_ns = WALL * 1000000000;
+	session.session.wall_start_ns = FAKE_STREAM_WALL * 1000000000;
 	record_emit(sink, &session);
 	target.target.pid = 7;
 	record_emit(sink, &target);
@@ -619,7 +451,7 @@ static void emit_edges(const struct record_sink *sink)
 			emit_slowlog(sink, 3, 3);
 			emit_slowlog(sink, 2, 2);
 			latency.latency.event = "command";
-			latency.latency.unix_seconds = WALL + 3;
+			latency.latency.unix_seconds = FAKE_STREAM_WALL + 3;
 			record_emit(sink, &latency);
 		}
 		if (i == 5)
@@ -703,13 +535,13 @@ static void emit_busy_second(const struct record_sink *sink, uint64_t *seed, int
 	int len = snprintf(key, sizeof(key), "key:%d", i);
 
 	record.stall.t_seconds = i - 0.5;
-	record.stall.duration_seconds = 0.001 * (double)(next_random(seed) % 1000);
+	record.stall.duration_seconds = 0.001 * (double)(fake_random(seed) % 1000);
 	record.stall.key = (struct bytes){ key, (size_t)len };
 	record_emit(sink, &record);
 	record = record_new(RECORD_RSS_MOVE);
 	record.rss_move.t_seconds = i - 0.4;
 	record.rss_move.from_bytes = 0;
-	record.rss_move.to_bytes = (int64_t)(next_random(seed) % 1000000);
+	record.rss_move.to_bytes = (int64_t)(fake_random(seed) % 1000000);
 	record.rss_move.key = (struct bytes){ key, (size_t)len };
 	record_emit(sink, &record);
 	record = record_new(RECORD_LIFE);
@@ -725,7 +557,7 @@ static void emit_busy_second(const struct record_sink *sink, uint64_t *seed, int
 	snprintf(key, sizeof(key), "%c%c:", 'a' + i % 26, 'a' + i / 26 % 26);
 	record.profile.event = EVENT_ALLOC;
 	record.profile.key = (struct bytes){ key, 3 };
-	record.profile.events = (double)(next_random(seed) % 65536);
+	record.profile.events = (double)(fake_random(seed) % 65536);
 	record.profile.t_seconds = i - 1;
 	record_emit(sink, &record);
 	record = record_new(RECORD_SELF);
@@ -748,8 +580,8 @@ static void emit_second_of_days(const struct record_sink *sink, uint64_t *seed, 
 	emit_info(sink, i + 0.01, i % 10 ? "tick" : "window", i);
 	emit_slowlog(sink, i, i);
 	latency.latency.event = "command";
-	latency.latency.unix_seconds = WALL + i;
-	latency.latency.latest_seconds = 0.001 * (double)(next_random(seed) % 1000);
+	latency.latency.unix_seconds = FAKE_STREAM_WALL + i;
+	latency.latency.latest_seconds = 0.001 * (double)(fake_random(seed) % 1000);
 	record_emit(sink, &latency);
 	if (i % 10 == 0)
 		emit_memory(sink, i + 0.02, "window", i);
