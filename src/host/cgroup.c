@@ -2,6 +2,7 @@
 /* Finding the cgroups of a process and reading them up the tree. */
 #include "host/cgroup.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -559,4 +560,97 @@ int cgroup_cpu_read(const char *root, pid_t pid,
 	}
 	place_free(&place);
 	return ret > 0 ? 0 : ret;
+}
+
+/* --- names --------------------------------------------------------------------- */
+
+#define ID_DIGITS 64 /* of a container's id */
+#define ID_SHOWN  12
+
+static void put_name(char *out, const char *name, size_t len)
+{
+	snprintf(out, CGROUP_NAME_MAX, "%.*s", len < CGROUP_NAME_MAX ? (int)len : CGROUP_NAME_MAX,
+		 name);
+}
+
+/* "docker-ID.scope", "cri-containerd-ID.scope", "ID": where the id begins, NULL = there is none. */
+static const char *find_id(const char *name, size_t len)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		digits = isxdigit((unsigned char)name[i]) ? digits + 1 : 0;
+		if (digits == ID_DIGITS)
+			return name + i + 1 - ID_DIGITS;
+	}
+	return NULL;
+}
+
+/* Behind @start, when @name begins so. */
+static const char *behind(const char *name, size_t len, const char *start)
+{
+	size_t start_len = strlen(start);
+
+	return len > start_len && !strncmp(name, start, start_len) ? name + start_len : NULL;
+}
+
+/* One directory of the path; @before is the one above it. */
+static void take_component(const char *name, size_t len, const char *before, char *unit,
+			   char *container)
+{
+	static const char service[] = ".service";
+	const size_t suffix = sizeof(service) - 1;
+	bool is_service = len > suffix && !memcmp(name + len - suffix, service, suffix);
+	const char *id = find_id(name, len), *inner;
+
+	if (id)
+		put_name(container, id, ID_SHOWN);
+	else if (!strncmp(before, "lxc/", 4))
+		put_name(container, name, len);
+	else if ((inner = behind(name, len, "lxc.payload.")))
+		put_name(container, inner, len - (size_t)(inner - name));
+	else if (is_service && (inner = behind(name, len, "systemd-nspawn@")))
+		put_name(container, inner, len - (size_t)(inner - name) - suffix);
+	else if (is_service && !behind(name, len, "user@"))
+		put_name(unit, name, len);
+}
+
+static int take_path(void *ctx, char *line, size_t len)
+{
+	char **names = ctx;
+	const char *path = strchr(line, ':'), *before = "";
+
+	(void)len;
+	path = path ? strchr(path + 1, ':') : NULL;
+	if (!path)
+		return 0;
+	for (path++; *path;) {
+		size_t part = strcspn(path, "/");
+
+		if (part)
+			take_component(path, part, before, names[0], names[1]);
+		before = path;
+		path += part + (path[part] == '/');
+	}
+	return 0;
+}
+
+void cgroup_names_parse(const char *cgroup_text, char unit[CGROUP_NAME_MAX],
+			char container[CGROUP_NAME_MAX])
+{
+	char *names[] = { unit, container };
+
+	unit[0] = container[0] = '\0';
+	text_lines(cgroup_text, strlen(cgroup_text), take_path, names);
+}
+
+void cgroup_names(pid_t pid, char unit[CGROUP_NAME_MAX], char container[CGROUP_NAME_MAX])
+{
+	struct buf text = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	file_read(path, 1 << 20, &text, NULL);
+	cgroup_names_parse(buf_str(&text), unit, container);
+	buf_free(&text);
 }

@@ -90,3 +90,15 @@ int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, s
 int cgroup_cpu_read(const char *root, pid_t pid,
 		    void (*each)(void *ctx, const struct cgroup_cpu *cpu), void *ctx,
 		    struct err *err);
+
+/*
+ * What a process belongs to by the names of its cgroups, from the text of /proc/PID/cgroup: the
+ * innermost systemd service ("redis-server.service"), but for a person's session, and the
+ * container: the first 12 digits of its id (Docker, Podman, containerd, CRI-O), or its name (LXC,
+ * systemd-nspawn). "" for none. Names are as they stand there, cut to CGROUP_NAME_MAX - 1 bytes.
+ */
+#define CGROUP_NAME_MAX 128
+void cgroup_names_parse(const char *cgroup_text, char unit[CGROUP_NAME_MAX],
+			char container[CGROUP_NAME_MAX]);
+/* The same of @pid; both "" when it has ended. */
+void cgroup_names(pid_t pid, char unit[CGROUP_NAME_MAX], char container[CGROUP_NAME_MAX]);

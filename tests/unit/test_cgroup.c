@@ -412,6 +412,57 @@ static void test_self(void **state)
 		assert_true(cg.version == 1 || cg.version == 2);
 }
 
+static void names_are(const char *text, const char *unit, const char *container)
+{
+	char got_unit[CGROUP_NAME_MAX], got_container[CGROUP_NAME_MAX];
+
+	cgroup_names_parse(text, got_unit, got_container);
+	assert_string_equal(got_unit, unit);
+	assert_string_equal(got_container, container);
+}
+
+#define ID "3f1c9a4be0d1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f708192a3b"
+
+static void test_names(void **state)
+{
+	(void)state;
+	names_are("", "", "");
+	names_are("0::/\n", "", "");
+	names_are("nonsense\n1:\n", "", "");
+	names_are("0::/system.slice/redis-server.service\n", "redis-server.service", "");
+	names_are("0::/system.slice/system-redis.slice/redis@a.service\n", "redis@a.service", "");
+	names_are("12:memory:/system.slice/redis.service\n1:name=systemd:/system.slice/"
+		  "redis.service\n",
+		  "redis.service", "");
+	/* A person's session is no service. */
+	names_are("0::/user.slice/user-1000.slice/session-3.scope\n", "", "");
+	names_are("0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n", "", "");
+	names_are("0::/system.slice/docker-" ID ".scope\n", "", "3f1c9a4be0d1");
+	names_are("4:memory:/docker/" ID "\n", "", "3f1c9a4be0d1");
+	names_are("0::/kubepods.slice/kubepods-pod1234.slice/cri-containerd-" ID ".scope\n", "",
+		  "3f1c9a4be0d1");
+	names_are("0::/machine.slice/libpod-" ID ".scope/container\n", "", "3f1c9a4be0d1");
+	names_are("0::/lxc/web1/system.slice/redis.service\n", "redis.service", "web1");
+	names_are("0::/lxc.payload.web1/redis.service\n", "redis.service", "web1");
+	names_are("0::/machine.slice/systemd-nspawn@db.service/payload/redis.service\n",
+		  "redis.service", "db");
+	names_are("0::/system.slice/.service\n", "", "");
+}
+
+static void test_names_long(void **state)
+{
+	char unit[CGROUP_NAME_MAX], container[CGROUP_NAME_MAX];
+	struct buf text = { 0 };
+
+	(void)state;
+	buf_puts(&text, "0::/");
+	buf_fill(&text, 'u', 250);
+	buf_puts(&text, ".service\n");
+	cgroup_names_parse(buf_str(&text), unit, container);
+	assert_int_equal(strlen(unit), CGROUP_NAME_MAX - 1);
+	buf_free(&text);
+}
+
 #define WITH_ROOT(test) cmocka_unit_test_setup_teardown(test, make_root, remove_root)
 
 int main(void)
@@ -429,6 +480,8 @@ int main(void)
 		WITH_ROOT(test_v2_unlimited_root),
 		WITH_ROOT(test_none),
 		cmocka_unit_test(test_broken_text),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_long),
 		cmocka_unit_test(test_self),
 	};
 
