@@ -3,6 +3,7 @@
 #include "app/seen_keys.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -41,7 +42,7 @@ static void remember(struct seen_keys *seen, const struct bytes *key, int64_t db
 	if (!entry) {
 		if (HASH_COUNT(seen->keys) >= SEEN_MAX)
 			return;
-		entry = xcalloc(1, sizeof(*entry));
+		entry = xcalloc(1, offsetof(struct seen_key, key) + key->len);
 		memcpy(entry->key, key->data, key->len);
 		entry->len = key->len;
 		entry->db = db;
@@ -126,15 +127,20 @@ size_t seen_keys_pick(struct seen_keys *seen, struct bytes *out, int64_t *dbs, s
 	return count;
 }
 
-void seen_keys_free(struct seen_keys *seen)
+void seen_keys_forget(struct seen_keys *seen)
 {
 	struct seen_key *key, *next;
 
-	if (!seen)
-		return;
 	HASH_ITER(hh, seen->keys, key, next) {
 		HASH_DEL(seen->keys, key);
 		free(key);
 	}
+}
+
+void seen_keys_free(struct seen_keys *seen)
+{
+	if (!seen)
+		return;
+	seen_keys_forget(seen);
 	free(seen);
 }

@@ -16,4 +16,6 @@ struct record_sink seen_keys_sink(struct seen_keys *seen);
  * first segment; @dbs has the database of each. They belong to @seen. Keys cut by the
  * sensors are left out. */
 size_t seen_keys_pick(struct seen_keys *seen, struct bytes *out, int64_t *dbs, size_t max);
+/* As if none had turned up yet. */
+void seen_keys_forget(struct seen_keys *seen);
 void seen_keys_free(struct seen_keys *seen);

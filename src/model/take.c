@@ -432,6 +432,19 @@ static bool is_pass(const struct record *record)
 	}
 }
 
+/* It is told again at the end of each chunk. */
+static void take_client(struct model *m, const struct record_client *record)
+{
+	size_t i = 0;
+
+	while (i < m->clients_count &&
+	       (record->id == RECORD_UNKNOWN || m->clients[i].client.id != record->id))
+		i++;
+	if (i == m->clients_count)
+		APPEND(m, clients);
+	m->clients[i].client = *record;
+}
+
 /* Of these each is a row. */
 static void append_kept(struct model *m, const struct record *record)
 {
@@ -449,7 +462,7 @@ static void append_kept(struct model *m, const struct record *record)
 		APPEND(m, latency)->event = record->latency;
 		break;
 	case RECORD_CLIENT:
-		APPEND(m, clients)->client = record->client;
+		take_client(m, &record->client);
 		break;
 	case RECORD_LIFE:
 		APPEND(m, life)->life = record->life;

@@ -22,6 +22,7 @@
  * Windows end at ticks, each a little late: ten seconds apart but for that. */
 #define MALLOC_STATS_REST 10.0
 #define TICK_LATE	  0.1
+#define CONFIG_REST	  60.0 /* of a watch without end */
 #define SLOWLOG_FIRST	  4 /* an entry has up to 32 arguments of 128 bytes: 4.4 KB */
 #define SLOWLOG_MOST	  128
 #define SLOWLOG_EVENTS	  32
@@ -40,6 +41,7 @@ struct snapshot {
 	int64_t slowlog_id; /* the newest entry read; RECORD_UNKNOWN */
 	struct record_held slowlog; /* entries there are, and what some of them take */
 	bool config_known;
+	double config_at; /* when it was asked for last */
 	int64_t clients; /* connected, by the last INFO; RECORD_UNKNOWN */
 	bool tick_pending;
 	double tick_seconds; /* NAN: not answered */
@@ -536,15 +538,16 @@ static int ask_events(const struct question *like, long entries)
 }
 
 /* Who is there, where that is a reply like the others. */
-static void ask_clients(const struct question *like)
+static int ask_clients(const struct question *like)
 {
 	struct question q = *like;
 
 	q.label = "CLIENT LIST";
 	q.take = take_clients;
-	if (like->snapshot->clients != RECORD_UNKNOWN &&
-	    like->snapshot->clients <= CLIENTS_LISTED && !conn_tight(q.conn))
-		ask(&q, "CLIENT LIST");
+	if (like->snapshot->clients == RECORD_UNKNOWN || like->snapshot->clients > CLIENTS_LISTED ||
+	    conn_tight(q.conn))
+		return -E2BIG;
+	return ask(&q, "CLIENT LIST");
 }
 
 static void ask_rest(struct question *q, const redisReply *reply, double t_seconds)
@@ -558,6 +561,10 @@ static void ask_rest(struct question *q, const redisReply *reply, double t_secon
 	ask_slowlog_length(&next);
 	next.label = "CONFIG GET";
 	next.take = take_config;
+	if (isinf(q->snapshot->seconds) && t_seconds >= q->snapshot->config_at + CONFIG_REST)
+		q->snapshot->config_known = false;
+	if (!q->snapshot->config_known)
+		q->snapshot->config_at = t_seconds;
 	for (size_t i = 0; config_patterns[i] && !q->snapshot->config_known; i++) {
 		struct buf line = { 0 };
 
@@ -679,6 +686,20 @@ int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_secon
 
 	ask(&q, "INFO memory");
 	return ask_events(&q, SLOWLOG_EVENTS);
+}
+
+int snapshot_clients(struct snapshot *snapshot, struct conn *conn, double t_seconds)
+{
+	const struct question q = {
+		.snapshot = snapshot,
+		.conn = conn,
+		.phase = "window",
+		.t_seconds = t_seconds,
+	};
+
+	if (snapshot->clients == RECORD_UNKNOWN)
+		return -EAGAIN;
+	return ask_clients(&q);
 }
 
 bool snapshot_tick_answered(const struct snapshot *snapshot, double *seconds)

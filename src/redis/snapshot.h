@@ -27,7 +27,7 @@ void snapshot_free(struct snapshot *snapshot);
 /*
  * Ask for everything: INFO, section by section and told as one; MEMORY STATS; MEMORY
  * MALLOC-STATS, at most once in 10 s (and at the end) and not from a server within 4 MB of
- * its maxmemory; CONFIG GET once in a watch; where a window ends, and at the end, SLOWLOG
+ * its maxmemory; CONFIG GET once in a watch, in one without end each minute; where a window ends, and at the end, SLOWLOG
  * GET and LATENCY LATEST, too (both remember, so asking them more often would tell nothing
  * more); at the end CLIENT LIST of a server with few clients. Of a server within 4 MB only
  * what headroom.h allows. With these INFO come RECORD_OWN_CALLS for what redmem itself has
@@ -45,6 +45,9 @@ int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds
  * something has just happened.
  * 0, or -ENOTCONN. */
 int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_seconds);
+/* Ask for CLIENT LIST. -E2BIG where there are more clients than are listed at once, or the server
+ * is near its maxmemory, -EAGAIN while their number is not known, -ENOTCONN. */
+int snapshot_clients(struct snapshot *snapshot, struct conn *conn, double t_seconds);
 /* Is the last tick asked for answered, and how long did it take? @seconds may be
  * NULL, and is NAN when it is not. */
 bool snapshot_tick_answered(const struct snapshot *snapshot, double *seconds);

@@ -17,6 +17,8 @@
 #include "target/commands.h"
 
 #define NAME_MAX_BYTES 64
+/* Addresses at which no command was: what was read while it changed. They are looked at again. */
+#define NAMELESS_MAX 1024
 /* redisCommand is 424 bytes in Redis 7.0 and smaller elsewhere. */
 #define COMMAND_BYTES 512
 
@@ -34,6 +36,7 @@ struct target_commands {
 	int rules_fd;
 	uint32_t target;
 	struct known_command *known;
+	size_t nameless;
 };
 
 struct target_commands *target_commands_new(pid_t pid, uint32_t fullname_offset, int rules_fd,
@@ -112,6 +115,19 @@ static void tell_programs(const struct target_commands *commands, const struct k
 		bpf_map_update_elem(commands->rules_fd, &key, &known->rule, BPF_ANY);
 }
 
+static void forget_nameless(struct target_commands *commands)
+{
+	struct known_command *known, *next;
+
+	HASH_ITER(hh, commands->known, known, next) {
+		if (known->name[0])
+			continue;
+		HASH_DEL(commands->known, known);
+		free(known);
+	}
+	commands->nameless = 0;
+}
+
 static struct known_command *learn(struct target_commands *commands, uint64_t address)
 {
 	struct command_key_rule rule;
@@ -120,6 +136,8 @@ static struct known_command *learn(struct target_commands *commands, uint64_t ad
 	HASH_FIND(hh, commands->known, &address, sizeof(address), known);
 	if (known)
 		return known;
+	if (commands->nameless == NAMELESS_MAX)
+		forget_nameless(commands);
 	known = xcalloc(1, sizeof(*known));
 	known->address = address;
 	if (read_name(commands, address, known->name)) {
@@ -131,6 +149,7 @@ static struct known_command *learn(struct target_commands *commands, uint64_t ad
 			tell_programs(commands, known);
 	} else {
 		known->name[0] = '\0';
+		commands->nameless++;
 	}
 	HASH_ADD(hh, commands->known, address, sizeof(known->address), known);
 	return known;

@@ -235,6 +235,20 @@ int target_list_new(struct target_look *look, struct server_candidate **list, si
 	return 0;
 }
 
+void target_look_again(struct target_look *look, pid_t pid)
+{
+	for (size_t i = 0; i < 2; i++) {
+		pid_t *at = look->count[i] ? bsearch(&pid, look->pids[i], look->count[i],
+						     sizeof(pid), compare_pids) :
+					     NULL;
+
+		if (!at)
+			continue;
+		look->count[i]--;
+		memmove(at, at + 1, (size_t)(look->pids[i] + look->count[i] - at) * sizeof(*at));
+	}
+}
+
 void target_look_free(struct target_look *look)
 {
 	free(look->pids[0]);

@@ -39,6 +39,8 @@ struct target_look {
  * is no server, or one already, may have been about to become another. */
 int target_list_new(struct target_look *look, struct server_candidate **list, size_t *count,
 		    struct err *err);
+/* Look at @pid again the next time, as if it had come then. */
+void target_look_again(struct target_look *look, pid_t pid);
 void target_look_free(struct target_look *look);
 
 /*

@@ -306,6 +306,19 @@ static void test_free_nothing(void **state)
 	seen_keys_free(NULL);
 }
 
+/* After a window nothing of it is left. */
+static void test_forget(void **state)
+{
+	struct fixture *f = *state;
+
+	profile(f, "a:1", 0.1);
+	seen_keys_forget(f->seen);
+	profile(f, "b:1", 0.1);
+	pick(f, 6);
+	assert_pick(f, 0, "b:1");
+	assert_int_equal(f->count, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +333,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_databases, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_binary_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
 		cmocka_unit_test(test_free_nothing),
 	};
 
