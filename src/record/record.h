@@ -487,6 +487,7 @@ struct record_self {
 	int64_t rss_bytes;
 	double bpf_seconds; /* in redmem's programs, of the server's time */
 	double other_bpf_seconds; /* of other processes', the whole host's; NAN = not known */
+	bool bpf_scaled; /* the two are scaled from one second in a minute */
 	int64_t events_total;
 	int64_t drops_total;
 	const char *drops; /* "reason=count ..." for those above 0, "" when none */

@@ -345,6 +345,7 @@ static const struct field self_fields[] = {
 	FIELD(self, rss_bytes),
 	COUNTER(self, bpf_seconds),
 	COUNTER(self, other_bpf_seconds),
+	FIELD(self, bpf_scaled),
 	COUNTER(self, events_total),
 	COUNTER(self, drops_total),
 	FIELD(self, drops),

@@ -63,6 +63,8 @@ json_t *json_self(const struct model *m)
 	put(o, "rss_bytes", value_int(self->rss_bytes));
 	put(o, "bpf_seconds", value_real(self->bpf_seconds));
 	put(o, "other_bpf_seconds", value_real(self->other_bpf_seconds));
+	if (self->bpf_scaled) /* of `redmem serve` */
+		put(o, "bpf_scaled", json_true());
 	put(o, "events_total", value_int(self->events_total));
 	put(o, "drops_total", value_int(self->drops_total));
 	put(o, "target_pause_seconds", value_real(self->target_pause_seconds));

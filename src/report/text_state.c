@@ -254,6 +254,8 @@ void text_own_cost(struct text *t)
 		fmt_seconds(&line, self->other_bpf_seconds);
 		buf_puts(&line, " of other processes'");
 	}
+	if (self->bpf_scaled)
+		buf_puts(&line, " (scaled from one second in a minute)");
 	buf_puts(&line, "; it paused the server for ");
 	fmt_seconds(&line, self->target_pause_seconds);
 	buf_puts(&line, "; events ");

@@ -9,8 +9,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "host/file.h"
 
 static int64_t memory_of(int fd)
@@ -71,16 +73,12 @@ static struct program_time program_time(const struct engine *e)
 }
 
 /* What one server's programs counted since the last time. */
-struct fresh {
-	uint64_t runs, run_ns, hits;
-};
-
-static struct fresh take_fresh(struct sensors *s)
+static struct program_share take_fresh(struct sensors *s)
 {
 	const __u64 *totals = s->target->totals;
-	struct fresh fresh = { .runs = totals[TOTAL_RUNS] - s->shared_runs,
-			       .run_ns = totals[TOTAL_RUN_NS] - s->shared_run_ns,
-			       .hits = totals[TOTAL_FLOW_HITS] - s->shared_hits };
+	struct program_share fresh = { .runs = totals[TOTAL_RUNS] - s->shared_runs,
+				       .run_ns = totals[TOTAL_RUN_NS] - s->shared_run_ns,
+				       .hits = totals[TOTAL_FLOW_HITS] - s->shared_hits };
 
 	s->shared_runs += fresh.runs;
 	s->shared_run_ns += fresh.run_ns;
@@ -103,7 +101,7 @@ static void share_out(struct engine *e)
 	double probes = (double)(now.probe_ns - e->shared.probe_ns);
 	double rest = (double)(now.ns - e->shared.ns);
 	double runs = (double)(now.runs - e->shared.runs), others = runs, hits = 0;
-	struct fresh fresh[REDMEM_TARGETS_MAX] = {};
+	struct program_share fresh[REDMEM_TARGETS_MAX] = {};
 	size_t servers = 0;
 
 	for (size_t i = 0; i < e->config.servers; i++) {
@@ -128,16 +126,123 @@ static void share_out(struct engine *e)
 	e->others_seconds += (runs > 0 ? rest * others / runs : rest) / 1e9;
 }
 
+/* --- a second in a minute --------------------------------------------------------- */
+
+#define SLICE_EVERY 60 /* ticks */
+
+/* By what the last slice has said: programs count their runs, and what those take behind the
+ * filter, also while the kernel does not. */
+static void share_scaled(struct engine *e)
+{
+	struct cost_slice *slice = &e->slice;
+	int64_t now = clock_mono_ns();
+
+	for (size_t i = 0; i < e->config.servers; i++) {
+		struct program_share fresh;
+
+		if (!e->server[i])
+			continue;
+		fresh = take_fresh(e->server[i]);
+		e->own.runs += fresh.runs;
+		e->own.run_ns += fresh.run_ns;
+		e->own.hits += fresh.hits;
+		e->server[i]->bpf_seconds += (double)fresh.run_ns / 1e9 +
+					     (double)fresh.runs * slice->run_seconds +
+					     (double)fresh.hits * slice->hit_seconds;
+	}
+	e->others_seconds += slice->others_ratio * (double)(now - slice->others_ns) / 1e9;
+	slice->others_ns = now;
+}
+
+static void slice_begin(struct engine *e)
+{
+	struct cost_slice *slice = &e->slice;
+
+	e->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	e->stats |= e->stats_fd >= 0;
+	slice->ticks = SLICE_EVERY;
+	slice->start_ns = clock_mono_ns();
+	slice->before = program_time(e);
+	slice->own_before = e->own;
+}
+
+static void slice_end(struct engine *e)
+{
+	struct cost_slice *slice = &e->slice;
+	struct program_time now = program_time(e);
+	double seconds = (double)(clock_mono_ns() - slice->start_ns) / 1e9;
+	double runs = (double)(now.runs - slice->before.runs);
+	double hits = (double)(e->own.hits - slice->own_before.hits);
+	double rest = (double)(now.ns - slice->before.ns) -
+		      (double)(e->own.run_ns - slice->own_before.run_ns);
+	double others = runs - (double)(e->own.runs - slice->own_before.runs);
+
+	close(e->stats_fd);
+	e->stats_fd = -1;
+	if (runs > 0)
+		slice->run_seconds = fmax(rest / runs, 0) / 1e9;
+	if (hits > 0)
+		slice->hit_seconds = (double)(now.probe_ns - slice->before.probe_ns) / hits / 1e9;
+	slice->others_ratio = fmax(others, 0) * slice->run_seconds / seconds;
+}
+
+void cost_begin(struct engine *e)
+{
+	e->slice.others_ns = clock_mono_ns();
+	slice_begin(e);
+}
+
+void cost_tick(struct engine *e)
+{
+	if (!e->config.frugal)
+		return;
+	share_scaled(e);
+	if (e->stats_fd >= 0)
+		slice_end(e);
+	else if (--e->slice.ticks <= 0)
+		slice_begin(e);
+}
+
+void cost_end(struct engine *e)
+{
+	if (e->stats_fd >= 0)
+		close(e->stats_fd);
+	e->stats_fd = -1;
+}
+
+void cost_take(struct engine *e)
+{
+	if (e->config.frugal)
+		share_scaled(e);
+	else
+		share_out(e);
+}
+
+/* --- told ------------------------------------------------------------------------- */
+
+double engine_others_seconds(struct engine *e)
+{
+	double seconds;
+
+	if (!e->bpf || !e->stats)
+		return NAN;
+	pthread_mutex_lock(&e->lock);
+	cost_take(e);
+	seconds = e->others_seconds;
+	pthread_mutex_unlock(&e->lock);
+	return seconds;
+}
+
 /* What is shared out is written under the lock only. */
 static double shared_part(const struct sensors *s, const double *part)
 {
 	struct engine *e = s->engine;
 	double seconds;
 
-	if (e->stats_fd < 0)
+	if (!e->stats)
 		return NAN;
 	pthread_mutex_lock(&e->lock);
-	share_out(e);
+	cost_take(e);
 	seconds = *part;
 	pthread_mutex_unlock(&e->lock);
 	return seconds;

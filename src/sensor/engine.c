@@ -104,6 +104,7 @@ static void size_maps(const struct engine *e)
 	int cpus = libbpf_num_possible_cpus();
 	struct room room = {
 		.servers = e->config.servers,
+		.frugal = e->config.frugal,
 		.cpus = cpus > 0 ? (size_t)cpus : 1,
 		.samples = engine_on(e, "loop"),
 		.fine_samples = e->config.fine_samples,
@@ -319,6 +320,7 @@ static void tick(struct engine *e)
 		iteration_profile(e);
 		cpu_adapt(e);
 		fault_adapt(e);
+		cost_tick(e);
 	}
 	put_all(e, INBOX_TICK, &e->next_ns, sizeof(e->next_ns));
 	e->next_ns += TICK_NS;
@@ -395,7 +397,7 @@ void engine_start(struct engine *e)
 	if (e->running)
 		return;
 	if (e->bpf) {
-		e->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		cost_begin(e);
 		e->keys = xcalloc(BATCH, sizeof(*e->keys));
 		e->values = xcalloc(BATCH, sizeof(*e->values));
 		sensor_attach_link(e, e->bpf->progs.forget_thread, &why);
@@ -421,8 +423,7 @@ void engine_close(struct engine *e)
 			sensor_table[i]->detach(e);
 	drop_links(e, 0);
 	close_bpf(e);
-	if (e->stats_fd >= 0)
-		close(e->stats_fd);
+	cost_end(e);
 	close(e->wake_fd);
 	pthread_mutex_destroy(&e->lock);
 	pthread_mutex_destroy(&e->setup);
@@ -459,8 +460,10 @@ void engine_remove(struct engine *e, struct sensors *s)
 {
 	pthread_mutex_lock(&e->lock);
 	if (e->server[s->index] == s) {
-		if (e->bpf)
+		if (e->bpf) {
+			cost_take(e);
 			targets_remove(&e->targets, s->index);
+		}
 		/* What is still on its way is nobody's, and the next one's must not be. */
 		if (e->bpf && e->running)
 			flush(e);
@@ -479,4 +482,10 @@ void engine_align(struct engine *e, const struct sensors *s, int64_t start_ns)
 	if (alone)
 		e->next_ns = start_ns + TICK_NS;
 	pthread_mutex_unlock(&e->lock);
+}
+
+int engine_each_process(struct engine *e, void (*take)(void *ctx, pid_t pid, uint64_t memory),
+			void *ctx)
+{
+	return e->bpf ? targets_each_process(e->bpf, take, ctx) : -EOPNOTSUPP;
 }

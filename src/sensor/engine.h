@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -32,6 +33,11 @@ struct engine_config {
 	const char
 		*away; /* why the server's process cannot be seen: no BPF either; NULL = it can */
 	bool fine_samples; /* a server may ask for them (sensor_config) */
+	/* For a watch of months, which takes little memory, and as little as can be of everybody
+	 * else: maps have room for a few servers at work at once, not for all of @servers; and the
+	 * kernel's BPF statistics, which make every program of the host dearer, are on for a second
+	 * in a minute. What programs took is scaled from that. */
+	bool frugal;
 	/* Whose allocator programs are loaded for: that of the only server, NULL where it is
 	 * not known; with several servers, those of all kinds. */
 	const struct allocator *allocator;
@@ -45,5 +51,11 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 /* After the last server's sensors_close(). May be NULL. */
 void engine_close(struct engine *engine);
 
+/* Hand every process, with a number that is another one after exec(), to @take. -EOPNOTSUPP without
+ * BPF, or what the kernel says. */
+int engine_each_process(struct engine *engine, void (*take)(void *ctx, pid_t pid, uint64_t memory),
+			void *ctx);
+/* What everybody but the servers has spent in the programs, in seconds; NAN = not known. */
+double engine_others_seconds(struct engine *engine);
 /* What the programs and their maps take of the kernel's memory, in bytes; 0 = not known. */
 int64_t engine_memory_bytes(const struct engine *engine);

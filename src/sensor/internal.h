@@ -114,6 +114,22 @@ struct program_time {
 	uint64_t ns, runs, probe_ns;
 };
 
+/* What the servers' programs counted. */
+struct program_share {
+	uint64_t runs, run_ns, hits;
+};
+
+/* Of a frugal engine: what a second with the kernel's statistics said, by which all is told. */
+struct cost_slice {
+	int ticks; /* until the next one */
+	int64_t start_ns;
+	struct program_time before; /* at its start, as the next */
+	struct program_share own_before;
+	double run_seconds, hit_seconds; /* a run's way to its filter; a probe's program */
+	double others_ratio; /* of the time, everybody else's */
+	int64_t others_ns; /* up to when that is told */
+};
+
 /* What is there once; engine.c. */
 struct engine {
 	struct engine_config config;
@@ -123,6 +139,7 @@ struct engine {
 	struct targets targets;
 	struct ring_buffer *ring;
 	int stats_fd; /* keeps the kernel's BPF run-time statistics on */
+	bool stats; /* it does tell, now or in slices */
 
 	struct perf_events *cpu, *fault_minor, *fault_major;
 	struct bpf_link *links[ENGINE_LINKS_MAX]; /* tracepoint links of all sensors */
@@ -141,6 +158,8 @@ struct engine {
 	int64_t switched_ns; /* when programs began to write the active map */
 	struct program_time shared; /* what was shared out among the servers */
 	double others_seconds; /* of it, what other processes paid */
+	struct program_share own; /* all servers', so far */
+	struct cost_slice slice;
 	/* the thread's own */
 	size_t taken; /* records in this turn */
 	struct redmem_profile_key *keys;
@@ -335,6 +354,12 @@ double budget_fault_rate(const struct sensors *s);
 double sensors_bpf_seconds(const struct sensors *s);
 /* What processes that nobody watches spent there, all of the host's. */
 double sensors_other_seconds(const struct sensors *s);
+/* Begin to count, and end it. A tick, under the lock: of a frugal engine slices begin and end. */
+void cost_begin(struct engine *e);
+void cost_tick(struct engine *e);
+void cost_end(struct engine *e);
+/* Share out what is not yet, under the lock: a server goes. */
+void cost_take(struct engine *e);
 /* In the flow sensor's, a hit. */
 double sensors_flow_program_seconds(const struct sensors *s);
 

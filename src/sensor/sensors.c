@@ -310,6 +310,7 @@ void sensors_cost(struct sensors *s, struct record_self *self)
 
 	self->bpf_seconds = s->bpf ? sensors_bpf_seconds(s) : 0;
 	self->other_bpf_seconds = s->bpf ? sensors_other_seconds(s) : 0;
+	self->bpf_scaled = s->bpf && s->engine->config.frugal;
 	self->events_total = s->bpf ? (int64_t)s->target->totals[TOTAL_EVENTS] : 0;
 	self->keys_gone_total = s->bpf ? (int64_t)s->target->totals[TOTAL_KEYS_GONE] : 0;
 	self->drops_total = 0;

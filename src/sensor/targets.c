@@ -23,6 +23,11 @@
 #define ROWS_QUIET 512 /* for each that is watched besides */
 #define TIMES_MAX  4 /* with more at work at once the budgets are what counts */
 
+/* Of a frugal engine: the budgets (of 1 % of a core each) leave no server more rows than that in
+ * a second, and what is over is lost and counted. */
+#define ROWS_FRUGAL 8192
+#define RING_FRUGAL (2 << 20)
+
 /* As many main threads as have a CPU can be at work at once. */
 static size_t busy_servers(const struct room *room)
 {
@@ -38,7 +43,7 @@ size_t room_ring_bytes(const struct room *room)
 		bytes += busy_servers(room) * hz * (RING_HEAD + sizeof(struct redmem_sample));
 	if (room->calls)
 		bytes += room->servers * BURST_CALLS_HZ * (RING_HEAD + RING_BYTES(call));
-	while (power < bytes)
+	while (power < bytes && !(room->frugal && power >= RING_FRUGAL))
 		power *= 2;
 	return power;
 }
@@ -47,6 +52,8 @@ size_t room_profile_rows(const struct room *room)
 {
 	size_t busy = busy_servers(room);
 
+	if (room->frugal)
+		return ROWS_FRUGAL;
 	return ROWS_BUSY * (busy < TIMES_MAX ? busy : TIMES_MAX) + ROWS_QUIET * (room->servers - 1);
 }
 
@@ -60,7 +67,8 @@ void targets_size(struct redmem_bpf *bpf, const struct room *room)
 {
 	struct bpf_map *by_thread[] = { bpf->maps.threads, bpf->maps.flow_threads,
 					bpf->maps.open_calls, bpf->maps.key_rules };
-	size_t times = room->servers < 16 ? room->servers : 16;
+	size_t most = room->frugal ? 4 : 16;
+	size_t times = room->servers < most ? room->servers : most;
 
 	bpf_map__set_max_entries(bpf->maps.targets, room->servers + 1);
 	bpf_map__set_max_entries(bpf->maps.calibration, room->servers * CALIBRATION_SLOTS);
@@ -125,6 +133,26 @@ static int each_process(struct redmem_bpf *bpf,
 	bpf_link__destroy(link);
 	free(batch);
 	return bytes;
+}
+
+struct processes {
+	void (*take)(void *ctx, pid_t pid, uint64_t memory);
+	void *ctx;
+};
+
+static void take_process(void *ctx, const struct redmem_process *process)
+{
+	const struct processes *all = ctx;
+
+	all->take(all->ctx, (pid_t)process->tgid, process->mm);
+}
+
+int targets_each_process(struct redmem_bpf *bpf,
+			 void (*take)(void *ctx, pid_t pid, uint64_t memory), void *ctx)
+{
+	struct processes all = { take, ctx };
+
+	return each_process(bpf, take_process, &all);
 }
 
 static void take_one(void *ctx, const struct redmem_process *process)

@@ -28,6 +28,7 @@ struct room {
 	bool samples; /* go to the ring... */
 	bool fine_samples; /* ...and five times as many */
 	bool calls; /* of the allocator do */
+	bool frugal; /* enough for a few servers at work, however many there are */
 };
 
 /* Bytes of the ring, a power of two: all that comes in a second in which nobody takes it. */
@@ -49,3 +50,6 @@ void targets_remove(struct targets *targets, size_t index);
 void targets_find_memory(struct targets *targets, size_t index, pid_t pid);
 /* Children of the server that are there already: their end is told, as that of new ones. */
 void targets_adopt(struct targets *targets, size_t index, const pid_t *children, size_t count);
+/* See engine_each_process(). */
+int targets_each_process(struct redmem_bpf *bpf,
+			 void (*take)(void *ctx, pid_t pid, uint64_t memory), void *ctx);

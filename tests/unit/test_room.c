@@ -82,12 +82,29 @@ static void test_profiles(void **state)
 	assert_in_range(before, 16384, 16 * 16384);
 }
 
+/* A watch of months takes 8 MiB of the kernel's memory for these three, whatever there is. */
+static void test_frugal(void **state)
+{
+	struct room room = { .servers = REDMEM_TARGETS_MAX,
+			     .cpus = 128,
+			     .samples = true,
+			     .calls = true,
+			     .frugal = true };
+	size_t row = sizeof(struct redmem_profile_key) + sizeof(struct redmem_profile_value) + 64;
+	size_t bytes = room_ring_bytes(&room) + 2 * room_profile_rows(&room) * row;
+
+	(void)state;
+	assert_in_range(bytes, 1, 8 * MIB);
+	assert_true(room_keyed_rows(&room) < room_profile_rows(&room));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring),
 		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_profiles),
+		cmocka_unit_test(test_frugal),
 	};
 
 	return cmocka_run_group_tests_name("room", tests, NULL, NULL);
