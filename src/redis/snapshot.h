@@ -29,9 +29,10 @@ void snapshot_free(struct snapshot *snapshot);
  * MALLOC-STATS, at most once in 10 s (and at the end) and not from a server within 4 MB of
  * its maxmemory; CONFIG GET once in a watch, in one without end each minute; where a window
  * ends, and at the end, SLOWLOG GET and LATENCY LATEST, too (both remember, so asking them more
- * often would tell nothing more); at the end CLIENT LIST of a server with few clients. Of a server within 4 MB only
- * what headroom.h allows. With these INFO come RECORD_OWN_CALLS for what redmem itself has
- * added since the start's. Where a window ends it is asked in place of snapshot_tick().
+ * often would tell nothing more); at the end CLIENT LIST of a server with few clients. Of a
+ * server within 4 MB only what headroom.h allows. With these INFO come RECORD_OWN_CALLS for what
+ * redmem itself has added since the start's. Where a window ends it is asked in place of
+ * snapshot_tick().
  *
  * @t_seconds is now, from the start of the watch; records carry the time of their
  * reply. 0, -ENOTCONN; of a window also -EBUSY while anything asked before is unanswered.

@@ -155,8 +155,9 @@ static void take_watcher(struct model *m, const char *command, int64_t subscript
 			 int64_t memory)
 {
 	struct record record = record_new(RECORD_CLIENT);
+	static int64_t id;
 
-	record.client.id = 7;
+	record.client.id = ++id;
 	record.client.flags = "N";
 	record.client.command = command;
 	record.client.user = "default";
