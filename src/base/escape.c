@@ -258,6 +258,39 @@ void escape_terminal(struct buf *out, const void *data, size_t len, size_t max_c
 	}
 }
 
+/* @text, which has no control characters, between the quotes of a label. */
+static void quote_label(struct buf *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			buf_putc(out, '\\');
+		buf_putc(out, text[i]);
+	}
+}
+
+void escape_label(struct buf *out, const void *data, size_t len, size_t max_bytes)
+{
+	size_t dots = max_bytes < 3 ? max_bytes : 3, cut = 0;
+	const unsigned char *p = data;
+	struct buf text = { 0 };
+
+	while (len && text.len <= max_bytes) {
+		size_t n = escape_redis_char(&text, p, len);
+
+		/* The last place where the dots would still fit. */
+		if (text.len + dots <= max_bytes)
+			cut = text.len;
+		p += n;
+		len -= n;
+	}
+	if (text.len > max_bytes) {
+		text.len = cut;
+		buf_add(&text, "...", dots);
+	}
+	quote_label(out, buf_str(&text), text.len);
+	buf_free(&text);
+}
+
 /* What means nothing to a shell, wherever it stands in a word. */
 static bool shell_harmless(const char *text, size_t len)
 {

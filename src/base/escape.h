@@ -49,6 +49,13 @@ void escape_terminal(struct buf *out, const void *data, size_t len, size_t max_c
 void escape_shell(struct buf *out, const void *data, size_t len);
 
 /*
+ * What is between the quotes of a label's value, in Prometheus' text format and OpenMetrics alike:
+ * escape_redis(), and the backslashes and quotes of that escaped. Of more than @max_bytes of the
+ * value (dots included) the rest is cut, and "..." stands in its place.
+ */
+void escape_label(struct buf *out, const void *data, size_t len, size_t max_bytes);
+
+/*
  * A cell of a CSV file with its quotes (RFC 4180). One that a spreadsheet would take for a formula
  * (it begins with = + - @, tab or CR) gets a ' in front, as OWASP's page "CSV Injection"
  * tells; so does one that begins with a ', so that taking one ' away gives the text back.

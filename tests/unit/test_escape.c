@@ -260,6 +260,30 @@ static void test_csv(void **state)
 	CHECK(escape_csv, "a=b", "\"a=b\"");
 }
 
+static void assert_label(const char *text, size_t max_bytes, const char *wanted)
+{
+	struct buf out = { 0 };
+
+	escape_label(&out, text, strlen(text), max_bytes);
+	assert_string_equal(buf_str(&out), wanted);
+	buf_free(&out);
+}
+
+static void test_label(void **state)
+{
+	(void)state;
+	assert_label("user:*", 120, "user:*");
+	assert_label("", 120, "");
+	assert_label("a\"b\\c\nd", 120, "a\\\\\\\"b\\\\\\\\c\\\\nd");
+	assert_label("\xff\xe2\x80\xae", 120, "\\\\xff\\\\xe2\\\\x80\\\\xae");
+	assert_label("caf\xc3\xa9", 5, "caf\xc3\xa9");
+	/* cut between characters and escapes, never within one */
+	assert_label("caf\xc3\xa9x", 5, "ca...");
+	assert_label("\xc3\xa9\xc3\xa9\xc3\xa9", 5, "\xc3\xa9...");
+	assert_label("a\x01\x01", 8, "a\\\\x01...");
+	assert_label("abcdef", 2, "..");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,7 +292,7 @@ int main(void)
 		cmocka_unit_test(test_shell),	     cmocka_unit_test(test_shell_round_trip),
 		cmocka_unit_test(test_csv),	     cmocka_unit_test(test_sanitize),
 		cmocka_unit_test(test_base64_known), cmocka_unit_test(test_base64_round_trip),
-		cmocka_unit_test(test_base64_bad),
+		cmocka_unit_test(test_base64_bad),   cmocka_unit_test(test_label),
 	};
 
 	return cmocka_run_group_tests_name("escape", tests, NULL, NULL);
