@@ -80,21 +80,28 @@ static void charge_minor(struct charge *charge, const struct record_profile *rec
 static void charge_cow(struct charge *charge, const struct record_profile *record)
 {
 	charge->cow_faults += profile_events(record);
+	seconds_add(&charge->cow_fault_seconds, profile_seconds(record));
 	charge_minor(charge, record);
 }
 
-static void charge_file(struct charge *charge, const struct record_profile *record)
+static void charge_major(struct charge *charge, const struct record_profile *record)
 {
 	count_add(&charge->major_faults, whole(profile_events(record)));
 	count_add(&charge->major_looks, record->samples);
 	seconds_add(&charge->fault_seconds, profile_seconds(record));
 }
 
+static void charge_file(struct charge *charge, const struct record_profile *record)
+{
+	seconds_add(&charge->file_fault_seconds, profile_seconds(record));
+	charge_major(charge, record);
+}
+
 static void charge_swap(struct charge *charge, const struct record_profile *record)
 {
 	count_add(&charge->swap_faults, whole(profile_events(record)));
 	seconds_add(&charge->swap_fault_seconds, profile_seconds(record));
-	charge_file(charge, record);
+	charge_major(charge, record);
 }
 
 static void charge_cpu_wait(struct charge *charge, const struct record_profile *record)
@@ -170,6 +177,8 @@ void charge_merge(struct charge *into, const struct charge *from)
 	count_add(&into->major_looks, from->major_looks);
 	seconds_add(&into->fault_seconds, from->fault_seconds);
 	seconds_add(&into->swap_fault_seconds, from->swap_fault_seconds);
+	seconds_add(&into->cow_fault_seconds, from->cow_fault_seconds);
+	seconds_add(&into->file_fault_seconds, from->file_fault_seconds);
 	seconds_add(&into->cpu_wait_seconds, from->cpu_wait_seconds);
 	seconds_add(&into->io_wait_seconds, from->io_wait_seconds);
 	seconds_add(&into->reclaim_seconds, from->reclaim_seconds);
@@ -244,6 +253,7 @@ void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow)
 		charge->minor_faults = charge->cow_faults = NAN;
 		charge->major_faults = charge->swap_faults = RECORD_UNKNOWN;
 		charge->fault_seconds = charge->swap_fault_seconds = NAN;
+		charge->cow_fault_seconds = charge->file_fault_seconds = NAN;
 	}
 }
 

@@ -28,6 +28,7 @@ struct charge {
 	int64_t major_looks; /* that the two stand on */
 	double fault_seconds; /* time inside faults, all kinds */
 	double swap_fault_seconds;
+	double cow_fault_seconds, file_fault_seconds;
 	double cpu_wait_seconds;
 	double io_wait_seconds;
 	double reclaim_seconds; /* with compaction */

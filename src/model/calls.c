@@ -170,6 +170,14 @@ struct call_latency calls_of(const struct model *m, const char *command)
 	return latency_of(slot);
 }
 
+const struct hist *model_call_times(const struct model *m, const char *command)
+{
+	struct call_slot *slot;
+
+	HASH_FIND_STR(m->priv->calls->commands, command, slot);
+	return slot && slot->nanoseconds.count ? &slot->nanoseconds : NULL;
+}
+
 void calls_each(const struct model *m, void (*each)(void *ctx, const char *command), void *ctx)
 {
 	struct call_slot *slot, *next;

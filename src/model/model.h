@@ -323,6 +323,7 @@ struct defrag_forecast {
 /* --- the whole ---------------------------------------------------------- */
 
 /* Arrays are `count` long. All strings belong to the model. */
+struct hist;
 struct keyspace;
 struct keyspace_options;
 struct one_key;
@@ -446,6 +447,9 @@ int64_t model_info_delta(const struct model *m, const char *field);
 int64_t model_errors(const struct model *m, const char *error);
 /* What was told of that kind of thing that is no key ("clients"); NULL. */
 const struct record_held *model_held(const struct model *m, const char *name);
+/* How long the calls of @command to the allocator took, in nanoseconds, that were timed; NULL
+ * without any. */
+const struct hist *model_call_times(const struct model *m, const char *command);
 /* Is that sensor on? False also when it is not in the table. */
 bool model_sensor_on(const struct model *m, const char *id);
 /* What MEMORY PURGE would free by the ledger, and what the one tried did free (rss

@@ -469,6 +469,20 @@ json_t *columns_json(const struct model *m, const struct columns *columns, const
 	return all;
 }
 
+double columns_number(const struct model *m, const struct columns *columns, const char *name,
+		      const void *row)
+{
+	const struct column *column = columns->column;
+	int64_t n;
+
+	while (!column->name || strcmp(column->name, name) != 0)
+		column++;
+	if (!is_integer(column))
+		return number_of(column, m, row);
+	n = integer_of(column, m, row);
+	return n == RECORD_UNKNOWN ? NAN : (double)n;
+}
+
 void columns_csv_head(struct buf *out, const struct columns *columns)
 {
 	for (size_t i = 0; i < columns->count; i++)

@@ -67,6 +67,9 @@ void columns_text(struct text *t, const struct columns *columns, const struct ro
 /* An array of objects, and one row as an object to which others may be added. */
 json_t *columns_json(const struct model *m, const struct columns *columns, const struct rows *rows);
 json_t *columns_object(const struct model *m, const struct columns *columns, const void *row);
+/* The number of a row in the column called @name; NAN where it is not known. */
+double columns_number(const struct model *m, const struct columns *columns, const char *name,
+		      const void *row);
 /* The line of names, and a row (RFC 4180, see escape_csv()). */
 void columns_csv_head(struct buf *out, const struct columns *columns);
 void columns_csv_row(struct buf *out, const struct columns *columns, const void *row);
