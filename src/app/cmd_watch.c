@@ -6,10 +6,12 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app/commands.h"
 #include "app/progress.h"
 #include "app/keys_run.h"
+#include "app/metrics_file.h"
 #include "app/print.h"
 #include "app/watch.h"
 #include "app/watch_all.h"
@@ -28,6 +30,7 @@ struct run {
 	struct window_series *whole;
 	struct model *model; /* of the whole, when it is finished */
 	struct print_windows printed;
+	struct metrics *metrics; /* instead of a report; NULL */
 	int failed; /* stdout is gone */
 };
 
@@ -41,14 +44,31 @@ static void take_whole(void *ctx, struct model *m, double start_seconds)
 	run->model = m;
 }
 
+/* One exposition stands alone: on stdout there is only the last. */
+static int write_window(const struct run *run, const struct model *m)
+{
+	metrics_file_take(run->metrics, run->options, m);
+	return strcmp(run->options->metrics_path, "-") != 0 ?
+		       metrics_file_write(run->metrics, run->options->metrics_path) :
+		       0;
+}
+
 static void take_window(void *ctx, struct model *m, double start_seconds)
 {
 	struct run *run = ctx;
 
 	(void)start_seconds;
 	progress_clear();
-	run->failed |= print_window(run->options, run->command, &run->printed, m);
+	run->failed |= run->metrics ? write_window(run, m) :
+				      print_window(run->options, run->command, &run->printed, m);
 	model_free(m);
+}
+
+static int write_whole(const struct run *run)
+{
+	if (isnan(run->options->every_seconds))
+		metrics_file_take(run->metrics, run->options, run->model);
+	return metrics_file_write(run->metrics, run->options->metrics_path);
 }
 
 /* --- a watch ------------------------------------------------------------------------ */
@@ -139,6 +159,9 @@ static void run_open(struct run *run, const struct options *o, const struct prin
 	model_set_keyspace(window_model(run->whole), &keyspace);
 	if (!isnan(o->every_seconds))
 		windows_open(run->windows, o->every_seconds, take_window, run);
+	if (o->metrics_path)
+		run->metrics = metrics_new(
+			&(struct metrics_options){ .prefixes = METRICS_PREFIXES, .redis = true });
 }
 
 static void run_close(struct run *run)
@@ -146,6 +169,7 @@ static void run_close(struct run *run)
 	windows_free(run->windows);
 	print_windows_end(&run->printed);
 	model_free(run->model);
+	metrics_free(run->metrics);
 }
 
 static int watch_and_print(const struct options *o, const struct print_command *command)
@@ -168,7 +192,7 @@ static int watch_and_print(const struct options *o, const struct print_command *
 		return print_failure(&err);
 	}
 	windows_end(run.windows);
-	ret = print_report(o, command, run.model);
+	ret = run.metrics ? write_whole(&run) : print_report(o, command, run.model);
 	ret = ret || failed || run.failed;
 	run_close(&run);
 	return ret;

@@ -28,8 +28,9 @@ static const struct command commands[] = {
 			"  redmem doctor --all -d 60       every server here, one minute\n"
 			"  redmem doctor --every 5         a line each 5 s until Ctrl-C, then all\n"
 			"  redmem doctor --json | jq '.findings[].title'\n"
-			"  redmem doctor --record now.rec; redmem doctor --replay now.rec",
-		.takes = "tlhawsibrpo",
+			"  redmem doctor --record now.rec; redmem doctor --replay now.rec\n"
+			"  redmem doctor --metrics /var/lib/prometheus/node-exporter/redmem.prom",
+		.takes = "tlhawsibrpxo",
 		.sensors = DOCTOR_SENSORS,
 		.run = cmd_doctor,
 	},

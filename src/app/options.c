@@ -64,13 +64,14 @@ enum option_key {
 	KEY_TOUCH,
 	KEY_KEY_SAMPLES,
 	KEY_SLOTS,
+	KEY_METRICS,
 };
 
 /* An option and the group it belongs to: 't' target, 'l' how to log in there, 'h' from the host
  * alone, 'a' all servers, 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget,
  * 'r' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass
  * after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S'
- * slots, '1' one key, 'o' output. */
+ * slots, '1' one key, 'x' metrics, 'o' output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -213,6 +214,12 @@ static const struct grouped_option all_options[] = {
 	  { "touch", KEY_TOUCH, NULL, 0,
 	    "Ask for elements even where that counts as use of the key (before Redis 7.2)", 4 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
+	{ 'x',
+	  { "metrics", KEY_METRICS, "FILE", 0,
+	    "Metrics for Prometheus in FILE instead of a report, as the textfile collector of "
+	    "node_exporter reads them (- = stdout). Counters begin with the watch: with --every "
+	    "the file is written after each window, and they go on",
+	    3 } },
 	{ 'o',
 	  { "json", KEY_JSON, NULL, 0,
 	    "JSON instead of text: one document; stalls and windows: a line each", 3 } },
@@ -578,6 +585,9 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state, struct 
 	case KEY_REPLAY:
 		o->replay_path = arg;
 		return 0;
+	case KEY_METRICS:
+		o->metrics_path = arg;
+		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -602,6 +612,8 @@ static void check_exclusions(const struct argp_state *state, const struct option
 		argp_error(state, "--keys needs the server itself");
 	if (o->keys.csv + o->keys.folded + o->json > 1)
 		argp_error(state, "--csv, --folded and --json exclude each other");
+	if (o->metrics_path && o->json)
+		argp_error(state, "--metrics and --json exclude each other");
 	if (o->all && (o->pid || options_name_server(o)))
 		argp_error(state, "--all is every server: leave out the one");
 	if (o->all && one_server)

@@ -69,6 +69,7 @@ struct options {
 	const char *sensors; /* names of those the command wants; NULL = all */
 	const char *record_path;
 	const char *replay_path;
+	const char *metrics_path; /* metrics instead of a report; "-" = stdout. NULL = none */
 	bool no_bpf;
 	struct keys_options keys;
 	struct rdb_options rdb;

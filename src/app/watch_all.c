@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "app/metrics_file.h"
 #include "app/print.h"
 #include "app/progress.h"
 #include "app/watch.h"
@@ -191,6 +192,25 @@ static void wait_for_all(struct watch_all *all)
 			pthread_join(one->thread, NULL);
 }
 
+/* Who could not be watched is told on stderr. */
+static int write_metrics(const struct watch_all *all, const struct report_server *rows)
+{
+	struct metrics *metrics = metrics_new(
+		&(struct metrics_options){ .prefixes = METRICS_PREFIXES, .redis = true });
+	int ret;
+
+	for (size_t i = 0; i < all->count; i++) {
+		if (rows[i].m)
+			metrics_file_take(metrics, all->options, rows[i].m);
+		else
+			fprintf(stderr, "redmem: process %ld: %s\n", (long)rows[i].pid,
+				rows[i].reason);
+	}
+	ret = metrics_file_write(metrics, all->options->metrics_path);
+	metrics_free(metrics);
+	return ret;
+}
+
 static int print(const struct watch_all *all)
 {
 	struct report_server *rows = xcalloc(all->count, sizeof(*rows)), *row = rows;
@@ -211,9 +231,10 @@ static int print(const struct watch_all *all)
 	qsort(rows, all->count, sizeof(*rows), report_server_compare);
 	if (all->options->json)
 		report_all_json(&out, rows, all->count);
-	else
+	else if (!all->options->metrics_path)
 		report_all_text(&out, rows, all->count, &style);
-	ret = print_out(&out) || !rows[0].m;
+	ret = all->options->metrics_path ? write_metrics(all, rows) : print_out(&out);
+	ret = ret || !rows[0].m;
 	for (size_t i = 0; i < all->count; i++)
 		findings_free((struct findings *)rows[i].f);
 	free(rows);

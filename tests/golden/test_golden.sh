@@ -4,7 +4,7 @@
 # Replay the recordings of this directory (kept as plain JSON lines, so that they can
 # be read and reviewed) and compare each report with the one expected: NAME.txt as a
 # screenful, NAME.verbose.txt with -v, NAME.json; one also by `redmem memory`, and one by
-# `redmem alloc`, which made it. Needs no root and no Redis.
+# `redmem alloc`, which made it; three as metrics, NAME.prom. Needs no root and no Redis.
 #
 #   tests/golden/test_golden.sh             compare
 #   UPDATE=1 tests/golden/test_golden.sh    rewrite the expectations, then read the diff
@@ -75,6 +75,9 @@ for form in txt verbose.txt json; do
 	*) option= ;;
 	esac
 	compare "allocating.alloc.$form" alloc "$work/allocating.rec" $option
+done
+for base in allocating fragmented stalling; do
+	compare "$base.prom" doctor "$work/$base.rec" --metrics -
 done
 for source in "$here"/*.key.jsonl; do
 	base=$(basename "$source" .jsonl)
