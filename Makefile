@@ -147,6 +147,8 @@ rdb-fuzz: ; $(Q)tests/fuzz/rdb ## read dumps that are hurt, with sanitizers
 rdb-live: all $(load) ; $(Q)tests/bench/rdb-live ## hold what a busy server sends, a pipe and gzip against the file
 rdb-servers: all $(load) $(streams) ; $(Q)tests/bench/rdb-servers ## hold dumps against the servers (SERVERS=) that wrote them
 bytes: all $(load) ; $(Q)tests/bench/bytes ## measure how right the bytes by prefix are
+metrics-peer: all ; $(Q)tests/bench/metrics-peer ## hold shared metrics beside redis_exporter's
+metrics-sums: all ; $(Q)tests/bench/metrics-sums ## hold sums of metrics against jemalloc's own count
 soak: ; $(Q)tests/soak/suite ## run the suite twice beside stress-ng
 many-servers: all $(load) ; $(Q)tests/soak/servers ## watch 16 servers for RUNS minutes
 redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
@@ -173,7 +175,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands bytes rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers redis-tests demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers redis-tests demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)
