@@ -8,6 +8,7 @@
 #	SAN=1		build with ASan and UBSan
 #	WERROR=		do not stop at warnings
 #	PREFIX, DESTDIR	where `make install` puts things
+#	SYSCONFDIR	where the configuration is (/etc)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -16,6 +17,7 @@
 
 VERSION := 0.1.0
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CLANG ?= clang
 # Ubuntu's /usr/sbin/bpftool is a script that wants the tools of the very kernel
@@ -165,12 +167,19 @@ clean: ## remove everything made
 	$(Q)rm -rf build build-san
 man: all ## make the manual pages, in build/man
 	$(Q)tools/man $(redmem) build/man
-install: man ## install redmem, its manual and its completion under PREFIX
+install: man ## install redmem, its manual, service and monitoring under PREFIX
 	$(Q)install -D -m 755 $(redmem) $(DESTDIR)$(PREFIX)/bin/redmem
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 build/man/*.1
 	$(Q)install -D -m 644 tools/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/redmem
-	$(Q)install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/redmem/LICENSE
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/redmem LICENSE tools/packaging/containers.conf
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/redmem tools/monitoring/*
+	$(Q)install -D -m 644 tools/packaging/redmem.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/redmem.conf
+	$(Q)install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|' tools/packaging/redmem.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/redmem.service
+	$(Q)test -e $(DESTDIR)$(SYSCONFDIR)/redmem/redmem.conf || install -D -m 600 tools/packaging/redmem.conf \
+		$(DESTDIR)$(SYSCONFDIR)/redmem/redmem.conf
 help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
