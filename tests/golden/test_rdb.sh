@@ -20,7 +20,8 @@ allocator() # SERVER
 for file in "$dumps"/*.rdb; do
 	server=$(basename "$file" .rdb)
 	"$redmem" rdb --csv --allocator "$(allocator "$server")" "$file" >"$work/csv" 2>"$work/said"
-	check "$server-status" "$(cat "$work/said")" [ $? = 0 ]
+	status=$?
+	check "$server-status" "$(cat "$work/said")" [ $status = 0 ]
 	different=$(awk -F '\t' -f "$root/tests/golden/rdb.awk" "$dumps/$server.tsv" "$work/csv")
 	check "$server" "$(echo "$different" | head -5 | tr '\n' ';')" [ -z "$different" ]
 done

@@ -77,7 +77,8 @@ check_keys() # NAME ALLOCATOR OPTION...
 	name=$1
 	shift
 	"$redmem" rdb --csv --allocator "$@" "$dump" >"$work/csv" 2>"$work/said"
-	check "$name-status" "$(cat "$work/said")" [ $? = 0 ]
+	status=$?
+	check "$name-status" "$(cat "$work/said")" [ $status = 0 ]
 	"$load" tell -s "$socket" >"$work/server.tsv" || exit 1
 	awk -F '\t' -f "$root/tests/golden/rdb.awk" "$work/server.tsv" "$work/csv" >"$work/apart"
 	check "$name-keys" "$(grep differs "$work/apart" | head -n 3)" \
