@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The keeper gives up what it does not need; see confine.h. */
+#define _GNU_SOURCE 1 /* setresuid(), CLONE_* */
+#include "app/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cap-ng.h>
+#include <seccomp.h>
+
+#define NOBODY	     65534
+#define FILES_MOST   1024
+#define MEMORY_BYTES (4ULL << 30) /* of addresses; of memory it takes a hundredth */
+
+/* --- who --------------------------------------------------------------------------------- */
+
+static int take_user(struct confine_user *out, const struct passwd *pw)
+{
+	*out = (struct confine_user){ .uid = pw->pw_uid, .gid = pw->pw_gid };
+	snprintf(out->name, sizeof(out->name), "%s", pw->pw_name);
+	return 0;
+}
+
+int confine_find(struct confine_user *out, const char *name, const char *state_dir, struct err *err)
+{
+	const struct passwd *pw;
+	struct stat st;
+
+	*out = (struct confine_user){ .uid = geteuid(), .gid = getegid(), .name = "itself" };
+	if (geteuid())
+		return 0;
+	if (name) {
+		pw = getpwnam(name);
+		if (!pw)
+			return err_set(err, -ENOENT,
+				       "confine: there is no user %s; make it, or name another in "
+				       "redmem.conf",
+				       name);
+		if (!pw->pw_uid)
+			return err_set(err, -EINVAL,
+				       "confine: user %s is root, whose rights are to be given up; "
+				       "name another in redmem.conf",
+				       name);
+		return take_user(out, pw);
+	}
+	pw = getpwnam("redmem");
+	if (!pw && !stat(state_dir, &st) && st.st_uid)
+		pw = getpwuid(st.st_uid);
+	if (!pw)
+		pw = getpwnam("nobody");
+	if (pw && pw->pw_uid)
+		return take_user(out, pw);
+	*out = (struct confine_user){ .uid = NOBODY, .gid = NOBODY, .name = "nobody" };
+	return 0;
+}
+
+/* --- system calls ------------------------------------------------------------------------ */
+
+/* What the loop, the history (SQLite), HTTP and TLS, libc and its threads do. */
+static const int allowed[] = {
+	/* memory, threads, time */
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(mlock),
+	SCMP_SYS(mlock2),
+	SCMP_SYS(munlock),
+	SCMP_SYS(futex),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq),
+	SCMP_SYS(membarrier),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(getpriority),
+	SCMP_SYS(setpriority),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_getres),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(times),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(timerfd_gettime),
+	/* itself */
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getppid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
+	SCMP_SYS(getrusage),
+	SCMP_SYS(getrlimit),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(uname),
+	SCMP_SYS(umask),
+	SCMP_SYS(getcwd),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigtimedwait),
+	SCMP_SYS(rt_sigpending),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(signalfd4),
+	SCMP_SYS(restart_syscall),
+	/* files, as far as its user may */
+	SCMP_SYS(open),
+	SCMP_SYS(openat),
+	SCMP_SYS(close),
+	SCMP_SYS(read),
+	SCMP_SYS(readv),
+	SCMP_SYS(pread64),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(lseek),
+	SCMP_SYS(fstat),
+	SCMP_SYS(stat),
+	SCMP_SYS(lstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(statfs),
+	SCMP_SYS(access),
+	SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),
+	SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(flock),
+	SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(rename),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(fchmod),
+	SCMP_SYS(utimensat),
+	SCMP_SYS(dup),
+	SCMP_SYS(dup2),
+	SCMP_SYS(dup3),
+	SCMP_SYS(pipe2),
+	SCMP_SYS(eventfd2),
+	/* the sockets that it has, and those that come of them */
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(select),
+	SCMP_SYS(pselect6),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(accept),
+	SCMP_SYS(accept4),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendfile),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(shutdown),
+};
+
+/* What nothing in it does: who does it has taken it over. All else that is not allowed fails
+ * with ENOSYS, as on a kernel that does not have it: another libc may try it. */
+static const int deadly[] = {
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(fork),
+	SCMP_SYS(vfork),
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(kcmp),
+	SCMP_SYS(bpf),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(fsopen),
+	SCMP_SYS(open_tree),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(chroot),
+	SCMP_SYS(unshare),
+	SCMP_SYS(setns),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(reboot),
+	SCMP_SYS(swapon),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(setuid),
+	SCMP_SYS(setreuid),
+	SCMP_SYS(setresuid),
+	SCMP_SYS(setgid),
+	SCMP_SYS(setregid),
+	SCMP_SYS(setresgid),
+	SCMP_SYS(setgroups),
+	SCMP_SYS(capset),
+	SCMP_SYS(kill),
+	SCMP_SYS(connect),
+	SCMP_SYS(bind),
+	SCMP_SYS(listen),
+	SCMP_SYS(mknod),
+	SCMP_SYS(mknodat),
+	SCMP_SYS(acct),
+	SCMP_SYS(settimeofday),
+	SCMP_SYS(clock_settime),
+	SCMP_SYS(adjtimex),
+	SCMP_SYS(clock_adjtime),
+};
+
+static bool add(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (seccomp_rule_add(filter, action, calls[i], 0))
+			return false;
+	return true;
+}
+
+/* Allow @call where each of the comparisons holds. */
+#define ALLOW(call, ...)                                                          \
+	(!seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(call),          \
+				 sizeof((struct scmp_arg_cmp[]){ __VA_ARGS__ }) / \
+					 sizeof(struct scmp_arg_cmp),             \
+				 (struct scmp_arg_cmp[]){ __VA_ARGS__ }))
+
+static bool filter_calls(void)
+{
+	const uint64_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	bool fine =
+		filter && add(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(int)) &&
+		add(filter, SCMP_ACT_KILL_PROCESS, deadly, sizeof(deadly) / sizeof(int)) &&
+		ALLOW(mmap, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
+		ALLOW(mprotect, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
+		/* Threads, and no processes. clone3() hides its flags: libc takes clone() then. */
+		ALLOW(clone, SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread)) &&
+		!seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1,
+				  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) &&
+		ALLOW(prctl, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) &&
+		ALLOW(prlimit64, SCMP_A2(SCMP_CMP_EQ, 0)) &&
+		ALLOW(tgkill, SCMP_A0(SCMP_CMP_EQ, (uint64_t)getpid())) && /* abort() */
+		ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, TCGETS)) && /* isatty() */
+		ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, FIONREAD)) &&
+		ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, FIONBIO)) && !seccomp_load(filter);
+
+	seccomp_release(filter);
+	return fine;
+}
+
+/* --- all of it --------------------------------------------------------------------------- */
+
+static int failed(struct err *err, const char *what, const char *help)
+{
+	int code = errno ? errno : EPERM;
+
+	return err_set(err, -code, "confine: %s: %s%s", what, strerror(code), help);
+}
+
+static bool limit(int resource, uint64_t most)
+{
+	struct rlimit both;
+
+	if (getrlimit((__rlimit_resource_t)resource, &both))
+		return false;
+	if (both.rlim_max > most)
+		both.rlim_max = most;
+	if (both.rlim_cur > both.rlim_max)
+		both.rlim_cur = both.rlim_max;
+	return !setrlimit((__rlimit_resource_t)resource, &both);
+}
+
+static bool limits(void)
+{
+#ifndef __SANITIZE_ADDRESS__ /* its shadow takes more */
+	if (!limit(RLIMIT_AS, MEMORY_BYTES))
+		return false;
+#endif
+	return limit(RLIMIT_CORE, 0) && limit(RLIMIT_NOFILE, FILES_MOST) && limit(RLIMIT_RTPRIO, 0);
+}
+
+/* The bounding set takes CAP_SETPCAP, which is gone behind setresuid(). */
+static int become(const struct confine_user *user, struct err *err)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_apply(CAPNG_SELECT_BOUNDS))
+		return failed(err, "the bounding set of capabilities cannot be emptied",
+			      "; that takes CAP_SETPCAP");
+	if (setgroups(0, NULL) || setresgid(user->gid, user->gid, user->gid) ||
+	    setresuid(user->uid, user->uid, user->uid))
+		return failed(err, "cannot become another user",
+			      "; that takes CAP_SETUID and CAP_SETGID");
+	return 0;
+}
+
+int confine_enter(const struct confine_user *user, struct err *err)
+{
+	tzset(); /* reads files of its own */
+	errno = 0;
+	if (!limits())
+		return failed(err, "limits cannot be set", "");
+	if (!geteuid() && become(user, err))
+		return err ? err->code : -EPERM;
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_apply(CAPNG_SELECT_CAPS) || capng_apply(CAPNG_SELECT_AMBIENT))
+		return failed(err, "capabilities cannot be given up", "");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return failed(err, "new rights cannot be given up", "");
+	if (!filter_calls())
+		return failed(err, "system calls cannot be filtered",
+			      "; that takes a kernel with CONFIG_SECCOMP_FILTER");
+	return 0;
+}
