@@ -48,7 +48,7 @@ endif
 all_cppflags = -DREDMEM_VERSION='"$(VERSION)"' -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
 all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(sanitize)
 libs := -lbpf -ldw -lelf -lseccomp -lz -lzstd -lhiredis -lssl -lcrypto -ljansson -lcap-ng -lsqlite3 -lmicrohttpd \
-	-lcrypt -lm -lpthread
+	-lgnutls -lyaml -lcrypt -lm -lpthread
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
 	-I/usr/include/$(triple) -Wall $(WERROR)
 

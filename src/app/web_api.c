@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each path answers; see web_api.h, and web.h for the whole. */
+#include "app/web_api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/when.h"
+#include "base/clock.h"
+#include "base/escape.h"
+#include "diagnose/diagnose.h"
+#include "model/model.h"
+#include "report/json.h"
+
+#define SPAN_MS		 600000 /* of a report, when nobody says */
+#define SPAN_MOST	 (6 * 3600000LL)
+#define NAME_MOST	 512 /* bytes of a server's name in a request */
+#define OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+#define PROMETHEUS_TYPE	 "text/plain; version=0.0.4; charset=utf-8"
+
+/* --- parameters ------------------------------------------------------------------------- */
+
+#define PARAMETERS 3
+
+/* What stands behind the question mark: of each of @names at most once. */
+struct parameters {
+	const char *const *names; /* PARAMETERS, NULL = no more */
+	const char *values[PARAMETERS]; /* NULL = not given; else in the request */
+	struct err err; /* what is wrong with them */
+};
+
+static enum MHD_Result take_parameter(void *ctx, enum MHD_ValueKind kind, const char *name,
+				      size_t name_size, const char *value, size_t value_size)
+{
+	struct parameters *p = ctx;
+	struct buf shown = {};
+	size_t i;
+
+	(void)kind;
+	for (i = 0; i < PARAMETERS && p->names[i]; i++)
+		if (strlen(p->names[i]) == name_size && !memcmp(name, p->names[i], name_size))
+			break;
+	escape_terminal(&shown, name, name_size, 40);
+	if (i == PARAMETERS || !p->names[i])
+		err_set(&p->err, -EINVAL, "there is no parameter \"%s\" here", buf_str(&shown));
+	else if (p->values[i])
+		err_set(&p->err, -EINVAL, "the parameter \"%s\" is there twice", buf_str(&shown));
+	else if (!value || !value_size)
+		err_set(&p->err, -EINVAL, "the parameter \"%s\" has no value", buf_str(&shown));
+	else if (value_size > NAME_MOST || memchr(value, 0, value_size))
+		err_set(&p->err, -EINVAL, "the value of \"%s\" is too long, or has a NUL in it",
+			buf_str(&shown));
+	else
+		p->values[i] = value;
+	buf_free(&shown);
+	return p->err.code ? MHD_NO : MHD_YES;
+}
+
+/* False: they are wrong, and that was answered. */
+static bool read_parameters(const struct web_request *request, struct parameters *p)
+{
+	MHD_get_connection_values_n(request->connection, MHD_GET_ARGUMENT_KIND, take_parameter, p);
+	if (p->err.code)
+		web_answer_error(request, MHD_HTTP_BAD_REQUEST, p->err.text);
+	return !p->err.code;
+}
+
+static unsigned int status_of(int code)
+{
+	switch (code) {
+	case -ENOENT:
+		return MHD_HTTP_NOT_FOUND;
+	case -EINVAL:
+		return MHD_HTTP_BAD_REQUEST;
+	default:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	}
+}
+
+/* --- servers ---------------------------------------------------------------------------- */
+
+/* The one whose label or address is @name, which is asked for as people ask redis_exporter. */
+struct search {
+	const char *name;
+	char *label; /* found */
+};
+
+static void match(void *ctx, const struct web_server *server)
+{
+	struct search *search = ctx;
+	const char *name = search->name;
+
+	if (search->label)
+		return;
+	if (strcmp(server->label, name)) {
+		if (!strncmp(name, "redis://", 8) || !strncmp(name, "unix://", 7))
+			name = strstr(name, "//") + 2;
+		if (!server->address || strcmp(server->address, name))
+			return;
+	}
+	search->label = xstrdup(server->label);
+}
+
+/* The label of @name; the caller's. NULL: there is none, and that was answered. */
+static char *find_server(const struct web_request *request, const struct web_source *source,
+			 const char *name)
+{
+	struct search search = { .name = name };
+	struct buf text = {}, shown = {};
+
+	source->servers(source->ctx, match, &search);
+	if (search.label)
+		return search.label;
+	escape_terminal(&shown, name, strlen(name), 80);
+	buf_printf(&text, "there is no server \"%s\"; /api/v1/servers lists those that are watched",
+		   buf_str(&shown));
+	web_answer_error(request, MHD_HTTP_NOT_FOUND, buf_str(&text));
+	buf_free(&shown);
+	buf_free(&text);
+	return NULL;
+}
+
+static json_t *json_now(void)
+{
+	return value_time(clock_wall_ns(), 0);
+}
+
+static json_t *window_end(const struct web_server *server)
+{
+	return server->window_end_ms ? value_time(server->window_end_ms * 1000000, 0) : json_null();
+}
+
+static json_t *count_findings(const struct findings *f)
+{
+	size_t counts[] = { 0, 0, 0 };
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < f->count; i++)
+		counts[f->items[i].severity]++;
+	for (int s = SEVERITY_CRITICAL; s >= SEVERITY_INFO; s--)
+		put(object, severity_name((enum severity)s), value_int((int64_t)counts[s]));
+	return object;
+}
+
+static void put_server(void *ctx, const struct web_server *server)
+{
+	json_t *row = json_object();
+	struct buf verdict = {};
+
+	put(row, "server", value_text(server->label));
+	put(row, "address", value_text(server->address));
+	put(row, "state", value_text(server->state));
+	put(row, "reason", value_text(server->reason));
+	put(row, "window_end", window_end(server));
+	put(row, "target", server->m ? json_target(server->m) : json_null());
+	if (server->m && server->f)
+		diagnose_verdict(&verdict, server->m, server->f);
+	put(row, "verdict", server->m && server->f ? value_text(buf_str(&verdict)) : json_null());
+	put(row, "findings", server->f ? count_findings(server->f) : json_null());
+	put_last(ctx, row);
+	buf_free(&verdict);
+}
+
+static enum web_step answer_servers(const struct web_request *request,
+				    const struct web_source *source)
+{
+	struct parameters p = { .names = (const char *const[PARAMETERS]){} };
+	json_t *document, *rows;
+	struct buf body = {};
+
+	if (!read_parameters(request, &p) || web_answer_again(request, "servers"))
+		return WEB_ANSWERED;
+	document = json_object();
+	rows = json_array();
+	source->servers(source->ctx, put_server, rows);
+	put(document, "schema", json_string("redmem.servers/1"));
+	put(document, "time", json_now());
+	put(document, "servers", rows);
+	json_write(&body, document);
+	web_answer(request, "servers", WEB_JSON, &body);
+	return WEB_ANSWERED;
+}
+
+struct finding_rows {
+	const char *label; /* NULL = of all */
+	json_t *rows;
+};
+
+static void put_findings(void *ctx, const struct web_server *server)
+{
+	struct finding_rows *out = ctx;
+	json_t *list, *row;
+	size_t i;
+
+	if (!server->f || (out->label && strcmp(out->label, server->label)))
+		return;
+	list = json_findings(server->f);
+	json_array_foreach(list, i, row) {
+		put(row, "server", value_text(server->label));
+		put(row, "window_end", window_end(server));
+		put_last(out->rows, json_incref(row));
+	}
+	json_decref(list);
+}
+
+static enum web_step answer_findings(const struct web_request *request,
+				     const struct web_source *source)
+{
+	struct parameters p = { .names = (const char *const[PARAMETERS]){ "server" } };
+	struct finding_rows out = {};
+	json_t *document;
+	struct buf key = {}, body = {};
+	char *label = NULL;
+
+	if (!read_parameters(request, &p))
+		return WEB_ANSWERED;
+	if (p.values[0] && !(label = find_server(request, source, p.values[0])))
+		return WEB_ANSWERED;
+	buf_printf(&key, "findings %s", label ? label : "");
+	if (!web_answer_again(request, buf_str(&key))) {
+		out = (struct finding_rows){ label, json_array() };
+		source->servers(source->ctx, put_findings, &out);
+		document = json_object();
+		put(document, "schema", json_string("redmem.findings/1"));
+		put(document, "time", json_now());
+		put(document, "findings", out.rows);
+		json_write(&body, document);
+		web_answer(request, buf_str(&key), WEB_JSON, &body);
+	}
+	buf_free(&key);
+	free(label);
+	return WEB_ANSWERED;
+}
+
+/* --- metrics ---------------------------------------------------------------------------- */
+
+/* @label NULL = of all servers. */
+static void send_metrics(const struct web_request *request, const struct web_source *source,
+			 const char *label)
+{
+	bool openmetrics = web_wants_openmetrics(request->connection);
+	struct buf key = {}, body = {};
+	struct err err = {};
+	int ret;
+
+	buf_printf(&key, "metrics %d %s", openmetrics, label ? label : "");
+	if (!web_answer_again(request, buf_str(&key))) {
+		ret = source->metrics(source->ctx, &body, openmetrics, label, &err);
+		if (ret)
+			web_answer_error(request, status_of(ret), err.text);
+		else
+			web_answer(request, buf_str(&key),
+				   openmetrics ? OPENMETRICS_TYPE : PROMETHEUS_TYPE, &body);
+	}
+	buf_free(&body);
+	buf_free(&key);
+}
+
+static enum web_step answer_metrics(const struct web_request *request,
+				    const struct web_source *source)
+{
+	send_metrics(request, source, NULL);
+	return WEB_ANSWERED;
+}
+
+static enum web_step answer_scrape(const struct web_request *request,
+				   const struct web_source *source)
+{
+	struct parameters p = { .names = (const char *const[PARAMETERS]){ "target" } };
+	char *label;
+
+	if (!read_parameters(request, &p))
+		return WEB_ANSWERED;
+	if (!p.values[0]) {
+		web_answer_error(request, MHD_HTTP_BAD_REQUEST,
+				 "say which server: /scrape?target=NAME; /metrics has all of them");
+		return WEB_ANSWERED;
+	}
+	label = find_server(request, source, p.values[0]);
+	if (label)
+		send_metrics(request, source, label);
+	free(label);
+	return WEB_ANSWERED;
+}
+
+/* --- a report --------------------------------------------------------------------------- */
+
+struct report_job {
+	struct work_job job;
+	const struct web_source *source;
+	struct web_report what;
+	char *server;
+	struct buf body;
+	struct err err;
+	int ret;
+};
+
+static void make_report(struct work_job *job)
+{
+	struct report_job *report = (struct report_job *)job; /* its first member */
+
+	report->ret = report->source->report(report->source->ctx, &report->what, &report->body,
+					     &report->err);
+}
+
+/* "at" is where it begins; without, the last minutes. */
+static int read_span(const struct parameters *p, struct web_report *what, struct err *err)
+{
+	int64_t now_ms = clock_wall_ns() / 1000000, at_ms = 0, span_ms = SPAN_MS;
+	int ret = 0;
+
+	if (p->values[2])
+		ret = when_span(&span_ms, p->values[2], err);
+	if (!ret && p->values[1])
+		ret = when_parse(&at_ms, p->values[1], now_ms, err);
+	if (ret)
+		return ret;
+	if (span_ms > SPAN_MOST)
+		return err_set(err, -EINVAL,
+			       "a report is of 6 hours at most; ask for less with for=");
+	if (!p->values[1])
+		at_ms = now_ms - span_ms;
+	if (at_ms > now_ms)
+		return err_set(err, -EINVAL, "that time is yet to come");
+	what->from_ms = at_ms;
+	what->to_ms = at_ms + span_ms;
+	return 0;
+}
+
+static enum web_step answer_report(const struct web_request *request,
+				   const struct web_source *source, struct work_job **out)
+{
+	struct parameters p = { .names = (const char *const[PARAMETERS]){ "server", "at", "for" } };
+	struct web_report what = {};
+	struct report_job *report;
+	struct err err = {};
+	char *label;
+
+	if (!read_parameters(request, &p))
+		return WEB_ANSWERED;
+	if (!source->report)
+		err_set(&err, -ENOENT, "no history is kept here (history = off in redmem.conf)");
+	else if (!p.values[0])
+		err_set(&err, -EINVAL,
+			"say of which server: server=NAME; /api/v1/servers lists them");
+	else
+		read_span(&p, &what, &err);
+	if (err.code) {
+		web_answer_error(request, status_of(err.code), err.text);
+		return WEB_ANSWERED;
+	}
+	/* One that is gone is in the history still. */
+	label = xstrdup(p.values[0]);
+	report = xcalloc(1, sizeof(*report));
+	report->job.run = make_report;
+	report->source = source;
+	report->what = what;
+	report->server = label;
+	report->what.server = label;
+	*out = &report->job;
+	return WEB_REPORT;
+}
+
+void web_api_report(const struct web_request *request, struct work_job *job)
+{
+	struct report_job *report = (struct report_job *)job;
+
+	if (report->ret)
+		web_answer_error(request, status_of(report->ret), report->err.text);
+	else
+		web_answer(request, NULL, WEB_JSON, &report->body);
+	web_api_drop(job);
+}
+
+void web_api_drop(struct work_job *job)
+{
+	struct report_job *report = (struct report_job *)job;
+
+	buf_free(&report->body);
+	free(report->server);
+	free(report);
+}
+
+/* --- the rest --------------------------------------------------------------------------- */
+
+static enum web_step answer_health(const struct web_request *request,
+				   const struct web_source *source)
+{
+	struct buf body = {};
+	struct err err = {};
+
+	if (source->health(source->ctx, &err)) {
+		web_answer_error(request, MHD_HTTP_SERVICE_UNAVAILABLE, err.text);
+		return WEB_ANSWERED;
+	}
+	buf_puts(&body, "ok\n");
+	web_answer(request, NULL, WEB_TEXT, &body);
+	return WEB_ANSWERED;
+}
+
+/* A page of another site may make a browser send this; it says so then. */
+static bool from_elsewhere(const struct web_request *request)
+{
+	const char *site =
+		MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Sec-Fetch-Site");
+
+	return site && strcmp(site, "same-origin") && strcmp(site, "none");
+}
+
+static enum web_step answer_reload(const struct web_request *request,
+				   const struct web_source *source)
+{
+	struct buf body = {};
+	struct err err = {};
+	int ret;
+
+	if (!source->reload) {
+		web_answer_error(request, MHD_HTTP_NOT_FOUND, "there is no configuration to read");
+	} else if (from_elsewhere(request)) {
+		web_answer_error(request, MHD_HTTP_FORBIDDEN, "a page of another site asks for it");
+	} else {
+		ret = source->reload(source->ctx, &err);
+		if (ret) {
+			web_answer_error(request, status_of(ret), err.text);
+		} else {
+			buf_puts(&body, "the configuration is read again\n");
+			web_answer(request, NULL, WEB_TEXT, &body);
+		}
+	}
+	return WEB_ANSWERED;
+}
+
+static enum web_step answer_index(const struct web_request *request,
+				  const struct web_source *source)
+{
+	static const char page[] =
+		"<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">"
+		"<title>redmem</title></head>\n<body>\n<h1>redmem " REDMEM_VERSION "</h1>\n<ul>\n"
+		"<li><a href=\"/metrics\">/metrics</a>: of all servers, for Prometheus</li>\n"
+		"<li>/scrape?target=SERVER: of one</li>\n"
+		"<li><a href=\"/api/v1/servers\">/api/v1/servers</a>: what is watched, and how "
+		"that "
+		"goes</li>\n"
+		"<li><a href=\"/api/v1/findings\">/api/v1/findings</a>: what is wrong now</li>\n"
+		"<li>/api/v1/report?server=SERVER&amp;at=-10m&amp;for=10m: the diagnosis of a "
+		"time</li>\n"
+		"<li><a href=\"/healthz\">/healthz</a></li>\n</ul>\n</body>\n</html>\n";
+	struct buf body = {};
+
+	(void)source;
+	buf_puts(&body, page);
+	web_answer(request, NULL, WEB_HTML, &body);
+	return WEB_ANSWERED;
+}
+
+static const struct page {
+	const char *path;
+	bool posted; /* POST or PUT, and not GET or HEAD */
+	enum web_step (*answer)(const struct web_request *request, const struct web_source *source);
+} pages[] = {
+	{ "/metrics", false, answer_metrics },
+	{ "/scrape", false, answer_scrape },
+	{ "/healthz", false, answer_health },
+	{ "/-/reload", true, answer_reload },
+	{ "/api/v1/servers", false, answer_servers },
+	{ "/api/v1/findings", false, answer_findings },
+	{ "/api/v1/report", false, NULL },
+	{ "/", false, answer_index },
+};
+
+static void no_such_page(const struct web_request *request)
+{
+	struct buf text = {}, shown = {};
+
+	escape_terminal(&shown, request->path, strlen(request->path), 60);
+	buf_printf(&text, "there is no page %s here; / lists those there are", buf_str(&shown));
+	web_answer_error(request, MHD_HTTP_NOT_FOUND, buf_str(&text));
+	buf_free(&shown);
+	buf_free(&text);
+}
+
+enum web_step web_api(const struct web_request *request, const struct web_source *source,
+		      const char *method, struct work_job **report)
+{
+	bool reads = !strcmp(method, "GET") || !strcmp(method, "HEAD"),
+	     posts = !strcmp(method, "POST") || !strcmp(method, "PUT");
+	const struct page *page = NULL;
+
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		if (!strcmp(request->path, pages[i].path))
+			page = &pages[i];
+	if (!page)
+		no_such_page(request);
+	else if (page->posted && !posts)
+		web_answer_refusal(request, MHD_HTTP_METHOD_NOT_ALLOWED, "Allow", "POST, PUT",
+				   "this takes a POST or a PUT");
+	else if (!page->posted && !reads)
+		web_answer_refusal(request, MHD_HTTP_METHOD_NOT_ALLOWED, "Allow", "GET, HEAD",
+				   "this takes a GET");
+	else
+		return page->answer ? page->answer(request, source) :
+				      answer_report(request, source, report);
+	return WEB_ANSWERED;
+}
