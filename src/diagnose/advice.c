@@ -45,6 +45,13 @@ static const struct {
 	{ "evalsha", "Make the script work in small steps, each a call of its own." },
 	{ "fcall", "Make the function work in small steps, each a call of its own." },
 	{ "lrem", "Avoid searching long lists: use a set, or a stream." },
+	{ "ltrim", "Trim often, or in steps of some thousand elements." },
+	{ "spop", "Take some thousand members at a time." },
+	{ "zremrangebyrank", "Remove some thousand members at a time." },
+	{ "zremrangebyscore", "Remove some thousand members at a time." },
+	{ "zremrangebylex", "Remove some thousand members at a time." },
+	{ "xtrim", "Trim often, with MAXLEN ~ and a LIMIT." },
+	{ "rename", "UNLINK first what it replaces, or set lazyfree-lazy-server-del yes." },
 	{ "save", "Use BGSAVE." },
 	{ "debug", "DEBUG blocks the server by intention: keep it off production." },
 };

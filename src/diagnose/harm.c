@@ -95,6 +95,15 @@ static bool moves_aof_buffer(const struct model *m, const struct stall *stall)
 	return moves && !frees_mostly(stall, memory) && aof_piles_up(m);
 }
 
+/* A SET or a RENAME over a key of many elements: what is there afterwards is small. */
+static bool frees_old_value(const struct stall *stall)
+{
+	double memory = stall->seconds[CAUSE_ALLOCATOR] + stall->seconds[CAUSE_FAULT_MINOR];
+
+	return stall->key.len > 0 && frees_mostly(stall, memory) &&
+	       stall->activity[0].seconds >= stall->duration_seconds / 2;
+}
+
 /* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
 static const char *own_work(const struct model *m, const struct stall *stall)
 {
@@ -104,7 +113,9 @@ static const char *own_work(const struct model *m, const struct stall *stall)
 		return "clients.pipelines";
 	if (*stall->command == '\0')
 		return "loop.blocks";
-	return key_is_to_blame(m, stall->command, stall->key) ? "bigkey.blocks" : "command.blocks";
+	return key_is_to_blame(m, stall->command, stall->key) || frees_old_value(stall) ?
+		       "bigkey.blocks" :
+		       "command.blocks";
 }
 
 /* Its name is appendfilename's, "appendonly.aof" unless somebody changed it; from 7.0 on its

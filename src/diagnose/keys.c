@@ -10,6 +10,7 @@
 #include "base/sum.h"
 #include "diagnose/measure.h"
 #include "model/prefix.h"
+#include "redis/knowledge_commands.h"
 
 /* --- how big is big: the table of the users' guide --------------------------------------- */
 
@@ -124,8 +125,8 @@ bool key_is_to_blame(const struct model *m, const char *command, struct bytes ke
 
 	if (key.len == 0)
 		return false;
-	if (k != NULL)
-		return looks_to_blame(k);
+	if (k != NULL) /* what was taken away is no longer to be seen */
+		return looks_to_blame(k) || command_frees(command);
 	return !key_command_is_small(command);
 }
 

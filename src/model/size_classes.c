@@ -9,6 +9,7 @@
 
 #include "base/sum.h"
 #include "redis/footprint.h"
+#include "redis/knowledge_commands.h"
 #include "model/account.h"
 #include "model/private.h"
 
@@ -142,31 +143,6 @@ void defrag_finish(struct model *m)
 /* Beyond it new names are left out: the heavy ones come early and often. */
 #define USES_MAX 20000
 
-/* Commands that free what they name. Their inner work is what counts in scripts. */
-static const char *const freeing[] = {
-	"del",
-	"unlink",
-	"getdel",
-	"hdel",
-	"srem",
-	"spop",
-	"zrem",
-	"zpopmin",
-	"zpopmax",
-	"lpop",
-	"rpop",
-	"lrem",
-	"ltrim",
-	"xdel",
-	"xtrim",
-	"expire",
-	"pexpire",
-	"flushdb",
-	"flushall",
-	"zremrangebyscore",
-	"zremrangebyrank",
-};
-
 enum use_kind { USE_FOUND, USE_FLOW, USE_BURST, USE_DELETE, USE_UNPLACED };
 
 struct users {
@@ -214,14 +190,6 @@ void users_add_key(struct users *users, const struct record_key *key)
 	users->keys[users->keys_count++] = *key;
 }
 
-static bool is_freeing(const char *command)
-{
-	for (size_t i = 0; i < sizeof(freeing) / sizeof(freeing[0]); i++)
-		if (!strcmp(command, freeing[i]))
-			return true;
-	return false;
-}
-
 static void add_delete(struct model *m, const struct record_profile *record, const char *command,
 		       struct prefix *prefix)
 {
@@ -243,7 +211,7 @@ void users_add_profile(struct model *m, const struct record_profile *record, str
 	const char *command = *record->inner ? record->inner : record->command;
 	struct account *use;
 
-	if (is_freeing(command))
+	if (command_frees(command)) /* in a script its inner work is what counts */
 		add_delete(m, record, command, prefix);
 	if ((!in && !out) || record->class_bytes <= 0 || !(record->events > 0))
 		return;

@@ -283,6 +283,37 @@ static const char *const storing[] = {
 	"zrangestore",	  "zunionstore",
 };
 
+/* Those that take away what they name, or a part of it. */
+static const char *const freeing[] = {
+	"del",
+	"expire",
+	"expireat",
+	"flushall",
+	"flushdb",
+	"getdel",
+	"hdel",
+	"hgetdel",
+	"lmpop",
+	"lpop",
+	"lrem",
+	"ltrim",
+	"pexpire",
+	"pexpireat",
+	"rpop",
+	"spop",
+	"srem",
+	"unlink",
+	"xdel",
+	"xtrim",
+	"zmpop",
+	"zpopmax",
+	"zpopmin",
+	"zrem",
+	"zremrangebylex",
+	"zremrangebyrank",
+	"zremrangebyscore",
+};
+
 /* Commands that commandstats tells apart by their subcommands. */
 static const char *const containers[] = {
 	"acl",	    "client",  "cluster", "command", "commandlog", "config",
@@ -315,6 +346,11 @@ static bool is_in(const char *name, const char *const *list, size_t count)
 bool command_stores(const char *name)
 {
 	return is_in(name, storing, COUNT(storing));
+}
+
+bool command_frees(const char *name)
+{
+	return is_in(name, freeing, COUNT(freeing));
 }
 
 bool command_is_container(const char *name)

@@ -45,6 +45,9 @@ int command_info_first_key(const redisReply *reply);
 /* May it make what the server holds more? The server evicts before it, and refuses it when that is
  * not enough (flag denyoom), or it is a script, whose commands may do so. */
 bool command_stores(const char *name);
+/* Does it take away what it names, or a part of it, so that what is there afterwards says nothing
+ * of what it worked on? */
+bool command_frees(const char *name);
 
 /* Do commandstats and COMMAND name its subcommands ("config|get", from 7.0 on)? */
 bool command_is_container(const char *name);

@@ -346,6 +346,33 @@ static void blocked_on_a_key_not_looked_at(void **state)
 	scene_expect(&s, "bigkey.blocks", SEVERITY_WARNING);
 }
 
+/* What a command took away, or wrote another value over, is not to be seen any more. */
+static void blocked_by_what_is_gone(void **state)
+{
+	static const struct {
+		const char *command, *id;
+		int64_t freeing_ns;
+	} cases[] = {
+		{ "ltrim", "bigkey.blocks", 0 },       { "zremrangebyrank", "bigkey.blocks", 0 },
+		{ "del", "bigkey.blocks", 0 }, /* and somebody has made it anew */
+		{ "set", "bigkey.blocks", 300000000 }, { "set", "command.blocks", 100000000 },
+		{ "eval", "command.blocks", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct record_stall *stall;
+		struct scene s;
+
+		scene_init(&s);
+		stall = scene_stall(&s, cases[i].command, "board:9", 0.4);
+		stall->frame_ns[FRAME_FREE] = cases[i].freeing_ns;
+		stall->frame_ns[FRAME_NONE] = 400000000 - cases[i].freeing_ns;
+		scene_key(&s, "board:9", "list", 60, 2, -1);
+		scene_expect(&s, cases[i].id, SEVERITY_WARNING);
+	}
+}
+
 /* @key: NULL = none */
 static void add_slow(struct scene *s, const char *command, const char *key, double seconds)
 {
@@ -438,6 +465,7 @@ int main(void)
 		cmocka_unit_test(suffering_is_not_blocking),
 		cmocka_unit_test(blocked_without_key),
 		cmocka_unit_test(blocked_on_a_key_not_looked_at),
+		cmocka_unit_test(blocked_by_what_is_gone),
 		cmocka_unit_test(blocked_by_slowlog),
 		cmocka_unit_test(tables_of_tiny_values),
 		cmocka_unit_test(tables_while_rehashing),
