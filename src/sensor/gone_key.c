@@ -11,10 +11,14 @@
  * for a short name lies right behind it (encoding 8, "embstr"; createObjectFromLongLong and
  * createEmbeddedStringObject in object.c). Before the text is its sds header (sds.h): length
  * and room of one byte each, then its type 1 in three bits, for texts of 32 to 255 bytes; or
- * length and type 0 in one byte.
+ * length and type 0 in one byte. The text of a name of 45 bytes and more lies elsewhere
+ * (encoding 0, "raw").
  */
 #define OBJECT_BYTES 96 /* with a name of up to 64 bytes */
 #define EMBEDDED     0x80
+#define RAW	     0x00
+#define HEAD_BYTES   3
+#define APART_LEAST  45 /* OBJ_ENCODING_EMBSTR_SIZE_LIMIT is 44 */
 #define PTR_OFFSET   8
 #define REFS_OFFSET  4
 /* References of an object in use, shifted by two bits in Valkey 8. The server's own constants,
@@ -43,67 +47,115 @@ static bool is_name(const unsigned char *text, size_t len)
 	return true;
 }
 
+static bool take_text(struct gone_key *out, const unsigned char *text, size_t len)
+{
+	if (!len || len > sizeof(out->text) || !is_name(text, len))
+		return false;
+	out->len = len;
+	memcpy(out->text, text, len);
+	return true;
+}
+
+static bool is_address(uint64_t address)
+{
+	return address >= ADDRESS_LOWEST && address <= ADDRESS_HIGHEST;
+}
+
+/* The text at @at, which its object points to. */
+static bool take_apart(pid_t pid, uint64_t at, gone_read_fn read, struct gone_key *out)
+{
+	unsigned char text[HEAD_BYTES + RECORD_KEY_MAX + 1];
+	size_t len;
+
+	if (!is_address(at) || read(pid, at - HEAD_BYTES, text, sizeof(text)))
+		return false;
+	len = text_len(text + HEAD_BYTES, sizeof(text) - HEAD_BYTES);
+	out->apart = true;
+	return len >= APART_LEAST && text[1] >= len && take_text(out, text + HEAD_BYTES, len);
+}
+
 bool gone_key_at(pid_t pid, uint64_t address, gone_read_fn read, struct gone_key *out)
 {
 	unsigned char object[OBJECT_BYTES];
 	uint64_t text;
 	uint32_t refs;
-	size_t at, len;
+	size_t at;
 
-	if (address % 8 || address < ADDRESS_LOWEST || address > ADDRESS_HIGHEST ||
-	    read(pid, address, object, sizeof(object)) || object[0] != EMBEDDED)
+	if (address % 8 || !is_address(address) || read(pid, address, object, sizeof(object)) ||
+	    (object[0] != EMBEDDED && object[0] != RAW))
 		return false;
 	memcpy(&refs, object + REFS_OFFSET, sizeof(refs));
 	memcpy(&text, object + PTR_OFFSET, sizeof(text));
-	if (!refs || refs > REFS_MOST || text < address + PTR_OFFSET + sizeof(text) + 1 ||
-	    text > address + TEXT_MOST)
+	if (!refs || refs > REFS_MOST)
+		return false;
+	if (object[0] == RAW)
+		return take_apart(pid, text, read, out);
+	if (text < address + PTR_OFFSET + sizeof(text) + 1 || text > address + TEXT_MOST)
 		return false;
 	at = text - address;
-	len = text_len(object + at, sizeof(object) - at);
-	if (!len || !is_name(object + at, len))
-		return false;
-	out->len = len < sizeof(out->text) ? len : sizeof(out->text);
-	memcpy(out->text, object + at, out->len);
-	return true;
+	out->apart = false;
+	return take_text(out, object + at, text_len(object + at, sizeof(object) - at));
 }
 
-static void count_look(struct gone_keys *keys, const struct gone_key *found)
+static void count_look(struct gone_names *names, const struct gone_key *found)
 {
-	keys->looks++;
-	for (size_t i = 0; i < keys->count; i++) {
-		if (keys->key[i].len != found->len ||
-		    memcmp(keys->key[i].text, found->text, found->len) != 0)
+	names->looks++;
+	for (size_t i = 0; i < names->count; i++) {
+		if (names->key[i].len != found->len ||
+		    memcmp(names->key[i].text, found->text, found->len) != 0)
 			continue;
-		keys->key[i].looks++;
+		names->key[i].looks++;
 		return;
 	}
-	if (keys->count == GONE_KEYS)
+	if (names->count == GONE_KEYS)
 		return;
-	keys->key[keys->count] = *found;
-	keys->key[keys->count++].looks = 1;
+	names->key[names->count] = *found;
+	names->key[names->count++].looks = 1;
+}
+
+/* From so many more looks on it is no question which ones are names. */
+#define DECIDED_LOOKS 4
+
+static bool is_decided(const struct gone_keys *keys, bool apart)
+{
+	return keys->names[apart].looks >= keys->names[!apart].looks + DECIDED_LOOKS;
 }
 
 void gone_keys_look(struct gone_keys *keys, pid_t pid, const __u64 *words, size_t count,
 		    gone_read_fn read)
 {
+	bool met[2] = { false, false };
 	struct gone_key found;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !(met[0] && met[1]); i++) {
 		if (i > 0 && words[i] == words[i - 1])
 			continue;
-		if (gone_key_at(pid, words[i], read, &found)) {
-			count_look(keys, &found);
+		if (!gone_key_at(pid, words[i], read, &found) || met[found.apart])
+			continue;
+		met[found.apart] = true;
+		count_look(&keys->names[found.apart], &found);
+		if (is_decided(keys, found.apart))
 			return;
-		}
 	}
+}
+
+static const struct gone_names *names_of(const struct gone_keys *keys)
+{
+	return &keys->names[keys->names[1].looks > keys->names[0].looks];
+}
+
+int64_t gone_keys_looks(const struct gone_keys *keys)
+{
+	return names_of(keys)->looks;
 }
 
 const struct gone_key *gone_keys_top(const struct gone_keys *keys)
 {
+	const struct gone_names *names = names_of(keys);
 	const struct gone_key *top = NULL;
 
-	for (size_t i = 0; i < keys->count; i++)
-		if (!top || keys->key[i].looks > top->looks)
-			top = &keys->key[i];
+	for (size_t i = 0; i < names->count; i++)
+		if (!top || names->key[i].looks > top->looks)
+			top = &names->key[i];
 	return top;
 }

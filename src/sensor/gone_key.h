@@ -21,13 +21,21 @@
 struct gone_key {
 	char text[RECORD_KEY_MAX];
 	size_t len;
+	bool apart; /* the text does not lie behind its object: it is a long one */
 	int64_t looks;
 };
 
+/*
+ * A value may be such an object, too, and be found while it is freed; the key's name is there
+ * all the time. So short ones and long ones are counted apart, and those that more looks found
+ * are names.
+ */
 struct gone_keys {
-	struct gone_key key[GONE_KEYS]; /* the first so many */
-	size_t count;
-	int64_t looks; /* that found any name */
+	struct gone_names {
+		struct gone_key key[GONE_KEYS]; /* the first so many */
+		size_t count;
+		int64_t looks; /* that found any */
+	} names[2];
 };
 
 /* Reads the server's memory like memory_read(). */
@@ -38,5 +46,7 @@ bool gone_key_at(pid_t pid, uint64_t address, gone_read_fn read, struct gone_key
 /* Look through @count words of a stack, innermost first, as far as a name. */
 void gone_keys_look(struct gone_keys *keys, pid_t pid, const __u64 *words, size_t count,
 		    gone_read_fn read);
+/* Looks that found a name. */
+int64_t gone_keys_looks(const struct gone_keys *keys);
 /* The name that most looks found; NULL when none did. */
 const struct gone_key *gone_keys_top(const struct gone_keys *keys);

@@ -60,7 +60,7 @@ static void look_for_key(struct sensors *s, const struct redmem_sample *sample,
 	struct stall_tally *tally = &s->work_tally;
 	size_t words = frames_inside(s->names.frames, sample, frame);
 
-	if (tally->start_ns != sample->work_ns || tally->gone.looks >= GONE_LOOKS)
+	if (tally->start_ns != sample->work_ns || gone_keys_looks(&tally->gone) >= GONE_LOOKS)
 		return;
 	gone_keys_look(&tally->gone, s->config.pid, sample->word, words, memory_read);
 }
@@ -188,7 +188,7 @@ static void fill_gone(const struct sensors *s, const struct redmem_stall *stall,
 	if (stall->commands || tally->start_ns < stall->start_ns ||
 	    tally->start_ns >= stall->end_ns)
 		return;
-	f->gone_looks = tally->gone.looks;
+	f->gone_looks = gone_keys_looks(&tally->gone);
 	f->gone_key = top ? (struct bytes){ top->text, top->len } : (struct bytes){ 0 };
 	f->gone_key_looks = top ? top->looks : 0;
 }

@@ -61,6 +61,47 @@ static void finds_names(void **state)
 	assert_memory_equal(key.text, "session:42", 10);
 }
 
+/* A string object at @at whose text of up to 64 bytes lies apart. */
+static uint64_t put_apart(size_t at, const char *name)
+{
+	size_t len = strlen(name);
+	uint64_t text = BASE + at + 64 + 3;
+
+	memset(memory + at, 0, 192);
+	memory[at + 4] = 1;
+	memcpy(memory + at + 8, &text, sizeof(text));
+	memory[at + 64] = memory[at + 65] = (unsigned char)len;
+	memory[at + 66] = 1;
+	memcpy(memory + at + 67, name, len + 1);
+	return BASE + at;
+}
+
+/* "session:" and a digest in hexadecimal is such a name. */
+static void finds_long_names(void **state)
+{
+	static const char name[] = "session:356a192b7913b04c54574d18c28d46e6395428ab";
+	uint64_t key = put_apart(512, name), value = put_object(128, "active", true);
+	const __u64 with_value[] = { value, key }, without[] = { key };
+	struct gone_keys keys = { 0 };
+	struct gone_key found;
+
+	(void)state;
+	assert_true(gone_key_at(1, key, read_memory, &found));
+	assert_int_equal(found.len, 48);
+	assert_memory_equal(found.text, name, 48);
+	gone_keys_look(&keys, 1, with_value, 2, read_memory); /* while the value is freed */
+	gone_keys_look(&keys, 1, without, 1, read_memory);
+	assert_int_equal(gone_keys_looks(&keys), 2);
+	assert_memory_equal(gone_keys_top(&keys)->text, name, 48);
+
+	memory[512 + 65] = 3; /* less room than length */
+	assert_false(gone_key_at(1, key, read_memory, &found));
+	key = put_apart(512, "a_value_most_likely"); /* as a name it would lie with its object */
+	assert_false(gone_key_at(1, key, read_memory, &found));
+	memory[512 + 8] = memory[512 + 13] = 0;
+	assert_false(gone_key_at(1, key, read_memory, &found));
+}
+
 static void takes_nothing_else(void **state)
 {
 	struct gone_key key;
@@ -93,11 +134,11 @@ static void the_most_found_is_told(void **state)
 	(void)state;
 	assert_null(gone_keys_top(&keys));
 	gone_keys_look(&keys, 1, none, 2, read_memory);
-	assert_int_equal(keys.looks, 0);
+	assert_int_equal(gone_keys_looks(&keys), 0);
 	gone_keys_look(&keys, 1, first, 4, read_memory);
 	gone_keys_look(&keys, 1, second, 2, read_memory);
 	gone_keys_look(&keys, 1, first, 4, read_memory);
-	assert_int_equal(keys.looks, 3);
+	assert_int_equal(gone_keys_looks(&keys), 3);
 	assert_int_equal(gone_keys_top(&keys)->looks, 2);
 	assert_memory_equal(gone_keys_top(&keys)->text, "board", 5);
 }
@@ -106,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_names),
+		cmocka_unit_test(finds_long_names),
 		cmocka_unit_test(takes_nothing_else),
 		cmocka_unit_test(the_most_found_is_told),
 	};
