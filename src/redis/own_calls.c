@@ -94,8 +94,33 @@ void own_calls_error(struct own_calls *calls, const char *name, const char *erro
  * in src/db.c; MEMORY USAGE looks into the table itself). */
 void own_calls_lookup(struct own_calls *calls, const char *name, const redisReply *reply)
 {
-	static const char *const lookups[] = { "type", "object|encoding", "pttl",  "strlen", "llen",
-					       "hlen", "scard",		  "zcard", "xlen" };
+	static const char *const lookups[] = {
+		"type",
+		"object|encoding",
+		"object|idletime",
+		"object|freq",
+		"pttl",
+		"strlen",
+		"llen",
+		"hlen",
+		"scard",
+		"zcard",
+		"xlen",
+		"xinfo|groups",
+		"xinfo|stream",
+		"xinfo|consumers",
+		"xpending",
+		"getrange",
+		"lindex",
+		"lrange",
+		"hrandfield",
+		"hstrlen",
+		"srandmember",
+		"zrandmember",
+		"zrange",
+		"xrange",
+		"xrevrange",
+	};
 	bool miss = reply->type == REDIS_REPLY_NIL ||
 		    (reply->type == REDIS_REPLY_STATUS && !strcmp(reply->str, "none")) ||
 		    (reply->type == REDIS_REPLY_INTEGER && !strcmp(name, "pttl") &&

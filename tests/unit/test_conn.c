@@ -519,11 +519,15 @@ static void test_own_lookups(void **state)
 		{ "PTTL", ":-2\r\n", false },
 		{ "MEMORY USAGE", ":100\r\n", false },
 		{ "HLEN there", ":5\r\n", false },
+		{ "HRANDFIELD there", "*1\r\n$1\r\na\r\n", false },
+		{ "XINFO GROUPS there", "*0\r\n", false },
 		{ NULL, NULL, false },
 	};
 	static const char *const lines[] = {
-		"TYPE there", "TYPE gone", "OBJECT ENCODING there", "OBJECT ENCODING gone",
-		"PTTL there", "PTTL gone", "MEMORY USAGE there",    "HLEN there"
+		"TYPE there",		"TYPE gone",  "OBJECT ENCODING there",
+		"OBJECT ENCODING gone", "PTTL there", "PTTL gone",
+		"MEMORY USAGE there",	"HLEN there", "HRANDFIELD there 1",
+		"XINFO GROUPS there"
 	};
 	struct fake_server *server = fake_server_start(rules, 0, NULL);
 	struct own_calls *calls = own_calls_new();
@@ -537,7 +541,7 @@ static void test_own_lookups(void **state)
 		conn_send_line(conn, note_reply, &notes, lines[i]);
 	assert_int_equal(run_loop(conn), 0);
 	own_calls_emit(calls, OWN_LOOKUPS, true, &like, &sink);
-	assert_string_equal(buf_str(&log), "own keyspace_hits=4\nown keyspace_misses=3\n");
+	assert_string_equal(buf_str(&log), "own keyspace_hits=6\nown keyspace_misses=3\n");
 	conn_close(conn);
 	own_calls_free(calls);
 	buf_free(&log);
