@@ -10,6 +10,7 @@
 #include "base/sum.h"
 #include "redis/keylook.h"
 #include "redis/knowledge.h"
+#include "redis/replies.h"
 
 struct look {
 	struct conn *conn;
@@ -139,22 +140,6 @@ static void ask_more(struct look_key *key, conn_reply_fn fn, const char *command
 		select_db(look->conn, forget_reply, NULL, conn_db(look->conn));
 }
 
-/* Each group as names and values, whatever their order and whatever else came since 5.0. */
-static void add_group(struct look_key *key, const redisReply *group)
-{
-	key->groups++;
-	for (size_t i = 0; group->type == REDIS_REPLY_ARRAY && i + 1 < group->elements; i += 2) {
-		const redisReply *name = group->element[i], *value = group->element[i + 1];
-
-		if (name->type != REDIS_REPLY_STRING || !is_integer(value) || value->integer < 0)
-			continue;
-		if (!strcmp(name->str, "consumers"))
-			sum_add(&key->consumers, value->integer);
-		else if (!strcmp(name->str, "pending"))
-			sum_add(&key->pending, value->integer);
-	}
-}
-
 static void usage_replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct look_key *key = ctx;
@@ -191,10 +176,7 @@ static void groups_replied(void *ctx, redisReply *reply, double seconds)
 	struct look_key *key = ctx;
 
 	(void)seconds;
-	if (reply && reply->type == REDIS_REPLY_ARRAY) {
-		key->groups = key->consumers = key->pending = 0;
-		for (size_t i = 0; i < reply->elements; i++)
-			add_group(key, reply->element[i]);
+	if (reply && !stream_groups_count(reply, &key->groups, &key->consumers, &key->pending)) {
 		if (knowledge_stream_is_cheap(key->groups, key->consumers))
 			ask_more(key, usage_replied, "MEMORY", "USAGE", NULL);
 	}

@@ -221,9 +221,11 @@ static bool chunk_fill(struct keypass *p, struct chunk *chunk)
 		struct batch *batch = p->asking;
 		struct pass_key *key = &batch->keys[batch->asked++];
 
-		key->encoding_asked = !p->shapes;
-		key->unanswered = 1 + key->encoding_asked + p->with_ttl;
-		ask(p, chunk, key, ASK_USAGE);
+		key->size_asked = !keypass_asks_kind_first(p, key);
+		key->encoding_asked = !p->shapes || !key->size_asked;
+		key->unanswered = key->size_asked + key->encoding_asked + p->with_ttl;
+		if (key->size_asked)
+			ask(p, chunk, key, ASK_USAGE);
 		if (key->encoding_asked)
 			ask(p, chunk, key, ASK_ENCODING);
 		if (p->with_ttl)

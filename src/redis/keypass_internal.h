@@ -7,7 +7,7 @@
 #include "redis/keypass.h"
 #include "redis/throttle.h"
 
-enum ask { ASK_SCAN, ASK_USAGE, ASK_ENCODING, ASK_TTL, ASK_TYPE, ASK_LENGTH };
+enum ask { ASK_SCAN, ASK_USAGE, ASK_ENCODING, ASK_TTL, ASK_TYPE, ASK_GROUPS, ASK_LENGTH };
 
 struct pass_key {
 	struct batch *batch;
@@ -16,9 +16,10 @@ struct pass_key {
 	const char *encoding;
 	int64_t bytes;
 	int64_t elements;
+	int64_t groups, consumers, pending; /* of a stream */
 	double ttl_seconds;
 	unsigned char unanswered;
-	bool encoding_asked, type_asked, length_asked;
+	bool encoding_asked, type_asked, groups_asked, size_asked, length_asked;
 	bool inferred; /* type and encoding, from others of its shape */
 	bool gone;
 };
@@ -81,6 +82,7 @@ struct keypass {
 	bool ended, draining;
 
 	enum keypass_elements lengths; /* what it comes to on this server */
+	bool asks_groups; /* of streams, before their size */
 	bool with_ttl; /* some key of the database has an expiry */
 	bool raw_is_string; /* no module is loaded */
 	int64_t sent_total; /* commands of all kinds on this connection */
@@ -97,6 +99,8 @@ void keypass_release_batches(struct keypass *p);
 int keypass_prepare(struct keypass *p);
 void keypass_ask_health(struct keypass *p);
 void keypass_key_init(struct pass_key *key, struct batch *batch, const redisReply *name);
+/* Is it to be asked what it is before it is asked for its size? */
+bool keypass_asks_kind_first(const struct keypass *p, const struct pass_key *key);
 /* The command that asks @what of @key (NULL but for lengths), as in commandstats but in
  * capitals; static. */
 const char *keypass_command(const struct pass_key *key, enum ask what);

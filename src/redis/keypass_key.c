@@ -11,6 +11,7 @@
 #include "redis/keypass_internal.h"
 #include "redis/keyshape.h"
 #include "redis/knowledge.h"
+#include "redis/replies.h"
 
 #define PREPARE_MS   5000
 #define OTHER_NAME   "other" /* types beyond NAMES_MAX */
@@ -69,6 +70,8 @@ static int ask_no_touch(struct keypass *p)
 		}
 	}
 	p->result->no_touch = conn_no_touch(p->conn) == NO_TOUCH_PROMISED;
+	p->asks_groups =
+		p->result->no_touch && conn_may(p->conn, keypass_command(NULL, ASK_GROUPS));
 	p->lengths = p->result->no_touch ? ELEMENTS_ALL : p->options->elements;
 	return 0;
 }
@@ -248,6 +251,7 @@ const char *keypass_command(const struct pass_key *key, enum ask what)
 		[ASK_ENCODING] = "OBJECT|ENCODING",
 		[ASK_TTL] = "PTTL",
 		[ASK_TYPE] = "TYPE",
+		[ASK_GROUPS] = "XINFO|GROUPS",
 	};
 
 	return key && what == ASK_LENGTH ? knowledge_length_command(key->type) : names[what];
@@ -267,6 +271,9 @@ void keypass_format(struct keypass *p, struct buf *out, const struct pass_key *k
 	case ASK_ENCODING:
 		buf_puts(out, "*3\r\n$6\r\nOBJECT\r\n$8\r\nENCODING\r\n");
 		break;
+	case ASK_GROUPS:
+		buf_puts(out, "*3\r\n$5\r\nXINFO\r\n$6\r\nGROUPS\r\n");
+		break;
 	default:
 		buf_puts(out, "*2\r\n");
 		put_word(out, command, strlen(command));
@@ -282,6 +289,9 @@ void keypass_key_init(struct pass_key *key, struct batch *batch, const redisRepl
 				  .name = name,
 				  .bytes = RECORD_UNKNOWN,
 				  .elements = RECORD_UNKNOWN,
+				  .groups = RECORD_UNKNOWN,
+				  .consumers = RECORD_UNKNOWN,
+				  .pending = RECORD_UNKNOWN,
 				  .ttl_seconds = NAN };
 }
 
@@ -325,9 +335,38 @@ static void emit(struct keypass *p, const struct pass_key *key)
 	record.key.ttl_seconds = key->ttl_seconds;
 	record.key.inferred = key->inferred;
 	record.key.source = KEY_SOURCE_PASS;
-	record.key.groups_total = RECORD_UNKNOWN;
-	record.key.consumers_total = record.key.pending_total = RECORD_UNKNOWN;
+	record.key.groups_total = key->groups;
+	record.key.consumers_total = key->consumers;
+	record.key.pending_total = key->pending;
 	record_emit(&p->sink, &record);
+}
+
+/* MEMORY USAGE of a stream walks its groups and consumers, whatever SAMPLES says: a million of
+ * them hold the server for 50 ms. How many there are can be asked where that is no use. */
+bool keypass_asks_kind_first(const struct keypass *p, const struct pass_key *key)
+{
+	return p->asks_groups &&
+	       (!p->shapes || key_shapes_may_stream(p->shapes, key->name->str, key->name->len));
+}
+
+/* Ask for its size, or before that what it would cost; false when there is nothing to ask. */
+static bool ask_size(struct keypass *p, struct pass_key *key)
+{
+	bool stream = key->type && !strcmp(key->type, "stream");
+
+	if (key->gone || key->size_asked)
+		return false;
+	if (stream && !key->groups_asked) {
+		key->groups_asked = true;
+		follow_up(p, key, ASK_GROUPS);
+		return true;
+	}
+	key->size_asked = true;
+	if (stream && key->groups != RECORD_UNKNOWN &&
+	    !knowledge_stream_is_cheap(key->groups, key->consumers))
+		return false;
+	follow_up(p, key, ASK_USAGE);
+	return true;
 }
 
 static bool wants_length(const struct keypass *p, const struct pass_key *key)
@@ -379,6 +418,8 @@ static void key_advance(struct keypass *p, struct pass_key *key)
 		follow_up(p, key, ASK_TYPE);
 		return;
 	}
+	if (ask_size(p, key))
+		return;
 	if (!key->gone && key->type && !key->length_asked && wants_length(p, key)) {
 		key->length_asked = true;
 		follow_up(p, key, ASK_LENGTH);
@@ -434,6 +475,8 @@ static bool take_answer(struct keypass *p, struct pass_key *key, enum ask what,
 {
 	if (reply->type == REDIS_REPLY_NIL)
 		return false;
+	if (what == ASK_GROUPS)
+		stream_groups_count(reply, &key->groups, &key->consumers, &key->pending);
 	if (what == ASK_ENCODING && reply->type == REDIS_REPLY_STRING)
 		take_encoding(p, key, reply->str);
 	if (what == ASK_TYPE && reply->type == REDIS_REPLY_STATUS) {
@@ -458,10 +501,18 @@ static bool take_answer(struct keypass *p, struct pass_key *key, enum ask what,
 	return true;
 }
 
+/* Of what is gone since it was met XINFO says so by an error. */
+static bool is_gone_error(enum ask what, const redisReply *reply)
+{
+	return what == ASK_GROUPS && !strncmp(reply->str, "ERR no such key", 15);
+}
+
 void keypass_answered(struct keypass *p, struct pass_key *key, enum ask what, redisReply *reply)
 {
 	if (!p->draining) {
-		if (reply->type == REDIS_REPLY_ERROR) {
+		if (reply->type == REDIS_REPLY_ERROR && is_gone_error(what, reply)) {
+			key->gone = true;
+		} else if (reply->type == REDIS_REPLY_ERROR) {
 			refused(p, what, reply);
 		} else {
 			bool found = take_answer(p, key, what, reply);

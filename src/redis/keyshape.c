@@ -19,6 +19,7 @@ struct shape {
 	int64_t min_bytes, max_bytes; /* of those asked */
 	uint32_t learnt, inferred;
 	bool mixed;
+	bool stream; /* one was */
 };
 
 struct key_shapes {
@@ -92,8 +93,12 @@ void key_shapes_learn(struct key_shapes *shapes, const void *name, size_t len, i
 {
 	struct shape *shape = find(shapes, shape_hash(name, len));
 
-	if (!type || !encoding || bytes < 0)
+	if (!type || !encoding)
 		return;
+	if (bytes < 0) { /* a stream whose size was not asked */
+		shape->stream |= shape->hash && !strcmp(type, "stream");
+		return;
+	}
 	if (!shape->hash) {
 		if (shapes->count >= SHAPES / 2)
 			return; /* names of countless shapes: each key is asked */
@@ -104,12 +109,20 @@ void key_shapes_learn(struct key_shapes *shapes, const void *name, size_t len, i
 					 .min_bytes = bytes,
 					 .max_bytes = bytes };
 	}
+	shape->stream |= !strcmp(type, "stream");
 	shape->mixed |= shape->type != type || shape->encoding != encoding;
 	if (bytes < shape->min_bytes)
 		shape->min_bytes = bytes;
 	if (bytes > shape->max_bytes)
 		shape->max_bytes = bytes;
 	shape->learnt++;
+}
+
+bool key_shapes_may_stream(struct key_shapes *shapes, const void *name, size_t len)
+{
+	const struct shape *shape = find(shapes, shape_hash(name, len));
+
+	return !shape->hash || shape->stream;
 }
 
 bool key_shapes_infer(struct key_shapes *shapes, const void *name, size_t len, int64_t bytes,

@@ -23,6 +23,8 @@ void key_shapes_free(struct key_shapes *shapes); /* may be NULL */
  * shapes live; the same text has to be the same pointer. */
 void key_shapes_learn(struct key_shapes *shapes, const void *name, size_t len, int64_t bytes,
 		      const char *type, const char *encoding);
+/* May it be a stream? True of a shape nobody has asked of, or one that has had a stream. */
+bool key_shapes_may_stream(struct key_shapes *shapes, const void *name, size_t len);
 /* True when it need not be asked: @type and @encoding are set. */
 bool key_shapes_infer(struct key_shapes *shapes, const void *name, size_t len, int64_t bytes,
 		      const char **type, const char **encoding);

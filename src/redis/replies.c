@@ -444,6 +444,36 @@ int config_read(struct conn *conn, int timeout_ms, const struct record_sink *sin
 	return 0;
 }
 
+/* --- XINFO GROUPS ------------------------------------------------------------- */
+
+/* Each group as names and values, whatever their order and whatever else came since 5.0. */
+static void add_group(const redisReply *group, int64_t *consumers, int64_t *pending)
+{
+	for (size_t i = 0; group->type == REDIS_REPLY_ARRAY && i + 1 < group->elements; i += 2) {
+		const redisReply *name = group->element[i], *value = group->element[i + 1];
+
+		if (name->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_INTEGER ||
+		    value->integer < 0)
+			continue;
+		if (!strcmp(name->str, "consumers"))
+			sum_add(consumers, value->integer);
+		else if (!strcmp(name->str, "pending"))
+			sum_add(pending, value->integer);
+	}
+}
+
+int stream_groups_count(const redisReply *reply, int64_t *groups, int64_t *consumers,
+			int64_t *pending)
+{
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return -EPROTO;
+	*groups = (int64_t)reply->elements;
+	*consumers = *pending = 0;
+	for (size_t i = 0; i < reply->elements; i++)
+		add_group(reply->element[i], consumers, pending);
+	return 0;
+}
+
 /* --- CLUSTER NODES ------------------------------------------------------------ */
 
 #define WORDS 9 /* of a line up to the first slots */

@@ -67,6 +67,11 @@ int config_emit(const redisReply *reply, const struct record_sink *sink);
  * the connection. */
 int config_read(struct conn *conn, int timeout_ms, const struct record_sink *sink);
 
+/* XINFO GROUPS: how many groups, and over them consumers and entries pending. -EPROTO when the
+ * reply is no list. */
+int stream_groups_count(const redisReply *reply, int64_t *groups, int64_t *consumers,
+			int64_t *pending);
+
 /* --- the nodes of a cluster, from CLUSTER NODES, which all versions have --- */
 
 struct cluster_node {

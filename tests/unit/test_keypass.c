@@ -135,6 +135,45 @@ static void test_lengths(void **state)
 	outcome_free(&o);
 }
 
+/* MEMORY USAGE of a stream takes time with its consumers, and waits for how many there are; where
+ * one of a name's shape was a stream, so does that of all others. */
+static void test_streams(void **state)
+{
+#define GROUP(consumers)                                                             \
+	"*1\r\n*6\r\n$4\r\nname\r\n$1\r\ng\r\n$9\r\nconsumers\r\n:" consumers "\r\n" \
+	"$7\r\npending\r\n:3\r\n"
+	static const struct fake_rule no_touch[] = {
+		{ "CLIENT NO-TOUCH", "+OK\r\n", false },
+		{ "SCAN 0",
+		  "*2\r\n$1\r\n0\r\n*4\r\n$4\r\nbusy\r\n$3\r\nfew\r\n$4\r\nlost\r\n$1\r\ns\r\n",
+		  false },
+		INFOS,
+		{ "OBJECT ENCODING s", "$3\r\nraw\r\n", false },
+		{ "OBJECT ENCODING", "$6\r\nstream\r\n", false },
+		{ "XINFO GROUPS busy", GROUP("1000000"), false },
+		{ "XINFO GROUPS few", GROUP("10"), false },
+		{ "XINFO GROUPS lost", "-ERR no such key\r\n", false },
+		{ "MEMORY USAGE s", ":64\r\n", false },
+		{ "MEMORY USAGE", ":5000\r\n", false },
+		{ "PTTL", ":-1\r\n", false },
+		{ "XLEN", ":7\r\n", false },
+		{ "STRLEN", ":3\r\n", false },
+		{ NULL, NULL, false },
+	};
+	struct outcome o = pass(no_touch, &plain);
+
+	(void)state;
+	assert_null(strstr(o.seen, "MEMORY USAGE busy"));
+	assert_null(strstr(o.seen, "XINFO GROUPS s"));
+	assert_non_null(strstr(o.log, "key few db=0 type=stream encoding=stream bytes=5000"));
+	assert_non_null(strstr(o.log, "key busy db=0 type=stream"));
+	assert_non_null(strstr(o.log, "key s db=0 type=string encoding=raw bytes=64"));
+	assert_true(strstr(o.seen, "OBJECT ENCODING few") < strstr(o.seen, "MEMORY USAGE few"));
+	assert_int_equal(o.result.gone_total, 1);
+	assert_int_equal(o.result.refused_total, 0);
+	outcome_free(&o);
+}
+
 /* With a module, "raw" may be its value: the type has to be asked. */
 static void test_modules(void **state)
 {
@@ -382,17 +421,12 @@ static void test_window(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_touch),
-		cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_modules),
-		cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_alone_and_shared),
-		cmocka_unit_test(test_bound),
-		cmocka_unit_test(test_late),
-		cmocka_unit_test(test_hopeless),
-		cmocka_unit_test(test_remote),
+		cmocka_unit_test(test_no_touch), cmocka_unit_test(test_streams),
+		cmocka_unit_test(test_lengths),	 cmocka_unit_test(test_modules),
+		cmocka_unit_test(test_lost),	 cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_no_room),	 cmocka_unit_test(test_alone_and_shared),
+		cmocka_unit_test(test_bound),	 cmocka_unit_test(test_late),
+		cmocka_unit_test(test_hopeless), cmocka_unit_test(test_remote),
 		cmocka_unit_test(test_window),
 	};
 

@@ -129,6 +129,21 @@ static void test_names(void **state)
 	}
 }
 
+/* What a shape has been is known from one key on; of others nothing is. */
+static void test_streams(void **state)
+{
+	struct key_shapes *shapes = key_shapes_new();
+
+	(void)state;
+	assert_true(key_shapes_may_stream(shapes, "user:1", 6));
+	learn(shapes, "user:1", 100, string, raw);
+	assert_false(key_shapes_may_stream(shapes, "user:2", 6));
+	assert_true(key_shapes_may_stream(shapes, "log:1", 5));
+	learn(shapes, "user:3", 100, "stream", "stream");
+	assert_true(key_shapes_may_stream(shapes, "user:4", 6));
+	key_shapes_free(shapes);
+}
+
 /* Names of countless shapes fill the table half, and are then asked one by one. */
 static void test_countless_shapes(void **state)
 {
@@ -157,6 +172,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_mixed_is_never_trusted),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_countless_shapes),
 	};
 
