@@ -31,6 +31,7 @@
 #include "sensor/engine.h"
 #include "sensor/sensor.h"
 #include "target/frames.h"
+#include "target/strings.h"
 
 #define TICK_SECONDS	    1.0 /* the engine's */
 #define TURN_MS		    100 /* how often the loop turns when nothing comes */
@@ -493,6 +494,23 @@ static void try_purge(struct watch *w)
 		purge_run(&how, &w->sink);
 }
 
+/* How far values were rounded up, where the server tells nobody their lengths without counting
+ * that as use: before 7.2. */
+static void look_at_strings(struct watch *w)
+{
+	const struct image *image = w->server.image;
+	struct footprint_layout layout;
+	struct err why = {};
+
+	if (!w->server.conn || !w->info || !image || image->allocator != ALLOCATOR_JEMALLOC ||
+	    conn_no_touch(w->server.conn) == NO_TOUCH_PROMISED || !w->options->sample_keys)
+		return;
+	layout = footprint_layout_of(info_server(w->info), info_server_version(w->info),
+				     image->allocator_bundled);
+	if (strings_emit(w->server.where.pid, &layout, now_seconds(w), &w->sink, &why))
+		log_msg(LOG_INFO, "strings: %s", why.text);
+}
+
 /* What only a ledger needs. */
 static void finish_ledger(struct watch *w)
 {
@@ -521,6 +539,7 @@ static void finish(struct watch *w, bool alive)
 		count_tls(w);
 		search_clients(w);
 		sample_keys(w);
+		look_at_strings(w);
 	}
 	host_emit(&w->sink, w->server.where.pid);
 	disk_emit(&w->sink, w->server.where.pid);

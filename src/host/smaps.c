@@ -245,6 +245,31 @@ int smaps_read(struct smaps *out, pid_t pid, bool jemalloc_present, struct err *
 	return 0;
 }
 
+int maps_of_class(pid_t pid, enum map_class class, struct map_range **out, size_t *count,
+		  struct err *err)
+{
+	struct map_hints hints = { .jemalloc_present = true };
+	unsigned char *classes;
+	struct maps *maps;
+	int ret = maps_read(&maps, pid, err);
+
+	if (ret)
+		return ret;
+	read_hints(&hints, pid);
+	classes = xcalloc(maps->count + 1, 1);
+	*out = xcalloc(maps->count + 1, sizeof(**out));
+	*count = 0;
+	maps_classify(maps, &hints, classes);
+	for (size_t i = 0; i < maps->count; i++)
+		if (classes[i] == class && !map_is_guard(&maps->map[i]))
+			(*out)[(*count)++] =
+				(struct map_range){ maps->map[i].start, maps->map[i].end };
+	free(classes);
+	free((void *)hints.stack_pointers);
+	maps_free(maps);
+	return 0;
+}
+
 void smaps_emit(const struct smaps *smaps, pid_t pid, double t_seconds, const char *phase,
 		const struct record_sink *sink)
 {

@@ -54,6 +54,10 @@ struct smaps {
 void smaps_add_up(struct smaps *out, const struct maps *maps, const struct map_hints *hints);
 int smaps_read(struct smaps *out, pid_t pid, bool jemalloc_present, struct err *err);
 
+/* The addresses of the mappings of a class, where jemalloc is the allocator. free() @out. */
+int maps_of_class(pid_t pid, enum map_class class, struct map_range **out, size_t *count,
+		  struct err *err);
+
 /* Stack pointer in a line of /proc/PID/task/TID/syscall (proc(5): the last field
  * but one), 0 when it holds none: "running". */
 uint64_t smaps_stack_pointer(const char *line);

@@ -341,18 +341,22 @@ static void balance(struct draft *d, const struct server_memory *s,
 
 /*
  * Rounding of values that were made before the watch. Where their lengths may be asked without
- * touching them, by these. Else: one of many pages leaves untouched what its size class has
- * beyond it. That is no more than a fifth of such values, there being four classes to a
- * doubling; what else was never touched (a backlog, a new table) is not taken for it.
+ * touching them, by these; else by those that were met in the server's memory. And one of many
+ * pages leaves untouched what its size class has beyond it. That is no more than a fifth of
+ * such values, there being four classes to a doubling; what else was never touched (a backlog,
+ * a new table) is not taken for it.
  */
 static int64_t older_rounding(const struct model *m, int64_t untouched, enum basis *basis)
 {
-	int64_t drawn = drawn_rounding_bytes(m);
+	int64_t seen = drawn_rounding_bytes(m), large = RECORD_UNKNOWN;
 
-	*basis = drawn != RECORD_UNKNOWN ? BASIS_SAMPLED : BASIS_DERIVED;
-	if (drawn != RECORD_UNKNOWN)
-		return drawn;
-	return untouched > 0 ? smaller(untouched, large_values_bytes(m) / 5) : RECORD_UNKNOWN;
+	if (seen == RECORD_UNKNOWN) {
+		seen = met_rounding_bytes(m);
+		if (untouched > 0)
+			large = smaller(untouched, large_values_bytes(m) / 5);
+	}
+	*basis = seen != RECORD_UNKNOWN && seen >= large ? BASIS_SAMPLED : BASIS_DERIVED;
+	return seen > large ? seen : large;
 }
 
 /* What jemalloc holds, by its own word; @untouched: of it, what the kernel does not back. */

@@ -136,6 +136,7 @@ void model_free(struct model *m)
 	free(m->latency);
 	free(m->clients);
 	free(m->held);
+	free(m->strings);
 	free(m->cpu_limits);
 	free(m->writers);
 	free(m->life);

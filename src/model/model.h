@@ -203,6 +203,10 @@ struct writer_row {
 	struct record_writer writer;
 };
 
+struct strings_row {
+	struct record_strings strings;
+};
+
 struct held_row {
 	struct record_held held;
 };
@@ -392,6 +396,8 @@ struct model {
 	size_t latency_count;
 	struct client_row *clients; /* at the end; where there are too many to list, the largest */
 	size_t clients_count;
+	struct strings_row *strings; /* of each size class, where they were looked for */
+	size_t strings_count;
 	struct held_row *held; /* what else the server holds that is no key */
 	size_t held_count;
 	struct cpu_limit_row *cpu_limits;

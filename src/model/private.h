@@ -161,6 +161,9 @@ void users_add_call(struct model *m, const struct record_call *record);
 /* By how much the requests for drawn strings were rounded up, scaled up to all keys; where
  * their lengths could be asked (RECORD_UNKNOWN else). After users_finish(). */
 int64_t drawn_rounding_bytes(const struct model *m);
+/* By how much strings were rounded up whose heads were met in the server's memory; RECORD_UNKNOWN
+ * where they were not looked for, or hardly any was met. */
+int64_t met_rounding_bytes(const struct model *m);
 /* What plain strings of many pages take, by the keys drawn scaled up; 0 without any. After
  * users_finish(). */
 int64_t large_values_bytes(const struct model *m);

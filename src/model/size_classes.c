@@ -451,6 +451,50 @@ int64_t drawn_rounding_bytes(const struct model *m)
 	return sum_whole(bytes * (double)keys / (double)m->sampled_keys_total);
 }
 
+/* Of fewer, nothing is said of a class. */
+#define MET_LEAST 8
+
+static const struct record_strings *strings_met(const struct model *m, int64_t class_bytes)
+{
+	for (size_t i = 0; i < m->strings_count; i++) {
+		const struct record_strings *met = &m->strings[i].strings;
+
+		if (met->class_bytes == class_bytes && met->found_total >= MET_LEAST &&
+		    met->looked_bytes > 0 && met->resident_bytes > 0 && met->requested_bytes > 0)
+			return met;
+	}
+	return NULL;
+}
+
+/*
+ * What was met may be free again: of a class's places, live or not, it says how many strings
+ * have, and MALLOC-STATS, how many are live. Whatever else lies in the class is taken for
+ * exactly as large as its place.
+ */
+int64_t met_rounding_bytes(const struct model *m)
+{
+	double sum = NAN;
+
+	for (size_t i = 0; m->malloc_stats && i < m->malloc_stats->classes_count; i++) {
+		const struct size_class *class = &m->malloc_stats->classes[i];
+		const struct record_strings *met = strings_met(m, class->size_bytes);
+		double size = (double)class->size_bytes, places, share, wasted;
+
+		if (!met || class->regions_total <= 0)
+			continue;
+		places = (double)class->regions_total;
+		if (class->holes_bytes > 0)
+			places += (double)class->holes_bytes / size;
+		share = (double)met->found_total * (double)met->resident_bytes /
+			(double)met->looked_bytes / places;
+		wasted = size - (double)met->requested_bytes / (double)met->found_total;
+		if (wasted > 0)
+			sum = (isnan(sum) ? 0 : sum) +
+			      fmin(share, 1) * (double)class->regions_total * wasted;
+	}
+	return isnan(sum) ? RECORD_UNKNOWN : sum_whole(sum);
+}
+
 /* Larger ones are whole pages of their own in jemalloc (sc.h, SC_LARGE_MINCLASS). */
 #define LARGE_BYTES ((int64_t)16 << 10)
 

@@ -452,6 +452,9 @@ static void append_kept(struct model *m, const struct record *record)
 	case RECORD_WRITER:
 		APPEND(m, writers)->writer = record->writer;
 		break;
+	case RECORD_STRINGS:
+		APPEND(m, strings)->strings = record->strings;
+		break;
 	case RECORD_RSS_MOVE:
 		APPEND(m, rss_moves)->move = record->rss_move;
 		break;

@@ -72,6 +72,7 @@ enum record_kind {
 	RECORD_MEMORY_STATS,
 	RECORD_MALLOC_STATS,
 	RECORD_MAPPING,
+	RECORD_STRINGS,
 	RECORD_PROFILE,
 	RECORD_TOTALS,
 	RECORD_STALL,
@@ -433,6 +434,19 @@ struct record_held {
 	int64_t looked_bytes; /* ...and take so much in sum */
 };
 
+/*
+ * Strings of one size class that lie in the allocator's memory, by their heads in some of its
+ * pages, drawn at random (target/strings.h). Some may be free again.
+ */
+struct record_strings {
+	double t_seconds;
+	int64_t class_bytes;
+	int64_t found_total; /* that begin in those pages */
+	int64_t requested_bytes; /* what was asked for them, in sum */
+	int64_t looked_bytes; /* of these pages... */
+	int64_t resident_bytes; /* ...of so many that are there, by how many of the drawn were */
+};
+
 /* A bounded, no-touch look at a key. */
 struct record_key {
 	struct bytes key;
@@ -680,6 +694,7 @@ struct record {
 		struct record_burst burst;
 		struct record_budget budget;
 		struct record_purge purge;
+		struct record_strings strings;
 		struct record_mark mark;
 		struct record_pass_part pass_part;
 		struct record_pass_reply pass_reply;

@@ -438,6 +438,15 @@ static const struct field pass_fields[] = {
 	FIELD(pass, copy_byte_seconds),
 };
 
+static const struct field strings_fields[] = {
+	TIME(strings, t_seconds),
+	FIELD(strings, class_bytes),
+	FIELD(strings, found_total),
+	FIELD(strings, requested_bytes),
+	FIELD(strings, looked_bytes),
+	FIELD(strings, resident_bytes),
+};
+
 static const struct field purge_fields[] = {
 	TIME(purge, t_seconds),
 	FIELD(purge, reply_seconds),
@@ -513,6 +522,7 @@ static const struct record_schema schemas[RECORD_KINDS] = {
 	[RECORD_MEMORY_STATS] = SCHEMA(memory_stats, MOMENT),
 	[RECORD_MALLOC_STATS] = SCHEMA(malloc_stats, MOMENT),
 	[RECORD_MAPPING] = SCHEMA(mapping, MOMENT),
+	[RECORD_STRINGS] = SCHEMA(strings, WHOLE),
 	[RECORD_PROFILE] = SCHEMA(profile, EVENT),
 	[RECORD_TOTALS] = SCHEMA(totals, STATE),
 	[RECORD_STALL] = SCHEMA(stall, EVENT),

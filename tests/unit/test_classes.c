@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "model/private.h"
 #include "model_records.h"
 
 /* Two classes: 112 bytes with 75 % holes, 320 bytes full. */
@@ -108,6 +109,40 @@ static void test_holders(void **state)
 	assert_int_equal(m->unplaced_count, 1);
 	assert_string_equal(m->unplaced[0].prefix, "big:*");
 	model_free(m);
+}
+
+static void take_strings(struct model *m, int64_t class_bytes, int64_t found, int64_t each)
+{
+	struct record record = record_new(RECORD_STRINGS);
+
+	record.strings.class_bytes = class_bytes;
+	record.strings.found_total = found;
+	record.strings.requested_bytes = found * each;
+	record.strings.looked_bytes = 112 * 1000;
+	record.strings.resident_bytes = 112 * 3906 * 256; /* of which there is every place */
+	model_take(m, &record);
+}
+
+/* What strings were rounded up, by those met: as far as the class is theirs, and live. */
+static void test_met_strings(void **state)
+{
+	static const struct {
+		int64_t found, bytes;
+	} cases[] = { { 1000, 3000000 }, { 500, 1500000 }, { 3000, 3000000 }, { 7, -1 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct model *m = model_start();
+
+		take_strings(m, 112, cases[i].found, 100);
+		take_strings(m, 4096, 100, 4000); /* none are live */
+		model_finish(m);
+		if (cases[i].bytes >= 0)
+			assert_int_equal(met_rounding_bytes(m), cases[i].bytes);
+		else
+			assert_true(met_rounding_bytes(m) == RECORD_UNKNOWN);
+		model_free(m);
+	}
 }
 
 /* What the flow sees counts, bursts only where there is no flow. */
@@ -258,7 +293,7 @@ int main(void)
 		cmocka_unit_test(test_holders),		  cmocka_unit_test(test_movers),
 		cmocka_unit_test(test_deletes),		  cmocka_unit_test(test_defrag_pass),
 		cmocka_unit_test(test_defrag_thresholds), cmocka_unit_test(test_child_projection),
-		cmocka_unit_test(test_copy_on_write),
+		cmocka_unit_test(test_copy_on_write),	  cmocka_unit_test(test_met_strings),
 	};
 
 	return cmocka_run_group_tests_name("classes", tests, NULL, NULL);

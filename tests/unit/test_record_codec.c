@@ -52,6 +52,7 @@ static const size_t size[RECORD_KINDS] = {
 	[RECORD_MEMORY_STATS] = sizeof(struct record_memory_stats),
 	[RECORD_MALLOC_STATS] = sizeof(struct record_malloc_stats),
 	[RECORD_MAPPING] = sizeof(struct record_mapping),
+	[RECORD_STRINGS] = sizeof(struct record_strings),
 	[RECORD_PROFILE] = sizeof(struct record_profile),
 	[RECORD_TOTALS] = sizeof(struct record_totals),
 	[RECORD_STALL] = sizeof(struct record_stall),
