@@ -418,16 +418,19 @@ static void count_tls(struct watch *w)
 	record_emit(&w->sink, &record);
 }
 
-/* Of clients that were not looked at the host still knows who does not read. */
+/* Of clients that were not looked at the host still knows who does not read. Those of a unix
+ * socket have no address by which one could tell that they were looked at. */
 static void tell_unread(struct watch *w)
 {
-	struct sock_unread unread[UNREAD_CLIENTS];
+	struct sock_unread unread[2 * UNREAD_CLIENTS];
 	int port = w->server.where.port;
+	pid_t pid = w->server.where.pid;
 	size_t count = 0;
 
 	if (port > 0 && port <= UINT16_MAX)
-		count = sock_unread_list(w->server.where.pid, (uint16_t)port, UNREAD_BYTES, unread,
-					 UNREAD_CLIENTS);
+		count = sock_unread_list(pid, (uint16_t)port, UNREAD_BYTES, unread, UNREAD_CLIENTS);
+	if (!w->clients && pid)
+		count += sock_unread_unix(pid, UNREAD_BYTES, unread + count, UNREAD_CLIENTS);
 	for (size_t i = 0; i < count; i++) {
 		struct record record;
 

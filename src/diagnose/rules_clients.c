@@ -164,7 +164,7 @@ static bool unread_one(const struct model *m, struct finding *f)
 		      "The kernel holds %s for it that it does not take; what comes after that "
 		      "waits in the server.",
 		      say_bytes(client->unsent_bytes).s);
-	finding_action(f, bytes, "", "See what runs at that address, and whether it hangs.");
+	finding_action(f, bytes, "", "See what runs there, and whether it hangs.");
 	return true;
 }
 

@@ -283,7 +283,8 @@ static int tcp_peer(int fd, pid_t *out, struct err *err)
 		       want.remote_port);
 }
 
-/* Ask the kernel for one unix socket by its inode, together with its peer's. */
+/* Ask the kernel for one unix socket by its inode, together with its peer's; @inode 0: for all,
+ * and what waits in them. */
 static int send_unix_question(int diag, uint32_t inode)
 {
 	struct {
@@ -292,33 +293,48 @@ static int send_unix_question(int diag, uint32_t inode)
 	} message = {
 		.head = { .nlmsg_len = sizeof(message),
 			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			  .nlmsg_flags = NLM_F_REQUEST },
+			  .nlmsg_flags = NLM_F_REQUEST | (inode ? 0 : NLM_F_DUMP) },
 		.ask = { .sdiag_family = AF_UNIX,
 			 .udiag_states = UINT32_MAX,
 			 .udiag_ino = inode,
-			 .udiag_show = UDIAG_SHOW_PEER,
+			 .udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN,
 			 .udiag_cookie = { UINT32_MAX, UINT32_MAX } }, /* any */
 	};
 
 	return send(diag, &message, sizeof(message), 0) < 0 ? -errno : 0;
 }
 
-/* The peer's inode in the kernel's answer; 0 = none. */
-static uint64_t unix_answer(struct nlmsghdr *head, size_t len)
+struct unix_socket {
+	uint32_t inode, peer; /* 0 = none */
+	uint32_t unread_bytes; /* sent by it and not yet taken by its peer */
+};
+
+/* A message of the kernel's answer; false when it is of another kind. */
+static bool unix_answer(const struct nlmsghdr *head, struct unix_socket *out)
 {
+	const struct unix_diag_msg *message = NLMSG_DATA(head);
+	struct unix_diag_rqlen waits = { 0 };
 	struct rtattr *attribute;
 	size_t left;
-	uint32_t peer = 0;
 
-	if (!NLMSG_OK(head, len) || head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    head->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg)))
-		return 0;
-	attribute = (struct rtattr *)((char *)NLMSG_DATA(head) + sizeof(struct unix_diag_msg));
-	left = head->nlmsg_len - NLMSG_LENGTH(sizeof(struct unix_diag_msg));
-	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left))
-		if (attribute->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(attribute) >= sizeof(peer))
-			memcpy(&peer, RTA_DATA(attribute), sizeof(peer));
-	return peer;
+	*out = (struct unix_socket){ 0 };
+	if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    head->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
+		return false;
+	out->inode = message->udiag_ino;
+	attribute = (struct rtattr *)(message + 1);
+	left = head->nlmsg_len - NLMSG_LENGTH(sizeof(*message));
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+		if (attribute->rta_type == UNIX_DIAG_PEER &&
+		    RTA_PAYLOAD(attribute) >= sizeof(out->peer))
+			memcpy(&out->peer, RTA_DATA(attribute), sizeof(out->peer));
+		else if (attribute->rta_type == UNIX_DIAG_RQLEN &&
+			 RTA_PAYLOAD(attribute) >= sizeof(waits))
+			memcpy(&waits, RTA_DATA(attribute), sizeof(waits));
+	}
+	if (message->udiag_state != TCP_LISTEN) /* there it is the length of its queue */
+		out->unread_bytes = waits.udiag_wqueue;
+	return true;
 }
 
 /* The accepted socket at the other end of @fd; 0 where the kernel does not tell
@@ -329,6 +345,7 @@ static uint64_t unix_peer_inode(int fd)
 		struct nlmsghdr head;
 		char bytes[1024];
 	} answer;
+	struct unix_socket found;
 	struct stat st;
 	ssize_t len = 0;
 	int diag = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -338,7 +355,9 @@ static uint64_t unix_peer_inode(int fd)
 	if (!fstat(fd, &st) && !send_unix_question(diag, (uint32_t)st.st_ino))
 		len = recv(diag, &answer, sizeof(answer), 0);
 	close(diag);
-	return len > 0 ? unix_answer(&answer.head, (size_t)len) : 0;
+	return len > 0 && NLMSG_OK(&answer.head, (size_t)len) && unix_answer(&answer.head, &found) ?
+		       found.peer :
+		       0;
 }
 
 /* Who called listen(): not always who accepts (socket activation). */
@@ -484,25 +503,35 @@ static void write_remote(char out[64], const struct sock_tcp *tcp)
 	snprintf(out, 64, v4 ? "%s:%u" : "[%s]:%u", host, tcp->remote_port);
 }
 
-static int unread_line(void *ctx, char *line, size_t len)
+/* The place of one that so much waits for; NULL when others have more. */
+static struct sock_unread *unread_place(struct unread *u, int64_t bytes)
 {
-	struct unread *u = ctx;
-	struct sock_tcp tcp;
 	size_t at = u->count;
 
-	(void)len;
-	if (!sock_tcp_parse(&tcp, line) || tcp.state != TCP_ESTABLISHED ||
-	    tcp.local_port != u->port || tcp.unsent_bytes < u->least)
-		return 0;
-	while (at > 0 && u->out[at - 1].unsent_bytes < tcp.unsent_bytes)
+	while (at > 0 && u->out[at - 1].unsent_bytes < bytes)
 		at--;
-	if (at == u->max)
-		return 0;
+	if (at == u->max || bytes < u->least)
+		return NULL;
 	if (u->count < u->max)
 		u->count++;
 	memmove(&u->out[at + 1], &u->out[at], (u->count - at - 1) * sizeof(*u->out));
-	write_remote(u->out[at].address, &tcp);
-	u->out[at].unsent_bytes = tcp.unsent_bytes;
+	u->out[at].unsent_bytes = bytes;
+	return &u->out[at];
+}
+
+static int unread_line(void *ctx, char *line, size_t len)
+{
+	struct unread *u = ctx;
+	struct sock_unread *place;
+	struct sock_tcp tcp;
+
+	(void)len;
+	if (!sock_tcp_parse(&tcp, line) || tcp.state != TCP_ESTABLISHED ||
+	    tcp.local_port != u->port)
+		return 0;
+	place = unread_place(u, tcp.unsent_bytes);
+	if (place)
+		write_remote(place->address, &tcp);
 	return 0;
 }
 
@@ -518,6 +547,97 @@ size_t sock_unread_list(pid_t pid, uint16_t port, int64_t least, struct sock_unr
 		file_lines(path, unread_line, &u, NULL);
 	}
 	return u.count;
+}
+
+/* --- the same of unix sockets --------------------------------------------------- */
+
+#define DIAG_BYTES   (32 << 10)
+#define DIAG_ANSWERS 1000 /* a machine of a hundred thousand sockets sends as many */
+
+struct unix_unread {
+	struct unread unread;
+	uint64_t *inodes; /* of the process's sockets */
+	size_t inodes_count;
+};
+
+static void unix_unread_take(struct unix_unread *u, const struct unix_socket *found)
+{
+	uint64_t inode = found->inode;
+	struct sock_unread *place;
+
+	if (!found->peer || !u->inodes_count ||
+	    !bsearch(&inode, u->inodes, u->inodes_count, sizeof(inode), compare_inodes))
+		return;
+	place = unread_place(&u->unread, found->unread_bytes);
+	if (place) /* who that is costs a walk over all processes, and comes last */
+		snprintf(place->address, sizeof(place->address), "%u", found->peer);
+}
+
+/* The messages of one answer; false after the last. */
+static bool unix_unread_answer(struct unix_unread *u, const struct nlmsghdr *head, size_t len)
+{
+	struct unix_socket found;
+
+	for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
+		if (head->nlmsg_type == NLMSG_DONE || head->nlmsg_type == NLMSG_ERROR)
+			return false;
+		if (unix_answer(head, &found))
+			unix_unread_take(u, &found);
+	}
+	return true;
+}
+
+static void unix_unread_ask(struct unix_unread *u)
+{
+	int diag = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	struct nlmsghdr *answer = xcalloc(1, DIAG_BYTES);
+	ssize_t len = diag >= 0 && !send_unix_question(diag, 0) ? 1 : 0;
+
+	for (int i = 0; i < DIAG_ANSWERS && len > 0; i++) {
+		len = recv(diag, answer, DIAG_BYTES, 0);
+		if (len > 0 && !unix_unread_answer(u, answer, (size_t)len))
+			break;
+	}
+	if (diag >= 0)
+		close(diag);
+	free(answer);
+}
+
+/* Whose the other ends are, in place of their inodes. */
+static void unix_unread_name(struct sock_unread *out, size_t count)
+{
+	pid_t *pids = NULL;
+	size_t pids_count = 0;
+
+	if (!count || proc_pids(&pids, &pids_count, NULL))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		pid_t owner = oldest_owner(pids, pids_count, strtoull(out[i].address, NULL, 10));
+		struct buf comm = { 0 };
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/comm", owner);
+		if (owner && !file_read(path, 64, &comm, NULL) && comm.len)
+			snprintf(out[i].address, sizeof(out[i].address), "process %d (%.*s)", owner,
+				 (int)strcspn(buf_str(&comm), "\n"), buf_str(&comm));
+		else
+			snprintf(out[i].address, sizeof(out[i].address),
+				 "a unix socket of no process here");
+		buf_free(&comm);
+	}
+	free(pids);
+}
+
+size_t sock_unread_unix(pid_t pid, int64_t least, struct sock_unread *out, size_t max)
+{
+	struct unix_unread u = { .unread = { 0, least, out, 0, max } };
+
+	if (files_list(pid, &u.inodes, &u.inodes_count))
+		return 0;
+	unix_unread_ask(&u);
+	free(u.inodes);
+	unix_unread_name(out, u.unread.count);
+	return u.unread.count;
 }
 
 /* --- what a process listens on ---------------------------------------------- */

@@ -62,7 +62,7 @@ int64_t sock_connections(pid_t pid, uint16_t port);
 
 /* The other end of a connection that does not read. */
 struct sock_unread {
-	char address[64]; /* "10.0.0.7:51234", "[::1]:51234" */
+	char address[64]; /* "10.0.0.7:51234", "[::1]:51234"; "process 812 (python3)" */
 	int64_t unsent_bytes;
 };
 
@@ -70,6 +70,12 @@ struct sock_unread {
  * the kernel: at most @max, the largest first. Returns how many. */
 size_t sock_unread_list(pid_t pid, uint16_t port, int64_t least, struct sock_unread *out,
 			size_t max);
+
+/*
+ * Likewise of all unix sockets @pid has open, in redmem's own network namespace: the other end
+ * is named by the process that has it. None where the kernel does not tell (CONFIG_UNIX_DIAG).
+ */
+size_t sock_unread_unix(pid_t pid, int64_t least, struct sock_unread *out, size_t max);
 
 struct sock_listener {
 	int family; /* AF_INET, AF_INET6, AF_UNIX */

@@ -154,6 +154,23 @@ static void test_tcp(void **state)
 	assert_int_equal(sock_connections(getpid(), ntohs(address.sin_port)), 0);
 }
 
+/* Likewise of a unix socket, whose other end is named by its process. */
+static void assert_unread_unix(int accepted)
+{
+	static const char much[1 << 16];
+	struct sock_unread list[2];
+	char owner[32];
+
+	assert_int_equal(sock_unread_unix(getpid(), 1, list, 2), 0);
+	while (send(accepted, much, sizeof(much), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(sock_unread_unix(getpid(), 1, list, 2), 1);
+	snprintf(owner, sizeof(owner), "process %d (", getpid());
+	assert_memory_equal(list[0].address, owner, strlen(owner));
+	assert_true(list[0].unsent_bytes > 0);
+	assert_int_equal(sock_unread_unix(getpid(), INT32_MAX, list, 2), 0);
+}
+
 static void test_unix(void **state)
 {
 	int server = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -174,6 +191,7 @@ static void test_unix(void **state)
 	assert_true(accepted >= 0);
 	assert_int_equal(sock_check_peer(client, getpid(), &err), 0);
 	assert_true(sock_check_peer(client, getppid(), &err) < 0);
+	assert_unread_unix(accepted);
 	close(accepted);
 	assert_true(has_listener(AF_UNIX, 0, address.sun_path));
 	close(client);
