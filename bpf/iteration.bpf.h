@@ -65,16 +65,23 @@ static __always_inline __u64 loop_threshold(const struct redmem_target *target)
 
 /* --- waits ------------------------------------------------------------------------ */
 
-/* A vote (Boyer and Moore's): who is left with most of the time leads. */
+/*
+ * A vote (Boyer and Moore's): who is left with most of the time leads. Of several with as much
+ * nobody is left with any; then a moment of somebody else's is no reason to lead.
+ */
 static __always_inline void wait_vote(struct redmem_wait *wait, __u32 id, __s32 fd,
 				      const char *comm, __u64 ns)
 {
 	if (wait->ns && wait->id == id && wait->fd == fd) {
 		wait->ns += ns;
+		wait->own_ns += ns;
 	} else if (wait->ns >= ns) {
 		wait->ns -= ns;
+	} else if (2 * ns < wait->own_ns) {
+		wait->own_ns -= ns;
 	} else {
 		wait->ns = ns;
+		wait->own_ns = ns;
 		wait->id = id;
 		wait->fd = fd;
 		if (comm)

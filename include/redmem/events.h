@@ -270,6 +270,7 @@ struct redmem_wait {
 	__u32 id; /* pid of who had the CPU, 0 = nobody; number of the system call */
 	__s32 fd; /* first argument of the system call */
 	char comm[16]; /* who had the CPU */
+	__u64 own_ns; /* of its own, less what others had that did not take the lead */
 };
 
 #define WAIT_STOPPED 0xffffffffU /* id of a wait: the process was stopped by a signal */

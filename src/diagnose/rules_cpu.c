@@ -4,6 +4,7 @@
  * because the hypervisor ran somebody else's machine.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/sum.h"
@@ -95,9 +96,11 @@ bool rule_cpu_throttled(const struct model *m, struct finding *f)
 
 /* --- neighbours ------------------------------------------------------------------- */
 
+/* Processes of one name are one neighbour: whoever moves it moves them all. */
 struct neighbour {
 	const char *name;
 	int64_t pid;
+	bool several;
 	double seconds;
 };
 
@@ -106,13 +109,14 @@ static void neighbour_add(struct neighbour all[], size_t *count, size_t max,
 {
 	size_t i = 0;
 
-	while (i < *count &&
-	       (strcmp(all[i].name, stall->preemptor) || all[i].pid != stall->preemptor_pid))
+	while (i < *count && strcmp(all[i].name, stall->preemptor) != 0)
 		i++;
 	if (i == max)
 		return;
 	if (i == *count)
-		all[(*count)++] = (struct neighbour){ stall->preemptor, stall->preemptor_pid, 0 };
+		all[(*count)++] =
+			(struct neighbour){ .name = stall->preemptor, .pid = stall->preemptor_pid };
+	all[i].several |= all[i].pid != stall->preemptor_pid;
 	all[i].seconds += stall->seconds[CAUSE_CPU_WAIT];
 	for (; i > 0 && all[i].seconds > all[i - 1].seconds; i--) {
 		struct neighbour less = all[i - 1];
@@ -153,7 +157,13 @@ static const struct neighbour *worst_neighbour(const struct neighbour all[], siz
 
 static struct phrase say_neighbour(const struct neighbour *n)
 {
-	return say_process(n->name, n->pid);
+	struct phrase t = say_process(n->name, n->pid);
+
+	if (n->several) {
+		t = say_key(n->name, strlen(n->name));
+		snprintf(t.s + strlen(t.s), sizeof(t.s) - strlen(t.s), " (several processes)");
+	}
+	return t;
 }
 
 /* Waits that are harm and most of a stall that another finding concludes. */

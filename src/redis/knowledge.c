@@ -473,7 +473,7 @@ static const char *const roles[ROLES][ROLE_NAMES] = {
 	 * 8.1 calls another one, and reclaims expired fields since 9.1. */
 	[ROLE_EXPIRY] = { "deleteExpiredKeyAndPropagate",
 			  "deleteExpiredKeyAndPropagateWithDictIndex" },
-	[ROLE_EXPIRY_OLD] = { "activeExpireCycle" },
+	[ROLE_EXPIRY_OLD] = { "expireScanCallback" /* Redis 8.0 */, "activeExpireCycle" },
 	[ROLE_EVICTION] = { "performEvictions", "freeMemoryIfNeeded" /* before 6.2 */ },
 	/* What moves an allocation; from Valkey 8.1 and Redis 8.0 on the cycle that calls it
 	 * is made of static functions. */

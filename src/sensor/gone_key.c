@@ -5,24 +5,22 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "redis/knowledge.h"
+
 /*
- * An object of Redis and Valkey (server.h, struct redisObject): four bits of type (0 =
- * string), four of encoding, access time, references, and the address of its text, which
- * for a short name lies right behind it (encoding 8, "embstr"; createObjectFromLongLong and
- * createEmbeddedStringObject in object.c). Before the text is its sds header (sds.h): length
- * and room of one byte each, then its type 1 in three bits, for texts of 32 to 255 bytes; or
- * length and type 0 in one byte. The text of a name of 45 bytes and more lies elsewhere
- * (encoding 0, "raw").
+ * An object of Redis and Valkey (redmem/object.h): four bits of type (0 = string), four of
+ * encoding, references, and the address of its text, or the text itself. Before the text is its
+ * sds header (sds.h): length and room of one byte each, then its type 1 in three bits, for texts
+ * of 32 to 255 bytes; or length and type 0 in one byte. A short name lies right behind its object
+ * (encoding 8, "embstr"), one of 45 bytes and more mostly elsewhere (encoding 0, "raw").
  */
 #define OBJECT_BYTES 96 /* with a name of up to 64 bytes */
 #define EMBEDDED     0x80
 #define RAW	     0x00
 #define HEAD_BYTES   3
 #define APART_LEAST  45 /* OBJ_ENCODING_EMBSTR_SIZE_LIMIT is 44 */
-#define PTR_OFFSET   8
-#define REFS_OFFSET  4
-/* References of an object in use, shifted by two bits in Valkey 8. The server's own constants,
- * such as the DEL it sends its replicas for the key, are counted as shared: in millions. */
+/* References of an object in use. The server's own constants, such as the DEL it sends its
+ * replicas for the key, are counted as shared: in millions. */
 #define REFS_MOST 64
 #define TEXT_MOST 32 /* the text begins within so many bytes of the object */
 
@@ -74,27 +72,30 @@ static bool take_apart(pid_t pid, uint64_t at, gone_read_fn read, struct gone_ke
 	return len >= APART_LEAST && text[1] >= len && take_text(out, text + HEAD_BYTES, len);
 }
 
-bool gone_key_at(pid_t pid, uint64_t address, gone_read_fn read, struct gone_key *out)
+bool gone_key_at(pid_t pid, uint64_t address, const struct redmem_object_layout *layout,
+		 gone_read_fn read, struct gone_key *out)
 {
 	unsigned char object[OBJECT_BYTES];
-	uint64_t text;
+	uint64_t head, text;
 	uint32_t refs;
-	size_t at;
+	int at;
 
 	if (address % 8 || !is_address(address) || read(pid, address, object, sizeof(object)) ||
 	    (object[0] != EMBEDDED && object[0] != RAW))
 		return false;
-	memcpy(&refs, object + REFS_OFFSET, sizeof(refs));
-	memcpy(&text, object + PTR_OFFSET, sizeof(text));
-	if (!refs || refs > REFS_MOST)
+	memcpy(&head, object, sizeof(head));
+	refs = object_references(layout, head);
+	at = object_text_offset(layout, head);
+	if (!refs || refs > REFS_MOST || at < 0)
 		return false;
+	memcpy(&text, object + layout->pointer, sizeof(text));
 	if (object[0] == RAW)
-		return take_apart(pid, text, read, out);
-	if (text < address + PTR_OFFSET + sizeof(text) + 1 || text > address + TEXT_MOST)
-		return false;
-	at = text - address;
+		return !at && take_apart(pid, text, read, out);
+	if (!at && text > address + layout->pointer + sizeof(text) && text <= address + TEXT_MOST)
+		at = (int)(text - address);
 	out->apart = false;
-	return take_text(out, object + at, text_len(object + at, sizeof(object) - at));
+	return at > 0 &&
+	       take_text(out, object + at, text_len(object + at, sizeof(object) - (size_t)at));
 }
 
 static void count_look(struct gone_names *names, const struct gone_key *found)
@@ -121,8 +122,8 @@ static bool is_decided(const struct gone_keys *keys, bool apart)
 	return keys->names[apart].looks >= keys->names[!apart].looks + DECIDED_LOOKS;
 }
 
-void gone_keys_look(struct gone_keys *keys, pid_t pid, const __u64 *words, size_t count,
-		    gone_read_fn read)
+void gone_keys_look(struct gone_keys *keys, pid_t pid, const struct redmem_object_layout *layout,
+		    const __u64 *words, size_t count, gone_read_fn read)
 {
 	bool met[2] = { false, false };
 	struct gone_key found;
@@ -130,7 +131,7 @@ void gone_keys_look(struct gone_keys *keys, pid_t pid, const __u64 *words, size_
 	for (size_t i = 0; i < count && !(met[0] && met[1]); i++) {
 		if (i > 0 && words[i] == words[i - 1])
 			continue;
-		if (!gone_key_at(pid, words[i], read, &found) || met[found.apart])
+		if (!gone_key_at(pid, words[i], layout, read, &found) || met[found.apart])
 			continue;
 		met[found.apart] = true;
 		count_look(&keys->names[found.apart], &found);

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "record/record.h"
+#include "redmem/object.h"
 
 #define GONE_KEYS 8
 
@@ -42,10 +43,11 @@ struct gone_keys {
 typedef int (*gone_read_fn)(pid_t pid, uint64_t address, void *out, size_t len);
 
 /* Is there a string object at @address with a name that could be a key's? */
-bool gone_key_at(pid_t pid, uint64_t address, gone_read_fn read, struct gone_key *out);
+bool gone_key_at(pid_t pid, uint64_t address, const struct redmem_object_layout *layout,
+		 gone_read_fn read, struct gone_key *out);
 /* Look through @count words of a stack, innermost first, as far as a name. */
-void gone_keys_look(struct gone_keys *keys, pid_t pid, const __u64 *words, size_t count,
-		    gone_read_fn read);
+void gone_keys_look(struct gone_keys *keys, pid_t pid, const struct redmem_object_layout *layout,
+		    const __u64 *words, size_t count, gone_read_fn read);
 /* Looks that found a name. */
 int64_t gone_keys_looks(const struct gone_keys *keys);
 /* The name that most looks found; NULL when none did. */

@@ -54,6 +54,18 @@ static void tally_add(struct stall_tally *tally, uint64_t start_ns, int64_t ns,
 /* A look reads up to some hundred words of the server's memory, each in a microsecond. */
 #define GONE_LOOKS 24
 
+/* As it was learnt; of most servers where it was not. */
+static const struct redmem_object_layout *object_layout(const struct sensors *s)
+{
+	static const struct redmem_object_layout usual = { .pointer = 8,
+							   .refcount_shift = 32,
+							   .refcount_bits = 32 };
+	const struct redmem_object_layout *learnt =
+		s->target ? &s->target->settings.at.object : &usual;
+
+	return learnt->refcount_bits ? learnt : &usual;
+}
+
 static void look_for_key(struct sensors *s, const struct redmem_sample *sample,
 			 enum redmem_frame frame)
 {
@@ -62,7 +74,8 @@ static void look_for_key(struct sensors *s, const struct redmem_sample *sample,
 
 	if (tally->start_ns != sample->work_ns || gone_keys_looks(&tally->gone) >= GONE_LOOKS)
 		return;
-	gone_keys_look(&tally->gone, s->config.pid, sample->word, words, memory_read);
+	gone_keys_look(&tally->gone, s->config.pid, object_layout(s), sample->word, words,
+		       memory_read);
 }
 
 void stall_sample(struct sensors *s, const struct redmem_sample *sample)
@@ -313,7 +326,7 @@ static void charge_pending(const struct redmem_loop *loop, struct redmem_stall *
 	if (!loop->out_blocks)
 		return;
 	stall->blocked_ns += ns;
-	stall->wait = (struct redmem_wait){ ns, loop->out_syscall, loop->out_fd, "" };
+	stall->wait = (struct redmem_wait){ .ns = ns, .id = loop->out_syscall, .fd = loop->out_fd };
 }
 
 /* Over the threshold, as the programs saw it or because it has blocked for that long? */

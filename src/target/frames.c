@@ -195,6 +195,10 @@ static void widen(struct redmem_range *all, const struct redmem_range *one)
 	all->end = one->end > all->end ? one->end : all->end;
 }
 
+/* A function of no more than a jump to another one (Redis 8.0's deleteExpiredKeyAndPropagate(), 16
+ * bytes) is never on a stack. */
+#define JUMP_BYTES 32
+
 /* Up to @count ranges of the role's functions, those to prefer first. */
 static void fill_role(struct redmem_settings *settings, const struct image *image,
 		      enum function_role role, struct redmem_range *ranges, size_t count)
@@ -205,6 +209,10 @@ static void fill_role(struct redmem_settings *settings, const struct image *imag
 	for (size_t i = 0; found < count && (name = knowledge_role_name(role, i)); i++) {
 		if (!image_function_range(image, name, &ranges[found]))
 			continue;
+		if (ranges[found].end - ranges[found].start < JUMP_BYTES) {
+			ranges[found] = (struct redmem_range){ 0, 0 };
+			continue;
+		}
 		widen(&settings->background_code, &ranges[found++]);
 	}
 }

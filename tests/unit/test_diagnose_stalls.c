@@ -251,6 +251,29 @@ static void contended(void **state)
 	diagnosis_free(&d);
 }
 
+/* Three of one name take more than the one that takes most alone. */
+static void contended_by_several(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	for (int i = 0; i < 40; i++) {
+		struct record_stall *stall = scene_stall(&s, "get", "user:1", 0.02);
+
+		record_blame(stall, CAUSE_CPU_WAIT, 0.02);
+		stall->preemptor = i % 5 < 3 ? "hog" : "backup";
+		stall->preemptor_pid = i % 5 < 3 ? 4711 + i % 5 : 815;
+	}
+	d = scene_diagnose(&s);
+	f = expect(&d, "cpu.contended", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "most of it behind hog (several processes)"));
+	assert_true(fabs(evidence_value(f, "neighbour_stall_seconds") - 0.48) < 1e-9);
+	diagnosis_free(&d);
+}
+
 /* redmem is no neighbour: what it took is told, and is not what to move. */
 static void contended_by_redmem(void **state)
 {
@@ -906,6 +929,7 @@ int main(void)
 		cmocka_unit_test(throttled),
 		cmocka_unit_test(not_throttled),
 		cmocka_unit_test(contended),
+		cmocka_unit_test(contended_by_several),
 		cmocka_unit_test(contended_by_redmem),
 		cmocka_unit_test(stolen),
 		cmocka_unit_test(aof_is_late),

@@ -67,6 +67,25 @@ static void span_emit(struct redmem_target *target, enum redmem_ring_kind kind,
 	it.told.row[it.told.count++] = (struct interval){ span->start_ns, end_ns, false };
 }
 
+/* Of several that had the CPU as long, one leads, and not who had it for a moment; and whoever has
+ * it for longer than all before leads in the end. */
+static void test_vote(void **state)
+{
+	static const char hog[16] = "hog", kernel[16] = "kernel", other[16] = "other";
+	struct redmem_wait wait = { 0 };
+
+	(void)state;
+	for (int turn = 0; turn < 30; turn++) {
+		wait_vote(&wait, 1 + turn % 3, 0, hog, 8 * MS);
+		wait_vote(&wait, 100, 0, kernel, 10 * US);
+		assert_in_range(wait.id, 1, 3);
+	}
+	for (int turn = 0; turn < 200; turn++)
+		wait_vote(&wait, 7, 0, other, 3 * MS);
+	assert_int_equal(wait.id, 7);
+	assert_string_equal(wait.comm, "other");
+}
+
 static void keep(struct intervals *all, uint64_t start, bool alone)
 {
 	assert_true(all->count < KEPT);
@@ -596,6 +615,7 @@ static void test_any_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vote),
 		cmocka_unit_test(test_wait_before_little),
 		cmocka_unit_test(test_wait_unseen),
 		cmocka_unit_test(test_two_unseen),

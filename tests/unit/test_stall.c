@@ -243,7 +243,7 @@ static void test_waits(void **state)
 		struct stall f;
 
 		stall.blocked_ns = 60 * MS;
-		stall.wait = (struct redmem_wait){ 60 * MS, rows[i].id, -1, "" };
+		stall.wait = (struct redmem_wait){ .ns = 60 * MS, .id = rows[i].id, .fd = -1 };
 		f = split(&stall);
 		assert_sums(&f);
 		assert_seconds(f.seconds[CAUSE_IO_WAIT], rows[i].io ? 0.06 : 0);
@@ -260,7 +260,7 @@ static void test_preemptor(void **state)
 	(void)state;
 	assert_string_equal(f.preemptor, "");
 	assert_true(f.preemptor_pid == RECORD_UNKNOWN);
-	stall.preemptor = (struct redmem_wait){ 30 * MS, 4711, 0, "stress" };
+	stall.preemptor = (struct redmem_wait){ .ns = 30 * MS, .id = 4711, .comm = "stress" };
 	f = split(&stall);
 	assert_string_equal(f.preemptor, "stress");
 	assert_int_equal(f.preemptor_pid, 4711);
