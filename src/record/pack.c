@@ -325,7 +325,7 @@ static bool same_double(double a, double b)
 static bool same_value(const struct field *field, const void *at, const void *before)
 {
 	const struct bytes *a = at, *b = before;
-	const char *string = *(const char *const *)before;
+	const char *string;
 
 	switch (field->type) {
 	case FIELD_I64:
@@ -333,6 +333,7 @@ static bool same_value(const struct field *field, const void *at, const void *be
 	case FIELD_F64:
 		return same_double(*(const double *)at, *(const double *)before);
 	case FIELD_STRING: /* of a long one nothing is kept */
+		string = *(const char *const *)before;
 		return string && !strcmp(*(const char *const *)at, string);
 	case FIELD_BYTES:
 		return !a->data == !b->data && bytes_same(*a, *b);
