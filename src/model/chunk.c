@@ -14,6 +14,7 @@
 #include "base/sum.h"
 #include "record/pack.h"
 #include "record/schema.h"
+#include "redis/malloc_stats.h"
 #include "model/chunk.h"
 #include "model/chunk_rows.h"
 #include "model/private.h"
@@ -252,6 +253,25 @@ static void add_info(const struct chunker *c, struct part *part, const struct re
 	part_append(part, record);
 }
 
+/* Of jemalloc's text what is parsed: its counters are as long again, and never twice the same. */
+static void add_malloc_stats(struct part *part, const struct record *record)
+{
+	struct malloc_stats *stats;
+	struct record own = *record;
+	struct buf text = { 0 };
+	struct err err;
+
+	if (malloc_stats_parse(&stats, record->malloc_stats.text, &err)) {
+		add_record(part, record);
+		return;
+	}
+	malloc_stats_write(&text, stats);
+	own.malloc_stats.text = buf_str(&text);
+	add_record(part, &own);
+	buf_free(&text);
+	malloc_stats_free(stats);
+}
+
 static bool is_latest(enum record_kind kind)
 {
 	return kind == RECORD_SELF || kind == RECORD_TOTALS || kind == RECORD_BUDGET ||
@@ -271,6 +291,8 @@ static void add_to(const struct chunker *c, struct part *part, const struct reco
 		add_tick(c, part, &own);
 	else if (own.kind == RECORD_INFO)
 		add_info(c, part, &own);
+	else if (own.kind == RECORD_MALLOC_STATS)
+		add_malloc_stats(part, &own);
 	else if (is_latest(own.kind) && isinf(part->end))
 		state_take(part->latest, &own);
 	else

@@ -26,6 +26,7 @@
  *    (record_call.calls): the slowest may not be among them.
  *  - Ticks nearer than a tenth of the chunk, or so. Of their INFO, but for the last, what the
  *    timeline needs; of what redmem cost, and of totals, the last of the chunk.
+ *  - Of MALLOC-STATS what is parsed.
  *  - Of other kinds at most CHUNK_KIND records, those of most weight.
  */
 #pragma once

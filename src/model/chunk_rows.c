@@ -14,7 +14,7 @@
 #include "base/sum.h"
 #include "model/account.h"
 #include "model/chunk_rows.h"
-#include "model/intern.h"
+#include "model/private.h"
 
 /* While rows come in. A name that is new then goes to the rows without a key. */
 #define ROWS_MAX 16384
@@ -318,11 +318,38 @@ static int most_weight_first(const void *a, const void *b)
 	return order ? order : (x->order > y->order) - (x->order < y->order);
 }
 
-static int first_come(const void *a, const void *b)
+static int compare_int(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+enum place { PLACE_PREFIX, PLACE_KEY, PLACE_UNSEEN };
+
+/* What is of any key of a prefix before what is of one, as it has the first as example; and bytes
+ * to be shared out behind all who may get some. */
+static enum place place_of(const struct row *row)
+{
+	return !strcmp(row->of.command, UNSEEN_COMMAND) ? PLACE_UNSEEN :
+	       row->of.key				? PLACE_KEY :
+							  PLACE_PREFIX;
+}
+
+/* By prefix, but single keys as they came. */
+static int compare_rows(const void *a, const void *b)
 {
 	const struct row *x = *(struct row *const *)a, *y = *(struct row *const *)b;
+	int order = compare_int(place_of(x), place_of(y));
 
-	return (x->order > y->order) - (x->order < y->order);
+	if (order || x->of.key)
+		return order ? order : compare_int((int64_t)x->order, (int64_t)y->order);
+	order = prefix_compare(x->of.prefix, y->of.prefix);
+	if (!order)
+		order = compare_int(x->of.event, y->of.event);
+	if (!order)
+		order = strcmp(x->of.command, y->of.command);
+	if (!order)
+		order = compare_int(x->of.class_bytes, y->of.class_bytes);
+	return order ? order : compare_int((int64_t)x->order, (int64_t)y->order);
 }
 
 /* All rows, to be freed. */
@@ -467,7 +494,7 @@ void chunk_rows_emit(struct chunk_rows *rows, const struct record_sink *sink)
 
 	fold_keys(rows, CHUNK_KEYS);
 	bound(rows);
-	sorted = sorted_rows(rows, &count, first_come);
+	sorted = sorted_rows(rows, &count, compare_rows);
 	for (size_t i = 0; i < count; i++)
 		give_row(sink, sorted[i]);
 	free(sorted);

@@ -114,7 +114,7 @@ bool unseen_give(struct model *m, const struct record_profile *record)
 	struct account *row, *next;
 	double sum = 0;
 
-	if (!is_moved(record) || strcmp(record->command, "(unseen)"))
+	if (!is_moved(record) || strcmp(record->command, UNSEEN_COMMAND))
 		return false;
 	for (int i = 0; i < 2; i++)
 		sum += sum_of(&unseen->rows[i], record->event);

@@ -321,6 +321,66 @@ int malloc_stats_parse(struct malloc_stats **out, const char *text, struct err *
 	return 0;
 }
 
+/* --- writing -------------------------------------------------------------- */
+
+static void write_int(struct buf *out, const char *before, int64_t n)
+{
+	if (n == RECORD_UNKNOWN)
+		buf_printf(out, "%s-", before);
+	else
+		buf_printf(out, "%s%lld", before, (long long)n);
+}
+
+static int64_t part_of(int64_t bytes, int64_t page_bytes)
+{
+	return bytes == RECORD_UNKNOWN || page_bytes <= 0 ? RECORD_UNKNOWN : bytes / page_bytes;
+}
+
+static void write_classes(struct buf *out, const struct malloc_stats *stats, bool small)
+{
+	buf_puts(out, small ? "bins: size allocated curregs curslabs nonfull_slabs regs pgs\n" :
+			      "large: size allocated curlextents\n");
+	for (size_t i = 0; i < stats->classes_count; i++) {
+		const struct size_class *class = &stats->classes[i];
+
+		if (class->small != small)
+			continue;
+		write_int(out, "", class->size_bytes);
+		write_int(out, " ", class->allocated_bytes);
+		if (small)
+			write_int(out, " ", class->regions_total);
+		write_int(out, " ", class->slabs);
+		if (small) {
+			write_int(out, " ", class->nonfull_slabs);
+			write_int(out, " ", class->regions_per_slab);
+			write_int(out, " ", part_of(class->slab_bytes, stats->page_bytes));
+		}
+		buf_putc(out, '\n');
+	}
+}
+
+void malloc_stats_write(struct buf *out, const struct malloc_stats *stats)
+{
+	buf_printf(out, "jemalloc statistics\nVersion: \"%s\"\n", stats->version);
+	write_int(out, "opt.dirty_decay_ms: (arenas.dirty_decay_ms: ", stats->dirty_decay_ms);
+	write_int(out, ")\nopt.muzzy_decay_ms: (arenas.muzzy_decay_ms: ", stats->muzzy_decay_ms);
+	buf_printf(out, ")\nopt.background_thread: (background_thread: %s)\n",
+		   stats->background_thread ? "true" : "false");
+	write_int(out, "Page size: ", stats->page_bytes);
+	write_int(out, "\nAllocated: ", stats->allocated_bytes);
+	write_int(out, ", active: ", stats->active_bytes);
+	write_int(out, ", metadata: ", stats->metadata_bytes);
+	write_int(out, ", resident: ", stats->resident_bytes);
+	write_int(out, ", mapped: ", stats->mapped_bytes);
+	write_int(out, ", retained: ", stats->retained_bytes);
+	buf_puts(out, "\nMerged arenas stats:\ndecaying: npages\n");
+	write_int(out, "dirty: ", part_of(stats->dirty_bytes, stats->page_bytes));
+	write_int(out, "\nmuzzy: ", part_of(stats->muzzy_bytes, stats->page_bytes));
+	buf_putc(out, '\n');
+	write_classes(out, stats, true);
+	write_classes(out, stats, false);
+}
+
 void malloc_stats_free(struct malloc_stats *stats)
 {
 	if (!stats)

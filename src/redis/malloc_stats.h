@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 struct size_class {
@@ -48,4 +49,6 @@ struct malloc_stats {
  * in a text otherwise understood are RECORD_UNKNOWN.
  */
 int malloc_stats_parse(struct malloc_stats **out, const char *text, struct err *err);
+/* A text that says what was parsed, and nothing else; when it is parsed it gives the same. */
+void malloc_stats_write(struct buf *out, const struct malloc_stats *stats);
 void malloc_stats_free(struct malloc_stats *stats);

@@ -141,6 +141,46 @@ static const char edited[] = "___ Begin jemalloc statistics ___\n"
 			     "        320       320        1   64   5       1\n"
 			     "--- End jemalloc statistics ---\n";
 
+/* What is written of it is short, and tells the same. */
+static void test_write(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < RECORDED; i++) {
+		struct malloc_stats *a = parse_file(recorded[i].path), *b;
+		char *text = read_file(recorded[i].path);
+		struct buf out = { 0 };
+		struct err err;
+
+		malloc_stats_write(&out, a);
+		assert_true(out.len < strlen(text) / 4);
+		assert_int_equal(malloc_stats_parse(&b, buf_str(&out), &err), 0);
+		assert_int_equal(a->classes_count, b->classes_count);
+		assert_memory_equal(a->version, b->version, sizeof(a->version));
+		assert_memory_equal(&a->allocated_bytes, &b->allocated_bytes,
+				    offsetof(struct malloc_stats, background_thread) -
+					    offsetof(struct malloc_stats, allocated_bytes));
+		assert_int_equal(a->background_thread, b->background_thread);
+		assert_int_equal(a->page_bytes, b->page_bytes);
+		for (size_t j = 0; j < a->classes_count; j++) {
+			const struct size_class *x = &a->classes[j], *y = &b->classes[j];
+
+			assert_int_equal(x->small, y->small);
+			assert_int_equal(x->size_bytes, y->size_bytes);
+			assert_int_equal(x->allocated_bytes, y->allocated_bytes);
+			assert_int_equal(x->regions_total, y->regions_total);
+			assert_int_equal(x->slabs, y->slabs);
+			assert_int_equal(x->nonfull_slabs, y->nonfull_slabs);
+			assert_int_equal(x->regions_per_slab, y->regions_per_slab);
+			assert_int_equal(x->slab_bytes, y->slab_bytes);
+			assert_int_equal(x->holes_bytes, y->holes_bytes);
+		}
+		malloc_stats_free(a);
+		malloc_stats_free(b);
+		buf_free(&out);
+		free(text);
+	}
+}
+
 static void test_columns_by_head(void **state)
 {
 	struct malloc_stats *stats;
@@ -232,7 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_totals),	cmocka_unit_test(test_classes_add_up),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_columns_by_head),
-		cmocka_unit_test(test_hurt),
+		cmocka_unit_test(test_hurt),	cmocka_unit_test(test_write),
 	};
 
 	return cmocka_run_group_tests_name("malloc_stats", tests, NULL, NULL);
