@@ -14,6 +14,6 @@ struct chunk_rows *chunk_rows_new(void);
 void chunk_rows_free(struct chunk_rows *rows); /* may be NULL */
 /* False when the row says something that cannot be added up: it is to be kept as it is. */
 bool chunk_rows_add(struct chunk_rows *rows, const struct record_profile *record);
-/* Give what it has come to, by prefix, so that what is alike stands together; once. What charges of the rows
- * add up to, with their errors (account.h), is the same. */
+/* Give what it has come to, by prefix, so that what is alike stands together; once. What charges
+ * of the rows add up to, with their errors (account.h), is the same. */
 void chunk_rows_emit(struct chunk_rows *rows, const struct record_sink *sink);
