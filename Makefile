@@ -68,11 +68,12 @@ objects := $(sources:%.c=$(B)/%.o)
 units := $(unit_sources:%.c=$(B)/%)
 load := $(if $(load_sources),$(B)/tests/load/load)
 streams := $(B)/tests/bench/streams
+past := $(B)/tests/bench/history
 fuzz := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
 
 ##@ Building
 all: $(lib) $(redmem) ## build redmem (the default)
-tests: all $(units) $(load) $(streams) $(fuzz) ## build redmem and the programs of the tests
+tests: all $(units) $(load) $(streams) $(past) $(fuzz) ## build redmem and the programs of the tests
 
 $(lib): $(objects)
 	$(call say,AR,$@)
@@ -89,6 +90,11 @@ $(units): $(B)/%: $(B)/%.o $(unit_helpers:%.c=$(B)/%.o) $(lib)
 
 # What the parser says of streams, for comparison with servers.
 $(streams): $(B)/tests/bench/streams.o $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+# The history of a server that is not there.
+$(past): $(B)/tests/bench/history.o $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ $(libs)
 
@@ -148,6 +154,8 @@ rdb-bench: all ; $(Q)tests/bench/rdb ## measure how fast dumps are read, and in 
 rdb-fuzz: ; $(Q)tests/fuzz/rdb ## read dumps that are hurt, with sanitizers
 rdb-live: all $(load) ; $(Q)tests/bench/rdb-live ## hold what a busy server sends, a pipe and gzip against the file
 rdb-servers: all $(load) $(streams) ; $(Q)tests/bench/rdb-servers ## hold dumps against the servers (SERVERS=) that wrote them
+history-size: $(past) ; $(Q)tests/bench/history-size ## measure what a day and a month of history take (DAYS=)
+history-kill: $(past) ; $(Q)tests/bench/history-kill ## kill the writer of the history RUNS times
 bytes: all $(load) ; $(Q)tests/bench/bytes ## measure how right the bytes by prefix are
 metrics-peer: all ; $(Q)tests/bench/metrics-peer ## hold shared metrics beside redis_exporter's
 metrics-sums: all ; $(Q)tests/bench/metrics-sums ## hold sums of metrics against jemalloc's own count
@@ -170,6 +178,7 @@ man: all ## make the manual pages, in build/man
 install: man ## install redmem, its manual, service and monitoring under PREFIX
 	$(Q)install -D -m 755 $(redmem) $(DESTDIR)$(PREFIX)/bin/redmem
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 build/man/*.1
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 build/man/*.5
 	$(Q)install -D -m 644 tools/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/redmem
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/redmem LICENSE tools/packaging/containers.conf
@@ -184,7 +193,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers redis-tests demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers redis-tests demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

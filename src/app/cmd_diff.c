@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "app/dump_run.h"
+#include "app/past.h"
 #include "app/print.h"
 #include "base/clock.h"
 #include "report/diff.h"
@@ -73,6 +74,8 @@ int cmd_diff(const struct options *o)
 	struct dump_run run;
 	int failed;
 
+	if (past_is_asked(o))
+		return past_diff(o);
 	if (dump_run_begin(&run, o))
 		return 1;
 	run.diff = keydiff_new(DIFF_KEYS);

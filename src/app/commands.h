@@ -13,4 +13,6 @@ int cmd_rdb(const struct options *o);
 int cmd_diff(const struct options *o);
 int cmd_memory(const struct options *o);
 int cmd_stalls(const struct options *o);
+int cmd_report(const struct options *o);
+int cmd_history(const struct options *o);
 int cmd_demo(const struct options *o);

@@ -114,19 +114,24 @@ static const struct command commands[] = {
 	},
 	{
 		.name = "diff",
-		.summary = "two dumps of one server: what grew in between, by prefix and key",
+		.summary = "two dumps, or two times, of one server: what changed in between",
 		.doc = "Compare two dumps of a redis-server or valkey-server, without one: which "
 		       "prefixes and keys grew, and which shrank, in the memory of a server that "
 		       "has loaded them. Files as redmem rdb takes them; BEFORE is read twice, so "
 		       "it cannot be stdin. Sums by prefix are exact; of single keys the report "
-		       "says from which change on none is missing.",
+		       "says from which change on none is missing. Where BEFORE and AFTER are "
+		       "times and no files, they are two times of the history that redmem serve "
+		       "keeps: what changed in the ledger, who allocated and freed in between, "
+		       "holes by size class, settings.",
 		.examples = "Examples:\n"
 			    "  redmem diff yesterday.rdb today.rdb\n"
 			    "  ssh cache1 cat dump.rdb.gz | redmem diff yesterday.rdb -\n"
 			    "  redmem diff --match 'session:*' --top 50 a.rdb b.rdb\n"
-			    "  redmem diff --json a.rdb b.rdb | jq '.prefixes[0]'",
+			    "  redmem diff --json a.rdb b.rdb | jq '.prefixes[0]'\n"
+			    "  redmem diff -- -24h now         of the only server in the history\n"
+			    "  redmem diff --server cache1 03:00 03:30",
 		.arguments = "BEFORE AFTER",
-		.takes = "Kfo",
+		.takes = "KfHo",
 		.run = cmd_diff,
 	},
 	{
@@ -176,6 +181,39 @@ static const struct command commands[] = {
 			    "  redmem check -s /run/redis/redis.sock --json",
 		.takes = "tlho",
 		.run = cmd_check,
+	},
+	{
+		.name = "report",
+		.summary = "what was it then: the diagnosis of a time that is over",
+		.doc = "Print the diagnosis of any time that redmem serve has watched, as redmem "
+		       "doctor would have printed it then: out of its history, without the "
+		       "server. Of the last day every ten seconds are kept, of the week before "
+		       "every minute, of what is older every ten.",
+		.examples =
+			"Examples:\n"
+			"  redmem report --at 03:00        from the last three o'clock on, 10 min\n"
+			"  redmem report --at -5m --for 1m --server cache1\n"
+			"  redmem report --at 2026-11-28T03:00:00Z --for 1h -v\n"
+			"  redmem report --last-death      the minutes before it\n"
+			"  redmem report --at 03:00 --json | jq '.findings[].title'",
+		.takes = "HAo",
+		.run = cmd_report,
+	},
+	{
+		.name = "history",
+		.summary = "what happened: stalls, findings, forks, deaths, a line each",
+		.doc = "List what happened to the servers that redmem serve watches, a line each: "
+		       "stalls of the event loop, findings from when they began until they ended, "
+		       "forks, hangs, restarts, deaths; with -v also findings that are but notes. "
+		       "redmem-history(5) describes the tables "
+		       "behind it, which sqlite3 can be asked about.",
+		.examples = "Examples:\n"
+			    "  redmem history                  of the last day\n"
+			    "  redmem history --since -7d --server cache1\n"
+			    "  redmem history --since 02:00 --until 04:00\n"
+			    "  redmem history --json | jq '.events[] | select(.kind == \"death\")'",
+		.takes = "Hyo",
+		.run = cmd_history,
 	},
 	{
 		.name = "demo",

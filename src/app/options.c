@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "history/history.h"
 #include "rdb/rdb.h"
 #include "redis/knowledge.h"
 
@@ -65,13 +66,21 @@ enum option_key {
 	KEY_KEY_SAMPLES,
 	KEY_SLOTS,
 	KEY_METRICS,
+	KEY_STATE,
+	KEY_SERVER,
+	KEY_AT,
+	KEY_FOR,
+	KEY_SINCE,
+	KEY_UNTIL,
+	KEY_LAST_DEATH,
 };
 
 /* An option and the group it belongs to: 't' target, 'l' how to log in there, 'h' from the host
  * alone, 'a' all servers, 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget,
  * 'r' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass
  * after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S'
- * slots, '1' one key, 'x' metrics, 'o' output. */
+ * slots, '1' one key, 'x' metrics, 'H' the history, 'A' a time of it, 'y' a stretch of it, 'o'
+ * output. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -213,6 +222,28 @@ static const struct grouped_option all_options[] = {
 	{ '1',
 	  { "touch", KEY_TOUCH, NULL, 0,
 	    "Ask for elements even where that counts as use of the key (before Redis 7.2)", 4 } },
+	{ 'H', { NULL, 0, NULL, 0, "The history (of `redmem serve`):", 1 } },
+	{ 'H', { "state", KEY_STATE, "DIR", 0, "Where it is kept (default " HISTORY_DIR ")", 1 } },
+	{ 'H',
+	  { "server", KEY_SERVER, "NAME", 0,
+	    "Which server, by its label in the metrics (default: the only one; history: all)",
+	    1 } },
+	{ 'A',
+	  { "at", KEY_AT, "TIME", 0,
+	    "Where the report begins: 03:00 (the last one, local), \"2026-11-28 03:00\", "
+	    "2026-11-28T03:00:00Z, -10m, or now (the default), which is where it ends",
+	    1 } },
+	{ 'A', { "for", KEY_FOR, "LENGTH", 0, "Of how long: 10m (the default), 90s, 1h30m", 1 } },
+	{ 'A',
+	  { "last-death", KEY_LAST_DEATH, NULL, 0,
+	    "Of the last ten minutes before the newest death: who grew, which limit was met, what "
+	    "it held, what was under way",
+	    1 } },
+	{ 'y',
+	  { "since", KEY_SINCE, "TIME", 0,
+	    "From when on (default -24h): 03:00, \"2026-11-28 03:00\", 2026-11-28T03:00:00Z, -7d",
+	    1 } },
+	{ 'y', { "until", KEY_UNTIL, "TIME", 0, "Until when (default now)", 1 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
 	{ 'x',
 	  { "metrics", KEY_METRICS, "FILE", 0,
@@ -548,6 +579,34 @@ static error_t parse_key(int key, char *arg, struct argp_state *state, struct op
 	return ARGP_ERR_UNKNOWN;
 }
 
+static error_t parse_past(int key, const char *arg, struct past_options *past)
+{
+	switch (key) {
+	case KEY_STATE:
+		past->state = arg;
+		return 0;
+	case KEY_SERVER:
+		past->server = arg;
+		return 0;
+	case KEY_AT:
+		past->at = arg;
+		return 0;
+	case KEY_FOR:
+		past->length = arg;
+		return 0;
+	case KEY_SINCE:
+		past->since = arg;
+		return 0;
+	case KEY_UNTIL:
+		past->until = arg;
+		return 0;
+	case KEY_LAST_DEATH:
+		past->last_death = true;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
 static error_t parse_watch(int key, char *arg, struct argp_state *state, struct options *o)
 {
 	switch (key) {
@@ -622,6 +681,9 @@ static void check_exclusions(const struct argp_state *state, const struct option
 			   one_server, one_server);
 	if (o->all && !isnan(o->every_seconds))
 		argp_error(state, "--every is of one server: leave out --all");
+	if (o->past.last_death && (o->past.at || o->past.length))
+		argp_error(state,
+			   "--last-death says which time it is of: leave out --at and --for");
 	if (o->try_purge && no_server)
 		argp_error(state, "--try needs a server to talk to");
 }
@@ -707,7 +769,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	}
 	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0 ||
-	    parse_rdb(key, arg, state, o) == 0 || parse_key(key, arg, state, o) == 0)
+	    parse_rdb(key, arg, state, o) == 0 || parse_key(key, arg, state, o) == 0 ||
+	    parse_past(key, arg, &o->past) == 0)
 		return 0;
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }
@@ -732,6 +795,7 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 			       .budget_percent = NAN,
 			       .sensors = command->sensors,
 			       .key_samples = -1,
+			       .past = { .state = HISTORY_DIR },
 			       .keys = { .samples = -1, .top = 10, .max_ms = NAN } };
 	if (password && *password)
 		o->password = xstrdup(password);

@@ -44,6 +44,15 @@ struct rdb_options {
 	bool slots;
 };
 
+/* Of what `redmem serve` has kept. */
+struct past_options {
+	const char *state; /* the folder */
+	const char *server; /* label; NULL = not given */
+	const char *at, *length; /* as given; NULL */
+	const char *since, *until;
+	bool last_death;
+};
+
 struct options {
 	const struct command *of;
 	/* which server */
@@ -73,6 +82,7 @@ struct options {
 	bool no_bpf;
 	struct keys_options keys;
 	struct rdb_options rdb;
+	struct past_options past;
 	char *key; /* name of the one the command is about, decoded; NULL = none was given */
 	size_t key_len;
 	bool key_hex; /* it was given as hex digits */

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* redmem history: what happened to the servers that `redmem serve` watches. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "app/print.h"
+#include "app/when.h"
+#include "base/clock.h"
+#include "history/history.h"
+#include "report/events.h"
+
+#define SINCE "-24h"
+/* Lines of a report: the newest. */
+#define EVENTS_MAX 10000
+
+struct collected {
+	bool notes; /* findings that are none to act on, too */
+	struct report_events said;
+	size_t next; /* of the ring that said.events is */
+};
+
+static void event_free(struct history_event *e)
+{
+	free((char *)e->server);
+	free((char *)e->kind);
+	free((char *)e->id);
+	free((char *)e->text);
+}
+
+static void take_event(void *ctx, const struct history_event *event)
+{
+	struct collected *c = ctx;
+	struct history_event *own;
+
+	if (!c->notes && !strcmp(event->severity, severity_name(SEVERITY_INFO)))
+		return;
+	if (c->said.count == EVENTS_MAX) {
+		own = &c->said.events[c->next];
+		c->next = (c->next + 1) % EVENTS_MAX;
+		c->said.left_out++;
+		event_free(own);
+	} else {
+		if (!(c->said.count & (c->said.count - 1)))
+			c->said.events =
+				xrealloc(c->said.events, (c->said.count * 2 + 1) * sizeof(*own));
+		own = &c->said.events[c->said.count++];
+	}
+	*own = *event;
+	own->server = xstrdup(event->server);
+	own->kind = xstrdup(event->kind);
+	own->id = xstrdup(event->id);
+	own->text = xstrdup(event->text);
+}
+
+/* The ring from its oldest on. */
+static void straighten(struct collected *c)
+{
+	struct history_event *rows;
+
+	if (!c->next)
+		return;
+	rows = xcalloc(c->said.count, sizeof(*rows));
+	for (size_t i = 0; i < c->said.count; i++)
+		rows[i] = c->said.events[(c->next + i) % c->said.count];
+	free(c->said.events);
+	c->said.events = rows;
+}
+
+static void take_server(void *ctx, const struct history_server *server)
+{
+	struct report_events *said = ctx;
+
+	said->servers = xrealloc(said->servers, (said->servers_count + 1) * sizeof(*server));
+	said->servers[said->servers_count] = *server;
+	said->servers[said->servers_count++].label = xstrdup(server->label);
+}
+
+static void collected_free(struct collected *c)
+{
+	for (size_t i = 0; i < c->said.count; i++)
+		event_free(&c->said.events[i]);
+	for (size_t i = 0; i < c->said.servers_count; i++)
+		free((char *)c->said.servers[i].label);
+	free(c->said.events);
+	free(c->said.servers);
+}
+
+static int read_span(const struct options *o, struct report_events *said, struct err *err)
+{
+	int64_t now_ms = clock_wall_ns() / 1000000;
+	int ret = when_parse(&said->from_ms, o->past.since ? o->past.since : SINCE, now_ms, err);
+
+	said->to_ms = now_ms;
+	if (!ret && o->past.until)
+		ret = when_parse(&said->to_ms, o->past.until, now_ms, err);
+	return ret;
+}
+
+static int collect(const struct options *o, struct collected *c, struct err *err)
+{
+	struct history *history;
+	int ret = read_span(o, &c->said, err);
+
+	if (ret)
+		return ret;
+	ret = history_open_reader(&history, o->past.state, err);
+	if (ret)
+		return ret;
+	ret = history_servers(history, take_server, &c->said, err);
+	if (!ret)
+		ret = history_events(history, o->past.server, c->said.from_ms, c->said.to_ms,
+				     take_event, c, err);
+	history_close(history);
+	straighten(c);
+	return ret;
+}
+
+int cmd_history(const struct options *o)
+{
+	struct report_style style = print_style(o);
+	struct collected c = { .notes = o->json || o->verbose };
+	struct buf out = {};
+	struct err err = {};
+	int ret;
+
+	if (collect(o, &c, &err)) {
+		ret = print_failure(&err);
+	} else {
+		if (o->json)
+			report_events_json(&out, &c.said);
+		else
+			report_events_text(&out, &c.said, &style);
+		ret = print_out(&out);
+	}
+	buf_free(&out);
+	collected_free(&c);
+	return ret;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* redmem report: the diagnosis of a time that is over, out of the history of `redmem serve`. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/commands.h"
+#include "app/past.h"
+#include "app/print.h"
+#include "app/when.h"
+#include "base/clock.h"
+#include "base/escape.h"
+#include "history/history.h"
+
+#define LENGTH "10m"
+
+/* --- which time --------------------------------------------------------------------------- */
+
+/* From --at on; the last of it when nobody says, or when it is not over yet. */
+static int read_span(const struct options *o, int64_t *from_ms, int64_t *to_ms, struct err *err)
+{
+	int64_t now_ms = clock_wall_ns() / 1000000, length_ms;
+	int ret = when_span(&length_ms, o->past.length ? o->past.length : LENGTH, err);
+
+	*from_ms = now_ms;
+	if (!ret && o->past.at)
+		ret = when_parse(from_ms, o->past.at, now_ms, err);
+	if (ret)
+		return ret;
+	if (*from_ms > now_ms)
+		return err_set(err, -EINVAL, "that time is yet to come");
+	if (*from_ms == now_ms)
+		*from_ms = now_ms - length_ms;
+	*to_ms = *from_ms + length_ms;
+	return 0;
+}
+
+/* --- the report --------------------------------------------------------------------------- */
+
+static void say_what_is_missing(const struct history_span *span)
+{
+	if (span->more_sessions)
+		log_msg(LOG_WARN,
+			"it was restarted in that time, the server or redmem: this is of the "
+			"longest part without");
+}
+
+static int print_past(const struct options *o, struct history *history, struct err *err)
+{
+	struct history_span span;
+	int64_t from_ms = 0, to_ms = 0;
+	struct model *m = NULL;
+	char *server = NULL;
+	int ret = read_span(o, &from_ms, &to_ms, err);
+
+	if (!ret)
+		ret = past_server(history, o->past.server, &server, err);
+	if (!ret)
+		ret = history_model(history, server, from_ms, to_ms, &m, &span, err);
+	free(server);
+	if (ret)
+		return ret;
+	say_what_is_missing(&span);
+	ret = print_report(o, &print_doctor, m);
+	model_free(m);
+	return ret;
+}
+
+/* --- the last minutes before a death ------------------------------------------------------ */
+
+#define LAST_MS	     600000LL
+#define CHANGES_ROWS 10
+
+struct found_death {
+	struct history_death death; /* strings owned */
+	char *server, *cause, *detail;
+};
+
+static void take_death(void *ctx, const struct history_death *death)
+{
+	struct found_death *found = ctx;
+
+	found->death = *death;
+	found->death.server = found->server = xstrdup(death->server);
+	found->death.cause = found->cause = xstrdup(death->cause);
+	found->death.detail = found->detail = xstrdup(death->detail);
+}
+
+static int print_death(const struct options *o, const struct report_death *death)
+{
+	struct report_style style = print_style(o);
+	struct buf out = {};
+	int ret;
+
+	if (o->json)
+		report_death_json(&out, death);
+	else
+		report_death_text(&out, death, &style);
+	ret = print_out(&out);
+	buf_free(&out);
+	return ret;
+}
+
+static int report_death(const struct options *o, struct history *history,
+			const struct history_death *death, struct err *err)
+{
+	struct past_changes changes = {};
+	struct history_span span;
+	struct findings *f = NULL;
+	struct model *m;
+	int ret =
+		history_model_until(history, death->server, death->at_ms, LAST_MS, &m, &span, err);
+
+	if (ret)
+		return ret;
+	ret = past_changes_read(&changes, history, death->server, span.start_ms, death->at_ms,
+				CHANGES_ROWS, err);
+	if (!ret) {
+		f = diagnose(m);
+		ret = print_death(o, &(struct report_death){ death, &changes.said, m, f });
+	}
+	findings_free(f);
+	past_changes_free(&changes);
+	model_free(m);
+	return ret;
+}
+
+static int print_last_death(const struct options *o, struct history *history, struct err *err)
+{
+	struct found_death found = {};
+	int ret = history_last_death(history, o->past.server, take_death, &found, err);
+
+	if (!ret)
+		ret = report_death(o, history, &found.death, err);
+	free(found.server);
+	free(found.cause);
+	free(found.detail);
+	return ret;
+}
+
+int cmd_report(const struct options *o)
+{
+	struct history *history;
+	struct err err = {};
+	int ret = history_open_reader(&history, o->past.state, &err);
+
+	if (ret)
+		return print_failure(&err);
+	ret = o->past.last_death ? print_last_death(o, history, &err) :
+				   print_past(o, history, &err);
+	history_close(history);
+	return ret < 0 ? print_failure(&err) : ret;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Two times of the history, and which server they are of; see past.h. */
+#include "app/past.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/print.h"
+#include "app/when.h"
+#include "base/clock.h"
+#include "base/escape.h"
+
+/* How long each of the two times is: what the server is asked at its end, and how busy it was. */
+#define EACH_MS	  60000
+#define GROWTHS	  1000
+#define DIFF_ROWS 15
+
+/* --- which server ------------------------------------------------------------------------- */
+
+struct labels {
+	struct buf list; /* "cache1, cache2" */
+	char *first;
+	size_t count;
+};
+
+static void take_label(void *ctx, const struct history_server *server)
+{
+	struct labels *labels = ctx;
+
+	if (!labels->count++)
+		labels->first = xstrdup(server->label);
+	if (labels->list.len > 200)
+		return;
+	buf_puts(&labels->list, labels->count > 1 ? ", " : "");
+	escape_terminal(&labels->list, server->label, strlen(server->label), 60);
+}
+
+int past_server(struct history *history, const char *given, char **out, struct err *err)
+{
+	struct labels labels = {};
+	int ret;
+
+	if (given) {
+		*out = xstrdup(given);
+		return 0;
+	}
+	ret = history_servers(history, take_label, &labels, err);
+	if (!ret && !labels.count)
+		ret = err_set(err, -ENOENT, "the history is empty: nothing has been watched yet");
+	if (!ret && labels.count > 1)
+		ret = err_set(err, -EINVAL, "which server? say --server; there are %s",
+			      buf_str(&labels.list));
+	if (ret)
+		free(labels.first);
+	else
+		*out = labels.first;
+	buf_free(&labels.list);
+	return ret;
+}
+
+/* --- what changed --------------------------------------------------------------------------- */
+
+static void take_growth(void *ctx, const struct history_growth *growth)
+{
+	struct report_changes *said = ctx;
+	struct report_growth **rows = growth->prefix ? &said->prefixes : &said->commands;
+	size_t *count = growth->prefix ? &said->prefixes_count : &said->commands_count;
+
+	*rows = xrealloc(*rows, (*count + 1) * sizeof(**rows));
+	(*rows)[(*count)++] = (struct report_growth){ xstrdup(growth->name), growth->alloc_bytes,
+						      growth->free_bytes };
+}
+
+/* The minute before; where nothing is kept of it, the one after. */
+static int model_at(struct history *history, const char *server, int64_t at_ms, struct model **out,
+		    struct err *err)
+{
+	int ret = history_model(history, server, at_ms - EACH_MS, at_ms, out, NULL, err);
+
+	if (ret == -ENOENT)
+		ret = history_model(history, server, at_ms, at_ms + EACH_MS, out, NULL, err);
+	return ret;
+}
+
+int past_changes_read(struct past_changes *changes, struct history *history, const char *server,
+		      int64_t from_ms, int64_t to_ms, size_t top, struct err *err)
+{
+	int ret;
+
+	*changes = (struct past_changes){ .said = { .server = server, .top = top } };
+	ret = model_at(history, server, from_ms, &changes->before, err);
+	if (!ret)
+		ret = model_at(history, server, to_ms, &changes->after, err);
+	if (!ret)
+		ret = history_growth(history, server, from_ms, to_ms, GROWTHS, take_growth,
+				     &changes->said, err);
+	changes->said.before = changes->before;
+	changes->said.after = changes->after;
+	return ret;
+}
+
+static void growth_free(struct report_growth *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(rows[i].name);
+	free(rows);
+}
+
+void past_changes_free(struct past_changes *changes)
+{
+	growth_free(changes->said.prefixes, changes->said.prefixes_count);
+	growth_free(changes->said.commands, changes->said.commands_count);
+	model_free(changes->before);
+	model_free(changes->after);
+}
+
+/* --- `redmem diff` of two times -------------------------------------------------------------- */
+
+bool past_is_asked(const struct options *o)
+{
+	int64_t now_ms = clock_wall_ns() / 1000000, ms;
+
+	for (size_t i = 0; i < o->rdb.count; i++)
+		if (!access(o->rdb.inputs[i].name, F_OK) ||
+		    when_parse(&ms, o->rdb.inputs[i].name, now_ms, NULL))
+			return false;
+	return o->rdb.count == 2;
+}
+
+static int print_changes(const struct options *o, const struct report_changes *changes)
+{
+	struct report_style style = print_style(o);
+	struct buf out = {};
+	int ret;
+
+	if (o->json)
+		report_changes_json(&out, changes);
+	else
+		report_changes_text(&out, changes, &style);
+	ret = print_out(&out);
+	buf_free(&out);
+	return ret;
+}
+
+static int compare(const struct options *o, struct history *history, struct err *err)
+{
+	int64_t now_ms = clock_wall_ns() / 1000000, from_ms = 0, to_ms = 0;
+	struct past_changes changes = {};
+	char *server = NULL;
+	int ret = when_parse(&from_ms, o->rdb.inputs[0].name, now_ms, err);
+
+	if (!ret)
+		ret = when_parse(&to_ms, o->rdb.inputs[1].name, now_ms, err);
+	if (!ret && from_ms >= to_ms)
+		ret = err_set(err, -EINVAL, "%s is not before %s: name the earlier time first",
+			      o->rdb.inputs[0].name, o->rdb.inputs[1].name);
+	if (!ret)
+		ret = past_server(history, o->past.server, &server, err);
+	if (!ret)
+		ret = past_changes_read(&changes, history, server, from_ms, to_ms, DIFF_ROWS, err);
+	if (!ret)
+		ret = print_changes(o, &changes.said);
+	past_changes_free(&changes);
+	free(server);
+	return ret;
+}
+
+int past_diff(const struct options *o)
+{
+	struct history *history;
+	struct err err = {};
+	int ret = history_open_reader(&history, o->past.state, &err);
+
+	if (ret)
+		return print_failure(&err);
+	ret = compare(o, history, &err);
+	history_close(history);
+	return ret < 0 ? print_failure(&err) : ret;
+}

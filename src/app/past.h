@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the commands about the history have in common. */
+#pragma once
+
+#include "app/options.h"
+#include "history/history.h"
+#include "report/changes.h"
+
+/* The label of the server that is meant: @given, or the only one there is; *out is the caller's.
+ * -EINVAL with the names when there are several. */
+int past_server(struct history *history, const char *given, char **out, struct err *err);
+
+/* The changes from a minute or so before @from_ms to one before @to_ms, to be reported. */
+struct past_changes {
+	struct report_changes said;
+	struct model *before, *after; /* the caller may give them away */
+};
+
+/* @server is borrowed. */
+int past_changes_read(struct past_changes *changes, struct history *history, const char *server,
+		      int64_t from_ms, int64_t to_ms, size_t top, struct err *err);
+void past_changes_free(struct past_changes *changes);
+/* `redmem diff` of two times. */
+int past_diff(const struct options *o);
+/* Are the two things to be compared times of the history, and no files? */
+bool past_is_asked(const struct options *o);

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What changed between two times, for people and as JSON (redmem.changes/1); see changes.h. */
+#include "report/changes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sum.h"
+#include "report/json.h"
+#include "report/text.h"
+
+#define NAME_COLUMNS  52
+#define VALUE_COLUMNS 40
+
+/* --- rows ------------------------------------------------------------------------------------ */
+
+/* A number of something before and after. */
+struct moved {
+	const char *name; /* borrowed; NULL of a size class, */
+	int64_t size; /* which is this one */
+	int64_t before, after;
+};
+
+struct moves {
+	struct moved *rows;
+	size_t count;
+};
+
+static int64_t change(const struct moved *row)
+{
+	return sum_less(row->after, row->before);
+}
+
+static int by_change(const void *a, const void *b)
+{
+	const struct moved *x = a, *y = b;
+	int64_t of_x = llabs(change(x)), of_y = llabs(change(y));
+
+	if (of_x != of_y)
+		return of_x < of_y ? 1 : -1;
+	return x->name && y->name ? strcmp(x->name, y->name) : x->size < y->size ? -1 : 1;
+}
+
+static void add(struct moves *moves, struct moved row)
+{
+	if (row.before == RECORD_UNKNOWN || row.after == RECORD_UNKNOWN || row.before == row.after)
+		return;
+	moves->rows = xrealloc(moves->rows, (moves->count + 1) * sizeof(*moves->rows));
+	moves->rows[moves->count++] = row;
+}
+
+static struct moves sorted(struct moves moves)
+{
+	if (moves.count)
+		qsort(moves.rows, moves.count, sizeof(*moves.rows), by_change);
+	return moves;
+}
+
+/* Of a ledger that is there; a line that it does not have is 0. */
+static int64_t line_bytes(const struct ledger *ledger, const char *id)
+{
+	const struct ledger_line *line = ledger_find(ledger, id);
+
+	return line ? line->bytes : ledger->count ? 0 : RECORD_UNKNOWN;
+}
+
+static struct moves ledger_moves(const struct report_changes *c)
+{
+	const struct ledger *before = &c->before->ledger, *after = &c->after->ledger;
+	struct moves moves = {};
+
+	for (size_t i = 0; i < after->count; i++)
+		add(&moves,
+		    (struct moved){ after->lines[i].id, 0, line_bytes(before, after->lines[i].id),
+				    after->lines[i].bytes });
+	for (size_t i = 0; i < before->count; i++)
+		if (!ledger_find(after, before->lines[i].id))
+			add(&moves, (struct moved){ before->lines[i].id, 0, before->lines[i].bytes,
+						    line_bytes(after, before->lines[i].id) });
+	return sorted(moves);
+}
+
+static int64_t class_holes(const struct model *m, int64_t size)
+{
+	for (size_t i = 0; i < m->classes_count; i++)
+		if (m->classes[i].size.size_bytes == size)
+			return m->classes[i].size.holes_bytes;
+	return m->classes_count ? 0 : RECORD_UNKNOWN;
+}
+
+static struct moves class_moves(const struct report_changes *c)
+{
+	struct moves moves = {};
+
+	for (size_t i = 0; i < c->after->classes_count; i++) {
+		int64_t size = c->after->classes[i].size.size_bytes;
+
+		add(&moves, (struct moved){ NULL, size, class_holes(c->before, size),
+					    c->after->classes[i].size.holes_bytes });
+	}
+	return sorted(moves);
+}
+
+static int64_t keys_of(const struct model *m)
+{
+	int64_t keys = RECORD_UNKNOWN;
+
+	if (m->info_end)
+		info_keyspace(m->info_end, &keys, NULL);
+	return keys;
+}
+
+static int64_t per_second(const struct model *m)
+{
+	int64_t commands = model_info_delta(m, "total_commands_processed");
+
+	return commands == RECORD_UNKNOWN || !(m->duration_seconds > 0) ?
+		       RECORD_UNKNOWN :
+		       sum_whole((double)commands / m->duration_seconds);
+}
+
+/* What counts, in its order. */
+static struct moves figure_moves(const struct report_changes *c)
+{
+	const struct model *before = c->before, *after = c->after;
+	struct moves moves = {};
+
+	add(&moves, (struct moved){ "used_memory", 0, model_info_end(before, "used_memory"),
+				    model_info_end(after, "used_memory") });
+	add(&moves, (struct moved){ "keys", 0, keys_of(before), keys_of(after) });
+	add(&moves, (struct moved){ "clients", 0, model_info_end(before, "connected_clients"),
+				    model_info_end(after, "connected_clients") });
+	add(&moves, (struct moved){ "commands/s", 0, per_second(before), per_second(after) });
+	return moves;
+}
+
+/* --- settings -------------------------------------------------------------------------------- */
+
+struct setting {
+	const char *name, *before, *after;
+};
+
+static struct setting *setting_moves(const struct report_changes *c, size_t *count)
+{
+	struct setting *rows = xcalloc(info_count(c->after->config) + 1, sizeof(*rows));
+
+	*count = 0;
+	for (size_t i = 0; i < info_count(c->after->config); i++) {
+		const char *name = info_name_at(c->after->config, i);
+		const char *after = info_value_at(c->after->config, i);
+		const char *before = model_config(c->before, name);
+
+		if (before && after && strcmp(before, after) != 0)
+			rows[(*count)++] = (struct setting){ name, before, after };
+	}
+	return rows;
+}
+
+/* --- text ------------------------------------------------------------------------------------ */
+
+static void fmt_change(struct buf *out, int64_t bytes)
+{
+	buf_puts(out, bytes < 0 ? "-" : "+");
+	fmt_bytes(out, bytes < 0 ? -bytes : bytes);
+}
+
+static size_t shown(const struct text *t, const struct report_changes *c, size_t count)
+{
+	return t->style->verbose || count < c->top ? count : c->top;
+}
+
+/* The head of a list, and how much of it follows. */
+static void head(struct text *t, const char *name, size_t rows, size_t count, const char *none)
+{
+	struct buf note = {};
+
+	if (!count)
+		buf_puts(&note, none);
+	else if (rows < count)
+		buf_printf(&note, "%zu of %zu; -v shows all", rows, count);
+	text_head(t, name, note.len ? buf_str(&note) : NULL);
+	buf_free(&note);
+}
+
+static void write_moves(struct text *t, const struct report_changes *c, const char *name,
+			struct moves moves, bool bytes)
+{
+	static const struct table_column columns[] = {
+		{ "", false }, { "change", true }, { "before", true }, { "after", true }
+	};
+	struct table *table = TABLE(columns);
+	size_t rows = shown(t, c, moves.count);
+
+	head(t, name, rows, moves.count, "nothing has changed");
+	for (size_t i = 0; i < rows; i++) {
+		const struct moved *row = &moves.rows[i];
+		bool is_bytes = bytes || !strcmp(row->name, "used_memory");
+
+		if (row->name)
+			text_safe(table_cell(table), row->name);
+		else
+			fmt_bytes(table_cell(table), row->size);
+		if (is_bytes) {
+			fmt_change(table_cell(table), change(row));
+			table_bytes(table, row->before);
+			table_bytes(table, row->after);
+			continue;
+		}
+		table_count(table, change(row));
+		table_count(table, row->before);
+		table_count(table, row->after);
+	}
+	table_write(table, t);
+	free(moves.rows);
+}
+
+static void write_growth(struct text *t, const struct report_changes *c, const char *name,
+			 const struct report_growth *rows, size_t count)
+{
+	static const struct table_column columns[] = {
+		{ "", false }, { "net", true }, { "allocated", true }, { "freed", true }
+	};
+	struct table *table = TABLE(columns);
+	size_t some = shown(t, c, count);
+
+	head(t, name, some, count, "not followed in that time");
+	for (size_t i = 0; i < some; i++) {
+		struct bytes text = { rows[i].name, strlen(rows[i].name) };
+
+		if (text.len)
+			text_key(table_cell(table), text, NAME_COLUMNS);
+		else
+			text_command(table_cell(table), "");
+		fmt_change(table_cell(table), sum_less(rows[i].alloc_bytes, rows[i].free_bytes));
+		table_bytes(table, rows[i].alloc_bytes);
+		table_bytes(table, rows[i].free_bytes);
+	}
+	table_write(table, t);
+}
+
+static void write_settings(struct text *t, const struct report_changes *c)
+{
+	static const struct table_column columns[] = { { "", false },
+						       { "before", false },
+						       { "after", false } };
+	size_t count;
+	struct setting *rows = setting_moves(c, &count);
+	struct table *table = TABLE(columns);
+
+	head(t, "SETTINGS", count, count, "none has changed");
+	for (size_t i = 0; i < count; i++) {
+		table_text(table, rows[i].name);
+		escape_terminal(table_cell(table), rows[i].before, strlen(rows[i].before),
+				VALUE_COLUMNS);
+		escape_terminal(table_cell(table), rows[i].after, strlen(rows[i].after),
+				VALUE_COLUMNS);
+	}
+	table_write(table, t);
+	free(rows);
+}
+
+static void write_when(struct buf *out, const struct model *m, bool end)
+{
+	int64_t wall = m->session.wall_start_ns;
+
+	if (wall == RECORD_UNKNOWN || wall <= 0)
+		buf_puts(out, "-");
+	else
+		fmt_rfc3339(out, sum_of(wall, end ? sum_whole(m->duration_seconds * 1e9) : 0));
+}
+
+static void write_lists(struct text *t, const struct report_changes *c)
+{
+	write_moves(t, c, "FIGURES", figure_moves(c), false);
+	write_moves(t, c, "LEDGER", ledger_moves(c), true);
+	write_growth(t, c, "PREFIXES", c->prefixes, c->prefixes_count);
+	write_growth(t, c, "COMMANDS", c->commands, c->commands_count);
+	write_moves(t, c, "HOLES BY SIZE CLASS", class_moves(c), true);
+	write_settings(t, c);
+}
+
+void report_changes_text(struct buf *out, const struct report_changes *c,
+			 const struct report_style *style)
+{
+	struct text t = { .out = out, .m = c->after };
+	struct buf line = {};
+
+	text_begin(&t, style);
+	text_safe(&line, c->server);
+	buf_puts(&line, ": ");
+	write_when(&line, c->before, true);
+	buf_puts(&line, " against ");
+	write_when(&line, c->after, true);
+	buf_puts(&line, ". What prefixes and commands allocated and freed is of all the time in "
+			"between, of those that were among the busiest.");
+	text_wrap(&t, "", buf_str(&line));
+	write_lists(&t, c);
+	buf_free(&line);
+}
+
+/* --- JSON ------------------------------------------------------------------------------------ */
+
+static json_t *json_moves(struct moves moves)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < moves.count; i++) {
+		const struct moved *row = &moves.rows[i];
+		json_t *o = json_object();
+
+		if (row->name)
+			put(o, "name", value_text(row->name));
+		else
+			put(o, "size_bytes", value_int(row->size));
+		put(o, "change", value_int(change(row)));
+		put(o, "before", value_int(row->before));
+		put(o, "after", value_int(row->after));
+		put_last(list, o);
+	}
+	free(moves.rows);
+	return list;
+}
+
+static json_t *json_growth(const struct report_growth *rows, size_t count)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *o = json_object();
+
+		put(o, "name", value_text(rows[i].name));
+		put(o, "net_bytes", value_int(sum_less(rows[i].alloc_bytes, rows[i].free_bytes)));
+		put(o, "allocated_bytes", value_int(rows[i].alloc_bytes));
+		put(o, "freed_bytes", value_int(rows[i].free_bytes));
+		put_last(list, o);
+	}
+	return list;
+}
+
+static json_t *json_settings(const struct report_changes *c)
+{
+	size_t count;
+	struct setting *rows = setting_moves(c, &count);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *o = json_object();
+
+		put(o, "name", value_text(rows[i].name));
+		put(o, "before", value_text(rows[i].before));
+		put(o, "after", value_text(rows[i].after));
+		put_last(list, o);
+	}
+	free(rows);
+	return list;
+}
+
+static void put_changes(json_t *o, const struct report_changes *c)
+{
+	put(o, "server", value_text(c->server));
+	put(o, "before", json_window(c->before));
+	put(o, "after", json_window(c->after));
+	put(o, "figures", json_moves(figure_moves(c)));
+	put(o, "ledger", json_moves(ledger_moves(c)));
+	put(o, "prefixes", json_growth(c->prefixes, c->prefixes_count));
+	put(o, "commands", json_growth(c->commands, c->commands_count));
+	put(o, "size_class_holes", json_moves(class_moves(c)));
+	put(o, "settings", json_settings(c));
+}
+
+void report_changes_json(struct buf *out, const struct report_changes *c)
+{
+	json_t *document = json_object();
+
+	put(document, "schema", json_string("redmem.changes/1"));
+	put_changes(document, c);
+	json_write(out, document);
+}
+
+/* --- a death --------------------------------------------------------------------------------- */
+
+static void write_death(struct text *t, const struct report_death *d)
+{
+	struct buf line = {};
+
+	text_safe(&line, d->death->server);
+	buf_puts(&line, " died at ");
+	fmt_rfc3339(&line, d->death->at_ms * 1000000);
+	buf_puts(&line, ": ");
+	if (!strcmp(d->death->cause, "oom"))
+		buf_puts(&line, "the kernel killed it for lack of memory");
+	else
+		text_safe(&line, *d->death->detail ? d->death->detail : d->death->cause);
+	if (d->death->held_bytes != RECORD_UNKNOWN) {
+		buf_puts(&line, "; it held ");
+		fmt_bytes(&line, d->death->held_bytes);
+	}
+	buf_puts(&line, ". These are its last ");
+	fmt_seconds(&line, d->m->duration_seconds);
+	buf_putc(&line, '.');
+	text_wrap(t, "", buf_str(&line));
+	buf_free(&line);
+}
+
+void report_death_text(struct buf *out, const struct report_death *d,
+		       const struct report_style *style)
+{
+	struct text t = { .out = out, .m = d->m, .f = d->f };
+
+	text_begin(&t, style);
+	write_death(&t, d);
+	text_head(&t, "WHO GREW", "from the first of these minutes to the last");
+	write_lists(&t, d->changes);
+	text_head(&t, "WHAT IT HELD, AND WHAT WAS UNDER WAY", NULL);
+	report_doctor_text(out, d->m, d->f, style);
+}
+
+void report_death_json(struct buf *out, const struct report_death *d)
+{
+	json_t *document = json_object(), *changes = json_object();
+
+	put(document, "schema", json_string("redmem.death/1"));
+	put(document, "server", value_text(d->death->server));
+	put(document, "time", value_time(d->death->at_ms * 1000000, 0));
+	put(document, "cause", value_text(d->death->cause));
+	put(document, "detail", value_text(d->death->detail));
+	put(document, "held_bytes", value_int(d->death->held_bytes));
+	put_changes(changes, d->changes);
+	put(document, "changes", changes);
+	put(document, "report", json_doctor(d->m, d->f));
+	json_write(out, document);
+}
