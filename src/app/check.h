@@ -15,6 +15,9 @@
 #include "model/model.h"
 #include "report/report.h"
 
+struct schema;
+extern const struct schema schema_check;
+
 #define CHECK_ROWS_MAX 32
 
 enum check_state { CHECK_OK, CHECK_WARNING, CHECK_UNKNOWN };

@@ -23,6 +23,7 @@
 #include "sensor/sensor.h"
 #include "diagnose/measure.h"
 #include "report/json.h"
+#include "report/schema.h"
 #include "report/text.h"
 #include "app/check.h"
 #include "app/commands.h"
@@ -446,6 +447,14 @@ void check_report_text(struct buf *out, const struct check *check, const struct 
 
 /* --- JSON --------------------------------------------------------------------- */
 
+#define CHECK_ROW(M, MAYBE)                            \
+	M("id", text, row->id)                         \
+	M("state", text, check_state_name(row->state)) \
+	M("value", some_text, row->value)              \
+	M("reason", text, row->reason)                 \
+	M("fix", text, row->fix)
+static SCHEMA(check_row, CHECK_ROW);
+
 static json_t *json_rows(const struct check_rows *rows)
 {
 	json_t *list = json_array();
@@ -454,33 +463,43 @@ static json_t *json_rows(const struct check_rows *rows)
 		const struct check_row *row = &rows->row[i];
 		json_t *o = json_object();
 
-		put(o, "id", value_text(row->id));
-		put(o, "state", value_text(check_state_name(row->state)));
-		put(o, "value", row->value[0] ? value_text(row->value) : json_null());
-		put(o, "reason", value_text(row->reason));
-		put(o, "fix", value_text(row->fix));
+		PUT_MEMBERS(CHECK_ROW);
 		put_last(list, o);
 	}
 	return list;
 }
 
+#define CHECKED(M, MAYBE) M("checks", list(check_row), json_rows(&check->server))
+#define CHECKED_TARGET(M, MAYBE)   \
+	M(NULL, all_of(target), o) \
+	CHECKED(M, MAYBE)
+static SCHEMA(check_target, CHECKED_TARGET);
+
+static json_t *json_checked(const struct check *check)
+{
+	json_t *o = json_target(check->m);
+
+	PUT_MEMBERS(CHECKED);
+	return o;
+}
+
+#define CHECK(M, MAYBE)                                           \
+	M("redmem_version", word, REDMEM_VERSION)                 \
+	M("kernel", text, check->kernel.release)                  \
+	M("machine", text, check->kernel.machine)                 \
+	M("sensors", list(sensor), json_sensors(check->m))        \
+	M("host", list(check_row), json_rows(&check->host))       \
+	M("target", object_or_null(check_target),                 \
+	  check->have_server ? json_checked(check) : json_null()) \
+	M("target_reason", text, check->no_server)
+DOCUMENT(check, CHECK);
+
 void check_report_json(struct buf *out, const struct check *check)
 {
-	json_t *o = json_object(), *target = json_null();
+	json_t *o = json_document(&schema_check);
 	char *text;
 
-	if (check->have_server) {
-		target = json_target(check->m);
-		put(target, "checks", json_rows(&check->server));
-	}
-	put(o, "schema", json_string("redmem.check/1"));
-	put(o, "redmem_version", json_string(REDMEM_VERSION));
-	put(o, "kernel", value_text(check->kernel.release));
-	put(o, "machine", value_text(check->kernel.machine));
-	put(o, "sensors", json_sensors(check->m));
-	put(o, "host", json_rows(&check->host));
-	put(o, "target", target);
-	put(o, "target_reason", value_text(check->no_server));
+	PUT_MEMBERS(CHECK);
 	text = json_dumps(o, JSON_INDENT(1));
 	if (!text)
 		abort(); /* memory is out: every value was checked when it was made */

@@ -193,18 +193,34 @@ static int watch_and_print(const struct options *o, const struct print_command *
 	}
 	windows_end(run.windows);
 	ret = run.metrics ? write_whole(&run) : print_report(o, command, run.model);
-	ret = ret || failed || run.failed;
+	if (failed || run.failed)
+		ret = 1;
+	ret = ret ? ret : run.printed.status;
 	run_close(&run);
 	return ret;
 }
 
+/* A checklist asks for the big keys, where there is a server to ask. */
+static bool wants_keys(const struct options *o)
+{
+	return o->keys.wanted ||
+	       ((o->checklist == CHECKLIST_WEEKLY || o->checklist == CHECKLIST_MONTHLY) &&
+		!o->replay_path && !o->no_connect);
+}
+
 int cmd_doctor(const struct options *o)
 {
+	const struct print_command *page = &print_doctor;
 	struct options look = *o;
 
-	if (!o->keys.wanted) /* a pass over all of them says more than a few */
+	if (o->checklist)
+		page = &print_checklists[o->checklist];
+	else if (o->oom)
+		page = &print_oom;
+	look.keys.wanted = wants_keys(o);
+	if (!look.keys.wanted) /* a pass over all of them says more than a few */
 		look.sample_keys = KEYSAMPLE_MAX;
-	return o->all ? watch_all(&look) : watch_and_print(&look, &print_doctor);
+	return o->all ? watch_all(&look) : watch_and_print(&look, page);
 }
 
 int cmd_alloc(const struct options *o)

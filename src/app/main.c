@@ -3,13 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/check.h"
 #include "app/commands.h"
 #include "base/err.h"
+#include "report/schema.h"
 
 /* Of `redmem doctor`, and of the demo, which shows what it says. */
 #define DOCTOR_SENSORS "cpu fault loop offcpu rss vm reclaim life flow"
 
-/* The subcommands; ends with a NULL name. */
+#define DOCUMENTS(...) ((const struct schema *const[]){ __VA_ARGS__, NULL })
+
 static const struct command commands[] = {
 	{
 		.name = "doctor",
@@ -27,11 +30,16 @@ static const struct command commands[] = {
 			"  redmem doctor -h cache1         one elsewhere: what it says itself\n"
 			"  redmem doctor --all -d 60       every server here, one minute\n"
 			"  redmem doctor --every 5         a line each 5 s until Ctrl-C, then all\n"
+			"  redmem doctor --fail-on critical >/dev/null || mail -s redis ops\n"
+			"  redmem doctor --checklist daily -p 6380\n"
+			"  redmem doctor --oom             what to free first\n"
 			"  redmem doctor --json | jq '.findings[].title'\n"
 			"  redmem doctor --record now.rec; redmem doctor --replay now.rec\n"
 			"  redmem doctor --metrics /var/lib/prometheus/node-exporter/redmem.prom",
-		.takes = "tlhawsibrpxo",
+		.takes = "tlhawsibrpxdo",
 		.sensors = DOCTOR_SENSORS,
+		.documents = DOCUMENTS(&schema_doctor, &schema_doctor_all, &schema_checklist,
+				       &schema_oom),
 		.run = cmd_doctor,
 	},
 	{
@@ -48,6 +56,7 @@ static const struct command commands[] = {
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
 		.takes = "tlhwibro",
 		.sensors = "cpu fault vm life flow burst",
+		.documents = DOCUMENTS(&schema_alloc),
 		.run = cmd_alloc,
 	},
 	{
@@ -65,6 +74,7 @@ static const struct command commands[] = {
 			    "  redmem keys --csv --min-bytes 1000000 >big.csv\n"
 			    "  redmem keys --json | jq '.prefixes[0]'",
 		.takes = "tlKkco",
+		.documents = DOCUMENTS(&schema_keys),
 		.run = cmd_keys,
 	},
 	{
@@ -86,6 +96,7 @@ static const struct command commands[] = {
 		.takes = "tlw1bro",
 		.arguments = "NAME",
 		.sensors = "cpu fault life flow",
+		.documents = DOCUMENTS(&schema_one_key),
 		.run = cmd_key,
 	},
 	{
@@ -110,6 +121,7 @@ static const struct command commands[] = {
 			"  redmem rdb --json node*.rdb | jq '.loaded.used_memory_bytes'",
 		.arguments = "[FILE...]",
 		.takes = "lKfFSco",
+		.documents = DOCUMENTS(&schema_rdb),
 		.run = cmd_rdb,
 	},
 	{
@@ -132,6 +144,7 @@ static const struct command commands[] = {
 			    "  redmem diff --server cache1 03:00 03:30",
 		.arguments = "BEFORE AFTER",
 		.takes = "KfHo",
+		.documents = DOCUMENTS(&schema_diff),
 		.run = cmd_diff,
 	},
 	{
@@ -149,6 +162,7 @@ static const struct command commands[] = {
 			"  redmem memory --json | jq '.size_classes | max_by(.holes_bytes)'",
 		.takes = "tlhwibrmo",
 		.sensors = "cpu fault rss vm reclaim life flow burst",
+		.documents = DOCUMENTS(&schema_memory),
 		.run = cmd_memory,
 	},
 	{
@@ -168,6 +182,7 @@ static const struct command commands[] = {
 			    "  redmem stalls --json | jq 'select(.duration_seconds > 0.1)'",
 		.takes = "tlhwseo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life",
+		.documents = DOCUMENTS(&schema_stall, &schema_stalls),
 		.run = cmd_stalls,
 	},
 	{
@@ -180,6 +195,7 @@ static const struct command commands[] = {
 			    "  redmem check\n"
 			    "  redmem check -s /run/redis/redis.sock --json",
 		.takes = "tlho",
+		.documents = DOCUMENTS(&schema_check),
 		.run = cmd_check,
 	},
 	{
@@ -197,6 +213,7 @@ static const struct command commands[] = {
 			"  redmem report --last-death      the minutes before it\n"
 			"  redmem report --at 03:00 --json | jq '.findings[].title'",
 		.takes = "HAo",
+		.documents = DOCUMENTS(&schema_doctor),
 		.run = cmd_report,
 	},
 	{
@@ -230,7 +247,41 @@ static const struct command commands[] = {
 			    "  redmem demo -v",
 		.takes = "o",
 		.sensors = DOCTOR_SENSORS,
+		.documents = DOCUMENTS(&schema_doctor),
 		.run = cmd_demo,
+	},
+	{
+		.name = "schema",
+		.summary = "the JSON Schema of what a command prints with --json",
+		.doc = "Print the JSON Schema (draft 2020-12) of what COMMAND prints with --json: "
+		       "one "
+		       "of several documents where its options choose, each line where it prints "
+		       "lines. It is made of the tables that write the JSON. Fields are only ever "
+		       "added while the number in \"schema\" stays; what is not known is null.",
+		.examples = "Examples:\n"
+			    "  redmem schema doctor >doctor.schema.json\n"
+			    "  redmem doctor --json >now.json\n"
+			    "  python3 -m jsonschema -i now.json doctor.schema.json",
+		.takes = "n",
+		.arguments = "COMMAND",
+		.run = cmd_schema,
+	},
+	{
+		.name = "mcp",
+		.summary = "answer an assistant's questions (Model Context Protocol)",
+		.doc = "Serve the Model Context Protocol on stdin and stdout, for an assistant "
+		       "that "
+		       "starts this program: which servers run here, the diagnosis of one, who "
+		       "allocated, the biggest keys, and what a finding means. All of it only "
+		       "reads. Answers are bounded, and names are escaped. The servers that are "
+		       "looked at are those of this host, or the one that is named here.",
+		.examples = "Examples:\n"
+			    "  redmem mcp\n"
+			    "  redmem mcp -p 6380 --redact\n"
+			    "  {\"mcpServers\": {\"redmem\": {\"command\": \"redmem\", \"args\": "
+			    "[\"mcp\"]}}}",
+		.takes = "tlhbM",
+		.run = cmd_mcp,
 	},
 	{ NULL },
 };
@@ -265,6 +316,7 @@ int main(int argc, char **argv)
 		if (strcmp(c->name, name))
 			continue;
 		options_parse(&options, c, argc - 1, argv + 1);
+		options.commands = commands;
 		if (options.verbose > 1)
 			log_set_level(options.verbose > 2 ? LOG_DEBUG : LOG_INFO);
 		ret = c->run(&options);

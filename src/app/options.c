@@ -73,14 +73,19 @@ enum option_key {
 	KEY_SINCE,
 	KEY_UNTIL,
 	KEY_LAST_DEATH,
+	KEY_FAIL_ON,
+	KEY_CHECKLIST,
+	KEY_OOM,
+	KEY_REDACT,
 };
 
 /* An option and the group it belongs to: 't' target, 'l' how to log in there, 'h' from the host
  * alone, 'a' all servers, 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget,
  * 'r' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass
  * after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S'
- * slots, '1' one key, 'x' metrics, 'H' the history, 'A' a time of it, 'y' a stretch of it, 'o'
- * output. */
+ * slots, '1' one key, 'x' metrics, 'H' the history, 'A' a time of it, 'y' a stretch of it, 'd' what
+ * only `redmem doctor` says, 'n' no option but a command's name, 'M' what assistants are shown, 'o'
+ * output, 'O' what all commands have. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -244,12 +249,38 @@ static const struct grouped_option all_options[] = {
 	    "From when on (default -24h): 03:00, \"2026-11-28 03:00\", 2026-11-28T03:00:00Z, -7d",
 	    1 } },
 	{ 'y', { "until", KEY_UNTIL, "TIME", 0, "Until when (default now)", 1 } },
+	{ 'M', { NULL, 0, NULL, 0, "What the assistant sees:", 3 } },
+	{ 'M',
+	  { "redact", KEY_REDACT, NULL, 0,
+	    "Show a keyed hash in place of each part of a key's name, but for the first where it "
+	    "is "
+	    "letters only: session:90937 is session:3f2a9c81d5e0 (the same as long as this "
+	    "redmem runs)",
+	    3 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
 	{ 'x',
 	  { "metrics", KEY_METRICS, "FILE", 0,
 	    "Metrics for Prometheus in FILE instead of a report, as the textfile collector of "
 	    "node_exporter reads them (- = stdout). Counters begin with the watch: with --every "
 	    "the file is written after each window, and they go on",
+	    3 } },
+	{ 'd',
+	  { "checklist", KEY_CHECKLIST, "daily", 0,
+	    "A page instead of a report: the daily, weekly or monthly checklist of a server's "
+	    "memory, each box ticked with figures: [x] is fine, [!] needs attention, [ ] is not "
+	    "known. The weekly and the monthly one also pass over all keys, as --keys does",
+	    3 } },
+	{ 'd',
+	  { "oom", KEY_OOM, NULL, 0,
+	    "A page instead of a report: how long until each limit is met, and what to free "
+	    "first, by gain and risk",
+	    3 } },
+	{ 'd',
+	  { "fail-on", KEY_FAIL_ON, "warning", 0,
+	    "For cron and Nagios: exit with 3 where the verdict of a report (of any server with "
+	    "--all, of any window with --every) has a finding that is a warning or worse, or, with "
+	    "`critical`, critical. Harm without a known cause is a warning. A failure stays 1, "
+	    "and so is a server of which nothing could be learned",
 	    3 } },
 	{ 'o',
 	  { "json", KEY_JSON, NULL, 0,
@@ -265,8 +296,8 @@ static const struct grouped_option all_options[] = {
 	{ 'o',
 	  { "verbose", 'v', NULL, 0,
 	    "Everything instead of a screenful; twice: say what redmem does", 3 } },
-	{ 'o', { "help", KEY_HELP, NULL, 0, "This text", -1 } },
-	{ 'o', { "usage", KEY_SHORT_USAGE, NULL, 0, "The options in short", -1 } },
+	{ 'O', { "help", KEY_HELP, NULL, 0, "This text", -1 } },
+	{ 'O', { "usage", KEY_SHORT_USAGE, NULL, 0, "The options in short", -1 } },
 };
 
 #define OPTION_COUNT (sizeof(all_options) / sizeof(all_options[0]))
@@ -607,6 +638,39 @@ static error_t parse_past(int key, const char *arg, struct past_options *past)
 	return ARGP_ERR_UNKNOWN;
 }
 
+static void set_checklist(struct argp_state *state, struct options *o, const char *name)
+{
+	o->checklist = CHECKLIST_DAILY;
+	while (o->checklist < CHECKLISTS && strcmp(checklist_name(o->checklist), name) != 0)
+		o->checklist++;
+	if (o->checklist == CHECKLISTS)
+		argp_error(state, "--checklist is 'daily', 'weekly' or 'monthly', not '%s'", name);
+}
+
+static error_t parse_doctor(int key, char *arg, struct argp_state *state, struct options *o)
+{
+	switch (key) {
+	case KEY_CHECKLIST:
+		set_checklist(state, o, arg);
+		return 0;
+	case KEY_REDACT:
+		o->redact = true;
+		return 0;
+	case KEY_OOM:
+		o->oom = true;
+		return 0;
+	case KEY_FAIL_ON:
+		if (!strcmp(arg, severity_name(SEVERITY_WARNING)))
+			o->fail_on = SEVERITY_WARNING;
+		else if (!strcmp(arg, severity_name(SEVERITY_CRITICAL)))
+			o->fail_on = SEVERITY_CRITICAL;
+		else
+			argp_error(state, "--fail-on is 'warning' or 'critical', not '%s'", arg);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
 static error_t parse_watch(int key, char *arg, struct argp_state *state, struct options *o)
 {
 	switch (key) {
@@ -651,6 +715,24 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state, struct 
 	return ARGP_ERR_UNKNOWN;
 }
 
+/* The pages of `redmem doctor` are of one server and a whole watch. */
+static void check_pages(const struct argp_state *state, const struct options *o)
+{
+	const char *page = o->oom ? "--oom" : o->checklist ? "--checklist" : NULL;
+
+	if (o->metrics_path && (page || o->fail_on != SEVERITY_INFO))
+		argp_error(state, "--metrics is no report: leave out %s, or --metrics",
+			   page ? page : "--fail-on");
+	if (!page)
+		return;
+	if (o->oom && o->checklist)
+		argp_error(state, "--checklist and --oom are two pages: ask for one");
+	if (o->all)
+		argp_error(state, "%s is of one server: leave out --all", page);
+	if (!isnan(o->every_seconds))
+		argp_error(state, "%s is of a whole watch: leave out --every", page);
+}
+
 static void check_exclusions(const struct argp_state *state, const struct options *o)
 {
 	bool no_server = o->replay_path || o->no_connect;
@@ -688,15 +770,20 @@ static void check_exclusions(const struct argp_state *state, const struct option
 		argp_error(state, "--try needs a server to talk to");
 }
 
-/* What stands behind the options: the name of a key, or files. */
+/* What stands behind the options: the name of a key, of a command of ours, or files. */
 static bool takes_key(const struct options *o)
 {
 	return o->of->arguments && strchr(o->of->takes, '1');
 }
 
+static bool takes_command(const struct options *o)
+{
+	return o->of->arguments && strchr(o->of->takes, 'n');
+}
+
 static bool takes_files(const struct options *o)
 {
-	return o->of->arguments && !takes_key(o);
+	return o->of->arguments && !takes_key(o) && !takes_command(o);
 }
 
 static bool is_dump_type(const char *name)
@@ -731,13 +818,16 @@ static void check_files(const struct argp_state *state, const struct options *o)
 
 static void take_argument(struct argp_state *state, struct options *o, char *arg)
 {
-	if (!o->of->arguments || o->key)
+	if (!o->of->arguments || o->key || o->about)
 		argp_error(state, "unexpected argument '%s'", arg);
 	if (takes_key(o)) {
 		o->key = xstrdup(arg);
 		return;
 	}
-	add_input(&o->rdb, arg);
+	if (takes_command(o))
+		o->about = arg;
+	else
+		add_input(&o->rdb, arg);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -763,14 +853,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (takes_files(o))
 			check_files(state, o);
+		if (takes_command(o) && !o->about)
+			argp_error(state, "which command? give its name");
 		check_exclusions(state, o);
+		check_pages(state, o);
 		if (takes_key(o) && !o->replay_path)
 			decode_key(state, o);
 		return 0;
 	}
 	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0 ||
 	    parse_rdb(key, arg, state, o) == 0 || parse_key(key, arg, state, o) == 0 ||
-	    parse_past(key, arg, &o->past) == 0)
+	    parse_past(key, arg, &o->past) == 0 || parse_doctor(key, arg, state, o) == 0)
 		return 0;
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }
@@ -800,7 +893,7 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 	if (password && *password)
 		o->password = xstrdup(password);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (strchr(command->takes, all_options[i].group))
+		if (all_options[i].group == 'O' || strchr(command->takes, all_options[i].group))
 			list[count++] = all_options[i].option;
 	buf_printf(&doc, "%s\v%s", command->doc, command->examples);
 	argp.doc = buf_str(&doc);

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "app/uri.h"
+#include "diagnose/checklist.h"
 
 /* What a pass over the keys is to look at, and how. */
 struct keys_options {
@@ -23,6 +24,7 @@ struct keys_options {
 };
 
 struct server_structures;
+struct schema;
 
 /* Where a dump is: a file, or a server that is asked for one. */
 struct rdb_input {
@@ -92,7 +94,13 @@ struct options {
 	size_t sample_keys; /* keys to draw at random at the end; set by the command */
 	long count; /* stalls after which to end; 0 = no end */
 	const char *command; /* only stalls of this one; NULL = of all */
+	const char *about; /* the command of ours that is asked about, */
+	const struct command *commands; /* and all of them, to one without a name */
+	bool redact; /* show no key's name as it is */
 	/* how to say it */
+	bool oom; /* of `doctor`: how near the limits are, and what to free first */
+	enum checklist checklist; /* of `doctor`: this page instead of a report */
+	enum severity fail_on; /* exit 3 where the verdict is as bad; SEVERITY_INFO = never */
 	bool json;
 	int verbose;
 };
@@ -106,7 +114,8 @@ struct command {
 	const char *arguments; /* what they are, NULL = it takes none */
 	const char *takes; /* names of the groups of options it takes: see options.c */
 	const char *sensors; /* names of those it wants; NULL = all */
-	/* Exit status: 0 done, 1 failed, 2 wrong usage. */
+	const struct schema *const *documents; /* what --json may print, to a NULL */
+	/* Exit status: 0 done, 1 failed, 2 wrong usage, 3 found what --fail-on names. */
 	int (*run)(const struct options *options);
 };
 

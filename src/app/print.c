@@ -43,6 +43,27 @@ static void alloc_json(struct buf *out, const struct model *m, const struct find
 const struct print_command print_doctor = { true, report_doctor_text, report_doctor_json };
 const struct print_command print_memory = { true, report_memory_text, report_memory_json };
 const struct print_command print_alloc = { false, alloc_text, alloc_json };
+const struct print_command print_oom = { true, report_oom_text, report_oom_json };
+
+#define CHECKLIST_PRINT(name, which)                                                              \
+	static void name##_text(struct buf *out, const struct model *m, const struct findings *f, \
+				const struct report_style *style)                                 \
+	{                                                                                         \
+		report_checklist_text(out, which, m, f, style);                                   \
+	}                                                                                         \
+	static void name##_json(struct buf *out, const struct model *m, const struct findings *f) \
+	{                                                                                         \
+		report_checklist_json(out, which, m, f);                                          \
+	}
+CHECKLIST_PRINT(daily, CHECKLIST_DAILY)
+CHECKLIST_PRINT(weekly, CHECKLIST_WEEKLY)
+CHECKLIST_PRINT(monthly, CHECKLIST_MONTHLY)
+
+const struct print_command print_checklists[CHECKLISTS] = {
+	[CHECKLIST_DAILY] = { true, daily_text, daily_json },
+	[CHECKLIST_WEEKLY] = { true, weekly_text, weekly_json },
+	[CHECKLIST_MONTHLY] = { true, monthly_text, monthly_json },
+};
 
 static void write_report(struct buf *out, const struct options *o,
 			 const struct print_command *command, const struct model *m,
@@ -58,6 +79,19 @@ static void write_report(struct buf *out, const struct options *o,
 		report_json_line(out);
 }
 
+int print_status(const struct options *o, const struct model *m, const struct findings *f)
+{
+	if (o->fail_on == SEVERITY_INFO)
+		return 0;
+	if (diagnose_reaches(m, f, o->fail_on))
+		return 3;
+	if (!diagnose_unknown(m))
+		return 0;
+	fputs("redmem: nothing is known of this server, so nothing can be said of its health\n",
+	      stderr);
+	return 1;
+}
+
 int print_report(const struct options *o, const struct print_command *command,
 		 const struct model *m)
 {
@@ -69,6 +103,8 @@ int print_report(const struct options *o, const struct print_command *command,
 		buf_putc(&out, '\n'); /* below the windows */
 	write_report(&out, o, command, m, findings);
 	ret = print_out(&out) || (command == &print_memory && m->have_purge && *m->purge.error);
+	if (!ret && findings)
+		ret = print_status(o, m, findings);
 	findings_free(findings);
 	buf_free(&out);
 	return ret;
@@ -94,6 +130,8 @@ int print_window(const struct options *o, const struct print_command *command,
 	if (!o->json && o->verbose)
 		buf_putc(&out, '\n');
 	windows->count++;
+	if (findings && o->fail_on > SEVERITY_INFO && diagnose_reaches(m, findings, o->fail_on))
+		windows->status = 3;
 	findings_free(windows->before);
 	windows->before = findings;
 	ret = print_out(&out);

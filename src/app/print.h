@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "model/model.h"
+#include "report/pages.h"
 #include "report/report.h"
 
 /* Colours and width of stdout, and how much was asked for. */
@@ -21,10 +22,14 @@ struct print_command {
 	void (*json)(struct buf *out, const struct model *m, const struct findings *f);
 };
 
-extern const struct print_command print_doctor, print_memory, print_alloc;
+extern const struct print_command print_doctor, print_memory, print_alloc, print_oom,
+	print_checklists[CHECKLISTS]; /* by enum checklist */
 
-/* Print the report, as text or as JSON. Same result; also 1 when a purge was asked for and
- * not done. */
+/* The exit status of a report on @m that was printed: 3 where --fail-on says so, 1 where it was
+ * asked for and nothing is known, which is told on stderr; else 0. */
+int print_status(const struct options *o, const struct model *m, const struct findings *f);
+/* Print the report, as text or as JSON. The exit status: as print_status(); 1 where it could not
+ * be written, or when a purge was asked for and not done. */
 int print_report(const struct options *o, const struct print_command *command,
 		 const struct model *m);
 
@@ -32,9 +37,11 @@ int print_report(const struct options *o, const struct print_command *command,
 struct print_windows {
 	size_t count;
 	struct findings *before; /* of the one before */
+	int status; /* 3 where --fail-on says so of one of them */
 };
 
-/* Print one more window: a line of text (with -v the report), or of JSON. Same result. */
+/* Print one more window: a line of text (with -v the report), or of JSON. 0, or 1 when it could
+ * not be written. */
 int print_window(const struct options *o, const struct print_command *command,
 		 struct print_windows *windows, const struct model *m);
 void print_windows_end(struct print_windows *windows);

@@ -235,6 +235,8 @@ static int print(const struct watch_all *all)
 		report_all_text(&out, rows, all->count, &style);
 	ret = all->options->metrics_path ? write_metrics(all, rows) : print_out(&out);
 	ret = ret || !rows[0].m;
+	for (size_t i = 0; i < all->count && !ret && rows[i].m; i++)
+		ret = print_status(all->options, rows[i].m, rows[i].f);
 	for (size_t i = 0; i < all->count; i++)
 		findings_free((struct findings *)rows[i].f);
 	free(rows);

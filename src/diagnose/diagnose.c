@@ -195,12 +195,23 @@ static void say_left(struct buf *out, const struct harm_left left[], size_t coun
 	}
 }
 
-bool diagnose_healthy(const struct model *m, const struct findings *f)
+bool diagnose_unknown(const struct model *m)
+{
+	return m->timeline_count == 0 && m->info_end == NULL;
+}
+
+bool diagnose_reaches(const struct model *m, const struct findings *f, enum severity severity)
 {
 	struct harm_left left[HARM_LEFT_MAX];
 
-	return count_of(f, SEVERITY_CRITICAL) + count_of(f, SEVERITY_WARNING) == 0 &&
-	       harm_left(m, f, left) == 0;
+	if (f->count > 0 && f->items[0].severity >= severity)
+		return true; /* the worst comes first */
+	return severity <= SEVERITY_WARNING && harm_left(m, f, left) > 0;
+}
+
+bool diagnose_healthy(const struct model *m, const struct findings *f)
+{
+	return !diagnose_reaches(m, f, SEVERITY_WARNING);
 }
 
 void diagnose_verdict(struct buf *out, const struct model *m, const struct findings *f)
@@ -211,7 +222,7 @@ void diagnose_verdict(struct buf *out, const struct model *m, const struct findi
 	size_t left_count = harm_left(m, f, left);
 	bool first = true;
 
-	if (m->timeline_count == 0 && m->info_end == NULL) {
+	if (diagnose_unknown(m)) {
 		buf_puts(out, "unknown: neither the kernel nor the server told anything");
 	} else if (critical + warnings + left_count == 0) {
 		buf_printf(out, "healthy: nothing wrong found in %s",

@@ -103,6 +103,19 @@ int64_t measure_child_private(const struct model *m);
  * the machine has little left: fork.cow tells it then. 0 when that is not so. (rules_fork.c) */
 int64_t measure_copies_short(const struct model *m);
 
+/* A limit of the server's memory (rules_forecast.c). */
+struct limit {
+	const char *what; /* a phrase for people; static. NULL = there is none */
+	int64_t bytes, room; /* the room is what is left; not above 0 where it is met */
+	bool evicts; /* it is met by evicting keys, as a cache does */
+};
+#define LIMITS_MAX 4
+/* Those there are, the one with the least room first; returns how many. */
+size_t measure_limits(const struct model *m, struct limit out[LIMITS_MAX]);
+/* Bytes used_memory grew by in a second of this window; NAN where it did not, or too little to be
+ * told from noise. *steady: in each third of it. */
+double measure_growth(const struct model *m, bool *steady);
+
 /* The limit that is met first at the growth of this window (rules_forecast.c). */
 struct forecast {
 	const char *limit; /* a phrase for people; static */

@@ -5,6 +5,7 @@
  * limit may be far: what the evidence does not carry is told as thin.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/sum.h"
@@ -111,12 +112,6 @@ static struct growth growth_of(const struct model *m)
 
 /* --- the limits ------------------------------------------------------------------ */
 
-struct limit {
-	const char *what; /* NULL = there is none */
-	int64_t bytes, room;
-	bool evicts; /* it is met by evicting keys, as a cache does */
-};
-
 static struct limit limit_of_server(const struct model *m)
 {
 	int64_t max = measure_max_memory(m), counted = measure_counted(m);
@@ -167,17 +162,40 @@ static struct limit limit_of_machine(const struct model *m)
 			       false };
 }
 
+static int by_room(const void *a, const void *b)
+{
+	const struct limit *x = a, *y = b;
+
+	return x->room < y->room ? -1 : x->room > y->room;
+}
+
+size_t measure_limits(const struct model *m, struct limit out[LIMITS_MAX])
+{
+	const struct limit all[LIMITS_MAX] = { limit_of_server(m), limit_of_cgroup(m),
+					       limit_of_high(m), limit_of_machine(m) };
+	size_t count = 0;
+
+	for (size_t i = 0; i < LIMITS_MAX; i++)
+		if (all[i].what != NULL)
+			out[count++] = all[i];
+	qsort(out, count, sizeof(*out), by_room);
+	return count;
+}
+
+double measure_growth(const struct model *m, bool *steady)
+{
+	struct growth g = growth_of(m);
+
+	*steady = g.steady;
+	return g.bytes_per_second;
+}
+
 /* That with the least room; one that is met already is no forecast. */
 static struct limit nearest(const struct model *m)
 {
-	const struct limit all[] = { limit_of_server(m), limit_of_cgroup(m), limit_of_high(m),
-				     limit_of_machine(m) };
-	struct limit least = { 0 };
+	struct limit all[LIMITS_MAX] = { 0 };
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (all[i].what != NULL && (least.what == NULL || all[i].room < least.room))
-			least = all[i];
-	return least;
+	return measure_limits(m, all) > 0 ? all[0] : (struct limit){ 0 };
 }
 
 /* --- by whom ------------------------------------------------------------------------ */

@@ -53,17 +53,6 @@ void calls_free(struct calls *calls)
 	free(calls);
 }
 
-const char *call_path_name(enum call_path path)
-{
-	static const char *const names[CALL_PATHS] = {
-		[CALL_FAST] = "fast",
-		[CALL_SLOW] = "slow",
-		[CALL_FAULT] = "fault",
-	};
-
-	return names[path];
-}
-
 /* What leaves the thread's cache takes locks and walks slabs, and at least this long
  * beyond what the probe's own cost varies by. */
 #define SLOW_SECONDS 500e-9

@@ -97,7 +97,6 @@ struct keys_check {
 
 /* Calls of the allocator as bursts saw them. All 0 or NAN without any. */
 enum call_path { CALL_FAST, CALL_SLOW, CALL_FAULT, CALL_PATHS };
-const char *call_path_name(enum call_path path);
 
 struct call_latency {
 	int64_t calls_total; /* those that were timed */

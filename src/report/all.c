@@ -9,6 +9,7 @@
 #include "report/columns.h"
 #include "report/json.h"
 #include "report/report.h"
+#include "report/schema.h"
 #include "report/text.h"
 
 #define PLACE_COLUMNS 40
@@ -65,7 +66,7 @@ static const char *verdict_of(const struct report_server *server)
 		return "not watched";
 	if (worst && worst->severity > SEVERITY_INFO)
 		return severity_name(worst->severity);
-	if (!server->m->timeline_count && !server->m->info_end)
+	if (diagnose_unknown(server->m))
 		return "unknown";
 	return diagnose_healthy(server->m, server->f) ? "healthy" : "unclear";
 }
@@ -130,25 +131,36 @@ void report_all_text(struct buf *out, const struct report_server *servers, size_
 	report_doctor_text(out, servers[0].m, servers[0].f, style);
 }
 
+#define NOT_WATCHED(M, MAYBE)              \
+	M("pid", integer, servers[i].pid)  \
+	M("title", text, servers[i].title) \
+	M("reason", text, servers[i].reason)
+static SCHEMA(not_watched, NOT_WATCHED);
+
+#define DOCTOR_ALL(M, MAYBE)                \
+	M("servers", list(doctor), watched) \
+	M("not_watched", list(not_watched), others)
+DOCUMENT(doctor_all, DOCTOR_ALL);
+
+static json_t *json_not_watched(const struct report_server *servers, size_t i)
+{
+	json_t *o = json_object();
+
+	PUT_MEMBERS(NOT_WATCHED);
+	return o;
+}
+
 void report_all_json(struct buf *out, const struct report_server *servers, size_t count)
 {
-	json_t *document = json_object(), *watched = json_array(), *others = json_array();
+	json_t *o = json_document(&schema_doctor_all);
+	json_t *watched = json_array(), *others = json_array();
 
 	for (size_t i = 0; i < count; i++) {
-		json_t *row;
-
-		if (servers[i].m) {
+		if (servers[i].m)
 			put_last(watched, json_doctor(servers[i].m, servers[i].f));
-			continue;
-		}
-		row = json_object();
-		put(row, "pid", value_int(servers[i].pid));
-		put(row, "title", value_text(servers[i].title));
-		put(row, "reason", value_text(servers[i].reason));
-		put_last(others, row);
+		else
+			put_last(others, json_not_watched(servers, i));
 	}
-	put(document, "schema", json_string("redmem.doctor_all/1"));
-	put(document, "servers", watched);
-	put(document, "not_watched", others);
-	json_write(out, document);
+	PUT_MEMBERS(DOCTOR_ALL);
+	json_write(out, o);
 }

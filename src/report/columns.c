@@ -317,7 +317,7 @@ static struct bytes name_of(const struct column *column, const void *row)
 	return (struct bytes){ *at, *(const size_t *)(at + 1) };
 }
 
-static bool is_integer(const struct column *column)
+bool column_is_integer(const struct column *column)
 {
 	return !column->of && (column->cell == CELL_BYTES || column->cell == CELL_COUNT ||
 			       column->cell == CELL_TIME);
@@ -388,7 +388,7 @@ static void text_cell(struct buf *out, const struct column *column, const struct
 		text_safe(out, word_of(column, row));
 	else if (column->cell == CELL_NAME)
 		text_key(out, name_of(column, row), PREFIX_COLUMNS);
-	else if (!is_integer(column))
+	else if (!column_is_integer(column))
 		text_number(out, column, m, number_of(column, m, row));
 	else if (column->cell == CELL_BYTES)
 		fmt_bytes(out, integer_of(column, m, row));
@@ -436,7 +436,7 @@ static json_t *json_cell(const struct column *column, const struct model *m, con
 
 	if (column->cell == CELL_COMMAND || column->cell == CELL_WORD)
 		return value_text(word_of(column, row));
-	if (is_integer(column))
+	if (column_is_integer(column))
 		return value_int(integer_of(column, m, row));
 	n = number_of(column, m, row);
 	if (column->cell == CELL_SECONDS || column->cell == CELL_RATIO ||
@@ -477,7 +477,7 @@ double columns_number(const struct model *m, const struct columns *columns, cons
 
 	while (!column->name || strcmp(column->name, name) != 0)
 		column++;
-	if (!is_integer(column))
+	if (!column_is_integer(column))
 		return number_of(column, m, row);
 	n = integer_of(column, m, row);
 	return n == RECORD_UNKNOWN ? NAN : (double)n;

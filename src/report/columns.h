@@ -52,6 +52,9 @@ extern const struct columns columns_alloc_commands, columns_alloc_prefixes, colu
 	columns_alloc_classes;
 /* Of struct error_row, refusal_row and replica_row. */
 extern const struct columns columns_errors, columns_refusals, columns_replicas;
+/* Are its values whole numbers, each as it was counted? */
+bool column_is_integer(const struct column *column);
+
 /* @count rows of an array, @bytes each: those at @order where that is not NULL. */
 struct rows {
 	const void *row;

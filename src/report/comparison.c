@@ -8,6 +8,7 @@
 #include "base/sum.h"
 #include "model/keyspace.h"
 #include "report/json.h"
+#include "report/schema.h"
 
 #define PREFIX_SHOWN 48 /* columns */
 
@@ -150,41 +151,66 @@ void text_comparison(struct text *t, const struct report_comparison *c)
 
 /* --- JSON ----------------------------------------------------------------- */
 
-static json_t *put_pair(json_t *o, const struct pair *pair)
+#define PAIR(M, MAYBE)                                       \
+	M("first_bytes", integer, pair.bytes[0])             \
+	M("second_bytes", integer, pair.bytes[1])            \
+	M("difference_bytes", integer, difference_of(&pair)) \
+	M("difference_ratio", real, ratio_of(&pair))
+
+#define TYPE_PAIR(M, MAYBE)        \
+	M("type", text, row->type) \
+	PAIR(M, MAYBE)
+static SCHEMA(type_pair, TYPE_PAIR);
+
+static json_t *json_type_pairs(const struct report_comparison *c)
 {
-	put(o, "first_bytes", value_int(pair->bytes[0]));
-	put(o, "second_bytes", value_int(pair->bytes[1]));
-	put(o, "difference_bytes", value_int(difference_of(pair)));
-	put(o, "difference_ratio", value_real(ratio_of(pair)));
-	return o;
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < c->keys[0]->types_count; i++) {
+		const struct keyspace_type *row = &c->keys[0]->types[i];
+		struct pair pair = of_type(c, row);
+		json_t *o = json_object();
+
+		PUT_MEMBERS(TYPE_PAIR);
+		put_last(rows, o);
+	}
+	return rows;
 }
+
+#define PREFIX_PAIR(M, MAYBE)                                                \
+	M("prefix", bytes, ((struct bytes){ row->prefix, row->prefix_len })) \
+	PAIR(M, MAYBE)
+static SCHEMA(prefix_pair, PREFIX_PAIR);
+
+static json_t *json_prefix_pairs(const struct report_comparison *c)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < prefixes_shown(c); i++) {
+		const struct keyspace_prefix *row = &c->keys[0]->prefixes.rows[i];
+		struct pair pair = of_prefix(c, row);
+		json_t *o = json_object();
+
+		PUT_MEMBERS(PREFIX_PAIR);
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+#define COMPARISON(M, MAYBE)                                   \
+	M("first", text, c->server[0])                         \
+	M("second", text, c->server[1])                        \
+	PAIR(M, MAYBE)                                         \
+	M("types", list(type_pair), json_type_pairs(c))        \
+	M("prefixes", list(prefix_pair), json_prefix_pairs(c)) \
+	M("basis", word, "derived")
+SCHEMA(comparison, COMPARISON);
 
 json_t *json_comparison(const struct report_comparison *c)
 {
-	json_t *o = json_object(), *types = json_array(), *prefixes = json_array();
 	struct pair pair = whole(c);
+	json_t *o = json_object();
 
-	put(o, "first", value_text(c->server[0]));
-	put(o, "second", value_text(c->server[1]));
-	put_pair(o, &pair);
-	for (size_t i = 0; i < c->keys[0]->types_count; i++) {
-		const struct keyspace_type *row = &c->keys[0]->types[i];
-		json_t *type = json_object();
-
-		pair = of_type(c, row);
-		put(type, "type", value_text(row->type));
-		put_last(types, put_pair(type, &pair));
-	}
-	for (size_t i = 0; i < prefixes_shown(c); i++) {
-		const struct keyspace_prefix *row = &c->keys[0]->prefixes.rows[i];
-		json_t *prefix = json_object();
-
-		pair = of_prefix(c, row);
-		put_bytes(prefix, "prefix", (struct bytes){ row->prefix, row->prefix_len });
-		put_last(prefixes, put_pair(prefix, &pair));
-	}
-	put(o, "types", types);
-	put(o, "prefixes", prefixes);
-	put(o, "basis", json_string("derived"));
+	PUT_MEMBERS(COMPARISON);
 	return o;
 }

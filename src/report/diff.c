@@ -6,6 +6,7 @@
 
 #include "base/sum.h"
 #include "report/json.h"
+#include "report/schema.h"
 #include "report/text.h"
 
 #define PREFIX_ROWS_MAX 1000 /* of a document */
@@ -159,13 +160,14 @@ void report_diff_text(struct buf *out, const struct model *m, const struct repor
 
 /* --- JSON --------------------------------------------------------------------------------- */
 
-static void put_name(json_t *o, const char *name, struct bytes bytes)
-{
-	if (bytes.len)
-		put_bytes(o, name, bytes);
-	else
-		put(o, name, json_string(""));
-}
+#define DIFF_PREFIX(M, MAYBE)                                                     \
+	M("prefix", name, (struct bytes){ rows[i]->prefix, rows[i]->prefix_len }) \
+	M("change_bytes", integer, change(rows[i]))                               \
+	M("before_bytes", integer, rows[i]->older_bytes)                          \
+	M("after_bytes", integer, rows[i]->bytes)                                 \
+	M("before_keys_total", integer, rows[i]->older_keys_total)                \
+	M("after_keys_total", integer, rows[i]->keys_total)
+static SCHEMA(diff_prefix, DIFF_PREFIX);
 
 static json_t *json_prefixes(const struct keyspace *c, size_t *found)
 {
@@ -175,17 +177,21 @@ static json_t *json_prefixes(const struct keyspace *c, size_t *found)
 	for (size_t i = 0; i < *found && i < PREFIX_ROWS_MAX; i++) {
 		json_t *o = json_object();
 
-		put_name(o, "prefix", (struct bytes){ rows[i]->prefix, rows[i]->prefix_len });
-		put(o, "change_bytes", value_int(change(rows[i])));
-		put(o, "before_bytes", value_int(rows[i]->older_bytes));
-		put(o, "after_bytes", value_int(rows[i]->bytes));
-		put(o, "before_keys_total", value_int(rows[i]->older_keys_total));
-		put(o, "after_keys_total", value_int(rows[i]->keys_total));
+		PUT_MEMBERS(DIFF_PREFIX);
 		put_last(list, o);
 	}
 	free(rows);
 	return list;
 }
+
+#define DIFF_KEY(M, MAYBE)                                  \
+	M("db", integer, rows[i]->db)                       \
+	M("key", name, rows[i]->key)                        \
+	M("type", text, rows[i]->type)                      \
+	M("change_bytes", integer, keydiff_change(rows[i])) \
+	M("before_bytes", integer, rows[i]->before)         \
+	M("after_bytes", integer, rows[i]->after)
+static SCHEMA(diff_key, DIFF_KEY);
 
 static json_t *json_rows(const struct report_diff *d, const struct keydiff_row *const *rows,
 			 size_t count)
@@ -195,51 +201,53 @@ static json_t *json_rows(const struct report_diff *d, const struct keydiff_row *
 	for (size_t i = 0; i < count && i < d->top && is_listed(d, rows[i]); i++) {
 		json_t *o = json_object();
 
-		put(o, "db", value_int(rows[i]->db));
-		put_name(o, "key", rows[i]->key);
-		put(o, "type", value_text(rows[i]->type));
-		put(o, "change_bytes", value_int(keydiff_change(rows[i])));
-		put(o, "before_bytes", value_int(rows[i]->before));
-		put(o, "after_bytes", value_int(rows[i]->after));
+		PUT_MEMBERS(DIFF_KEY);
 		put_last(list, o);
 	}
 	return list;
 }
 
+#define DIFF_LOADED(M, MAYBE)                                         \
+	M("server", text, d->server)                                  \
+	M("allocator", text, d->allocator)                            \
+	M("before_used_memory_bytes", integer, d->older_loaded_bytes) \
+	M("after_used_memory_bytes", integer, d->newer_loaded_bytes)  \
+	M("basis", word, "derived")
+static SCHEMA(diff_loaded, DIFF_LOADED);
+
 static json_t *json_loaded(const struct report_diff *d)
 {
 	json_t *o = json_object();
 
-	put(o, "server", value_text(d->server));
-	put(o, "allocator", value_text(d->allocator));
-	put(o, "before_used_memory_bytes", value_int(d->older_loaded_bytes));
-	put(o, "after_used_memory_bytes", value_int(d->newer_loaded_bytes));
-	put(o, "basis", json_string("derived"));
+	PUT_MEMBERS(DIFF_LOADED);
 	return o;
 }
 
+#define DIFF(M, MAYBE)                                                             \
+	M("before", object(dump), json_of_dump(d->older))                          \
+	M("after", object(dump), json_of_dump(d->newer))                           \
+	M("loaded", object(diff_loaded), json_loaded(d))                           \
+	M("before_keys_total", integer, m->keyspace->older_keys_total)             \
+	M("after_keys_total", integer, m->keyspace->keys_total)                    \
+	M("before_bytes", integer, m->keyspace->older_bytes)                       \
+	M("after_bytes", integer, m->keyspace->bytes)                              \
+	M("prefixes_changed_total", integer, (int64_t)prefixes_count)              \
+	M("prefixes", list(diff_prefix), prefixes)                                 \
+	M("grown_exact_from_bytes", integer, keydiff_grown_exact_bytes(d->keys))   \
+	M("grown", list(diff_key), json_rows(d, grown, grown_count))               \
+	M("shrunk_exact_from_bytes", integer, keydiff_shrunk_exact_bytes(d->keys)) \
+	M("shrunk", list(diff_key), json_rows(d, shrunk, shrunk_count))
+DOCUMENT(diff, DIFF);
+
 void report_diff_json(struct buf *out, const struct model *m, const struct report_diff *d)
 {
-	json_t *document = json_object(), *prefixes;
-	const struct keydiff_row *const *rows;
-	size_t count;
+	json_t *o = json_document(&schema_diff), *prefixes;
+	const struct keydiff_row *const *grown, *const *shrunk;
+	size_t prefixes_count, grown_count, shrunk_count;
 
-	put(document, "schema", json_string("redmem.diff/1"));
-	put(document, "before", json_of_dump(d->older));
-	put(document, "after", json_of_dump(d->newer));
-	put(document, "loaded", json_loaded(d));
-	put(document, "before_keys_total", value_int(m->keyspace->older_keys_total));
-	put(document, "after_keys_total", value_int(m->keyspace->keys_total));
-	put(document, "before_bytes", value_int(m->keyspace->older_bytes));
-	put(document, "after_bytes", value_int(m->keyspace->bytes));
-	prefixes = json_prefixes(m->keyspace, &count);
-	put(document, "prefixes_changed_total", value_int((int64_t)count));
-	put(document, "prefixes", prefixes);
-	rows = keydiff_grown(d->keys, &count);
-	put(document, "grown_exact_from_bytes", value_int(keydiff_grown_exact_bytes(d->keys)));
-	put(document, "grown", json_rows(d, rows, count));
-	rows = keydiff_shrunk(d->keys, &count);
-	put(document, "shrunk_exact_from_bytes", value_int(keydiff_shrunk_exact_bytes(d->keys)));
-	put(document, "shrunk", json_rows(d, rows, count));
-	json_write(out, document);
+	prefixes = json_prefixes(m->keyspace, &prefixes_count);
+	grown = keydiff_grown(d->keys, &grown_count);
+	shrunk = keydiff_shrunk(d->keys, &shrunk_count);
+	PUT_MEMBERS(DIFF);
+	json_write(out, o);
 }

@@ -5,6 +5,7 @@
 #include "base/sum.h"
 #include "model/keyspace.h"
 #include "report/json.h"
+#include "report/schema.h"
 #include "report/text.h"
 
 /* --- text --------------------------------------------------------------------------- */
@@ -100,27 +101,29 @@ void report_dumps_text(struct buf *out, const struct model *m, const struct find
 
 /* --- JSON --------------------------------------------------------------------------- */
 
+#define DUMP(M, MAYBE)                                                                   \
+	M("name", text, file->name)                                                      \
+	M("format", word, file->valkey ? "valkey" : "redis")                             \
+	M("rdb_version", integer, file->version)                                         \
+	M("server_version", some_text, file->server_version)                             \
+	M("created", time,                                                               \
+	  file->created_unix == RECORD_UNKNOWN ? 0 : file->created_unix * 1000000000, 0) \
+	M("used_memory_bytes", integer, file->used_memory_bytes)                         \
+	M("bytes", integer, file->bytes)                                                 \
+	M("keys_total", integer, file->keys_total)                                       \
+	M("modules_total", integer, file->modules_total)                                 \
+	M("functions_total", integer, file->functions_total)                             \
+	M("complete", boolean, !file->problem[0])                                        \
+	M("problem", some_text, file->problem)                                           \
+	M("checksum_verified", boolean, file->checksum)                                  \
+	M("aof_follows", boolean, file->log_follows)
+SCHEMA(dump, DUMP);
+
 json_t *json_of_dump(const struct report_dump *file)
 {
 	json_t *o = json_object();
 
-	put(o, "name", value_text(file->name));
-	put(o, "format", json_string(file->valkey ? "valkey" : "redis"));
-	put(o, "rdb_version", value_int(file->version));
-	put(o, "server_version",
-	    file->server_version[0] ? value_text(file->server_version) : json_null());
-	put(o, "created",
-	    file->created_unix == RECORD_UNKNOWN ? json_null() :
-						   value_time(file->created_unix * 1000000000, 0));
-	put(o, "used_memory_bytes", value_int(file->used_memory_bytes));
-	put(o, "bytes", value_int(file->bytes));
-	put(o, "keys_total", value_int(file->keys_total));
-	put(o, "modules_total", value_int(file->modules_total));
-	put(o, "functions_total", value_int(file->functions_total));
-	put(o, "complete", json_boolean(!file->problem[0]));
-	put(o, "problem", file->problem[0] ? value_text(file->problem) : json_null());
-	put(o, "checksum_verified", json_boolean(file->checksum));
-	put(o, "aof_follows", json_boolean(file->log_follows));
+	PUT_MEMBERS(DUMP);
 	return o;
 }
 
@@ -136,48 +139,79 @@ static json_t *json_settings(const struct packed_limits *limits)
 	return o;
 }
 
+#define LOADED(M, MAYBE)                                                                \
+	M("server", text, dumps->server)                                                \
+	M("allocator", text, dumps->allocator)                                          \
+	M("config", some_text, dumps->config)                                           \
+	M("settings", integers, json_settings(dumps->limits))                           \
+	M("used_memory_bytes", integer, sum_of(dumps->keys_bytes, dumps->tables_bytes)) \
+	M("keys_bytes", integer, dumps->keys_bytes)                                     \
+	M("tables_bytes", integer, dumps->tables_bytes)                                 \
+	M("basis", word, "derived")
+static SCHEMA(loaded, LOADED);
+
 static json_t *json_loaded(const struct report_dumps *dumps)
 {
 	json_t *o = json_object();
 
-	put(o, "server", value_text(dumps->server));
-	put(o, "allocator", value_text(dumps->allocator));
-	put(o, "config", dumps->config[0] ? value_text(dumps->config) : json_null());
-	put(o, "settings", json_settings(dumps->limits));
-	put(o, "used_memory_bytes", value_int(sum_of(dumps->keys_bytes, dumps->tables_bytes)));
-	put(o, "keys_bytes", value_int(dumps->keys_bytes));
-	put(o, "tables_bytes", value_int(dumps->tables_bytes));
-	put(o, "basis", json_string("derived"));
+	PUT_MEMBERS(LOADED);
 	return o;
 }
 
-/* Of the pass over a server's keys, and of no dump. */
-static const char *const of_servers[] = { "cursor", "pass" };
+#define READING(M, MAYBE)                           \
+	M("duration_seconds", real, dumps->seconds) \
+	M("own_peak_rss_bytes", integer, dumps->own_rss_bytes)
+static SCHEMA(reading, READING);
+
+static json_t *json_reading(const struct report_dumps *dumps)
+{
+	json_t *o = json_object();
+
+	PUT_MEMBERS(READING);
+	return o;
+}
+
+static json_t *json_files(const struct report_dumps *dumps)
+{
+	json_t *files = json_array();
+
+	for (size_t i = 0; i < dumps->count; i++)
+		put_last(files, json_of_dump(&dumps->files[i]));
+	return files;
+}
+
+static json_t *json_of_comparison(const struct report_comparison *comparison)
+{
+	return comparison ? json_comparison(comparison) : json_null();
+}
+
+/* What stands before the keys, and behind them. */
+#define RDB_FILES(M, MAYBE)                             \
+	M("files", list(dump), json_files(dumps))       \
+	M("loaded", object(loaded), json_loaded(dumps)) \
+	M("comparison", object_or_null(comparison), json_of_comparison(dumps->comparison))
+#define RDB_FOUND(M, MAYBE)                            \
+	M("findings", list(finding), json_findings(f)) \
+	M("reading", object(reading), json_reading(dumps))
+#define RDB(M, MAYBE)                                   \
+	RDB_FILES(M, MAYBE)                             \
+	MAYBE(true, NULL, all_of(keyspace_of_dumps), o) \
+	M(NULL, all_of(dumped), o)                      \
+	RDB_FOUND(M, MAYBE)
+DOCUMENT(rdb, RDB);
 
 void report_dumps_json(struct buf *out, const struct model *m, const struct findings *f,
 		       const struct report_dumps *dumps)
 {
-	json_t *document = json_object(), *files = json_array();
-	json_t *keyspace = m->keyspace ? json_keyspace(m) : json_object(), *value, *reading;
-	const char *name;
+	json_t *o = json_document(&schema_rdb), *keyspace;
 
-	put(document, "schema", json_string("redmem.rdb/1"));
-	for (size_t i = 0; i < dumps->count; i++)
-		put_last(files, json_of_dump(&dumps->files[i]));
-	put(document, "files", files);
-	put(document, "loaded", json_loaded(dumps));
-	put(document, "comparison",
-	    dumps->comparison ? json_comparison(dumps->comparison) : json_null());
-	for (size_t i = 0; i < sizeof(of_servers) / sizeof(*of_servers); i++)
-		json_object_del(keyspace, of_servers[i]);
-	json_object_foreach(keyspace, name, value)
-		put(document, name, json_incref(value));
-	json_dumped(document, m);
-	put(document, "findings", json_findings(f));
-	reading = json_object();
-	put(reading, "duration_seconds", value_real(dumps->seconds));
-	put(reading, "own_peak_rss_bytes", value_int(dumps->own_rss_bytes));
-	put(document, "reading", reading);
-	json_decref(keyspace);
-	json_write(out, document);
+	PUT_MEMBERS(RDB_FILES);
+	if (m->keyspace) {
+		keyspace = json_keyspace_of_dumps(m);
+		json_object_update(o, keyspace);
+		json_decref(keyspace);
+	}
+	json_dumped(o, m);
+	PUT_MEMBERS(RDB_FOUND);
+	json_write(out, o);
 }

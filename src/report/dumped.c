@@ -7,6 +7,7 @@
 #include "redis/slot.h"
 #include "report/dump.h"
 #include "report/json.h"
+#include "report/schema.h"
 #include "report/text.h"
 
 #define SAVED_ROWS     10
@@ -131,26 +132,62 @@ void text_dumped(struct text *t)
 
 /* --- JSON --------------------------------------------------------------------------- */
 
-static json_t *json_rows(const struct dumped_row *rows, size_t count, const char *below,
-			 int64_t told)
+static int64_t below(const struct dumped_row *row)
+{
+	return row->below == INT64_MAX ? RECORD_UNKNOWN : row->below;
+}
+
+#define IDLE(M, MAYBE)                            \
+	M("id", word, row->id)                    \
+	M("title", word, row->title)              \
+	M("below_seconds", integer, below(row))   \
+	M("keys_total", integer, row->keys_total) \
+	M("bytes", integer, row->bytes)
+static SCHEMA(dumped_idle, IDLE);
+
+static json_t *json_idle(const struct dumped_row *row)
+{
+	json_t *o = json_object();
+
+	PUT_MEMBERS(IDLE);
+	return o;
+}
+
+#define DUMPED_OFTEN(M, MAYBE)                    \
+	M("id", word, row->id)                    \
+	M("title", word, row->title)              \
+	M("below", integer, below(row))           \
+	M("keys_total", integer, row->keys_total) \
+	M("bytes", integer, row->bytes)
+static SCHEMA(dumped_frequency, DUMPED_OFTEN);
+
+static json_t *json_frequency(const struct dumped_row *row)
+{
+	json_t *o = json_object();
+
+	PUT_MEMBERS(DUMPED_OFTEN);
+	return o;
+}
+
+/* Null where no key @told of it. */
+static json_t *json_rows(const struct dumped_row *rows, size_t count, int64_t told,
+			 json_t *(*json_row)(const struct dumped_row *row))
 {
 	json_t *list;
 
 	if (!told)
 		return json_null();
 	list = json_array();
-	for (size_t i = 0; i < count; i++) {
-		json_t *o = json_object();
-
-		put(o, "id", json_string(rows[i].id));
-		put(o, "title", json_string(rows[i].title));
-		put(o, below, rows[i].below == INT64_MAX ? json_null() : value_int(rows[i].below));
-		put(o, "keys_total", value_int(rows[i].keys_total));
-		put(o, "bytes", value_int(rows[i].bytes));
-		put_last(list, o);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_last(list, json_row(&rows[i]));
 	return list;
 }
+
+#define SLOT(M, MAYBE)                                \
+	M("slot", integer, i)                         \
+	M("keys_total", integer, slots[i].keys_total) \
+	M("bytes", integer, slots[i].bytes)
+static SCHEMA(dumped_slot, SLOT);
 
 static json_t *json_slots(const struct dumped_slot *slots)
 {
@@ -165,24 +202,26 @@ static json_t *json_slots(const struct dumped_slot *slots)
 		if (!slots[i].keys_total)
 			continue;
 		o = json_object();
-		put(o, "slot", value_int(i));
-		put(o, "keys_total", value_int(slots[i].keys_total));
-		put(o, "bytes", value_int(slots[i].bytes));
+		PUT_MEMBERS(SLOT);
 		put_last(list, o);
 	}
 	return list;
 }
 
-void json_dumped(json_t *document, const struct model *m)
-{
-	const struct dumped *d = m->keyspace ? &m->keyspace->dumped : NULL;
+#define DUMPED(M, MAYBE)                                                                 \
+	M("idle", list_or_null(dumped_idle),                                             \
+	  json_rows(d->idle, DUMPED_IDLE, d->idle_total, json_idle))                     \
+	M("frequency", list_or_null(dumped_frequency),                                   \
+	  json_rows(d->frequency, DUMPED_FREQUENCY, d->frequency_total, json_frequency)) \
+	M("slots", list_or_null(dumped_slot), json_slots(d->slots))                      \
+	M("dump_bytes", integer, m->keyspace ? d->dump_bytes : RECORD_UNKNOWN)           \
+	M("saved_bytes", integer, m->keyspace ? d->saved_bytes : RECORD_UNKNOWN)
+SCHEMA(dumped, DUMPED);
 
-	put(document, "idle",
-	    d ? json_rows(d->idle, DUMPED_IDLE, "below_seconds", d->idle_total) : json_null());
-	put(document, "frequency",
-	    d ? json_rows(d->frequency, DUMPED_FREQUENCY, "below", d->frequency_total) :
-		json_null());
-	put(document, "slots", d ? json_slots(d->slots) : json_null());
-	put(document, "dump_bytes", d ? value_int(d->dump_bytes) : json_null());
-	put(document, "saved_bytes", d ? value_int(d->saved_bytes) : json_null());
+void json_dumped(json_t *o, const struct model *m)
+{
+	static const struct dumped nothing;
+	const struct dumped *d = m->keyspace ? &m->keyspace->dumped : &nothing;
+
+	PUT_MEMBERS(DUMPED);
 }

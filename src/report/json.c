@@ -75,6 +75,11 @@ json_t *value_text(const char *text)
 	return escaped(text, strlen(text));
 }
 
+json_t *value_some_text(const char *text)
+{
+	return text && *text ? value_text(text) : json_null();
+}
+
 json_t *value_time(int64_t wall_ns, double seconds)
 {
 	struct buf text = { 0 };
@@ -113,6 +118,14 @@ void put_bytes(json_t *object, const char *name, struct bytes bytes)
 	}
 	buf_free(&base64);
 	buf_free(&base64_name);
+}
+
+void put_name(json_t *object, const char *name, struct bytes bytes)
+{
+	if (bytes.len)
+		put_bytes(object, name, bytes);
+	else
+		put(object, name, json_string(""));
 }
 
 /* --- a document --- */

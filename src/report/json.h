@@ -31,6 +31,7 @@ json_t *value_count(double n);
 json_t *value_number(double n);
 /* The text as it is when plain UTF-8, else escaped; null when NULL. */
 json_t *value_text(const char *text);
+json_t *value_some_text(const char *text); /* null also when "" */
 /* RFC 3339 of the time @seconds after @wall_ns; null when either is unknown. */
 json_t *value_time(int64_t wall_ns, double seconds);
 
@@ -40,6 +41,8 @@ json_t *value_time(int64_t wall_ns, double seconds);
  * an event without a key has an empty one.
  */
 void put_bytes(json_t *object, const char *name, struct bytes bytes);
+/* The same of a name that may be empty: "" then. */
+void put_name(json_t *object, const char *name, struct bytes bytes);
 
 /* Write a document, members and rows one to a line, and give it up. */
 void json_write(struct buf *out, json_t *document);
@@ -69,9 +72,12 @@ json_t *json_slowlog(const struct model *m);
 json_t *json_latency(const struct model *m);
 json_t *json_rss_moves(const struct model *m);
 json_t *json_findings(const struct findings *f);
+json_t *json_evidence_of(const struct finding *finding);
 
 /* json_keyspace.c: what a pass over all keys has found */
 json_t *json_keyspace(const struct model *m);
+/* The same of keys that come from dumps: without how a pass went. */
+json_t *json_keyspace_of_dumps(const struct model *m);
 
 /* dumped.c: what only dumps tell of their keys, as fields of @document */
 void json_dumped(json_t *document, const struct model *m);
@@ -81,8 +87,12 @@ json_t *json_of_dump(const struct report_dump *file);
 
 /* json_alloc.c: what watching took from the server */
 json_t *json_cost(const struct model *m);
+/* The document of `redmem alloc`. */
+json_t *json_alloc(const struct model *m);
 
 /* json_stalls.c: what held the loop */
 json_t *json_stalls(const struct model *m);
 /* json_doctor.c: the document of `redmem doctor` */
 json_t *json_doctor(const struct model *m, const struct findings *f);
+/* diagnose_verdict() of both. */
+json_t *json_verdict(const struct model *m, const struct findings *f);

@@ -10,13 +10,16 @@
 #include "report/columns.h"
 #include "report/json.h"
 #include "report/report.h"
+#include "report/schema.h"
 
 /* --- the allocator's side ---------------------------------------------------- */
 
-static void put_prefix(json_t *o, const char *prefix, size_t len)
-{
-	put_bytes(o, "prefix", (struct bytes){ prefix, len });
-}
+#define HOLDER(M, MAYBE)                                                       \
+	M("prefix", bytes, ((struct bytes){ user->prefix, user->prefix_len })) \
+	M("sampled_objects_total", number, user->objects)                      \
+	M("share_ratio", real, user->objects / row->holders_objects)           \
+	M("basis", word, user->estimated ? "derived" : "sampled")
+static SCHEMA(holder, HOLDER);
 
 static json_t *json_holders(const struct class_row *row)
 {
@@ -26,14 +29,19 @@ static json_t *json_holders(const struct class_row *row)
 		const struct class_user *user = &row->holders[i];
 		json_t *o = json_object();
 
-		put_prefix(o, user->prefix, user->prefix_len);
-		put(o, "sampled_objects_total", value_number(user->objects));
-		put(o, "share_ratio", value_real(user->objects / row->holders_objects));
-		put(o, "basis", json_string(user->estimated ? "derived" : "sampled"));
+		PUT_MEMBERS(HOLDER);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define MOVER(M, MAYBE)                                                        \
+	M("prefix", bytes, ((struct bytes){ user->prefix, user->prefix_len })) \
+	M("command", text, user->command)                                      \
+	M("alloc_bytes", count, user->alloc_bytes)                             \
+	M("free_bytes", count, user->free_bytes)                               \
+	M("basis", word, "sampled")
+static SCHEMA(mover, MOVER);
 
 static json_t *json_movers(const struct class_row *row)
 {
@@ -43,15 +51,27 @@ static json_t *json_movers(const struct class_row *row)
 		const struct class_user *user = &row->movers[i];
 		json_t *o = json_object();
 
-		put_prefix(o, user->prefix, user->prefix_len);
-		put(o, "command", value_text(user->command));
-		put(o, "alloc_bytes", value_count(user->alloc_bytes));
-		put(o, "free_bytes", value_count(user->free_bytes));
-		put(o, "basis", json_string("sampled"));
+		PUT_MEMBERS(MOVER);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define SIZE_CLASS(M, MAYBE)                                                                 \
+	M("size_bytes", integer, class->size_bytes)                                          \
+	M("allocated_bytes", integer, class->allocated_bytes)                                \
+	M("holes_bytes", integer, class->holes_bytes)                                        \
+	M("utilization_ratio", real, held > 0 ? (double)class->allocated_bytes / held : NAN) \
+	M("slabs", integer, class->slabs)                                                    \
+	M("small", boolean, class->small)                                                    \
+	M("objects_total", integer, class->regions_total)                                    \
+	M("slab_bytes", integer, class->slab_bytes)                                          \
+	M("nonfull_slabs", integer, class->nonfull_slabs)                                    \
+	M("defrag_bytes", integer, row->defrag_bytes)                                        \
+	M("holders", list(holder), json_holders(row))                                        \
+	M("explained_ratio", real, row->explained_ratio)                                     \
+	M("movers", list(mover), json_movers(row))
+static SCHEMA(size_class, SIZE_CLASS);
 
 static json_t *json_size_classes(const struct model *m)
 {
@@ -65,24 +85,16 @@ static json_t *json_size_classes(const struct model *m)
 
 		if (class->holes_bytes > 0)
 			held += (double)class->holes_bytes;
-		put(o, "size_bytes", value_int(class->size_bytes));
-		put(o, "allocated_bytes", value_int(class->allocated_bytes));
-		put(o, "holes_bytes", value_int(class->holes_bytes));
-		put(o, "utilization_ratio",
-		    held > 0 ? value_real((double)class->allocated_bytes / held) : json_null());
-		put(o, "slabs", value_int(class->slabs));
-		put(o, "small", json_boolean(class->small));
-		put(o, "objects_total", value_int(class->regions_total));
-		put(o, "slab_bytes", value_int(class->slab_bytes));
-		put(o, "nonfull_slabs", value_int(class->nonfull_slabs));
-		put(o, "defrag_bytes", value_int(row->defrag_bytes));
-		put(o, "holders", json_holders(row));
-		put(o, "explained_ratio", value_real(row->explained_ratio));
-		put(o, "movers", json_movers(row));
+		PUT_MEMBERS(SIZE_CLASS);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define UNPLACED(M, MAYBE)                                                                       \
+	M("prefix", bytes, ((struct bytes){ m->unplaced[i].prefix, m->unplaced[i].prefix_len })) \
+	M("sampled_bytes", count, m->unplaced[i].objects)
+static SCHEMA(unplaced, UNPLACED);
 
 static json_t *json_unplaced(const struct model *m)
 {
@@ -91,26 +103,47 @@ static json_t *json_unplaced(const struct model *m)
 	for (size_t i = 0; i < m->unplaced_count; i++) {
 		json_t *o = json_object();
 
-		put_prefix(o, m->unplaced[i].prefix, m->unplaced[i].prefix_len);
-		put(o, "sampled_bytes", value_count(m->unplaced[i].objects));
+		PUT_MEMBERS(UNPLACED);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define DEFRAG(M, MAYBE)                             \
+	M("possible", boolean, m->target.can_defrag) \
+	M("past_thresholds", boolean, f->starts)     \
+	M("gain_bytes", integer, f->gain_bytes)      \
+	M("fragmentation_percent", real, f->percent) \
+	M("ignore_bytes", integer, f->ignore_bytes)  \
+	M("threshold_lower_percent", integer, f->lower_percent)
+static SCHEMA(defrag, DEFRAG);
 
 static json_t *json_defrag(const struct model *m)
 {
 	const struct defrag_forecast *f = &m->defrag;
 	json_t *o = json_object();
 
-	put(o, "possible", json_boolean(m->target.can_defrag));
-	put(o, "past_thresholds", json_boolean(f->starts));
-	put(o, "gain_bytes", value_int(f->gain_bytes));
-	put(o, "fragmentation_percent", value_real(f->percent));
-	put(o, "ignore_bytes", value_int(f->ignore_bytes));
-	put(o, "threshold_lower_percent", value_int(f->lower_percent));
+	PUT_MEMBERS(DEFRAG);
 	return o;
 }
+
+#define ALLOCATOR(M, MAYBE)                                     \
+	M("version", text, s->version)                          \
+	M("allocated_bytes", integer, s->allocated_bytes)       \
+	M("active_bytes", integer, s->active_bytes)             \
+	M("dirty_bytes", integer, s->dirty_bytes)               \
+	M("muzzy_bytes", integer, s->muzzy_bytes)               \
+	M("metadata_bytes", integer, s->metadata_bytes)         \
+	M("resident_bytes", integer, s->resident_bytes)         \
+	M("mapped_bytes", integer, s->mapped_bytes)             \
+	M("retained_bytes", integer, s->retained_bytes)         \
+	M("dirty_decay_ms", integer, s->dirty_decay_ms)         \
+	M("muzzy_decay_ms", integer, s->muzzy_decay_ms)         \
+	M("background_thread", boolean, s->background_thread)   \
+	M("defrag", object(defrag), json_defrag(m))             \
+	M("sampled_keys_total", integer, m->sampled_keys_total) \
+	M("unplaced", list(unplaced), json_unplaced(m))
+static SCHEMA(allocator, ALLOCATOR);
 
 static json_t *json_allocator(const struct model *m)
 {
@@ -120,23 +153,16 @@ static json_t *json_allocator(const struct model *m)
 	if (!s)
 		return json_null();
 	o = json_object();
-	put(o, "version", value_text(s->version));
-	put(o, "allocated_bytes", value_int(s->allocated_bytes));
-	put(o, "active_bytes", value_int(s->active_bytes));
-	put(o, "dirty_bytes", value_int(s->dirty_bytes));
-	put(o, "muzzy_bytes", value_int(s->muzzy_bytes));
-	put(o, "metadata_bytes", value_int(s->metadata_bytes));
-	put(o, "resident_bytes", value_int(s->resident_bytes));
-	put(o, "mapped_bytes", value_int(s->mapped_bytes));
-	put(o, "retained_bytes", value_int(s->retained_bytes));
-	put(o, "dirty_decay_ms", value_int(s->dirty_decay_ms));
-	put(o, "muzzy_decay_ms", value_int(s->muzzy_decay_ms));
-	put(o, "background_thread", json_boolean(s->background_thread));
-	put(o, "defrag", json_defrag(m));
-	put(o, "sampled_keys_total", value_int(m->sampled_keys_total));
-	put(o, "unplaced", json_unplaced(m));
+	PUT_MEMBERS(ALLOCATOR);
 	return o;
 }
+
+#define DELETES(M, MAYBE)                                                    \
+	M("prefix", bytes, ((struct bytes){ row->prefix, row->prefix_len })) \
+	M("command", text, row->command)                                     \
+	M("cpu_samples_total", integer, row->samples)                        \
+	M("free_bytes", count, row->free_bytes)
+static SCHEMA(deletes, DELETES);
 
 static json_t *json_deletes(const struct model *m)
 {
@@ -146,14 +172,43 @@ static json_t *json_deletes(const struct model *m)
 		const struct delete_row *row = &m->deletes[i];
 		json_t *o = json_object();
 
-		put_prefix(o, row->prefix, row->prefix_len);
-		put(o, "command", value_text(row->command));
-		put(o, "cpu_samples_total", value_int(row->samples));
-		put(o, "free_bytes", value_count(row->free_bytes));
+		PUT_MEMBERS(DELETES);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define COW_COMMAND(M, MAYBE)            \
+	M("command", text, row->command) \
+	M("faults_total", count, row->charge.cow_faults)
+static SCHEMA(cow_command, COW_COMMAND);
+
+static json_t *json_cow_command(const struct command_row *row)
+{
+	json_t *o = json_object();
+
+	PUT_MEMBERS(COW_COMMAND);
+	return o;
+}
+
+#define COW_PREFIX(M, MAYBE)                                                 \
+	M("prefix", bytes, ((struct bytes){ row->prefix, row->prefix_len })) \
+	M("faults_total", count, row->charge.cow_faults)
+static SCHEMA(cow_prefix, COW_PREFIX);
+
+static json_t *json_cow_prefix(const struct prefix_row *row)
+{
+	json_t *o = json_object();
+
+	PUT_MEMBERS(COW_PREFIX);
+	return o;
+}
+
+#define COPY_ON_WRITE(M, MAYBE)                                                            \
+	M("faults_total", integer, m->have_totals ? m->totals.cow_faults : RECORD_UNKNOWN) \
+	M("commands", list(cow_command), commands)                                         \
+	M("prefixes", list(cow_prefix), prefixes)
+static SCHEMA(copy_on_write, COPY_ON_WRITE);
 
 static json_t *json_copy_on_write(const struct model *m)
 {
@@ -161,25 +216,22 @@ static json_t *json_copy_on_write(const struct model *m)
 	struct cow_rows cow;
 
 	model_cow(m, &cow);
-	for (size_t i = 0; i < cow.commands_count; i++) {
-		json_t *row = json_object();
-
-		put(row, "command", value_text(cow.commands[i]->command));
-		put(row, "faults_total", value_count(cow.commands[i]->charge.cow_faults));
-		put_last(commands, row);
-	}
-	for (size_t i = 0; i < cow.prefixes_count; i++) {
-		json_t *row = json_object();
-
-		put_prefix(row, cow.prefixes[i]->prefix, cow.prefixes[i]->prefix_len);
-		put(row, "faults_total", value_count(cow.prefixes[i]->charge.cow_faults));
-		put_last(prefixes, row);
-	}
-	put(o, "faults_total", value_int(m->have_totals ? m->totals.cow_faults : RECORD_UNKNOWN));
-	put(o, "commands", commands);
-	put(o, "prefixes", prefixes);
+	for (size_t i = 0; i < cow.commands_count; i++)
+		put_last(commands, json_cow_command(cow.commands[i]));
+	for (size_t i = 0; i < cow.prefixes_count; i++)
+		put_last(prefixes, json_cow_prefix(cow.prefixes[i]));
+	PUT_MEMBERS(COPY_ON_WRITE);
 	return o;
 }
+
+#define PURGE(M, MAYBE)                                         \
+	M("expected_bytes", integer, model_purgeable(m))        \
+	M("rss_before_bytes", integer, purge->rss_before_bytes) \
+	M("rss_after_bytes", integer, purge->rss_after_bytes)   \
+	M("freed_bytes", integer, model_purged(m))              \
+	M("seconds", real, purge->reply_seconds)                \
+	M("error", text, purge->error)
+static SCHEMA(purge, PURGE);
 
 static json_t *json_purge(const struct model *m)
 {
@@ -189,30 +241,37 @@ static json_t *json_purge(const struct model *m)
 	if (!m->have_purge)
 		return json_null();
 	o = json_object();
-	put(o, "expected_bytes", value_int(model_purgeable(m)));
-	put(o, "rss_before_bytes", value_int(purge->rss_before_bytes));
-	put(o, "rss_after_bytes", value_int(purge->rss_after_bytes));
-	put(o, "freed_bytes", value_int(model_purged(m)));
-	put(o, "seconds", value_real(purge->reply_seconds));
-	put(o, "error", value_text(purge->error));
+	PUT_MEMBERS(PURGE);
 	return o;
 }
+
+#define REPLICATION(M, MAYBE)                                                     \
+	M("write_bytes_per_second", count, m->replication.write_bytes_per_second) \
+	M("backlog_bytes", integer, m->replication.backlog_bytes)                 \
+	M("backlog_seconds", real, m->replication.backlog_seconds)                \
+	M("replicas", rows(replicas),                                             \
+	  columns_json(m, &columns_replicas, ROWS(m->replicas, m->replicas_count)))
+static SCHEMA(replication, REPLICATION);
 
 static json_t *json_replication(const struct model *m)
 {
 	json_t *o = json_object();
 
-	put(o, "write_bytes_per_second", value_count(m->replication.write_bytes_per_second));
-	put(o, "backlog_bytes", value_int(m->replication.backlog_bytes));
-	put(o, "backlog_seconds", value_real(m->replication.backlog_seconds));
-	put(o, "replicas",
-	    columns_json(m, &columns_replicas, ROWS(m->replicas, m->replicas_count)));
+	PUT_MEMBERS(REPLICATION);
 	return o;
+}
+
+/* Null where nothing is known of them, rather than that there were none. */
+static json_t *json_errors(const struct model *m)
+{
+	if (!m->have_errors)
+		return json_null();
+	return columns_json(m, &columns_errors, ROWS(m->errors, m->errors_count));
 }
 
 /* --- the documents ----------------------------------------------------------- */
 
-static json_t *json_verdict(const struct model *m, const struct findings *f)
+json_t *json_verdict(const struct model *m, const struct findings *f)
 {
 	struct buf text = { 0 };
 	json_t *value;
@@ -223,52 +282,50 @@ static json_t *json_verdict(const struct model *m, const struct findings *f)
 	return value;
 }
 
+#define DOCTOR(M, MAYBE)                                                                         \
+	M("target", object(target), json_target(m))                                              \
+	M("window", object(window), json_window(m))                                              \
+	M("self", object(self), json_self(m))                                                    \
+	M("sensors", list(sensor), json_sensors(m))                                              \
+	M("ledger", list(ledger_line), json_ledger(m))                                           \
+	M("timeline", object(timeline), json_timeline(m))                                        \
+	M("commands", rows(commands),                                                            \
+	  columns_json(m, &columns_commands, ROWS(m->commands, m->commands_count)))              \
+	M("prefixes", rows(prefixes),                                                            \
+	  columns_json(m, &columns_prefixes, ROWS(m->prefixes, m->prefixes_count)))              \
+	M("stalls", list(stall), json_stalls(m))                                                 \
+	MAYBE(m->stalls_left_out, "stalls_left_out_total", integer, (int64_t)m->stalls_left_out) \
+	M("findings", list(finding), json_findings(f))                                           \
+	M("verdict", json_text, json_verdict(m, f))                                              \
+	M("threads", rows(threads),                                                              \
+	  columns_json(m, &columns_threads, ROWS(m->threads, m->threads_count)))                 \
+	M("totals", object_or_null(totals), json_totals(m))                                      \
+	M("children", list(child), json_children(m))                                             \
+	M("keys", list(key), json_keys(m))                                                       \
+	M("hot_keys", list(hot_key), json_hot_keys(m))                                           \
+	M("key_concentration", object_or_null(concentration), json_concentration(m))             \
+	M("life", list(life), json_life(m))                                                      \
+	M("slowlog", list(slowlog), json_slowlog(m))                                             \
+	M("latency", list(latency), json_latency(m))                                             \
+	M("errors", rows_or_null(errors), json_errors(m))                                        \
+	M("refusals", rows(refusals),                                                            \
+	  columns_json(m, &columns_refusals, ROWS(m->refusals, m->refusals_count)))              \
+	M("replication", object(replication), json_replication(m))                               \
+	M("rss_moves", list(rss_move), json_rss_moves(m))                                        \
+	M("mappings", list(mapping), json_mappings(m))                                           \
+	M("host", object(host), json_host(m))                                                    \
+	M("inside", list(inside), json_inside(m))                                                \
+	M("keys_check", object(keys_check), json_keys_check(m))                                  \
+	MAYBE(m->keyspace, "census", object(keyspace), json_keyspace(m))                         \
+	MAYBE(m->alloc.have_budget, "cost", object(cost), json_cost(m))
+DOCUMENT(doctor, DOCTOR);
+
 json_t *json_doctor(const struct model *m, const struct findings *f)
 {
-	json_t *document = json_object();
+	json_t *o = json_document(&schema_doctor);
 
-	put(document, "schema", json_string("redmem.doctor/1"));
-	put(document, "target", json_target(m));
-	put(document, "window", json_window(m));
-	put(document, "self", json_self(m));
-	put(document, "sensors", json_sensors(m));
-	put(document, "ledger", json_ledger(m));
-	put(document, "timeline", json_timeline(m));
-	put(document, "commands",
-	    columns_json(m, &columns_commands, ROWS(m->commands, m->commands_count)));
-	put(document, "prefixes",
-	    columns_json(m, &columns_prefixes, ROWS(m->prefixes, m->prefixes_count)));
-	put(document, "stalls", json_stalls(m));
-	if (m->stalls_left_out) /* of a watch with thousands the shortest */
-		put(document, "stalls_left_out_total", value_int((int64_t)m->stalls_left_out));
-	put(document, "findings", json_findings(f));
-	put(document, "verdict", json_verdict(m, f));
-	put(document, "threads",
-	    columns_json(m, &columns_threads, ROWS(m->threads, m->threads_count)));
-	put(document, "totals", json_totals(m));
-	put(document, "children", json_children(m));
-	put(document, "keys", json_keys(m));
-	put(document, "hot_keys", json_hot_keys(m));
-	put(document, "key_concentration", json_concentration(m));
-	put(document, "life", json_life(m));
-	put(document, "slowlog", json_slowlog(m));
-	put(document, "latency", json_latency(m));
-	put(document, "errors",
-	    m->have_errors ? columns_json(m, &columns_errors, ROWS(m->errors, m->errors_count)) :
-			     json_null());
-	put(document, "refusals",
-	    columns_json(m, &columns_refusals, ROWS(m->refusals, m->refusals_count)));
-	put(document, "replication", json_replication(m));
-	put(document, "rss_moves", json_rss_moves(m));
-	put(document, "mappings", json_mappings(m));
-	put(document, "host", json_host(m));
-	put(document, "inside", json_inside(m));
-	put(document, "keys_check", json_keys_check(m));
-	if (m->keyspace)
-		put(document, "census", json_keyspace(m));
-	if (m->alloc.have_budget) /* older recordings have none */
-		put(document, "cost", json_cost(m));
-	return document;
+	PUT_MEMBERS(DOCTOR);
+	return o;
 }
 
 void report_doctor_json(struct buf *out, const struct model *m, const struct findings *f)
@@ -276,27 +333,30 @@ void report_doctor_json(struct buf *out, const struct model *m, const struct fin
 	json_write(out, json_doctor(m, f));
 }
 
+#define MEMORY(M, MAYBE)                                                 \
+	M("target", object(target), json_target(m))                      \
+	M("window", object(window), json_window(m))                      \
+	M("self", object(self), json_self(m))                            \
+	M("sensors", list(sensor), json_sensors(m))                      \
+	M("ledger", list(ledger_line), json_ledger(m))                   \
+	M("size_classes", list(size_class), json_size_classes(m))        \
+	M("findings", list(finding), json_findings(f))                   \
+	M("verdict", json_text, json_verdict(m, f))                      \
+	M("allocator", object_or_null(allocator), json_allocator(m))     \
+	M("deletes", list(deletes), json_deletes(m))                     \
+	M("children", list(child), json_children(m))                     \
+	M("copy_on_write", object(copy_on_write), json_copy_on_write(m)) \
+	M("purge", object_or_null(purge), json_purge(m))                 \
+	M("mappings", list(mapping), json_mappings(m))                   \
+	M("host", object(host), json_host(m))                            \
+	M("inside", list(inside), json_inside(m))                        \
+	M("keys_check", object(keys_check), json_keys_check(m))
+DOCUMENT(memory, MEMORY);
+
 void report_memory_json(struct buf *out, const struct model *m, const struct findings *f)
 {
-	json_t *document = json_object();
+	json_t *o = json_document(&schema_memory);
 
-	put(document, "schema", json_string("redmem.memory/1"));
-	put(document, "target", json_target(m));
-	put(document, "window", json_window(m));
-	put(document, "self", json_self(m));
-	put(document, "sensors", json_sensors(m));
-	put(document, "ledger", json_ledger(m));
-	put(document, "size_classes", json_size_classes(m));
-	put(document, "findings", json_findings(f));
-	put(document, "verdict", json_verdict(m, f));
-	put(document, "allocator", json_allocator(m));
-	put(document, "deletes", json_deletes(m));
-	put(document, "children", json_children(m));
-	put(document, "copy_on_write", json_copy_on_write(m));
-	put(document, "purge", json_purge(m));
-	put(document, "mappings", json_mappings(m));
-	put(document, "host", json_host(m));
-	put(document, "inside", json_inside(m));
-	put(document, "keys_check", json_keys_check(m));
-	json_write(out, document);
+	PUT_MEMBERS(MEMORY);
+	json_write(out, o);
 }

@@ -7,12 +7,19 @@
 #include "diagnose/one_key.h"
 #include "report/json.h"
 #include "report/report.h"
+#include "report/schema.h"
 
-/* Null for "". */
-static json_t *text_or_null(const char *text)
-{
-	return *text ? value_text(text) : json_null();
-}
+#define SIZE(M, MAYBE)                                                                    \
+	M("bytes", integer, k->bytes)                                                     \
+	M("basis", text,                                                                  \
+	  known ? basis_name(k->bytes_samples ? BASIS_SAMPLED : BASIS_EXACT) : NULL)      \
+	M("samples_total", integer, k->bytes_samples ? k->bytes_samples : RECORD_UNKNOWN) \
+	M("reason", some_text, k->bytes_reason)                                           \
+	M("element_bytes", real,                                                          \
+	  known && k->elements > 0 && strcmp(k->type, "string") != 0 ?                    \
+		  (double)k->bytes / (double)k->elements :                                \
+		  NAN)
+static SCHEMA(key_size, SIZE);
 
 static json_t *json_size(const struct model *m)
 {
@@ -20,18 +27,17 @@ static json_t *json_size(const struct model *m)
 	bool known = k->bytes != RECORD_UNKNOWN;
 	json_t *o = json_object();
 
-	put(o, "bytes", value_int(k->bytes));
-	put(o, "basis",
-	    known ? value_text(basis_name(k->bytes_samples ? BASIS_SAMPLED : BASIS_EXACT)) :
-		    json_null());
-	put(o, "samples_total", k->bytes_samples ? value_int(k->bytes_samples) : json_null());
-	put(o, "reason", text_or_null(k->bytes_reason));
-	put(o, "element_bytes",
-	    known && k->elements > 0 && strcmp(k->type, "string") != 0 ?
-		    value_real((double)k->bytes / (double)k->elements) :
-		    json_null());
+	PUT_MEMBERS(SIZE);
 	return o;
 }
+
+#define ENCODING(M, MAYBE)                         \
+	M("reason", some_text, buf_str(&why))      \
+	M("entries_setting", text, entries.name)   \
+	M("entries_limit", integer, entries.value) \
+	M("value_setting", text, value.name)       \
+	M("value_limit_bytes", integer, value.value)
+static SCHEMA(key_encoding_limits, ENCODING);
 
 static json_t *json_encoding(const struct model *m)
 {
@@ -42,14 +48,20 @@ static json_t *json_encoding(const struct model *m)
 	struct buf why = { 0 };
 
 	one_key_encoding_reason(&why, m);
-	put(o, "reason", text_or_null(buf_str(&why)));
-	put(o, "entries_setting", value_text(entries.name));
-	put(o, "entries_limit", value_int(entries.value));
-	put(o, "value_setting", value_text(value.name));
-	put(o, "value_limit_bytes", value_int(value.value));
+	PUT_MEMBERS(ENCODING);
 	buf_free(&why);
 	return o;
 }
+
+#define SPREAD(M, MAYBE)                                   \
+	M("looked_at_total", integer, (json_int_t)s.count) \
+	M("min", number, s.min)                            \
+	M("p50", number, s.p50)                            \
+	M("p90", number, s.p90)                            \
+	M("p99", number, s.p99)                            \
+	M("max", number, s.max)                            \
+	M("mean", number, s.mean)
+static SCHEMA(spread, SPREAD);
 
 static json_t *json_spread(const struct one_key *key, enum element_number number, const char *place)
 {
@@ -59,41 +71,52 @@ static json_t *json_spread(const struct one_key *key, enum element_number number
 	if (!s.count)
 		return json_null();
 	o = json_object();
-	put(o, "looked_at_total", json_integer((json_int_t)s.count));
-	put(o, "min", value_number(s.min));
-	put(o, "p50", value_number(s.p50));
-	put(o, "p90", value_number(s.p90));
-	put(o, "p99", value_number(s.p99));
-	put(o, "max", value_number(s.max));
-	put(o, "mean", value_number(s.mean));
+	PUT_MEMBERS(SPREAD);
 	return o;
 }
+
+#define ELEMENTS(M, MAYBE)                                                                  \
+	M("looked_at_total", integer, (json_int_t)key->elements_count)                      \
+	M("reason", some_text, key->first.elements_reason)                                  \
+	M("name_bytes", object_or_null(spread), json_spread(key, ELEMENT_NAME_BYTES, NULL)) \
+	M("value_bytes", object_or_null(spread), json_spread(key, ELEMENT_BYTES, NULL))     \
+	M("head_bytes", object_or_null(spread), json_spread(key, ELEMENT_BYTES, "head"))    \
+	M("tail_bytes", object_or_null(spread), json_spread(key, ELEMENT_BYTES, "tail"))    \
+	M("scores", object_or_null(spread), json_spread(key, ELEMENT_SCORE, NULL))          \
+	M("score_min", number, key->first.score_min)                                        \
+	M("score_max", number, key->first.score_max)
+static SCHEMA(key_elements, ELEMENTS);
 
 static json_t *json_elements(const struct one_key *key)
 {
 	json_t *o = json_object();
 
-	put(o, "looked_at_total", json_integer((json_int_t)key->elements_count));
-	put(o, "reason", text_or_null(key->first.elements_reason));
-	put(o, "name_bytes", json_spread(key, ELEMENT_NAME_BYTES, NULL));
-	put(o, "value_bytes", json_spread(key, ELEMENT_BYTES, NULL));
-	put(o, "head_bytes", json_spread(key, ELEMENT_BYTES, "head"));
-	put(o, "tail_bytes", json_spread(key, ELEMENT_BYTES, "tail"));
-	put(o, "scores", json_spread(key, ELEMENT_SCORE, NULL));
-	put(o, "score_min", value_number(key->first.score_min));
-	put(o, "score_max", value_number(key->first.score_max));
+	PUT_MEMBERS(ELEMENTS);
 	return o;
 }
+
+#define CONTENT(M, MAYBE)                                       \
+	M("kind", some_text, key->first.content)                \
+	M("looked_at_bytes", integer, key->first.content_bytes) \
+	M("compressed_ratio", real, key->first.compressed_ratio)
+static SCHEMA(key_content, CONTENT);
 
 static json_t *json_content(const struct one_key *key)
 {
 	json_t *o = json_object();
 
-	put(o, "kind", text_or_null(key->first.content));
-	put(o, "looked_at_bytes", value_int(key->first.content_bytes));
-	put(o, "compressed_ratio", value_real(key->first.compressed_ratio));
+	PUT_MEMBERS(CONTENT);
 	return o;
 }
+
+#define GROWTH(M, MAYBE)                                               \
+	M("seconds", real, key->last.t_seconds - key->first.t_seconds) \
+	M("elements_before_total", integer, key->first.elements)       \
+	M("elements_after_total", integer, key->last.elements)         \
+	M("elements_per_second", real, one_key_growth(key))            \
+	M("bytes_per_second", real, one_key_bytes_growth(key))         \
+	M("deleted", boolean, !strcmp(key->last.type, "none"))
+static SCHEMA(key_growth, GROWTH);
 
 static json_t *json_growth(const struct one_key *key)
 {
@@ -102,71 +125,94 @@ static json_t *json_growth(const struct one_key *key)
 	if (!key->asked_again)
 		return json_null();
 	o = json_object();
-	put(o, "seconds", value_real(key->last.t_seconds - key->first.t_seconds));
-	put(o, "elements_before_total", value_int(key->first.elements));
-	put(o, "elements_after_total", value_int(key->last.elements));
-	put(o, "elements_per_second", value_real(one_key_growth(key)));
-	put(o, "bytes_per_second", value_real(one_key_bytes_growth(key)));
-	put(o, "deleted", json_boolean(!strcmp(key->last.type, "none")));
+	PUT_MEMBERS(GROWTH);
 	return o;
 }
+
+#define GROUP(M, MAYBE)                                                                   \
+	M("group", bytes, group->name)                                                    \
+	M("consumers_total", integer, group->consumers_total)                             \
+	M("pending_total", integer, group->pending_total)                                 \
+	M("lag_total", integer, group->lag)                                               \
+	M("oldest_pending_seconds", real, group->oldest_pending_seconds)                  \
+	M("consumers_gone_total", integer, seen ? group->consumers_gone : RECORD_UNKNOWN) \
+	M("pending_of_gone_total", integer, seen ? group->pending_of_gone : RECORD_UNKNOWN)
+static SCHEMA(stream_group, GROUP);
 
 static json_t *json_group(const struct record_key_group *group)
 {
 	bool seen = group->consumers_seen != RECORD_UNKNOWN;
 	json_t *o = json_object();
 
-	put_bytes(o, "group", group->name);
-	put(o, "consumers_total", value_int(group->consumers_total));
-	put(o, "pending_total", value_int(group->pending_total));
-	put(o, "lag_total", value_int(group->lag));
-	put(o, "oldest_pending_seconds", value_real(group->oldest_pending_seconds));
-	put(o, "consumers_gone_total", seen ? value_int(group->consumers_gone) : json_null());
-	put(o, "pending_of_gone_total", seen ? value_int(group->pending_of_gone) : json_null());
+	PUT_MEMBERS(GROUP);
 	return o;
 }
 
+static json_t *json_groups(const struct one_key *key)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < key->groups_count; i++)
+		put_last(rows, json_group(&key->groups[i]));
+	return rows;
+}
+
+#define STREAM(M, MAYBE)                                          \
+	M("groups_total", integer, key->first.groups_total)       \
+	M("nodes_total", integer, key->first.nodes_total)         \
+	M("entries_added_total", integer, key->first.added_total) \
+	M("first_id", some_text, key->first.first_id)             \
+	M("last_id", some_text, key->first.last_id)               \
+	M("groups", list(stream_group), json_groups(key))
+static SCHEMA(key_stream, STREAM);
+
 static json_t *json_stream(const struct one_key *key)
 {
-	json_t *o, *rows;
+	json_t *o;
 
 	if (strcmp(key->first.type, "stream") != 0)
 		return json_null();
 	o = json_object();
-	put(o, "groups_total", value_int(key->first.groups_total));
-	put(o, "nodes_total", value_int(key->first.nodes_total));
-	put(o, "entries_added_total", value_int(key->first.added_total));
-	put(o, "first_id", text_or_null(key->first.first_id));
-	put(o, "last_id", text_or_null(key->first.last_id));
-	rows = json_array();
-	for (size_t i = 0; i < key->groups_count; i++)
-		put_last(rows, json_group(&key->groups[i]));
-	put(o, "groups", rows);
+	PUT_MEMBERS(STREAM);
 	return o;
 }
 
-static json_t *json_users(const struct model *m)
+#define USER(M, MAYBE)                                                  \
+	M("command", text, key->users[i].command)                       \
+	M("cpu_samples_total", integer, charge->cpu_samples)            \
+	M("cpu_ratio", real, charge->cpu_seconds / m->duration_seconds) \
+	M("alloc_bytes", count, charge->alloc_bytes)                    \
+	M("free_bytes", count, charge->free_bytes)
+static SCHEMA(key_user, USER);
+
+static json_t *json_users_commands(const struct model *m)
 {
 	const struct one_key *key = m->one_key;
-	json_t *o = json_object(), *rows;
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < key->users_count; i++) {
+		const struct charge *charge = &key->users[i].charge;
+		json_t *o = json_object();
+
+		PUT_MEMBERS(USER);
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+#define USERS(M, MAYBE)                                                                 \
+	M("reason", text, known ? NULL : buf_str(&note))                                \
+	M("cpu_samples_total", integer, known ? m->totals.cpu_samples : RECORD_UNKNOWN) \
+	M("commands", list_or_null(key_user), known ? json_users_commands(m) : json_null())
+static SCHEMA(key_users, USERS);
+
+static json_t *json_users(const struct model *m)
+{
+	json_t *o = json_object();
 	struct buf note = { 0 };
 	bool known = one_key_users_known(&note, m);
 
-	put(o, "reason", known ? json_null() : value_text(buf_str(&note)));
-	put(o, "cpu_samples_total", known ? value_int(m->totals.cpu_samples) : json_null());
-	rows = known ? json_array() : json_null();
-	for (size_t i = 0; i < key->users_count && known; i++) {
-		const struct charge *charge = &key->users[i].charge;
-		json_t *row = json_object();
-
-		put(row, "command", value_text(key->users[i].command));
-		put(row, "cpu_samples_total", value_int(charge->cpu_samples));
-		put(row, "cpu_ratio", value_real(charge->cpu_seconds / m->duration_seconds));
-		put(row, "alloc_bytes", value_count(charge->alloc_bytes));
-		put(row, "free_bytes", value_count(charge->free_bytes));
-		put_last(rows, row);
-	}
-	put(o, "commands", rows);
+	PUT_MEMBERS(USERS);
 	buf_free(&note);
 	return o;
 }
@@ -179,18 +225,22 @@ static json_t *json_costs(const struct model *m)
 	return json_key_costs(&speed, &k);
 }
 
+#define ASKED(M, MAYBE)                                                                   \
+	M("commands_total", integer, a->commands_total + (again ? b->commands_total : 0)) \
+	M("reply_bytes", integer, a->reply_bytes + (again ? b->reply_bytes : 0))          \
+	M("seconds", real, a->seconds + (again ? b->seconds : 0))                         \
+	M("client_no_touch", boolean, a->no_touch)                                        \
+	M("touched", boolean, a->touched)                                                 \
+	M("refused", some_text, a->refused)
+static SCHEMA(key_asked, ASKED);
+
 static json_t *json_asked(const struct one_key *key)
 {
 	const struct record_one_key *a = &key->first, *b = &key->last;
 	bool again = key->asked_again;
 	json_t *o = json_object();
 
-	put(o, "commands_total", value_int(a->commands_total + (again ? b->commands_total : 0)));
-	put(o, "reply_bytes", value_int(a->reply_bytes + (again ? b->reply_bytes : 0)));
-	put(o, "seconds", value_real(a->seconds + (again ? b->seconds : 0)));
-	put(o, "client_no_touch", json_boolean(a->no_touch));
-	put(o, "touched", json_boolean(a->touched));
-	put(o, "refused", text_or_null(a->refused));
+	PUT_MEMBERS(ASKED);
 	return o;
 }
 
@@ -201,37 +251,37 @@ static json_t *json_used(const struct one_key *key)
 	return used < 0 ? json_null() : json_boolean(used);
 }
 
+#define ONE_KEY(M, MAYBE)                                                                \
+	M("target", object(target), json_target(m))                                      \
+	M("key", name, key->first.key)                                                   \
+	M("db", integer, key->first.db)                                                  \
+	M("type", text, key->first.type)                                                 \
+	M("encoding", some_text, key->first.encoding)                                    \
+	M("encoding_limits", object(key_encoding_limits), json_encoding(m))              \
+	M("elements_total", integer,                                                     \
+	  strcmp(key->first.type, "string") != 0 ? key->first.elements : RECORD_UNKNOWN) \
+	M("length_bytes", integer,                                                       \
+	  !strcmp(key->first.type, "string") ? key->first.elements : RECORD_UNKNOWN)     \
+	M("size", object(key_size), json_size(m))                                        \
+	M("ttl_seconds", number, key->first.ttl_seconds)                                 \
+	M("idle_seconds", integer, key->first.idle_seconds)                              \
+	M("frequency", integer, key->first.frequency)                                    \
+	M("used_in_watch", boolean_or_null, json_used(key))                              \
+	M("content", object(key_content), json_content(key))                             \
+	M("elements", object(key_elements), json_elements(key))                          \
+	M("growth", object_or_null(key_growth), json_growth(key))                        \
+	M("stream", object_or_null(key_stream), json_stream(key))                        \
+	M("users", object(key_users), json_users(m))                                     \
+	M("blocking", list(key_cost), json_costs(m))                                     \
+	M("findings", list(finding), json_findings(f))                                   \
+	M("asked", object(key_asked), json_asked(key))
+DOCUMENT_OF(one_key, "redmem.key/1", ONE_KEY);
+
 void report_key_json(struct buf *out, const struct model *m, const struct findings *f)
 {
 	const struct one_key *key = m->one_key;
-	json_t *o = json_object();
+	json_t *o = json_document(&schema_one_key);
 
-	put(o, "schema", json_string("redmem.key/1"));
-	put(o, "target", json_target(m));
-	if (key->first.key.len)
-		put_bytes(o, "key", key->first.key);
-	else
-		put(o, "key", json_string(""));
-	put(o, "db", value_int(key->first.db));
-	put(o, "type", value_text(key->first.type));
-	put(o, "encoding", text_or_null(key->first.encoding));
-	put(o, "encoding_limits", json_encoding(m));
-	put(o, "elements_total",
-	    strcmp(key->first.type, "string") != 0 ? value_int(key->first.elements) : json_null());
-	put(o, "length_bytes",
-	    !strcmp(key->first.type, "string") ? value_int(key->first.elements) : json_null());
-	put(o, "size", json_size(m));
-	put(o, "ttl_seconds", value_number(key->first.ttl_seconds));
-	put(o, "idle_seconds", value_int(key->first.idle_seconds));
-	put(o, "frequency", value_int(key->first.frequency));
-	put(o, "used_in_watch", json_used(key));
-	put(o, "content", json_content(key));
-	put(o, "elements", json_elements(key));
-	put(o, "growth", json_growth(key));
-	put(o, "stream", json_stream(key));
-	put(o, "users", json_users(m));
-	put(o, "blocking", json_costs(m));
-	put(o, "findings", json_findings(f));
-	put(o, "asked", json_asked(key));
+	PUT_MEMBERS(ONE_KEY);
 	json_write(out, o);
 }

@@ -6,6 +6,7 @@
 #include "diagnose/keys.h"
 #include "report/json.h"
 #include "report/report.h"
+#include "report/schema.h"
 
 /* Prefixes in a document; a keyspace without any order has tens of thousands. */
 #define PREFIXES_MAX 1000
@@ -28,24 +29,26 @@ static json_t *json_seen_in(const struct model *m, const struct record_key *key)
 	return rows;
 }
 
+#define KEPT(M, MAYBE)                                                              \
+	M(NULL, all_of(key), o)                                                     \
+	MAYBE(kept->cut, "key_truncated", boolean, true)                            \
+	M("inferred", boolean, key->inferred)                                       \
+	M("level", word, level_name(key))                                           \
+	M("blocking", list(key_cost), json_key_costs(&speed, key))                  \
+	MAYBE(kept->later_bytes != RECORD_UNKNOWN, "growth_bytes_per_second", real, \
+	      pattern_growth(kept))                                                 \
+	M("seen_in", words, json_seen_in(m, key))                                   \
+	MAYBE(key->dumped, "idle_seconds", integer, key->idle_seconds)              \
+	MAYBE(key->dumped, "frequency", integer, key->frequency)
+static SCHEMA(key_kept, KEPT);
+
 static json_t *json_kept(const struct model *m, const struct keyspace_key *kept)
 {
 	const struct record_key *key = &kept->key;
 	struct key_speed speed = key_speed_of(m);
 	json_t *o = json_key(key);
 
-	if (kept->cut)
-		put(o, "key_truncated", json_true());
-	put(o, "inferred", json_boolean(key->inferred));
-	put(o, "level", json_string(level_name(key)));
-	put(o, "blocking", json_key_costs(&speed, key));
-	if (kept->later_bytes != RECORD_UNKNOWN)
-		put(o, "growth_bytes_per_second", value_real(pattern_growth(kept)));
-	put(o, "seen_in", json_seen_in(m, key));
-	if (key->dumped) {
-		put(o, "idle_seconds", value_int(key->idle_seconds));
-		put(o, "frequency", value_int(key->frequency));
-	}
+	PUT_MEMBERS(KEPT);
 	return o;
 }
 
@@ -54,13 +57,30 @@ static json_t *json_first(const struct model *m, const struct keyspace_top *top)
 	return top->count ? json_kept(m, &top->keys[0]) : json_null();
 }
 
-static void put_useful(json_t *o, const struct useful *useful)
+/* Of the members of a row that has such. */
+static int64_t useful_bytes(const struct useful *useful)
 {
-	bool known = useful->of_bytes > 0;
-
-	put(o, "useful_bytes", known ? value_int(useful->bytes) : json_null());
-	put(o, "useful_of_bytes", known ? value_int(useful->of_bytes) : json_null());
+	return useful->of_bytes > 0 ? useful->bytes : RECORD_UNKNOWN;
 }
+
+static int64_t useful_of_bytes(const struct useful *useful)
+{
+	return useful->of_bytes > 0 ? useful->of_bytes : RECORD_UNKNOWN;
+}
+
+#define TYPE(M, MAYBE)                                                                  \
+	M("type", text, type->type)                                                     \
+	M("keys_total", integer, type->keys_total)                                      \
+	M("bytes", integer, type->bytes)                                                \
+	M("useful_bytes", integer, useful_bytes(&type->useful))                         \
+	M("useful_of_bytes", integer, useful_of_bytes(&type->useful))                   \
+	M("elements_total", integer, counted ? type->elements_total : RECORD_UNKNOWN)   \
+	M("elements_counted_keys_total", integer, type->elements_known_total)           \
+	M("big_total", integer, type->level_total[KEY_BIG])                             \
+	M("very_big_total", integer, type->level_total[KEY_VERY_BIG])                   \
+	M("largest_by_bytes", object_or_null(key_kept), json_first(m, &type->by_bytes)) \
+	M("largest_by_elements", object_or_null(key_kept), json_first(m, &type->by_elements))
+static SCHEMA(key_type, TYPE);
 
 static json_t *json_types(const struct model *m)
 {
@@ -71,20 +91,20 @@ static json_t *json_types(const struct model *m)
 		bool counted = type->elements_known_total == type->keys_total;
 		json_t *o = json_object();
 
-		put(o, "type", value_text(type->type));
-		put(o, "keys_total", value_int(type->keys_total));
-		put(o, "bytes", value_int(type->bytes));
-		put_useful(o, &type->useful);
-		put(o, "elements_total", counted ? value_int(type->elements_total) : json_null());
-		put(o, "elements_counted_keys_total", value_int(type->elements_known_total));
-		put(o, "big_total", value_int(type->level_total[KEY_BIG]));
-		put(o, "very_big_total", value_int(type->level_total[KEY_VERY_BIG]));
-		put(o, "largest_by_bytes", json_first(m, &type->by_bytes));
-		put(o, "largest_by_elements", json_first(m, &type->by_elements));
+		PUT_MEMBERS(TYPE);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define ENCODING(M, MAYBE)                                   \
+	M("type", text, e->type)                             \
+	M("encoding", some_text, e->encoding)                \
+	M("keys_total", integer, e->keys_total)              \
+	M("bytes", integer, e->bytes)                        \
+	M("useful_bytes", integer, useful_bytes(&e->useful)) \
+	M("useful_of_bytes", integer, useful_of_bytes(&e->useful))
+static SCHEMA(key_encoding, ENCODING);
 
 static json_t *json_encodings(const struct keyspace *c)
 {
@@ -94,11 +114,7 @@ static json_t *json_encodings(const struct keyspace *c)
 		const struct keyspace_encoding *e = &c->encodings[i];
 		json_t *o = json_object();
 
-		put(o, "type", value_text(e->type));
-		put(o, "encoding", e->encoding[0] ? value_text(e->encoding) : json_null());
-		put(o, "keys_total", value_int(e->keys_total));
-		put(o, "bytes", value_int(e->bytes));
-		put_useful(o, &e->useful);
+		PUT_MEMBERS(ENCODING);
 		put_last(rows, o);
 	}
 	return rows;
@@ -113,6 +129,20 @@ static json_t *json_top(const struct model *m)
 	return rows;
 }
 
+#define PREFIX(M, MAYBE)                                                                     \
+	M("prefix", name, (struct bytes){ p->prefix, p->prefix_len })                        \
+	MAYBE(tree, "depth", integer, p->depth)                                              \
+	M("keys_total", integer, p->keys_total)                                              \
+	M("bytes", integer, p->bytes)                                                        \
+	M("bytes_avg", real, p->keys_total ? (double)p->bytes / (double)p->keys_total : NAN) \
+	M("bytes_max", integer, p->bytes_max)                                                \
+	M("no_ttl_total", integer, p->no_ttl_total)                                          \
+	M("useful_bytes", integer, useful_bytes(&p->useful))                                 \
+	M("useful_of_bytes", integer, useful_of_bytes(&p->useful))                           \
+	MAYBE(dumped, "dump_bytes", integer, p->dump_bytes)                                  \
+	MAYBE(dumped, "saved_bytes", integer, p->saved_bytes)
+static SCHEMA(key_prefix, PREFIX);
+
 static json_t *json_prefix_rows(const struct keyspace_prefixes *prefixes, bool tree, bool dumped)
 {
 	json_t *rows = json_array();
@@ -121,28 +151,19 @@ static json_t *json_prefix_rows(const struct keyspace_prefixes *prefixes, bool t
 		const struct keyspace_prefix *p = &prefixes->rows[i];
 		json_t *o = json_object();
 
-		if (p->prefix_len)
-			put_bytes(o, "prefix", (struct bytes){ p->prefix, p->prefix_len });
-		else
-			put(o, "prefix", json_string(""));
-		if (tree)
-			put(o, "depth", json_integer(p->depth));
-		put(o, "keys_total", value_int(p->keys_total));
-		put(o, "bytes", value_int(p->bytes));
-		put(o, "bytes_avg",
-		    p->keys_total ? value_real((double)p->bytes / (double)p->keys_total) :
-				    json_null());
-		put(o, "bytes_max", value_int(p->bytes_max));
-		put(o, "no_ttl_total", value_int(p->no_ttl_total));
-		put_useful(o, &p->useful);
-		if (dumped) {
-			put(o, "dump_bytes", value_int(p->dump_bytes));
-			put(o, "saved_bytes", value_int(p->saved_bytes));
-		}
+		PUT_MEMBERS(PREFIX);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define TTL(M, MAYBE)                                                                         \
+	M("id", word, c->ttl[i].id)                                                           \
+	M("title", word, c->ttl[i].title)                                                     \
+	M("below_seconds", real, c->ttl[i].below_seconds > 0 ? c->ttl[i].below_seconds : NAN) \
+	M("keys_total", integer, c->ttl[i].keys_total)                                        \
+	M("bytes", integer, c->ttl[i].bytes)
+static SCHEMA(ttl, TTL);
 
 static json_t *json_ttl(const struct keyspace *c)
 {
@@ -151,17 +172,20 @@ static json_t *json_ttl(const struct keyspace *c)
 	for (size_t i = 0; i < KEYSPACE_TTL_BUCKETS; i++) {
 		json_t *o = json_object();
 
-		put(o, "id", json_string(c->ttl[i].id));
-		put(o, "title", json_string(c->ttl[i].title));
-		put(o, "below_seconds",
-		    c->ttl[i].below_seconds > 0 ? value_real(c->ttl[i].below_seconds) :
-						  json_null());
-		put(o, "keys_total", value_int(c->ttl[i].keys_total));
-		put(o, "bytes", value_int(c->ttl[i].bytes));
+		PUT_MEMBERS(TTL);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define PATTERN(M, MAYBE)                               \
+	M("id", word, p->id)                            \
+	M("keys_total", integer, p->keys_total)         \
+	M("very_big_total", integer, p->very_big_total) \
+	M("bytes", integer, p->bytes)                   \
+	M("keys", list(key_kept), keys)                 \
+	M("advice", word, p->advice)
+static SCHEMA(pattern, PATTERN);
 
 static json_t *json_patterns(const struct model *m)
 {
@@ -171,21 +195,26 @@ static json_t *json_patterns(const struct model *m)
 	patterns_find(m->keyspace, patterns);
 	for (size_t i = 0; i < PATTERNS; i++) {
 		const struct pattern *p = &patterns[i];
-		json_t *o = json_object(), *keys = json_array();
+		json_t *keys = json_array(), *o = json_object();
 
 		for (size_t n = 0; p->keys_total && p->top && n < p->top->count; n++)
 			if (pattern_has(p, &p->top->keys[n]))
 				put_last(keys, json_kept(m, &p->top->keys[n]));
-		put(o, "id", json_string(p->id));
-		put(o, "keys_total", value_int(p->keys_total));
-		put(o, "very_big_total", value_int(p->very_big_total));
-		put(o, "bytes", value_int(p->bytes));
-		put(o, "keys", keys);
-		put(o, "advice", json_string(p->advice));
+		PUT_MEMBERS(PATTERN);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define PART(M, MAYBE)                                  \
+	M("node", some_text, part->node)                \
+	M("address", some_text, part->address)          \
+	M("role", some_text, part->role)                \
+	M("db", integer, part->db)                      \
+	M("keys_at_start_total", integer, part->dbsize) \
+	M("keys_total", integer, part->keys_total)      \
+	M("bytes", integer, part->bytes)
+static SCHEMA(keyspace_part, PART);
 
 static json_t *json_parts(const struct keyspace *c)
 {
@@ -195,57 +224,101 @@ static json_t *json_parts(const struct keyspace *c)
 		const struct keyspace_part *part = &c->parts[i];
 		json_t *o = json_object();
 
-		put(o, "node", part->node[0] ? value_text(part->node) : json_null());
-		put(o, "address", part->address[0] ? value_text(part->address) : json_null());
-		put(o, "role", part->role[0] ? value_text(part->role) : json_null());
-		put(o, "db", value_int(part->db));
-		put(o, "keys_at_start_total", value_int(part->dbsize));
-		put(o, "keys_total", value_int(part->keys_total));
-		put(o, "bytes", value_int(part->bytes));
+		PUT_MEMBERS(PART);
 		put_last(rows, o);
 	}
 	return rows;
 }
 
+static double quantile(const struct hist *hist, double fraction, double scale)
+{
+	return hist->count ? (double)hist_quantile(hist, fraction) * scale : NAN;
+}
+
+#define QUANTILES(M, MAYBE)                           \
+	M("p50", number, quantile(hist, 0.5, scale))  \
+	M("p90", number, quantile(hist, 0.9, scale))  \
+	M("p99", number, quantile(hist, 0.99, scale)) \
+	M("max", number, quantile(hist, 1, scale))
+static SCHEMA(quantiles, QUANTILES);
+
 static json_t *json_quantiles(const struct hist *hist, double scale)
 {
-	static const struct {
-		const char *name;
-		double fraction;
-	} points[] = { { "p50", 0.5 }, { "p90", 0.9 }, { "p99", 0.99 }, { "max", 1 } };
 	json_t *o = json_object();
 
-	for (size_t i = 0; i < sizeof(points) / sizeof(*points); i++) {
-		double value = (double)hist_quantile(hist, points[i].fraction) * scale;
-
-		put(o, points[i].name, hist->count ? value_number(value) : json_null());
-	}
+	PUT_MEMBERS(QUANTILES);
 	return o;
 }
+
+#define PASS(M, MAYBE)                                        \
+	M("duration_seconds", real, c->seconds)               \
+	M("rested_seconds", real, c->rested_seconds)          \
+	M("commands_total", integer, c->commands_total)       \
+	M("keyspace_hits_total", integer, c->hits_total)      \
+	M("keyspace_misses_total", integer, c->misses_total)  \
+	M("repeats_dropped_total", integer, c->repeats_total) \
+	M("gone_total", integer, c->gone_total)               \
+	M("keys_before_total", integer, c->before_total)      \
+	M("keys_after_total", integer, c->after_total)        \
+	M("expired_total", integer, c->expired_total)         \
+	M("hidden_total", integer, c->hidden_total)           \
+	M("inferred_total", integer, c->inferred_total)       \
+	M("refused_total", integer, c->refused_total)         \
+	M("refused", some_text, c->refused)                   \
+	M("client_no_touch", boolean, c->no_touch)            \
+	M("elements_asked", boolean, c->elements_asked)       \
+	M("own_peak_rss_bytes", integer, c->own_rss_bytes)    \
+	M("own_cpu_seconds", real, c->own_cpu_seconds)        \
+	M("latency_seconds", object(quantiles), json_quantiles(&c->latency, 1e-9))
+static SCHEMA(pass, PASS);
 
 static json_t *json_pass(const struct keyspace *c)
 {
 	json_t *o = json_object();
 
-	put(o, "duration_seconds", value_real(c->seconds));
-	put(o, "rested_seconds", value_real(c->rested_seconds));
-	put(o, "commands_total", value_int(c->commands_total));
-	put(o, "keyspace_hits_total", value_int(c->hits_total));
-	put(o, "keyspace_misses_total", value_int(c->misses_total));
-	put(o, "repeats_dropped_total", value_int(c->repeats_total));
-	put(o, "gone_total", value_int(c->gone_total));
-	put(o, "keys_before_total", value_int(c->before_total));
-	put(o, "keys_after_total", value_int(c->after_total));
-	put(o, "expired_total", value_int(c->expired_total));
-	put(o, "hidden_total", value_int(c->hidden_total));
-	put(o, "inferred_total", value_int(c->inferred_total));
-	put(o, "refused_total", value_int(c->refused_total));
-	put(o, "refused", c->refused && c->refused[0] ? value_text(c->refused) : json_null());
-	put(o, "client_no_touch", json_boolean(c->no_touch));
-	put(o, "elements_asked", json_boolean(c->elements_asked));
-	put(o, "own_peak_rss_bytes", value_int(c->own_rss_bytes));
-	put(o, "own_cpu_seconds", value_real(c->own_cpu_seconds));
-	put(o, "latency_seconds", json_quantiles(&c->latency, 1e-9));
+	PUT_MEMBERS(PASS);
+	return o;
+}
+
+#define KEYSPACE_END(M, MAYBE)                     \
+	M("scanned_total", integer, c->keys_total) \
+	M("complete", boolean, c->complete)        \
+	M("end", text, c->end)
+#define KEYSPACE_FOUND(M, MAYBE)                                                         \
+	M("bytes", integer, c->bytes)                                                    \
+	M("bytes_unknown_total", integer, c->bytes_unknown_total)                        \
+	M("no_ttl_total", integer, c->no_ttl_total)                                      \
+	M("key_name_bytes", integer, c->name_bytes)                                      \
+	M("types", list(key_type), json_types(m))                                        \
+	M("top", list(key_kept), json_top(m))                                            \
+	M("prefixes_found_total", integer, (json_int_t)c->prefixes.count)                \
+	M("prefixes", list(key_prefix), json_prefix_rows(&c->prefixes, false, dumped))   \
+	M("prefix_tree", list(key_prefix), json_prefix_rows(&c->branches, true, dumped)) \
+	M("ttl", list(ttl), json_ttl(c))                                                 \
+	M("patterns", list(pattern), json_patterns(m))                                   \
+	M("encodings", list(key_encoding), json_encodings(c))                            \
+	M("concentration", object_or_null(concentration), json_concentration(m))         \
+	M("key_bytes", object(quantiles), json_quantiles(&c->bytes_hist, 1))             \
+	M("parts", list(keyspace_part), json_parts(c))
+#define KEYSPACE(M, MAYBE)           \
+	KEYSPACE_END(M, MAYBE)       \
+	M("cursor", text, c->cursor) \
+	KEYSPACE_FOUND(M, MAYBE)     \
+	M("pass", object(pass), json_pass(c))
+SCHEMA(keyspace, KEYSPACE);
+/* Of dumps: a pass over a server's keys, and where it can go on, is no part of them. */
+#define KEYSPACE_OF_DUMPS(M, MAYBE) \
+	KEYSPACE_END(M, MAYBE)      \
+	KEYSPACE_FOUND(M, MAYBE)
+SCHEMA(keyspace_of_dumps, KEYSPACE_OF_DUMPS);
+
+json_t *json_keyspace_of_dumps(const struct model *m)
+{
+	const struct keyspace *c = m->keyspace;
+	bool dumped = c->dumped.keys_total > 0;
+	json_t *o = json_object();
+
+	PUT_MEMBERS(KEYSPACE_OF_DUMPS);
 	return o;
 }
 
@@ -255,39 +328,25 @@ json_t *json_keyspace(const struct model *m)
 	bool dumped = c->dumped.keys_total > 0;
 	json_t *o = json_object();
 
-	put(o, "scanned_total", value_int(c->keys_total));
-	put(o, "complete", json_boolean(c->complete));
-	put(o, "end", value_text(c->end));
-	put(o, "cursor", value_text(c->cursor));
-	put(o, "bytes", value_int(c->bytes));
-	put(o, "bytes_unknown_total", value_int(c->bytes_unknown_total));
-	put(o, "no_ttl_total", value_int(c->no_ttl_total));
-	put(o, "key_name_bytes", value_int(c->name_bytes));
-	put(o, "types", json_types(m));
-	put(o, "top", json_top(m));
-	put(o, "prefixes_found_total", json_integer((json_int_t)c->prefixes.count));
-	put(o, "prefixes", json_prefix_rows(&c->prefixes, false, dumped));
-	put(o, "prefix_tree", json_prefix_rows(&c->branches, true, dumped));
-	put(o, "ttl", json_ttl(c));
-	put(o, "patterns", json_patterns(m));
-	put(o, "encodings", json_encodings(c));
-	put(o, "concentration", json_concentration(m));
-	put(o, "key_bytes", json_quantiles(&c->bytes_hist, 1));
-	put(o, "parts", json_parts(c));
-	put(o, "pass", json_pass(c));
+	PUT_MEMBERS(KEYSPACE);
 	return o;
 }
 
+#define KEYS_OF(M, MAYBE)    M("target", object(target), json_target(m))
+#define KEYS_FOUND(M, MAYBE) M("findings", list(finding), json_findings(f))
+#define KEYS(M, MAYBE)               \
+	KEYS_OF(M, MAYBE)            \
+	M(NULL, all_of(keyspace), o) \
+	KEYS_FOUND(M, MAYBE)
+DOCUMENT(keys, KEYS);
+
 void report_keys_json(struct buf *out, const struct model *m, const struct findings *f)
 {
-	json_t *document = json_object(), *keyspace = json_keyspace(m), *value;
-	const char *name;
+	json_t *o = json_document(&schema_keys), *keyspace = json_keyspace(m);
 
-	put(document, "schema", json_string("redmem.keys/1"));
-	put(document, "target", json_target(m));
-	json_object_foreach(keyspace, name, value)
-		put(document, name, json_incref(value));
-	put(document, "findings", json_findings(f));
+	PUT_MEMBERS(KEYS_OF);
+	json_object_update(o, keyspace);
+	PUT_MEMBERS(KEYS_FOUND);
 	json_decref(keyspace);
-	json_write(out, document);
+	json_write(out, o);
 }

@@ -5,40 +5,65 @@
 
 #include "diagnose/keys.h"
 #include "report/json.h"
+#include "report/schema.h"
 
 /* --- what was watched, and how things stood ---------------------------------- */
+
+#define TARGET(M, MAYBE)                                      \
+	M("pid", integer, t->pid)                             \
+	M("server", text, t->server)                          \
+	M("version", text, t->version)                        \
+	M("allocator", text, t->allocator)                    \
+	M("port", integer, t->port)                           \
+	M("socket", text, t->socket)                          \
+	M("role", text, t->role)                              \
+	M("executable", text, t->executable)                  \
+	M("allocator_bundled", boolean, t->allocator_bundled) \
+	M("can_defrag", boolean, t->can_defrag)               \
+	M("connected", boolean, t->connected)                 \
+	M("connect_reason", text, t->connect_reason)
+SCHEMA(target, TARGET);
 
 json_t *json_target(const struct model *m)
 {
 	const struct record_target *t = &m->target;
 	json_t *o = json_object();
 
-	put(o, "pid", value_int(t->pid));
-	put(o, "server", value_text(t->server));
-	put(o, "version", value_text(t->version));
-	put(o, "allocator", value_text(t->allocator));
-	put(o, "port", value_int(t->port));
-	put(o, "socket", value_text(t->socket));
-	put(o, "role", value_text(t->role));
-	put(o, "executable", value_text(t->executable));
-	put(o, "allocator_bundled", json_boolean(t->allocator_bundled));
-	put(o, "can_defrag", json_boolean(t->can_defrag));
-	put(o, "connected", json_boolean(t->connected));
-	put(o, "connect_reason", value_text(t->connect_reason));
+	PUT_MEMBERS(TARGET);
 	return o;
 }
+
+#define WINDOW(M, MAYBE)                                     \
+	M("start", time, m->session.wall_start_ns, 0)        \
+	M("duration_seconds", real, m->duration_seconds)     \
+	M("redmem_version", text, m->session.redmem_version) \
+	MAYBE(isfinite(m->start_seconds), "start_seconds", real, m->start_seconds)
+SCHEMA(window, WINDOW);
 
 json_t *json_window(const struct model *m)
 {
 	json_t *o = json_object();
 
-	put(o, "start", value_time(m->session.wall_start_ns, 0));
-	put(o, "duration_seconds", value_real(m->duration_seconds));
-	put(o, "redmem_version", value_text(m->session.redmem_version));
-	if (isfinite(m->start_seconds)) /* one of many: where it begins in the watch */
-		put(o, "start_seconds", value_real(m->start_seconds));
+	PUT_MEMBERS(WINDOW);
 	return o;
 }
+
+#define SELF(M, MAYBE)                                                               \
+	M("cpu_ratio", real, self->cpu_seconds / self->window_seconds)               \
+	M("rss_bytes", integer, self->rss_bytes)                                     \
+	M("bpf_seconds", real, self->bpf_seconds)                                    \
+	M("other_bpf_seconds", real, self->other_bpf_seconds)                        \
+	MAYBE(self->bpf_scaled, "bpf_scaled", boolean, true) /* of `redmem serve` */ \
+	M("events_total", integer, self->events_total)                               \
+	M("drops_total", integer, self->drops_total)                                 \
+	M("target_pause_seconds", real, self->target_pause_seconds)                  \
+	M("cpu_seconds", real, self->cpu_seconds)                                    \
+	M("setup_cpu_seconds", real, self->setup_cpu_seconds)                        \
+	M("smaps_seconds", real, self->smaps_seconds)                                \
+	M("drops", text, self->drops)                                                \
+	M("malloc_stats_seconds", real, m->malloc_stats_seconds)                     \
+	M("keys_gone_total", integer, self->keys_gone_total)
+SCHEMA(self, SELF);
 
 json_t *json_self(const struct model *m)
 {
@@ -59,24 +84,16 @@ json_t *json_self(const struct model *m)
 	const struct record_self *self = m->have_self ? &m->self : &unknown;
 	json_t *o = json_object();
 
-	put(o, "cpu_ratio", value_real(self->cpu_seconds / self->window_seconds));
-	put(o, "rss_bytes", value_int(self->rss_bytes));
-	put(o, "bpf_seconds", value_real(self->bpf_seconds));
-	put(o, "other_bpf_seconds", value_real(self->other_bpf_seconds));
-	if (self->bpf_scaled) /* of `redmem serve` */
-		put(o, "bpf_scaled", json_true());
-	put(o, "events_total", value_int(self->events_total));
-	put(o, "drops_total", value_int(self->drops_total));
-	put(o, "target_pause_seconds", value_real(self->target_pause_seconds));
-	put(o, "cpu_seconds", value_real(self->cpu_seconds));
-	put(o, "setup_cpu_seconds", value_real(self->setup_cpu_seconds));
-	put(o, "smaps_seconds", value_real(self->smaps_seconds));
-	put(o, "drops", value_text(self->drops));
-	put(o, "malloc_stats_seconds", value_real(m->malloc_stats_seconds));
-	/* looks that met a key while it was made or freed: nothing is lost by that */
-	put(o, "keys_gone_total", value_int(self->keys_gone_total));
+	PUT_MEMBERS(SELF);
 	return o;
 }
+
+#define SENSOR(M, MAYBE)                            \
+	M("id", text, sensor->id)                   \
+	M("state", word, sensor->on ? "on" : "off") \
+	M("reason", text, sensor->reason)           \
+	M("fix", text, sensor->fix)
+SCHEMA(sensor, SENSOR);
 
 json_t *json_sensors(const struct model *m)
 {
@@ -86,14 +103,38 @@ json_t *json_sensors(const struct model *m)
 		const struct record_sensor *sensor = &m->sensors[i].sensor;
 		json_t *o = json_object();
 
-		put(o, "id", value_text(sensor->id));
-		put(o, "state", json_string(sensor->on ? "on" : "off"));
-		put(o, "reason", value_text(sensor->reason));
-		put(o, "fix", value_text(sensor->fix));
+		PUT_MEMBERS(SENSOR);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define RECLAIM(M, MAYBE)                          \
+	M("action", text, line->reclaim[n].action) \
+	M("bytes", integer, line->reclaim[n].bytes)
+static SCHEMA(reclaim, RECLAIM);
+
+static json_t *json_reclaim(const struct ledger_line *line)
+{
+	json_t *rows = json_array();
+
+	for (size_t n = 0; n < line->reclaim_count; n++) {
+		json_t *o = json_object();
+
+		PUT_MEMBERS(RECLAIM);
+		put_last(rows, o);
+	}
+	return rows;
+}
+
+#define LEDGER_LINE(M, MAYBE)                           \
+	M("id", text, line->id)                         \
+	M("parent", text, line->parent)                 \
+	M("bytes", integer, line->bytes)                \
+	M("basis", text, basis_name(line->basis))       \
+	M("reclaim", list(reclaim), json_reclaim(line)) \
+	M("title", text, line->title)
+SCHEMA(ledger_line, LEDGER_LINE);
 
 json_t *json_ledger(const struct model *m)
 {
@@ -101,25 +142,20 @@ json_t *json_ledger(const struct model *m)
 
 	for (size_t i = 0; i < m->ledger.count; i++) {
 		const struct ledger_line *line = &m->ledger.lines[i];
-		json_t *o = json_object(), *reclaim = json_array();
+		json_t *o = json_object();
 
-		for (size_t n = 0; n < line->reclaim_count; n++) {
-			json_t *way = json_object();
-
-			put(way, "action", value_text(line->reclaim[n].action));
-			put(way, "bytes", value_int(line->reclaim[n].bytes));
-			put_last(reclaim, way);
-		}
-		put(o, "id", value_text(line->id));
-		put(o, "parent", value_text(line->parent));
-		put(o, "bytes", value_int(line->bytes));
-		put(o, "basis", value_text(basis_name(line->basis)));
-		put(o, "reclaim", reclaim);
-		put(o, "title", value_text(line->title));
+		PUT_MEMBERS(LEDGER_LINE);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define INSIDE(M, MAYBE)                                \
+	M("id", word, inside_name((enum inside)i))      \
+	M("objects_total", integer, row->objects_total) \
+	M("bytes", integer, row->bytes)                 \
+	M("basis", text, basis_name(row->basis))
+SCHEMA(inside, INSIDE);
 
 /* What is in no key: null where the server does not tell. */
 json_t *json_inside(const struct model *m)
@@ -130,38 +166,39 @@ json_t *json_inside(const struct model *m)
 		const struct inside_row *row = &m->inside[i];
 		json_t *o = json_object();
 
-		put(o, "id", json_string(inside_name((enum inside)i)));
-		put(o, "objects_total", value_int(row->objects_total));
-		put(o, "bytes", value_int(row->bytes));
-		put(o, "basis", value_text(basis_name(row->basis)));
+		PUT_MEMBERS(INSIDE);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define KEYS_CHECK(M, MAYBE)                                    \
+	M("keys_total", integer, check->keys_total)             \
+	M("looked_total", integer, check->looked_total)         \
+	M("bytes", integer, check->bytes)                       \
+	M("error_bytes", integer, check->error_bytes)           \
+	M("difference_bytes", integer, check->difference_bytes) \
+	M("basis", text, basis_name(check->basis))
+SCHEMA(keys_check, KEYS_CHECK);
 
 json_t *json_keys_check(const struct model *m)
 {
 	const struct keys_check *check = &m->keys_check;
 	json_t *o = json_object();
 
-	put(o, "keys_total", value_int(check->keys_total));
-	put(o, "looked_total", value_int(check->looked_total));
-	put(o, "bytes", value_int(check->bytes));
-	put(o, "error_bytes", value_int(check->error_bytes));
-	put(o, "difference_bytes", value_int(check->difference_bytes));
-	put(o, "basis", value_text(basis_name(check->basis)));
+	PUT_MEMBERS(KEYS_CHECK);
 	return o;
 }
 
 /* Mean distance of the ticks, to the millisecond: they are not all exactly on time. */
-static json_t *timeline_interval(const struct model *m)
+static double timeline_interval(const struct model *m)
 {
 	double span;
 
 	if (m->timeline_count < 2)
-		return json_null();
+		return NAN;
 	span = m->timeline[m->timeline_count - 1].host.t_seconds - m->timeline[0].host.t_seconds;
-	return value_number(round(span / (double)(m->timeline_count - 1) * 1000) / 1000);
+	return round(span / (double)(m->timeline_count - 1) * 1000) / 1000;
 }
 
 static json_t *timeline_row(const struct timeline_row *row)
@@ -184,6 +221,12 @@ static json_t *timeline_row(const struct timeline_row *row)
 	return a;
 }
 
+#define TIMELINE(M, MAYBE)                                  \
+	M("interval_seconds", number, timeline_interval(m)) \
+	M("columns", words, names)                          \
+	M("rows", table, rows)
+SCHEMA(timeline, TIMELINE);
+
 json_t *json_timeline(const struct model *m)
 {
 	/* Counters run since the start of the server; the order is that of timeline_row(). */
@@ -193,19 +236,28 @@ json_t *json_timeline(const struct model *m)
 		"commands_total",    "evicted_keys_total", "expired_keys_total",
 		"connected_clients", "cpu_seconds_total",  "reply_seconds",
 	};
-	json_t *o = json_object(), *names = json_array(), *rows = json_array();
+	json_t *names = json_array(), *rows = json_array(), *o = json_object();
 
 	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
 		put_last(names, json_string(columns[i]));
 	for (size_t i = 0; i < m->timeline_count; i++)
 		put_last(rows, timeline_row(&m->timeline[i]));
-	put(o, "interval_seconds", timeline_interval(m));
-	put(o, "columns", names);
-	put(o, "rows", rows);
+	PUT_MEMBERS(TIMELINE);
 	return o;
 }
 
-/* The state of the end, and beside it what was different at the start. */
+#define CGROUP_NEAR(M, MAYBE)                                   \
+	M("path", text, h->cgroup_near_path)                    \
+	M("own", boolean, h->cgroup_near_own)                   \
+	M("limit_bytes", integer, h->cgroup_near_limit_bytes)   \
+	M("usage_bytes", integer, h->cgroup_near_usage_bytes)   \
+	M("anon_bytes", integer, h->cgroup_near_anon_bytes)     \
+	M("shmem_bytes", integer, h->cgroup_near_shmem_bytes)   \
+	M("kernel_bytes", integer, h->cgroup_near_kernel_bytes) \
+	M("sock_bytes", integer, h->cgroup_near_sock_bytes)     \
+	M("limit_hits_total", integer, h->cgroup_near_hits_total)
+static SCHEMA(cgroup_near, CGROUP_NEAR);
+
 /* The cgroup whose limit is met first; null when none is seen. */
 static json_t *json_cgroup_near(const struct record_host *h)
 {
@@ -214,56 +266,74 @@ static json_t *json_cgroup_near(const struct record_host *h)
 	if (h->cgroup_near_limit_bytes == RECORD_UNKNOWN)
 		return json_null();
 	o = json_object();
-	put(o, "path", value_text(h->cgroup_near_path));
-	put(o, "own", json_boolean(h->cgroup_near_own));
-	put(o, "limit_bytes", value_int(h->cgroup_near_limit_bytes));
-	put(o, "usage_bytes", value_int(h->cgroup_near_usage_bytes));
-	put(o, "anon_bytes", value_int(h->cgroup_near_anon_bytes));
-	put(o, "shmem_bytes", value_int(h->cgroup_near_shmem_bytes));
-	put(o, "kernel_bytes", value_int(h->cgroup_near_kernel_bytes));
-	put(o, "sock_bytes", value_int(h->cgroup_near_sock_bytes));
-	put(o, "limit_hits_total", value_int(h->cgroup_near_hits_total));
+	PUT_MEMBERS(CGROUP_NEAR);
 	return o;
 }
 
+#define HOST_STATE(M, MAYBE)                                                       \
+	M("cpus_total", integer, h->cpus_total)                                    \
+	M("page_size_bytes", integer, h->page_size_bytes)                          \
+	M("mem_total_bytes", integer, h->mem_total_bytes)                          \
+	M("mem_available_bytes", integer, h->mem_available_bytes)                  \
+	M("mem_available_start_bytes", integer, m->host_start.mem_available_bytes) \
+	M("swap_total_bytes", integer, h->swap_total_bytes)                        \
+	M("swap_free_bytes", integer, h->swap_free_bytes)                          \
+	M("swap_free_start_bytes", integer, m->host_start.swap_free_bytes)         \
+	M("overcommit_memory", integer, h->overcommit_memory)                      \
+	M("swappiness", integer, h->swappiness)                                    \
+	M("thp_enabled", text, h->thp_enabled)                                     \
+	M("thp_disabled_for_target", boolean, h->thp_disabled_for_target)          \
+	M("max_map_count", integer, h->max_map_count)                              \
+	M("maps_total", integer, h->maps_total)                                    \
+	M("cgroup_version", integer, h->cgroup_version)                            \
+	M("cgroup_limit_bytes", integer, h->cgroup_limit_bytes)                    \
+	M("cgroup_usage_bytes", integer, h->cgroup_usage_bytes)                    \
+	M("cgroup_high_bytes", integer, h->cgroup_high_bytes)                      \
+	M("cgroup_high_usage_bytes", integer, h->cgroup_high_usage_bytes)          \
+	M("cgroup_high_events_total", integer, h->cgroup_high_events_total)        \
+	M("cgroup_swap_bytes", integer, h->cgroup_swap_bytes)                      \
+	M("cgroup_high_kept_bytes", integer, h->cgroup_high_kept_bytes)            \
+	M("cgroup_near", object_or_null(cgroup_near), json_cgroup_near(h))         \
+	M("cgroup_own_kept_bytes", integer, h->cgroup_own_kept_bytes)              \
+	M("cgroup_oom_kills_total", integer, h->cgroup_oom_kills_total)            \
+	M("commit_limit_bytes", integer, h->commit_limit_bytes)                    \
+	M("committed_bytes", integer, h->committed_bytes)
+static SCHEMA(host_state, HOST_STATE);
+
+#define HOST(M, MAYBE)                              \
+	M("kernel", some_text, m->session.kernel)   \
+	M("machine", some_text, m->session.machine) \
+	MAYBE(true, NULL, all_of(host_state), o)
+SCHEMA(host, HOST);
+
+/* The state of the end, and beside it what was different at the start. */
 json_t *json_host(const struct model *m)
 {
 	const struct record_host *h = &m->host_end;
 	json_t *o = json_object();
 
-	put(o, "kernel", *m->session.kernel ? value_text(m->session.kernel) : json_null());
-	put(o, "machine", *m->session.machine ? value_text(m->session.machine) : json_null());
+	PUT_MEMBERS(HOST);
 	if (!m->have_host)
 		return o;
-	put(o, "cpus_total", value_int(h->cpus_total));
-	put(o, "page_size_bytes", value_int(h->page_size_bytes));
-	put(o, "mem_total_bytes", value_int(h->mem_total_bytes));
-	put(o, "mem_available_bytes", value_int(h->mem_available_bytes));
-	put(o, "mem_available_start_bytes", value_int(m->host_start.mem_available_bytes));
-	put(o, "swap_total_bytes", value_int(h->swap_total_bytes));
-	put(o, "swap_free_bytes", value_int(h->swap_free_bytes));
-	put(o, "swap_free_start_bytes", value_int(m->host_start.swap_free_bytes));
-	put(o, "overcommit_memory", value_int(h->overcommit_memory));
-	put(o, "swappiness", value_int(h->swappiness));
-	put(o, "thp_enabled", value_text(h->thp_enabled));
-	put(o, "thp_disabled_for_target", json_boolean(h->thp_disabled_for_target));
-	put(o, "max_map_count", value_int(h->max_map_count));
-	put(o, "maps_total", value_int(h->maps_total));
-	put(o, "cgroup_version", value_int(h->cgroup_version));
-	put(o, "cgroup_limit_bytes", value_int(h->cgroup_limit_bytes));
-	put(o, "cgroup_usage_bytes", value_int(h->cgroup_usage_bytes));
-	put(o, "cgroup_high_bytes", value_int(h->cgroup_high_bytes));
-	put(o, "cgroup_high_usage_bytes", value_int(h->cgroup_high_usage_bytes));
-	put(o, "cgroup_high_events_total", value_int(h->cgroup_high_events_total));
-	put(o, "cgroup_swap_bytes", value_int(h->cgroup_swap_bytes));
-	put(o, "cgroup_high_kept_bytes", value_int(h->cgroup_high_kept_bytes));
-	put(o, "cgroup_near", json_cgroup_near(h));
-	put(o, "cgroup_own_kept_bytes", value_int(h->cgroup_own_kept_bytes));
-	put(o, "cgroup_oom_kills_total", value_int(h->cgroup_oom_kills_total));
-	put(o, "commit_limit_bytes", value_int(h->commit_limit_bytes));
-	put(o, "committed_bytes", value_int(h->committed_bytes));
+	PUT_MEMBERS(HOST_STATE);
 	return o;
 }
+
+#define MAPPING(M, MAYBE)                                               \
+	M("phase", text, mapping->phase)                                \
+	M("t_seconds", real, mapping->t_seconds)                        \
+	M("pid", integer, mapping->pid)                                 \
+	M("class", text, mapping->class_name)                           \
+	M("mappings_total", integer, mapping->mappings_total)           \
+	M("size_bytes", integer, mapping->size_bytes)                   \
+	M("rss_bytes", integer, mapping->rss_bytes)                     \
+	M("pss_bytes", integer, mapping->pss_bytes)                     \
+	M("private_dirty_bytes", integer, mapping->private_dirty_bytes) \
+	M("anon_huge_bytes", integer, mapping->anon_huge_bytes)         \
+	M("lazy_free_bytes", integer, mapping->lazy_free_bytes)         \
+	M("swap_bytes", integer, mapping->swap_bytes)                   \
+	M("read_seconds", real, mapping->read_seconds)
+SCHEMA(mapping, MAPPING);
 
 json_t *json_mappings(const struct model *m)
 {
@@ -273,23 +343,24 @@ json_t *json_mappings(const struct model *m)
 		const struct record_mapping *mapping = &m->mappings[i].mapping;
 		json_t *o = json_object();
 
-		put(o, "phase", value_text(mapping->phase));
-		put(o, "t_seconds", value_real(mapping->t_seconds));
-		put(o, "pid", value_int(mapping->pid));
-		put(o, "class", value_text(mapping->class_name));
-		put(o, "mappings_total", value_int(mapping->mappings_total));
-		put(o, "size_bytes", value_int(mapping->size_bytes));
-		put(o, "rss_bytes", value_int(mapping->rss_bytes));
-		put(o, "pss_bytes", value_int(mapping->pss_bytes));
-		put(o, "private_dirty_bytes", value_int(mapping->private_dirty_bytes));
-		put(o, "anon_huge_bytes", value_int(mapping->anon_huge_bytes));
-		put(o, "lazy_free_bytes", value_int(mapping->lazy_free_bytes));
-		put(o, "swap_bytes", value_int(mapping->swap_bytes));
-		put(o, "read_seconds", value_real(mapping->read_seconds));
+		PUT_MEMBERS(MAPPING);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define TOTALS(M, MAYBE)                                          \
+	M("window_seconds", real, t->window_seconds)              \
+	M("minor_faults_total", integer, t->minor_faults)         \
+	M("major_faults_total", integer, t->major_faults)         \
+	M("cow_faults_total", integer, t->cow_faults)             \
+	M("context_switches_total", integer, t->context_switches) \
+	M("cpu_samples_total", integer, t->cpu_samples)           \
+	M("minor_fault_period", integer, t->minor_fault_period)   \
+	M("major_fault_period", integer, t->major_fault_period)   \
+	M("huge_collapses_total", integer, t->huge_collapses)     \
+	M("reclaim_entries_total", integer, t->reclaim_entries)
+SCHEMA(totals, TOTALS);
 
 json_t *json_totals(const struct model *m)
 {
@@ -299,20 +370,26 @@ json_t *json_totals(const struct model *m)
 	if (!m->have_totals)
 		return json_null();
 	o = json_object();
-	put(o, "window_seconds", value_real(t->window_seconds));
-	put(o, "minor_faults_total", value_int(t->minor_faults));
-	put(o, "major_faults_total", value_int(t->major_faults));
-	put(o, "cow_faults_total", value_int(t->cow_faults));
-	put(o, "context_switches_total", value_int(t->context_switches));
-	put(o, "cpu_samples_total", value_int(t->cpu_samples));
-	put(o, "minor_fault_period", value_int(t->minor_fault_period));
-	put(o, "major_fault_period", value_int(t->major_fault_period));
-	put(o, "huge_collapses_total", value_int(t->huge_collapses));
-	put(o, "reclaim_entries_total", value_int(t->reclaim_entries));
+	PUT_MEMBERS(TOTALS);
 	return o;
 }
 
 /* --- what happened when ------------------------------------------------------ */
+
+#define CHILD(M, MAYBE)                                    \
+	M("pid", integer, child->pid)                      \
+	M("purpose", text, child->purpose)                 \
+	M("t_start_seconds", real, child->t_start_seconds) \
+	M("t_end_seconds", real, child->t_end_seconds)     \
+	M("rss_bytes", integer, child->rss_bytes)          \
+	M("private_bytes", integer, child->private_bytes)  \
+	M("cow_faults_total", integer, child->cow_faults)  \
+	M("fork_seconds", real, child->fork_seconds)       \
+	M("exit_code", integer, child->exit_code)          \
+	M("exit_signal", integer, child->exit_signal)      \
+	M("done_ratio", real, m->children[i].done_ratio)   \
+	M("projected_bytes", integer, m->children[i].projected_bytes)
+SCHEMA(child, CHILD);
 
 json_t *json_children(const struct model *m)
 {
@@ -322,38 +399,28 @@ json_t *json_children(const struct model *m)
 		const struct record_child *child = &m->children[i].child;
 		json_t *o = json_object();
 
-		put(o, "pid", value_int(child->pid));
-		put(o, "purpose", value_text(child->purpose));
-		put(o, "t_start_seconds", value_real(child->t_start_seconds));
-		put(o, "t_end_seconds", value_real(child->t_end_seconds));
-		put(o, "rss_bytes", value_int(child->rss_bytes));
-		put(o, "private_bytes", value_int(child->private_bytes));
-		put(o, "cow_faults_total", value_int(child->cow_faults));
-		put(o, "fork_seconds", value_real(child->fork_seconds));
-		put(o, "exit_code", value_int(child->exit_code));
-		put(o, "exit_signal", value_int(child->exit_signal));
-		put(o, "done_ratio", value_real(m->children[i].done_ratio));
-		put(o, "projected_bytes", value_int(m->children[i].projected_bytes));
+		PUT_MEMBERS(CHILD);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define KEY(M, MAYBE)                               \
+	M("db", integer, key->db)                   \
+	M("key", name, key->key)                    \
+	M("type", text, key->type)                  \
+	M("encoding", some_text, key->encoding)     \
+	M("bytes", integer, key->bytes)             \
+	M("elements_total", integer, key->elements) \
+	M("ttl_seconds", number, key->ttl_seconds)
+SCHEMA(key, KEY);
 
 /* A key without expiry has ttl_seconds -1, as TTL answers. */
 json_t *json_key(const struct record_key *key)
 {
 	json_t *o = json_object();
 
-	put(o, "db", value_int(key->db));
-	if (key->key.len)
-		put_bytes(o, "key", key->key);
-	else
-		put(o, "key", json_string(""));
-	put(o, "type", value_text(key->type));
-	put(o, "encoding", key->encoding[0] ? value_text(key->encoding) : json_null());
-	put(o, "bytes", value_int(key->bytes));
-	put(o, "elements_total", value_int(key->elements));
-	put(o, "ttl_seconds", value_number(key->ttl_seconds));
+	PUT_MEMBERS(KEY);
 	return o;
 }
 
@@ -366,6 +433,12 @@ json_t *json_keys(const struct model *m)
 	return rows;
 }
 
+#define KEY_COST(M, MAYBE)                   \
+	M("command", word, costs[i].command) \
+	M("seconds", real, costs[i].seconds) \
+	M("basis", text, basis_name(BASIS_DERIVED))
+SCHEMA(key_cost, KEY_COST);
+
 json_t *json_key_costs(const struct key_speed *speed, const struct record_key *key)
 {
 	struct key_cost costs[KEY_COSTS_MAX];
@@ -373,15 +446,23 @@ json_t *json_key_costs(const struct key_speed *speed, const struct record_key *k
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < count; i++) {
-		json_t *row = json_object();
+		json_t *o = json_object();
 
-		put(row, "command", json_string(costs[i].command));
-		put(row, "seconds", value_real(costs[i].seconds));
-		put(row, "basis", value_text(basis_name(BASIS_DERIVED)));
-		put_last(rows, row);
+		PUT_MEMBERS(KEY_COST);
+		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define HOT_KEY(M, MAYBE)                                            \
+	M("key", bytes, row->key)                                    \
+	M("key_truncated", boolean, row->truncated)                  \
+	M("db", integer, row->db)                                    \
+	M("command", text, row->command)                             \
+	M("cpu_seconds", real, row->cpu_seconds)                     \
+	M("cpu_ratio", real, row->cpu_seconds / m->duration_seconds) \
+	M("cpu_samples_total", integer, row->samples)
+SCHEMA(hot_key, HOT_KEY);
 
 json_t *json_hot_keys(const struct model *m)
 {
@@ -391,17 +472,18 @@ json_t *json_hot_keys(const struct model *m)
 		const struct hot_key_row *row = &m->hot_keys[i];
 		json_t *o = json_object();
 
-		put_bytes(o, "key", row->key);
-		put(o, "key_truncated", json_boolean(row->truncated));
-		put(o, "db", value_int(row->db));
-		put(o, "command", value_text(row->command));
-		put(o, "cpu_seconds", value_real(row->cpu_seconds));
-		put(o, "cpu_ratio", value_real(row->cpu_seconds / m->duration_seconds));
-		put(o, "cpu_samples_total", value_int(row->samples));
+		PUT_MEMBERS(HOT_KEY);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define CONCENTRATION(M, MAYBE)                           \
+	M("keys_total", integer, c.keys_total)            \
+	M("top_1_percent_ratio", real, c.top_1_percent)   \
+	M("top_20_percent_ratio", real, c.top_20_percent) \
+	M("basis", text, basis_name(c.basis))
+SCHEMA(concentration, CONCENTRATION);
 
 json_t *json_concentration(const struct model *m)
 {
@@ -411,12 +493,18 @@ json_t *json_concentration(const struct model *m)
 	if (!concentration_of(m, &c))
 		return json_null();
 	o = json_object();
-	put(o, "keys_total", value_int(c.keys_total));
-	put(o, "top_1_percent_ratio", value_real(c.top_1_percent));
-	put(o, "top_20_percent_ratio", value_real(c.top_20_percent));
-	put(o, "basis", value_text(basis_name(c.basis)));
+	PUT_MEMBERS(CONCENTRATION);
 	return o;
 }
+
+#define LIFE(M, MAYBE)                                                                  \
+	M("t_seconds", real, life->t_seconds)                                           \
+	M("event", text, life->event)                                                   \
+	M("detail", text, life->detail)                                                 \
+	M("duration_seconds", real, life->seconds)                                      \
+	M("child_pid", integer, life->child_pid > 0 ? life->child_pid : RECORD_UNKNOWN) \
+	M("held_bytes", integer, life->held_bytes > 0 ? life->held_bytes : RECORD_UNKNOWN)
+SCHEMA(life, LIFE);
 
 json_t *json_life(const struct model *m)
 {
@@ -426,26 +514,27 @@ json_t *json_life(const struct model *m)
 		const struct record_life *life = &m->life[i].life;
 		json_t *o = json_object();
 
-		put(o, "t_seconds", value_real(life->t_seconds));
-		put(o, "event", value_text(life->event));
-		put(o, "detail", value_text(life->detail));
-		put(o, "duration_seconds", value_real(life->seconds));
-		put(o, "child_pid",
-		    value_int(life->child_pid > 0 ? life->child_pid : RECORD_UNKNOWN));
-		put(o, "held_bytes",
-		    value_int(life->held_bytes > 0 ? life->held_bytes : RECORD_UNKNOWN));
+		PUT_MEMBERS(LIFE);
 		put_last(rows, o);
 	}
 	return rows;
 }
 
-/* Seconds since 1970 as RFC 3339; null when unknown. */
-static json_t *unix_time(int64_t seconds)
+/* Nanoseconds of that time since 1970; 0 when unknown. */
+static int64_t unix_ns(int64_t seconds)
 {
-	if (seconds <= 0 || seconds > INT64_MAX / 1000000000)
-		return json_null();
-	return value_time(seconds * 1000000000, 0);
+	return seconds <= 0 || seconds > INT64_MAX / 1000000000 ? 0 : seconds * 1000000000;
 }
+
+#define SLOWLOG(M, MAYBE)                                \
+	M("id", integer, entry->id)                      \
+	M("time", time, unix_ns(entry->unix_seconds), 0) \
+	M("duration_seconds", real, entry->seconds)      \
+	M("command", text, entry->command)               \
+	M("key", bytes, entry->key)                      \
+	M("client", bytes, entry->client)                \
+	M("client_name", bytes, entry->client_name)
+SCHEMA(slowlog, SLOWLOG);
 
 json_t *json_slowlog(const struct model *m)
 {
@@ -455,17 +544,18 @@ json_t *json_slowlog(const struct model *m)
 		const struct record_slowlog *entry = &m->slowlog[i].entry;
 		json_t *o = json_object();
 
-		put(o, "id", value_int(entry->id));
-		put(o, "time", unix_time(entry->unix_seconds));
-		put(o, "duration_seconds", value_real(entry->seconds));
-		put(o, "command", value_text(entry->command));
-		put_bytes(o, "key", entry->key);
-		put_bytes(o, "client", entry->client);
-		put_bytes(o, "client_name", entry->client_name);
+		PUT_MEMBERS(SLOWLOG);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define LATENCY(M, MAYBE)                                \
+	M("event", text, event->event)                   \
+	M("time", time, unix_ns(event->unix_seconds), 0) \
+	M("latest_seconds", real, event->latest_seconds) \
+	M("max_seconds", real, event->max_seconds)
+SCHEMA(latency, LATENCY);
 
 json_t *json_latency(const struct model *m)
 {
@@ -475,14 +565,20 @@ json_t *json_latency(const struct model *m)
 		const struct record_latency *event = &m->latency[i].event;
 		json_t *o = json_object();
 
-		put(o, "event", value_text(event->event));
-		put(o, "time", unix_time(event->unix_seconds));
-		put(o, "latest_seconds", value_real(event->latest_seconds));
-		put(o, "max_seconds", value_real(event->max_seconds));
+		PUT_MEMBERS(LATENCY);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define RSS_MOVE(M, MAYBE)                         \
+	M("t_seconds", real, move->t_seconds)      \
+	M("member", text, move->member)            \
+	M("from_bytes", integer, move->from_bytes) \
+	M("to_bytes", integer, move->to_bytes)     \
+	M("command", text, move->command)          \
+	M("key", bytes, move->key)
+SCHEMA(rss_move, RSS_MOVE);
 
 json_t *json_rss_moves(const struct model *m)
 {
@@ -492,12 +588,7 @@ json_t *json_rss_moves(const struct model *m)
 		const struct record_rss_move *move = &m->rss_moves[i].move;
 		json_t *o = json_object();
 
-		put(o, "t_seconds", value_real(move->t_seconds));
-		put(o, "member", value_text(move->member));
-		put(o, "from_bytes", value_int(move->from_bytes));
-		put(o, "to_bytes", value_int(move->to_bytes));
-		put(o, "command", value_text(move->command));
-		put_bytes(o, "key", move->key);
+		PUT_MEMBERS(RSS_MOVE);
 		put_last(rows, o);
 	}
 	return rows;
@@ -505,28 +596,54 @@ json_t *json_rss_moves(const struct model *m)
 
 /* --- findings --- */
 
+#define EVIDENCE(M, MAYBE)                           \
+	M("name", text, e->name)                     \
+	M("value", number, e->text ? NAN : e->value) \
+	MAYBE(e->text, "text", text, e->text)        \
+	M("unit", text, e->unit)                     \
+	M("basis", text, basis_name(e->basis))
+SCHEMA(evidence, EVIDENCE);
+
 static json_t *json_evidence(const struct evidence *e)
 {
-	json_t *row = json_object();
+	json_t *o = json_object();
 
-	put(row, "name", value_text(e->name));
-	put(row, "value", e->text ? json_null() : value_number(e->value));
-	if (e->text)
-		put(row, "text", value_text(e->text));
-	put(row, "unit", value_text(e->unit));
-	put(row, "basis", value_text(basis_name(e->basis)));
-	return row;
+	PUT_MEMBERS(EVIDENCE);
+	return o;
 }
+
+json_t *json_evidence_of(const struct finding *finding)
+{
+	json_t *rows = json_array();
+
+	for (size_t n = 0; n < finding->evidence_count; n++)
+		put_last(rows, json_evidence(&finding->evidence[n]));
+	return rows;
+}
+
+#define ACTION(M, MAYBE)                    \
+	M("text", text, action->text)       \
+	M("command", text, action->command) \
+	M("expected_gain_bytes", integer, action->expected_gain_bytes)
+static SCHEMA(action, ACTION);
 
 static json_t *json_action(const struct action *action)
 {
-	json_t *row = json_object();
+	json_t *o = json_object();
 
-	put(row, "text", value_text(action->text));
-	put(row, "command", value_text(action->command));
-	put(row, "expected_gain_bytes", value_int(action->expected_gain_bytes));
-	return row;
+	PUT_MEMBERS(ACTION);
+	return o;
 }
+
+#define FINDING(M, MAYBE)                                        \
+	M("id", text, finding->id)                               \
+	M("severity", text, severity_name(finding->severity))    \
+	M("title", text, finding->title)                         \
+	M("evidence", list(evidence), json_evidence_of(finding)) \
+	M("cause", text, finding->cause)                         \
+	M("action", list(action), actions)                       \
+	M("weak", boolean, finding->weak)
+SCHEMA(finding, FINDING);
 
 json_t *json_findings(const struct findings *f)
 {
@@ -534,20 +651,12 @@ json_t *json_findings(const struct findings *f)
 
 	for (size_t i = 0; i < f->count; i++) {
 		const struct finding *finding = &f->items[i];
-		json_t *row = json_object(), *evidence = json_array(), *actions = json_array();
+		json_t *o = json_object(), *actions = json_array();
 
-		for (size_t n = 0; n < finding->evidence_count; n++)
-			put_last(evidence, json_evidence(&finding->evidence[n]));
 		for (size_t n = 0; n < finding->actions_count; n++)
 			put_last(actions, json_action(&finding->actions[n]));
-		put(row, "id", value_text(finding->id));
-		put(row, "severity", value_text(severity_name(finding->severity)));
-		put(row, "title", value_text(finding->title));
-		put(row, "evidence", evidence);
-		put(row, "cause", value_text(finding->cause));
-		put(row, "action", actions);
-		put(row, "weak", json_boolean(finding->weak));
-		put_last(rows, row);
+		PUT_MEMBERS(FINDING);
+		put_last(rows, o);
 	}
 	return rows;
 }

@@ -8,6 +8,12 @@
 #include "model/stalls.h"
 #include "report/json.h"
 #include "report/report.h"
+#include "report/schema.h"
+
+#define BLAME(M, MAYBE)                                    \
+	M("cause", word, cause_table[blame[i].cause].name) \
+	M("seconds", real, blame[i].seconds)
+static SCHEMA(blame, BLAME);
 
 static json_t *json_blame(const struct stall *stall)
 {
@@ -18,8 +24,7 @@ static json_t *json_blame(const struct stall *stall)
 	for (size_t i = 0; i < count; i++) {
 		json_t *o = json_object();
 
-		put(o, "cause", json_string(cause_table[blame[i].cause].name));
-		put(o, "seconds", value_real(blame[i].seconds));
+		PUT_MEMBERS(BLAME);
 		put_last(rows, o);
 	}
 	return rows;
@@ -36,6 +41,11 @@ static json_t *json_advice(const struct model *m, const struct stall *stall)
 	return value;
 }
 
+#define ACTIVITY(M, MAYBE)                            \
+	M("activity", text, stall->activity[i].words) \
+	M("seconds", real, stall->activity[i].seconds)
+static SCHEMA(activity, ACTIVITY);
+
 static json_t *json_activities(const struct stall *stall)
 {
 	json_t *rows = json_array();
@@ -43,12 +53,16 @@ static json_t *json_activities(const struct stall *stall)
 	for (size_t i = 0; i < STALL_ACTIVITIES && *stall->activity[i].words; i++) {
 		json_t *o = json_object();
 
-		put(o, "activity", value_text(stall->activity[i].words));
-		put(o, "seconds", value_real(stall->activity[i].seconds));
+		PUT_MEMBERS(ACTIVITY);
 		put_last(rows, o);
 	}
 	return rows;
 }
+
+#define MIX(M, MAYBE)                             \
+	M("command", text, stall->mix[i].command) \
+	M("share_ratio", real, stall->mix[i].ratio)
+static SCHEMA(mix, MIX);
 
 static json_t *json_mix(const struct stall *stall)
 {
@@ -57,62 +71,49 @@ static json_t *json_mix(const struct stall *stall)
 	for (size_t i = 0; i < stall->mix_count; i++) {
 		json_t *o = json_object();
 
-		put(o, "command", value_text(stall->mix[i].command));
-		put(o, "share_ratio", value_real(stall->mix[i].ratio));
+		PUT_MEMBERS(MIX);
 		put_last(rows, o);
 	}
 	return rows;
 }
 
-static json_t *text_or_null(const char *text)
-{
-	return text && *text ? value_text(text) : json_null();
-}
-
-static void put_waits(json_t *o, const struct stall *stall)
-{
-	put(o, "wait_call", text_or_null(stall->wait_call));
-	put(o, "wait_file", text_or_null(stall->wait_file));
-	put(o, "hog", text_or_null(stall_preemptor(stall)));
-	put(o, "hog_pid", stall->preemptor_pid > 0 ? value_int(stall->preemptor_pid) : json_null());
-}
-
-/* What the server and a look at the key say of it. */
-static void put_joined(json_t *o, const struct model *m, const struct stall *stall)
-{
-	const struct record_slowlog *entry = stall_slowlog(m, stall);
-	const struct record_latency *event = stall_latency(m, stall);
-	const struct record_key *key = stall_key(m, stall);
-
-	put(o, "freed_bytes", stall->freed_bytes > 0 ? value_int(stall->freed_bytes) : json_null());
-	put(o, "key_now", key ? json_key(key) : json_null());
-	put(o, "slowlog_seconds", value_real(entry ? entry->seconds : NAN));
-	put_bytes(o, "client", entry ? entry->client : (struct bytes){ 0 });
-	put_bytes(o, "client_name", entry ? entry->client_name : (struct bytes){ 0 });
-	put(o, "latency_event", event ? text_or_null(event->event) : json_null());
-	put(o, "latency_seconds", value_real(event ? event->latest_seconds : NAN));
-}
+#define STALL(M, MAYBE)                                                                         \
+	M("start", time, m->session.wall_start_ns, stall->t_seconds)                            \
+	M("duration_seconds", real, stall->duration_seconds)                                    \
+	M("command", text, stall->command)                                                      \
+	M("key", bytes, stall->key)                                                             \
+	M("key_truncated", boolean, stall->key_truncated)                                       \
+	M("db", integer, stall->db)                                                             \
+	M("blame", list(blame), json_blame(stall))                                              \
+	M("advice", json_text, json_advice(m, stall))                                           \
+	M("t_seconds", real, stall->t_seconds)                                                  \
+	M("running", boolean, stall->running)                                                   \
+	M("inner", text, stall->inner)                                                          \
+	M("commands_total", integer, stall->commands_total)                                     \
+	M("mix", list(mix), json_mix(stall))                                                    \
+	M("activities", list(activity), json_activities(stall))                                 \
+	M("wait_call", some_text, stall->wait_call)                                             \
+	M("wait_file", some_text, stall->wait_file)                                             \
+	M("hog", some_text, stall_preemptor(stall))                                             \
+	M("hog_pid", integer, stall->preemptor_pid > 0 ? stall->preemptor_pid : RECORD_UNKNOWN) \
+	M("freed_bytes", integer, stall->freed_bytes > 0 ? stall->freed_bytes : RECORD_UNKNOWN) \
+	M("key_now", object_or_null(key), key ? json_key(key) : json_null())                    \
+	M("slowlog_seconds", real, entry ? entry->seconds : NAN)                                \
+	M("client", bytes, entry ? entry->client : ((struct bytes){ 0 }))                       \
+	M("client_name", bytes, entry ? entry->client_name : ((struct bytes){ 0 }))             \
+	M("latency_event", some_text, event ? event->event : NULL)                              \
+	M("latency_seconds", real, event ? event->latest_seconds : NAN)
+SCHEMA(stall, STALL);
 
 static json_t *json_stall(const struct model *m, const struct stall *stall)
 {
+	/* what the server and a look at the key say of it */
+	const struct record_slowlog *entry = stall_slowlog(m, stall);
+	const struct record_latency *event = stall_latency(m, stall);
+	const struct record_key *key = stall_key(m, stall);
 	json_t *o = json_object();
 
-	put(o, "start", value_time(m->session.wall_start_ns, stall->t_seconds));
-	put(o, "duration_seconds", value_real(stall->duration_seconds));
-	put(o, "command", value_text(stall->command));
-	put_bytes(o, "key", stall->key);
-	put(o, "key_truncated", json_boolean(stall->key_truncated));
-	put(o, "db", value_int(stall->db));
-	put(o, "blame", json_blame(stall));
-	put(o, "advice", json_advice(m, stall));
-	put(o, "t_seconds", value_real(stall->t_seconds));
-	put(o, "running", json_boolean(stall->running));
-	put(o, "inner", value_text(stall->inner));
-	put(o, "commands_total", value_int(stall->commands_total));
-	put(o, "mix", json_mix(stall));
-	put(o, "activities", json_activities(stall));
-	put_waits(o, stall);
-	put_joined(o, m, stall);
+	PUT_MEMBERS(STALL);
 	return o;
 }
 
@@ -144,23 +145,50 @@ void report_stall_json(struct buf *out, const struct model *m, const struct stal
 	write_line(out, json_stall(m, stall));
 }
 
+#define SUM_CAUSE(M, MAYBE)                            \
+	M("cause", word, cause_table[row->cause].name) \
+	M("stalls_total", integer, row->stalls_total)  \
+	M("seconds", real, row->seconds)
+static SCHEMA(stall_sum_cause, SUM_CAUSE);
+
+static json_t *json_sum_cause(const struct stall_sum_row *row)
+{
+	json_t *o = json_object();
+
+	PUT_MEMBERS(SUM_CAUSE);
+	return o;
+}
+
+#define SUM_PREFIX(M, MAYBE)                                           \
+	M("prefix", bytes, (struct bytes){ row->name, row->name_len }) \
+	M("stalls_total", integer, row->stalls_total)                  \
+	M("seconds", real, row->seconds)
+static SCHEMA(stall_sum_prefix, SUM_PREFIX);
+
+static json_t *json_sum_prefix(const struct stall_sum_row *row)
+{
+	json_t *o = json_object();
+
+	PUT_MEMBERS(SUM_PREFIX);
+	return o;
+}
+
 static json_t *json_sum_rows(const struct stall_sum_row *rows, size_t count)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < count; i++) {
-		json_t *o = json_object();
-
-		if (rows[i].cause != CAUSES)
-			put(o, "cause", json_string(cause_table[rows[i].cause].name));
-		else
-			put_bytes(o, "prefix", (struct bytes){ rows[i].name, rows[i].name_len });
-		put(o, "stalls_total", value_int(rows[i].stalls_total));
-		put(o, "seconds", value_real(rows[i].seconds));
-		put_last(list, o);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_last(list, rows[i].cause != CAUSES ? json_sum_cause(&rows[i]) :
+							 json_sum_prefix(&rows[i]));
 	return list;
 }
+
+#define LONGEST(M, MAYBE)                                 \
+	M("duration_seconds", real, sum->longest_seconds) \
+	M("command", text, sum->longest_command)          \
+	M("key", bytes, key)                              \
+	M("key_truncated", boolean, sum->longest_key_truncated)
+static SCHEMA(longest_stall, LONGEST);
 
 static json_t *json_longest(const struct stall_sum *sum)
 {
@@ -170,12 +198,14 @@ static json_t *json_longest(const struct stall_sum *sum)
 	if (!sum->stalls_total)
 		return json_null();
 	o = json_object();
-	put(o, "duration_seconds", value_real(sum->longest_seconds));
-	put(o, "command", value_text(sum->longest_command));
-	put_bytes(o, "key", key);
-	put(o, "key_truncated", json_boolean(sum->longest_key_truncated));
+	PUT_MEMBERS(LONGEST);
 	return o;
 }
+
+#define OTHERS(M, MAYBE)                                 \
+	M("stalls_total", integer, others->stalls_total) \
+	M("seconds", real, others->seconds)
+static SCHEMA(stall_sum_others, OTHERS);
 
 /* Those with least time, where there were more than are told one by one; else null. */
 static json_t *json_others(const struct stall_sum_row *others)
@@ -185,25 +215,27 @@ static json_t *json_others(const struct stall_sum_row *others)
 	if (!others->stalls_total)
 		return json_null();
 	o = json_object();
-	put(o, "stalls_total", value_int(others->stalls_total));
-	put(o, "seconds", value_real(others->seconds));
+	PUT_MEMBERS(OTHERS);
 	return o;
 }
 
+#define STALLS(M, MAYBE)                                                                         \
+	M("target", object(target), json_target(m))                                              \
+	M("window", object(window), json_window(m))                                              \
+	M("self", object(self), json_self(m))                                                    \
+	M("sensors", list(sensor), json_sensors(m))                                              \
+	M("stalls_total", integer, sum->stalls_total)                                            \
+	M("stalls_seconds", real, sum->seconds)                                                  \
+	M("longest", object_or_null(longest_stall), json_longest(sum))                           \
+	M("causes", list(stall_sum_cause), json_sum_rows(sum->causes, sum->causes_count))        \
+	M("prefixes", list(stall_sum_prefix), json_sum_rows(sum->prefixes, sum->prefixes_count)) \
+	M("other_prefixes", object_or_null(stall_sum_others), json_others(&sum->others))
+DOCUMENT(stalls, STALLS);
+
 void report_stalls_end_json(struct buf *out, const struct model *m, const struct stall_sum *sum)
 {
-	json_t *o = json_object();
+	json_t *o = json_document(&schema_stalls);
 
-	put(o, "schema", json_string("redmem.stalls/1"));
-	put(o, "target", json_target(m));
-	put(o, "window", json_window(m));
-	put(o, "self", json_self(m));
-	put(o, "sensors", json_sensors(m));
-	put(o, "stalls_total", value_int(sum->stalls_total));
-	put(o, "stalls_seconds", value_real(sum->seconds));
-	put(o, "longest", json_longest(sum));
-	put(o, "causes", json_sum_rows(sum->causes, sum->causes_count));
-	put(o, "prefixes", json_sum_rows(sum->prefixes, sum->prefixes_count));
-	put(o, "other_prefixes", json_others(&sum->others));
+	PUT_MEMBERS(STALLS);
 	write_line(out, o);
 }

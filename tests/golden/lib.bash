@@ -21,6 +21,20 @@ check() # NAME WHY COMMAND...
 	fi
 }
 
+# Holds documents that redmem printed against the schema that it prints of them.
+check_schema() # NAME COMMAND FILE...
+{
+	local name=$1 said
+
+	shift
+	python3 -c 'import jsonschema' 2>/dev/null || {
+		echo "skip $suite-$name: no python3-jsonschema"
+		return
+	}
+	said=$(REDMEM=$redmem "$root/tests/schema" "$@" 2>&1)
+	check "$name" "$said" [ $? = 0 ]
+}
+
 [ -x "$redmem" ] || {
 	echo "not ok $suite: $redmem is not there; run make first"
 	exit 1

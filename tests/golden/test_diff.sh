@@ -46,6 +46,7 @@ holds() # NAME FILTER
 	status=$?
 	check "$1" "$(jq -c . "$work/json" | cut -c 1-2000)" [ $status = 0 ]
 }
+check_schema schema-of diff "$work/json"
 holds schema '.schema == "redmem.diff/1" and .loaded.server == "redis-7.0"'
 holds keys '.before_keys_total == 7 and .after_keys_total == 7 and .before.keys_total == 7'
 holds grown '[.grown[] | [.key, .before_bytes == null, .change_bytes == .after_bytes - (.before_bytes // 0)]]

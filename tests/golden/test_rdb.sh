@@ -76,6 +76,7 @@ check two-servers-less "no prefix takes less" [ "$(jq '.comparison | .difference
 	"$work/two")" = true ]
 check two-servers-text "not said" [ "$("$redmem" rdb --as redis-7.0 --as valkey-8.1 "$file" |
 	grep -c '^valkey-8.1: [0-9]* % less (redis-7.0 ')" = 1 ]
+check_schema schema rdb "$work/two"
 check one-server "something is compared" [ "$("$redmem" rdb --json "$file" | jq .comparison)" = null ]
 check type "not the sum of that type" [ "$("$redmem" rdb --json --type hash --db 0 "$file" |
 	jq '.loaded.keys_bytes')" = "$(jq '[.comparison.types[] | select(.type == "hash")][0].first_bytes' \
@@ -139,6 +140,7 @@ bad_config none 'maxmemory 0\nhash-max-listpack-entries\n' \
 printf 'REDIS0012\376\000\364\007\003\000\370\200\000\001\121\200\000\001a\001x\371\005\000\001b\001y\000\001c\303\005\025\000a\340\013\000\377\0\0\0\0\0\0\0\0' \
 	>"$work/used.rdb"
 "$redmem" rdb --json "$work/used.rdb" >"$work/json" 2>"$work/said"
+check_schema used-schema rdb "$work/json"
 used() # NAME FILTER
 {
 	jq -e "$2" "$work/json" >"$work/held"

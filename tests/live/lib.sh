@@ -54,8 +54,32 @@ check()
 	fi
 }
 
+# Of each command the newest JSON that it ended well with is held against its schema.
+keep_json() # COMMAND ARGUMENT...
+{
+	case " $* " in
+	*' --json '*) [ "$status" != 0 ] || cp "$json" "$work/$1.kept-json" ;;
+	esac
+}
+
+check_schema()
+{
+	set --
+	for kept in "$work"/*.kept-json; do
+		[ -e "$kept" ] || return 0
+		set -- "$@" "$(basename "$kept" .kept-json)" "$kept"
+	done
+	if ! python3 -c 'import jsonschema' 2>/dev/null; then
+		skip schema "no python3-jsonschema"
+		return 0
+	fi
+	schema_said=$(REDMEM=$redmem "$root/tests/schema" "$@" 2>&1)
+	check schema "$schema_said" [ $? = 0 ]
+}
+
 finish()
 {
+	check_schema
 	[ "$failures" = 0 ]
 	exit
 }
@@ -235,6 +259,7 @@ run_redmem()
 	"$redmem" "$@" >"$json" 2>"$messages"
 	status=$?
 	machine_read after
+	keep_json "$@"
 }
 
 # watch_start ARGUMENT...: redmem $command until watch_end; returns when it watches.
@@ -245,7 +270,7 @@ watch_start()
 	markers=0
 	machine_read before
 	"$redmem" "$command" -d 600 -vv --json "$@" >"$json" 2>"$messages" &
-	watch=$!
+	watch=$! watched=$command
 	own_process "$watch"
 	await 30 watching && return
 	not_ok watch "redmem $command $* does not watch: $(tail -n 1 "$messages")"
@@ -267,7 +292,7 @@ stalls_start()
 	: >"$messages"
 	markers=0
 	"$redmem" stalls -vv --json --pid "$pid" "$@" >"$json" 2>"$messages" &
-	watch=$!
+	watch=$! watched=stalls
 	own_process "$watch"
 	await 30 watching && await 30 samples_often && return
 	not_ok watch "redmem stalls $* does not watch, or never samples often: $(said)"
@@ -334,6 +359,8 @@ watch_over()
 	status=$?
 	forget_process "$watch"
 	machine_read after
+	[ -z "${watched:-}" ] || keep_json "$watched" --json
+	watched=
 }
 
 # query FILTER [JQ OPTION...]: of the newest report.

@@ -108,6 +108,7 @@ static void add_rows(struct numbers *n, const struct model *m)
 
 static void add_alloc(struct numbers *n, const struct alloc *a)
 {
+	static const char *const paths[CALL_PATHS] = { "fast", "slow", "fault" };
 	char name[32];
 
 	add(n, "alloc_bytes", "all", a->alloc_bytes);
@@ -116,8 +117,8 @@ static void add_alloc(struct numbers *n, const struct alloc *a)
 	add_int(n, "bursts", "all", a->bursts_total);
 	add_int(n, "calls", "all", a->latency.calls_total);
 	for (int path = 0; path < CALL_PATHS; path++) {
-		add_int(n, "path_calls", call_path_name(path), a->latency.path_calls[path]);
-		add(n, "path_seconds", call_path_name(path), a->latency.path_seconds[path]);
+		add_int(n, "path_calls", paths[path], a->latency.path_calls[path]);
+		add(n, "path_seconds", paths[path], a->latency.path_seconds[path]);
 	}
 	for (size_t i = 0; i < a->ticks_count; i++) {
 		add(n, "alloc_bytes", "ticks", a->ticks[i].alloc_bytes);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A client made with the protocol's own SDK: it lists the tools of `redmem mcp` and calls each.
+// Run by tests/mcp/run, which prepares a server with a big key in it; prints what
+// tests/run reads.
+//
+//	node client.mjs REDMEM SOCKET BIG_KEY
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+
+const [redmem, socket, bigKey] = process.argv.slice(2);
+let failures = 0;
+
+function check(name, good, why) {
+	console.log(good ? `ok mcp-client-${name}` : `not ok mcp-client-${name}: ${why}`);
+	failures += !good;
+}
+
+async function connect(...options) {
+	const client = new Client({ name: "redmem's test", version: "1" });
+
+	await client.connect(new StdioClientTransport({
+		command: redmem, args: ["mcp", "-s", socket, ...options], stderr: "inherit",
+	}));
+	return client;
+}
+
+// What the tool answers, as an object; undefined where it says that it failed.
+async function call(client, name, args = {}) {
+	const result = await client.callTool({ name, arguments: args }, undefined, { timeout: 150000 });
+	const text = result.content[0].text;
+
+	called.add(name);
+	return result.isError ? undefined : { text, ...JSON.parse(text) };
+}
+
+const called = new Set();
+const client = await connect();
+const { tools } = await client.listTools();
+check("name", client.getServerVersion().name === "redmem", JSON.stringify(client.getServerVersion()));
+check("list", tools.length > 0 && tools.every((tool) => tool.annotations.readOnlyHint),
+	JSON.stringify(tools.map((tool) => tool.name)));
+
+const servers = await call(client, "servers");
+check("servers", servers?.running.some((one) => one.socket === socket), servers?.text);
+const diagnosis = await call(client, "diagnosis", { seconds: 2 });
+check("diagnosis", diagnosis?.verdict && diagnosis.target.socket === socket, diagnosis?.text.slice(0, 500));
+const allocated = await call(client, "who_allocated", { seconds: 2 });
+check("who_allocated", Array.isArray(allocated?.commands), allocated?.text.slice(0, 500));
+const biggest = await call(client, "biggest_keys", { top: 3 });
+check("biggest_keys", biggest?.complete && biggest.top[0].key === bigKey, biggest?.text.slice(0, 500));
+const meaning = await call(client, "explain", { id: "keys.big_string" });
+check("explain", meaning?.meaning.includes("string"), meaning?.text);
+
+for (const args of [{ id: 7 }, { what: "x" }]) {
+	const refused = await client.callTool({ name: "explain", arguments: args }).catch((error) => error.code);
+	check(`refused ${JSON.stringify(args)}`, refused === -32602, JSON.stringify(refused));
+}
+for (const tool of tools)
+	check(`called ${tool.name}`, called.has(tool.name), "this test does not call it");
+await client.close();
+
+const discreet = await connect("--redact");
+const hidden = await call(discreet, "biggest_keys", { top: 3 });
+check("redact", hidden?.complete && hidden.text.includes('"top"') && !hidden.text.includes(bigKey),
+	hidden?.text.slice(0, 500));
+await discreet.close();
+process.exit(failures > 0);
