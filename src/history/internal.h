@@ -93,7 +93,7 @@ int db_check(struct history *history, double seconds, struct err *err);
 #define SCHEMA_NEWEST 0
 int schema_migrate(struct history *history, int version, struct err *err);
 /* -ENOTSUP when it is newer, -EBADMSG when it is no history. */
-int schema_check(struct history *history, struct err *err);
+int schema_fits(struct history *history, struct err *err);
 
 /* --- pack.c: chunks ----------------------------------------------------------------------- */
 

@@ -86,7 +86,7 @@ int db_open(struct history *history, struct err *err)
 	if (code != SQLITE_OK)
 		ret = db_error(history, code, "opening it", err);
 	else
-		ret = schema_check(history, err);
+		ret = schema_fits(history, err);
 	if (!ret && history->writer)
 		ret = schema_migrate(history, SCHEMA_NEWEST, err);
 	if (ret)

@@ -110,7 +110,7 @@ static bool is_empty(struct history *history)
 	       !count;
 }
 
-int schema_check(struct history *history, struct err *err)
+int schema_fits(struct history *history, struct err *err)
 {
 	int64_t version, id;
 	int code = db_number(history, &id, "PRAGMA application_id", ""), ret;
