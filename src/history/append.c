@@ -92,6 +92,8 @@ void history_close(struct history *history)
 	db_close(history);
 	ZSTD_freeCCtx(history->pack);
 	ZSTD_freeDCtx(history->unpack);
+	buf_free(&history->key.bytes);
+	buf_free(&history->last.bytes);
 	if (history->lock_fd >= 0)
 		close(history->lock_fd);
 	if (history->dir_fd >= 0)

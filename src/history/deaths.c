@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Deaths: the windows of the last ten minutes of a server that died are kept as they are (level
- * 0), however old they get, of the newest deaths, and of one of each server and cause a day.
+ * Deaths: the windows of the last ten minutes of a server that died, from a whole minute on
+ * (pack.c), are kept as they are (level 0), however old they get: of the newest deaths, and of
+ * one of each server and cause a day.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,8 +25,8 @@ static int release(struct history *history, int64_t death)
 		      "UPDATE window SET level = ?2 WHERE level = 0 AND server = "
 		      "(SELECT server FROM death WHERE id = ?1) AND NOT EXISTS "
 		      "(SELECT 1 FROM death d WHERE d.server = window.server AND d.kept AND "
-		      "window.start <= d.at AND window.end > d.at - ?3)",
-		      "iii", death, (int64_t)LEVEL_FINE, MINUTES_MS);
+		      "window.start <= d.at AND window.start >= (d.at - ?3) / ?4 * ?4)",
+		      "iiii", death, (int64_t)LEVEL_FINE, MINUTES_MS, pack_stretch_ms(LEVEL_FINE));
 }
 
 int deaths_release_oldest(struct history *history, bool *more)
@@ -40,15 +41,15 @@ int deaths_release_oldest(struct history *history, bool *more)
 
 static int keep(struct history *history, int64_t server, int64_t death, int64_t at_ms)
 {
-	int64_t kept = 0;
+	int64_t stretch = pack_stretch_ms(LEVEL_FINE), first = at_ms - MINUTES_MS, kept = 0;
 	bool more;
 	int code = db_run(history, "UPDATE death SET kept = 1 WHERE id = ?", "i", death);
 
 	if (code == SQLITE_OK)
 		code = db_run(history,
 			      "UPDATE window SET level = 0 WHERE server = ? AND level = ? AND "
-			      "start <= ? AND end > ?",
-			      "iiii", server, (int64_t)LEVEL_FINE, at_ms, at_ms - MINUTES_MS);
+			      "start <= ? AND start >= ?",
+			      "iiii", server, (int64_t)LEVEL_FINE, at_ms, first - first % stretch);
 	if (code == SQLITE_OK)
 		code = db_number(history, &kept, "SELECT count(*) FROM death WHERE kept", "");
 	if (code == SQLITE_OK && kept > DEATHS_KEPT)

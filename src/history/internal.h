@@ -33,6 +33,12 @@ struct statement {
 	sqlite3_stmt *stmt;
 };
 
+/* A chunk, or a key chunk, as it is. */
+struct unpacked {
+	int64_t id; /* 0 = none */
+	struct buf bytes;
+};
+
 struct history {
 	sqlite3 *db; /* NULL while it has stopped and the file is closed */
 	bool writer;
@@ -44,6 +50,7 @@ struct history {
 	size_t statements_count;
 	ZSTD_CCtx *pack;
 	ZSTD_DCtx *unpack;
+	struct unpacked key, last; /* what was needed last, and will be again */
 	struct history_stats stats;
 	int64_t retry_ns; /* when a stopped one is tried again; INT64_MAX = never */
 	int64_t cleaned_day; /* names of before that are gone */
@@ -105,6 +112,17 @@ int pack_put(struct history *history, int64_t server, int64_t window, int64_t st
 	     const struct chunk *chunk);
 /* The chunk of @window into @bytes. SQLITE_DONE when it has none. */
 int pack_get(struct history *history, int64_t window, struct buf *bytes);
+/* How long a stretch of time is that windows of a fineness are merged over, from a multiple of it
+ * on; 0 = they are not. */
+static inline int64_t pack_stretch_ms(int level)
+{
+	return level == LEVEL_FINE   ? LEVEL_MINUTE * 1000 :
+	       level == LEVEL_MINUTE ? LEVEL_COARSE * 1000 :
+				       0;
+}
+
+/* Nothing that was read is to be believed any more: a transaction was undone. */
+void pack_forget(struct history *history);
 /* Forget the chunk, and its key chunk when that was the last. */
 int pack_drop(struct history *history, int64_t window);
 

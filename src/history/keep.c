@@ -10,8 +10,8 @@
 #include "base/sum.h"
 #include "history/internal.h"
 
-/* Windows that go in one call, and pages that are given back to the disk. */
-#define GO_AT_ONCE    10
+/* Stretches that go in one call, and pages that are given back to the disk. */
+#define GO_AT_ONCE    3
 #define NAMES_AT_ONCE 500
 /* The journal beside the file may have so much, and the bound is for both. */
 #define JOURNAL_BYTES (2 << 20)
@@ -269,10 +269,40 @@ static int forget_happened(struct history *history, int64_t server)
 	return code;
 }
 
+/* A window with those of its stretch, which may be packed against it. */
+static int forget_stretch(struct history *history, int64_t window, int64_t *server)
+{
+	int64_t session, level, start, stretch, next = window;
+	sqlite3_stmt *stmt;
+	int code = db_query(history, &stmt,
+			    "SELECT server, session, level, start FROM window WHERE id = ?", "i",
+			    window);
+
+	if (code != SQLITE_OK || (code = db_next(stmt)) != SQLITE_ROW)
+		return code;
+	*server = db_int(stmt, 0);
+	session = db_int(stmt, 1);
+	level = db_int(stmt, 2);
+	start = db_int(stmt, 3);
+	sqlite3_reset(stmt);
+	stretch = pack_stretch_ms((int)level);
+	do {
+		code = forget_window(history, next);
+		if (code != SQLITE_OK || !stretch)
+			return code;
+		code = db_number(history, &next,
+				 "SELECT id FROM window WHERE server = ? AND session = ? AND "
+				 "level = ? AND start >= ? AND start < ? LIMIT 1",
+				 "iiiii", *server, session, level, start - start % stretch,
+				 start - start % stretch + stretch);
+	} while (code == SQLITE_OK && next != RECORD_UNKNOWN);
+	return code;
+}
+
 /* Those of the last minutes before a death come last. */
 static int forget_oldest(struct history *history)
 {
-	int64_t window, server;
+	int64_t window, server = RECORD_UNKNOWN;
 	bool more;
 	int code = db_number(history, &window,
 			     "SELECT id FROM window WHERE level != 0 ORDER BY id LIMIT 1", "");
@@ -281,9 +311,7 @@ static int forget_oldest(struct history *history)
 		return code;
 	if (window == RECORD_UNKNOWN)
 		return deaths_release_oldest(history, &more);
-	code = db_number(history, &server, "SELECT server FROM window WHERE id = ?", "i", window);
-	if (code == SQLITE_OK)
-		code = forget_window(history, window);
+	code = forget_stretch(history, window, &server);
 	return code == SQLITE_OK ? forget_happened(history, server) : code;
 }
 

@@ -17,6 +17,7 @@
 static void read_begin(struct history *history)
 {
 	history->deadline_ns = clock_mono_ns() + READ_SECONDS * 1000000000LL;
+	pack_forget(history);
 	/* One state of the file for all that is asked. */
 	sqlite3_exec(history->db, "BEGIN", NULL, NULL, NULL);
 }

@@ -90,6 +90,8 @@ static const char *const steps[] = {
 	" JOIN server s ON s.id = w.server JOIN name n ON n.id = r.name;",
 	/* 2: kept: the windows of its last ten minutes have level 0 */
 	"ALTER TABLE death ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;",
+	/* 3: the window whose chunk it is packed against, beside the key chunk */
+	"ALTER TABLE chunk ADD COLUMN before INTEGER REFERENCES window;",
 };
 
 #define NEWEST ((int)(sizeof(steps) / sizeof(steps[0])))

@@ -72,6 +72,7 @@ int writing_end(struct history *history, int code, const char *what, struct err 
 		*history->stats.reason = '\0';
 		return 0;
 	}
+	pack_forget(history);
 	if (!sqlite3_get_autocommit(history->db))
 		sqlite3_exec(history->db, "ROLLBACK", NULL, NULL, NULL);
 	if (is_damage(code))

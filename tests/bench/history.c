@@ -15,9 +15,9 @@
 
 #include "../unit/past_stream.h"
 #include "base/clock.h"
+#include "history/internal.h"
 #include "record/recording.h"
 
-#define DAY_MS	 86400000LL
 #define START_MS 1700002800000LL
 
 static void fail(const char *what, const struct err *err)
@@ -58,15 +58,15 @@ static void keep_one(struct past_keeper *k, const struct history_window *window)
 		fail("keep", &err);
 }
 
-/* Bytes of the file when all is written to it, and unused pages have been given back. */
-static int64_t bytes_of(struct history **history, const char *dir)
+/* Bytes of the pages in use. */
+static int64_t bytes_of(struct history *history)
 {
-	struct history_stats stats;
+	int64_t all, unused;
 
-	history_close(*history);
-	*history = open_writer(dir, 0);
-	history_stats(*history, &stats);
-	return stats.bytes;
+	if (db_number(history, &all, "PRAGMA page_count", "") ||
+	    db_number(history, &unused, "PRAGMA freelist_count", ""))
+		exit(1);
+	return (all - unused) * 4096;
 }
 
 static int measure_size(const char *dir, int days)
@@ -84,14 +84,14 @@ static int measure_size(const char *dir, int days)
 	chunker_free(k.chunker);
 	windows_free(k.windows);
 	history_stats(history, &stats);
-	fine = bytes_of(&history, dir);
+	fine = bytes_of(history);
 	printf("{\"days\":%d,\"windows\":%d,\"bytes\":%lld,\"write_seconds\":%.1f", days,
 	       k.appended, (long long)fine, stats.write_seconds_total);
 	if (days == 1) {
 		keep_all(history, end_ms + DAY_MS);
-		minute = bytes_of(&history, dir);
+		minute = bytes_of(history);
 		keep_all(history, end_ms + 7 * DAY_MS);
-		coarse = bytes_of(&history, dir);
+		coarse = bytes_of(history);
 		printf(",\"minute_bytes\":%lld,\"coarse_bytes\":%lld,\"month_bytes\":%lld",
 		       (long long)minute, (long long)coarse,
 		       (long long)(fine + 6 * minute + 23 * coarse));
@@ -119,7 +119,7 @@ static int keep_recording(const char *dir, const char *path)
 		fail("replay", &err);
 	past_keeper_end(&k);
 	history_stats(history, &stats);
-	bytes = bytes_of(&history, dir);
+	bytes = bytes_of(history);
 	printf("{\"windows\":%d,\"bytes\":%lld,\"write_seconds\":%.3f}\n", k.appended,
 	       (long long)bytes, stats.write_seconds_total);
 	history_close(history);
