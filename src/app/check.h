@@ -16,7 +16,7 @@
 #include "report/report.h"
 
 struct schema;
-extern const struct schema schema_check;
+extern const struct schema schema_host_check;
 
 #define CHECK_ROWS_MAX 32
 

@@ -492,11 +492,11 @@ static json_t *json_checked(const struct check *check)
 	M("target", object_or_null(check_target),                 \
 	  check->have_server ? json_checked(check) : json_null()) \
 	M("target_reason", text, check->no_server)
-DOCUMENT(check, CHECK);
+DOCUMENT_OF(host_check, "redmem.check/1", CHECK);
 
 void check_report_json(struct buf *out, const struct check *check)
 {
-	json_t *o = json_document(&schema_check);
+	json_t *o = json_document(&schema_host_check);
 	char *text;
 
 	PUT_MEMBERS(CHECK);

@@ -195,7 +195,7 @@ static const struct command commands[] = {
 			    "  redmem check\n"
 			    "  redmem check -s /run/redis/redis.sock --json",
 		.takes = "tlho",
-		.documents = DOCUMENTS(&schema_check),
+		.documents = DOCUMENTS(&schema_host_check),
 		.run = cmd_check,
 	},
 	{
