@@ -103,15 +103,17 @@ int64_t measure_child_private(const struct model *m);
  * the machine has little left: fork.cow tells it then. 0 when that is not so. (rules_fork.c) */
 int64_t measure_copies_short(const struct model *m);
 
-/* A limit of the server's memory (rules_forecast.c). */
+/* What memory may not pass (rules_forecast.c). */
+enum limit_kind { LIMIT_MAXMEMORY, LIMIT_CGROUP, LIMIT_HIGH, LIMIT_HOST, LIMIT_KINDS };
 struct limit {
 	const char *what; /* a phrase for people; static. NULL = there is none */
 	int64_t bytes, room; /* the room is what is left; not above 0 where it is met */
 	bool evicts; /* it is met by evicting keys, as a cache does */
 };
-#define LIMITS_MAX 4
+/* False when there is none, or nothing is known of it. */
+bool measure_limit(const struct model *m, enum limit_kind kind, struct limit *out);
 /* Those there are, the one with the least room first; returns how many. */
-size_t measure_limits(const struct model *m, struct limit out[LIMITS_MAX]);
+size_t measure_limits(const struct model *m, struct limit out[LIMIT_KINDS]);
 /* Bytes used_memory grew by in a second of this window; NAN where it did not, or too little to be
  * told from noise. *steady: in each third of it. */
 double measure_growth(const struct model *m, bool *steady);

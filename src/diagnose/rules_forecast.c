@@ -162,6 +162,19 @@ static struct limit limit_of_machine(const struct model *m)
 			       false };
 }
 
+bool measure_limit(const struct model *m, enum limit_kind kind, struct limit *out)
+{
+	static struct limit (*const limits[LIMIT_KINDS])(const struct model *m) = {
+		[LIMIT_MAXMEMORY] = limit_of_server,
+		[LIMIT_CGROUP] = limit_of_cgroup,
+		[LIMIT_HIGH] = limit_of_high,
+		[LIMIT_HOST] = limit_of_machine,
+	};
+
+	*out = limits[kind](m);
+	return out->what != NULL;
+}
+
 static int by_room(const void *a, const void *b)
 {
 	const struct limit *x = a, *y = b;
@@ -169,15 +182,12 @@ static int by_room(const void *a, const void *b)
 	return x->room < y->room ? -1 : x->room > y->room;
 }
 
-size_t measure_limits(const struct model *m, struct limit out[LIMITS_MAX])
+size_t measure_limits(const struct model *m, struct limit out[LIMIT_KINDS])
 {
-	const struct limit all[LIMITS_MAX] = { limit_of_server(m), limit_of_cgroup(m),
-					       limit_of_high(m), limit_of_machine(m) };
 	size_t count = 0;
 
-	for (size_t i = 0; i < LIMITS_MAX; i++)
-		if (all[i].what != NULL)
-			out[count++] = all[i];
+	for (int kind = 0; kind < LIMIT_KINDS; kind++)
+		count += measure_limit(m, (enum limit_kind)kind, &out[count]);
 	qsort(out, count, sizeof(*out), by_room);
 	return count;
 }
@@ -193,7 +203,7 @@ double measure_growth(const struct model *m, bool *steady)
 /* That with the least room; one that is met already is no forecast. */
 static struct limit nearest(const struct model *m)
 {
-	struct limit all[LIMITS_MAX] = { 0 };
+	struct limit all[LIMIT_KINDS] = { 0 };
 
 	return measure_limits(m, all) > 0 ? all[0] : (struct limit){ 0 };
 }

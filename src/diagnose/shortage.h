@@ -31,8 +31,8 @@ struct step {
 
 /* Texts belong to the findings. */
 struct shortage {
-	struct limit limits[LIMITS_MAX]; /* the nearest first */
-	double seconds[LIMITS_MAX]; /* until it is met, at this window's growth; NAN, 0 = it is */
+	struct limit limits[LIMIT_KINDS]; /* the nearest first */
+	double seconds[LIMIT_KINDS]; /* until it is met, at this window's growth; NAN, 0 = it is */
 	size_t limits_count;
 	double bytes_per_second; /* used_memory grows by; NAN = it does not, or not for sure */
 	bool steady;

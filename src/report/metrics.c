@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "diagnose/outlook.h"
 #include "report/metrics_store.h"
 
 /* How long a series counts as recent, and one that is new is safe. */
@@ -404,6 +405,7 @@ static void server_clear(struct metrics *metrics, struct metric_server *server)
 			series_free(metrics, (enum group)group, series);
 		}
 	}
+	outlook_free(server->outlook);
 	buf_free(&server->label);
 	free(server->name);
 }
@@ -429,6 +431,7 @@ static struct metric_server *server_get(struct metrics *metrics, const char *nam
 	server = xcalloc(1, sizeof(*server));
 	server->name = xstrdup(name);
 	server->replaced_seconds = -INFINITY;
+	server->outlook = outlook_new();
 	buf_puts(&server->label, "server=\"");
 	escape_label(&server->label, name, strlen(name), METRICS_LABEL_BYTES);
 	buf_putc(&server->label, '"');
@@ -439,14 +442,25 @@ static struct metric_server *server_get(struct metrics *metrics, const char *nam
 	return server;
 }
 
+/* By the wall clock: what was not watched counts as time. */
+static double end_of(const struct metric_server *server, const struct model *window)
+{
+	int64_t start_ns = window->session.wall_start_ns;
+
+	return start_ns > 0 ? (double)start_ns / 1e9 + window->duration_seconds : server->seconds;
+}
+
 void metrics_take(struct metrics *metrics, const char *name, const struct model *window,
 		  const struct findings *findings)
 {
-	const struct metrics_input in = { .m = window, .f = findings, .up = true };
 	struct metric_server *server = server_get(metrics, name);
+	const struct metrics_input in = {
+		.m = window, .f = findings, .outlook = server->outlook, .up = true
+	};
 	double seconds = window->duration_seconds > 0 ? window->duration_seconds : 0;
 
 	server->seconds += seconds;
+	outlook_take(server->outlook, window, end_of(server, window));
 	forget_the_past(server, GROUP_PREFIXES, seconds);
 	take_all(metrics, server, FROM_WINDOW, &in);
 	server->begun = true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diagnose/measure.h"
+#include "diagnose/outlook.h"
 #include "record/schema.h"
 #include "report/metrics_table.h"
 
@@ -193,42 +194,42 @@ static void each_size(const struct metrics_input *in, const struct metric_rows *
 	}
 }
 
-/* Known are the nearest limit and when that is met, in words for people. */
-static double seconds_to(const struct model *m, const char *words)
+/* By hours and days of it; while there are none, by this window, which tells of the nearest. */
+static void limit_trend(const struct metrics_input *in, enum limit_kind kind,
+			const struct limit *limit, struct metric_limit *out)
 {
+	struct trend trend = outlook_trend(in->outlook, kind);
 	struct forecast forecast;
 
-	return measure_forecast(m, &forecast) && strstr(forecast.limit, words) ? forecast.seconds :
-										 NAN;
-}
-
-static void give_limit(const struct metric_rows *rows, struct metric_limit limit)
-{
-	if (limit.bytes > 0) /* and not NAN */
-		give_named(rows, limit.name, &limit);
+	out->seconds = isfinite(trend.seconds) ? trend.seconds : NAN;
+	out->confidence = trend.confidence;
+	if (!isnan(trend.bytes_per_second))
+		return;
+	out->confidence = NAN;
+	if (measure_forecast(in->m, &forecast) && !strcmp(forecast.limit, limit->what))
+		out->seconds = forecast.seconds;
 }
 
 static void each_limit(const struct metrics_input *in, const struct metric_rows *rows)
 {
-	const struct record_host *h = &in->m->host_end;
-	double kept = known(
-		measure_sum(measure_sum(h->cgroup_near_anon_bytes, h->cgroup_near_shmem_bytes),
-			    measure_sum(h->cgroup_near_kernel_bytes, h->cgroup_near_sock_bytes)));
+	static const char *const names[LIMIT_KINDS] = {
+		[LIMIT_MAXMEMORY] = "maxmemory",
+		[LIMIT_CGROUP] = "cgroup",
+		[LIMIT_HIGH] = "cgroup_high",
+		[LIMIT_HOST] = "host",
+	};
 
-	give_limit(rows, (struct metric_limit){ "maxmemory", known(measure_max_memory(in->m)),
-						known(measure_counted(in->m)),
-						seconds_to(in->m, "maxmemory") });
-	if (!in->m->have_host)
-		return;
-	give_limit(rows, (struct metric_limit){ "cgroup", known(h->cgroup_near_limit_bytes), kept,
-						seconds_to(in->m, "cgroup's limit") });
-	give_limit(rows, (struct metric_limit){ "cgroup_high", known(h->cgroup_high_bytes),
-						known(h->cgroup_high_kept_bytes),
-						seconds_to(in->m, "memory.high") });
-	give_limit(rows,
-		   (struct metric_limit){ "host", known(h->mem_total_bytes),
-					  known(h->mem_total_bytes) - known(h->mem_available_bytes),
-					  seconds_to(in->m, "machine's memory") });
+	for (int kind = 0; kind < LIMIT_KINDS; kind++) {
+		struct metric_limit row = { .name = names[kind] };
+		struct limit limit;
+
+		if (!measure_limit(in->m, (enum limit_kind)kind, &limit) || limit.bytes <= 0)
+			continue;
+		row.bytes = (double)limit.bytes;
+		row.used_bytes = row.bytes - (double)limit.room;
+		limit_trend(in, (enum limit_kind)kind, &limit, &row);
+		give_named(rows, row.name, &row);
+	}
 }
 
 /* Of all threads. */

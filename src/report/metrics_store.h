@@ -28,6 +28,7 @@ struct metric_server {
 	char *name;
 	struct buf label; /* server="cache-1"; empty for what is of none */
 	double seconds; /* of all windows */
+	struct outlook *outlook;
 	double replaced_seconds; /* when a series was given to another prefix last */
 	unsigned long turn;
 	bool begun; /* a window has come */

@@ -224,6 +224,12 @@ static double limit_seconds(const struct metrics_input *in, const void *row)
 	return ((const struct metric_limit *)row)->seconds;
 }
 
+static double limit_confidence(const struct metrics_input *in, const void *row)
+{
+	(void)in;
+	return ((const struct metric_limit *)row)->confidence;
+}
+
 static double faults(const struct metrics_input *in, const void *row)
 {
 	(void)in;
@@ -401,8 +407,12 @@ static const struct metric own[] = {
 	      "What counts against the limit; page cache, which the kernel can drop, does not"),
 	  .value = limit_used },
 	{ ROW("limit_seconds", GAUGE, LIMITS,
-	      "Until the limit is met at the growth of the window; absent when not in sight"),
-	  .value = limit_seconds },
+	      "Until the limit is met, by the trend of hours and days without what comes and goes; "
+	      "absent when not in sight"), .value = limit_seconds },
+	{ ROW("limit_confidence_ratio", GAUGE, LIMITS,
+	      "How near forecasts of the limit's trend would have come until now, 0 to 1; absent in "
+	      "the first two minutes, which are told by the growth of a window"),
+	  .value = limit_confidence },
 
 	{ ROW("allocated_bytes_total", COUNTER, SERVER,
 	      "Bytes allocated by all threads, as the allocator counts them"), .value = allocated },

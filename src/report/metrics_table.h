@@ -12,6 +12,7 @@
 struct metrics_input {
 	const struct model *m; /* a window, with its findings */
 	const struct findings *f;
+	struct outlook *outlook; /* of the server, with the window in it */
 	const char *state; /* of the server */
 	bool up;
 	const struct metrics_self *self;
@@ -131,7 +132,7 @@ extern const struct metric_table metrics_own, metrics_of_redis;
 
 struct metric_limit {
 	const char *name;
-	double bytes, used_bytes, seconds;
+	double bytes, used_bytes, seconds, confidence;
 };
 
 struct metric_fault {

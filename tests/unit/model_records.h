@@ -8,7 +8,9 @@
 #include "record/schema.h"
 #include "model/model.h"
 
+#ifndef MIB /* diagnose/measure.h has it, too */
 #define MIB ((int64_t)1 << 20)
+#endif
 
 static inline struct record record_new(enum record_kind kind)
 {

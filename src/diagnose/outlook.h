@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * When a server that is watched for days meets its limits: of each limit what counts against it,
+ * window after window, and the trend of that (trend.h). A window alone says little
+ * (rules_forecast.c); hours tell saw-teeth and steps from growth, and days tell the morning's rise
+ * from a leak. Of a fixed size, some 40 KiB.
+ */
+#pragma once
+
+#include "diagnose/measure.h"
+#include "diagnose/trend.h"
+#include "model/model.h"
+
+struct outlook;
+
+struct outlook *outlook_new(void);
+void outlook_free(struct outlook *o); /* may be NULL */
+/* What a window that ended at @end_seconds (of any clock that goes on) says. */
+void outlook_take(struct outlook *o, const struct model *window, double end_seconds);
+/* The trend of what counts against the limit, at the last window. Until there are windows enough:
+ * not in sight, with no confidence. Reckoned at most once a minute. */
+struct trend outlook_trend(struct outlook *o, enum limit_kind kind);
+/* The prefix that grew most in the last hour or so, by @bytes_per_second; false when none did. It
+ * belongs to @o. */
+bool outlook_behind(const struct outlook *o, struct bytes *prefix, double *bytes_per_second);
