@@ -19,6 +19,8 @@
 #define RECKON_SECONDS	60.0
 /* A rise is the usual one of this time of the day up to so many times of it. */
 #define USUAL_RATIO 1.5
+/* So much more, or less, than at the last save is believed. */
+#define SAVE_RATIO 8.0
 /* Prefixes whose growth is known, and how fast it is forgotten. */
 #define PREFIXES       64
 #define FORGET_SECONDS 3600.0
@@ -36,6 +38,12 @@ struct growing {
 	double bytes; /* grown by, what is long ago counting less */
 };
 
+/* A fork, and the server then; or the server now. */
+struct save {
+	double rss, used, alloc_rate; /* bytes, bytes, bytes a second */
+	double fork_seconds, seconds, copied;
+};
+
 struct outlook {
 	struct ring fine, coarse;
 	double limits[LIMIT_KINDS]; /* bytes, of the last window; NAN */
@@ -44,7 +52,10 @@ struct outlook {
 	double end, first;
 	struct growing prefixes[PREFIXES];
 	size_t prefixes_count;
+	struct save last, now;
 };
+
+static const struct save no_save = { NAN, NAN, NAN, NAN, NAN, NAN };
 
 struct outlook *outlook_new(void)
 {
@@ -53,6 +64,7 @@ struct outlook *outlook_new(void)
 	o->fine.distance = FINE_SECONDS * 0.75;
 	o->coarse.distance = COARSE_SECONDS;
 	o->end = o->first = NAN;
+	o->last = o->now = no_save;
 	for (int kind = 0; kind < LIMIT_KINDS; kind++) {
 		o->limits[kind] = NAN;
 		o->reckoned[kind] = -INFINITY;
@@ -134,6 +146,29 @@ static void take_prefixes(struct outlook *o, const struct model *m, double secon
 	}
 }
 
+static double known(int64_t n)
+{
+	return n == RECORD_UNKNOWN ? NAN : (double)n;
+}
+
+/* Of a child that ended well in the window. One that was not looked at had no time to copy. */
+static void take_saves(struct outlook *o, const struct model *m)
+{
+	o->now.rss = known(measure_rss(m));
+	o->now.used = known(measure_used(m));
+	o->now.alloc_rate = m->alloc.alloc_bytes / m->duration_seconds;
+	for (size_t i = 0; i < m->children_count; i++) {
+		const struct record_child *child = &m->children[i].child;
+
+		if (isnan(child->t_end_seconds) || child->exit_code != 0)
+			continue;
+		o->last = o->now;
+		o->last.seconds = child->t_end_seconds - child->t_start_seconds;
+		o->last.copied = known(child->private_bytes);
+		o->last.fork_seconds = child->fork_seconds;
+	}
+}
+
 void outlook_take(struct outlook *o, const struct model *window, double end_seconds)
 {
 	double since = end_seconds - o->end;
@@ -152,6 +187,7 @@ void outlook_take(struct outlook *o, const struct model *window, double end_seco
 	ring_add(&o->fine, end_seconds, pages);
 	ring_add(&o->coarse, end_seconds, pages);
 	take_prefixes(o, window, since > 0 ? since : 0);
+	take_saves(o, window);
 	if (isnan(o->first) || !(since > 0))
 		o->first = end_seconds;
 	o->end = end_seconds;
@@ -233,4 +269,28 @@ bool outlook_behind(const struct outlook *o, struct bytes *prefix, double *bytes
 	*prefix = most->prefix;
 	*bytes_per_second = most->bytes / seen;
 	return true;
+}
+
+/* @now over @then within what one can be to the other; as it was where it is not known. */
+static double ratio(double now, double then)
+{
+	double times = now / then;
+
+	return isfinite(times) ? fmin(fmax(times, 1 / SAVE_RATIO), SAVE_RATIO) : 1;
+}
+
+struct next_save outlook_save(const struct outlook *o)
+{
+	const struct save *now = &o->now, *last = &o->last;
+	double longer = ratio(now->used, last->used);
+	struct next_save save = {
+		.fork_seconds = last->fork_seconds * ratio(now->rss, last->rss),
+		.seconds = last->seconds * longer,
+		.copied_bytes = last->copied * longer * ratio(now->alloc_rate, last->alloc_rate),
+	};
+
+	/* No more can be copied than there is. */
+	if (save.copied_bytes > now->rss)
+		save.copied_bytes = now->rss;
+	return save;
 }

@@ -23,3 +23,12 @@ struct trend outlook_trend(struct outlook *o, enum limit_kind kind);
 /* The prefix that grew most in the last hour or so, by @bytes_per_second; false when none did. It
  * belongs to @o. */
 bool outlook_behind(const struct outlook *o, struct bytes *prefix, double *bytes_per_second);
+
+/* What the next BGSAVE or AOF rewrite would take, by the last that was seen: NAN = none was, or not
+ * known. */
+struct next_save {
+	double fork_seconds; /* the server stands still: as page tables grow with resident memory */
+	double seconds; /* the child lives: as it grows with what is stored */
+	double copied_bytes; /* as that takes longer, and as more or less is written now */
+};
+struct next_save outlook_save(const struct outlook *o);

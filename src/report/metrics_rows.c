@@ -232,6 +232,15 @@ static void each_limit(const struct metrics_input *in, const struct metric_rows 
 	}
 }
 
+static void each_behind(const struct metrics_input *in, const struct metric_rows *rows)
+{
+	struct metric_named row = { "", NAN };
+	struct bytes prefix;
+
+	if (outlook_behind(in->outlook, &prefix, &row.value))
+		give(rows, (struct metric_row){ .label = { prefix }, .row = &row });
+}
+
 /* Of all threads. */
 static struct charge all_charges(const struct model *m)
 {
@@ -362,6 +371,7 @@ const struct metric_group metric_groups[METRIC_GROUPS] = {
 	[GROUP_RECLAIM] = { { "action" }, each_action, FROM_WINDOW, KEEP_NONE, 0 },
 	[GROUP_SIZES] = { { "size" }, each_size, FROM_WINDOW, KEEP_NONE, 0 },
 	[GROUP_LIMITS] = { { "limit" }, each_limit, FROM_WINDOW, KEEP_NONE, 0 },
+	[GROUP_BEHIND] = { { "prefix" }, each_behind, FROM_WINDOW, KEEP_NONE, 0 },
 	[GROUP_FAULTS] = { { "kind" }, each_fault, FROM_WINDOW, KEEP_NONE, 0 },
 	[GROUP_CAUSES] = { { "cause" }, each_cause, FROM_WINDOW, KEEP_NONE, 0 },
 	[GROUP_FINDINGS] = { { "id", "severity" }, each_finding, FROM_WINDOW, KEEP_A_MINUTE, 0 },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The metrics there are: a row each, and what rows cannot say by naming a column or a field. */
+#include "diagnose/outlook.h"
 #include "report/metrics_table.h"
 
 #include <math.h>
@@ -224,6 +225,24 @@ static double limit_seconds(const struct metrics_input *in, const void *row)
 	return ((const struct metric_limit *)row)->seconds;
 }
 
+static double save_fork(const struct metrics_input *in, const void *row)
+{
+	(void)row;
+	return outlook_save(in->outlook).fork_seconds;
+}
+
+static double save_seconds(const struct metrics_input *in, const void *row)
+{
+	(void)row;
+	return outlook_save(in->outlook).seconds;
+}
+
+static double save_copied(const struct metrics_input *in, const void *row)
+{
+	(void)row;
+	return outlook_save(in->outlook).copied_bytes;
+}
+
 static double limit_confidence(const struct metrics_input *in, const void *row)
 {
 	(void)in;
@@ -410,9 +429,21 @@ static const struct metric own[] = {
 	      "Until the limit is met, by the trend of hours and days without what comes and goes; "
 	      "absent when not in sight"), .value = limit_seconds },
 	{ ROW("limit_confidence_ratio", GAUGE, LIMITS,
-	      "How near forecasts of the limit's trend would have come until now, 0 to 1; absent in "
-	      "the first two minutes, which are told by the growth of a window"),
+	      "How near forecasts of the limit's trend would have come until now, 0 to 1; not "
+	      "known in the first two minutes, which are told by the growth of a window"),
 	  .value = limit_confidence },
+	{ ROW("growth_behind_bytes_per_second", GAUGE, BEHIND,
+	      "The prefix that grew most in the last hour, of all the one that is named here"),
+	  .value = named },
+	{ ROW("next_save_fork_seconds", GAUGE, SERVER,
+	      "How long the next fork for a save would hold the server, by the last that was seen"),
+	  .value = save_fork },
+	{ ROW("next_save_seconds", GAUGE, SERVER,
+	      "How long the child of the next save would live, by the last that was seen"),
+	  .value = save_seconds },
+	{ ROW("next_save_copied_bytes", GAUGE, SERVER,
+	      "What the next save would have to copy, by the last and by what is written now"),
+	  .value = save_copied },
 
 	{ ROW("allocated_bytes_total", COUNTER, SERVER,
 	      "Bytes allocated by all threads, as the allocator counts them"), .value = allocated },

@@ -100,12 +100,61 @@ static void test_clock(void **state)
 	outlook_free(o);
 }
 
+/* A window in which a save ended, or none did. */
+static void save_window(struct outlook *o, double t, double used, double written, bool saved)
+{
+	struct record child = record_new(RECORD_CHILD), tick = record_new(RECORD_TICK);
+	struct model *m = model_new();
+	char text[64];
+
+	take_sensor(m, "flow", true);
+	snprintf(text, sizeof(text), "used_memory:%.0f\r\n", used);
+	take_info(m, 0, "tick", text);
+	tick.tick.t_seconds = 10;
+	tick.tick.rss_bytes = (int64_t)(1.5 * used);
+	model_take(m, &tick);
+	take_profile(m, EVENT_ALLOC, "set", "user:1", written, NAN);
+	child.child.pid = 7;
+	child.child.t_start_seconds = 1;
+	child.child.t_end_seconds = 5;
+	child.child.exit_code = 0;
+	child.child.private_bytes = 30 * MIB;
+	child.child.fork_seconds = 0.02;
+	if (saved)
+		model_take(m, &child);
+	model_finish(m);
+	outlook_take(o, m, t);
+	model_free(m);
+}
+
+static void test_save(void **state)
+{
+	struct outlook *o = outlook_new();
+	struct next_save save = outlook_save(o);
+
+	(void)state;
+	assert_true(isnan(save.fork_seconds) && isnan(save.seconds) && isnan(save.copied_bytes));
+	save_window(o, 10, 1000 * MIB, 50 * MIB, true);
+	save = outlook_save(o);
+	assert_true(fabs(save.fork_seconds - 0.02) < 1e-6);
+	assert_true(fabs(save.seconds - 4) < 1e-6);
+	assert_true(fabs(save.copied_bytes - 30 * MIB) < 1);
+	/* twice the data, and three times as much written */
+	save_window(o, 20, 2000 * MIB, 150 * MIB, false);
+	save = outlook_save(o);
+	assert_true(fabs(save.fork_seconds - 0.04) < 1e-6);
+	assert_true(fabs(save.seconds - 8) < 1e-6);
+	assert_true(fabs(save.copied_bytes - 180 * MIB) < 1 * MIB);
+	outlook_free(o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_morning),
 		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_save),
 	};
 
 	return cmocka_run_group_tests_name("outlook", tests, NULL, NULL);
