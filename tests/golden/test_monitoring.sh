@@ -141,3 +141,27 @@ queries | jq -Rcs '{groups: [{name: "dashboard", rules: [split("\n")[] | select(
 	map({record: "dashboard:query:\(.key)", expr: .value})}]}' >"$work/dashboard.yml"
 said promtool check rules "$work/dashboard.yml"
 check dashboard-queries "$(cat "$work/said")" [ $status = 0 ]
+
+# --- names ---------------------------------------------------------------------------------------
+
+expressions()
+{
+	queries
+	awk 'FNR == 1 || /^      - / { on = 0 } /^        [a-z]*:/ { on = 0 } /^        expr: / { on = 1; sub(/.*expr: /, "") } on && !/^ *#/' \
+		recording.yml alerts.yml
+}
+
+names()
+{
+	expressions | sed 's/"[^"]*"//g' | grep -o '[a-zA-Z_:][a-zA-Z0-9_:]*' | grep '^redmem_\|^redis_\|:' | sort -u
+}
+
+# What redmem exports, by the table it is made from; a histogram has three names.
+exported()
+{
+	sed -n 's/.*ROW("\([a-z_]*\)", \([A-Z]*\),.*/redmem_\1 \2/p; s/.*REDIS_[A-Z]*("\([a-z_]*\)".*/redis_\1 INFO/p' \
+		"$root/src/report/metrics_table.c" |
+		sed 's/^\(.*\) HISTOGRAM$/\1_bucket\n\1_sum\n\1_count/; s/ .*//'
+}
+unknown=$(names | grep -vxF -e up -f <(exported; sed -n 's/^ *- record: //p' recording.yml))
+check names "redmem has no $unknown" [ -z "$unknown" ]
