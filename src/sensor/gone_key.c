@@ -45,9 +45,21 @@ static bool is_name(const unsigned char *text, size_t len)
 	return true;
 }
 
+/* What the server sends its replicas for the key lies beside it: Redis 8.0 does not count it as
+ * shared. */
+static bool is_command(const unsigned char *text, size_t len)
+{
+	static const char *const commands[] = { "DEL", "UNLINK", "HDEL" };
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strlen(commands[i]) == len && !memcmp(text, commands[i], len))
+			return true;
+	return false;
+}
+
 static bool take_text(struct gone_key *out, const unsigned char *text, size_t len)
 {
-	if (!len || len > sizeof(out->text) || !is_name(text, len))
+	if (!len || len > sizeof(out->text) || !is_name(text, len) || is_command(text, len))
 		return false;
 	out->len = len;
 	memcpy(out->text, text, len);

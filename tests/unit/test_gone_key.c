@@ -152,6 +152,8 @@ static void takes_nothing_else(void **state)
 	at = put_object(128, "DEL", true);
 	memset(memory + 132, 0xff, 3); /* shared: one of the server's own constants */
 	assert_false(gone_key_at(1, at, &usual, read_memory, &key));
+	at = put_object(128, "UNLINK", true); /* or not shared */
+	assert_false(gone_key_at(1, at, &usual, read_memory, &key));
 	at = put_object(128, "two words", true);
 	assert_false(gone_key_at(1, at, &usual, read_memory, &key));
 	memset(memory, 0, sizeof(memory));
