@@ -180,6 +180,7 @@ install: man ## install redmem, its manual, service and monitoring under PREFIX
 	$(Q)install -D -m 755 $(redmem) $(DESTDIR)$(PREFIX)/bin/redmem
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 build/man/*.1
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 build/man/*.5
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 build/man/*.7
 	$(Q)install -D -m 644 tools/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/redmem
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/redmem LICENSE tools/packaging/containers.conf

@@ -13,6 +13,7 @@ int cmd_check(const struct options *o);
 int cmd_rdb(const struct options *o);
 int cmd_diff(const struct options *o);
 int cmd_memory(const struct options *o);
+int cmd_serve(const struct options *o);
 int cmd_stalls(const struct options *o);
 int cmd_report(const struct options *o);
 int cmd_history(const struct options *o);

@@ -5,6 +5,7 @@
 
 #include "app/check.h"
 #include "app/commands.h"
+#include "app/manual.h"
 #include "base/err.h"
 #include "report/schema.h"
 
@@ -186,6 +187,22 @@ static const struct command commands[] = {
 		.run = cmd_stalls,
 	},
 	{
+		.name = "serve",
+		.summary = "watch every server of the host for good; metrics, history, alerts",
+		.doc = "Watch every redis-server and valkey-server of this host for as long as it "
+		       "runs, those that start later, too; keep what happens, answer Prometheus "
+		       "and `redmem report`. redmem.conf(5) says how; SIGHUP reads it again. The "
+		       "connection options name one server, which alone is watched then.",
+		.examples = "Examples:\n"
+			    "  redmem serve                     all, on 127.0.0.1:9122\n"
+			    "  redmem serve --check-config\n"
+			    "  redmem serve -p 6379 --listen :9122 --state /srv/redmem\n"
+			    "  curl -s localhost:9122/metrics",
+		.takes = "tlhbsVo",
+		.sensors = "cpu fault loop offcpu rss vm reclaim life flow burst",
+		.run = cmd_serve,
+	},
+	{
 		.name = "check",
 		.summary = "what can be measured on this host, what cannot, why, and the fix",
 		.doc = "Say what redmem can measure on this host and on this server, what it "
@@ -312,6 +329,8 @@ int main(int argc, char **argv)
 		puts("redmem " REDMEM_VERSION);
 		return 0;
 	}
+	if (!strcmp(name, "manual")) /* for the build */
+		return manual_print(argc > 2 ? argv[2] : NULL);
 	for (const struct command *c = commands; c->name; c++) {
 		if (strcmp(c->name, name))
 			continue;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/serve_config.h"
 #include "base/buf.h"
 #include "base/escape.h"
 #include "history/history.h"
@@ -77,6 +78,11 @@ enum option_key {
 	KEY_CHECKLIST,
 	KEY_OOM,
 	KEY_REDACT,
+	KEY_LISTEN,
+	KEY_SERVE_STATE,
+	KEY_SERVE_CONFIG,
+	KEY_CHECK_CONFIG,
+	KEY_HISTORY_SIZE,
 };
 
 /* An option and the group it belongs to: 't' target, 'l' how to log in there, 'h' from the host
@@ -85,7 +91,7 @@ enum option_key {
  * after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S'
  * slots, '1' one key, 'x' metrics, 'H' the history, 'A' a time of it, 'y' a stretch of it, 'd' what
  * only `redmem doctor` says, 'n' no option but a command's name, 'M' what assistants are shown, 'o'
- * output, 'O' what all commands have. */
+ * output, 'O' what all commands have, 'V' the service. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -257,6 +263,21 @@ static const struct grouped_option all_options[] = {
 	    "letters only: session:90937 is session:3f2a9c81d5e0 (the same as long as this "
 	    "redmem runs)",
 	    3 } },
+	{ 'V', { NULL, 0, NULL, 0, "The service:", 2 } },
+	{ 'V',
+	  { "config", KEY_SERVE_CONFIG, "FILE", 0,
+	    "redmem.conf(5) (default " SERVE_CONFIG_PATH ", if there is one)", 2 } },
+	{ 'V',
+	  { "check-config", KEY_CHECK_CONFIG, NULL, 0,
+	    "Only read the configuration and say whether it is right", 2 } },
+	{ 'V',
+	  { "listen", KEY_LISTEN, "ADDR:PORT", 0, "Where HTTP is answered (default 127.0.0.1:9122)",
+	    2 } },
+	{ 'V',
+	  { "state", KEY_SERVE_STATE, "DIR", 0, "Where the history is (default /var/lib/redmem)", 2 } },
+	{ 'V',
+	  { "history-size", KEY_HISTORY_SIZE, "BYTES", 0,
+	    "Most that the history may take on disk (default 1G)", 2 } },
 	{ 'o', { NULL, 0, NULL, 0, "Output:", 3 } },
 	{ 'x',
 	  { "metrics", KEY_METRICS, "FILE", 0,
@@ -574,6 +595,29 @@ static error_t parse_rdb(int key, char *arg, struct argp_state *state, struct op
 	return ARGP_ERR_UNKNOWN;
 }
 
+static error_t parse_serve(int key, char *arg, struct argp_state *state, struct serve_options *o)
+{
+	switch (key) {
+	case KEY_LISTEN:
+		o->listen = arg;
+		return 0;
+	case KEY_SERVE_STATE:
+		o->state = arg;
+		return 0;
+	case KEY_SERVE_CONFIG:
+		o->config = arg;
+		return 0;
+	case KEY_CHECK_CONFIG:
+		o->check_config = true;
+		return 0;
+	case KEY_HISTORY_SIZE:
+		if (!serve_config_size(&o->history_bytes, arg))
+			argp_error(state, "--history-size takes bytes, as 300M or 1G, at least 4M");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
 /* Its name, once what was given is complete. */
 static void decode_key(struct argp_state *state, struct options *o)
 {
@@ -863,7 +907,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0 ||
 	    parse_rdb(key, arg, state, o) == 0 || parse_key(key, arg, state, o) == 0 ||
-	    parse_past(key, arg, &o->past) == 0 || parse_doctor(key, arg, state, o) == 0)
+	    parse_past(key, arg, &o->past) == 0 || parse_doctor(key, arg, state, o) == 0 ||
+	    parse_serve(key, arg, state, &o->serve) == 0)
 		return 0;
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }

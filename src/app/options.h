@@ -55,6 +55,13 @@ struct past_options {
 	bool last_death;
 };
 
+/* Of `redmem serve`; NULL = as the configuration says. */
+struct serve_options {
+	const char *listen, *state, *config;
+	int64_t history_bytes; /* 0 = not given */
+	bool check_config;
+};
+
 struct options {
 	const struct command *of;
 	/* which server */
@@ -85,6 +92,7 @@ struct options {
 	struct keys_options keys;
 	struct rdb_options rdb;
 	struct past_options past;
+	struct serve_options serve;
 	char *key; /* name of the one the command is about, decoded; NULL = none was given */
 	size_t key_len;
 	bool key_hex; /* it was given as hex digits */

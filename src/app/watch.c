@@ -21,6 +21,7 @@
 #include "host/sock.h"
 #include "host/sysmem.h"
 #include "host/writers.h"
+#include "model/chunk.h"
 #include "model/window.h"
 #include "record/schema.h"
 #include "redis/clientsearch.h"
@@ -43,6 +44,10 @@
 #define UNREAD_CLIENTS	    8
 #define UNREAD_BYTES	    (64 << 10) /* more than a reader lets wait */
 #define LOOKED_KEYS	    48
+#define CUT_KEYS	    8
+/* Of a watch without end, until calibration is tried again; twice as long each time. */
+#define CALIBRATE_REST	   10.0
+#define CALIBRATE_REST_MAX 600.0
 
 /* The end of a window, seen from the watch: the server is asked, then the host. */
 enum border { BORDER_NONE, BORDER_REACHED, BORDER_ASKED };
@@ -67,6 +72,7 @@ struct watch {
 	struct progress *progress;
 	struct info *info; /* the newest INFO, for the target record; NULL */
 	bool uncalibrated; /* since the connection was made, or the server hung */
+	double calibrate_at, calibrate_rest; /* when that is tried next, which did not work */
 	enum border border;
 	double looked_at, look_seconds; /* the host's side of the last one; what CPU it took */
 	bool hanging;
@@ -208,6 +214,23 @@ static bool look_is_due(const struct watch *w)
 	return now_seconds(w) - w->looked_at >= w->look_seconds / budget_ratio(w->options);
 }
 
+static bool border_is_due(const struct watch *w, double t_seconds)
+{
+	if (w->plan->windows)
+		return windows_end_at(w->plan->windows, t_seconds);
+	return w->plan->chunks && chunker_end_at(w->plan->chunks, t_seconds);
+}
+
+/* A server that could not be calibrated (it loaded its data) may be by now. */
+static void keep_going(struct watch *w, double t_seconds)
+{
+	if (w->attribution.on || t_seconds < w->calibrate_at)
+		return;
+	w->calibrate_rest = fmin(fmax(2 * w->calibrate_rest, CALIBRATE_REST), CALIBRATE_REST_MAX);
+	w->calibrate_at = t_seconds + w->calibrate_rest;
+	w->uncalibrated = true;
+}
+
 /* Before the mark that ends it: what the ending window is told of the host and of redmem. */
 static void border_reached(struct watch *w)
 {
@@ -223,12 +246,49 @@ static void border_reached(struct watch *w)
 	w->look_seconds = (clock_thread_ns() - start_ns) / 1e9;
 }
 
+static int64_t connections_since(const struct watch *w)
+{
+	int64_t connections = info_int(w->info, "total_connections_received");
+
+	return connections != RECORD_UNKNOWN && w->connections != RECORD_UNKNOWN ?
+		       connections - w->connections :
+		       connections;
+}
+
+/* Of few clients all, of many those with most memory: what the search before has found. */
+static void look_at_clients(struct watch *w)
+{
+	if (snapshot_clients(w->snapshot, w->server.conn, now_seconds(w)) != -E2BIG)
+		return;
+	clientsearch_emit(w->clients, now_seconds(w));
+	if (conn_pending(w->server.conn))
+		return; /* it is not over, and its replies come into it */
+	clientsearch_free(w->clients);
+	w->clients = clientsearch_start(w->server.conn, &w->sink, w->info, connections_since(w));
+}
+
+/* A chunk has begun: a few looks at what mattered in the one before, which do not wait. */
+static void look_at_the_busiest(struct watch *w)
+{
+	struct bytes keys[CUT_KEYS];
+	int64_t dbs[CUT_KEYS];
+	size_t count = seen_keys_pick(w->seen, keys, dbs, CUT_KEYS);
+
+	if (w->server.conn && !w->hanging && w->info) {
+		look_at_clients(w);
+		keylook_found(w->server.conn, &w->sink, keys, dbs, count);
+	}
+	seen_keys_forget(w->seen);
+}
+
 /* The mappings belong to what the server said of its memory just before. */
 static void border_left(struct watch *w)
 {
 	int64_t start_ns = clock_thread_ns();
 
 	w->border = BORDER_NONE;
+	if (w->plan->chunks)
+		look_at_the_busiest(w);
 	if (!look_is_due(w))
 		return;
 	read_mappings(w, "window");
@@ -459,14 +519,9 @@ static void tell_unlisted(struct watch *w)
 /* Of very many clients those with most memory. */
 static void search_clients(struct watch *w)
 {
-	int64_t connections;
-
 	if (!w->server.conn || w->hanging || !w->info)
 		return;
-	connections = info_int(w->info, "total_connections_received");
-	if (connections != RECORD_UNKNOWN && w->connections != RECORD_UNKNOWN)
-		connections -= w->connections;
-	w->clients = clientsearch_start(w->server.conn, &w->sink, w->info, connections);
+	w->clients = clientsearch_start(w->server.conn, &w->sink, w->info, connections_since(w));
 	if (!w->clients) {
 		if (conn_tight(w->server.conn))
 			tell_unlisted(w);
@@ -528,7 +583,9 @@ static void finish_ledger(struct watch *w)
 
 static void finish(struct watch *w, bool alive)
 {
-	if (alive && !w->plan->stalls)
+	bool whole = alive && !w->plan->stalls && !w->plan->chunks;
+
+	if (whole)
 		finish_ledger(w);
 	sensors_finish(w->sensors);
 	if (w->hanging)
@@ -537,7 +594,7 @@ static void finish(struct watch *w, bool alive)
 		emit_life(w, "exit", NAN);
 	for (int i = 0; i < 2 && alive && w->plan->turn && look_on(w); i++)
 		drain_connection(w, KEYLOOK_SECONDS);
-	if (alive && !w->plan->stalls) {
+	if (whole) {
 		look_at_keys(w);
 		count_tls(w);
 		search_clients(w);
@@ -576,9 +633,11 @@ static void tap(void *ctx, const struct record *record)
 	struct info_tap *t = ctx;
 	struct watch *w = t->watch;
 
-	if (record->kind == RECORD_MARK && w->plan->windows &&
-	    windows_end_at(w->plan->windows, record->mark.t_seconds))
+	if (record->kind == RECORD_MARK && border_is_due(w, record->mark.t_seconds)) {
 		border_reached(w);
+		if (w->plan->chunks)
+			keep_going(w, record->mark.t_seconds);
+	}
 	if (record->kind == RECORD_CONFIG && !strcmp(record->config.name, "tls-port"))
 		w->tls_port = atoi(record->config.value);
 	if (record->kind == RECORD_MALLOC_STATS && w->options->try_purge)

@@ -15,6 +15,7 @@
 #define WATCH_THRESHOLD_MS   5.0
 #define WATCH_BUDGET_PERCENT 1.0
 
+struct chunker;
 struct conn;
 struct engine;
 struct snapshot;
@@ -34,6 +35,10 @@ struct watch_plan {
 	/* Where one of these ends, the server and the host are asked what its report needs. The
 	 * sink is or hands on to windows_sink(). NULL = none ends before the watch does. */
 	const struct windows *windows;
+	/* For a watch without end, whose records go into these chunks, in the same way: where one
+	 * ends the server is asked, and for its busiest keys and its clients, too; what could not
+	 * be found out is tried again then; nothing is kept that grows. NULL = not so. */
+	const struct chunker *chunks;
 	/* One of several watches at once, each in a thread of its own: with the engine of
 	 * all, and without a line of progress. NULL = alone, with an engine of its own. */
 	struct engine *engine;

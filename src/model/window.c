@@ -35,6 +35,7 @@ struct windows {
 	struct window_series *series;
 	struct moments stream;
 	bool begun; /* anything came */
+	bool whole; /* windows_keep_whole() */
 };
 
 struct windows *windows_new(void)
@@ -243,7 +244,8 @@ static bool is_of(const struct window *window, const struct record *record, doub
 		nextafter(t, INFINITY) == window->end);
 }
 
-static void series_take(const struct window_series *series, const struct record *record, double t)
+static void series_take(const struct windows *windows, const struct window_series *series,
+			const struct record *record, double t)
 {
 	size_t i = window_of(series, t);
 
@@ -251,7 +253,7 @@ static void series_take(const struct window_series *series, const struct record 
 		give(&series->windows[i], record);
 		return;
 	}
-	if (record_schema(record->kind)->of == RECORD_OF_WHOLE ||
+	if ((record_schema(record->kind)->of == RECORD_OF_WHOLE && !windows->whole) ||
 	    !is_of(&series->windows[i], record, t))
 		return;
 	give(&series->windows[i], record);
@@ -315,11 +317,16 @@ static void windows_take(void *ctx, const struct record *record)
 		if (!series->count)
 			continue;
 		if (isinf(series->seconds))
-			series_take(series, record, moment.t);
+			series_take(windows, series, record, moment.t);
 		else if (!moment.again && !moment.old)
-			series_take(series, &moment.record, moment.t);
+			series_take(windows, series, &moment.record, moment.t);
 	}
 	moments_keep(&windows->stream, &moment);
+}
+
+void windows_keep_whole(struct windows *windows)
+{
+	windows->whole = true;
 }
 
 struct record_sink windows_sink(struct windows *windows)

@@ -29,6 +29,9 @@ struct windows *windows_new(void);
 /* What is under way is thrown away. */
 void windows_free(struct windows *windows);
 struct record_sink windows_sink(struct windows *windows);
+/* What else is asked for once, at the end of all (clients, keys), comes now and then: each belongs
+ * to the window under way. */
+void windows_keep_whole(struct windows *windows);
 /*
  * From the last mark on, a window each @seconds (whole ones; INFINITY = one, until the
  * end). Freed with @windows.

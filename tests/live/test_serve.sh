@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# `redmem serve`: finds servers, those that come later and those that come again, judges windows
+# and answers; reads its configuration again; works beside `redmem doctor`; and leaves nothing
+# when it is killed. In a pid namespace of its own, so that all servers are the test's.
+# shellcheck disable=SC2119,SC2317 # functions go by name
+# shellcheck source=tests/live/lib.sh
+. "$(dirname "$0")/lib.sh"
+need_bpf
+need_programs unshare
+
+# A second time, inside.
+if [ "${1-}" != inside ]; then
+	unshare --pid --mount --fork --kill-child --mount-proc true 2>/dev/null ||
+		skip_all "unshare is not allowed here"
+	exec unshare --pid --mount --fork --kill-child --mount-proc "$0" inside
+fi
+
+config=$work/redmem.conf
+
+# configure LINE...: the configuration is of these.
+configure()
+{
+	printf '%s\n' "$@" >"$config"
+}
+
+# get PATH: what is answered.
+get()
+{
+	exec 3<>"/dev/tcp/127.0.0.1/$port" || return
+	printf 'GET %s HTTP/1.0\r\n\r\n' "$1" >&3
+	cat <&3
+	exec 3>&-
+}
+
+# has LINE: the metrics have a line that begins so.
+has()
+{
+	get /metrics 2>/dev/null | grep -q -F -- "$1"
+}
+
+# state LABEL STATE: that server is in that state.
+state()
+{
+	get /metrics 2>/dev/null |
+		grep -q -F "redmem_server_state{server=\"$1\",state=\"$2\"} 1"
+}
+
+# said_last: what serve said last, for a complaint.
+said_last()
+{
+	tail -n 4 "$messages" | tr '\n' ' '
+}
+
+configure 'budget = 1' '[server a' '[server b]'
+"$redmem" serve --config "$config" --check-config >"$json" 2>&1
+check bad-config "it does not say line 2: $(cat "$json")" grep -q 'line 2' "$json"
+
+server_start
+first=$pid
+configure '[server first]' "socket = $socket"
+check check-config "it is right, and refused" \
+	"$redmem" serve --config "$config" --check-config >"$json"
+"$redmem" serve --config "$config" --listen 127.0.0.1:0 --state "$work/state" 2>"$messages" &
+watch=$!
+own_process "$watch"
+listens()
+{
+	port=$(sed -n 's/^redmem: listening on port \([0-9]*\).*/\1/p' "$messages")
+	[ -n "$port" ]
+}
+await 20 listens || {
+	not_ok starts "$(said_last)"
+	finish
+}
+read -r keeper _ <"/proc/$watch/task/$watch/children"
+check attributed "first: $(said_last)" await 20 state first attributed
+check unprivileged "the keeper has capabilities" \
+	grep -q '^CapPrm:[[:space:]]*0*$' "/proc/$keeper/status"
+
+# One more, which goes and comes again under its name.
+server_start
+later=$socket
+check finds "the server that came later: $(said_last)" await 20 state "$later" attributed
+kill_process "$pid"
+check gone "it was killed: $(said_last)" await 20 state "$later" gone
+# shellcheck disable=SC2154 # dir: see server_start
+"$server" --port 0 --unixsocket "$later" --dir "$dir" --save '' >/dev/null 2>&1 &
+own_process $!
+check again "it came again: $(said_last)" await 20 state "$later" attributed
+
+"$redmem" doctor --pid "$first" -d 1 --json >"$json" 2>/dev/null
+check beside "redmem doctor is not attributed beside it" holds \
+	'[.sensors[] | select(.id == "attribution")][0].state == "on"'
+
+window()
+{
+	has 'redmem_window_end_timestamp_seconds{server="first"}'
+}
+check window "no window of the first server came: $(said_last)" await 30 window
+# It is in the history, too.
+check history "nothing is kept: $(said_last)" await 10 test -s "$work/state/history.db"
+
+configure '[server' 'x'
+kill -HUP "$watch"
+check keeps "of a bad file: $(said_last)" await 20 grep -q 'line 1.*all stays as it was' "$messages"
+configure '[server renamed]' "socket = $(dirname "$later" | sed 's/server2$/server1/')/socket"
+kill -HUP "$watch"
+check reads-again "of a new name: $(said_last)" await 20 state renamed attributed
+
+kill -KILL "$watch"
+wait "$watch" 2>/dev/null
+forget_process "$watch"
+has_ended() { ! kill -0 "$keeper"; }
+check keeper-ends "the watcher was killed, and the keeper goes on" await 10 has_ended
+check unharmed "the server does not answer any more" server_answers
+finish
