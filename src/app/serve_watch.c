@@ -646,6 +646,7 @@ void serve_watch_look(struct serve_watch *all)
 			add(all, &list[i]);
 	}
 	free(list);
+	elf_thread_end(); /* one for each container that was looked into */
 }
 
 /* --- all of it -------------------------------------------------------------------------- */

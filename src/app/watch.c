@@ -17,6 +17,7 @@
 #include "app/server.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "host/elf.h"
 #include "host/proc.h"
 #include "host/sock.h"
 #include "host/sysmem.h"
@@ -45,6 +46,7 @@
 #define UNREAD_BYTES	    (64 << 10) /* more than a reader lets wait */
 #define LOOKED_KEYS	    48
 #define CUT_KEYS	    8
+#define HELPER_REST	    60.0
 /* Of a watch without end, until calibration is tried again; twice as long each time. */
 #define CALIBRATE_REST	   10.0
 #define CALIBRATE_REST_MAX 600.0
@@ -224,6 +226,7 @@ static bool border_is_due(const struct watch *w, double t_seconds)
 /* A server that could not be calibrated (it loaded its data) may be by now. */
 static void keep_going(struct watch *w, double t_seconds)
 {
+	elf_thread_rest(HELPER_REST);
 	if (w->attribution.on || t_seconds < w->calibrate_at)
 		return;
 	w->calibrate_rest = fmin(fmax(2 * w->calibrate_rest, CALIBRATE_REST), CALIBRATE_REST_MAX);

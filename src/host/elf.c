@@ -40,6 +40,7 @@ struct helper {
 	struct fence_process process;
 	int socket; /* -1: not running */
 	uint32_t generation; /* of the processes it had */
+	int64_t asked_ns; /* when it was asked last */
 	struct elf_file *file[ELF_FILES];
 	struct helper *next;
 };
@@ -213,6 +214,15 @@ static void leave_helper(struct elf_file *file)
 	free(helper);
 }
 
+void elf_thread_rest(double seconds)
+{
+	int64_t since = clock_mono_ns() - (int64_t)(seconds * 1e9);
+
+	for (struct helper *helper = helpers; helper; helper = helper->next)
+		if (helper->socket >= 0 && helper->asked_ns < since)
+			stop_helper(helper);
+}
+
 void elf_thread_end(void)
 {
 	while (helpers) {
@@ -334,6 +344,7 @@ static int ask_raw(struct elf_file *file, struct elf_question *question, int fd,
 	int ret = 0;
 
 	question->file = file->number;
+	helper->asked_ns = clock_mono_ns();
 	if (!send_packet(helper->socket, question, sizeof(*question), fd))
 		ret = err_set(err, -EPIPE, "elf: %s: the helper is gone", file->name);
 	else

@@ -38,6 +38,9 @@ void elf_file_close(struct elf_file *file);
 /* An open file is of the thread that opened it; before such a thread ends, and after the last
  * file was closed, it gives the helpers back. */
 void elf_thread_end(void);
+/* This thread's helpers that were not asked for so long end; they come again when they are. For
+ * who watches for months: a helper takes some MiB. */
+void elf_thread_rest(double seconds);
 
 /* The open file; "/proc/self/fd/N" names it for as long as it is open. */
 int elf_file_fd(const struct elf_file *file);
