@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/watch.h"
 #include "base/glob.h"
 #include "report/metrics.h"
 
@@ -440,8 +439,7 @@ static struct serve_config *defaults(void)
 	struct serve_config *config = xcalloc(1, sizeof(*config));
 
 	config->history = true;
-	config->budget_percent = WATCH_BUDGET_PERCENT;
-	config->threshold_ms = WATCH_THRESHOLD_MS;
+	config->budget_percent = config->threshold_ms = NAN;
 	config->redis_metrics = true;
 	config->prefixes = METRICS_PREFIXES;
 	return config;

@@ -41,8 +41,8 @@ struct serve_config {
 	char *state; /* directory of the history; NULL = the default of history.h */
 	bool history;
 	int64_t history_bytes; /* most that it may take on disk; 0 = the default of history.h */
-	double budget_percent; /* of one core of a server's */
-	double threshold_ms; /* shortest stall that is told */
+	double budget_percent; /* of one core of a server's; NAN = the default */
+	double threshold_ms; /* shortest stall that is told; NAN = the default */
 	bool redis_metrics; /* redis_exporter's names beside redmem's own */
 	int64_t prefixes; /* series of prefixes a server, beside "other" */
 	struct serve_server *servers;

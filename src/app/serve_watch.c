@@ -679,11 +679,16 @@ const struct serve_config *serve_watch_config(const struct serve_watch *all)
 	return all->config;
 }
 
+static bool same_number(double a, double b)
+{
+	return a == b || (isnan(a) && isnan(b));
+}
+
 void serve_watch_configure(struct serve_watch *all, struct serve_config *config)
 {
 	struct old_config *old = xcalloc(1, sizeof(*old));
-	bool same = config->budget_percent == all->config->budget_percent &&
-		    config->threshold_ms == all->config->threshold_ms;
+	bool same = same_number(config->budget_percent, all->config->budget_percent) &&
+		    same_number(config->threshold_ms, all->config->threshold_ms);
 
 	*old = (struct old_config){ all->old, all->config };
 	all->old = old;

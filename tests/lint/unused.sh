@@ -14,7 +14,7 @@ seams='maps_parse smaps_rollup_parse meminfo_parse record_decode frames_add mode
 # the rest is a part of an interface whose other parts are used.
 known='main module_names key_source_names redmem_probed_emulated redmem_probed_stepped
 	columns_keys_csv columns_csv_head columns_csv_row windows_close metrics_content_type
-	metrics_forget metrics_manual metrics_self metrics_state metrics_wants_openmetrics'
+	metrics_wants_openmetrics'
 
 names=$(mktemp) || exit 1
 trap 'rm -f "$names" "$names.bad"' EXIT
