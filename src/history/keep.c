@@ -315,29 +315,31 @@ static int forget_oldest(struct history *history)
 	return code == SQLITE_OK ? forget_happened(history, server) : code;
 }
 
-/* Pages in use, and in all. */
+/* Bytes of the pages in use, and of all. */
 static int pages(struct history *history, int64_t *used, int64_t *all)
 {
-	int64_t unused;
+	int64_t unused = 0, size = 0;
 	int code = db_number(history, all, "PRAGMA page_count", "");
 
 	if (code == SQLITE_OK)
 		code = db_number(history, &unused, "PRAGMA freelist_count", "");
 	if (code == SQLITE_OK)
-		*used = *all - unused;
+		code = db_number(history, &size, "PRAGMA page_size", "");
+	*used = (*all - unused) * size;
+	*all *= size;
 	return code;
 }
 
-static int64_t most_pages(const struct history *history)
+static int64_t most_bytes(const struct history *history)
 {
 	int64_t journal = folder_wal_bytes(history);
 
-	return (history->size_bytes - (journal > JOURNAL_BYTES ? journal : JOURNAL_BYTES)) / 4096;
+	return history->size_bytes - (journal > JOURNAL_BYTES ? journal : JOURNAL_BYTES);
 }
 
 static int bound(struct history *history, bool *more)
 {
-	int64_t most = most_pages(history), used, all;
+	int64_t most = most_bytes(history), used, all;
 	int code = pages(history, &used, &all);
 
 	if (code != SQLITE_OK || used <= most)
@@ -355,10 +357,10 @@ static int shrink(struct history *history, bool *more)
 	int64_t used, all;
 	int code = pages(history, &used, &all);
 
-	if (code != SQLITE_OK || all <= most_pages(history) || used == all)
+	if (code != SQLITE_OK || all <= most_bytes(history) || used == all)
 		return code;
 	*more = true;
-	return db_run(history, "PRAGMA incremental_vacuum(64)", "");
+	return db_run(history, "PRAGMA incremental_vacuum(256)", "");
 }
 
 /* Names of before the oldest window, once a day. */

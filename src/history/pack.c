@@ -13,7 +13,7 @@
 #include "history/internal.h"
 
 /* A chunk of a busy server takes a ms at it. */
-#define PACK_LEVEL 6
+#define PACK_LEVEL 9
 /* Of the window: the key chunk and the chunk behind it. */
 #define WINDOW_LOG_MAX 25
 

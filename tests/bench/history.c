@@ -61,12 +61,13 @@ static void keep_one(struct past_keeper *k, const struct history_window *window)
 /* Bytes of the pages in use. */
 static int64_t bytes_of(struct history *history)
 {
-	int64_t all, unused;
+	int64_t all, unused, size;
 
 	if (db_number(history, &all, "PRAGMA page_count", "") ||
-	    db_number(history, &unused, "PRAGMA freelist_count", ""))
+	    db_number(history, &unused, "PRAGMA freelist_count", "") ||
+	    db_number(history, &size, "PRAGMA page_size", ""))
 		exit(1);
-	return (all - unused) * 4096;
+	return (all - unused) * size;
 }
 
 static int measure_size(const char *dir, int days)

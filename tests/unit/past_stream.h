@@ -165,7 +165,7 @@ static inline void past_begin(struct past_stream *s, const struct record_sink *s
 				   .wall_start_ns = wall_start_ns,
 				   .random = seed * 2654435761u + 88172645463325252u,
 				   .commands = 20,
-				   .prefixes = 60,
+				   .prefixes = 40,
 				   .settings = 180,
 				   .rows = 120,
 				   .used = 2000000000 };
@@ -230,7 +230,7 @@ static inline void past_profiles(struct past_stream *s)
 		int prefix =
 			(int)(past_random(s, (uint64_t)s->prefixes) * past_random(s, 100) / 100);
 		/* a kind of key has its few commands */
-		int command = (prefix * 7 + (int)past_random(s, 3)) % s->commands;
+		int command = (prefix * 7 + (int)past_random(s, 2)) % s->commands;
 		double bytes = (double)(64 + past_random(s, 60000));
 
 		past_profile(s, EVENT_CPU, command, prefix, 1, 0.001);
