@@ -47,7 +47,10 @@ int folder_open(struct history *history, const char *dir, struct err *err)
 		return err_set(err, -errno, "history: %s cannot be made: %s", dir, strerror(errno));
 	/* SQLite refuses paths with symbolic links, of which those above are the system's own. */
 	if (!realpath(dir, path))
-		return err_set(err, -errno, "history: %s: %s", dir, strerror(errno));
+		return err_set(err, -errno,
+			       "history: %s: %s; `redmem serve` keeps it, in the folder that "
+			       "--state names",
+			       dir, strerror(errno));
 	history->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (history->dir_fd < 0)
 		return err_set(err, -errno, "history: %s: %s", dir, strerror(errno));

@@ -189,10 +189,13 @@ static void write_moves(struct text *t, const struct report_changes *c, const ch
 	static const struct table_column columns[] = {
 		{ "", false }, { "change", true }, { "before", true }, { "after", true }
 	};
-	struct table *table = TABLE(columns);
 	size_t rows = shown(t, c, moves.count);
+	struct table *table;
 
 	head(t, name, rows, moves.count, "nothing has changed");
+	if (!moves.count)
+		return;
+	table = TABLE(columns);
 	for (size_t i = 0; i < rows; i++) {
 		const struct moved *row = &moves.rows[i];
 		bool is_bytes = bytes || !strcmp(row->name, "used_memory");
@@ -221,10 +224,13 @@ static void write_growth(struct text *t, const struct report_changes *c, const c
 	static const struct table_column columns[] = {
 		{ "", false }, { "net", true }, { "allocated", true }, { "freed", true }
 	};
-	struct table *table = TABLE(columns);
 	size_t some = shown(t, c, count);
+	struct table *table;
 
 	head(t, name, some, count, "not followed in that time");
+	if (!count)
+		return;
+	table = TABLE(columns);
 	for (size_t i = 0; i < some; i++) {
 		struct bytes text = { rows[i].name, strlen(rows[i].name) };
 
@@ -246,9 +252,14 @@ static void write_settings(struct text *t, const struct report_changes *c)
 						       { "after", false } };
 	size_t count;
 	struct setting *rows = setting_moves(c, &count);
-	struct table *table = TABLE(columns);
+	struct table *table;
 
 	head(t, "SETTINGS", count, count, "none has changed");
+	if (!count) {
+		free(rows);
+		return;
+	}
+	table = TABLE(columns);
 	for (size_t i = 0; i < count; i++) {
 		table_text(table, rows[i].name);
 		escape_terminal(table_cell(table), rows[i].before, strlen(rows[i].before),

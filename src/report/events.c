@@ -99,7 +99,7 @@ void report_events_text(struct buf *out, const struct report_events *e,
 		  !e->count ? "nothing in that time" :
 		  note.len  ? buf_str(&note) :
 			      NULL);
-	table = TABLE(columns);
+	table = e->count ? TABLE(columns) : NULL;
 	for (size_t i = 0; i < e->count; i++) {
 		const struct history_event *event = &e->events[i];
 
@@ -109,7 +109,8 @@ void report_events_text(struct buf *out, const struct report_events *e,
 		write_length(table_cell(table), event);
 		write_what(table_cell(table), event);
 	}
-	table_write(table, &t);
+	if (table)
+		table_write(table, &t);
 	buf_free(&note);
 }
 

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# A history made of recordings: `redmem report` finds in it what `redmem doctor` finds in the
+# recording, `redmem history` lists it, `redmem diff` compares two times of it; and what they
+# refuse.
+set -u
+suite="past"
+# shellcheck source=tests/golden/lib.bash
+. "$(dirname "$0")/lib.bash"
+keep=${PAST:-$root/build/tests/bench/history} # begins at the same time whatever it keeps
+[ -x "$keep" ] || {
+	echo "not ok $suite: $keep is not there; run make tests first"
+	exit 1
+}
+at=2023-11-14T23:00:00Z
+
+holds() # FILTER FILE
+{
+	jq -e "$1" "$2" >/dev/null
+}
+
+# What is found is the same, and so are the ledger and who allocated.
+same() # RECORDING
+{
+	local parts='{findings: [.findings[] | {id, severity, title}] | sort, ledger: [.ledger[] | {id, bytes}],
+		commands: [.commands[] | {command, calls_total}] | sort}'
+
+	"$redmem" report --state "$work/$1" --at "$at" --json | jq -S "$parts" >"$work/report"
+	"$redmem" doctor --replay "$work/$1.rec" --json | jq -S "$parts" >"$work/doctor"
+	[ -s "$work/report" ] && diff "$work/doctor" "$work/report" >"$work/said"
+}
+
+for recording in swapping fragmented; do
+	gzip -c "$root/tests/golden/$recording.jsonl" >"$work/$recording.rec"
+	"$keep" keep "$work/$recording" "$work/$recording.rec" >"$work/said" 2>&1
+	status=$?
+	check "keep-$recording" "$(cat "$work/said")" [ $status = 0 ]
+	same "$recording"
+	status=$?
+	check "same-$recording" "$(tr '\n' ' ' <"$work/said")" [ $status = 0 ]
+done
+state=$work/fragmented
+"$redmem" history --state "$state" --since 2023-11-14T22:00:00Z --json >"$work/json"
+check history "$(cat "$work/json")" holds '.schema == "redmem.history/1" and
+	.servers[0].server == "recorded" and any(.events[]; .kind == "stall" and .id == "allocator") and
+	any(.events[]; .kind == "finding" and .id == "frag.slab" and .end == null)' "$work/json"
+"$redmem" history --state "$state" --since 2023-11-14T22:00:00Z >"$work/text"
+check history-text "$(cat "$work/text")" grep -q 'recorded  stall .*DEL leaderboard:global' "$work/text"
+
+refused() # NAME WORDS COMMAND...
+{
+	local name=$1 words=$2
+
+	shift 2
+	"$redmem" "$@" >"$work/out" 2>"$work/said"
+	status=$?
+	check "$name" "$(cat "$work/said")" [ $status = 1 ]
+	check "$name-said" "$(cat "$work/said")" grep -q "$words" "$work/said"
+}
+
+refused moment 'the nearest ends at' report --state "$state" --at 2023-11-15T03:00:00Z
+refused server "'other'" report --state "$state" --server other --at "$at"
+refused time 'is not a time' report --state "$state" --at yesterday
+refused folder 'redmem serve' report --state "$work/none"
+refused death 'no death of' report --state "$state" --last-death
+refused order 'is not before' diff --state "$state" "$at" 2023-11-14T22:00:00Z
+"$redmem" report --state "$state" --last-death --at "$at" >"$work/out" 2>&1
+status=$?
+check exclusion "$(cat "$work/out")" [ $status = 2 ]
+exit $((failures > 0))
