@@ -11,7 +11,7 @@ enum web_step {
 	WEB_REPORT, /* *@report is to be made first: then web_api_report() */
 };
 
-/* Answer @request, made with @method. @body: it has one, which nothing here wants. */
+/* Answer @request, made with @method. */
 enum web_step web_api(const struct web_request *request, const struct web_source *source,
 		      const char *method, struct work_job **report);
 /* Answer with the report that was made, and free it. */

@@ -192,9 +192,77 @@ test_growth()
 	kill_process "$writer"
 }
 
+# --- users ------------------------------------------------------------------------------
+
+# The words of README's line that begins so, one a line; the password is this test's.
+acl_words() # BEGINNING
+{
+	awk -v begin="    ACL SETUSER redmem $1" 'index($0, begin) == 1 { on = 1 } !NF { on = 0 } on' \
+		"$root/README.md" | sed 's/.*ACL SETUSER redmem//; s/>PASSWORD/>secret/' |
+		tr -s ' ' '\n' | sed '/^$/d'
+}
+
+# acl_user WORD...: the user has just these.
+acl_user()
+{
+	redis_cli acl setuser redmem reset "$@" >"$work/set"
+	[ "$(cat "$work/set")" = OK ] || not_ok acl-set "$*: $(cat "$work/set")"
+	redis_cli acl log reset >/dev/null
+}
+
+as_user() # COMMAND...
+{
+	run_redmem "$@" --json -s "$socket" --user redmem -a secret
+}
+
+# With README's lines redmem is refused nothing; without one of their words nothing fails hard,
+# and what of the server's own word is not there is said.
+test_acl() # WORD...
+{
+	acl_user "$@"
+	as_user doctor -d 0.5
+	check acl-doctor "exit status $status: $(said)" [ "$status" = 0 ]
+	as_user keys
+	check acl-keys "exit status $status: $(said)" [ "$status" = 0 ]
+	as_user key --no-bpf -d 0.05 h
+	check acl-key "exit status $status: $(said)" [ "$status" = 0 ]
+	refused=$(redis_cli acl log | tr '\n' ' ')
+	check acl-refused "redmem was refused: $refused" [ -z "${refused# }" ]
+}
+
+test_acl_without() # WORD...
+{
+	for word; do
+		case $word in
+		+*) taken=-${word#+} ;;
+		%*) taken=resetkeys ;;
+		*) continue ;;
+		esac
+		acl_user "$@" "$taken"
+		as_user doctor --no-bpf -d 0.1
+		check "acl-without-${word#+}" "exit status $status: $(said)" \
+			[ "$status" = 0 -a "$(query .schema)" = redmem.doctor/1 ]
+		case $word in
+		+info | +config* | +client?list | +memory?*stats | +latency* | +slowlog*)
+			check "acl-said-${word#+}" "the report does not say so" \
+				grep -q "NOPERM[^\"]*'${word#+}'" "$json"
+			;;
+		+scan | +memory?usage)
+			as_user keys
+			check "acl-keys-without-${word#+}" "exit status $status: $(said)" \
+				grep -q "NOPERM[^\"]*'${word#+}'" "$messages"
+			;;
+		esac
+	done
+}
+
 server_start
 redis_cli hset h f v >/dev/null
 test_no_touch redis
+# shellcheck disable=SC2046 # words
+test_acl $(acl_words on)
+# shellcheck disable=SC2046
+test_acl_without $(acl_words on)
 key h
 check touch-needed "$(query '[.elements_total, .elements.reason] | tostring')" \
 	holds '.elements_total == null and (.elements.reason | test("--touch"))'
@@ -205,6 +273,8 @@ kill_process "$pid"
 server=valkey-server
 server_start
 test_types
+# shellcheck disable=SC2046
+test_acl $(acl_words on) $(acl_words +)
 test_names
 test_no_touch valkey
 test_bounded
