@@ -233,9 +233,12 @@ static void keep_gone(struct metrics *metrics, struct metric_server *server, enu
 
 	for (size_t i = 0; i < metrics->own_count; i++) {
 		const struct metric *metric = metrics->metric[i];
-		double value = series->cells[metrics->cell[i]].value;
+		double value;
 
-		if (metric->group != group || !metric->gone || isnan(value))
+		if (metric->group != group || !metric->gone)
+			continue;
+		value = series->cells[metrics->cell[i]].value;
+		if (isnan(value))
 			continue;
 		for (size_t n = 0; n < metrics->own_count; n++)
 			if (!strcmp(metrics->metric[n]->name, metric->gone))
