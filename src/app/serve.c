@@ -28,11 +28,14 @@
 #include "base/clock.h"
 #include "host/proc.h"
 #include "sensor/engine.h"
+#include "target/find.h"
 
-#define SECOND_NS    1000000000LL
-#define READY_MS     30000 /* the keeper may take so long to begin (an old history) */
-#define LAST_SECONDS 5.0 /* for the keeper to take what is left */
-#define KEEPER_STUCK 30 /* seconds without a sign of it: the watchdog may bite */
+#define SECOND_NS     1000000000LL
+#define READY_MS      30000 /* the keeper may take so long to begin (an old history) */
+#define LAST_SECONDS  5.0 /* for the keeper to take what is left */
+#define ROOM_FOR_MORE 48 /* servers that may come, beside as many as are there */
+#define TRIM_SECONDS  60
+#define KEEPER_STUCK  30 /* seconds without a sign of it: the watchdog may bite */
 
 struct serve {
 	const struct options *options;
@@ -43,6 +46,7 @@ struct serve {
 	struct serve_watch *watch;
 	int64_t kernel_bytes; /* of the engine */
 	int64_t alive_ns; /* when the keeper was heard last */
+	unsigned long seconds; /* of the loop */
 	bool ended; /* it has ended */
 	bool asked; /* to read the configuration again */
 };
@@ -259,6 +263,8 @@ static void tell_self(const struct serve *s)
 static void each_second(struct serve *s)
 {
 	serve_watch_look(s->watch);
+	if (!(s->seconds++ % TRIM_SECONDS))
+		malloc_trim(0); /* what beginning a watch took */
 	tell_self(s);
 	if (serve_watchdog_ns() && clock_mono_ns() - s->alive_ns < KEEPER_STUCK * SECOND_NS)
 		serve_notify("WATCHDOG=1");
@@ -290,10 +296,25 @@ static void loop(struct serve *s)
 	}
 }
 
+/* Twice as many servers as there are now, and some: each more takes the kernel 56 KB. */
+static size_t room_wanted(void)
+{
+	struct server_candidate *list;
+	size_t count = 0;
+
+	if (!target_list(&list, &count, NULL)) {
+		for (size_t i = 0; i < count; i++)
+			target_release(&list[i]);
+		free(list);
+	}
+	count = 2 * count + ROOM_FOR_MORE;
+	return count < ENGINE_SERVERS_MAX ? count : ENGINE_SERVERS_MAX;
+}
+
 /* Everything but the keeper. Takes @config. */
 static int watch(struct serve *s, struct serve_config *config, struct err *err)
 {
-	const struct engine_config machine = { .servers = ENGINE_SERVERS_MAX,
+	const struct engine_config machine = { .servers = room_wanted(),
 					       .wanted = s->options->sensors,
 					       .frugal = true };
 	int ret = engine_open(&s->engine, &machine, err);
@@ -303,6 +324,7 @@ static int watch(struct serve *s, struct serve_config *config, struct err *err)
 		return ret;
 	}
 	s->kernel_bytes = engine_memory_bytes(s->engine);
+	malloc_trim(0); /* what loading took */
 	s->watch = serve_watch_new(s->options, config, s->engine, s->pipe);
 	serve_watch_look(s->watch);
 	serve_log("watching: %zu servers so far", serve_watch_count(s->watch));

@@ -31,6 +31,8 @@
 #define AGAIN_LAST_NS  60000000000LL
 /* A server that listens nowhere yet is given so long to: its address is what it is named by. */
 #define LISTEN_NS 5000000000LL
+/* Between two looks whether a server has moved: one takes as long as there are sockets. */
+#define OVER_NS 10000000000LL
 
 /* What a server is named and chosen by. */
 struct identity {
@@ -98,6 +100,7 @@ struct serve_watch {
 	struct processes before, now; /* of the host, at the last look and at this one */
 	uint32_t last_id;
 	uint32_t over_id; /* the server that was looked over last */
+	int64_t over_ns; /* and when */
 	int wake_fd;
 };
 
@@ -577,7 +580,11 @@ static void look_over(struct served *one)
 static void look_over_next(struct serve_watch *all)
 {
 	struct served *next = NULL;
+	int64_t now = clock_mono_ns();
 
+	if (now - all->over_ns < OVER_NS)
+		return;
+	all->over_ns = now;
 	for (struct served *one = all->servers; one; one = one->next)
 		if (one->id > all->over_id && (!next || one->id < next->id))
 			next = one;
