@@ -18,6 +18,7 @@
 
 #include "app/commands.h"
 #include "app/mcp.h"
+#include "app/redact.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "report/json.h"
@@ -40,6 +41,7 @@ static const char *const versions[] = { "2025-06-18", "2025-03-26", "2024-11-05"
 
 struct mcp {
 	const struct options *options;
+	struct redact *redact; /* NULL = names are shown */
 	const char *version; /* that was agreed on */
 	struct buf line; /* that is being read */
 	bool too_long; /* it was, up to its end */
@@ -375,7 +377,7 @@ static json_t *call_tool(struct mcp *mcp, const json_t *id, json_t *params)
 	const char *name = json_string_value(json_object_get(params, "name"));
 	json_t *arguments = json_object_get(params, "arguments"), *none = json_object(), *reply;
 	const struct mcp_tool *tool = NULL;
-	struct mcp_call call = { mcp->options, arguments ? arguments : none };
+	struct mcp_call call = { mcp->options, arguments ? arguments : none, mcp->redact };
 	struct buf why = {};
 
 	for (size_t i = 0; name && i < mcp_tools_count; i++)
@@ -513,7 +515,7 @@ static void take_bytes(struct mcp *mcp, const char *data, size_t len)
 
 int cmd_mcp(const struct options *o)
 {
-	struct mcp mcp = { .options = o };
+	struct mcp mcp = { .options = o, .redact = o->redact ? redact_new() : NULL };
 	char part[65536];
 	ssize_t n = 1;
 
@@ -525,5 +527,6 @@ int cmd_mcp(const struct options *o)
 			take_bytes(&mcp, part, (size_t)n);
 	}
 	buf_free(&mcp.line);
+	redact_free(mcp.redact);
 	return mcp.gone || n < 0;
 }

@@ -145,7 +145,7 @@ static const struct command commands[] = {
 			    "  redmem diff --server cache1 03:00 03:30",
 		.arguments = "BEFORE AFTER",
 		.takes = "KfHo",
-		.documents = DOCUMENTS(&schema_diff),
+		.documents = DOCUMENTS(&schema_diff, &schema_changes),
 		.run = cmd_diff,
 	},
 	{
@@ -230,7 +230,7 @@ static const struct command commands[] = {
 			"  redmem report --last-death      the minutes before it\n"
 			"  redmem report --at 03:00 --json | jq '.findings[].title'",
 		.takes = "HAo",
-		.documents = DOCUMENTS(&schema_doctor),
+		.documents = DOCUMENTS(&schema_doctor, &schema_death),
 		.run = cmd_report,
 	},
 	{
@@ -247,6 +247,7 @@ static const struct command commands[] = {
 			    "  redmem history --since 02:00 --until 04:00\n"
 			    "  redmem history --json | jq '.events[] | select(.kind == \"death\")'",
 		.takes = "Hyo",
+		.documents = DOCUMENTS(&schema_history),
 		.run = cmd_history,
 	},
 	{
@@ -288,16 +289,20 @@ static const struct command commands[] = {
 		.summary = "answer an assistant's questions (Model Context Protocol)",
 		.doc = "Serve the Model Context Protocol on stdin and stdout, for an assistant "
 		       "that "
-		       "starts this program: which servers run here, the diagnosis of one, who "
-		       "allocated, the biggest keys, and what a finding means. All of it only "
-		       "reads. Answers are bounded, and names are escaped. The servers that are "
-		       "looked at are those of this host, or the one that is named here.",
+		       "starts this program: which servers run here, the diagnosis of one and who "
+		       "allocated, now or at a time that is over, the biggest keys, what happened "
+		       "and what changed (out of the history of redmem serve), and what a finding "
+		       "means. All of it only reads. Answers are bounded, and names are escaped. "
+		       "The "
+		       "servers that are looked at are those of this host, or the one that is "
+		       "named "
+		       "here.",
 		.examples = "Examples:\n"
 			    "  redmem mcp\n"
 			    "  redmem mcp -p 6380 --redact\n"
 			    "  {\"mcpServers\": {\"redmem\": {\"command\": \"redmem\", \"args\": "
 			    "[\"mcp\"]}}}",
-		.takes = "tlhbM",
+		.takes = "tlhbHM",
 		.run = cmd_mcp,
 	},
 	{ NULL },

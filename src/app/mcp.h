@@ -10,6 +10,8 @@
 #include "app/options.h"
 #include "base/err.h"
 
+struct redact;
+
 enum argument_kind { ARGUMENT_TEXT, ARGUMENT_NUMBER };
 
 #define ARGUMENT_TEXT_MAX 512 /* bytes */
@@ -27,6 +29,7 @@ struct argument {
 struct mcp_call {
 	const struct options *options; /* of the command line */
 	const json_t *arguments; /* an object */
+	struct redact *redact; /* names go through it; NULL = they are shown */
 };
 
 struct mcp_tool {
@@ -40,5 +43,7 @@ struct mcp_tool {
 extern const struct mcp_tool mcp_tools[];
 extern const size_t mcp_tools_count;
 
+/* An argument's text, NULL when it was not given. */
+const char *mcp_text(const struct mcp_call *call, const char *name);
 /* An argument's number, @otherwise when it was not given. */
 double mcp_number(const struct mcp_call *call, const char *name, double otherwise);

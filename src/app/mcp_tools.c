@@ -9,6 +9,7 @@
 
 #include "app/keys_run.h"
 #include "app/mcp.h"
+#include "app/mcp_past.h"
 #include "app/progress.h"
 #include "app/redact.h"
 #include "app/watch.h"
@@ -25,21 +26,10 @@
 #define TOP_DEFAULT   10
 #define TOP_MOST      50
 #define ROWS	      10 /* of each table in an answer */
+#define EVENTS_MOST   500
 
 /* Of `redmem doctor`, and with what `redmem alloc` sees beside it. */
 #define SENSORS "cpu fault loop offcpu rss vm reclaim life flow burst"
-
-static const char *mcp_text(const struct mcp_call *call, const char *name)
-{
-	return json_string_value(json_object_get(call->arguments, name));
-}
-
-double mcp_number(const struct mcp_call *call, const char *name, double otherwise)
-{
-	const json_t *value = json_object_get(call->arguments, name);
-
-	return json_is_number(value) ? json_number_value(value) : otherwise;
-}
 
 /* --- answers --------------------------------------------------------------------------- */
 
@@ -121,43 +111,40 @@ static int look_options(const struct mcp_call *call, struct options *o, struct e
 /* A model that is filled by records, with names as they may be shown. */
 struct look {
 	struct model *model;
-	struct redact *redact; /* NULL = as they are */
 	struct record_sink sink;
 };
 
-static void look_open(struct look *look, const struct options *o)
+static void look_open(const struct mcp_call *call, struct look *look)
 {
-	struct record_sink sink;
-
-	*look = (struct look){ .model = model_new() };
-	sink = model_sink(look->model);
-	look->sink = sink;
-	if (!o->redact)
-		return;
-	look->redact = redact_new(&sink);
-	look->sink = redact_sink(look->redact);
+	look->model = model_new();
+	look->sink = model_sink(look->model);
+	if (call->redact)
+		look->sink = redact_sink(call->redact, &look->sink);
 }
 
-static void look_close(struct look *look)
-{
-	redact_free(look->redact);
-	model_free(look->model);
-}
-
-/* Watch a server for some seconds. 0, and the model is finished. */
-static int watch_live(const struct mcp_call *call, struct look *look, struct err *err)
+/* Watch a server for some seconds. */
+static int watch_live(const struct mcp_call *call, struct model **out, struct err *err)
 {
 	struct options o;
+	struct look look;
 	int ret = look_options(call, &o, err);
 
-	look_open(look, &o);
+	look_open(call, &look);
 	o.duration_seconds = mcp_number(call, "seconds", WATCH_DEFAULT);
 	o.sample_keys = KEYSAMPLE_MAX;
 	if (!ret)
-		ret = watch_run(&o, &look->sink, err);
+		ret = watch_run(&o, &look.sink, err);
 	if (!ret)
-		model_finish(look->model);
+		model_finish(look.model);
+	*out = look.model;
 	return ret;
+}
+
+/* Of now, or of the time that the call names: 0, and a finished model. It is the caller's in any
+ * case, and may be NULL. */
+static int look_at(const struct mcp_call *call, struct model **out, struct err *err)
+{
+	return mcp_text(call, "at") ? mcp_past_model(call, out, err) : watch_live(call, out, err);
 }
 
 /* --- servers ----------------------------------------------------------------------------- */
@@ -182,7 +169,6 @@ static json_t *run_servers(const struct mcp_call *call, struct err *err)
 	json_t *o, *rows;
 	size_t count;
 
-	(void)call;
 	if (target_list(&list, &count, err))
 		return NULL;
 	o = json_object();
@@ -193,6 +179,7 @@ static json_t *run_servers(const struct mcp_call *call, struct err *err)
 	}
 	free(list);
 	put(o, "running", rows);
+	put(o, "in_the_history", mcp_past_servers(call));
 	return o;
 }
 
@@ -217,12 +204,12 @@ static json_t *json_diagnosis(const struct model *m)
 
 static json_t *run_diagnosis(const struct mcp_call *call, struct err *err)
 {
-	struct look look;
+	struct model *m;
 	json_t *o = NULL;
 
-	if (!watch_live(call, &look, err))
-		o = json_diagnosis(look.model);
-	look_close(&look);
+	if (!look_at(call, &m, err))
+		o = json_diagnosis(m);
+	model_free(m);
 	return o;
 }
 
@@ -232,12 +219,12 @@ static json_t *run_allocated(const struct mcp_call *call, struct err *err)
 {
 	static const char *const members[] = { "target",   "window", "totals", "commands",
 					       "prefixes", "growth", "peak",   NULL };
-	struct look look;
+	struct model *m;
 	json_t *o = NULL;
 
-	if (!watch_live(call, &look, err))
-		o = pick(json_alloc(look.model), members, ROWS);
-	look_close(&look);
+	if (!look_at(call, &m, err))
+		o = pick(json_alloc(m), members, ROWS);
+	model_free(m);
 	return o;
 }
 
@@ -299,7 +286,7 @@ static json_t *run_biggest(const struct mcp_call *call, struct err *err)
 	int ret = look_options(call, &o, err);
 
 	o.keys.top = (int)mcp_number(call, "top", TOP_DEFAULT);
-	look_open(&look, &o);
+	look_open(call, &look);
 	interrupt_catch();
 	signal(SIGALRM, end_pass);
 	alarm((unsigned int)mcp_number(call, "seconds", PASS_DEFAULT));
@@ -313,7 +300,7 @@ static json_t *run_biggest(const struct mcp_call *call, struct err *err)
 		put(answer, "findings", json_findings(f));
 		findings_free(f);
 	}
-	look_close(&look);
+	model_free(look.model);
 	return answer;
 }
 
@@ -365,6 +352,11 @@ static const struct argument look_arguments[] = {
 	SERVER_ARGUMENT,
 	{ "seconds", ARGUMENT_NUMBER, false, 1, WATCH_MOST,
 	  "How long to watch (default 5). Longer sees rarer things" },
+	{ "at", ARGUMENT_TEXT, false, 0, 0,
+	  "A time that is over, out of the history of redmem serve, instead of now: 03:00 (the "
+	  "last, "
+	  "local), -1h, 2026-11-28T03:00:00Z. 'server' is then its label there" },
+	{ "for", ARGUMENT_TEXT, false, 0, 0, "With 'at': how long from then on (10m by default)" },
 	{ .name = NULL },
 };
 
@@ -376,6 +368,28 @@ static const struct argument pass_arguments[] = {
 	{ .name = NULL },
 };
 
+#define LABEL_ARGUMENT                                                                     \
+	{                                                                                  \
+		"server", ARGUMENT_TEXT, false, 0, 0,                                      \
+			"Label of a server in the history, as the tool servers tells them" \
+	}
+
+static const struct argument history_arguments[] = {
+	LABEL_ARGUMENT,
+	{ "from", ARGUMENT_TEXT, false, 0, 0, "From when on (default -24h)" },
+	{ "to", ARGUMENT_TEXT, false, 0, 0, "Until when (default now)" },
+	{ "limit", ARGUMENT_NUMBER, false, 1, EVENTS_MOST,
+	  "How many lines, the newest (default 100)" },
+	{ .name = NULL },
+};
+
+static const struct argument diff_arguments[] = {
+	LABEL_ARGUMENT,
+	{ "before", ARGUMENT_TEXT, false, 0, 0, "The earlier time (default -24h)" },
+	{ "after", ARGUMENT_TEXT, false, 0, 0, "The later time (default now)" },
+	{ .name = NULL },
+};
+
 static const struct argument explain_arguments[] = {
 	{ "id", ARGUMENT_TEXT, false, 0, 0,
 	  "Id of a finding, such as swap.in_path; without it all are listed" },
@@ -384,17 +398,22 @@ static const struct argument explain_arguments[] = {
 
 const struct mcp_tool mcp_tools[] = {
 	{ "servers", "Servers",
-	  "Which redis-server and valkey-server processes run on this host. Takes no time.",
+	  "Which redis-server and valkey-server processes run on this host, and which are in the "
+	  "history "
+	  "of redmem serve. Takes no time.",
 	  no_arguments, 10, run_servers },
 	{ "diagnosis", "Diagnosis",
-	  "Watch one server for some seconds, from the kernel's side and its own, and diagnose it: "
+	  "Watch one server for some seconds, from the kernel's side and its own, or take a time "
+	  "that is "
+	  "over, and diagnose it: "
 	  "a verdict, ranked findings each with id, severity, evidence, cause and commands for a "
 	  "person to run, where the memory is (ledger), which commands and key prefixes are busy, "
 	  "and what stalled. Bytes and seconds are exact unless a basis says sampled or derived; "
 	  "null is not known.",
 	  look_arguments, 60, run_diagnosis },
 	{ "who_allocated", "Who allocated",
-	  "Watch one server for some seconds and tell which commands and key prefixes allocated "
+	  "Watch one server for some seconds, or take a time that is over, and tell which commands "
+	  "and key prefixes allocated "
 	  "and "
 	  "freed how many bytes, and which prefixes grew.",
 	  look_arguments, 60, run_allocated },
@@ -403,6 +422,17 @@ const struct mcp_tool mcp_tools[] = {
 	  "keys with type, size and how long a command on them would block, sums by type and by "
 	  "prefix, and how many never expire. 'complete' says whether all keys were met.",
 	  pass_arguments, 30, run_biggest },
+	{ "history", "What happened",
+	  "What happened to the servers that redmem serve watches, a line each: stalls, findings "
+	  "with "
+	  "begin and end, forks, hangs, restarts, deaths. Looks at no server.",
+	  history_arguments, 30, mcp_past_events },
+	{ "diff", "What changed",
+	  "What changed of one server between two times of the history: figures, where the memory "
+	  "is "
+	  "(ledger), prefixes and commands by what they allocated and freed in between, holes by "
+	  "size class, settings; the largest change first.",
+	  diff_arguments, 60, mcp_past_diff },
 	{ "explain", "Explain a finding",
 	  "What the id of a finding means. Takes no time and looks at no server.",
 	  explain_arguments, 10, run_explain },

@@ -23,11 +23,10 @@ struct redact {
 	struct buf names[NAMES]; /* of the record that goes on */
 };
 
-struct redact *redact_new(const struct record_sink *next)
+struct redact *redact_new(void)
 {
 	struct redact *r = xcalloc(1, sizeof(*r));
 
-	r->next = *next;
 	if (getrandom(r->secret, sizeof(r->secret), 0) != sizeof(r->secret))
 		abort(); /* as little as this it gives at once, or never */
 	return r;
@@ -76,7 +75,8 @@ void redact_name(const struct redact *r, struct buf *out, const void *name, size
 		}
 		while (part + used < end && !prefix_is_separator(part[used], NULL))
 			used++;
-		if (part == name && part + used < end && is_word(part, used))
+		if ((part == name && part + used < end && is_word(part, used)) ||
+		    (used == 1 && *part == '*')) /* of a prefix: what varies is gone */
 			buf_add(out, part, used);
 		else
 			put_hash(r, out, part, used);
@@ -114,7 +114,8 @@ static void take(void *ctx, const struct record *record)
 	record_emit(&r->next, &changed);
 }
 
-struct record_sink redact_sink(struct redact *r)
+struct record_sink redact_sink(struct redact *r, const struct record_sink *next)
 {
+	r->next = *next;
 	return (struct record_sink){ take, r };
 }

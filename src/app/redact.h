@@ -12,10 +12,11 @@
 
 struct redact;
 
-/* With a key drawn from the kernel; its records go on to @next. */
-struct redact *redact_new(const struct record_sink *next);
+/* With a key drawn from the kernel. */
+struct redact *redact_new(void);
 void redact_free(struct redact *r); /* may be NULL */
 /* Append the name without what varies. */
 void redact_name(const struct redact *r, struct buf *out, const void *name, size_t len);
-/* Where records come in. All that are of a key have it replaced. */
-struct record_sink redact_sink(struct redact *r);
+/* Where records come in that go on to @next, which is copied; all that are of a key have it
+ * replaced. One sink at a time. */
+struct record_sink redact_sink(struct redact *r, const struct record_sink *next);

@@ -125,6 +125,11 @@ struct history_span {
 			     * most of the span is in it */
 };
 
+/* Records of models (below) go through the sink that @filter makes for @next: names that may not be
+ * shown, for one. */
+typedef struct record_sink (*history_pass)(void *ctx, const struct record_sink *next);
+void history_filter(struct history *history, history_pass filter, void *ctx);
+
 /*
  * The windows that touch [from, to] of one session as one finished model, as of a watch that
  * began and ended there: *out is the caller's (model_free()), ready for diagnose() and any

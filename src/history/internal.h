@@ -55,6 +55,8 @@ struct history {
 	int64_t retry_ns; /* when a stopped one is tried again; INT64_MAX = never */
 	int64_t cleaned_day; /* names of before that are gone */
 	int64_t deadline_ns; /* of the statement that runs; 0 = none */
+	history_pass filter; /* NULL = none */
+	void *filter_ctx;
 };
 
 /* --- folder.c: the folder, its lock, and files set aside --------------------------------- */

@@ -352,6 +352,12 @@ static void open_window(struct player *player, const struct chunk *first, const 
 		     take_window, remaking);
 }
 
+void history_filter(struct history *history, history_pass filter, void *ctx)
+{
+	history->filter = filter;
+	history->filter_ctx = ctx;
+}
+
 static int remake(struct history *history, const char *server, int64_t from_ms, int64_t to_ms,
 		  bool last, struct model **out, struct history_span *span, struct err *err)
 {
@@ -359,6 +365,8 @@ static int remake(struct history *history, const char *server, int64_t from_ms, 
 	struct record_sink sink = windows_sink(remaking.windows);
 	int ret;
 
+	if (history->filter)
+		sink = history->filter(history->filter_ctx, &sink);
 	remaking.player = (struct player){ &sink, last, open_window };
 	ret = play_span(history, server, from_ms, to_ms, &remaking.player, span, err);
 	if (!ret)

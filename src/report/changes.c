@@ -8,6 +8,7 @@
 
 #include "base/sum.h"
 #include "report/json.h"
+#include "report/schema.h"
 #include "report/text.h"
 
 #define NAME_COLUMNS  52
@@ -312,6 +313,14 @@ void report_changes_text(struct buf *out, const struct report_changes *c,
 
 /* --- JSON ------------------------------------------------------------------------------------ */
 
+#define MOVE(M, MAYBE)                                      \
+	MAYBE(row->name, "name", text, row->name)           \
+	MAYBE(!row->name, "size_bytes", integer, row->size) \
+	M("change", integer, change(row))                   \
+	M("before", integer, row->before)                   \
+	M("after", integer, row->after)
+static SCHEMA(change, MOVE);
+
 static json_t *json_moves(struct moves moves)
 {
 	json_t *list = json_array();
@@ -320,18 +329,19 @@ static json_t *json_moves(struct moves moves)
 		const struct moved *row = &moves.rows[i];
 		json_t *o = json_object();
 
-		if (row->name)
-			put(o, "name", value_text(row->name));
-		else
-			put(o, "size_bytes", value_int(row->size));
-		put(o, "change", value_int(change(row)));
-		put(o, "before", value_int(row->before));
-		put(o, "after", value_int(row->after));
+		PUT_MEMBERS(MOVE);
 		put_last(list, o);
 	}
 	free(moves.rows);
 	return list;
 }
+
+#define GROWTH(M, MAYBE)                                                           \
+	M("name", text, rows[i].name)                                              \
+	M("net_bytes", integer, sum_less(rows[i].alloc_bytes, rows[i].free_bytes)) \
+	M("allocated_bytes", integer, rows[i].alloc_bytes)                         \
+	M("freed_bytes", integer, rows[i].free_bytes)
+static SCHEMA(change_growth, GROWTH);
 
 static json_t *json_growth(const struct report_growth *rows, size_t count)
 {
@@ -340,14 +350,17 @@ static json_t *json_growth(const struct report_growth *rows, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		json_t *o = json_object();
 
-		put(o, "name", value_text(rows[i].name));
-		put(o, "net_bytes", value_int(sum_less(rows[i].alloc_bytes, rows[i].free_bytes)));
-		put(o, "allocated_bytes", value_int(rows[i].alloc_bytes));
-		put(o, "freed_bytes", value_int(rows[i].free_bytes));
+		PUT_MEMBERS(GROWTH);
 		put_last(list, o);
 	}
 	return list;
 }
+
+#define SETTING(M, MAYBE)                 \
+	M("name", text, rows[i].name)     \
+	M("before", text, rows[i].before) \
+	M("after", text, rows[i].after)
+static SCHEMA(change_setting, SETTING);
 
 static json_t *json_settings(const struct report_changes *c)
 {
@@ -358,35 +371,45 @@ static json_t *json_settings(const struct report_changes *c)
 	for (size_t i = 0; i < count; i++) {
 		json_t *o = json_object();
 
-		put(o, "name", value_text(rows[i].name));
-		put(o, "before", value_text(rows[i].before));
-		put(o, "after", value_text(rows[i].after));
+		PUT_MEMBERS(SETTING);
 		put_last(list, o);
 	}
 	free(rows);
 	return list;
 }
 
-static void put_changes(json_t *o, const struct report_changes *c)
+#define CHANGES(M, MAYBE)                                                               \
+	M("server", text, c->server)                                                    \
+	M("before", object(window), json_window(c->before))                             \
+	M("after", object(window), json_window(c->after))                               \
+	M("figures", list(change), json_moves(figure_moves(c)))                         \
+	M("ledger", list(change), json_moves(ledger_moves(c)))                          \
+	M("prefixes", list(change_growth), json_growth(c->prefixes, c->prefixes_count)) \
+	M("commands", list(change_growth), json_growth(c->commands, c->commands_count)) \
+	M("size_class_holes", list(change), json_moves(class_moves(c)))                 \
+	M("settings", list(change_setting), json_settings(c))
+static SCHEMA(changes_of, CHANGES);
+DOCUMENT(changes, CHANGES);
+
+static json_t *json_changes_of(const struct report_changes *c)
 {
-	put(o, "server", value_text(c->server));
-	put(o, "before", json_window(c->before));
-	put(o, "after", json_window(c->after));
-	put(o, "figures", json_moves(figure_moves(c)));
-	put(o, "ledger", json_moves(ledger_moves(c)));
-	put(o, "prefixes", json_growth(c->prefixes, c->prefixes_count));
-	put(o, "commands", json_growth(c->commands, c->commands_count));
-	put(o, "size_class_holes", json_moves(class_moves(c)));
-	put(o, "settings", json_settings(c));
+	json_t *o = json_object();
+
+	PUT_MEMBERS(CHANGES);
+	return o;
+}
+
+json_t *json_changes(const struct report_changes *c)
+{
+	json_t *o = json_document(&schema_changes);
+
+	PUT_MEMBERS(CHANGES);
+	return o;
 }
 
 void report_changes_json(struct buf *out, const struct report_changes *c)
 {
-	json_t *document = json_object();
-
-	put(document, "schema", json_string("redmem.changes/1"));
-	put_changes(document, c);
-	json_write(out, document);
+	json_write(out, json_changes(c));
 }
 
 /* --- a death --------------------------------------------------------------------------------- */
@@ -427,18 +450,20 @@ void report_death_text(struct buf *out, const struct report_death *d,
 	report_doctor_text(out, d->m, d->f, style);
 }
 
+#define DEATH(M, MAYBE)                                               \
+	M("server", text, d->death->server)                           \
+	M("time", time, d->death->at_ms * 1000000, 0)                 \
+	M("cause", text, d->death->cause)                             \
+	M("detail", text, d->death->detail)                           \
+	M("held_bytes", integer, d->death->held_bytes)                \
+	M("changes", object(changes_of), json_changes_of(d->changes)) \
+	M("report", object(doctor), json_doctor(d->m, d->f))
+DOCUMENT(death, DEATH);
+
 void report_death_json(struct buf *out, const struct report_death *d)
 {
-	json_t *document = json_object(), *changes = json_object();
+	json_t *o = json_document(&schema_death);
 
-	put(document, "schema", json_string("redmem.death/1"));
-	put(document, "server", value_text(d->death->server));
-	put(document, "time", value_time(d->death->at_ms * 1000000, 0));
-	put(document, "cause", value_text(d->death->cause));
-	put(document, "detail", value_text(d->death->detail));
-	put(document, "held_bytes", value_int(d->death->held_bytes));
-	put_changes(changes, d->changes);
-	put(document, "changes", changes);
-	put(document, "report", json_doctor(d->m, d->f));
-	json_write(out, document);
+	PUT_MEMBERS(DEATH);
+	json_write(out, o);
 }

@@ -2,6 +2,8 @@
 /* Two times of one server: what changed from one to the other; and what its death looked like. */
 #pragma once
 
+#include <jansson.h>
+
 #include "history/history.h"
 #include "report/report.h"
 
@@ -22,6 +24,7 @@ struct report_changes {
 void report_changes_text(struct buf *out, const struct report_changes *c,
 			 const struct report_style *style);
 /* {"schema":"redmem.changes/1",...} */
+json_t *json_changes(const struct report_changes *c);
 void report_changes_json(struct buf *out, const struct report_changes *c);
 
 struct report_death {

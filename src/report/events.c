@@ -8,6 +8,7 @@
 
 #include "base/sum.h"
 #include "report/json.h"
+#include "report/schema.h"
 #include "report/text.h"
 
 /* --- text --------------------------------------------------------------------------------- */
@@ -116,47 +117,62 @@ void report_events_text(struct buf *out, const struct report_events *e,
 
 /* --- JSON --------------------------------------------------------------------------------- */
 
-static json_t *time_of(int64_t ms)
+/* As nanoseconds; 0 where it is not known. */
+static int64_t ns_of(int64_t ms)
 {
-	return ms == RECORD_UNKNOWN || ms > INT64_MAX / 1000000 ? json_null() :
-								  value_time(ms * 1000000, 0);
+	return ms == RECORD_UNKNOWN || ms > INT64_MAX / 1000000 ? 0 : ms * 1000000;
 }
 
-static json_t *json_event(const struct history_event *e)
+#define EVENT(M, MAYBE)                         \
+	M("time", time, ns_of(e->at_ms), 0)     \
+	M("end", time, ns_of(e->end_ms), 0)     \
+	M("server", some_text, e->server)       \
+	M("kind", text, e->kind)                \
+	M("id", some_text, e->id)               \
+	M("severity", some_text, e->severity)   \
+	M("text", text, e->text)                \
+	M("duration_seconds", real, e->seconds) \
+	M("bytes", integer, e->bytes)
+static SCHEMA(history_event, EVENT);
+
+json_t *json_history_event(const struct history_event *e)
 {
 	json_t *o = json_object();
 
-	put(o, "time", time_of(e->at_ms));
-	put(o, "end", time_of(e->end_ms));
-	put(o, "server", *e->server ? value_text(e->server) : json_null());
-	put(o, "kind", value_text(e->kind));
-	put(o, "id", *e->id ? value_text(e->id) : json_null());
-	put(o, "severity", *e->severity ? json_string(e->severity) : json_null());
-	put(o, "text", value_text(e->text));
-	put(o, "duration_seconds", value_real(e->seconds));
-	put(o, "bytes", value_int(e->bytes));
+	PUT_MEMBERS(EVENT);
 	return o;
 }
 
+#define SERVER(M, MAYBE)                             \
+	M("server", text, server->label)             \
+	M("first", time, ns_of(server->first_ms), 0) \
+	M("last", time, ns_of(server->last_ms), 0)
+static SCHEMA(history_server, SERVER);
+
+json_t *json_history_server(const struct history_server *server)
+{
+	json_t *o = json_object();
+
+	PUT_MEMBERS(SERVER);
+	return o;
+}
+
+#define HISTORY(M, MAYBE)                           \
+	M("from", time, ns_of(e->from_ms), 0)       \
+	M("until", time, ns_of(e->to_ms), 0)        \
+	M("servers", list(history_server), servers) \
+	M("events", list(history_event), events)    \
+	M("left_out_total", integer, e->left_out)
+DOCUMENT(history, HISTORY);
+
 void report_events_json(struct buf *out, const struct report_events *e)
 {
-	json_t *document = json_object(), *servers = json_array(), *events = json_array();
+	json_t *o = json_document(&schema_history), *servers = json_array(), *events = json_array();
 
-	put(document, "schema", json_string("redmem.history/1"));
-	put(document, "from", time_of(e->from_ms));
-	put(document, "until", time_of(e->to_ms));
-	for (size_t i = 0; i < e->servers_count; i++) {
-		json_t *o = json_object();
-
-		put(o, "server", value_text(e->servers[i].label));
-		put(o, "first", time_of(e->servers[i].first_ms));
-		put(o, "last", time_of(e->servers[i].last_ms));
-		put_last(servers, o);
-	}
-	put(document, "servers", servers);
+	for (size_t i = 0; i < e->servers_count; i++)
+		put_last(servers, json_history_server(&e->servers[i]));
 	for (size_t i = 0; i < e->count; i++)
-		put_last(events, json_event(&e->events[i]));
-	put(document, "events", events);
-	put(document, "left_out_total", value_int(e->left_out));
-	json_write(out, document);
+		put_last(events, json_history_event(&e->events[i]));
+	PUT_MEMBERS(HISTORY);
+	json_write(out, o);
 }

@@ -2,6 +2,8 @@
 /* `redmem history`: what happened, a line each. */
 #pragma once
 
+#include <jansson.h>
+
 #include "history/history.h"
 #include "report/report.h"
 
@@ -16,5 +18,8 @@ struct report_events {
 
 void report_events_text(struct buf *out, const struct report_events *e,
 			const struct report_style *style);
+/* An event, and a server, as they stand in it. */
+json_t *json_history_event(const struct history_event *e);
+json_t *json_history_server(const struct history_server *server);
 /* {"schema":"redmem.history/1",...} */
 void report_events_json(struct buf *out, const struct report_events *e);

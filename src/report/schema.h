@@ -172,4 +172,4 @@ extern const struct schema schema_stall; /* json_stalls.c */
 
 extern const struct schema schema_doctor, schema_doctor_all, schema_checklist, schema_oom,
 	schema_memory, schema_alloc, schema_keys, schema_one_key, schema_rdb, schema_diff,
-	schema_stalls;
+	schema_stalls, schema_history, schema_changes, schema_death;

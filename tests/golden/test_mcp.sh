@@ -74,4 +74,51 @@ for id in $ids; do
 done | say >"$work/out"
 check explained "$(grep -m 1 isError.:true "$work/out")" \
 	[ "$(grep -c '"isError":false' "$work/out")" = "$(echo "$ids" | wc -l)" ]
+
+# --- a time that is over ------------------------------------------------------------
+
+# One window, of a recording, at the time that tests/bench/history gives it.
+keep=$root/build/tests/bench/history
+[ -x "$keep" ] || {
+	echo "skip mcp-history: make tests builds what keeps a recording"
+	exit $((failures > 0))
+}
+gzip -n -c "$here/swapping.jsonl" >"$work/swapping.rec" || exit 1
+"$keep" keep "$work/state" "$work/swapping.rec" >"$work/out" 2>&1
+got=$?
+check kept "$(cat "$work/out")" [ "$got" = 0 ]
+
+ask() # TOOL ARGUMENTS OPTION...: the answer is in $work/out
+{
+	local tool=$1 arguments=$2
+
+	shift 2
+	printf '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"%s","arguments":%s}}\n' \
+		"$tool" "$arguments" | say --state "$work/state" "$@" >"$work/said"
+	jq -r '.result.content[0].text' "$work/said" >"$work/out"
+}
+then='"at":"2023-11-14T23:00:00Z","for":"1m"'
+ask diagnosis "{$then}"
+holds then 'any(.findings[]; .id == "swap.in_path") and (.stalls | length) > 0 and (.verdict | length) > 0'
+check then-key "$(cut -c 1-300 "$work/out")" grep -q 'user:815' "$work/out"
+ask diagnosis "{$then}" --redact
+holds then-redacted 'any(.findings[]; .id == "swap.in_path")'
+check then-no-key "$(grep -o '.\{30\}815.\{30\}' "$work/out")" \
+	[ "$(grep -c 'user:815\|:815:' "$work/out")" = 0 ]
+ask who_allocated "{$then}"
+holds then-allocated '.commands | type == "array"'
+ask history '{"from":"2023-11-14T00:00:00Z","to":"2023-11-15T00:00:00Z"}'
+holds then-happened 'any(.events[]; .id == "swap.in_path") and any(.events[]; .kind == "stall")'
+ask history '{"from":"2023-11-14T00:00:00Z","limit":2}' --redact
+holds then-newest '(.events | length) == 2 and .left_out_total > 0 and all(.events[]; .text == null)'
+ask diff '{"before":"2023-11-14T23:00:01Z","after":"2023-11-14T23:00:05Z"}'
+holds then-changed '.schema == "redmem.changes/1"'
+ask servers '{}'
+holds then-servers '.in_the_history[0].server == "recorded"'
+ask diagnosis '{"at":"2020-01-01T00:00:00Z"}'
+check then-nothing "$(cat "$work/said")" [ "$(jq .result.isError "$work/said")" = true ]
+"$redmem" history --state "$work/state" --since 2023-11-14T00:00:00Z --json >"$work/events.json"
+"$redmem" report --state "$work/state" --at 2023-11-14T23:00:00Z --for 1m --json >"$work/report.json"
+"$redmem" diff --state "$work/state" --json 2023-11-14T23:00:01Z 2023-11-14T23:00:05Z >"$work/changes.json"
+check_schema schema history "$work/events.json" report "$work/report.json" diff "$work/changes.json"
 exit $((failures > 0))
