@@ -167,7 +167,7 @@ redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) b
 truth: all $(load) ; $(Q)tests/scenarios/truth ## run every scenario RUNS times in all: is redmem right?
 unwatched: all $(load) ## measure what an event of a process that is not watched costs
 	$(Q)tests/bench/unwatched
-mcp-client: all ; $(Q)tests/mcp/run ## let the Model Context Protocol's own SDK (npm) talk to redmem mcp
+mcp-client: all $(past) ; $(Q)tests/mcp/run ## let the Model Context Protocol's own SDK (npm) talk to redmem mcp
 demo: all ## diagnose a private redis-server with known troubles
 	$(Q)$(redmem) demo
 

@@ -97,15 +97,15 @@ ask() # TOOL ARGUMENTS OPTION...: the answer is in $work/out
 		"$tool" "$arguments" | say --state "$work/state" "$@" >"$work/said"
 	jq -r '.result.content[0].text' "$work/said" >"$work/out"
 }
-then='"at":"2023-11-14T23:00:00Z","for":"1m"'
-ask diagnosis "{$then}"
-holds then 'any(.findings[]; .id == "swap.in_path") and (.stalls | length) > 0 and (.verdict | length) > 0'
+past='"at":"2023-11-14T23:00:00Z","for":"1m"'
+ask diagnosis "{$past}"
+holds past 'any(.findings[]; .id == "swap.in_path") and (.stalls | length) > 0 and (.verdict | length) > 0'
 check then-key "$(cut -c 1-300 "$work/out")" grep -q 'user:815' "$work/out"
-ask diagnosis "{$then}" --redact
+ask diagnosis "{$past}" --redact
 holds then-redacted 'any(.findings[]; .id == "swap.in_path")'
 check then-no-key "$(grep -o '.\{30\}815.\{30\}' "$work/out")" \
 	[ "$(grep -c 'user:815\|:815:' "$work/out")" = 0 ]
-ask who_allocated "{$then}"
+ask who_allocated "{$past}"
 holds then-allocated '.commands | type == "array"'
 ask history '{"from":"2023-11-14T00:00:00Z","to":"2023-11-15T00:00:00Z"}'
 holds then-happened 'any(.events[]; .id == "swap.in_path") and any(.events[]; .kind == "stall")'

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // A client made with the protocol's own SDK: it lists the tools of `redmem mcp` and calls each.
-// Run by tests/mcp/run, which prepares a server with a big key in it; prints what
+// Run by tests/mcp/run, which prepares a server with a big key in it and a history; prints what
 // tests/run reads.
 //
-//	node client.mjs REDMEM SOCKET BIG_KEY
+//	node client.mjs REDMEM SOCKET STATE BIG_KEY
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 
-const [redmem, socket, bigKey] = process.argv.slice(2);
+const [redmem, socket, state, bigKey] = process.argv.slice(2);
 let failures = 0;
 
 function check(name, good, why) {
@@ -20,7 +20,7 @@ async function connect(...options) {
 	const client = new Client({ name: "redmem's test", version: "1" });
 
 	await client.connect(new StdioClientTransport({
-		command: redmem, args: ["mcp", "-s", socket, ...options], stderr: "inherit",
+		command: redmem, args: ["mcp", "-s", socket, "--state", state, ...options], stderr: "inherit",
 	}));
 	return client;
 }
@@ -49,6 +49,12 @@ const allocated = await call(client, "who_allocated", { seconds: 2 });
 check("who_allocated", Array.isArray(allocated?.commands), allocated?.text.slice(0, 500));
 const biggest = await call(client, "biggest_keys", { top: 3 });
 check("biggest_keys", biggest?.complete && biggest.top[0].key === bigKey, biggest?.text.slice(0, 500));
+const happened = await call(client, "history", { from: "2023-11-14T00:00:00Z" });
+check("history", happened?.events.some((one) => one.id === "swap.in_path"), happened?.text.slice(0, 500));
+const changed = await call(client, "diff", { before: "2023-11-14T23:00:01Z", after: "2023-11-14T23:00:05Z" });
+check("diff", changed?.schema === "redmem.changes/1", changed?.text.slice(0, 500));
+const past = await call(client, "diagnosis", { at: "2023-11-14T23:00:00Z", for: "1m" });
+check("past", past?.findings.some((one) => one.id === "swap.in_path"), past?.text.slice(0, 500));
 const meaning = await call(client, "explain", { id: "keys.big_string" });
 check("explain", meaning?.meaning.includes("string"), meaning?.text);
 
@@ -65,4 +71,4 @@ const hidden = await call(discreet, "biggest_keys", { top: 3 });
 check("redact", hidden?.complete && hidden.text.includes('"top"') && !hidden.text.includes(bigKey),
 	hidden?.text.slice(0, 500));
 await discreet.close();
-process.exit(failures > 0);
+process.exit(failures > 0 ? 1 : 0);
