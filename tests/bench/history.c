@@ -172,9 +172,14 @@ static void take_server(void *ctx, const struct history_server *server)
 	*(struct kept *)ctx = (struct kept){ server->first_ms, server->last_ms };
 }
 
-/* Read what was said until @until_ns, then kill. */
-static int64_t kill_at(pid_t pid, int fd, int64_t until_ns, int64_t last_ms)
+#define KILL_NS 200000000 /* after a window was said, at a random time of this */
+
+/* Read what was said, and kill: one of eight at a random time after its start, the others after
+ * the first window. The last that was said. */
+static int64_t kill_at(pid_t pid, int fd, uint64_t random)
 {
+	int64_t after_ns = (int64_t)(random % KILL_NS), last_ms = 0;
+	int64_t until_ns = random >> 40 & 7 ? INT64_MAX : clock_mono_ns() + after_ns;
 	struct said said;
 
 	for (;;) {
@@ -183,9 +188,13 @@ static int64_t kill_at(pid_t pid, int fd, int64_t until_ns, int64_t last_ms)
 
 		if (left <= 0)
 			break;
-		if (poll(&poll_fd, 1, (int)(left / 1000000)) > 0 &&
-		    read(fd, &said, sizeof(said)) == sizeof(said))
-			last_ms = said.end_ms;
+		if (poll(&poll_fd, 1, left > KILL_NS ? -1 : (int)(left / 1000000)) <= 0)
+			continue;
+		if (read(fd, &said, sizeof(said)) != sizeof(said))
+			break; /* it has ended by itself */
+		last_ms = said.end_ms;
+		if (until_ns == INT64_MAX)
+			until_ns = clock_mono_ns() + after_ns;
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -229,7 +238,7 @@ static bool is_good(const char *dir, int64_t said_ms, uint64_t random, struct ke
 
 static int measure_kills(const char *dir, int runs, uint64_t seed)
 {
-	int64_t start_ms = START_MS, windows = 0, said, begun;
+	int64_t start_ms = START_MS, windows = 0, said;
 	uint64_t random = seed * 2654435761u + 88172645463325252u;
 	int bad = 0;
 
@@ -249,8 +258,7 @@ static int measure_kills(const char *dir, int runs, uint64_t seed)
 			write_until_killed(dir, start_ms, random);
 		}
 		close(fds[1]);
-		begun = clock_mono_ns();
-		said = kill_at(pid, fds[0], begun + 2000000 + (int64_t)(random % 250000000), 0);
+		said = kill_at(pid, fds[0], random);
 		close(fds[0]);
 		if (said)
 			windows += (said - start_ms) / (PAST_SECONDS * 1000);
