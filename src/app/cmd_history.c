@@ -13,9 +13,11 @@
 #define SINCE "-24h"
 /* Lines of a report: the newest. */
 #define EVENTS_MAX 10000
+/* Shorter stalls are not listed, unless all is asked for. */
+#define STALL_SECONDS 0.1
 
 struct collected {
-	bool notes; /* findings that are none to act on, too */
+	bool notes; /* findings that are none to act on, and short stalls, too */
 	struct report_events said;
 	size_t next; /* of the ring that said.events is */
 };
@@ -33,7 +35,8 @@ static void take_event(void *ctx, const struct history_event *event)
 	struct collected *c = ctx;
 	struct history_event *own;
 
-	if (!c->notes && !strcmp(event->severity, severity_name(SEVERITY_INFO)))
+	if (!c->notes && (!strcmp(event->severity, severity_name(SEVERITY_INFO)) ||
+			  (!strcmp(event->kind, "stall") && event->seconds < STALL_SECONDS)))
 		return;
 	if (c->said.count == EVENTS_MAX) {
 		own = &c->said.events[c->next];

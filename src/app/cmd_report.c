@@ -68,6 +68,7 @@ static int print_past(const struct options *o, struct history *history, struct e
 
 /* --- the last minutes before a death ------------------------------------------------------ */
 
+#define WINDOW_MS    10000
 #define LAST_MS	     600000LL
 #define CHANGES_ROWS 10
 
@@ -113,8 +114,10 @@ static int report_death(const struct options *o, struct history *history,
 
 	if (ret)
 		return ret;
-	ret = past_changes_read(&changes, history, death->server, span.start_ms, death->at_ms,
-				CHANGES_ROWS, err);
+	/* From the first window to the one before that in which it died: of that one nobody was
+	 * asked at the end. */
+	ret = past_changes_read(&changes, history, death->server, span.start_ms + 1,
+				death->at_ms - WINDOW_MS, 1, CHANGES_ROWS, err);
 	if (!ret) {
 		f = diagnose(m);
 		ret = print_death(o, &(struct report_death){ death, &changes.said, m, f });

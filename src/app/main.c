@@ -238,7 +238,8 @@ static const struct command commands[] = {
 		.summary = "what happened: stalls, findings, forks, deaths, a line each",
 		.doc = "List what happened to the servers that redmem serve watches, a line each: "
 		       "stalls of the event loop, findings from when they began until they ended, "
-		       "forks, hangs, restarts, deaths; with -v also findings that are but notes. "
+		       "forks, hangs, restarts, deaths; with -v also stalls below 100 ms, and "
+		       "findings that are but notes. "
 		       "redmem-history(5) describes the tables "
 		       "behind it, which sqlite3 can be asked about.",
 		.examples = "Examples:\n"

@@ -74,25 +74,25 @@ static void take_growth(void *ctx, const struct history_growth *growth)
 }
 
 /* The minute before; where nothing is kept of it, the one after. */
-static int model_at(struct history *history, const char *server, int64_t at_ms, struct model **out,
-		    struct err *err)
+static int model_at(struct history *history, const char *server, int64_t at_ms, int64_t each_ms,
+		    struct model **out, struct err *err)
 {
-	int ret = history_model(history, server, at_ms - EACH_MS, at_ms, out, NULL, err);
+	int ret = history_model(history, server, at_ms - each_ms, at_ms, out, NULL, err);
 
 	if (ret == -ENOENT)
-		ret = history_model(history, server, at_ms, at_ms + EACH_MS, out, NULL, err);
+		ret = history_model(history, server, at_ms, at_ms + each_ms, out, NULL, err);
 	return ret;
 }
 
 int past_changes_read(struct past_changes *changes, struct history *history, const char *server,
-		      int64_t from_ms, int64_t to_ms, size_t top, struct err *err)
+		      int64_t from_ms, int64_t to_ms, int64_t each_ms, size_t top, struct err *err)
 {
 	int ret;
 
 	*changes = (struct past_changes){ .said = { .server = server, .top = top } };
-	ret = model_at(history, server, from_ms, &changes->before, err);
+	ret = model_at(history, server, from_ms, each_ms, &changes->before, err);
 	if (!ret)
-		ret = model_at(history, server, to_ms, &changes->after, err);
+		ret = model_at(history, server, to_ms, each_ms, &changes->after, err);
 	if (!ret)
 		ret = history_growth(history, server, from_ms, to_ms, GROWTHS, take_growth,
 				     &changes->said, err);
@@ -159,7 +159,8 @@ static int compare(const struct options *o, struct history *history, struct err 
 	if (!ret)
 		ret = past_server(history, o->past.server, &server, err);
 	if (!ret)
-		ret = past_changes_read(&changes, history, server, from_ms, to_ms, DIFF_ROWS, err);
+		ret = past_changes_read(&changes, history, server, from_ms, to_ms, EACH_MS,
+					DIFF_ROWS, err);
 	if (!ret)
 		ret = print_changes(o, &changes.said);
 	past_changes_free(&changes);

@@ -16,9 +16,10 @@ struct past_changes {
 	struct model *before, *after; /* the caller may give them away */
 };
 
-/* @server is borrowed. */
+/* @server is borrowed. @each_ms: how long the time before each is that is compared; 1 = the very
+ * window. */
 int past_changes_read(struct past_changes *changes, struct history *history, const char *server,
-		      int64_t from_ms, int64_t to_ms, size_t top, struct err *err);
+		      int64_t from_ms, int64_t to_ms, int64_t each_ms, size_t top, struct err *err);
 void past_changes_free(struct past_changes *changes);
 /* `redmem diff` of two times. */
 int past_diff(const struct options *o);

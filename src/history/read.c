@@ -59,7 +59,8 @@ int history_servers(struct history *history, history_server_take take, void *ctx
 static const char happened[] =
 	"SELECT at, end, s.label, kind, e.id, severity, text, us, bytes FROM ("
 	"SELECT server, at, at + us / 1000 AS end, 'stall' AS kind, cause AS id,"
-	" NULL AS severity, trim(upper(command) || ' ' || key) || ': ' || causes AS text, us,"
+	" NULL AS severity, trim(iif(command = '', '(event loop)', upper(command)) || ' ' || key) "
+	"|| ': ' || causes AS text, us,"
 	" NULL AS bytes FROM stall UNION ALL "
 	"SELECT server, begin, end, 'finding', finding, severity, title, NULL, NULL FROM finding"
 	" UNION ALL "

@@ -45,7 +45,7 @@ state=$work/fragmented
 check history "$(cat "$work/json")" holds '.schema == "redmem.history/1" and
 	.servers[0].server == "recorded" and any(.events[]; .kind == "stall" and .id == "allocator") and
 	any(.events[]; .kind == "finding" and .id == "frag.slab" and .end == null)' "$work/json"
-"$redmem" history --state "$state" --since 2023-11-14T22:00:00Z >"$work/text"
+"$redmem" history --state "$state" --since 2023-11-14T22:00:00Z -v >"$work/text"
 check history-text "$(cat "$work/text")" grep -q 'recorded  stall .*DEL leaderboard:global' "$work/text"
 
 refused() # NAME WORDS COMMAND...
