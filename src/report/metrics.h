@@ -21,7 +21,8 @@
  *	prefix series + "other" + gone = redmem_allocated_bytes_total,
  *   to the byte; and over any span the first two grow by what the last one does.
  * - Commands: at most METRICS_COMMANDS and "other"; who has a series keeps it. "(event loop)" is
- *   what the server does for no command. Errors and threads likewise, METRICS_NAMES of each.
+ *   what the server does for no command, "(unseen)" what nobody looked at, as the budget did not
+ *   allow it. Errors and threads likewise, METRICS_NAMES of each.
  * - A name that comes later than its server begins at 0 in the window that shows it, whose bytes
  *   are "other"'s: so rate() loses nothing, which does not see what a series begins with.
  * - Findings: every id that a server ever had stays, as 0. One is 1 for a minute after the last

@@ -97,7 +97,8 @@ static void describe_bounds(struct buf *out)
 		"Prefixes: at most %d series a server for each metric (\"prefixes\" in "
 		"redmem.conf(5)), and \"other\" for all the rest and for what belongs to no key. "
 		"Commands: %d and \"other\"; \"(event loop)\" is what the server does for no "
-		"command. Errors and threads: %d of each and \"other\". A label is at most %d "
+		"command, \"(unseen)\" what was not looked at, as the budget did not allow it. "
+		"Errors and threads: %d of each and \"other\". A label is at most %d "
 		"bytes long. All else has sets that redmem, or the allocator, fixes.\n"
 		".PP\n",
 		METRICS_PREFIXES, METRICS_COMMANDS, METRICS_NAMES, METRICS_LABEL_BYTES);
