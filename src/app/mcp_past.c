@@ -193,8 +193,8 @@ static json_t *changes_of(const struct mcp_call *call, struct history *history, 
 	int ret = past_server(history, label(call), &server, err);
 
 	if (!ret)
-		ret = past_changes_read(&changes, history, server, from_ms, to_ms, CHANGES_ROWS,
-					err);
+		ret = past_changes_read(&changes, history, server, from_ms, to_ms, PAST_EACH_MS,
+					CHANGES_ROWS, err);
 	if (!ret && call->redact)
 		hide_prefixes(call->redact, &changes.said);
 	if (!ret)

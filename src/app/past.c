@@ -12,8 +12,6 @@
 #include "base/clock.h"
 #include "base/escape.h"
 
-/* How long each of the two times is: what the server is asked at its end, and how busy it was. */
-#define EACH_MS	  60000
 #define GROWTHS	  1000
 #define DIFF_ROWS 15
 
@@ -159,7 +157,7 @@ static int compare(const struct options *o, struct history *history, struct err 
 	if (!ret)
 		ret = past_server(history, o->past.server, &server, err);
 	if (!ret)
-		ret = past_changes_read(&changes, history, server, from_ms, to_ms, EACH_MS,
+		ret = past_changes_read(&changes, history, server, from_ms, to_ms, PAST_EACH_MS,
 					DIFF_ROWS, err);
 	if (!ret)
 		ret = print_changes(o, &changes.said);

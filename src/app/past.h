@@ -16,6 +16,9 @@ struct past_changes {
 	struct model *before, *after; /* the caller may give them away */
 };
 
+/* How long each of two times is: what the server is asked at its end, and how busy it was. */
+#define PAST_EACH_MS 60000
+
 /* @server is borrowed. @each_ms: how long the time before each is that is compared; 1 = the very
  * window. */
 int past_changes_read(struct past_changes *changes, struct history *history, const char *server,
