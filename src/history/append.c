@@ -109,11 +109,6 @@ void history_stats(const struct history *history, struct history_stats *out)
 	out->bytes = folder_bytes(history);
 }
 
-int history_check(struct history *history, struct err *err)
-{
-	return db_check(history, 3600, err);
-}
-
 /* --- a window -------------------------------------------------------------------------------- */
 
 /* When the session began, by the wall clock: the same number for all its windows. */

@@ -171,8 +171,3 @@ int history_last_death(struct history *history, const char *server, history_deat
 int history_model_until(struct history *history, const char *server, int64_t at_ms,
 			int64_t length_ms, struct model **out, struct history_span *span,
 			struct err *err);
-
-/* --- for tests ------------------------------------------------------------------------ */
-
-/* Quick check of the file, bounded. 0, or -EBADMSG and what is wrong. */
-int history_check(struct history *history, struct err *err);

@@ -218,7 +218,7 @@ static bool is_good(const char *dir, int64_t said_ms, uint64_t random, struct ke
 		fprintf(stderr, "history: %s\n", err.text);
 		return said_ms == 0;
 	}
-	good = !history_check(history, &err) && !history_servers(history, take_server, kept, &err);
+	good = !db_check(history, 3600, &err) && !history_servers(history, take_server, kept, &err);
 	if (good && kept->last_ms < said_ms) {
 		err_set(&err, -EIO, "windows until %lld were kept, and %lld is the last there",
 			(long long)said_ms, (long long)kept->last_ms);

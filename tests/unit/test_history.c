@@ -618,7 +618,7 @@ static void the_oldest_go_when_it_is_full(void **state)
 	assert_int_equal(ask("SELECT count(*) FROM keychunk WHERE id NOT IN (SELECT keychunk FROM "
 			     "chunk)"),
 			 0);
-	assert_int_equal(history_check(history, NULL), 0);
+	assert_int_equal(db_check(history, 3600, NULL), 0);
 	history_close(history);
 }
 
@@ -973,7 +973,7 @@ static void a_full_disk_stops_it_and_is_told_once(void **state)
 	append_quiet(history, WALL_MS + 2 * DAY_MS);
 	history_stats(history, &stats);
 	assert_true(stats.ok);
-	assert_int_equal(history_check(history, NULL), 0);
+	assert_int_equal(db_check(history, 3600, NULL), 0);
 	history_close(history);
 }
 
