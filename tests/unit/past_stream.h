@@ -165,7 +165,7 @@ static inline void past_begin(struct past_stream *s, const struct record_sink *s
 				   .wall_start_ns = wall_start_ns,
 				   .random = seed * 2654435761u + 88172645463325252u,
 				   .commands = 20,
-				   .prefixes = 40,
+				   .prefixes = 24,
 				   .settings = 180,
 				   .rows = 120,
 				   .used = 2000000000 };
