@@ -456,6 +456,16 @@ static int make_state_dir(const char *dir, const struct confine_user *user, stru
 	return 0;
 }
 
+static void say_set_aside(const struct history *history)
+{
+	struct history_stats stats;
+
+	history_stats(history, &stats);
+	if (*stats.set_aside)
+		serve_log("history: the file was damaged and is now %s; a new one is begun",
+			  stats.set_aside);
+}
+
 static int start(struct keeper *k, struct err *err)
 {
 	const struct metrics_options options = { .prefixes = (int)k->config->prefixes,
@@ -476,6 +486,8 @@ static int start(struct keeper *k, struct err *err)
 		ret = confine_enter(&user, err);
 	if (!ret && k->config->history)
 		ret = history_open(&k->history, dir, &history, err);
+	if (!ret && k->history)
+		say_set_aside(k->history);
 	return ret;
 }
 
