@@ -270,7 +270,7 @@ watch_start()
 	markers=0
 	machine_read before
 	"$redmem" "$command" -d 600 -vv --json "$@" >"$json" 2>"$messages" &
-	watch=$! watched=$command
+	watch=$! json_of=$command
 	own_process "$watch"
 	await 30 watching && return
 	not_ok watch "redmem $command $* does not watch: $(tail -n 1 "$messages")"
@@ -292,7 +292,7 @@ stalls_start()
 	: >"$messages"
 	markers=0
 	"$redmem" stalls -vv --json --pid "$pid" "$@" >"$json" 2>"$messages" &
-	watch=$! watched=stalls
+	watch=$! json_of=stalls
 	own_process "$watch"
 	await 30 watching && await 30 samples_often && return
 	not_ok watch "redmem stalls $* does not watch, or never samples often: $(said)"
@@ -359,8 +359,8 @@ watch_over()
 	status=$?
 	forget_process "$watch"
 	machine_read after
-	[ -z "${watched:-}" ] || keep_json "$watched" --json
-	watched=
+	[ -z "${json_of:-}" ] || keep_json "$json_of" --json
+	json_of=
 }
 
 # query FILTER [JQ OPTION...]: of the newest report.
