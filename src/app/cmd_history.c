@@ -91,7 +91,7 @@ static void collected_free(struct collected *c)
 
 static int read_span(const struct options *o, struct report_events *said, struct err *err)
 {
-	int64_t now_ms = clock_wall_ns() / 1000000;
+	int64_t now_ms = clock_wall_ms();
 	int ret = when_parse(&said->from_ms, o->past.since ? o->past.since : SINCE, now_ms, err);
 
 	said->to_ms = now_ms;

@@ -19,7 +19,7 @@
 /* From --at on; the last of it when nobody says, or when it is not over yet. */
 static int read_span(const struct options *o, int64_t *from_ms, int64_t *to_ms, struct err *err)
 {
-	int64_t now_ms = clock_wall_ns() / 1000000, length_ms;
+	int64_t now_ms = clock_wall_ms(), length_ms;
 	int ret = when_span(&length_ms, o->past.length ? o->past.length : LENGTH, err);
 
 	*from_ms = now_ms;

@@ -82,9 +82,8 @@ static void take_window(void *ctx, struct model *m, double start_seconds)
 	struct kept *one = ctx;
 	const struct chunk *chunk = one->chunk;
 	int64_t length_ms = (int64_t)((chunk->end_seconds - chunk->start_seconds) * 1e3);
-	int64_t start_ms = chunk->wall_start_ns == RECORD_UNKNOWN ?
-				   clock_wall_ns() / 1000000 - length_ms :
-				   chunk->wall_start_ns / 1000000;
+	int64_t start_ms = chunk->wall_start_ns == RECORD_UNKNOWN ? clock_wall_ms() - length_ms :
+								    chunk->wall_start_ns / 1000000;
 
 	(void)start_seconds;
 	findings_free(one->f);
@@ -157,8 +156,7 @@ static void note(struct keeper *k, const char *label, const char *event, const c
 {
 	struct err err = {};
 
-	if (k->history &&
-	    history_note(k->history, label, clock_wall_ns() / 1000000, event, detail, &err))
+	if (k->history && history_note(k->history, label, clock_wall_ms(), event, detail, &err))
 		serve_log("history: %s", err.text);
 }
 
@@ -220,7 +218,7 @@ static void take_state(struct kept *one, const struct wire_state *state)
 	one->gone_ns = clock_mono_ns();
 	end_windows(one);
 	note(k, one->label, "gone", "");
-	if (k->history && history_gone(k->history, one->label, clock_wall_ns() / 1000000, &err))
+	if (k->history && history_gone(k->history, one->label, clock_wall_ms(), &err))
 		serve_log("history: %s", err.text);
 }
 
@@ -499,7 +497,7 @@ static void stop(struct keeper *k)
 	while (k->servers)
 		forget(k, &k->servers);
 	if (k->history)
-		history_note(k->history, "", clock_wall_ns() / 1000000, "serve", "ended", &err);
+		history_note(k->history, "", clock_wall_ms(), "serve", "ended", &err);
 	history_close(k->history);
 	metrics_free(k->metrics);
 	buf_free(&k->input);
@@ -512,7 +510,7 @@ static void tick(struct keeper *k)
 
 	forget_gone(k);
 	tell_self(k);
-	if (k->history && history_keep(k->history, clock_wall_ns() / 1000000, &err) < 0)
+	if (k->history && history_keep(k->history, clock_wall_ms(), &err) < 0)
 		serve_log("history: %s", err.text);
 }
 

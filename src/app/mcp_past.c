@@ -42,17 +42,12 @@ static const char *label(const struct mcp_call *call)
 	return server ? server : call->options->past.server;
 }
 
-static int64_t now_ms(void)
-{
-	return clock_wall_ns() / 1000000;
-}
-
 static int read_time(const struct mcp_call *call, const char *name, const char *otherwise,
 		     int64_t *ms, struct err *err)
 {
 	const char *text = mcp_text(call, name);
 
-	return when_parse(ms, text ? text : otherwise, now_ms(), err);
+	return when_parse(ms, text ? text : otherwise, clock_wall_ms(), err);
 }
 
 /* --- a time as a model --------------------------------------------------------------------- */
@@ -61,7 +56,7 @@ static int read_time(const struct mcp_call *call, const char *name, const char *
 static int read_span(const struct mcp_call *call, int64_t *from_ms, int64_t *to_ms, struct err *err)
 {
 	const char *text = mcp_text(call, "for");
-	int64_t now = now_ms(), length_ms;
+	int64_t now = clock_wall_ms(), length_ms;
 	int ret = when_span(&length_ms, text ? text : LENGTH, err);
 
 	if (!ret)

@@ -118,7 +118,7 @@ void past_changes_free(struct past_changes *changes)
 
 bool past_is_asked(const struct options *o)
 {
-	int64_t now_ms = clock_wall_ns() / 1000000, ms;
+	int64_t now_ms = clock_wall_ms(), ms;
 
 	for (size_t i = 0; i < o->rdb.count; i++)
 		if (!access(o->rdb.inputs[i].name, F_OK) ||
@@ -144,7 +144,7 @@ static int print_changes(const struct options *o, const struct report_changes *c
 
 static int compare(const struct options *o, struct history *history, struct err *err)
 {
-	int64_t now_ms = clock_wall_ns() / 1000000, from_ms = 0, to_ms = 0;
+	int64_t now_ms = clock_wall_ms(), from_ms = 0, to_ms = 0;
 	struct past_changes changes = {};
 	char *server = NULL;
 	int ret = when_parse(&from_ms, o->rdb.inputs[0].name, now_ms, err);

@@ -307,7 +307,7 @@ static void make_report(struct work_job *job)
 /* "at" is where it begins; without, the last minutes. */
 static int read_span(const struct parameters *p, struct web_report *what, struct err *err)
 {
-	int64_t now_ms = clock_wall_ns() / 1000000, at_ms = 0, span_ms = SPAN_MS;
+	int64_t now_ms = clock_wall_ms(), at_ms = 0, span_ms = SPAN_MS;
 	int ret = 0;
 
 	if (p->values[2])

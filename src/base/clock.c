@@ -23,6 +23,11 @@ int64_t clock_wall_ns(void)
 	return clock_read_ns(CLOCK_REALTIME);
 }
 
+int64_t clock_wall_ms(void)
+{
+	return clock_wall_ns() / 1000000;
+}
+
 int64_t clock_wall_at_ns(int64_t mono_ns)
 {
 	int64_t best = INT64_MAX, wall = 0;
