@@ -20,15 +20,11 @@
 static int read_span(const struct options *o, int64_t *from_ms, int64_t *to_ms, struct err *err)
 {
 	int64_t now_ms = clock_wall_ms(), length_ms;
-	int ret = when_span(&length_ms, o->past.length ? o->past.length : LENGTH, err);
+	int ret = when_stretch(from_ms, &length_ms, o->past.at ? o->past.at : "now",
+			       o->past.length ? o->past.length : LENGTH, now_ms, err);
 
-	*from_ms = now_ms;
-	if (!ret && o->past.at)
-		ret = when_parse(from_ms, o->past.at, now_ms, err);
 	if (ret)
 		return ret;
-	if (*from_ms > now_ms)
-		return err_set(err, -EINVAL, "that time is yet to come");
 	if (*from_ms == now_ms)
 		*from_ms = now_ms - length_ms;
 	*to_ms = *from_ms + length_ms;

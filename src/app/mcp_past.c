@@ -55,16 +55,13 @@ static int read_time(const struct mcp_call *call, const char *name, const char *
 /* From "at" on; the last of it where that is now. */
 static int read_span(const struct mcp_call *call, int64_t *from_ms, int64_t *to_ms, struct err *err)
 {
-	const char *text = mcp_text(call, "for");
+	const char *at = mcp_text(call, "at"), *length = mcp_text(call, "for");
 	int64_t now = clock_wall_ms(), length_ms;
-	int ret = when_span(&length_ms, text ? text : LENGTH, err);
+	int ret = when_stretch(from_ms, &length_ms, at ? at : "now", length ? length : LENGTH, now,
+			       err);
 
-	if (!ret)
-		ret = read_time(call, "at", "now", from_ms, err);
 	if (ret)
 		return ret;
-	if (*from_ms > now)
-		return err_set(err, -EINVAL, "that time is yet to come");
 	if (*from_ms + length_ms > now)
 		*from_ms = now - length_ms;
 	*to_ms = *from_ms + length_ms;

@@ -13,7 +13,7 @@
 #include "model/model.h"
 #include "report/json.h"
 
-#define SPAN_MS		 600000 /* of a report, when nobody says */
+#define SPAN		 "10m" /* of a report, when nobody says */
 #define SPAN_MOST	 (6 * 3600000LL)
 #define NAME_MOST	 512 /* bytes of a server's name in a request */
 #define OPENMETRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -307,22 +307,18 @@ static void make_report(struct work_job *job)
 /* "at" is where it begins; without, the last minutes. */
 static int read_span(const struct parameters *p, struct web_report *what, struct err *err)
 {
-	int64_t now_ms = clock_wall_ms(), at_ms = 0, span_ms = SPAN_MS;
-	int ret = 0;
+	const char *at = p->values[1], *length = p->values[2];
+	int64_t now_ms = clock_wall_ms(), at_ms = 0, span_ms = 0;
+	int ret = when_stretch(&at_ms, &span_ms, at ? at : "now", length ? length : SPAN, now_ms,
+			       err);
 
-	if (p->values[2])
-		ret = when_span(&span_ms, p->values[2], err);
-	if (!ret && p->values[1])
-		ret = when_parse(&at_ms, p->values[1], now_ms, err);
 	if (ret)
 		return ret;
 	if (span_ms > SPAN_MOST)
 		return err_set(err, -EINVAL,
 			       "a report is of 6 hours at most; ask for less with for=");
-	if (!p->values[1])
+	if (!at)
 		at_ms = now_ms - span_ms;
-	if (at_ms > now_ms)
-		return err_set(err, -EINVAL, "that time is yet to come");
 	what->from_ms = at_ms;
 	what->to_ms = at_ms + span_ms;
 	return 0;

@@ -222,3 +222,15 @@ int when_parse(int64_t *out_ms, const char *text, int64_t now_ms, struct err *er
 		       "a time, such as 03:00, -10m, now, \"2026-11-28 03:00\" or "
 		       "2026-11-28T03:00:00Z");
 }
+
+int when_stretch(int64_t *from_ms, int64_t *length_ms, const char *at, const char *length,
+		 int64_t now_ms, struct err *err)
+{
+	int ret = when_span(length_ms, length, err);
+
+	if (!ret)
+		ret = when_parse(from_ms, at, now_ms, err);
+	if (!ret && *from_ms > now_ms)
+		ret = err_set(err, -EINVAL, "that time is yet to come");
+	return ret;
+}

@@ -21,3 +21,8 @@ int when_parse(int64_t *out_ms, const char *text, int64_t now_ms, struct err *er
 /* A length above 0 in milliseconds: "90" and "90s", "10m", "2h", "7d", "1h30m"; at most ten years.
  * -EINVAL with a line. */
 int when_span(int64_t *out_ms, const char *text, struct err *err);
+
+/* What begins at @at (when_parse()) and is as long as @length (when_span()) says. -EINVAL with a
+ * line, also for a time after @now_ms. */
+int when_stretch(int64_t *from_ms, int64_t *length_ms, const char *at, const char *length,
+		 int64_t now_ms, struct err *err);
