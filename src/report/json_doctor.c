@@ -316,6 +316,7 @@ json_t *json_verdict(const struct model *m, const struct findings *f)
 	M("host", object(host), json_host(m))                                                    \
 	M("inside", list(inside), json_inside(m))                                                \
 	M("keys_check", object(keys_check), json_keys_check(m))                                  \
+	MAYBE(m->classes_count, "size_classes", list(size_class), json_size_classes(m))          \
 	MAYBE(m->keyspace, "census", object(keyspace), json_keyspace(m))                         \
 	MAYBE(m->alloc.have_budget, "cost", object(cost), json_cost(m))
 DOCUMENT(doctor, DOCTOR);
@@ -350,7 +351,8 @@ void report_doctor_json(struct buf *out, const struct model *m, const struct fin
 	M("mappings", list(mapping), json_mappings(m))                   \
 	M("host", object(host), json_host(m))                            \
 	M("inside", list(inside), json_inside(m))                        \
-	M("keys_check", object(keys_check), json_keys_check(m))
+	M("keys_check", object(keys_check), json_keys_check(m))          \
+	M("timeline", object(timeline), json_timeline(m))
 DOCUMENT(memory, MEMORY);
 
 void report_memory_json(struct buf *out, const struct model *m, const struct findings *f)
