@@ -9,6 +9,7 @@
 #	WERROR=		do not stop at warnings
 #	PREFIX, DESTDIR	where `make install` puts things
 #	SYSCONFDIR	where the configuration is (/etc)
+#	DYGRAPHS	where that library is, which draws charts in pages (libjs-dygraphs)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -18,6 +19,7 @@
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
+DYGRAPHS ?= /usr/share/javascript/dygraphs
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CLANG ?= clang
 # Ubuntu's /usr/sbin/bpftool is a script that wants the tools of the very kernel
@@ -122,6 +124,28 @@ $(GEN)/experiment_child.inc: $(GEN)/experiment_child.so
 		od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g'; echo '};'; } >$@
 
 $(B)/src/target/experiment.o: $(GEN)/experiment_child.inc
+
+# What is the same in every page: see src/report/html.h. The lines left out would have a
+# debugger fetch something.
+page := src/report/page
+dygraphs := $(DYGRAPHS)/dygraph.min.css $(DYGRAPHS)/dygraph.min.js
+$(dygraphs):
+	@echo "$@ is not there: install libjs-dygraphs (tools/deps build does)" >&2; exit 1
+
+$(GEN)/page.css: $(DYGRAPHS)/dygraph.min.css $(page)/page.css
+$(GEN)/page.js: $(DYGRAPHS)/dygraph.min.js $(sort $(wildcard $(page)/*.js))
+$(GEN)/page.css $(GEN)/page.js: Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)for part in $(filter-out Makefile,$^); do \
+		sed '/# sourceMappingURL=/d' $$part && echo || exit 1; done >$@
+
+$(GEN)/page.inc: $(page)/page.html $(GEN)/page.css $(GEN)/page.js
+	$(call say,PAGE,$@)
+	$(Q){ set -e; for part in skeleton:$(page)/page.html style:$(GEN)/page.css script:$(GEN)/page.js; do \
+		echo "static const unsigned char page_$${part%%:*}[] = {"; \
+		od -An -v -tu1 $${part#*:} | sed 's/[0-9][0-9]*/&,/g'; echo '0};'; done; } >$@
+
+$(B)/src/report/html.o: $(GEN)/page.inc
 
 build/bpf/%.bpf.o: bpf/%.bpf.c Makefile
 	$(call say,BPF,$@)
