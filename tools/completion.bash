@@ -29,7 +29,7 @@ _redmem()
 	[[ $current != = ]] || current=
 	[[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
 	case $previous in
-	--record | --replay | --socket | -s)
+	--record | --replay | --html | --socket | -s)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;

@@ -56,17 +56,14 @@ static int report_diff(struct dump_run *run)
 		.top = (size_t)o->keys.top,
 		.min_bytes = o->keys.min_bytes,
 	};
-	struct buf out = {};
-	int ret;
+	struct print_said said = {};
 
 	keydiff_finish(run->diff);
-	if (o->json)
-		report_diff_json(&out, run->model, &diff);
-	else
-		report_diff_text(&out, run->model, &diff, &style);
-	ret = print_out(&out);
-	buf_free(&out);
-	return ret;
+	if (print_wants_text(o))
+		report_diff_text(&said.text, run->model, &diff, &style);
+	if (print_wants_document(o))
+		report_diff_json(&said.document, run->model, &diff);
+	return print_said(o, &said);
 }
 
 int cmd_diff(const struct options *o)

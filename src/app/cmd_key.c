@@ -178,17 +178,14 @@ static int report(const struct options *o, const struct model *m)
 {
 	struct findings *findings = diagnose_some(m, "key.");
 	struct report_style style = print_style(o);
-	struct buf out = {};
-	int ret;
+	struct print_said said = {};
 
-	if (o->json)
-		report_key_json(&out, m, findings);
-	else
-		report_key_text(&out, m, findings, &style);
-	ret = print_out(&out);
+	if (print_wants_text(o))
+		report_key_text(&said.text, m, findings, &style);
+	if (print_wants_document(o))
+		report_key_json(&said.document, m, findings);
 	findings_free(findings);
-	buf_free(&out);
-	return ret;
+	return print_said(o, &said);
 }
 
 int cmd_key(const struct options *o)

@@ -43,19 +43,16 @@ static int report(const struct options *o, const struct model *m)
 {
 	struct findings *findings = diagnose_some(m, "keys.");
 	struct report_style style = print_style(o);
-	struct buf out = {};
-	int ret;
+	struct print_said said = {};
 
 	if (o->keys.folded)
-		report_keys_folded(&out, m);
-	else if (o->json)
-		report_keys_json(&out, m, findings);
-	else
-		report_keys_text(&out, m, findings, &style);
-	ret = print_out(&out);
+		report_keys_folded(&said.text, m);
+	else if (print_wants_text(o))
+		report_keys_text(&said.text, m, findings, &style);
+	if (print_wants_document(o))
+		report_keys_json(&said.document, m, findings);
 	findings_free(findings);
-	buf_free(&out);
-	return ret;
+	return print_said(o, &said);
 }
 
 static int pass_csv(const struct options *o, struct server *server, struct model *m,

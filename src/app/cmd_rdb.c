@@ -57,20 +57,22 @@ static int report(struct dump_run *run, double seconds)
 		.seconds = seconds,
 		.own_rss_bytes = proc_own_peak_bytes(),
 	};
-	struct buf out = {};
-	int ret;
+	struct print_said said = {};
+	int ret = 0;
 
 	for (size_t i = 0; i < run->count; i++)
 		if (run->dumps[i].said.version) /* begun, and a dump */
 			files[dumps.count++] = run->dumps[i].said;
 	if (run->options->keys.folded)
-		report_keys_folded(&out, run->model);
-	else if (run->options->json)
-		report_dumps_json(&out, run->model, findings, &dumps);
-	else
-		report_dumps_text(&out, run->model, findings, &dumps, &style);
-	ret = dumps.count ? print_out(&out) : 0;
-	buf_free(&out);
+		report_keys_folded(&said.text, run->model);
+	else if (print_wants_text(run->options))
+		report_dumps_text(&said.text, run->model, findings, &dumps, &style);
+	if (print_wants_document(run->options))
+		report_dumps_json(&said.document, run->model, findings, &dumps);
+	if (dumps.count)
+		ret = print_said(run->options, &said);
+	buf_free(&said.text);
+	buf_free(&said.document);
 	free(files);
 	findings_free(findings);
 	return ret;

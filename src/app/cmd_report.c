@@ -86,16 +86,13 @@ static void take_death(void *ctx, const struct history_death *death)
 static int print_death(const struct options *o, const struct report_death *death)
 {
 	struct report_style style = print_style(o);
-	struct buf out = {};
-	int ret;
+	struct print_said said = {};
 
-	if (o->json)
-		report_death_json(&out, death);
-	else
-		report_death_text(&out, death, &style);
-	ret = print_out(&out);
-	buf_free(&out);
-	return ret;
+	if (print_wants_text(o))
+		report_death_text(&said.text, death, &style);
+	if (print_wants_document(o))
+		report_death_json(&said.document, death);
+	return print_said(o, &said);
 }
 
 static int report_death(const struct options *o, struct history *history,

@@ -48,6 +48,7 @@ struct follow {
 	struct stall_context *context;
 	struct record_sink sink; /* to follow_take() */
 	struct stall_sum sum;
+	struct stall_rows *rows; /* for a page; NULL = none is wanted */
 	struct pending pending[PENDING_MAX];
 	size_t pending_count;
 	size_t asked_count; /* the first of them wait for the server's answers */
@@ -63,9 +64,11 @@ static void print_stall(struct follow *f, const struct stall *stall)
 	struct buf out = {};
 
 	stall_sum_add(&f->sum, stall);
+	if (f->rows)
+		stall_rows_add(f->rows, stall_context_model(f->context), stall);
 	if (f->options->json)
 		report_stall_json(&out, stall_context_model(f->context), stall);
-	else
+	else if (print_wants_text(f->options))
 		report_stall_text(&out, stall_context_model(f->context), stall, &f->style);
 	progress_clear();
 	f->failed |= print_out(&out) != 0;
@@ -221,17 +224,16 @@ static bool follow_turn(void *ctx, struct conn *conn, struct snapshot *snapshot,
 static int print_end(struct follow *f)
 {
 	struct model *m = stall_context_model(f->context);
-	struct buf out = {};
+	struct print_said said = {};
 	int ret;
 
 	model_finish(m);
 	stall_sum_sort(&f->sum);
-	if (f->options->json)
-		report_stalls_end_json(&out, m, &f->sum);
-	else
-		report_stalls_end_text(&out, m, &f->sum, &f->style);
-	ret = print_out(&out);
-	buf_free(&out);
+	if (print_wants_text(f->options))
+		report_stalls_end_text(&said.text, m, &f->sum, &f->style);
+	if (print_wants_document(f->options))
+		report_stalls_end_json(&said.document, m, &f->sum, f->rows);
+	ret = print_said(f->options, &said);
 	if (model_sensor_on(m, "loop"))
 		return ret;
 	fprintf(stderr, "redmem: stalls could not be seen: the loop sensor was off; "
@@ -255,6 +257,8 @@ int cmd_stalls(const struct options *o)
 	int ret;
 
 	f.context = stall_context_new();
+	if (o->html_path)
+		f.rows = stall_rows_new();
 	f.sink = (struct record_sink){ follow_take, &f };
 	ret = watch_plan_run(o, &plan, &f.sink, &err);
 	if (ret) {
@@ -264,6 +268,7 @@ int cmd_stalls(const struct options *o)
 		ret = print_end(&f);
 	}
 	stall_sum_free(&f.sum);
+	stall_rows_free(f.rows);
 	for (size_t i = 0; i < f.pending_count; i++)
 		intern_free(f.pending[i].keep);
 	stall_context_free(f.context);

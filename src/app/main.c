@@ -6,6 +6,7 @@
 #include "app/check.h"
 #include "app/commands.h"
 #include "app/manual.h"
+#include "app/print.h"
 #include "base/err.h"
 #include "report/schema.h"
 
@@ -35,9 +36,10 @@ static const struct command commands[] = {
 			"  redmem doctor --checklist daily -p 6380\n"
 			"  redmem doctor --oom             what to free first\n"
 			"  redmem doctor --json | jq '.findings[].title'\n"
+			"  redmem doctor --html now.html   to look at, or to send\n"
 			"  redmem doctor --record now.rec; redmem doctor --replay now.rec\n"
 			"  redmem doctor --metrics /var/lib/prometheus/node-exporter/redmem.prom",
-		.takes = "tlhawsibrpxdo",
+		.takes = "tlhawsibrpxdWo",
 		.sensors = DOCTOR_SENSORS,
 		.documents = DOCUMENTS(&schema_doctor, &schema_doctor_all, &schema_checklist,
 				       &schema_oom),
@@ -55,7 +57,7 @@ static const struct command commands[] = {
 			"  redmem alloc -d 60 --budget 5   longer, and more of the server's time\n"
 			"  redmem alloc --every 1 -d 30    a line each second, then all\n"
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
-		.takes = "tlhwibro",
+		.takes = "tlhwibrWo",
 		.sensors = "cpu fault vm life flow burst",
 		.documents = DOCUMENTS(&schema_alloc),
 		.run = cmd_alloc,
@@ -74,7 +76,7 @@ static const struct command commands[] = {
 			    "  redmem keys -i 0.1 --max-ms 0.5  gentler still\n"
 			    "  redmem keys --csv --min-bytes 1000000 >big.csv\n"
 			    "  redmem keys --json | jq '.prefixes[0]'",
-		.takes = "tlKkco",
+		.takes = "tlKkcWo",
 		.documents = DOCUMENTS(&schema_keys),
 		.run = cmd_keys,
 	},
@@ -94,7 +96,7 @@ static const struct command commands[] = {
 			"  redmem key '\"a\\x00b\"'          a binary name, as redis-cli shows it\n"
 			"  redmem key --hex 610062          the same\n"
 			"  redmem key cache:home --json | jq .size.bytes",
-		.takes = "tlw1bro",
+		.takes = "tlw1brWo",
 		.arguments = "NAME",
 		.sensors = "cpu fault life flow",
 		.documents = DOCUMENTS(&schema_one_key),
@@ -121,7 +123,7 @@ static const struct command commands[] = {
 			"  redmem rdb --csv --min-bytes 1000000 dump.rdb >big.csv\n"
 			"  redmem rdb --json node*.rdb | jq '.loaded.used_memory_bytes'",
 		.arguments = "[FILE...]",
-		.takes = "lKfFSco",
+		.takes = "lKfFScWo",
 		.documents = DOCUMENTS(&schema_rdb),
 		.run = cmd_rdb,
 	},
@@ -144,7 +146,7 @@ static const struct command commands[] = {
 			    "  redmem diff -- -24h now         of the only server in the history\n"
 			    "  redmem diff --server cache1 03:00 03:30",
 		.arguments = "BEFORE AFTER",
-		.takes = "KfHo",
+		.takes = "KfHWo",
 		.documents = DOCUMENTS(&schema_diff, &schema_changes),
 		.run = cmd_diff,
 	},
@@ -161,7 +163,7 @@ static const struct command commands[] = {
 			"  redmem memory --try purge       run MEMORY PURGE, compare with the "
 			"forecast\n"
 			"  redmem memory --json | jq '.size_classes | max_by(.holes_bytes)'",
-		.takes = "tlhwibrmo",
+		.takes = "tlhwibrmWo",
 		.sensors = "cpu fault rss vm reclaim life flow burst",
 		.documents = DOCUMENTS(&schema_memory),
 		.run = cmd_memory,
@@ -181,7 +183,7 @@ static const struct command commands[] = {
 			    "  redmem stalls -p 6380 -d 60 --threshold 20\n"
 			    "  redmem stalls --command del --count 1\n"
 			    "  redmem stalls --json | jq 'select(.duration_seconds > 0.1)'",
-		.takes = "tlhwseo",
+		.takes = "tlhwseWo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life",
 		.documents = DOCUMENTS(&schema_stall, &schema_stalls),
 		.run = cmd_stalls,
@@ -229,7 +231,7 @@ static const struct command commands[] = {
 			"  redmem report --at 2026-11-28T03:00:00Z --for 1h -v\n"
 			"  redmem report --last-death      the minutes before it\n"
 			"  redmem report --at 03:00 --json | jq '.findings[].title'",
-		.takes = "HAo",
+		.takes = "HAWo",
 		.documents = DOCUMENTS(&schema_doctor, &schema_death),
 		.run = cmd_report,
 	},
@@ -344,7 +346,7 @@ int main(int argc, char **argv)
 		options.commands = commands;
 		if (options.verbose > 1)
 			log_set_level(options.verbose > 2 ? LOG_DEBUG : LOG_INFO);
-		ret = c->run(&options);
+		ret = print_check(&options) ? 1 : c->run(&options);
 		options_free(&options);
 		return ret;
 	}

@@ -67,6 +67,7 @@ enum option_key {
 	KEY_KEY_SAMPLES,
 	KEY_SLOTS,
 	KEY_METRICS,
+	KEY_HTML,
 	KEY_STATE,
 	KEY_SERVER,
 	KEY_AT,
@@ -90,8 +91,8 @@ enum option_key {
  * 'r' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass
  * after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S'
  * slots, '1' one key, 'x' metrics, 'H' the history, 'A' a time of it, 'y' a stretch of it, 'd' what
- * only `redmem doctor` says, 'n' no option but a command's name, 'M' what assistants are shown, 'o'
- * output, 'O' what all commands have, 'V' the service. */
+ * only `redmem doctor` says, 'n' no option but a command's name, 'M' what assistants are shown, 'W'
+ * a page, 'o' output, 'O' what all commands have, 'V' the service. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -303,6 +304,12 @@ static const struct grouped_option all_options[] = {
 	    "--all, of any window with --every) has a finding that is a warning or worse, or, with "
 	    "`critical`, critical. Harm without a known cause is a warning. A failure stays 1, "
 	    "and so is a server of which nothing could be learned",
+	    3 } },
+	{ 'W',
+	  { "html", KEY_HTML, "FILE", 0,
+	    "Also a page for a browser in FILE, with the same report in pictures; it needs "
+	    "nothing else, no network either, and is readable for its owner only, for it may "
+	    "name keys (- = stdout, instead of the text)",
 	    3 } },
 	{ 'o',
 	  { "json", KEY_JSON, NULL, 0,
@@ -756,6 +763,9 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state, struct 
 	case KEY_METRICS:
 		o->metrics_path = arg;
 		return 0;
+	case KEY_HTML:
+		o->html_path = arg;
+		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -770,12 +780,32 @@ static void check_pages(const struct argp_state *state, const struct options *o)
 			   page ? page : "--fail-on");
 	if (!page)
 		return;
+	if (o->html_path)
+		argp_error(state, "--html is of a report, which %s is not: leave out one", page);
 	if (o->oom && o->checklist)
 		argp_error(state, "--checklist and --oom are two pages: ask for one");
 	if (o->all)
 		argp_error(state, "%s is of one server: leave out --all", page);
 	if (!isnan(o->every_seconds))
 		argp_error(state, "%s is of a whole watch: leave out --every", page);
+}
+
+/* A page is of a report; as what stdout gets it is alone there. */
+static void check_html(const struct argp_state *state, const struct options *o)
+{
+	const char *no_report = o->metrics_path ? "--metrics" : o->keys.csv ? "--csv" : NULL;
+	const char *more = o->json		    ? "--json" :
+			   o->keys.folded	    ? "--folded" :
+			   !isnan(o->every_seconds) ? "--every" :
+						      NULL;
+
+	if (!o->html_path)
+		return;
+	if (no_report)
+		argp_error(state, "--html is of a report, which %s is not: leave out one",
+			   no_report);
+	if (!strcmp(o->html_path, "-") && more)
+		argp_error(state, "--html - and %s would both go to stdout: name a file", more);
 }
 
 static void check_exclusions(const struct argp_state *state, const struct options *o)
@@ -902,6 +932,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "which command? give its name");
 		check_exclusions(state, o);
 		check_pages(state, o);
+		check_html(state, o);
 		if (takes_key(o) && !o->replay_path)
 			decode_key(state, o);
 		return 0;

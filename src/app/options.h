@@ -88,6 +88,7 @@ struct options {
 	const char *record_path;
 	const char *replay_path;
 	const char *metrics_path; /* metrics instead of a report; "-" = stdout. NULL = none */
+	const char *html_path; /* also a page of the report; "-" = stdout, instead of it. NULL */
 	bool no_bpf;
 	struct keys_options keys;
 	struct rdb_options rdb;

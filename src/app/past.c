@@ -130,16 +130,13 @@ bool past_is_asked(const struct options *o)
 static int print_changes(const struct options *o, const struct report_changes *changes)
 {
 	struct report_style style = print_style(o);
-	struct buf out = {};
-	int ret;
+	struct print_said said = {};
 
-	if (o->json)
-		report_changes_json(&out, changes);
-	else
-		report_changes_text(&out, changes, &style);
-	ret = print_out(&out);
-	buf_free(&out);
-	return ret;
+	if (print_wants_text(o))
+		report_changes_text(&said.text, changes, &style);
+	if (print_wants_document(o))
+		report_changes_json(&said.document, changes);
+	return print_said(o, &said);
 }
 
 static int compare(const struct options *o, struct history *history, struct err *err)

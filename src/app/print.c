@@ -5,8 +5,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "host/replace.h"
+#include "report/html.h"
 
 #define DEFAULT_COLUMNS 100
 #define HEAD_EVERY	20 /* windows; as vmstat, about a screen */
@@ -26,6 +30,68 @@ int print_out(const struct buf *out)
 {
 	return fwrite(buf_str(out), 1, out->len, stdout) == out->len && !fflush(stdout) ? 0 : 1;
 }
+
+/* --- a report, in one form or several ------------------------------------------------- */
+
+static bool page_on_stdout(const struct options *o)
+{
+	return o->html_path && !strcmp(o->html_path, "-");
+}
+
+bool print_wants_text(const struct options *o)
+{
+	return !o->json && !page_on_stdout(o);
+}
+
+bool print_wants_document(const struct options *o)
+{
+	return o->json || o->html_path;
+}
+
+static int html_failure(const struct err *err)
+{
+	fprintf(stderr, "redmem: html: %s; choose another file with --html\n", err->text);
+	return 1;
+}
+
+static int write_page(const struct options *o, const struct buf *document)
+{
+	struct buf page = {};
+	struct err err = {};
+	int ret = 0;
+
+	html_page(&page, document);
+	if (page_on_stdout(o))
+		ret = print_out(&page);
+	else if (replace_file(o->html_path, page.data, page.len, 0600, true, &err))
+		ret = html_failure(&err);
+	buf_free(&page);
+	return ret;
+}
+
+int print_said(const struct options *o, struct print_said *said)
+{
+	int ret = o->html_path ? write_page(o, &said->document) : 0;
+
+	if (o->json && !isnan(o->every_seconds)) /* below the windows */
+		report_json_line(&said->document);
+	if (!page_on_stdout(o))
+		ret |= print_out(o->json ? &said->document : &said->text);
+	buf_free(&said->text);
+	buf_free(&said->document);
+	return ret;
+}
+
+int print_check(const struct options *o)
+{
+	struct err err = {};
+
+	if (!o->html_path || page_on_stdout(o) || !replace_check(o->html_path, &err))
+		return 0;
+	return html_failure(&err);
+}
+
+/* --- what commands say ------------------------------------------------------------------ */
 
 static void alloc_text(struct buf *out, const struct model *m, const struct findings *f,
 		       const struct report_style *style)
@@ -65,20 +131,6 @@ const struct print_command print_checklists[CHECKLISTS] = {
 	[CHECKLIST_MONTHLY] = { true, monthly_text, monthly_json },
 };
 
-static void write_report(struct buf *out, const struct options *o,
-			 const struct print_command *command, const struct model *m,
-			 const struct findings *f)
-{
-	struct report_style style = print_style(o);
-
-	if (!o->json)
-		command->text(out, m, f, &style);
-	else
-		command->json(out, m, f);
-	if (o->json && !isnan(o->every_seconds))
-		report_json_line(out);
-}
-
 int print_status(const struct options *o, const struct model *m, const struct findings *f)
 {
 	if (o->fail_on == SEVERITY_INFO)
@@ -96,17 +148,21 @@ int print_report(const struct options *o, const struct print_command *command,
 		 const struct model *m)
 {
 	struct findings *findings = command->diagnosed ? diagnose(m) : NULL;
-	struct buf out = {};
+	struct report_style style = print_style(o);
+	struct print_said said = {};
 	int ret;
 
 	if (!o->json && !isnan(o->every_seconds))
-		buf_putc(&out, '\n'); /* below the windows */
-	write_report(&out, o, command, m, findings);
-	ret = print_out(&out) || (command == &print_memory && m->have_purge && *m->purge.error);
+		buf_putc(&said.text, '\n'); /* below the windows */
+	if (print_wants_text(o))
+		command->text(&said.text, m, findings, &style);
+	if (print_wants_document(o))
+		command->json(&said.document, m, findings);
+	ret = print_said(o, &said) ||
+	      (command == &print_memory && m->have_purge && *m->purge.error);
 	if (!ret && findings)
 		ret = print_status(o, m, findings);
 	findings_free(findings);
-	buf_free(&out);
 	return ret;
 }
 
@@ -121,13 +177,15 @@ int print_window(const struct options *o, const struct print_command *command,
 	/* -v is a report of each, the whole's is with everything */
 	style.verbose = false;
 	if (o->json)
-		write_report(&out, o, command, m, findings);
+		command->json(&out, m, findings);
 	else if (o->verbose)
 		command->text(&out, m, findings, &style);
 	else
 		report_window_text(&out, m, findings, windows->before, &style,
 				   windows->count % HEAD_EVERY == 0);
-	if (!o->json && o->verbose)
+	if (o->json)
+		report_json_line(&out);
+	else if (o->verbose)
 		buf_putc(&out, '\n');
 	windows->count++;
 	if (findings && o->fail_on > SEVERITY_INFO && diagnose_reaches(m, findings, o->fail_on))

@@ -13,6 +13,20 @@
 struct report_style print_style(const struct options *o);
 /* Write @out to stdout. 0, or 1 when it could not be written: the exit status. */
 int print_out(const struct buf *out);
+
+/* A report on its way out: as it is for people, and as the document of --json. */
+struct print_said {
+	struct buf text, document; /* each empty where it is not wanted */
+};
+
+/* Does anybody want the text, or the document? --html is made of that. */
+bool print_wants_text(const struct options *o);
+bool print_wants_document(const struct options *o);
+/* Print @said, write the page of --html, and free it. The exit status: 0, or 1. */
+int print_said(const struct options *o, struct print_said *said);
+/* Can the page of --html be written where it is to be? 0, or 1 where that was told. */
+int print_check(const struct options *o);
+
 /* What a command has to say of a finished model: @f is of diagnose(), NULL where that was
  * not asked for. */
 struct print_command {

@@ -215,7 +215,7 @@ static int print(const struct watch_all *all)
 {
 	struct report_server *rows = xcalloc(all->count, sizeof(*rows)), *row = rows;
 	struct report_style style = print_style(all->options);
-	struct buf out = {};
+	struct print_said said = {};
 	int ret;
 
 	for (struct watched *one = all->servers; one; one = one->next, row++) {
@@ -229,18 +229,18 @@ static int print(const struct watch_all *all)
 		row->f = diagnose(one->model);
 	}
 	qsort(rows, all->count, sizeof(*rows), report_server_compare);
-	if (all->options->json)
-		report_all_json(&out, rows, all->count);
-	else if (!all->options->metrics_path)
-		report_all_text(&out, rows, all->count, &style);
-	ret = all->options->metrics_path ? write_metrics(all, rows) : print_out(&out);
+	if (print_wants_document(all->options))
+		report_all_json(&said.document, rows, all->count);
+	if (print_wants_text(all->options) && !all->options->metrics_path)
+		report_all_text(&said.text, rows, all->count, &style);
+	ret = all->options->metrics_path ? write_metrics(all, rows) :
+					   print_said(all->options, &said);
 	ret = ret || !rows[0].m;
 	for (size_t i = 0; i < all->count && !ret && rows[i].m; i++)
 		ret = print_status(all->options, rows[i].m, rows[i].f);
 	for (size_t i = 0; i < all->count; i++)
 		findings_free((struct findings *)rows[i].f);
 	free(rows);
-	buf_free(&out);
 	return ret;
 }
 

@@ -126,6 +126,68 @@ json_t *json_stalls(const struct model *m)
 	return rows;
 }
 
+/* --- those of a whole watch --------------------------------------------------------- */
+
+#define ROWS_MAX 1000 /* a watch may go on for months */
+
+struct stall_rows {
+	struct {
+		double seconds;
+		json_t *row;
+	} rows[ROWS_MAX]; /* in the order in which they were told */
+	size_t count;
+	int64_t left_out;
+};
+
+struct stall_rows *stall_rows_new(void)
+{
+	return xcalloc(1, sizeof(struct stall_rows));
+}
+
+void stall_rows_free(struct stall_rows *rows)
+{
+	for (size_t i = 0; rows && i < rows->count; i++)
+		json_decref(rows->rows[i].row);
+	free(rows);
+}
+
+/* Is there room for one of @seconds? The shortest makes it, unless this one is shorter. */
+static bool make_room(struct stall_rows *rows, double seconds)
+{
+	size_t shortest = 0;
+
+	if (rows->count < ROWS_MAX)
+		return true;
+	rows->left_out++;
+	for (size_t i = 1; i < ROWS_MAX; i++)
+		if (rows->rows[i].seconds < rows->rows[shortest].seconds)
+			shortest = i;
+	if (!(seconds > rows->rows[shortest].seconds))
+		return false;
+	json_decref(rows->rows[shortest].row);
+	rows->count--;
+	memmove(&rows->rows[shortest], &rows->rows[shortest + 1],
+		(rows->count - shortest) * sizeof(rows->rows[0]));
+	return true;
+}
+
+void stall_rows_add(struct stall_rows *rows, const struct model *m, const struct stall *stall)
+{
+	if (!make_room(rows, stall->duration_seconds))
+		return;
+	rows->rows[rows->count].seconds = stall->duration_seconds;
+	rows->rows[rows->count++].row = json_stall(m, stall);
+}
+
+static json_t *json_rows(const struct stall_rows *rows)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < rows->count; i++)
+		put_last(list, json_incref(rows->rows[i].row));
+	return list;
+}
+
 /* --- lines ------------------------------------------------------------------------ */
 
 static void write_line(struct buf *out, json_t *value)
@@ -229,10 +291,13 @@ static json_t *json_others(const struct stall_sum_row *others)
 	M("longest", object_or_null(longest_stall), json_longest(sum))                           \
 	M("causes", list(stall_sum_cause), json_sum_rows(sum->causes, sum->causes_count))        \
 	M("prefixes", list(stall_sum_prefix), json_sum_rows(sum->prefixes, sum->prefixes_count)) \
-	M("other_prefixes", object_or_null(stall_sum_others), json_others(&sum->others))
+	M("other_prefixes", object_or_null(stall_sum_others), json_others(&sum->others))         \
+	MAYBE(rows, "stalls", list(stall), json_rows(rows))                                      \
+	MAYBE(rows && rows->left_out, "stalls_left_out_total", integer, rows->left_out)
 DOCUMENT(stalls, STALLS);
 
-void report_stalls_end_json(struct buf *out, const struct model *m, const struct stall_sum *sum)
+void report_stalls_end_json(struct buf *out, const struct model *m, const struct stall_sum *sum,
+			    const struct stall_rows *rows)
 {
 	json_t *o = json_document(&schema_stalls);
 

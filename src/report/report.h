@@ -87,7 +87,14 @@ void report_stall_text(struct buf *out, const struct model *m, const struct stal
 void report_stall_json(struct buf *out, const struct model *m, const struct stall *stall);
 /* One that goes on: "1.9 s so far: DEL leaderboard:global, 84 % freeing". */
 void report_stall_live(struct buf *out, const struct stall *stall);
-/* The closing summary; @sum is sorted. In JSON one line, {"schema":"redmem.stalls/1",...}. */
+/* Those that were told, for a page of them: the longest where there are very many. */
+struct stall_rows;
+struct stall_rows *stall_rows_new(void);
+void stall_rows_add(struct stall_rows *rows, const struct model *m, const struct stall *stall);
+void stall_rows_free(struct stall_rows *rows); /* NULL is fine */
+/* The closing summary; @sum is sorted. In JSON one line, {"schema":"redmem.stalls/1",...}; with
+ * @rows (may be NULL) in "stalls". */
 void report_stalls_end_text(struct buf *out, const struct model *m, const struct stall_sum *sum,
 			    const struct report_style *style);
-void report_stalls_end_json(struct buf *out, const struct model *m, const struct stall_sum *sum);
+void report_stalls_end_json(struct buf *out, const struct model *m, const struct stall_sum *sum,
+			    const struct stall_rows *rows);

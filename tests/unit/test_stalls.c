@@ -287,7 +287,7 @@ static void test_json(void **state)
 	json_decref(row);
 	buf_clear(&text);
 	model_finish(m);
-	report_stalls_end_json(&text, m, &sum);
+	report_stalls_end_json(&text, m, &sum, NULL);
 	row = json_loads(buf_str(&text), 0, NULL);
 	assert_string_equal(json_string_value(json_object_get(row, "schema")), "redmem.stalls/1");
 	assert_true(json_is_null(json_object_get(row, "longest")));
