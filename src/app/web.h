@@ -15,7 +15,7 @@
  *	GET  /api/v1/servers      {"schema":"redmem.servers/1",...}
  *	GET  /api/v1/findings     {"schema":"redmem.findings/1",...}; ?server=S
  *	GET  /api/v1/report       ?server=S&at=TIME&for=TIME: the document of `redmem doctor`
- *	GET  /                    a page of links
+ *	GET  /                    the page of a report, which asks for that above
  */
 #pragma once
 

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "base/escape.h"
+#include "report/html.h"
 #include "report/json.h"
 
 #define FRESH_NS   1000000000LL
@@ -72,13 +73,18 @@ static void header(struct MHD_Response *response, const char *name, const char *
 
 static void usual_headers(struct MHD_Response *response, const char *type)
 {
+	struct buf policy = {};
+
 	header(response, "Content-Type", type);
 	header(response, "Cache-Control", "no-store");
 	header(response, "X-Content-Type-Options", "nosniff");
-	if (!strcmp(type, WEB_HTML))
-		header(response, "Content-Security-Policy",
-		       "default-src 'none'; base-uri 'none'; form-action 'none'; "
-		       "frame-ancestors 'none'");
+	if (strcmp(type, WEB_HTML) != 0)
+		return;
+	html_policy(&policy, true);
+	buf_puts(&policy, "; frame-ancestors 'none'"); /* a page cannot say that of itself */
+	header(response, "Content-Security-Policy", buf_str(&policy));
+	header(response, "Referrer-Policy", "no-referrer");
+	buf_free(&policy);
 }
 
 static void compress_body(struct buf *text)

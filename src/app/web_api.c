@@ -11,6 +11,7 @@
 #include "base/escape.h"
 #include "diagnose/diagnose.h"
 #include "model/model.h"
+#include "report/html.h"
 #include "report/json.h"
 
 #define SPAN		 "10m" /* of a report, when nobody says */
@@ -427,26 +428,16 @@ static enum web_step answer_reload(const struct web_request *request,
 	return WEB_ANSWERED;
 }
 
-static enum web_step answer_index(const struct web_request *request,
-				  const struct web_source *source)
+/* The same for everybody: what it shows it asks for itself, by the pages below /api/. */
+static enum web_step answer_live(const struct web_request *request, const struct web_source *source)
 {
-	static const char page[] =
-		"<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">"
-		"<title>redmem</title></head>\n<body>\n<h1>redmem " REDMEM_VERSION "</h1>\n<ul>\n"
-		"<li><a href=\"/metrics\">/metrics</a>: of all servers, for Prometheus</li>\n"
-		"<li>/scrape?target=SERVER: of one</li>\n"
-		"<li><a href=\"/api/v1/servers\">/api/v1/servers</a>: what is watched, and how "
-		"that "
-		"goes</li>\n"
-		"<li><a href=\"/api/v1/findings\">/api/v1/findings</a>: what is wrong now</li>\n"
-		"<li>/api/v1/report?server=SERVER&amp;at=-10m&amp;for=10m: the diagnosis of a "
-		"time</li>\n"
-		"<li><a href=\"/healthz\">/healthz</a></li>\n</ul>\n</body>\n</html>\n";
 	struct buf body = {};
 
 	(void)source;
-	buf_puts(&body, page);
-	web_answer(request, NULL, WEB_HTML, &body);
+	if (web_answer_again(request, "live"))
+		return WEB_ANSWERED;
+	html_live(&body);
+	web_answer(request, "live", WEB_HTML, &body);
 	return WEB_ANSWERED;
 }
 
@@ -462,7 +453,7 @@ static const struct page {
 	{ "/api/v1/servers", false, answer_servers },
 	{ "/api/v1/findings", false, answer_findings },
 	{ "/api/v1/report", false, NULL },
-	{ "/", false, answer_index },
+	{ "/", false, answer_live },
 };
 
 static void no_such_page(const struct web_request *request)
@@ -470,7 +461,9 @@ static void no_such_page(const struct web_request *request)
 	struct buf text = {}, shown = {};
 
 	escape_terminal(&shown, request->path, strlen(request->path), 60);
-	buf_printf(&text, "there is no page %s here; / lists those there are", buf_str(&shown));
+	buf_printf(&text, "there is no page %s here; there are", buf_str(&shown));
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		buf_printf(&text, "%s %s", i ? "," : "", pages[i].path);
 	web_answer_error(request, MHD_HTTP_NOT_FOUND, buf_str(&text));
 	buf_free(&shown);
 	buf_free(&text);
