@@ -24,7 +24,8 @@ page() # NAME JSON COMMAND ARGUMENT...
 	shift 2
 	[ -n "$json" ] || set -- "$@" --json
 	"$redmem" "$@" --html "$work/page.html" >"$work/out" 2>"$work/said"
-	check "$name-status" "$(cat "$work/said")" [ $? = 0 ]
+	status=$?
+	check "$name-status" "$(cat "$work/said")" [ $status = 0 ]
 	said=$("$here/page.py" "$work/page.html" "${json:-$work/out}" "$work/rest" 2>&1)
 	check "$name" "$said" [ $? = 0 ]
 	[ -f "$work/constant" ] || cp "$work/rest" "$work/constant"

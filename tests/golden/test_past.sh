@@ -48,6 +48,18 @@ check history "$(cat "$work/json")" holds '.schema == "redmem.history/1" and
 "$redmem" history --state "$state" --since 2023-11-14T22:00:00Z -v >"$work/text"
 check history-text "$(cat "$work/text")" grep -q 'recorded  stall .*DEL leaderboard:global' "$work/text"
 
+# The page of each has the document that --json prints.
+for kind in report diff; do
+	case $kind in
+	report) set -- report --at "$at" ;;
+	diff) set -- diff "$at" 2023-11-14T23:00:05Z ;;
+	esac
+	"$redmem" "$@" --state "$state" --json --html "$work/page.html" >"$work/json" 2>"$work/said"
+	said=$("$root/tests/golden/page.py" "$work/page.html" "$work/json" "$work/rest" 2>&1)
+	status=$?
+	check "page-$kind" "$(cat "$work/said") $said" [ $status = 0 ]
+done
+
 refused() # NAME WORDS COMMAND...
 {
 	local name=$1 words=$2

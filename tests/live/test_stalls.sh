@@ -78,7 +78,7 @@ ended() # PID
 
 server_start --enable-debug-command yes
 make_data
-stalls_start
+stalls_start --html "$work/page.html"
 waited=$(run_delay "$pid")
 run_commands
 waited=$(awk -v before="$waited" -v after="$(run_delay "$pid")" 'BEGIN { print after - before }')
@@ -117,6 +117,11 @@ check other-database "$(jq -c '{db, key_now}' "$json")" stalls 'any(.command == 
 check summary "$(tail -n 1 "$json")" jq -e -s '(map(select(has("schema") | not)) | length) as $n |
 	.[-1] | .schema == "redmem.stalls/1" and .stalls_total == $n and .longest.duration_seconds > 0 and
 	(.causes | any(.cause == "allocator")) and (.prefixes | any(.prefix == "leaderboard:global"))' "$json"
+tail -n 1 "$json" >"$work/end"
+said=$("$root/tests/golden/page.py" "$work/page.html" "$work/end" "$work/rest" 2>&1)
+check page "$said" [ $? = 0 ]
+check page-stalls "$(tail -n 1 "$json" | jq -c '.stalls | length') stalls in its page" \
+	jq -e -s 'map(select(has("schema") | not)) as $told | .[-1].stalls == $told' "$json"
 
 # While it lasts: on a terminal, and before anybody gets an answer.
 # (The load first runs its script for a moment, to know how fast it is.)
