@@ -192,8 +192,9 @@ static const struct command commands[] = {
 		.name = "serve",
 		.summary = "watch every server of the host for good; metrics, history, alerts",
 		.doc = "Watch every redis-server and valkey-server of this host for as long as it "
-		       "runs, those that start later, too; keep what happens, answer Prometheus "
-		       "and `redmem report`. redmem.conf(5) says how; SIGHUP reads it again. The "
+		       "runs, those that start later, too; keep what happens, answer Prometheus, "
+		       "`redmem report` and browsers (the report of any time, as a page). "
+		       "redmem.conf(5) says how; SIGHUP reads it again. The "
 		       "connection options name one server, which alone is watched then.",
 		.examples = "Examples:\n"
 			    "  redmem serve                     all, on 127.0.0.1:9122\n"

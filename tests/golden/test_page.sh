@@ -96,4 +96,9 @@ refused csv 2 'redmem rdb: --html is of a report, which --csv is not' \
 	rdb --csv --html x "$here/dumps/redis-7.0.15.rdb"
 refused folded 2 'redmem rdb: --html - and --folded' \
 	rdb --folded --html - "$here/dumps/redis-7.0.15.rdb"
+
+# Without the library there is no build, and it says why.
+make -s -C "$root" GEN="$work/gen" DYGRAPHS="$work/none" "$work/gen/page.js" >"$work/out" 2>"$work/said"
+check build "$(cat "$work/said")" grep -q 'none/dygraph.min.js is not there: install libjs-dygraphs' \
+	"$work/said"
 exit $((failures > 0))
