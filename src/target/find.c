@@ -3,6 +3,7 @@
 #include "target/find.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,24 +31,44 @@ static bool named_like_server(const char *text)
 	return strstr(text, "redis") || strstr(text, "valkey");
 }
 
-/* A cheap look first: by its name, or by a program file of that name (under ld.so
- * the process is named after the loader). image_is_server() then decides. */
-static bool may_be_server(pid_t pid)
+/* Under ld.so the process is named after the loader, and so is its file. */
+static bool is_loader(const char *exe)
 {
-	char comm[PROC_COMM_SIZE];
+	const char *slash = strrchr(exe, '/');
+
+	return !strncmp(slash ? slash + 1 : exe, "ld", 2);
+}
+
+static bool maps_server(pid_t pid)
+{
 	struct maps *maps;
 	bool found = false;
 
-	if (proc_comm(pid, pid, comm))
-		return false;
-	if (named_like_server(comm))
-		return true;
 	if (maps_read(&maps, pid, NULL))
 		return false;
 	for (size_t i = 0; i < maps->count && !found; i++)
 		found = maps->map[i].perms[2] == 'x' && named_like_server(maps->map[i].path);
 	maps_free(maps);
 	return found;
+}
+
+/* A cheap look first, as each process that comes to the host gets one: by its name, or by a
+ * program file of that name. image_is_server() then decides. */
+static bool may_be_server(pid_t pid)
+{
+	char comm[PROC_COMM_SIZE], path[64], exe[PATH_MAX];
+	ssize_t len;
+
+	if (proc_comm(pid, pid, comm))
+		return false;
+	if (named_like_server(comm))
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	len = readlink(path, exe, sizeof(exe) - 1);
+	if (len < 0)
+		return false;
+	exe[len] = '\0';
+	return named_like_server(exe) || (is_loader(exe) && maps_server(pid));
 }
 
 /* What ps(1) shows: "redis-server *:6379". */
