@@ -60,7 +60,12 @@
 #define LOOK_EVERY_SECONDS 0.1
 #define LOOK_APART_NS	   91000000LL /* a turn of the loop may be a little early */
 #define LOOK_IDLE_NS	   250000000LL /* after one of a server that hardly allocates */
-#define UNLIMITED_RATIO	   1.0
+/* Of a calm budget: a look takes redmem itself a millisecond or two of CPU, and so does a flow
+ * probe that goes and comes. */
+#define CALM_TIMES	4.0 /* credit is saved for so many times as long */
+#define CALM_APART_NS	1000000000LL
+#define CALM_IDLE_NS	10000000000LL
+#define UNLIMITED_RATIO 1.0
 /* Kept back for what is known only when it is spent. */
 #define RESERVE 0.1
 
@@ -110,21 +115,31 @@ static double hit_seconds(const struct sensors *s)
 	return known(s->probe_cost.trap_seconds) + (program > 0 ? program : PROGRAM_SECONDS);
 }
 
-static void bucket_begin(struct bucket *b, double rate, int64_t now)
+/* How many times as long as usual credit is saved. */
+static double patience(const struct budget *b)
 {
-	bucket_start(b, rate, rate * DEPTH_SECONDS, rate * FIRST_SECONDS, now);
+	return b->calm ? CALM_TIMES : 1;
 }
 
-void budget_begin(struct budget *b, double ratio, bool bursts, int64_t now_ns)
+static void bucket_begin(const struct budget *b, struct bucket *bucket, double rate)
 {
+	bucket_start(bucket, rate, rate * DEPTH_SECONDS * patience(b), rate * FIRST_SECONDS,
+		     b->start_ns);
+}
+
+void budget_begin(struct budget *b, const struct budget_plan *plan, int64_t now_ns)
+{
+	double flow_part = plan->bursts ? FLOW_PART : FLOW_PART_ASIDE;
+
 	memset(b, 0, sizeof(*b));
 	b->start_ns = b->tick_ns = b->review_ns = now_ns;
-	b->unlimited = ratio >= UNLIMITED_RATIO;
-	bucket_begin(&b->all, ratio * (1 - RESERVE), now_ns);
+	b->unlimited = plan->ratio >= UNLIMITED_RATIO;
+	b->calm = plan->calm;
+	bucket_begin(b, &b->all, plan->ratio * (1 - RESERVE));
 	b->all.level = 0; /* what comes before the first review is overdrawn */
 	/* The flow probe's part is the larger where bursts are wanted, too. */
-	bucket_begin(&b->flow, ratio * (bursts ? FLOW_PART : FLOW_PART_ASIDE), now_ns);
-	bucket_begin(&b->burst, ratio * BURST_PART, now_ns);
+	bucket_begin(b, &b->flow, plan->ratio * flow_part);
+	bucket_begin(b, &b->burst, plan->ratio * BURST_PART);
 }
 
 int64_t budget_time(struct budget *b, int64_t now_ns, int64_t waited_ns)
@@ -135,10 +150,13 @@ int64_t budget_time(struct budget *b, int64_t now_ns, int64_t waited_ns)
 
 void budget_start(struct sensors *s)
 {
+	const struct budget_plan plan = { .ratio = s->config.budget_ratio,
+					  .bursts = sensor_on(s, "burst"),
+					  .calm = s->engine->config.frugal };
 	struct budget *b = &s->budget;
 	struct proc_stat stat;
 
-	budget_begin(b, s->config.budget_ratio, sensor_on(s, "burst"), clock_mono_ns());
+	budget_begin(b, &plan, clock_mono_ns());
 	b->waited_base_ns = server_waited_ns(s);
 	b->base_seconds = spent(s);
 	b->flow_hits = s->target->totals[TOTAL_FLOW_HITS];
@@ -211,7 +229,14 @@ bool budget_flow_may_stand(struct budget *b, bool stands, int64_t now_ns)
 {
 	double least = fmin(bucket_level(&b->flow, now_ns), bucket_level(&b->all, now_ns));
 
-	return b->unlimited || least >= (stands ? 0 : b->flow.rate * COME_SECONDS);
+	return b->unlimited || least >= (stands ? 0 : b->flow.rate * COME_SECONDS * patience(b));
+}
+
+static int64_t looks_apart_ns(const struct budget *b)
+{
+	if (b->calm)
+		return b->look_idle ? CALM_IDLE_NS : CALM_APART_NS;
+	return b->look_idle ? LOOK_IDLE_NS : LOOK_APART_NS;
 }
 
 double budget_look_seconds(struct budget *b, int64_t now_ns)
@@ -219,7 +244,7 @@ double budget_look_seconds(struct budget *b, int64_t now_ns)
 	double hold = fmin(fmax(b->burst.rate * LOOK_EVERY_SECONDS, LOOK_HOLD_MIN), LOOK_HOLD_MAX);
 	double price = b->looks ? b->look_price : 2 * hold;
 
-	if (b->looks && now_ns - b->look_ns < (b->look_idle ? LOOK_IDLE_NS : LOOK_APART_NS))
+	if (b->looks && now_ns - b->look_ns < looks_apart_ns(b))
 		return 0;
 	if (fmin(bucket_level(&b->burst, now_ns), bucket_level(&b->all, now_ns)) <
 	    fmin(price, b->burst.depth))

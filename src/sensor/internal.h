@@ -66,7 +66,7 @@ struct budget {
 	uint64_t flow_hits; /* paid by the flow probe's */
 	bool busy; /* the server has no CPU left */
 	double server_cpu; /* seconds */
-	bool unlimited;
+	bool unlimited, calm;
 	double look_price; /* lately */
 	int64_t looks, look_ns; /* how many, and the end of the last one */
 	bool look_idle; /* it did not meet as many calls as it might have */
@@ -323,8 +323,13 @@ void burst_call(struct sensors *s, const struct redmem_ring_record *raw);
 bool burst_is_stepped(const struct sensors *s);
 
 /* --- budget.c --- */
-/* What may be spent, by numbers alone. Of @ratio of a core; with @bursts, or without. */
-void budget_begin(struct budget *b, double ratio, bool bursts, int64_t now_ns);
+struct budget_plan {
+	double ratio; /* of a core that may be spent */
+	bool bursts; /* wanted */
+	bool calm; /* probes come and go seldom: redmem's own CPU counts, too */
+};
+/* What may be spent, by numbers alone. */
+void budget_begin(struct budget *b, const struct budget_plan *plan, int64_t now_ns);
 /* The time by which credit is earned, @now_ns below: it stands while the server waits for a CPU,
  * which it did for @waited_ns since the watch began. */
 int64_t budget_time(struct budget *b, int64_t now_ns, int64_t waited_ns);

@@ -19,23 +19,23 @@
 /* What it is all about: seconds a second, by millisecond. */
 struct scene {
 	double ratio;
-	bool bursts;
+	bool bursts, calm;
 	double flow_rate; /* what the flow probe takes while it stands */
 	double base_rate; /* what samples and switches take */
 	double waits; /* part of the time the server waits for a CPU */
 	double look_factor; /* a look takes so many times what was wanted */
 	double spent[SECONDS * 1000 + 1]; /* up to that millisecond */
 	double stood; /* seconds */
-	int looks;
+	int looks, moves; /* of the flow probe: it went or came */
 };
 
 static void run(struct scene *scene)
 {
 	struct budget b;
-	bool stands = true;
+	bool stands = true, stood;
 	double fresh = 0, sum = 0;
 
-	budget_begin(&b, scene->ratio, scene->bursts, 0);
+	budget_begin(&b, &(struct budget_plan){ scene->ratio, scene->bursts, scene->calm }, 0);
 	for (int ms = 1; ms <= SECONDS * 1000; ms++) {
 		double flow = stands ? scene->flow_rate / 1000 : 0, hold;
 
@@ -48,7 +48,9 @@ static void run(struct scene *scene)
 			budget_spend(&b, fresh);
 			sum += fresh;
 			fresh = 0;
+			stood = stands;
 			stands = budget_flow_may_stand(&b, stands, now);
+			scene->moves += stands != stood;
 			hold = scene->bursts ? budget_look_seconds(&b, now) : 0;
 			if (hold > 0) {
 				budget_look_done(&b, hold * scene->look_factor, false, now);
@@ -139,6 +141,28 @@ static void test_looks(void **state)
 	keeps(&dear);
 	assert_true(usual.looks > 3 * SECONDS);
 	assert_in_range(dear.looks, 1, usual.looks / 5);
+}
+
+/* A calm one keeps to the same, but the probe goes and comes less than half as often, and looks are
+ * made at most once a second. */
+static void test_calm(void **state)
+{
+	static struct scene usual, calm;
+
+	(void)state;
+	usual = (struct scene){ .ratio = 0.01,
+				.bursts = true,
+				.flow_rate = 0.009,
+				.base_rate = 0.003,
+				.look_factor = 1.4 };
+	calm = usual;
+	calm.calm = true;
+	run(&usual);
+	run(&calm);
+	assert_true(between(&calm, 0, SECONDS) <= calm.ratio);
+	assert_true(calm.stood > 0.7 * usual.stood);
+	assert_in_range(calm.moves, 1, usual.moves / 2);
+	assert_in_range(calm.looks, SECONDS / 3, SECONDS);
 }
 
 /* A server that gets a quarter of a CPU has a quarter of the credit: of what it can do, no more
@@ -243,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_starved),	     cmocka_unit_test(test_nothing_left),
 		cmocka_unit_test(test_unlimited),    cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_faults),	     cmocka_unit_test(test_faults_of_many),
+		cmocka_unit_test(test_calm),
 	};
 
 	return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
