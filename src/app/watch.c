@@ -36,7 +36,8 @@
 #include "target/strings.h"
 
 #define TICK_SECONDS	    1.0 /* the engine's */
-#define TURN_MS		    100 /* how often the loop turns when nothing comes */
+#define TURN_MS		    100 /* how often the loop turns when nothing comes... */
+#define STILL_MS	    1000 /* ...and a watch without end, when nothing has for so long */
 #define HANG_SECONDS	    1.0 /* no answer for this long is told as a hang */
 #define END_TIMEOUT_SECONDS 2.0 /* how long the last questions may take */
 #define KEYLOOK_SECONDS	    0.5
@@ -77,6 +78,7 @@ struct watch {
 	double calibrate_at, calibrate_rest; /* when that is tried next, which did not work */
 	enum border border;
 	double looked_at, look_seconds; /* the host's side of the last one; what CPU it took */
+	bool still; /* nothing came in the last turn */
 	bool hanging;
 	bool stopped; /* SIGSTOP seen */
 	double hang_start;
@@ -335,6 +337,13 @@ static void lost_connection(struct watch *w)
 	log_msg(LOG_INFO, "connection lost: %s", w->server.conn_error.text);
 }
 
+/* Of hundreds of servers most do nothing most of the time: theirs are not to be looked at ten times
+ * a second for years. What is seen of one wakes its thread, and so do ticks. */
+static int64_t turn_ms(const struct watch *w)
+{
+	return w->plan->chunks && w->still && !w->border ? STILL_MS : TURN_MS;
+}
+
 /* Wait for the engine, replies or the time @until_ns, and take what came. */
 static void wait_events(struct watch *w, int64_t until_ns)
 {
@@ -342,15 +351,15 @@ static void wait_events(struct watch *w, int64_t until_ns)
 	struct pollfd fds[2] = { { .fd = sensors_fd(w->sensors), .events = POLLIN }, { .fd = -1 } };
 	int64_t left_ms = (until_ns - clock_mono_ns()) / 1000000 + 1;
 
-	if (left_ms > TURN_MS)
-		left_ms = TURN_MS;
+	if (left_ms > turn_ms(w))
+		left_ms = turn_ms(w);
 	if (left_ms < 0)
 		left_ms = 0;
 	if (conn) {
 		fds[1].fd = conn_fd(conn);
 		fds[1].events = conn_poll_events(conn);
 	}
-	poll(fds, 2, left_ms);
+	w->still = poll(fds, 2, left_ms) == 0;
 	if (!w->server.conn)
 		w->uncalibrated |= server_reconnect_on(&w->server, fds[1].revents);
 	else if (conn_dispatch(w->server.conn, fds[1].revents))
