@@ -93,31 +93,50 @@ static void log_offsets(const struct attribution *a, const struct calibration *f
 		at->iterations ? at->iterations - server : 0);
 }
 
-void attribution_calibrate(struct attribution *a)
+/* False when it cannot be done, or not yet. */
+static bool may_calibrate(struct attribution *a, struct err *why)
+{
+	int ret;
+
+	if (!a->server->image) {
+		*why = a->server->image_error;
+		return false;
+	}
+	ret = sensors_probe_slots(a->sensors, &a->slots);
+	if (ret == -EBUSY)
+		err_set(why, ret, "waits until other servers are calibrated");
+	else if (ret)
+		err_set(why, ret, "needs BPF, which is off");
+	return !ret;
+}
+
+bool attribution_calibrate(struct attribution *a)
 {
 	struct calibration found = {};
-	struct server *server = a->server;
 	struct err why = {};
+	bool may = may_calibrate(a, &why);
 
-	a->on = false;
-	if (!server->image)
-		why = server->image_error;
-	else if (!sensors_probe_slots(a->sensors, &a->slots))
-		err_set(&why, -ENODATA, "needs BPF, which is off");
-	else
-		a->on = calibrate_somehow(a, &found, &why) == 0;
+	if (why.code == -EBUSY) {
+		if (!a->on) /* else it goes by what was found before */
+			snprintf(a->reason, sizeof(a->reason), "%s", why.text);
+		return false;
+	}
+	a->on = may && calibrate_somehow(a, &found, &why) == 0;
+	if (may)
+		sensors_probe_slots_end(a->sensors, &a->slots);
 	snprintf(a->reason, sizeof(a->reason), "%s", a->on ? found.note : why.text);
 	log_msg(LOG_INFO, "attribution %s: %s", a->on ? "on" : "off", a->reason);
 	a->pause_seconds += found.pause_seconds;
 	if (!a->on)
-		return;
+		return true;
 	log_offsets(a, &found);
 	if (!a->commands)
-		a->commands = target_commands_new(server->where.pid, found.fullname_offset,
+		a->commands = target_commands_new(a->server->where.pid, found.fullname_offset,
 						  sensors_key_rules_fd(a->sensors),
 						  sensors_settings(a->sensors)->index);
 	tell_names(a);
 	sensors_set_attribution(a->sensors, &found.at, found.own_client);
+	return true;
 }
 
 /* --- commands no table knows ------------------------------------------------------------ */

@@ -25,8 +25,9 @@ struct attribution {
 
 /* The sensors ask @a from now on; it must stay where it is. */
 void attribution_open(struct attribution *a, struct server *server, struct sensors *sensors);
-/* Calibrate, or do it again for a new connection. */
-void attribution_calibrate(struct attribution *a);
+/* Calibrate, or do it again for a new connection. False when too many servers are being
+ * calibrated: try again soon. */
+bool attribution_calibrate(struct attribution *a);
 /* Ask the server for commands that have turned up and are in no table, one by one; does not
  * wait for the answers. Call once a tick. */
 void attribution_ask(struct attribution *a);

@@ -28,17 +28,16 @@
 #include "base/clock.h"
 #include "host/proc.h"
 #include "sensor/engine.h"
-#include "target/find.h"
 
-#define SECOND_NS     1000000000LL
-#define READY_MS      30000 /* the keeper may take so long to begin (an old history) */
-#define LAST_SECONDS  5.0 /* for the keeper to take what is left */
-#define ROOM_FOR_MORE 48 /* servers that may come, beside as many as are there */
-#define TRIM_SECONDS  60
-#define KEEPER_STUCK  30 /* seconds without a sign of it: the watchdog may bite */
+#define SECOND_NS    1000000000LL
+#define READY_MS     30000 /* the keeper may take so long to begin (an old history) */
+#define LAST_SECONDS 5.0 /* for the keeper to take what is left */
+#define TRIM_SECONDS 60
+#define KEEPER_STUCK 30 /* seconds without a sign of it: the watchdog may bite */
 
 struct serve {
 	const struct options *options;
+	struct serve_config *first; /* what the keeper began with; without servers */
 	pid_t keeper;
 	int back_fd; /* from the keeper */
 	struct serve_pipe *pipe; /* to it */
@@ -296,25 +295,10 @@ static void loop(struct serve *s)
 	}
 }
 
-/* Twice as many servers as there are now, and some: each more takes the kernel 56 KB. */
-static size_t room_wanted(void)
-{
-	struct server_candidate *list;
-	size_t count = 0;
-
-	if (!target_list(&list, &count, NULL)) {
-		for (size_t i = 0; i < count; i++)
-			target_release(&list[i]);
-		free(list);
-	}
-	count = 2 * count + ROOM_FOR_MORE;
-	return count < ENGINE_SERVERS_MAX ? count : ENGINE_SERVERS_MAX;
-}
-
 /* Everything but the keeper. Takes @config. */
 static int watch(struct serve *s, struct serve_config *config, struct err *err)
 {
-	const struct engine_config machine = { .servers = room_wanted(),
+	const struct engine_config machine = { .servers = ENGINE_SERVERS_MAX,
 					       .wanted = s->options->sensors,
 					       .frugal = true };
 	int ret = engine_open(&s->engine, &machine, err);

@@ -495,6 +495,14 @@ static void begin_if_due(struct served *one)
 	one->all->beginning += one->running;
 }
 
+/* One has left: who found no room is tried again at once. */
+static void room_again(struct serve_watch *all)
+{
+	for (struct served *one = all->servers; one; one = one->next)
+		if (!one->running && one->err.code == -ENOSPC)
+			one->again_ns = one->pause_ns = 0;
+}
+
 void serve_watch_turn(struct serve_watch *all)
 {
 	struct served **at = &all->servers, *one;
@@ -514,6 +522,7 @@ void serve_watch_turn(struct serve_watch *all)
 			all->count--;
 			all->over_id = 0;
 			forget(one);
+			room_again(all);
 			continue;
 		}
 		if (!one->running)

@@ -380,10 +380,11 @@ static void reconnect(struct watch *w)
 /* Look again where a server is that answers now: redmem may be another client than before. */
 static void calibrate_again(struct watch *w)
 {
-	if (!w->uncalibrated || !w->server.conn || !conn_connected(w->server.conn))
+	struct conn *conn = w->server.conn;
+
+	if (!w->uncalibrated || (conn ? !conn_connected(conn) : w->attribution.on))
 		return;
-	w->uncalibrated = false;
-	attribution_calibrate(&w->attribution);
+	w->uncalibrated = !attribution_calibrate(&w->attribution);
 }
 
 static bool tick(struct watch *w)
@@ -723,7 +724,7 @@ static int prepare(struct watch *w, struct err *err)
 		return ret;
 	fill_settings(w);
 	attribution_open(&w->attribution, &w->server, w->sensors);
-	attribution_calibrate(&w->attribution);
+	w->uncalibrated = !attribution_calibrate(&w->attribution);
 	return 0;
 }
 

@@ -443,8 +443,7 @@ int engine_add(struct engine *e, struct sensors *s, struct err *err)
 	while (index < e->config.servers && e->server[index])
 		index++;
 	if (index == e->config.servers)
-		ret = err_set(err, -ENOSPC, "cannot watch more than %zu servers at once%s", index,
-			      e->config.frugal ? "; start redmem again to have room for more" : "");
+		ret = err_set(err, -ENOSPC, "cannot watch more than %zu servers at once", index);
 	else if (e->bpf)
 		ret = targets_add(&e->targets, index, s->config.pid, err);
 	if (!ret) {

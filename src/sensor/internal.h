@@ -147,13 +147,14 @@ struct engine {
 	uint64_t cpu_period, minor_period, major_period;
 	int64_t minor_last, faults_ns; /* the machine's faults, at the last tick */
 
-	pthread_mutex_t setup; /* what is done once, and calibration's slots */
+	pthread_mutex_t setup; /* what is done once, and redmem's own slot */
 	pthread_t thread;
 	bool running, stop;
 	int wake_fd;
 
 	pthread_mutex_t lock; /* of all below */
 	struct sensors *server[REDMEM_TARGETS_MAX]; /* by index; NULL = a free one */
+	bool calibrating[REDMEM_TARGETS_MAX]; /* pairs of slots in use */
 	int64_t next_ns; /* the next tick */
 	int64_t switched_ns; /* when programs began to write the active map */
 	struct program_time shared; /* what was shared out among the servers */

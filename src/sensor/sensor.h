@@ -88,8 +88,10 @@ struct sensor {
  */
 int sensors_open(struct sensors **out, struct engine *engine, const struct sensor_config *config,
 		 struct err *err);
-/* What calibration's probe needs; false without BPF. */
-bool sensors_probe_slots(struct sensors *s, struct probe_slots *slots);
+/* What calibration's probe needs, to be given back when that is over. -ENODATA without BPF,
+ * -EBUSY while as many servers as there is room for are being calibrated. */
+int sensors_probe_slots(struct sensors *s, struct probe_slots *slots);
+void sensors_probe_slots_end(struct sensors *s, const struct probe_slots *slots);
 /* Where programs read settings: valid after sensors_open() when BPF is loaded, else NULL. */
 struct redmem_settings *sensors_settings(struct sensors *s);
 /* From now on events are charged to commands and keys. */

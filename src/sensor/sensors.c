@@ -51,12 +51,29 @@ struct redmem_settings *sensors_settings(struct sensors *s)
 	return s->target ? &s->target->settings : NULL;
 }
 
-bool sensors_probe_slots(struct sensors *s, struct probe_slots *slots)
+int sensors_probe_slots(struct sensors *s, struct probe_slots *slots)
 {
+	struct engine *e = s->engine;
+	size_t pair = 0, pairs = room_calibrations(e->config.servers, e->config.frugal);
+
 	if (!s->bpf)
-		return false;
-	*slots = (struct probe_slots){ s->bpf, &s->target->settings, CALIBRATION_SLOTS * s->index };
-	return true;
+		return -ENODATA;
+	pthread_mutex_lock(&e->lock);
+	while (pair < pairs && e->calibrating[pair])
+		pair++;
+	if (pair < pairs)
+		e->calibrating[pair] = true;
+	pthread_mutex_unlock(&e->lock);
+	*slots = (struct probe_slots){ s->bpf, &s->target->settings,
+				       (uint32_t)(CALIBRATION_SLOTS * pair) };
+	return pair < pairs ? 0 : -EBUSY;
+}
+
+void sensors_probe_slots_end(struct sensors *s, const struct probe_slots *slots)
+{
+	pthread_mutex_lock(&s->engine->lock);
+	s->engine->calibrating[slots->first / CALIBRATION_SLOTS] = false;
+	pthread_mutex_unlock(&s->engine->lock);
 }
 
 void sensors_set_attribution(struct sensors *s, const struct redmem_offsets *at,

@@ -23,15 +23,27 @@
 #define ROWS_QUIET 512 /* for each that is watched besides */
 #define TIMES_MAX  4 /* with more at work at once the budgets are what counts */
 
-/* Of a frugal engine: the budgets (of 1 % of a core each) leave no server more rows than that in
- * a second, and what is over is lost and counted. */
-#define ROWS_FRUGAL 8192
-#define RING_FRUGAL (2 << 20)
+/* Of a frugal engine: rows of a tenth of a second, twice over, for a few servers that spend their
+ * budgets (of 1 % of a core each); and of the ring, for each CPU, the samples of most
+ * of a second. What is over is lost and counted. */
+#define ROWS_FRUGAL	4096
+#define RING_FRUGAL	(256 << 10)
+#define RING_FRUGAL_MIN (512 << 10)
+#define RING_FRUGAL_MAX (2 << 20)
 
 /* As many main threads as have a CPU can be at work at once. */
 static size_t busy_servers(const struct room *room)
 {
 	return room->servers < room->cpus ? room->servers : room->cpus;
+}
+
+static size_t frugal_ring_bytes(const struct room *room, size_t wanted)
+{
+	size_t most = busy_servers(room) * RING_FRUGAL;
+
+	most = most < RING_FRUGAL_MIN ? RING_FRUGAL_MIN : most;
+	most = most > RING_FRUGAL_MAX ? RING_FRUGAL_MAX : most;
+	return wanted < most ? wanted : most;
 }
 
 size_t room_ring_bytes(const struct room *room)
@@ -43,7 +55,9 @@ size_t room_ring_bytes(const struct room *room)
 		bytes += busy_servers(room) * hz * (RING_HEAD + sizeof(struct redmem_sample));
 	if (room->calls)
 		bytes += room->servers * BURST_CALLS_HZ * (RING_HEAD + RING_BYTES(call));
-	while (power < bytes && !(room->frugal && power >= RING_FRUGAL))
+	if (room->frugal)
+		bytes = frugal_ring_bytes(room, bytes);
+	while (power < bytes)
 		power *= 2;
 	return power;
 }
@@ -62,22 +76,35 @@ size_t room_keyed_rows(const struct room *room)
 	return room_profile_rows(room) * 15 / 16;
 }
 
-/* Threads of several servers want more room than those of one, too. */
+size_t room_calibrations(size_t servers, bool frugal)
+{
+	return frugal && servers > CALIBRATIONS_FRUGAL ? CALIBRATIONS_FRUGAL : servers;
+}
+
+/* Make room for @servers, but for @most at most, as often as for one. */
+static void enlarge(struct bpf_map *map, size_t servers, size_t most)
+{
+	bpf_map__set_max_entries(map,
+				 (servers < most ? servers : most) * bpf_map__max_entries(map));
+}
+
+/* Threads of several servers want more room than those of one, too. Of a frugal engine: a server
+ * has five to ten, of which few are in a call of the allocator at a time. */
 void targets_size(struct redmem_bpf *bpf, const struct room *room)
 {
-	struct bpf_map *by_thread[] = { bpf->maps.threads, bpf->maps.flow_threads,
-					bpf->maps.open_calls, bpf->maps.key_rules };
-	size_t most = room->frugal ? 4 : 16;
-	size_t times = room->servers < most ? room->servers : most;
+	size_t servers = room->servers;
 
-	bpf_map__set_max_entries(bpf->maps.targets, room->servers + 1);
-	bpf_map__set_max_entries(bpf->maps.calibration, room->servers * CALIBRATION_SLOTS);
+	bpf_map__set_max_entries(bpf->maps.targets, servers + 1);
+	bpf_map__set_max_entries(bpf->maps.calibration,
+				 room_calibrations(servers, room->frugal) * CALIBRATION_SLOTS);
 	bpf_map__set_max_entries(bpf->maps.records, room_ring_bytes(room));
 	bpf_map__set_max_entries(bpf->maps.profile_0, room_profile_rows(room));
 	bpf_map__set_max_entries(bpf->maps.profile_1, room_profile_rows(room));
 	bpf->bss->profile_keyed_rows = room_keyed_rows(room);
-	for (size_t i = 0; i < sizeof(by_thread) / sizeof(by_thread[0]); i++)
-		bpf_map__set_max_entries(by_thread[i], times * bpf_map__max_entries(by_thread[i]));
+	enlarge(bpf->maps.threads, servers, room->frugal ? 2 : 16);
+	enlarge(bpf->maps.flow_threads, servers, room->frugal ? 2 : 16);
+	enlarge(bpf->maps.open_calls, servers, room->frugal ? 1 : 16);
+	enlarge(bpf->maps.key_rules, servers, room->frugal ? 4 : 16);
 }
 
 /* --- the map -------------------------------------------------------------------------- */

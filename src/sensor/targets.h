@@ -33,6 +33,10 @@ struct room {
 
 /* Bytes of the ring, a power of two: all that comes in a second in which nobody takes it. */
 size_t room_ring_bytes(const struct room *room);
+/* Servers that can be calibrated at once: a pair of slots in the map `calibration` each, 53 KB. Of
+ * a frugal engine they take turns. */
+#define CALIBRATIONS_FRUGAL 8
+size_t room_calibrations(size_t servers, bool frugal);
 /* Rows of a profile map, and those of them that may have a key. */
 size_t room_profile_rows(const struct room *room);
 size_t room_keyed_rows(const struct room *room);

@@ -3,6 +3,7 @@
  * The ring and the profile maps are as large as what may come while nobody takes it: a second
  * at the highest rates in use, for as many servers as are watched, and no larger.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "sensor/internal.h"
+#include "target/probe.h"
 
 #define MIB (1 << 20)
 
@@ -82,7 +84,8 @@ static void test_profiles(void **state)
 	assert_in_range(before, 16384, 16 * 16384);
 }
 
-/* A watch of months takes 8 MiB of the kernel's memory for these three, whatever there is. */
+/* A watch of months takes 4 MiB of the kernel's memory for these three, whatever there is; on a
+ * small machine less. */
 static void test_frugal(void **state)
 {
 	struct room room = { .servers = REDMEM_TARGETS_MAX,
@@ -94,17 +97,51 @@ static void test_frugal(void **state)
 	size_t bytes = room_ring_bytes(&room) + 2 * room_profile_rows(&room) * row;
 
 	(void)state;
-	assert_in_range(bytes, 1, 8 * MIB);
+	assert_in_range(bytes, 1, 4 * MIB);
+	room.cpus = 2;
+	bytes = room_ring_bytes(&room) + 2 * room_profile_rows(&room) * row;
+	assert_in_range(bytes, 1, 5 * MIB / 2);
+	/* What one calibrates with is as much for all as for a few. */
+	assert_int_equal(room_calibrations(1, true), 1);
+	assert_int_equal(room_calibrations(REDMEM_TARGETS_MAX, true), CALIBRATIONS_FRUGAL);
+	assert_int_equal(room_calibrations(REDMEM_TARGETS_MAX, false), REDMEM_TARGETS_MAX);
 	assert_true(room_keyed_rows(&room) < room_profile_rows(&room));
+}
+
+/* As many as there is room for have slots of their own, the next one waits until one is done. */
+static void test_turns(void **state)
+{
+	static struct redmem_target target;
+	static struct engine e;
+	struct sensors s = { .engine = &e, .bpf = (struct redmem_bpf *)&e, .target = &target };
+	struct probe_slots slots[CALIBRATIONS_FRUGAL], more;
+	uint64_t used = 0;
+
+	(void)state;
+	pthread_mutex_init(&e.lock, NULL);
+	e.config = (struct engine_config){ .servers = REDMEM_TARGETS_MAX, .frugal = true };
+	for (size_t i = 0; i < CALIBRATIONS_FRUGAL; i++) {
+		assert_int_equal(sensors_probe_slots(&s, &slots[i]), 0);
+		for (size_t n = 0; n < CALIBRATION_SLOTS; n++) {
+			assert_false(used >> (slots[i].first + n) & 1);
+			used |= 1ULL << (slots[i].first + n);
+		}
+	}
+	assert_int_equal(sensors_probe_slots(&s, &more), -EBUSY);
+	sensors_probe_slots_end(&s, &slots[3]);
+	assert_int_equal(sensors_probe_slots(&s, &more), 0);
+	assert_int_equal(more.first, slots[3].first);
+	s.bpf = NULL;
+	assert_int_equal(sensors_probe_slots(&s, &more), -ENODATA);
+	pthread_mutex_destroy(&e.lock);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ring),
-		cmocka_unit_test(test_small),
-		cmocka_unit_test(test_profiles),
-		cmocka_unit_test(test_frugal),
+		cmocka_unit_test(test_ring),	 cmocka_unit_test(test_small),
+		cmocka_unit_test(test_profiles), cmocka_unit_test(test_frugal),
+		cmocka_unit_test(test_turns),
 	};
 
 	return cmocka_run_group_tests_name("room", tests, NULL, NULL);
