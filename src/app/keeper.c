@@ -443,15 +443,36 @@ static int start_web(struct keeper *k, struct err *err)
 	return ret;
 }
 
-/* The folder is the user's that the keeper becomes. */
+/* The folder is the user's that the keeper becomes. One that is anybody's already (/tmp, another
+ * user's) is not given away: history_open() says what is wrong with it. */
 static int make_state_dir(const char *dir, const struct confine_user *user, struct err *err)
 {
+	struct stat st;
+
 	if (mkdir(dir, 0700) && errno != EEXIST)
-		return err_set(err, -errno, "state: cannot make %s: %s", dir, strerror(errno));
-	if (!geteuid() && chown(dir, user->uid, user->gid))
-		return err_set(err, -errno, "state: cannot give %s to %s: %s", dir, user->name,
+		return err_set(err, -errno, "state: cannot make %s for user %s: %s", dir,
+			       user->name, strerror(errno));
+	if (geteuid() || stat(dir, &st) || st.st_uid || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return 0;
+	if (chown(dir, user->uid, user->gid))
+		return err_set(err, -errno, "state: cannot give %s to user %s: %s", dir, user->name,
 			       strerror(errno));
 	return 0;
+}
+
+static int open_history(struct keeper *k, const char *dir, const struct confine_user *user,
+			struct err *err)
+{
+	const struct history_config config = { .size_bytes = k->config->history_bytes };
+	struct err why = {};
+	int ret = history_open(&k->history, dir, &config, &why);
+
+	if (ret == -EACCES || ret == -EPERM)
+		return err_set(err, ret,
+			       "%s (as user %s, which the keeper becomes: the folder and all above "
+			       "it must let that user in)",
+			       why.text, user->name);
+	return ret ? err_set(err, ret, "%s", why.text) : 0;
 }
 
 static void say_set_aside(const struct history *history)
@@ -468,7 +489,6 @@ static int start(struct keeper *k, struct err *err)
 {
 	const struct metrics_options options = { .prefixes = (int)k->config->prefixes,
 						 .redis = k->config->redis_metrics };
-	const struct history_config history = { .size_bytes = k->config->history_bytes };
 	const char *dir = k->config->state ? k->config->state : HISTORY_DIR;
 	struct confine_user user;
 	int ret = confine_find(&user, k->config->run_as, dir, err);
@@ -483,7 +503,7 @@ static int start(struct keeper *k, struct err *err)
 	if (!ret)
 		ret = confine_enter(&user, err);
 	if (!ret && k->config->history)
-		ret = history_open(&k->history, dir, &history, err);
+		ret = open_history(k, dir, &user, err);
 	if (!ret && k->history)
 		say_set_aside(k->history);
 	return ret;

@@ -62,6 +62,16 @@ first=$pid
 configure '[server first]' "socket = $socket"
 check check-config "it is right, and refused" \
 	"$redmem" serve --config "$config" --check-config >"$json"
+
+# A folder of anybody's is not given to the keeper's user, and an error says who that is.
+mkdir -m 777 "$work/anybodys"
+chmod 777 "$work/anybodys"
+"$redmem" serve --config "$config" --listen 127.0.0.1:0 --state "$work/anybodys" >"$json" 2>&1
+check state-anybodys "$(cat "$json")" grep -q 'may be written to by others' "$json"
+check state-kept "it was given away" [ "$(stat -c %u "$work/anybodys")" = 0 ]
+mkdir -m 700 "$work/closed"
+"$redmem" serve --config "$config" --listen 127.0.0.1:0 --state "$work/closed/state" >"$json" 2>&1
+check state-user "$(cat "$json")" grep -q 'as user [a-z]' "$json"
 "$redmem" serve --config "$config" --listen 127.0.0.1:0 --state "$work/state" 2>"$messages" &
 watch=$!
 own_process "$watch"
