@@ -30,7 +30,8 @@
 #define WINDOW_SECONDS 10.0
 #define SERVERS_MAX    4096 /* that the watcher may name at once; it watches far fewer */
 #define READ_BYTES     (256u << 10)
-#define GONE_NS	       300000000000LL /* a server that is gone is told of for so long */
+#define GONE_NS	       300000000000LL /* a server that is gone is told of for so long... */
+#define FOUND_NS       60000000000LL /* ...and what was found of it: any scrape has seen it */
 #define TICK_NS	       1000000000LL
 
 /* One server, as the watcher names it. */
@@ -228,7 +229,11 @@ static void forget_gone(struct keeper *k)
 	struct kept **at = &k->servers, *one;
 
 	while ((one = *at)) {
-		if (one->state != SERVE_GONE || clock_mono_ns() - one->gone_ns < GONE_NS) {
+		int64_t gone_ns = one->state == SERVE_GONE ? clock_mono_ns() - one->gone_ns : 0;
+
+		if (gone_ns >= FOUND_NS)
+			metrics_end_findings(k->metrics, one->label);
+		if (gone_ns < GONE_NS) {
 			at = &one->next;
 			continue;
 		}

@@ -479,6 +479,25 @@ void metrics_state(struct metrics *metrics, const char *name, const char *state,
 	take_all(metrics, server, FROM_STATE, &(struct metrics_input){ .state = state, .up = up });
 }
 
+void metrics_end_findings(struct metrics *metrics, const char *name)
+{
+	struct metric_server *server;
+	struct metric_series *series, *next;
+
+	HASH_FIND_STR(metrics->servers, name, server);
+	if (!server)
+		return;
+	HASH_ITER(hh, server->series[GROUP_FINDINGS], series, next) {
+		series->told_seconds = -INFINITY;
+		fade(metrics, server, GROUP_FINDINGS, series);
+	}
+}
+
+void metrics_redis(struct metrics *metrics, bool on)
+{
+	metrics->options.redis = on;
+}
+
 void metrics_forget(struct metrics *metrics, const char *name)
 {
 	struct metric_server *server;

@@ -26,7 +26,7 @@
  * - A name that comes later than its server begins at 0 in the window that shows it, whose bytes
  *   are "other"'s: so rate() loses nothing, which does not see what a series begins with.
  * - Findings: every id that a server ever had stays, as 0. One is 1 for a minute after the last
- *   window that had it, so that no scrape misses it.
+ *   window that had it, so that no scrape misses it, also where the server is gone.
  * - Lines of the ledger, actions, limits, causes, kinds of faults, sensors, states, size classes:
  *   sets that redmem or the allocator fixes. Stalls are there by every cause from the start, as 0.
  * - A server that is forgotten (metrics_forget()) vanishes with all of its series.
@@ -62,7 +62,11 @@ void metrics_take(struct metrics *metrics, const char *server, const struct mode
 /* How it goes with a server, also with one that had no window yet: @state is a word of a fixed
  * set; @up: it is watched. */
 void metrics_state(struct metrics *metrics, const char *server, const char *state, bool up);
+/* It is not there any more: what was found of it is over. */
+void metrics_end_findings(struct metrics *metrics, const char *server);
 void metrics_forget(struct metrics *metrics, const char *server);
+/* Write the names of redis_exporter from now on, or not; they have values from the next window. */
+void metrics_redis(struct metrics *metrics, bool on);
 
 /* A process of redmem since its start; NAN and RECORD_UNKNOWN for what is not known. */
 struct metrics_process {

@@ -494,6 +494,12 @@ static void test_findings(void **state)
 	assert_true(now(metrics, series) == 0);
 	metrics_findings(metrics, "swap.in_path", SEVERITY_CRITICAL);
 	assert_true(now(metrics, series) == 1);
+	/* The server has gone, and with it all that was found. */
+	metrics_end_findings(metrics, "cache");
+	metrics_end_findings(metrics, "nobody");
+	assert_true(now(metrics, series) == 0);
+	metrics_findings(metrics, "swap.in_path", SEVERITY_CRITICAL);
+	assert_true(now(metrics, series) == 1);
 	metrics_free(metrics);
 }
 
@@ -567,6 +573,12 @@ static void test_redis(void **state)
 	take_info(m, info);
 	metrics_window(metrics, m);
 	assert_true(isnan(now(metrics, "redis_memory_used_bytes{server=\"cache\"}")));
+	/* Wanted from now on. */
+	metrics_redis(metrics, true);
+	m = window_new(false);
+	take_info(m, info);
+	metrics_window(metrics, m);
+	assert_true(now(metrics, "redis_memory_used_bytes{server=\"cache\"}") == 1000);
 	metrics_free(metrics);
 }
 
