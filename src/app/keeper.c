@@ -282,7 +282,12 @@ static void take_settings(struct keeper *k, const struct wire_settings *settings
 {
 	struct err err = {};
 
-	if (settings->ok && web_reload(k->web, &err))
+	if (!settings->ok)
+		return;
+	metrics_redis(k->metrics, settings->redis_metrics);
+	if (k->history)
+		history_resize(k->history, settings->history_bytes);
+	if (web_reload(k->web, &err))
 		serve_log("%s", err.text);
 }
 

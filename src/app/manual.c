@@ -27,7 +27,7 @@ static void config_page(struct buf *out)
 		 "SIGHUP, \"systemctl reload redmem\" and POST /\\-/reload read the file again. A "
 		 "file that cannot be taken leaves all as it was, and a line says why; \"redmem "
 		 "serve \\-\\-check\\-config\" says it before. listen, web_config, run_as, state, "
-		 "history, history_size, redis_metrics and prefixes take a restart.\n"
+		 "history and prefixes take a restart; a line names those that have changed.\n"
 		 ".PP\n"
 		 "A server's name, which is the label of its metrics and what redmem report takes, "
 		 "is the NAME of its section where that has a port, or a socket, unit or container "

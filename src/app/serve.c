@@ -193,13 +193,39 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* What the keeper began with. */
-static bool needs_restart(const struct serve_config *a, const struct serve_config *b)
+/* Names what @b says otherwise than @a, with which the keeper began and which it cannot change:
+ * it has no rights left to. */
+static void name_fixed(struct buf *out, const struct serve_config *a, const struct serve_config *b)
 {
-	return !same_text(a->listen, b->listen) || !same_text(a->state, b->state) ||
-	       !same_text(a->web_config, b->web_config) || !same_text(a->run_as, b->run_as) ||
-	       a->history != b->history || a->history_bytes != b->history_bytes ||
-	       a->redis_metrics != b->redis_metrics || a->prefixes != b->prefixes;
+	const struct {
+		const char *name;
+		bool same;
+	} keys[] = {
+		{ "listen", same_text(a->listen, b->listen) },
+		{ "state", same_text(a->state, b->state) },
+		{ "web_config", same_text(a->web_config, b->web_config) },
+		{ "run_as", same_text(a->run_as, b->run_as) },
+		{ "history", a->history == b->history },
+		{ "prefixes", a->prefixes == b->prefixes },
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (!keys[i].same)
+			buf_printf(out, "%s%s", out->len ? ", " : "", keys[i].name);
+}
+
+static void say_read_again(const struct serve *s, const struct serve_config *config)
+{
+	struct buf fixed = { 0 };
+
+	name_fixed(&fixed, s->first, config);
+	if (fixed.len)
+		serve_log("the configuration was read again; what it says now of %s takes a "
+			  "restart",
+			  buf_str(&fixed));
+	else
+		serve_log("the configuration was read again");
+	buf_free(&fixed);
 }
 
 static void reload(struct serve *s)
@@ -216,11 +242,9 @@ static void reload(struct serve *s)
 	if (!frame.settings.ok) {
 		serve_log("%s; all stays as it was", err.text);
 	} else {
-		if (needs_restart(serve_watch_config(s->watch), config))
-			serve_log("the configuration was read again; what it says of listen, "
-				  "state, history, run_as, web_config and metrics takes a restart");
-		else
-			serve_log("the configuration was read again");
+		say_read_again(s, config);
+		frame.settings.redis_metrics = config->redis_metrics;
+		frame.settings.history_bytes = config->history_bytes;
 		serve_watch_configure(s->watch, config);
 	}
 	serve_pipe_put(s->pipe, &frame);
@@ -354,6 +378,7 @@ int cmd_serve(const struct options *o)
 	struct serve s = { .options = o };
 	struct serve_config *config;
 	struct err err = {};
+	int ret;
 
 	if (o->serve.check_config)
 		return check_config(o);
@@ -362,10 +387,17 @@ int cmd_serve(const struct options *o)
 			"serve: it watches servers of its own host: name one with -p, -s or --pid");
 	if (err.code || read_config(o, &config, &err))
 		return print_failure(&err);
+	if (read_config(o, &s.first, &err)) {
+		serve_config_free(config);
+		return print_failure(&err);
+	}
+	serve_config_forget_servers(s.first);
 	/* Hundreds of threads that allocate little. */
 	mallopt(M_ARENA_MAX, 2);
 	interrupt_catch();
 	sigaction(SIGHUP, &hangup, NULL);
 	s.alive_ns = clock_mono_ns();
-	return run(&s, config);
+	ret = run(&s, config);
+	serve_config_free(s.first);
+	return ret;
 }

@@ -61,6 +61,8 @@ static void put_body(struct buf *out, const struct wire_frame *frame)
 		break;
 	case WIRE_SETTINGS:
 		buf_putc(out, (char)frame->settings.ok);
+		buf_putc(out, (char)frame->settings.redis_metrics);
+		buf_add(out, &frame->settings.history_bytes, sizeof(frame->settings.history_bytes));
 		break;
 	case WIRE_LOST:
 	case WIRE_KINDS:
@@ -118,14 +120,21 @@ static bool get_state(struct body *body, struct wire_state *state)
 	return get_text(body, &state->reason);
 }
 
+static bool get_switch(struct body *body, bool *out)
+{
+	uint8_t on;
+
+	if (!get_bytes(body, &on, sizeof(on)) || on > 1)
+		return false;
+	*out = on;
+	return true;
+}
+
 static bool get_settings(struct body *body, struct wire_settings *settings)
 {
-	uint8_t ok;
-
-	if (!get_bytes(body, &ok, sizeof(ok)) || ok > 1)
-		return false;
-	settings->ok = ok;
-	return true;
+	return get_switch(body, &settings->ok) && get_switch(body, &settings->redis_metrics) &&
+	       get_bytes(body, &settings->history_bytes, sizeof(settings->history_bytes)) &&
+	       settings->history_bytes >= 0;
 }
 
 static bool get_body(struct wire_frame *frame, struct body *body)

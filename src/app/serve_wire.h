@@ -62,9 +62,11 @@ struct wire_self {
 	int64_t lost_chunks_total;
 };
 
-/* What of the configuration the keeper goes by. */
+/* What of the configuration the keeper goes by and can change. */
 struct wire_settings {
 	bool ok; /* false: the file could not be taken, and all is as before */
+	bool redis_metrics;
+	int64_t history_bytes; /* 0 = the default */
 };
 
 struct wire_frame {

@@ -44,6 +44,11 @@ static int open_or_begin(struct history *history, struct err *err)
 	return ret ? ret : db_open(history, err);
 }
 
+void history_resize(struct history *history, int64_t size_bytes)
+{
+	history->size_bytes = size_bytes ? size_bytes : HISTORY_SIZE;
+}
+
 int history_open(struct history **out, const char *dir, const struct history_config *config,
 		 struct err *err)
 {
@@ -51,7 +56,7 @@ int history_open(struct history **out, const char *dir, const struct history_con
 	int ret = folder_open(history, dir, err);
 
 	*out = NULL;
-	history->size_bytes = config && config->size_bytes ? config->size_bytes : HISTORY_SIZE;
+	history_resize(history, config ? config->size_bytes : 0);
 	if (!ret)
 		ret = folder_lock(history, err);
 	if (!ret)

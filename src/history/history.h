@@ -71,6 +71,8 @@ int history_note(struct history *history, const char *server, int64_t at_ms, con
 		 const char *detail, struct err *err);
 /* The server's findings and children have ended: it is not watched any more. */
 int history_gone(struct history *history, const char *server, int64_t at_ms, struct err *err);
+/* Another size_bytes than it was opened with; history_keep() sees to it. */
+void history_resize(struct history *history, int64_t size_bytes);
 /*
  * Thin (1 min after a day, 10 min after a week) and bound (the oldest go first), a slice of
  * work that takes some ms; to be called after each window, or every second. 1 = there is

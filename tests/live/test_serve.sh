@@ -115,9 +115,11 @@ check history "nothing is kept: $(said_last)" await 10 test -s "$work/state/hist
 configure '[server' 'x'
 kill -HUP "$watch"
 check keeps "of a bad file: $(said_last)" await 20 grep -q 'line 1.*all stays as it was' "$messages"
-configure '[server renamed]' "socket = $(dirname "$later" | sed 's/server2$/server1/')/socket"
+configure 'prefixes = 50' 'history_size = 2G' '[server renamed]' "socket = $(dirname "$later" | sed 's/server2$/server1/')/socket"
 kill -HUP "$watch"
 check reads-again "of a new name: $(said_last)" await 20 state renamed attributed
+
+check names "what takes a restart: $(said_last)" grep -q 'what it says now of prefixes takes' "$messages"
 
 kill -KILL "$watch"
 wait "$watch" 2>/dev/null

@@ -20,7 +20,7 @@ static const struct wire_frame frames[] = {
 	{ .kind = WIRE_LOST, .id = 7 },
 	{ .kind = WIRE_STATE, .id = 7, .state = { SERVE_HUNG, "it does not answer" } },
 	{ .kind = WIRE_SELF, .self = { 1.5, 4096, 0.25, 3 } },
-	{ .kind = WIRE_SETTINGS, .settings = { true } },
+	{ .kind = WIRE_SETTINGS, .settings = { true, true, 1 << 30 } },
 };
 #define FRAMES (sizeof(frames) / sizeof(frames[0]))
 
@@ -47,6 +47,8 @@ static void same(const struct wire_frame *a, const struct wire_frame *b)
 		break;
 	case WIRE_SETTINGS:
 		assert_int_equal(a->settings.ok, b->settings.ok);
+		assert_int_equal(a->settings.redis_metrics, b->settings.redis_metrics);
+		assert_int_equal(a->settings.history_bytes, b->settings.history_bytes);
 		break;
 	default:
 		break;
