@@ -3,6 +3,7 @@
 #include "app/keeper.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include "base/clock.h"
 #include "diagnose/diagnose.h"
 #include "history/history.h"
+#include "host/memory_lock.h"
 #include "host/proc.h"
 #include "model/chunk.h"
 #include "model/window.h"
@@ -33,6 +35,7 @@
 #define GONE_NS	       300000000000LL /* a server that is gone is told of for so long... */
 #define FOUND_NS       60000000000LL /* ...and what was found of it: any scrape has seen it */
 #define TICK_NS	       1000000000LL
+#define KEPT_BYTES     (8 << 20) /* of freed memory: a window's work takes less */
 
 /* One server, as the watcher names it. */
 struct kept {
@@ -501,6 +504,7 @@ static int start(struct keeper *k, struct err *err)
 						 .redis = k->config->redis_metrics };
 	const char *dir = k->config->state ? k->config->state : HISTORY_DIR;
 	struct confine_user user;
+	struct err why = {};
 	int ret = confine_find(&user, k->config->run_as, dir, err);
 
 	k->metrics = metrics_new(&options);
@@ -510,6 +514,8 @@ static int start(struct keeper *k, struct err *err)
 		ret = start_web(k, err);
 	if (!ret && k->config->history)
 		ret = make_state_dir(dir, &user, err);
+	if (!ret && memory_lock(&why))
+		serve_log("keeper: %s", why.text);
 	if (!ret)
 		ret = confine_enter(&user, err);
 	if (!ret && k->config->history)
@@ -574,6 +580,9 @@ int keeper_run(int frames_fd, int back_fd, const struct serve_config *config)
 	int ret;
 
 	prctl(PR_SET_NAME, "redmem-keeper");
+	/* What one window took is there for the next. */
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
 	/* It ends when the watcher does, and has taken what that still says. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);

@@ -26,6 +26,7 @@
 #include "app/serve_pipe.h"
 #include "app/serve_watch.h"
 #include "base/clock.h"
+#include "host/memory_lock.h"
 #include "host/proc.h"
 #include "sensor/engine.h"
 
@@ -46,6 +47,7 @@ struct serve {
 	int64_t kernel_bytes; /* of the engine */
 	int64_t alive_ns; /* when the keeper was heard last */
 	unsigned long seconds; /* of the loop */
+	unsigned long trimmed; /* watches that had begun when memory was given back last */
 	bool ended; /* it has ended */
 	bool asked; /* to read the configuration again */
 };
@@ -286,8 +288,12 @@ static void tell_self(const struct serve *s)
 static void each_second(struct serve *s)
 {
 	serve_watch_look(s->watch);
-	if (!(s->seconds++ % TRIM_SECONDS))
-		malloc_trim(0); /* what beginning a watch took */
+	/* What beginning a watch took. What windows take is kept: the one in which a server dies
+	 * shall take nothing from the kernel. */
+	if (!(s->seconds++ % TRIM_SECONDS) && s->trimmed != serve_watch_begun(s->watch)) {
+		s->trimmed = serve_watch_begun(s->watch);
+		memory_trim();
+	}
 	tell_self(s);
 	if (serve_watchdog_ns() && clock_mono_ns() - s->alive_ns < KEEPER_STUCK * SECOND_NS)
 		serve_notify("WATCHDOG=1");
@@ -325,6 +331,7 @@ static int watch(struct serve *s, struct serve_config *config, struct err *err)
 	const struct engine_config machine = { .servers = ENGINE_SERVERS_MAX,
 					       .wanted = s->options->sensors,
 					       .frugal = true };
+	struct err why = {};
 	int ret = engine_open(&s->engine, &machine, err);
 
 	if (ret) {
@@ -332,7 +339,9 @@ static int watch(struct serve *s, struct serve_config *config, struct err *err)
 		return ret;
 	}
 	s->kernel_bytes = engine_memory_bytes(s->engine);
-	malloc_trim(0); /* what loading took */
+	memory_trim(); /* what loading took */
+	if (memory_lock(&why))
+		serve_log("%s", why.text);
 	s->watch = serve_watch_new(s->options, config, s->engine, s->pipe);
 	serve_watch_look(s->watch);
 	serve_log("watching: %zu servers so far", serve_watch_count(s->watch));

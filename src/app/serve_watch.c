@@ -96,6 +96,7 @@ struct serve_watch {
 	struct old_config *old;
 	struct served *servers; /* oldest first */
 	size_t count, beginning; /* watches that have not begun to see */
+	unsigned long begun; /* watches so far */
 	struct target_look look;
 	struct processes before, now; /* of the host, at the last look and at this one */
 	uint32_t last_id;
@@ -385,6 +386,7 @@ static void begin(struct served *one)
 					 .engine = one->all->engine };
 	if (!thread_start_small(&one->thread, watch_one, one)) {
 		one->running = true;
+		one->all->begun++;
 		return;
 	}
 	chunker_free(one->chunker);
@@ -690,9 +692,9 @@ size_t serve_watch_count(const struct serve_watch *all)
 	return all->count;
 }
 
-const struct serve_config *serve_watch_config(const struct serve_watch *all)
+unsigned long serve_watch_begun(const struct serve_watch *all)
 {
-	return all->config;
+	return all->begun;
 }
 
 static bool same_number(double a, double b)

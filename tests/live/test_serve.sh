@@ -88,6 +88,13 @@ read -r keeper _ <"/proc/$watch/task/$watch/children"
 check attributed "first: $(said_last)" await 20 state first attributed
 check unprivileged "the keeper has capabilities" \
 	grep -q '^CapPrm:[[:space:]]*0*$' "/proc/$keeper/status"
+# Both stay in memory, or say why they cannot.
+locked() # PROCESS
+{
+	grep -q '^VmLck:[[:space:]]*[1-9]' "/proc/$1/status" || grep -q 'memory is not locked' "$messages"
+}
+check locked "the watcher's memory" locked "$watch"
+check locked-keeper "the keeper's memory" locked "$keeper"
 
 # One more, which goes and comes again under its name.
 server_start
