@@ -172,6 +172,7 @@ kernels: all $(load) ; $(Q)tests/kernels/run ## boot other kernels in qemu and w
 bench: all $(load) ## measure what watching costs the server
 	$(Q)tests/bench/run
 	$(Q)tests/bench/keys
+serve-bench: all $(load) ; $(Q)tests/bench/serve ## measure what redmem serve costs, the server and itself
 pauses: all $(load) ; $(Q)tests/bench/pauses ## measure how long a client waits for redmem's probes
 own-commands: all $(load) ; $(Q)tests/bench/commands ## measure what redmem's own commands take
 rdb-bench: all ; $(Q)tests/bench/rdb ## measure how fast dumps are read, and in what memory
@@ -185,6 +186,7 @@ metrics-peer: all ; $(Q)tests/bench/metrics-peer ## hold shared metrics beside r
 metrics-sums: all ; $(Q)tests/bench/metrics-sums ## hold sums of metrics against jemalloc's own count
 soak: ; $(Q)tests/soak/suite ## run the suite twice beside stress-ng
 many-servers: all $(load) ; $(Q)tests/soak/servers ## watch 16 servers for RUNS minutes
+serve-restarts: all ; $(Q)tests/soak/restarts ## watch servers that restart for RUN_SECONDS: does anything grow?
 serve-prometheus: all $(load) ; $(Q)tests/soak/prometheus ## hold serve, rules and dashboard against a real Prometheus
 serve-capabilities: all $(load) ; $(Q)tests/soak/capabilities ## is each capability of the unit needed?
 redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
@@ -221,7 +223,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -24,6 +24,7 @@ struct load_options {
 	int clients; /* -c */
 	const char *operation; /* -o: "set" or "get", or what to make */
 	int seed; /* -r */
+	double rate; /* -R: calls a second; 0 = as many as there can be */
 };
 
 /* Print one line on stderr and exit with 1. */

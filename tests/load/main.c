@@ -27,8 +27,9 @@ static const char usage[] =
 	"                               keys; one that is written and deleted for SEC seconds\n"
 	"  tell                         a line of every key: what the server says of it\n"
 	"  streams                      lines of every stream: groups, consumers, pending entries\n"
-	"  steady  -o set|get -P DEPTH -c CLIENTS [-n N] [-S B]\n"
-	"                               load until stdin ends; a line \"slice SEC\" is answered\n"
+	"  steady  -o set|get -P DEPTH -c CLIENTS [-n N] [-S B] [-R RATE]\n"
+	"                               load until stdin ends, of RATE calls a second; a line "
+	"\"slice SEC\" is answered\n"
 	"                               with \"calls_per_second p50_seconds p99_seconds\"\n"
 	"  gaps    -n N -k PREFIX -d SEC  one GET after another; prints each time between two\n"
 	"                               replies that is longer than usual\n"
@@ -189,7 +190,7 @@ static void parse(struct load_options *o, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "s:p:d:n:k:S:x:P:c:o:r:")) != -1) {
+	while ((option = getopt(argc, argv, "s:p:d:n:k:S:x:P:c:o:r:R:")) != -1) {
 		switch (option) {
 		case 's':
 			o->socket_path = optarg;
@@ -220,6 +221,9 @@ static void parse(struct load_options *o, int argc, char **argv)
 			break;
 		case 'r':
 			o->seed = atoi(optarg);
+			break;
+		case 'R':
+			o->rate = atof(optarg);
 			break;
 		case 'o':
 			o->operation = optarg;

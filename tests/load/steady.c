@@ -27,6 +27,7 @@ struct conn {
 	redisReader *reader;
 	int pending; /* replies of the batch still to come */
 	double sent_at;
+	double due; /* the next batch, of a load with a rate */
 };
 
 struct steady {
@@ -35,6 +36,7 @@ struct steady {
 	long keys;
 	char *batch; /* depth commands */
 	size_t batch_len, command_len, key_at;
+	double apart; /* seconds between two batches of a connection; 0 = none */
 	/* the slice under way; ends at 0 when there is none */
 	double start, end;
 	long calls;
@@ -105,7 +107,19 @@ static void finish_batch(struct steady *s, struct conn *conn)
 		if (s->latencies < LATENCY_MAX)
 			s->latency[s->latencies++] = (float)(now - conn->sent_at);
 	}
-	send_batch(s, conn);
+	conn->due += s->apart;
+	if (!s->apart || conn->due <= now)
+		send_batch(s, conn);
+}
+
+/* Those whose turn has come; one that was late sends the next batch the sooner. */
+static void send_due(struct steady *s)
+{
+	double now = load_now();
+
+	for (int i = 0; i < s->count; i++)
+		if (!s->conns[i].pending && s->conns[i].due <= now)
+			send_batch(s, &s->conns[i]);
 }
 
 static void read_replies(struct steady *s, struct conn *conn)
@@ -185,10 +199,12 @@ static void open_steady(struct steady *s, const struct load_options *o)
 	if (!s->conns || !s->latency || s->epoll_fd < 0)
 		load_die("cannot set up %d clients", s->count);
 	make_batch(s, o);
+	s->apart = o->rate > 0 ? s->count * s->depth / o->rate : 0;
 	for (int i = 0; i < s->count; i++) {
 		struct conn *conn = &s->conns[i];
 
 		conn->c = load_connect(o);
+		conn->due = load_now() + s->apart * i / s->count;
 		conn->reader = redisReaderCreateWithFunctions(NULL);
 		if (!conn->reader)
 			load_die("no memory for a reader");
@@ -206,7 +222,7 @@ void load_steady(const struct load_options *o)
 	setvbuf(stdin, NULL, _IONBF, 0); /* epoll must see every line */
 	open_steady(&s, o);
 	for (;;) {
-		int n = epoll_wait(s.epoll_fd, events, 64, 10);
+		int n = epoll_wait(s.epoll_fd, events, 64, s.apart > 0 ? 1 : 10);
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.u32 < (uint32_t)s.count)
@@ -214,6 +230,8 @@ void load_steady(const struct load_options *o)
 			else if (!read_order(&s))
 				return;
 		}
+		if (s.apart > 0)
+			send_due(&s);
 		if (s.end > 0 && load_now() > s.end)
 			report_slice(&s);
 	}
