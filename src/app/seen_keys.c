@@ -11,9 +11,8 @@
 #include "base/buf.h"
 #include "sensor/sensor.h"
 
-/* Keys beyond this are not remembered; the heavy ones come early and often. */
-#define SEEN_MAX     20000
 #define SEEN_KEY_MAX 512 /* bytes of a name */
+#define ROUNDING     1e-9
 
 /* What makes two of them the same comes last. */
 struct seen_key {
@@ -28,7 +27,36 @@ struct seen_key {
 struct seen_keys {
 	struct record_sink next;
 	struct seen_key *keys;
+	size_t most;
 };
+
+static void forget(struct seen_keys *seen, struct seen_key *key)
+{
+	HASH_DEL(seen->keys, key);
+	free(key);
+}
+
+/* Those below the mean go, which are nearly all where a few are busy; and every other one where
+ * these are too few, as where all are the same. */
+static void make_room(struct seen_keys *seen)
+{
+	struct seen_key *key, *next;
+	double mean = 0;
+	size_t n = 0;
+
+	HASH_ITER(hh, seen->keys, key, next)
+		mean += key->weight / (double)seen->most;
+	HASH_ITER(hh, seen->keys, key, next) {
+		if (key->weight < mean * (1 - ROUNDING))
+			forget(seen, key);
+	}
+	if (HASH_COUNT(seen->keys) < seen->most / 4 * 3)
+		return;
+	HASH_ITER(hh, seen->keys, key, next) {
+		if (n++ % 2)
+			forget(seen, key);
+	}
+}
 
 static void remember(struct seen_keys *seen, const struct bytes *key, int64_t db, double weight)
 {
@@ -40,8 +68,8 @@ static void remember(struct seen_keys *seen, const struct bytes *key, int64_t db
 	memcpy(probe.key, key->data, key->len);
 	HASH_FIND(hh, seen->keys, &probe.db, len, entry);
 	if (!entry) {
-		if (HASH_COUNT(seen->keys) >= SEEN_MAX)
-			return;
+		if (HASH_COUNT(seen->keys) >= seen->most)
+			make_room(seen);
 		entry = xcalloc(1, offsetof(struct seen_key, key) + key->len);
 		memcpy(entry->key, key->data, key->len);
 		entry->len = key->len;
@@ -66,11 +94,12 @@ static void take(void *ctx, const struct record *record)
 	record_emit(&seen->next, record);
 }
 
-struct seen_keys *seen_keys_new(const struct record_sink *next)
+struct seen_keys *seen_keys_new(const struct record_sink *next, size_t most)
 {
 	struct seen_keys *seen = xcalloc(1, sizeof(*seen));
 
 	seen->next = *next;
+	seen->most = most;
 	return seen;
 }
 
@@ -131,10 +160,8 @@ void seen_keys_forget(struct seen_keys *seen)
 {
 	struct seen_key *key, *next;
 
-	HASH_ITER(hh, seen->keys, key, next) {
-		HASH_DEL(seen->keys, key);
-		free(key);
-	}
+	HASH_ITER(hh, seen->keys, key, next)
+		forget(seen, key);
 }
 
 void seen_keys_free(struct seen_keys *seen)

@@ -9,8 +9,9 @@
 
 struct seen_keys;
 
-/* Records go on to @next, which is copied. */
-struct seen_keys *seen_keys_new(const struct record_sink *next);
+/* Records go on to @next, which is copied. Of at most @most keys; where more turn up those with the
+ * least time are forgotten. */
+struct seen_keys *seen_keys_new(const struct record_sink *next, size_t most);
 struct record_sink seen_keys_sink(struct seen_keys *seen);
 /* Up to @max keys worth a look: those with the most time charged, and one of each
  * first segment; @dbs has the database of each. They belong to @seen. Keys cut by the

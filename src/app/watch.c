@@ -45,6 +45,8 @@
 #define CLIENTS_SECONDS	    0.25
 #define UNREAD_CLIENTS	    8
 #define UNREAD_BYTES	    (64 << 10) /* more than a reader lets wait */
+#define SEEN_KEYS	    20000 /* remembered, for a look at a few of them */
+#define SEEN_KEYS_CHUNK	    2000
 #define LOOKED_KEYS	    48
 #define CUT_KEYS	    8
 #define HELPER_REST	    60.0
@@ -748,7 +750,8 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 
 	if (!plan->engine)
 		interrupt_catch();
-	w.seen = seen_keys_new(&(struct record_sink){ tap, &info_tap });
+	w.seen = seen_keys_new(&(struct record_sink){ tap, &info_tap },
+			       plan->chunks ? SEEN_KEYS_CHUNK : SEEN_KEYS);
 	w.sink = seen_keys_sink(w.seen);
 	w.snapshot = snapshot_new(&w.sink, plan->seconds);
 	ret = prepare(&w, err);
