@@ -39,7 +39,7 @@ struct head {
 /* Allocator calls, evenly picked: of those that came each @stride'th is here, and stands for those
  * up to the next. */
 struct picked {
-	struct record records[CHUNK_CALLS];
+	struct record_call calls[CHUNK_CALLS];
 	size_t count, stride, came;
 };
 
@@ -178,8 +178,8 @@ static void add_record(struct part *part, const struct record *record)
 static void thin_calls(struct picked *p)
 {
 	for (size_t i = 0; i < CHUNK_CALLS / 2; i++) {
-		p->records[i] = p->records[2 * i];
-		sum_add(&p->records[i].call.calls, p->records[2 * i + 1].call.calls);
+		p->calls[i] = p->calls[2 * i];
+		sum_add(&p->calls[i].calls, p->calls[2 * i + 1].calls);
 	}
 	p->count = CHUNK_CALLS / 2;
 	p->stride *= 2;
@@ -188,21 +188,21 @@ static void thin_calls(struct picked *p)
 static void add_call(struct part *part, const struct record *record)
 {
 	struct picked *p = part->calls;
-	struct record *own;
+	struct record_call *own;
 
 	if (!p) {
 		p = part->calls = xcalloc(1, sizeof(*p));
 		p->stride = 1;
 	}
 	if (p->came++ % p->stride) {
-		sum_add(&p->records[p->count - 1].call.calls, call_count(&record->call));
+		sum_add(&p->calls[p->count - 1].calls, call_count(&record->call));
 		return;
 	}
 	if (p->count == CHUNK_CALLS)
 		thin_calls(p);
-	own = &p->records[p->count++];
-	*own = intern_record(part->keep, record);
-	own->call.calls = call_count(&record->call);
+	own = &p->calls[p->count++];
+	*own = intern_record(part->keep, record).call;
+	own->calls = call_count(&record->call);
 }
 
 static bool is_of_tick(const struct record *record)
@@ -329,7 +329,7 @@ static void pack(void *ctx, const struct record *record)
 static void pack_calls(const struct picked *p, struct packing *out)
 {
 	for (size_t i = 0; p && i < p->count; i++) {
-		struct record record = p->records[i];
+		struct record record = { .kind = RECORD_CALL, .call = p->calls[i] };
 
 		if (record.call.calls == 1)
 			record.call.calls = RECORD_UNKNOWN;
