@@ -62,6 +62,7 @@ struct keeper {
 	size_t count;
 	struct metrics *metrics;
 	struct history *history; /* NULL = none is kept */
+	int keep_rest; /* seconds until it is looked to its bounds */
 	struct web *web;
 	struct metrics_self self;
 	int64_t lost_here; /* chunks that could not be read */
@@ -539,15 +540,26 @@ static void stop(struct keeper *k)
 	buf_free(&k->input);
 }
 
+/* Once in a window's time, or each second while there is more to do. */
+static void keep_within_bounds(struct keeper *k)
+{
+	struct err err = {};
+	int ret;
+
+	if (!k->history || k->keep_rest-- > 0)
+		return;
+	ret = history_keep(k->history, clock_wall_ms(), &err);
+	k->keep_rest = ret > 0 ? 0 : (int)WINDOW_SECONDS - 1;
+	if (ret < 0)
+		serve_log("history: %s", err.text);
+}
+
 /* Each second: what gets old goes. */
 static void tick(struct keeper *k)
 {
-	struct err err = {};
-
 	forget_gone(k);
 	tell_self(k);
-	if (k->history && history_keep(k->history, clock_wall_ms(), &err) < 0)
-		serve_log("history: %s", err.text);
+	keep_within_bounds(k);
 }
 
 static void loop(struct keeper *k)
