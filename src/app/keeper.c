@@ -558,7 +558,6 @@ static void keep_within_bounds(struct keeper *k)
 static void tick(struct keeper *k)
 {
 	forget_gone(k);
-	tell_self(k);
 	keep_within_bounds(k);
 }
 
