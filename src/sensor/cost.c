@@ -32,20 +32,46 @@ static int64_t memory_of(int fd)
 	return bytes;
 }
 
-int64_t engine_memory_bytes(const struct engine *e)
+#define SMAPS_MAX (4 << 20)
+
+/* What of the maps is in redmem's own resident memory, as it has them mapped (the ring's data
+ * twice, one behind the other). */
+static int64_t mapped_bytes(void)
+{
+	struct buf text = {};
+	char *line, *rest = NULL;
+	int64_t bytes = 0, kib;
+	bool is_map = false;
+
+	if (!file_read("/proc/self/smaps", SMAPS_MAX, &text, NULL) && text.len)
+		for (line = strtok_r(text.data, "\n", &rest); line;
+		     line = strtok_r(NULL, "\n", &rest)) {
+			if (*line < 'A' || *line > 'Z') /* addresses, and what is there */
+				is_map = strstr(line, "anon_inode:bpf-map") != NULL;
+			else if (is_map && sscanf(line, "Rss: %" SCNd64, &kib) == 1)
+				bytes += kib << 10;
+		}
+	buf_free(&text);
+	return bytes;
+}
+
+void cost_of_memory(struct engine *e)
 {
 	struct bpf_program *program;
 	struct bpf_map *map;
 	int64_t bytes = 0;
 
-	if (!e->bpf)
-		return 0;
 	bpf_object__for_each_map(map, e->bpf->obj)
 		bytes += memory_of(bpf_map__fd(map));
 	bpf_object__for_each_program(program, e->bpf->obj)
 		if (bpf_program__fd(program) >= 0)
 			bytes += memory_of(bpf_program__fd(program));
-	return bytes;
+	e->memory_bytes = bytes - mapped_bytes();
+}
+
+int64_t engine_memory_bytes(const struct engine *e)
+{
+	return e->bpf ? e->memory_bytes : 0;
 }
 
 /* bpf_prog_info tells it (since 5.8, with BPF_ENABLE_STATS); it leaves out the way into the

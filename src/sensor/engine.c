@@ -175,6 +175,8 @@ int engine_open(struct engine **out, const struct engine_config *config, struct 
 		err_set(&why, -ECANCELED, "switched off by --no-bpf");
 	else if (!kernel_bpf_usable(&why))
 		load_bpf(e, &why);
+	if (e->bpf && !why.code)
+		cost_of_memory(e);
 	if (why.code) {
 		close_bpf(e);
 		snprintf(e->no_bpf_reason, sizeof(e->no_bpf_reason), "%s", why.text);

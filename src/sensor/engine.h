@@ -57,5 +57,6 @@ int engine_each_process(struct engine *engine, void (*take)(void *ctx, pid_t pid
 			void *ctx);
 /* What everybody but the servers has spent in the programs, in seconds; NAN = not known. */
 double engine_others_seconds(struct engine *engine);
-/* What the programs and their maps take of the kernel's memory, in bytes; 0 = not known. */
+/* What the programs and their maps take of the kernel's memory beside redmem's own resident one, in
+ * bytes, which is below 0 where a map counts more than once there; 0 = not known. */
 int64_t engine_memory_bytes(const struct engine *engine);

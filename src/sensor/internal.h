@@ -138,6 +138,7 @@ struct engine {
 	struct sensor_state state[SENSOR_COUNT]; /* of what all servers share */
 	struct targets targets;
 	struct ring_buffer *ring;
+	int64_t memory_bytes; /* engine_memory_bytes() */
 	int stats_fd; /* keeps the kernel's BPF run-time statistics on */
 	bool stats; /* it does tell, now or in slices */
 
@@ -360,6 +361,8 @@ double budget_fault_rate(const struct sensors *s);
 double sensors_bpf_seconds(const struct sensors *s);
 /* What processes that nobody watches spent there, all of the host's. */
 double sensors_other_seconds(const struct sensors *s);
+/* What programs and maps take, once they are loaded. */
+void cost_of_memory(struct engine *e);
 /* Begin to count, and end it. A tick, under the lock: of a frugal engine slices begin and end. */
 void cost_begin(struct engine *e);
 void cost_tick(struct engine *e);
