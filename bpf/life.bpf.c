@@ -50,12 +50,38 @@ int BPF_PROG(life_fork, struct task_struct *parent, struct task_struct *task)
 	return 0;
 }
 
+/* How often a program began that may be a server, of any process of the host. */
+__u32 servers_begun = 0;
+
+#define COMM_BYTES 16
+
+static __always_inline bool is_tool(char dash, char first)
+{
+	return dash == '-' && (first == 'c' || first == 'b');
+}
+
+/* redis-server, valkey-server and what else begins so, but not redis-cli, redis-benchmark and
+ * redis-check-rdb; or ld.so, under which it may be any. */
+static __always_inline bool may_be_server(struct task_struct *task)
+{
+	char c[COMM_BYTES] = {};
+
+	bpf_probe_read_kernel(c, sizeof(c), task->comm);
+	if (c[0] == 'r' && c[1] == 'e' && c[2] == 'd' && c[3] == 'i' && c[4] == 's')
+		return !is_tool(c[5], c[6]);
+	if (c[0] == 'v' && c[1] == 'a' && c[2] == 'l' && c[3] == 'k' && c[4] == 'e' && c[5] == 'y')
+		return !is_tool(c[6], c[7]);
+	return c[0] == 'l' && c[1] == 'd';
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(life_exec, struct task_struct *task)
 {
 	u32 tid;
 	struct redmem_target *target = target_running(&tid);
 
+	if (may_be_server(task))
+		__sync_fetch_and_add(&servers_begun, 1);
 	if (target)
 		life_record(target, RING_EXEC, 0, 0, (struct death){});
 	return 0;

@@ -33,6 +33,10 @@
 #define LISTEN_NS 5000000000LL
 /* Between two looks whether a server has moved: one takes as long as there are sockets. */
 #define OVER_NS 10000000000LL
+/* Looks at all processes of the host: each second for so long after a program began that may be a
+ * server, or a server ended (it may go into the background); else so far apart. */
+#define STIR_NS 30000000000LL
+#define LOOK_NS 5000000000LL
 
 /* What a server is named and chosen by. */
 struct identity {
@@ -97,6 +101,8 @@ struct serve_watch {
 	struct served *servers; /* oldest first */
 	size_t count, beginning; /* watches that have not begun to see */
 	unsigned long begun; /* watches so far */
+	uint32_t programs; /* engine_servers_begun() */
+	int64_t stirred_ns, look_ns; /* when something of that kind happened; the last look */
 	struct target_look look;
 	struct processes before, now; /* of the host, at the last look and at this one */
 	uint32_t last_id;
@@ -525,6 +531,7 @@ void serve_watch_turn(struct serve_watch *all)
 			all->over_id = 0;
 			forget(one);
 			room_again(all);
+			all->stirred_ns = clock_mono_ns();
 			continue;
 		}
 		if (!one->running)
@@ -644,12 +651,31 @@ static void look_at_execs(struct serve_watch *all)
 	all->now = old;
 }
 
+static bool look_is_due(struct serve_watch *all)
+{
+	int64_t now = clock_mono_ns();
+	uint32_t programs;
+
+	if (!engine_servers_begun(all->engine, &programs)) {
+		all->stirred_ns = now;
+	} else if (programs != all->programs) {
+		all->programs = programs;
+		all->stirred_ns = now;
+	}
+	if (now - all->stirred_ns > STIR_NS && now - all->look_ns < LOOK_NS)
+		return false;
+	all->look_ns = now;
+	return true;
+}
+
 void serve_watch_look(struct serve_watch *all)
 {
 	struct server_candidate *list;
 	size_t count;
 
 	look_over_next(all);
+	if (!look_is_due(all))
+		return;
 	look_at_execs(all);
 	if (target_list_new(&all->look, &list, &count, NULL))
 		return;

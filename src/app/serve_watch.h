@@ -20,7 +20,7 @@ struct serve_watch *serve_watch_new(const struct options *o, struct serve_config
 				    struct engine *engine, struct serve_pipe *pipe);
 /* Readable when serve_watch_turn() has something to do. */
 int serve_watch_fd(const struct serve_watch *all);
-/* Look for servers that came; once a second. */
+/* Look for servers that came, if there may be any; once a second. */
 void serve_watch_look(struct serve_watch *all);
 /* Begin and end what is due. */
 void serve_watch_turn(struct serve_watch *all);

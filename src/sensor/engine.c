@@ -486,6 +486,15 @@ void engine_align(struct engine *e, const struct sensors *s, int64_t start_ns)
 	pthread_mutex_unlock(&e->lock);
 }
 
+bool engine_servers_begun(const struct engine *e, uint32_t *count)
+{
+	if (!e->bpf || !e->running || !engine_on(e, "life") ||
+	    bpf_program__fd(e->bpf->progs.life_exec) < 0)
+		return false;
+	*count = __atomic_load_n(&e->bpf->bss->servers_begun, __ATOMIC_RELAXED);
+	return true;
+}
+
 int engine_each_process(struct engine *e, void (*take)(void *ctx, pid_t pid, uint64_t memory),
 			void *ctx)
 {

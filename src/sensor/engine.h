@@ -55,6 +55,9 @@ void engine_close(struct engine *engine);
  * BPF, or what the kernel says. */
 int engine_each_process(struct engine *engine, void (*take)(void *ctx, pid_t pid, uint64_t memory),
 			void *ctx);
+/* How often a program began that may be a server, of all processes of the host, since the first
+ * server is watched. False where nobody counts. */
+bool engine_servers_begun(const struct engine *engine, uint32_t *count);
 /* What everybody but the servers has spent in the programs, in seconds; NAN = not known. */
 double engine_others_seconds(struct engine *engine);
 /* What the programs and their maps take of the kernel's memory beside redmem's own resident one, in

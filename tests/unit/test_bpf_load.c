@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "host/kernel.h"
 #include "sensor/internal.h"
 
 /* Instructions of one program; 57,000 are the most on 6.18, some 0.04 s. */
@@ -39,6 +40,8 @@ static void test_verified(void **state)
 	(void)state;
 	assert_int_equal(engine_open(&engine, &config, NULL), 0);
 	if (!engine->bpf) {
+		if (!kernel_bpf_usable(NULL)) /* it is not the kernel that has none */
+			fail_msg("%s", engine->no_bpf_reason);
 		print_message("skipped: %s\n", engine->no_bpf_reason);
 		engine_close(engine);
 		skip();
