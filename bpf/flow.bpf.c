@@ -35,8 +35,9 @@ struct cache_bin {
 #define TCACHE_FILL_SHIFT 84
 #define CACHED_MAX	  (1 << 16)
 
-/* Charge @bytes to whoever runs. */
-static __always_inline void charge(struct redmem_target *target, u32 tid, bool is_alloc, u64 bytes,
+/* Charge @bytes to whoever runs. True when that is redmem's own connection: nothing is said of
+ * what it moves. */
+static __always_inline bool charge(struct redmem_target *target, u32 tid, bool is_alloc, u64 bytes,
 				   u64 class_bytes)
 {
 	struct redmem_profile_key key = {};
@@ -55,6 +56,8 @@ static __always_inline void charge(struct redmem_target *target, u32 tid, bool i
 		else if (background == BACKGROUND_QUEUED && !key.context.key_len && !run.is_over)
 			context_is_queued(target, run.client, &key.context);
 	}
+	if (key.context.state == CONTEXT_OWN)
+		return true;
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
 	profile_add(target, &key, bytes, 0, false);
 	if (class_bytes) {
@@ -64,31 +67,58 @@ static __always_inline void charge(struct redmem_target *target, u32 tid, bool i
 		key.user_ip = class_bytes;
 		profile_add(target, &key, bytes, 0, false);
 	}
+	return false;
 }
 
-/* Remember where the thread counts, and what was seen of it. */
-static __always_inline void note_thread(struct redmem_target *target, u32 tid, u32 side,
-					u64 counter, u64 last, u64 now)
+/* What a hit tells: bytes moved since the last one, at @event.current by now. */
+static __always_inline bool read_event(struct pt_regs *ctx, struct event_context *event, u64 *last,
+				       u64 *now)
 {
-	u32 map = profile_active & 1;
+	if (bpf_probe_read_user(event, sizeof(*event), (void *)PT_REGS_PARM2(ctx)))
+		return false;
+	*now = read_word(event->current);
+	*last = read_word(event->last_event);
+	return *now > *last;
+}
+
+static __always_inline struct redmem_flow_thread *flow_thread(struct redmem_target *target, u32 tid)
+{
 	struct redmem_flow_thread *thread = bpf_map_lookup_elem(&flow_threads, &tid);
+	struct redmem_flow_thread fresh = { .target = target->settings.index };
 
-	if (!thread) {
-		struct redmem_flow_thread fresh = { .target = target->settings.index };
+	if (thread)
+		return thread;
+	bpf_get_current_comm(fresh.name, sizeof(fresh.name));
+	bpf_map_update_elem(&flow_threads, &tid, &fresh, BPF_NOEXIST);
+	thread = bpf_map_lookup_elem(&flow_threads, &tid);
+	if (!thread)
+		drop(target, DROP_THREADS_FULL);
+	return thread;
+}
 
-		bpf_get_current_comm(fresh.name, sizeof(fresh.name));
-		bpf_map_update_elem(&flow_threads, &tid, &fresh, BPF_NOEXIST);
-		thread = bpf_map_lookup_elem(&flow_threads, &tid);
-		if (!thread) {
-			drop(target, DROP_THREADS_FULL);
-			return;
-		}
-	}
+/* Remember where the thread counts, and what was seen of it, as rows or as redmem's own. A
+ * function apart: beside the row's key there is no room for all that on the stack. */
+static __noinline int note_thread(struct pt_regs *ctx, struct redmem_target *target, u32 tid,
+				  bool own)
+{
+	u32 map = profile_active & 1, side;
+	struct redmem_flow_thread *thread;
+	struct event_context event = {};
+	u64 now, last, *moved;
+
+	if (!target || !read_event(ctx, &event, &last, &now))
+		return 0;
+	thread = flow_thread(target, tid);
+	if (!thread)
+		return 0;
+	side = event.is_alloc ? FLOW_ALLOC : FLOW_FREE;
 	if (!thread->counter[side & 1])
 		thread->first[side & 1] = last;
-	thread->counter[side & 1] = counter;
+	thread->counter[side & 1] = event.current;
 	thread->last[map][side & 1] = now;
-	__sync_fetch_and_add(&thread->seen_bytes[map][side & 1], now - last);
+	moved = own ? &thread->own_bytes[side & 1] : &thread->seen_bytes[map][side & 1];
+	__sync_fetch_and_add(moved, now - last);
+	return 0;
 }
 
 SEC("uprobe.multi")
@@ -102,14 +132,8 @@ int flow_event(struct pt_regs *ctx)
 	if (!target)
 		return 0;
 	total_add(target, TOTAL_FLOW_HITS, 1);
-	if (bpf_probe_read_user(&event, sizeof(event), (void *)PT_REGS_PARM2(ctx)))
-		return 0;
-	now = read_word(event.current);
-	last = read_word(event.last_event);
-	if (!now || now <= last)
-		return 0;
-	note_thread(target, tid, event.is_alloc ? FLOW_ALLOC : FLOW_FREE, event.current, last, now);
-	charge(target, tid, event.is_alloc, now - last, 0);
+	if (read_event(ctx, &event, &last, &now))
+		note_thread(ctx, target, tid, charge(target, tid, event.is_alloc, now - last, 0));
 	return 0;
 }
 

@@ -186,7 +186,8 @@ struct redmem_flow_thread {
 	__u32 unused;
 	__u64 counter[FLOW_SIDES]; /* its address in the target; 0 = not seen yet */
 	__u64 first[FLOW_SIDES]; /* its value before the first hit */
-	/* of the hits that went to each profile map */
+	__u64 own_bytes[FLOW_SIDES]; /* of hits in redmem's own commands: no row tells of them */
+	/* of the other hits, that went to each profile map */
 	__u64 seen_bytes[2][FLOW_SIDES]; /* added up */
 	__u64 last[2][FLOW_SIDES]; /* its value at the last one */
 	char name[16]; /* of the thread */

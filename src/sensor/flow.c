@@ -6,8 +6,11 @@
  * The probe may stand only part of the time (budget.c). What a thread moved meanwhile is
  * still known exactly: its counters are in the server's memory, and the hits told where.
  * So totals stay exact and only the shares are sampled: each row stands for as many times
- * its bytes as the thread moved more than was seen. Before 5.3 nobody counts, and a row
- * stands for as many times its bytes as the probes stood less than all the time.
+ * its bytes as the thread moved more than was seen. Hits in redmem's own commands have no
+ * row and stand for nothing but themselves: what was moved before them is not theirs.
+ *
+ * Before 5.3 nobody counts, and a row stands for as many times its bytes as the probes stood
+ * less than all the time.
  */
 #include "sensor/internal.h"
 
@@ -269,7 +272,8 @@ static void scale_side(struct sensors *s, struct flow_thread *thread,
 		       const struct redmem_flow_thread *now, int side, uint32_t map)
 {
 	double seen = (double)(now->seen_bytes[map][side] - thread->seen[map][side]);
-	double moved = (double)(now->last[map][side] - now->first[side]);
+	double moved =
+		(double)(now->last[map][side] - now->first[side]) - (double)now->own_bytes[side];
 
 	thread->scale[map][side] = flow_side_scale(&thread->side[side], seen, moved, s->flow_partly,
 						   thread->tid == s->target->settings.tgid);
@@ -343,7 +347,8 @@ static double untold_bytes(const struct sensors *s, const struct flow_thread *th
 		return 0;
 	coming = now.seen_bytes[0][side] - thread->seen[0][side] + now.seen_bytes[1][side] -
 		 thread->seen[1][side];
-	return (double)(counter - now.first[side]) - thread->side[side].told - (double)coming;
+	return (double)(counter - now.first[side]) - (double)now.own_bytes[side] -
+	       thread->side[side].told - (double)coming;
 }
 
 /* What @thread moved that no row told of: the main thread's is nobody's in particular, as the
