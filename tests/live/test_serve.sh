@@ -86,6 +86,9 @@ await 20 listens || {
 }
 read -r keeper _ <"/proc/$watch/task/$watch/children"
 check attributed "first: $(said_last)" await 20 state first attributed
+# Whoever is confined that much makes it all the same.
+get / >"$work/page" 2>/dev/null
+check page "at / there is $(head -n 1 "$work/page")" grep -q -F 'id="report">null</script>' "$work/page"
 check unprivileged "the keeper has capabilities" \
 	grep -q '^CapPrm:[[:space:]]*0*$' "/proc/$keeper/status"
 # Both stay in memory, or say why they cannot.
