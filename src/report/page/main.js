@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The page: reads the report that lies in it, draws what is seen first at once and the rest when
+ * the browser has time, or when somebody goes there. `<html data-ready>` says how far it is:
+ * "first" when the first screen is there, "all" when everything is.
+ */
+(function (R) {
+	'use strict';
+
+	R.redraws = []; /* what takes colours from the theme */
+	R.resizes = []; /* what is laid out by the width it has */
+	const SLICE_MS = 40;
+	let waiting = [];
+
+	function ready(state) {
+		document.documentElement.dataset.ready = state;
+		document.documentElement.dataset.readyMs = performance.now().toFixed(1);
+	}
+
+	function drawSection(entry) {
+		if (entry.drawn) return;
+		entry.drawn = true;
+		entry.section.draw(entry.body, entry.context);
+		entry.node.classList.remove('waiting');
+	}
+
+	R.drawAll = function () {
+		const rest = waiting;
+
+		waiting = [];
+		rest.forEach(drawSection);
+		ready('all');
+	};
+
+	/* What goes into a few frames at a time, so that the page answers meanwhile. */
+	function drawNext(generation) {
+		const begun = performance.now();
+
+		while (generation === R.generation && waiting.length) {
+			drawSection(waiting.shift());
+			if (performance.now() - begun > SLICE_MS) {
+				setTimeout(drawNext, 0, generation);
+				return;
+			}
+		}
+		if (generation === R.generation) ready('all');
+	}
+
+	function makeSection(section, context, prefix) {
+		const body = R.el('div', { class: 'body' });
+		const id = prefix + section.id;
+		const node = R.el(
+			'section',
+			{ id, class: 'waiting', 'aria-labelledby': id + '-title' },
+			R.el('h2', { id: id + '-title' }, section.title),
+			body
+		);
+
+		return { section, context, body, node, id, drawn: false };
+	}
+
+	/* The sections of one document into @host; gives their links. */
+	function layOut(doc, path, host) {
+		const context = { doc, path };
+		const entries = R.sections
+			.filter((section) => section.wants(doc))
+			.sort((a, b) => a.order - b.order)
+			.map((section) => makeSection(section, context, ''));
+
+		R.add(host, [R.head(doc, path)].concat(entries.map((entry) => entry.node)));
+		return entries;
+	}
+
+	function links(entries) {
+		return entries.map((entry) =>
+			R.el(
+				'a',
+				{
+					href: '#' + entry.id,
+					on: { click: () => R.drawAll() },
+				},
+				entry.section.title
+			)
+		);
+	}
+
+	/* The report of several servers: which one. */
+	function chooser(doc, show) {
+		const select = R.el(
+			'select',
+			{
+				'aria-label': 'Server',
+				on: { change: () => show(Number(select.value)) },
+			},
+			doc.servers.map((one, i) =>
+				R.el(
+					'option',
+					{ value: String(i) },
+					R.cut(R.titleOf(one) + ': ' + (one.verdict || ''), 100)
+				)
+			)
+		);
+
+		return select;
+	}
+
+	function draw(doc, path, parts) {
+		R.generation = (R.generation || 0) + 1;
+		R.redraws.length = 0;
+		R.resizes.length = 0;
+		R.clear(parts.main);
+		R.clear(parts.links);
+		const entries = layOut(doc, path, parts.main);
+
+		R.add(parts.links, links(entries));
+		document.title = R.cut(R.titleOf(doc), 100) + ' \u2013 redmem';
+		waiting = entries;
+		for (let i = 0; i < 2 && waiting.length; i++) drawSection(waiting.shift());
+		ready('first');
+		setTimeout(drawNext, 0, R.generation);
+	}
+
+	/* Draw a report: of one server, or of several with a choice. */
+	R.showReport = function (report, parts) {
+		R.report = report;
+		R.clear(parts.choice);
+		if (Array.isArray(report.servers) && report.servers.length) {
+			R.add(parts.choice, [
+				chooser(report, (i) => draw(report.servers[i], '/servers/' + i, parts)),
+			]);
+			draw(report.servers[0], '/servers/0', parts);
+			if (report.not_watched && report.not_watched.length)
+				R.add(parts.main, [
+					R.table({
+						title: 'Not watched',
+						rows: report.not_watched,
+						path: '/not_watched',
+					}),
+				]);
+		} else draw(report, '', parts);
+	};
+
+	function bar(parts) {
+		return R.el(
+			'header',
+			{ class: 'top' },
+			R.el('span', { class: 'product' }, 'redmem'),
+			parts.choice,
+			parts.links,
+			R.themeButton()
+		);
+	}
+
+	let late = 0;
+
+	window.addEventListener('resize', () => {
+		clearTimeout(late);
+		late = setTimeout(() => R.resizes.forEach((draw1) => draw1()), 100);
+	});
+
+	document.addEventListener('DOMContentLoaded', () => {
+		const parts = {
+			choice: R.el('span', { class: 'choices' }),
+			links: R.el('nav', { 'aria-label': 'Sections' }),
+			main: document.getElementById('page'),
+		};
+		const text = document.getElementById('report').textContent;
+		let report;
+
+		R.startTheme();
+		document.body.insertBefore(bar(parts), parts.main);
+		try {
+			report = JSON.parse(text);
+		} catch (broken) {
+			R.add(parts.main, [
+				R.el(
+					'p',
+					{ class: 'verdict critical' },
+					'The report in this page is damaged: ' + broken.message
+				),
+			]);
+			return;
+		}
+		if (report === null) R.live(parts);
+		else R.showReport(report, parts);
+	});
+})((window.redmem = window.redmem || {}));
