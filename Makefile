@@ -194,6 +194,7 @@ truth: all $(load) ; $(Q)tests/scenarios/truth ## run every scenario RUNS times 
 unwatched: all $(load) ## measure what an event of a process that is not watched costs
 	$(Q)tests/bench/unwatched
 mcp-client: all $(past) ; $(Q)tests/mcp/run ## let the Model Context Protocol's own SDK (npm) talk to redmem mcp
+page: all ; $(Q)tests/page/run ## look at reports as pages in a real Chromium (npm's playwright-core drives it)
 demo: all ## diagnose a private redis-server with known troubles
 	$(Q)$(redmem) demo
 
@@ -223,7 +224,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -305,7 +305,7 @@
 	const KINDS = [
 		[/^ttl_seconds$/, 'ttl'],
 		[/(^|_)t(_start|_end)?_seconds$|^start_seconds$/, 'moment'],
-		[/_bytes_per_second$/, 'bytes/s'],
+		[/(^|_)bytes_per_second$/, 'bytes/s'],
 		[/_bytes(_mean|_avg|_max|_per_call)?$|^bytes(_|$)|^bytes_(avg|max)$/, 'bytes'],
 		[/_seconds(_total)?$|^seconds$/, 'seconds'],
 		[/_ratio$/, 'ratio'],

@@ -6,7 +6,7 @@
 	const MOST = 15;
 
 	/* Less to the left, more to the right. */
-	function both(rows, path, field, name) {
+	function signed(rows, path, field, kind) {
 		const top = rows
 			.map((row, i) => ({ row, path: path + '/' + i }))
 			.filter((entry) => entry.row[field])
@@ -21,45 +21,59 @@
 				const value = entry.row[field],
 					less = value < 0;
 				const bar = R.el('i', { class: less ? 'k2' : 'k1' });
+				const shown = [bar, R.num(value, entry.path + '/' + field, kind)];
 
 				bar.style.width = (100 * Math.abs(value)) / most + '%';
-				const number = R.num(value, entry.path + '/' + field, kindOf(entry.row, field));
-
 				return R.el(
 					'li',
 					null,
-					R.el('span', { class: 'who' }, name(entry.row)),
-					R.el('span', { class: 'side left' }, less ? [bar, number] : null),
-					R.el('span', { class: 'side' }, less ? null : [bar, number])
+					R.el('span', { class: 'who' }, nameOf(entry.row)),
+					R.el('span', { class: 'side left' }, less ? shown : null),
+					R.el('span', { class: 'side' }, less ? null : shown)
 				);
 			})
 		);
 	}
 
-	/* A figure's unit is in its name; of a change of bytes in the member's. */
-	function kindOf(row, field) {
-		return field === 'change'
-			? /_bytes$|^(rss|swap|used)/.test(row.name || '') || row.size_bytes
-				? 'bytes'
-				: R.kind(row.name || '')
-			: R.kind(field);
+	function nameOf(row) {
+		if (typeof row.size_bytes === 'number') return R.show(row.size_bytes, 'bytes');
+		return R.name([row.name, row.prefix, row.key].find((name) => name !== undefined));
 	}
 
+	/* Of a figure only its name says whether it is bytes. */
+	function figureKind(row) {
+		return row.name === 'used_memory' || typeof row.size_bytes === 'number' ? 'bytes' : 'count';
+	}
+
+	/* [member, title, what is drawn, unit of change, before and after] */
 	const PARTS = [
-		['figures', 'Figures', null],
-		['ledger', 'Where the memory is', 'change'],
-		['prefixes', 'Prefixes', null],
+		['figures', 'Figures', null, figureKind],
+		['ledger', 'Where the memory is', 'change', () => 'bytes'],
+		['prefixes', 'Prefixes', 'change_bytes'],
+		['prefixes', 'Prefixes', 'net_bytes'],
 		['commands', 'Commands', 'net_bytes'],
-		['size_class_holes', 'Holes by size class', 'change'],
+		['size_class_holes', 'Holes by size class', 'change', () => 'bytes'],
 		['settings', 'Settings', null],
 		['grown', 'Keys that grew', 'change_bytes'],
 		['shrunk', 'Keys that shrank', 'change_bytes'],
 	];
 
-	function nameOf(row) {
-		if (typeof row.size_bytes === 'number') return R.show(row.size_bytes, 'bytes');
-		return R.name(
-			row.name !== undefined ? row.name : row.prefix !== undefined ? row.prefix : row.key
+	function columnsOf(rows, kind) {
+		return (
+			kind &&
+			['name', 'size_bytes', 'change', 'before', 'after']
+				.filter((name) => rows.some((row) => name in row))
+				.map((name) => ({ steps: [name], kind: name === 'size_bytes' ? 'bytes' : kind }))
+		);
+	}
+
+	function drawPart(body, rows, path, [, title, field, kind]) {
+		const table = { rows, path, columns: columnsOf(rows, kind) };
+
+		R.add(body, [R.el('h3', null, title)]);
+		R.add(
+			body,
+			field ? [signed(rows, path, field, 'bytes'), R.behind(table)] : [R.table(table)]
 		);
 	}
 
@@ -70,27 +84,15 @@
 		claims: PARTS.map((part) => part[0]),
 		wants: (doc) => ['changes', 'diff'].includes(R.kindOf(doc)),
 		draw(body, context) {
-			const doc = context.doc;
-			let drawn = 0;
+			const parts = PARTS.filter(
+				([name, , field]) =>
+					Array.isArray(context.doc[name]) &&
+					context.doc[name].some((row) => !field || row[field])
+			);
 
-			for (const [name, title, field] of PARTS) {
-				const rows = doc[name],
-					path = context.path + '/' + name;
-
-				if (!Array.isArray(rows) || !rows.length) continue;
-				const measure =
-					field ||
-					['change_bytes', 'net_bytes'].find((one) =>
-						rows.some((row) => typeof row[one] === 'number')
-					);
-
-				R.add(body, [R.el('h3', null, title)]);
-				if (measure && rows.some((row) => row[measure]))
-					R.add(body, [both(rows, path, measure, nameOf), R.behind({ rows, path })]);
-				else R.add(body, [R.table({ rows, path })]);
-				drawn++;
-			}
-			if (!drawn) R.add(body, [R.el('p', { class: 'note' }, 'Nothing differs.')]);
+			for (const part of parts)
+				drawPart(body, context.doc[part[0]], context.path + '/' + part[0], part);
+			if (!parts.length) R.add(body, [R.el('p', { class: 'note' }, 'Nothing differs.')]);
 		},
 	});
 })((window.redmem = window.redmem || {}));

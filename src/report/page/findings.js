@@ -141,6 +141,32 @@
 		return ['critical', 'warning'].find((severity) => all.includes(severity)) || 'info';
 	}
 
+	/* Of a comparison: which two. */
+	function which(doc, path) {
+		return ['before', 'after']
+			.filter((name) => doc[name] && typeof doc[name] === 'object')
+			.map((name, i) => {
+				const one = doc[name];
+
+				return [
+					i ? ' \u00b7 ' : '',
+					name + ' ',
+					one.name ? R.name(one.name) : one.start,
+					typeof one.duration_seconds === 'number'
+						? [
+								' (',
+								R.num(
+									one.duration_seconds,
+									path + '/' + name + '/duration_seconds',
+									'seconds'
+								),
+								')',
+							]
+						: null,
+				];
+			});
+	}
+
 	R.head = function (doc, path) {
 		const place = where(doc.target);
 		const start = doc.window && doc.window.start;
@@ -153,6 +179,7 @@
 				'p',
 				{ class: 'place' },
 				place,
+				which(doc, path),
 				doc.window && typeof doc.window.duration_seconds === 'number'
 					? [
 							place ? ' \u00b7 ' : '',

@@ -241,7 +241,8 @@
 		order: 20,
 		title: 'Where the memory is',
 		claims: ['ledger'],
-		wants: (doc) => Array.isArray(doc.ledger) && doc.ledger.length > 0,
+		wants: (doc) =>
+			R.kindOf(doc) !== 'changes' && Array.isArray(doc.ledger) && doc.ledger.length > 0,
 		draw: drawLedger,
 	});
 })((window.redmem = window.redmem || {}));

@@ -268,25 +268,52 @@
 	}
 
 	/* The sums that `redmem stalls` ends with. */
-	function sums(doc, path) {
-		return ['causes', 'prefixes']
-			.filter((name) => Array.isArray(doc[name]) && doc[name].length)
-			.map((name) =>
-				R.table({
-					title: name === 'causes' ? 'By cause' : 'By prefix',
-					rows: doc[name],
-					path: path + '/' + name,
-					sort: 'seconds',
-					plain: true,
-				})
-			);
+	function drawSums(body, context) {
+		const doc = context.doc,
+			path = context.path;
+		const bars = (name, field, show, colour) =>
+			doc[name] && doc[name].length
+				? [
+						R.bars({
+							rows: R.top(doc[name], path + '/' + name, (row) => row.seconds, 12),
+							kind: 'seconds',
+							right: { field: 'seconds', colour, label: 'seconds' },
+							name: (row) => show(row[field]),
+						}),
+						R.behind({ rows: doc[name], path: path + '/' + name }),
+					]
+				: null;
+
+		R.add(body, [
+			R.facts(doc, path, ['longest', 'other_prefixes']),
+			R.el('h3', null, 'By cause'),
+			bars('causes', 'cause', words, 'k3'),
+			R.el('h3', null, 'By prefix'),
+			bars('prefixes', 'prefix', R.name, 'k1'),
+		]);
 	}
+
+	(R.sections = R.sections || []).push({
+		id: 'sums',
+		order: 34,
+		title: 'Stalls in all',
+		claims: [
+			'causes',
+			'prefixes',
+			'longest',
+			'other_prefixes',
+			'stalls_total',
+			'stalls_seconds',
+		],
+		wants: (doc) => R.kindOf(doc) === 'stalls',
+		draw: drawSums,
+	});
 
 	(R.sections = R.sections || []).push({
 		id: 'stalls',
 		order: 35,
 		title: 'Stalls',
-		claims: ['stalls', 'stalls_left_out_total', 'causes'],
+		claims: ['stalls', 'stalls_left_out_total'],
 		wants: (doc) =>
 			(Array.isArray(doc.stalls) && (doc.stalls.length || R.kindOf(doc) === 'doctor')) ||
 			R.kindOf(doc) === 'stalls',
@@ -296,7 +323,6 @@
 				path = context.path + '/stalls';
 			const off = (doc.sensors || []).find((sensor) => sensor.id === 'loop');
 
-			if (R.kindOf(doc) === 'stalls') R.add(body, sums(doc, context.path));
 			if (!stalls.length) {
 				R.add(body, [
 					R.el(

@@ -26,7 +26,7 @@
 
 	/* One that speaks of a key stays in one cell. */
 	function isKey(value) {
-		return isObject(value) && value.key !== undefined;
+		return isObject(value) && typeof value.key === 'string';
 	}
 
 	/* --- columns -------------------------------------------------------------------- */
@@ -108,26 +108,32 @@
 						name === 'bytes' ? '' : ' elements',
 					])
 			);
-		if (isObject(value))
-			return R.el(
-				'span',
-				{ class: 'object' },
-				Object.keys(value)
-					.filter(
-						(name) =>
-							!/_base64$/.test(name) && value[name] !== null && value[name] !== ''
-					)
-					.map((name, i) => [
-						i ? ', ' : '',
-						typeof value[name] === 'string' ? '' : R.label(name) + ' ',
-						R.value(value[name], R.step(path, name), name),
-					])
-			);
+		if (isObject(value)) return inLine(value, path);
+		if (field === 'cause') return R.causeWords(value);
 		if (/command$/.test(field)) return R.command(value);
 		return value === ''
 			? R.el('span', { class: 'none' }, '-')
 			: R.name(value, !NAMES.test(field));
 	};
+
+	/* "GET 7.7 ms derived": an object's members in a line; a number that is the only one of its
+	 * unit needs no name. */
+	function inLine(object, path) {
+		const names = Object.keys(object).filter(
+			(name) => !/_base64$/.test(name) && known(object[name])
+		);
+		const bare = (name) => typeof object[name] === 'string' || /^(seconds|bytes)$/.test(name);
+
+		return R.el(
+			'span',
+			{ class: 'object' },
+			names.map((name, i) => [
+				i ? ' ' : '',
+				bare(name) ? '' : R.label(name) + ' ',
+				R.value(object[name], R.step(path, name), name),
+			])
+		);
+	}
 
 	function list(values, path, field) {
 		const items = () =>
@@ -163,6 +169,11 @@
 				: 1;
 	}
 
+	/* A column may have a unit by row. */
+	function kindIn(column, row) {
+		return typeof column.kind === 'function' ? column.kind(row) : column.kind;
+	}
+
 	function cell(table, column, entry) {
 		const value = get(entry.row, column.steps);
 		const path = column.steps.reduce(R.step, R.step(table.path, entry.i));
@@ -171,7 +182,7 @@
 			'td',
 			{ class: column.number ? 'n' : null },
 			typeof value === 'number'
-				? R.num(value, path, column.kind)
+				? R.num(value, path, kindIn(column, entry.row))
 				: R.value(value, path, column.field)
 		);
 	}
@@ -351,7 +362,7 @@
 			list.appendChild(
 				R.el(
 					'div',
-					null,
+					{ class: typeof value === 'string' && value.length > 32 ? 'wide' : null },
 					R.el('dt', null, R.label(name)),
 					R.el('dd', null, R.value(value, R.step(path, name), name))
 				)
