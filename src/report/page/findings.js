@@ -141,6 +141,20 @@
 		return ['critical', 'warning'].find((severity) => all.includes(severity)) || 'info';
 	}
 
+	/* Of a death: when, of what, how much it held. */
+	function death(doc, path) {
+		return R.kindOf(doc) !== 'death'
+			? null
+			: R.el(
+					'p',
+					{ class: 'verdict critical' },
+					[doc.time, doc.cause, doc.detail].filter(Boolean).join(', '),
+					typeof doc.held_bytes === 'number'
+						? ['; it held ', R.num(doc.held_bytes, path + '/held_bytes', 'bytes')]
+						: null
+				);
+	}
+
 	/* Of a comparison: which two. */
 	function which(doc, path) {
 		return ['before', 'after']
@@ -193,6 +207,7 @@
 						]
 					: null
 			),
+			death(doc, path),
 			doc.verdict ? R.el('p', { class: 'verdict ' + worst(doc) }, doc.verdict) : null,
 			R.el(
 				'dl',

@@ -134,7 +134,7 @@
 				(name) => !CLAIMS.includes(name) && keyspace[name] !== null
 			);
 
-			R.add(body, [R.facts(keyspace, path, rest)]);
+			R.members(body, keyspace, path, rest);
 		}
 	}
 

@@ -59,16 +59,39 @@
 		return { section, context, body, node, id, drawn: false };
 	}
 
-	/* The sections of one document into @host; gives their links. */
-	function layOut(doc, path, host) {
-		const context = { doc, path };
-		const entries = R.sections
-			.filter((section) => section.wants(doc))
-			.sort((a, b) => a.order - b.order)
-			.map((section) => makeSection(section, context, ''));
+	/*
+	 * The documents in a document, each with its path and what its ids begin with: a death has what
+	 * grew before it, and the report of its last minutes.
+	 */
+	function documentsIn(doc, path) {
+		if (R.kindOf(doc) !== 'death' || !doc.report) return [[doc, path, '']];
+		return [
+			[
+				Object.assign({}, doc.changes, { schema: 'redmem.changes/1', server: null }),
+				path + '/changes',
+				'before-',
+			],
+			[Object.assign({}, doc.report, { schema: 'redmem.doctor/1' }), path + '/report', ''],
+		];
+	}
 
-		R.add(host, [R.head(doc, path)].concat(entries.map((entry) => entry.node)));
-		return entries;
+	/* The sections of a document into @host. */
+	function layOut(doc, path, host) {
+		const documents = documentsIn(doc, path),
+			all = [];
+
+		if (documents.length > 1) R.add(host, [R.head(doc, path)]);
+		for (const [one, where, prefix] of documents) {
+			const context = { doc: one, path: where };
+			const entries = R.sections
+				.filter((section) => section.wants(one))
+				.sort((a, b) => a.order - b.order)
+				.map((section) => makeSection(section, context, prefix));
+
+			R.add(host, [R.head(one, where)].concat(entries.map((entry) => entry.node)));
+			all.push(...entries);
+		}
+		return all;
 	}
 
 	function links(entries) {
@@ -122,13 +145,9 @@
 
 	/* Draw a report: of one server, or of several with a choice. */
 	R.showReport = function (report, parts) {
-		R.report = report;
-		R.clear(parts.choice);
-		if (Array.isArray(report.servers) && report.servers.length) {
-			R.add(parts.choice, [
-				chooser(report, (i) => draw(report.servers[i], '/servers/' + i, parts)),
-			]);
-			draw(report.servers[0], '/servers/0', parts);
+		const several = Array.isArray(report.servers) && report.servers.length > 0;
+		const show = (i) => {
+			draw(report.servers[i], '/servers/' + i, parts);
 			if (report.not_watched && report.not_watched.length)
 				R.add(parts.main, [
 					R.table({
@@ -137,7 +156,12 @@
 						path: '/not_watched',
 					}),
 				]);
-		} else draw(report, '', parts);
+		};
+
+		R.report = report;
+		R.add(R.clear(parts.choice), several ? [chooser(report, show)] : []);
+		if (several) show(0);
+		else draw(report, '', parts);
 	};
 
 	function bar(parts) {

@@ -115,6 +115,15 @@
 		);
 	};
 
+	/* The members @names of an object: what is one value first, then each of the others to open. */
+	R.members = function (body, object, path, names) {
+		const single = names.filter((name) => typeof object[name] !== 'object');
+
+		if (single.length) R.add(body, [R.facts(object, path, single)]);
+		for (const name of names)
+			if (!single.includes(name)) part(body, name, object[name], R.step(path, name));
+	};
+
 	(R.sections = R.sections || []).push({
 		id: 'rest',
 		order: 90,
@@ -122,13 +131,7 @@
 		claims: [],
 		wants: (doc) => R.unclaimed(doc).length > 0,
 		draw(body, context) {
-			const doc = context.doc;
-			const names = R.unclaimed(doc);
-			const single = names.filter((name) => typeof doc[name] !== 'object');
-
-			if (single.length) R.add(body, [R.facts(doc, context.path, single)]);
-			for (const name of names)
-				if (!single.includes(name)) part(body, name, doc[name], R.step(context.path, name));
+			R.members(body, context.doc, context.path, R.unclaimed(context.doc));
 		},
 	});
 })((window.redmem = window.redmem || {}));
