@@ -174,4 +174,35 @@ function withNames(document, names) {
 	return document;
 }
 
-module.exports = { hostileNames, withPrefixes, withNames };
+const NUMBERS = [null, 0, -1, 1e300, -1e300, 9007199254740991, 1e-300, 2, 100000];
+const TEXTS = ['', 'x', 'constructor', '__proto__', '<b>', '\u202e', null];
+
+// The same numbers at each run: Lehmer's generator.
+function dice(seed) {
+	let state = seed;
+
+	return (below) => {
+		state = (state * 48271) % 2147483647;
+		return Math.floor((state / 2147483647) * below);
+	};
+}
+
+// @value with one in @rare numbers and texts another, lists emptied and shortened; what the
+// schema says of their types stays.
+function hurt(value, rare, roll, name) {
+	if (name === 'schema' || name === 'columns') return value;
+	if (typeof value === 'number' && !roll(rare)) return NUMBERS[roll(NUMBERS.length)];
+	if (typeof value === 'string' && !roll(rare)) return TEXTS[roll(TEXTS.length)];
+	if (Array.isArray(value))
+		return roll(3 * rare)
+			? value
+					.filter(() => name === 'rows' || roll(4 * rare))
+					.map((one) => hurt(one, rare, roll, null))
+			: [];
+	if (value === null || typeof value !== 'object') return value;
+	return Object.fromEntries(
+		Object.keys(value).map((one) => [one, hurt(value[one], rare, roll, one)])
+	);
+}
+
+module.exports = { dice, hostileNames, hurt, withPrefixes, withNames };

@@ -8,7 +8,7 @@
 const fs = require('fs');
 const path = require('path');
 const { chromium } = require('playwright-core');
-const { hostileNames, withPrefixes, withNames } = require('./documents.js');
+const { dice, hostileNames, hurt, withPrefixes, withNames } = require('./documents.js');
 const { look, explore, strange } = require('./look.js');
 const { serve } = require('./serve.js');
 
@@ -138,6 +138,23 @@ async function judgeHostile(html) {
 	check('hostile-numbers', numbers.wrong.length === 0, numbers.wrong.slice(0, 3).join('; '));
 	await view.page.screenshot({ path: path.join(out, 'hostile.png') });
 	await view.context.close();
+}
+
+// Numbers and texts that no server ever had: what cannot be drawn is said, and nothing breaks.
+async function judgeHurt(html, names) {
+	const roll = dice(815);
+	const complaints = [];
+
+	for (let i = 0; i < 2 * names.length; i++) {
+		const name = names[i % names.length];
+		const document = hurt(JSON.parse(read(name + '.json')), [100, 20, 5][i % 3], roll, null);
+		const view = await open('hurt', withDocument(html, JSON.stringify(document)));
+
+		await explore(view.page);
+		complaints.push(...(await view.complaints()).map((line) => `${name}: ${line}`));
+		await view.context.close();
+	}
+	check('hurt-quiet', complaints.length === 0, complaints.slice(0, 3).join('; '));
 }
 
 async function judgeMany(html) {
@@ -294,6 +311,7 @@ async function main() {
 	for (const name of names)
 		await judge(name, read(name + '.html'), JSON.parse(read(name + '.json')));
 	await judgeHostile(sample);
+	await judgeHurt(sample, names);
 	await judgeMany(sample);
 	await judgeKeyboard(read('doctor-swapping.html'));
 	await judgeLive(sample);

@@ -59,6 +59,11 @@
 		return R.el('button', Object.assign({ type: 'button', on: { click } }, attributes), text);
 	};
 
+	/* What a table of ours has under a name of the report's; undefined. */
+	R.pick = function (table, name) {
+		return Object.prototype.hasOwnProperty.call(table, name) ? table[name] : undefined;
+	};
+
 	/* --- names ---------------------------------------------------------------------- */
 
 	/*
@@ -364,7 +369,7 @@
 
 	/* A member's name as people read it: its unit is seen by the number. */
 	R.label = function (field) {
-		if (LABELS[field]) return LABELS[field];
+		if (R.pick(LABELS, field)) return R.pick(LABELS, field);
 		const words = field
 			.replace(/_(bytes|seconds|total|ratio|percent)$/, '')
 			.replace(/[_.]/g, ' ');

@@ -42,7 +42,7 @@
 	};
 
 	R.titleOf = function (doc) {
-		const title = TITLES[R.kindOf(doc)] || R.kindOf(doc) || 'Report';
+		const title = R.pick(TITLES, R.kindOf(doc)) || R.kindOf(doc) || 'Report';
 
 		if (R.kindOf(doc) === 'key') return title + ' ' + R.cut(doc.key || '', 80);
 		if (Array.isArray(doc.files) && doc.files.length)
@@ -238,9 +238,9 @@
 									R.num(
 										item.value,
 										path + '/' + i + '/value',
-										UNITS[item.unit] || 'count'
+										R.pick(UNITS, item.unit) || 'count'
 									),
-									UNITS[item.unit] || !item.unit || item.unit === 'count'
+									R.pick(UNITS, item.unit) || !item.unit || item.unit === 'count'
 										? ''
 										: ' ' + item.unit,
 								]
@@ -273,7 +273,7 @@
 	R.evidence = evidence;
 
 	R.finding = function (finding, path) {
-		const severity = WORDS[finding.severity] ? finding.severity : 'info';
+		const severity = R.pick(WORDS, finding.severity) ? finding.severity : 'info';
 
 		return R.el(
 			'details',

@@ -33,7 +33,7 @@
 		node.root = root;
 		node.colour = colour;
 		node.kids.forEach((kid, i) =>
-			paint(kid, root, COLOURS[kid.row.id] || 'k' + (1 + ((first + i) % 8)))
+			paint(kid, root, R.pick(COLOURS, kid.row.id) || 'k' + (1 + ((first + i) % 8)))
 		);
 	}
 
@@ -179,7 +179,7 @@
 				null,
 				gains(node).map((entry, i) => [
 					i ? ', ' : '',
-					WORDS[entry.gain.action] || entry.gain.action,
+					R.pick(WORDS, entry.gain.action) || entry.gain.action,
 					' ',
 					R.num(entry.gain.bytes, entry.path + '/bytes', 'bytes'),
 				])

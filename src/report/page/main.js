@@ -17,10 +17,22 @@
 		document.documentElement.dataset.readyMs = performance.now().toFixed(1);
 	}
 
+	/* Do what draws into @host; what fails is said there, and the rest of the page goes on. */
+	function guarded(host, draw) {
+		try {
+			draw();
+		} catch (error) {
+			R.add(host, [
+				R.el('p', { class: 'said failed' }, 'This could not be drawn: ' + error.message),
+			]);
+			window.console.error(error);
+		}
+	}
+
 	function drawSection(entry) {
 		if (entry.drawn) return;
 		entry.drawn = true;
-		entry.section.draw(entry.body, entry.context);
+		guarded(entry.body, () => entry.section.draw(entry.body, entry.context));
 		entry.node.classList.remove('waiting');
 	}
 
@@ -80,7 +92,7 @@
 		const documents = documentsIn(doc, path),
 			all = [];
 
-		if (documents.length > 1) R.add(host, [R.head(doc, path)]);
+		if (documents.length > 1) guarded(host, () => R.add(host, [R.head(doc, path)]));
 		for (const [one, where, prefix] of documents) {
 			const context = { doc: one, path: where };
 			const entries = R.sections
@@ -88,7 +100,11 @@
 				.sort((a, b) => a.order - b.order)
 				.map((section) => makeSection(section, context, prefix));
 
-			R.add(host, [R.head(one, where)].concat(entries.map((entry) => entry.node)));
+			guarded(host, () => R.add(host, [R.head(one, where)]));
+			R.add(
+				host,
+				entries.map((entry) => entry.node)
+			);
 			all.push(...entries);
 		}
 		return all;

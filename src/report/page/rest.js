@@ -58,7 +58,7 @@
 	}
 
 	function part(body, name, value, path) {
-		const title = TITLES[name] || R.label(name);
+		const title = R.pick(TITLES, name) || R.label(name);
 
 		if (rowsOf(value))
 			R.add(body, [
@@ -96,7 +96,7 @@
 			),
 			tables.map((name) =>
 				R.table({
-					title: TITLES[name] || R.label(name),
+					title: R.pick(TITLES, name) || R.label(name),
 					rows: object[name],
 					path: R.step(path, name),
 				})

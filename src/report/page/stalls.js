@@ -30,8 +30,8 @@
 		STRIP_HIGH = 64,
 		SHORTEST = 1e-6;
 
-	const words = (cause) => (CAUSES[cause] ? CAUSES[cause][0] : cause);
-	const paint = (cause) => (CAUSES[cause] ? CAUSES[cause][1] : 'k8');
+	const words = (cause) => (R.pick(CAUSES, cause) || [cause])[0];
+	const paint = (cause) => (R.pick(CAUSES, cause) || [cause, 'k8'])[1];
 
 	R.causeWords = words;
 

@@ -170,6 +170,57 @@
 		}
 	}
 
+	/* --- time ----------------------------------------------------------------------- */
+
+	const NICE = [
+		0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300,
+		600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400,
+	];
+	const CLOCK_SECONDS = 120; /* a window of so much is told in times of day */
+
+	/* Seconds since 1970 of t = 0; null where nobody knows. */
+	function beginOf(doc) {
+		const window = doc.window || {},
+			start = Date.parse(window.start || '');
+
+		return Number.isNaN(start) ? null : start / 1000 - (window.start_seconds || 0);
+	}
+
+	function clock(begin, t, fine) {
+		const date = new Date(Math.round((begin + t) * 1000));
+
+		return Number.isNaN(date.getTime()) ? '' : date.toISOString().slice(11, fine ? 19 : 16);
+	}
+
+	/* Round times, as seconds of the watch or, of a long one, as times of day (UTC). */
+	function ticks(charts, group, from, to, pixels) {
+		const clocked =
+			charts.begin !== null &&
+			charts.times[charts.times.length - 1] - charts.times[0] >= CLOCK_SECONDS;
+		const least = (to - from) / Math.max(1, pixels / 90);
+		const step = NICE.find((one) => one >= least) || least;
+		const shift = clocked ? charts.begin : 0;
+		const found = [];
+
+		for (
+			let n = Math.ceil((from + shift) / step);
+			n * step - shift <= to && found.length < 100;
+			n++
+		) {
+			const v = n * step - shift;
+
+			found.push({
+				v,
+				label: !group.last
+					? ''
+					: clocked
+						? clock(charts.begin, v, step < 60)
+						: '+' + Number(v.toFixed(3)) + ' s',
+			});
+		}
+		return found;
+	}
+
 	/* --- charts --------------------------------------------------------------------- */
 
 	function options(charts, group) {
@@ -197,17 +248,14 @@
 			axisLabelFontSize: 11,
 			rightGap: 8,
 			xRangePad: 4,
-			labelsKMG2: group.kind === 'bytes',
 			axes: {
 				x: {
-					drawAxis: true,
-					axisLabelFormatter: (value) =>
-						group.last ? '+' + Number(value.toFixed(3)) + ' s' : '',
-					axisHeight: group.last ? 18 : 4,
+					axisLabelFormatter: String,
 					valueFormatter: String,
-					ticker: window.Dygraph.numericTicks,
+					ticker: (from, to, pixels) => ticks(charts, group, from, to, pixels),
 				},
 				y: {
+					labelsKMG2: group.kind === 'bytes',
 					axisLabelFormatter: format,
 					valueFormatter: format,
 					axisLabelWidth: 62,
@@ -254,7 +302,13 @@
 			R.clear(charts.moment),
 			row === null
 				? ['at the end']
-				: ['at ', R.num(charts.times[row], charts.path + '/rows/' + row + '/0', 'moment')]
+				: [
+						'at ',
+						R.num(charts.times[row], charts.path + '/rows/' + row + '/0', 'moment'),
+						charts.begin === null
+							? ''
+							: ', ' + clock(charts.begin, charts.times[row], true) + ' UTC',
+					]
 		);
 		for (const group of charts.groups) {
 			tell(group, row, charts.path);
@@ -350,12 +404,14 @@
 		);
 	}
 
-	function makeCharts(host, groups, timeline, path, marks) {
+	function makeCharts(host, groups, doc, path) {
+		const marks = marksOf(doc);
 		const charts = {
 			groups,
 			path,
 			marks,
-			times: timeline.rows.map((row) => row[0]),
+			times: doc.timeline.rows.map((row) => row[0]),
+			begin: beginOf(doc),
 			cursor: null,
 			busy: false,
 			moment: R.el('span', { class: 'moment' }),
@@ -397,7 +453,8 @@
 	function draw(body, context) {
 		const timeline = context.doc.timeline,
 			path = context.path + '/timeline';
-		const groups = timeline.rows.length > 1 ? seriesOf(timeline, path) : [];
+		const timed = timeline.rows.every((row) => typeof row[0] === 'number');
+		const groups = timed && timeline.rows.length > 1 ? seriesOf(timeline, path) : [];
 		const host = R.el('div');
 
 		prepare();
@@ -412,7 +469,7 @@
 						: 'The watch was too short to draw.'
 				)
 			);
-		else makeCharts(host, groups, timeline, path, marksOf(context.doc));
+		else makeCharts(host, groups, context.doc, path);
 		body.appendChild(
 			R.behind({
 				rows: timeline.rows,

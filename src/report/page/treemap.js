@@ -256,7 +256,7 @@
 				path: path + '/' + i + '/' + field,
 				kids: [],
 			};
-			const depth = row.depth || 0;
+			const depth = Math.max(0, Math.trunc(row.depth) || 0);
 
 			open.length = Math.min(open.length, depth);
 			(open.length ? open[open.length - 1].kids : top).push(node);
