@@ -256,6 +256,18 @@ async function judgeKeyboard(html) {
 		await page.locator('#timeline .tools button').isVisible(),
 		'plus did not zoom'
 	);
+	await page.locator('#prefixes .area[tabindex="0"]').focus();
+	await page.keyboard.press('ArrowRight');
+	const at = await page.evaluate(() =>
+		Array.from(document.querySelectorAll('#prefixes .deep0')).indexOf(document.activeElement)
+	);
+
+	check('keyboard-treemap', at === 1, `area ${at} has the focus after an arrow`);
+	check(
+		'keyboard-stops',
+		(await page.locator('#prefixes [tabindex="0"].area').count()) === 1,
+		'each area is a stop'
+	);
 	await context.close();
 }
 

@@ -39,6 +39,31 @@
 		);
 	};
 
+	/*
+	 * One stop of the Tab key for all that @selector finds in @room; arrows go from one to the
+	 * next, Home and End to the ends.
+	 */
+	R.rove = function (room, selector) {
+		room.addEventListener('keydown', (event) => {
+			const all = Array.from(room.querySelectorAll(selector)),
+				at = all.indexOf(document.activeElement);
+			const to = {
+				ArrowRight: at + 1,
+				ArrowDown: at + 1,
+				ArrowLeft: at - 1,
+				ArrowUp: at - 1,
+				Home: 0,
+				End: all.length - 1,
+			}[event.key];
+
+			if (at < 0 || !all[to]) return;
+			all[at].setAttribute('tabindex', '-1');
+			all[to].setAttribute('tabindex', '0');
+			all[to].focus();
+			event.preventDefault();
+		});
+	};
+
 	/* The largest round number a scale of @max needs. */
 	function ceiling(max, kind) {
 		const base = kind === 'bytes' ? 1024 : 1000;
@@ -86,7 +111,7 @@
 					{
 						class: 'column',
 						role: 'listitem',
-						tabindex: '0',
+						tabindex: i ? '-1' : '0',
 						title: spec.label(row) + ': ' + told,
 						'aria-label': spec.label(row) + ': ' + told,
 					},
@@ -101,6 +126,7 @@
 				)
 			);
 		});
+		R.rove(plot, '.column');
 		return R.el(
 			'figure',
 			{ class: 'plot' },

@@ -152,7 +152,7 @@
 			'g',
 			{
 				class: 'area ' + (node.others ? 'k8' : colour) + ' deep' + depth,
-				tabindex: depth ? null : '0',
+				tabindex: depth ? null : '-1',
 				role: depth ? null : node.kids.length ? 'button' : 'img',
 				'aria-label': label,
 				on,
@@ -195,6 +195,8 @@
 			Math.min(nodes.length < 12 ? 240 : 420, Math.max(220, wide * 0.42))
 		);
 
+		const focused = map.room.contains(document.activeElement);
+
 		drawTrail(map);
 		squarify(nodes, 0, 0, wide, high);
 		R.add(R.clear(map.room), [
@@ -210,6 +212,11 @@
 				nodes.map((node, i) => area(map, node, 0, 'k' + (1 + (i % 7))))
 			),
 		]);
+
+		const first = map.room.querySelector('.deep0');
+
+		if (first) first.setAttribute('tabindex', '0');
+		if (first && focused) first.focus();
 	}
 
 	/*
@@ -237,6 +244,7 @@
 				draw(map);
 			}
 		});
+		R.rove(map.room, '.deep0');
 		R.resizes.push(() => draw(map));
 		R.add(host, [map.crumbs, map.room, map.told]);
 		draw(map);
