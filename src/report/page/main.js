@@ -9,7 +9,7 @@
 
 	R.redraws = []; /* what takes colours from the theme */
 	R.resizes = []; /* what is laid out by the width it has */
-	const SLICE_MS = 40;
+	const SLICE_MS = 120;
 	let waiting = [];
 
 	function ready(state) {
