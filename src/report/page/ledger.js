@@ -26,14 +26,14 @@
 		none: 'nothing',
 	};
 
-	/* Each line its colour; those below a line take turns, beginning with its own. */
-	function paint(node, root, colour) {
+	/* Each line what its share is of, and its colour; those below a line take turns, beginning with its own. */
+	function paint(node, whole, colour) {
 		const first = Number(colour.slice(1)) - 1;
 
-		node.root = root;
+		node.whole = whole;
 		node.colour = colour;
 		node.kids.forEach((kid, i) =>
-			paint(kid, root, R.pick(COLOURS, kid.row.id) || 'k' + (1 + ((first + i) % 8)))
+			paint(kid, whole, R.pick(COLOURS, kid.row.id) || 'k' + (1 + ((first + i) % 8)))
 		);
 	}
 
@@ -52,7 +52,9 @@
 
 			(parent && parent !== node ? parent.kids : roots).push(node);
 		}
-		roots.forEach((root) => paint(root, root, 'k1'));
+		const rss = nodes.find((node) => node.row.id === 'rss');
+
+		roots.forEach((root) => paint(root, rss || root, 'k1'));
 		return roots;
 	}
 
@@ -171,7 +173,7 @@
 			R.el(
 				'td',
 				{ class: 'n' },
-				R.derived('ratio', [node.path + '/bytes', node.root.path + '/bytes'], 'ratio')
+				R.derived('ratio', [node.path + '/bytes', node.whole.path + '/bytes'], 'ratio')
 			),
 			R.el('td', null, node.row.basis || '-'),
 			R.el(
@@ -225,7 +227,7 @@
 							null,
 							R.el('th', { scope: 'col' }, 'Line'),
 							R.el('th', { scope: 'col', class: 'n' }, 'bytes'),
-							R.el('th', { scope: 'col', class: 'n' }, 'share'),
+							R.el('th', { scope: 'col', class: 'n' }, 'of rss'),
 							R.el('th', { scope: 'col' }, 'basis'),
 							R.el('th', { scope: 'col' }, 'given back by')
 						)
