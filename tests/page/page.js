@@ -291,6 +291,15 @@ async function judgeLive(html) {
 		(await page.locator('.verdict').textContent()).includes('swap-ins'),
 		'no verdict'
 	);
+	await page.getByRole('button', { name: 'redis-b' }).click();
+	await page.waitForFunction(() =>
+		document.querySelector('.said').textContent.startsWith('Read at')
+	);
+	check(
+		'live-choice',
+		live.asked.some((line) => line.includes('server=redis-b')),
+		live.asked.join(' ')
+	);
 	live.fail = true;
 	await page.getByRole('button', { name: 'Read now' }).click();
 	await page.waitForFunction(() =>

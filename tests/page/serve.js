@@ -8,9 +8,13 @@ const http = require('http');
 // An HTTP server on a port of its own; set .fail and it refuses reports.
 async function serve(html, report) {
 	const live = { fail: false, asked: [] };
+	const watched = (name, verdict) => ({ server: name, state: 'watched', reason: null, verdict });
 	const servers = {
 		schema: 'redmem.servers/1',
-		servers: [{ server: 'redis-a', state: 'watched', reason: null }],
+		servers: [
+			watched('redis-a', report.verdict),
+			watched('redis-b', 'healthy: nothing wrong found in 10 s.'),
+		],
 	};
 	const server = http.createServer((request, answer) => {
 		const where = new URL(request.url, 'http://localhost').pathname;

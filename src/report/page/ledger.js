@@ -26,7 +26,7 @@
 		none: 'nothing',
 	};
 
-	/* Each line what its share is of, and its colour; those below a line take turns, beginning with its own. */
+	/* Each line what its share is of, and its colour; those below a line begin with its own. */
 	function paint(node, whole, colour) {
 		const first = Number(colour.slice(1)) - 1;
 

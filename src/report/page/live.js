@@ -65,6 +65,45 @@
 		if (labels.includes(before)) live.server.value = before;
 	}
 
+	/* All servers with their verdicts, where there are several or the report is not to be had. */
+	function drawServers(live, list, always) {
+		const choose = (one) => () => {
+			live.server.value = one.server;
+			load(live, true);
+		};
+
+		R.clear(live.list);
+		if (list.servers.length > 1 || always)
+			R.add(live.list, [
+				R.el(
+					'table',
+					{ class: 'servers' },
+					R.el(
+						'tbody',
+						null,
+						list.servers.map((one) =>
+							R.el(
+								'tr',
+								null,
+								R.el('td', null, R.button(R.cut(one.server, 60), choose(one))),
+								R.el(
+									'td',
+									null,
+									one.state === 'watched'
+										? ''
+										: R.name(
+												[one.state, one.reason].filter(Boolean).join(': '),
+												true
+											)
+								),
+								R.el('td', null, R.name(one.verdict || null, true))
+							)
+						)
+					)
+				),
+			]);
+	}
+
 	function say(live, text, failed) {
 		R.add(R.clear(live.said), [text]);
 		live.said.classList.toggle('failed', failed);
@@ -99,6 +138,8 @@
 		ask('/api/v1/servers')
 			.then((list) => {
 				setServers(live, list);
+				drawServers(live, list, false);
+				live.servers = list;
 				if (!live.server.value) throw new Error('no server is watched yet');
 				return ask(
 					'/api/v1/report?' +
@@ -109,7 +150,9 @@
 				if (turn === live.asked) draw(live, report, chosen);
 			})
 			.catch((error) => {
-				if (turn === live.asked) say(live, 'Nothing to show: ' + error.message + '.', true);
+				if (turn !== live.asked) return;
+				if (live.servers) drawServers(live, live.servers, true);
+				say(live, 'Nothing to show: ' + error.message + '.', true);
 			})
 			.then(() => later(live));
 	}
@@ -141,6 +184,8 @@
 			asked: 0,
 			timer: 0,
 			known: '',
+			list: R.el('div'),
+			servers: null,
 		};
 
 		/* Who looks closer must not lose what is open. */
@@ -157,6 +202,7 @@
 		]);
 		R.add(parts.main, [
 			live.said,
+			live.list,
 			host,
 			R.el(
 				'footer',
