@@ -271,6 +271,48 @@ async function judgeKeyboard(html) {
 	await context.close();
 }
 
+// A click sorts by a column, another the other way; what is not known comes last in both. The
+// filter leaves what has its word, pages reach the last row.
+async function judgeTable(html) {
+	const document = withPrefixes(JSON.parse(read('doctor-stalling.json')), 120);
+
+	document.prefixes[7].alloc_bytes = null;
+	const { page, context } = await open('table', withDocument(html, JSON.stringify(document)));
+	const table = page.locator('#prefixes .behind');
+	const column = (n) => table.locator(`tbody td:nth-child(${n})`).allTextContents();
+	const head = table.locator('thead button');
+
+	await table.locator('summary').click();
+	const names = await head.allTextContents();
+	const at = names.indexOf('allocated');
+
+	await head.nth(0).click();
+	const sorted = await column(1);
+
+	check('table-text', sorted.join() === sorted.slice().sort().join(), sorted.slice(0, 3).join());
+	await head.nth(at).click();
+	check('table-large', (await column(at + 1))[0] === '4.7 GiB', (await column(at + 1))[0]);
+	await head.nth(at).click();
+	const small = await column(at + 1);
+
+	check('table-small', small[0] !== '-' && small[0] !== '4.7 GiB', small[0]);
+	for (let i = 0; i < 2; i++) await table.getByRole('button', { name: 'Next' }).click();
+	const last = await column(at + 1);
+
+	check(
+		'table-unknown-last',
+		last.length === 20 && last[19] === '-',
+		`${last.length} rows, ${last[19]}`
+	);
+	await table.locator('input').fill('entity119');
+	check(
+		'table-filter',
+		(await column(1)).join() === 'service39:entity119:*',
+		(await column(1)).join()
+	);
+	await context.close();
+}
+
 async function judgeLive(html) {
 	const live = await serve(
 		withDocument(html, 'null').replace(
@@ -335,6 +377,7 @@ async function main() {
 	await judgeHurt(sample, names);
 	await judgeMany(sample);
 	await judgeKeyboard(read('doctor-swapping.html'));
+	await judgeTable(sample);
 	await judgeLive(sample);
 	for (const name of ['doctor-stalling', 'doctor-swapping', 'memory', 'alloc', 'rdb'])
 		await takePictures(name, read(name + '.html'));

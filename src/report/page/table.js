@@ -70,7 +70,7 @@
 		return columns;
 	}
 
-	/* Names and words before numbers, as they stand otherwise. */
+	/* What each column is called, its unit, whether it is of numbers, whether any is known. */
 	function arrange(columns, rows) {
 		for (const column of columns) {
 			const field = column.steps[column.steps.length - 1];
@@ -160,13 +160,12 @@
 
 	/* --- the table ------------------------------------------------------------------ */
 
-	function before(a, b) {
-		if (!known(a) || !known(b)) return known(a) ? -1 : known(b) ? 1 : 0;
-		return typeof a === 'number' && typeof b === 'number'
-			? b - a
-			: String(a) < String(b)
-				? -1
-				: 1;
+	/* Small before large, or the other way; what is not known comes last in both. */
+	function order(a, b, up) {
+		if (!known(a) || !known(b)) return Number(known(b)) - Number(known(a));
+		if (a === b) return 0;
+		if (typeof a === 'number' && typeof b === 'number') return up ? a - b : b - a;
+		return String(a) < String(b) === up ? -1 : 1;
 	}
 
 	/* A column may have a unit by row. */
@@ -237,11 +236,10 @@
 		table.entries = table.rows.map((row, i) => ({ row, i }));
 		if (words) table.entries = table.entries.filter(has);
 		if (table.sorted) {
-			const sign = table.up ? -1 : 1,
-				steps = table.sorted.steps;
+			const steps = table.sorted.steps;
 
 			table.entries.sort(
-				(a, b) => sign * before(get(a.row, steps), get(b.row, steps)) || a.i - b.i
+				(a, b) => order(get(a.row, steps), get(b.row, steps), table.up) || a.i - b.i
 			);
 		}
 		table.from = 0;
@@ -250,7 +248,7 @@
 
 	function drawHead(table) {
 		const sort = (column) => {
-			table.up = table.sorted === column && !table.up;
+			table.up = table.sorted === column ? !table.up : !column.number;
 			table.sorted = column;
 			drawHead(table);
 			arrangeRows(table);
