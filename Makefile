@@ -50,7 +50,7 @@ endif
 all_cppflags = -DREDMEM_VERSION='"$(VERSION)"' -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
 all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(sanitize)
 libs := -lbpf -ldw -lelf -lseccomp -lz -lzstd -lhiredis -lssl -lcrypto -ljansson -lcap-ng -lsqlite3 -lmicrohttpd \
-	-lgnutls -lyaml -lcrypt -lm -lpthread
+	-lgnutls -lyaml -lcrypt -lprotobuf-c -lm -lpthread
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
 	-I/usr/include/$(triple) -Wall $(WERROR)
 
@@ -67,6 +67,10 @@ lib := $(B)/libredmem.a
 redmem := $(if $(programs),$(B)/redmem)
 skeleton := $(if $(bpf_sources),$(GEN)/redmem.skel.h)
 objects := $(sources:%.c=$(B)/%.o)
+# Messages of protocol buffers, by protoc-c.
+messages := $(patsubst src/%.proto,%,$(wildcard src/*/*.proto))
+message_headers := $(messages:%=$(GEN)/%.pb-c.h)
+message_objects := $(messages:%=$(B)/gen/%.pb-c.o)
 units := $(unit_sources:%.c=$(B)/%)
 load := $(if $(load_sources),$(B)/tests/load/load)
 streams := $(B)/tests/bench/streams
@@ -77,7 +81,7 @@ fuzz := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
 all: $(lib) $(redmem) ## build redmem (the default)
 tests: all $(units) $(load) $(streams) $(past) $(fuzz) ## build redmem and the programs of the tests
 
-$(lib): $(objects)
+$(lib): $(objects) $(message_objects)
 	$(call say,AR,$@)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -105,11 +109,21 @@ $(load): $(load_sources:%.c=$(B)/%.o)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ -lhiredis -lm -lpthread
 
-# The skeleton comes first: who includes it is known only after compiling.
-$(B)/%.o: %.c Makefile | $(skeleton)
+# What is made comes first: who includes it is known only after compiling.
+$(B)/%.o: %.c Makefile | $(skeleton) $(message_headers)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(all_cflags) $(all_cppflags) -MD -MP -c -o $@ $<
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: src/%.proto
+	$(call say,PROTO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)protoc-c --proto_path=src --c_out=$(GEN) $<
+
+$(message_objects): $(B)/gen/%.o: $(GEN)/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(sanitize) -I$(GEN) -c -o $@ $<
 
 # Without a C library, so that it starts under any.
 $(GEN)/experiment_child.so: $(child) src/target/experiment.h Makefile

@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/past.h"
 #include "app/print.h"
+#include "app/profile_file.h"
 #include "app/when.h"
 #include "base/clock.h"
 #include "base/escape.h"
@@ -53,12 +54,16 @@ static int print_past(const struct options *o, struct history *history, struct e
 		ret = past_server(history, o->past.server, &server, err);
 	if (!ret)
 		ret = history_model(history, server, from_ms, to_ms, &m, &span, err);
-	free(server);
-	if (ret)
+	if (ret) {
+		free(server);
 		return ret;
+	}
 	say_what_is_missing(&span);
 	ret = print_report(o, &print_doctor, m);
+	if (profile_file_of(o, m, server))
+		ret = 1;
 	model_free(m);
+	free(server);
 	return ret;
 }
 

@@ -14,7 +14,9 @@
 #include <strings.h>
 
 #include "app/commands.h"
+#include "app/label.h"
 #include "app/print.h"
+#include "app/profile_file.h"
 #include "app/progress.h"
 #include "app/watch.h"
 #include "model/intern.h"
@@ -49,6 +51,7 @@ struct follow {
 	struct record_sink sink; /* to follow_take() */
 	struct stall_sum sum;
 	struct stall_rows *rows; /* for a page; NULL = none is wanted */
+	struct report_profile *profile; /* NULL = none was asked for */
 	struct pending pending[PENDING_MAX];
 	size_t pending_count;
 	size_t asked_count; /* the first of them wait for the server's answers */
@@ -66,6 +69,8 @@ static void print_stall(struct follow *f, const struct stall *stall)
 	stall_sum_add(&f->sum, stall);
 	if (f->rows)
 		stall_rows_add(f->rows, stall_context_model(f->context), stall);
+	if (f->profile)
+		report_profile_take_stall(f->profile, stall_context_model(f->context), stall);
 	if (f->options->json)
 		report_stall_json(&out, stall_context_model(f->context), stall);
 	else if (print_wants_text(f->options))
@@ -221,19 +226,38 @@ static bool follow_turn(void *ctx, struct conn *conn, struct snapshot *snapshot,
 
 /* --- the command -------------------------------------------------------------------- */
 
-static int print_end(struct follow *f)
+static int print_sums(struct follow *f, const struct model *m)
 {
-	struct model *m = stall_context_model(f->context);
 	struct print_said said = {};
-	int ret;
 
-	model_finish(m);
 	stall_sum_sort(&f->sum);
 	if (print_wants_text(f->options))
 		report_stalls_end_text(&said.text, m, &f->sum, &f->style);
 	if (print_wants_document(f->options))
 		report_stalls_end_json(&said.document, m, &f->sum, f->rows);
-	ret = print_said(f->options, &said);
+	return print_said(f->options, &said);
+}
+
+static int write_profile(struct follow *f, const struct model *m)
+{
+	struct buf label = {};
+
+	if (!f->profile)
+		return 0;
+	f->profile->has[PROFILE_STALL] = model_sensor_on(m, "loop"); /* also when there was none */
+	label_of_server(&label, f->options, m);
+	report_profile_finish(f->profile, m, buf_str(&label));
+	buf_free(&label);
+	return profile_file_write(f->options, f->profile);
+}
+
+static int print_end(struct follow *f)
+{
+	struct model *m = stall_context_model(f->context);
+	int ret;
+
+	model_finish(m);
+	ret = print_sums(f, m) | write_profile(f, m);
 	if (model_sensor_on(m, "loop"))
 		return ret;
 	fprintf(stderr, "redmem: stalls could not be seen: the loop sensor was off; "
@@ -259,6 +283,8 @@ int cmd_stalls(const struct options *o)
 	f.context = stall_context_new();
 	if (o->html_path)
 		f.rows = stall_rows_new();
+	if (profile_file_wanted(o))
+		f.profile = report_profile_new();
 	f.sink = (struct record_sink){ follow_take, &f };
 	ret = watch_plan_run(o, &plan, &f.sink, &err);
 	if (ret) {
@@ -269,6 +295,7 @@ int cmd_stalls(const struct options *o)
 	}
 	stall_sum_free(&f.sum);
 	stall_rows_free(f.rows);
+	report_profile_free(f.profile);
 	for (size_t i = 0; i < f.pending_count; i++)
 		intern_free(f.pending[i].keep);
 	stall_context_free(f.context);

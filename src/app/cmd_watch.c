@@ -13,6 +13,7 @@
 #include "app/keys_run.h"
 #include "app/metrics_file.h"
 #include "app/print.h"
+#include "app/profile_file.h"
 #include "app/watch.h"
 #include "app/watch_all.h"
 #include "model/window.h"
@@ -172,6 +173,15 @@ static void run_close(struct run *run)
 	metrics_free(run->metrics);
 }
 
+/* Of the whole: the report, or metrics, and profiles. */
+static int write_all(const struct run *run)
+{
+	int ret = run->metrics ? write_whole(run) :
+				 print_report(run->options, run->command, run->model);
+
+	return profile_file_of(run->options, run->model, NULL) ? 1 : ret;
+}
+
 static int watch_and_print(const struct options *o, const struct print_command *command)
 {
 	struct record_sink sink;
@@ -192,7 +202,7 @@ static int watch_and_print(const struct options *o, const struct print_command *
 		return print_failure(&err);
 	}
 	windows_end(run.windows);
-	ret = run.metrics ? write_whole(&run) : print_report(o, command, run.model);
+	ret = write_all(&run);
 	if (failed || run.failed)
 		ret = 1;
 	ret = ret ? ret : run.printed.status;

@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/manual.h"
 #include "app/print.h"
+#include "app/profile_file.h"
 #include "base/err.h"
 #include "report/schema.h"
 
@@ -38,8 +39,9 @@ static const struct command commands[] = {
 			"  redmem doctor --json | jq '.findings[].title'\n"
 			"  redmem doctor --html now.html   to look at, or to send\n"
 			"  redmem doctor --record now.rec; redmem doctor --replay now.rec\n"
+			"  redmem doctor --pprof now.pb.gz; go tool pprof -top now.pb.gz\n"
 			"  redmem doctor --metrics /var/lib/prometheus/node-exporter/redmem.prom",
-		.takes = "tlhawsibrpxdWo",
+		.takes = "tlhawsibrpxPdWo",
 		.sensors = DOCTOR_SENSORS,
 		.documents = DOCUMENTS(&schema_doctor, &schema_doctor_all, &schema_checklist,
 				       &schema_oom),
@@ -56,8 +58,9 @@ static const struct command commands[] = {
 			"  redmem alloc                    the only server on this host, 10 s\n"
 			"  redmem alloc -d 60 --budget 5   longer, and more of the server's time\n"
 			"  redmem alloc --every 1 -d 30    a line each second, then all\n"
+			"  redmem alloc --folded - --sample-type growth | flamegraph.pl >grew.svg\n"
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
-		.takes = "tlhwibrWo",
+		.takes = "tlhwibrPWo",
 		.sensors = "cpu fault vm life flow burst",
 		.documents = DOCUMENTS(&schema_alloc),
 		.run = cmd_alloc,
@@ -183,7 +186,7 @@ static const struct command commands[] = {
 			    "  redmem stalls -p 6380 -d 60 --threshold 20\n"
 			    "  redmem stalls --command del --count 1\n"
 			    "  redmem stalls --json | jq 'select(.duration_seconds > 0.1)'",
-		.takes = "tlhwseWo",
+		.takes = "tlhwsePWo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life",
 		.documents = DOCUMENTS(&schema_stall, &schema_stalls),
 		.run = cmd_stalls,
@@ -232,7 +235,7 @@ static const struct command commands[] = {
 			"  redmem report --at 2026-11-28T03:00:00Z --for 1h -v\n"
 			"  redmem report --last-death      the minutes before it\n"
 			"  redmem report --at 03:00 --json | jq '.findings[].title'",
-		.takes = "HAWo",
+		.takes = "HAPWo",
 		.documents = DOCUMENTS(&schema_doctor, &schema_death),
 		.run = cmd_report,
 	},
@@ -347,7 +350,7 @@ int main(int argc, char **argv)
 		options.commands = commands;
 		if (options.verbose > 1)
 			log_set_level(options.verbose > 2 ? LOG_DEBUG : LOG_INFO);
-		ret = print_check(&options) ? 1 : c->run(&options);
+		ret = print_check(&options) || profile_file_check(&options) ? 1 : c->run(&options);
 		options_free(&options);
 		return ret;
 	}

@@ -5,30 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/label.h"
 #include "app/print.h"
 #include "host/replace.h"
-
-static void label_of(struct buf *out, const struct options *o, const struct model *m)
-{
-	const struct record_target *target = &m->target;
-
-	if (o->socket_path)
-		buf_puts(out, o->socket_path);
-	else if (target->port > 0)
-		buf_printf(out, "%s:%lld", o->host ? o->host : "127.0.0.1",
-			   (long long)target->port);
-	else if (target->socket && *target->socket)
-		buf_puts(out, target->socket);
-	else
-		buf_puts(out, target->server && *target->server ? target->server : "redis");
-}
 
 void metrics_file_take(struct metrics *metrics, const struct options *o, const struct model *m)
 {
 	struct findings *findings = diagnose(m);
 	struct buf label = { 0 };
 
-	label_of(&label, o, m);
+	label_of_server(&label, o, m);
 	metrics_take(metrics, buf_str(&label), m, findings);
 	findings_free(findings);
 	buf_free(&label);

@@ -17,6 +17,7 @@
 #include "history/history.h"
 #include "rdb/rdb.h"
 #include "redis/knowledge.h"
+#include "report/profile.h"
 
 enum option_key {
 	KEY_HELP = 0x100,
@@ -68,6 +69,10 @@ enum option_key {
 	KEY_SLOTS,
 	KEY_METRICS,
 	KEY_HTML,
+	KEY_PPROF,
+	KEY_FOLDED_FILE,
+	KEY_SPEEDSCOPE,
+	KEY_SAMPLE_TYPE,
 	KEY_STATE,
 	KEY_SERVER,
 	KEY_AT,
@@ -90,9 +95,9 @@ enum option_key {
  * alone, 'a' all servers, 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget,
  * 'r' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass
  * after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S'
- * slots, '1' one key, 'x' metrics, 'H' the history, 'A' a time of it, 'y' a stretch of it, 'd' what
- * only `redmem doctor` says, 'n' no option but a command's name, 'M' what assistants are shown, 'W'
- * a page, 'o' output, 'O' what all commands have, 'V' the service. */
+ * slots, '1' one key, 'x' metrics, 'P' profiles, 'H' the history, 'A' a time of it, 'y' a stretch
+ * of it, 'd' what only `redmem doctor` says, 'n' no option but a command's name, 'M' what
+ * assistants are shown, 'W' a page, 'o' output, 'O' what all commands have, 'V' the service. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -286,6 +291,27 @@ static const struct grouped_option all_options[] = {
 	    "Metrics for Prometheus in FILE instead of a report, as the textfile collector of "
 	    "node_exporter reads them (- = stdout). Counters begin with the watch: with --every "
 	    "the file is written after each window, and they go on",
+	    3 } },
+	{ 'P',
+	  { "pprof", KEY_PPROF, "FILE", 0,
+	    "Also write a profile to FILE, as go tool pprof and its relatives read it: who "
+	    "allocated, freed, grew, computed, stalled and faulted, by command, prefix of keys and "
+	    "function (- = on stdout, in place of the report)",
+	    3 } },
+	{ 'P',
+	  { "folded", KEY_FOLDED_FILE, "FILE", 0,
+	    "Also write folded stacks to FILE, for a flame graph; one thing counted, "
+	    "--sample-type says which",
+	    3 } },
+	{ 'P',
+	  { "speedscope", KEY_SPEEDSCOPE, "FILE", 0,
+	    "Also write a profile to FILE, as speedscope opens it", 3 } },
+	{ 'P',
+	  { "sample-type", KEY_SAMPLE_TYPE, "NAME", 0,
+	    "What is in folded stacks, and shown first in other profiles: alloc_space, free_space, "
+	    "growth, cpu, stall, faults or inuse_space, which takes a pass over the keys (default: "
+	    "the first of these that was measured). In folded stacks growth is below (grown) and "
+	    "(shrunk)",
 	    3 } },
 	{ 'd',
 	  { "checklist", KEY_CHECKLIST, "daily", 0,
@@ -690,6 +716,31 @@ static error_t parse_past(int key, const char *arg, struct past_options *past)
 	return ARGP_ERR_UNKNOWN;
 }
 
+static error_t parse_profile(int key, const char *arg, struct argp_state *state,
+			     struct profile_options *profile)
+{
+	switch (key) {
+	case KEY_PPROF:
+		profile->pprof = arg;
+		return 0;
+	case KEY_FOLDED_FILE:
+		profile->folded = arg;
+		return 0;
+	case KEY_SPEEDSCOPE:
+		profile->speedscope = arg;
+		return 0;
+	case KEY_SAMPLE_TYPE:
+		if (profile_kind_of(arg) == PROFILE_KINDS)
+			argp_error(state,
+				   "--sample-type is alloc_space, free_space, growth, cpu, stall, "
+				   "faults or inuse_space, not '%s'",
+				   arg);
+		profile->sample_type = arg;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
 static void set_checklist(struct argp_state *state, struct options *o, const char *name)
 {
 	o->checklist = CHECKLIST_DAILY;
@@ -806,6 +857,33 @@ static void check_html(const struct argp_state *state, const struct options *o)
 			   no_report);
 	if (!strcmp(o->html_path, "-") && more)
 		argp_error(state, "--html - and %s would both go to stdout: name a file", more);
+}
+
+static bool is_stdout(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
+/* On stdout there is one thing. */
+static void check_profiles(const struct argp_state *state, const struct options *o)
+{
+	const struct profile_options *p = &o->profile;
+	int here = is_stdout(p->pprof) + is_stdout(p->folded) + is_stdout(p->speedscope);
+	const char *other = o->json		       ? "--json" :
+			    !isnan(o->every_seconds)   ? "--every" :
+			    is_stdout(o->metrics_path) ? "--metrics -" :
+			    is_stdout(o->html_path)    ? "--html -" :
+							 NULL;
+
+	if (o->all && (p->pprof || p->folded || p->speedscope))
+		argp_error(state, "a profile is of one server: leave out --all");
+	if (here > 1)
+		argp_error(state, "one profile on stdout: name a file for the other");
+	if (here && other)
+		argp_error(state,
+			   "a profile on stdout takes the place of the report: leave out %s, or "
+			   "name a file",
+			   other);
 }
 
 static void check_exclusions(const struct argp_state *state, const struct options *o)
@@ -933,16 +1011,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		check_exclusions(state, o);
 		check_pages(state, o);
 		check_html(state, o);
+		check_profiles(state, o);
 		if (takes_key(o) && !o->replay_path)
 			decode_key(state, o);
 		return 0;
 	}
 	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0 ||
 	    parse_rdb(key, arg, state, o) == 0 || parse_key(key, arg, state, o) == 0 ||
+	    parse_profile(key, arg, state, &o->profile) == 0 ||
 	    parse_past(key, arg, &o->past) == 0 || parse_doctor(key, arg, state, o) == 0 ||
 	    parse_serve(key, arg, state, &o->serve) == 0)
 		return 0;
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
+}
+
+bool options_profile_alone(const struct options *o)
+{
+	return is_stdout(o->profile.pprof) || is_stdout(o->profile.folded) ||
+	       is_stdout(o->profile.speedscope);
 }
 
 bool options_name_server(const struct options *o)

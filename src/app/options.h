@@ -62,6 +62,12 @@ struct serve_options {
 	bool check_config;
 };
 
+/* Which profiles are written beside a report, "-" = on stdout in its place; NULL = none. */
+struct profile_options {
+	const char *pprof, *folded, *speedscope;
+	const char *sample_type; /* what is shown first, by its name; NULL = the first there is */
+};
+
 struct options {
 	const struct command *of;
 	/* which server */
@@ -89,6 +95,7 @@ struct options {
 	const char *replay_path;
 	const char *metrics_path; /* metrics instead of a report; "-" = stdout. NULL = none */
 	const char *html_path; /* also a page of the report; "-" = stdout, instead of it. NULL */
+	struct profile_options profile;
 	bool no_bpf;
 	struct keys_options keys;
 	struct rdb_options rdb;
@@ -128,6 +135,8 @@ struct command {
 	int (*run)(const struct options *options);
 };
 
+/* Does a profile take the place of the report, on stdout? */
+bool options_profile_alone(const struct options *o);
 /* True when the options name a server other than by --pid. */
 bool options_name_server(const struct options *o);
 

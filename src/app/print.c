@@ -40,7 +40,7 @@ static bool page_on_stdout(const struct options *o)
 
 bool print_wants_text(const struct options *o)
 {
-	return !o->json && !page_on_stdout(o);
+	return !o->json && !page_on_stdout(o) && !options_profile_alone(o);
 }
 
 bool print_wants_document(const struct options *o)

@@ -6,9 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include <zlib.h>
-
 #include "base/escape.h"
+#include "base/gzip.h"
 #include "report/html.h"
 #include "report/json.h"
 
@@ -87,24 +86,12 @@ static void usual_headers(struct MHD_Response *response, const char *type)
 	buf_free(&policy);
 }
 
+/* A scrape is read at once: time counts more than size. */
 static void compress_body(struct buf *text)
 {
-	z_stream z = {};
 	struct buf out = {};
-	size_t room;
 
-	/* 16: gzip's own head and tail; 1: a scrape is read at once, time counts more. */
-	if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		out_of_memory();
-	room = deflateBound(&z, text->len);
-	buf_fill(&out, 0, room);
-	z.next_in = (unsigned char *)text->data;
-	z.avail_in = (unsigned int)text->len;
-	z.next_out = (unsigned char *)out.data;
-	z.avail_out = (unsigned int)room;
-	deflate(&z, Z_FINISH); /* it fits: deflateBound() */
-	out.len = z.total_out;
-	deflateEnd(&z);
+	gzip_add(&out, buf_str(text), text->len, 1);
 	buf_free(text);
 	*text = out;
 }

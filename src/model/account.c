@@ -9,9 +9,8 @@
 #include "model/prefix.h"
 
 #define NET_DEVIATIONS 1.96 /* 95 % of a normal distribution */
-/* A step of jemalloc's count may be under way at either end, of what is allocated and freed. */
-#define FLOW_STEP_BYTES 65536
-#define NET_EDGES	2
+/* A step may be under way at either end, of what is allocated and freed. */
+#define NET_EDGES 2
 /* Of what was allocated: the same steps meet the same places of a command again and again
  * (tests/bench/bytes), so not all of the error is chance. */
 #define NET_PLACES 0.005

@@ -39,6 +39,9 @@ struct charge {
 	int64_t flow_hits; /* that all of these stand on */
 };
 
+/* Between two looks at who allocates, or frees, lie so many bytes (jemalloc 5.3's own step). */
+#define FLOW_STEP_BYTES 65536
+
 /* What the row stands for; at least what was seen. */
 double profile_events(const struct record_profile *record);
 /* And how long it took; NAN when it was not timed. */
@@ -84,6 +87,7 @@ struct account_key {
 	int64_t class_bytes; /* 0 = of no size class */
 	const char *name; /* command or thread, interned; NULL */
 	struct prefix *prefix; /* NULL = of no key */
+	const char *thread, *functions; /* of profile.c: beside a command; NULL */
 };
 
 struct account {

@@ -127,6 +127,7 @@ void model_free(struct model *m)
 	free(m->replicas);
 	free(m->prefixes);
 	free(m->threads);
+	free(m->profile);
 	free(m->stalls);
 	free(m->children);
 	free(m->keys);

@@ -168,6 +168,17 @@ struct thread_row {
 	struct charge charge;
 };
 
+/* What was charged, told apart by all that is known of who it was. Over all rows it adds up to
+ * what the threads were charged with. */
+struct profile_row {
+	const char *thread, *command; /* as in thread_row and command_row */
+	const char *prefix; /* folded; without length = of no key */
+	size_t prefix_len;
+	const char *functions; /* leaf first, ';' in between; "" = not known */
+	bool other; /* of prefixes and functions that there was no room for */
+	struct charge charge;
+};
+
 struct stall_row {
 	struct stall stall; /* judged; its strings point into the model's own copies */
 };
@@ -370,6 +381,8 @@ struct model {
 	size_t hot_keys_count;
 	struct thread_row *threads;
 	size_t threads_count;
+	struct profile_row *profile; /* same order */
+	size_t profile_count;
 	struct stall_row *stalls; /* by duration, falling */
 	size_t stalls_count;
 	size_t stalls_left_out; /* shorter ones, of a watch with thousands */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who did it: charges by command, key prefix and thread. While records come in
- * they are added up in hash tables; the end makes sorted rows of them.
+ * Who did it: charges by command, key prefix and thread, and by all of these together with
+ * the functions on the stack. While records come in they are added up in hash tables; the end
+ * makes sorted rows of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,14 @@
 #include "model/private.h"
 
 /* Rows kept. Keys that do not fold (random words) must not take our memory. */
-#define PREFIXES_MAX 10000
+#define PREFIXES_MAX  10000
+#define ROWS_MAX      (4 * PREFIXES_MAX)
+#define FUNCTIONS_MAX (ROWS_MAX / 2) /* so many rows, and no more of functions come to them */
 
 struct profile {
 	struct accounts commands, threads, prefixes;
-	struct accounts pairs; /* of a prefix and a command */
+	struct accounts rows; /* of a thread, a command, a prefix and functions */
+	struct accounts rest; /* of a thread and a command: what is in no row */
 	struct charge other; /* prefixes given up */
 	bool have_other;
 };
@@ -23,7 +27,7 @@ struct profile *profile_new(struct prefixes *prefixes)
 {
 	struct profile *profile = xcalloc(1, sizeof(*profile));
 
-	profile->prefixes.prefixes = profile->pairs.prefixes = prefixes;
+	profile->prefixes.prefixes = profile->rows.prefixes = prefixes;
 	return profile;
 }
 
@@ -34,7 +38,8 @@ void profile_free(struct profile *profile)
 	accounts_clear(&profile->commands);
 	accounts_clear(&profile->threads);
 	accounts_clear(&profile->prefixes);
-	accounts_clear(&profile->pairs);
+	accounts_clear(&profile->rows);
+	accounts_clear(&profile->rest);
 	free(profile);
 }
 
@@ -50,17 +55,29 @@ static int by_charge(const struct account *a, const struct account *b)
 	return order ? order : prefix_compare(a->of.prefix, b->of.prefix);
 }
 
-/* Pairs of prefixes that are given up. */
-static void pairs_trim(struct profile *profile)
+/* What is left of a row that there is no room for. */
+static struct charge *rest_of(struct profile *profile, const struct account_key *of)
 {
-	struct account *pair, *next, *row;
+	struct account_key rest = { .name = of->name, .thread = of->thread };
 
-	HASH_ITER(hh, profile->pairs.rows, pair, next) {
-		struct account_key of = { .prefix = pair->of.prefix };
+	return &account_get(&profile->rest, rest)->charge;
+}
 
-		HASH_FIND(hh, profile->prefixes.rows, &of, sizeof(of), row);
-		if (!row)
-			account_remove(&profile->pairs, pair);
+/* Rows of prefixes that are given up. */
+static void rows_trim(struct profile *profile)
+{
+	struct account *row, *next, *prefix;
+
+	HASH_ITER(hh, profile->rows.rows, row, next) {
+		struct account_key of = { .prefix = row->of.prefix };
+
+		if (!of.prefix)
+			continue;
+		HASH_FIND(hh, profile->prefixes.rows, &of, sizeof(of), prefix);
+		if (prefix)
+			continue;
+		charge_merge(rest_of(profile, &row->of), &row->charge);
+		account_remove(&profile->rows, row);
 	}
 }
 
@@ -78,7 +95,29 @@ static void prefixes_trim(struct profile *profile)
 		profile->have_other = true;
 		account_remove(&profile->prefixes, row);
 	}
-	pairs_trim(profile);
+	rows_trim(profile);
+}
+
+/* Whatever there is no room for: the functions go first, then the prefix. */
+static struct charge *row_of(struct model *m, struct account_key of)
+{
+	struct profile *profile = m->priv->profile;
+	struct account *row;
+
+	profile->rows.limit = *of.functions ? FUNCTIONS_MAX : ROWS_MAX;
+	row = account_get(&profile->rows, of);
+	if (!row && *of.functions) {
+		of.functions = intern_string(m->priv->keep, "");
+		profile->rows.limit = ROWS_MAX;
+		row = account_get(&profile->rows, of);
+	}
+	return row ? &row->charge : rest_of(profile, &of);
+}
+
+/* The functions it was in, leaf first; of a sample of the CPU the leaf is known. */
+static const char *functions_of(const struct record_profile *record)
+{
+	return record->event == EVENT_CPU ? record->symbol : "";
 }
 
 void profile_add(struct model *m, const struct record_profile *record, struct prefix *prefix)
@@ -88,8 +127,14 @@ void profile_add(struct model *m, const struct record_profile *record, struct pr
 	bool main_thread = !*record->thread;
 	struct account_key of = { .name = intern_string(m->priv->keep,
 							main_thread ? "main" : record->thread) };
+	struct account_key row = { .name = command,
+				   .thread = of.name,
+				   .prefix = prefix,
+				   .functions =
+					   intern_string(m->priv->keep, functions_of(record)) };
 
 	charge_add(&account_get(&profile->threads, of)->charge, record);
+	charge_add(row_of(m, row), record);
 	of.name = command;
 	/* Another thread works for no command of its own. */
 	if (main_thread || *command)
@@ -99,9 +144,7 @@ void profile_add(struct model *m, const struct record_profile *record, struct pr
 	if (!prefix->example.data)
 		prefix->example = (struct bytes){ xmemdup(record->key.data, record->key.len),
 						  record->key.len };
-	of.prefix = prefix;
-	charge_add(&account_get(&profile->pairs, of)->charge, record);
-	of.name = NULL;
+	of = (struct account_key){ .prefix = prefix };
 	charge_add(&account_get(&profile->prefixes, of)->charge, record);
 	/* Twice the limit, so that sorting is rare and new names get their chance. */
 	if (HASH_COUNT(profile->prefixes.rows) >= 2 * PREFIXES_MAX)
@@ -113,15 +156,18 @@ void profile_merge(struct model *m, const char *command, struct prefix *prefix,
 {
 	struct profile *profile = m->priv->profile;
 	struct account_key of = { .name = intern_string(m->priv->keep, "main") };
+	struct account_key row = { .name = command,
+				   .thread = of.name,
+				   .prefix = prefix,
+				   .functions = intern_string(m->priv->keep, "") };
 
 	charge_merge(&account_get(&profile->threads, of)->charge, charge);
+	charge_merge(row_of(m, row), charge);
 	of.name = command;
 	charge_merge(&account_get(&profile->commands, of)->charge, charge);
 	if (!prefix)
 		return;
-	of.prefix = prefix;
-	charge_merge(&account_get(&profile->pairs, of)->charge, charge);
-	of.name = NULL;
+	of = (struct account_key){ .prefix = prefix };
 	charge_merge(&account_get(&profile->prefixes, of)->charge, charge);
 }
 
@@ -203,19 +249,40 @@ static void prefix_row_add(struct model *m, struct bytes prefix, struct bytes ex
 	charge_unknown(&row->charge, sensor_off(m, "cpu"), sensor_off(m, "fault"), no_flow(m));
 }
 
+/* Of a prefix and a command, whatever thread and functions. */
+static struct accounts pairs_of(struct profile *profile)
+{
+	struct accounts pairs = { .prefixes = profile->rows.prefixes };
+	struct account *row, *next;
+
+	HASH_ITER(hh, profile->rows.rows, row, next) {
+		struct account_key of = { .name = row->of.name, .prefix = row->of.prefix };
+
+		if (of.prefix)
+			charge_merge(&account_get(&pairs, of)->charge, &row->charge);
+	}
+	return pairs;
+}
+
 /* Pairs come by falling charge: the first one of a prefix is its top. */
 static void name_top_commands(struct model *m, struct profile *profile)
 {
+	struct accounts pairs = pairs_of(profile);
 	struct account *row, *pair, *next;
 
-	HASH_SRT(hh, profile->pairs.rows, by_charge);
-	HASH_ITER(hh, profile->pairs.rows, pair, next) {
+	HASH_SRT(hh, pairs.rows, by_charge);
+	HASH_ITER(hh, pairs.rows, pair, next) {
 		struct account_key of = { .prefix = pair->of.prefix };
 
 		HASH_FIND(hh, profile->prefixes.rows, &of, sizeof(of), row);
 		if (row && !m->prefixes[row->row].top_command)
 			m->prefixes[row->row].top_command = (char *)pair->of.name;
 	}
+	accounts_clear(&pairs);
+	/* Of one that there was no room for with its commands. */
+	for (size_t i = 0; i < m->prefixes_count; i++)
+		if (!m->prefixes[i].top_command)
+			m->prefixes[i].top_command = intern_string(m->priv->keep, "");
 }
 
 static void make_prefixes(struct model *m, struct profile *profile)
@@ -240,11 +307,50 @@ static void make_prefixes(struct model *m, struct profile *profile)
 	m->prefixes[m->prefixes_count - 1].top_command = intern_string(m->priv->keep, "");
 }
 
+static int by_charge_of_row(const struct account *a, const struct account *b)
+{
+	int order = by_charge(a, b);
+
+	if (!order)
+		order = strcmp(a->of.thread, b->of.thread);
+	return order || !a->of.functions ? order : strcmp(a->of.functions, b->of.functions);
+}
+
+static void append_rows(struct model *m, struct accounts *accounts, bool other)
+{
+	struct account *account, *next;
+
+	HASH_SRT(hh, accounts->rows, by_charge_of_row);
+	HASH_ITER(hh, accounts->rows, account, next) {
+		struct profile_row *row = &m->profile[m->profile_count++];
+		const struct prefix *prefix = account->of.prefix;
+		struct bytes text = { prefix ? prefix->text : "", prefix ? prefix->len : 0 };
+
+		row->thread = account->of.thread;
+		row->command = account->of.name;
+		row->prefix = intern_bytes(m->priv->keep, text).data;
+		row->prefix_len = text.len;
+		row->functions = other ? "" : account->of.functions;
+		row->other = other;
+		row->charge = account->charge;
+	}
+}
+
+/* After the prefixes, of which some have been given up. */
+static void make_rows(struct model *m, struct profile *profile)
+{
+	m->profile = xcalloc(HASH_COUNT(profile->rows.rows) + HASH_COUNT(profile->rest.rows) + 1,
+			     sizeof(*m->profile));
+	append_rows(m, &profile->rows, false);
+	append_rows(m, &profile->rest, true);
+}
+
 void profile_finish(struct model *m)
 {
 	make_commands(m, m->priv->profile);
 	make_threads(m, m->priv->profile);
 	make_prefixes(m, m->priv->profile);
+	make_rows(m, m->priv->profile);
 	profile_free(m->priv->profile);
 	m->priv->profile = NULL;
 }

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The prefixes of a keyspace as folded stacks, which flame graph programs draw: a line a
- * prefix, its segments as frames, and the bytes of its keys. The lines add up to all of them.
+ * Folded stacks, which flame graph programs draw. Of a keyspace: a line a prefix, its segments as
+ * frames, and the bytes of its keys, which add up to all of them. Of a profile: a line a stack.
  */
+#include <inttypes.h>
+#include <string.h>
+
 #include "base/escape.h"
 #include "model/keyspace.h"
 #include "model/prefix.h"
+#include "report/profile.h"
 #include "report/report.h"
 
 /* A frame is as redis-cli shows it, but for what ends one in this form. */
@@ -51,4 +55,28 @@ void report_keys_folded(struct buf *out, const struct model *m)
 
 	for (size_t i = 0; i < keys->prefixes.count; i++)
 		put_prefix(out, &keys->prefixes.rows[i], keys->options.separators);
+}
+
+static void put_stack(struct buf *out, const struct report_profile *p,
+		      const struct profile_sample *sample, enum profile_kind kind)
+{
+	const char *direction = profile_direction(sample, kind);
+
+	if (direction)
+		put_frame(out, direction, strlen(direction));
+	for (size_t i = 0; i < sample->depth; i++) {
+		struct bytes name = p->names[sample->frames[i]];
+
+		if (i || direction)
+			buf_putc(out, ';');
+		put_frame(out, name.data, name.len);
+	}
+	buf_printf(out, " %" PRId64 "\n", profile_width(sample, kind));
+}
+
+void report_profile_folded(struct buf *out, const struct report_profile *p, enum profile_kind kind)
+{
+	for (size_t i = 0; i < p->samples_count; i++)
+		if (p->samples[i].values[kind])
+			put_stack(out, p, &p->samples[i], kind);
 }

@@ -26,6 +26,7 @@
 #include "record/schema.h"
 #include "redis/info.h"
 #include "redis/malloc_stats.h"
+#include "report/profile.h"
 #include "report/report.h"
 #include "report_model.h"
 
@@ -176,6 +177,21 @@ static void take_words(struct model *m)
 	}
 }
 
+static void report_profiles(struct buf *out, const struct model *m)
+{
+	struct report_profile *p = report_profile_new();
+	enum profile_kind first;
+
+	report_profile_take(p, m);
+	report_profile_finish(p, m, "\xff\0; x");
+	first = report_profile_first(p);
+	report_pprof(out, p, first);
+	report_speedscope(out, p, first);
+	if (first < PROFILE_KINDS)
+		report_profile_folded(out, p, first);
+	report_profile_free(p);
+}
+
 static void report_all(struct model *m)
 {
 	static const struct report_style styles[] = { { .columns = 80 },
@@ -205,6 +221,7 @@ static void report_all(struct model *m)
 	}
 	for (size_t k = 0; k < m->keys_count; k++)
 		report_keys_csv_row(&out, &m->keys[k].key, hostile_int());
+	report_profiles(&out, m);
 	assert_true(out.len > 0);
 	buf_free(&out);
 	findings_free(f);

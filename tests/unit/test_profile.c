@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -195,6 +196,108 @@ static void test_many_prefixes(void **state)
 	for (size_t i = 0; i < m->prefixes_count; i++)
 		seconds += m->prefixes[i].charge.cpu_seconds;
 	assert_true(fabs(seconds - 144.999) < 1e-6);
+	seconds = 0;
+	for (size_t i = 0; i < m->profile_count; i++)
+		seconds += m->profile[i].charge.cpu_seconds;
+	assert_int_equal(m->profile_count, 10001);
+	assert_true(m->profile[10000].other);
+	assert_int_equal(m->profile[10000].charge.cpu_samples, 35000);
+	assert_true(fabs(seconds - 144.999) < 1e-6);
+	model_free(m);
+}
+
+static void take_leaf(struct model *m, const char *thread, const char *key, const char *symbol)
+{
+	struct record record = record_new(RECORD_PROFILE);
+
+	record.profile.event = EVENT_CPU;
+	record.profile.thread = thread;
+	record.profile.command = "get";
+	record.profile.key = (struct bytes){ key, strlen(key) };
+	record.profile.symbol = symbol;
+	record.profile.samples = 1;
+	record.profile.events = 1;
+	record.profile.seconds = 1;
+	model_take(m, &record);
+}
+
+/* What is known of who it was tells rows apart, and all of them are what the threads have. */
+static void test_rows(void **state)
+{
+	struct model *m = model_new();
+	double threads = 0, rows = 0;
+
+	(void)state;
+	take_leaf(m, "", "user:1", "dictFind");
+	take_leaf(m, "", "user:2", "dictFind");
+	take_leaf(m, "", "user:3", "");
+	take_leaf(m, "", "", "dictFind");
+	take_leaf(m, "io_thd_1", "user:4", "dictFind");
+	model_finish(m);
+	assert_int_equal(m->profile_count, 4);
+	assert_string_equal(m->profile[0].prefix, "user:*");
+	assert_string_equal(m->profile[0].functions, "dictFind");
+	assert_string_equal(m->profile[0].thread, "main");
+	assert_int_equal(m->profile[0].charge.cpu_samples, 2);
+	for (size_t i = 0; i < m->threads_count; i++)
+		threads += m->threads[i].charge.cpu_seconds;
+	for (size_t i = 0; i < m->profile_count; i++)
+		rows += m->profile[i].charge.cpu_seconds;
+	assert_true(near(threads, 5) && near(rows, 5));
+	model_free(m);
+}
+
+/* More commands of more prefixes than there are rows: each prefix still has a name for who was
+ * most at it, be it none. */
+static void test_rows_bounded(void **state)
+{
+	struct model *m = model_new();
+	double seconds = 0;
+	char command[16], key[16];
+
+	(void)state;
+	for (int i = 0; i < 50000; i++) {
+		snprintf(command, sizeof(command), "command%d", i % 10);
+		for (int j = 0, n = i / 10; j < 8; j++, n /= 8)
+			key[j] = (char)('p' + n % 8);
+		key[8] = '\0';
+		take_profile(m, EVENT_CPU, command, key, 1, 1);
+	}
+	model_finish(m);
+	assert_int_equal(m->prefixes_count, 5000);
+	for (size_t i = 0; i < m->prefixes_count; i++)
+		assert_non_null(m->prefixes[i].top_command);
+	assert_int_equal(m->profile_count, 40010);
+	for (size_t i = 0; i < m->profile_count; i++)
+		seconds += m->profile[i].charge.cpu_seconds;
+	assert_true(near(seconds, 50000));
+	model_free(m);
+}
+
+/* Where there are very many functions they go, and their seconds stay with command and prefix. */
+static void test_functions_bounded(void **state)
+{
+	struct model *m = model_new();
+	double seconds = 0, bare = 0;
+	char symbol[32];
+
+	(void)state;
+	for (int i = 0; i < 60000; i++) {
+		snprintf(symbol, sizeof(symbol), "function%d", i);
+		take_leaf(m, "", "user:1", symbol);
+	}
+	take_leaf(m, "", "session:1", "late");
+	model_finish(m);
+	assert_int_equal(m->profile_count, 20002);
+	for (size_t i = 0; i < m->profile_count; i++) {
+		seconds += m->profile[i].charge.cpu_seconds;
+		if (!*m->profile[i].functions)
+			bare += m->profile[i].charge.cpu_seconds;
+	}
+	assert_true(near(seconds, 60001));
+	assert_true(near(bare, 40001));
+	for (size_t i = 0; i < m->prefixes_count; i++)
+		assert_string_equal(m->prefixes[i].top_command, "get");
 	model_free(m);
 }
 
@@ -286,6 +389,9 @@ int main(void)
 		cmocka_unit_test(test_attribution_off),
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_many_prefixes),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_rows_bounded),
+		cmocka_unit_test(test_functions_bounded),
 		cmocka_unit_test(test_hostile_numbers),
 		cmocka_unit_test(test_account_prefixes),
 		cmocka_unit_test(test_accounts),

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Bytes in memory as gzip has them. */
+#pragma once
+
+#include "base/buf.h"
+
+/* Append @data, packed, at @level (1 is fast, 9 small). There is no name and no time in it: of the
+ * same bytes it makes the same. */
+void gzip_add(struct buf *out, const void *data, size_t len, int level);
