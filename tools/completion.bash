@@ -29,7 +29,7 @@ _redmem()
 	[[ $current != = ]] || current=
 	[[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
 	case $previous in
-	--record | --replay | --html | --socket | -s)
+	--record | --replay | --html | --socket | -s | --metrics | --pprof | --speedscope | --token-file | --ca-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
@@ -38,7 +38,7 @@ _redmem()
 		return
 		;;
 	esac
-	if [[ ${COMP_WORDS[1]} == @(rdb|diff) && $current != -* ]]; then
+	if [[ ${COMP_WORDS[1]} == @(rdb|diff|push) && $current != -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 	fi

@@ -17,6 +17,7 @@ int cmd_serve(const struct options *o);
 int cmd_stalls(const struct options *o);
 int cmd_report(const struct options *o);
 int cmd_history(const struct options *o);
+int cmd_push(const struct options *o);
 int cmd_demo(const struct options *o);
 int cmd_schema(const struct options *o);
 int cmd_mcp(const struct options *o);

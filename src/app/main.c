@@ -258,6 +258,28 @@ static const struct command commands[] = {
 		.run = cmd_history,
 	},
 	{
+		.name = "push",
+		.summary = "send a profile to Pyroscope or Parca",
+		.doc = "Send a profile to who keeps profiles: Pyroscope, or Parca. FILE is one "
+		       "that "
+		       "--pprof of redmem doctor, alloc, stalls or report has written; without it "
+		       "a server is watched for some seconds. The certificate of an https address "
+		       "is verified. What may be over soon (nobody answers, 429, 5xx) is tried "
+		       "again, three times within some seconds. redmem sends nothing anywhere by "
+		       "itself.",
+		.examples = "Examples:\n"
+			    "  redmem push --url http://localhost:4040       the only server here, "
+			    "10 s\n"
+			    "  redmem push --url https://profiles.example --token-file "
+			    "/etc/redmem/token "
+			    "-p 6380 -d 30\n"
+			    "  redmem push --api parca --url http://localhost:7070 now.pb.gz",
+		.arguments = "[FILE]",
+		.takes = "tlhwbu",
+		.sensors = DOCTOR_SENSORS,
+		.run = cmd_push,
+	},
+	{
 		.name = "demo",
 		.summary = "start a private server with known troubles and diagnose it",
 		.doc = "Start a private redis-server on a unix socket in a temporary directory, "

@@ -73,6 +73,11 @@ enum option_key {
 	KEY_FOLDED_FILE,
 	KEY_SPEEDSCOPE,
 	KEY_SAMPLE_TYPE,
+	KEY_URL,
+	KEY_API,
+	KEY_NAME,
+	KEY_TOKEN_FILE,
+	KEY_CA_FILE,
 	KEY_STATE,
 	KEY_SERVER,
 	KEY_AT,
@@ -95,9 +100,10 @@ enum option_key {
  * alone, 'a' all servers, 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget,
  * 'r' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass
  * after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S'
- * slots, '1' one key, 'x' metrics, 'P' profiles, 'H' the history, 'A' a time of it, 'y' a stretch
- * of it, 'd' what only `redmem doctor` says, 'n' no option but a command's name, 'M' what
- * assistants are shown, 'W' a page, 'o' output, 'O' what all commands have, 'V' the service. */
+ * slots, '1' one key, 'x' metrics, 'P' profiles, 'u' whom they are sent to, 'H' the history, 'A' a
+ * time of it, 'y' a stretch of it, 'd' what only `redmem doctor` says, 'n' no option but a
+ * command's name, 'M' what assistants are shown, 'W' a page, 'o' output, 'O' what all commands
+ * have, 'V' the service. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -261,6 +267,25 @@ static const struct grouped_option all_options[] = {
 	    "From when on (default -24h): 03:00, \"2026-11-28 03:00\", 2026-11-28T03:00:00Z, -7d",
 	    1 } },
 	{ 'y', { "until", KEY_UNTIL, "TIME", 0, "Until when (default now)", 1 } },
+	{ 'u', { NULL, 0, NULL, 0, "Where to:", 3 } },
+	{ 'u',
+	  { "url", KEY_URL, "URL", 0,
+	    "http://HOST:PORT, https://HOST or https://USER@HOST; the path of the API is added",
+	    3 } },
+	{ 'u',
+	  { "api", KEY_API, "NAME", 0,
+	    "pyroscope (POST /ingest, the default) or parca (POST /api/profiles/writeraw)", 3 } },
+	{ 'u',
+	  { "name", KEY_NAME, "NAME", 0, "What the profiles are called there (default redmem)",
+	    3 } },
+	{ 'u',
+	  { "token-file", KEY_TOKEN_FILE, "FILE", 0,
+	    "The token is the first line of FILE, which only its owner may read; with a USER in "
+	    "the URL it is that one's password. It is never sent over http to another host",
+	    3 } },
+	{ 'u',
+	  { "ca-file", KEY_CA_FILE, "FILE", 0,
+	    "CA to trust for https (default: those the system trusts)", 3 } },
 	{ 'M', { NULL, 0, NULL, 0, "What the assistant sees:", 3 } },
 	{ 'M',
 	  { "redact", KEY_REDACT, NULL, 0,
@@ -741,6 +766,35 @@ static error_t parse_profile(int key, const char *arg, struct argp_state *state,
 	return ARGP_ERR_UNKNOWN;
 }
 
+static error_t parse_push(int key, const char *arg, struct argp_state *state,
+			  struct push_options *push)
+{
+	switch (key) {
+	case KEY_URL:
+		push->url = arg;
+		return 0;
+	case KEY_API:
+		if (strcmp(arg, "pyroscope") != 0 && strcmp(arg, "parca") != 0)
+			argp_error(state, "--api is 'pyroscope' or 'parca', not '%s'", arg);
+		push->api = !strcmp(arg, "parca") ? PUSH_PARCA : PUSH_PYROSCOPE;
+		return 0;
+	case KEY_NAME:
+		if (!*arg || arg[strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					     "0123456789._-")])
+			argp_error(state, "--name is letters, digits, '.', '_' and '-', not '%s'",
+				   arg);
+		push->name = arg;
+		return 0;
+	case KEY_TOKEN_FILE:
+		push->token_file = arg;
+		return 0;
+	case KEY_CA_FILE:
+		push->ca_file = arg;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
 static void set_checklist(struct argp_state *state, struct options *o, const char *name)
 {
 	o->checklist = CHECKLIST_DAILY;
@@ -859,6 +913,15 @@ static void check_html(const struct argp_state *state, const struct options *o)
 		argp_error(state, "--html - and %s would both go to stdout: name a file", more);
 }
 
+static void check_push(const struct argp_state *state, const struct options *o)
+{
+	if (!o->push.url)
+		argp_error(state, "where to? give --url");
+	if (o->push.file && (o->pid || options_name_server(o) || !isnan(o->duration_seconds)))
+		argp_error(state, "a profile is sent from a file or from a watch: leave out the "
+				  "file, or the server and -d");
+}
+
 static bool is_stdout(const char *path)
 {
 	return path && !strcmp(path, "-");
@@ -934,9 +997,14 @@ static bool takes_command(const struct options *o)
 	return o->of->arguments && strchr(o->of->takes, 'n');
 }
 
+static bool takes_profile(const struct options *o)
+{
+	return o->of->arguments && strchr(o->of->takes, 'u');
+}
+
 static bool takes_files(const struct options *o)
 {
-	return o->of->arguments && !takes_key(o) && !takes_command(o);
+	return o->of->arguments && !takes_key(o) && !takes_command(o) && !takes_profile(o);
 }
 
 static bool is_dump_type(const char *name)
@@ -971,7 +1039,7 @@ static void check_files(const struct argp_state *state, const struct options *o)
 
 static void take_argument(struct argp_state *state, struct options *o, char *arg)
 {
-	if (!o->of->arguments || o->key || o->about)
+	if (!o->of->arguments || o->key || o->about || o->push.file)
 		argp_error(state, "unexpected argument '%s'", arg);
 	if (takes_key(o)) {
 		o->key = xstrdup(arg);
@@ -979,6 +1047,8 @@ static void take_argument(struct argp_state *state, struct options *o, char *arg
 	}
 	if (takes_command(o))
 		o->about = arg;
+	else if (takes_profile(o))
+		o->push.file = arg;
 	else
 		add_input(&o->rdb, arg);
 }
@@ -1012,6 +1082,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		check_pages(state, o);
 		check_html(state, o);
 		check_profiles(state, o);
+		if (takes_profile(o))
+			check_push(state, o);
 		if (takes_key(o) && !o->replay_path)
 			decode_key(state, o);
 		return 0;
@@ -1019,8 +1091,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	if (parse_watch(key, arg, state, o) == 0 || parse_keys(key, arg, state, &o->keys) == 0 ||
 	    parse_rdb(key, arg, state, o) == 0 || parse_key(key, arg, state, o) == 0 ||
 	    parse_profile(key, arg, state, &o->profile) == 0 ||
-	    parse_past(key, arg, &o->past) == 0 || parse_doctor(key, arg, state, o) == 0 ||
-	    parse_serve(key, arg, state, &o->serve) == 0)
+	    parse_push(key, arg, state, &o->push) == 0 || parse_past(key, arg, &o->past) == 0 ||
+	    parse_doctor(key, arg, state, o) == 0 || parse_serve(key, arg, state, &o->serve) == 0)
 		return 0;
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }
@@ -1051,6 +1123,7 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 			       .budget_percent = NAN,
 			       .sensors = command->sensors,
 			       .key_samples = -1,
+			       .push = { .name = "redmem" },
 			       .past = { .state = HISTORY_DIR },
 			       .keys = { .samples = -1, .top = 10, .max_ms = NAN } };
 	if (password && *password)

@@ -68,6 +68,16 @@ struct profile_options {
 	const char *sample_type; /* what is shown first, by its name; NULL = the first there is */
 };
 
+/* To whom a profile is sent. */
+enum push_api { PUSH_PYROSCOPE, PUSH_PARCA };
+struct push_options {
+	const char *url;
+	enum push_api api;
+	const char *name; /* what the profiles are called there */
+	const char *token_file, *ca_file; /* NULL = none; those the system trusts */
+	const char *file; /* the profile; NULL = of a watch */
+};
+
 struct options {
 	const struct command *of;
 	/* which server */
@@ -96,6 +106,7 @@ struct options {
 	const char *metrics_path; /* metrics instead of a report; "-" = stdout. NULL = none */
 	const char *html_path; /* also a page of the report; "-" = stdout, instead of it. NULL */
 	struct profile_options profile;
+	struct push_options push;
 	bool no_bpf;
 	struct keys_options keys;
 	struct rdb_options rdb;

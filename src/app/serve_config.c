@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/secret.h"
 #include "base/glob.h"
 #include "report/metrics.h"
 
@@ -342,53 +343,6 @@ static int take_line(struct reading *r, char *text)
 
 /* --- files ----------------------------------------------------------------------------- */
 
-/* What holds a password is for its owner, who is root or redmem's own user, and a group. */
-static int check_secret(const char *path, const struct stat *st, struct err *err)
-{
-	if (st->st_uid && st->st_uid != geteuid())
-		return err_set(
-			err, -EPERM,
-			"config: %s holds a password and belongs to uid %u; chown it to root", path,
-			st->st_uid);
-	if (st->st_mode & (S_IRWXO | S_IWGRP))
-		return err_set(err, -EPERM,
-			       "config: %s holds a password and others may read or write it; chmod "
-			       "0600 %s",
-			       path, path);
-	return 0;
-}
-
-/* A small regular file with what it is like. */
-static int read_all(const char *path, size_t max, struct buf *out, struct stat *st, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret = 0;
-	char piece[4096];
-	ssize_t got = 0;
-
-	if (fd < 0 || fstat(fd, st))
-		ret = err_set(err, -errno, "config: %s: %s", path, strerror(errno));
-	else if (!S_ISREG(st->st_mode))
-		ret = err_set(err, -EINVAL, "config: %s is no file", path);
-	while (!ret && out->len <= max && (got = read(fd, piece, sizeof(piece))) > 0)
-		buf_add(out, piece, (size_t)got);
-	if (!ret && got < 0)
-		ret = err_set(err, -errno, "config: %s: %s", path, strerror(errno));
-	if (!ret && (out->len > max || strlen(buf_str(out)) != out->len))
-		ret = err_set(err, -EINVAL, "config: %s is longer than %zu bytes, or no text", path,
-			      max);
-	if (fd >= 0)
-		close(fd);
-	explicit_bzero(piece, sizeof(piece));
-	return ret;
-}
-
-static void wipe_buf(struct buf *text)
-{
-	if (text->data)
-		explicit_bzero(text->data, text->len);
-	buf_free(text);
-}
-
 static int read_password(struct serve_server *server, struct err *err)
 {
 	struct buf text = { 0 };
@@ -397,9 +351,9 @@ static int read_password(struct serve_server *server, struct err *err)
 
 	if (!server->password_file)
 		return 0;
-	ret = read_all(server->password_file, PASSWORD_MAX, &text, &st, err);
+	ret = secret_read(&text, server->password_file, PASSWORD_MAX, &st, "config", err);
 	if (!ret)
-		ret = check_secret(server->password_file, &st, err);
+		ret = secret_check(server->password_file, &st, "config", err);
 	if (!ret) {
 		wipe(server->password);
 		server->password = xmemdup(buf_str(&text), strcspn(buf_str(&text), "\r\n"));
@@ -407,7 +361,7 @@ static int read_password(struct serve_server *server, struct err *err)
 			ret = err_set(err, -EINVAL, "config: %s: its first line is empty",
 				      server->password_file);
 	}
-	wipe_buf(&text);
+	secret_wipe(&text);
 	return ret;
 }
 
@@ -429,7 +383,7 @@ static int check_section(struct reading *r, struct serve_server *server, const s
 			     server->tls_insecure))
 		return wrong(r, -EINVAL, "server %s has settings of TLS without tls = on",
 			     server->name);
-	if (server->password && check_secret(r->path, st, r->err))
+	if (server->password && secret_check(r->path, st, "config", r->err))
 		return -EPERM;
 	return read_password(server, r->err);
 }
@@ -471,12 +425,12 @@ int serve_config_read(struct serve_config **out, const char *path, struct err *e
 
 	r.config = defaults();
 	if (path || access(r.path, F_OK) == 0 || errno != ENOENT) {
-		ret = read_all(r.path, FILE_MAX, &text, &st, err);
+		ret = secret_read(&text, r.path, FILE_MAX, &st, "config", err);
 		if (!ret && text.len)
 			ret = take_file(&r, text.data, &st);
 		r.config->path = xstrdup(r.path);
 	}
-	wipe_buf(&text);
+	secret_wipe(&text);
 	if (ret)
 		serve_config_free(r.config);
 	else

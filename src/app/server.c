@@ -11,6 +11,7 @@
 
 #include "app/progress.h"
 #include "base/clock.h"
+#include "host/elf.h"
 #include "host/proc.h"
 #include "host/sock.h"
 #include "redis/info.h"
@@ -289,6 +290,16 @@ int server_open_connected(struct server *server, const struct options *o, struct
 	return ret;
 }
 
+/* In hex digits, as far as there is room for them. */
+static void write_build_id(char *text, size_t size, const struct image *image)
+{
+	size_t len;
+	const unsigned char *id = elf_file_build_id(image->module, &len);
+
+	for (size_t i = 0; i < len && 2 * i + 2 < size; i++)
+		snprintf(text + 2 * i, size - 2 * i, "%02x", id[i]);
+}
+
 void server_emit(const struct server *server, const struct info *info,
 		 const struct record_sink *sink)
 {
@@ -297,8 +308,11 @@ void server_emit(const struct server *server, const struct info *info,
 	struct record_target *t = &record.target;
 	const char *role = info ? info_get(info, "role") : NULL;
 	const char *allocator = info ? info_get(info, "mem_allocator") : NULL;
-	char text[96] = "";
+	char text[96] = "", build_id[96] = "";
 
+	if (image)
+		write_build_id(build_id, sizeof(build_id), image);
+	t->build_id = build_id;
 	t->pid = server->where.pid ? server->where.pid : RECORD_UNKNOWN;
 	t->server = info ? info_server(info) : image ? (image->valkey ? "valkey" : "redis") : "";
 	t->version = info && info_server_version(info) ? info_server_version(info) : "";

@@ -114,6 +114,7 @@ struct record_target {
 	const char *server; /* "redis", "valkey", or "" when unknown */
 	const char *version;
 	const char *executable;
+	const char *build_id; /* that one's, in hex digits; "" when it has none */
 	const char *allocator; /* "jemalloc 5.3.0", "libc", "" */
 	bool allocator_bundled; /* linked into the binary, not the system's library */
 	bool can_defrag; /* built with the defrag hint (bundled jemalloc) */

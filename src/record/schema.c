@@ -38,6 +38,7 @@ static const struct field target_fields[] = {
 	FIELD(target, server),
 	FIELD(target, version),
 	FIELD(target, executable),
+	FIELD(target, build_id),
 	FIELD(target, allocator),
 	FIELD(target, allocator_bundled),
 	FIELD(target, can_defrag),

@@ -34,7 +34,7 @@ struct pprof {
 	int64_t *comments;
 };
 
-/* --- strings ---------------------------------------------------------------------------- */
+/* --- strings ------------------------------------------------------------------------ */
 
 /* As a text of the format: every one is valid UTF-8 and has no NUL in it. */
 static char *shown_as(const void *text, size_t len)
@@ -91,7 +91,7 @@ static void add_comments(struct pprof *w)
 	w->profile.n_comment = count;
 }
 
-/* --- what is counted ---------------------------------------------------------------------- */
+/* --- what is counted ---------------------------------------------------------------- */
 
 static Pprof__ValueType type_of(struct pprof *w, enum profile_kind kind)
 {
@@ -126,7 +126,7 @@ static void add_types(struct pprof *w, enum profile_kind shown)
 	w->profile.period = p->period;
 }
 
-/* --- samples ---------------------------------------------------------------------------------- */
+/* --- samples ------------------------------------------------------------------------ */
 
 /* Leaf first, and no place is 0. */
 static void set_stack(struct pprof *w, Pprof__Sample *row, const struct profile_sample *sample,
@@ -202,7 +202,7 @@ static void add_samples(struct pprof *w)
 	w->profile.n_sample = count;
 }
 
-/* --- where that is ------------------------------------------------------------------------- */
+/* --- where that is ------------------------------------------------------------------ */
 
 static void add_mapping(struct pprof *w)
 {
@@ -258,7 +258,7 @@ static void add_locations(struct pprof *w)
 	w->profile.n_location = w->profile.n_function = count;
 }
 
-/* --- all of it ------------------------------------------------------------------------ */
+/* --- all of it ---------------------------------------------------------------------- */
 
 static void write_out(struct buf *out, struct pprof *w)
 {

@@ -34,7 +34,7 @@ enum profile_kind profile_kind_of(const char *name)
 	return kind;
 }
 
-/* --- while it is made ------------------------------------------------------------------- */
+/* --- while it is made --------------------------------------------------------------- */
 
 struct name {
 	UT_hash_handle hh;
@@ -55,6 +55,7 @@ struct profile_making {
 	struct name *names;
 	struct stack *stacks;
 	double totals[PROFILE_KINDS];
+	size_t stalls; /* stacks of them */
 	struct buf frames; /* of the stack under way: size_t */
 };
 
@@ -76,7 +77,7 @@ static size_t name_place(struct report_profile *p, const void *text, size_t len)
 	struct name *name;
 	char own[NAME_MAX_BYTES + 3];
 
-	memcpy(own, text, cut);
+	memcpy(own, cut ? text : "", cut); /* what is empty may be nowhere */
 	memcpy(own + cut, "...", kept - cut);
 	HASH_FIND(hh, making->names, own, kept, name);
 	if (name)
@@ -143,7 +144,7 @@ static void charge_values(double values[PROFILE_KINDS], const struct charge *cha
 	values[PROFILE_FAULTS] += faults(charge);
 }
 
-/* --- stacks ----------------------------------------------------------------------------- */
+/* --- stacks ------------------------------------------------------------------------- */
 
 /* The root: who it was. */
 static void push_command(struct report_profile *p, const char *command, const char *thread)
@@ -220,7 +221,8 @@ static size_t prefix_place(struct report_profile *p, struct bytes key)
 void report_profile_take_stall(struct report_profile *p, const struct model *m,
 			       const struct stall *stall)
 {
-	bool room = HASH_COUNT(p->making->stacks) < STALLS_MAX;
+	size_t before = HASH_COUNT(p->making->stacks);
+	bool room = p->making->stalls < STALLS_MAX;
 	size_t labels[PROFILE_LABELS] = { 0 };
 	struct blame blame[CAUSES];
 	size_t count = blame_split(stall, blame);
@@ -246,6 +248,7 @@ void report_profile_take_stall(struct report_profile *p, const struct model *m,
 		stack_of(p, labels)->values[PROFILE_STALL] += blame[i].seconds * 1e9;
 		buf_free(&cause);
 	}
+	p->making->stalls += HASH_COUNT(p->making->stacks) - before;
 }
 
 /* Of a pass over the keys nobody knows whose they are. */
@@ -264,7 +267,7 @@ static void take_keyspace(struct report_profile *p, const struct keyspace *keysp
 	}
 }
 
-/* --- all of a model ---------------------------------------------------------------------- */
+/* --- all of a model ----------------------------------------------------------------- */
 
 struct report_profile *report_profile_new(void)
 {
@@ -311,7 +314,7 @@ void report_profile_take(struct report_profile *p, const struct model *m)
 		take_keyspace(p, m->keyspace);
 }
 
-/* --- whole numbers ------------------------------------------------------------------------ */
+/* --- whole numbers ------------------------------------------------------------------ */
 
 static int64_t whole(double value)
 {
@@ -387,7 +390,7 @@ static void drop_nothing(struct report_profile *p)
 	p->samples_count = kept;
 }
 
-/* --- what it is of -------------------------------------------------------------------------- */
+/* --- what it is of ------------------------------------------------------------------ */
 
 static void comment_bytes(struct report_profile *p, const struct model *m)
 {
@@ -505,6 +508,7 @@ void report_profile_finish(struct report_profile *p, const struct model *m, cons
 		p->samples[i].labels[LABEL_SERVER] = p->server;
 	take_names(p);
 	p->executable = m->target.executable;
+	p->build_id = m->target.build_id;
 	set_time(p, m);
 	set_period(p, m);
 	comment(p, m);
@@ -527,7 +531,7 @@ void report_profile_free(struct report_profile *p)
 	free(p);
 }
 
-/* --- reading ---------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------ */
 
 enum profile_kind report_profile_first(const struct report_profile *p)
 {

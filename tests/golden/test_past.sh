@@ -60,6 +60,17 @@ for kind in report diff; do
 	check "page-$kind" "$(cat "$work/said") $said" [ $status = 0 ]
 done
 
+# A profile of the history: commands and prefixes, and no functions; it adds up to the report.
+"$redmem" report --state "$state" --at "$at" --json --folded "$work/folded" --sample-type cpu \
+	--pprof "$work/pb.gz" >"$work/json" 2>"$work/said"
+status=$?
+check profile "$(cat "$work/said")" [ $status = 0 ]
+check profile-sum "$(cat "$work/folded")" [ "$(awk '{ sum += $NF } END { print sum }' "$work/folded")" = \
+	"$(jq '[.threads[].cpu_seconds // 0] | add * 1e9 | round' "$work/json")" ]
+check profile-frames "$(cat "$work/folded")" [ "$(grep -c '^[^;]*;[^;]*;' "$work/folded")" = 0 ]
+"$root/tests/golden/pprof.py" "$work/pb.gz" >"$work/text"
+check profile-server "$(cat "$work/text")" grep -q 'server=recorded$' "$work/text"
+
 refused() # NAME WORDS COMMAND...
 {
 	local name=$1 words=$2

@@ -43,6 +43,7 @@ static inline void take_session(struct model *m)
 					     .server = "redis",
 					     .version = "7.0.15",
 					     .executable = "/usr/bin/redis-server",
+					     .build_id = "c0ffee17",
 					     .allocator = "jemalloc 5.3.0",
 					     .port = 6379,
 					     .socket = "",

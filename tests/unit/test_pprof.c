@@ -124,6 +124,7 @@ static void test_pprof(void **state)
 	assert_int_equal(profile->time_nanos, 1767225600000000000);
 	assert_string_equal(profile->string_table[profile->mapping[0]->filename],
 			    "/usr/bin/redis-server");
+	assert_string_equal(profile->string_table[profile->mapping[0]->build_id], "c0ffee17");
 	assert_int_equal(profile->n_sample, 1);
 	assert_int_equal(profile->sample[0]->value[2], 40000);
 	assert_int_equal(profile->sample[0]->n_location_id, 2);
