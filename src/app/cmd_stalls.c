@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * redmem stalls: each stall as it happens, and a summary at the end.
+ * redmem stalls: each stall as it happens, or as a recording has it, and a summary at the end.
  *
  * A stall that has ended waits a moment for what the server says of it (SLOWLOG, LATENCY,
  * a look at its key) and is then printed; from a server that does not answer it is
@@ -22,6 +22,7 @@
 #include "model/intern.h"
 #include "model/stalls.h"
 #include "model/stall_context.h"
+#include "record/recording.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/snapshot.h"
@@ -286,7 +287,8 @@ int cmd_stalls(const struct options *o)
 	if (profile_file_wanted(o))
 		f.profile = report_profile_new();
 	f.sink = (struct record_sink){ follow_take, &f };
-	ret = watch_plan_run(o, &plan, &f.sink, &err);
+	ret = o->replay_path ? recording_replay(o->replay_path, &f.sink, &err) :
+			       watch_plan_run(o, &plan, &f.sink, &err);
 	if (ret) {
 		ret = print_failure(&err);
 	} else {

@@ -41,7 +41,7 @@ static const struct command commands[] = {
 			"  redmem doctor --record now.rec; redmem doctor --replay now.rec\n"
 			"  redmem doctor --pprof now.pb.gz; go tool pprof -top now.pb.gz\n"
 			"  redmem doctor --metrics /var/lib/prometheus/node-exporter/redmem.prom",
-		.takes = "tlhawsibrpxPdWo",
+		.takes = "tlhawsibrRpxPdWo",
 		.sensors = DOCTOR_SENSORS,
 		.documents = DOCUMENTS(&schema_doctor, &schema_doctor_all, &schema_checklist,
 				       &schema_oom),
@@ -60,7 +60,7 @@ static const struct command commands[] = {
 			"  redmem alloc --every 1 -d 30    a line each second, then all\n"
 			"  redmem alloc --folded - --sample-type growth | flamegraph.pl >grew.svg\n"
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
-		.takes = "tlhwibrPWo",
+		.takes = "tlhwibrRPWo",
 		.sensors = "cpu fault vm life flow burst",
 		.documents = DOCUMENTS(&schema_alloc),
 		.run = cmd_alloc,
@@ -99,7 +99,7 @@ static const struct command commands[] = {
 			"  redmem key '\"a\\x00b\"'          a binary name, as redis-cli shows it\n"
 			"  redmem key --hex 610062          the same\n"
 			"  redmem key cache:home --json | jq .size.bytes",
-		.takes = "tlw1brWo",
+		.takes = "tlw1brRWo",
 		.arguments = "NAME",
 		.sensors = "cpu fault life flow",
 		.documents = DOCUMENTS(&schema_one_key),
@@ -166,7 +166,7 @@ static const struct command commands[] = {
 			"  redmem memory --try purge       run MEMORY PURGE, compare with the "
 			"forecast\n"
 			"  redmem memory --json | jq '.size_classes | max_by(.holes_bytes)'",
-		.takes = "tlhwibrmWo",
+		.takes = "tlhwibrRmWo",
 		.sensors = "cpu fault rss vm reclaim life flow burst",
 		.documents = DOCUMENTS(&schema_memory),
 		.run = cmd_memory,
@@ -185,8 +185,9 @@ static const struct command commands[] = {
 			    "  redmem stalls                   the only server here, until Ctrl-C\n"
 			    "  redmem stalls -p 6380 -d 60 --threshold 20\n"
 			    "  redmem stalls --command del --count 1\n"
+			    "  redmem stalls --replay monday.rec\n"
 			    "  redmem stalls --json | jq 'select(.duration_seconds > 0.1)'",
-		.takes = "tlhwsePWo",
+		.takes = "tlhwseRPWo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life",
 		.documents = DOCUMENTS(&schema_stall, &schema_stalls),
 		.run = cmd_stalls,

@@ -98,12 +98,12 @@ enum option_key {
 
 /* An option and the group it belongs to: 't' target, 'l' how to log in there, 'h' from the host
  * alone, 'a' all servers, 'w' watch, 's' stalls, 'e' stalls one by one, 'i' windows, 'b' budget,
- * 'r' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f' dumps, 'p' the pass
- * after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F' what is no file, 'S'
- * slots, '1' one key, 'x' metrics, 'P' profiles, 'u' whom they are sent to, 'H' the history, 'A' a
- * time of it, 'y' a stretch of it, 'd' what only `redmem doctor` says, 'n' no option but a
- * command's name, 'M' what assistants are shown, 'W' a page, 'o' output, 'O' what all commands
- * have, 'V' the service. */
+ * 'r' recording, 'R' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f'
+ * dumps, 'p' the pass after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F'
+ * what is no file, 'S' slots, '1' one key, 'x' metrics, 'P' profiles, 'u' whom they are sent to,
+ * 'H' the history, 'A' a time of it, 'y' a stretch of it, 'd' what only `redmem doctor` says, 'n'
+ * no option but a command's name, 'M' what assistants are shown, 'W' a page, 'o' output, 'O' what
+ * all commands have, 'V' the service. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -164,7 +164,7 @@ static const struct grouped_option all_options[] = {
 	  { "command", KEY_COMMAND, "NAME", 0,
 	    "Only stalls of this command; \"loop\" for the event loop's own", 2 } },
 	{ 'r', { "record", KEY_RECORD, "FILE", 0, "Also write the records seen to FILE", 2 } },
-	{ 'r',
+	{ 'R',
 	  { "replay", KEY_REPLAY, "FILE", 0, "Report from a recording; needs no root and no server",
 	    2 } },
 	{ 'p', { "keys", KEY_KEYS, NULL, 0, "Also pass over all keys, as redmem keys does", 2 } },

@@ -46,7 +46,8 @@ int profile_file_shown(const struct options *o, const struct report_profile *p,
 
 static int failure(const char *option, const struct err *err)
 {
-	fprintf(stderr, "redmem: %s: %s; choose another file with --%s\n", option, err->text, option);
+	fprintf(stderr, "redmem: %s: %s; choose another file with --%s\n", option, err->text,
+		option);
 	return 1;
 }
 

@@ -85,6 +85,16 @@ for source in "$here"/*.jsonl; do
 	check "$base-folded" "$(diff expected sums | tr '\n' ' ')" cmp -s expected sums
 done
 
+# What stalls itself tells of a recording, and its profile, add up to what doctor has.
+"$redmem" stalls --replay stalling.rec --json --pprof stalls.pb.gz >stalls.json 2>err
+ret=$?
+check stalls "exit $ret: $(head -n 1 err)" [ $ret = 0 ]
+"$here/pprof.py" --sums stalls.pb.gz >sums
+check stalls-sum "$(cat sums)" [ "$(cat sums)" = \
+	"stall $(jq -s '.[-1].stalls_seconds * 1e9 | round' stalls.json)" ]
+check stalls-doctor "$(cat sums)" [ "$(cat sums)" = \
+	"stall $(jq '[.stalls[].duration_seconds] | add * 1e9 | round' stalling.json)" ]
+
 # A stack begins with the command, and its prefix follows.
 check stack "$(head -n 3 allocating.folded)" grep -q '^set;grow:\* 48541984$' allocating.folded
 

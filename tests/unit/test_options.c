@@ -22,13 +22,13 @@ static const struct command doctor = {
 	.name = "doctor",
 	.doc = "The doc comes first.",
 	.examples = "Examples:\n  the examples come last",
-	.takes = "tlhwsbro",
+	.takes = "tlhwsbrRPo",
 };
 static const struct command check = { .name = "check", .doc = "", .examples = "", .takes = "tlo" };
 static const struct command key = { .name = "key",
 				    .doc = "",
 				    .examples = "",
-				    .takes = "tlw1bro",
+				    .takes = "tlw1brRo",
 				    .arguments = "NAME" };
 static const struct command demo = { .name = "demo", .doc = "", .examples = "", .takes = "o" };
 
@@ -609,9 +609,42 @@ static void test_help(void **state)
 	assert_null(strstr(got.out, "--duration"));
 }
 
+static void test_profiles(void **state)
+{
+	static const struct command push = {
+		.name = "push", .doc = "", .examples = "", .takes = "tlwbu", .arguments = "[FILE]"
+	};
+	struct options o;
+	struct line line = line_of("--pprof a --folded - --speedscope b --sample-type growth");
+
+	(void)state;
+	options_parse(&o, &doctor, line.argc, line.argv);
+	assert_string_equal(o.profile.pprof, "a");
+	assert_string_equal(o.profile.folded, "-");
+	assert_string_equal(o.profile.speedscope, "b");
+	assert_string_equal(o.profile.sample_type, "growth");
+	options_free(&o);
+	free(line.text);
+	refuses(&doctor, "--folded - --json", "leave out --json");
+	refuses(&doctor, "--folded - --pprof -", "name a file for the other");
+	refuses(&doctor, "--sample-type heap", "not 'heap'");
+	line = line_of("--url https://u@h --api parca --name a.b --token-file t file");
+	options_parse(&o, &push, line.argc, line.argv);
+	assert_int_equal(o.push.api, PUSH_PARCA);
+	assert_string_equal(o.push.file, "file");
+	options_free(&o);
+	free(line.text);
+	refuses(&push, "file", "where to? give --url");
+	refuses(&push, "--url u one two", "unexpected argument 'two'");
+	refuses(&push, "--url u file -p 6380", "leave out the file");
+	refuses(&push, "--url u --name a{b", "--name is letters");
+	refuses(&push, "--url u --api otlp", "'pyroscope' or 'parca'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_profiles),
 		cmocka_unit_test_setup(test_defaults, no_password),
 		cmocka_unit_test_setup(test_everything, no_password),
 		cmocka_unit_test_setup(test_stalls, no_password),
