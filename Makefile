@@ -50,7 +50,7 @@ endif
 all_cppflags = -DREDMEM_VERSION='"$(VERSION)"' -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
 all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(sanitize)
 libs := -lbpf -ldw -lelf -lseccomp -lz -lzstd -lhiredis -lssl -lcrypto -ljansson -lcap-ng -lsqlite3 -lmicrohttpd \
-	-lgnutls -lyaml -lcrypt -lprotobuf-c -lcurl -lm -lpthread
+	-lgnutls -lyaml -lcrypt -lprotobuf-c -lcurl -lncursesw -ltinfo -lm -lpthread
 bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
 	-I/usr/include/$(triple) -Wall $(WERROR)
 
@@ -208,6 +208,7 @@ truth: all $(load) ; $(Q)tests/scenarios/truth ## run every scenario RUNS times 
 unwatched: all $(load) ## measure what an event of a process that is not watched costs
 	$(Q)tests/bench/unwatched
 profiles: all ; $(Q)tests/profiles/run ## hold profiles against go tool pprof and speedscope; plant RUNS leaks
+top: all $(load) ; $(Q)tests/top/run ## look at redmem top in tmux: sizes, signals, hostile names, what it costs
 mcp-client: all $(past) ; $(Q)tests/mcp/run ## let the Model Context Protocol's own SDK (npm) talk to redmem mcp
 page: all ; $(Q)tests/page/run ## look at reports as pages in a real Chromium (npm's playwright-core drives it)
 demo: all ## diagnose a private redis-server with known troubles
@@ -239,7 +240,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -15,6 +15,7 @@ int cmd_diff(const struct options *o);
 int cmd_memory(const struct options *o);
 int cmd_serve(const struct options *o);
 int cmd_stalls(const struct options *o);
+int cmd_top(const struct options *o);
 int cmd_report(const struct options *o);
 int cmd_history(const struct options *o);
 int cmd_push(const struct options *o);

@@ -193,6 +193,26 @@ static const struct command commands[] = {
 		.run = cmd_stalls,
 	},
 	{
+		.name = "top",
+		.summary =
+			"one screen of what goes on: memory, commands, faults, stalls as they last",
+		.doc = "Show a redis-server or valkey-server as it is now, each second anew: the "
+		       "verdict of the last ten seconds, its memory and its limit, commands, "
+		       "faults, what stalls it while it is stalled, and tables of key prefixes, "
+		       "commands, clients, size classes, stalls, findings and servers. Keys: ? "
+		       "on the screen. With --replay a recording, faster or slower, from any time "
+		       "on.",
+		.examples = "Examples:\n"
+			    "  redmem top                      the only server on this host\n"
+			    "  redmem top -p 6380\n"
+			    "  redmem top --all                every server here\n"
+			    "  redmem top --record now.rec     and keep what was seen\n"
+			    "  redmem top --replay now.rec",
+		.takes = "tlhawsbr",
+		.sensors = DOCTOR_SENSORS,
+		.run = cmd_top,
+	},
+	{
 		.name = "serve",
 		.summary = "watch every server of the host for good; metrics, history, alerts",
 		.doc = "Watch every redis-server and valkey-server of this host for as long as it "

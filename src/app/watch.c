@@ -81,6 +81,7 @@ struct watch {
 	enum border border;
 	double looked_at, look_seconds; /* the host's side of the last one; what CPU it took */
 	bool still; /* nothing came in the last turn */
+	double closer_at; /* the last look at the busiest */
 	bool hanging;
 	bool stopped; /* SIGSTOP seen */
 	double hang_start;
@@ -220,6 +221,12 @@ static bool look_is_due(const struct watch *w)
 	return now_seconds(w) - w->looked_at >= w->look_seconds / budget_ratio(w->options);
 }
 
+/* Is it without end, and nothing may grow? */
+static bool goes_on(const struct watch *w)
+{
+	return w->plan->chunks || w->plan->looked_at;
+}
+
 static bool border_is_due(const struct watch *w, double t_seconds)
 {
 	if (w->plan->windows)
@@ -274,7 +281,7 @@ static void look_at_clients(struct watch *w)
 	w->clients = clientsearch_start(w->server.conn, &w->sink, w->info, connections_since(w));
 }
 
-/* A chunk has begun: a few looks at what mattered in the one before, which do not wait. */
+/* What goes on has begun anew: a few looks at what mattered before, which do not wait. */
 static void look_at_the_busiest(struct watch *w)
 {
 	struct bytes keys[CUT_KEYS];
@@ -288,14 +295,23 @@ static void look_at_the_busiest(struct watch *w)
 	seen_keys_forget(w->seen);
 }
 
+/* A chunk is long enough; windows that somebody looks at may be of a second. */
+static bool closer_is_due(const struct watch *w)
+{
+	return goes_on(w) &&
+	       (w->plan->chunks || now_seconds(w) >= w->closer_at + CLOSER_SECONDS - TURN_MS / 1e3);
+}
+
 /* The mappings belong to what the server said of its memory just before. */
 static void border_left(struct watch *w)
 {
 	int64_t start_ns = clock_thread_ns();
 
 	w->border = BORDER_NONE;
-	if (w->plan->chunks)
+	if (closer_is_due(w)) {
+		w->closer_at = now_seconds(w);
 		look_at_the_busiest(w);
+	}
 	if (!look_is_due(w))
 		return;
 	read_mappings(w, "window");
@@ -420,6 +436,8 @@ static bool look_on(struct watch *w)
 	if (stalls)
 		blame_stall(&stall, &seen.record, &blame_by_tables);
 	progress_stall(w->progress, stalls ? &stall : NULL);
+	if (plan->stall)
+		plan->stall(plan->ctx, stalls ? &stall : NULL);
 	return !plan->turn || !plan->turn(plan->ctx, w->hanging ? NULL : w->server.conn,
 					  w->snapshot, now_seconds(w));
 }
@@ -598,7 +616,7 @@ static void finish_ledger(struct watch *w)
 
 static void finish(struct watch *w, bool alive)
 {
-	bool whole = alive && !w->plan->stalls && !w->plan->chunks;
+	bool whole = alive && !w->plan->stalls && !goes_on(w);
 
 	if (whole)
 		finish_ledger(w);
@@ -650,7 +668,7 @@ static void tap(void *ctx, const struct record *record)
 
 	if (record->kind == RECORD_MARK && border_is_due(w, record->mark.t_seconds)) {
 		border_reached(w);
-		if (w->plan->chunks)
+		if (goes_on(w))
 			keep_going(w, record->mark.t_seconds);
 	}
 	if (record->kind == RECORD_CONFIG && !strcmp(record->config.name, "tls-port"))
@@ -692,6 +710,7 @@ static int open_sensors(struct watch *w, struct err *err)
 		.disabled = o->no_bpf,
 		.away = w->server.where.pid ? NULL : w->server.where_error.text,
 		.fine_samples = w->plan->stalls,
+		.frugal = w->plan->looked_at,
 		.allocator = allocator,
 	};
 	const struct sensor_config config = {
@@ -743,15 +762,19 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 		   const struct record_sink *sink, struct err *err)
 {
 	struct watch w = {
-		.options = o, .plan = plan, .purgeable = RECORD_UNKNOWN, .looked_at = -INFINITY
+		.options = o,
+		.plan = plan,
+		.purgeable = RECORD_UNKNOWN,
+		.looked_at = -INFINITY,
+		.closer_at = -INFINITY,
 	};
 	struct info_tap info_tap = { &w, *sink };
 	int ret;
 
-	if (!plan->engine)
+	if (!plan->engine && !plan->looked_at)
 		interrupt_catch();
 	w.seen = seen_keys_new(&(struct record_sink){ tap, &info_tap },
-			       plan->chunks ? SEEN_KEYS_CHUNK : SEEN_KEYS);
+			       goes_on(&w) ? SEEN_KEYS_CHUNK : SEEN_KEYS);
 	w.sink = seen_keys_sink(w.seen);
 	w.snapshot = snapshot_new(&w.sink, plan->seconds);
 	ret = prepare(&w, err);
@@ -770,7 +793,8 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	emit_sensors(&w);
 	if (w.server.conn)
 		snapshot_begin(w.snapshot, w.server.conn, SNAPSHOT_START, 0);
-	w.progress = progress_new(w.server.where.pid, plan->seconds, plan->engine != NULL);
+	w.progress =
+		progress_new(w.server.where.pid, plan->seconds, plan->engine || plan->looked_at);
 	finish(&w, emit_tick(&w, w.server.conn != NULL, NAN) && loop(&w));
 	progress_end(w.progress);
 out:

@@ -14,11 +14,14 @@
 #define WATCH_SECONDS	     10.0
 #define WATCH_THRESHOLD_MS   5.0
 #define WATCH_BUDGET_PERCENT 1.0
+/* Of a watch that is looked at: between two looks at the server's busiest keys and clients. */
+#define CLOSER_SECONDS 5.0
 
 struct chunker;
 struct conn;
 struct engine;
 struct snapshot;
+struct stall;
 struct windows;
 
 /* What a watch is for. */
@@ -31,10 +34,16 @@ struct watch_plan {
 	 * watch. May be NULL.
 	 */
 	bool (*turn)(void *ctx, struct conn *conn, struct snapshot *snapshot, double t_seconds);
-	void *ctx;
+	/* Called as often, with the stall that goes on; NULL: none does. May be NULL. */
+	void (*stall)(void *ctx, const struct stall *stall);
+	void *ctx; /* of both */
 	/* Where one of these ends, the server and the host are asked what its report needs. The
 	 * sink is or hands on to windows_sink(). NULL = none ends before the watch does. */
 	const struct windows *windows;
+	/* Somebody looks at these windows as they come, for as long as he likes: what is said below
+	 * of chunks holds, the busiest are asked for each CLOSER_SECONDS, the caller heeds signals
+	 * and has the terminal, and at the end nothing is asked. */
+	bool looked_at;
 	/* For a watch without end, whose records go into these chunks, in the same way: where one
 	 * ends the server is asked, and for its busiest keys and its clients, too; what could not
 	 * be found out is tried again then; nothing is kept that grows. NULL = not so. */

@@ -189,8 +189,8 @@ int recording_close(struct recording *rec, struct err *err)
 
 #define CHUNK_BYTES (64u << 10)
 
-struct reader {
-	const char *path;
+struct recording_reader {
+	char *path;
 	gzFile gz;
 	struct buf line;
 	uint64_t line_number; /* of the line in `line`, from 1 */
@@ -200,27 +200,27 @@ struct reader {
 	int64_t records_total; /* read so far, also those of unknown kinds */
 };
 
-static int corrupted(struct reader *r, struct err *err, const char *why)
+static int corrupted(struct recording_reader *r, struct err *err, const char *why)
 {
 	return err_set(err, -EBADMSG, "recording: %s: line %" PRIu64 ": %s; the file is damaged",
 		       r->path, r->line_number, why);
 }
 
-static int truncated(struct reader *r, struct err *err)
+static int truncated(struct recording_reader *r, struct err *err)
 {
 	return err_set(err, -EBADMSG,
 		       "recording: %s: truncated after line %" PRIu64 "; copy or record it again",
 		       r->path, r->line_number);
 }
 
-static int foreign(struct reader *r, struct err *err, const char *why)
+static int foreign(struct recording_reader *r, struct err *err, const char *why)
 {
 	return err_set(err, -EINVAL,
 		       "recording: %s: not a recording (%s); give a file made with --record",
 		       r->path, why);
 }
 
-static int zlib_error(struct reader *r, struct err *err)
+static int zlib_error(struct recording_reader *r, struct err *err)
 {
 	int gz_code, saved = errno;
 	const char *why = gzerror(r->gz, &gz_code);
@@ -234,7 +234,7 @@ static int zlib_error(struct reader *r, struct err *err)
 }
 
 /* 1: there are bytes in the chunk. 0: the file ended as it should. */
-static int fill_chunk(struct reader *r, struct err *err)
+static int fill_chunk(struct recording_reader *r, struct err *err)
 {
 	int n, gz_code;
 
@@ -255,7 +255,7 @@ static int fill_chunk(struct reader *r, struct err *err)
 }
 
 /* 1: r->line holds the next line. 0: the file ended behind the last one. */
-static int next_line(struct reader *r, struct err *err)
+static int next_line(struct recording_reader *r, struct err *err)
 {
 	buf_clear(&r->line);
 	for (;;) {
@@ -294,7 +294,7 @@ static const char *strange(const char *schema)
 		       "is of a newer redmem";
 }
 
-static int read_header(struct reader *r, struct err *err)
+static int read_header(struct recording_reader *r, struct err *err)
 {
 	const char *schema;
 	json_t *root;
@@ -318,7 +318,7 @@ static int read_header(struct reader *r, struct err *err)
 	return rc;
 }
 
-static int read_end(struct reader *r, const json_t *root, struct err *err)
+static int read_end(struct recording_reader *r, const json_t *root, struct err *err)
 {
 	const json_t *total = json_object_get(root, "records_total");
 
@@ -328,7 +328,7 @@ static int read_end(struct reader *r, const json_t *root, struct err *err)
 	return 0;
 }
 
-static int read_record(struct reader *r, json_t *root, const struct record_sink *sink,
+static int read_record(struct recording_reader *r, json_t *root, const struct record_sink *sink,
 		       struct err *err)
 {
 	struct record_decoded *keep;
@@ -347,7 +347,7 @@ static int read_record(struct reader *r, json_t *root, const struct record_sink 
 	return 0;
 }
 
-static int read_line(struct reader *r, const struct record_sink *sink, struct err *err)
+static int read_line(struct recording_reader *r, const struct record_sink *sink, struct err *err)
 {
 	const char *name;
 	json_error_t why;
@@ -367,23 +367,7 @@ static int read_line(struct reader *r, const struct record_sink *sink, struct er
 	return rc;
 }
 
-/* To the very end of the file: only there does zlib compare its check sum. */
-static int read_all(struct reader *r, const struct record_sink *sink, struct err *err)
-{
-	int rc = read_header(r, err);
-
-	while (!rc) {
-		rc = next_line(r, err);
-		if (rc <= 0)
-			break;
-		rc = read_line(r, sink, err);
-	}
-	if (!rc && !r->ended)
-		rc = truncated(r, err);
-	return rc;
-}
-
-static int open_file(struct reader *r, struct err *err)
+static int open_file(struct recording_reader *r, struct err *err)
 {
 	int fd = open(r->path, O_RDONLY | O_CLOEXEC);
 
@@ -399,18 +383,54 @@ static int open_file(struct reader *r, struct err *err)
 	return 0;
 }
 
-int recording_replay(const char *path, const struct record_sink *sink, struct err *err)
+int recording_open(struct recording_reader **out, const char *path, struct err *err)
 {
-	struct reader *r = xcalloc(1, sizeof(*r));
+	struct recording_reader *r = xcalloc(1, sizeof(*r));
 	int rc;
 
-	r->path = path;
+	r->path = xstrdup(path);
 	rc = open_file(r, err);
 	if (!rc)
-		rc = read_all(r, sink, err);
+		rc = read_header(r, err);
+	*out = rc ? NULL : r;
+	if (rc)
+		recording_reader_free(r);
+	return rc;
+}
+
+/* To the very end of the file: only there does zlib compare its check sum. */
+int recording_read(struct recording_reader *r, const struct record_sink *sink, struct err *err)
+{
+	int rc = next_line(r, err);
+
+	if (rc > 0) {
+		rc = read_line(r, sink, err);
+		return rc ? rc : 1;
+	}
+	return !rc && !r->ended ? truncated(r, err) : rc;
+}
+
+void recording_reader_free(struct recording_reader *r)
+{
+	if (!r)
+		return;
 	if (r->gz)
 		gzclose_r(r->gz);
 	buf_free(&r->line);
+	free(r->path);
 	free(r);
+}
+
+int recording_replay(const char *path, const struct record_sink *sink, struct err *err)
+{
+	struct recording_reader *r;
+	int rc = recording_open(&r, path, err);
+
+	if (rc)
+		return rc;
+	do
+		rc = recording_read(r, sink, err);
+	while (rc > 0);
+	recording_reader_free(r);
 	return rc;
 }

@@ -32,3 +32,12 @@ void recording_abandon(struct recording *rec);
  * a foreign file or another schema gives a negative errno and a clear @err.
  */
 int recording_replay(const char *path, const struct record_sink *sink, struct err *err);
+
+/* The same one after another, for who stops in between. */
+struct recording_reader;
+
+int recording_open(struct recording_reader **out, const char *path, struct err *err);
+/* Hand the next record, if it is of a known kind, to @sink. 1, 0 at the end, or an error. */
+int recording_read(struct recording_reader *reader, const struct record_sink *sink,
+		   struct err *err);
+void recording_reader_free(struct recording_reader *reader); /* may be NULL */

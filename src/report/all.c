@@ -6,22 +6,13 @@
 #include <string.h>
 
 #include "diagnose/measure.h"
-#include "report/columns.h"
+#include "report/all.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/schema.h"
 #include "report/text.h"
 
 #define PLACE_COLUMNS 40
-
-struct server_row {
-	const char *verdict;
-	struct buf place;
-	const char *server, *worst;
-	char pid[16];
-	const char *pid_text;
-	int64_t memory, limit;
-};
 
 #define AT(member) offsetof(struct server_row, member)
 
@@ -34,8 +25,8 @@ static const struct column server_columns[] = {
 	{ NULL, "worst finding", 6, CELL_WORD, AT(worst), NULL, NULL, false },
 };
 
-static const struct columns columns_servers = { server_columns, sizeof(server_columns) /
-									sizeof(server_columns[0]) };
+const struct columns columns_servers = { server_columns,
+					 sizeof(server_columns) / sizeof(server_columns[0]) };
 
 static const struct finding *worst_of(const struct report_server *server)
 {
@@ -97,7 +88,7 @@ static int64_t limit_of(const struct model *m)
 	return own > 0 && (room == RECORD_UNKNOWN || own < room) ? own : room;
 }
 
-static void fill_row(struct server_row *row, const struct report_server *server)
+void server_row_fill(struct server_row *row, const struct report_server *server)
 {
 	const struct finding *worst = worst_of(server);
 
@@ -119,7 +110,7 @@ void report_all_text(struct buf *out, const struct report_server *servers, size_
 
 	text_begin(&t, style);
 	for (size_t i = 0; i < count; i++)
-		fill_row(&rows[i], &servers[i]);
+		server_row_fill(&rows[i], &servers[i]);
 	text_head(&t, "SERVERS", "the worst first");
 	columns_text(&t, &columns_servers, ROWS(rows, count));
 	for (size_t i = 0; i < count; i++)

@@ -124,6 +124,17 @@ static double rounding_share(const struct model *m, const void *member)
 			 (double)class->calls_total * (double)class->size_bytes);
 }
 
+static double class_use(const struct model *m, const void *member)
+{
+	const struct size_class *class = member;
+
+	(void)m;
+	if (class->holes_bytes == RECORD_UNKNOWN || class->allocated_bytes == RECORD_UNKNOWN)
+		return NAN;
+	return share((double)class->allocated_bytes,
+		     (double)class->allocated_bytes + (double)class->holes_bytes);
+}
+
 /* --- the tables ---------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -223,6 +234,35 @@ static const struct column alloc_classes[] = {
 	COLUMN("rounding_ratio", "rounding", 6, CELL_RATIO, 0, rounding_share),
 };
 
+/* As the server's statistics of its allocator have them. */
+static const struct column classes[] = {
+	COLUMN(NULL, "size class", 1, CELL_BYTES, IN(class_row, size.size_bytes), NULL),
+	COLUMN(NULL, "allocated", 2, CELL_BYTES, IN(class_row, size.allocated_bytes), NULL),
+	COLUMN(NULL, "holes", 3, CELL_BYTES, IN(class_row, size.holes_bytes), NULL),
+	COLUMN(NULL, "used", 4, CELL_RATIO, IN(class_row, size), class_use),
+	COLUMN(NULL, "objects", 5, CELL_COUNT, IN(class_row, size.regions_total), NULL),
+	COLUMN(NULL, "slabs", 6, CELL_COUNT, IN(class_row, size.slabs), NULL),
+	COLUMN(NULL, "defrag", 7, CELL_BYTES, IN(class_row, defrag_bytes), NULL),
+	COLUMN(NULL, "mostly moved by", 8, CELL_NAME, IN(class_row, movers[0].prefix), NULL),
+};
+
+static const struct column clients[] = {
+	COLUMN(NULL, "client", 1, CELL_NAME, IN(client_row, client.address), NULL),
+	COLUMN(NULL, "name", 2, CELL_NAME, IN(client_row, client.name), NULL),
+	COLUMN(NULL, "command", 3, CELL_WORD, IN(client_row, client.command), NULL),
+	COLUMN(NULL, "memory", 4, CELL_BYTES, IN(client_row, client.memory_bytes), NULL),
+	COLUMN(NULL, "owed", 5, CELL_BYTES, IN(client_row, client.output_bytes), NULL),
+	COLUMN(NULL, "query", 6, CELL_BYTES, IN(client_row, client.query_bytes), NULL),
+	COLUMN(NULL, "idle s", 7, CELL_COUNT, IN(client_row, client.idle_seconds), NULL),
+	COLUMN(NULL, "age s", 8, CELL_COUNT, IN(client_row, client.age_seconds), NULL),
+	COLUMN(NULL, "flags", 9, CELL_WORD, IN(client_row, client.flags), NULL),
+	COLUMN(NULL, "user", 10, CELL_WORD, IN(client_row, client.user), NULL),
+	COLUMN(NULL, "channels", 11, CELL_COUNT, IN(client_row, client.subscriptions_total), NULL),
+	COLUMN(NULL, "watched", 12, CELL_COUNT, IN(client_row, client.watched_total), NULL),
+	COLUMN(NULL, "queued", 13, CELL_BYTES, IN(client_row, client.queued_bytes), NULL),
+	COLUMN(NULL, "unsent", 14, CELL_BYTES, IN(client_row, client.unsent_bytes), NULL),
+};
+
 static const struct column errors[] = {
 	COLUMN("error", "error", 1, CELL_WORD, IN(error_row, error), NULL),
 	COLUMN("replies_total", "replies", 2, CELL_COUNT, IN(error_row, replies_total), NULL),
@@ -280,6 +320,8 @@ COLUMNS(alloc_commands);
 COLUMNS(alloc_prefixes);
 COLUMNS(alloc_threads);
 COLUMNS(alloc_classes);
+COLUMNS(classes);
+COLUMNS(clients);
 COLUMNS(errors);
 COLUMNS(refusals);
 COLUMNS(replicas);
@@ -293,6 +335,8 @@ _Static_assert(offsetof(struct prefix_row, prefix_len) ==
 			       offsetof(struct prefix_row, prefix) + sizeof(char *) &&
 		       offsetof(struct prefix_row, example_len) ==
 			       offsetof(struct prefix_row, example) + sizeof(char *) &&
+		       offsetof(struct class_user, prefix_len) ==
+			       offsetof(struct class_user, prefix) + sizeof(char *) &&
 		       offsetof(struct bytes, len) == offsetof(struct bytes, data) + sizeof(char *),
 	       "the length of a name stands right behind it");
 
@@ -315,6 +359,11 @@ static struct bytes name_of(const struct column *column, const void *row)
 	const char *const *at = member_of(column, row);
 
 	return (struct bytes){ *at, *(const size_t *)(at + 1) };
+}
+
+bool column_is_word(const struct column *column)
+{
+	return column->cell <= CELL_NAME;
 }
 
 bool column_is_integer(const struct column *column)
@@ -379,15 +428,15 @@ static void text_number(struct buf *out, const struct column *column, const stru
 	}
 }
 
-static void text_cell(struct buf *out, const struct column *column, const struct model *m,
-		      const void *row)
+void column_text(struct buf *out, const struct column *column, const struct model *m,
+		 const void *row, size_t max)
 {
 	if (column->cell == CELL_COMMAND)
 		text_command(out, word_of(column, row));
 	else if (column->cell == CELL_WORD)
 		text_safe(out, word_of(column, row));
 	else if (column->cell == CELL_NAME)
-		text_key(out, name_of(column, row), PREFIX_COLUMNS);
+		text_key(out, name_of(column, row), max);
 	else if (!column_is_integer(column))
 		text_number(out, column, m, number_of(column, m, row));
 	else if (column->cell == CELL_BYTES)
@@ -420,11 +469,12 @@ void columns_text(struct text *t, const struct columns *columns, const struct ro
 	struct table *table;
 
 	for (size_t i = 0; i < count; i++)
-		heads[i] = (struct table_column){ shown[i]->head, shown[i]->cell > CELL_NAME };
+		heads[i] = (struct table_column){ shown[i]->head, !column_is_word(shown[i]) };
 	table = table_new(heads, count);
 	for (size_t i = 0; i < rows->count; i++)
 		for (size_t c = 0; c < count; c++)
-			text_cell(table_cell(table), shown[c], t->m, row_at(rows, i));
+			column_text(table_cell(table), shown[c], t->m, row_at(rows, i),
+				    PREFIX_COLUMNS);
 	table_write(table, t);
 }
 
@@ -469,18 +519,24 @@ json_t *columns_json(const struct model *m, const struct columns *columns, const
 	return all;
 }
 
-double columns_number(const struct model *m, const struct columns *columns, const char *name,
-		      const void *row)
+double column_number(const struct column *column, const struct model *m, const void *row)
 {
-	const struct column *column = columns->column;
 	int64_t n;
 
-	while (!column->name || strcmp(column->name, name) != 0)
-		column++;
 	if (!column_is_integer(column))
 		return number_of(column, m, row);
 	n = integer_of(column, m, row);
 	return n == RECORD_UNKNOWN ? NAN : (double)n;
+}
+
+double columns_number(const struct model *m, const struct columns *columns, const char *name,
+		      const void *row)
+{
+	const struct column *column = columns->column;
+
+	while (!column->name || strcmp(column->name, name) != 0)
+		column++;
+	return column_number(column, m, row);
 }
 
 void columns_csv_head(struct buf *out, const struct columns *columns)

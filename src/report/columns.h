@@ -52,8 +52,18 @@ extern const struct columns columns_alloc_commands, columns_alloc_prefixes, colu
 	columns_alloc_classes;
 /* Of struct error_row, refusal_row and replica_row. */
 extern const struct columns columns_errors, columns_refusals, columns_replicas;
+/* Of struct class_row and client_row. */
+extern const struct columns columns_classes, columns_clients;
+/* Are its values words, not numbers? */
+bool column_is_word(const struct column *column);
 /* Are its values whole numbers, each as it was counted? */
 bool column_is_integer(const struct column *column);
+
+/* A value for people, of a name at most @max columns; and as a number, NAN where it is not known:
+ * of columns that are no words. */
+void column_text(struct buf *out, const struct column *column, const struct model *m,
+		 const void *row, size_t max);
+double column_number(const struct column *column, const struct model *m, const void *row);
 
 /* @count rows of an array, @bytes each: those at @order where that is not NULL. */
 struct rows {

@@ -94,7 +94,13 @@ void text_purge(struct text *t); /* nothing when none was tried */
 void text_stalls(struct text *t);
 /* What held the loop and why: "DEL leaderboard:global, 84 % allocator, 12 % own computing". */
 void text_stall(struct buf *out, const struct stall *stall);
+/* Its two halves. */
+void text_stall_what(struct buf *out, const struct stall *stall);
+void text_stall_why(struct buf *out, const struct stall *stall);
 void text_findings(struct text *t);
+void text_finding(struct text *t, const struct finding *finding); /* one of them, whole */
+/* The value of a window's line (`--every`) below that head. */
+void text_window_value(struct buf *out, const struct model *m, const char *head);
 void text_events(struct text *t);
 void text_sensors(struct text *t);
 void text_keyspace(struct text *t); /* nothing without a pass over the keys */

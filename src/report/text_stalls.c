@@ -29,7 +29,7 @@
 #define SAME_SECONDS 0.002
 
 /* "84 % allocator, 12 % own computing" */
-static void write_blame(struct buf *out, const struct stall *stall)
+void text_stall_why(struct buf *out, const struct stall *stall)
 {
 	struct blame blame[CAUSES];
 	size_t count = blame_split(stall, blame);
@@ -67,7 +67,7 @@ static void write_mix(struct buf *out, const struct stall *stall)
 }
 
 /* What held the loop: "DEL leaderboard:global", "10,000 commands in one turn: SET 100 %". */
-static void write_what(struct buf *out, const struct stall *stall)
+void text_stall_what(struct buf *out, const struct stall *stall)
 {
 	const char *names[] = { stall->command, stall->inner };
 
@@ -90,9 +90,9 @@ static void write_what(struct buf *out, const struct stall *stall)
 
 void text_stall(struct buf *out, const struct stall *stall)
 {
-	write_what(out, stall);
+	text_stall_what(out, stall);
 	buf_puts(out, ", ");
-	write_blame(out, stall);
+	text_stall_why(out, stall);
 }
 
 /* --- the section of doctor --------------------------------------------------------- */
@@ -109,11 +109,11 @@ static void write_row(struct text *t, const struct stall *stall)
 	fmt_seconds(&cell, stall->duration_seconds);
 	buf_puts(&cell, stall->running ? " so far" : "");
 	text_pad(t->out, buf_str(&cell), LENGTH_COLUMNS, false);
-	write_what(t->out, stall);
+	text_stall_what(t->out, stall);
 	buf_putc(t->out, '\n');
 	buf_fill(&lead, ' ', MOMENT_COLUMNS + 2);
 	buf_clear(&cell);
-	write_blame(&cell, stall);
+	text_stall_why(&cell, stall);
 	text_wrap(t, buf_str(&lead), buf_str(&cell));
 	buf_clear(&cell);
 	advice_stall(&cell, t->m, stall);
@@ -177,7 +177,7 @@ static void line_why(struct text *t, const struct stall *stall)
 {
 	struct buf line = { 0 };
 
-	write_blame(&line, stall);
+	text_stall_why(&line, stall);
 	for (size_t i = 0; i < STALL_ACTIVITIES; i++)
 		write_activity(&line, i ? ", " : "; mostly ", &stall->activity[i]);
 	write_waits(&line, stall);
@@ -282,7 +282,7 @@ void report_stall_text(struct buf *out, const struct model *m, const struct stal
 	buf_puts(&line, "  ");
 	fmt_seconds(&line, stall->duration_seconds);
 	buf_puts(&line, stall->running ? " so far  " : "  ");
-	write_what(&line, stall);
+	text_stall_what(&line, stall);
 	text_paint(&t, PAINT_BOLD, buf_str(&line));
 	buf_putc(out, '\n');
 	line_why(&t, stall);
@@ -302,7 +302,7 @@ void report_stall_live(struct buf *out, const struct stall *stall)
 
 	fmt_seconds(out, stall->duration_seconds);
 	buf_puts(out, " so far: ");
-	write_what(out, stall);
+	text_stall_what(out, stall);
 	for (size_t i = 0; i < STALL_ACTIVITIES && most[i].seconds > 0; i++)
 		buf_printf(out, ", %.0f %% %s", 100 * most[i].seconds / stall->duration_seconds,
 			   most[i].words);
@@ -370,7 +370,7 @@ static void write_longest(struct buf *line, const struct stall_sum *sum)
 	buf_puts(line, ", longest ");
 	fmt_seconds(line, sum->longest_seconds);
 	buf_puts(line, " (");
-	write_what(line, &longest);
+	text_stall_what(line, &longest);
 	buf_putc(line, ')');
 }
 

@@ -402,7 +402,7 @@ static void write_title(struct text *t, const struct finding *finding)
 }
 
 /* A screenful leaves the reasons of what is only worth knowing to -v. */
-static void write_finding(struct text *t, const struct finding *finding)
+void text_finding(struct text *t, const struct finding *finding)
 {
 	bool reasons = t->style->verbose || finding->severity != SEVERITY_INFO;
 
@@ -423,7 +423,7 @@ void text_findings(struct text *t)
 	text_head(t, "FINDINGS", t->f->count ? NULL : "none");
 	for (size_t i = 0; i < t->f->count; i++) {
 		if (i < full)
-			write_finding(t, &t->f->items[i]);
+			text_finding(t, &t->f->items[i]);
 		else
 			write_title(t, &t->f->items[i]);
 	}

@@ -168,6 +168,15 @@ static void write_line(struct text *t)
 	buf_free(&cell);
 }
 
+void text_window_value(struct buf *out, const struct model *m, const char *head)
+{
+	const struct window_column *column = columns;
+
+	while (strcmp(column->head, head) != 0)
+		column++;
+	write_value(out, m, column->kind, column->value(m));
+}
+
 static void write_head(struct text *t)
 {
 	struct buf line = { 0 };
