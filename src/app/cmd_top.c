@@ -86,7 +86,7 @@ static void take_keys(struct top *top)
 	}
 }
 
-/* --- what is new ------------------------------------------------------------------------------- */
+/* --- what is new ---------------------------------------------------------- */
 
 static bool any_stalls(const struct top *top)
 {
@@ -171,7 +171,7 @@ static void loop(struct top *top)
 	}
 }
 
-/* --- the command ------------------------------------------------------------------------------- */
+/* --- the command ---------------------------------------------------------- */
 
 static int begin(struct top *top, struct err *err)
 {

@@ -26,6 +26,7 @@ struct top_replay {
 	double speed;
 	int64_t last_ns; /* when it was looked at last; 0 = never */
 	int64_t wall_start_ns;
+	bool marked; /* it has marks */
 	bool over;
 };
 
@@ -34,10 +35,13 @@ static void take(void *ctx, const struct record *record)
 {
 	struct top_replay *replay = ctx;
 	struct record_sink feed = top_feed_sink(replay->feed);
-	double t = record->kind == RECORD_MARK ? record->mark.t_seconds :
-		   record->kind == RECORD_TICK ? record->tick.t_seconds :
-						 NAN;
+	double t = NAN;
 
+	replay->marked |= record->kind == RECORD_MARK;
+	if (record->kind == RECORD_MARK)
+		t = record->mark.t_seconds;
+	else if (record->kind == RECORD_TICK && !replay->marked)
+		t = record->tick.t_seconds;
 	if (record->kind == RECORD_SESSION)
 		replay->wall_start_ns = record->session.wall_start_ns;
 	record_emit(&feed, record);
@@ -112,7 +116,7 @@ bool top_replay_turn(struct top_replay *replay, struct screen_view *view, int64_
 
 	replay->last_ns = now_ns;
 	/* What takes longer to read than it took does not run away. */
-	if (!view->paused && !view->replay.seeking)
+	if (!view->paused && !view->replay.seeking && !replay->over)
 		replay->at += passed * replay->speed;
 	if (!replay->over && replay->stream < replay->at)
 		read_on(replay, err);

@@ -131,7 +131,7 @@ static void say_what_was_kept(void)
 	saved.said_fd = saved.stderr_fd = -1;
 }
 
-/* --- taking it and giving it back -------------------------------------------------------------- */
+/* --- taking it and giving it back ----------------------------------------- */
 
 int top_term_check(struct err *err)
 {
@@ -160,6 +160,8 @@ static void learn_restore(void)
 
 		if (text && text != (const char *)-1)
 			tputs(text, 1, put_restore);
+		else if (!strcmp(names[i], "rmcup"))
+			tputs("\r\n", 1, put_restore); /* no other screen to go back to */
 	}
 }
 
@@ -243,6 +245,10 @@ void top_term_close(void)
 	if (!saved.open)
 		return;
 	saved.open = false;
+	/* Where there is no other screen to go back to, what follows stands on a line of its own. */
+	move(LINES - 1, 0);
+	clrtoeol();
+	refresh();
 	endwin();
 	/* ncurses gives back what it has found; what others set before is ours to give back. */
 	if (saved.have_termios)
@@ -252,7 +258,7 @@ void top_term_close(void)
 	say_what_was_kept();
 }
 
-/* --- drawing -------------------------------------------------------------------------------------- */
+/* --- drawing -------------------------------------------------------------- */
 
 void top_term_size(int *rows, int *columns)
 {
@@ -331,7 +337,7 @@ void top_term_draw(const struct screen *screen)
 	refresh();
 }
 
-/* --- keys -------------------------------------------------------------------------------------------- */
+/* --- keys ----------------------------------------------------------------- */
 
 static uint32_t special(wint_t key)
 {

@@ -81,7 +81,7 @@ static void take(void *ctx, const struct record *record)
 	record_emit(&recording, record);
 }
 
-/* --- beginning ---------------------------------------------------------------------------------- */
+/* --- beginning ------------------------------------------------------------ */
 
 static struct top_server *server_new(struct top_watch *watch, struct watched *watched)
 {
@@ -177,7 +177,7 @@ int top_watch_open(struct top_watch **out, const struct options *o, int wake_fd,
 	return ret;
 }
 
-/* --- while it goes on ----------------------------------------------------------------------------- */
+/* --- while it goes on ----------------------------------------------------- */
 
 static bool timed(const struct top_watch *watch)
 {

@@ -41,8 +41,8 @@ struct watch_list {
 	int64_t looked_ns; /* 0 = not yet */
 };
 
-/* Begin to watch one whose options, plan and sink are filled in; also without a list. False, and why
- * in its err, when no thread can be started. */
+/* Begin to watch one whose options, plan and sink are filled in; also without a list. False, and
+ * why in its err, when no thread can be started. */
 bool watched_start(struct watched *one);
 /* Open the engine. The rest of @list is the caller's to set before. */
 int watch_list_open(struct watch_list *list, bool frugal, struct err *err);

@@ -520,7 +520,7 @@ static void line_keys(struct screen_pen *pen, const struct screen_server *server
 	buf_free(&right);
 }
 
-/* --- all of it ---------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------ */
 
 static void make_head(struct screen_pen *pen, const struct screen_server *server, size_t count)
 {
@@ -585,7 +585,7 @@ void screen_view_clear(struct screen_view *view)
 	buf_free(&view->filter);
 }
 
-/* --- stalls that are over ---------------------------------------------------------------------- */
+/* --- stalls that are over ------------------------------------------------- */
 
 /* What was written, which is never nothing at all: NULL is no text. */
 static char *taken(struct buf *out)

@@ -224,7 +224,7 @@ static void rows_free(struct view_rows *rows)
 	free(rows->row);
 }
 
-/* --- filtered and sorted ------------------------------------------------------------------------ */
+/* --- filtered and sorted -------------------------------------------------- */
 
 static bool contains(const char *text, const char *part)
 {
@@ -319,7 +319,7 @@ static void sort_rows(struct view_rows *rows, const struct screen_place *place)
 		turn_round(rows);
 }
 
-/* --- the row chosen ------------------------------------------------------------------------------- */
+/* --- the row chosen ------------------------------------------------------- */
 
 /* How it begins, which is what it is known by when it moves. */
 static void mark_of(struct buf *out, const struct view_rows *rows, size_t i)
@@ -367,7 +367,7 @@ static void follow(const struct view_rows *rows, struct screen_place *place, siz
 		place->top = place->at + 1 - room;
 }
 
-/* --- as many columns as fit ----------------------------------------------------------------------- */
+/* --- as many columns as fit ----------------------------------------------- */
 
 struct view_field {
 	const struct column *column;
@@ -451,7 +451,7 @@ static size_t make_fields(struct view_field *field, const struct view_rows *rows
 	return choose_fields(field, count, columns);
 }
 
-/* --- the table -------------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 static void write_heads(struct screen_pen *pen, const struct view_field *field, size_t count)
 {
@@ -554,7 +554,7 @@ static void write_table(struct screen_pen *pen, struct view_rows *rows)
 		write_row(pen, rows, i, field, count);
 }
 
-/* --- all that is known of a row ------------------------------------------------------------------------ */
+/* --- all that is known of a row ------------------------------------------- */
 
 /* "in_allocator" as people write it. */
 static void put_name(struct buf *out, const char *name)
@@ -565,7 +565,7 @@ static void put_name(struct buf *out, const char *name)
 
 #define NAME_COLUMNS 24
 
-/* Does one of @columns say it for people? */
+/* Does one of @columns say it, too? */
 static bool said_in(const struct columns *columns, const struct column *column)
 {
 	if (column->head)
@@ -573,7 +573,7 @@ static bool said_in(const struct columns *columns, const struct column *column)
 	for (size_t i = 0; columns && i < columns->count; i++) {
 		const struct column *other = &columns->column[i];
 
-		if (other->head && other->at == column->at && !other->of && !column->of)
+		if (other->at == column->at && !other->of && !column->of)
 			return true;
 	}
 	return false;
@@ -620,9 +620,9 @@ static void describe(struct text *t, const struct screen_view *view,
 			text_finding(t, &f->items[n]);
 	if (view->tab == SCREEN_FINDINGS)
 		return;
-	/* What both have stands in the second. */
-	describe_columns(t, rows->table->from[0], rows->table->from[1], rows->row[i].row);
-	describe_columns(t, rows->table->from[1], NULL, rows->row[i].row);
+	/* What both have is said once. */
+	describe_columns(t, rows->table->from[0], NULL, rows->row[i].row);
+	describe_columns(t, rows->table->from[1], rows->table->from[0], rows->row[i].row);
 }
 
 static void write_details(struct screen_pen *pen, const struct screen_server *server,

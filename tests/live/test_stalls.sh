@@ -7,6 +7,9 @@
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/top/terminal.sh
+. "$root/tests/top/terminal.sh"
+trap 'terminal_close; clean_up' EXIT
 need_bpf
 need_programs script
 
@@ -146,6 +149,29 @@ check live "$(tr '\r' '\n' <"$work/screen" | tail -n 5)" [ "$shown" = 0 ]
 check hanging "the server answered before the line came" [ "$hanging" = 0 ]
 check count "exit status $status" [ "$status" = 0 ]
 check block "$(tail -n 20 "$work/screen")" grep -q 'EVAL report:yearly' "$work/screen"
+
+# The same on the one screen of `redmem top`, which then gives the terminal back.
+if command -v tmux >/dev/null; then
+	terminal_open 80 24
+	terminal_run "$redmem" top -s "$socket" --threshold 500
+	must 30 screen_has 'commands/s [0-9]'
+	"$load" hold -s "$socket" -d 3 -k report:yearly &
+	holder=$!
+	own_process "$holder"
+	await 20 screen_has '^STALL .* so far: EVAL report:yearly'
+	shown=$?
+	kill -0 "$holder" 2>/dev/null
+	hanging=$?
+	check top-live "$(screen)" [ "$shown$hanging" = 00 ]
+	wait "$holder"
+	await 20 screen_has '^last stall: [2-9].* EVAL report:yearly'
+	check top-over "$(screen)" screen_has '^last stall: [2-9].* EVAL report:yearly'
+	press q
+	check top-quit "$(screen)" terminal_is_back 0
+	terminal_close
+else
+	skip top "tmux is not installed"
+fi
 
 # Who is not let in sees them too, but for those under 50 ms, which a marker may be.
 kill_process "$pid"

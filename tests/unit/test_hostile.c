@@ -28,6 +28,7 @@
 #include "redis/malloc_stats.h"
 #include "report/profile.h"
 #include "report/report.h"
+#include "report/screen.h"
 #include "report_model.h"
 
 #define RECORDINGS   "tests/golden"
@@ -192,6 +193,32 @@ static void report_profiles(struct buf *out, const struct model *m)
 	report_profile_free(p);
 }
 
+/* `redmem top`, in each tab, and of its row. */
+static void show_all(struct model *m, struct findings *f)
+{
+	struct screen_server server = { .title = "", .state = "", .clients = m, .classes = m };
+	struct screen_view view = { .rows = 40, .columns = 100, .now_ns = hostile_int() };
+	struct screen_stall stall = { 0 };
+	struct screen screen = { 0 };
+
+	server.second = server.longer = (struct screen_window){ m, f };
+	if (m->stalls_count)
+		screen_stall_fill(&stall, m, &m->stalls[0].stall);
+	server.stalls = &stall;
+	server.stalls_count = m->stalls_count > 0;
+	for (int tab = 0; tab < SCREEN_TABS; tab++) {
+		view.tab = tab;
+		view.place[tab].sort = draw(screen_sorts(tab) + 1);
+		for (int details = 0; details < 2; details++) {
+			view.details = details;
+			screen_make(&screen, &view, &server, 1);
+		}
+	}
+	screen_stall_clear(&stall);
+	screen_view_clear(&view);
+	screen_free(&screen);
+}
+
 static void report_all(struct model *m)
 {
 	static const struct report_style styles[] = { { .columns = 80 },
@@ -223,6 +250,7 @@ static void report_all(struct model *m)
 		report_keys_csv_row(&out, &m->keys[k].key, hostile_int());
 	report_profiles(&out, m);
 	assert_true(out.len > 0);
+	show_all(m, f);
 	buf_free(&out);
 	findings_free(f);
 }

@@ -281,7 +281,7 @@ static void test_long_name(void **state)
 	scene_close(&s);
 }
 
-/* --- rows ------------------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------- */
 
 static const char *const plain_keys[] = { "apple:1", "bread:1", "cheese:1", "dill:1" };
 
@@ -426,7 +426,7 @@ static void test_aligned(void **state)
 	scene_close(&s);
 }
 
-/* --- several servers, and keys --------------------------------------------------------------------------- */
+/* --- several servers, and keys -------------------------------------------- */
 
 static void test_servers(void **state)
 {
