@@ -245,7 +245,7 @@ void top_term_close(void)
 	if (!saved.open)
 		return;
 	saved.open = false;
-	/* Where there is no other screen to go back to, what follows stands on a line of its own. */
+	/* Where there is no other screen to go back to, what follows has its own line. */
 	move(LINES - 1, 0);
 	clrtoeol();
 	refresh();
