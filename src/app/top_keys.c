@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "report/screen_table.h"
 
 #define FILTER_BYTES 64
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "report/screen.h"
+#include "report/screen_state.h"
 
 /* A key: a character of Unicode, or one of these. */
 enum top_key {

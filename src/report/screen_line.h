@@ -2,8 +2,7 @@
 /* Lines of the screen, as its parts write them. */
 #pragma once
 
-#include "report/screen.h"
-#include "report/text.h"
+#include "report/screen_state.h"
 
 /* What is written next, and where. */
 struct screen_pen {
@@ -27,8 +26,6 @@ void screen_end(struct screen_line *line, int columns);
 /* Lines of a text, from view->details_top on, which is kept within them. */
 void screen_text(struct screen_pen *pen, const char *text);
 
-/* screen_table.c: the table of the view's tab, or what is known of its row. */
-void screen_table(struct screen_pen *pen, const struct screen_server *servers, size_t count);
 /* The window whose findings count, and the one the tables are of. */
 const struct screen_window *screen_judged(const struct screen_server *server);
 const struct screen_window *screen_shown(const struct screen_view *view,

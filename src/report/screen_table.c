@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The tables of the screen: which columns of report/columns.h each has, its rows sorted and
- * filtered, as many columns as fit; and all that is known of one row. See screen.h.
+ * filtered, as many columns as fit; and all that is known of one row. See screen_table.h.
  */
+#include "report/screen_table.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,7 @@
 
 #include "report/all.h"
 #include "report/columns.h"
-#include "report/screen_line.h"
+#include "report/text.h"
 
 #define HEADS_MAX  20
 #define GAP	   2

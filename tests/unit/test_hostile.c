@@ -29,6 +29,7 @@
 #include "report/profile.h"
 #include "report/report.h"
 #include "report/screen.h"
+#include "report/screen_table.h"
 #include "report_model.h"
 
 #define RECORDINGS   "tests/golden"

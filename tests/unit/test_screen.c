@@ -10,6 +10,7 @@
 
 #include "app/top_keys.h"
 #include "report/screen.h"
+#include "report/screen_table.h"
 
 static const char *const hostile_keys[] = {
 	"leaderboard:global",
