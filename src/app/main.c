@@ -10,6 +10,7 @@
 #include "app/profile_file.h"
 #include "base/err.h"
 #include "report/schema.h"
+#include "report/screen.h"
 
 /* Of `redmem doctor`, and of the demo, which shows what it says. */
 #define DOCTOR_SENSORS "cpu fault loop offcpu rss vm reclaim life flow"
@@ -199,15 +200,16 @@ static const struct command commands[] = {
 		.doc = "Show a redis-server or valkey-server as it is now, each second anew: the "
 		       "verdict of the last ten seconds, its memory and its limit, commands, "
 		       "faults, what stalls it while it is stalled, and tables of key prefixes, "
-		       "commands, clients, size classes, stalls, findings and servers. Keys: ? "
-		       "on the screen. With --replay a recording, faster or slower, from any time "
+		       "commands, clients, size classes, stalls, findings and servers. With "
+		       "--replay a recording, faster or slower, from any time "
 		       "on.",
 		.examples = "Examples:\n"
 			    "  redmem top                      the only server on this host\n"
 			    "  redmem top -p 6380\n"
 			    "  redmem top --all                every server here\n"
 			    "  redmem top --record now.rec     and keep what was seen\n"
-			    "  redmem top --replay now.rec",
+			    "  redmem top --replay now.rec\n\n"
+			    "Keys:\n" SCREEN_KEYS,
 		.takes = "tlhawsbr",
 		.sensors = DOCTOR_SENSORS,
 		.run = cmd_top,

@@ -344,18 +344,7 @@ static void line_tabs(struct screen_pen *pen)
 	screen_end(line, pen->columns);
 }
 
-static const char help[] =
-	"1 to 8, Tab      what the table shows; Shift-Tab goes back\n"
-	"Up Down PgUp     choose a row; j and k do, too; Home and End\n"
-	"Enter            all that is known of the row; of a server: go to it; Esc goes back\n"
-	"s S              sort by the next column, or the one before; r turns the order round\n"
-	"/                only rows with these letters in a name; Enter keeps it, Esc drops it\n"
-	"w                the table of the last second, or of the last ten\n"
-	"p, Space         stop the screen, and go on; a stall under way is told all the same\n"
-	"n N              the next server, the one before\n"
-	"+ -              of a recording: twice as fast, half as fast\n"
-	"Left Right       of a recording: 10 s back, 10 s on; [ and ] a minute\n"
-	"q                end; so does Ctrl-C\n"
+static const char help[] = SCREEN_KEYS
 	"\n"
 	"The verdict is of the last ten seconds, the numbers below it of the last one.\n"
 	"\"-\" is what is not known: `redmem check` says why.\n";
