@@ -28,28 +28,28 @@ check no-terminal-says "$(cat "$work/err")" grep -q 'must be a terminal' "$work/
 terminal_open 80 24
 terminal_run "$redmem" top --replay "$work/stalling.rec"
 shows 'q quit' && press + + + + + +
-check verdict "$(screen)" shows 'DEBUG held the server for 201 ms'
-check stall "$(screen)" shows 'last stall: 17 ms'
-check numbers "$(screen)" shows 'rss 29.9 MiB'
+sees verdict shows 'DEBUG held the server for 201 ms'
+sees stall shows 'last stall: 17 ms'
+sees numbers shows 'rss 29.9 MiB'
 press 5
-check stalls "$(screen)" shows '<at>\|^at  '
-check row "$(screen)" shows 'HGETALL'
+sees stalls shows '<at>\|^at  '
+sees row shows 'HGETALL'
 press Enter
-check details "$(screen)" shows '^Esc back'
+sees details shows '^Esc back'
 press Escape /
 press h g e Enter
-check filter "$(screen)" shows_not '(event loop)$'
+sees filter shows_not '(event loop)$'
 press 9 2
-check commands "$(screen)" shows '\[2commands\]'
+sees commands shows '\[2commands\]'
 
 terminal_size 100 30
-check larger "$(screen)" line_shows 30 'q quit'
+sees larger line_shows 30 'q quit'
 terminal_size 40 12
-check smaller "$(screen)" line_shows 12 'q quit'
+sees smaller line_shows 12 'q quit'
 terminal_size 80 24
-check back "$(screen)" line_shows 24 'q quit'
+sees back line_shows 24 'q quit'
 press q
-check quit "$(screen)" terminal_is_back 0
+sees quit terminal_is_back 0
 
 for signal in INT TERM HUP SEGV ABRT QUIT; do
 	terminal_run "$redmem" top --replay "$work/swapping.rec"
@@ -59,18 +59,18 @@ for signal in INT TERM HUP SEGV ABRT QUIT; do
 	INT | TERM | HUP) wanted=0 ;;
 	*) wanted=$((128 + $(kill -l $signal))) ;;
 	esac
-	check "$signal" "$(screen)" terminal_is_back $wanted
+	sees "$signal" terminal_is_back $wanted
 done
 
 # Of few capabilities, and of none.
 terminal_run env TERM=vt100 NO_COLOR=1 LC_ALL=C "$redmem" top --replay "$work/stalling.rec"
 shows 'q quit' && press + + + + + +
-check vt100 "$(screen)" shows 'last stall: 17 ms'
+sees vt100 shows 'last stall: 17 ms'
 press q
 terminal_plain=1
-check vt100-quit "$(screen)" terminal_is_back 0
+sees vt100-quit terminal_is_back 0
 terminal_run env TERM=dumb "$redmem" top --replay "$work/stalling.rec"
-check dumb "$(screen)" shows "the terminal 'dumb' .* is not known"
-check dumb-back "$(screen)" terminal_is_back 1
+sees dumb shows "the terminal 'dumb' .* is not known"
+sees dumb-back terminal_is_back 1
 
 exit $((failures > 0))

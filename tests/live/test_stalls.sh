@@ -162,12 +162,12 @@ if command -v tmux >/dev/null; then
 	shown=$?
 	kill -0 "$holder" 2>/dev/null
 	hanging=$?
-	check top-live "$(screen)" [ "$shown$hanging" = 00 ]
+	sees top-live [ "$shown$hanging" = 00 ]
 	wait "$holder"
 	await 20 screen_has '^last stall: [2-9].* EVAL report:yearly'
-	check top-over "$(screen)" screen_has '^last stall: [2-9].* EVAL report:yearly'
+	sees top-over screen_has '^last stall: [2-9].* EVAL report:yearly'
 	press q
-	check top-quit "$(screen)" terminal_is_back 0
+	sees top-quit terminal_is_back 0
 	terminal_close
 else
 	skip top "tmux is not installed"

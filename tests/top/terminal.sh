@@ -124,3 +124,15 @@ terminal_is_back() # STATUS
 		{ screen_has "^before $terminal_turn\$" || [ -n "${terminal_plain:-}" ]; } &&
 		[ "$(terminal display -p '#{alternate_on}#{cursor_flag}')" = 01 ]
 }
+
+# sees NAME COMMAND...: a check whose failure tells what is on the screen then.
+sees()
+{
+	terminal_check=$1
+	shift
+	if "$@"; then
+		check "$terminal_check" "" true
+	else
+		check "$terminal_check" "$* (exit status $(cat "$work/status" 2>/dev/null)): $(screen)" false
+	fi
+}
