@@ -10,9 +10,11 @@
 
 #include "model/window.h"
 #include "report/report.h"
+#include "report/screen.h"
 
 #define STALLS_KEPT 200
 #define STALLS_NEW  64 /* that the screen has not taken yet */
+#define LIVE_LEAST  0.05 /* seconds: a shorter stall is over before anybody has read of it */
 
 struct top_feed {
 	struct windows *windows;
@@ -32,13 +34,6 @@ static void ring(const struct top_feed *feed)
 
 	if (feed->wake_fd >= 0 && write(feed->wake_fd, &one, sizeof(one)) < 0)
 		return; /* it is awake */
-}
-
-static void window_clear(struct screen_window *window)
-{
-	findings_free(window->f);
-	model_free(window->m);
-	*window = (struct screen_window){ 0 };
 }
 
 /* --- in the thread of the records ------------------------------------------------------- */
@@ -66,15 +61,16 @@ static void keep_stalls(struct top_feed *feed, const struct model *m)
 
 static void put(struct top_feed *feed, struct screen_window *at, struct model *m)
 {
-	struct screen_window old, window = { m, diagnose(m) };
+	struct screen_window old, window;
 
+	screen_window_judge(&window, m);
 	pthread_mutex_lock(&feed->lock);
 	old = *at;
 	*at = window;
 	if (at == &feed->second)
 		keep_stalls(feed, m);
 	pthread_mutex_unlock(&feed->lock);
-	window_clear(&old);
+	screen_window_clear(&old);
 	ring(feed);
 }
 
@@ -121,8 +117,8 @@ void top_feed_free(struct top_feed *feed)
 	if (!feed)
 		return;
 	windows_free(feed->windows);
-	window_clear(&feed->second);
-	window_clear(&feed->longer);
+	screen_window_clear(&feed->second);
+	screen_window_clear(&feed->longer);
 	for (size_t i = 0; i < feed->stalls_count; i++)
 		screen_stall_clear(&feed->stalls[i]);
 	buf_free(&feed->stall);
@@ -145,6 +141,8 @@ void top_feed_stall(struct top_feed *feed, const struct stall *stall)
 	struct buf text = { 0 };
 	bool news;
 
+	if (stall && stall->duration_seconds < LIVE_LEAST)
+		stall = NULL;
 	if (stall)
 		report_stall_live(&text, stall);
 	pthread_mutex_lock(&feed->lock);
@@ -198,10 +196,10 @@ static void replace(struct screen_window *now, struct screen_window *fresh,
 		    struct screen_window *kept, size_t had, size_t has)
 {
 	if (had && !has) {
-		window_clear(kept);
+		screen_window_clear(kept);
 		*kept = *now;
 	} else {
-		window_clear(now);
+		screen_window_clear(now);
 	}
 	*now = *fresh;
 	*fresh = (struct screen_window){ 0 };
@@ -257,10 +255,10 @@ void top_shown_fill(const struct top_shown *shown, struct screen_server *out)
 
 void top_shown_clear(struct top_shown *shown)
 {
-	window_clear(&shown->second);
-	window_clear(&shown->longer);
-	window_clear(&shown->clients);
-	window_clear(&shown->classes);
+	screen_window_clear(&shown->second);
+	screen_window_clear(&shown->longer);
+	screen_window_clear(&shown->clients);
+	screen_window_clear(&shown->classes);
 	for (size_t i = 0; i < shown->stalls_count; i++)
 		screen_stall_clear(&shown->stalls[i]);
 	free(shown->stalls);

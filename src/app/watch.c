@@ -82,6 +82,7 @@ struct watch {
 	double looked_at, look_seconds; /* the host's side of the last one; what CPU it took */
 	bool still; /* nothing came in the last turn */
 	double closer_at; /* the last look at the busiest */
+	bool longest_ends; /* at the border: where windows are looked at, only then is the host */
 	bool hanging;
 	bool stopped; /* SIGSTOP seen */
 	double hang_start;
@@ -218,6 +219,8 @@ static void read_mappings(struct watch *w, const char *phase)
 /* Reading the server's mappings takes longer the larger it is, and keeps it from mapping. */
 static bool look_is_due(const struct watch *w)
 {
+	if (w->plan->looked_at && !w->longest_ends)
+		return false;
 	return now_seconds(w) - w->looked_at >= w->look_seconds / budget_ratio(w->options);
 }
 
@@ -667,6 +670,8 @@ static void tap(void *ctx, const struct record *record)
 	struct watch *w = t->watch;
 
 	if (record->kind == RECORD_MARK && border_is_due(w, record->mark.t_seconds)) {
+		w->longest_ends = w->plan->looked_at &&
+				  windows_longest_ends_at(w->plan->windows, record->mark.t_seconds);
 		border_reached(w);
 		if (goes_on(w))
 			keep_going(w, record->mark.t_seconds);

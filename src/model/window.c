@@ -279,6 +279,16 @@ bool windows_end_at(const struct windows *windows, double t_seconds)
 	return false;
 }
 
+bool windows_longest_ends_at(const struct windows *windows, double t_seconds)
+{
+	const struct window_series *longest = NULL;
+
+	for (const struct window_series *series = windows->series; series; series = series->next)
+		if (!isinf(series->seconds) && (!longest || series->seconds > longest->seconds))
+			longest = series;
+	return longest && is_due(longest, t_seconds);
+}
+
 static void series_mark(struct windows *windows, struct window_series *series,
 			const struct record_mark *mark)
 {

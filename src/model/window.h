@@ -42,6 +42,8 @@ struct window_series *windows_open(struct windows *windows, double seconds, wind
 void windows_close(struct windows *windows, struct window_series *series);
 /* Does any window end at a mark of that time? Who makes the marks asks the server then. */
 bool windows_end_at(const struct windows *windows, double t_seconds);
+/* Is the longest that ends at all among them? */
+bool windows_longest_ends_at(const struct windows *windows, double t_seconds);
 /* The stream is over: finish and hand over what is under way. */
 void windows_end(struct windows *windows);
 /* The model of the window under way, to look at or to tell it something (model_set_rule()). */

@@ -115,23 +115,17 @@ static void line_verdict(struct screen_pen *pen, const struct screen_server *ser
 	const struct screen_window *window = screen_judged(server);
 	struct screen_line *line = screen_next(pen);
 	enum screen_attr attr = SCREEN_DIM;
-	struct buf text = { 0 }, safe = { 0 };
+	struct buf safe = { 0 };
 
 	if (!line)
 		return;
-	if (window->m && window->f) {
-		diagnose_verdict(&text, window->m, window->f);
-		if (!diagnose_unknown(window->m))
-			attr = severity_attr(window->f);
-		if (attr == SCREEN_GOOD && !diagnose_healthy(window->m, window->f))
-			attr = SCREEN_WARNING;
-	} else {
-		buf_puts(&text, "nothing seen yet");
-	}
-	text_safe(&safe, buf_str(&text));
+	if (window->verdict && !window->unknown)
+		attr = severity_attr(window->f);
+	if (attr == SCREEN_GOOD && !window->healthy)
+		attr = SCREEN_WARNING;
+	text_safe(&safe, window->verdict ? window->verdict : "nothing seen yet");
 	screen_put(line, attr, buf_str(&safe));
 	screen_end(line, pen->columns);
-	buf_free(&text);
 	buf_free(&safe);
 }
 
@@ -462,7 +456,7 @@ void screen_view_clear(struct screen_view *view)
 	buf_free(&view->filter);
 }
 
-/* --- stalls that are over ------------------------------------------------- */
+/* --- windows, and stalls that are over ------------------------------------------------- */
 
 /* What was written, which is never nothing at all: NULL is no text. */
 static char *taken(struct buf *out)
@@ -471,6 +465,26 @@ static char *taken(struct buf *out)
 
 	buf_free(out);
 	return text;
+}
+
+void screen_window_judge(struct screen_window *out, struct model *m)
+{
+	struct buf verdict = { 0 };
+
+	out->m = m;
+	out->f = diagnose(m);
+	diagnose_verdict(&verdict, m, out->f);
+	out->verdict = taken(&verdict);
+	out->healthy = diagnose_healthy(m, out->f);
+	out->unknown = diagnose_unknown(m);
+}
+
+void screen_window_clear(struct screen_window *window)
+{
+	findings_free(window->f);
+	model_free(window->m);
+	free(window->verdict);
+	*window = (struct screen_window){ 0 };
 }
 
 void screen_stall_fill(struct screen_stall *out, const struct model *m, const struct stall *stall)

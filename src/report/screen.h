@@ -22,6 +22,10 @@
 	"  Left Right    of a recording: 10 s back, 10 s on; [ and ] a minute\n"           \
 	"  q             end; so does Ctrl-C\n"
 
+/* Judge a window; takes @m, which is finished. */
+void screen_window_judge(struct screen_window *out, struct model *m);
+void screen_window_clear(struct screen_window *window);
+
 /* The words of a stall of that window. Free with screen_stall_clear(). */
 void screen_stall_fill(struct screen_stall *out, const struct model *m, const struct stall *stall);
 void screen_stall_clear(struct screen_stall *stall);

@@ -17,6 +17,8 @@
 struct screen_window {
 	struct model *m; /* finished; NULL = none yet */
 	struct findings *f;
+	char *verdict;
+	bool healthy, unknown; /* as diagnose_healthy() and diagnose_unknown() */
 };
 
 /* A stall that is over, in words of its own. */

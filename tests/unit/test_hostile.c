@@ -202,7 +202,7 @@ static void show_all(struct model *m, struct findings *f)
 	struct screen_stall stall = { 0 };
 	struct screen screen = { 0 };
 
-	server.second = server.longer = (struct screen_window){ m, f };
+	server.second = server.longer = (struct screen_window){ m, f, NULL, false, false };
 	if (m->stalls_count)
 		screen_stall_fill(&stall, m, &m->stalls[0].stall);
 	server.stalls = &stall;

@@ -83,7 +83,7 @@ static void scene_open(struct scene *s, struct model *m, int rows, int columns)
 	s->server.state = "";
 	if (!m)
 		return;
-	s->server.second = (struct screen_window){ m, diagnose(m) };
+	screen_window_judge(&s->server.second, m);
 	s->server.clients = s->server.classes = m;
 	if (!m->stalls_count)
 		return;
@@ -94,8 +94,7 @@ static void scene_open(struct scene *s, struct model *m, int rows, int columns)
 
 static void scene_close(struct scene *s)
 {
-	findings_free(s->server.second.f);
-	model_free(s->server.second.m);
+	screen_window_clear(&s->server.second);
 	screen_stall_clear(&s->stall);
 	screen_free(&s->screen);
 	screen_view_clear(&s->view);
@@ -366,10 +365,8 @@ static void test_chosen(void **state)
 	assert_int_equal(row_with(&s, "bread:"), -1);
 	buf_free(&text);
 	/* It is not in the next window: nothing else takes its place in the details. */
-	model_free(s.server.second.m);
-	findings_free(s.server.second.f);
-	s.server.second.m = model_of(plain_keys, 1);
-	s.server.second.f = diagnose(s.server.second.m);
+	screen_window_clear(&s.server.second);
+	screen_window_judge(&s.server.second, model_of(plain_keys, 1));
 	s.server.clients = s.server.classes = s.server.second.m;
 	text = shown(&s);
 	assert_has(&text, "not seen in this window");

@@ -116,6 +116,9 @@ static void test_clients_kept(void **state)
 
 static void test_stall_now(void **state)
 {
+	static const struct stall brief = { .duration_seconds = 0.006,
+					    .command = "get",
+					    .commands_total = RECORD_UNKNOWN };
 	const struct stall stall = { .duration_seconds = 1.9,
 				     .command = "del",
 				     .key = { "big", 3 },
@@ -135,6 +138,9 @@ static void test_stall_now(void **state)
 	assert_true(top_feed_adopt(feed, &shown, true));
 	top_shown_fill(&shown, &server);
 	assert_null(server.stall);
+	/* One that is over before it could be read makes no stir. */
+	top_feed_stall(feed, &brief);
+	assert_false(top_feed_adopt(feed, &shown, true));
 	top_shown_clear(&shown);
 	top_feed_free(feed);
 }
