@@ -98,13 +98,6 @@ static void compress_body(struct buf *text)
 
 /* --- what the client takes -------------------------------------------------------------- */
 
-static const char *skip_blanks(const char *at)
-{
-	while (*at == ' ' || *at == '\t')
-		at++;
-	return at;
-}
-
 /* An element of a list in a header: "text/plain;version=0.0.4;q=0.5". */
 struct element {
 	const char *name; /* not terminated */
@@ -142,9 +135,10 @@ static bool next_element(const char **at, struct element *e)
 	if (!**at)
 		return false;
 	*e = (struct element){ .name = *at, .len = strcspn(*at, ";, \t"), .q = 1 };
-	*at = skip_blanks(*at + e->len);
+	*at += e->len;
+	*at += strspn(*at, " \t");
 	while (**at == ';') {
-		part = skip_blanks(*at + 1);
+		part = *at + 1 + strspn(*at + 1, " \t");
 		*at = part + strcspn(part, ";,");
 		take_parameter(e, part, strcspn(part, ";, \t"));
 	}

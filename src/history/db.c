@@ -107,40 +107,46 @@ int db_next(sqlite3_stmt *stmt)
 	return code;
 }
 
-int db_run(struct history *history, const char *text, const char *types, ...)
+/* To its end; or, with @out, only to its first row, whose first column that becomes. */
+static int run(struct history *history, int64_t *out, const char *text, const char *types,
+	       va_list args)
 {
 	sqlite3_stmt *stmt;
+	int code = query(history, &stmt, text, types, args);
+
+	if (code != SQLITE_OK)
+		return code;
+	code = db_next(stmt);
+	if (out && code == SQLITE_ROW) {
+		*out = db_int(stmt, 0);
+		sqlite3_reset(stmt);
+	}
+	while (!out && code == SQLITE_ROW)
+		code = db_next(stmt);
+	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+int db_run(struct history *history, const char *text, const char *types, ...)
+{
 	va_list args;
 	int code;
 
 	va_start(args, types);
-	code = query(history, &stmt, text, types, args);
+	code = run(history, NULL, text, types, args);
 	va_end(args);
-	if (code != SQLITE_OK)
-		return code;
-	while ((code = db_next(stmt)) == SQLITE_ROW)
-		;
-	return code == SQLITE_DONE ? SQLITE_OK : code;
+	return code;
 }
 
 int db_number(struct history *history, int64_t *out, const char *text, const char *types, ...)
 {
-	sqlite3_stmt *stmt;
 	va_list args;
 	int code;
 
 	*out = RECORD_UNKNOWN;
 	va_start(args, types);
-	code = query(history, &stmt, text, types, args);
+	code = run(history, out, text, types, args);
 	va_end(args);
-	if (code != SQLITE_OK)
-		return code;
-	code = db_next(stmt);
-	if (code == SQLITE_ROW) {
-		*out = db_int(stmt, 0);
-		sqlite3_reset(stmt);
-	}
-	return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+	return code;
 }
 
 int64_t db_int(sqlite3_stmt *stmt, int column)

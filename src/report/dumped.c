@@ -137,13 +137,17 @@ static int64_t below(const struct dumped_row *row)
 	return row->below == INT64_MAX ? RECORD_UNKNOWN : row->below;
 }
 
-#define IDLE(M, MAYBE)                            \
+/* Rows of the one say seconds, of the other what the counter is. */
+#define DUMPED_ROW(M, MAYBE, BELOW)               \
 	M("id", word, row->id)                    \
 	M("title", word, row->title)              \
-	M("below_seconds", integer, below(row))   \
+	M(BELOW, integer, below(row))             \
 	M("keys_total", integer, row->keys_total) \
 	M("bytes", integer, row->bytes)
+#define IDLE(M, MAYBE)	       DUMPED_ROW(M, MAYBE, "below_seconds")
+#define DUMPED_OFTEN(M, MAYBE) DUMPED_ROW(M, MAYBE, "below")
 static SCHEMA(dumped_idle, IDLE);
+static SCHEMA(dumped_frequency, DUMPED_OFTEN);
 
 static json_t *json_idle(const struct dumped_row *row)
 {
@@ -152,14 +156,6 @@ static json_t *json_idle(const struct dumped_row *row)
 	PUT_MEMBERS(IDLE);
 	return o;
 }
-
-#define DUMPED_OFTEN(M, MAYBE)                    \
-	M("id", word, row->id)                    \
-	M("title", word, row->title)              \
-	M("below", integer, below(row))           \
-	M("keys_total", integer, row->keys_total) \
-	M("bytes", integer, row->bytes)
-static SCHEMA(dumped_frequency, DUMPED_OFTEN);
 
 static json_t *json_frequency(const struct dumped_row *row)
 {
