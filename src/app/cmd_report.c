@@ -15,23 +15,6 @@
 
 #define LENGTH "10m"
 
-/* --- which time --------------------------------------------------------------------------- */
-
-/* From --at on; the last of it when nobody says, or when it is not over yet. */
-static int read_span(const struct options *o, int64_t *from_ms, int64_t *to_ms, struct err *err)
-{
-	int64_t now_ms = clock_wall_ms(), length_ms;
-	int ret = when_stretch(from_ms, &length_ms, o->past.at ? o->past.at : "now",
-			       o->past.length ? o->past.length : LENGTH, now_ms, err);
-
-	if (ret)
-		return ret;
-	if (*from_ms == now_ms)
-		*from_ms = now_ms - length_ms;
-	*to_ms = *from_ms + length_ms;
-	return 0;
-}
-
 /* --- the report --------------------------------------------------------------------------- */
 
 static void say_what_is_missing(const struct history_span *span)
@@ -48,7 +31,8 @@ static int print_past(const struct options *o, struct history *history, struct e
 	int64_t from_ms = 0, to_ms = 0;
 	struct model *m = NULL;
 	char *server = NULL;
-	int ret = read_span(o, &from_ms, &to_ms, err);
+	int ret = when_stretch(&from_ms, &to_ms, o->past.at,
+			       o->past.length ? o->past.length : LENGTH, clock_wall_ms(), err);
 
 	if (!ret)
 		ret = past_server(history, o->past.server, &server, err);

@@ -52,28 +52,14 @@ static int read_time(const struct mcp_call *call, const char *name, const char *
 
 /* --- a time as a model --------------------------------------------------------------------- */
 
-/* From "at" on; the last of it where that is now. */
-static int read_span(const struct mcp_call *call, int64_t *from_ms, int64_t *to_ms, struct err *err)
-{
-	const char *at = mcp_text(call, "at"), *length = mcp_text(call, "for");
-	int64_t now = clock_wall_ms(), length_ms;
-	int ret = when_stretch(from_ms, &length_ms, at ? at : "now", length ? length : LENGTH, now,
-			       err);
-
-	if (ret)
-		return ret;
-	if (*from_ms + length_ms > now)
-		*from_ms = now - length_ms;
-	*to_ms = *from_ms + length_ms;
-	return 0;
-}
-
 int mcp_past_model(const struct mcp_call *call, struct model **out, struct err *err)
 {
+	const char *length = mcp_text(call, "for");
 	int64_t from_ms = 0, to_ms = 0;
 	struct history *history;
 	char *server = NULL;
-	int ret = read_span(call, &from_ms, &to_ms, err);
+	int ret = when_stretch(&from_ms, &to_ms, mcp_text(call, "at"), length ? length : LENGTH,
+			       clock_wall_ms(), err);
 
 	*out = NULL;
 	if (!ret)

@@ -305,24 +305,15 @@ static void make_report(struct work_job *job)
 					     &report->err);
 }
 
-/* "at" is where it begins; without, the last minutes. */
 static int read_span(const struct parameters *p, struct web_report *what, struct err *err)
 {
-	const char *at = p->values[1], *length = p->values[2];
-	int64_t now_ms = clock_wall_ms(), at_ms = 0, span_ms = 0;
-	int ret = when_stretch(&at_ms, &span_ms, at ? at : "now", length ? length : SPAN, now_ms,
-			       err);
+	int ret = when_stretch(&what->from_ms, &what->to_ms, p->values[1],
+			       p->values[2] ? p->values[2] : SPAN, clock_wall_ms(), err);
 
-	if (ret)
-		return ret;
-	if (span_ms > SPAN_MOST)
-		return err_set(err, -EINVAL,
-			       "a report is of 6 hours at most; ask for less with for=");
-	if (!at)
-		at_ms = now_ms - span_ms;
-	what->from_ms = at_ms;
-	what->to_ms = at_ms + span_ms;
-	return 0;
+	if (!ret && what->to_ms - what->from_ms > SPAN_MOST)
+		ret = err_set(err, -EINVAL,
+			      "a report is of 6 hours at most; ask for less with for=");
+	return ret;
 }
 
 static enum web_step answer_report(const struct web_request *request,

@@ -223,14 +223,20 @@ int when_parse(int64_t *out_ms, const char *text, int64_t now_ms, struct err *er
 		       "2026-11-28T03:00:00Z");
 }
 
-int when_stretch(int64_t *from_ms, int64_t *length_ms, const char *at, const char *length,
+int when_stretch(int64_t *from_ms, int64_t *to_ms, const char *at, const char *length,
 		 int64_t now_ms, struct err *err)
 {
-	int ret = when_span(length_ms, length, err);
+	int64_t length_ms = 0;
+	int ret = when_span(&length_ms, length, err);
 
 	if (!ret)
-		ret = when_parse(from_ms, at, now_ms, err);
+		ret = when_parse(from_ms, at ? at : "now", now_ms, err);
 	if (!ret && *from_ms > now_ms)
 		ret = err_set(err, -EINVAL, "that time is yet to come");
-	return ret;
+	if (ret)
+		return ret;
+	if (*from_ms == now_ms)
+		*from_ms -= length_ms;
+	*to_ms = *from_ms + length_ms < now_ms ? *from_ms + length_ms : now_ms;
+	return 0;
 }

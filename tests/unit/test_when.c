@@ -157,12 +157,38 @@ static void test_spans(void **state)
 	}
 }
 
+/* report, mcp and the web side ask so. */
+static void test_stretches(void **state)
+{
+	static const struct {
+		const char *at, *length;
+		int64_t from_ms, to_ms; /* before now */
+	} rows[] = {
+		{ NULL, "10m", 600000, 0 },	    { "now", "10m", 600000, 0 },
+		{ "-1h", "10m", 3600000, 3000000 }, { "-10m", "10m", 600000, 0 },
+		{ "-5m", "10m", 300000, 0 }, /* not over yet */
+	};
+	int64_t from_ms, to_ms;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(
+			when_stretch(&from_ms, &to_ms, rows[i].at, rows[i].length, NOW_MS, NULL),
+			0);
+		assert_int_equal(from_ms, NOW_MS - rows[i].from_ms);
+		assert_int_equal(to_ms, NOW_MS - rows[i].to_ms);
+	}
+	assert_int_equal(when_stretch(&from_ms, &to_ms, "2100-01-01 00:00", "1m", NOW_MS, NULL),
+			 -EINVAL);
+	assert_int_equal(when_stretch(&from_ms, &to_ms, "now", "0", NOW_MS, NULL), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_times),	    cmocka_unit_test(test_local),
 		cmocka_unit_test(test_summer_ends), cmocka_unit_test(test_no_times),
-		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_spans),	    cmocka_unit_test(test_stretches),
 	};
 
 	setenv("TZ", "UTC", 1);
