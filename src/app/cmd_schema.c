@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* redmem schema: the JSON Schema of what another command prints. */
+/* redmem schema: the JSON Schema of what another command prints, or answers. */
 #include <stdio.h>
 #include <string.h>
 
@@ -30,7 +30,7 @@ int cmd_schema(const struct options *o)
 		fputc('\n', stderr);
 		return 2;
 	}
-	buf_printf(&title, "redmem %s --json", command->name);
+	buf_printf(&title, "redmem %s, as JSON", command->name);
 	report_schema(&out, buf_str(&title), command->documents);
 	ret = print_out(&out);
 	buf_free(&title);

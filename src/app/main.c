@@ -8,6 +8,7 @@
 #include "app/manual.h"
 #include "app/print.h"
 #include "app/profile_file.h"
+#include "app/web_api.h"
 #include "base/err.h"
 #include "report/schema.h"
 #include "report/screen.h"
@@ -229,6 +230,7 @@ static const struct command commands[] = {
 			    "  curl -s localhost:9122/metrics",
 		.takes = "tlhbsVo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life flow burst",
+		.documents = DOCUMENTS(&schema_servers, &schema_findings, &schema_doctor),
 		.run = cmd_serve,
 	},
 	{
@@ -326,7 +328,8 @@ static const struct command commands[] = {
 		.doc = "Print the JSON Schema (draft 2020-12) of what COMMAND prints with --json: "
 		       "one "
 		       "of several documents where its options choose, each line where it prints "
-		       "lines. It is made of the tables that write the JSON. Fields are only ever "
+		       "lines; of serve, what its /api/v1 answers. It is made of the tables that "
+		       "write the JSON. Fields are only ever "
 		       "added while the number in \"schema\" stays; what is not known is null.",
 		.examples = "Examples:\n"
 			    "  redmem schema doctor >doctor.schema.json\n"

@@ -13,6 +13,7 @@
 #include "model/model.h"
 #include "report/html.h"
 #include "report/json.h"
+#include "report/schema.h"
 
 #define SPAN		 "10m" /* of a report, when nobody says */
 #define SPAN_MOST	 (6 * 3600000LL)
@@ -122,63 +123,73 @@ static char *find_server(const struct web_request *request, const struct web_sou
 	return NULL;
 }
 
-static json_t *json_now(void)
+static int64_t window_end_ns(const struct web_server *server)
 {
-	return value_time(clock_wall_ns(), 0);
+	return server->window_end_ms ? server->window_end_ms * 1000000 : RECORD_UNKNOWN;
 }
 
-static json_t *window_end(const struct web_server *server)
-{
-	return server->window_end_ms ? value_time(server->window_end_ms * 1000000, 0) : json_null();
-}
+#define COUNTS(M, MAYBE)                                  \
+	M("critical", integer, counts[SEVERITY_CRITICAL]) \
+	M("warning", integer, counts[SEVERITY_WARNING])   \
+	M("info", integer, counts[SEVERITY_INFO])
+static SCHEMA(counts, COUNTS);
 
 static json_t *count_findings(const struct findings *f)
 {
-	size_t counts[] = { 0, 0, 0 };
-	json_t *object = json_object();
+	int64_t counts[] = { 0, 0, 0 };
+	json_t *o;
 
+	if (!f)
+		return json_null();
+	o = json_object();
 	for (size_t i = 0; i < f->count; i++)
 		counts[f->items[i].severity]++;
-	for (int s = SEVERITY_CRITICAL; s >= SEVERITY_INFO; s--)
-		put(object, severity_name((enum severity)s), value_int((int64_t)counts[s]));
-	return object;
+	PUT_MEMBERS(COUNTS);
+	return o;
 }
+
+#define WEB_SERVER(M, MAYBE)                                                                  \
+	M("server", text, server->label)                                                      \
+	M("address", text, server->address)                                                   \
+	M("state", text, server->state)                                                       \
+	M("reason", text, server->reason)                                                     \
+	M("window_end", time, window_end_ns(server), 0)                                       \
+	M("target", object_or_null(target), server->m ? json_target(server->m) : json_null()) \
+	M("verdict", some_text, buf_str(&verdict)) /* null: none */                           \
+	M("findings", object_or_null(counts), count_findings(server->f))
+static SCHEMA(web_server, WEB_SERVER);
 
 static void put_server(void *ctx, const struct web_server *server)
 {
-	json_t *row = json_object();
+	json_t *o = json_object();
 	struct buf verdict = {};
 
-	put(row, "server", value_text(server->label));
-	put(row, "address", value_text(server->address));
-	put(row, "state", value_text(server->state));
-	put(row, "reason", value_text(server->reason));
-	put(row, "window_end", window_end(server));
-	put(row, "target", server->m ? json_target(server->m) : json_null());
 	if (server->m && server->f)
 		diagnose_verdict(&verdict, server->m, server->f);
-	put(row, "verdict", server->m && server->f ? value_text(buf_str(&verdict)) : json_null());
-	put(row, "findings", server->f ? count_findings(server->f) : json_null());
-	put_last(ctx, row);
+	PUT_MEMBERS(WEB_SERVER);
+	put_last(ctx, o);
 	buf_free(&verdict);
 }
+
+#define SERVERS(M, MAYBE)                   \
+	M("time", time, clock_wall_ns(), 0) \
+	M("servers", list(web_server), rows)
+DOCUMENT(servers, SERVERS);
 
 static enum web_step answer_servers(const struct web_request *request,
 				    const struct web_source *source)
 {
 	struct parameters p = { .names = (const char *const[PARAMETERS]){} };
-	json_t *document, *rows;
+	json_t *o, *rows;
 	struct buf body = {};
 
 	if (!read_parameters(request, &p) || web_answer_again(request, "servers"))
 		return WEB_ANSWERED;
-	document = json_object();
 	rows = json_array();
 	source->servers(source->ctx, put_server, rows);
-	put(document, "schema", json_string("redmem.servers/1"));
-	put(document, "time", json_now());
-	put(document, "servers", rows);
-	json_write(&body, document);
+	o = json_document(&schema_servers);
+	PUT_MEMBERS(SERVERS);
+	json_write(&body, o);
 	web_answer(request, "servers", WEB_JSON, &body);
 	return WEB_ANSWERED;
 }
@@ -188,29 +199,47 @@ struct finding_rows {
 	json_t *rows;
 };
 
+#define WEB_FINDING(M, MAYBE)            \
+	M("finding", all_of(finding), o) \
+	M("server", text, server->label) \
+	M("window_end", time, window_end_ns(server), 0)
+static SCHEMA(web_finding, WEB_FINDING);
+
 static void put_findings(void *ctx, const struct web_server *server)
 {
 	struct finding_rows *out = ctx;
-	json_t *list, *row;
+	json_t *list, *o;
 	size_t i;
 
 	if (!server->f || (out->label && strcmp(out->label, server->label)))
 		return;
 	list = json_findings(server->f);
-	json_array_foreach(list, i, row) {
-		put(row, "server", value_text(server->label));
-		put(row, "window_end", window_end(server));
-		put_last(out->rows, json_incref(row));
+	json_array_foreach(list, i, o) {
+		PUT_MEMBERS(WEB_FINDING);
+		put_last(out->rows, json_incref(o));
 	}
 	json_decref(list);
+}
+
+#define FINDINGS(M, MAYBE)                  \
+	M("time", time, clock_wall_ns(), 0) \
+	M("findings", list(web_finding), out.rows)
+DOCUMENT(findings, FINDINGS);
+
+static void write_findings(struct buf *body, const struct web_source *source, const char *label)
+{
+	struct finding_rows out = { label, json_array() };
+	json_t *o = json_document(&schema_findings);
+
+	source->servers(source->ctx, put_findings, &out);
+	PUT_MEMBERS(FINDINGS);
+	json_write(body, o);
 }
 
 static enum web_step answer_findings(const struct web_request *request,
 				     const struct web_source *source)
 {
 	struct parameters p = { .names = (const char *const[PARAMETERS]){ "server" } };
-	struct finding_rows out = {};
-	json_t *document;
 	struct buf key = {}, body = {};
 	char *label = NULL;
 
@@ -220,13 +249,7 @@ static enum web_step answer_findings(const struct web_request *request,
 		return WEB_ANSWERED;
 	buf_printf(&key, "findings %s", label ? label : "");
 	if (!web_answer_again(request, buf_str(&key))) {
-		out = (struct finding_rows){ label, json_array() };
-		source->servers(source->ctx, put_findings, &out);
-		document = json_object();
-		put(document, "schema", json_string("redmem.findings/1"));
-		put(document, "time", json_now());
-		put(document, "findings", out.rows);
-		json_write(&body, document);
+		write_findings(&body, source, label);
 		web_answer(request, buf_str(&key), WEB_JSON, &body);
 	}
 	buf_free(&key);

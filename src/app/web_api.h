@@ -6,6 +6,9 @@
 #include "app/web_source.h"
 #include "app/work.h"
 
+/* The documents of /api/v1/servers and /api/v1/findings. */
+extern const struct schema schema_servers, schema_findings;
+
 enum web_step {
 	WEB_ANSWERED,
 	WEB_REPORT, /* *@report is to be made first: then web_api_report() */

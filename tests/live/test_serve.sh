@@ -119,6 +119,13 @@ window()
 	has 'redmem_window_end_timestamp_seconds{server="first"}'
 }
 check window "no window of the first server came: $(said_last)" await 30 window
+# What the API answers is as `redmem schema serve` says; see finish.
+for path in servers findings 'report?server=first'; do
+	get "/api/v1/$path" | sed '1,/^\r$/d'
+done >"$work/serve.kept-json"
+check api "it does not answer: $(head -c 300 "$work/serve.kept-json")" jq -e -s \
+	'map(.schema) == ["redmem.servers/1", "redmem.findings/1", "redmem.doctor/1"]' \
+	"$work/serve.kept-json"
 # It is in the history, too.
 check history "nothing is kept: $(said_last)" await 10 test -s "$work/state/history.db"
 
