@@ -118,25 +118,25 @@ static void charge_reclaim(struct charge *charge, const struct record_profile *r
 	seconds_add(&charge->reclaim_seconds, profile_seconds(record));
 }
 
-/* Each hit stands for as much as the others of its row. */
-static double hit_square(const struct record_profile *record)
+double profile_square(const struct record_profile *record)
 {
-	double bytes = profile_events(record);
+	double events = profile_events(record);
+	double square = record->samples > 0 ? events * events / (double)record->samples : 0;
 
-	return record->samples > 0 ? bytes * bytes / (double)record->samples : 0;
+	return isfinite(record->uneven) && record->uneven > 1 ? square * record->uneven : square;
 }
 
 static void charge_alloc(struct charge *charge, const struct record_profile *record)
 {
 	charge->alloc_bytes += profile_events(record);
-	charge->alloc_square += hit_square(record);
+	charge->alloc_square += profile_square(record);
 	count_add(&charge->flow_hits, record->samples);
 }
 
 static void charge_free(struct charge *charge, const struct record_profile *record)
 {
 	charge->free_bytes += profile_events(record);
-	charge->free_square += hit_square(record);
+	charge->free_square += profile_square(record);
 	count_add(&charge->flow_hits, record->samples);
 }
 

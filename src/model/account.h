@@ -46,6 +46,8 @@ struct charge {
 double profile_events(const struct record_profile *record);
 /* And how long it took; NAN when it was not timed. */
 double profile_seconds(const struct record_profile *record);
+/* Sum of the squares of what each sample stands for: their error. */
+double profile_square(const struct record_profile *record);
 void charge_add(struct charge *charge, const struct record_profile *record);
 void charge_merge(struct charge *into, const struct charge *from);
 /* Compare two charges for a falling order: seconds, then faults. */

@@ -12,8 +12,8 @@
  *
  * Windows over chunks give the reports that windows over the stream give, but for what is left out
  * so that a busy server's chunk stays small:
- *  - Profile rows alike are added up over the chunk, to a part in a million: who had most bytes is
- *    known of the chunk, not of each second of it (`alloc`'s timeline, and its peak). Functions
+ *  - Profile rows alike are added up over the chunk, to 17 bits: who had most bytes is known of the
+ *    chunk, not of each second of it (`alloc`'s timeline, and its peak). Functions
  *    (profile.symbol) go, and modules other than the allocator and the kernel become one.
  *  - Keys are folded to their prefix, with the first as its example; but for the CHUNK_KEYS with
  *    most CPU time (chunk_rows.h). So of a key that is in no chunk among these nothing is known,

@@ -19,10 +19,11 @@
 /* While rows come in. A name that is new then goes to the rows without a key. */
 #define ROWS_MAX 16384
 #define KEYS_MAX 4096
-/* Bits of a sum that are told: to a part in a million, where a sample is good for one in a hundred
- * or so. */
-#define SUM_BITS 20
-#define OTHERS	 "(other)"
+/* Bits of a sum that are told: to a part in a hundred thousand, where a sample is good for one in a
+ * hundred or so; and of what only tells its error. */
+#define SUM_BITS    17
+#define UNEVEN_BITS 10
+#define OTHERS	    "(other)"
 
 /* A key with CPU time. */
 struct key {
@@ -56,7 +57,6 @@ struct row {
 	double square;
 	double seconds; /* of those that were timed */
 	bool untimed; /* some were not */
-	double t_seconds; /* of the last */
 	double weight;
 };
 
@@ -66,6 +66,7 @@ struct chunk_rows {
 	struct row *rows;
 	struct key *keys;
 	size_t rows_came; /* for their order */
+	double t_seconds; /* of the last of all */
 };
 
 struct chunk_rows *chunk_rows_new(void)
@@ -73,6 +74,7 @@ struct chunk_rows *chunk_rows_new(void)
 	struct chunk_rows *rows = xcalloc(1, sizeof(*rows));
 
 	rows->keep = intern_new();
+	rows->t_seconds = NAN;
 	return rows;
 }
 
@@ -134,7 +136,6 @@ static struct row *row_get(struct chunk_rows *rows, struct identity of)
 	row = xcalloc(1, sizeof(*row));
 	row->of = of;
 	row->order = rows->rows_came++;
-	row->t_seconds = NAN;
 	if (of.prefix)
 		of.prefix->uses++;
 	HASH_ADD(hh, rows->rows, of, sizeof(row->of), row);
@@ -151,7 +152,6 @@ static void row_merge(struct row *into, const struct row *from)
 	into->square += from->square;
 	into->seconds += from->seconds;
 	into->untimed |= from->untimed;
-	into->t_seconds = fmax(into->t_seconds, from->t_seconds);
 }
 
 /* Add @row to that of @of, and forget it. */
@@ -262,7 +262,7 @@ static void row_add(struct row *row, const struct record_profile *record)
 	if (record->samples > 0) {
 		sum_add(&row->samples, record->samples);
 		row->events += events;
-		row->square += events * events / (double)record->samples;
+		row->square += profile_square(record);
 	} else {
 		row->silent += events;
 	}
@@ -270,7 +270,6 @@ static void row_add(struct row *row, const struct record_profile *record)
 		row->untimed = true;
 	else if (seconds > 0)
 		row->seconds += seconds;
-	row->t_seconds = fmax(row->t_seconds, record->t_seconds);
 }
 
 bool chunk_rows_add(struct chunk_rows *rows, const struct record_profile *record)
@@ -295,6 +294,7 @@ bool chunk_rows_add(struct chunk_rows *rows, const struct record_profile *record
 		.key = key_of(rows, record, prefix),
 	};
 	row_add(row_get(rows, of), record);
+	rows->t_seconds = fmax(rows->t_seconds, record->t_seconds);
 	prefix_drop(&rows->prefixes, prefix);
 	return true;
 }
@@ -403,53 +403,40 @@ static void bound(struct chunk_rows *rows)
 
 /* --- giving ----------------------------------------------------------------------- */
 
-/* @x to SUM_BITS; whole numbers that have few digits anyhow stay. */
-static double rounded(double x)
+/* @x to so many bits; whole numbers that have few digits anyhow stay. */
+static double rounded_to(double x, int bits)
 {
 	int exponent;
 	double fraction;
 
-	if (!isfinite(x) || x == 0 || (x == floor(x) && fabs(x) < 1 << SUM_BITS))
+	if (!isfinite(x) || x == 0 || (x == floor(x) && fabs(x) < 1 << bits))
 		return x;
 	fraction = frexp(x, &exponent);
-	return ldexp(round(ldexp(fraction, SUM_BITS)), exponent - SUM_BITS);
+	return ldexp(round(ldexp(fraction, bits)), exponent - bits);
 }
 
 static void give(const struct record_sink *sink, struct record *record, int64_t samples,
 		 double events)
 {
 	record->profile.samples = samples;
-	record->profile.events = rounded(events);
+	record->profile.events = rounded_to(events, SUM_BITS);
 	record_emit(sink, record);
 	/* What they took was told with the first. */
 	record->profile.seconds = 0;
 }
 
-/*
- * Two rows of N samples with the events and the square of all: one of a sample that stands for more
- * than the mean by D, and the others, for D less. Their square is B * B / N + D * D * N / (N - 1).
- */
-static void give_split(const struct record_sink *sink, struct record *record, const struct row *row)
-{
-	double n = (double)row->samples, mean = row->events / n;
-	double spread = row->square - row->events * mean;
-	double d = spread > 0 ? sqrt(spread * (n - 1) / n) : 0;
-
-	d = fmin(d, row->events - mean);
-	give(sink, record, 1, mean + d);
-	give(sink, record, row->samples - 1, row->events - mean - d);
-}
-
-/* Is the square another than that of samples that are all alike? */
-static bool is_uneven(const struct row *row)
+/* How much more than that of samples that are all alike the square is. */
+static double uneven(const struct row *row)
 {
 	double even = row->events * row->events / (double)row->samples;
 
 	return (row->of.event == EVENT_ALLOC || row->of.event == EVENT_FREE) && row->samples > 1 &&
-	       row->square > even * (1 + 1e-4);
+			       row->square > even * (1 + 1e-4) ?
+		       rounded_to(row->square / even, UNEVEN_BITS) :
+		       NAN;
 }
 
-static void give_row(const struct record_sink *sink, const struct row *row)
+static void give_row(const struct record_sink *sink, const struct row *row, double t_seconds)
 {
 	const struct key *key = row->of.key;
 	struct record record = { .kind = RECORD_PROFILE };
@@ -464,11 +451,12 @@ static void give_row(const struct record_sink *sink, const struct row *row)
 		.leaf = (enum redmem_module)row->of.leaf,
 		.symbol = "",
 		.scale = NAN,
-		.seconds = row->seconds > 0 ? rounded(row->seconds) :
+		.uneven = NAN,
+		.seconds = row->seconds > 0 ? rounded_to(row->seconds, SUM_BITS) :
 			   row->untimed	    ? NAN :
 					      0,
 		.timed = RECORD_UNKNOWN,
-		.t_seconds = row->t_seconds,
+		.t_seconds = t_seconds,
 		.class_bytes = row->of.class_bytes,
 	};
 	if (key) {
@@ -479,10 +467,11 @@ static void give_row(const struct record_sink *sink, const struct row *row)
 		p->key = row->of.prefix->example;
 		p->folded = true;
 	}
-	if (is_uneven(row))
-		give_split(sink, &record, row);
-	else if (row->samples > 0)
+	if (row->samples > 0) {
+		p->uneven = uneven(row);
 		give(sink, &record, row->samples, row->events);
+		p->uneven = NAN;
+	}
 	if (row->silent > 0 || row->samples <= 0)
 		give(sink, &record, 0, row->silent);
 }
@@ -496,6 +485,6 @@ void chunk_rows_emit(struct chunk_rows *rows, const struct record_sink *sink)
 	bound(rows);
 	sorted = sorted_rows(rows, &count, compare_rows);
 	for (size_t i = 0; i < count; i++)
-		give_row(sink, sorted[i]);
+		give_row(sink, sorted[i], rows->t_seconds);
 	free(sorted);
 }

@@ -164,6 +164,16 @@ static void put_int(struct buf *out, int64_t n, int64_t before)
 	}
 }
 
+static size_t number_bytes(uint64_t n)
+{
+	size_t len = 1;
+
+	while (n >>= 7)
+		len++;
+	return len;
+}
+
+/* As a whole number of something, if that is one and no longer than its bytes. */
 static void put_double(struct buf *out, double x, double before)
 {
 	unsigned char bytes[8];
@@ -171,18 +181,24 @@ static void put_double(struct buf *out, double x, double before)
 	uint64_t bits;
 	int64_t n;
 
-	for (enum double_is is = DOUBLE_WHOLE; is <= DOUBLE_BILLIONTHS; is++)
-		if (whole_of(x, double_parts[is], &n)) {
-			put_number(out, zigzag(n - double_base(before, is)) << 2 | is);
-			return;
-		}
 	memcpy(&bits, &x, sizeof(bits));
 	for (int i = 0; i < 8; i++)
 		bytes[i] = (unsigned char)(bits >> (56 - 8 * i));
-	while (len > 0 && !bytes[len - 1])
+	while (len > 1 && !bytes[len - 1])
 		len--;
 	if (isnan(x))
 		len = 0;
+	for (enum double_is is = DOUBLE_WHOLE; is <= DOUBLE_BILLIONTHS; is++) {
+		uint64_t number;
+
+		if (!whole_of(x, double_parts[is], &n))
+			continue;
+		number = zigzag(n - double_base(before, is)) << 2 | is;
+		if (number_bytes(number) > 1 + len)
+			continue;
+		put_number(out, number);
+		return;
+	}
 	put_number(out, len << 2 | DOUBLE_BYTES);
 	buf_add(out, bytes, len);
 }

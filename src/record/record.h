@@ -294,6 +294,8 @@ struct record_profile {
 	int64_t timed; /* events whose time was measured; RECORD_UNKNOWN = all */
 	double t_seconds; /* they happened before this and after that of the last rows */
 	int64_t class_bytes; /* alloc_class, free_class: the size class; else RECORD_UNKNOWN */
+	double uneven; /* rows added up: the sum of the squares of what each sample stands for, over
+			* that of samples that are all alike; NAN = they are */
 };
 
 /* Exact totals since the sensors began, whatever was sampled. One a tick, and at the end. */

@@ -189,6 +189,7 @@ static const struct field profile_fields[] = {
 	FIELD(profile, timed),
 	TIME(profile, t_seconds),
 	FIELD(profile, class_bytes),
+	FIELD(profile, uneven),
 };
 
 static const struct field totals_fields[] = {

@@ -2,7 +2,7 @@
 /*
  * The history of a busy server that is not there: what it takes, and whether it survives kill -9.
  *
- *	history size DIR DAYS		a line of JSON: bytes after each fineness
+ *	history size DIR DAYS PAIRS	a line of JSON: bytes after each fineness
  *	history keep DIR RECORDING	the same of a real watch
  *	history kill DIR RUNS SEED	a line of JSON; exits 1 when anything was lost
  */
@@ -70,7 +70,8 @@ static int64_t bytes_of(struct history *history)
 	return (all - unused) * size;
 }
 
-static int measure_size(const char *dir, int days)
+/* @pairs of prefix and command are at work in every window: each prefix has its two. */
+static int measure_size(const char *dir, int days, int pairs)
 {
 	struct history *history = open_writer(dir, 16LL << 30);
 	int64_t fine, minute, coarse, start = clock_mono_ns(), end_ms = START_MS + days * DAY_MS;
@@ -80,14 +81,15 @@ static int measure_size(const char *dir, int days)
 
 	past_keeper_begin(&k, history, "cache1", &s, START_MS * 1000000, 1);
 	k.look = keep_one;
+	s.prefixes = pairs / 2;
 	while (s.t <= days * 86400.0)
 		past_second(&s);
 	chunker_free(k.chunker);
 	windows_free(k.windows);
 	history_stats(history, &stats);
 	fine = bytes_of(history);
-	printf("{\"days\":%d,\"windows\":%d,\"bytes\":%lld,\"write_seconds\":%.1f", days,
-	       k.appended, (long long)fine, stats.write_seconds_total);
+	printf("{\"days\":%d,\"pairs\":%d,\"windows\":%d,\"bytes\":%lld,\"write_seconds\":%.1f",
+	       days, pairs, k.appended, (long long)fine, stats.write_seconds_total);
 	if (days == 1) {
 		keep_all(history, end_ms + DAY_MS);
 		minute = bytes_of(history);
@@ -273,13 +275,14 @@ static int measure_kills(const char *dir, int runs, uint64_t seed)
 
 int main(int argc, char **argv)
 {
-	if (argc == 4 && !strcmp(argv[1], "size"))
-		return measure_size(argv[2], atoi(argv[3]));
+	if (argc == 5 && !strcmp(argv[1], "size"))
+		return measure_size(argv[2], atoi(argv[3]), atoi(argv[4]));
 	if (argc == 4 && !strcmp(argv[1], "keep"))
 		return keep_recording(argv[2], argv[3]);
 	if (argc == 5 && !strcmp(argv[1], "kill"))
 		return measure_kills(argv[2], atoi(argv[3]), strtoull(argv[4], NULL, 10));
-	fputs("usage: history size DIR DAYS | history keep DIR RECORDING | history kill DIR RUNS "
+	fputs("usage: history size DIR DAYS PAIRS | history keep DIR RECORDING | history kill DIR "
+	      "RUNS "
 	      "SEED\n",
 	      stderr);
 	return 2;

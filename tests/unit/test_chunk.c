@@ -100,15 +100,17 @@ static void assert_like_members(const json_t *a, const json_t *b, const char *pa
 			fail_msg("%s.%s: only in the chunks'", path, name);
 }
 
-/* The row of @b that goes with the @i'th of @a: of names with equal times the order may differ. */
+/* The row of @b that goes with the @i'th of @a: of names with times that are equal, or nearly so, the
+ * order may differ. */
 static const json_t *row_of(const json_t *a, const json_t *b, size_t i, const char *path)
 {
 	const char *name = strstr(path, "prefixes") ? "prefix" :
 			   strstr(path, "commands") ? "command" :
+			   strstr(path, "hot_keys") ? "key" :
 						      NULL;
 	const json_t *value = name ? json_object_get(json_array_get(a, i), name) : NULL;
 
-	for (size_t j = 0; many_keys && value && j < json_array_size(b); j++)
+	for (size_t j = 0; value && j < json_array_size(b); j++)
 		if (json_equal((json_t *)value, json_object_get(json_array_get(b, j), name)))
 			return json_array_get(b, j);
 	return json_array_get(b, i);
@@ -120,9 +122,10 @@ static void assert_like(const json_t *a, const json_t *b, const char *path)
 
 	if (json_is_number(a) && json_is_number(b)) {
 		double x = json_number_value(a), y = json_number_value(b);
+		/* Sums to 17 bits, and what is made of them: of differences less is known. */
+		double part = strstr(path, "net_") ? 2e-3 : 1e-4;
 
-		/* Sums to a part in a million, and what is made of them. */
-		if (fabs(x - y) > 1e-4 * fmax(fabs(x), fabs(y)) + 1e-9)
+		if (fabs(x - y) > part * fmax(fabs(x), fabs(y)) + 1e-9)
 			fail_msg("%s: %.9g of the stream, %.9g of chunks", path, x, y);
 		return;
 	}
@@ -497,8 +500,8 @@ static void sum(void *ctx, const struct record *record)
 		return;
 	sums->alloc += p->events * (isnan(p->scale) ? 1 : p->scale);
 	if (p->samples > 0)
-		sums->squares +=
-			pow(p->events * (isnan(p->scale) ? 1 : p->scale), 2) / (double)p->samples;
+		sums->squares += pow(p->events * (isnan(p->scale) ? 1 : p->scale), 2) /
+				 (double)p->samples * (p->uneven > 1 ? p->uneven : 1);
 }
 
 struct counted {
@@ -568,7 +571,7 @@ static void test_bounds(void **state)
 	assert_true(out.keys >= 2 && out.keys <= CHUNK_KEYS);
 	assert_true(fabs(out.seconds - in.seconds) < 1e-5 * in.seconds);
 	assert_true(fabs(out.alloc - in.alloc) < 1e-5 * in.alloc);
-	assert_true(fabs(out.squares - in.squares) < 1e-3 * in.squares);
+	assert_true(fabs(out.squares - in.squares) < 4e-3 * in.squares);
 	assert_true(out.samples == in.samples);
 	assert_true(out.calls <= CHUNK_CALLS);
 	assert_true(out.calls_total == in.calls_total);
