@@ -180,6 +180,17 @@ static void forget(struct keeper *k, struct kept **at)
 	free(one);
 }
 
+/* What was known of it before redmem was started. */
+static void recall(struct keeper *k, const char *label)
+{
+	struct outlook *outlook = metrics_outlook(k->metrics, label);
+	struct err err = {};
+
+	if (k->history && outlook_is_empty(outlook) &&
+	    history_outlook(k->history, label, clock_wall_ms(), outlook, &err))
+		serve_log("history: %s", err.text);
+}
+
 /* A server that comes again takes the place of what it was: its counters go on. */
 static void take_server(struct keeper *k, uint32_t id, const struct wire_server *server)
 {
@@ -204,6 +215,7 @@ static void take_server(struct keeper *k, uint32_t id, const struct wire_server 
 		;
 	*at = one;
 	k->count++;
+	recall(k, one->label);
 	note(k, one->label, again ? "restarted" : "started", one->address);
 }
 

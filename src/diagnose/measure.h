@@ -110,6 +110,8 @@ struct limit {
 	int64_t bytes, room; /* the room is what is left; not above 0 where it is met */
 	bool evicts; /* it is met by evicting keys, as a cache does */
 };
+/* "maxmemory", "cgroup", "cgroup_high", "host" */
+const char *limit_kind_name(enum limit_kind kind);
 /* False when there is none, or nothing is known of it. */
 bool measure_limit(const struct model *m, enum limit_kind kind, struct limit *out);
 /* Those there are, the one with the least room first; returns how many. */

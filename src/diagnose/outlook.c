@@ -38,12 +38,6 @@ struct growing {
 	double bytes; /* grown by, what is long ago counting less */
 };
 
-/* A fork, and the server then; or the server now. */
-struct save {
-	double rss, used, alloc_rate; /* bytes, bytes, bytes a second */
-	double fork_seconds, seconds, copied;
-};
-
 struct outlook {
 	struct ring fine, coarse;
 	double limits[LIMIT_KINDS]; /* bytes, of the last window; NAN */
@@ -52,10 +46,10 @@ struct outlook {
 	double end, first;
 	struct growing prefixes[PREFIXES];
 	size_t prefixes_count;
-	struct save last, now;
+	struct outlook_save last, now; /* now: the server, without a fork */
 };
 
-static const struct save no_save = { NAN, NAN, NAN, NAN, NAN, NAN };
+static const struct outlook_save no_save = { NAN, NAN, NAN, NAN, NAN, NAN };
 
 struct outlook *outlook_new(void)
 {
@@ -127,22 +121,24 @@ static struct growing *growing_of(struct outlook *o, struct bytes prefix, double
 	return least;
 }
 
-static void take_prefixes(struct outlook *o, const struct model *m, double seconds)
+static void grew(struct outlook *o, struct bytes prefix, double bytes)
 {
-	double keep = exp(-seconds / FORGET_SECONDS);
+	struct growing *growing;
 
-	for (size_t i = 0; i < o->prefixes_count; i++)
-		o->prefixes[i].bytes *= keep;
+	if (!isfinite(bytes) || bytes == 0)
+		return;
+	growing = growing_of(o, prefix, bytes);
+	if (growing)
+		growing->bytes += bytes;
+}
+
+static void take_prefixes(struct outlook *o, const struct model *m)
+{
 	for (size_t i = 0; i < m->prefixes_count; i++) {
 		const struct prefix_row *row = &m->prefixes[i];
-		double bytes = row->charge.alloc_bytes - row->charge.free_bytes;
-		struct growing *growing;
 
-		if (!isfinite(bytes) || bytes == 0)
-			continue;
-		growing = growing_of(o, (struct bytes){ row->prefix, row->prefix_len }, bytes);
-		if (growing)
-			growing->bytes += bytes;
+		grew(o, (struct bytes){ row->prefix, row->prefix_len },
+		     row->charge.alloc_bytes - row->charge.free_bytes);
 	}
 }
 
@@ -169,28 +165,60 @@ static void take_saves(struct outlook *o, const struct model *m)
 	}
 }
 
-void outlook_take(struct outlook *o, const struct model *window, double end_seconds)
+void outlook_refill(struct outlook *o, const struct outlook_past *point)
 {
-	double since = end_seconds - o->end;
+	double since = point->end_seconds - o->end;
+	double keep = exp(-(since > 0 ? since : 0) / FORGET_SECONDS);
 	uint32_t pages[LIMIT_KINDS];
 
-	if (!(end_seconds > o->end) && !isnan(o->end)) /* a clock went back: begin again there */
+	if (!(since > 0) && !isnan(o->end)) /* a clock went back: begin again there */
 		o->fine.count = o->coarse.count = 0;
+	for (int kind = 0; kind < LIMIT_KINDS; kind++) {
+		double used = point->used[kind] / PAGE;
+
+		o->limits[kind] = point->limit[kind];
+		pages[kind] = used >= 0 && used < UNKNOWN ? (uint32_t)used : UNKNOWN;
+	}
+	ring_add(&o->fine, point->end_seconds, pages);
+	ring_add(&o->coarse, point->end_seconds, pages);
+	for (size_t i = 0; i < o->prefixes_count; i++)
+		o->prefixes[i].bytes *= keep;
+	if (isnan(o->first) || !(since > 0))
+		o->first = point->end_seconds;
+	o->end = point->end_seconds;
+}
+
+void outlook_take(struct outlook *o, const struct model *window, double end_seconds)
+{
+	struct outlook_past point = { .end_seconds = end_seconds };
+
 	for (int kind = 0; kind < LIMIT_KINDS; kind++) {
 		struct limit limit;
 		bool known = measure_limit(window, (enum limit_kind)kind, &limit);
-		double used = known ? ((double)limit.bytes - (double)limit.room) / PAGE : NAN;
 
-		o->limits[kind] = known ? (double)limit.bytes : NAN;
-		pages[kind] = used >= 0 && used < UNKNOWN ? (uint32_t)used : UNKNOWN;
+		point.limit[kind] = known ? (double)limit.bytes : NAN;
+		point.used[kind] = known ? (double)limit.bytes - (double)limit.room : NAN;
 	}
-	ring_add(&o->fine, end_seconds, pages);
-	ring_add(&o->coarse, end_seconds, pages);
-	take_prefixes(o, window, since > 0 ? since : 0);
+	outlook_refill(o, &point);
+	take_prefixes(o, window);
 	take_saves(o, window);
-	if (isnan(o->first) || !(since > 0))
-		o->first = end_seconds;
-	o->end = end_seconds;
+}
+
+/* --- refilling ---------------------------------------------------------------------- */
+
+bool outlook_is_empty(const struct outlook *o)
+{
+	return isnan(o->end);
+}
+
+void outlook_refill_prefix(struct outlook *o, struct bytes prefix, double bytes)
+{
+	grew(o, prefix, bytes);
+}
+
+void outlook_refill_save(struct outlook *o, const struct outlook_save *save)
+{
+	o->last = *save;
 }
 
 /* --- telling ------------------------------------------------------------------------ */
@@ -281,7 +309,7 @@ static double ratio(double now, double then)
 
 struct next_save outlook_save(const struct outlook *o)
 {
-	const struct save *now = &o->now, *last = &o->last;
+	const struct outlook_save *now = &o->now, *last = &o->last;
 	double longer = ratio(now->used, last->used);
 	struct next_save save = {
 		.fork_seconds = last->fork_seconds * ratio(now->rss, last->rss),

@@ -17,6 +17,25 @@ struct outlook *outlook_new(void);
 void outlook_free(struct outlook *o); /* may be NULL */
 /* What a window that ended at @end_seconds (of any clock that goes on) says. */
 void outlook_take(struct outlook *o, const struct model *window, double end_seconds);
+/*
+ * What a history knows of windows that are over, for an outlook that begins again after a restart:
+ * in the order of time, before the first outlook_take().
+ */
+struct outlook_past {
+	double end_seconds;
+	double limit[LIMIT_KINDS], used[LIMIT_KINDS]; /* bytes; NAN = there was none */
+};
+void outlook_refill(struct outlook *o, const struct outlook_past *point);
+/* A prefix has grown by so much in the window that was told last. */
+void outlook_refill_prefix(struct outlook *o, struct bytes prefix, double bytes);
+/* A save that ended well, and the server then; NAN = not known. */
+struct outlook_save {
+	double rss, used, alloc_rate; /* bytes, bytes, bytes a second */
+	double fork_seconds, seconds, copied; /* copied: bytes */
+};
+void outlook_refill_save(struct outlook *o, const struct outlook_save *save);
+bool outlook_is_empty(const struct outlook *o);
+
 /* The trend of what counts against the limit, at the last window. Until there are windows enough:
  * not in sight, with no confidence. Reckoned at most once a minute. */
 struct trend outlook_trend(struct outlook *o, enum limit_kind kind);

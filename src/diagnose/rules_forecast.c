@@ -162,6 +162,18 @@ static struct limit limit_of_machine(const struct model *m)
 			       false };
 }
 
+const char *limit_kind_name(enum limit_kind kind)
+{
+	static const char *const names[LIMIT_KINDS] = {
+		[LIMIT_MAXMEMORY] = "maxmemory",
+		[LIMIT_CGROUP] = "cgroup",
+		[LIMIT_HIGH] = "cgroup_high",
+		[LIMIT_HOST] = "host",
+	};
+
+	return names[kind];
+}
+
 bool measure_limit(const struct model *m, enum limit_kind kind, struct limit *out)
 {
 	static struct limit (*const limits[LIMIT_KINDS])(const struct model *m) = {

@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "diagnose/finding.h"
+#include "diagnose/outlook.h"
 #include "model/chunk.h"
 #include "model/model.h"
 
@@ -140,6 +141,11 @@ void history_filter(struct history *history, history_pass filter, void *ctx);
  */
 int history_model(struct history *history, const char *server, int64_t from_ms, int64_t to_ms,
 		  struct model **out, struct history_span *span, struct err *err);
+
+/* Tell @o what is known of the server's last days before @now_ms, so that it goes on where the one
+ * before a restart ended. A server of which nothing is kept is no error. */
+int history_outlook(struct history *history, const char *server, int64_t now_ms, struct outlook *o,
+		    struct err *err);
 
 /* --- what changed, and what died ----------------------------------------------------------- */
 

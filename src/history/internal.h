@@ -162,10 +162,14 @@ int deaths_put(struct history *history, int64_t server, int64_t at_ms, const cha
 /* Those of the oldest death are not, any more; @more = there was one. */
 int deaths_release_oldest(struct history *history, bool *more);
 
-/* --- open.c, write.c ---------------------------------------------------------------------- */
+/* --- open.c, read.c, write.c ---------------------------------------------------------------------- */
 
 /* Open history->path and make it safe to use; of a writer also up to date. */
 int db_open(struct history *history, struct err *err);
+
+/* One state of the file for all that is asked between the two, and a bound of its time. */
+void reading_begin(struct history *history);
+int reading_end(struct history *history, int code, struct err *err);
 
 int server_id(struct history *history, const char *label, bool make, int64_t *id);
 /* May it be written to now? False while it has stopped. */

@@ -103,6 +103,9 @@ static const struct {
 		 "max(connections) AS connections, max(memory) AS memory, max(output) AS output",
 		 "max(memory)", "max(output)"),
 	  REST("client") },
+	{ RANKED("limits", "bytes, used", "max(bytes) AS bytes, max(used) AS used", "max(used)",
+		 "max(bytes)"),
+	  REST("limits") },
 };
 
 static int merge_rows(struct history *history, const struct merge *merge)
@@ -229,7 +232,7 @@ static int forget_window(struct history *history, int64_t window)
 	static const char *const statements[] = {
 		"DELETE FROM ledger WHERE window = ?", "DELETE FROM command WHERE window = ?",
 		"DELETE FROM prefix WHERE window = ?", "DELETE FROM client WHERE window = ?",
-		"DELETE FROM window WHERE id = ?",
+		"DELETE FROM limits WHERE window = ?", "DELETE FROM window WHERE id = ?",
 	};
 	int code = pack_drop(history, window);
 

@@ -14,15 +14,14 @@
 /* Most that one question may take. */
 #define READ_SECONDS 20
 
-static void read_begin(struct history *history)
+void reading_begin(struct history *history)
 {
 	history->deadline_ns = clock_mono_ns() + READ_SECONDS * 1000000000LL;
 	pack_forget(history);
-	/* One state of the file for all that is asked. */
 	sqlite3_exec(history->db, "BEGIN", NULL, NULL, NULL);
 }
 
-static int read_end(struct history *history, int code, struct err *err)
+int reading_end(struct history *history, int code, struct err *err)
 {
 	history->deadline_ns = 0;
 	sqlite3_exec(history->db, "COMMIT", NULL, NULL, NULL);
@@ -38,7 +37,7 @@ int history_servers(struct history *history, history_server_take take, void *ctx
 	sqlite3_stmt *stmt;
 	int code;
 
-	read_begin(history);
+	reading_begin(history);
 	code = db_query(history, &stmt,
 			"SELECT label, (SELECT min(start) FROM window WHERE server = s.id), "
 			"(SELECT end FROM window WHERE server = s.id ORDER BY start DESC LIMIT 1) "
@@ -49,7 +48,7 @@ int history_servers(struct history *history, history_server_take take, void *ctx
 						    db_int(stmt, 2) });
 		code = SQLITE_OK;
 	}
-	return read_end(history, code, err);
+	return reading_end(history, code, err);
 }
 
 /* --- what happened ------------------------------------------------------------------------ */
@@ -100,13 +99,13 @@ int history_events(struct history *history, const char *server, int64_t from_ms,
 	sqlite3_stmt *stmt;
 	int code;
 
-	read_begin(history);
+	reading_begin(history);
 	code = db_query(history, &stmt, happened, "iit", from_ms, to_ms, server);
 	while (code == SQLITE_OK && (code = db_next(stmt)) == SQLITE_ROW) {
 		give_event(stmt, take, ctx);
 		code = SQLITE_OK;
 	}
-	return read_end(history, code, err);
+	return reading_end(history, code, err);
 }
 
 /* --- a time of old ------------------------------------------------------------------------ */
@@ -310,7 +309,7 @@ static int play_span(struct history *history, const char *server, int64_t from_m
 
 	if (to_ms <= from_ms)
 		to_ms = from_ms + 1;
-	read_begin(history);
+	reading_begin(history);
 	ret = find(history, server, from_ms, to_ms, player->last, &found, err);
 	if (!ret)
 		ret = play_all(history, &found, player, err);
@@ -318,7 +317,7 @@ static int play_span(struct history *history, const char *server, int64_t from_m
 		*span = (struct history_span){ found.start_ms, found.end_ms, found.count,
 					       (found.longest_ms + 500) / 1000,
 					       found.more_sessions };
-	read_end(history, SQLITE_OK, NULL);
+	reading_end(history, SQLITE_OK, NULL);
 	free(found.ids);
 	return ret;
 }
@@ -422,7 +421,7 @@ int history_growth(struct history *history, const char *server, int64_t from_ms,
 	int64_t id;
 	int code;
 
-	read_begin(history);
+	reading_begin(history);
 	code = server_id(history, server, false, &id);
 	if (code == SQLITE_OK)
 		code = db_query(history, &stmt, growth, "iiii", id, from_ms, to_ms, (int64_t)most);
@@ -432,7 +431,7 @@ int history_growth(struct history *history, const char *server, int64_t from_ms,
 						    or_nothing(db_int(stmt, 3)) });
 		code = SQLITE_OK;
 	}
-	return read_end(history, code, err);
+	return reading_end(history, code, err);
 }
 
 int history_last_death(struct history *history, const char *server, history_death_take take,
@@ -442,7 +441,7 @@ int history_last_death(struct history *history, const char *server, history_deat
 	bool found = false;
 	int code, ret;
 
-	read_begin(history);
+	reading_begin(history);
 	code = db_query(
 		history, &stmt,
 		"SELECT s.label, at, cause, detail, held FROM death d "
@@ -456,7 +455,7 @@ int history_last_death(struct history *history, const char *server, history_deat
 		found = true;
 		code = SQLITE_OK;
 	}
-	ret = read_end(history, code, err);
+	ret = reading_end(history, code, err);
 	if (ret || found)
 		return ret;
 	return err_set(err, -ENOENT,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a window is in rows: its key figures, ledger, commands, prefixes and clients. */
+/* What a window is in rows: its key figures, ledger, limits, commands, prefixes and clients. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/escape.h"
 #include "base/sum.h"
+#include "diagnose/measure.h"
 #include "history/internal.h"
 
 /* Of a name; what is longer is cut. */
@@ -162,6 +163,29 @@ static int put_ledger(struct history *history, int64_t window, const struct hist
 
 	for (size_t i = 0; i < ledger->count && code == SQLITE_OK; i++)
 		code = put_line(history, window, &ledger->lines[i], w->start_ms);
+	return code;
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+static int put_limits(struct history *history, int64_t window, const struct history_window *w)
+{
+	int code = SQLITE_OK;
+
+	for (int kind = 0; kind < LIMIT_KINDS && code == SQLITE_OK; kind++) {
+		struct limit limit;
+		int64_t id;
+
+		if (!measure_limit(w->m, (enum limit_kind)kind, &limit) || limit.bytes <= 0)
+			continue;
+		code = name_id(history, limit_kind_name((enum limit_kind)kind), w->start_ms, &id);
+		if (code == SQLITE_OK)
+			code = db_run(history,
+				      "INSERT OR REPLACE INTO limits (window, name, bytes, used) "
+				      "VALUES (?, ?, ?, ?)",
+				      "iiii", window, id, limit.bytes,
+				      sum_less(limit.bytes, limit.room));
+	}
 	return code;
 }
 
@@ -366,6 +390,8 @@ int rows_put(struct history *history, int64_t window, const struct history_windo
 
 	if (code == SQLITE_OK)
 		code = put_ledger(history, window, w);
+	if (code == SQLITE_OK)
+		code = put_limits(history, window, w);
 	for (size_t i = 0; i < 2 && code == SQLITE_OK; i++)
 		code = put_kind(history, window, w, &kinds[i]);
 	return code == SQLITE_OK ? put_clients(history, window, w) : code;

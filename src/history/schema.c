@@ -92,6 +92,10 @@ static const char *const steps[] = {
 	"ALTER TABLE death ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;",
 	/* 3: the window whose chunk it is packed against, beside the key chunk */
 	"ALTER TABLE chunk ADD COLUMN before INTEGER REFERENCES window;",
+	/* 4: for forecasts that go on after a restart */
+	"CREATE TABLE limits (window INTEGER NOT NULL REFERENCES window,"
+	" name INTEGER NOT NULL REFERENCES name, bytes INTEGER NOT NULL, used INTEGER NOT NULL,"
+	" PRIMARY KEY (window, name)) WITHOUT ROWID;",
 };
 
 #define NEWEST ((int)(sizeof(steps) / sizeof(steps[0])))

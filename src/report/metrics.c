@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "diagnose/outlook.h"
 #include "report/metrics_store.h"
 
 /* How long a series counts as recent, and one that is new is safe. */
@@ -443,6 +442,11 @@ static struct metric_server *server_get(struct metrics *metrics, const char *nam
 	take_all(metrics, server, FROM_GONE, &(struct metrics_input){ 0 });
 	count_servers(metrics);
 	return server;
+}
+
+struct outlook *metrics_outlook(struct metrics *metrics, const char *name)
+{
+	return server_get(metrics, name)->outlook;
 }
 
 /* By the wall clock: what was not watched counts as time. */

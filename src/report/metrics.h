@@ -38,6 +38,7 @@
 
 #include "base/buf.h"
 #include "diagnose/diagnose.h"
+#include "diagnose/outlook.h"
 #include "model/model.h"
 
 #define METRICS_PREFIXES    100 /* by default */
@@ -64,6 +65,8 @@ void metrics_take(struct metrics *metrics, const char *server, const struct mode
 void metrics_state(struct metrics *metrics, const char *server, const char *state, bool up);
 /* It is not there any more: what was found of it is over. */
 void metrics_end_findings(struct metrics *metrics, const char *server);
+/* The server's, for whoever knows what was before. It belongs to @metrics. */
+struct outlook *metrics_outlook(struct metrics *metrics, const char *server);
 void metrics_forget(struct metrics *metrics, const char *server);
 /* Write the names of redis_exporter from now on, or not; they have values from the next window. */
 void metrics_redis(struct metrics *metrics, bool on);

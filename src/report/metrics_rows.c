@@ -212,15 +212,8 @@ static void limit_trend(const struct metrics_input *in, enum limit_kind kind,
 
 static void each_limit(const struct metrics_input *in, const struct metric_rows *rows)
 {
-	static const char *const names[LIMIT_KINDS] = {
-		[LIMIT_MAXMEMORY] = "maxmemory",
-		[LIMIT_CGROUP] = "cgroup",
-		[LIMIT_HIGH] = "cgroup_high",
-		[LIMIT_HOST] = "host",
-	};
-
 	for (int kind = 0; kind < LIMIT_KINDS; kind++) {
-		struct metric_limit row = { .name = names[kind] };
+		struct metric_limit row = { .name = limit_kind_name((enum limit_kind)kind) };
 		struct limit limit;
 
 		if (!measure_limit(in->m, (enum limit_kind)kind, &limit) || limit.bytes <= 0)

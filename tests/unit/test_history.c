@@ -753,6 +753,109 @@ static void what_grew_in_between_is_told(void **state)
 	history_close(history);
 }
 
+/* --- a restart ------------------------------------------------------------------- */
+
+static struct outlook *watching, *also; /* also: begun again, NULL while it is not */
+
+static void heed(struct past_keeper *k, const struct history_window *w)
+{
+	(void)k;
+	outlook_take(watching, w->m, (double)w->end_ms / 1e3);
+	if (also)
+		outlook_take(also, w->m, (double)w->end_ms / 1e3);
+}
+
+static void past_save(struct past_stream *s)
+{
+	struct record r;
+
+	record_clear(&r, RECORD_CHILD);
+	r.child.pid = 900;
+	r.child.purpose = "rdb";
+	r.child.t_start_seconds = s->t - 3;
+	r.child.t_end_seconds = s->t - 1;
+	r.child.fork_seconds = 0.004;
+	r.child.private_bytes = 5000000;
+	r.child.exit_code = 0;
+	past_emit(s, &r);
+}
+
+static void assert_same_outlook(struct outlook *a, struct outlook *b)
+{
+	struct trend x = outlook_trend(a, LIMIT_MAXMEMORY), y = outlook_trend(b, LIMIT_MAXMEMORY);
+	struct next_save save = outlook_save(a), again = outlook_save(b);
+	struct bytes prefix, same;
+	double rate, rate_again;
+
+	assert_true(x.bytes_per_second > 0 && x.seconds > 0);
+	assert_true(x.seconds == y.seconds && x.confidence == y.confidence &&
+		    x.bytes_per_second == y.bytes_per_second);
+	x = outlook_trend(a, LIMIT_HOST);
+	y = outlook_trend(b, LIMIT_HOST);
+	assert_true(x.seconds == y.seconds && !isnan(y.bytes_per_second));
+	assert_true(outlook_behind(a, &prefix, &rate) && outlook_behind(b, &same, &rate_again));
+	assert_true(bytes_same(prefix, same));
+	assert_true(fabs(rate_again / rate - 1) < 1e-6);
+	assert_true(isfinite(save.seconds) && isfinite(save.copied_bytes));
+	assert_true(again.seconds == save.seconds);
+	assert_true(fabs(again.copied_bytes / save.copied_bytes - 1) < 0.02);
+	assert_true(again.fork_seconds == save.fork_seconds);
+}
+
+static void an_outlook_goes_on_after_a_restart(void **state)
+{
+	struct history *history = open_writer(0);
+	struct past_keeper k;
+	struct past_stream s;
+	struct outlook *refilled = outlook_new();
+	struct err err = {};
+
+	(void)state;
+	watching = outlook_new();
+	also = NULL;
+	past_keeper_begin(&k, history, "cache1", &s, WALL_NS, 11);
+	s.rows = 25;
+	k.look = heed;
+	while (s.t < 302) {
+		past_second(&s);
+		s.used += 2000000;
+		if (s.t == 295)
+			past_save(&s);
+	}
+	assert_true(outlook_is_empty(refilled));
+	assert_int_equal(history_outlook(history, "cache1", WALL_MS + 302000, refilled, &err), 0);
+	assert_false(outlook_is_empty(refilled));
+	history_close(history);
+	k.history = NULL;
+	assert_int_equal(k.errors, 0);
+	assert_int_equal(k.appended, 30);
+	also = refilled;
+	while (s.t < 312)
+		past_second(&s);
+	chunker_free(k.chunker);
+	windows_free(k.windows);
+	assert_int_equal(k.appended, 31);
+	assert_same_outlook(watching, refilled);
+	outlook_free(watching);
+	outlook_free(refilled);
+}
+
+/* A time of which nothing is kept is no error, and neither is a server. */
+static void an_outlook_of_nothing_is_empty(void **state)
+{
+	struct history *history = open_writer(0);
+	struct outlook *o = outlook_new();
+
+	(void)state;
+	append_busy(history, "cache1", WALL_NS, 20);
+	assert_int_equal(history_outlook(history, "other", WALL_MS + 20000, o, NULL), 0);
+	assert_int_equal(history_outlook(history, "cache1", WALL_MS - 1000, o, NULL), 0);
+	assert_int_equal(history_outlook(history, "cache1", WALL_MS + 4 * DAY_MS, o, NULL), 0);
+	assert_true(outlook_is_empty(o));
+	outlook_free(o);
+	history_close(history);
+}
+
 /* --- a file that is not as it should be -------------------------------------------- */
 
 /* A file as the first version wrote it, with a window in it. */
@@ -1126,6 +1229,8 @@ int main(void)
 		TEST(only_the_newest_deaths_are_kept),
 		TEST(the_last_death_is_found),
 		TEST(what_grew_in_between_is_told),
+		TEST(an_outlook_goes_on_after_a_restart),
+		TEST(an_outlook_of_nothing_is_empty),
 		TEST(an_older_file_is_brought_up_to_date),
 		TEST(a_newer_file_is_refused),
 		TEST(a_stranger_s_file_is_set_aside),
