@@ -201,10 +201,12 @@ metrics-sums: all ; $(Q)tests/bench/metrics-sums ## hold sums of metrics against
 soak: ; $(Q)tests/soak/suite ## run the suite twice beside stress-ng
 many-servers: all $(load) ; $(Q)tests/soak/servers ## watch 16 servers for RUNS minutes
 serve-restarts: all ; $(Q)tests/soak/restarts ## watch servers that restart for RUN_SECONDS: does anything grow?
+post-mortem: all $(load) ; $(Q)tests/soak/post-mortem ## let RUNS servers be killed by their cgroup's limit: is it told?
 serve-prometheus: all $(load) ; $(Q)tests/soak/prometheus ## hold serve, rules and dashboard against a real Prometheus
 serve-capabilities: all $(load) ; $(Q)tests/soak/capabilities ## is each capability of the unit needed?
 redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
 truth: all $(load) ; $(Q)tests/scenarios/truth ## run every scenario RUNS times in all: is redmem right?
+past-truth: all $(load) ; $(Q)PAST=1 tests/scenarios/truth ## hold redmem report --at against RUNS troubles that were made
 unwatched: all $(load) ## measure what an event of a process that is not watched costs
 	$(Q)tests/bench/unwatched
 profiles: all ; $(Q)tests/profiles/run ## hold profiles against go tool pprof and speedscope; plant RUNS leaks
@@ -240,7 +242,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -30,7 +30,7 @@ judge()
 	shift 4
 	said=$(report "$@" | jq -r --arg kind "$kind" --argjson expected "$expected" --argjson machine "$machine" \
 		--arg scenario s --argjson seed 1 --argjson drawn '{}' --argjson numbers '[]' --argjson names '[]' \
-		--argjson also '[]' --argjson never '["never.this"]' --argjson made 1 --argjson took 1 \
+		--argjson also '[]' --argjson never '["never.this"]' --argjson past null --argjson made 1 --argjson took 1 \
 		-L tests/live "$(cat tests/scenarios/judge.jq)"' | .outcome')
 	if [ "$said" = "$wanted" ]; then
 		echo "ok judge-$name"

@@ -27,6 +27,6 @@ def ids: map(.id);
 		((.value - $n.truth) | fabs) <= $n.within * ($n.truth | fabs) + (if $n.unit == "seconds" then $slack else 0 end))) end),
  invented: $invented, names: $names, numbers: $numbers, main: ($main | if . then {title, evidence: [.evidence[] | {name, value: (.value // .text), unit}]} else null end),
  findings: [.findings[] | {id, severity, title}], verdict,
- machine: $machine, window_seconds: .window.duration_seconds, took_seconds: ($took / 1000),
+ past: $past, machine: $machine, window_seconds: .window.duration_seconds, took_seconds: ($took / 1000),
  server: "\(.target.server) \(.target.version)", drops: .self.drops_total,
  off: [.sensors[] | select(.state == "off").id]}
