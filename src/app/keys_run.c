@@ -141,7 +141,7 @@ static int list_parts(struct run *run, struct err *err)
 	info = info_parse(text);
 	free(text);
 	conn_learn(run->server->conn, info);
-	if (info_int(info, "cluster_enabled") == 1)
+	if (info_int(info, "cluster_enabled") == 1 && !run->options->keys.alone)
 		ret = list_nodes(run, err);
 	else if (run->options->keys.replicas)
 		ret = err_set(err, -EINVAL,
@@ -155,12 +155,19 @@ static int list_parts(struct run *run, struct err *err)
 
 /* --- one part --------------------------------------------------------------------- */
 
+static bool is_to_end(const struct options *o)
+{
+	return interrupted() || (o->keys.stop && __atomic_load_n(o->keys.stop, __ATOMIC_RELAXED)) ||
+	       (o->keys.until_ns && clock_mono_ns() >= o->keys.until_ns);
+}
+
 static bool on_tick(void *ctx, const struct keypass_result *so_far)
 {
 	struct run *run = ctx;
 
-	keys_progress_show(run->progress, so_far->scanned_total);
-	return interrupted();
+	if (run->progress)
+		keys_progress_show(run->progress, so_far->scanned_total);
+	return is_to_end(run->options);
 }
 
 static void take(void *ctx, const struct record *record)
@@ -211,7 +218,7 @@ static void look_again(struct run *run, struct conn *conn, double since, int db)
 	struct bytes keys[LOOK_MAX];
 	size_t count = big_lists(run, since, db, keys);
 
-	if (!count || server_drive(conn, LOOK_SECONDS, false) || interrupted())
+	if (!count || server_drive(conn, LOOK_SECONDS, false) || is_to_end(run->options))
 		return;
 	if (!keylook_start(conn, &(struct record_sink){ take_later, run }, keys, count))
 		server_drive(conn, CALL_MS / 1e3, true);
@@ -546,7 +553,7 @@ int keys_run(const struct options *o, struct server *server, const struct record
 	setpriority(PRIO_PROCESS, 0, NICE); /* a courtesy: nothing is lost without */
 	ret = list_parts(run, err);
 	if (!ret) {
-		run->progress = keys_progress_new(known_keys(run));
+		run->progress = o->keys.alone ? NULL : keys_progress_new(known_keys(run));
 		ret = run_parts(run, err);
 		keys_progress_end(run->progress);
 	}

@@ -21,6 +21,12 @@ struct keys_options {
 	double max_ms; /* NAN = the default */
 	double interval_seconds; /* 0 = none */
 	const char *match, *type, *separators, *cursor; /* NULL = not given */
+	/* Of a pass that serve makes: of this server alone, also in a cluster; when it ends at the
+	 * latest (clock_mono_ns(); 0 = never); and whether it is to end now (atomic; NULL = only as
+	 * interrupted()). */
+	bool alone;
+	int64_t until_ns;
+	const bool *stop;
 };
 
 struct server_structures;

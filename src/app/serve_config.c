@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "app/secret.h"
+#include "app/serve_pass.h"
 #include "base/glob.h"
 #include "report/metrics.h"
 
@@ -25,7 +26,16 @@
 
 /* --- the keys -------------------------------------------------------------------------- */
 
-enum value_type { VALUE_TEXT, VALUE_SWITCH, VALUE_WHOLE, VALUE_NUMBER, VALUE_BYTES, VALUE_UID };
+enum value_type {
+	VALUE_TEXT,
+	VALUE_TIMES, /* a text, too */
+	VALUE_SWITCH,
+	VALUE_CHOICE, /* one of the words of @takes */
+	VALUE_WHOLE,
+	VALUE_NUMBER,
+	VALUE_BYTES,
+	VALUE_UID
+};
 
 struct key {
 	const char *name;
@@ -64,6 +74,15 @@ static const struct key keys_of_all[] = {
 	  "runs, too, so that nobody counts twice." },
 	{ "prefixes", VALUE_WHOLE, OF_ALL(prefixes), 0, 10000, "N", "100",
 	  "Series of key prefixes for each server; the rest is \"other\"." },
+	{ "keys_at", VALUE_TIMES, OF_ALL(keys_at), 0, 0, "HH:MM...", "never",
+	  "When to pass over all keys of each server, local times with blanks between: one server "
+	  "after the other, and never so fast that a server is slower for it. What it finds, the "
+	  "largest keys and what prefixes take, is in the history, in reports and, by prefix, in "
+	  "the metrics." },
+	{ "keys_of", VALUE_CHOICE, OF_ALL(keys_of), 0, 0, "primary | replica | any", "any",
+	  "Which servers that is done with." },
+	{ "keys_seconds", VALUE_NUMBER, OF_ALL(keys_seconds), 0, 86400, "SECONDS", "3600",
+	  "How long such a pass may take; what it has seen by then is told, as not complete." },
 	{ NULL },
 };
 
@@ -100,6 +119,8 @@ static const struct key keys_of_server[] = {
 	  "Whom the server's certificate must be for." },
 	{ "tls_insecure", VALUE_SWITCH, OF_SERVER(tls_insecure), 0, 0, "on | off", "off",
 	  "Take any certificate." },
+	{ "keys", VALUE_SWITCH, OF_SERVER(keys), 0, 0, "on | off", "on",
+	  "Off: no scheduled pass over their keys (keys_at)." },
 	{ "budget", VALUE_NUMBER, OF_SERVER(budget_percent), 0, 100, "PERCENT", "as for all",
 	  "Most that watching may take from these." },
 	{ NULL },
@@ -164,6 +185,22 @@ static bool read_uid(const char *text, int64_t *out)
 	return !errno && end != text && !*end && *out >= 0 && *out < UINT32_MAX;
 }
 
+/* Which of the words "one | other" @text is. */
+static bool read_choice(const char *words, const char *text, int64_t *out)
+{
+	size_t len = strlen(text);
+
+	for (*out = 0; *words; ++*out) {
+		size_t word = strcspn(words, " ");
+
+		if (word == len && !strncmp(words, text, len))
+			return true;
+		words += word;
+		words += strspn(words, " |");
+	}
+	return false;
+}
+
 /* Put @text where @key says, in @of. False when it is no such value. */
 static bool set_value(const struct key *key, void *of, const char *text)
 {
@@ -175,8 +212,14 @@ static bool set_value(const struct key *key, void *of, const char *text)
 		wipe(*(char **)at);
 		*(char **)at = xstrdup(text);
 		return *text;
+	case VALUE_TIMES:
+		wipe(*(char **)at);
+		*(char **)at = xstrdup(text);
+		return serve_pass_next(text, 0) != INT64_MAX;
 	case VALUE_SWITCH:
 		return read_switch(text, at);
+	case VALUE_CHOICE:
+		return read_choice(key->takes, text, at);
 	case VALUE_WHOLE:
 		if (!read_number(key, text, &number))
 			return false;
@@ -197,6 +240,12 @@ static void describe_value(const struct key *key, char *out, size_t size)
 	switch (key->type) {
 	case VALUE_TEXT:
 		snprintf(out, size, "a text");
+		break;
+	case VALUE_TIMES:
+		snprintf(out, size, "times of the day, as 04:00 16:30");
+		break;
+	case VALUE_CHOICE:
+		snprintf(out, size, "%s", key->takes);
 		break;
 	case VALUE_SWITCH:
 		snprintf(out, size, "on or off");
@@ -292,6 +341,7 @@ static int begin_section(struct reading *r, char *text)
 					     .uid = -1,
 					     .watch = true,
 					     .connect = true,
+					     .keys = true,
 					     .budget_percent = NAN };
 	return 0;
 }
@@ -396,6 +446,8 @@ static struct serve_config *defaults(void)
 	config->budget_percent = config->threshold_ms = NAN;
 	config->redis_metrics = true;
 	config->prefixes = METRICS_PREFIXES;
+	config->keys_of = SERVE_KEYS_ANY;
+	config->keys_seconds = 3600;
 	return config;
 }
 
@@ -441,7 +493,7 @@ int serve_config_read(struct serve_config **out, const char *path, struct err *e
 static void free_texts(const struct key *keys, void *of)
 {
 	for (; keys->name; keys++)
-		if (keys->type == VALUE_TEXT)
+		if (keys->type == VALUE_TEXT || keys->type == VALUE_TIMES)
 			wipe(*(char **)((char *)of + keys->at));
 }
 

@@ -30,8 +30,12 @@ struct serve_server {
 	char *tls_ca_cert, *tls_cert, *tls_key, *tls_server_name;
 	bool watch; /* off: leave it alone */
 	bool connect; /* off: only look from the host */
+	bool keys; /* off: no scheduled pass over their keys */
 	double budget_percent; /* NAN = as for all */
 };
+
+/* Of whom; in the order of the words in the file. */
+enum serve_keys_of { SERVE_KEYS_PRIMARY, SERVE_KEYS_REPLICA, SERVE_KEYS_ANY };
 
 struct serve_config {
 	char *path; /* it was read from; NULL = there was none, and these are the defaults */
@@ -44,6 +48,9 @@ struct serve_config {
 	double budget_percent; /* of one core of a server's; NAN = the default */
 	double threshold_ms; /* shortest stall that is told; NAN = the default */
 	bool redis_metrics; /* redis_exporter's names beside redmem's own */
+	char *keys_at; /* when to pass over all keys: serve_pass_next(); NULL = never */
+	int64_t keys_of; /* enum serve_keys_of */
+	double keys_seconds; /* most that a pass may take */
 	int64_t prefixes; /* series of prefixes a server, beside "other" */
 	struct serve_server *servers;
 	size_t servers_count;

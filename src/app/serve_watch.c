@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "app/serve_log.h"
+#include "app/serve_pass.h"
 #include "app/watch.h"
 #include "base/clock.h"
 #include "base/escape.h"
@@ -24,6 +25,7 @@
 #include "target/find.h"
 
 #define CHUNK_SECONDS 10.0
+#define DAY_MS	      86400000LL
 /* So many watches begin at once: each takes a server some milliseconds, and redmem more. */
 #define BEGIN_MAX 6
 /* Until what failed is tried again: twice as long each time. */
@@ -64,8 +66,10 @@ struct served {
 	pthread_t thread;
 	bool running; /* the thread was started and is to be joined */
 	int64_t again_ns, pause_ns; /* when it is tried next, and for how long it rests then */
+	int64_t pass_ms; /* when its keys are passed over next, by the wall clock; 0 = not known */
 	/* atomic */
 	bool begun, done, stop;
+	struct serve_pass *pass; /* under way, or over and not told; who takes it out frees it */
 	/* as the sensors told it last */
 	bool attributed, connected;
 	char attribution[WIRE_TEXT_MAX / 2], connection[WIRE_TEXT_MAX / 2];
@@ -193,12 +197,24 @@ static void take_record(void *ctx, const struct record *record)
 	record_emit(&one->chunks, record);
 }
 
+/* What a pass has found comes into the stream here, in the thread that makes it. */
+static void take_pass(struct served *one, double t_seconds)
+{
+	struct serve_pass *pass = __atomic_load_n(&one->pass, __ATOMIC_ACQUIRE);
+
+	if (!pass || !serve_pass_done(pass))
+		return;
+	serve_pass_emit(pass, t_seconds, &one->chunks);
+	__atomic_store_n(&one->pass, NULL, __ATOMIC_RELEASE);
+	serve_pass_free(pass);
+}
+
 static bool turn(void *ctx, struct conn *conn, struct snapshot *snapshot, double t_seconds)
 {
 	struct served *one = ctx;
 
 	(void)snapshot;
-	(void)t_seconds;
+	take_pass(one, t_seconds);
 	if (!one->begun) {
 		__atomic_store_n(&one->begun, true, __ATOMIC_RELEASE);
 		ring(one->all);
@@ -484,6 +500,8 @@ static void settle(struct served *one)
 
 	pthread_join(one->thread, NULL);
 	one->running = false;
+	serve_pass_free(one->pass);
+	one->pass = NULL;
 	if (ended(one))
 		return;
 	if (failed) {
@@ -509,6 +527,45 @@ static void room_again(struct serve_watch *all)
 	for (struct served *one = all->servers; one; one = one->next)
 		if (!one->running && one->err.code == -ENOSPC)
 			one->again_ns = one->pause_ns = 0;
+}
+
+/* --- passes over the keys ----------------------------------------------------------------- */
+
+static bool is_passing(const struct serve_watch *all)
+{
+	for (const struct served *one = all->servers; one; one = one->next)
+		if (__atomic_load_n(&one->pass, __ATOMIC_ACQUIRE))
+			return true;
+	return false;
+}
+
+static bool may_pass(const struct served *one)
+{
+	return one->running && __atomic_load_n(&one->begun, __ATOMIC_ACQUIRE) &&
+	       !one->options.no_connect && (!one->is.section || one->is.section->keys);
+}
+
+/* One server after the other: begin that which is due for longest. */
+static void pass_if_due(struct serve_watch *all)
+{
+	const struct serve_config *config = all->config;
+	int64_t now_ms = clock_wall_ms();
+	struct served *due = NULL;
+
+	if (!config->keys_at)
+		return;
+	for (struct served *one = all->servers; one; one = one->next) {
+		if (!one->pass_ms || one->pass_ms - now_ms > 2 * DAY_MS) /* or a clock went back */
+			one->pass_ms = serve_pass_next(config->keys_at, now_ms);
+		if (one->pass_ms <= now_ms && may_pass(one) &&
+		    (!due || one->pass_ms < due->pass_ms))
+			due = one;
+	}
+	if (!due || is_passing(all))
+		return;
+	due->pass_ms = serve_pass_next(config->keys_at, now_ms);
+	__atomic_store_n(&due->pass, serve_pass_start(&due->options, config, due->label),
+			 __ATOMIC_RELEASE);
 }
 
 void serve_watch_turn(struct serve_watch *all)
@@ -538,6 +595,7 @@ void serve_watch_turn(struct serve_watch *all)
 			begin_if_due(one);
 		at = &one->next;
 	}
+	pass_if_due(all);
 	free_old_configs(all);
 }
 
@@ -741,6 +799,7 @@ void serve_watch_configure(struct serve_watch *all, struct serve_config *config)
 		struct identity is;
 		struct serve_who who;
 
+		one->pass_ms = 0;
 		if (!one->running) {
 			one->again_ns = one->pause_ns = 0;
 			continue;
@@ -761,6 +820,7 @@ void serve_watch_free(struct serve_watch *all)
 	while ((one = all->servers)) {
 		if (one->running)
 			pthread_join(one->thread, NULL);
+		serve_pass_free(one->pass);
 		all->servers = one->next;
 		target_release(&one->who);
 		free(one->label);

@@ -22,8 +22,8 @@ int when_parse(int64_t *out_ms, const char *text, int64_t now_ms, struct err *er
  * -EINVAL with a line. */
 int when_span(int64_t *out_ms, const char *text, struct err *err);
 
-/* What begins at @at (when_parse(); NULL = now) and is as long as @length (when_span()) says: of now
- * the last of it, and of what is not over yet that until now. -EINVAL with a line, also for a time
- * after @now_ms. */
+/* What begins at @at (when_parse(); NULL = now) and is as long as @length (when_span()) says: of
+ * now the last of it, and of what is not over yet that until now. -EINVAL with a line, also for a
+ * time after @now_ms. */
 int when_stretch(int64_t *from_ms, int64_t *to_ms, const char *at, const char *length,
 		 int64_t now_ms, struct err *err);

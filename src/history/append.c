@@ -159,6 +159,8 @@ static int put_window(struct history *history, const struct history_window *w)
 	code = rows_put(history, window, w);
 	if (code == SQLITE_OK)
 		code = happened_put(history, server, w);
+	if (code == SQLITE_OK)
+		code = passes_put(history, server, w);
 	if (code == SQLITE_OK && w->chunk && w->chunk->len <= CHUNK_MAX)
 		code = pack_put(history, server, window, w->start_ms, LEVEL_FINE, w->chunk);
 	return code;

@@ -154,6 +154,12 @@ int happened_event(struct history *history, int64_t server, int64_t at_ms, const
 /* Those of the server that were seen last before then have ended. */
 int happened_end_findings(struct history *history, int64_t server, int64_t before_ms);
 
+/* --- passes.c: scheduled passes over the keys ------------------------------------------------ */
+
+int passes_put(struct history *history, int64_t server, const struct history_window *w);
+/* Tell @m of the newest that ended before @to_ms, and how it grew since the one before. */
+int passes_get(struct history *history, const char *server, int64_t to_ms, struct model *m);
+
 /* --- deaths.c ------------------------------------------------------------------------------- */
 
 /* A server died, and its last minutes are to be kept. */
@@ -162,7 +168,7 @@ int deaths_put(struct history *history, int64_t server, int64_t at_ms, const cha
 /* Those of the oldest death are not, any more; @more = there was one. */
 int deaths_release_oldest(struct history *history, bool *more);
 
-/* --- open.c, read.c, write.c ---------------------------------------------------------------------- */
+/* --- open.c, read.c, write.c -------------------------------------------------------------- */
 
 /* Open history->path and make it safe to use; of a writer also up to date. */
 int db_open(struct history *history, struct err *err);

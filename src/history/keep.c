@@ -250,6 +250,9 @@ static int forget_happened(struct history *history, int64_t server)
 		"DELETE FROM fork WHERE server = ? AND begin < ?",
 		"DELETE FROM death WHERE server = ? AND at < ? AND NOT kept",
 		"DELETE FROM event WHERE server = ? AND at < ?",
+		"DELETE FROM passed WHERE pass IN (SELECT id FROM pass WHERE server = ? AND at < "
+		"?)",
+		"DELETE FROM pass WHERE server = ? AND at < ?",
 	};
 	int64_t oldest;
 	bool none;

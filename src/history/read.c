@@ -358,6 +358,14 @@ void history_filter(struct history *history, history_pass filter, void *ctx)
 	history->filter_ctx = ctx;
 }
 
+/* What is known of the keys then. */
+static int recall_pass(struct history *history, const char *server, int64_t to_ms, struct model *m,
+		       struct err *err)
+{
+	reading_begin(history);
+	return reading_end(history, passes_get(history, server, to_ms, m), err);
+}
+
 static int remake(struct history *history, const char *server, int64_t from_ms, int64_t to_ms,
 		  bool last, struct model **out, struct history_span *span, struct err *err)
 {
@@ -375,6 +383,8 @@ static int remake(struct history *history, const char *server, int64_t from_ms, 
 	if (!ret && !remaking.m)
 		ret = err_set(err, -EBADMSG, "history: %s: what is kept of %.80s then is empty",
 			      history->path, server);
+	if (!ret)
+		ret = recall_pass(history, server, to_ms, remaking.m, err);
 	if (ret) {
 		model_free(remaking.m);
 		remaking.m = NULL;

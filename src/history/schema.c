@@ -96,6 +96,14 @@ static const char *const steps[] = {
 	"CREATE TABLE limits (window INTEGER NOT NULL REFERENCES window,"
 	" name INTEGER NOT NULL REFERENCES name, bytes INTEGER NOT NULL, used INTEGER NOT NULL,"
 	" PRIMARY KEY (window, name)) WITHOUT ROWID;",
+	/* 5: scheduled passes over the keys; kind: 0 all, 1 a prefix, 2 a key */
+	"CREATE TABLE pass (id INTEGER PRIMARY KEY, server INTEGER NOT NULL REFERENCES server,"
+	" at INTEGER NOT NULL, us INTEGER, ending TEXT NOT NULL);"
+	"CREATE INDEX pass_by_time ON pass (server, at);"
+	"CREATE TABLE passed (id INTEGER PRIMARY KEY, pass INTEGER NOT NULL REFERENCES pass,"
+	" kind INTEGER NOT NULL, name TEXT NOT NULL, db INTEGER, type TEXT NOT NULL,"
+	" keys INTEGER, never INTEGER, elements INTEGER, bytes INTEGER);"
+	"CREATE INDEX passed_by_pass ON passed (pass, kind, name);",
 };
 
 #define NEWEST ((int)(sizeof(steps) / sizeof(steps[0])))

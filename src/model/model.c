@@ -141,6 +141,7 @@ void model_free(struct model *m)
 	free(m->cpu_limits);
 	free(m->writers);
 	free(m->life);
+	free(m->passed);
 	free(m->sensors);
 	free(m->rss_moves);
 	free(m->mappings);

@@ -201,6 +201,12 @@ struct latency_row {
 	struct record_latency event;
 };
 
+/* What a scheduled pass found; see record_passed. */
+struct passed_row {
+	struct record_passed passed;
+	int64_t before_bytes; /* of the same by the pass before; RECORD_UNKNOWN */
+};
+
 struct life_row {
 	struct record_life life;
 };
@@ -420,6 +426,9 @@ struct model {
 	size_t writers_count;
 	struct life_row *life;
 	size_t life_count;
+	struct passed_row *passed; /* the newest scheduled pass: its row "all" first */
+	size_t passed_count;
+	int64_t passed_wall_ns, passed_before_ns; /* when it ended, and the one before */
 	struct sensor_row *sensors;
 	size_t sensors_count;
 	struct rss_move_row *rss_moves;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "record/schema.h"
 #include "model/account.h"
 #include "model/keyspace.h"
@@ -114,6 +115,7 @@ static void take_own_calls(struct model *m, const struct record_own_calls *recor
 #define LATENCIES_MAX 1024
 #define LIFE_MAX      1024
 #define CHILDREN_MAX  256
+#define PASSED_MAX    512
 
 static double stall_weight(const void *row)
 {
@@ -445,6 +447,21 @@ static void take_client(struct model *m, const struct record_client *record)
 	m->clients[i].client = *record;
 }
 
+/* The rows of a pass; those of another begin with all. */
+static void take_passed(struct model *m, const struct record_passed *record)
+{
+	if (!strcmp(record->what, "all")) {
+		m->passed_count = 0;
+		m->passed_before_ns = RECORD_UNKNOWN;
+		m->passed_wall_ns = m->session.wall_start_ns > 0 && isfinite(record->t_seconds) ?
+					    sum_of(m->session.wall_start_ns,
+						   sum_whole(record->t_seconds * 1e9)) :
+					    RECORD_UNKNOWN;
+	}
+	if (m->passed_count < PASSED_MAX)
+		*APPEND(m, passed) = (struct passed_row){ *record, RECORD_UNKNOWN };
+}
+
 /* Of these each is a row. */
 static void append_kept(struct model *m, const struct record *record)
 {
@@ -469,6 +486,9 @@ static void append_kept(struct model *m, const struct record *record)
 		break;
 	case RECORD_LIFE:
 		APPEND(m, life)->life = record->life;
+		break;
+	case RECORD_PASSED:
+		take_passed(m, &record->passed);
 		break;
 	default: /* of one key, or model_take() has had it */
 		one_key_take(m, record);

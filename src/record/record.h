@@ -97,6 +97,7 @@ enum record_kind {
 	RECORD_ONE_KEY,
 	RECORD_KEY_ELEMENT,
 	RECORD_KEY_GROUP,
+	RECORD_PASSED,
 	RECORD_KINDS
 };
 
@@ -611,6 +612,22 @@ struct record_pass {
 	double access_seconds, copy_byte_seconds; /* what memory costs on this host; NAN */
 };
 
+/* A row of what a scheduled pass over all keys has found: first all of them, then prefixes by
+ * bytes, falling, then the largest keys. */
+struct record_passed {
+	double t_seconds; /* when the pass was over */
+	const char *what; /* "all", "prefix", "key" */
+	struct bytes key; /* or prefix */
+	int64_t db; /* of a key */
+	const char *type; /* of a key, "" */
+	int64_t elements; /* of a key */
+	int64_t keys_total; /* of all, and of a prefix */
+	int64_t no_ttl_total; /* of them those that never expire */
+	int64_t bytes; /* MEMORY USAGE */
+	const char *end; /* of all: as record_pass.end */
+	double seconds; /* of all: the pass took */
+};
+
 /* One key that was asked for at length; comes again at the end of the watch of it. */
 struct record_one_key {
 	double t_seconds;
@@ -705,6 +722,7 @@ struct record {
 		struct record_one_key one_key;
 		struct record_key_element key_element;
 		struct record_key_group key_group;
+		struct record_passed passed;
 	};
 };
 

@@ -499,6 +499,20 @@ static const struct field key_element_fields[] = {
 	FIELD(key_element, score),
 };
 
+static const struct field passed_fields[] = {
+	TIME(passed, t_seconds),
+	FIELD(passed, what),
+	FIELD(passed, key),
+	FIELD(passed, db),
+	FIELD(passed, type),
+	FIELD(passed, elements),
+	FIELD(passed, keys_total),
+	FIELD(passed, no_ttl_total),
+	FIELD(passed, bytes),
+	FIELD(passed, end),
+	FIELD(passed, seconds),
+};
+
 static const struct field key_group_fields[] = {
 	FIELD(key_group, name),
 	FIELD(key_group, consumers_total),
@@ -549,6 +563,7 @@ static const struct record_schema schemas[RECORD_KINDS] = {
 	[RECORD_ONE_KEY] = SCHEMA(one_key, EVENT),
 	[RECORD_KEY_ELEMENT] = SCHEMA(key_element, EVENT),
 	[RECORD_KEY_GROUP] = SCHEMA(key_group, EVENT),
+	[RECORD_PASSED] = SCHEMA(passed, EVENT),
 };
 
 /* clang-format on */

@@ -136,6 +136,56 @@ static struct moves figure_moves(const struct report_changes *c)
 	return moves;
 }
 
+/* --- what two passes over the keys have found --------------------------------------------------- */
+
+/* A prefix, or a key, of both. */
+struct passed_move {
+	const struct passed_row *row; /* the later one */
+	int64_t before, after;
+};
+
+static const struct passed_row *same_passed(const struct model *m, const struct passed_row *as)
+{
+	for (size_t i = 0; i < m->passed_count; i++) {
+		const struct record_passed *row = &m->passed[i].passed;
+
+		if (!strcmp(row->what, as->passed.what) && row->db == as->passed.db &&
+		    bytes_same(row->key, as->passed.key))
+			return &m->passed[i];
+	}
+	return NULL;
+}
+
+static int by_passed_change(const void *a, const void *b)
+{
+	const struct passed_move *x = a, *y = b;
+	int64_t of_x = llabs(sum_less(x->after, x->before));
+	int64_t of_y = llabs(sum_less(y->after, y->before));
+
+	return (of_x < of_y) - (of_x > of_y);
+}
+
+/* Those that moved; the caller's. None where both times have the same pass, or one has none. */
+static struct passed_move *passed_moves(const struct report_changes *c, size_t *count)
+{
+	const struct model *before = c->before, *after = c->after;
+	struct passed_move *rows = xcalloc(after->passed_count + 1, sizeof(*rows));
+
+	*count = 0;
+	if (!before->passed_count || before->passed_wall_ns == after->passed_wall_ns)
+		return rows;
+	for (size_t i = 0; i < after->passed_count; i++) {
+		const struct passed_row *row = &after->passed[i], *was = same_passed(before, row);
+
+		if (!row->passed.key.len || !was || was->passed.bytes == row->passed.bytes)
+			continue;
+		rows[(*count)++] =
+			(struct passed_move){ row, was->passed.bytes, row->passed.bytes };
+	}
+	qsort(rows, *count, sizeof(*rows), by_passed_change);
+	return rows;
+}
+
 /* --- settings -------------------------------------------------------------------------------- */
 
 struct setting {
@@ -272,6 +322,33 @@ static void write_settings(struct text *t, const struct report_changes *c)
 	free(rows);
 }
 
+static void write_passed(struct text *t, const struct report_changes *c)
+{
+	static const struct table_column columns[] = { { "", false },
+						       { "", false },
+						       { "change", true },
+						       { "before", true },
+						       { "after", true } };
+	size_t count, some;
+	struct passed_move *rows = passed_moves(c, &count);
+	struct table *table;
+
+	some = shown(t, c, count);
+	if (count) {
+		head(t, "KEYS BY THE SCHEDULED PASSES", some, count, "");
+		table = TABLE(columns);
+		for (size_t i = 0; i < some; i++) {
+			table_text(table, rows[i].row->passed.what);
+			text_key(table_cell(table), rows[i].row->passed.key, NAME_COLUMNS);
+			fmt_change(table_cell(table), sum_less(rows[i].after, rows[i].before));
+			table_bytes(table, rows[i].before);
+			table_bytes(table, rows[i].after);
+		}
+		table_write(table, t);
+	}
+	free(rows);
+}
+
 static void write_when(struct buf *out, const struct model *m, bool end)
 {
 	int64_t wall = m->session.wall_start_ns;
@@ -288,6 +365,7 @@ static void write_lists(struct text *t, const struct report_changes *c)
 	write_moves(t, c, "LEDGER", ledger_moves(c), true);
 	write_growth(t, c, "PREFIXES", c->prefixes, c->prefixes_count);
 	write_growth(t, c, "COMMANDS", c->commands, c->commands_count);
+	write_passed(t, c);
 	write_moves(t, c, "HOLES BY SIZE CLASS", class_moves(c), true);
 	write_settings(t, c);
 }
@@ -356,6 +434,30 @@ static json_t *json_growth(const struct report_growth *rows, size_t count)
 	return list;
 }
 
+#define PASSED(M, MAYBE)                                              \
+	M("what", word, rows[i].row->passed.what)                     \
+	M("name", name, rows[i].row->passed.key)                      \
+	M("change", integer, sum_less(rows[i].after, rows[i].before)) \
+	M("before", integer, rows[i].before)                          \
+	M("after", integer, rows[i].after)
+static SCHEMA(change_passed, PASSED);
+
+static json_t *json_passed_moves(const struct report_changes *c)
+{
+	size_t count;
+	struct passed_move *rows = passed_moves(c, &count);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *o = json_object();
+
+		PUT_MEMBERS(PASSED);
+		put_last(list, o);
+	}
+	free(rows);
+	return list;
+}
+
 #define SETTING(M, MAYBE)                 \
 	M("name", text, rows[i].name)     \
 	M("before", text, rows[i].before) \
@@ -386,6 +488,7 @@ static json_t *json_settings(const struct report_changes *c)
 	M("ledger", list(change), json_moves(ledger_moves(c)))                          \
 	M("prefixes", list(change_growth), json_growth(c->prefixes, c->prefixes_count)) \
 	M("commands", list(change_growth), json_growth(c->commands, c->commands_count)) \
+	M("pass", list(change_passed), json_passed_moves(c))                            \
 	M("size_class_holes", list(change), json_moves(class_moves(c)))                 \
 	M("settings", list(change_setting), json_settings(c))
 static SCHEMA(changes_of, CHANGES);

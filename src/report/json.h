@@ -79,6 +79,9 @@ json_t *json_keyspace(const struct model *m);
 /* The same of keys that come from dumps: without how a pass went. */
 json_t *json_keyspace_of_dumps(const struct model *m);
 
+/* passed.c: what the newest scheduled pass over the keys has found; there must be one */
+json_t *json_passed(const struct model *m);
+
 /* dumped.c: what only dumps tell of their keys, as fields of @document */
 void json_dumped(json_t *document, const struct model *m);
 /* dump.c: what is said of one of them */

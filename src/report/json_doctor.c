@@ -318,6 +318,7 @@ json_t *json_verdict(const struct model *m, const struct findings *f)
 	M("keys_check", object(keys_check), json_keys_check(m))                                  \
 	MAYBE(m->classes_count, "size_classes", list(size_class), json_size_classes(m))          \
 	MAYBE(m->keyspace, "census", object(keyspace), json_keyspace(m))                         \
+	MAYBE(m->passed_count, "pass", object(passed), json_passed(m))                           \
 	MAYBE(m->alloc.have_budget, "cost", object(cost), json_cost(m))
 DOCUMENT(doctor, DOCTOR);
 

@@ -470,6 +470,8 @@ void metrics_take(struct metrics *metrics, const char *name, const struct model 
 	outlook_take(server->outlook, window, end_of(server, window));
 	forget_the_past(server, GROUP_PREFIXES, seconds);
 	take_all(metrics, server, FROM_WINDOW, &in);
+	if (window->passed_count)
+		take_all(metrics, server, FROM_PASS, &in);
 	server->begun = true;
 	if (!server->stated)
 		take_group(metrics, server, GROUP_UP, &in);

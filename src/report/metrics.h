@@ -29,6 +29,8 @@
  *   window that had it, so that no scrape misses it, also where the server is gone.
  * - Lines of the ledger, actions, limits, causes, kinds of faults, sensors, states, size classes:
  *   sets that redmem or the allocator fixes. Stalls are there by every cause from the start, as 0.
+ * - By prefix of the newest scheduled pass over the keys: its largest, at most 100; they stay until
+ *   the next pass, and those that it has not vanish then.
  * - A server that is forgotten (metrics_forget()) vanishes with all of its series.
  * - Never a name of a key: prefixes are what is the same in many ("user:*"). Labels are valid
  *   UTF-8 of at most METRICS_LABEL_BYTES, bytes that are none are written as redis-cli shows

@@ -234,6 +234,28 @@ static void each_behind(const struct metrics_input *in, const struct metric_rows
 		give(rows, (struct metric_row){ .label = { prefix }, .row = &row });
 }
 
+/* --- the newest scheduled pass over the keys ------------------------------------------------ */
+
+static bool is_passed(const struct passed_row *row, const char *what)
+{
+	return !strcmp(row->passed.what, what);
+}
+
+static void each_pass(const struct metrics_input *in, const struct metric_rows *rows)
+{
+	for (size_t i = 0; i < in->m->passed_count; i++)
+		if (is_passed(&in->m->passed[i], "all"))
+			give(rows, (struct metric_row){ .row = &in->m->passed[i] });
+}
+
+static void each_passed(const struct metrics_input *in, const struct metric_rows *rows)
+{
+	for (size_t i = 0; i < in->m->passed_count; i++)
+		if (is_passed(&in->m->passed[i], "prefix"))
+			give(rows, (struct metric_row){ .label = { in->m->passed[i].passed.key },
+							.row = &in->m->passed[i] });
+}
+
 /* Of all threads. */
 static struct charge all_charges(const struct model *m)
 {
@@ -358,6 +380,8 @@ const struct metric_group metric_groups[METRIC_GROUPS] = {
 			     METRICS_COMMANDS },
 	[GROUP_PREFIXES] = { { "prefix" }, each_prefix, FROM_WINDOW, KEEP_NONE, -1 },
 	[GROUP_GONE] = { { NULL }, each_once, FROM_GONE, KEEP_NONE, 0 },
+	[GROUP_PASS] = { { NULL }, each_pass, FROM_PASS, KEEP_NONE, 0 },
+	[GROUP_PASSED] = { { "prefix" }, each_passed, FROM_PASS, KEEP_NONE, 0 },
 	[GROUP_THREADS] = { { "thread" }, each_thread, FROM_WINDOW, KEEP_NONE, METRICS_NAMES },
 	[GROUP_ERRORS] = { { "error" }, each_error, FROM_WINDOW, KEEP_NONE, METRICS_NAMES },
 	[GROUP_LEDGER] = { { "line", "parent" }, each_line, FROM_WINDOW, KEEP_NONE, 0 },

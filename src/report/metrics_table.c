@@ -201,6 +201,47 @@ static double line_bytes(const struct metrics_input *in, const void *row)
 	return known(((const struct ledger_line *)row)->bytes);
 }
 
+static const struct record_passed *passed_of(const void *row)
+{
+	return &((const struct passed_row *)row)->passed;
+}
+
+static double pass_end(const struct metrics_input *in, const void *row)
+{
+	(void)row;
+	return known(in->m->passed_wall_ns) / 1e9;
+}
+
+static double pass_seconds(const struct metrics_input *in, const void *row)
+{
+	(void)in;
+	return passed_of(row)->seconds;
+}
+
+static double pass_complete(const struct metrics_input *in, const void *row)
+{
+	(void)in;
+	return !strcmp(passed_of(row)->end, "complete");
+}
+
+static double passed_keys(const struct metrics_input *in, const void *row)
+{
+	(void)in;
+	return known(passed_of(row)->keys_total);
+}
+
+static double passed_never(const struct metrics_input *in, const void *row)
+{
+	(void)in;
+	return known(passed_of(row)->no_ttl_total);
+}
+
+static double passed_bytes(const struct metrics_input *in, const void *row)
+{
+	(void)in;
+	return known(passed_of(row)->bytes);
+}
+
 static double holes(const struct metrics_input *in, const void *row)
 {
 	(void)in;
@@ -416,6 +457,18 @@ static const struct metric own[] = {
 	{ ROW("size_class_holes_bytes", GAUGE, SIZES,
 	      "Free regions in slabs of the size class, which nothing else can use"),
 	  .value = holes },
+	{ ROW("pass_end_timestamp_seconds", GAUGE, PASS,
+	      "When the newest scheduled pass over the keys ended, since 1970; absent without one"),
+	  .value = pass_end },
+	{ ROW("pass_seconds", GAUGE, PASS, "How long it took"), .value = pass_seconds },
+	{ ROW("pass_complete", GAUGE, PASS, "1 when it saw all keys"), .value = pass_complete },
+	{ ROW("pass_keys", GAUGE, PASSED, "Keys of the prefix, by the newest scheduled pass"),
+	  .value = passed_keys },
+	{ ROW("pass_keys_without_expiry", GAUGE, PASSED, "Those of them that never expire"),
+	  .value = passed_never },
+	{ ROW("pass_bytes", GAUGE, PASSED,
+	      "What the keys of the prefix take (MEMORY USAGE), by the newest scheduled pass"),
+	  .value = passed_bytes },
 	{ ROW("next_table_growth_bytes", GAUGE, SERVER,
 	      "What the next growth of the largest table of keys takes at once"),
 	  .value = next_table },

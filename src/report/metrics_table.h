@@ -21,6 +21,7 @@ struct metrics_input {
 
 enum metric_source {
 	FROM_WINDOW,
+	FROM_PASS, /* a window in which a scheduled pass was over */
 	FROM_STATE,
 	FROM_SELF, /* no label `server` */
 	FROM_REDMEM, /* likewise: what is always known */
@@ -65,6 +66,8 @@ enum group {
 	GROUP_REFUSALS,
 	GROUP_PREFIXES,
 	GROUP_GONE,
+	GROUP_PASS,
+	GROUP_PASSED,
 	GROUP_THREADS,
 	GROUP_ERRORS,
 	GROUP_LEDGER,

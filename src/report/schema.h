@@ -162,6 +162,7 @@ extern const struct schema schema_target, schema_window, schema_self, schema_sen
 	schema_concentration, schema_life, schema_slowlog, schema_latency, schema_rss_move,
 	schema_evidence, schema_finding; /* json_parts.c */
 extern const struct schema schema_keyspace, schema_keyspace_of_dumps; /* json_keyspace.c */
+extern const struct schema schema_passed; /* passed.c */
 extern const struct schema schema_dumped; /* dumped.c */
 extern const struct schema schema_dump; /* dump.c */
 extern const struct schema schema_comparison; /* comparison.c */

@@ -103,6 +103,7 @@ void text_finding(struct text *t, const struct finding *finding); /* one of them
 void text_window_value(struct buf *out, const struct model *m, const char *head);
 void text_events(struct text *t);
 void text_sensors(struct text *t);
+void text_passed(struct text *t); /* nothing without a scheduled pass */
 void text_keyspace(struct text *t); /* nothing without a pass over the keys */
 void text_dumped(struct text *t); /* what only dumps tell of their keys */
 struct report_dump;

@@ -540,6 +540,7 @@ void report_doctor_text(struct buf *out, const struct model *m, const struct fin
 	write_errors(&t);
 	write_replicas(&t);
 	text_keyspace(&t);
+	text_passed(&t);
 	if (style->verbose)
 		write_details(&t);
 	text_findings(&t);

@@ -59,7 +59,10 @@ check bad-config "it does not say line 2: $(cat "$json")" grep -q 'line 2' "$jso
 
 server_start
 first=$pid
-configure '[server first]' "socket = $socket"
+redis_cli mset user:1 a user:2 b cart:1 c >/dev/null
+# A pass over the keys is due soon, whenever serve has got to the server.
+configure "keys_at = $(for later in 5 10 20 40 80 160; do date -d "+$later sec" +%T; done | tr '\n' ' ')" \
+	'[server first]' "socket = $socket"
 check check-config "it is right, and refused" \
 	"$redmem" serve --config "$config" --check-config >"$json"
 
@@ -119,6 +122,11 @@ window()
 	has 'redmem_window_end_timestamp_seconds{server="first"}'
 }
 check window "no window of the first server came: $(said_last)" await 30 window
+check pass "no pass over its keys is told: $(said_last)" \
+	await 20 has 'redmem_pass_keys{server="first",prefix="user:*"} 2'
+"$redmem" report --state "$work/state" --server first --json >"$json" 2>/dev/null
+check pass-reported "the report has nothing of it" \
+	holds '.pass.keys_total == 3 and any(.pass.prefixes[]; .prefix == "user:*" and .keys_total == 2)'
 # What the API answers is as `redmem schema serve` says; see finish.
 for path in servers findings 'report?server=first'; do
 	get "/api/v1/$path" | sed '1,/^\r$/d'

@@ -100,8 +100,8 @@ static void assert_like_members(const json_t *a, const json_t *b, const char *pa
 			fail_msg("%s.%s: only in the chunks'", path, name);
 }
 
-/* The row of @b that goes with the @i'th of @a: of names with times that are equal, or nearly so, the
- * order may differ. */
+/* The row of @b that goes with the @i'th of @a: of names with times that are equal, or nearly so,
+ * the order may differ. */
 static const json_t *row_of(const json_t *a, const json_t *b, size_t i, const char *path)
 {
 	const char *name = strstr(path, "prefixes") ? "prefix" :

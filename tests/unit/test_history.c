@@ -17,6 +17,7 @@
 #include "scene.h"
 #include "past_stream.h"
 #include "history/internal.h"
+#include "report/changes.h"
 #include "report/report.h"
 
 /* A Tuesday, on a whole hour. */
@@ -753,6 +754,92 @@ static void what_grew_in_between_is_told(void **state)
 	history_close(history);
 }
 
+/* --- scheduled passes ------------------------------------------------------------- */
+
+static void past_passed(struct past_stream *s, const char *what, struct bytes name, int64_t bytes)
+{
+	struct record r;
+
+	record_clear(&r, RECORD_PASSED);
+	r.passed.t_seconds = s->t;
+	r.passed.what = what;
+	r.passed.key = name;
+	r.passed.type = strcmp(what, "key") ? "" : "zset";
+	r.passed.db = strcmp(what, "key") ? RECORD_UNKNOWN : 0;
+	r.passed.keys_total = 7;
+	r.passed.bytes = bytes;
+	r.passed.end = "complete";
+	r.passed.seconds = 2;
+	past_emit(s, &r);
+}
+
+#define NAME(text) ((struct bytes){ text, sizeof(text) - 1 })
+
+static void past_pass(struct past_stream *s, int64_t bytes)
+{
+	past_passed(s, "all", NAME(""), 2 * bytes);
+	past_passed(s, "prefix", NAME("user:*"), bytes);
+	past_passed(s, "prefix", NAME("a\0\"b:*"), 77);
+	past_passed(s, "key", NAME("board\n"), bytes / 2);
+}
+
+/* A report has what the newest pass before its end has found, and how that grew. */
+static void passes_are_in_later_reports(void **state)
+{
+	struct history *history = open_writer(0);
+	struct buf out = {};
+	struct past_stream s;
+	struct past_keeper k;
+	struct report_changes changes;
+	struct model *m, *older;
+
+	(void)state;
+	past_keeper_begin(&k, history, "cache1", &s, WALL_NS, 5);
+	s.rows = 25;
+	while (s.t < 62) {
+		past_second(&s);
+		if (s.t == 15)
+			past_pass(&s, 1000000);
+		if (s.t == 35)
+			past_pass(&s, 1500000);
+	}
+	chunker_free(k.chunker);
+	windows_free(k.windows);
+	assert_int_equal(k.errors, 0);
+	assert_int_equal(ask("SELECT count(*) FROM pass"), 2);
+	assert_int_equal(ask("SELECT count(*) FROM passed"), 8);
+	m = model_of(history, WALL_MS + 1000, WALL_MS + 9000, NULL);
+	assert_int_equal(m->passed_count, 0);
+	model_free(m);
+	m = model_of(history, WALL_MS + 21000, WALL_MS + 29000, NULL);
+	assert_int_equal(m->passed_count, 4);
+	assert_int_equal(m->passed[0].before_bytes, RECORD_UNKNOWN);
+	model_free(m);
+	m = model_of(history, WALL_MS + 51000, WALL_MS + 59000, NULL);
+	assert_int_equal(m->passed_count, 4);
+	assert_int_equal(m->passed_wall_ns, WALL_NS + 35000000000);
+	assert_int_equal(m->passed_before_ns, WALL_NS + 15000000000);
+	assert_int_equal(m->passed[0].before_bytes, 2000000);
+	assert_string_equal(m->passed[1].passed.what, "prefix");
+	assert_int_equal(m->passed[1].before_bytes, 1000000);
+	assert_int_equal(m->passed[2].before_bytes, 77);
+	assert_int_equal(m->passed[2].passed.key.len, 6);
+	assert_memory_equal(m->passed[2].passed.key.data, "a\0\"b:*", 6);
+	older = model_of(history, WALL_MS + 21000, WALL_MS + 29000, NULL);
+	changes = (struct report_changes){ .server = "cache1", .before = older, .after = m };
+	report_changes_json(&out, &changes);
+	assert_non_null(strstr(buf_str(&out), "\"what\":\"prefix\",\"name\":\"user:*\","
+					      "\"change\":500000,\"before\":1000000"));
+	model_free(older);
+	buf_clear(&out);
+	document(&out, m);
+	assert_non_null(strstr(buf_str(&out), "\"prefix\":\"user:*\""));
+	assert_non_null(strstr(buf_str(&out), "\"grown_bytes\":500000"));
+	buf_free(&out);
+	model_free(m);
+	history_close(history);
+}
+
 /* --- a restart ------------------------------------------------------------------- */
 
 static struct outlook *watching, *also; /* also: begun again, NULL while it is not */
@@ -1229,6 +1316,7 @@ int main(void)
 		TEST(only_the_newest_deaths_are_kept),
 		TEST(the_last_death_is_found),
 		TEST(what_grew_in_between_is_told),
+		TEST(passes_are_in_later_reports),
 		TEST(an_outlook_goes_on_after_a_restart),
 		TEST(an_outlook_of_nothing_is_empty),
 		TEST(an_older_file_is_brought_up_to_date),

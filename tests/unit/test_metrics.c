@@ -692,6 +692,54 @@ static void test_table(void **state)
 	buf_free(&list);
 }
 
+/* --- a scheduled pass ------------------------------------------------------------------------ */
+
+static void take_passed(struct model *m, const char *what, const char *name, int64_t bytes)
+{
+	struct record record;
+
+	record_clear(&record, RECORD_PASSED);
+	record.passed.t_seconds = 5;
+	record.passed.what = what;
+	record.passed.key = (struct bytes){ name, strlen(name) };
+	record.passed.keys_total = 7;
+	record.passed.bytes = bytes;
+	record.passed.end = "complete";
+	record.passed.seconds = 2;
+	model_take(m, &record);
+}
+
+/* What prefixes have stays until the next pass, and then goes with those that are gone; no key is
+ * named. */
+static void test_pass(void **state)
+{
+	static const char user[] = "redmem_pass_bytes{server=\"cache\",prefix=\"user:*\"}";
+	static const char cart[] = "redmem_pass_bytes{server=\"cache\",prefix=\"cart:*\"}";
+	struct metrics *metrics = metrics_new(&three);
+	struct model *m = window_new(true);
+	struct buf text;
+
+	(void)state;
+	take_passed(m, "all", "", 1500);
+	take_passed(m, "prefix", "user:*", 1000);
+	take_passed(m, "prefix", "cart:*", 500);
+	take_passed(m, "key", "user:secret", 900);
+	metrics_window(metrics, m);
+	assert_true(now(metrics, user) == 1000 && now(metrics, cart) == 500);
+	assert_true(now(metrics, "redmem_pass_complete{server=\"cache\"}") == 1);
+	metrics_window(metrics, window_new(true));
+	assert_true(now(metrics, user) == 1000 && now(metrics, cart) == 500);
+	m = window_new(true);
+	take_passed(m, "all", "", 1100);
+	take_passed(m, "prefix", "user:*", 1100);
+	metrics_window(metrics, m);
+	assert_true(now(metrics, user) == 1100 && isnan(now(metrics, cart)));
+	text = written(metrics, false);
+	assert_null(strstr(buf_str(&text), "secret"));
+	buf_free(&text);
+	metrics_free(metrics);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -703,7 +751,7 @@ int main(void)
 		cmocka_unit_test(test_states),	      cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_redis),	      cmocka_unit_test(test_self),
 		cmocka_unit_test(test_openmetrics),   cmocka_unit_test(test_accept),
-		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_table),	      cmocka_unit_test(test_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

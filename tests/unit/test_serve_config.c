@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "app/serve_config.h"
+#include "app/serve_pass.h"
 
 static char path[64], secret[64];
 
@@ -77,6 +79,7 @@ static void test_defaults(void **state)
 	assert_true(config->history);
 	assert_true(config->redis_metrics);
 	assert_int_equal(config->prefixes, 100);
+	assert_null(config->keys_at); /* never */
 	assert_int_equal(config->servers_count, 0);
 	serve_config_free(config);
 }
@@ -87,7 +90,9 @@ static void test_settings(void **state)
 					   "  listen = :9122  [::1]:9123\t\n"
 					   "history_size=300M\r\n"
 					   "budget = 0.5\n"
-					   "redis_metrics = off\n\n"
+					   "redis_metrics = off\n"
+					   "keys_at = 04:00  16:30:05\n"
+					   "keys_of = replica\n\n"
 					   "[server  cache]\n"
 					   "port = 6379\n"
 					   "password = a = b # c\n"
@@ -101,6 +106,8 @@ static void test_settings(void **state)
 	assert_int_equal(config->history_bytes, 300 << 20);
 	assert_true(config->budget_percent == 0.5);
 	assert_false(config->redis_metrics);
+	assert_string_equal(config->keys_at, "04:00  16:30:05");
+	assert_int_equal(config->keys_of, SERVE_KEYS_REPLICA);
 	assert_int_equal(config->servers_count, 1);
 	assert_string_equal(server->name, "cache");
 	assert_int_equal(server->port, 6379);
@@ -109,6 +116,26 @@ static void test_settings(void **state)
 	assert_true(server->tls && server->watch && server->connect);
 	assert_true(isnan(server->budget_percent));
 	serve_config_free(config);
+}
+
+#define DAY_MS	86400000LL
+#define HOUR_MS 3600000LL
+
+static void test_when(void **state)
+{
+	int64_t day = 20000 * DAY_MS; /* midnight, UTC */
+
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	tzset();
+	assert_int_equal(serve_pass_next("04:00 16:30:05", day), day + 4 * HOUR_MS);
+	assert_int_equal(serve_pass_next("16:30:05 04:00", day + 4 * HOUR_MS),
+			 day + 16 * HOUR_MS + 30 * 60000 + 5000);
+	assert_int_equal(serve_pass_next(" 04:00 ", day + 23 * HOUR_MS),
+			 day + DAY_MS + 4 * HOUR_MS);
+	assert_int_equal(serve_pass_next("", day), INT64_MAX);
+	assert_int_equal(serve_pass_next("4:00", day), INT64_MAX);
+	assert_int_equal(serve_pass_next("04:00 soon", day), INT64_MAX);
 }
 
 static void test_refused(void **state)
@@ -123,6 +150,10 @@ static void test_refused(void **state)
 	refused("history_size = 1T\n", "line 1");
 	refused("history_size = 100\n", "at least 4M");
 	refused("listen =\n", "line 1");
+	refused("keys_at = 25:00\n", "times of the day");
+	refused("keys_at = 04:00,16:00\n", "times of the day");
+	refused("keys_of = boss\n", "keys_of takes primary | replica | any");
+	refused("keys_of = \n", "line 1");
 	refused("listen\n", "neither");
 	refused("port = 1\n", "belongs into a section");
 	refused("[server a]\nlisten = :1\n", "line 2: listen stands before the first");
@@ -265,7 +296,8 @@ int main(void)
 		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_not_there), cmocka_unit_test(test_labels),
-		cmocka_unit_test(test_same),	  cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_when),	  cmocka_unit_test(test_same),
+		cmocka_unit_test(test_manual),
 	};
 
 	return cmocka_run_group_tests_name("serve_config", tests, NULL, NULL);
