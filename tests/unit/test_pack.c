@@ -115,6 +115,8 @@ static const double doubles[] = {
 	0.5,
 	0x1.8p100,
 	1e300,
+	1234567890123,
+	0, /* far below the one before, and shorter as it is */
 };
 
 #define DOUBLES (sizeof(doubles) / sizeof(doubles[0]))
