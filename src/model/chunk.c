@@ -17,6 +17,7 @@
 #include "redis/malloc_stats.h"
 #include "model/chunk.h"
 #include "model/chunk_rows.h"
+#include "model/counted.h"
 #include "model/private.h"
 #include "model/state.h"
 #include "model/moments.h"
@@ -70,6 +71,7 @@ struct chunker {
 	double seconds;
 	void (*take)(void *ctx, const struct chunk *chunk);
 	void *ctx;
+	struct counted *counted; /* all that comes goes through it first */
 	struct moments stream;
 	struct part *parts; /* oldest first; the last one has not ended */
 	size_t count;
@@ -387,20 +389,6 @@ static void part_finish(struct chunker *c, double end)
 
 /* --- the stream ------------------------------------------------------------------------- */
 
-struct chunker *chunker_new(double seconds, void (*take)(void *ctx, const struct chunk *chunk),
-			    void *ctx)
-{
-	struct chunker *c = xcalloc(1, sizeof(*c));
-
-	c->seconds = seconds;
-	c->take = take;
-	c->ctx = ctx;
-	c->wall_start_ns = RECORD_UNKNOWN;
-	moments_init(&c->stream);
-	part_begin(c);
-	return c;
-}
-
 void chunker_free(struct chunker *c)
 {
 	if (!c)
@@ -408,6 +396,7 @@ void chunker_free(struct chunker *c)
 	while (c->count)
 		part_free(&c->parts[--c->count]);
 	free(c->parts);
+	counted_free(c->counted);
 	moments_clear(&c->stream);
 	free(c);
 }
@@ -486,9 +475,24 @@ static void chunker_take(void *ctx, const struct record *record)
 	moments_keep(&c->stream, &moment);
 }
 
+struct chunker *chunker_new(double seconds, void (*take)(void *ctx, const struct chunk *chunk),
+			    void *ctx)
+{
+	struct chunker *c = xcalloc(1, sizeof(*c));
+
+	c->seconds = seconds;
+	c->take = take;
+	c->ctx = ctx;
+	c->wall_start_ns = RECORD_UNKNOWN;
+	c->counted = counted_new(&(struct record_sink){ chunker_take, c });
+	moments_init(&c->stream);
+	part_begin(c);
+	return c;
+}
+
 struct record_sink chunker_sink(struct chunker *chunker)
 {
-	return (struct record_sink){ chunker_take, chunker };
+	return counted_sink(chunker->counted);
 }
 
 void chunker_begin(struct chunker *c)
@@ -501,6 +505,7 @@ void chunker_begin(struct chunker *c)
 
 void chunker_end(struct chunker *c)
 {
+	counted_flush(c->counted);
 	part_settle(&c->parts[c->count - 1]);
 	while (c->count > 1)
 		part_finish(c, INFINITY);

@@ -9,6 +9,7 @@
 
 #include "record/schema.h"
 #include "model/account.h"
+#include "model/counted.h"
 #include "model/keyspace.h"
 #include "model/one_key.h"
 #include "model/private.h"
@@ -58,6 +59,7 @@ struct model *model_new(void)
 	set_unknown(m);
 	m->config = info_parse_pairs("");
 	m->priv = xcalloc(1, sizeof(*m->priv));
+	m->priv->counted = counted_new(&(struct record_sink){ model_take_counted, m });
 	m->priv->keep = intern_new();
 	m->priv->self_keep = intern_new();
 	m->priv->rule = &blame_by_tables;
@@ -93,6 +95,7 @@ void model_set_window(struct model *m, double start, double seconds)
 
 static void private_free(struct model_private *p)
 {
+	counted_free(p->counted);
 	free(p->samples);
 	info_free(p->own_calls);
 	info_free(p->stats_start);
@@ -229,6 +232,7 @@ static void drop_unwatched(struct model *m)
 
 void model_finish(struct model *m)
 {
+	counted_flush(m->priv->counted);
 	m->duration_seconds =
 		isnan(m->priv->window_seconds) ? duration(m) : m->priv->window_seconds;
 	/* Of an allocator that has no such statistics nothing was to be understood. */
@@ -243,7 +247,6 @@ void model_finish(struct model *m)
 	calls_finish(m);
 	alloc_finish(m);
 	drop_unwatched(m);
-	stalls_heed_counts(m);
 	sort(m->stalls, m->stalls_count, sizeof(*m->stalls), compare_stalls);
 	for (size_t i = 0; i < m->keys_count; i++)
 		m->keys[i].key.bytes = plausible_size(m, m->keys[i].key.bytes);

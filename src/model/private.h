@@ -7,6 +7,7 @@
 #include "model/model.h"
 
 struct calls;
+struct counted;
 struct hot_keys;
 struct alloc_flow;
 struct prefix;
@@ -24,6 +25,7 @@ struct model_private {
 	struct keyspace_options *keyspace_options;
 	bool keyspace_fed; /* m->keyspace scan is made of records */
 	double window_seconds; /* NAN = not a window, but all of a session */
+	struct counted *counted; /* what is no window's comes through it */
 	struct profile *profile; /* charges while records come in */
 	struct hot_keys *hot_keys;
 	struct alloc_flow *flow;
@@ -58,9 +60,9 @@ static inline int64_t plausible_size(const struct model *m, int64_t bytes)
 	return most != RECORD_UNKNOWN && bytes > most ? RECORD_UNKNOWN : bytes;
 }
 
-/* --- stalls.c --- */
-/* What the server counted none of took no time of a stall that has ended. */
-void stalls_heed_counts(struct model *m);
+/* --- take.c --- */
+/* model_take() of a stream in which stalls are counted (counted.h); @ctx: the model. */
+void model_take_counted(void *ctx, const struct record *record);
 
 /* --- timeline.c --- */
 void timeline_add_tick(struct model *m, const struct record_tick *tick);

@@ -165,99 +165,29 @@ static void name_mix(struct stall *out, const struct record_stall *seen)
 		out->mix[i].ratio = round(out->mix[i].ratio * 100) / 100;
 }
 
-/* A script of many commands: none of them alone. Neither is one that was hardly there. */
-static bool inner_alone(const struct record_stall *seen)
-{
-	double looks = (double)seen->looks, inner = (double)seen->inner_looks;
-
-	return (double)seen->inner_votes * 2 >= inner && inner * 4 >= looks;
-}
-
-void blame_stall(struct stall *out, const struct record_stall *seen, const struct blame_rule *rule)
-{
-	double duration = seen->duration_seconds;
-
-	*out = (struct stall){
-		.t_seconds = seen->t_seconds,
-		.duration_seconds = isfinite(duration) && duration > 0 ? duration : 0,
-		.running = seen->running,
-		.command = seen->command,
-		.inner = inner_alone(seen) ? seen->inner : "",
-		.key = seen->key,
-		.key_truncated = seen->key_truncated,
-		.db = seen->db,
-		.commands_total = seen->commands_total,
-		.wait_call = wait_table[seen->wait_call].name,
-		.wait_file = seen->wait_file,
-		.preemptor = seen->preemptor,
-		.preemptor_pid = seen->preemptor_pid,
-		.gone_key = seen->gone_key,
-		.gone_one =
-			seen->gone_key_looks > 1 &&
-			seen->gone_key_looks >= sum_less(seen->gone_looks, seen->gone_key_looks),
-		.freed_bytes = RECORD_UNKNOWN,
-	};
-	divide_rest(out, seen, take_measured(out, seen, rule), rule);
-	charge_fork(out, seen);
-	name_activities(out, seen);
-	name_mix(out, seen);
-}
-
-/* --- reading ------------------------------------------------------------------------ */
-
-static int by_seconds(const void *a, const void *b)
-{
-	const struct blame *x = a, *y = b;
-
-	if (x->seconds != y->seconds)
-		return x->seconds < y->seconds ? 1 : -1;
-	/* qsort() is not stable: equal times keep the order of the table. */
-	return x->cause < y->cause ? -1 : x->cause > y->cause;
-}
-
-size_t blame_split(const struct stall *stall, struct blame out[CAUSES])
-{
-	size_t count = 0;
-
-	for (int cause = 0; cause < CAUSES; cause++)
-		if (stall->seconds[cause] > 0) /* false for NAN too */
-			out[count++] = (struct blame){ cause, stall->seconds[cause] };
-	qsort(out, count, sizeof(out[0]), by_seconds);
-	return count;
-}
-
-/* --- the server's word ------------------------------------------------------- */
+/* --- what the server counted -------------------------------------------------- */
 
 /*
- * Work on the keyspace that the server counts, and the names of its counts. What it counted
- * none of in the window was not at work: one has left its words on the stack, and another is
- * at work above them (target/frames.c).
+ * Work on the keyspace that the server counts. What it counted none of around the stall
+ * (counted.h) was not at work: one has left its words on the stack, and another is at work above
+ * them (target/frames.c).
  */
 static const struct counted_work {
 	enum redmem_cause cause;
 	enum redmem_frame frame;
-	const char *counts[3];
+	size_t count; /* where in the record */
 } counted_work[] = {
-	{ CAUSE_EXPIRY, FRAME_EXPIRY, { "expired_keys", "expired_subkeys", "expired_fields" } },
-	{ CAUSE_EVICTION, FRAME_EVICTION, { "evicted_keys" } },
-	{ CAUSE_DEFRAG, FRAME_DEFRAG, { "active_defrag_hits", "active_defrag_misses" } },
+	{ CAUSE_EXPIRY, FRAME_EXPIRY, offsetof(struct record_stall, expired_total) },
+	{ CAUSE_EVICTION, FRAME_EVICTION, offsetof(struct record_stall, evicted_total) },
+	{ CAUSE_DEFRAG, FRAME_DEFRAG, offsetof(struct record_stall, defragged_total) },
 };
 
 #define COUNTED_WORK (sizeof(counted_work) / sizeof(counted_work[0]))
 
-/* True, too, where the server tells none of the counts. */
-static bool was_at_work(const struct model *m, const struct counted_work *work)
+static int64_t count_of(const struct record_stall *seen, const struct counted_work *work)
 {
-	bool known = false;
-
-	for (size_t i = 0; i < 3 && work->counts[i]; i++) {
-		int64_t count = model_info_delta(m, work->counts[i]);
-
-		if (count > 0)
-			return true;
-		known |= count != RECORD_UNKNOWN;
-	}
-	return !known;
+	return seen->counted ? *(const int64_t *)((const char *)seen + work->count) :
+			       RECORD_UNKNOWN;
 }
 
 /* The time of @none is that of @work; NULL = of the command's or loop's own. */
@@ -295,26 +225,84 @@ static void give_activity(struct stall *stall, const struct counted_work *none,
 			keep_larger(stall->activity, was[i]);
 }
 
-void stalls_heed_counts(struct model *m)
+static void heed_counts(struct stall *out, const struct record_stall *seen)
 {
-	const struct counted_work *none[COUNTED_WORK], *work = NULL;
-	size_t count = 0;
+	const struct counted_work *work = NULL;
 
-	for (size_t i = 0; i < COUNTED_WORK; i++) {
-		if (!was_at_work(m, &counted_work[i]))
-			none[count++] = &counted_work[i];
-		else if (!work)
+	for (size_t i = 0; i < COUNTED_WORK && !work; i++)
+		if (count_of(seen, &counted_work[i]) > 0)
 			work = &counted_work[i];
-	}
-	for (size_t i = 0; i < m->stalls_count; i++) {
-		struct stall *stall = &m->stalls[i].stall;
-
-		for (size_t n = 0; n < count && !stall->running; n++) {
-			give_time(stall, none[n], work);
-			give_activity(stall, none[n], work);
-		}
+	for (size_t i = 0; i < COUNTED_WORK; i++) {
+		if (count_of(seen, &counted_work[i]) != 0)
+			continue;
+		give_time(out, &counted_work[i], work);
+		give_activity(out, &counted_work[i], work);
 	}
 }
+
+/* A script of many commands: none of them alone. Neither is one that was hardly there. */
+static bool inner_alone(const struct record_stall *seen)
+{
+	double looks = (double)seen->looks, inner = (double)seen->inner_looks;
+
+	return (double)seen->inner_votes * 2 >= inner && inner * 4 >= looks;
+}
+
+void blame_stall(struct stall *out, const struct record_stall *seen, const struct blame_rule *rule)
+{
+	double duration = seen->duration_seconds;
+
+	*out = (struct stall){
+		.t_seconds = seen->t_seconds,
+		.duration_seconds = isfinite(duration) && duration > 0 ? duration : 0,
+		.running = seen->running,
+		.command = seen->command,
+		.inner = inner_alone(seen) ? seen->inner : "",
+		.key = seen->key,
+		.key_truncated = seen->key_truncated,
+		.db = seen->db,
+		.commands_total = seen->commands_total,
+		.wait_call = wait_table[seen->wait_call].name,
+		.wait_file = seen->wait_file,
+		.preemptor = seen->preemptor,
+		.preemptor_pid = seen->preemptor_pid,
+		.gone_key = seen->gone_key,
+		.gone_one =
+			seen->gone_key_looks > 1 &&
+			seen->gone_key_looks >= sum_less(seen->gone_looks, seen->gone_key_looks),
+		.freed_bytes = RECORD_UNKNOWN,
+	};
+	divide_rest(out, seen, take_measured(out, seen, rule), rule);
+	charge_fork(out, seen);
+	name_activities(out, seen);
+	heed_counts(out, seen);
+	name_mix(out, seen);
+}
+
+/* --- reading ------------------------------------------------------------------------ */
+
+static int by_seconds(const void *a, const void *b)
+{
+	const struct blame *x = a, *y = b;
+
+	if (x->seconds != y->seconds)
+		return x->seconds < y->seconds ? 1 : -1;
+	/* qsort() is not stable: equal times keep the order of the table. */
+	return x->cause < y->cause ? -1 : x->cause > y->cause;
+}
+
+size_t blame_split(const struct stall *stall, struct blame out[CAUSES])
+{
+	size_t count = 0;
+
+	for (int cause = 0; cause < CAUSES; cause++)
+		if (stall->seconds[cause] > 0) /* false for NAN too */
+			out[count++] = (struct blame){ cause, stall->seconds[cause] };
+	qsort(out, count, sizeof(out[0]), by_seconds);
+	return count;
+}
+
+/* --- the server's word ------------------------------------------------------- */
 
 /* Whole seconds, and the server's clock may be a little behind (cached time). */
 #define STAMP_SLACK_SECONDS 1.5

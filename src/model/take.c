@@ -6,6 +6,7 @@
 #include "base/sum.h"
 #include "record/schema.h"
 #include "model/account.h"
+#include "model/counted.h"
 #include "model/keyspace.h"
 #include "model/one_key.h"
 #include "model/private.h"
@@ -613,13 +614,22 @@ void model_take_key(struct model *m, const struct record_key *key)
 		keyspace_take_later(keyspace_of(m), key, key->pass_seconds);
 }
 
-void model_take(struct model *m, const struct record *record)
+void model_take_counted(void *ctx, const struct record *record)
 {
+	struct model *m = ctx;
+
 	if (record->kind == RECORD_KEY && record->key.type && record->key.encoding &&
 	    is_pass(record))
 		model_take_key(m, &record->key);
 	else
 		take_any(m, record);
+}
+
+void model_take(struct model *m, const struct record *record)
+{
+	struct record_sink sink = counted_sink(m->priv->counted);
+
+	record_emit(&sink, record);
 }
 
 static void sink_take(void *ctx, const struct record *record)

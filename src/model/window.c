@@ -9,6 +9,7 @@
 
 #include "base/sum.h"
 #include "record/schema.h"
+#include "model/counted.h"
 #include "model/private.h"
 #include "model/state.h"
 #include "model/moments.h"
@@ -33,18 +34,11 @@ struct window_series {
 
 struct windows {
 	struct window_series *series;
+	struct counted *counted; /* all that comes goes through it first */
 	struct moments stream;
 	bool begun; /* anything came */
 	bool whole; /* windows_keep_whole() */
 };
-
-struct windows *windows_new(void)
-{
-	struct windows *windows = xcalloc(1, sizeof(*windows));
-
-	moments_init(&windows->stream);
-	return windows;
-}
 
 /* --- records in a window's own terms -------------------------------------------------- */
 
@@ -84,7 +78,7 @@ static void give(const struct window *window, const struct record *record)
 {
 	struct record own = in_window(window, record);
 
-	model_take(window->m, &own);
+	model_take_counted(window->m, &own);
 }
 
 /* --- opening and ending --------------------------------------------------------------- */
@@ -193,6 +187,7 @@ void windows_close(struct windows *windows, struct window_series *series)
 {
 	struct window_series **at = &windows->series;
 
+	counted_flush(windows->counted);
 	series_end(windows, series);
 	while (*at != series)
 		at = &(*at)->next;
@@ -202,6 +197,7 @@ void windows_close(struct windows *windows, struct window_series *series)
 
 void windows_end(struct windows *windows)
 {
+	counted_flush(windows->counted);
 	for (struct window_series *series = windows->series; series; series = series->next)
 		series_end(windows, series);
 }
@@ -216,6 +212,7 @@ void windows_free(struct windows *windows)
 		next = series->next;
 		series_free(series);
 	}
+	counted_free(windows->counted);
 	moments_clear(&windows->stream);
 	free(windows);
 }
@@ -334,6 +331,15 @@ static void windows_take(void *ctx, const struct record *record)
 	moments_keep(&windows->stream, &moment);
 }
 
+struct windows *windows_new(void)
+{
+	struct windows *windows = xcalloc(1, sizeof(*windows));
+
+	windows->counted = counted_new(&(struct record_sink){ windows_take, windows });
+	moments_init(&windows->stream);
+	return windows;
+}
+
 void windows_keep_whole(struct windows *windows)
 {
 	windows->whole = true;
@@ -341,5 +347,5 @@ void windows_keep_whole(struct windows *windows)
 
 struct record_sink windows_sink(struct windows *windows)
 {
-	return (struct record_sink){ windows_take, windows };
+	return counted_sink(windows->counted);
 }

@@ -357,6 +357,11 @@ struct record_stall {
 	 * many where few found the same; empty = none was found. */
 	struct bytes gone_key;
 	int64_t gone_key_looks, gone_looks;
+	/* What the server counted between the INFO before it and the one after: keys and fields
+	 * that expired, keys evicted, what active defragmentation looked at. RECORD_UNKNOWN = it
+	 * was not told, or that was not looked for: counted says whether it was. */
+	bool counted;
+	int64_t expired_total, evicted_total, defragged_total;
 };
 
 /* Resident or swapped memory moved by more than the sensor's step. */

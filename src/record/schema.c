@@ -230,6 +230,10 @@ static const struct field stall_fields[] = {
 	FIELD(stall, gone_key),
 	FIELD(stall, gone_key_looks),
 	FIELD(stall, gone_looks),
+	FIELD(stall, counted),
+	FIELD(stall, expired_total),
+	FIELD(stall, evicted_total),
+	FIELD(stall, defragged_total),
 };
 
 static const struct field rss_move_fields[] = {

@@ -60,6 +60,33 @@ static void emit_stall(struct fake_stream *s, double end)
 	record_emit(s->sink, &record);
 }
 
+/* Words of expiry on the stack, whether it was at work or not. */
+static void emit_expiry(struct fake_stream *s, double end)
+{
+	struct record record = record_new(RECORD_STALL);
+
+	record.stall.duration_seconds = 0.05;
+	record.stall.t_seconds = end - record.stall.duration_seconds;
+	record.stall.command = "";
+	record.stall.frame_ns[FRAME_EXPIRY] = 40000000;
+	record.stall.frame_ns[FRAME_FREE] = 10000000;
+	record_emit(s->sink, &record);
+}
+
+/* Of some seconds it expired keys while the second before ended, which its answer to what it was
+ * asked then tells already; of others it only seems to have. When it answered. */
+static double expire(struct fake_stream *s, int i)
+{
+	if (i % 4 == 2) {
+		s->expired += 100;
+		emit_expiry(s, s->mark + 0.03);
+		return s->mark + 0.031;
+	}
+	if (i % 4 == 0 && i)
+		emit_expiry(s, s->mark + 0.4);
+	return i ? i + 0.00005 : 0;
+}
+
 static void emit_burst(struct fake_stream *s, double t)
 {
 	struct record call = record_new(RECORD_CALL), burst = record_new(RECORD_BURST);
@@ -83,7 +110,7 @@ static void emit_server(struct fake_stream *s, double t, int i)
 {
 	struct record slow = record_new(RECORD_SLOWLOG), latency = record_new(RECORD_LATENCY);
 	struct record info = record_new(RECORD_INFO);
-	char text[64];
+	char text[128];
 
 	for (int64_t id = i; id >= 0; id--) { /* the newest first, as the server has it */
 		slow.slowlog.id = id;
@@ -95,7 +122,9 @@ static void emit_server(struct fake_stream *s, double t, int i)
 	latency.latency.unix_seconds = FAKE_STREAM_WALL + i / 3 * 3;
 	latency.latency.latest_seconds = latency.latency.max_seconds = 0.1;
 	record_emit(s->sink, &latency);
-	snprintf(text, sizeof(text), "total_commands_processed:%d\r\n", 1000 + 7 * i * i);
+	snprintf(text, sizeof(text),
+		 "total_commands_processed:%d\r\nexpired_keys:%lld\r\nevicted_keys:0\r\n",
+		 1000 + 7 * i * i, (long long)s->expired);
 	info.info = (struct record_info){ t, i ? "tick" : "start", text };
 	record_emit(s->sink, &info);
 }
@@ -127,7 +156,7 @@ void fake_stream_second(struct fake_stream *s, int i)
 	double tick = i + 1 + 0.0001 * (double)(fake_random(&s->seed) % 40), now = tick + 0.0003;
 	struct record record = record_new(RECORD_TICK);
 
-	emit_server(s, i ? i + 0.00005 : 0, i);
+	emit_server(s, expire(s, i), i);
 	emit_stall(s, s->mark + 0.5);
 	emit_burst(s, s->mark + 0.7);
 	record.tick.t_seconds = tick;

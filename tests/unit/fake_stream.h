@@ -12,6 +12,7 @@ struct fake_stream {
 	double mark; /* the last boundary, and the one before */
 	double drained;
 	int64_t total; /* of any counter */
+	int64_t expired; /* keys, as the server counts them */
 };
 
 /* The next by chance; @seed is where it goes on. */

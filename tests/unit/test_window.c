@@ -133,22 +133,12 @@ static void add_alloc(struct numbers *n, const struct alloc *a)
 	}
 }
 
-/* Of expiry, eviction and defragmentation the server's counts decide (model/stalls.c), which a
- * window has as they were told at its borders: a stall at a border may have its count in the
- * other window. */
-static const char *cause_in_windows(int cause)
-{
-	return cause == CAUSE_EXPIRY || cause == CAUSE_EVICTION || cause == CAUSE_DEFRAG ?
-		       cause_table[CAUSE_COMMAND].name :
-		       cause_table[cause].name;
-}
-
 static void add_events(struct numbers *n, const struct model *m)
 {
 	for (size_t i = 0; i < m->stalls_count; i++) {
 		add_int(n, "stalls", m->stalls[i].stall.command, 1);
 		for (int cause = 0; cause < CAUSES; cause++)
-			add(n, "stalled", cause_in_windows(cause),
+			add(n, "stalled", cause_table[cause].name,
 			    m->stalls[i].stall.seconds[cause]);
 	}
 	add_int(n, "slowlog", "", (int64_t)m->slowlog_count);
