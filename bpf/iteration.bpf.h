@@ -250,8 +250,26 @@ static __always_inline void iteration_from_wake(struct redmem_target *target,
 	loop->seen_ns = loop->woke_ns;
 }
 
-static __always_inline bool work_same(const struct redmem_loop *loop, const struct loop_look *look)
+/*
+ * A script's inner commands are counted too, and replies may go out while it runs (-BUSY). But of
+ * one that was never seen at a command of its own, a command is counted and an iteration has ended:
+ * it is over, and this is the next. Its client sent it at once, and the allocator handed out the
+ * same argv.
+ */
+static __always_inline bool script_is_over(const struct redmem_target *target,
+					   const struct loop_look *look)
 {
+	const struct redmem_loop *loop = &target->loop;
+	const struct redmem_stall *seen = &loop->work.stall;
+
+	return target->settings.at.iterations && loop->iterations != look->iterations &&
+	       loop->seen_commands != look->commands && !seen->inner_looks && !seen->context.inner;
+}
+
+static __always_inline bool work_same(const struct redmem_target *target,
+				      const struct loop_look *look)
+{
+	const struct redmem_loop *loop = &target->loop;
 	bool script = look->in_script || loop->in_script;
 
 	if (!loop->work.start_ns || loop->client != look->client ||
@@ -259,8 +277,8 @@ static __always_inline bool work_same(const struct redmem_loop *loop, const stru
 		return false;
 	if (!look->client && loop->iterations != look->iterations)
 		return false;
-	/* A script's inner commands are counted too; its own argv stays. */
-	return loop->work.start_commands == look->commands || (script && look->client);
+	return loop->work.start_commands == look->commands ||
+	       (script && look->client && !script_is_over(target, look));
 }
 
 /* Which command a script is at, most of the time: a vote, as in wait_vote(). The loader
@@ -332,7 +350,7 @@ static __always_inline void iteration_look(struct redmem_target *target,
 					   const struct redmem_context *context)
 {
 	struct redmem_loop *loop = &target->loop;
-	bool same = work_same(loop, look);
+	bool same = work_same(target, look);
 
 	if (loop->woke_ns)
 		iteration_from_wake(target, look);

@@ -41,6 +41,7 @@ static struct {
 	enum counting counting;
 	struct redmem_context context;
 	uint64_t now, delay, commands, iterations, client;
+	bool script; /* the client's command is one; each has the same argv */
 	uint64_t unsampled; /* CPU time since the last sample */
 	struct intervals waits, runs; /* waits for a CPU; commands from their start to their end */
 	struct intervals told;
@@ -102,6 +103,7 @@ static void start(enum counting counting)
 	it.target.settings.stall_ns = THRESHOLD;
 	it.target.settings.sample_ns = SAMPLE;
 	it.target.settings.at.commands_done = 1; /* it is known */
+	it.target.settings.at.iterations = counting != BY_COMMAND;
 	it.context.state = CONTEXT_LOOP;
 }
 
@@ -113,7 +115,8 @@ static struct loop_look look_now(void)
 		.commands = it.commands,
 		.iterations = it.counting == BY_COMMAND ? it.commands : it.iterations,
 		.client = it.client,
-		.argv = it.client ? it.client + it.commands * 16 : 0,
+		.argv = it.client ? it.client + (it.script ? 0 : it.commands * 16) : 0,
+		.in_script = it.script && it.client,
 		.own = it.context.state == CONTEXT_OWN,
 	};
 }
@@ -409,6 +412,50 @@ static void test_own_command(void **state)
 	assert_int_equal(it.stall[0].context.state, CONTEXT_LOOP);
 }
 
+/* Of two scripts one behind the other, between which nobody looked, each is one. */
+static void test_scripts_in_a_row(void **state)
+{
+	(void)state;
+	for (int n = 0; n < BY_COMMAND; n++) {
+		start_woken(n, 0);
+		it.script = true;
+		for (int i = 0; i < 2; i++) {
+			command(30 * MS);
+			iteration_over(1);
+		}
+		go_to_sleep(100 * MS);
+		assert_int_equal(it.told.count, 2);
+		for (int i = 0; i < 2; i++) {
+			assert_int_equal(it.stall[i].context.command, 7);
+			assert_in_range(it.stall[i].end_ns - it.stall[i].start_ns, 30 * MS - SAMPLE,
+					30 * MS + SAMPLE);
+		}
+	}
+}
+
+/* One that runs long is one, though others are told that the server is busy, and though its own
+ * commands are counted. */
+static void test_long_script(void **state)
+{
+	(void)state;
+	for (int n = 0; n < COUNTINGS * 2; n++) {
+		uint64_t woken = start_woken(n / 2, 0);
+
+		it.script = true;
+		command_begins(7, false);
+		for (int i = 0; i < 30; i++) {
+			it.context.inner = n % 2 ? 9 : 0;
+			run(MS);
+			it.commands += n % 2;
+			it.iterations++;
+		}
+		command_ends();
+		iteration_over(1);
+		go_to_sleep(100 * MS);
+		assert_one(woken, it.asleep.start, 0);
+	}
+}
+
 /* Iterations that are short each are none together, however busy the server is. */
 static void test_busy(void **state)
 {
@@ -626,6 +673,8 @@ int main(void)
 		cmocka_unit_test(test_many_commands),
 		cmocka_unit_test(test_around_a_long_one),
 		cmocka_unit_test(test_own_command),
+		cmocka_unit_test(test_scripts_in_a_row),
+		cmocka_unit_test(test_long_script),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_any_order),
 	};
