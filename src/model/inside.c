@@ -215,35 +215,61 @@ static void check_by_pass(struct model *m, int64_t expires)
 	check->error_bytes = sum_whole(KEYS_ROUNDING * keys + KEYS_ERROR * (double)check->bytes);
 }
 
+static void spread_add(struct spread *s, double bytes)
+{
+	s->count++;
+	s->sum += bytes;
+	s->squares += bytes * bytes;
+}
+
+static bool is_known(const struct record_key *key)
+{
+	return key->bytes != RECORD_UNKNOWN && strcmp(key->type, "none") != 0;
+}
+
+/* Was it looked at because it was busy, too? */
+static bool was_met(const struct model *m, const struct record_key *drawn)
+{
+	for (size_t i = 0; i < m->keys_count; i++) {
+		const struct record_key *met = &m->keys[i].key;
+
+		if (is_known(met) && met->db == drawn->db && bytes_same(met->key, drawn->key))
+			return true;
+	}
+	return false;
+}
+
+/* Keys that showed up in the watch are no chance: each counts as it is, and those drawn stand for
+ * all the others. One big list that is busy is in no sample of a million keys. */
 static void check_by_sample(struct model *m, int64_t keys, int64_t expires)
 {
 	struct footprint_layout layout = footprint_layout_of(m->target.server, m->target.version,
 							     m->target.allocator_bundled);
 	struct keys_check *check = &m->keys_check;
-	struct spread s = { 0 };
-	double mean, variance, left;
+	struct spread met = { 0 }, s = { 0 };
+	double mean = 0, variance = 0, left, others;
 
-	for (int64_t i = 0; i < m->sampled_keys_total; i++) {
-		double bytes = footprint_bytes(&m->drawn[i], &layout);
-
-		if (m->drawn[i].bytes == RECORD_UNKNOWN)
-			continue;
-		s.count++;
-		s.sum += bytes;
-		s.squares += bytes * bytes;
-	}
-	if (s.count < KEYS_LEAST && s.count < keys)
+	for (size_t i = 0; i < m->keys_count; i++)
+		if (is_known(&m->keys[i].key))
+			spread_add(&met, footprint_bytes(&m->keys[i].key, &layout));
+	for (int64_t i = 0; i < m->sampled_keys_total; i++)
+		if (m->drawn[i].bytes != RECORD_UNKNOWN && !was_met(m, &m->drawn[i]))
+			spread_add(&s, footprint_bytes(&m->drawn[i], &layout));
+	others = fmax((double)sum_less(keys, met.count), 0);
+	if (s.count < KEYS_LEAST && (double)s.count < others)
 		return;
-	mean = s.sum / (double)s.count;
-	variance = fmax(s.squares / (double)s.count - mean * mean, 0);
+	if (s.count) {
+		mean = s.sum / (double)s.count;
+		variance = fmax(s.squares / (double)s.count - mean * mean, 0) / (double)s.count;
+	}
 	/* Of few keys all were drawn: then nothing is left to chance. */
-	left = s.count < keys ? 1 - (double)s.count / (double)keys : 0;
+	left = (double)s.count < others ? 1 - (double)s.count / others : 0;
 	check->basis = BASIS_SAMPLED;
-	check->looked_total = s.count;
+	check->looked_total = s.count + met.count;
 	check->keys_total = keys;
-	check->bytes = sum_whole(mean * (double)keys + buckets(keys) + buckets(expires));
-	check->error_bytes = sum_whole(2 * sqrt(variance * left / (double)s.count) * (double)keys +
-				       KEYS_ERROR * (double)check->bytes);
+	check->bytes = sum_whole(met.sum + mean * others + buckets(keys) + buckets(expires));
+	check->error_bytes =
+		sum_whole(2 * sqrt(variance * left) * others + KEYS_ERROR * (double)check->bytes);
 }
 
 static void check_keys(struct model *m)

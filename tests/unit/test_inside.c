@@ -339,13 +339,54 @@ static void test_skewed(void **state)
 	model_free(m);
 }
 
+/* One key of a million has half of all, and was looked at because it was busy: no draw meets it,
+ * and it is looked at all the same. */
+static void test_met(void **state)
+{
+	for (int n = 0; n < 3; n++) {
+		struct model *m = model_new();
+		struct record busy = record_new(RECORD_KEY);
+
+		(void)state;
+		take_server(m, "redis", "7.0.15");
+		take_info(m, 9, "end", "db0:keys=1000000,expires=0,avg_ttl=0\r\n");
+		for (int i = 0; i < 1000; i++)
+			take_drawn(m, "key:12345", 500 + (i % 2 ? 16 : -16));
+		busy.key.key = (struct bytes){ "list:big", 8 };
+		busy.key.type = n < 2 ? "list" : "none"; /* gone */
+		busy.key.encoding = "quicklist";
+		busy.key.bytes = n < 2 ? 500 * MIB : RECORD_UNKNOWN;
+		busy.key.elements = 1000000;
+		model_take(m, &busy);
+		if (n == 1) { /* drawn by chance as well: it stands for no other */
+			busy.key.source = KEY_SOURCE_SAMPLE;
+			model_take(m, &busy);
+		}
+		build_in(m, &scene);
+		if (n == 2) {
+			assert_line(m, "in_no_key", m->keys_check.difference_bytes, BASIS_SAMPLED);
+		} else {
+			assert_int_equal(m->keys_check.looked_total, 1001);
+			assert_true(m->keys_check.bytes > 950 * MIB &&
+				    m->keys_check.bytes < 1150 * MIB);
+			assert_null(ledger_find(&m->ledger, "in_no_key"));
+		}
+		model_free(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slowlog),	       cmocka_unit_test(test_counted),
-		cmocka_unit_test(test_watch_inferred), cmocka_unit_test(test_tls),
-		cmocka_unit_test(test_replication),    cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_slowlog_bound),  cmocka_unit_test(test_skewed),
+		cmocka_unit_test(test_slowlog),
+		cmocka_unit_test(test_counted),
+		cmocka_unit_test(test_watch_inferred),
+		cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_replication),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_slowlog_bound),
+		cmocka_unit_test(test_skewed),
+		cmocka_unit_test(test_met),
 	};
 
 	return cmocka_run_group_tests_name("inside", tests, NULL, NULL);
