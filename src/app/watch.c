@@ -17,6 +17,7 @@
 #include "app/server.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/escape.h"
 #include "host/elf.h"
 #include "host/proc.h"
 #include "host/sock.h"
@@ -47,6 +48,7 @@
 #define UNREAD_BYTES	    (64 << 10) /* more than a reader lets wait */
 #define SEEN_KEYS	    20000 /* remembered, for a look at a few of them */
 #define SEEN_KEYS_CHUNK	    2000
+#define REASON_COLUMNS	    200
 #define LOOKED_KEYS	    48
 #define CUT_KEYS	    8
 #define HELPER_REST	    60.0
@@ -172,11 +174,15 @@ static void emit_row(struct watch *w, const char *id, bool on, const char *reaso
 
 static void emit_sensors(struct watch *w)
 {
+	const char *refusal = keysample_refusal(w->sample), *reason;
 	struct buf reasons = {};
-	const char *reason;
 
 	for (size_t i = 0; (reason = snapshot_reason_at(w->snapshot, i)); i++)
 		buf_printf(&reasons, "%s%s", i ? "; " : "", reason);
+	if (*refusal) {
+		buf_printf(&reasons, "%skeys drawn at random: ", reasons.len ? "; " : "");
+		escape_terminal(&reasons, refusal, strlen(refusal), REASON_COLUMNS);
+	}
 	if (w->server.conn && *conn_withheld(w->server.conn))
 		buf_printf(&reasons,
 			   "%snot asked within 4 MB of maxmemory, where a command's first use "

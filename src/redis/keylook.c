@@ -19,6 +19,7 @@ struct look {
 	bool drawn; /* at random */
 	bool refused; /* its database: what was looked at is another's */
 	size_t users; /* keys not done, and the NO-TOUCH request */
+	struct keylook_refusal *refusal; /* NULL = nobody asks */
 };
 
 struct look_key {
@@ -100,6 +101,21 @@ static bool is_integer(const redisReply *reply)
 	return reply && reply->type == REDIS_REPLY_INTEGER;
 }
 
+void keylook_note(struct keylook_refusal *refusal, const redisReply *reply)
+{
+	if (refusal && !*refusal->text && reply && reply->type == REDIS_REPLY_ERROR &&
+	    !strncmp(reply->str, "NOPERM", strlen("NOPERM")))
+		snprintf(refusal->text, sizeof(refusal->text), "%s", reply->str);
+}
+
+/* A reply was taken. */
+static void key_answered(struct look_key *key, redisReply *reply)
+{
+	keylook_note(key->look->refusal, reply);
+	freeReplyObject(reply);
+	key_release(key);
+}
+
 static void elements_replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct look_key *key = ctx;
@@ -107,8 +123,7 @@ static void elements_replied(void *ctx, redisReply *reply, double seconds)
 	(void)seconds;
 	if (is_integer(reply))
 		key->elements = reply->integer;
-	freeReplyObject(reply);
-	key_release(key);
+	key_answered(key, reply);
 }
 
 static void forget_reply(void *ctx, redisReply *reply, double seconds)
@@ -147,8 +162,7 @@ static void usage_replied(void *ctx, redisReply *reply, double seconds)
 	(void)seconds;
 	if (is_integer(reply))
 		key->bytes = reply->integer;
-	freeReplyObject(reply);
-	key_release(key);
+	key_answered(key, reply);
 }
 
 /*
@@ -180,8 +194,7 @@ static void groups_replied(void *ctx, redisReply *reply, double seconds)
 		if (knowledge_stream_is_cheap(key->groups, key->consumers))
 			ask_more(key, usage_replied, "MEMORY", "USAGE", NULL);
 	}
-	freeReplyObject(reply);
-	key_release(key);
+	key_answered(key, reply);
 }
 
 static void type_replied(void *ctx, redisReply *reply, double seconds)
@@ -203,8 +216,7 @@ static void type_replied(void *ctx, redisReply *reply, double seconds)
 		else if (strcmp(key->type, "none") != 0 && !key->look->refused)
 			ask_more(key, first_usage_replied, "MEMORY", "USAGE", NULL);
 	}
-	freeReplyObject(reply);
-	key_release(key);
+	key_answered(key, reply);
 }
 
 static void encoding_replied(void *ctx, redisReply *reply, double seconds)
@@ -214,8 +226,7 @@ static void encoding_replied(void *ctx, redisReply *reply, double seconds)
 	(void)seconds;
 	if (reply && reply->type == REDIS_REPLY_STRING)
 		key->encoding = xstrdup(reply->str);
-	freeReplyObject(reply);
-	key_release(key);
+	key_answered(key, reply);
 }
 
 /* Milliseconds; -1 = no expiry, -2 = no such key. */
@@ -228,8 +239,7 @@ static void ttl_replied(void *ctx, redisReply *reply, double seconds)
 		key->ttl_seconds = (double)reply->integer / 1e3;
 	else if (is_integer(reply) && reply->integer == -1)
 		key->ttl_seconds = -1;
-	freeReplyObject(reply);
-	key_release(key);
+	key_answered(key, reply);
 }
 
 static void no_touch_replied(void *ctx, redisReply *reply, double seconds)
@@ -355,8 +365,11 @@ int keylook_start(struct conn *conn, const struct record_sink *sink, const struc
 }
 
 int keylook_drawn(struct conn *conn, const struct record_sink *sink, int64_t db,
-		  const struct bytes *keys, size_t count)
+		  const struct bytes *keys, size_t count, struct keylook_refusal *refusal)
 {
-	return start(&(struct look){ .conn = conn, .sink = *sink, .db = db, .drawn = true }, keys,
-		     count);
+	const struct look like = {
+		.conn = conn, .sink = *sink, .db = db, .drawn = true, .refusal = refusal
+	};
+
+	return start(&like, keys, count);
 }

@@ -33,6 +33,14 @@ int keylook_start(struct conn *conn, const struct record_sink *sink, const struc
  */
 int keylook_found(struct conn *conn, const struct record_sink *sink, const struct bytes *keys,
 		  const int64_t *dbs, size_t count);
-/* The same for keys drawn at random from database @db, which is the connection's now. */
+/* The server's word for what the user may not do, the first; "" = it was refused nothing. As it
+ * came: to be escaped. */
+struct keylook_refusal {
+	char text[200];
+};
+
+void keylook_note(struct keylook_refusal *refusal, const redisReply *reply);
+/* The same for keys drawn at random from database @db, which is the connection's now. @refusal may
+ * be NULL, and lives as long as the connection. */
 int keylook_drawn(struct conn *conn, const struct record_sink *sink, int64_t db,
-		  const struct bytes *keys, size_t count);
+		  const struct bytes *keys, size_t count, struct keylook_refusal *refusal);

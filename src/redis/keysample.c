@@ -29,6 +29,7 @@ struct keysample {
 	struct database database[DATABASES_MAX];
 	size_t count;
 	size_t current;
+	struct keylook_refusal refusal;
 };
 
 static void step(struct keysample *sample);
@@ -89,7 +90,8 @@ static void take_names(struct keysample *sample, const redisReply *names)
 	}
 	at->seen += count;
 	if (count)
-		keylook_drawn(sample->conn, &sample->sink, at->number, keys, count);
+		keylook_drawn(sample->conn, &sample->sink, at->number, keys, count,
+			      &sample->refusal);
 }
 
 static void scanned(void *ctx, redisReply *reply, double seconds)
@@ -101,6 +103,7 @@ static void scanned(void *ctx, redisReply *reply, double seconds)
 	struct database *at = &sample->database[sample->current];
 
 	(void)seconds;
+	keylook_note(&sample->refusal, reply);
 	if (understood) {
 		take_names(sample, reply->element[1]);
 		at->cursor = strtoull(reply->element[0]->str, NULL, 10);
@@ -188,6 +191,11 @@ struct keysample *keysample_start(struct conn *conn, const struct record_sink *s
 	if (sample->count && !select_database(sample, sample->database[0].number))
 		step(sample);
 	return sample;
+}
+
+const char *keysample_refusal(const struct keysample *sample)
+{
+	return sample ? sample->refusal.text : "";
 }
 
 void keysample_free(struct keysample *sample)

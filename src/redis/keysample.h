@@ -27,5 +27,8 @@ struct keysample;
  */
 struct keysample *keysample_start(struct conn *conn, const struct record_sink *sink,
 				  const struct info *info, size_t keys);
+/* What the user may not do of it, in the server's words, to be escaped: "NOPERM ..."; "" = it was
+ * refused nothing, or @sample is NULL. */
+const char *keysample_refusal(const struct keysample *sample);
 /* After the connection is closed: its requests point here. NULL is harmless. */
 void keysample_free(struct keysample *sample);

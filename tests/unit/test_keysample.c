@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -33,6 +34,13 @@ static const struct fake_rule sparse[] = { { "SCAN", "*2\r\n$1\r\n0\r\n*0\r\n", 
 					   LOOK_RULES };
 static const struct fake_rule refused[] = { { "SCAN", "-NOPERM\r\n", false }, LOOK_RULES };
 
+static const struct fake_rule type_refused[] = {
+	{ "SCAN", "*2\r\n$1\r\n0\r\n*1\r\n$6\r\nuser:1\r\n", false },
+	{ "TYPE", "-NOPERM this user has no permissions to run the 'type' command\r\n", false },
+	LOOK_RULES,
+};
+static char refusal[256]; /* of the drawing before */
+
 static char *draw(const struct fake_rule *rules, const char *keyspace, size_t keys, char **seen)
 {
 	struct fake_server *server = fake_server_start(rules, 0, NULL);
@@ -53,6 +61,7 @@ static char *draw(const struct fake_rule *rules, const char *keyspace, size_t ke
 		assert_int_equal(conn_dispatch(conn, fd.revents), 0);
 	}
 	conn_close(conn);
+	snprintf(refusal, sizeof(refusal), "%s", keysample_refusal(sample));
 	keysample_free(sample);
 	info_free(info);
 	*seen = fake_server_stop(server);
@@ -124,6 +133,18 @@ static void test_refused(void **state)
 	(void)state;
 	assert_string_equal(log, "");
 	assert_int_equal(count(seen, "SCAN "), 1);
+	assert_string_equal(refusal, "NOPERM");
+	free(log);
+	free(seen);
+	log = draw(type_refused, "db0:keys=10,expires=0\r\n", 64, &seen);
+	assert_string_equal(log, "");
+	assert_string_equal(refusal,
+			    "NOPERM this user has no permissions to run the 'type' command");
+	free(log);
+	free(seen);
+	/* That there is nothing to tell is no refusal. */
+	log = draw(full, "db0:keys=10,expires=0\r\n", 2, &seen);
+	assert_string_equal(refusal, "");
 	free(log);
 	free(seen);
 }
