@@ -75,6 +75,8 @@ const struct explanation explanations[] = {
 			"longer the more memory it has." },
 	{ "fork.cow", "A saving child and the server came to have copies of the same pages, "
 		      "because the server wrote meanwhile: up to twice the memory is needed." },
+	{ "fork.no_room", "What the last save copied is more than the cgroup or the machine has "
+			  "left: the next one will meet that limit, and a process may be killed." },
 	{ "bigkey.blocks", "A command on a big key held the event loop: everybody waited for it." },
 	{ "bigkey.size", "A key is big by the users' guide: 1 MB of a string, 10,000 elements of a "
 			 "collection and more; any command over all of it will hold the server." },

@@ -209,6 +209,8 @@ static const struct {
 	{ "reclaim.blocks", "killed.limit" }, /* before it was met the kernel looked for more */
 	{ "mem.no_max", "killed.limit" }, /* and nothing kept the server below it */
 	{ "fork.cow", "killed.limit" }, /* nor its child */
+	{ "fork.no_room", "killed.limit" }, /* it did not fit */
+	{ "fork.no_room", "fork.cow" }, /* nor did the one before, which is told with it */
 };
 
 const char *finding_said_by(const char *id, size_t n)

@@ -46,6 +46,7 @@
 	ROW("alloc.not_jemalloc", not_jemalloc, BYTES)        \
 	ROW("fork.pause", fork_pause, WAITED)                 \
 	ROW("fork.cow", fork_cow, BYTES)                      \
+	ROW("fork.no_room", fork_no_room, LIMIT)              \
 	ROW("bigkey.blocks", bigkey_blocks, WAITED)           \
 	ROW("command.blocks", command_blocks, WAITED)         \
 	ROW("cpu.throttled", cpu_throttled, WAITED)           \

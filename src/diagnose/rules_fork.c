@@ -4,6 +4,7 @@
  * pages that have to be copied while the child lives.
  */
 #include <math.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/sum.h"
@@ -238,5 +239,88 @@ bool rule_fork_cow(const struct model *m, struct finding *f)
 		       "Keep %s free beside the server for saves, save when few keys are "
 		       "written, or let a replica save.",
 		       most > 0 ? say_bytes(most).s : "room");
+	return true;
+}
+
+/* --- the next one ------------------------------------------------------------------ */
+
+static bool child_lives(const struct model *m)
+{
+	for (size_t i = 0; i < m->children_count; i++)
+		if (isnan(m->children[i].child.t_end_seconds))
+			return true;
+	return false;
+}
+
+/* What the last save or rewrite copied, which is what the next will unless less is written: seen
+ * in the watch (*now), or as the server remembers it since it was started. 0 = there was none. */
+static int64_t last_copied(const struct model *m, bool *now)
+{
+	int64_t seen = measure_child_private(m), rss = measure_rss(m);
+	int64_t told = larger(model_info_end(m, "rdb_last_cow_size"),
+			      model_info_end(m, "aof_last_cow_size"));
+	int64_t most = larger(seen, told);
+
+	*now = seen > 0;
+	if (rss != RECORD_UNKNOWN && most > rss)
+		most = rss;
+	return most > 0 ? most : 0;
+}
+
+/* That of the kernel's limits with the least room; maxmemory does not count what is copied. */
+static struct limit least_room(const struct model *m)
+{
+	struct limit all[LIMIT_KINDS], none = { 0 };
+	size_t count = measure_limits(m, all);
+
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(all[i].what, "maxmemory") != 0)
+			return all[i];
+	return none;
+}
+
+static void no_room_evidence(const struct model *m, struct finding *f, const struct limit *limit,
+			     int64_t copied)
+{
+	finding_evidence_bytes(f, "copied_bytes", copied, BASIS_DERIVED);
+	finding_evidence_bytes(f, "room", limit->room, BASIS_DERIVED);
+	finding_evidence_bytes(f, "limit", limit->bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "rss", measure_rss(m), BASIS_EXACT);
+	finding_evidence_bytes(f, "rdb_last_cow_size", model_info_end(m, "rdb_last_cow_size"),
+			       BASIS_EXACT);
+	finding_evidence_bytes(f, "aof_last_cow_size", model_info_end(m, "aof_last_cow_size"),
+			       BASIS_EXACT);
+	finding_evidence_count(f, "rdb_changes_since_last_save",
+			       model_info_end(m, "rdb_changes_since_last_save"), "changes",
+			       BASIS_EXACT);
+	finding_evidence_text(f, "save", model_config(m, "save"), BASIS_EXACT);
+}
+
+/* Where a limit is met already, a child lives or saves fail that is what is told. */
+bool rule_fork_no_room(const struct model *m, struct finding *f)
+{
+	struct limit limit = least_room(m);
+	bool now;
+	int64_t copied = last_copied(m, &now);
+
+	if (limit.what == NULL || limit.room <= 0 || copied <= limit.room || child_lives(m) ||
+	    measure_saves_fail(m))
+		return false;
+	f->severity = SEVERITY_WARNING;
+	f->weak = !now;
+	f->cost = (double)sum_less(copied, limit.room);
+	finding_title(f, "The next save will not fit: the last one copied %s, and of %s %s is left",
+		      say_bytes(copied).s, limit.what, say_bytes(limit.room).s);
+	no_room_evidence(m, f, &limit, copied);
+	finding_cause(f,
+		      "While a child saves, each page the server writes to is copied first. Where "
+		      "that does not fit the kernel drops page cache, swaps, holds the server up, "
+		      "or kills it or its child; and a save that was killed is begun again.%s",
+		      now ? "" : " How much is written now may be less than it was then.");
+	finding_action(
+		f, RECORD_UNKNOWN, "",
+		"Keep %s free beside the server for saves: raise the limit, store less, save "
+		"when few keys are written, or let a replica save.",
+		say_bytes(copied).s);
 	return true;
 }

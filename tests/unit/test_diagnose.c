@@ -17,6 +17,7 @@ static const char *const documented[] = {
 	"swap.resident",
 	"swap.in_path",
 	"fork.cow",
+	"fork.no_room",
 	"fork.pause",
 	"bigkey.blocks",
 	"bigkey.size",

@@ -489,6 +489,53 @@ static void fork_cow(void **state)
 	scene_expect_none(&s, "fork.cow");
 }
 
+/* A gigabyte of data in a cgroup of @limit, whose last save copied 500 MiB. */
+static void saved_scene(struct scene *s, int64_t limit)
+{
+	scene_init(s);
+	scene_load(s, 1 * GIB);
+	s->host.cgroup_near_limit_bytes = s->host.cgroup_limit_bytes = limit;
+	s->host.cgroup_near_own = true;
+	s->host.cgroup_near_anon_bytes = 1070 * MIB;
+	s->host.cgroup_near_shmem_bytes = s->host.cgroup_near_sock_bytes = 0;
+	s->host.cgroup_near_kernel_bytes = 2 * MIB;
+	buf_puts(&s->info_end, "rdb_last_cow_size:524288000\r\naof_last_cow_size:4096\r\n");
+}
+
+static void next_save(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	saved_scene(&s, 1400 * MIB);
+	d = scene_diagnose(&s);
+	f = expect(&d, "fork.no_room", SEVERITY_WARNING);
+	assert_true(f->weak);
+	assert_true(evidence_value(f, "copied_bytes") == 500.0 * MIB);
+	assert_true(evidence_value(f, "room") == 328.0 * MIB);
+	assert_non_null(strstr(f->title, "of the cgroup's limit 328.0 MiB is left"));
+	diagnosis_free(&d);
+
+	saved_scene(&s, 1700 * MIB);
+	scene_expect_none(&s, "fork.no_room");
+	saved_scene(&s, 1700 * MIB); /* the machine has less than the cgroup */
+	s.host.mem_available_bytes = 300 * MIB;
+	d = scene_diagnose(&s);
+	f = expect(&d, "fork.no_room", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "the machine's memory"));
+	diagnosis_free(&d);
+	saved_scene(&s, 1400 * MIB); /* under way: fork.cow follows it */
+	add_child(&s, 10 * MIB, 0.01);
+	scene_expect_none(&s, "fork.no_room");
+	saved_scene(&s, 1400 * MIB); /* it did not fit */
+	buf_puts(&s.info_end, "rdb_last_bgsave_status:err\r\n");
+	scene_expect_none(&s, "fork.no_room");
+	saved_scene(&s, 1060 * MIB); /* nor does the server */
+	scene_expect_none(&s, "fork.no_room");
+}
+
 static void add_life(struct scene *s, const char *event, double t, double seconds)
 {
 	scene_add(s, RECORD_LIFE)->life = (struct record_life){
@@ -569,6 +616,7 @@ int main(void)
 		cmocka_unit_test(machine_settings),
 		cmocka_unit_test(fork_pause),
 		cmocka_unit_test(fork_cow),
+		cmocka_unit_test(next_save),
 		cmocka_unit_test(server_hangs),
 		cmocka_unit_test(server_ends),
 	};
