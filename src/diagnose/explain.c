@@ -89,6 +89,8 @@ const struct explanation explanations[] = {
 	{ "cpu.contended", "The server was ready to run and waited for a CPU that others had." },
 	{ "cpu.steal", "The hypervisor ran other machines on this machine's CPUs (steal): nothing "
 		       "inside this machine helps." },
+	{ "cpu.io_threads", "The server's I/O threads spin with little to do, or have no time left "
+			    "for what there is." },
 	{ "aof.disk", "The server waited for the AOF's disk: appendfsync, or a sync by its "
 		      "background thread that was late." },
 	{ "io.blocks", "The event loop waited for a disk or a file." },

@@ -152,6 +152,8 @@ double measure_paused(const struct model *m, int64_t *most);
 const struct record_client *measure_unread_client(const struct model *m, int64_t *bytes);
 /* Of the server's main thread; NULL without a profile. */
 const struct charge *measure_main_thread(const struct model *m);
+/* What the server's I/O thread of that name had; NULL when it is none, or had nothing. */
+const struct charge *measure_io_thread(const struct model *m, const char *name);
 
 /* The row with the most of something; NULL when nobody has any. */
 const struct command_row *measure_top_command(const struct model *m,

@@ -52,6 +52,7 @@
 	ROW("cpu.throttled", cpu_throttled, WAITED)           \
 	ROW("cpu.contended", cpu_contended, WAITED)           \
 	ROW("cpu.steal", cpu_steal, WAITED)                   \
+	ROW("cpu.io_threads", io_threads, WAITED)             \
 	ROW("aof.disk", aof_disk, WAITED)                     \
 	ROW("io.blocks", io_blocks, WAITED)                   \
 	ROW("expire.blocks", expire_blocks, WAITED)           \

@@ -104,18 +104,25 @@ struct neighbour {
 	double seconds;
 };
 
+static const char io_threads[] = "its own I/O threads";
+
+/* Each thread has a name of its own there, and together they are one. */
+static const char *neighbour_name(const struct model *m, const struct stall *stall)
+{
+	return measure_io_thread(m, stall->preemptor) ? io_threads : stall->preemptor;
+}
+
 static void neighbour_add(struct neighbour all[], size_t *count, size_t max,
-			  const struct stall *stall)
+			  const struct stall *stall, const char *name)
 {
 	size_t i = 0;
 
-	while (i < *count && strcmp(all[i].name, stall->preemptor) != 0)
+	while (i < *count && strcmp(all[i].name, name) != 0)
 		i++;
 	if (i == max)
 		return;
 	if (i == *count)
-		all[(*count)++] =
-			(struct neighbour){ .name = stall->preemptor, .pid = stall->preemptor_pid };
+		all[(*count)++] = (struct neighbour){ .name = name, .pid = stall->preemptor_pid };
 	all[i].several |= all[i].pid != stall->preemptor_pid;
 	all[i].seconds += stall->seconds[CAUSE_CPU_WAIT];
 	for (; i > 0 && all[i].seconds > all[i - 1].seconds; i--) {
@@ -135,7 +142,7 @@ static size_t neighbours(const struct model *m, const char *id, struct neighbour
 		const struct stall *stall = &m->stalls[i].stall;
 
 		if (*stall->preemptor && !strcmp(stall_finding(m, stall), id))
-			neighbour_add(all, &count, max, stall);
+			neighbour_add(all, &count, max, stall, neighbour_name(m, stall));
 	}
 	return count;
 }
@@ -157,9 +164,9 @@ static const struct neighbour *worst_neighbour(const struct neighbour all[], siz
 
 static struct phrase say_neighbour(const struct neighbour *n)
 {
-	struct phrase t = say_process(n->name, n->pid);
+	struct phrase t = say_process(n->name, n->name == io_threads ? RECORD_UNKNOWN : n->pid);
 
-	if (n->several) {
+	if (n->several && n->name != io_threads) {
 		t = say_key(n->name, strlen(n->name));
 		snprintf(t.s + strlen(t.s), sizeof(t.s) - strlen(t.s), " (several processes)");
 	}
@@ -233,6 +240,11 @@ bool rule_cpu_contended(const struct model *m, struct finding *f)
 			       BASIS_EXACT);
 	finding_cause(f, "Other work ran on the CPUs the server may use while it had commands to "
 			 "run; the event loop is one thread, and all clients wait with it.");
+	if (worst && worst->name == io_threads)
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET io-threads").s,
+			       "Have fewer I/O threads: with the event loop's own thread not more "
+			       "than the server has CPUs (a restart, before Valkey 9). They wait "
+			       "for work by looking for it all the time.");
 	if (worst == NULL && count > 0)
 		finding_action(f, RECORD_UNKNOWN, "",
 			       "Let redmem run on other CPUs (taskset), or look with a smaller "

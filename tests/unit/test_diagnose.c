@@ -59,6 +59,7 @@ static const char *const documented[] = {
 	"cpu.throttled",
 	"cpu.contended",
 	"cpu.steal",
+	"cpu.io_threads",
 	"aof.disk",
 	"io.blocks",
 	"expire.blocks",

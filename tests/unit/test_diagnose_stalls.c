@@ -251,6 +251,80 @@ static void contended(void **state)
 	diagnosis_free(&d);
 }
 
+/* An I/O thread of the server that had the CPU for so long, so much of it in the kernel. */
+static void io_thread(struct scene *s, const char *name, double seconds, double kernel_seconds)
+{
+	for (int kernel = 0; kernel < 2; kernel++) {
+		scene_profile(s, EVENT_CPU, "", "", 1000,
+			      kernel ? kernel_seconds : seconds - kernel_seconds);
+		s->extra[s->extra_count - 1].profile.thread = name;
+		s->extra[s->extra_count - 1].profile.leaf = kernel ? MODULE_KERNEL : MODULE_SERVER;
+	}
+}
+
+/* Its own threads are one neighbour, and it is no other's process that is to be moved. */
+static void contended_by_io_threads(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	io_thread(&s, "io_thd_1", 9, 0.1);
+	io_thread(&s, "io_thd_2", 9, 0.1);
+	for (int i = 0; i < 40; i++) {
+		struct record_stall *stall = scene_stall(&s, "get", "user:1", 0.02);
+
+		record_blame(stall, CAUSE_CPU_WAIT, 0.02);
+		stall->preemptor = i % 5 == 0 ? "backup" : i % 2 ? "io_thd_1" : "io_thd_2";
+		stall->preemptor_pid = i % 5 == 0 ? 815 : 820 + i % 2;
+	}
+	d = scene_diagnose(&s);
+	f = expect(&d, "cpu.contended", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "most of it behind its own I/O threads"));
+	assert_string_equal(evidence_text(f, "neighbour"), "its own I/O threads");
+	assert_non_null(strstr(f->actions[0].text, "fewer I/O threads"));
+	diagnosis_free(&d);
+}
+
+static void io_threads(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s); /* they spin */
+	io_thread(&s, "io_thd_1", 9, 0.2);
+	io_thread(&s, "io_thd_2", 8, 0.2);
+	buf_puts(&s.config, "io-threads 3\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "cpu.io_threads", SEVERITY_INFO);
+	assert_true(evidence_value(f, "io_threads_at_work") == 2);
+	assert_true(evidence_value(f, "io-threads") == 3);
+	assert_float_equal(evidence_value(f, "io_threads_cpu_seconds"), 17, 1e-6);
+	diagnosis_free(&d);
+	scene_init(&s); /* they read and write */
+	io_thread(&s, "io_thd_1", 9.5, 6);
+	scene_expect_none(&s, "cpu.io_threads");
+	scene_init(&s); /* little of anything */
+	io_thread(&s, "io_thd_1", 1, 0.01);
+	scene_expect_none(&s, "cpu.io_threads");
+	scene_init(&s); /* all the time, where they would sleep else */
+	s.target.version = "8.0.6";
+	io_thread(&s, "io_thd_1", 9.5, 6);
+	io_thread(&s, "io_thd_2", 9.7, 6);
+	io_thread(&s, "io_thd_3", 0.1, 0.1); /* nobody uses it */
+	d = scene_diagnose(&s);
+	f = expect(&d, "cpu.io_threads", SEVERITY_INFO);
+	assert_non_null(strstr(f->title, "each of 2 had 95 %"));
+	diagnosis_free(&d);
+	scene_init(&s); /* threads of another name are none */
+	io_thread(&s, "bio_lazy_free", 9, 0.1);
+	scene_expect_none(&s, "cpu.io_threads");
+}
+
 /* Three of one name take more than the one that takes most alone. */
 static void contended_by_several(void **state)
 {
@@ -930,6 +1004,8 @@ int main(void)
 		cmocka_unit_test(not_throttled),
 		cmocka_unit_test(contended),
 		cmocka_unit_test(contended_by_several),
+		cmocka_unit_test(contended_by_io_threads),
+		cmocka_unit_test(io_threads),
 		cmocka_unit_test(contended_by_redmem),
 		cmocka_unit_test(stolen),
 		cmocka_unit_test(aof_is_late),
