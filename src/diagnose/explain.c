@@ -111,6 +111,8 @@ const struct explanation explanations[] = {
 	{ "clients.paused", "Somebody let clients wait by CLIENT PAUSE (or a fail-over does)." },
 	{ "clients.churn",
 	  "Very many connections are opened and closed: each costs more than a command." },
+	{ "clients.large_messages", "The server logged requests or replies of a megabyte and more: "
+				    "each is copied in one go while all others wait." },
 	{ "clients.monitor", "A client runs MONITOR: each command is written to it, which may "
 			     "halve the throughput and fill its buffer." },
 	{ "clients.pipelines",

@@ -66,6 +66,7 @@
 	ROW("clients.paused", paused, WAITED)                 \
 	ROW("clients.churn", churn, WAITED)                   \
 	ROW("clients.monitor", monitor, WAITED)               \
+	ROW("clients.large_messages", large_messages, BYTES)  \
 	ROW("clients.pipelines", pipelines, WAITED)           \
 	ROW("loop.blocks", loop_blocks, WAITED)               \
 	ROW("stalls.mixed", stalls_mixed, WAITED)             \

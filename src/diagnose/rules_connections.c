@@ -161,3 +161,90 @@ bool rule_monitor(const struct model *m, struct finding *f)
 			       "Look for a client with flags=O; end it where it was left behind.");
 	return true;
 }
+
+/* --- large requests and replies ---------------------------------------------------------- */
+
+/* The users' guide calls a string of 10 MB very big: the loop copies it in one go, some
+ * milliseconds in which nobody else is served, and it lies in a buffer for as long as the network
+ * takes. */
+#define LARGE_BYTES (10 * MIB)
+
+/* Of the requests, or of the replies. */
+struct large {
+	int64_t total, bytes;
+	const struct record_large *most;
+};
+
+static struct large large_of(const struct model *m, bool replies)
+{
+	struct large all = { 0 };
+
+	for (size_t i = 0; i < m->large_count; i++) {
+		const struct record_large *one = &m->large[i].entry;
+
+		if (one->reply != replies)
+			continue;
+		all.total++;
+		sum_add(&all.bytes, one->bytes);
+		if (!all.most || one->bytes > all.most->bytes)
+			all.most = one;
+	}
+	return all;
+}
+
+static void large_evidence(struct finding *f, const struct large *all, const char *total_name,
+			   const char *bytes_name)
+{
+	if (!all->total)
+		return;
+	finding_evidence_count(f, total_name, all->total, "commands", BASIS_EXACT);
+	finding_evidence_bytes(f, bytes_name, all->bytes, BASIS_EXACT);
+}
+
+static void large_title(struct finding *f, const struct large *all)
+{
+	const struct record_large *most = all->most;
+	struct phrase key = { "" };
+
+	if (most->key.len)
+		key = say_key(most->key.data, most->key.len);
+	finding_title(f, "%s large %s, the largest of %s: %s%s%s", say_count(all->total).s,
+		      most->reply     ? all->total == 1 ? "reply" : "replies" :
+		      all->total == 1 ? "request" :
+					"requests",
+		      say_bytes(most->bytes).s, say_command(most->command).s, *key.s ? " " : "",
+		      key.s);
+}
+
+/* What Valkey logs of them (8.1 and later), above a megabyte unless that was set otherwise. */
+bool rule_large_messages(const struct model *m, struct finding *f)
+{
+	struct large requests = large_of(m, false), replies = large_of(m, true);
+	const struct large *worse = replies.bytes >= requests.bytes ? &replies : &requests;
+	const struct record_large *most = worse->most;
+
+	if (!most)
+		return false;
+	f->severity = most->bytes >= LARGE_BYTES ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->cost = (double)sum_of(requests.bytes, replies.bytes);
+	large_title(f, worse);
+	large_evidence(f, &requests, "large_requests_total", "large_requests_bytes");
+	large_evidence(f, &replies, "large_replies_total", "large_replies_bytes");
+	finding_evidence_bytes(f, "largest_bytes", most->bytes, BASIS_EXACT);
+	finding_evidence_text(f, "client", say_key(most->client.data, most->client.len).s,
+			      BASIS_EXACT);
+	if (most->client_name.len)
+		finding_evidence_text(f, "client_name",
+				      say_key(most->client_name.data, most->client_name.len).s,
+				      BASIS_EXACT);
+	finding_cause(f, "The event loop takes in and copies out each of them in one go while all "
+			 "others wait, and what the network has not taken yet lies in the client's "
+			 "buffer.");
+	finding_action(
+		f, RECORD_UNKNOWN,
+		say_cli(m, "COMMANDLOG GET 10 %s", most->reply ? "large-reply" : "large-request").s,
+		"See who %s so much at once; ask for parts (HSCAN, LRANGE, GETRANGE), or store "
+		"smaller values.",
+		most->reply ? "asks for" : "sends");
+	return true;
+}

@@ -144,6 +144,8 @@ static double weight(const struct record *record)
 			    (double)record->rss_move.from_bytes);
 	case RECORD_SLOWLOG:
 		return record->slowlog.seconds;
+	case RECORD_LARGE:
+		return (double)record->large.bytes;
 	case RECORD_CLIENT:
 		return (double)record->client.memory_bytes;
 	case RECORD_KEY:

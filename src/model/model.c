@@ -137,6 +137,7 @@ void model_free(struct model *m)
 	free(m->drawn);
 	free(m->classes);
 	free(m->slowlog);
+	free(m->large);
 	free(m->latency);
 	free(m->clients);
 	free(m->held);
@@ -202,24 +203,32 @@ static void sort(void *array, size_t count, size_t size, int (*compare)(const vo
 		qsort(array, count, size, compare);
 }
 
-/* Drop slow log entries from before and after the watch. */
-static void slowlog_finish(struct model *m)
+/* Was what the server logged within the watch? Into a window come none but its own. */
+static bool logged_within(const struct model *m, int64_t unix_seconds)
 {
-	double start = (double)m->session.wall_start_ns / 1e9;
-	size_t kept = 0;
+	double start = (double)m->session.wall_start_ns / 1e9, t = (double)unix_seconds;
 
-	/* Into a window come none but its own. */
 	if (m->session.wall_start_ns == RECORD_UNKNOWN || isnan(m->duration_seconds) ||
 	    !isnan(m->priv->window_seconds))
-		return;
-	for (size_t i = 0; i < m->slowlog_count; i++) {
-		double t = (double)m->slowlog[i].entry.unix_seconds;
+		return true;
+	return t >= start - SLOWLOG_SLACK_SECONDS &&
+	       t <= start + m->duration_seconds + SLOWLOG_SLACK_SECONDS;
+}
 
-		if (t >= start - SLOWLOG_SLACK_SECONDS &&
-		    t <= start + m->duration_seconds + SLOWLOG_SLACK_SECONDS)
+/* Drop log entries from before and after the watch. */
+static void logs_finish(struct model *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->slowlog_count; i++)
+		if (logged_within(m, m->slowlog[i].entry.unix_seconds))
 			m->slowlog[kept++] = m->slowlog[i];
-	}
 	m->slowlog_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < m->large_count; i++)
+		if (logged_within(m, m->large[i].entry.unix_seconds))
+			m->large[kept++] = m->large[i];
+	m->large_count = kept;
 }
 
 /* Where nobody looked when the loop slept there are no stalls. Recordings of 0.1.0 may have some:
@@ -251,7 +260,7 @@ void model_finish(struct model *m)
 	for (size_t i = 0; i < m->keys_count; i++)
 		m->keys[i].key.bytes = plausible_size(m, m->keys[i].key.bytes);
 	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
-	slowlog_finish(m);
+	logs_finish(m);
 	children_finish(m);
 	one_key_finish(m->one_key, !model_sensor_on(m, "cpu"), !model_sensor_on(m, "fault"),
 		       !model_sensor_on(m, "flow"));

@@ -197,6 +197,10 @@ struct slowlog_row {
 	struct record_slowlog entry;
 };
 
+struct large_row {
+	struct record_large entry;
+};
+
 struct latency_row {
 	struct record_latency event;
 };
@@ -410,6 +414,8 @@ struct model {
 	size_t keys_count;
 	struct slowlog_row *slowlog; /* only entries of the window */
 	size_t slowlog_count;
+	struct large_row *large; /* requests and replies, likewise */
+	size_t large_count;
 	struct latency_row *latency;
 	size_t latency_count;
 	struct client_row *clients; /* at the end; where there are too many to list, the largest */

@@ -15,8 +15,9 @@
 void moments_init(struct moments *s)
 {
 	*s = (struct moments){ .state = state_new(), .wall_start = NAN };
-	for (size_t i = 0; i < MOMENTS_SLOWLOG; i++)
-		s->slowlog[i] = RECORD_UNKNOWN;
+	for (size_t log = 0; log < MOMENTS_LOGS; log++)
+		for (size_t i = 0; i < MOMENTS_SLOWLOG; i++)
+			s->logged[log][i] = RECORD_UNKNOWN;
 }
 
 void moments_clear(struct moments *s)
@@ -36,6 +37,8 @@ static double time_of(const struct moments *s, const struct record *record)
 		return record->child.t_end_seconds;
 	case RECORD_SLOWLOG: /* whole seconds */
 		return (double)record->slowlog.unix_seconds + 0.5 - s->wall_start;
+	case RECORD_LARGE:
+		return (double)record->large.unix_seconds + 0.5 - s->wall_start;
 	case RECORD_LATENCY:
 		return (double)record->latency.unix_seconds + 0.5 - s->wall_start;
 	default:
@@ -47,24 +50,39 @@ static double time_of(const struct moments *s, const struct record *record)
 	return NAN;
 }
 
+static bool logged_again(struct moments *s, size_t log, int64_t id)
+{
+	int64_t *seen = &s->logged[log][(uint64_t)id % MOMENTS_SLOWLOG];
+
+	if (id <= *seen)
+		return true;
+	*seen = id;
+	return false;
+}
+
 /* The server tells of some things again each time it is asked. */
 static bool is_again(struct moments *s, const struct record *record)
 {
 	const struct record *last;
-	int64_t id, *seen;
 
-	if (record->kind == RECORD_SLOWLOG) {
-		id = record->slowlog.id;
-		seen = &s->slowlog[(uint64_t)id % MOMENTS_SLOWLOG];
-		if (id <= *seen)
-			return true;
-		*seen = id;
+	switch (record->kind) {
+	case RECORD_SLOWLOG:
+		return logged_again(s, 0, record->slowlog.id);
+	case RECORD_LARGE:
+		return logged_again(s, record->large.reply ? 2 : 1, record->large.id);
+	case RECORD_LATENCY:
+		last = state_find(s->state, record);
+		return last && last->latency.unix_seconds == record->latency.unix_seconds;
+	default:
 		return false;
 	}
-	if (record->kind != RECORD_LATENCY)
-		return false;
-	last = state_find(s->state, record);
-	return last && last->latency.unix_seconds == record->latency.unix_seconds;
+}
+
+/* Does it tell of something that was some time ago? */
+static bool is_told(const struct record *record)
+{
+	return record->kind == RECORD_SLOWLOG || record->kind == RECORD_LATENCY ||
+	       record->kind == RECORD_LARGE;
 }
 
 /* When it was asked for at a boundary, just before that: it is the last that a piece has, and
@@ -102,7 +120,7 @@ static bool read_mark(struct moments *s, const struct record_mark *mark)
 
 bool moments_read(struct moments *s, const struct record *record, struct moment *out)
 {
-	bool told = record->kind == RECORD_SLOWLOG || record->kind == RECORD_LATENCY;
+	bool told = is_told(record);
 
 	if (record->kind == RECORD_SESSION && record->session.wall_start_ns != RECORD_UNKNOWN)
 		s->wall_start = (double)record->session.wall_start_ns / 1e9;

@@ -12,15 +12,18 @@
 
 struct state;
 
-/* Entries of the slow log that may come again; more than are ever asked for at once. */
+/* Entries of a log of commands that may come again; more than are ever asked for at once. */
 #define MOMENTS_SLOWLOG 1024
+#define MOMENTS_LOGS	3
 
 struct moments {
 	struct state *state; /* the newest of each, in the terms of moments_read() */
 	double now; /* the newest time in the stream */
 	double mark; /* the last boundary; 0 before the first */
 	double wall_start; /* of t = 0, since 1970; NAN */
-	int64_t slowlog[MOMENTS_SLOWLOG]; /* ids of the newest entries, each at its remainder */
+	/* ids of the newest entries, each at its remainder: of the slow log, and of those of large
+	 * requests and of large replies */
+	int64_t logged[MOMENTS_LOGS][MOMENTS_SLOWLOG];
 };
 
 /* One record of it. */

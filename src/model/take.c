@@ -113,6 +113,7 @@ static void take_own_calls(struct model *m, const struct record_own_calls *recor
 #define STALLS_MAX    4096
 #define MOVES_MAX     4096
 #define SLOWLOG_MAX   1024
+#define LARGE_MAX     1024
 #define LATENCIES_MAX 1024
 #define LIFE_MAX      1024
 #define CHILDREN_MAX  256
@@ -133,6 +134,11 @@ static double move_weight(const void *row)
 static double slowlog_weight(const void *row)
 {
 	return ((const struct slowlog_row *)row)->entry.seconds;
+}
+
+static double large_weight(const void *row)
+{
+	return (double)((const struct large_row *)row)->entry.bytes;
 }
 
 static double latency_weight(const void *row)
@@ -195,6 +201,16 @@ static bool slowlog_is_new(const struct model *m, const struct record_slowlog *r
 	return true;
 }
 
+static bool large_is_new(const struct model *m, const struct record_large *record)
+{
+	for (size_t i = 0; i < m->large_count; i++)
+		if (m->large[i].entry.id == record->id &&
+		    m->large[i].entry.reply == record->reply &&
+		    m->large[i].entry.unix_seconds == record->unix_seconds)
+			return false;
+	return true;
+}
+
 /* LATENCY LATEST may be asked more than once and tells the same until there is more. */
 static bool latency_is_new(const struct model *m, const struct record_latency *record)
 {
@@ -220,6 +236,9 @@ static bool is_kept(struct model *m, const struct record *record)
 	case RECORD_SLOWLOG:
 		return slowlog_is_new(m, &record->slowlog) &&
 		       ROOM_FOR(m, slowlog, SLOWLOG_MAX, record->slowlog.seconds, slowlog_weight);
+	case RECORD_LARGE:
+		return large_is_new(m, &record->large) &&
+		       ROOM_FOR(m, large, LARGE_MAX, (double)record->large.bytes, large_weight);
 	case RECORD_LATENCY:
 		return latency_is_new(m, &record->latency) &&
 		       ROOM_FOR(m, latency, LATENCIES_MAX, record->latency.latest_seconds,
@@ -478,6 +497,9 @@ static void append_kept(struct model *m, const struct record *record)
 		break;
 	case RECORD_SLOWLOG:
 		APPEND(m, slowlog)->entry = record->slowlog;
+		break;
+	case RECORD_LARGE:
+		APPEND(m, large)->entry = record->large;
 		break;
 	case RECORD_LATENCY:
 		APPEND(m, latency)->event = record->latency;

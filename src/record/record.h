@@ -98,6 +98,7 @@ enum record_kind {
 	RECORD_KEY_ELEMENT,
 	RECORD_KEY_GROUP,
 	RECORD_PASSED,
+	RECORD_LARGE,
 	RECORD_KINDS
 };
 
@@ -397,6 +398,18 @@ struct record_slowlog {
 		key; /* by the rule of the command (redis/knowledge_commands.h); may be empty */
 	struct bytes client; /* "127.0.0.1:51234" or a socket's path; may be empty */
 	struct bytes client_name; /* CLIENT SETNAME; may be empty */
+};
+
+/* A command whose request or reply was large, as the server logged it (COMMANDLOG, Valkey 8.1). */
+struct record_large {
+	bool reply; /* else the request */
+	int64_t id; /* of the log of the one or the other */
+	int64_t unix_seconds;
+	int64_t bytes;
+	const char *command;
+	struct bytes key;
+	struct bytes client; /* address */
+	struct bytes client_name;
 };
 
 struct record_latency {
@@ -709,6 +722,7 @@ struct record {
 		struct record_child child;
 		struct record_slowlog slowlog;
 		struct record_latency latency;
+		struct record_large large;
 		struct record_client client;
 		struct record_held held;
 		struct record_key key;

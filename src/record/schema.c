@@ -268,6 +268,17 @@ static const struct field slowlog_fields[] = {
 	FIELD(slowlog, client_name),
 };
 
+static const struct field large_fields[] = {
+	FIELD(large, reply),
+	FIELD(large, id),
+	FIELD(large, unix_seconds),
+	FIELD(large, bytes),
+	FIELD(large, command),
+	FIELD(large, key),
+	FIELD(large, client),
+	FIELD(large, client_name),
+};
+
 static const struct field latency_fields[] = {
 	FIELD(latency, event),
 	FIELD(latency, unix_seconds),
@@ -568,6 +579,7 @@ static const struct record_schema schemas[RECORD_KINDS] = {
 	[RECORD_KEY_ELEMENT] = SCHEMA(key_element, EVENT),
 	[RECORD_KEY_GROUP] = SCHEMA(key_group, EVENT),
 	[RECORD_PASSED] = SCHEMA(passed, EVENT),
+	[RECORD_LARGE] = SCHEMA(large, EVENT),
 };
 
 /* clang-format on */

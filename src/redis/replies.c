@@ -25,7 +25,7 @@
 
 #define ENTRY_ARGUMENTS_MAX 32
 
-enum { ENTRY_ID, ENTRY_TIME, ENTRY_USEC, ENTRY_ARGUMENTS, ENTRY_PEER, ENTRY_NAME };
+enum { ENTRY_ID, ENTRY_TIME, ENTRY_VALUE, ENTRY_ARGUMENTS, ENTRY_PEER, ENTRY_NAME };
 
 static bool text_is(const redisReply *entry, size_t at, const char *text)
 {
@@ -44,7 +44,7 @@ static bool is_entry(const redisReply *entry)
 {
 	if (entry->type != REDIS_REPLY_ARRAY || entry->elements <= ENTRY_ARGUMENTS)
 		return false;
-	for (int i = ENTRY_ID; i <= ENTRY_USEC; i++)
+	for (int i = ENTRY_ID; i <= ENTRY_VALUE; i++)
 		if (entry->element[i]->type != REDIS_REPLY_INTEGER)
 			return false;
 	return entry->element[ENTRY_ARGUMENTS]->type == REDIS_REPLY_ARRAY &&
@@ -60,34 +60,69 @@ static struct bytes text_at(const redisReply *entry, size_t i)
 	return (struct bytes){ text->str, text->len };
 }
 
-static void emit_entry(const redisReply *entry, const struct record_sink *sink)
+/* What all logs of commands have: the command, its key, who sent it. The caller frees @command. */
+struct entry {
+	char *command;
+	struct bytes key;
+};
+
+static bool read_entry(const redisReply *entry, struct entry *out)
 {
 	const redisReply *arguments = entry->element[ENTRY_ARGUMENTS];
-	struct record record = { .kind = RECORD_SLOWLOG };
 	struct bytes argv[ENTRY_ARGUMENTS_MAX] = { 0 };
 	struct command_key_rule rule;
 	size_t argc = 0;
-	char *command;
 
+	*out = (struct entry){ 0 };
 	for (; argc < arguments->elements && argc < ENTRY_ARGUMENTS_MAX; argc++) {
 		if (arguments->element[argc]->type != REDIS_REPLY_STRING)
-			return;
+			return false;
 		argv[argc].data = arguments->element[argc]->str;
 		argv[argc].len = arguments->element[argc]->len;
 	}
-	command = xmemdup(argv[0].data, argv[0].len);
-	for (char *c = command; *c; c++)
+	out->command = xmemdup(argv[0].data, argv[0].len);
+	for (char *c = out->command; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
-	rule = command_key_rule(command);
-	command_find_key(&rule, argv, argc, &record.slowlog.key);
+	rule = command_key_rule(out->command);
+	command_find_key(&rule, argv, argc, &out->key);
+	return true;
+}
+
+static void emit_slow(const redisReply *entry, const struct record_sink *sink)
+{
+	struct record record = { .kind = RECORD_SLOWLOG };
+	struct entry read;
+
+	if (!read_entry(entry, &read))
+		return;
+	record.slowlog.key = read.key;
 	record.slowlog.id = entry->element[ENTRY_ID]->integer;
 	record.slowlog.unix_seconds = entry->element[ENTRY_TIME]->integer;
-	record.slowlog.seconds = (double)entry->element[ENTRY_USEC]->integer / 1e6;
-	record.slowlog.command = command;
+	record.slowlog.seconds = (double)entry->element[ENTRY_VALUE]->integer / 1e6;
+	record.slowlog.command = read.command;
 	record.slowlog.client = text_at(entry, ENTRY_PEER);
 	record.slowlog.client_name = text_at(entry, ENTRY_NAME);
 	record_emit(sink, &record);
-	free(command);
+	free(read.command);
+}
+
+static void emit_large(const redisReply *entry, bool reply, const struct record_sink *sink)
+{
+	struct record record = { .kind = RECORD_LARGE };
+	struct entry read;
+
+	if (!read_entry(entry, &read))
+		return;
+	record.large = (struct record_large){ .reply = reply,
+					      .id = entry->element[ENTRY_ID]->integer,
+					      .unix_seconds = entry->element[ENTRY_TIME]->integer,
+					      .bytes = entry->element[ENTRY_VALUE]->integer,
+					      .command = read.command,
+					      .key = read.key,
+					      .client = text_at(entry, ENTRY_PEER),
+					      .client_name = text_at(entry, ENTRY_NAME) };
+	record_emit(sink, &record);
+	free(read.command);
 }
 
 int slowlog_emit(const redisReply *reply, const char *own_address, const struct record_sink *sink)
@@ -96,7 +131,18 @@ int slowlog_emit(const redisReply *reply, const char *own_address, const struct 
 		return -EPROTO;
 	for (size_t i = 0; i < reply->elements; i++)
 		if (is_entry(reply->element[i]) && !is_own(reply->element[i], own_address))
-			emit_entry(reply->element[i], sink);
+			emit_slow(reply->element[i], sink);
+	return 0;
+}
+
+int large_emit(const redisReply *reply, bool replies, const char *own_address,
+	       const struct record_sink *sink)
+{
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return -EPROTO;
+	for (size_t i = 0; i < reply->elements; i++)
+		if (is_entry(reply->element[i]) && !is_own(reply->element[i], own_address))
+			emit_large(reply->element[i], replies, sink);
 	return 0;
 }
 

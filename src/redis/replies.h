@@ -20,6 +20,9 @@
  * the reply is no list; entries that are not understood are skipped.
  */
 int slowlog_emit(const redisReply *reply, const char *own_address, const struct record_sink *sink);
+/* COMMANDLOG GET n large-request, or large-reply (@replies), likewise: a RECORD_LARGE for each. */
+int large_emit(const redisReply *reply, bool replies, const char *own_address,
+	       const struct record_sink *sink);
 
 /*
  * Of the same reply: how many entries are not redmem's own, and what the server's memory holds

@@ -33,12 +33,25 @@
 #define SIZED_BYTES   (4 * REPLY_BYTES) /* a reply once in a watch */
 #define SLOWLOG_STEP  8
 
+/* What the server remembers of commands: Valkey 8.1 has them as one, COMMANDLOG. */
+enum log { LOG_SLOW, LOG_REQUESTS, LOG_REPLIES, LOGS };
+
+static const struct {
+	const char *label; /* for reasons */
+	const char *command, *which;
+} logs[LOGS] = {
+	[LOG_SLOW] = { "SLOWLOG", "SLOWLOG", "" },
+	[LOG_REQUESTS] = { "COMMANDLOG large-request", "COMMANDLOG", " large-request" },
+	[LOG_REPLIES] = { "COMMANDLOG large-reply", "COMMANDLOG", " large-reply" },
+};
+
 struct snapshot {
 	struct record_sink sink;
 	size_t pending;
 	double seconds; /* how long the watch is to be */
 	double malloc_stats_at; /* when they were asked for last; -INFINITY = never */
-	int64_t slowlog_id; /* the newest entry read; RECORD_UNKNOWN */
+	int64_t logged_id[LOGS]; /* the newest entry read of each; RECORD_UNKNOWN */
+	bool has_large_logs;
 	struct record_held slowlog; /* entries there are, and what some of them take */
 	bool config_known;
 	double config_at; /* when it was asked for last */
@@ -57,6 +70,7 @@ struct question {
 	const char *phase; /* "start", "tick", "window", "end"; static */
 	double t_seconds; /* when it was asked */
 	struct sections *sections; /* of an INFO asked part by part; NULL */
+	enum log log;
 	long slowlog_asked, slowlog_most; /* entries */
 	int64_t slowlog_known; /* id of the newest that was read before */
 	/* Makes records of a reply that is no error; false when it is not understood. */
@@ -81,7 +95,8 @@ struct snapshot *snapshot_new(const struct record_sink *sink, double seconds)
 	snapshot->tick_seconds = NAN;
 	snapshot->clients = RECORD_UNKNOWN;
 	snapshot->malloc_stats_at = -INFINITY;
-	snapshot->slowlog_id = RECORD_UNKNOWN;
+	for (int log = 0; log < LOGS; log++)
+		snapshot->logged_id[log] = RECORD_UNKNOWN;
 	snapshot->slowlog = (struct record_held){ NAN, "slowlog", RECORD_UNKNOWN, 0, 0 };
 	return snapshot;
 }
@@ -220,6 +235,8 @@ static void learn(const struct question *q, const char *text)
 	struct info *info = info_parse(text);
 
 	conn_learn(q->conn, info);
+	if (!strcmp(info_server(info), "valkey"))
+		q->snapshot->has_large_logs = version_at_least(info_server_version(info), 8, 1);
 	if (info_int(info, "connected_clients") != RECORD_UNKNOWN)
 		q->snapshot->clients = info_int(info, "connected_clients");
 	info_free(info);
@@ -329,14 +346,17 @@ static int64_t slowlog_id_at(const redisReply *reply, size_t i)
 
 static bool take_slowlog(struct question *q, redisReply *reply, double seconds)
 {
-	struct snapshot *snapshot = q->snapshot;
+	int64_t *newest = &q->snapshot->logged_id[q->log];
+	const char *own = conn_address(q->conn);
 
 	(void)seconds;
 	/* The newest comes first. */
 	if (reply->type == REDIS_REPLY_ARRAY && reply->elements &&
-	    slowlog_id_at(reply, 0) > snapshot->slowlog_id)
-		snapshot->slowlog_id = slowlog_id_at(reply, 0);
-	return !slowlog_emit(reply, conn_address(q->conn), &q->snapshot->sink);
+	    slowlog_id_at(reply, 0) > *newest)
+		*newest = slowlog_id_at(reply, 0);
+	return q->log == LOG_SLOW ?
+		       !slowlog_emit(reply, own, &q->snapshot->sink) :
+		       !large_emit(reply, q->log == LOG_REPLIES, own, &q->snapshot->sink);
 }
 
 static void emit_slowlog(struct snapshot *snapshot, double t_seconds)
@@ -452,9 +472,11 @@ static void ask_slowlog(const struct question *like, long entries)
 	struct buf line = { 0 };
 
 	next.slowlog_asked = entries;
-	buf_printf(&line,
-		   strcmp(next.label, "SLOWLOG") ? "COMMANDLOG GET %ld slow" : "SLOWLOG GET %ld",
-		   entries);
+	if (strcmp(next.label, "COMMANDLOG") != 0)
+		buf_printf(&line, "%s GET %ld%s", logs[next.log].command, entries,
+			   logs[next.log].which);
+	else
+		buf_printf(&line, "COMMANDLOG GET %ld slow", entries);
 	ask(&next, buf_str(&line));
 	buf_free(&line);
 }
@@ -521,19 +543,23 @@ static void ask_slowlog_length(const struct question *like)
 static int ask_events(const struct question *like, long entries)
 {
 	struct question q = *like;
-	int rc;
+	int logs_asked, rc;
 
+	/* When something has just happened only how long it took matters. */
+	logs_asked = q.snapshot->has_large_logs && strcmp(q.phase, "event") != 0 ? LOGS : 1;
 	q.next = NULL;
 	q.label = "LATENCY LATEST";
 	q.take = take_latency;
 	rc = ask(&q, "LATENCY LATEST");
-	q.label = "SLOWLOG";
 	q.take = take_slowlog;
 	q.next = after_slowlog;
 	q.slowlog_most = entries;
-	q.slowlog_known = q.snapshot->slowlog_id;
-	if (!rc)
+	for (int log = 0; log < logs_asked && !rc; log++) {
+		q.log = (enum log)log;
+		q.label = logs[log].label;
+		q.slowlog_known = q.snapshot->logged_id[log];
 		ask_slowlog(&q, SLOWLOG_FIRST);
+	}
 	return rc;
 }
 

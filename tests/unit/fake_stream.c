@@ -105,6 +105,21 @@ static void emit_burst(struct fake_stream *s, double t)
 	record_emit(s->sink, &burst);
 }
 
+/* As the slow log, and each has ids of its own. */
+static void emit_large(struct fake_stream *s, int i)
+{
+	struct record large = record_new(RECORD_LARGE);
+
+	for (int64_t n = 2 * i + 1; n >= 0; n--) {
+		large.large.reply = n % 2;
+		large.large.id = n / 2;
+		large.large.unix_seconds = FAKE_STREAM_WALL + n / 2;
+		large.large.bytes = 1000000 + n;
+		large.large.command = large.large.reply ? "get" : "set";
+		record_emit(s->sink, &large);
+	}
+}
+
 /* The server's word: its slow log again and again, one entry more each time. */
 static void emit_server(struct fake_stream *s, double t, int i)
 {
@@ -118,6 +133,7 @@ static void emit_server(struct fake_stream *s, double t, int i)
 		slow.slowlog.command = "del";
 		record_emit(s->sink, &slow);
 	}
+	emit_large(s, i);
 	latency.latency.event = "command";
 	latency.latency.unix_seconds = FAKE_STREAM_WALL + i / 3 * 3;
 	latency.latency.latest_seconds = latency.latency.max_seconds = 0.1;

@@ -70,6 +70,18 @@ static void log_slowlog(struct buf *log, const struct record_slowlog *entry)
 	buf_putc(log, '\n');
 }
 
+static void log_large(struct buf *log, const struct record_large *entry)
+{
+	buf_printf(log, "large %s %lld at %lld %lld bytes %s", entry->reply ? "reply" : "request",
+		   (long long)entry->id, (long long)entry->unix_seconds, (long long)entry->bytes,
+		   entry->command);
+	if (entry->key.data) {
+		buf_putc(log, ' ');
+		escape_redis(log, entry->key.data, entry->key.len);
+	}
+	buf_putc(log, '\n');
+}
+
 static void log_client(struct buf *log, const struct record_client *client)
 {
 	buf_printf(log, "client %lld ", (long long)client->id);
@@ -103,6 +115,9 @@ static void log_record(void *ctx, const struct record *record)
 		break;
 	case RECORD_SLOWLOG:
 		log_slowlog(log, &record->slowlog);
+		break;
+	case RECORD_LARGE:
+		log_large(log, &record->large);
 		break;
 	case RECORD_LATENCY:
 		buf_printf(log, "latency %s at %lld %gs max %gs\n", record->latency.event,

@@ -74,6 +74,7 @@ static const char *const documented[] = {
 	"clients.paused",
 	"clients.churn",
 	"clients.monitor",
+	"clients.large_messages",
 	"loop.blocks",
 	"stalls.mixed",
 	"save.failing",

@@ -595,6 +595,52 @@ static void server_ends(void **state)
 	scene_expect_none(&s, "server.not_answering");
 }
 
+static struct record_large *add_large(struct scene *s, bool reply, int64_t bytes, const char *key)
+{
+	struct record *f = scene_add(s, RECORD_LARGE);
+
+	f->large = (struct record_large){ .reply = reply,
+					  .id = (int64_t)s->extra_count,
+					  .unix_seconds = 1700000002,
+					  .bytes = bytes,
+					  .command = reply ? "get" : "set",
+					  .key = scene_bytes(key),
+					  .client = scene_bytes("10.0.0.7:4242"),
+					  .client_name = scene_bytes("worker") };
+	return &f->large;
+}
+
+static void large_messages(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	for (int i = 0; i < 3; i++)
+		add_large(&s, true, (2 + i) * MIB, "blob:1");
+	add_large(&s, false, 3 * MIB, "blob:2");
+	add_large(&s, true, 900 * MIB, "blob:old")->unix_seconds -= 60; /* before the watch */
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.large_messages", SEVERITY_INFO);
+	assert_string_equal(f->title, "3 large replies, the largest of 4.0 MiB: GET blob:1");
+	assert_true(evidence_value(f, "large_replies_total") == 3);
+	assert_true(evidence_value(f, "large_replies_bytes") == 9.0 * MIB);
+	assert_true(evidence_value(f, "large_requests_total") == 1);
+	assert_string_equal(evidence_text(f, "client"), "10.0.0.7:4242");
+	diagnosis_free(&d);
+	scene_init(&s);
+	add_large(&s, false, 30 * MIB, "blob:2");
+	add_large(&s, false, 30 * MIB, "blob:2")->id = 1; /* told again */
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.large_messages", SEVERITY_WARNING);
+	assert_string_equal(f->title, "1 large request, the largest of 30.0 MiB: SET blob:2");
+	diagnosis_free(&d);
+	scene_init(&s);
+	scene_expect_none(&s, "clients.large_messages");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -617,6 +663,7 @@ int main(void)
 		cmocka_unit_test(fork_pause),
 		cmocka_unit_test(fork_cow),
 		cmocka_unit_test(next_save),
+		cmocka_unit_test(large_messages),
 		cmocka_unit_test(server_hangs),
 		cmocka_unit_test(server_ends),
 	};

@@ -78,6 +78,7 @@ static const size_t size[RECORD_KINDS] = {
 	[RECORD_KEY_ELEMENT] = sizeof(struct record_key_element),
 	[RECORD_KEY_GROUP] = sizeof(struct record_key_group),
 	[RECORD_PASSED] = sizeof(struct record_passed),
+	[RECORD_LARGE] = sizeof(struct record_large),
 };
 
 /* A member without a row would be lost silently: the rows must cover the struct. */

@@ -147,6 +147,25 @@ static void test_slowlog(void **state)
 	check(take_slowlog, "+OK\r\n", -EPROTO, "");
 }
 
+static int take_large(const redisReply *reply, const struct record_sink *sink)
+{
+	return large_emit(reply, true, "10.0.0.1:40500", sink);
+}
+
+/* The same entries, but for what is counted. */
+static void test_large(void **state)
+{
+	(void)state;
+	check(take_large,
+	      "*2\r\n"
+	      "*6\r\n:9\r\n:1700000000\r\n:54000000\r\n*2\r\n$3\r\nGET\r\n$3\r\na:1\r\n$1\r\nx\r\n"
+	      "$0\r\n\r\n"
+	      "*6\r\n:8\r\n:1700000000\r\n:2000000\r\n*1\r\n$4\r\nINFO\r\n$14\r\n10.0.0.1:40500\r\n"
+	      "$0\r\n\r\n",
+	      0, "large reply 9 at 1700000000 54000000 bytes get a:1\n");
+	check(take_large, "+OK\r\n", -EPROTO, "");
+}
+
 /* The memory of entries: short arguments lie with their object, long ones beside it, and what
  * was cut has grown to twice its length. redmem's own do not count. */
 static void test_slowlog_measure(void **state)
@@ -300,11 +319,11 @@ static void test_choose(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_memory_stats), cmocka_unit_test(test_memory_stats_refused),
-		cmocka_unit_test(test_config),	     cmocka_unit_test(test_slowlog),
-		cmocka_unit_test(test_latency),	     cmocka_unit_test(test_slowlog_measure),
-		cmocka_unit_test(test_client_parts), cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_memory_stats),	cmocka_unit_test(test_memory_stats_refused),
+		cmocka_unit_test(test_config),		cmocka_unit_test(test_slowlog),
+		cmocka_unit_test(test_large),		cmocka_unit_test(test_latency),
+		cmocka_unit_test(test_slowlog_measure), cmocka_unit_test(test_client_parts),
+		cmocka_unit_test(test_parse),		cmocka_unit_test(test_choose),
 	};
 
 	return cmocka_run_group_tests_name("replies", tests, NULL, NULL);

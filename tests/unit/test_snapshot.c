@@ -149,6 +149,42 @@ static void test_watch(void **state)
 	buf_free(&expected);
 }
 
+/* Valkey remembers large requests and replies as well; nobody else is asked for them, and not when
+ * something has just happened. */
+static void test_large_logs(void **state)
+{
+	for (int old = 0; old < 2; old++) {
+		const struct fake_rule rules[] = {
+			{ "INFO server",
+			  old ? "$25\r\n# S\nvalkey_version:8.0.9\n\r\n" :
+				"$25\r\n# S\nvalkey_version:8.1.0\n\r\n",
+			  false },
+			{ "INFO", "$0\r\n\r\n", false },
+			{ "SLOWLOG GET", "*0\r\n", false },
+			{ "COMMANDLOG GET 4 large-request", "*0\r\n", false },
+			{ "COMMANDLOG GET 4 large-reply",
+			  "*1\r\n*4\r\n:5\r\n:7\r\n:3000000\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
+			  false },
+			{ NULL, NULL, false },
+		};
+		struct watch watch = { 0 };
+		char *seen;
+
+		(void)state;
+		watch_open(&watch, rules, 10);
+		assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 0), 0);
+		run_loop(&watch);
+		assert_int_equal(
+			count(buf_str(&watch.log), "large reply 5 at 7 3000000 bytes get k"), !old);
+		snapshot_events(watch.snapshot, watch.conn, 1);
+		run_loop(&watch);
+		seen = watch_close(&watch);
+		assert_int_equal(count(seen, "SLOWLOG GET"), 2);
+		assert_int_equal(count(seen, "COMMANDLOG"), old ? 0 : 2);
+		free(seen);
+	}
+}
+
 /* Refusals cost their records only, and each leaves one reason. */
 static void test_refusals(void **state)
 {
@@ -397,7 +433,7 @@ int main(void)
 		cmocka_unit_test(test_watch),	      cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_tight),	      cmocka_unit_test(test_malloc_stats_rarely),
 		cmocka_unit_test(test_slowlog_steps), cmocka_unit_test(test_slowlog_sizes),
-		cmocka_unit_test(test_hang),
+		cmocka_unit_test(test_hang),	      cmocka_unit_test(test_large_logs),
 	};
 
 	return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);

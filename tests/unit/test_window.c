@@ -142,6 +142,8 @@ static void add_events(struct numbers *n, const struct model *m)
 			    m->stalls[i].stall.seconds[cause]);
 	}
 	add_int(n, "slowlog", "", (int64_t)m->slowlog_count);
+	for (size_t i = 0; i < m->large_count; i++)
+		add_int(n, "large", m->large[i].entry.command, m->large[i].entry.bytes);
 	add_int(n, "latency", "", (int64_t)m->latency_count);
 	add_int(n, "life", "", (int64_t)m->life_count);
 	add_int(n, "rss_moves", "", (int64_t)m->rss_moves_count);
