@@ -203,6 +203,7 @@ static const struct {
 	{ "evict.active", "evict.pushed_by" }, /* and by whom */
 	{ "hotkey.cpu", "bigkey.blocks" }, /* its time is that of what held the loop */
 	{ "reclaim.blocks", "swap.in_path" }, /* both are what is paid for too little memory */
+	{ "reclaim.blocks", "mem.high" }, /* and what the limit is */
 	{ "memory.in_no_key", "bigkey.uncertain" }, /* and in which keys it may be */
 	{ "mem.cgroup", "killed.limit" }, /* the limit was met */
 	{ "mem.forecast", "killed.limit" },

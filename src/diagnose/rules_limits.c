@@ -8,6 +8,7 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 
@@ -376,11 +377,20 @@ bool rule_high(const struct model *m, struct finding *f)
 	int64_t need = larger(server_need(m), m->host_end.cgroup_high_kept_bytes);
 	double ratio = measure_ratio(need, high);
 	bool held = ratio >= NEAR_CRITICAL_RATIO || high_events(m) > 0;
+	const struct charge *main_thread = measure_main_thread(m);
+	struct waits w = waits_of(m, "reclaim.blocks");
 
+	if (main_thread)
+		waits_include(&w, main_thread->reclaim_seconds); /* no number is none */
 	if (!(ratio >= NEAR_WARNING_RATIO))
 		return false;
 	f->severity = held ? SEVERITY_WARNING : SEVERITY_INFO;
 	f->cost = (double)need;
+	/* Giving memory back took so long. */
+	if (held && waits_severity(m, &w) > SEVERITY_INFO) {
+		f->rank = RANK_WAITED;
+		waits_tell(m, f, &w);
+	}
 	finding_title(f, "%s of the cgroup's memory.high (%s) cannot be dropped",
 		      say_percent(ratio).s, say_bytes(high).s);
 	high_evidence(m, f, need);

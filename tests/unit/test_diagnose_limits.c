@@ -147,6 +147,14 @@ static void memory_high(void **state)
 	/* Its own limit has to fit under it, too. */
 	assert_non_null(strstr(f->actions[1].text, "memory.high"));
 	diagnosis_free(&d);
+	high_scene(&s, 960 * MIB); /* what it took to give memory back is this trouble */
+	for (int i = 0; i < 10; i++)
+		record_blame(scene_stall(&s, "set", "k", 0.06), CAUSE_RECLAIM, 0.06);
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.high", SEVERITY_WARNING);
+	assert_float_equal(evidence_value(f, "waited_seconds"), 0.6, 1e-6);
+	assert_null(diagnosis_find(&d, "reclaim.blocks"));
+	diagnosis_free(&d);
 	high_scene(&s, 850 * MIB);
 	scene_expect(&s, "mem.high", SEVERITY_INFO);
 	high_scene(&s, 200 * MIB); /* full of page cache only */
