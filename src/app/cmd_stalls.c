@@ -19,6 +19,7 @@
 #include "app/profile_file.h"
 #include "app/progress.h"
 #include "app/watch.h"
+#include "model/counted.h"
 #include "model/intern.h"
 #include "model/stalls.h"
 #include "model/stall_context.h"
@@ -35,7 +36,7 @@
 
 /* A stall that is not printed yet. */
 struct pending {
-	struct stall stall;
+	struct record seen;
 	int64_t used_before; /* used_memory; RECORD_UNKNOWN */
 	struct keep *keep; /* what it points to */
 };
@@ -55,6 +56,7 @@ struct follow {
 	struct report_profile *profile; /* NULL = none was asked for */
 	struct pending pending[PENDING_MAX];
 	size_t pending_count;
+	struct counted *counted; /* has all INFO */
 	size_t asked_count; /* the first of them wait for the server's answers */
 	double asked_at; /* -INFINITY = never */
 	struct used used[2]; /* used_memory of the newest INFO, and the one before */
@@ -89,7 +91,7 @@ static bool enough(const struct follow *f)
 /* What is less in use now than before it. */
 static int64_t freed_bytes(const struct follow *f, const struct pending *pending)
 {
-	const struct stall *stall = &pending->stall;
+	const struct record_stall *stall = &pending->seen.stall;
 
 	if (pending->used_before == RECORD_UNKNOWN ||
 	    f->used[0].t_seconds < stall->t_seconds + stall->duration_seconds)
@@ -101,8 +103,13 @@ static int64_t freed_bytes(const struct follow *f, const struct pending *pending
 static void flush_pending(struct follow *f, size_t count)
 {
 	for (size_t i = 0; i < count && !enough(f); i++) {
-		f->pending[i].stall.freed_bytes = freed_bytes(f, &f->pending[i]);
-		print_stall(f, &f->pending[i].stall);
+		struct record_stall *seen = &f->pending[i].seen.stall;
+		struct stall stall;
+
+		counted_fill(f->counted, seen);
+		blame_stall(&stall, seen, &blame_by_tables);
+		stall.freed_bytes = freed_bytes(f, &f->pending[i]);
+		print_stall(f, &stall);
 	}
 	for (size_t i = 0; i < count; i++)
 		intern_free(f->pending[i].keep);
@@ -132,7 +139,6 @@ static bool wanted(const struct follow *f, const struct record_stall *stall)
 static void take_stall(struct follow *f, const struct record *record)
 {
 	struct pending *pending;
-	struct record own;
 
 	if (!wanted(f, &record->stall))
 		return;
@@ -140,24 +146,25 @@ static void take_stall(struct follow *f, const struct record *record)
 		flush_pending(f, PENDING_MAX);
 	pending = &f->pending[f->pending_count++];
 	pending->keep = intern_new();
-	own = intern_record(pending->keep, record);
-	blame_stall(&pending->stall, &own.stall, &blame_by_tables);
+	pending->seen = intern_record(pending->keep, record);
 	pending->used_before = RECORD_UNKNOWN;
 	for (size_t i = 2; i-- > 0;)
 		if (f->used[i].t_seconds <= record->stall.t_seconds)
 			pending->used_before = f->used[i].bytes;
 }
 
-static void take_info(struct follow *f, const struct record_info *record)
+static void take_info(struct follow *f, const struct record *record)
 {
-	struct info *info = info_parse(record->text);
+	struct record_sink counted = counted_sink(f->counted);
+	struct info *info = info_parse(record->info.text);
 	int64_t bytes = info_int(info, "used_memory");
 
+	record_emit(&counted, record);
 	info_free(info);
 	if (bytes < 0)
 		return;
 	f->used[1] = f->used[0];
-	f->used[0] = (struct used){ record->t_seconds, bytes };
+	f->used[0] = (struct used){ record->info.t_seconds, bytes };
 }
 
 static void follow_take(void *ctx, const struct record *record)
@@ -169,7 +176,7 @@ static void follow_take(void *ctx, const struct record *record)
 		take_stall(f, record);
 		break;
 	case RECORD_INFO:
-		take_info(f, &record->info);
+		take_info(f, record);
 		break;
 	default:
 		stall_context_take(f->context, record);
@@ -180,7 +187,7 @@ static void follow_take(void *ctx, const struct record *record)
 /* --- asking ------------------------------------------------------------------------- */
 
 static bool is_among(const struct bytes *keys, const int64_t *dbs, size_t count,
-		     const struct stall *stall)
+		     const struct record_stall *stall)
 {
 	for (size_t i = 0; i < count; i++)
 		if (dbs[i] == stall->db && bytes_same(keys[i], stall->key))
@@ -195,7 +202,7 @@ static void ask(struct follow *f, struct conn *conn, struct snapshot *snapshot, 
 	size_t count = 0;
 
 	for (size_t i = 0; i < f->pending_count && count < KEYS_MAX; i++) {
-		const struct stall *stall = &f->pending[i].stall;
+		const struct record_stall *stall = &f->pending[i].seen.stall;
 
 		if (!stall->key.len || stall->key_truncated || is_among(keys, dbs, count, stall))
 			continue;
@@ -286,6 +293,7 @@ int cmd_stalls(const struct options *o)
 		f.rows = stall_rows_new();
 	if (profile_file_wanted(o))
 		f.profile = report_profile_new();
+	f.counted = counted_new(NULL);
 	f.sink = (struct record_sink){ follow_take, &f };
 	ret = o->replay_path ? recording_replay(o->replay_path, &f.sink, &err) :
 			       watch_plan_run(o, &plan, &f.sink, &err);
@@ -300,6 +308,7 @@ int cmd_stalls(const struct options *o)
 	report_profile_free(f.profile);
 	for (size_t i = 0; i < f.pending_count; i++)
 		intern_free(f.pending[i].keep);
+	counted_free(f.counted);
 	stall_context_free(f.context);
 	return ret;
 }

@@ -51,11 +51,17 @@ struct counted {
 	size_t held_count;
 };
 
+static void ignore(void *ctx, const struct record *record)
+{
+	(void)ctx;
+	(void)record;
+}
+
 struct counted *counted_new(const struct record_sink *next)
 {
 	struct counted *counted = xcalloc(1, sizeof(*counted));
 
-	counted->next = *next;
+	counted->next = next ? *next : (struct record_sink){ ignore, NULL };
 	return counted;
 }
 
@@ -137,19 +143,31 @@ static void count_work(const struct sample *before, const struct sample *after, 
 	}
 }
 
-static void tell(const struct counted *counted, struct held *held)
+static void fill(const struct counted *counted, const struct sample *before,
+		 struct record_stall *stall)
 {
 	const struct sample *newest =
 		counted->came ? &counted->samples[(counted->came - 1) % SAMPLES] : NULL;
 	int64_t work[WORKS] = { RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN };
-	struct record_stall *stall = &held->stall.stall;
 
 	if (newest && newest->t_seconds >= end_of(stall))
-		count_work(&held->before, newest, work);
+		count_work(before, newest, work);
 	stall->counted = true;
 	stall->expired_total = work[WORK_EXPIRY];
 	stall->evicted_total = work[WORK_EVICTION];
 	stall->defragged_total = work[WORK_DEFRAG];
+}
+
+void counted_fill(const struct counted *counted, struct record_stall *stall)
+{
+	struct sample before = sample_before(counted, stall->t_seconds);
+
+	fill(counted, &before, stall);
+}
+
+static void tell(const struct counted *counted, struct held *held)
+{
+	fill(counted, &held->before, &held->stall.stall);
 	record_emit(&counted->next, &held->stall);
 	intern_free(held->keep);
 }

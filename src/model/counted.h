@@ -17,9 +17,11 @@
 struct counted;
 
 /* All records go to @next (copied) in their order, but for stalls, each of which comes just before
- * the mark by which its counts are known. */
+ * the mark by which its counts are known. @next may be NULL: who asks by counted_fill(). */
 struct counted *counted_new(const struct record_sink *next);
 void counted_free(struct counted *counted); /* may be NULL */
 struct record_sink counted_sink(struct counted *counted);
+/* Who does not wait for a mark: what is known of @stall by the INFO that have come by now. */
+void counted_fill(const struct counted *counted, struct record_stall *stall);
 /* No more comes before the next question: hand on what is held back, by what there is. */
 void counted_flush(struct counted *counted);

@@ -156,6 +156,12 @@ static void sections_free(struct sections *sections)
 	free(sections);
 }
 
+/* Is nothing but INFO asked? */
+static bool is_info_alone(const struct question *q)
+{
+	return !strcmp(q->phase, "tick") || !strcmp(q->phase, "event");
+}
+
 /* Is it (a part of) the INFO of a tick? */
 static bool is_tick(const struct question *q)
 {
@@ -249,7 +255,7 @@ static void mark_own(struct question *q, const char *text, double t_seconds)
 	struct own_calls *calls = conn_calls(q->conn);
 	bool start = !strcmp(q->phase, "start");
 
-	if (!calls || !strcmp(q->phase, "tick"))
+	if (!calls || is_info_alone(q))
 		return;
 	for (int kind = 0; kind < OWN_KINDS; kind++) {
 		if (!own_calls_told(kind, text))
@@ -408,6 +414,7 @@ static const char *const all_sections[] = {
 	"modules", "commandstats", "errorstats", "keyspace",	"cluster", NULL,
 };
 static const char *const tick_sections[] = { "memory", "stats", "clients", NULL };
+static const char *const event_sections[] = { "memory", "stats", NULL };
 
 static void next_section(struct question *q, const redisReply *reply, double t_seconds);
 
@@ -449,7 +456,7 @@ static void next_section(struct question *q, const redisReply *reply, double t_s
 	if (reply->type != REDIS_REPLY_ERROR && *sections->next) {
 		q->sections = NULL; /* it is the next one's */
 		ask_section(&next, sections);
-	} else if (strcmp(q->phase, "tick") != 0) {
+	} else if (!is_info_alone(q)) {
 		ask_memory_stats(&next, reply, t_seconds);
 	}
 }
@@ -706,11 +713,9 @@ int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_secon
 		.conn = conn,
 		.phase = "event",
 		.t_seconds = t_seconds,
-		.label = "INFO",
-		.take = take_info,
 	};
 
-	ask(&q, "INFO memory");
+	ask_info(&q, event_sections);
 	return ask_events(&q, SLOWLOG_EVENTS);
 }
 

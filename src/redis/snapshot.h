@@ -42,7 +42,7 @@ int snapshot_begin(struct snapshot *snapshot, struct conn *conn, enum snapshot_p
 
 /* Ask for INFO. -EBUSY while the tick before is not answered, -ENOTCONN. */
 int snapshot_tick(struct snapshot *snapshot, struct conn *conn, double t_seconds);
-/* Ask for LATENCY LATEST, the newest of SLOWLOG and, as phase "event", INFO memory, when
+/* Ask for LATENCY LATEST, the newest of SLOWLOG and, as phase "event", INFO memory and stats, when
  * something has just happened.
  * 0, or -ENOTCONN. */
 int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_seconds);

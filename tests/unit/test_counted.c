@@ -199,6 +199,21 @@ static void test_held_back(void **state)
 	stall(s, 1, 2); /* freed with the rest */
 }
 
+/* Who asks is told at once, by what there is. */
+static void test_fill(void **state)
+{
+	struct scene *s = *state;
+	struct record_stall seen = { .t_seconds = 1.5, .duration_seconds = 0.1 };
+
+	counted_fill(s->counted, &seen);
+	assert_true(seen.counted && seen.expired_total == RECORD_UNKNOWN);
+	expired(s, 1, 10);
+	expired(s, 2, 12);
+	counted_fill(s->counted, &seen);
+	assert_int_equal(seen.expired_total, 2);
+	assert_int_equal(seen.evicted_total, 0);
+}
+
 /* A stream without marks does not fill memory. */
 static void test_no_marks(void **state)
 {
@@ -219,6 +234,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_held_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fill, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_marks, setup, teardown),
 	};
 
