@@ -15,6 +15,21 @@ static __always_inline u64 task_state(const struct task_struct *task)
 	return BPF_CORE_READ((struct task_struct___before_5_14 *)(void *)task, state);
 }
 
+struct task_struct___psi {
+	unsigned int in_iowait : 1;
+	unsigned int in_memstall : 1; /* with CONFIG_PSI, since 4.20 (eb414681d5a0) */
+} __attribute__((preserve_access_index));
+
+/* Does it stand still for want of memory, and not for a disk? (psi_memstall_enter()) */
+static __always_inline bool task_lacks_memory(const struct task_struct *task)
+{
+	const struct task_struct___psi *psi = (const void *)task;
+
+	return bpf_core_field_exists(psi->in_memstall) &&
+	       BPF_CORE_READ_BITFIELD_PROBED(psi, in_memstall) &&
+	       !BPF_CORE_READ_BITFIELD_PROBED(psi, in_iowait);
+}
+
 /*
  * Time spent runnable but waiting for a CPU; 0 on a kernel without CONFIG_SCHED_INFO. For a
  * task the verifier trusts: a plain load, where a helper that reads kernel memory would

@@ -79,6 +79,8 @@ static __always_inline void loop_settle(struct redmem_loop *loop, u64 delay)
 		loop_preemptor(loop, loop_before(loop, waited - loop->told_ns));
 	if (loop->out_blocks && wall > waited)
 		loop_blocked(loop, loop->out_syscall, loop->out_fd, wall - waited);
+	if (loop->out_reclaims && wall > waited)
+		LOOP_CHARGE(loop, reclaim_ns, wall - waited);
 }
 
 static __always_inline void span_emit(struct redmem_target *target, enum redmem_ring_kind kind,

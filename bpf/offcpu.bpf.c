@@ -40,7 +40,7 @@ __weak __noinline int charge_away(struct redmem_target *target, const struct red
 	key.context = state->out_context;
 	if (state->out_event != EVENT_CPU_WAIT && blocked) {
 		key.event = state->out_event;
-		key.user_ip = state->out_syscall;
+		key.user_ip = key.event == EVENT_RECLAIM ? 0 : state->out_syscall;
 		profile_add(target, &key, 1, blocked, true);
 	}
 	if (waited) {
@@ -79,7 +79,20 @@ static __always_inline bool in_epoll(u64 nr)
 	return nr == SYSCALL_EPOLL_WAIT || nr == SYSCALL_EPOLL_PWAIT;
 }
 
-static __always_inline u32 out_event(u64 task_is, const struct redmem_context *context, u64 nr)
+/*
+ * Its cgroup is above memory.high: the kernel lets whoever allocated there sleep on the way back
+ * to user space (mm/memcontrol.c, mem_cgroup_handle_over_high()), behind the fault or system call,
+ * and outside of what reclaim.bpf.c sees.
+ */
+static __always_inline bool is_held_back(const struct redmem_thread *state,
+					 const struct task_struct *task)
+{
+	return !state->fault_ns && !state->reclaim_ns && !state->compaction_ns &&
+	       task_lacks_memory(task);
+}
+
+static __always_inline u32 out_event(u64 task_is, const struct redmem_context *context, u64 nr,
+				     bool held_back)
 {
 	if (task_is & STATE_STOPPED)
 		return EVENT_SLEEP;
@@ -87,6 +100,8 @@ static __always_inline u32 out_event(u64 task_is, const struct redmem_context *c
 		return EVENT_CPU_WAIT;
 	if (context->state == CONTEXT_THREAD)
 		return EVENT_SLEEP;
+	if (held_back)
+		return EVENT_RECLAIM;
 	/* Blocked outside a system call: a fault waits for its page, and its own
 	 * time tells; do not count it twice. */
 	if (nr == NO_SYSCALL)
@@ -131,6 +146,7 @@ static __always_inline void loop_out(struct redmem_loop *loop, u64 now,
 	loop->told_ns = 0;
 	loop->out_runnable = !task_is;
 	loop->out_blocks = state->out_event == EVENT_IO_WAIT || (task_is & STATE_STOPPED);
+	loop->out_reclaims = state->out_event == EVENT_RECLAIM;
 	loop->out_syscall = state->out_syscall;
 	loop->out_fd = state->out_fd;
 	LOOP_END(loop);
@@ -176,7 +192,8 @@ static __always_inline void switch_out(struct redmem_target *target, u32 tid, bo
 		return;
 	}
 	context_running(target, tid, &context, &run);
-	state->out_event = out_event(task_is, &context, nr);
+	state->out_event = out_event(task_is, &context, nr,
+				     task_is && main_thread && is_held_back(state, task));
 	state->out_context = context;
 	if (!main_thread)
 		return;

@@ -208,7 +208,7 @@ struct redmem_thread {
 	__u64 out_exec; /* sum_exec_runtime then */
 	__u64 out_delay; /* run_delay then */
 	__u64 wait_ns; /* waited for a CPU after sleeping, not charged yet */
-	__u32 out_event; /* EVENT_IO_WAIT, EVENT_SLEEP, or EVENT_CPU_WAIT (preempted) */
+	__u32 out_event; /* EVENT_IO_WAIT, _SLEEP, _CPU_WAIT (preempted), _RECLAIM (held back) */
 	__u32 out_syscall; /* or WAIT_STOPPED */
 	__s32 out_fd; /* first argument of the system call */
 	__u32 target;
@@ -329,6 +329,7 @@ struct redmem_loop {
 	__u64 out_delay; /* run_delay when it left */
 	__u32 out_runnable; /* it would have run on */
 	__u32 out_blocks; /* it waits in a system call, or was stopped */
+	__u32 out_reclaims; /* or is held back for want of memory */
 	__u32 out_syscall; /* which, or WAIT_STOPPED */
 	__s32 out_fd;
 	__u32 asleep; /* waits for events */

@@ -323,6 +323,8 @@ static void charge_pending(const struct redmem_loop *loop, struct redmem_stall *
 		return;
 	if (loop->out_runnable)
 		stall->cpu_wait_ns += ns;
+	if (loop->out_reclaims)
+		stall->reclaim_ns += ns;
 	if (!loop->out_blocks)
 		return;
 	stall->blocked_ns += ns;
