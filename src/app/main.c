@@ -211,7 +211,7 @@ static const struct command commands[] = {
 			    "  redmem top --record now.rec     and keep what was seen\n"
 			    "  redmem top --replay now.rec\n\n"
 			    "Keys:\n" SCREEN_KEYS,
-		.takes = "tlhawsbr",
+		.takes = "tlhawsbrR",
 		.sensors = DOCTOR_SENSORS,
 		.run = cmd_top,
 	},

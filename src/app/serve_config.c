@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "app/secret.h"
-#include "app/serve_pass.h"
+#include "app/when.h"
 #include "base/glob.h"
 #include "report/metrics.h"
 
@@ -215,7 +215,7 @@ static bool set_value(const struct key *key, void *of, const char *text)
 	case VALUE_TIMES:
 		wipe(*(char **)at);
 		*(char **)at = xstrdup(text);
-		return serve_pass_next(text, 0) != INT64_MAX;
+		return when_next(text, 0) != INT64_MAX;
 	case VALUE_SWITCH:
 		return read_switch(text, at);
 	case VALUE_CHOICE:

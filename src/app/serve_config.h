@@ -48,7 +48,7 @@ struct serve_config {
 	double budget_percent; /* of one core of a server's; NAN = the default */
 	double threshold_ms; /* shortest stall that is told; NAN = the default */
 	bool redis_metrics; /* redis_exporter's names beside redmem's own */
-	char *keys_at; /* when to pass over all keys: serve_pass_next(); NULL = never */
+	char *keys_at; /* when to pass over all keys: when_next(); NULL = never */
 	int64_t keys_of; /* enum serve_keys_of */
 	double keys_seconds; /* most that a pass may take */
 	int64_t prefixes; /* series of prefixes a server, beside "other" */

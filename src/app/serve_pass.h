@@ -12,10 +12,6 @@
 #include "app/options.h"
 #include "app/serve_config.h"
 
-/* When the next of @times ("04:00 16:30", also with seconds; local) is after @now_ms; milliseconds
- * since 1970. INT64_MAX when they are none. */
-int64_t serve_pass_next(const char *times, int64_t now_ms);
-
 struct serve_pass;
 
 /* Begin one of the server that @o names; @label is for what is logged. NULL when no thread can be

@@ -14,6 +14,7 @@
 #include "app/serve_log.h"
 #include "app/serve_pass.h"
 #include "app/watch.h"
+#include "app/when.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/thread.h"
@@ -556,14 +557,14 @@ static void pass_if_due(struct serve_watch *all)
 		return;
 	for (struct served *one = all->servers; one; one = one->next) {
 		if (!one->pass_ms || one->pass_ms - now_ms > 2 * DAY_MS) /* or a clock went back */
-			one->pass_ms = serve_pass_next(config->keys_at, now_ms);
+			one->pass_ms = when_next(config->keys_at, now_ms);
 		if (one->pass_ms <= now_ms && may_pass(one) &&
 		    (!due || one->pass_ms < due->pass_ms))
 			due = one;
 	}
 	if (!due || is_passing(all))
 		return;
-	due->pass_ms = serve_pass_next(config->keys_at, now_ms);
+	due->pass_ms = when_next(config->keys_at, now_ms);
 	__atomic_store_n(&due->pass, serve_pass_start(&due->options, config, due->label),
 			 __ATOMIC_RELEASE);
 }

@@ -240,3 +240,64 @@ int when_stretch(int64_t *from_ms, int64_t *to_ms, const char *at, const char *l
 	*to_ms = *from_ms + length_ms < now_ms ? *from_ms + length_ms : now_ms;
 	return 0;
 }
+
+/* --- each day --------------------------------------------------------------------------- */
+
+/* "HH:MM" or "HH:MM:SS" at *@at, which moves on to what follows. */
+static bool read_time(const char **at, struct tm *tm)
+{
+	int numbers[3] = { 0 }, count = 0;
+
+	do {
+		if (count == 3 || (*at)[0] < '0' || (*at)[0] > '9' || (*at)[1] < '0' ||
+		    (*at)[1] > '9')
+			return false;
+		numbers[count++] = ((*at)[0] - '0') * 10 + ((*at)[1] - '0');
+		*at += 2;
+	} while (**at == ':' && ++*at);
+	tm->tm_hour = numbers[0];
+	tm->tm_min = numbers[1];
+	tm->tm_sec = numbers[2];
+	return count >= 2 && numbers[0] < 24 && numbers[1] < 60 && numbers[2] < 60 &&
+	       (!**at || **at == ' ' || **at == '\t');
+}
+
+/* The first time that the clock on the wall shows @clock after @now_ms. */
+static int64_t next_of(const struct tm *clock, int64_t now_ms)
+{
+	time_t now = (time_t)(now_ms / 1000);
+
+	for (int days = 0; days <= 2; days++) {
+		struct tm day;
+		time_t when;
+
+		if (!localtime_r(&now, &day))
+			break;
+		day.tm_mday += days; /* mktime() knows how long months and days are */
+		day.tm_hour = clock->tm_hour;
+		day.tm_min = clock->tm_min;
+		day.tm_sec = clock->tm_sec;
+		day.tm_isdst = -1;
+		when = mktime(&day);
+		if ((int64_t)when * 1000 > now_ms)
+			return (int64_t)when * 1000;
+	}
+	return INT64_MAX;
+}
+
+int64_t when_next(const char *times, int64_t now_ms)
+{
+	int64_t next = INT64_MAX;
+
+	for (times += strspn(times, " \t"); *times; times += strspn(times, " \t")) {
+		struct tm clock = { .tm_isdst = -1 };
+		int64_t when;
+
+		if (!read_time(&times, &clock))
+			return INT64_MAX;
+		when = next_of(&clock, now_ms);
+		if (when < next)
+			next = when;
+	}
+	return next;
+}

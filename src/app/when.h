@@ -27,3 +27,7 @@ int when_span(int64_t *out_ms, const char *text, struct err *err);
  * time after @now_ms. */
 int when_stretch(int64_t *from_ms, int64_t *to_ms, const char *at, const char *length,
 		 int64_t now_ms, struct err *err);
+
+/* When the next of @times ("04:00 16:30", also with seconds; local) is after @now_ms; milliseconds
+ * since 1970. INT64_MAX when they are none. */
+int64_t when_next(const char *times, int64_t now_ms);

@@ -136,7 +136,7 @@ static struct moves figure_moves(const struct report_changes *c)
 	return moves;
 }
 
-/* --- what two passes over the keys have found --------------------------------------------------- */
+/* --- what two passes over the keys have found ---------------------------------------------- */
 
 /* A prefix, or a key, of both. */
 struct passed_move {

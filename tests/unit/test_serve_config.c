@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "app/serve_config.h"
-#include "app/serve_pass.h"
+#include "app/when.h"
 
 static char path[64], secret[64];
 
@@ -128,14 +128,13 @@ static void test_when(void **state)
 	(void)state;
 	setenv("TZ", "UTC", 1);
 	tzset();
-	assert_int_equal(serve_pass_next("04:00 16:30:05", day), day + 4 * HOUR_MS);
-	assert_int_equal(serve_pass_next("16:30:05 04:00", day + 4 * HOUR_MS),
+	assert_int_equal(when_next("04:00 16:30:05", day), day + 4 * HOUR_MS);
+	assert_int_equal(when_next("16:30:05 04:00", day + 4 * HOUR_MS),
 			 day + 16 * HOUR_MS + 30 * 60000 + 5000);
-	assert_int_equal(serve_pass_next(" 04:00 ", day + 23 * HOUR_MS),
-			 day + DAY_MS + 4 * HOUR_MS);
-	assert_int_equal(serve_pass_next("", day), INT64_MAX);
-	assert_int_equal(serve_pass_next("4:00", day), INT64_MAX);
-	assert_int_equal(serve_pass_next("04:00 soon", day), INT64_MAX);
+	assert_int_equal(when_next(" 04:00 ", day + 23 * HOUR_MS), day + DAY_MS + 4 * HOUR_MS);
+	assert_int_equal(when_next("", day), INT64_MAX);
+	assert_int_equal(when_next("4:00", day), INT64_MAX);
+	assert_int_equal(when_next("04:00 soon", day), INT64_MAX);
 }
 
 static void test_refused(void **state)
