@@ -29,6 +29,14 @@
 /* First bytes of a function that are compared: three instructions or more. */
 #define CODE_BYTES 16
 
+const uint8_t elf_saved_registers[ELF_SAVED_REGISTERS] = {
+#if defined(__aarch64__)
+	19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+#else
+	3, 6, 12, 13, 14, 15, 16 /* rbx, rbp, r12 to r15, where it returns to */
+#endif
+};
+
 /* Whose files: processes with one user and one mount namespace chose theirs together. */
 struct owner {
 	uint64_t namespace; /* 0: of one file only */
@@ -101,6 +109,17 @@ static bool starts_fit(const struct elf_answer *answer)
 	return true;
 }
 
+static bool row_fits(const struct elf_frame_row *row, uint64_t at)
+{
+	bool fits = row->start <= at && at < row->end && row->function <= at &&
+		    row->cfa < ELF_CFAS && row->cfa_register < ELF_REGISTERS &&
+		    row->return_register < ELF_REGISTERS && row->signal <= 1 && row->outermost <= 1;
+
+	for (size_t i = 0; fits && i < ELF_SAVED_REGISTERS; i++)
+		fits = row->rule[i].rule < ELF_RULES && row->rule[i].of < ELF_REGISTERS;
+	return fits;
+}
+
 bool elf_answer_fits(const struct elf_answer *answer, size_t len,
 		     const struct elf_question *question)
 {
@@ -118,6 +137,8 @@ bool elf_answer_fits(const struct elf_answer *answer, size_t len,
 		       function->end > question->at;
 	case ELF_ASK_STARTS:
 		return starts_fit(answer);
+	case ELF_ASK_FRAME_ROW:
+		return row_fits(&answer->row, question->at);
 	}
 	return true;
 }
@@ -544,6 +565,17 @@ int elf_file_function(struct elf_file *file, uint64_t vaddr, struct elf_function
 
 	if (!ret)
 		*out = answer.function;
+	return ret;
+}
+
+int elf_file_frame_row(struct elf_file *file, uint64_t vaddr, struct elf_frame_row *out)
+{
+	struct elf_question question = { .ask = ELF_ASK_FRAME_ROW, .at = vaddr };
+	struct elf_answer answer;
+	int ret = ask(file, &question, &answer, NULL);
+
+	if (!ret)
+		*out = answer.row;
 	return ret;
 }
 

@@ -95,6 +95,70 @@ const char *elf_file_soname(const struct elf_file *file);
 /* The @i-th library it needs; NULL behind the last. */
 const char *elf_file_needed(const struct elf_file *file, size_t i);
 
+/* --- call frame information ------------------------------------------------------------ */
+
+/* Registers by their DWARF numbers (System V ABI for x86-64, 3.6.2; DWARF for the Arm 64-bit
+ * Architecture), and those of them that a function keeps for its caller, in the order of
+ * struct elf_frame_row. */
+#define ELF_REGISTERS 33
+#if defined(__aarch64__)
+#define ELF_STACK_POINTER   31
+#define ELF_FRAME_POINTER   29
+#define ELF_PROGRAM_COUNTER 32
+#define ELF_SAVED_REGISTERS 12
+#else
+#define ELF_STACK_POINTER   7
+#define ELF_FRAME_POINTER   6
+#define ELF_PROGRAM_COUNTER 16
+#define ELF_SAVED_REGISTERS 7
+#endif
+extern const uint8_t elf_saved_registers[ELF_SAVED_REGISTERS];
+
+/* Where a register of the caller is. */
+enum elf_rule {
+	ELF_RULE_UNDEFINED, /* nowhere */
+	ELF_RULE_SAME, /* it was not touched */
+	ELF_RULE_AT_CFA, /* in memory, offset bytes from the CFA */
+	ELF_RULE_CFA, /* it is the CFA plus the offset */
+	ELF_RULE_REGISTER, /* it is another one plus the offset */
+	ELF_RULE_AT_REGISTER, /* in memory, offset bytes from where another one points */
+	ELF_RULES
+};
+
+/* What the CFA is, the stack pointer before the function was called. */
+enum elf_cfa {
+	ELF_CFA_REGISTER, /* a register plus an offset */
+	ELF_CFA_LOADED, /* in memory, there */
+	ELF_CFA_PLT, /* a register plus an offset, and a word more behind so many bytes of 16 */
+	ELF_CFAS
+};
+
+struct elf_frame_rule {
+	uint8_t rule; /* enum elf_rule */
+	uint8_t of; /* a register's number */
+	int32_t offset; /* bytes */
+};
+
+/* What holds for the instructions from @start on and before @end. */
+struct elf_frame_row {
+	uint64_t start, end; /* vaddr */
+	uint64_t function; /* where the function of it begins, at most @start; 0 = not known */
+	uint8_t cfa; /* enum elf_cfa */
+	uint8_t cfa_register;
+	uint8_t plt_from; /* bytes of 16 */
+	uint8_t return_register; /* holds where the caller goes on */
+	uint8_t signal; /* 1: a signal interrupted the caller, which has called nothing */
+	uint8_t outermost; /* 1: there is no caller */
+	int32_t cfa_offset;
+	struct elf_frame_rule rule[ELF_SAVED_REGISTERS];
+};
+
+/*
+ * The row of the instruction at @vaddr (.eh_frame, or .debug_frame where there is none). -ENOENT
+ * when no row is for it, -ENOTSUP when it is written in a way that no compiler uses.
+ */
+int elf_file_frame_row(struct elf_file *file, uint64_t vaddr, struct elf_frame_row *out);
+
 /*
  * Addresses (vaddr) at which functions begin, rising, of a file without symbols: its
  * table of frames has them. The caller frees *@out. -ENOTSUP when there is none.

@@ -40,6 +40,8 @@ struct file {
 	size_t functions;
 	uint64_t *starts;
 	size_t starts_count;
+	Dwarf_CFI *frames; /* of the file itself */
+	bool frames_read;
 };
 
 static struct file files[ELF_FILES];
@@ -176,6 +178,8 @@ static void close_file(struct file *file)
 	free(file->symbols);
 	free(file->by_address);
 	free(file->starts);
+	if (file->frames)
+		dwarf_cfi_end(file->frames);
 	if (file->dwfl)
 		dwfl_end(file->dwfl);
 	*file = (struct file){ 0 };
@@ -466,6 +470,167 @@ static int list_starts(struct file *file, uint64_t from, struct elf_answer *answ
 	return 0;
 }
 
+/* --- call frame information ------------------------------------------------------------ */
+
+static bool is_based(const Dwarf_Op *op, uint8_t *number, int64_t *offset)
+{
+	if (op->atom >= DW_OP_breg0 && op->atom <= DW_OP_breg31) {
+		*number = (uint8_t)(op->atom - DW_OP_breg0);
+		*offset = (int64_t)op->number;
+		return true;
+	}
+	if (op->atom != DW_OP_bregx || op->number >= ELF_REGISTERS)
+		return false;
+	*number = (uint8_t)op->number;
+	*offset = (int64_t)op->number2;
+	return true;
+}
+
+static bool fits_offset(int64_t offset)
+{
+	return offset >= INT32_MIN && offset <= INT32_MAX;
+}
+
+/* What linkers write for a table of jumps (.plt): breg7 8, breg16 0, lit15, and, lit11, ge, lit3,
+ * shl, plus; with lit10 where the jumps begin with an endbr64. */
+static bool is_plt(const Dwarf_Op *ops, size_t count, uint8_t *from)
+{
+	static const uint8_t atoms[] = { DW_OP_breg7, DW_OP_breg16, DW_OP_lit15, DW_OP_and, 0,
+					 DW_OP_ge,    DW_OP_lit3,   DW_OP_shl,	 DW_OP_plus };
+
+	if (count != sizeof(atoms) || ops[4].atom < DW_OP_lit0 || ops[4].atom > DW_OP_lit31)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (i != 4 && ops[i].atom != atoms[i])
+			return false;
+	*from = (uint8_t)(ops[4].atom - DW_OP_lit0);
+	return ops[1].number == 0;
+}
+
+static int fill_cfa(Dwarf_Frame *frame, struct elf_frame_row *row)
+{
+	int64_t offset = 0;
+	Dwarf_Op *ops;
+	size_t count;
+
+	if (dwarf_frame_cfa(frame, &ops, &count))
+		return -ENOTSUP;
+	if (count && ops[count - 1].atom == DW_OP_stack_value)
+		count--;
+	if (!count || !is_based(&ops[0], &row->cfa_register, &offset) || !fits_offset(offset))
+		return -ENOTSUP;
+	row->cfa_offset = (int32_t)offset;
+	if (count == 1)
+		row->cfa = ELF_CFA_REGISTER;
+	else if (count == 2 && ops[1].atom == DW_OP_deref)
+		row->cfa = ELF_CFA_LOADED;
+	else if (is_plt(ops, count, &row->plt_from))
+		row->cfa = ELF_CFA_PLT;
+	else
+		return -ENOTSUP;
+	return 0;
+}
+
+/* The expression of a register, of which the CFA is the first operand where it is used. */
+static void fill_expression(const Dwarf_Op *ops, size_t count, struct elf_frame_rule *rule)
+{
+	bool value = count && ops[count - 1].atom == DW_OP_stack_value;
+	int64_t offset = 0;
+
+	count -= value;
+	if (count && ops[0].atom == DW_OP_call_frame_cfa) {
+		ops++, count--;
+		if (count && ops[0].atom == DW_OP_plus_uconst) {
+			offset = (int64_t)ops[0].number;
+			ops++, count--;
+		}
+		if (!count && fits_offset(offset))
+			*rule = (struct elf_frame_rule){ value ? ELF_RULE_CFA : ELF_RULE_AT_CFA, 0,
+							 (int32_t)offset };
+		if (!count || offset)
+			return;
+	}
+	if (count == 1 && ops[0].atom == DW_OP_regx && ops[0].number < ELF_REGISTERS)
+		*rule = (struct elf_frame_rule){ ELF_RULE_REGISTER, (uint8_t)ops[0].number, 0 };
+	else if (count == 1 && is_based(&ops[0], &rule->of, &offset) && fits_offset(offset))
+		*rule = (struct elf_frame_rule){ value ? ELF_RULE_REGISTER : ELF_RULE_AT_REGISTER,
+						 rule->of, (int32_t)offset };
+}
+
+static void fill_rule(Dwarf_Frame *frame, int number, struct elf_frame_rule *rule)
+{
+	Dwarf_Op memory[3], *ops;
+	size_t count;
+
+	*rule = (struct elf_frame_rule){ .rule = ELF_RULE_UNDEFINED };
+	if (dwarf_frame_register(frame, number, memory, &ops, &count))
+		return;
+	if (!count && !ops)
+		rule->rule = ELF_RULE_SAME;
+	else if (count)
+		fill_expression(ops, count, rule);
+}
+
+/* The last function that begins at @vaddr or before. */
+static uint64_t function_start(struct file *file, uint64_t vaddr)
+{
+	size_t low = 0, high;
+
+	if (!file->starts)
+		read_starts(file);
+	high = file->starts_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (file->starts[middle] <= vaddr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? file->starts[low - 1] : 0;
+}
+
+static int fill_row(struct file *file, Dwarf_Frame *frame, uint64_t vaddr,
+		    struct elf_frame_row *row)
+{
+	bool signal = false;
+	int returns = dwarf_frame_info(frame, &row->start, &row->end, &signal);
+
+	row->signal = signal;
+	if (returns < 0 || returns >= ELF_REGISTERS || vaddr < row->start || vaddr >= row->end)
+		return -ENOTSUP;
+	row->return_register = (uint8_t)returns;
+	row->function = function_start(file, vaddr);
+	row->outermost = true;
+	for (size_t i = 0; i < ELF_SAVED_REGISTERS; i++) {
+		fill_rule(frame, elf_saved_registers[i], &row->rule[i]);
+		if (elf_saved_registers[i] == returns && row->rule[i].rule != ELF_RULE_UNDEFINED)
+			row->outermost = false;
+	}
+	return row->outermost ? 0 : fill_cfa(frame, row);
+}
+
+static int find_row(struct file *file, uint64_t vaddr, struct elf_frame_row *row)
+{
+	Dwarf_Frame *frame = NULL;
+	GElf_Addr bias;
+	int ret;
+
+	if (!file->frames_read) {
+		file->frames_read = true;
+		file->frames = dwarf_getcfi_elf(dwfl_module_getelf(file->module, &bias));
+	}
+	if (!file->frames || dwarf_cfi_addrframe(file->frames, vaddr, &frame)) {
+		Dwarf_CFI *other = file->frames ? NULL : dwfl_module_dwarf_cfi(file->module, &bias);
+
+		if (!other || dwarf_cfi_addrframe(other, vaddr, &frame))
+			return -ENOENT;
+	}
+	ret = fill_row(file, frame, vaddr, row);
+	free(frame);
+	return ret;
+}
+
 /* --- questions ---------------------------------------------------------------------------- */
 
 static int answer_question(const struct elf_question *question, int fd, struct elf_answer *answer)
@@ -484,6 +649,8 @@ static int answer_question(const struct elf_question *question, int fd, struct e
 		return 0;
 	case ELF_ASK_STARTS:
 		return list_starts(file, question->at, answer);
+	case ELF_ASK_FRAME_ROW:
+		return find_row(file, question->at, &answer->row);
 	case ELF_ASK_CLOSE:
 		close_file(file);
 		return 0;

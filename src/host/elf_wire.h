@@ -24,6 +24,7 @@ enum elf_ask {
 	ELF_ASK_SYMBOL,
 	ELF_ASK_FUNCTION,
 	ELF_ASK_STARTS,
+	ELF_ASK_FRAME_ROW,
 	ELF_ASK_CLOSE,
 	ELF_ASK_DEBUG_FILE /* by the helper; the answer comes with a descriptor, or without */
 };
@@ -65,6 +66,7 @@ struct elf_answer {
 		struct elf_records records;
 		struct elf_symbol symbol;
 		struct elf_function function;
+		struct elf_frame_row row;
 		uint64_t start[ELF_STARTS];
 	};
 };
