@@ -14,6 +14,7 @@
 #include "target/commands.h"
 #include "target/frames.h"
 #include "target/image.h"
+#include "target/symbols.h"
 
 /* Who knows names, as far as it is known yet. */
 static void tell_names(struct attribution *a)

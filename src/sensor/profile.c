@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "record/schema.h"
 #include "target/commands.h"
-#include "target/image.h"
+#include "target/symbols.h"
 
 static const char *const background_names[BACKGROUND_KINDS] = {
 	[BACKGROUND_EXPIRY] = "(expiry)",
@@ -126,7 +126,7 @@ static const char *wait_symbol(uint64_t syscall_number, char text[32])
 }
 
 void profile_row(struct sensors *s, const struct redmem_profile_key *key,
-		 const struct redmem_profile_value *value)
+		 const struct redmem_profile_value *value, const char *stack)
 {
 	struct record record = { .kind = RECORD_PROFILE };
 	struct record_profile *p = &record.profile;
@@ -143,6 +143,7 @@ void profile_row(struct sensors *s, const struct redmem_profile_key *key,
 	p->key_truncated = names.key_truncated;
 	p->db = names.db;
 	p->symbol = "";
+	p->stack = stack;
 	if (key->event == EVENT_CPU && s->names.symbols)
 		p->leaf = target_symbols_leaf(s->names.symbols, key->user_ip, key->kernel_ip,
 					      &p->symbol);

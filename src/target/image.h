@@ -65,25 +65,11 @@ bool image_site(pid_t pid, struct elf_file *module, uint64_t bias, const char *n
 bool image_function_range(const struct image *image, const char *name, struct redmem_range *range);
 /* Is the @i-th mapping the first executable one of its file? */
 bool image_is_new_file(const struct maps *maps, size_t i);
+/* By its name, as a C library may be any file. */
+bool image_is_c_library(const struct map *map);
 /* Where the code is: of the server's program, of the library with its allocator, of the C
  * library. Zeros for what is in none of its own. */
 void image_code(const struct image *image, struct redmem_range ranges[REDMEM_CODE_RANGES]);
 /* Read a byte of each place, so that the kernel finds its page in memory when it
  * puts a probe there. */
 void image_touch(const struct image *image, const unsigned long *offsets, size_t count);
-
-/* Code addresses of the server as names: where a CPU sample was. */
-struct target_symbols;
-
-/* Never NULL; what cannot be read has no names. Each is asked for when first needed. */
-struct target_symbols *target_symbols_open(const struct image *image);
-void target_symbols_close(struct target_symbols *symbols);
-
-/*
- * Where the code of a sample lies: the kernel when @kernel_ip is not 0, else by @user_ip.
- * *@symbol is the server's or library's function, "" when not known; the kernel's are not
- * named: reading /proc/kallsyms takes more CPU than the rest of a watch. It is valid as
- * long as @symbols.
- */
-enum redmem_module target_symbols_leaf(struct target_symbols *symbols, uint64_t user_ip,
-				       uint64_t kernel_ip, const char **symbol);
