@@ -4,6 +4,7 @@
 
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
+#include "redmem/events.h"
 
 #define NO_SYSCALL (~0ULL)
 
@@ -59,6 +60,14 @@ static __always_inline u64 saved_registers(struct pt_regs *user, u64 out[SAVED_R
 	out[4] = user->r14;
 	out[5] = user->r15;
 	return user->sp;
+}
+
+/* Those by which a stack is followed, behind the first SAVED_REGISTERS. */
+static __always_inline void more_registers(struct pt_regs *user, u64 *out)
+{
+	(void)user;
+	for (int i = SAVED_REGISTERS; i < REDMEM_SAVED_REGISTERS; i++)
+		out[i] = 0;
 }
 
 /* At the first instruction of a function: where it will return to. */
@@ -118,6 +127,13 @@ static __always_inline u64 saved_registers(struct pt_regs *user, u64 out[SAVED_R
 	for (int i = 0; i < SAVED_REGISTERS; i++)
 		out[i] = user->regs[19 + i];
 	return user->sp;
+}
+
+/* The frame pointer and the link register. */
+static __always_inline void more_registers(struct pt_regs *user, u64 *out)
+{
+	for (int i = SAVED_REGISTERS; i < REDMEM_SAVED_REGISTERS; i++)
+		out[i] = user->regs[19 + i];
 }
 
 static __always_inline u64 return_address(struct pt_regs *user)

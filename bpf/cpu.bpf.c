@@ -3,6 +3,7 @@
 #include "loop.bpf.h"
 #include "arch.bpf.h"
 #include "background.bpf.h"
+#include "stack.bpf.h"
 
 /* A sample as it is put together, and the stack it is made of. */
 struct stack_copy {
@@ -177,7 +178,7 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 			emit_sample(target, &key, ctx->sample_period);
 	}
 	/* cpu-clock: the period is nanoseconds */
-	profile_add(target, &key, 1, ctx->sample_period, true);
+	profile_add_stack(target, &key, 1, ctx->sample_period, true, STACK_OF_TIME);
 	ran_for(target, now);
 	return 0;
 }

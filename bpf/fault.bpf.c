@@ -6,6 +6,7 @@
  */
 #include "loop.bpf.h"
 #include "parsing.bpf.h"
+#include "stack.bpf.h"
 
 static __always_inline int fault_begin(u64 address, u64 error)
 {
@@ -111,7 +112,7 @@ static __noinline int fault_done(struct bpf_perf_event_data *ctx, bool major)
 	}
 	if (key.context.state == CONTEXT_LOOP && read_stack(STACK_WORDS))
 		context_parsing(target, &key.context, false);
-	profile_add(target, &key, ctx->sample_period, ns, timed);
+	profile_add_stack(target, &key, ctx->sample_period, ns, timed, STACK_OF_FAULT);
 	ran_for(target, now);
 	return 0;
 }

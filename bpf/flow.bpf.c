@@ -12,6 +12,7 @@
  */
 #include "background.bpf.h"
 #include "parsing.bpf.h"
+#include "stack.bpf.h"
 
 /* te_ctx_t */
 struct event_context {
@@ -59,7 +60,7 @@ static __always_inline bool charge(struct redmem_target *target, u32 tid, bool i
 	if (key.context.state == CONTEXT_OWN)
 		return true;
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
-	profile_add(target, &key, bytes, 0, false);
+	profile_add_stack(target, &key, bytes, 0, false, STACK_OF_BYTES);
 	if (class_bytes) {
 		/* No keys here: there would be too many rows. */
 		forget_key(&key.context);

@@ -41,6 +41,7 @@ struct percpu_counter {
 };
 
 struct mm_struct {
+	unsigned long start_stack;
 	struct percpu_counter rss_stat[4]; /* since 6.2, f1a7941243c1 */
 };
 

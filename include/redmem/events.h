@@ -59,6 +59,9 @@ enum redmem_background {
 #define QUEUED_FUNCTIONS     3
 #define REPLY_FUNCTIONS	     3
 
+/* What rows of profiles with stacks are of: each has a token bucket of its own. */
+enum redmem_stack_of { STACK_OF_TIME, STACK_OF_BYTES, STACK_OF_FAULT, STACKS_OF };
+
 struct redmem_settings {
 	__u32 tgid; /* the server, as the kernel's first pid namespace numbers it; 0 = free */
 	__u32 index; /* of this server among the targets */
@@ -86,7 +89,8 @@ struct redmem_settings {
 	__u64 class_table; /* address of sz_index2size_tab */
 	__u64 bin_info; /* address of the variable tcache_bin_info */
 	__u32 small_classes; /* classes served from slabs */
-	__u32 unused2;
+	__u32 stacks; /* rows of profiles are told with their stacks */
+	__u64 stack_ns[STACKS_OF]; /* between two of them, in the long run */
 };
 
 /* --- who was running ---------------------------------------------------- */
@@ -246,6 +250,7 @@ enum redmem_ring_kind {
 	RING_OOM, /* it will be killed for lack of memory */
 	RING_CALL, /* of the allocator, in a burst */
 	RING_SAMPLE, /* struct redmem_sample */
+	RING_STACK, /* struct redmem_stack */
 };
 
 #define REDMEM_BURST_COSTS 1024 /* a power of two */
@@ -403,6 +408,28 @@ struct redmem_sample {
 	__u64 word[REDMEM_SAMPLE_WORDS];
 };
 
+#define REDMEM_STACK_BYTES     8192 /* copied at most, from the stack pointer on */
+#define REDMEM_SAVED_REGISTERS 12
+
+/*
+ * A row of a profile that is to be told with the functions that were at work: it is in no profile
+ * map then. User space follows the stack by the call frame information of the code, from the
+ * registers that a function keeps for its caller and a copy of the stack (sensor/stacks.c).
+ */
+struct redmem_stack {
+	__u32 kind; /* RING_STACK */
+	__u32 target; /* as in struct redmem_ring_record */
+	__u32 bytes; /* in stack[]; the record ends behind the last of them */
+	__u32 map; /* the profile map that was written then */
+	__u64 events, ns; /* as in struct redmem_profile_value, of one sample */
+	__u32 timed; /* their time is known */
+	__u32 unused;
+	__u64 ip, sp; /* of user space, with... */
+	__u64 saved[REDMEM_SAVED_REGISTERS]; /* ...rbx, rbp, r12 to r15; arm64: x19 to x30 */
+	struct redmem_profile_key key;
+	__u8 stack[REDMEM_STACK_BYTES];
+};
+
 /* --- one server --------------------------------------------------------- */
 
 #define REDMEM_RECENT_PLACES 4
@@ -424,6 +451,7 @@ struct redmem_target {
 	__u32 recent_places[REDMEM_RECENT_PLACES];
 	__s64 rss_reported[REDMEM_RSS_MEMBERS]; /* pages */
 	__u8 rss_known[8];
+	__u64 stack_next_ns[STACKS_OF]; /* the next stack's time, if they came evenly */
 	struct redmem_loop loop;
 	struct redmem_burst burst;
 };

@@ -43,7 +43,7 @@ static const struct command commands[] = {
 			"  redmem doctor --record now.rec; redmem doctor --replay now.rec\n"
 			"  redmem doctor --pprof now.pb.gz; go tool pprof -top now.pb.gz\n"
 			"  redmem doctor --metrics /var/lib/prometheus/node-exporter/redmem.prom",
-		.takes = "tlhawsibrRpxPdWo",
+		.takes = "tlhawsibgrRpxPdWo",
 		.sensors = DOCTOR_SENSORS,
 		.documents = DOCUMENTS(&schema_doctor, &schema_doctor_all, &schema_checklist,
 				       &schema_oom),
@@ -62,7 +62,7 @@ static const struct command commands[] = {
 			"  redmem alloc --every 1 -d 30    a line each second, then all\n"
 			"  redmem alloc --folded - --sample-type growth | flamegraph.pl >grew.svg\n"
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
-		.takes = "tlhwibrRPWo",
+		.takes = "tlhwibgrRPWo",
 		.sensors = "cpu fault vm life flow burst",
 		.documents = DOCUMENTS(&schema_alloc),
 		.run = cmd_alloc,

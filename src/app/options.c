@@ -40,6 +40,7 @@ enum option_key {
 	KEY_EVERY,
 	KEY_THRESHOLD,
 	KEY_BUDGET,
+	KEY_STACKS,
 	KEY_KEYS,
 	KEY_CSV,
 	KEY_FOLDED,
@@ -101,9 +102,9 @@ enum option_key {
  * 'r' recording, 'R' recordings, 'k' the pass over keys, 'K' what of it dumps have, too, 'f'
  * dumps, 'p' the pass after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F'
  * what is no file, 'S' slots, '1' one key, 'x' metrics, 'P' profiles, 'u' whom they are sent to,
- * 'H' the history, 'A' a time of it, 'y' a stretch of it, 'd' what only `redmem doctor` says, 'n'
- * no option but a command's name, 'M' what assistants are shown, 'W' a page, 'o' output, 'O' what
- * all commands have, 'V' the service. */
+ * 'H' the history, 'A' a time of it, 'y' a stretch of it, 'd' what only `redmem doctor` says, 'g'
+ * stacks of samples, 'n' no option but a command's name, 'M' what assistants are shown, 'W' a page,
+ * 'o' output, 'O' what all commands have, 'V' the service. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -158,6 +159,10 @@ static const struct grouped_option all_options[] = {
 	{ 'b',
 	  { "budget", KEY_BUDGET, "PERCENT", 0,
 	    "Most that watching may take from the server, of one core (default 1)", 2 } },
+	{ 'g',
+	  { "stacks", KEY_STACKS, NULL, 0,
+	    "Follow the stacks of samples, as profiles do, so that a recording has them for later",
+	    2 } },
 	{ 's', { "threshold", KEY_THRESHOLD, "MS", 0, "Shortest stall to report (default 5)", 2 } },
 	{ 'w',
 	  { "no-bpf", KEY_NO_BPF, NULL, 0, "Load no BPF program: only /proc and the server", 2 } },
@@ -844,6 +849,9 @@ static error_t parse_watch(int key, char *arg, struct argp_state *state, struct 
 		return 0;
 	case KEY_BUDGET:
 		o->budget_percent = seconds(state, "budget", arg, 100);
+		return 0;
+	case KEY_STACKS:
+		o->stacks = true;
 		return 0;
 	case KEY_COUNT:
 		o->count = number(state, "count", arg, 1, 1000000000);

@@ -114,6 +114,7 @@ struct options {
 	struct profile_options profile;
 	struct push_options push;
 	bool no_bpf;
+	bool stacks; /* rows of profiles have theirs */
 	struct keys_options keys;
 	struct rdb_options rdb;
 	struct past_options past;

@@ -722,6 +722,7 @@ static int open_sensors(struct watch *w, struct err *err)
 		.away = w->server.where.pid ? NULL : w->server.where_error.text,
 		.fine_samples = w->plan->stalls,
 		.frugal = w->plan->looked_at,
+		.stacks = o->stacks,
 		.allocator = allocator,
 	};
 	const struct sensor_config config = {
@@ -733,6 +734,7 @@ static int open_sensors(struct watch *w, struct err *err)
 			(isnan(o->threshold_ms) ? WATCH_THRESHOLD_MS : o->threshold_ms) / 1e3,
 		.budget_ratio = budget_ratio(o),
 		.fine_samples = w->plan->stalls,
+		.stacks = o->stacks,
 		.allocator = allocator,
 	};
 	int ret = 0;

@@ -298,7 +298,20 @@ struct record_profile {
 	int64_t class_bytes; /* alloc_class, free_class: the size class; else RECORD_UNKNOWN */
 	double uneven; /* rows added up: the sum of the squares of what each sample stands for, over
 			* that of samples that are all alike; NAN = they are */
+	/*
+	 * The functions that were at work, the innermost first, ';' between them: plain text of at
+	 * most RECORD_STACK_FRAMES names and RECORD_STACK_BYTES. One without a name is called by its
+	 * module and where it begins in it ("redis-server+0x5a120"). The first is
+	 * RECORD_STACK_KERNEL where the kernel was at work for it, the last RECORD_STACK_CUT where it
+	 * is not known who called it. "" = none is known.
+	 */
+	const char *stack;
 };
+
+#define RECORD_STACK_FRAMES 64
+#define RECORD_STACK_BYTES  4096
+#define RECORD_STACK_KERNEL "[kernel]"
+#define RECORD_STACK_CUT    "(cut)"
 
 /* Exact totals since the sensors began, whatever was sampled. One a tick, and at the end. */
 struct record_totals {

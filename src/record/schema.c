@@ -190,6 +190,7 @@ static const struct field profile_fields[] = {
 	TIME(profile, t_seconds),
 	FIELD(profile, class_bytes),
 	FIELD(profile, uneven),
+	FIELD(profile, stack),
 };
 
 static const struct field totals_fields[] = {

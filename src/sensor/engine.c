@@ -108,6 +108,7 @@ static void size_maps(const struct engine *e)
 		.cpus = cpus > 0 ? (size_t)cpus : 1,
 		.samples = engine_on(e, "loop"),
 		.fine_samples = e->config.fine_samples,
+		.stacks = e->config.stacks,
 		.calls = engine_on(e, "burst"),
 	};
 
@@ -224,6 +225,13 @@ static void put(struct engine *e, uint32_t index, enum inbox_kind kind, const vo
 		__atomic_fetch_add(&s->target->drops[DROP_RING_FULL], 1, __ATOMIC_RELAXED);
 }
 
+static bool is_crowded(const struct engine *e, uint32_t index)
+{
+	const struct sensors *s = index < REDMEM_TARGETS_MAX ? e->server[index] : NULL;
+
+	return s && inbox_is_crowded(s->inbox);
+}
+
 static void put_all(struct engine *e, enum inbox_kind kind, const void *data, size_t bytes)
 {
 	for (size_t i = 0; i < REDMEM_TARGETS_MAX; i++)
@@ -237,6 +245,9 @@ static int take_ring_record(void *ctx, void *data, size_t bytes)
 	const struct redmem_ring_record *raw = data; /* a sample begins in the same way */
 	struct engine *e = ctx;
 
+	if (raw->kind == RING_STACK && bytes >= offsetof(struct redmem_stack, stack) &&
+	    is_crowded(e, raw->target))
+		bytes = offsetof(struct redmem_stack, stack); /* rather without than not at all */
 	if (bytes >= offsetof(struct redmem_ring_record, ns))
 		put(e, raw->target, INBOX_RECORD, data, bytes);
 	return ++e->taken < RING_AT_ONCE ? 0 : -ECANCELED;
@@ -313,6 +324,8 @@ static void flush(struct engine *e)
 	iteration_profile(e);
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		usleep(10000);
+	while (!take_ring(e)) /* rows of that map that came with a stack */
+		;
 	take_profile(e, !e->bpf->bss->profile_active);
 }
 

@@ -33,6 +33,7 @@ struct engine_config {
 	const char
 		*away; /* why the server's process cannot be seen: no BPF either; NULL = it can */
 	bool fine_samples; /* a server may ask for them (sensor_config) */
+	bool stacks; /* likewise */
 	/* For a watch of months, which takes little memory, and as little as can be of everybody
 	 * else: maps have room for a few servers at work at once, not for all of @servers; and the
 	 * kernel's BPF statistics, which make every program of the host dearer, are on for a second

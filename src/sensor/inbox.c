@@ -57,6 +57,16 @@ static bool is_mark(enum inbox_kind kind)
 	return kind != INBOX_RECORD && kind != INBOX_ROW;
 }
 
+bool inbox_is_crowded(struct inbox *inbox)
+{
+	bool crowded;
+
+	pthread_mutex_lock(&inbox->lock);
+	crowded = inbox->filled.len > BYTES_MAX / 2;
+	pthread_mutex_unlock(&inbox->lock);
+	return crowded;
+}
+
 bool inbox_put(struct inbox *inbox, enum inbox_kind kind, const void *data, size_t bytes)
 {
 	static const char padding[ALIGNMENT];

@@ -32,6 +32,8 @@ void inbox_free(struct inbox *inbox);
 int inbox_fd(const struct inbox *inbox);
 /* Copy @bytes of @data in; no descriptor is woken before inbox_ring(). False when its owner
  * has let it fill up: the newest is lost then, but marks always fit. */
+/* Is it half full, as its owner takes nothing? */
+bool inbox_is_crowded(struct inbox *inbox);
 bool inbox_put(struct inbox *inbox, enum inbox_kind kind, const void *data, size_t bytes);
 /* Wake the owner when there is something. */
 void inbox_ring(struct inbox *inbox);

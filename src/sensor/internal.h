@@ -192,6 +192,7 @@ struct sensors {
 	bool fine_samples;
 
 	struct flow *flow; /* NULL = never on */
+	struct stacks *stacks; /* NULL = none came */
 	struct prober *burst_prober;
 	struct look look;
 	bool flow_partly; /* the probe did not stand all the time since the last tick */
@@ -263,11 +264,20 @@ struct fault_periods fault_periods(const struct fault_load *servers, size_t coun
 				   double machine_minor_rate);
 
 /* --- profile.c: aggregates to records --- */
+/* @stack: as in record_profile. */
 void profile_row(struct sensors *s, const struct redmem_profile_key *key,
-		 const struct redmem_profile_value *value);
+		 const struct redmem_profile_value *value, const char *stack);
 /* Name @context; false for redmem's own doings. */
 bool context_resolve(struct sensors *s, const struct redmem_context *context,
 		     struct context_names *names);
+
+/* --- stacks.c: rows that come with a stack --- */
+/* Have them from now on, if that is asked for. */
+void stacks_begin(struct sensors *s);
+void stacks_take(struct sensors *s, const struct redmem_stack *stack, size_t size);
+/* To s->sink, those of the time of profile @map, which is being drained. */
+void stacks_emit(struct sensors *s, uint32_t map);
+void stacks_free(struct sensors *s);
 
 /* --- flow.c --- */
 /* What a thread allocated, or what it freed, in bytes. */

@@ -170,6 +170,8 @@ static size_t bytes_of(uint32_t kind)
 		return RING_BYTES(call);
 	case RING_SAMPLE:
 		return offsetof(struct redmem_sample, word);
+	case RING_STACK:
+		return offsetof(struct redmem_stack, stack);
 	default:
 		return RING_BYTES(life);
 	}
@@ -184,6 +186,9 @@ void ring_take(struct sensors *s, const void *data, size_t size)
 	switch (raw->kind) {
 	case RING_SAMPLE:
 		stall_sample(s, data);
+		break;
+	case RING_STACK:
+		stacks_take(s, data, size);
 		break;
 	case RING_STALL_OPEN:
 		take_stall_open(s, &raw->stall);

@@ -60,6 +60,7 @@ struct sensor_config {
 	const struct allocator *allocator; /* outlives the sensors; NULL = not known */
 	double budget_ratio; /* what all sensors may take from the server, of one core */
 	bool fine_samples; /* five times the CPU samples while the server has CPU left */
+	bool stacks; /* rows of profiles with the functions that were at work */
 };
 
 /* One row of the table. */

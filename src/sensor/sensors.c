@@ -131,6 +131,7 @@ void sensors_begin(struct sensors *s)
 			state_off(&s->state[i], why.text);
 	if (!s->bpf)
 		return;
+	stacks_begin(s);
 	budget_start(s);
 	__atomic_store_n(&s->target->settings.watched, 1, __ATOMIC_RELEASE);
 }
@@ -150,9 +151,10 @@ static void take(void *ctx, enum inbox_kind kind, const void *data, size_t bytes
 	case INBOX_MAP:
 		s->draining = map->map;
 		s->drained_until_ns = map->until_ns;
+		stacks_emit(s, map->map);
 		break;
 	case INBOX_ROW:
-		profile_row(s, &row->key, &row->value);
+		profile_row(s, &row->key, &row->value, "");
 		break;
 	case INBOX_LEFT:
 		s->switched_ns = map->until_ns;
@@ -285,6 +287,8 @@ void sensors_finish(struct sensors *s)
 		if (sensor_table[i]->end)
 			sensor_table[i]->end(s);
 	take_the_rest(s);
+	stacks_emit(s, 0); /* what came behind the last row of its map */
+	stacks_emit(s, 1);
 	flow_emit_unseen(s, s->detach_ns, s->sink);
 	emit_totals(s, s->detach_ns);
 }
@@ -353,6 +357,7 @@ void sensors_close(struct sensors *s)
 			sensor_table[i]->end(s);
 	engine_remove(s->engine, s);
 	flow_free(s);
+	stacks_free(s);
 	inbox_free(s->inbox);
 	free(s);
 }

@@ -17,6 +17,9 @@
 #define RING_HEAD 8 /* of each record: BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h */
 /* Stalls and RSS moves of one server: a second of nothing but stalls of 5 ms, twice over. */
 #define RARE_BYTES (256 << 10)
+/* Copies of stacks, of 2 or 3 KiB each: some 1,500 of them, where the ring is emptied ten times a
+ * second. A row whose stack has no room is told without. */
+#define STACKS_BYTES (4 << 20)
 /* Between two turns of the engine a profile map may fill by half (engine.c); for one server
  * that works all the time. */
 #define ROWS_BUSY  16384
@@ -53,6 +56,8 @@ size_t room_ring_bytes(const struct room *room)
 
 	if (room->samples)
 		bytes += busy_servers(room) * hz * (RING_HEAD + sizeof(struct redmem_sample));
+	if (room->stacks)
+		bytes += STACKS_BYTES;
 	if (room->calls)
 		bytes += room->servers * BURST_CALLS_HZ * (RING_HEAD + RING_BYTES(call));
 	if (room->frugal)

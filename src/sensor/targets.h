@@ -28,6 +28,7 @@ struct room {
 	bool samples; /* go to the ring... */
 	bool fine_samples; /* ...and five times as many */
 	bool calls; /* of the allocator do */
+	bool stacks; /* rows of profiles come with their stacks */
 	bool frugal; /* enough for a few servers at work, however many there are */
 };
 

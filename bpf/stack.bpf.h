@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Rows of profiles with the stack of the thread that runs, where profiles are asked for. Such a
+ * row goes to the ring and into no profile map, so that each event is told once; where there is
+ * no room, or too many have come, it goes there as ever and is told without its stack.
+ */
+#pragma once
+
+#include "arch.bpf.h"
+#include "shared.bpf.h"
+
+#define STACK_PIECE	1024 /* copied at once: near the end of a stack there is less */
+#define STACK_PIECE_MIN 64
+#define STACK_PIECES	16 /* copied, or found to be too long */
+#define STACK_BURST	16 /* may come at once, of what come evenly in the long run */
+
+/* A stack as it is put together. */
+struct stack_record {
+	u32 busy; /* a program was interrupted by another one */
+	u32 piece;
+	struct redmem_stack record;
+	u8 slack[STACK_PIECE]; /* what the verifier takes for possible */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STACKS_OF);
+	__type(key, u32);
+	__type(value, struct stack_record);
+} stack_records SEC(".maps") __weak;
+
+/* Up to where the stack may be copied: of the main thread to where its arguments and environment
+ * begin, which nobody needs to see. */
+static __always_inline u32 stack_bytes(bool main_thread, u64 sp)
+{
+	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	u64 end = main_thread && mm ? BPF_CORE_READ(mm, start_stack) : 0;
+
+	return end > sp && end - sp < REDMEM_STACK_BYTES ? end - sp : REDMEM_STACK_BYTES;
+}
+
+/*
+ * Copy up to @limit bytes of the stack at @sp. What was copied so far and how much is tried next
+ * stay in memory, or the verifier would look at each way there may be. Global, so that it looks
+ * at the loop once.
+ */
+__weak __noinline int copy_stack_bytes(u32 slot, u64 sp, u32 limit)
+{
+	struct stack_record *out = bpf_map_lookup_elem(&stack_records, &slot);
+
+	if (!out)
+		return 0;
+	out->record.bytes = 0;
+	out->piece = STACK_PIECE;
+	for (u32 i = 0; i < STACK_PIECES; i++) {
+		u32 done = *(volatile u32 *)&out->record.bytes,
+		    piece = *(volatile u32 *)&out->piece;
+
+		if (done >= limit || piece < STACK_PIECE_MIN)
+			break;
+		if (piece > limit - done)
+			piece = limit - done;
+		barrier_var(piece);
+		barrier_var(done);
+		if (piece > STACK_PIECE || done >= REDMEM_STACK_BYTES)
+			break;
+		if (bpf_probe_read_user(out->record.stack + done, piece, (void *)(sp + done)))
+			*(volatile u32 *)&out->piece = piece / 2;
+		else
+			*(volatile u32 *)&out->record.bytes = done + piece;
+	}
+	return 0;
+}
+
+/* Does a stack come too soon behind the others? As a token bucket of STACK_BURST. */
+static __always_inline bool is_early(struct redmem_target *target, enum redmem_stack_of of, u64 now)
+{
+	u64 apart = target->settings.stack_ns[of], next = target->stack_next_ns[of];
+
+	if (next > now + STACK_BURST * apart)
+		return true;
+	target->stack_next_ns[of] = (next > now ? next : now) + apart;
+	return false;
+}
+
+/* What profile_add() is told, but for the key. */
+struct stack_events {
+	u64 events, ns;
+	u32 timed;
+	u32 of; /* enum redmem_stack_of */
+};
+
+/* Of a row; false when there is none. Global, as context_running() is. */
+__weak __noinline int stack_tell(struct redmem_target *target, const struct redmem_profile_key *key,
+				 const struct stack_events *events)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *user = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct stack_record *out;
+	u32 slot, bytes;
+	bool told;
+
+	if (!target || !key || !events)
+		return 0;
+	slot = events->of;
+	if (slot >= STACKS_OF || is_early(target, slot, bpf_ktime_get_ns()))
+		return 0;
+	out = bpf_map_lookup_elem(&stack_records, &slot);
+	if (!out || *(volatile u32 *)&out->busy)
+		return 0;
+	*(volatile u32 *)&out->busy = 1;
+	out->record.kind = RING_STACK;
+	out->record.target = target->settings.index;
+	out->record.map = profile_active & 1;
+	out->record.events = events->events;
+	out->record.ns = events->ns;
+	out->record.timed = events->timed;
+	out->record.ip = user_ip(user);
+	out->record.sp = saved_registers(user, out->record.saved);
+	more_registers(user, out->record.saved);
+	out->record.key = *key;
+	out->record.key.target = target->settings.index;
+	copy_stack_bytes(slot, out->record.sp,
+			 stack_bytes(key->context.state != CONTEXT_THREAD, out->record.sp));
+	bytes = *(volatile u32 *)&out->record.bytes;
+	told = bytes <= REDMEM_STACK_BYTES &&
+	       !bpf_ringbuf_output(&records, &out->record,
+				   offsetof(struct redmem_stack, stack) + bytes, BPF_RB_NO_WAKEUP);
+	*(volatile u32 *)&out->busy = 0;
+	if (told)
+		total_add(target, TOTAL_EVENTS, 1);
+	return told;
+}
+
+/* profile_add(), with the stack where that is asked for. */
+static __always_inline void profile_add_stack(struct redmem_target *target,
+					      const struct redmem_profile_key *key, u64 events,
+					      u64 ns, bool timed, enum redmem_stack_of of)
+{
+	if (target->settings.stacks) {
+		const struct stack_events told = { events, ns, timed, of };
+
+		if (stack_tell(target, key, &told))
+			return;
+	}
+	profile_add(target, key, events, ns, timed);
+}
