@@ -139,7 +139,7 @@ struct elf_frame_rule {
 	int32_t offset; /* bytes */
 };
 
-/* What holds for the instructions from @start on and before @end. */
+/* What holds for the instructions from @start, the one asked for, on and before @end. */
 struct elf_frame_row {
 	uint64_t start, end; /* vaddr */
 	uint64_t function; /* where the function of it begins, at most @start; 0 = not known */

@@ -594,10 +594,13 @@ static int fill_row(struct file *file, Dwarf_Frame *frame, uint64_t vaddr,
 		    struct elf_frame_row *row)
 {
 	bool signal = false;
-	int returns = dwarf_frame_info(frame, &row->start, &row->end, &signal);
+	int returns = dwarf_frame_info(frame, NULL, &row->end, &signal);
 
 	row->signal = signal;
-	if (returns < 0 || returns >= ELF_REGISTERS || vaddr < row->start || vaddr >= row->end)
+	/* Where the row begins libdw does not know behind an epilogue: with what it remembered of the
+	 * registers it takes that back, too (DW_CFA_restore_state). */
+	row->start = vaddr;
+	if (returns < 0 || returns >= ELF_REGISTERS || vaddr >= row->end)
 		return -ENOTSUP;
 	row->return_register = (uint8_t)returns;
 	row->function = function_start(file, vaddr);

@@ -258,17 +258,17 @@ enum redmem_module target_symbols_leaf(struct target_symbols *symbols, uint64_t 
 
 /* --- rows --------------------------------------------------------------------------------- */
 
-/* What the helper says, so that it overlaps nothing that it said before. */
+/* A row begins at the address that was asked for and goes up to the next one that is known. */
 static void ask_row(struct known_module *known, uint64_t vaddr, size_t at, struct known_row *fresh)
 {
 	*fresh = (struct known_row){ .missing = true };
 	if (!elf_file_frame_row(known->file, vaddr, &fresh->row))
 		fresh->missing = false;
-	if (fresh->missing || (at && fresh->row.start < known->row[at - 1].row.end) ||
-	    (at < known->rows && fresh->row.end > known->row[at].row.start)) {
-		fresh->row.start = vaddr;
+	fresh->row.start = vaddr;
+	if (fresh->missing)
 		fresh->row.end = vaddr + 1;
-	}
+	if (at < known->rows && fresh->row.end > known->row[at].row.start)
+		fresh->row.end = known->row[at].row.start;
 }
 
 static const struct known_row *row_at(struct known_module *known, uint64_t vaddr)
