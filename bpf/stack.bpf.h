@@ -11,6 +11,7 @@
 
 #define STACK_PIECE	1024 /* copied at once: near the end of a stack there is less */
 #define STACK_PIECE_MIN 64
+#define STACK_DEEP	(64 << 20) /* deeper ones are none */
 #define STACK_PIECES	16 /* copied, or found to be too long */
 #define STACK_BURST	16 /* may come at once, of what come evenly in the long run */
 
@@ -29,22 +30,24 @@ struct {
 	__type(value, struct stack_record);
 } stack_records SEC(".maps") __weak;
 
-/* Up to where the stack may be copied: of the main thread to where its arguments and environment
- * begin, which nobody needs to see. */
-static __always_inline u32 stack_bytes(bool main_thread, u64 sp)
+/* Bytes of the main thread's stack up to where its arguments and environment begin, which nobody
+ * needs to see; of others nobody knows where theirs ends. */
+static __always_inline u64 stack_depth(bool main_thread, u64 sp)
 {
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
 	u64 end = main_thread && mm ? BPF_CORE_READ(mm, start_stack) : 0;
 
-	return end > sp && end - sp < REDMEM_STACK_BYTES ? end - sp : REDMEM_STACK_BYTES;
+	return end > sp && end - sp < STACK_DEEP ? end - sp : REDMEM_STACK_BYTES;
 }
 
 /*
- * Copy up to @limit bytes of the stack at @sp. What was copied so far and how much is tried next
+ * Copy up to @limit bytes of the stack at @sp, without @gap of them behind the head: where a stack is
+ * deep there is mostly one large array of a function in it (writevToClient() has 16 KiB), and who
+ * called that stands behind it. What was copied so far and how much is tried next
  * stay in memory, or the verifier would look at each way there may be. Global, so that it looks
  * at the loop once.
  */
-__weak __noinline int copy_stack_bytes(u32 slot, u64 sp, u32 limit)
+__weak __noinline int copy_stack_bytes(u32 slot, u64 sp, u32 limit, u32 gap)
 {
 	struct stack_record *out = bpf_map_lookup_elem(&stack_records, &slot);
 
@@ -64,7 +67,8 @@ __weak __noinline int copy_stack_bytes(u32 slot, u64 sp, u32 limit)
 		barrier_var(done);
 		if (piece > STACK_PIECE || done >= REDMEM_STACK_BYTES)
 			break;
-		if (bpf_probe_read_user(out->record.stack + done, piece, (void *)(sp + done)))
+		if (bpf_probe_read_user(out->record.stack + done, piece,
+					(void *)(sp + done + (done < REDMEM_STACK_HEAD ? 0 : gap))))
 			*(volatile u32 *)&out->piece = piece / 2;
 		else
 			*(volatile u32 *)&out->record.bytes = done + piece;
@@ -98,6 +102,7 @@ __weak __noinline int stack_tell(struct redmem_target *target, const struct redm
 	struct pt_regs *user = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct stack_record *out;
 	u32 slot, bytes;
+	u64 depth;
 	bool told;
 
 	if (!target || !key || !events)
@@ -120,8 +125,10 @@ __weak __noinline int stack_tell(struct redmem_target *target, const struct redm
 	more_registers(user, out->record.saved);
 	out->record.key = *key;
 	out->record.key.target = target->settings.index;
-	copy_stack_bytes(slot, out->record.sp,
-			 stack_bytes(key->context.state != CONTEXT_THREAD, out->record.sp));
+	depth = stack_depth(key->context.state != CONTEXT_THREAD, out->record.sp);
+	bytes = depth < REDMEM_STACK_BYTES ? depth : REDMEM_STACK_BYTES;
+	out->record.gap = depth - bytes;
+	copy_stack_bytes(slot, out->record.sp, bytes, depth - bytes);
 	bytes = *(volatile u32 *)&out->record.bytes;
 	told = bytes <= REDMEM_STACK_BYTES &&
 	       !bpf_ringbuf_output(&records, &out->record,

@@ -408,7 +408,8 @@ struct redmem_sample {
 	__u64 word[REDMEM_SAMPLE_WORDS];
 };
 
-#define REDMEM_STACK_BYTES     8192 /* copied at most, from the stack pointer on */
+#define REDMEM_STACK_BYTES     8192 /* copied at most */
+#define REDMEM_STACK_HEAD      2048 /* of a deeper one from the stack pointer on; the rest is its end */
 #define REDMEM_SAVED_REGISTERS 12
 
 /*
@@ -423,7 +424,7 @@ struct redmem_stack {
 	__u32 map; /* the profile map that was written then */
 	__u64 events, ns; /* as in struct redmem_profile_value, of one sample */
 	__u32 timed; /* their time is known */
-	__u32 unused;
+	__u32 gap; /* bytes of the stack that were left out behind REDMEM_STACK_HEAD */
 	__u64 ip, sp; /* of user space, with... */
 	__u64 saved[REDMEM_SAVED_REGISTERS]; /* ...rbx, rbp, r12 to r15; arm64: x19 to x30 */
 	struct redmem_profile_key key;

@@ -27,6 +27,13 @@ static bool load(const struct unwind_stack *stack, uint64_t address, uint64_t *o
 {
 	uint64_t at = address - stack->address;
 
+	if (stack->gap && at >= stack->head) {
+		if (at - stack->head < stack->gap)
+			return false;
+		at -= stack->gap;
+	} else if (stack->gap && at + sizeof(*out) > stack->head) {
+		return false;
+	}
 	if (stack->bytes < sizeof(*out) || at > stack->bytes - sizeof(*out))
 		return false;
 	memcpy(out, (const char *)stack->data + at, sizeof(*out));

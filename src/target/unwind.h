@@ -20,11 +20,14 @@ struct unwind_registers {
 	uint64_t pc;
 };
 
-/* A copy of @bytes of memory that stood at @address. */
+/* A copy of @bytes of memory that stood at @address; behind the first @head of them @gap more stood
+ * that were left out. */
 struct unwind_stack {
 	uint64_t address;
 	const void *data;
 	size_t bytes;
+	size_t head;
+	uint64_t gap;
 };
 
 /* What is known of code: the row for the instruction at @address of the process. False when there

@@ -75,7 +75,7 @@ static struct unwind_registers at(uint64_t pc)
 static size_t follow(struct code *code, uint64_t pc, const uint64_t *words, size_t count,
 		     uint64_t *out, size_t max, enum unwind_end *end)
 {
-	const struct unwind_stack stack = { STACK, words, count * sizeof(*words) };
+	const struct unwind_stack stack = { STACK, words, count * sizeof(*words), 0, 0 };
 	const struct unwind_source source = { row_of, code };
 	struct unwind_registers start = at(pc);
 
@@ -134,10 +134,36 @@ static void test_cut(void **state)
 	assert_int_equal(unwind(&(struct unwind_registers){ .pc = CODE,
 							    .known = at(CODE).known,
 							    .value[ELF_STACK_POINTER] = STACK },
-				&(struct unwind_stack){ STACK, words, 39 },
+				&(struct unwind_stack){ STACK, words, 39, 0, 0 },
 				&(struct unwind_source){ row_of, &code }, out, 8, &end),
 			 2);
 	assert_int_equal(end, UNWIND_CUT);
+}
+
+/* Of a deep stack the middle is left out: that of a function with a large array. */
+static void test_gap(void **state)
+{
+	const uint64_t words[] = { 1, CODE + 0x110, 2, CODE + 0x210, 3 };
+	struct unwind_stack stack = { STACK, words, sizeof(words), 24, 0x4000 };
+	struct unwind_registers start = at(CODE);
+	struct code code = { 0 };
+	const struct unwind_source source = { row_of, &code };
+	enum unwind_end end;
+	uint64_t out[8];
+
+	(void)state;
+	add_function(&code, 8);
+	add_function(&code, 8 + 0x4000);
+	add_function(&code, 0)->outermost = 1;
+	assert_int_equal(unwind(&start, &stack, &source, out, 8, &end), 3);
+	assert_int_equal(end, UNWIND_WHOLE);
+	assert_true(out[2] == CODE + 0x20f);
+	/* What was left out is not there, nor a word of which a part was. */
+	for (int at = 24 - 7; at < 24 + 0x4000; at += 0x3ff9) {
+		code.row[0].rule[RETURN_AT].offset = at - 16;
+		assert_int_equal(unwind(&start, &stack, &source, out, 8, &end), 1);
+		assert_int_equal(end, UNWIND_CUT);
+	}
 }
 
 /* The caller's registers are where rows say. */
@@ -196,7 +222,7 @@ static void test_pointer(void **state)
 	const uint64_t words[] = { 0, STACK + 40, CODE + 0x110, 0, 0, 0, 0 };
 	struct code code = { 0 };
 	struct unwind_registers start = at(CODE);
-	const struct unwind_stack stack = { STACK, words, sizeof(words) };
+	const struct unwind_stack stack = { STACK, words, sizeof(words), 0, 0 };
 	const struct unwind_source source = { row_of, &code };
 	enum unwind_end end;
 	uint64_t out[8];
@@ -333,7 +359,7 @@ static void catch (int signal, siginfo_t *info, void *context)
 	(void)signal, (void)info;
 	fill_registers(context, &caught.registers);
 	sp = caught.registers.value[ELF_STACK_POINTER];
-	caught.stack = (struct unwind_stack){ sp, caught.data, COPY_BYTES };
+	caught.stack = (struct unwind_stack){ sp, caught.data, COPY_BYTES, 0, 0 };
 	while (caught.stack.bytes && memory_read(getpid(), sp, caught.data, caught.stack.bytes))
 		caught.stack.bytes -= 64;
 }
@@ -394,6 +420,46 @@ static void test_own_stack(void **state)
 	maps_free(maps);
 }
 
+#define PLACES 2000
+
+/* The same row whatever was asked before: an epilogue in the middle of a function has rows of its
+ * own, and libdw takes what follows it to begin before it. */
+static void test_order(void **state)
+{
+	struct image image = { .pid = getpid() };
+	struct target_symbols *rising, *falling;
+	struct elf_frame_row(*seen)[PLACES] = xcalloc(1, sizeof(*seen));
+	bool has[PLACES];
+	uint64_t first;
+
+	(void)state;
+	assert_int_equal(maps_read(&maps, getpid(), NULL), 0);
+	image.maps = maps;
+	image.map = maps_find(maps, (uintptr_t)unwind);
+	first = (uintptr_t)unwind;
+	rising = target_symbols_open(&image);
+	falling = target_symbols_open(&image);
+	for (size_t i = 0; i < PLACES; i++)
+		has[i] = target_symbols_row(rising, first + i, &(*seen)[i]);
+	for (size_t i = PLACES; i-- > 0;) {
+		const struct elf_frame_row *before = &(*seen)[i];
+		struct elf_frame_row now;
+
+		assert_int_equal(target_symbols_row(falling, first + i, &now), has[i]);
+		if (!has[i])
+			continue;
+		assert_int_equal(now.cfa_offset, before->cfa_offset);
+		assert_int_equal(now.cfa_register, before->cfa_register);
+		assert_memory_equal(now.rule, before->rule, sizeof(now.rule));
+		assert_true(now.function == before->function);
+	}
+	assert_true(has[0]);
+	target_symbols_close(rising);
+	target_symbols_close(falling);
+	maps_free(maps);
+	free(seen);
+}
+
 /* --- what the helper may say ------------------------------------------------------------------ */
 
 static void test_answers(void **state)
@@ -437,8 +503,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain),	  cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_registers), cmocka_unit_test(test_plt),
-		cmocka_unit_test(test_pointer),	  cmocka_unit_test(test_loops),
-		cmocka_unit_test(test_hostile),	  cmocka_unit_test(test_own_stack),
+		cmocka_unit_test(test_gap),	  cmocka_unit_test(test_pointer),
+		cmocka_unit_test(test_loops),	  cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_own_stack), cmocka_unit_test(test_order),
 		cmocka_unit_test(test_answers),
 	};
 
