@@ -87,16 +87,12 @@ static __always_inline bool is_early(struct redmem_target *target, enum redmem_s
 	return false;
 }
 
-/* What profile_add() is told, but for the key. */
-struct stack_events {
-	u64 events, ns;
-	u32 timed;
-	u32 of; /* enum redmem_stack_of */
-};
+#define STACK_TIMED 0x100 /* beside an enum redmem_stack_of: the time is known */
 
-/* Of a row; false when there is none. Global, as context_running() is. */
+/* A row as profile_add() has it; false when it is not told. Global, as context_running() is; there
+ * may be five arguments, and a frame has no room for a struct of them. */
 __weak __noinline int stack_tell(struct redmem_target *target, const struct redmem_profile_key *key,
-				 const struct stack_events *events)
+				 u64 events, u64 ns, u32 what)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *user = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -105,9 +101,9 @@ __weak __noinline int stack_tell(struct redmem_target *target, const struct redm
 	u64 depth;
 	bool told;
 
-	if (!target || !key || !events)
+	if (!target || !key)
 		return 0;
-	slot = events->of;
+	slot = what & (STACK_TIMED - 1);
 	if (slot >= STACKS_OF || is_early(target, slot, bpf_ktime_get_ns()))
 		return 0;
 	out = bpf_map_lookup_elem(&stack_records, &slot);
@@ -117,9 +113,9 @@ __weak __noinline int stack_tell(struct redmem_target *target, const struct redm
 	out->record.kind = RING_STACK;
 	out->record.target = target->settings.index;
 	out->record.map = profile_active & 1;
-	out->record.events = events->events;
-	out->record.ns = events->ns;
-	out->record.timed = events->timed;
+	out->record.events = events;
+	out->record.ns = ns;
+	out->record.timed = !!(what & STACK_TIMED);
 	out->record.ip = user_ip(user);
 	out->record.sp = saved_registers(user, out->record.saved);
 	more_registers(user, out->record.saved);
@@ -144,11 +140,8 @@ static __always_inline void profile_add_stack(struct redmem_target *target,
 					      const struct redmem_profile_key *key, u64 events,
 					      u64 ns, bool timed, enum redmem_stack_of of)
 {
-	if (target->settings.stacks) {
-		const struct stack_events told = { events, ns, timed, of };
-
-		if (stack_tell(target, key, &told))
-			return;
-	}
+	if (target->settings.stacks &&
+	    stack_tell(target, key, events, ns, of | (timed ? STACK_TIMED : 0)))
+		return;
 	profile_add(target, key, events, ns, timed);
 }
