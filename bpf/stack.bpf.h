@@ -41,9 +41,9 @@ static __always_inline u64 stack_depth(bool main_thread, u64 sp)
 }
 
 /*
- * Copy up to @limit bytes of the stack at @sp, without @gap of them behind the head: where a stack is
- * deep there is mostly one large array of a function in it (writevToClient() has 16 KiB), and who
- * called that stands behind it. What was copied so far and how much is tried next
+ * Copy up to @limit bytes of the stack at @sp, without @gap of them behind the head: where a stack
+ * is deep there is mostly one large array of a function in it (writevToClient() has 16 KiB), and
+ * who called that stands behind it. What was copied so far and how much is tried next
  * stay in memory, or the verifier would look at each way there may be. Global, so that it looks
  * at the loop once.
  */

@@ -409,7 +409,7 @@ struct redmem_sample {
 };
 
 #define REDMEM_STACK_BYTES     8192 /* copied at most */
-#define REDMEM_STACK_HEAD      2048 /* of a deeper one from the stack pointer on; the rest is its end */
+#define REDMEM_STACK_HEAD      2048 /* of a deeper one's top; the rest is its end */
 #define REDMEM_SAVED_REGISTERS 12
 
 /*

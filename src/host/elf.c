@@ -29,14 +29,6 @@
 /* First bytes of a function that are compared: three instructions or more. */
 #define CODE_BYTES 16
 
-const uint8_t elf_saved_registers[ELF_SAVED_REGISTERS] = {
-#if defined(__aarch64__)
-	19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
-#else
-	3, 6, 12, 13, 14, 15, 16 /* rbx, rbp, r12 to r15, where it returns to */
-#endif
-};
-
 /* Whose files: processes with one user and one mount namespace chose theirs together. */
 struct owner {
 	uint64_t namespace; /* 0: of one file only */

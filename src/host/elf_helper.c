@@ -472,6 +472,14 @@ static int list_starts(struct file *file, uint64_t from, struct elf_answer *answ
 
 /* --- call frame information ------------------------------------------------------------ */
 
+const uint8_t elf_saved_registers[ELF_SAVED_REGISTERS] = {
+#if defined(__aarch64__)
+	19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+#else
+	3, 6, 12, 13, 14, 15, 16 /* rbx, rbp, r12 to r15, where it returns to */
+#endif
+};
+
 static bool is_based(const Dwarf_Op *op, uint8_t *number, int64_t *offset)
 {
 	if (op->atom >= DW_OP_breg0 && op->atom <= DW_OP_breg31) {
@@ -597,8 +605,8 @@ static int fill_row(struct file *file, Dwarf_Frame *frame, uint64_t vaddr,
 	int returns = dwarf_frame_info(frame, NULL, &row->end, &signal);
 
 	row->signal = signal;
-	/* Where the row begins libdw does not know behind an epilogue: with what it remembered of the
-	 * registers it takes that back, too (DW_CFA_restore_state). */
+	/* Where the row begins libdw does not know behind an epilogue: with what it remembered of
+	 * the registers it takes that back, too (DW_CFA_restore_state). */
 	row->start = vaddr;
 	if (returns < 0 || returns >= ELF_REGISTERS || vaddr >= row->end)
 		return -ENOTSUP;

@@ -299,11 +299,11 @@ struct record_profile {
 	double uneven; /* rows added up: the sum of the squares of what each sample stands for, over
 			* that of samples that are all alike; NAN = they are */
 	/*
-	 * The functions that were at work, the innermost first, ';' between them: plain text of at
-	 * most RECORD_STACK_FRAMES names and RECORD_STACK_BYTES. One without a name is called by its
-	 * module and where it begins in it ("redis-server+0x5a120"). The first is
-	 * RECORD_STACK_KERNEL where the kernel was at work for it, the last RECORD_STACK_CUT where it
-	 * is not known who called it. "" = none is known.
+	 * The functions that were at work, the innermost first, ';' between them: plain text of
+	 * at most RECORD_STACK_FRAMES names and RECORD_STACK_BYTES. One without a name is called
+	 * by its module and where it begins in it ("redis-server+0x5a120"). The first is
+	 * RECORD_STACK_KERNEL where the kernel was at work for it, the last RECORD_STACK_CUT
+	 * where it is not known who called it. "" = none is known.
 	 */
 	const char *stack;
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is known of a server's code by its address: names of functions, where a CPU sample was, and
- * the rows by which a stack is followed. All of it comes from the files the process has mapped,
- * through the fenced helper (host/elf.h); each thing is asked for once, when it is first needed, and
- * some hundred places cover a server.
+ * What is known of a server's code by its address: names of functions, where a CPU sample was,
+ * and the rows by which a stack is followed. All of it comes from the files the process has
+ * mapped, through the fenced helper (host/elf.h); each thing is asked for once, when it is first
+ * needed, and some hundred places cover a server.
  */
 #pragma once
 
@@ -37,7 +37,7 @@ bool target_symbols_row(struct target_symbols *symbols, uint64_t address,
 #define TARGET_UNKNOWN_CODE "(unknown)"
 /*
  * What the function at @address is called, or "module+0xOFFSET" of its first instruction where it
- * has no name, so that all addresses in it are one; TARGET_UNKNOWN_CODE in no module. Plain text, without
- * ';'. Valid as long as @symbols.
+ * has no name, so that all addresses in it are one; TARGET_UNKNOWN_CODE in no module. Plain text,
+ * without ';'. Valid as long as @symbols.
  */
 const char *target_symbols_name(struct target_symbols *symbols, uint64_t address);
