@@ -41,11 +41,11 @@ static __always_inline u64 stack_depth(bool main_thread, u64 sp)
 }
 
 /*
- * Copy up to @limit bytes of the stack at @sp, without @gap of them behind the head: where a stack
- * is deep there is mostly one large array of a function in it (writevToClient() has 16 KiB), and
- * who called that stands behind it. What was copied so far and how much is tried next
- * stay in memory, or the verifier would look at each way there may be. Global, so that it looks
- * at the loop once.
+ * Copy up to @limit bytes of the stack from @sp on, without @gap of them behind the head: where a
+ * stack is deep there is mostly one large array of a function in it (writevToClient() has 16 KiB),
+ * and who called that stands behind it. What was copied so far and how much is tried next stay in
+ * memory, or the verifier would look at each way there may be. Global, so that it looks at the
+ * loop once.
  */
 __weak __noinline int copy_stack_bytes(u32 slot, u64 sp, u32 limit, u32 gap)
 {
@@ -98,7 +98,7 @@ __weak __noinline int stack_tell(struct redmem_target *target, const struct redm
 	struct pt_regs *user = (struct pt_regs *)bpf_task_pt_regs(task);
 	struct stack_record *out;
 	u32 slot, bytes;
-	u64 depth;
+	u64 depth, from;
 	bool told;
 
 	if (!target || !key)
@@ -121,10 +121,11 @@ __weak __noinline int stack_tell(struct redmem_target *target, const struct redm
 	more_registers(user, out->record.saved);
 	out->record.key = *key;
 	out->record.key.target = target->settings.index;
-	depth = stack_depth(key->context.state != CONTEXT_THREAD, out->record.sp);
+	from = out->record.sp - REDMEM_STACK_BELOW;
+	depth = stack_depth(key->context.state != CONTEXT_THREAD, from);
 	bytes = depth < REDMEM_STACK_BYTES ? depth : REDMEM_STACK_BYTES;
 	out->record.gap = depth - bytes;
-	copy_stack_bytes(slot, out->record.sp, bytes, depth - bytes);
+	copy_stack_bytes(slot, from, bytes, depth - bytes);
 	bytes = *(volatile u32 *)&out->record.bytes;
 	told = bytes <= REDMEM_STACK_BYTES &&
 	       !bpf_ringbuf_output(&records, &out->record,

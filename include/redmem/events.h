@@ -408,8 +408,11 @@ struct redmem_sample {
 	__u64 word[REDMEM_SAMPLE_WORDS];
 };
 
-#define REDMEM_STACK_BYTES     8192 /* copied at most */
-#define REDMEM_STACK_HEAD      2048 /* of a deeper one's top; the rest is its end */
+#define REDMEM_STACK_BYTES 8192 /* copied at most */
+#define REDMEM_STACK_HEAD  2048 /* of a deeper one's top; the rest is its end */
+/* Below the stack pointer: what a function that is about to return has taken from there, and where
+ * its frame's rows may still say that it is (the ABI's red zone). */
+#define REDMEM_STACK_BELOW     128
 #define REDMEM_SAVED_REGISTERS 12
 
 /*
@@ -428,7 +431,7 @@ struct redmem_stack {
 	__u64 ip, sp; /* of user space, with... */
 	__u64 saved[REDMEM_SAVED_REGISTERS]; /* ...rbx, rbp, r12 to r15; arm64: x19 to x30 */
 	struct redmem_profile_key key;
-	__u8 stack[REDMEM_STACK_BYTES];
+	__u8 stack[REDMEM_STACK_BYTES]; /* from REDMEM_STACK_BELOW bytes below sp on */
 };
 
 /* --- one server --------------------------------------------------------- */

@@ -101,8 +101,8 @@ static void follow(struct target_symbols *symbols, const struct redmem_stack *st
 		   struct buf *text)
 {
 	const struct unwind_source source = { row_of, symbols };
-	const struct unwind_stack copy = { stack->sp, stack->stack, bytes, REDMEM_STACK_HEAD,
-					   stack->gap };
+	const struct unwind_stack copy = { stack->sp - REDMEM_STACK_BELOW, stack->stack, bytes,
+					   REDMEM_STACK_HEAD, stack->gap };
 	uint64_t frames[RECORD_STACK_FRAMES];
 	struct unwind_registers start;
 	enum unwind_end end;

@@ -196,6 +196,30 @@ static void test_registers(void **state)
 	assert_int_equal(end, UNWIND_BROKEN);
 }
 
+/* At its last instruction a function's frame pointer is back, but rows say where it stood: below the
+ * stack pointer by then. */
+static void test_below(void **state)
+{
+	const uint64_t words[] = { 0, STACK + 32, CODE + 0x110, 5, 6, 7, CODE + 0x210, 0 };
+	const struct unwind_stack stack = { STACK - 16, words, sizeof(words), 0, 0 };
+	struct unwind_registers start = at(CODE);
+	struct elf_frame_row *row;
+	struct code code = { 0 };
+	const struct unwind_source source = { row_of, &code };
+	enum unwind_end end;
+	uint64_t out[8];
+
+	(void)state;
+	row = add_function(&code, 0);
+	row->rule[FRAME_AT] = (struct elf_frame_rule){ ELF_RULE_AT_CFA, 0, -16 };
+	row = add_function(&code, 0);
+	row->cfa_register = elf_saved_registers[FRAME_AT];
+	row->cfa_offset = 8;
+	add_function(&code, 0)->outermost = 1;
+	assert_int_equal(unwind(&start, &stack, &source, out, 8, &end), 3);
+	assert_int_equal(end, UNWIND_WHOLE);
+}
+
 static void test_plt(void **state)
 {
 	const uint64_t words[] = { 1, CODE + 0x110, CODE + 0x120, 0 };
@@ -503,10 +527,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain),	  cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_registers), cmocka_unit_test(test_plt),
-		cmocka_unit_test(test_gap),	  cmocka_unit_test(test_pointer),
-		cmocka_unit_test(test_loops),	  cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_own_stack), cmocka_unit_test(test_order),
-		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_below),	  cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_pointer),	  cmocka_unit_test(test_loops),
+		cmocka_unit_test(test_hostile),	  cmocka_unit_test(test_own_stack),
+		cmocka_unit_test(test_order),	  cmocka_unit_test(test_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
