@@ -196,8 +196,8 @@ static void test_registers(void **state)
 	assert_int_equal(end, UNWIND_BROKEN);
 }
 
-/* At its last instruction a function's frame pointer is back, but rows say where it stood: below the
- * stack pointer by then. */
+/* At its last instruction a function's frame pointer is back, but rows say where it stood: below
+ * the stack pointer by then. */
 static void test_below(void **state)
 {
 	const uint64_t words[] = { 0, STACK + 32, CODE + 0x110, 5, 6, 7, CODE + 0x210, 0 };
