@@ -1092,6 +1092,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		check_pages(state, o);
 		check_html(state, o);
 		check_profiles(state, o);
+		o->stacks |= o->profile.pprof || o->profile.folded || o->profile.speedscope ||
+			     takes_profile(o);
 		if (takes_profile(o))
 			check_push(state, o);
 		if (takes_key(o) && !o->replay_path)

@@ -124,6 +124,7 @@ int watch_list_open(struct watch_list *list, bool frugal, struct err *err)
 		.servers = room_wanted(),
 		.wanted = list->options->sensors,
 		.disabled = list->options->no_bpf,
+		.stacks = list->options->stacks,
 		.frugal = frugal,
 	};
 

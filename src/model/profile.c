@@ -114,9 +114,12 @@ static struct charge *row_of(struct model *m, struct account_key of)
 	return row ? &row->charge : rest_of(profile, &of);
 }
 
-/* The functions it was in, leaf first; of a sample of the CPU the leaf is known. */
+/* The functions it was in, leaf first; of a sample of the CPU the leaf alone is known where its
+ * stack is not. */
 static const char *functions_of(const struct record_profile *record)
 {
+	if (record->stack && *record->stack)
+		return record->stack;
 	return record->event == EVENT_CPU ? record->symbol : "";
 }
 

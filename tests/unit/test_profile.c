@@ -247,6 +247,38 @@ static void test_rows(void **state)
 	model_free(m);
 }
 
+/* A stack tells rows apart, and stands for the leaf where it is known. */
+static void test_stacks(void **state)
+{
+	struct record record = record_new(RECORD_PROFILE);
+	struct model *m = model_new();
+
+	(void)state;
+	take_leaf(m, "", "user:1", "dictFind");
+	record.profile.event = EVENT_ALLOC;
+	record.profile.command = "get";
+	record.profile.key = (struct bytes){ "user:1", 6 };
+	record.profile.samples = 1;
+	record.profile.events = 65536;
+	record.profile.stack = "zmalloc;getCommand;main";
+	model_take(m, &record);
+	record.profile.key = (struct bytes){ "user:2", 6 };
+	model_take(m, &record);
+	record.profile.stack = "zmalloc;call;main";
+	model_take(m, &record);
+	model_finish(m);
+	assert_int_equal(m->profile_count, 3);
+	for (size_t i = 0; i < m->profile_count; i++) {
+		const struct profile_row *row = &m->profile[i];
+		bool two = !strcmp(row->functions, "zmalloc;getCommand;main");
+
+		assert_true(two || !strcmp(row->functions, "dictFind") ||
+			    !strcmp(row->functions, "zmalloc;call;main"));
+		assert_true(!two || near(row->charge.alloc_bytes, 131072));
+	}
+	model_free(m);
+}
+
 /* More commands of more prefixes than there are rows: each prefix still has a name for who was
  * most at it, be it none. */
 static void test_rows_bounded(void **state)
@@ -390,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_many_prefixes),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_stacks),
 		cmocka_unit_test(test_rows_bounded),
 		cmocka_unit_test(test_functions_bounded),
 		cmocka_unit_test(test_hostile_numbers),
