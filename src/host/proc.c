@@ -83,19 +83,26 @@ int proc_stat_read(struct proc_stat *out, pid_t pid, struct err *err)
 	return ret;
 }
 
-int proc_waited_ns(pid_t pid, int64_t *ns)
+int proc_waited_open(pid_t pid)
 {
-	struct buf text = { 0 };
 	char path[64];
-	int ret;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	ret = file_read(path, 256, &text, NULL);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int proc_waited_ns(int fd, int64_t *ns)
+{
+	char text[96];
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return -ESRCH;
+	text[n] = '\0';
 	/* Time on a CPU, time in a queue for one, turns. */
-	if (!ret && sscanf(buf_str(&text), "%*d %" SCNd64, ns) != 1)
-		ret = -EINVAL;
-	buf_free(&text);
-	return ret;
+	return sscanf(text, "%*d %" SCNd64, ns) == 1 ? 0 : -EINVAL;
 }
 
 int proc_starttime(pid_t pid, uint64_t *ticks)

@@ -36,9 +36,12 @@ struct proc_stat {
 /* -EINVAL when @text is no whole stat line. */
 int proc_stat_parse(struct proc_stat *out, const char *text);
 int proc_stat_read(struct proc_stat *out, pid_t pid, struct err *err);
+/* For proc_waited_ns(): a descriptor of the process's, which is asked often; a negative errno where
+ * the kernel does not count (/proc/PID/schedstat). */
+int proc_waited_open(pid_t pid);
 /* How long the main thread has waited for a CPU since it began, although it could have run, in
- * nanoseconds (/proc/PID/schedstat). A negative errno where the kernel does not count it. */
-int proc_waited_ns(pid_t pid, int64_t *ns);
+ * nanoseconds. A negative errno when it has ended. */
+int proc_waited_ns(int fd, int64_t *ns);
 /* When the process started, in clock ticks since boot: with the pid it names one
  * process for good. */
 int proc_starttime(pid_t pid, uint64_t *ticks);

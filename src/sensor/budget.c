@@ -65,6 +65,7 @@
 #define CALM_TIMES	4.0 /* credit is saved for so many times as long */
 #define CALM_APART_NS	1000000000LL
 #define CALM_IDLE_NS	10000000000LL
+#define CALM_POLL_NS	90000000LL /* between two looks at what may be spent */
 #define UNLIMITED_RATIO 1.0
 /* Kept back for what is known only when it is spent. */
 #define RESERVE 0.1
@@ -103,8 +104,8 @@ static int64_t server_waited_ns(const struct sensors *s)
 {
 	int64_t waited;
 
-	return proc_waited_ns(s->config.pid, &waited) ? s->budget.waited_ns :
-							waited - s->budget.waited_base_ns;
+	return proc_waited_ns(s->waited_fd, &waited) ? s->budget.waited_ns :
+						       waited - s->budget.waited_base_ns;
 }
 
 /* What a hit of the flow probe takes, its program included. */
@@ -157,6 +158,7 @@ void budget_start(struct sensors *s)
 	struct proc_stat stat;
 
 	budget_begin(b, &plan, clock_mono_ns());
+	s->waited_fd = proc_waited_open(s->config.pid);
 	b->waited_base_ns = server_waited_ns(s);
 	b->base_seconds = spent(s);
 	b->flow_hits = s->target->totals[TOTAL_FLOW_HITS];
@@ -329,11 +331,14 @@ static void control_burst(struct sensors *s, int64_t now, const struct record_si
 void budget_poll(struct sensors *s, const struct record_sink *sink)
 {
 	bool flow = s->flow && sensor_on(s, "flow"), burst = sensor_on(s, "burst");
-	int64_t now;
+	int64_t now = clock_mono_ns();
 
-	if (!s->bpf || !s->budget.start_ns)
+	/* Stalls of a busy server make the loop turn more often. */
+	if (!s->bpf || !s->budget.start_ns ||
+	    (s->budget.calm && now - s->budget.poll_ns < CALM_POLL_NS))
 		return;
-	review(s, clock_mono_ns());
+	s->budget.poll_ns = now;
+	review(s, now);
 	if (!flow && !burst) /* nobody spends credit */
 		return;
 	now = budget_time(&s->budget, clock_mono_ns(), server_waited_ns(s));

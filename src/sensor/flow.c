@@ -46,6 +46,7 @@ enum flow_state { FLOW_OUT, FLOW_COMING, FLOW_STANDS, FLOW_GOING };
 
 struct flow {
 	enum flow_state state;
+	bool known; /* the main thread was met on both sides */
 	struct prober *prober;
 	struct bpf_link *links[CACHE_SITES];
 	int ret; /* of coming */
@@ -174,10 +175,12 @@ bool flow_is_known(const struct sensors *s)
 {
 	struct redmem_flow_thread main_thread;
 
-	return !s->flow || !s->config.allocator->event_trigger ||
-	       (!bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads),
-				     &s->target->settings.tgid, &main_thread) &&
-		main_thread.counter[FLOW_ALLOC] && main_thread.counter[FLOW_FREE]);
+	if (!s->flow || s->flow->known || !s->config.allocator->event_trigger)
+		return true;
+	s->flow->known = !bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads),
+					      &s->target->settings.tgid, &main_thread) &&
+			 main_thread.counter[FLOW_ALLOC] && main_thread.counter[FLOW_FREE];
+	return s->flow->known;
 }
 
 /* Load only what the only server's allocator needs. */

@@ -56,7 +56,7 @@ struct sensor_child {
 
 /* What was spent, and what may be; see budget.c. */
 struct budget {
-	int64_t start_ns, tick_ns, review_ns;
+	int64_t start_ns, tick_ns, review_ns, poll_ns;
 	int64_t waited_base_ns, waited_ns; /* by the server for a CPU: at the start, and since */
 	double base_seconds; /* spent before the watch began */
 	double attach_seconds, burst_seconds;
@@ -178,6 +178,7 @@ struct sensors {
 	struct inbox *inbox;
 	struct probe_cost probe_cost;
 	struct budget budget;
+	int waited_fd; /* of proc_waited_ns(); below 0 = none */
 	struct sensor_names names;
 	struct sensor_state state[SENSOR_COUNT];
 	const struct record_sink *sink;

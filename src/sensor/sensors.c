@@ -35,6 +35,7 @@ int sensors_open(struct sensors **out, struct engine *engine, const struct senso
 	s->sink = &s->config.sink;
 	s->engine = engine;
 	s->inbox = inbox_new();
+	s->waited_fd = -1;
 	memcpy(s->state, engine->state, sizeof(s->state));
 	ret = engine_add(engine, s, err);
 	if (ret) {
@@ -356,6 +357,8 @@ void sensors_close(struct sensors *s)
 		if (sensor_table[i]->end)
 			sensor_table[i]->end(s);
 	engine_remove(s->engine, s);
+	if (s->waited_fd >= 0)
+		close(s->waited_fd);
 	flow_free(s);
 	stacks_free(s);
 	inbox_free(s->inbox);

@@ -116,6 +116,7 @@ static void test_self(void **state)
 	char comm[PROC_COMM_SIZE];
 	uint64_t start;
 	int64_t waited, later;
+	int fd;
 
 	(void)state;
 	assert_int_equal(prctl(PR_SET_NAME, name), 0);
@@ -133,10 +134,13 @@ static void test_self(void **state)
 	assert_int_equal(status.uid, getuid());
 	assert_true(status.rss_bytes > 0);
 	assert_int_equal(proc_same_net(getpid()), 1);
-	assert_int_equal(proc_waited_ns(getpid(), &waited), 0);
-	assert_int_equal(proc_waited_ns(getpid(), &later), 0);
+	fd = proc_waited_open(getpid());
+	assert_int_equal(proc_waited_ns(fd, &waited), 0);
+	assert_int_equal(proc_waited_ns(fd, &later), 0);
 	assert_true(waited >= 0 && later >= waited);
-	assert_true(proc_waited_ns(-1, &waited) < 0);
+	close(fd);
+	assert_true(proc_waited_open(-1) < 0);
+	assert_true(proc_waited_ns(-ENOENT, &waited) < 0);
 }
 
 static bool contains(const pid_t *pids, size_t count, pid_t pid)
