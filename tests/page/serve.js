@@ -8,7 +8,12 @@ const http = require('http');
 // An HTTP server on a port of its own; set .fail and it refuses reports.
 async function serve(html, report) {
 	const live = { fail: false, asked: [] };
-	const watched = (name, verdict) => ({ server: name, state: 'watched', reason: null, verdict });
+	const watched = (name, verdict) => ({
+		server: name,
+		state: 'attributed',
+		reason: null,
+		verdict,
+	});
 	const servers = {
 		schema: 'redmem.servers/1',
 		servers: [

@@ -52,7 +52,8 @@
 	function setServers(live, list) {
 		const labels = list.servers.map((one) => one.server),
 			before = live.server.value;
-		const state = (one) => (one.state && one.state !== 'watched' ? ' (' + one.state + ')' : '');
+		const state = (one) =>
+			one.state && one.state !== 'attributed' ? ' (' + one.state + ')' : '';
 
 		if (labels.join('\n') === live.known) return;
 		live.known = labels.join('\n');
@@ -89,7 +90,7 @@
 								R.el(
 									'td',
 									null,
-									one.state === 'watched'
+									one.state === 'attributed'
 										? ''
 										: R.name(
 												[one.state, one.reason].filter(Boolean).join(': '),
