@@ -22,7 +22,7 @@
 #define TEXTS_MAX 16384
 #define ROWS_MAX  16384
 
-/* What a copy of a stack takes from the server: the program's part of it, measured. */
+/* What a copy of a stack takes from the server: an estimate, of 8 KiB read and written. */
 #define STACK_SECONDS 4e-6
 
 struct stack_text {
