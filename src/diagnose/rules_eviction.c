@@ -115,10 +115,12 @@ static int64_t grown(const struct model *m, const char *field)
 static int64_t table_grown(const struct model *m)
 {
 	int64_t rehashing = model_info_end(m, "mem_overhead_db_hashtable_rehashing");
-	int64_t buffers = grown(m, "mem_clients_normal") + grown(m, "mem_clients_slaves") +
-			  grown(m, "mem_aof_buffer") + grown(m, "mem_replication_backlog");
-	int64_t overhead = grown(m, "used_memory_overhead") - buffers;
+	static const char *const buffers[] = { "mem_clients_normal", "mem_clients_slaves",
+					       "mem_aof_buffer", "mem_replication_backlog" };
+	int64_t overhead = grown(m, "used_memory_overhead");
 
+	for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++)
+		overhead = sum_less(overhead, grown(m, buffers[i]));
 	return rehashing > overhead ? rehashing : overhead;
 }
 

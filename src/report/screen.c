@@ -155,7 +155,9 @@ static const struct screen_stall *recent_stall(const struct screen_view *view,
 {
 	const struct screen_stall *last = server->stalls_count ? &server->stalls[0] : NULL;
 
-	return last && last->wall_ns >= 0 && view->now_ns - last->wall_ns < RECENT_NS ? last : NULL;
+	if (!last || last->wall_ns < 0 || view->now_ns < 0)
+		return NULL;
+	return sum_less(view->now_ns, last->wall_ns) < RECENT_NS ? last : NULL;
 }
 
 static void put_recent(struct buf *out, const struct screen_stall *stall)
