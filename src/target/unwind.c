@@ -6,9 +6,9 @@
 
 /* arm64 signs return addresses in their upper bits (pointer authentication). */
 #if defined(__aarch64__)
-#define CODE_BITS(address) ((address) & ((1ULL << 48) - 1))
+#define CODE_BITS ((1ULL << 48) - 1)
 #else
-#define CODE_BITS(address) (address)
+#define CODE_BITS UINT64_MAX
 #endif
 
 static bool is_known(const struct unwind_registers *registers, unsigned int number)
@@ -131,7 +131,7 @@ static enum unwind_end step(struct unwind_registers *now, const struct unwind_st
 	}
 	if (!is_known(&caller, row->return_register))
 		return UNWIND_BROKEN;
-	caller.pc = CODE_BITS(caller.value[row->return_register]);
+	caller.pc = caller.value[row->return_register] & CODE_BITS;
 done:
 	*now = caller;
 	return UNWIND_WHOLE;
@@ -150,7 +150,7 @@ static bool step_by_pointer(struct unwind_registers *now, const struct unwind_st
 	if (!is_known(now, ELF_FRAME_POINTER) || frame < now->value[ELF_STACK_POINTER] ||
 	    !load(stack, frame, &pointer) || !load(stack, frame + 8, &pc))
 		return false;
-	pc = CODE_BITS(pc);
+	pc &= CODE_BITS;
 	if (!pc || !source->row(source->ctx, pc - 1, &caller))
 		return false;
 	set(now, ELF_STACK_POINTER, frame + 16);
