@@ -4,11 +4,11 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/sum.h"
 #include "record/schema.h"
+#include "redis/info.h"
 #include "model/intern.h"
 
 /* No INFO is answered in a stall, so the last one before it is among the newest few, however long
@@ -77,32 +77,19 @@ void counted_free(struct counted *counted)
 
 /* --- INFO ------------------------------------------------------------------------- */
 
-/* The number in the (last) line "@name:123"; RECORD_UNKNOWN. */
-static int64_t count_in(const char *text, const char *name)
+static void take_info(struct counted *counted, const struct record_info *record)
 {
-	int64_t found = RECORD_UNKNOWN;
-	size_t len = strlen(name);
-	char *end;
-
-	for (const char *at = text; (at = strstr(at, name)); at += len) {
-		if ((at == text || at[-1] == '\n') && at[len] == ':') {
-			long long count = strtoll(at + len + 1, &end, 10);
-
-			found = end > at + len + 1 && count >= 0 ? count : RECORD_UNKNOWN;
-		}
-	}
-	return found;
-}
-
-static void take_info(struct counted *counted, const struct record_info *info)
-{
-	struct sample sample = { .t_seconds = info->t_seconds };
+	struct sample sample = { .t_seconds = record->t_seconds };
+	struct info *info = info_parse(record->text);
 	bool any = false;
 
-	for (size_t i = 0; info->text && i < COUNTS; i++) {
-		sample.count[i] = count_in(info->text, counts[i].name);
-		any |= sample.count[i] != RECORD_UNKNOWN;
+	for (size_t i = 0; i < COUNTS; i++) {
+		int64_t count = info_int(info, counts[i].name);
+
+		sample.count[i] = count >= 0 ? count : RECORD_UNKNOWN;
+		any |= count >= 0;
 	}
+	info_free(info);
 	if (any)
 		counted->samples[counted->came++ % SAMPLES] = sample;
 }
