@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "model/window.h"
 #include "record/recording.h"
+#include "redis/endpoint.h"
 
 #define LOOK_NS	 2000000000LL /* how often new servers are looked for */
 #define AGAIN_NS 2000000000LL /* until one that has ended is looked for again */
@@ -115,8 +116,8 @@ static void name_one(struct top_server *server, const struct options *o)
 	else if (o->socket_path)
 		snprintf(server->title, sizeof(server->title), "%s", o->socket_path);
 	else if (o->host || o->port)
-		snprintf(server->title, sizeof(server->title), "%s:%d",
-			 o->host ? o->host : "127.0.0.1", o->port ? o->port : 6379);
+		endpoint_name(server->title, sizeof(server->title),
+			      &(struct conn_options){ .host = o->host, .port = o->port });
 	else
 		snprintf(server->title, sizeof(server->title), "the server of this host");
 }
