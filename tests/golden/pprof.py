@@ -10,28 +10,29 @@ import gzip
 import sys
 
 
+def varint(data, at):
+    """The number at @at, and where it ends."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7f) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
+
+
 def fields(data):
     """(number, value) of each field: an int, or bytes."""
     at = 0
-
-    def varint():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 0x7f) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
     while at < len(data):
-        key = varint()
+        key, at = varint(data, at)
         kind = key & 7
         if kind == 0:
-            yield key >> 3, varint()
+            value, at = varint(data, at)
+            yield key >> 3, value
         elif kind == 2:
-            size = varint()
+            size, at = varint(data, at)
             if at + size > len(data):
                 raise ValueError("a field ends behind its message")
             yield key >> 3, data[at:at + size]
@@ -50,14 +51,7 @@ def numbers(value):
         return [value]
     out, at = [], 0
     while at < len(value):
-        number = shift = 0
-        while True:
-            byte = value[at]
-            at += 1
-            number |= (byte & 0x7f) << shift
-            shift += 7
-            if byte < 0x80:
-                break
+        number, at = varint(value, at)
         out.append(number)
     return out
 
