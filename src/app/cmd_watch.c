@@ -49,9 +49,9 @@ static void take_whole(void *ctx, struct model *m, double start_seconds)
 static int write_window(const struct run *run, const struct model *m)
 {
 	metrics_file_take(run->metrics, run->options, m);
-	return strcmp(run->options->metrics_path, "-") != 0 ?
-		       metrics_file_write(run->metrics, run->options->metrics_path) :
-		       0;
+	return options_is_stdout(run->options->metrics_path) ?
+		       0 :
+		       metrics_file_write(run->metrics, run->options->metrics_path);
 }
 
 static void take_window(void *ctx, struct model *m, double start_seconds)

@@ -2,12 +2,8 @@
 /* Metrics of a watch in a file; see metrics_file.h. */
 #include "app/metrics_file.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "app/label.h"
 #include "app/print.h"
-#include "host/replace.h"
 
 void metrics_file_take(struct metrics *metrics, const struct options *o, const struct model *m)
 {
@@ -20,24 +16,14 @@ void metrics_file_take(struct metrics *metrics, const struct options *o, const s
 	buf_free(&label);
 }
 
-/* The collector takes *.prom, which the name of the one beside it is not. */
-static int replace(const char *path, const struct buf *text)
-{
-	struct err err = {};
-
-	if (!replace_file(path, text->data, text->len, 0644, false, &err))
-		return 0;
-	fprintf(stderr, "redmem: metrics: %s; choose another file with --metrics\n", err.text);
-	return 1;
-}
-
 int metrics_file_write(const struct metrics *metrics, const char *path)
 {
 	struct buf text = { 0 };
 	int ret;
 
 	metrics_write(metrics, &text, false, NULL);
-	ret = strcmp(path, "-") != 0 ? replace(path, &text) : print_out(&text);
+	/* The collector takes *.prom, which the name of the one beside it is not. */
+	ret = print_file("metrics", path, &text, 0644, false);
 	buf_free(&text);
 	return ret;
 }

@@ -919,7 +919,7 @@ static void check_html(const struct argp_state *state, const struct options *o)
 	if (no_report)
 		argp_error(state, "--html is of a report, which %s is not: leave out one",
 			   no_report);
-	if (!strcmp(o->html_path, "-") && more)
+	if (options_is_stdout(o->html_path) && more)
 		argp_error(state, "--html - and %s would both go to stdout: name a file", more);
 }
 
@@ -932,21 +932,17 @@ static void check_push(const struct argp_state *state, const struct options *o)
 				  "file, or the server and -d");
 }
 
-static bool is_stdout(const char *path)
-{
-	return path && !strcmp(path, "-");
-}
-
 /* On stdout there is one thing. */
 static void check_profiles(const struct argp_state *state, const struct options *o)
 {
 	const struct profile_options *p = &o->profile;
-	int here = is_stdout(p->pprof) + is_stdout(p->folded) + is_stdout(p->speedscope);
-	const char *other = o->json		       ? "--json" :
-			    !isnan(o->every_seconds)   ? "--every" :
-			    is_stdout(o->metrics_path) ? "--metrics -" :
-			    is_stdout(o->html_path)    ? "--html -" :
-							 NULL;
+	int here = options_is_stdout(p->pprof) + options_is_stdout(p->folded) +
+		   options_is_stdout(p->speedscope);
+	const char *other = o->json			       ? "--json" :
+			    !isnan(o->every_seconds)	       ? "--every" :
+			    options_is_stdout(o->metrics_path) ? "--metrics -" :
+			    options_is_stdout(o->html_path)    ? "--html -" :
+								 NULL;
 
 	if (o->all && (p->pprof || p->folded || p->speedscope))
 		argp_error(state, "a profile is of one server: leave out --all");
@@ -1109,10 +1105,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }
 
+bool options_is_stdout(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
 bool options_profile_alone(const struct options *o)
 {
-	return is_stdout(o->profile.pprof) || is_stdout(o->profile.folded) ||
-	       is_stdout(o->profile.speedscope);
+	return options_is_stdout(o->profile.pprof) || options_is_stdout(o->profile.folded) ||
+	       options_is_stdout(o->profile.speedscope);
 }
 
 bool options_name_server(const struct options *o)

@@ -155,6 +155,8 @@ struct command {
 
 /* Does a profile take the place of the report, on stdout? */
 bool options_profile_alone(const struct options *o);
+/* Is it "-"? NULL is not. */
+bool options_is_stdout(const char *path);
 /* True when the options name a server other than by --pid. */
 bool options_name_server(const struct options *o);
 

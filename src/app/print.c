@@ -31,16 +31,41 @@ int print_out(const struct buf *out)
 	return fwrite(buf_str(out), 1, out->len, stdout) == out->len && !fflush(stdout) ? 0 : 1;
 }
 
-/* --- a report, in one form or several ------------------------------------------------- */
+/* --- files that are asked for ----------------------------------------------------------- */
 
-static bool page_on_stdout(const struct options *o)
+static int file_failure(const char *option, const struct err *err)
 {
-	return o->html_path && !strcmp(o->html_path, "-");
+	fprintf(stderr, "redmem: %s: %s; choose another file with --%s\n", option, err->text,
+		option);
+	return 1;
 }
+
+int print_file(const char *option, const char *path, const struct buf *data, mode_t mode,
+	       bool lasting)
+{
+	struct err err = {};
+
+	if (options_is_stdout(path))
+		return print_out(data);
+	if (!replace_file(path, buf_str(data), data->len, mode, lasting, &err))
+		return 0;
+	return file_failure(option, &err);
+}
+
+int print_file_check(const char *option, const char *path)
+{
+	struct err err = {};
+
+	if (!path || options_is_stdout(path) || !replace_check(path, &err))
+		return 0;
+	return file_failure(option, &err);
+}
+
+/* --- a report, in one form or several ------------------------------------------------- */
 
 bool print_wants_text(const struct options *o)
 {
-	return !o->json && !page_on_stdout(o) && !options_profile_alone(o);
+	return !o->json && !options_is_stdout(o->html_path) && !options_profile_alone(o);
 }
 
 bool print_wants_document(const struct options *o)
@@ -48,23 +73,13 @@ bool print_wants_document(const struct options *o)
 	return o->json || o->html_path;
 }
 
-static int html_failure(const struct err *err)
-{
-	fprintf(stderr, "redmem: html: %s; choose another file with --html\n", err->text);
-	return 1;
-}
-
 static int write_page(const struct options *o, const struct buf *document)
 {
 	struct buf page = {};
-	struct err err = {};
-	int ret = 0;
+	int ret;
 
 	html_page(&page, document);
-	if (page_on_stdout(o))
-		ret = print_out(&page);
-	else if (replace_file(o->html_path, page.data, page.len, 0600, true, &err))
-		ret = html_failure(&err);
+	ret = print_file("html", o->html_path, &page, 0600, true);
 	buf_free(&page);
 	return ret;
 }
@@ -75,7 +90,7 @@ int print_said(const struct options *o, struct print_said *said)
 
 	if (o->json && !isnan(o->every_seconds)) /* below the windows */
 		report_json_line(&said->document);
-	if (!page_on_stdout(o))
+	if (!options_is_stdout(o->html_path))
 		ret |= print_out(o->json ? &said->document : &said->text);
 	buf_free(&said->text);
 	buf_free(&said->document);
@@ -84,11 +99,7 @@ int print_said(const struct options *o, struct print_said *said)
 
 int print_check(const struct options *o)
 {
-	struct err err = {};
-
-	if (!o->html_path || page_on_stdout(o) || !replace_check(o->html_path, &err))
-		return 0;
-	return html_failure(&err);
+	return print_file_check("html", o->html_path);
 }
 
 /* --- what commands say ------------------------------------------------------------------ */

@@ -2,6 +2,9 @@
 /* Results on stdout, failures on stderr: what the subcommands have in common. */
 #pragma once
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "app/options.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -13,6 +16,13 @@
 struct report_style print_style(const struct options *o);
 /* Write @out to stdout. 0, or 1 when it could not be written: the exit status. */
 int print_out(const struct buf *out);
+/* Write @data where --@option says: to stdout where that is "-", else to a file that takes the
+ * place of the old one; @mode and @lasting as for replace_file(). 0, or 1 where it could not be,
+ * which was told. */
+int print_file(const char *option, const char *path, const struct buf *data, mode_t mode,
+	       bool lasting);
+/* Could it be? NULL and stdout can. 0, or 1 where that was told. */
+int print_file_check(const char *option, const char *path);
 
 /* A report on its way out: as it is for people, and as the document of --json. */
 struct print_said {

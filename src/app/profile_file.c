@@ -4,16 +4,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "app/label.h"
 #include "app/print.h"
-#include "host/replace.h"
-
-static bool is_stdout(const char *path)
-{
-	return path && !strcmp(path, "-");
-}
 
 bool profile_file_wanted(const struct options *o)
 {
@@ -44,13 +37,6 @@ int profile_file_shown(const struct options *o, const struct report_profile *p,
 	return ret;
 }
 
-static int failure(const char *option, const struct err *err)
-{
-	fprintf(stderr, "redmem: %s: %s; choose another file with --%s\n", option, err->text,
-		option);
-	return 1;
-}
-
 /* For its owner alone: names of keys are in it. */
 static int write_one(const char *option, const char *path, const struct report_profile *p,
 		     enum profile_kind shown,
@@ -58,33 +44,21 @@ static int write_one(const char *option, const char *path, const struct report_p
 				    enum profile_kind shown))
 {
 	struct buf out = { 0 };
-	struct err err = { 0 };
-	int ret = 0;
+	int ret;
 
 	if (!path)
 		return 0;
 	report(&out, p, shown);
-	if (is_stdout(path))
-		ret = print_out(&out);
-	else if (replace_file(path, buf_str(&out), out.len, 0600, false, &err))
-		ret = failure(option, &err);
+	ret = print_file(option, path, &out, 0600, false);
 	buf_free(&out);
 	return ret;
 }
 
-static int check_one(const char *option, const char *path)
-{
-	struct err err = { 0 };
-
-	if (!path || is_stdout(path) || !replace_check(path, &err))
-		return 0;
-	return failure(option, &err);
-}
-
 int profile_file_check(const struct options *o)
 {
-	return check_one("pprof", o->profile.pprof) || check_one("folded", o->profile.folded) ||
-	       check_one("speedscope", o->profile.speedscope);
+	return print_file_check("pprof", o->profile.pprof) ||
+	       print_file_check("folded", o->profile.folded) ||
+	       print_file_check("speedscope", o->profile.speedscope);
 }
 
 int profile_file_write(const struct options *o, const struct report_profile *p)
