@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * redmem demo: a private server with known troubles, and its diagnosis. Its stage is a
- * temporary directory, the server in it, scarce memory around it (demo_server.h), and clients
+ * temporary directory, the server in it, scarce memory around it (demo_swap.h), and clients
  * that give it trouble (demo_load.h). It is built and taken down by a process of its own, the
  * keeper, which outlives the caller by as long as it needs to: however the caller ends, nothing
  * stays behind.
@@ -24,9 +24,10 @@
 #include "host/kernel.h"
 #include "host/proc.h"
 #include "host/sysmem.h"
+#include "lab/private_server.h"
 #include "app/commands.h"
 #include "app/demo_load.h"
-#include "app/demo_server.h"
+#include "app/demo_swap.h"
 #include "app/print.h"
 #include "app/watch.h"
 
@@ -62,7 +63,7 @@ struct stage {
 	char dir[PATH_MAX]; /* "" = none */
 	struct demo_swap swap;
 	bool swaps;
-	struct demo_server server;
+	struct private_server server;
 	pid_t load;
 };
 
@@ -146,8 +147,28 @@ static void squeeze(struct stage *stage)
 		"demo: limiting the server's memory to %lld of %lld MiB; the rest goes to "
 		"swap\n",
 		(long long)(limit / MIB), (long long)(status.rss_bytes / MIB));
-	if (demo_swap_squeeze(&stage->swap, limit, &why))
+	if (cgroup_own_limit(&stage->swap.cgroup, limit, &why))
 		fprintf(stderr, "demo: less swap than planned: %s\n", why.text);
+}
+
+static int start_server(struct stage *stage, struct err *err)
+{
+	struct buf program = {};
+	int ret = private_server_find("demo", &program, err);
+
+	if (!ret)
+		ret = private_server_start(
+			&stage->server,
+			&(struct private_server_config){
+				.who = "demo",
+				.dir = stage->dir,
+				.command = (const char *const[]){ buf_str(&program), NULL },
+				.cgroup = stage->swaps ? stage->swap.cgroup.path : NULL,
+				.cpu = -1,
+			},
+			err);
+	buf_free(&program);
+	return ret;
 }
 
 static int build(struct stage *stage, struct err *err)
@@ -165,8 +186,7 @@ static int build(struct stage *stage, struct err *err)
 		return ret;
 	prepare_swap(stage);
 	fprintf(stderr, "demo: starting a private server in %s\n", stage->dir);
-	ret = demo_server_start(&stage->server, stage->dir, stage->swaps ? &stage->swap : NULL,
-				err);
+	ret = start_server(stage, err);
 	if (!ret)
 		ret = start_load(stage, demo_load_fill, err);
 	if (!ret)
@@ -202,7 +222,9 @@ static int take_down(struct stage *stage, struct err *err)
 
 	if (stage->load > 0)
 		kill(stage->load, SIGKILL);
-	demo_server_end(&stage->server);
+	private_server_end(&stage->server);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
 	if (stage->swaps)
 		ret = demo_swap_close(&stage->swap, err);
 	if (!ret && stage->dir[0])

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A private server; see private_server.h. */
+#define _GNU_SOURCE 1 /* CPU_SET() */
+#include "lab/private_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "host/cgroup_own.h"
+#include "host/file.h"
+#include "redis/conn.h"
+
+#define START_TIMEOUT_NS INT64_C(10000000000)
+#define START_PAUSE_US	 20000
+
+/* The full name of @program by PATH, "" when there is none. */
+static void find_program(struct buf *out, const char *program)
+{
+	const char *path = getenv("PATH");
+
+	for (path = path ? path : ""; *path;) {
+		size_t len = strcspn(path, ":");
+
+		buf_clear(out);
+		buf_add(out, path, len);
+		buf_printf(out, "%s%s", len ? "/" : "./", program);
+		if (!access(buf_str(out), X_OK))
+			return;
+		path += len + (path[len] == ':');
+	}
+	buf_clear(out);
+}
+
+int private_server_find(const char *who, struct buf *program, struct err *err)
+{
+	find_program(program, "redis-server");
+	if (!program->len)
+		find_program(program, "valkey-server");
+	return program->len ? 0 :
+			      err_set(err, -ENOENT,
+				      "%s: neither redis-server nor valkey-server is in PATH; "
+				      "install one (apt-get install redis-server)",
+				      who);
+}
+
+/* --- in the child ------------------------------------------------------------------ */
+
+static size_t length(const char *const *list)
+{
+	size_t count = 0;
+
+	while (list && list[count])
+		count++;
+	return count;
+}
+
+/* Its arguments: how each private server is set up, then what the caller wants. */
+static char **arguments(const struct private_server *server,
+			const struct private_server_config *config)
+{
+	const char *const own[] = { "--port",
+				    "0",
+				    "--unixsocket",
+				    server->socket,
+				    "--unixsocketperm",
+				    "700",
+				    "--dir",
+				    config->dir,
+				    "--save",
+				    "",
+				    "--appendonly",
+				    "no",
+				    "--daemonize",
+				    "no",
+				    "--stop-writes-on-bgsave-error",
+				    "no",
+				    NULL };
+	const char *const *parts[] = { config->command, own, config->settings };
+	const char **all = xcalloc(
+		length(config->command) + length(own) + length(config->settings) + 1, sizeof(*all));
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		for (size_t j = 0; j < length(parts[i]); j++)
+			all[count++] = parts[i][j];
+	return (char **)all;
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Become the server. Its words go to a file, for when it fails. */
+static _Noreturn void become_server(const struct private_server_config *config, char **argv,
+				    pid_t parent)
+{
+	int log, null;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	setpgid(0, 0);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	null = open("/dev/null", O_RDONLY);
+	log = chdir(config->dir) ? -1 : open("server.log", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+		_exit(1);
+	if (config->cpu >= 0)
+		pin(config->cpu);
+	for (size_t i = 0; i < length(config->environment); i++)
+		putenv((char *)config->environment[i]);
+	if (config->cgroup && cgroup_own_enter(config->cgroup))
+		dprintf(2, "cannot enter %s\n", config->cgroup);
+	else
+		execv(argv[0], argv);
+	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
+	_exit(1);
+}
+
+/* --- in the caller ------------------------------------------------------------------- */
+
+static bool answers(const struct private_server *server)
+{
+	const struct conn_options options = { .socket_path = server->socket };
+	struct conn *conn = NULL;
+	redisReply *reply = NULL;
+	bool yes;
+
+	if (conn_open(&conn, &options, NULL))
+		return false;
+	yes = !conn_call_line(conn, 1000, &reply, "PING") && reply->type == REDIS_REPLY_STATUS;
+	freeReplyObject(reply);
+	conn_close(conn);
+	return yes;
+}
+
+/* What the server said last before it ended. */
+static void last_words(struct buf *out, const char *dir)
+{
+	struct buf path = {}, log = {};
+	char *line;
+
+	buf_printf(&path, "%s/server.log", dir);
+	file_read(buf_str(&path), 1 << 20, &log, NULL);
+	while (log.len && log.data[log.len - 1] == '\n')
+		log.data[--log.len] = '\0';
+	line = log.len ? strrchr(log.data, '\n') : NULL;
+	buf_puts(out, line ? line + 1 : log.len ? log.data : "it said nothing");
+	buf_free(&path);
+	buf_free(&log);
+}
+
+static int wait_answer(const struct private_server *server,
+		       const struct private_server_config *config, struct err *err)
+{
+	int64_t end = clock_mono_ns() + START_TIMEOUT_NS;
+	struct buf words = {};
+	int ret = 0;
+
+	while (!answers(server)) {
+		if (waitpid(server->pid, NULL, WNOHANG) == server->pid)
+			ret = -ECHILD;
+		else if (clock_mono_ns() > end)
+			ret = -ETIMEDOUT;
+		if (ret)
+			break;
+		usleep(START_PAUSE_US);
+	}
+	if (ret) {
+		last_words(&words, config->dir);
+		err_set(err, ret, "%s: %s %s: %s", config->who, config->command[0],
+			ret == -ECHILD ? "ended at once" : "does not answer", buf_str(&words));
+		buf_free(&words);
+	}
+	return ret;
+}
+
+int private_server_start(struct private_server *server, const struct private_server_config *config,
+			 struct err *err)
+{
+	pid_t parent = getpid();
+	char **argv;
+	int ret;
+
+	*server = (struct private_server){};
+	ret = snprintf(server->socket, sizeof(server->socket), "%s/redis.sock", config->dir);
+	if ((size_t)ret >= sizeof(server->socket))
+		return err_set(err, -ENAMETOOLONG,
+			       "%s: %s is too long for a unix socket; set TMPDIR to a shorter one",
+			       config->who, config->dir);
+	argv = arguments(server, config);
+	server->pid = fork();
+	if (!server->pid)
+		become_server(config, argv, parent);
+	free(argv);
+	if (server->pid < 0)
+		return err_set(err, -errno, "%s: fork: %s", config->who, strerror(errno));
+	setpgid(server->pid, server->pid); /* whoever of us comes first */
+	ret = wait_answer(server, config, err);
+	if (ret)
+		private_server_end(server);
+	return ret;
+}
+
+void private_server_end(struct private_server *server)
+{
+	if (server->pid <= 0)
+		return;
+	kill(-server->pid, SIGKILL);
+	while (waitpid(-server->pid, NULL, 0) > 0 || errno == EINTR)
+		;
+	server->pid = 0;
+}
