@@ -205,8 +205,10 @@ post-mortem: all $(load) ; $(Q)tests/soak/post-mortem ## let RUNS servers be kil
 serve-prometheus: all $(load) ; $(Q)tests/soak/prometheus ## hold serve, rules and dashboard against a real Prometheus
 serve-capabilities: all $(load) ; $(Q)tests/soak/capabilities ## is each capability of the unit needed?
 redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
+matrix: all $(load) ; $(Q)tests/matrix/run ## look at every kind of server (SERVERS=): is redmem right?
 truth: all $(load) ; $(Q)tests/scenarios/truth ## run every scenario RUNS times in all: is redmem right?
-past-truth: all $(load) ; $(Q)PAST=1 tests/scenarios/truth ## hold redmem report --at against RUNS troubles that were made
+past-matrix: all $(load) ; $(Q)tests/matrix/run ## look at every kind of server (SERVERS=): is redmem right?
+truth: all $(load) ; $(Q)PAST=1 tests/scenarios/truth ## hold redmem report --at against RUNS troubles that were made
 stacks: all $(load) ; $(Q)tests/stacks/run ## hold the stacks of samples against perf's
 unwatched: all $(load) ## measure what an event of a process that is not watched costs
 	$(Q)tests/bench/unwatched
@@ -243,7 +245,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers stacks truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem demo format clean man install help
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -8,6 +8,8 @@
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/live/servers.sh
+. "$(dirname "$0")/servers.sh"
 need_programs valkey-server
 
 [ "${FULL:-0}" = 1 ] && scale=10 || scale=1
@@ -23,19 +25,6 @@ info() # FIELD
 }
 
 # --- agreement with redis-cli ---------------------------------------------------
-
-# "TYPE KEYS AMOUNT" of each type with keys, from redis-cli's summary.
-cli_types() # --bigkeys|--memkeys
-{
-	redis_cli "$1" | sed -nE 's/^([0-9]+) ([a-z]+)s with ([0-9]+) .*/\2 \1 \3/p' |
-		awk '$2 > 0' | sort
-}
-
-# "TYPE AMOUNT" of the largest of each type.
-cli_largest() # --bigkeys|--memkeys
-{
-	redis_cli "$1" | sed -nE 's/^Biggest +([a-z]+) found .* has ([0-9]+) .*/\1 \2/p' | sort
-}
 
 same() # NAME WANTED GOT
 {

@@ -13,6 +13,8 @@
 . "$(dirname "$0")/attribution.sh"
 # shellcheck source=tests/live/alloc.sh
 . "$(dirname "$0")/alloc.sh"
+# shellcheck source=tests/live/servers.sh
+. "$(dirname "$0")/servers.sh"
 command=doctor
 need_bpf
 
@@ -31,15 +33,6 @@ find_program() # SUITE/PACKAGE or PATH
 	product=$("$server" --version | sed 's/^\([^ ]*\).* v=\([^ ]*\).*/\1-\2/' | tr '[:upper:]' '[:lower:]')
 }
 
-# Giants of three kinds. The name of the one that is deleted is of the mixed load's.
-make_big_keys()
-{
-	redis_cli eval '
-		for i = 1, 300000 do redis.call("ZADD", "del:leaderboard", i, "member:" .. i) end
-		for i = 1, 100000 do redis.call("HSET", "profile:all", "field:" .. i, i) end
-		for i = 1, 300000 do redis.call("SET", "user:" .. i, i) end' 0 >/dev/null
-}
-
 stall_named() # NAME COMMAND KEY
 {
 	check "$product-$1" "$(query '.stalls | map({command, key, duration_seconds}) | tostring')" \
@@ -47,32 +40,15 @@ stall_named() # NAME COMMAND KEY
 		--arg command "$2" --arg key "$3"
 }
 
-# One watch of the mixed load, and behind it three commands that hold the server.
 check_doctor()
 {
-	command=doctor
-	"$load" mixed -s "$socket" -d 0 || exit 1
-	make_big_keys
-	watch_start -s "$socket" --record "$work/recording"
-	mixed_load 6
-	redis_cli hgetall profile:all >/dev/null
-	redis_cli keys '*' >/dev/null
-	redis_cli del del:leaderboard >/dev/null
-	watch_end
-	gunzip -c "$work/recording" >"$work/facts"
+	watch_big_commands 6
 	check_report
 	check_commands
 	check_keys
 	stall_named hgetall hgetall profile:all
 	stall_named keys keys ''
 	stall_named del del del:leaderboard
-}
-
-# used_memory without what clients have: their buffers shrink while the load runs.
-used_by_keys()
-{
-	redis_cli info memory | tr -d '\r' | awk -F : '/^used_memory:/ { used = $2 }
-		/^mem_clients_normal:/ { used -= $2 } END { printf "%.0f\n", used }'
 }
 
 # steady: values written over in place, neither the server nor the prefix grows. Who frees the
@@ -96,41 +72,6 @@ make_loads()
 			printf "*1\r\n$4\r\nEXEC\r\n"
 		}
 	}' >"$work/transactions"
-}
-
-# Sets grown to what the server grew by while COMMAND ran.
-growth_of() # COMMAND...
-{
-	grown_before=$(used_by_keys)
-	"$@"
-	grown=$(($(used_by_keys) - grown_before))
-}
-
-# New values by many clients, all of them ready at once: on the stack the clients before are
-# left over, who read nothing. The server grows by what the prefix grows by.
-clients_ready()
-{
-	mkfifo "$work/orders" "$work/answers"
-	"$load" bytes -s "$socket" -o set -S 0 -c 50 -P 16 -k clients: -n 100000 \
-		<"$work/orders" >"$work/answers" &
-	own_process $!
-	loader=$!
-	exec 8>"$work/orders" 9<"$work/answers"
-	read -r _ <&9 || exit 1
-}
-
-clients_run()
-{
-	echo >&8
-	read -r _ <&9 || exit 1
-}
-
-clients_end()
-{
-	exec 8>&- 9<&-
-	wait "$loader"
-	forget_process "$loader"
-	rm "$work/orders" "$work/answers"
 }
 
 # @NAME:* grew as the server did, within 5 % of what it allocated or of what it grew by, or as

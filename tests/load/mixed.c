@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LIST_ELEMENTS  12000
 #define SET_MEMBERS    20000
@@ -25,6 +26,9 @@
 static const char script[] = "local sorted = redis.call('SORT', KEYS[1], 'LIMIT', 0, 10) "
 			     "local x = 0 for i = 1, 200000 do x = x + i % 7 end "
 			     "return #sorted";
+
+/* In a cluster the keys of one command have one slot. */
+static const char *tag = "";
 
 /* RPUSH @count random numbers to @prefix0... */
 static void make_lists(redisContext *c, const char *prefix)
@@ -44,10 +48,10 @@ static void make_keys(redisContext *c)
 	make_lists(c, "eval:");
 	make_lists(c, "multi:");
 	for (int i = 0; i < SET_MEMBERS; i++)
-		redisAppendCommand(c, "SADD copy:source member:%d", i);
+		redisAppendCommand(c, "SADD copy:%ssource member:%d", tag, i);
 	load_drain(c, SET_MEMBERS);
 	for (int i = 0; i < 2 * ZSET_MEMBERS; i++)
-		redisAppendCommand(c, "ZADD z:%s %d member:%d", i % 2 ? "a" : "b",
+		redisAppendCommand(c, "ZADD z:%s%s %d member:%d", tag, i % 2 ? "a" : "b",
 				   (int)load_random(1000000), i * 2 / 3);
 	load_drain(c, 2 * ZSET_MEMBERS);
 }
@@ -85,8 +89,8 @@ static void do_copy_del(redisContext *c)
 	static long serial;
 
 	serial++;
-	load_do(c, "COPY copy:source del:%ld", serial);
-	load_do(c, "DEL del:%ld", serial);
+	load_do(c, "COPY copy:%ssource del:%s%ld", tag, tag, serial);
+	load_do(c, "DEL del:%s%ld", tag, serial);
 }
 
 static void do_set(redisContext *c)
@@ -98,7 +102,7 @@ static void do_set(redisContext *c)
 
 static void do_zunionstore(redisContext *c)
 {
-	load_do(c, "ZUNIONSTORE z:%d 2 z:a z:b", (int)load_random(COPIES));
+	load_do(c, "ZUNIONSTORE z:%s%d 2 z:%sa z:%sb", tag, (int)load_random(COPIES), tag, tag);
 }
 
 static void do_eval(redisContext *c)
@@ -126,9 +130,13 @@ static struct kind {
 void load_mixed(const struct load_options *o)
 {
 	redisContext *c = load_connect(o);
-	redisReply *there = load_call(c, "EXISTS copy:source");
+	redisReply *info = load_call(c, "INFO cluster"), *there;
 	double start, end;
 
+	if (strstr(info->str, "cluster_enabled:1"))
+		tag = "{mixed}";
+	freeReplyObject(info);
+	there = load_call(c, "EXISTS copy:%ssource", tag);
 	if (!there->integer)
 		make_keys(c);
 	freeReplyObject(there);
