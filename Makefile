@@ -207,8 +207,7 @@ serve-capabilities: all $(load) ; $(Q)tests/soak/capabilities ## is each capabil
 redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
 matrix: all $(load) ; $(Q)tests/matrix/run ## look at every kind of server (SERVERS=): is redmem right?
 truth: all $(load) ; $(Q)tests/scenarios/truth ## run every scenario RUNS times in all: is redmem right?
-past-matrix: all $(load) ; $(Q)tests/matrix/run ## look at every kind of server (SERVERS=): is redmem right?
-truth: all $(load) ; $(Q)PAST=1 tests/scenarios/truth ## hold redmem report --at against RUNS troubles that were made
+past-truth: all $(load) ; $(Q)PAST=1 tests/scenarios/truth ## hold redmem report --at against RUNS troubles that were made
 stacks: all $(load) ; $(Q)tests/stacks/run ## hold the stacks of samples against perf's
 unwatched: all $(load) ## measure what an event of a process that is not watched costs
 	$(Q)tests/bench/unwatched
