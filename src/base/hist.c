@@ -83,12 +83,29 @@ uint64_t hist_quantile(const struct hist *h, double fraction)
 	return h->max;
 }
 
+static double bucket_first(unsigned int bucket)
+{
+	return bucket ? (double)bucket_last(bucket - 1) + 1 : 0;
+}
+
+double hist_quantile_between(const struct hist *h, double fraction)
+{
+	double rank = fraction * (double)h->count, seen = 0;
+
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++) {
+		double weight = (double)h->bucket[i], first = bucket_first(i);
+
+		if (weight > 0 && seen + weight >= rank)
+			return first + ((double)hist_value(h, i) - first) * (rank - seen) / weight;
+		seen += weight;
+	}
+	return h->count ? (double)h->max : NAN;
+}
+
 /* The middle of what counts in @bucket. */
 static double bucket_middle(const struct hist *h, unsigned int bucket)
 {
-	double first = bucket ? (double)bucket_last(bucket - 1) + 1 : 0;
-
-	return (first + (double)hist_value(h, bucket)) / 2;
+	return (bucket_first(bucket) + (double)hist_value(h, bucket)) / 2;
 }
 
 double hist_top_share(const struct hist *h, double fraction)

@@ -23,6 +23,9 @@ void hist_add(struct hist *h, uint64_t value, uint64_t weight);
 uint64_t hist_value(const struct hist *h, unsigned int bucket);
 /* Value below which @fraction (0..1) of the weight lies; 0 when empty. */
 uint64_t hist_quantile(const struct hist *h, double fraction);
+/* The same, and inside its bucket as far as the weight there goes, as if it lay there evenly: for
+ * what is compared with another and may differ by less than a bucket's width. NAN when empty. */
+double hist_quantile_between(const struct hist *h, double fraction);
 /* Share of the sum that the largest @fraction (0..1) of the weight holds, within the few per cent
  * of a bucket's width; NAN when the sum is 0. */
 double hist_top_share(const struct hist *h, double fraction);

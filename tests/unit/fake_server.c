@@ -25,6 +25,8 @@ struct fake_server {
 	const struct fake_rule *rules;
 	size_t chunk;
 	const char *hello;
+	const char *stall; /* request before which it stands still; NULL = none */
+	struct timespec pause;
 	char dir[32];
 	char path[64];
 	int listener;
@@ -65,6 +67,8 @@ static bool answer(struct fake_server *server, int fd, const redisReply *request
 	while (rule->request &&
 	       strncasecmp(rule->request, buf_str(&line), strlen(rule->request)) != 0)
 		rule++;
+	if (server->stall && !strncmp(server->stall, buf_str(&line), strlen(server->stall)))
+		nanosleep(&server->pause, NULL);
 	go_on = send_pieces(server, fd, rule->request ? rule->reply : "-ERR unknown command\r\n");
 	buf_free(&line);
 	return go_on && !(rule->request && rule->close);
@@ -136,6 +140,12 @@ struct fake_server *fake_server_start(const struct fake_rule *rules, size_t chun
 	assert_int_equal(listen(server->listener, 4), 0);
 	assert_int_equal(pthread_create(&server->thread, NULL, run, server), 0);
 	return server;
+}
+
+void fake_server_stall(struct fake_server *server, const char *request, unsigned int ms)
+{
+	server->stall = request;
+	server->pause.tv_nsec = (long)ms * 1000000;
 }
 
 const char *fake_server_path(const struct fake_server *server)

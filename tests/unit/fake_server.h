@@ -24,6 +24,9 @@ struct fake_server;
  */
 struct fake_server *fake_server_start(const struct fake_rule *rules, size_t chunk,
 				      const char *hello);
+/* Before a client comes: a request that begins with @request (borrowed) is answered after @ms
+ * (below 1000), and meanwhile nobody is. */
+void fake_server_stall(struct fake_server *server, const char *request, unsigned int ms);
 const char *fake_server_path(const struct fake_server *server);
 /* After the client is closed. Returns the requests seen, a line each, to be freed. */
 char *fake_server_stop(struct fake_server *server);

@@ -118,13 +118,38 @@ static void test_top_share(void **state)
 	assert_true(fabs(hist_top_share(&h, 0.505) - 0.9505) < 0.01);
 }
 
+/* Two loads that differ by 2 %, less than a bucket's width, differ by 2 % in their quantiles. */
+static void test_between(void **state)
+{
+	static const double fractions[] = { 0, 0.1, 0.5, 0.9, 0.99, 1 };
+	struct hist a = { 0 }, b = { 0 }, one = { 0 };
+
+	(void)state;
+	assert_true(isnan(hist_quantile_between(&one, 0.5)));
+	hist_add(&one, 1000, 5);
+	assert_true(hist_quantile_between(&one, 1) == 1000);
+	for (uint64_t i = 0; i < 100000; i++) {
+		hist_add(&a, 100000 + i, 1);
+		hist_add(&b, (100000 + i) * 102 / 100, 1);
+	}
+	for (size_t i = 0; i < sizeof(fractions) / sizeof(fractions[0]); i++) {
+		double value = 100000 * (1 + fractions[i]);
+
+		assert_true(fabs(hist_quantile_between(&a, fractions[i]) / value - 1) < 0.03);
+	}
+	for (size_t i = 1; i + 1 < sizeof(fractions) / sizeof(fractions[0]); i++)
+		assert_true(fabs(hist_quantile_between(&b, fractions[i]) /
+					 hist_quantile_between(&a, fractions[i]) -
+				 1.02) < 0.004);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),	      cmocka_unit_test(test_top_share),
-		cmocka_unit_test(test_one_value),     cmocka_unit_test(test_exact_below_sub),
-		cmocka_unit_test(test_error_bound),   cmocka_unit_test(test_weight),
-		cmocka_unit_test(test_sum_saturates),
+		cmocka_unit_test(test_between),		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_top_share),	cmocka_unit_test(test_one_value),
+		cmocka_unit_test(test_exact_below_sub), cmocka_unit_test(test_error_bound),
+		cmocka_unit_test(test_weight),		cmocka_unit_test(test_sum_saturates),
 	};
 
 	return cmocka_run_group_tests_name("hist", tests, NULL, NULL);
