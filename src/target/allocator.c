@@ -109,7 +109,8 @@ static void open_libraries(struct libraries *all, const struct image *image,
 		const struct map *map = &maps->map[i];
 
 		if (image_is_new_file(maps, i) && !map_same_file(map, image->map) &&
-		    !map_same_file(map, loader) && !map_same_file(map, image->allocator_map) &&
+		    !map_same_file(map, loader) &&
+		    (!image->allocator_map || !map_same_file(map, image->allocator_map)) &&
 		    !elf_file_open(&all->file[all->count], image->pid, map, NULL))
 			all->count++;
 	}
@@ -134,16 +135,15 @@ static void list_library(struct experiment_files *files, const struct elf_file *
 	files->count++;
 }
 
-/* The allocator's library, what it needs, what that needs. A name nothing here has is the
- * loader's own, or the loader will complain. */
+/* The file that has the allocator, what it needs, what that needs. A name nothing here has is
+ * the loader's own, or the loader will complain. */
 static void list_closure(struct experiment_files *files, const struct libraries *all,
-			 struct elf_file *library)
+			 struct elf_file *asked)
 {
-	const struct elf_file *listed[EXPERIMENT_LIBRARIES] = { library };
-	const char *name = elf_file_soname(library);
+	const struct elf_file *listed[EXPERIMENT_LIBRARIES] = { asked };
+	const char *name = elf_file_soname(asked);
 
-	*files = (struct experiment_files){ .loader = files->loader };
-	list_library(files, library, *name && !strchr(name, '/') ? name : "library.so");
+	list_library(files, asked, *name && !strchr(name, '/') ? name : "allocator");
 	for (size_t i = 0; i < files->count; i++)
 		for (size_t n = 0; (name = elf_file_needed(listed[i], n)); n++)
 			for (size_t l = 0; l < all->count; l++) {
@@ -176,7 +176,7 @@ static const char *by_experiment(struct allocator *a, const struct image *image)
 {
 	const struct map *map = loader_map(image);
 	struct experiment_result result = {};
-	struct experiment_files files;
+	struct experiment_files files = { .is_program = image->allocator_bundled };
 	struct elf_file *loader = NULL;
 	struct libraries all;
 	const char *how = NULL;
@@ -258,20 +258,11 @@ static bool by_cache_functions(struct allocator *a, const struct image *image)
 
 /* --- all of it ----------------------------------------------------------------------- */
 
-static void find_in_image(struct allocator *a, const struct image *image)
+static void find_jemalloc(struct allocator *a, const struct image *image)
 {
 	a->found_by = by_symbol(a);
-	if (!*a->found_by && by_cache_functions(a, image))
+	if (!*a->found_by && image->allocator_bundled && by_cache_functions(a, image))
 		a->found_by = "symbol";
-	if (!*a->found_by)
-		snprintf(a->reason, sizeof(a->reason),
-			 "jemalloc is part of the program, which is stripped of its symbols; "
-			 "install its debug symbols");
-}
-
-static void find_in_library(struct allocator *a, const struct image *image)
-{
-	a->found_by = by_symbol(a);
 	if (!*a->found_by)
 		a->found_by = by_experiment(a, image);
 }
@@ -296,10 +287,8 @@ void allocator_find(struct allocator *a, const struct image *image)
 		snprintf(a->reason, sizeof(a->reason),
 			 "the server uses libc's malloc, which does not tell of its bytes; page "
 			 "faults and the address space are followed instead");
-	else if (image->allocator_bundled)
-		find_in_image(a, image);
 	else
-		find_in_library(a, image);
+		find_jemalloc(a, image);
 	log_msg(LOG_INFO, "allocator: %s%s", *a->found_by ? "found by " : "not followed: ",
 		*a->found_by ? a->found_by : a->reason);
 }

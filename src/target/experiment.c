@@ -75,17 +75,19 @@ static const char loader_path[] = "/ld.so";
 
 /* In the child: nothing but the files, then the loader. By the environment and not by
  * options: older loaders have no --preload. Never returns. */
-static void become_child(const struct fence_file *files, size_t count,
+static void become_child(const struct fence_file *files, size_t count, bool is_program,
 			 const struct sock_fprog *filter)
 {
 	const struct fence_limits limits = { .memory_bytes = 2ULL << 30,
 					     .cpu_seconds = CPU_SECONDS_MAX,
 					     .files = 32 };
-	char preload[EXPERIMENT_NAME + 32];
-	char *argv[] = { (char *)loader_path, (char *)"/child", NULL };
+	const struct fence_file *child = &files[1], *asked = &files[2];
+	char preload[EXPERIMENT_NAME + 32], program[EXPERIMENT_NAME + 32];
+	char *argv[] = { (char *)loader_path, program, NULL };
 	char *envp[] = { preload, (char *)"LD_LIBRARY_PATH=/lib", NULL };
 
-	snprintf(preload, sizeof(preload), "LD_PRELOAD=/%s", files[2].name);
+	snprintf(program, sizeof(program), "/%s", (is_program ? asked : child)->name);
+	snprintf(preload, sizeof(preload), "LD_PRELOAD=/%s", (is_program ? child : asked)->name);
 	if (fence_root(files, count) && !close_range(0, ~0U, 0) &&
 	    !ptrace(PTRACE_TRACEME, 0, NULL, NULL) && fence_enter(&limits, filter))
 		execve(loader_path, argv, envp);
@@ -159,7 +161,7 @@ static int read_hello(struct experiment *e, struct err *err)
 	    memory_read(e->pid, regs_first_argument(&regs), &e->hello, sizeof(e->hello)) ||
 	    !child_hello_fits(&e->hello))
 		return err_set(err, -ENOTSUP,
-			       "experiment: what the child with the library says makes no sense");
+			       "experiment: what the child with the allocator says makes no sense");
 	e->pause = regs_pc(&regs) - BREAKPOINT_AFTER;
 	return 0;
 }
@@ -208,7 +210,7 @@ static int fork_child(struct experiment *e, const struct experiment_files *files
 	else
 		e->pid = fence_fork(&e->process, err);
 	if (!e->pid)
-		become_child(list, files->count + 2, &filter);
+		become_child(list, files->count + 2, files->is_program, &filter);
 	free(filter.filter);
 	close(child);
 	return e->pid < 0 ? e->pid : 0;
@@ -228,10 +230,10 @@ static int start_child(struct experiment *e, const struct experiment_files *file
 		stopped = run_on(e, PTRACE_CONT);
 	}
 	if (stopped == RUN_NOT_JEMALLOC)
-		return err_set(err, -ENOTSUP, "experiment: the library is not jemalloc");
+		return err_set(err, -ENOTSUP, "experiment: the allocator is not jemalloc");
 	if (stopped != SIGTRAP)
 		return err_set(err, -ENOTSUP,
-			       "experiment: a child with the library does not start");
+			       "experiment: a child with the allocator does not start");
 	snprintf(path, sizeof(path), "/proc/%d/mem", e->pid);
 	e->memory_fd = open(path, O_RDWR | O_CLOEXEC);
 	if (e->memory_fd < 0)
@@ -289,7 +291,7 @@ static int arm_all(struct experiment *e, const char *name, struct err *err)
 	int ret = load_bias(e, name, &bias);
 
 	if (ret)
-		return err_set(err, -ENOTSUP, "experiment: the library was not loaded");
+		return err_set(err, -ENOTSUP, "experiment: the allocator was not loaded");
 	ret = elf_file_function_starts(e->library, &starts, &e->count, err);
 	if (ret)
 		return ret;
@@ -411,13 +413,13 @@ static int verdict(const struct experiment *e, struct experiment_result *out, st
 		if (found)
 			return err_set(
 				err, -ENOENT,
-				"experiment: two functions of the library tell of its bytes");
+				"experiment: two functions of the allocator tell of its bytes");
 		found = c;
 	}
 	if (!found)
 		return err_set(
 			err, -ENOENT,
-			"experiment: no function of the library tells of its bytes; jemalloc "
+			"experiment: no function of the allocator tells of its bytes; jemalloc "
 			"does so since 5.3");
 	out->event_trigger = found->vaddr;
 	out->classes = e->hello.classes;
@@ -452,13 +454,13 @@ int experiment_run(struct experiment_result *out, const struct experiment_files 
 		ret = arm_all(&e, files->library[0].name, err);
 	if (!ret && (!run_phase(&e) || !run_phase(&e)))
 		ret = err_set(err, -ENOTSUP,
-			      "experiment: the child with the library came to an end");
+			      "experiment: the child with the allocator came to an end");
 	if (!ret)
 		ret = verdict(&e, out, err);
 	end_child(&e);
 	if (ret && e.late)
 		ret = err_set(err, -ETIMEDOUT,
-			      "experiment: the child with the library took more than %d s, or "
+			      "experiment: the child with the allocator took more than %d s, or "
 			      "than %d s of CPU",
 			      SECONDS_MAX, CPU_SECONDS_MAX);
 	return ret;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The allocator experiment: a fenced child (fence.h) that loads a copy of the very library
- * the server uses, by a copy of the server's own loader and with copies of the libraries
- * that one needs, allocates known amounts, and is watched at the entry of every function of
- * the library. So it is seen, not guessed, which function jemalloc 5.3 calls each time a
- * thread has allocated or freed another 64 KiB (te_event_trigger, src/thread_event.c), in a
- * library without symbols and under whatever C library the server has. The server is not
- * involved: copies have inodes of their own.
+ * The allocator experiment: a fenced child (fence.h) that loads a copy of the very file the
+ * server's allocator is in, by a copy of the server's own loader and with copies of the
+ * libraries that file needs, allocates known amounts, and is watched at the entry of every
+ * function of the file. So it is seen, not guessed, which function jemalloc 5.3 calls each time
+ * a thread has allocated or freed another 64 KiB (te_event_trigger, src/thread_event.c), in a
+ * file without symbols and under whatever C library the server has. A library is preloaded to a
+ * program that does this. Where the allocator is part of the server's program, it is that
+ * program which is loaded, and what does this is preloaded: it takes the place of the C
+ * library's function that would begin the program's main(), which never runs. The server is
+ * not involved: copies have inodes of their own.
  *
  * All of that is code a container may have chosen. Nothing it says is believed before it
  * fits, and what comes out is at worst the wrong function of the same file.
@@ -43,6 +46,7 @@ struct experiment_files {
 		char name[EXPERIMENT_NAME]; /* by which others need it; no '/' */
 	} library[EXPERIMENT_LIBRARIES]; /* the first is the one asked about */
 	size_t count;
+	bool is_program; /* and that one is a program */
 };
 
 /*

@@ -2,8 +2,9 @@
 /*
  * The experiment's child: allocate known amounts, stop in between; see experiment.h. It must
  * start under any C library, so it is built without one: a shared object with an entry point,
- * whose only wishes are four functions of no particular version. It is part of redmem as an
- * array of bytes (Makefile).
+ * whose only wishes are four functions of no particular version, by the names that a library
+ * gives them or those in a server's program. It is part of redmem as an array of bytes
+ * (Makefile).
  */
 #include <stddef.h>
 #include <sys/syscall.h>
@@ -14,10 +15,19 @@
 #define CLASS_LIMIT (1ULL << 32)
 
 #define WEAK __attribute__((weak))
-extern void *malloc(size_t size) WEAK;
-extern void free(void *block) WEAK;
+
+struct allocator {
+	void *(*allocate)(size_t size);
+	void (*release)(void *block);
+	int (*control)(const char *name, void *old, size_t *old_len, void *new, size_t new_len);
+	size_t (*class_of)(size_t size, int flags);
+};
+
+extern void *malloc(size_t size) WEAK, *je_malloc(size_t size) WEAK;
+extern void free(void *block) WEAK, je_free(void *block) WEAK;
 extern int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len) WEAK;
-extern size_t nallocx(size_t size, int flags) WEAK;
+extern int je_mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len) WEAK;
+extern size_t nallocx(size_t size, int flags) WEAK, je_nallocx(size_t size, int flags) WEAK;
 
 #if defined(__x86_64__)
 #define ENTRY __attribute__((force_align_arg_pointer)) /* the loader jumps, it does not call */
@@ -58,23 +68,30 @@ static __attribute__((noinline)) void pause_here(const struct child_hello *hello
 /* Without one glibc's loader takes a file that needs no library for a static program. */
 __attribute__((section(".interp"), used)) static const char interpreter[] = "/ld.so";
 
-static bool counter(const char *name, uint64_t *address)
+static struct allocator find_allocator(void)
+{
+	if (je_malloc)
+		return (struct allocator){ je_malloc, je_free, je_mallctl, je_nallocx };
+	return (struct allocator){ malloc, free, mallctl, nallocx };
+}
+
+static bool counter(const struct allocator *a, const char *name, uint64_t *address)
 {
 	uint64_t *pointer = NULL;
 	size_t len = sizeof(pointer);
 
-	if (mallctl(name, &pointer, &len, NULL, 0))
+	if (a->control(name, &pointer, &len, NULL, 0))
 		return false;
 	*address = (uint64_t)(uintptr_t)pointer;
 	return true;
 }
 
-static void fill_classes(struct size_classes *classes)
+static void fill_classes(const struct allocator *a, struct size_classes *classes)
 {
 	size_t size = 1;
 
 	while (classes->count < SIZE_CLASSES_MAX && size < CLASS_LIMIT) {
-		size_t bytes = nallocx(size, 0);
+		size_t bytes = a->class_of(size, 0);
 
 		if (bytes < size)
 			return;
@@ -89,19 +106,23 @@ ENTRY _Noreturn void child_start(void)
 {
 	static struct child_hello hello;
 	static void *volatile blocks[CHILD_BLOCKS];
+	struct allocator a = find_allocator();
 
-	if (!malloc || !free || !mallctl || !nallocx ||
-	    !counter("thread.allocatedp", &hello.counter[CHILD_ALLOC]) ||
-	    !counter("thread.deallocatedp", &hello.counter[CHILD_FREE]))
+	if (!a.allocate || !a.release || !a.control || !a.class_of ||
+	    !counter(&a, "thread.allocatedp", &hello.counter[CHILD_ALLOC]) ||
+	    !counter(&a, "thread.deallocatedp", &hello.counter[CHILD_FREE]))
 		end(CHILD_NOT_JEMALLOC);
-	fill_classes(&hello.classes);
-	hello.block_bytes = nallocx(CHILD_BLOCK_BYTES, 0);
+	fill_classes(&a, &hello.classes);
+	hello.block_bytes = a.class_of(CHILD_BLOCK_BYTES, 0);
 	pause_here(&hello);
 	for (size_t i = 0; i < CHILD_BLOCKS; i++)
-		blocks[i] = malloc(CHILD_BLOCK_BYTES);
+		blocks[i] = a.allocate(CHILD_BLOCK_BYTES);
 	pause_here(&hello);
 	for (size_t i = 0; i < CHILD_BLOCKS; i++)
-		free(blocks[i]);
+		a.release(blocks[i]);
 	pause_here(&hello);
 	end(0);
 }
+
+/* What a program's first instructions call, to have its main() called. */
+_Noreturn void __libc_start_main(void) __attribute__((alias("child_start")));

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # `redmem alloc` on servers built in other ways: Valkey, an upstream build with its own
-# jemalloc, one whose library looks like jemalloc but does not behave so, and one under
-# another C library (musl), whose library has no symbols.
+# jemalloc, one whose library looks like jemalloc but does not behave so, and under another
+# C library (musl) one whose library has no symbols, and one whose program has none and its
+# allocator in it, as Alpine builds.
 #
 # UPSTREAM names an upstream-style redis-server that is there already.
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
@@ -103,20 +104,40 @@ done_with() # COUNT
 	[ "$(wc -l <"$work/musl/out")" = "$1" ]
 }
 
-test_musl()
+compile() # ARGUMENT...
+{
+	musl-gcc -O1 -fno-builtin -DBLOCKS=100000 -DBYTES=1024 "$@"
+}
+
+compile_library()
+{
+	compile -shared -fPIC -s -Wl,-soname,libjemalloc.so.2 -o "$work/musl/libjemalloc.so.2" "$tells" &&
+		compile -DPROGRAM -o "$work/musl/program" "$tells" "$work/musl/libjemalloc.so.2" \
+			-Wl,-rpath,"$work/musl"
+}
+
+# All of it is one program, where the allocator's names have the prefix they have in servers.
+compile_bundled()
+{
+	bundled='-Dmalloc=je_malloc -Dfree=je_free -Dcalloc=je_calloc -Drealloc=je_realloc
+		-Dmallctl=je_mallctl -Dnallocx=je_nallocx -Dmalloc_stats_print=je_malloc_stats_print'
+	# shellcheck disable=SC2086 # words
+	compile $bundled -fPIE -c -o "$work/musl/allocator.o" "$tells" &&
+		compile $bundled -fPIE -pie -rdynamic -s -DPROGRAM -o "$work/musl/program" "$tells" \
+			"$work/musl/allocator.o"
+}
+
+test_musl() # NAME COMPILE
 {
 	command -v musl-gcc >/dev/null || {
-		skip musl "musl-gcc is not installed"
+		skip "$1" "musl-gcc is not installed"
 		return
 	}
 	mkdir "$work/musl"
 	mkfifo "$work/musl/orders"
 	tells=$root/tests/live/tells.c
-	{ musl-gcc -O1 -fno-builtin -shared -fPIC -s -Wl,-soname,libjemalloc.so.2 \
-		-o "$work/musl/libjemalloc.so.2" "$tells" &&
-		musl-gcc -O1 -fno-builtin -DPROGRAM -DBLOCKS=100000 -DBYTES=1024 -o "$work/musl/program" \
-			"$tells" "$work/musl/libjemalloc.so.2" -Wl,-rpath,"$work/musl"; } || {
-		not_ok musl "cannot compile it"
+	$2 || {
+		not_ok "$1" "cannot compile it"
 		return
 	}
 	"$work/musl/program" <"$work/musl/orders" >"$work/musl/out" &
@@ -130,12 +151,15 @@ test_musl()
 	must 60 done_with 2
 	watch_end
 	exec 7>&-
-	check musl-flow-on "$(query '.sensors[] | select(.id == "flow")')" holds \
+	check "$1-flow-on" "$(query '.sensors[] | select(.id == "flow")')" holds \
 		'.sensors[] | select(.id == "flow") | .state == "on"'
-	check musl-bytes "$(query '.totals')" holds '.totals |
+	check "$1-bytes" "$(query '.totals')" holds '.totals |
 		(.alloc_bytes - 102400000 | fabs) < 0.01 * 102400000 and
 		(.free_bytes - 102400000 | fabs) < 0.01 * 102400000'
+	kill_process "$pid"
+	rm -r "$work/musl"
 }
 
-test_musl
+test_musl musl compile_library
+test_musl bundled compile_bundled
 finish
