@@ -10,14 +10,14 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/tests/lint" "$work/tests/golden"
 cp tests/run "$work/tests/run"
 bad=0
-unset REQUIRE PASSED LIMIT STAT_FILE AGAIN
+unset REQUIRE PASSED LIMIT STAT_FILE AGAIN LANES
 
 # check NAME STATUS SUMMARY [ARGUMENTS]: runs the runner and compares.
 check()
 {
 	name=$1 wanted=$2 summary=$3
 	shift 3
-	TEST_TIMEOUT=1 "$work/tests/run" "$@" >"$work/said" 2>&1
+	TEST_TIMEOUT=${seconds:-1} "$work/tests/run" "$@" >"$work/said" 2>&1
 	status=$?
 	if [ $status = "$wanted" ] && [ "$(tail -n 1 "$work/said")" = "$summary" ]; then
 		echo "ok runner-$name"
@@ -36,12 +36,29 @@ try()
 	check "$1" "$2" "$3"
 }
 
+# said NAME PATTERN: a line of what was said is that.
+said()
+{
+	if grep -qxe "$2" "$work/said"; then
+		echo "ok runner-$1"
+	else
+		sed 's/^/	/' "$work/said"
+		echo "not ok runner-$1: no line is $2"
+		bad=1
+	fi
+}
+
 try passes 0 '2 passed, 0 failed, 0 skipped' 'echo ok a; echo chatter; echo ok b'
 try fails 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; echo "not ok b: why"; exit 1'
 try fails-with-status-0 1 '0 passed, 1 failed, 0 skipped' 'echo "not ok b: why"'
 try skips 0 '1 passed, 0 failed, 1 skipped' 'echo ok a; echo "skip b: no reason"'
+said skip-reason 'skipped 1 times: no reason'
 try only-skips 1 '0 passed, 0 failed, 1 skipped' 'echo "skip b: no reason"'
 try cmocka-skip 0 '1 passed, 0 failed, 1 skipped' 'echo 1..2; echo "not ok 1 # SKIP a"; echo "ok 2 - b"'
+said cmocka-no-reason 'skipped 1 times: a, which does not say why'
+try cmocka-reason 0 '1 passed, 0 failed, 2 skipped' \
+	'echo 1..3; echo "# skipped: no disk"; echo "not ok 1 # SKIP a"; echo "not ok 2 # SKIP b"; echo "ok 3 - c"'
+said cmocka-reason-told 'skipped 1 times: no disk'
 try crashes 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; kill -SEGV $$'
 try exits 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; exit 3'
 try sanitizer 1 '0 passed, 2 failed, 0 skipped' 'echo "not ok a: why"; exit 99'
@@ -51,12 +68,7 @@ try hangs 1 '1 passed, 1 failed, 0 skipped' 'echo ok a; sleep 30'
 REQUIRE=1
 export REQUIRE
 try required 1 '1 passed, 2 failed, 0 skipped' 'echo ok a; echo "skip b: no disk"; echo "skip c: no disk"'
-if grep -qx 'required, but skipped 2 times: no disk' "$work/said"; then
-	echo "ok runner-required-reasons"
-else
-	echo "not ok runner-required-reasons: $(tail -n 3 "$work/said")"
-	bad=1
-fi
+said required-reasons 'required, but skipped 2 times: no disk'
 try required-passes 0 '1 passed, 0 failed, 0 skipped' 'echo ok a'
 unset REQUIRE
 check nothing-selected 1 '0 passed, 0 failed, 0 skipped' no-such-test
@@ -80,8 +92,54 @@ export LIMIT=0
 check limit 3 'not finished'
 unset PASSED LIMIT
 
+# Two at a time: the first waits for the second, and what they say comes in order all the same.
+rm "$work/tests/lint/x.sh"
+# shellcheck disable=SC2016 # the script's own
+printf '#!/bin/sh\necho ok a\nwhile [ ! -e "%s" ]; do sleep 0.01; done\necho not ok b: why\n' \
+	"$work/second" >"$work/tests/golden/x.sh"
+printf '#!/bin/sh\necho not ok c: why\ntouch "%s"\n' "$work/second" >"$work/tests/golden/y.sh"
+chmod +x "$work/tests/golden/y.sh"
+export LANES=2
+seconds=60 # a busy machine may take long to begin the second
+check lanes 1 '1 passed, 2 failed, 0 skipped'
+seconds=
+wanted='ok a,not ok b: why,not ok c: why'
+if [ "$(grep -E '^(not )?ok ' "$work/said" | paste -sd,)" = "$wanted" ]; then
+	echo "ok runner-lanes-order"
+else
+	sed 's/^/	/' "$work/said"
+	echo "not ok runner-lanes-order: not $wanted"
+	bad=1
+fi
+# Both are interrupted.
+await_lines() # FILE COUNT
+{
+	for _ in $(seq 200); do
+		[ ! -e "$1" ] || [ "$(wc -l <"$1")" != "$2" ] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+printf '#!/bin/sh\ntrap "echo >>%s; exit 1" TERM\necho >>%s\nsleep 30 &\nwait\n' \
+	"$work/ended" "$work/waits" | tee "$work/tests/golden/x.sh" >"$work/tests/golden/y.sh"
+"$work/tests/run" >"$work/said" 2>&1 &
+await_lines "$work/waits" 2
+kill $!
+wait $!
+status=$?
+if [ $status = 130 ] && await_lines "$work/ended" 2; then
+	echo "ok runner-lanes-interrupted"
+else
+	sed 's/^/	/' "$work/said"
+	echo "not ok runner-lanes-interrupted: status $status, $(wc -l <"$work/ended") of 2 were ended"
+	bad=1
+fi
+rm "$work/tests/golden/y.sh"
+unset LANES
+
 # A live test that fails is run once more, and what was stolen of the CPU time is told.
-rm "$work"/tests/lint/x.sh "$work"/tests/golden/x.sh
+rm "$work"/tests/golden/x.sh
 mkdir "$work/tests/live"
 export STAT_FILE="$work/stat"
 
@@ -101,18 +159,6 @@ try_live()
 	echo 'cpu 70000 0 0 0 0 0 0 5000 0 0' >"$STAT_FILE"
 	: >"$work/runs"
 	check "$1" "$2" "$3"
-}
-
-# said NAME PATTERN: a line of what was said is that.
-said()
-{
-	if grep -qxe "$2" "$work/said"; then
-		echo "ok runner-$1"
-	else
-		sed 's/^/	/' "$work/said"
-		echo "not ok runner-$1: no line is $2"
-		bad=1
-	fi
 }
 
 # shellcheck disable=SC2016 # the script's own

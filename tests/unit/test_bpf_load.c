@@ -14,6 +14,7 @@
 
 #include "host/kernel.h"
 #include "sensor/internal.h"
+#include "skipped.h"
 
 /* Instructions of one program; 57,000 are the most on 6.18, some 0.04 s. */
 #define VERIFIED_MAX 100000
@@ -42,9 +43,8 @@ static void test_verified(void **state)
 	if (!engine->bpf) {
 		if (!kernel_bpf_usable(NULL)) /* it is not the kernel that has none */
 			fail_msg("%s", engine->no_bpf_reason);
-		print_message("skipped: %s\n", engine->no_bpf_reason);
 		engine_close(engine);
-		skip();
+		skip_because("no BPF can be used here");
 	}
 	bpf_object__for_each_program(program, engine->bpf->obj) {
 		if (!bpf_program__autoload(program))
@@ -57,7 +57,7 @@ static void test_verified(void **state)
 	}
 	engine_close(engine);
 	if (!count)
-		skip();
+		skip_because("the kernel tells nobody how many instructions it verified");
 	assert_true(count > 15);
 }
 

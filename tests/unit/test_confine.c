@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "app/confine.h"
+#include "skipped.h"
 #include "web_scene.h"
 
 enum { NOT_CONFINED = 99 };
@@ -171,7 +172,7 @@ static void test_status(void **state)
 
 	(void)state;
 	if (geteuid())
-		skip();
+		skip_because("it takes root");
 	assert_int_equal(pipe(gate), 0);
 	assert_int_equal(pipe(ready), 0);
 	pid = fork();
@@ -217,7 +218,7 @@ static void test_who(void **state)
 
 	(void)state;
 	if (geteuid())
-		skip();
+		skip_because("it takes root");
 	assert_int_equal(confine_find(&who, "nobody", "/", &err), 0);
 	assert_string_equal(who.name, "nobody");
 	assert_int_equal(confine_find(&who, "no-such-user", "/", &err), -ENOENT);

@@ -18,6 +18,7 @@
 #include "redis/conn.h"
 #include "redis/info.h"
 #include "replies.h"
+#include "skipped.h"
 
 #define PATIENCE_MS 20000 /* for what must happen */
 #define GREETING                                          \
@@ -624,7 +625,7 @@ static void test_tcp_refused(void **state)
 
 	(void)state;
 	if (!options.port)
-		skip();
+		skip_because("no port can be had on the loopback interface");
 	rc = conn_open(&conn, &options, &err);
 	if (!rc) {
 		rc = conn_call_line(conn, PATIENCE_MS, &reply, "PING");
@@ -647,7 +648,7 @@ static void test_name(void **state)
 
 	(void)state;
 	if (!options.port)
-		skip();
+		skip_because("no port can be had on the loopback interface");
 	assert_int_equal(conn_open(&conn, &options, NULL), 0);
 	assert_false(conn_reached(conn));
 	assert_int_equal(conn_poll_events(conn), POLLIN);
@@ -671,7 +672,7 @@ static void test_connect_timeout(void **state)
 
 	(void)state;
 	if (!options.port || listen(listener, 0))
-		skip();
+		skip_because("no port can be had on the loopback interface");
 	for (size_t i = 0; i < 8 && rc != -ETIMEDOUT; i++) {
 		assert_int_equal(conn_open(&conns[i], &options, NULL), 0);
 		/* Connected, but never answered: the call times out, the connection lives. */

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "host/elf.h"
+#include "skipped.h"
 #include "target/experiment.h"
 #include "target/experiment_cache.h"
 
@@ -243,8 +244,8 @@ static void test_round(void **state)
 	struct experiment_result got;
 
 	(void)state;
-	if (geteuid()) /* the cache is root's */
-		skip();
+	if (geteuid())
+		skip_because("the cache is root's");
 	assert_false(experiment_recall(&got, "d1", directory));
 	experiment_keep(&result, "d1", directory);
 	assert_true(experiment_recall(&got, "d1", directory));

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "host/proc.h"
+#include "skipped.h"
 #include "target/find.h"
 
 /* What a server is known by: these two symbols, and its pid at the start of the first.
@@ -82,7 +83,7 @@ static void test_id_used_again(void **state)
 	assert_int_equal(target_describe(pid, &first, NULL), 0);
 	if (first.pidfd < 0) {
 		stop_server(pid);
-		skip(); /* a kernel before 5.3 */
+		skip_because("this kernel has no pidfd");
 	}
 	assert_false(proc_held_ended(first.pidfd));
 	stop_server(pid);

@@ -31,6 +31,7 @@
 #include "report/screen.h"
 #include "report/screen_table.h"
 #include "report_model.h"
+#include "skipped.h"
 
 #define RECORDINGS   "tests/golden"
 #define ROUNDS	     60
@@ -264,7 +265,7 @@ static void test_recordings(void **state)
 
 	(void)state;
 	if (!dir)
-		skip(); /* run from another place */
+		skip_because(RECORDINGS " is not here");
 	while ((entry = readdir(dir))) {
 		const char *dot = strrchr(entry->d_name, '.');
 

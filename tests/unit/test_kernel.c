@@ -13,6 +13,7 @@
 
 #include "record/record.h"
 #include "host/kernel.h"
+#include "skipped.h"
 
 static void test_lockdown(void **state)
 {
@@ -91,7 +92,7 @@ static void test_btf(void **state)
 {
 	(void)state;
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		skip();
+		skip_because("this kernel has no BTF");
 	assert_true(kernel_has_tracepoint("sched_switch"));
 	assert_false(kernel_has_tracepoint("sched_switch_nonsense"));
 	kernel_btf_free();

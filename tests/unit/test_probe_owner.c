@@ -19,6 +19,7 @@
 #include "host/maps.h"
 #include "host/uprobe.h"
 #include "sensor/internal.h"
+#include "skipped.h"
 
 #define CALLS 100
 
@@ -130,7 +131,7 @@ static void test_owner(void **state)
 
 	(void)state;
 	if (kernel_bpf_usable(NULL))
-		skip();
+		skip_because("no BPF can be used here");
 	one = caller_new();
 	other = caller_new();
 	assert_int_equal(engine_open(&e, &machine, NULL), 0);

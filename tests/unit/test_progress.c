@@ -16,6 +16,7 @@
 
 #include "app/progress.h"
 #include "base/escape.h"
+#include "skipped.h"
 
 static int master = -1, saved = -1;
 
@@ -79,7 +80,7 @@ static void show(unsigned short columns, struct bytes key, char *out, size_t siz
 	struct progress *progress;
 
 	if (!terminal_open(columns))
-		skip(); /* no terminals here */
+		skip_because("no terminal can be had here");
 	progress = progress_new(4242, INFINITY, false);
 	progress_tick(progress, 1);
 	progress_stall(progress, &stall);
