@@ -20,7 +20,8 @@
 #include "app/top_watch.h"
 #include "base/clock.h"
 
-#define DRAW_NS	     150000000LL /* between two drawings that nobody waits for */
+/* Between two drawings that nobody waits for: a stall that goes on. */
+#define DRAW_NS	     250000000LL
 #define IDLE_MS	     1000
 #define REPLAY_MS    100
 #define SEEK_SECONDS 10.0
