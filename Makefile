@@ -75,11 +75,12 @@ units := $(unit_sources:%.c=$(B)/%)
 load := $(if $(load_sources),$(B)/tests/load/load)
 streams := $(B)/tests/bench/streams
 past := $(B)/tests/bench/history
+scenarios := $(B)/tests/bench/scenarios
 fuzz := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
 
 ##@ Building
 all: $(lib) $(redmem) ## build redmem (the default)
-tests: all $(units) $(load) $(streams) $(past) $(fuzz) ## build redmem and the programs of the tests
+tests: all $(units) $(load) $(streams) $(past) $(scenarios) $(fuzz) ## build redmem and the programs of the tests
 
 $(lib): $(objects) $(message_objects)
 	$(call say,AR,$@)
@@ -101,6 +102,11 @@ $(streams): $(B)/tests/bench/streams.o $(lib)
 
 # The history of a server that is not there.
 $(past): $(B)/tests/bench/history.o $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+# Scenarios of the lab against one server.
+$(scenarios): $(B)/tests/bench/scenarios.o $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ $(libs)
 
@@ -234,6 +240,7 @@ install: man ## install redmem, its manual, service and monitoring under PREFIX
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/redmem
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/redmem LICENSE tools/packaging/containers.conf
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/redmem tools/monitoring/*
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/redmem/lab tools/lab/*
 	$(Q)install -D -m 644 tools/packaging/redmem.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/redmem.conf
 	$(Q)install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|' tools/packaging/redmem.service \

@@ -172,13 +172,15 @@ int load_start(struct lab_load *load, int (*work)(struct lab_load *load), struct
 
 int lab_load_begin(struct lab_load *load, const struct lab_order *order, struct err *err)
 {
-	if (!load->scenario->ops_count)
-		return err_set(err, -EINVAL, "lab: %s: it has no line \"op\"",
-			       load->scenario->name);
+	const struct lab_scenario *s = load->scenario;
+
 	if (order->loop == LAB_OPEN && !(order->rate > 0))
-		return err_set(err, -EINVAL, "lab: %s: an open loop needs a rate",
-			       load->scenario->name);
+		return err_set(err, -EINVAL, "lab: %s: an open loop needs a rate", s->name);
 	load->order = *order;
+	if (s->tool && order->loop == LAB_FULL)
+		return load_start(load, load_tool, err);
+	if (!s->ops_count)
+		return err_set(err, -EINVAL, "lab: %s: it has no line \"op\"", s->name);
 	return load_start(load, order->loop == LAB_OPEN ? load_open_loop : load_full, err);
 }
 

@@ -71,7 +71,8 @@ void lab_load_close(struct lab_load *load);
  * -EIO with one line: what the server answered to which command. -EINTR when it was stopped. */
 int lab_load_fill(struct lab_load *load, struct err *err);
 
-/* Begin a slice; the counts are zeroed. */
+/* Begin a slice; the counts are zeroed. A scenario with a `load` has that program run in LAB_FULL;
+ * its commands are those that the server counts, without latencies. */
 int lab_load_begin(struct lab_load *load, const struct lab_order *order, struct err *err);
 /* Has it come to its end? For those who wait for other things too. */
 bool lab_load_over(const struct lab_load *load);

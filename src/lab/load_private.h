@@ -8,8 +8,10 @@
 #include "lab/command.h"
 #include "lab/load.h"
 #include "lab/reply.h"
+#include "redis/conn.h"
 
 #define LOAD_SILENCE_NS 60000000000 /* a server that owes replies for so long is given up */
+#define LOAD_ASK_MS	60000 /* for what it asks itself: a server that frees a lot is silent */
 #define LOAD_LOOK_MS	50 /* how often it is seen that the load is to stop */
 #define LOAD_INPUT	(64 << 10) /* bytes read at once */
 
@@ -75,6 +77,15 @@ int load_silence(struct lab_load *load, int64_t now_ns);
 int load_full(struct lab_load *load); /* load_loop.c */
 int load_open_loop(struct lab_load *load);
 int load_bulk(struct lab_load *load); /* load_bulk.c: load->bulk, in order, over one connection */
+int load_tool(struct lab_load *load); /* load_tool.c: another program asks */
+
+/* --- what is asked beside it (load_ask.c) ------------------------------------------------- */
+
+/* To the same server; conn_close() it. */
+int load_ask_open(const struct lab_load *load, struct conn **conn, struct err *err);
+/* Field @name of what @line ("INFO memory") answers; "" when the server does not know it. */
+int load_ask_info(struct conn *conn, const char *line, const char *name, struct buf *out,
+		  struct err *err);
 
 /* Start load->work; see lab_load_begin(). */
 int load_start(struct lab_load *load, int (*work)(struct lab_load *load), struct err *err);

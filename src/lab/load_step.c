@@ -8,50 +8,11 @@
 #include "base/clock.h"
 #include "lab/load_private.h"
 #include "redis/conn.h"
-#include "redis/info.h"
 
 #define NS	   1e9
-#define WAIT_MS	   60000 /* for a reply: a server that frees a lot says nothing for long */
 #define LOOK_NS	   50000000 /* between looks at what the server does */
 #define QUIET_NS   3000000000 /* active defrag looks once a second whether there is work */
 #define SAVE_MAX_S 3600.0
-
-/* --- asking the server -------------------------------------------------------------------- */
-
-static int open_conn(const struct lab_load *load, struct conn **conn, struct err *err)
-{
-	const struct conn_options options = { .socket_path = load->options.socket };
-	int ret = conn_open(conn, &options, err);
-
-	if (ret)
-		return ret;
-	ret = conn_greet(*conn, WAIT_MS);
-	if (ret)
-		err_set(err, ret, "lab: %s", conn_error(*conn)->text);
-	else
-		ret = load_check_peer(&load->options, conn_fd(*conn), err);
-	if (ret)
-		conn_close(*conn);
-	return ret;
-}
-
-/* Field @name of that section of INFO. */
-static int ask_info(struct conn *conn, const char *line, const char *name, struct buf *out,
-		    struct err *err)
-{
-	struct info *info;
-	char *text;
-	int ret = conn_call_text(conn, WAIT_MS, &text, line, err);
-
-	if (ret)
-		return ret;
-	info = info_parse(text);
-	buf_clear(out);
-	buf_puts(out, info_get(info, name) ? info_get(info, name) : "");
-	info_free(info);
-	free(text);
-	return 0;
-}
 
 static void nap(void)
 {
@@ -67,7 +28,7 @@ static int wait_zero(const struct lab_load *load, struct conn *conn, const char 
 	int ret = 0;
 
 	while (!ret && clock_mono_ns() < end && !load_stopped(load)) {
-		ret = ask_info(conn, line, name, &value, err);
+		ret = load_ask_info(conn, line, name, &value, err);
 		/* A server that does not know the field has nothing of the kind to do. */
 		if (buf_str(&value)[0] && strcmp(buf_str(&value), "0") != 0)
 			busy = clock_mono_ns();
@@ -84,16 +45,21 @@ static int wait_zero(const struct lab_load *load, struct conn *conn, const char 
 static int save(const struct lab_load *load, struct conn *conn, struct err *err)
 {
 	struct buf value = { 0 };
-	char *text;
-	int ret = conn_call_text(conn, WAIT_MS, &text, "BGSAVE", err);
+	redisReply *reply = NULL;
+	int ret = conn_call_line(conn, LOAD_ASK_MS, &reply, "BGSAVE");
 
 	if (ret)
+		return err_set(err, ret, "lab: BGSAVE: %s", strerror(-ret));
+	if (reply->type == REDIS_REPLY_ERROR)
+		ret = err_set(err, -EIO, "lab: the server answered to BGSAVE: %s", reply->str);
+	freeReplyObject(reply);
+	if (ret)
 		return ret;
-	free(text);
 	ret = wait_zero(load, conn, "INFO persistence", "rdb_bgsave_in_progress", 0, SAVE_MAX_S,
 			err);
 	if (!ret && !load_stopped(load))
-		ret = ask_info(conn, "INFO persistence", "rdb_last_bgsave_status", &value, err);
+		ret = load_ask_info(conn, "INFO persistence", "rdb_last_bgsave_status", &value,
+				    err);
 	if (value.len && strcmp(buf_str(&value), "ok") != 0)
 		ret = err_set(err, -EIO,
 			      "lab: %s: the save failed (%s); is there room where the "
@@ -111,7 +77,7 @@ static int step_save(struct lab_load *load, double rate, struct lab_load_counts 
 	bool loaded = load->scenario->ops_count > 0;
 	struct err of_load = { 0 };
 	struct conn *conn;
-	int ret = open_conn(load, &conn, err);
+	int ret = load_ask_open(load, &conn, err);
 
 	if (ret)
 		return ret;
@@ -130,7 +96,7 @@ static int step_save(struct lab_load *load, double rate, struct lab_load_counts 
 static int step_defrag(const struct lab_load *load, double seconds, struct err *err)
 {
 	struct conn *conn;
-	int ret = open_conn(load, &conn, err);
+	int ret = load_ask_open(load, &conn, err);
 
 	if (ret)
 		return ret;

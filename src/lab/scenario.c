@@ -37,7 +37,7 @@ struct reader {
 	int line; /* 0 = the file as a whole */
 	int depth; /* of uses */
 	bool own[LISTS]; /* this file has a line of the kind */
-	bool about;
+	bool about, begun; /* a line other than about was there */
 	struct err *err;
 };
 
@@ -424,13 +424,18 @@ static const struct {
 static int read_line(struct reader *r, char *line)
 {
 	char *rest = line, *word = take_word(&rest);
+	int ret;
 
 	if (!*word || *word == '#')
 		return 0;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (strcmp(word, keys[i].name))
 			continue;
-		return *rest ? keys[i].read(r, rest) : complain(r, "%s: a value is missing", word);
+		if (!*rest)
+			return complain(r, "%s: a value is missing", word);
+		ret = keys[i].read(r, rest);
+		r->begun |= keys[i].read != read_about;
+		return ret;
 	}
 	return complain(r,
 			"\"%.64s\" is no word that a line begins with (redmem-lab(5) has them all)",
@@ -492,7 +497,6 @@ static int find_used(const struct reader *r, const char *name, struct buf *path)
 
 static int read_use(struct reader *r, char *rest)
 {
-	const struct lab_scenario *s = r->scenario;
 	struct reader used = { .scenario = r->scenario, .depth = r->depth + 1, .err = r->err };
 	struct buf path = { 0 }, text = { 0 };
 	int ret;
@@ -501,13 +505,13 @@ static int read_use(struct reader *r, char *rest)
 		return complain(r, "use: \"%.64s\" is no name of a scenario", rest);
 	if (used.depth > USES_MAX)
 		return complain(r, "use: more than %d scenarios that use another", USES_MAX);
-	if (s->settings_count || s->fills_count || s->ops_count || s->steps_count)
-		return complain(r, "use: only as the first line but for comments and about");
+	if (r->begun)
+		return complain(r, "use: only one, and before every line but about");
 	ret = find_used(r, rest, &path);
 	if (!ret)
 		ret = file_read(buf_str(&path), FILE_BYTES, &text, r->err);
 	if (!ret) {
-		char *about = s->about;
+		char *about = r->scenario->about;
 
 		r->scenario->about = NULL;
 		used.path = buf_str(&path);

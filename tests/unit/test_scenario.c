@@ -129,7 +129,7 @@ static void test_refused(void **state)
 	refused("load memtier_benchmark --server=x\n", "not up to the scenario");
 	refused("use ../../etc/passwd\n", "is no name of a scenario");
 	refused("use no-such-scenario-anywhere\n", "there is no such scenario");
-	refused("op 1 PING\nuse small\n", "only as the first line");
+	refused("keys 1\nuse small\n", "only one, and before every line but about");
 	refused("about a\nclients 1000\npipeline 1000\nop 1 SET k {value:100000}\n",
 		"more than 1024 MiB");
 }
