@@ -9,17 +9,20 @@
 #	WERROR=		do not stop at warnings
 #	PREFIX, DESTDIR	where `make install` puts things
 #	SYSCONFDIR	where the configuration is (/etc)
-#	DYGRAPHS	where that library is, which draws charts in pages (libjs-dygraphs)
+#	DYGRAPHS	where that library is, which draws charts in pages (libjs-dygraphs); a
+#			tarball of `make dist` brings it
 
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
 .DEFAULT_GOAL := all
 
-VERSION := 0.1.0
+ifndef VERSION
+VERSION := $(shell tools/version)
+endif
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
-DYGRAPHS ?= /usr/share/javascript/dygraphs
+DYGRAPHS ?= $(firstword $(wildcard dygraphs) /usr/share/javascript/dygraphs)
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CLANG ?= clang
 # Ubuntu's /usr/sbin/bpftool is a script that wants the tools of the very kernel
@@ -47,11 +50,13 @@ warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WE
 ifdef SAN
 sanitize := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
-all_cppflags = -DREDMEM_VERSION='"$(VERSION)"' -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
-all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(sanitize)
+# So that what is made is the same wherever the sources are.
+nowhere := -ffile-prefix-map=$(CURDIR)=.
+all_cppflags = -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
+all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(nowhere) $(sanitize)
 libs := -lbpf -ldw -lelf -lseccomp -lz -lzstd -lhiredis -lssl -lcrypto -ljansson -lcap-ng -lsqlite3 -lmicrohttpd \
 	-lgnutls -lyaml -lcrypt -lprotobuf-c -lcurl -lncursesw -ltinfo -lm -lpthread
-bpf_cflags := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
+bpf_cflags := -g -O2 $(nowhere) -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
 	-I/usr/include/$(triple) -Wall $(WERROR)
 
 # The experiment's child is a file of its own inside redmem.
@@ -121,6 +126,13 @@ $(B)/%.o: %.c Makefile | $(skeleton) $(message_headers)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(all_cflags) $(all_cppflags) -MD -MP -c -o $@ $<
 
+# With another version nothing but that is made anew.
+$(B)/src/app/main.o: all_cppflags += -DREDMEM_VERSION='"$(VERSION)"'
+$(B)/src/app/main.o: $(GEN)/version
+$(GEN)/version: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+
 $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: src/%.proto
 	$(call say,PROTO,$@)
 	$(Q)mkdir -p $(@D)
@@ -129,7 +141,7 @@ $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: src/%.proto
 $(message_objects): $(B)/gen/%.o: $(GEN)/%.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(sanitize) -I$(GEN) -c -o $@ $<
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(nowhere) $(sanitize) -I$(GEN) -c -o $@ $<
 
 # Without a C library, so that it starts under any.
 $(GEN)/experiment_child.so: $(child) src/target/experiment.h Makefile
@@ -151,12 +163,20 @@ page := src/report/page
 dygraphs := $(DYGRAPHS)/dygraph.min.css $(DYGRAPHS)/dygraph.min.js
 $(dygraphs):
 	@echo "$@ is not there: install libjs-dygraphs (tools/deps build does)" >&2; exit 1
+# The tarball's own is the one that was put there.
+ifneq ($(wildcard $(DYGRAPHS)/SHA256SUMS),)
+$(GEN)/page.css $(GEN)/page.js: $(GEN)/dygraphs.right
+$(GEN)/dygraphs.right: $(DYGRAPHS)/SHA256SUMS $(dygraphs)
+	$(Q)mkdir -p $(@D)
+	$(Q)cd $(DYGRAPHS) && sha256sum --quiet --check SHA256SUMS
+	$(Q)touch $@
+endif
 
 $(GEN)/page.css: $(DYGRAPHS)/dygraph.min.css $(page)/page.css
 $(GEN)/page.js: $(DYGRAPHS)/dygraph.min.js $(sort $(wildcard $(page)/*.js))
 $(GEN)/page.css $(GEN)/page.js: Makefile
 	$(Q)mkdir -p $(@D)
-	$(Q)for part in $(filter-out Makefile,$^); do \
+	$(Q)for part in $(filter %.css %.js,$^); do \
 		sed '/# sourceMappingURL=/d' $$part && echo || exit 1; done >$@
 
 $(GEN)/page.inc: $(page)/page.html $(GEN)/page.css $(GEN)/page.js
@@ -247,11 +267,17 @@ install: man ## install redmem, its manual, service and monitoring under PREFIX
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/redmem.service
 	$(Q)test -e $(DESTDIR)$(SYSCONFDIR)/redmem/redmem.conf || install -D -m 600 tools/packaging/redmem.conf \
 		$(DESTDIR)$(SYSCONFDIR)/redmem/redmem.conf
+tarball = build/dist/redmem-$(VERSION).tar.gz
+dist: $(dygraphs) ## pack the sources and all that a build takes from elsewhere, in build/dist
+	$(Q)mkdir -p $(dir $(tarball))
+	$(Q)tools/packaging/dist $(VERSION) $(DYGRAPHS) $(tarball)
+	@echo $(tarball)
 help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
 .PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem demo format clean man install help
+.PHONY: FORCE dist
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -29,6 +29,7 @@
 #include "app/commands.h"
 #include "app/print.h"
 #include "app/watch.h"
+#include "base/version.h"
 
 /* --- the rows ---------------------------------------------------------------- */
 
@@ -433,7 +434,7 @@ void check_report_text(struct buf *out, const struct check *check, const struct 
 
 	if (t.columns < COLUMNS_MIN)
 		t.columns = COLUMNS_MIN;
-	buf_printf(&title, "redmem " REDMEM_VERSION " on Linux %s %s", check->kernel.release,
+	buf_printf(&title, "redmem %s on Linux %s %s", redmem_version, check->kernel.release,
 		   check->kernel.machine);
 	text_paint(&t, PAINT_BOLD, buf_str(&title));
 	buf_putc(out, '\n');
@@ -484,7 +485,7 @@ static json_t *json_checked(const struct check *check)
 }
 
 #define CHECK(M, MAYBE)                                           \
-	M("redmem_version", word, REDMEM_VERSION)                 \
+	M("redmem_version", word, redmem_version)                 \
 	M("kernel", text, check->kernel.release)                  \
 	M("machine", text, check->kernel.machine)                 \
 	M("sensors", list(sensor), json_sensors(check->m))        \

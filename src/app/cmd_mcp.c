@@ -21,6 +21,7 @@
 #include "app/redact.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/version.h"
 #include "report/json.h"
 
 #define LINE_MAX_BYTES (1 << 20)
@@ -413,7 +414,7 @@ static json_t *initialize(struct mcp *mcp, const json_t *params)
 	put(capabilities, "tools", json_object());
 	put(o, "capabilities", capabilities);
 	put(info, "name", json_string("redmem"));
-	put(info, "version", json_string(REDMEM_VERSION));
+	put(info, "version", json_string(redmem_version));
 	put(o, "serverInfo", info);
 	put(o, "instructions",
 	    json_string("Memory and stalls of redis-server and valkey-server on this host. All "

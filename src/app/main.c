@@ -10,8 +10,12 @@
 #include "app/profile_file.h"
 #include "app/web_api.h"
 #include "base/err.h"
+#include "base/version.h"
 #include "report/schema.h"
 #include "report/screen.h"
+
+/* What the whole program is, and the only file that is made anew for it: see version.c. */
+const char redmem_version[] = REDMEM_VERSION;
 
 /* Of `redmem doctor`, and of the demo, which shows what it says. */
 #define DOCTOR_SENSORS "cpu fault loop offcpu rss vm reclaim life flow"
@@ -386,7 +390,7 @@ int main(int argc, char **argv)
 		return argc > 1 ? 0 : 2;
 	}
 	if (!strcmp(name, "--version")) {
-		puts("redmem " REDMEM_VERSION);
+		printf("redmem %s\n", redmem_version);
 		return 0;
 	}
 	if (!strcmp(name, "manual")) /* for the build */

@@ -8,6 +8,7 @@
 #include "app/print.h"
 #include "app/serve_config.h"
 #include "base/buf.h"
+#include "base/version.h"
 #include "report/metrics.h"
 
 static void config_page(struct buf *out)
@@ -78,8 +79,8 @@ int manual_print(const char *name)
 		}
 		if (strcmp(page->name, name) != 0)
 			continue;
-		buf_printf(&out, ".TH %s %d \"\" \"redmem " REDMEM_VERSION "\" redmem\n", name,
-			   page->section);
+		buf_printf(&out, ".TH %s %d \"\" \"redmem %s\" redmem\n", name, page->section,
+			   redmem_version);
 		page->body(&out);
 		ret = print_out(&out);
 	}

@@ -13,6 +13,7 @@
 #include "app/secret.h"
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/version.h"
 #include "report/json.h"
 #include "report/pprof_read.h"
 
@@ -315,6 +316,7 @@ static int set_token(struct push *p, struct err *err)
 static void set_how(struct push *p)
 {
 	CURL *curl = p->curl;
+	struct buf agent = {};
 
 	curl_easy_setopt(curl, CURLOPT_CURLU, p->url);
 	if (p->options->token_file && is_plain(p)) /* to this host, and through no proxy */
@@ -325,7 +327,9 @@ static void set_how(struct push *p)
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
 	if (p->options->ca_file)
 		curl_easy_setopt(curl, CURLOPT_CAINFO, p->options->ca_file);
-	curl_easy_setopt(curl, CURLOPT_USERAGENT, "redmem/" REDMEM_VERSION);
+	buf_printf(&agent, "redmem/%s", redmem_version);
+	curl_easy_setopt(curl, CURLOPT_USERAGENT, buf_str(&agent)); /* which it copies */
+	buf_free(&agent);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, SECONDS);

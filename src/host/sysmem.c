@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/version.h"
 #include "host/cgroup.h"
 #include "host/file.h"
 #include "host/maps.h"
@@ -223,7 +224,7 @@ void host_session_emit(const struct record_sink *sink, pid_t pid, int64_t start_
 
 	uname(&name);
 	record.session.wall_start_ns = clock_wall_at_ns(start_ns);
-	record.session.redmem_version = REDMEM_VERSION;
+	record.session.redmem_version = redmem_version;
 	record.session.kernel = pid ? name.release : "";
 	record.session.machine = pid ? name.machine : "";
 	record_emit(sink, &record);

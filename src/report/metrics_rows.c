@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/version.h"
 #include "diagnose/measure.h"
 #include "diagnose/outlook.h"
 #include "record/schema.h"
@@ -358,7 +359,7 @@ static void each_state(const struct metrics_input *in, const struct metric_rows 
 static void each_version(const struct metrics_input *in, const struct metric_rows *rows)
 {
 	(void)in;
-	give_named(rows, REDMEM_VERSION, "");
+	give_named(rows, redmem_version, "");
 }
 
 static void each_process(const struct metrics_input *in, const struct metric_rows *rows)

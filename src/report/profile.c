@@ -9,6 +9,7 @@
 #include <uthash.h>
 
 #include "base/sum.h"
+#include "base/version.h"
 #include "model/account.h"
 #include "model/keyspace.h"
 #include "model/prefix.h"
@@ -438,8 +439,8 @@ static void comment(struct report_profile *p, const struct model *m)
 {
 	const struct record_target *t = &m->target;
 
-	buf_puts(&p->comments, "redmem " REDMEM_VERSION);
-	if (*m->session.redmem_version && strcmp(m->session.redmem_version, REDMEM_VERSION) != 0)
+	buf_printf(&p->comments, "redmem %s", redmem_version);
+	if (*m->session.redmem_version && strcmp(m->session.redmem_version, redmem_version) != 0)
 		buf_printf(&p->comments, ", recorded by %s", m->session.redmem_version);
 	buf_printf(&p->comments, "\n%s %s, %s\n", *t->server ? t->server : "server",
 		   *t->version ? t->version : "of unknown version",

@@ -5,6 +5,7 @@
 
 #include "base/escape.h"
 #include "base/sum.h"
+#include "base/version.h"
 #include "report/json.h"
 #include "report/profile.h"
 
@@ -96,7 +97,7 @@ void report_speedscope(struct buf *out, const struct report_profile *p, enum pro
 
 	s.frame = xcalloc(p->names_count, sizeof(*s.frame));
 	put(o, "$schema", json_string(SPEEDSCOPE_SCHEMA));
-	put(o, "exporter", json_string("redmem " REDMEM_VERSION));
+	put(o, "exporter", json_sprintf("redmem %s", redmem_version));
 	put_name(o, "name", p->names[p->server]);
 	for (enum profile_kind kind = 0; kind < PROFILE_KINDS; kind++) {
 		if (kind == shown)
