@@ -9,6 +9,7 @@
 #	WERROR=		do not stop at warnings
 #	PREFIX, DESTDIR	where `make install` puts things
 #	SYSCONFDIR	where the configuration is (/etc)
+#	ZSH_FUNCTIONS	where completion for zsh is looked for
 #	DYGRAPHS	where that library is, which draws charts in pages (libjs-dygraphs); a
 #			tarball of `make dist` brings it
 
@@ -22,6 +23,7 @@ VERSION := $(shell tools/version)
 endif
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
+ZSH_FUNCTIONS ?= $(PREFIX)/share/zsh/site-functions
 DYGRAPHS ?= $(firstword $(wildcard dygraphs) /usr/share/javascript/dygraphs)
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CLANG ?= clang
@@ -258,6 +260,9 @@ install: man ## install redmem, its manual, service and monitoring under PREFIX
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man7 build/man/*.7
 	$(Q)install -D -m 644 tools/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/redmem
+	$(Q)install -D -m 644 tools/completion.zsh $(DESTDIR)$(ZSH_FUNCTIONS)/_redmem
+	$(Q)install -D -m 644 tools/completion.fish \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/redmem.fish
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/redmem LICENSE tools/packaging/containers.conf
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/redmem tools/monitoring/*
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/redmem/lab tools/lab/*

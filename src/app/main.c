@@ -395,6 +395,11 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(name, "manual")) /* for the build */
 		return manual_print(argc > 2 ? argv[2] : NULL);
+	if (!strcmp(name, "options")) { /* for completion in shells */
+		for (const struct command *c = commands; c->name; c++)
+			options_list(c);
+		return 0;
+	}
 	for (const struct command *c = commands; c->name; c++) {
 		if (strcmp(c->name, name))
 			continue;

@@ -1121,6 +1121,48 @@ bool options_name_server(const struct options *o)
 	return o->host || o->port || o->socket_path;
 }
 
+static bool is_taken(const struct command *command, const struct grouped_option *one)
+{
+	return one->group == 'O' || strchr(command->takes, one->group);
+}
+
+/* How much of it is the first thing that it says. */
+static int first_words(const char *doc)
+{
+	static const char *const ends[] = { ". ", ": ", "; ", " (" };
+	size_t length = strlen(doc);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		const char *end = strstr(doc, ends[i]);
+
+		if (end && (size_t)(end - doc) < length)
+			length = (size_t)(end - doc);
+	}
+	return (int)length;
+}
+
+void options_list(const struct command *command)
+{
+	printf("%s\t\t\t%s\t%s\n", command->name, command->arguments ? command->arguments : "",
+	       command->summary);
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct argp_option *option = &all_options[i].option;
+		bool may = option->flags & OPTION_ARG_OPTIONAL;
+
+		if (!option->name && !option->key)
+			continue; /* a headline */
+		if (!is_taken(command, &all_options[i]))
+			continue;
+		printf("%s\t", command->name);
+		if (option->key < KEY_HELP)
+			printf("-%c", option->key);
+		printf("\t%s%s\t", option->name ? "--" : "", option->name ? option->name : "");
+		if (option->arg)
+			printf(may ? "[%s]" : "%s", option->arg);
+		printf("\t%.*s\n", first_words(option->doc), option->doc);
+	}
+}
+
 void options_parse(struct options *o, const struct command *command, int argc, char **argv)
 {
 	struct argp_option list[OPTION_COUNT + 1] = {};
@@ -1142,7 +1184,7 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 	if (password && *password)
 		o->password = xstrdup(password);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
-		if (all_options[i].group == 'O' || strchr(command->takes, all_options[i].group))
+		if (is_taken(command, &all_options[i]))
 			list[count++] = all_options[i].option;
 	buf_printf(&doc, "%s\v%s", command->doc, command->examples);
 	argp.doc = buf_str(&doc);

@@ -165,5 +165,12 @@ bool options_name_server(const struct options *o);
  * itself and exits (2 or 0), as argp does. Takes passwords out of argv.
  */
 void options_parse(struct options *o, const struct command *command, int argc, char **argv);
+/*
+ * Print what @command takes, for completion in shells: a line of fields with tabs between for
+ * itself (its name, two empty fields, what its arguments are, its summary) and one for each option
+ * (the command, -x, --long, its value as --help shows it, in [] where it can be left out, what it
+ * is in short).
+ */
+void options_list(const struct command *command);
 /* Free what options_parse() made; wipes the password. */
 void options_free(struct options *o);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# --help, the manual pages, the completion and the README say the same: each knows
+# --help, the manual pages, the completion of each shell and the README say the same: each knows
 # every command and option that the others name.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
@@ -40,12 +40,43 @@ options_of() # COMMAND
 # shellcheck source=tools/completion.bash
 . "$root/tools/completion.bash"
 
-complete_line() # WORD...
+bash_completes() # WORD...
 {
 	COMP_WORDS=("$redmem" "$@")
 	COMP_CWORD=$#
 	_redmem "$redmem" 2>/dev/null
-	printf '%s\n' "${COMPREPLY[@]}" | sed 's/=$//' | sort -u
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+
+# What the shell's own functions, which these stand for, are given: "-d+" and the like for options.
+zsh_completes() # WORD...
+{
+	zsh -f -c '
+		_call_program() { shift; "$@" }
+		_arguments() { print -rl -- "$@" | sed -n "s/^([^)]*)\(-[^[+=]*\).*/\1/p" }
+		_describe() { [[ $1 = -o ]] || print -rl -- "${(@P)2%%:*}" }
+		words=("$@") CURRENT=$#
+		source "$0"' "$root/tools/completion.zsh" "$redmem" "$@"
+}
+
+fish_completes() # WORD...
+{
+	PATH=$(dirname "$redmem"):$PATH fish --no-config -c 'source $argv[1]
+		complete -C "redmem $argv[2..]"' "$root/tools/completion.fish" "$*" | cut -f 1
+}
+
+shells=
+for shell in bash zsh fish; do
+	if command -v $shell >/dev/null; then
+		shells="$shells $shell"
+	else
+		echo "skip help-$shell: $shell is not installed"
+	fi
+done
+
+complete_line() # SHELL WORD...
+{
+	"$1_completes" "${@:2}" | sed 's/=$//' | sort -u
 }
 
 # Commands and options as the README writes them: "COMMAND OPTION" a line.
@@ -66,13 +97,19 @@ for command in $commands; do
 	ok_or_not "$command-man" "$(while read -r option; do
 		sed 's/\\//g' "$work/redmem-$command.1" | grep -q -- "$option" || echo "$option"
 	done <"$work/$command")"
-	ok_or_not "$command-completion" \
-		"$(grep -e -- "$work/$command" | comm -23 - <(complete_line "$command" --))"
+	for shell in $shells; do
+		ok_or_not "$command-$shell" "$(grep -e -- "$work/$command" |
+			comm -3 - <(complete_line "$shell" "$command" -- | grep -e --))"
+	done
 	ok_or_not "$command-usage" "$(grep -e -- "$work/$command" | while read -r option; do
 		grep -q -- "$option" "$work/usage" || echo "$option"
 	done)"
 done
-ok_or_not commands "$(comm -3 <(echo "$commands" | sort) <(complete_line '' | grep -v '^-'))"
+for shell in $shells; do
+	ok_or_not "commands-$shell" \
+		"$(comm -3 <(echo "$commands" | sort) <(complete_line "$shell" '' | grep -v '^-'))"
+	ok_or_not "short-$shell" "$(complete_line "$shell" doctor - | grep -qxe -d || echo "-d is missing")"
+done
 ok_or_not man "$(for command in $commands; do
 	grep -q "redmem $command" "$work/redmem.1" || echo "$command"
 done)"

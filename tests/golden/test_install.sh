@@ -22,7 +22,8 @@ install PREFIX=/usr
 check status "$(tail -n 5 "$work/said")" [ $status = 0 ]
 cd "$work/root" || exit 1
 for file in usr/bin/redmem usr/share/man/man1/redmem.1 usr/share/man/man1/redmem-doctor.1 \
-	usr/share/bash-completion/completions/redmem usr/share/doc/redmem/LICENSE \
+	usr/share/bash-completion/completions/redmem usr/share/zsh/site-functions/_redmem \
+	usr/share/fish/vendor_completions.d/redmem.fish usr/share/doc/redmem/LICENSE \
 	usr/share/redmem/recording.yml usr/share/redmem/alerts.yml usr/share/redmem/dashboard.json \
 	usr/lib/systemd/system/redmem.service usr/lib/sysusers.d/redmem.conf etc/redmem/redmem.conf; do
 	check "$file" "it is not there" [ -s "$file" ]
