@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of metrics; see metric.h. */
+#include "lab/metric.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/sum.h"
+
+#define METRIC_ROW(id, name, title, unit, better, often, coarseness, least)                       \
+	[LAB_##id] = { name,	   title, LAB_##unit, LAB_##better##_IS_BETTER, LAB_EACH_##often, \
+		       coarseness, least },
+#define STALL_ROW(id, name, words, advice)                                                 \
+	[LAB_STALL_##id] = { "stall_" name,	  "stalled: " words, LAB_SHARE,            \
+			     LAB_LESS_IS_BETTER,  LAB_EACH_RUN,	     LAB_STALL_COARSENESS, \
+			     LAB_STALL_DIFFERENCE },
+
+const struct lab_metric lab_metrics[LAB_METRICS] = { LAB_METRIC_ROWS(METRIC_ROW)
+							     REDMEM_CAUSES(STALL_ROW) };
+
+enum lab_metric_id lab_metric_by_name(const char *name)
+{
+	enum lab_metric_id id = 0;
+
+	while (id < LAB_METRICS && strcmp(lab_metrics[id].name, name) != 0)
+		id++;
+	return id;
+}
+
+/* Four digits: "41,203", "412", "41.2", "0.0412". */
+static void put_number(struct buf *out, double value)
+{
+	if (fabs(value) >= 1000)
+		fmt_count(out, sum_whole(round(value)));
+	else
+		buf_printf(out, "%.3g", value);
+}
+
+void lab_metric_value(struct buf *out, enum lab_metric_id id, double value)
+{
+	if (!isfinite(value)) {
+		buf_putc(out, '-');
+		return;
+	}
+	if (value < 0) {
+		buf_putc(out, '-');
+		value = -value;
+	}
+	switch (lab_metrics[id].unit) {
+	case LAB_SECONDS:
+		fmt_seconds(out, value);
+		break;
+	case LAB_BYTES:
+		if (value < 1024)
+			buf_printf(out, "%.1f B", value);
+		else
+			fmt_bytes(out, sum_whole(value));
+		break;
+	case LAB_SHARE:
+		buf_printf(out, "%.3g %%", value * 100);
+		break;
+	case LAB_RATE:
+		put_number(out, value);
+		buf_puts(out, "/s");
+		break;
+	case LAB_RATIO:
+		buf_printf(out, "%.3f", value);
+		break;
+	default:
+		put_number(out, value);
+	}
+}
