@@ -71,19 +71,34 @@ double lab_named_p(const double *p, size_t count, double share, size_t *named)
 
 /* --- a row ---------------------------------------------------------------------------------- */
 
-/* A difference as it is told. */
-static double told(const struct lab_row *row, double center)
+double lab_least_change(enum lab_metric_id id, bool ratio)
 {
-	return row->ratio ? expm1(center) : center;
+	return ratio ? LEAST_CHANGE : lab_metrics[id].least;
+}
+
+bool lab_is_better(enum lab_metric_id id, double change)
+{
+	return (change > 0) == (lab_metrics[id].better == LAB_MORE_IS_BETTER);
+}
+
+/* A difference as it is told. */
+static double told(bool ratio, double center)
+{
+	return ratio ? expm1(center) : center;
+}
+
+void lab_interval(bool ratio, double center, double half, double *change, double *low, double *high)
+{
+	*change = told(ratio, center);
+	*low = told(ratio, center - half);
+	*high = told(ratio, center + half);
 }
 
 static void set_interval(struct lab_row *row, const struct lab_estimate *e, double confidence)
 {
 	double half = lab_estimate_half(e, confidence);
 
-	row->change = told(row, e->center);
-	row->low = told(row, e->center - half);
-	row->high = told(row, e->center + half);
+	lab_interval(row->ratio, e->center, half, &row->change, &row->low, &row->high);
 	row->confidence = confidence;
 	row->bound = fmax(fabs(row->low), fabs(row->high));
 }
@@ -101,10 +116,12 @@ static void begin_row(struct lab_row *row, const struct lab_estimate *ab,
 	row->same = ab->same;
 	row->pairs = ab->pairs;
 	row->restarts = ab->restarts;
+	row->center = ab->center;
+	row->error = ab->error;
 	for (int side = 0; side < LAB_SIDES; side++)
 		row->side[side] = ab->side[side];
-	row->aa_change = told(row, aa->center);
-	row->aa_half = told(row, lab_estimate_half(aa, LAB_CONFIDENCE));
+	row->aa_change = told(row->ratio, aa->center);
+	row->aa_half = told(row->ratio, lab_estimate_half(aa, LAB_CONFIDENCE));
 	row->p = lab_estimate_p(ab);
 	set_interval(row, ab, LAB_CONFIDENCE);
 	if (!ab->known[LAB_A] && !ab->known[LAB_B])
@@ -148,11 +165,6 @@ static double named_p(const struct judging *j, bool aa, size_t *named, size_t *t
 	return lab_named_p(p, *tested, FALSE_SHARE, named);
 }
 
-static double least_change(const struct lab_row *row)
-{
-	return row->ratio ? LEAST_CHANGE : lab_metrics[row->id].least;
-}
-
 /* Where A differs from itself, by more than what matters. */
 static void refuse_differing(struct judging *j)
 {
@@ -162,7 +174,7 @@ static void refuse_differing(struct judging *j)
 
 	for (enum lab_metric_id id = 0; id < LAB_METRICS; id++)
 		if (is_tested(j, id, true) && lab_estimate_p(&j->aa[id]) <= largest &&
-		    fabs(rows[id].aa_change) > least_change(&rows[id]))
+		    fabs(rows[id].aa_change) > lab_least_change(id, rows[id].ratio))
 			refuse(&rows[id], LAB_AA_DIFFERS);
 }
 
@@ -173,14 +185,13 @@ static void name_differing(struct judging *j)
 
 	for (enum lab_metric_id id = 0; id < LAB_METRICS; id++) {
 		struct lab_row *row = &j->verdict->rows[id];
-		bool more_is_better = lab_metrics[id].better == LAB_MORE_IS_BETTER;
 
 		if (!is_tested(j, id, false) || row->p > largest)
 			continue;
 		set_interval(row, &j->ab[id], 1 - FALSE_SHARE * (double)named / (double)tested);
-		if (row->bound <= least_change(row))
+		if (row->bound <= lab_least_change(id, row->ratio))
 			continue;
-		row->judgement = (row->change > 0) == more_is_better ? LAB_BETTER : LAB_WORSE;
+		row->judgement = lab_is_better(id, row->change) ? LAB_BETTER : LAB_WORSE;
 	}
 }
 

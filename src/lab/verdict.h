@@ -47,6 +47,7 @@ struct lab_row {
 	bool same; /* both sides are equal in each pair */
 	size_t pairs, restarts;
 	double side[LAB_SIDES]; /* a typical value, the median */
+	double center, error; /* of struct lab_estimate */
 	double change, low, high; /* the interval */
 	double confidence; /* of it */
 	double bound; /* it is not larger than this, either way */
@@ -74,6 +75,13 @@ void lab_judge(struct lab_verdict *verdict, const struct lab_result *result);
  * INFINITY where A has none of it, 0 where none is worse.
  */
 double lab_regress(const struct lab_verdict *verdict, enum lab_metric_id *worst);
+
+/* A difference that surely is no larger is none that matters: a share, or in the unit. */
+double lab_least_change(enum lab_metric_id id, bool ratio);
+bool lab_is_better(enum lab_metric_id id, double change);
+/* What is told of a center and its half-width: shares with @ratio, where they are logarithms. */
+void lab_interval(bool ratio, double center, double half, double *change, double *low,
+		  double *high);
 
 /* --- many at once --------------------------------------------------------------------------- */
 

@@ -33,6 +33,8 @@
 		changes: 'Two times compared',
 		death: 'The last death',
 		doctor_all: 'All servers of the host',
+		lab: 'Lab',
+		lab_diff: 'Two labs compared',
 	};
 
 	R.kindOf = function (doc) {
@@ -48,6 +50,7 @@
 		if (Array.isArray(doc.files) && doc.files.length)
 			return title + ' ' + doc.files.map((file) => file.name).join(', ');
 		if (doc.server && typeof doc.server === 'string') return title + ': ' + doc.server;
+		if (doc.scenario) return title + ': ' + R.cut(doc.scenario, 80);
 		return (
 			title +
 			(doc.target && doc.target.server
