@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The subcommands. Each returns the exit status: 0 done, 1 failed, 2 wrong usage,
- * 3 found what --fail-on names. */
+ * 3 found what --fail-on names, or worse than --max-regress. */
 #pragma once
 
 #include "app/options.h"
@@ -20,5 +20,6 @@ int cmd_report(const struct options *o);
 int cmd_history(const struct options *o);
 int cmd_push(const struct options *o);
 int cmd_demo(const struct options *o);
+int cmd_lab(const struct options *o);
 int cmd_schema(const struct options *o);
 int cmd_mcp(const struct options *o);

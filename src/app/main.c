@@ -10,7 +10,7 @@
 #include "app/profile_file.h"
 #include "app/web_api.h"
 #include "base/err.h"
-#include "base/version.h"
+#include "lab/report.h"
 #include "report/schema.h"
 #include "report/screen.h"
 
@@ -325,6 +325,28 @@ static const struct command commands[] = {
 		.sensors = DOCTOR_SENSORS,
 		.documents = DOCUMENTS(&schema_doctor),
 		.run = cmd_demo,
+	},
+	{
+		.name = "lab",
+		.summary = "two servers, or settings, side by side: which is better, how sure",
+		.doc = "Say what a lab has found of two builds of a server, or two ways to set one "
+		       "up. Measured are throughput, latency and CPU time, and what other labs do "
+		       "not see: bytes and faults an operation, bytes a key, fragmentation, what a "
+		       "save copies, stalls by cause. Each metric has an interval, and a verdict: "
+		       "better, worse, or no difference larger than so much. A was held against "
+		       "itself as well: what the machine cannot tell is not judged. With diff two "
+		       "results are compared, also of other versions of redmem: what B was to A, "
+		       "and what it is.",
+		.examples =
+			"Examples:\n"
+			"  redmem lab show small.jsonl     the verdict on a stored result\n"
+			"  redmem lab show small.jsonl --markdown - >>\"$GITHUB_STEP_SUMMARY\"\n"
+			"  redmem lab show small.jsonl --max-regress 5 || echo worse\n"
+			"  redmem lab diff monday.jsonl today.jsonl",
+		.arguments = "show FILE\ndiff BEFORE AFTER",
+		.takes = "LMWo",
+		.documents = DOCUMENTS(&schema_lab, &schema_lab_diff),
+		.run = cmd_lab,
 	},
 	{
 		.name = "schema",

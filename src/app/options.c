@@ -89,6 +89,8 @@ enum option_key {
 	KEY_FAIL_ON,
 	KEY_CHECKLIST,
 	KEY_OOM,
+	KEY_MARKDOWN,
+	KEY_MAX_REGRESS,
 	KEY_REDACT,
 	KEY_LISTEN,
 	KEY_SERVE_STATE,
@@ -104,7 +106,7 @@ enum option_key {
  * what is no file, 'S' slots, '1' one key, 'x' metrics, 'P' profiles, 'u' whom they are sent to,
  * 'H' the history, 'A' a time of it, 'y' a stretch of it, 'd' what only `redmem doctor` says, 'g'
  * stacks of samples, 'n' no option but a command's name, 'M' what assistants are shown, 'W' a page,
- * 'o' output, 'O' what all commands have, 'V' the service. */
+ * 'L' the lab, 'o' output, 'O' what all commands have, 'V' the service. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -362,6 +364,16 @@ static const struct grouped_option all_options[] = {
 	    "--all, of any window with --every) has a finding that is a warning or worse, or, with "
 	    "`critical`, critical. Harm without a known cause is a warning. A failure stays 1, "
 	    "and so is a server of which nothing could be learned",
+	    3 } },
+	{ 'L',
+	  { "max-regress", KEY_MAX_REGRESS, "PERCENT", 0,
+	    "For CI: exit with 3 where B is worse in any metric that could be judged by more than "
+	    "PERCENT of A; 1 where none could be",
+	    3 } },
+	{ 'L',
+	  { "markdown", KEY_MARKDOWN, "FILE", 0,
+	    "Also the verdict as Markdown for a pull request, in FILE (- = stdout, instead of the "
+	    "text)",
 	    3 } },
 	{ 'W',
 	  { "html", KEY_HTML, "FILE", 0,
@@ -684,6 +696,20 @@ static error_t parse_serve(int key, char *arg, struct argp_state *state, struct 
 	return ARGP_ERR_UNKNOWN;
 }
 
+static error_t parse_verdict(int key, const char *arg, struct argp_state *state,
+			     struct lab_options *o)
+{
+	switch (key) {
+	case KEY_MARKDOWN:
+		o->markdown_path = arg;
+		return 0;
+	case KEY_MAX_REGRESS:
+		o->max_regress_percent = seconds(state, "max-regress", arg, 1e6);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
 /* Its name, once what was given is complete. */
 static void decode_key(struct argp_state *state, struct options *o)
 {
@@ -909,11 +935,14 @@ static void check_pages(const struct argp_state *state, const struct options *o)
 static void check_html(const struct argp_state *state, const struct options *o)
 {
 	const char *no_report = o->metrics_path ? "--metrics" : o->keys.csv ? "--csv" : NULL;
-	const char *more = o->json		    ? "--json" :
-			   o->keys.folded	    ? "--folded" :
-			   !isnan(o->every_seconds) ? "--every" :
-						      NULL;
+	const char *more = o->json				   ? "--json" :
+			   o->keys.folded			   ? "--folded" :
+			   !isnan(o->every_seconds)		   ? "--every" :
+			   options_is_stdout(o->lab.markdown_path) ? "--markdown -" :
+								     NULL;
 
+	if (options_is_stdout(o->lab.markdown_path) && o->json)
+		argp_error(state, "--markdown - and --json would both go to stdout: name a file");
 	if (!o->html_path)
 		return;
 	if (no_report)
@@ -1008,9 +1037,15 @@ static bool takes_profile(const struct options *o)
 	return o->of->arguments && strchr(o->of->takes, 'u');
 }
 
+static bool takes_words(const struct options *o)
+{
+	return strchr(o->of->takes, 'L') != NULL;
+}
+
 static bool takes_files(const struct options *o)
 {
-	return o->of->arguments && !takes_key(o) && !takes_command(o) && !takes_profile(o);
+	return o->of->arguments && !takes_key(o) && !takes_command(o) && !takes_profile(o) &&
+	       !takes_words(o);
 }
 
 static bool is_dump_type(const char *name)
@@ -1045,13 +1080,15 @@ static void check_files(const struct argp_state *state, const struct options *o)
 
 static void take_argument(struct argp_state *state, struct options *o, char *arg)
 {
-	if (!o->of->arguments || o->key || o->about || o->push.file)
+	if (!o->of->arguments || o->key || o->about || o->push.file || o->lab.count == LAB_WORDS)
 		argp_error(state, "unexpected argument '%s'", arg);
 	if (takes_key(o)) {
 		o->key = xstrdup(arg);
 		return;
 	}
-	if (takes_command(o))
+	if (takes_words(o))
+		o->lab.words[o->lab.count++] = arg;
+	else if (takes_command(o))
 		o->about = arg;
 	else if (takes_profile(o))
 		o->push.file = arg;
@@ -1100,7 +1137,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	    parse_rdb(key, arg, state, o) == 0 || parse_key(key, arg, state, o) == 0 ||
 	    parse_profile(key, arg, state, &o->profile) == 0 ||
 	    parse_push(key, arg, state, &o->push) == 0 || parse_past(key, arg, &o->past) == 0 ||
-	    parse_doctor(key, arg, state, o) == 0 || parse_serve(key, arg, state, &o->serve) == 0)
+	    parse_doctor(key, arg, state, o) == 0 || parse_serve(key, arg, state, &o->serve) == 0 ||
+	    parse_verdict(key, arg, state, &o->lab) == 0)
 		return 0;
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }
@@ -1180,6 +1218,7 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 			       .key_samples = -1,
 			       .push = { .name = "redmem" },
 			       .past = { .state = HISTORY_DIR },
+			       .lab = { .max_regress_percent = NAN },
 			       .keys = { .samples = -1, .top = 10, .max_ms = NAN } };
 	if (password && *password)
 		o->password = xstrdup(password);

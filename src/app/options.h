@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "app/uri.h"
@@ -84,6 +85,15 @@ struct push_options {
 	const char *file; /* the profile; NULL = of a watch */
 };
 
+/* Of `redmem lab`. */
+#define LAB_WORDS 3
+struct lab_options {
+	const char *words[LAB_WORDS]; /* what is to be done, and of what */
+	size_t count;
+	const char *markdown_path; /* also a report for a pull request; "-" = stdout. NULL */
+	double max_regress_percent; /* exit 3 where something is worse by more; NAN = never */
+};
+
 struct options {
 	const struct command *of;
 	/* which server */
@@ -119,6 +129,7 @@ struct options {
 	struct rdb_options rdb;
 	struct past_options past;
 	struct serve_options serve;
+	struct lab_options lab;
 	char *key; /* name of the one the command is about, decoded; NULL = none was given */
 	size_t key_len;
 	bool key_hex; /* it was given as hex digits */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Results of labs without what is in them of people: --redact. */
+#pragma once
+
+#include "lab/result.h"
+
+/*
+ * Paths, labels, what the environment held, and settings that are neither numbers nor plain words
+ * become keyed hashes (redact.h); so does every value whose name says that it is a secret. Notes
+ * and the reason of the end, which may name files, are left out.
+ */
+void lab_redact(struct lab_result *result);
