@@ -36,6 +36,24 @@ static void put_number(struct buf *out, double value)
 		buf_printf(out, "%.3g", value);
 }
 
+/* Three digits, of which fmt_seconds() would show two: sides are near each other. */
+static void put_seconds(struct buf *out, double seconds)
+{
+	static const struct {
+		double of;
+		const char *name;
+	} units[] = { { 1, "s" }, { 1e-3, "ms" }, { 1e-6, "us" }, { 1e-9, "ns" } };
+	size_t i = 0;
+
+	while (i < 3 && seconds < units[i].of)
+		i++;
+	if (seconds > 0)
+		buf_printf(out, seconds < 1000 ? "%.3g %s" : "%.0f %s", seconds / units[i].of,
+			   units[i].name);
+	else
+		buf_puts(out, "0 s");
+}
+
 void lab_metric_value(struct buf *out, enum lab_metric_id id, double value)
 {
 	if (!isfinite(value)) {
@@ -48,7 +66,7 @@ void lab_metric_value(struct buf *out, enum lab_metric_id id, double value)
 	}
 	switch (lab_metrics[id].unit) {
 	case LAB_SECONDS:
-		fmt_seconds(out, value);
+		put_seconds(out, value);
 		break;
 	case LAB_BYTES:
 		if (value < 1024)
@@ -57,7 +75,7 @@ void lab_metric_value(struct buf *out, enum lab_metric_id id, double value)
 			fmt_bytes(out, sum_whole(value));
 		break;
 	case LAB_SHARE:
-		buf_printf(out, "%.3g %%", value * 100);
+		buf_printf(out, "%.3f %%", value * 100);
 		break;
 	case LAB_RATE:
 		put_number(out, value);

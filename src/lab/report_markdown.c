@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A lab's verdict for a pull request; see report.h. Tables are GitHub's. Names stand in <code>
- * with every sign of theirs as a number: such a reference is text and never markup (CommonMark
+ * with nearly every sign of theirs as a number: such a reference is text and never markup (CommonMark
  * 0.31, 2.5), so that no name becomes a heading, a row, a link, a tag or somebody's mention.
  */
 #include <ctype.h>
 #include <string.h>
 
-#include "base/escape.h"
 #include "lab/report.h"
 #include "lab/words.h"
+#include "report/text.h"
 
-#define NAME_COLUMNS 400
+/* What is no markup, wherever it stands. */
+#define HARMLESS " -,;=+%()"
 
 static void put_safe(struct buf *out, const char *text)
 {
 	struct buf shown = { 0 };
 
-	escape_terminal(&shown, text, strlen(text), NAME_COLUMNS);
+	text_safe(&shown, text);
 	for (const char *p = buf_str(&shown); *p; p++)
-		if (isalnum((unsigned char)*p) || *p == ' ' || (*p & 0x80))
+		if (isalnum((unsigned char)*p) || strchr(HARMLESS, *p) || (*p & 0x80))
 			buf_putc(out, *p);
 		else
 			buf_printf(out, "&#%d;", *p);
@@ -156,6 +157,7 @@ void lab_report_markdown(struct buf *out, const struct lab_report *r)
 	lab_words_verdict(&said, verdict);
 	buf_printf(out, "**%s**\n\n", buf_str(&said));
 	put_about(out, r);
+	buf_printf(out, "\n%s\n", lab_words_legend);
 	put_differing(out, r, LAB_WORSE, "B is worse");
 	put_differing(out, r, LAB_BETTER, "B is better");
 	put_folded(out, r, LAB_NO_DIFFERENCE, verdict->counts[LAB_NO_DIFFERENCE], "No difference",
@@ -213,12 +215,17 @@ static void put_compared(struct buf *out, const struct lab_compare *c, enum lab_
 
 void lab_diff_markdown(struct buf *out, const struct lab_report_diff *d)
 {
-	struct buf said = { 0 };
+	struct buf said = { 0 }, before = { 0 }, after = { 0 };
 
 	put_title(out, &d->after->about);
 	lab_words_compare(&said, d->compare);
 	buf_printf(out, "**%s**\n\n", buf_str(&said));
+	lab_words_result(&before, &d->before->about);
+	put_line(out, "- before: ", &before);
+	lab_words_result(&after, &d->after->about);
+	put_line(out, "- after: ", &after);
 	put_moved(out, d);
+	buf_printf(out, "\n%s\n", lab_words_legend);
 	put_compared(out, d->compare, LAB_WORSE, "Became worse");
 	put_compared(out, d->compare, LAB_BETTER, "Became better");
 	put_compared(out, d->compare, LAB_NO_DIFFERENCE, "Not changed");

@@ -54,6 +54,11 @@ static void host_words(struct buf *out, const void *of)
 	lab_words_host(out, of);
 }
 
+static void result_words(struct buf *out, const void *of)
+{
+	lab_words_result(out, of);
+}
+
 static void basis_words(struct buf *out, const void *of)
 {
 	const struct lab_report *r = of;
@@ -179,6 +184,7 @@ void lab_report_text(struct buf *out, const struct lab_report *r, const struct r
 	lab_words_verdict(&verdict, r->verdict);
 	text_paint(&t, PAINT_BOLD, buf_str(&verdict));
 	buf_putc(out, '\n');
+	text_wrap(&t, "", lab_words_legend);
 	write_differing(&t, r, LAB_WORSE, "B IS WORSE", PAINT_RED);
 	write_differing(&t, r, LAB_BETTER, "B IS BETTER", PAINT_GREEN);
 	write_alike(&t, r);
@@ -200,13 +206,14 @@ static void write_moved(struct text *t, const struct lab_report_diff *d)
 
 	text_head(t, "WHAT IS NOT THE SAME", count ? NULL : "nothing that is known");
 	for (size_t i = 0; i < count; i++) {
-		struct buf line = { 0 };
+		struct buf lead = { 0 }, line = { 0 };
 
+		buf_puts(&lead, "  ");
+		text_pad(&lead, rows[i].what, 16, false);
 		buf_printf(&line, "%s -> %s", rows[i].before ? rows[i].before : "-",
 			   rows[i].after ? rows[i].after : "-");
-		buf_puts(t->out, "  ");
-		text_pad(t->out, rows[i].what, 16, false);
-		text_wrap(t, "", buf_str(&line));
+		text_wrap(t, buf_str(&lead), buf_str(&line));
+		buf_free(&lead);
 		buf_free(&line);
 	}
 	lab_moved_free(rows, count);
@@ -271,6 +278,10 @@ void lab_diff_text(struct buf *out, const struct lab_report_diff *d,
 	lab_words_compare(&verdict, d->compare);
 	text_paint(&t, PAINT_BOLD, buf_str(&verdict));
 	buf_putc(out, '\n');
+	text_wrap(&t, "", lab_words_legend);
+	buf_putc(out, '\n');
+	write_line(&t, "before: ", result_words, &d->before->about);
+	write_line(&t, "after:  ", result_words, &d->after->about);
 	write_moved(&t, d);
 	write_compared(&t, d->compare, LAB_WORSE, "BECAME WORSE", NULL);
 	write_compared(&t, d->compare, LAB_BETTER, "BECAME BETTER", NULL);

@@ -93,18 +93,22 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(const struct lab_sample *const *samples, size_t count, enum lab_metric_id id,
-		     int side)
+/* The median; of what happens at times only, where there is no @ratio, the mean. */
+static double typical(const struct lab_sample *const *samples, size_t count, enum lab_metric_id id,
+		      int side, bool ratio)
 {
-	double *values = xcalloc(count + 1, sizeof(*values)), middle = NAN;
+	double *values = xcalloc(count + 1, sizeof(*values)), sum = 0, middle = NAN;
 	size_t n = 0;
 
-	for (size_t i = 0; i < count; i++)
-		if (samples[i]->side == side)
-			values[n++] = samples[i]->value[id];
+	for (size_t i = 0; i < count; i++) {
+		if (samples[i]->side != side)
+			continue;
+		values[n++] = samples[i]->value[id];
+		sum += samples[i]->value[id];
+	}
 	qsort(values, n, sizeof(*values), by_value);
 	if (n)
-		middle = (values[(n - 1) / 2] + values[n / 2]) / 2;
+		middle = ratio ? (values[(n - 1) / 2] + values[n / 2]) / 2 : sum / (double)n;
 	free(values);
 	return middle;
 }
@@ -130,7 +134,7 @@ static void find_pairs(struct pairs *pairs, struct lab_estimate *e, const struct
 		last = samples[i];
 	}
 	for (int side = 0; side < LAB_SIDES; side++)
-		e->side[side] = median(samples, count, id, side);
+		e->side[side] = typical(samples, count, id, side, e->ratio);
 	free(samples);
 }
 

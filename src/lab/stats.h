@@ -35,7 +35,7 @@ struct lab_estimate {
 	bool ratio; /* center and error are of ln(b / a); else of b - a */
 	size_t pairs, restarts; /* those that have it on both sides */
 	size_t known[LAB_SIDES]; /* samples that have it */
-	double side[LAB_SIDES]; /* the median of each; NAN */
+	double side[LAB_SIDES]; /* the median of each, without a ratio the mean; NAN */
 	bool same; /* in each pair both sides are equal */
 	double center, error; /* NAN when unknown: with less than 2 restarts */
 };

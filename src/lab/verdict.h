@@ -46,7 +46,7 @@ struct lab_row {
 	bool ratio;
 	bool same; /* both sides are equal in each pair */
 	size_t pairs, restarts;
-	double side[LAB_SIDES]; /* a typical value, the median */
+	double side[LAB_SIDES]; /* a typical value, as in struct lab_estimate */
 	double center, error; /* of struct lab_estimate */
 	double change, low, high; /* the interval */
 	double confidence; /* of it */

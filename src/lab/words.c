@@ -17,6 +17,10 @@ static void put_share(struct buf *out, double share, bool sign)
 	double percent = share * 100, size = fabs(percent);
 	int digits = size < 0.995 ? 2 : size < 99.95 ? 1 : 0;
 
+	if (size < 0.005 && sign) { /* no side is named by what would be shown as 0 */
+		buf_puts(out, "0 %");
+		return;
+	}
 	buf_printf(out, sign ? "%+.*f %%" : "%.*f %%", digits, percent);
 }
 
@@ -30,7 +34,7 @@ void lab_words_change(struct buf *out, enum lab_metric_id id, bool ratio, double
 		put_share(out, change, true);
 		return;
 	}
-	if (change >= 0)
+	if (change > 0)
 		buf_putc(out, '+');
 	lab_metric_value(out, id, change);
 }
@@ -69,9 +73,9 @@ void lab_words_reason(struct buf *out, const struct lab_row *row)
 		buf_puts(out, "A was not held against itself long enough");
 		break;
 	case LAB_AA_WIDE:
-		buf_puts(out, "of A against itself only known to ");
+		buf_puts(out, "A against itself is only known to ");
 		lab_words_bound(out, row, row->aa_half);
-		buf_puts(out, "; wanted are ");
+		buf_puts(out, "; wanted is ");
 		lab_words_bound(out, row, row->wanted);
 		break;
 	case LAB_AA_DIFFERS:
@@ -192,6 +196,27 @@ void lab_words_name(struct buf *out, const struct lab_result *result, int side)
 	if (label && *label)
 		buf_printf(out, ": %s", label);
 }
+
+void lab_words_result(struct buf *out, const struct lab_about *about)
+{
+	size_t before = out->len;
+
+	put_part(out, before, "", about->scenario);
+	for (int side = 0; side < LAB_SIDES; side++) {
+		const char *label = about->side[side].label;
+
+		buf_printf(out, "%s%c is %s", out->len > before ? ", " : "", "AB"[side],
+			   label && *label ? label : "not known");
+	}
+	if (about->wall_start_ns > 0) {
+		buf_puts(out, ", ");
+		fmt_rfc3339(out, about->wall_start_ns);
+	}
+}
+
+const char *const lab_words_legend =
+	"An interval holds the truth in 95 % of all cases; of what is called better or worse 5 % "
+	"or less is chance.";
 
 void lab_words_compare(struct buf *out, const struct lab_compare *compare)
 {

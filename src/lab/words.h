@@ -11,7 +11,7 @@ void lab_words_change(struct buf *out, enum lab_metric_id id, bool ratio, double
 void lab_words_interval(struct buf *out, const struct lab_row *row);
 /* The same without a sign: "1.9 %". */
 void lab_words_bound(struct buf *out, const struct lab_row *row, double bound);
-/* Why it is not judged: "A against itself is only known to 4.1 %; 1 % is wanted". */
+/* Why it is not judged: "A against itself is only known to 4.1 %; wanted is 1.0 %". */
 void lab_words_reason(struct buf *out, const struct lab_row *row);
 /* The whole in a sentence: in how many metrics B is better, and in how many worse. */
 void lab_words_verdict(struct buf *out, const struct lab_verdict *verdict);
@@ -25,6 +25,11 @@ void lab_words_host(struct buf *out, const struct lab_about_host *host);
 /* "A" or its label behind it: "A: redis". */
 void lab_words_name(struct buf *out, const struct lab_result *result, int side);
 
+/* What intervals and verdicts mean. */
+extern const char *const lab_words_legend;
+
+/* Of one of two results, in a line: which scenario, which sides, when. */
+void lab_words_result(struct buf *out, const struct lab_about *about);
 /* Of a diff: what it says in a sentence. */
 void lab_words_compare(struct buf *out, const struct lab_compare *compare);
 

@@ -267,7 +267,7 @@ static void test_metrics(void **state)
 	lab_metric_value(&out, LAB_BYTES_PER_KEY, 98.25);
 	lab_metric_value(&out, LAB_STALL_BY(0), 0.00412);
 	lab_metric_value(&out, LAB_RSS, NAN);
-	assert_string_equal(buf_str(&out), "41,203/s-12 ms98.2 B0.412 %-");
+	assert_string_equal(buf_str(&out), "41,203/s-12.3 ms98.2 B0.412 %-");
 	buf_free(&out);
 }
 
