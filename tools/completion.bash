@@ -28,23 +28,18 @@ _redmem()
 	# "=" is a word of its own for bash.
 	[[ $current != = ]] || current=
 	[[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]}
-	case $previous in
-	--record | --replay | --html | --markdown | --socket | -s | --metrics | --pprof | --speedscope | --token-file | --ca-file)
-		mapfile -t COMPREPLY < <(compgen -f -- "$current")
-		return
-		;;
-	--pid)
-		mapfile -t COMPREPLY < <(compgen -W "$(pgrep -f '(redis|valkey)-server')" -- "$current")
-		return
-		;;
+	# What the option before it takes, or else the command.
+	value=$(awk -F '\t' -v command="$command" -v option="$previous" '
+		$1 != command { next }
+		!$2 && !$3 { value = $4 }
+		(option == $2 || option == $3) && option && $4 && $4 !~ /^\[/ { value = $4; exit }
+		END { print value }' <<<"$rows")
+	case $value in
+	*FILE* | PATH | BEFORE*) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+	DIR) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+	PID) mapfile -t COMPREPLY < <(compgen -W "$(pgrep -f '(redis|valkey)-server')" -- "$current") ;;
+	COMMAND) mapfile -t COMPREPLY < <(compgen -W "$names" -- "$current") ;;
 	esac
-	if [[ ${COMP_WORDS[1]} == @(rdb|diff|push|lab) && $current != -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -f -- "$current")
-		return
-	fi
-	[[ $current == -* ]] || return
-	mapfile -t COMPREPLY < <(compgen -W "$(_redmem_options "$1" "${COMP_WORDS[1]}")" -- "$current")
-	[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace
 }
 
 complete -F _redmem redmem

@@ -21,7 +21,7 @@ static int read_both(struct dump_run *run)
 		enum reading reading;
 	} passes[] = { { 0, READ_OLDER }, { 1, READ_NEWER }, { 2, READ_OLDER_AGAIN } };
 
-	run->dumps[2] = dump_new(run->dumps[0].input);
+	run->dumps[2] = dump_new(run, run->dumps[0].input);
 	for (size_t i = 0; i < sizeof(passes) / sizeof(passes[0]); i++) {
 		struct dump *dump = &run->dumps[passes[i].dump];
 		struct err err = {};

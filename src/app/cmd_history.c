@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/commands.h"
+#include "app/past.h"
 #include "app/print.h"
 #include "app/when.h"
 #include "base/clock.h"
@@ -17,6 +18,7 @@
 #define STALL_SECONDS 0.1
 
 struct collected {
+	struct redact *redact; /* NULL = names are shown */
 	bool notes; /* findings that are none to act on, and short stalls, too */
 	struct report_events said;
 	size_t next; /* of the ring that said.events is */
@@ -33,7 +35,8 @@ static void event_free(struct history_event *e)
 static void take_event(void *ctx, const struct history_event *event)
 {
 	struct collected *c = ctx;
-	struct history_event *own;
+	struct history_event *own, shown = *event;
+	struct buf label = { 0 };
 
 	if (!c->notes && (!strcmp(event->severity, severity_name(SEVERITY_INFO)) ||
 			  (!strcmp(event->kind, "stall") && event->seconds < STALL_SECONDS)))
@@ -49,11 +52,13 @@ static void take_event(void *ctx, const struct history_event *event)
 				xrealloc(c->said.events, (c->said.count * 2 + 1) * sizeof(*own));
 		own = &c->said.events[c->said.count++];
 	}
-	*own = *event;
-	own->server = xstrdup(event->server);
-	own->kind = xstrdup(event->kind);
-	own->id = xstrdup(event->id);
-	own->text = xstrdup(event->text);
+	past_hide_event(c->redact, &shown, &label);
+	*own = shown;
+	own->server = xstrdup(shown.server);
+	own->kind = xstrdup(shown.kind);
+	own->id = xstrdup(shown.id);
+	own->text = xstrdup(shown.text);
+	buf_free(&label);
 }
 
 /* The ring from its oldest on. */
@@ -72,11 +77,12 @@ static void straighten(struct collected *c)
 
 static void take_server(void *ctx, const struct history_server *server)
 {
-	struct report_events *said = ctx;
+	struct collected *c = ctx;
+	struct report_events *said = &c->said;
 
 	said->servers = xrealloc(said->servers, (said->servers_count + 1) * sizeof(*server));
 	said->servers[said->servers_count] = *server;
-	said->servers[said->servers_count++].label = xstrdup(server->label);
+	said->servers[said->servers_count++].label = redact_text(c->redact, server->label);
 }
 
 static void collected_free(struct collected *c)
@@ -103,18 +109,22 @@ static int read_span(const struct options *o, struct report_events *said, struct
 static int collect(const struct options *o, struct collected *c, struct err *err)
 {
 	struct history *history;
+	char *server = NULL;
 	int ret = read_span(o, &c->said, err);
 
 	if (ret)
 		return ret;
-	ret = history_open_reader(&history, o->past.state, err);
+	ret = past_open(&history, o, c->redact, err);
 	if (ret)
 		return ret;
-	ret = history_servers(history, take_server, &c->said, err);
+	ret = history_servers(history, take_server, c, err);
+	if (!ret && o->past.server)
+		ret = past_server(history, o->past.server, c->redact, &server, err);
 	if (!ret)
-		ret = history_events(history, o->past.server, c->said.from_ms, c->said.to_ms,
-				     take_event, c, err);
+		ret = history_events(history, server, c->said.from_ms, c->said.to_ms, take_event, c,
+				     err);
 	history_close(history);
+	free(server);
 	straighten(c);
 	return ret;
 }
@@ -122,7 +132,7 @@ static int collect(const struct options *o, struct collected *c, struct err *err
 int cmd_history(const struct options *o)
 {
 	struct report_style style = print_style(o);
-	struct collected c = { .notes = o->json || o->verbose };
+	struct collected c = { .redact = redact_new_of(o), .notes = o->json || o->verbose };
 	struct buf out = {};
 	struct err err = {};
 	int ret;
@@ -138,5 +148,6 @@ int cmd_history(const struct options *o)
 	}
 	buf_free(&out);
 	collected_free(&c);
+	redact_free(c.redact);
 	return ret;
 }

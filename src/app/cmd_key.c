@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "app/print.h"
 #include "app/progress.h"
+#include "app/redact.h"
 #include "app/server.h"
 #include "app/watch.h"
 #include "base/clock.h"
@@ -26,6 +27,7 @@
 struct run {
 	const struct options *options;
 	struct model *model;
+	struct redact *redact; /* NULL = names are shown */
 	struct recording *recording; /* NULL = none is made */
 	struct server server;
 	int64_t start_ns;
@@ -73,14 +75,15 @@ static double watch_seconds(const struct options *o)
 	return isnan(o->duration_seconds) ? WATCH_SECONDS : o->duration_seconds;
 }
 
-static void not_watched(const struct record_sink *sink, const char *reason)
+static void not_watched(struct run *run, const struct record_sink *sink, const char *reason)
 {
+	struct record_sink shown = redact_sink(run->redact, sink);
 	struct record record = { .kind = RECORD_SENSOR };
 
 	record.sensor.id = "cpu";
 	record.sensor.reason = reason;
 	record.sensor.fix = "";
-	record_emit(sink, &record);
+	record_emit(&shown, &record);
 }
 
 /* Without a process to watch, only what is seen to grow is worth a wait. */
@@ -97,10 +100,11 @@ static void watch_users(struct run *run, const struct record_sink *sink)
 
 	if (run->server.where.pid && !o->no_bpf) {
 		if (watch_plan_run(o, &plan, sink, &err))
-			not_watched(sink, err.text);
+			not_watched(run, sink, err.text);
 		return;
 	}
-	not_watched(sink, o->no_bpf ? "needs BPF, which is off" : run->server.where_error.text);
+	not_watched(run, sink,
+		    o->no_bpf ? "needs BPF, which is off" : run->server.where_error.text);
 	if (is_queue(run->model) || !isnan(o->duration_seconds))
 		server_drive(run->server.conn, plan.seconds, false);
 }
@@ -124,24 +128,25 @@ static int look(struct run *run, const struct record_sink *sink, struct err *err
 		.dear = say_dear,
 		.ctx = run,
 	};
+	struct record_sink shown = redact_sink(run->redact, sink);
 	int ret = server_open_connected(&run->server, o, err);
 
 	if (ret)
 		return ret;
 	host_session_emit(sink, run->server.where.pid, clock_mono_ns());
-	ret = server_ask(&run->server, sink, err);
+	ret = server_ask(&run->server, o, sink, err);
 	if (ret)
 		return ret;
 	options.lfu = keeps_frequency(run->model);
 	host_speed_measure(&options.speed);
 	run->start_ns = clock_mono_ns();
-	ret = keyask_run(run->server.conn, &options, now(run), false, sink, err);
+	ret = keyask_run(run->server.conn, &options, now(run), false, &shown, err);
 	if (ret)
 		return ret;
-	watch_users(run, sink);
+	watch_users(run, sink); /* hides names itself */
 	options.samples = -1;
 	/* What was seen before stays, whatever comes of this. */
-	if (keyask_run(run->server.conn, &options, now(run), true, sink, err))
+	if (keyask_run(run->server.conn, &options, now(run), true, &shown, err))
 		log_msg(LOG_INFO, "not asked again: %s", err->text);
 	return 0;
 }
@@ -166,7 +171,8 @@ static int look_and_record(struct run *run, const struct record_sink *sink, stru
 
 static int replay(struct run *run, const struct record_sink *sink, struct err *err)
 {
-	int ret = recording_replay(run->options->replay_path, sink, err);
+	struct record_sink shown = redact_sink(run->redact, sink);
+	int ret = recording_replay(run->options->replay_path, &shown, err);
 
 	if (!ret && !run->model->one_key)
 		ret = err_set(err, -ENOENT, "%s: not a recording of `redmem key`",
@@ -190,7 +196,10 @@ static int report(const struct options *o, const struct model *m)
 
 int cmd_key(const struct options *o)
 {
-	struct run run = { .options = o, .model = model_new(), .server.where.pidfd = -1 };
+	struct run run = { .options = o,
+			   .model = model_new(),
+			   .redact = redact_new_of(o),
+			   .server.where.pidfd = -1 };
 	struct record_sink sink = { take, &run };
 	struct err err = {};
 	int ret;
@@ -205,5 +214,6 @@ int cmd_key(const struct options *o)
 	}
 	server_close(&run.server);
 	model_free(run.model);
+	redact_free(run.redact);
 	return ret;
 }

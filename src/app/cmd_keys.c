@@ -74,7 +74,7 @@ static int run(const struct options *o, struct server *server, struct model *m, 
 {
 	struct record_sink sink = model_sink(m);
 	struct keyspace_options options = keys_keyspace_options(o);
-	int ret = server_ask(server, &sink, err);
+	int ret = server_ask(server, o, &sink, err);
 
 	if (ret)
 		return ret;

@@ -162,16 +162,18 @@ static void tool_child(const struct mcp_tool *tool, const struct mcp_call *call,
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct err err = {};
 	json_t *answer, *said = json_object();
-	char *text;
+	char *text, *why;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM); /* an assistant that ends us ends the tool */
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
 		_exit(1);
 	answer = tool->run(call, &err);
+	why = redact_error(call->redact, &err);
 	if (answer)
 		put(said, "answer", answer);
 	else
-		put(said, "error", value_text(err.text));
+		put(said, "error", value_text(why));
+	free(why);
 	text = dump(said);
 	for (size_t done = 0, len = strlen(text); done < len;) {
 		ssize_t n = write(fd, text + done, len - done);
@@ -516,7 +518,7 @@ static void take_bytes(struct mcp *mcp, const char *data, size_t len)
 
 int cmd_mcp(const struct options *o)
 {
-	struct mcp mcp = { .options = o, .redact = o->redact ? redact_new() : NULL };
+	struct mcp mcp = { .options = o, .redact = redact_new_of(o) };
 	char part[65536];
 	ssize_t n = 1;
 

@@ -7,6 +7,7 @@
 #include "app/dump_run.h"
 #include "app/print.h"
 #include "app/progress.h"
+#include "app/redact.h"
 #include "base/clock.h"
 #include "host/proc.h"
 
@@ -41,6 +42,8 @@ static int report(struct dump_run *run, double seconds)
 {
 	struct findings *findings = diagnose_some(run->model, "keys.");
 	struct report_style style = print_style(run->options);
+	const char *given = run->options->rdb.config;
+	char *config = redact_text(run->redact, given ? given : "");
 	struct report_comparison comparison;
 	struct report_dump *files = xcalloc(run->count, sizeof(*files));
 	struct report_dumps dumps = {
@@ -48,7 +51,7 @@ static int report(struct dump_run *run, double seconds)
 		.server = run->server,
 		.filtered = run->options->keys.match || run->options->keys.type ||
 			    run->options->db_given,
-		.config = run->options->rdb.config ? run->options->rdb.config : "",
+		.config = config,
 		.limits = &run->place.limits,
 		.allocator = run->options->rdb.system ? "system" : "bundled",
 		.keys_bytes = run->keys_bytes,
@@ -73,6 +76,7 @@ static int report(struct dump_run *run, double seconds)
 		ret = print_said(run->options, &said);
 	buf_free(&said.text);
 	buf_free(&said.document);
+	free(config);
 	free(files);
 	findings_free(findings);
 	return ret;

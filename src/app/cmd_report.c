@@ -25,17 +25,18 @@ static void say_what_is_missing(const struct history_span *span)
 			"longest part without");
 }
 
-static int print_past(const struct options *o, struct history *history, struct err *err)
+static int print_past(const struct options *o, struct history *history, struct redact *redact,
+		      struct err *err)
 {
 	struct history_span span;
 	int64_t from_ms = 0, to_ms = 0;
 	struct model *m = NULL;
-	char *server = NULL;
+	char *server = NULL, *label;
 	int ret = when_stretch(&from_ms, &to_ms, o->past.at,
 			       o->past.length ? o->past.length : LENGTH, clock_wall_ms(), err);
 
 	if (!ret)
-		ret = past_server(history, o->past.server, &server, err);
+		ret = past_server(history, o->past.server, redact, &server, err);
 	if (!ret)
 		ret = history_model(history, server, from_ms, to_ms, &m, &span, err);
 	if (ret) {
@@ -44,9 +45,11 @@ static int print_past(const struct options *o, struct history *history, struct e
 	}
 	say_what_is_missing(&span);
 	ret = print_report(o, &print_doctor, m);
-	if (profile_file_of(o, m, server))
+	label = redact_text(redact, server);
+	if (profile_file_of(o, m, label))
 		ret = 1;
 	model_free(m);
+	free(label);
 	free(server);
 	return ret;
 }
@@ -84,9 +87,10 @@ static int print_death(const struct options *o, const struct report_death *death
 	return print_said(o, &said);
 }
 
-static int report_death(const struct options *o, struct history *history,
+static int report_death(const struct options *o, struct history *history, struct redact *redact,
 			const struct history_death *death, struct err *err)
 {
+	struct history_death shown = *death;
 	struct past_changes changes = {};
 	struct history_span span;
 	struct findings *f = NULL;
@@ -98,11 +102,12 @@ static int report_death(const struct options *o, struct history *history,
 		return ret;
 	/* From the first window to the one before that in which it died: of that one nobody was
 	 * asked at the end. */
-	ret = past_changes_read(&changes, history, death->server, span.start_ms + 1,
+	ret = past_changes_read(&changes, history, redact, death->server, span.start_ms + 1,
 				death->at_ms - WINDOW_MS, 1, CHANGES_ROWS, err);
 	if (!ret) {
 		f = diagnose(m);
-		ret = print_death(o, &(struct report_death){ death, &changes.said, m, f });
+		shown.server = changes.label;
+		ret = print_death(o, &(struct report_death){ &shown, &changes.said, m, f });
 	}
 	findings_free(f);
 	past_changes_free(&changes);
@@ -110,13 +115,18 @@ static int report_death(const struct options *o, struct history *history,
 	return ret;
 }
 
-static int print_last_death(const struct options *o, struct history *history, struct err *err)
+static int print_last_death(const struct options *o, struct history *history, struct redact *redact,
+			    struct err *err)
 {
 	struct found_death found = {};
-	int ret = history_last_death(history, o->past.server, take_death, &found, err);
+	char *server = NULL;
+	int ret = o->past.server ? past_server(history, o->past.server, redact, &server, err) : 0;
 
 	if (!ret)
-		ret = report_death(o, history, &found.death, err);
+		ret = history_last_death(history, server, take_death, &found, err);
+	if (!ret)
+		ret = report_death(o, history, redact, &found.death, err);
+	free(server);
 	free(found.server);
 	free(found.cause);
 	free(found.detail);
@@ -125,14 +135,16 @@ static int print_last_death(const struct options *o, struct history *history, st
 
 int cmd_report(const struct options *o)
 {
+	struct redact *redact = redact_new_of(o);
 	struct history *history;
 	struct err err = {};
-	int ret = history_open_reader(&history, o->past.state, &err);
+	int ret = past_open(&history, o, redact, &err);
 
-	if (ret)
-		return print_failure(&err);
-	ret = o->past.last_death ? print_last_death(o, history, &err) :
-				   print_past(o, history, &err);
-	history_close(history);
+	if (!ret) {
+		ret = o->past.last_death ? print_last_death(o, history, redact, &err) :
+					   print_past(o, history, redact, &err);
+		history_close(history);
+	}
+	redact_free(redact);
 	return ret < 0 ? print_failure(&err) : ret;
 }

@@ -18,6 +18,7 @@
 #include "app/print.h"
 #include "app/profile_file.h"
 #include "app/progress.h"
+#include "app/redact.h"
 #include "app/watch.h"
 #include "model/counted.h"
 #include "model/intern.h"
@@ -34,7 +35,7 @@
 #define ASK_SECONDS    0.3 /* between two questions to the server */
 #define ANSWER_SECONDS 2.0 /* how long its answer is waited for */
 
-/* A stall that is not printed yet. */
+/* A stall that is not printed yet, with names: the server is asked for its key. */
 struct pending {
 	struct record seen;
 	int64_t used_before; /* used_memory; RECORD_UNKNOWN */
@@ -48,6 +49,7 @@ struct used {
 
 struct follow {
 	const struct options *options;
+	struct redact *redact; /* NULL = names are shown */
 	struct report_style style;
 	struct stall_context *context;
 	struct record_sink sink; /* to follow_take() */
@@ -103,11 +105,13 @@ static int64_t freed_bytes(const struct follow *f, const struct pending *pending
 static void flush_pending(struct follow *f, size_t count)
 {
 	for (size_t i = 0; i < count && !enough(f); i++) {
-		struct record_stall *seen = &f->pending[i].seen.stall;
+		const struct record *shown = &f->pending[i].seen;
 		struct stall stall;
 
-		counted_fill(f->counted, seen);
-		blame_stall(&stall, seen, &blame_by_tables);
+		counted_fill(f->counted, &f->pending[i].seen.stall);
+		if (f->redact)
+			shown = redact_record(f->redact, shown);
+		blame_stall(&stall, &shown->stall, &blame_by_tables);
 		stall.freed_bytes = freed_bytes(f, &f->pending[i]);
 		print_stall(f, &stall);
 	}
@@ -179,7 +183,8 @@ static void follow_take(void *ctx, const struct record *record)
 		take_info(f, record);
 		break;
 	default:
-		stall_context_take(f->context, record);
+		stall_context_take(f->context,
+				   f->redact ? redact_record(f->redact, record) : record);
 		break;
 	}
 }
@@ -276,12 +281,14 @@ static int print_end(struct follow *f)
 int cmd_stalls(const struct options *o)
 {
 	struct follow f = { .options = o,
+			    .redact = redact_new_of(o),
 			    .style = print_style(o),
 			    .asked_at = -INFINITY,
 			    .used = { { INFINITY, 0 }, { INFINITY, 0 } } };
 	struct watch_plan plan = {
 		.seconds = isnan(o->duration_seconds) ? INFINITY : o->duration_seconds,
 		.stalls = true,
+		.names = true,
 		.turn = follow_turn,
 		.ctx = &f,
 	};
@@ -310,5 +317,6 @@ int cmd_stalls(const struct options *o)
 		intern_free(f.pending[i].keep);
 	counted_free(f.counted);
 	stall_context_free(f.context);
+	redact_free(f.redact);
 	return ret;
 }

@@ -183,7 +183,7 @@ static int begin(struct top *top, struct err *err)
 		return ret;
 	top->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (o->replay_path)
-		return top_replay_open(&top->replay, o->replay_path, err);
+		return top_replay_open(&top->replay, o, err);
 	return top_watch_open(&top->watch, o, top->wake_fd, err);
 }
 

@@ -14,6 +14,7 @@
 #include "app/metrics_file.h"
 #include "app/print.h"
 #include "app/profile_file.h"
+#include "app/redact.h"
 #include "app/watch.h"
 #include "app/watch_all.h"
 #include "model/window.h"
@@ -149,6 +150,16 @@ static int watch_and_record(struct run *run, const struct record_sink *sink, str
 	return ret || why.code;
 }
 
+static int replay(const struct options *o, const struct record_sink *sink, struct err *err)
+{
+	struct redact *redact = redact_new_of(o);
+	struct record_sink shown = redact_sink(redact, sink);
+	int ret = recording_replay(o->replay_path, &shown, err);
+
+	redact_free(redact);
+	return ret;
+}
+
 /* --- the commands ------------------------------------------------------------------- */
 
 static void run_open(struct run *run, const struct options *o, const struct print_command *command)
@@ -192,7 +203,7 @@ static int watch_and_print(const struct options *o, const struct print_command *
 	run_open(&run, o, command);
 	sink = windows_sink(run.windows);
 	if (o->replay_path)
-		failed = recording_replay(o->replay_path, &sink, &err);
+		failed = replay(o, &sink, &err);
 	else if (o->record_path)
 		failed = watch_and_record(&run, &sink, &err);
 	else

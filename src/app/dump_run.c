@@ -14,11 +14,13 @@
 #include "app/keys_run.h"
 #include "app/print.h"
 #include "app/progress.h"
+#include "app/redact.h"
 #include "base/clock.h"
 #include "base/glob.h"
 #include "base/sum.h"
 #include "host/file.h"
 #include "host/proc.h"
+#include "redis/slot.h"
 
 #define CSV_FLUSH     65536
 #define CONFIG_MAX    ((size_t)1 << 20) /* of a redis.conf: they have some 100 KB */
@@ -185,6 +187,23 @@ static double ttl_seconds(const struct dump_run *run, int64_t expire_ms)
 	return ttl > 0 ? ttl : 0;
 }
 
+/* Its name as it may be shown; the slot, too, goes by the name as it is. */
+static struct bytes shown_key(struct dump_run *run, const struct rdb_key *key)
+{
+	if (!run->redact)
+		return key->name;
+	buf_clear(&run->name);
+	redact_key_name(redact_names_of(run->redact), &run->name, key->name, false);
+	return (struct bytes){ run->name.data, run->name.len };
+}
+
+static int64_t slot_of(const struct dump_run *run, const struct rdb_key *key)
+{
+	return run->redact && run->options->rdb.slots && key->slot == RECORD_UNKNOWN ?
+		       key_slot(key->name) :
+		       key->slot;
+}
+
 static void take_key(struct dump_run *run, const struct rdb_key *key)
 {
 	const struct memory_key *memory = rdb_memory_key(run->now->memory);
@@ -200,9 +219,10 @@ static void take_key(struct dump_run *run, const struct rdb_key *key)
 		sum_add(&run->now->loaded_bytes, memory->bytes);
 	}
 	begin_part(run, key->db);
-	record = key_queue_add(run->queue, key->name);
+	record = key_queue_add(run->queue, shown_key(run, key));
 	name = record->key;
 	*record = (struct record_key){ .key = name,
+				       .name_bytes = (int64_t)key->name.len,
 				       .db = key->db,
 				       .type = rdb_type_name(key->type),
 				       .encoding = memory->encoding,
@@ -217,7 +237,7 @@ static void take_key(struct dump_run *run, const struct rdb_key *key)
 				       .largest_bytes = memory->largest,
 				       .idle_seconds = key->idle_seconds,
 				       .frequency = key->freq,
-				       .slot = key->slot,
+				       .slot = slot_of(run, key),
 				       .dump_bytes = key->stored,
 				       .saved_bytes = key->saved,
 				       .older = run->reading == READ_OLDER };
@@ -384,7 +404,7 @@ int dump_run_read(struct dump_run *run, struct dump *dump, struct err *err)
 		dump_file_close(file);
 	}
 	if (ret < 0)
-		dump->problem = xstrdup(err->text);
+		dump->problem = redact_reason(run->redact, err->text);
 	end_dump(run, dump);
 	return ret;
 }
@@ -427,10 +447,13 @@ static int read_config(const char *path, struct packed_limits *limits)
 	return ret ? print_failure(&err) : 0;
 }
 
-struct dump dump_new(const struct rdb_input *input)
+struct dump dump_new(const struct dump_run *run, const struct rdb_input *input)
 {
+	char *name = redact_text(run->redact, input->name);
+
 	return (struct dump){ .input = input,
-			      .said = { .name = input->name,
+			      .name = name,
+			      .said = { .name = name,
 					.server_version = "",
 					.problem = "",
 					.created_unix = RECORD_UNKNOWN,
@@ -448,8 +471,11 @@ int dump_run_begin(struct dump_run *run, const struct options *o)
 				  .place = { .quantum = o->rdb.system ? 16 : 8,
 					     .limits = packed_limits_default },
 				  .start_ns = clock_mono_ns() };
-	if (o->rdb.config && read_config(o->rdb.config, &run->place.limits))
+	run->redact = redact_new_of(o);
+	if (o->rdb.config && read_config(o->rdb.config, &run->place.limits)) {
+		redact_free(run->redact);
 		return 1;
+	}
 	interrupt_catch();
 	keyspace.slots = o->rdb.slots;
 	run->model = model_new();
@@ -457,7 +483,7 @@ int dump_run_begin(struct dump_run *run, const struct options *o)
 	run->sink = model_sink(run->model);
 	run->dumps = xcalloc(run->count + 1, sizeof(*run->dumps));
 	for (size_t i = 0; i < run->count; i++)
-		run->dumps[i] = dump_new(&o->rdb.inputs[i]);
+		run->dumps[i] = dump_new(run, &o->rdb.inputs[i]);
 	if (o->rdb.beside && !o->keys.csv && !o->keys.folded)
 		run->compare = compare_new(&keyspace, o->rdb.beside, &run->place);
 	run->queue = key_queue_new(count_key, run);
@@ -467,11 +493,14 @@ int dump_run_begin(struct dump_run *run, const struct options *o)
 void dump_run_end(struct dump_run *run)
 {
 	for (size_t i = 0; i <= run->count; i++) {
+		free(run->dumps[i].name);
 		free(run->dumps[i].server_version);
 		free(run->dumps[i].problem);
 	}
 	free(run->dumps);
 	compare_free(run->compare);
 	buf_free(&run->csv);
+	buf_free(&run->name);
+	redact_free(run->redact);
 	model_free(run->model);
 }

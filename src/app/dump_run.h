@@ -21,6 +21,7 @@ struct compare;
 struct dump {
 	const struct rdb_input *input;
 	struct report_dump said;
+	char *name; /* as it is shown */
 	char *server_version, *problem;
 	struct rdb_event begin;
 	struct rdb_memory *memory; /* from the first key or database on */
@@ -34,6 +35,8 @@ enum reading { READ_ALONE, READ_OLDER, READ_NEWER, READ_OLDER_AGAIN };
 
 struct dump_run {
 	const struct options *options;
+	struct redact *redact; /* NULL = names are shown, */
+	struct buf name; /* else that of the key that goes on */
 	struct model *model;
 	struct record_sink sink;
 	struct dump *dumps;
@@ -55,7 +58,7 @@ struct dump_run {
 };
 
 /* A dump that is read next; it stands for @input, which must stay. */
-struct dump dump_new(const struct rdb_input *input);
+struct dump dump_new(const struct dump_run *run, const struct rdb_input *input);
 
 /* @run as @o asks. 0, or 1 when the failure has been told and there is nothing to end. */
 int dump_run_begin(struct dump_run *run, const struct options *o);

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "app/progress.h"
+#include "app/redact.h"
 #include "base/clock.h"
 #include "diagnose/keys.h"
 #include "host/proc.h"
@@ -38,7 +39,9 @@ struct run {
 	const struct options *options;
 	struct server *server;
 	struct record_sink sink;
-	const struct model *model; /* fed by the sink */
+	const struct model *model; /* fed by the sink, */
+	struct model *own; /* or this one, with names; NULL = they are shown */
+	struct record_sink shown; /* then: without them */
 	char *cursor; /* to go on from; NULL */
 	bool elements_asked;
 	bool replica; /* the server, where it is no cluster */
@@ -198,7 +201,7 @@ static void take_later(void *ctx, const struct record *record)
 /* The big lists of this part. */
 static size_t big_lists(const struct run *run, double since, int db, struct bytes *out)
 {
-	const struct keyspace *keyspace = run->model->keyspace;
+	const struct keyspace *keyspace = (run->own ? run->own : run->model)->keyspace;
 	const struct keyspace_type *lists = keyspace ? keyspace_find_type(keyspace, "list") : NULL;
 	size_t count = 0;
 
@@ -542,13 +545,35 @@ static int ended_early(const struct run *run, struct err *err)
 	return 0;
 }
 
+static void take_both(void *ctx, const struct record *record)
+{
+	struct run *run = ctx;
+
+	model_take(run->own, record);
+	record_emit(&run->shown, record);
+}
+
+/* A key that has no name cannot be asked for again. */
+static void hide_names(struct run *run, struct redact *redact)
+{
+	struct keyspace_options options = keys_keyspace_options(run->options);
+
+	run->own = model_new();
+	model_set_keyspace(run->own, &options);
+	run->shown = redact_sink(redact, &run->sink);
+	run->sink = (struct record_sink){ take_both, run };
+}
+
 int keys_run(const struct options *o, struct server *server, const struct record_sink *sink,
 	     const struct model *m, struct err *err)
 {
 	struct run *run = xcalloc(1, sizeof(*run));
+	struct redact *redact = redact_new_of(o);
 	int ret;
 
 	*run = (struct run){ .options = o, .server = server, .sink = *sink, .model = m };
+	if (redact)
+		hide_names(run, redact);
 	run->start_ns = clock_mono_ns();
 	setpriority(PRIO_PROCESS, 0, NICE); /* a courtesy: nothing is lost without */
 	ret = list_parts(run, err);
@@ -560,6 +585,8 @@ int keys_run(const struct options *o, struct server *server, const struct record
 	emit_account(run);
 	if (!ret)
 		ret = ended_early(run, err);
+	model_free(run->own);
+	redact_free(redact);
 	free(run->cursor);
 	free(run->parts);
 	free(run->nodes);

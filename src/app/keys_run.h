@@ -12,9 +12,9 @@
 
 /*
  * Keys and the account of the pass go to @sink, which also feeds @m: the pass looks again at
- * the big lists that the model has found. Returns 0 when the pass ended well or on Ctrl-C; a
- * negative errno when it could not go on: what was seen until then, and the cursor, have gone
- * to @sink.
+ * the big lists that the model has found. With --redact they have no names there. Returns 0 when
+ * the pass ended well or on Ctrl-C; a negative errno when it could not go on: what was seen until
+ * then, and the cursor, have gone to @sink.
  */
 int keys_run(const struct options *o, struct server *server, const struct record_sink *sink,
 	     const struct model *m, struct err *err);

@@ -7,18 +7,15 @@
 #include <string.h>
 
 #include "app/redact.h"
-#include "base/buf.h"
-
 static void hide(struct redact *r, char **text)
 {
-	struct buf out = {};
+	char *shown;
 
 	if (!*text)
 		return;
-	redact_name(r, &out, *text, strlen(*text));
+	shown = redact_text(r, *text);
 	free(*text);
-	*text = xstrdup(buf_str(&out));
-	buf_free(&out);
+	*text = shown;
 }
 
 static bool only(const char *text, const char *signs)
@@ -65,10 +62,10 @@ static void hide_side(struct redact *r, struct lab_about_side *side)
 	hide_values(r, &side->knobs, false);
 }
 
-void lab_redact(struct lab_result *result)
+void lab_redact(struct redact *r, struct lab_result *result)
 {
-	struct redact *r = redact_new();
-
+	if (!r)
+		return;
 	for (int side = 0; side < LAB_SIDES; side++)
 		hide_side(r, &result->about.side[side]);
 	if (result->about.scenario && !is_plain(result->about.scenario))
@@ -79,5 +76,4 @@ void lab_redact(struct lab_result *result)
 	for (size_t i = 0; i < result->notes_count; i++)
 		free(result->notes[i]);
 	result->notes_count = 0;
-	redact_free(r);
 }

@@ -8,6 +8,7 @@
 
 #include "app/lab_redact.h"
 #include "app/print.h"
+#include "app/redact.h"
 #include "lab/report.h"
 
 /* A report on its way out: as JSON and for people, and for a pull request. */
@@ -73,12 +74,12 @@ int lab_show_result(const struct options *o, struct lab_result *result)
 	struct lab_verdict *verdict = xcalloc(1, sizeof(*verdict));
 	struct lab_report report = { result, verdict };
 	struct report_style style = print_style(o);
+	struct redact *redact = redact_new_of(o);
 	struct said said = {};
 	int ret;
 
 	lab_judge(verdict, result);
-	if (o->redact)
-		lab_redact(result);
+	lab_redact(redact, result);
 	if (wants_text(o))
 		lab_report_text(&said.print.text, &report, &style);
 	if (print_wants_document(o))
@@ -88,6 +89,7 @@ int lab_show_result(const struct options *o, struct lab_result *result)
 	ret = print_all(o, &said);
 	if (!ret)
 		ret = regress_status(o, verdict);
+	redact_free(redact);
 	free(verdict);
 	return ret;
 }
@@ -145,6 +147,7 @@ static int print_diff(const struct options *o, struct two *two)
 int lab_show_diff(const struct options *o)
 {
 	struct two *two = xcalloc(1, sizeof(*two));
+	struct redact *redact = redact_new_of(o);
 	struct err err = {};
 	int ret = lab_show_check(o);
 
@@ -152,12 +155,13 @@ int lab_show_diff(const struct options *o)
 		ret = print_failure(&err);
 	if (!ret) {
 		lab_compare(&two->compare, &two->verdict[0], &two->verdict[1]);
-		for (int i = 0; i < 2 && o->redact; i++)
-			lab_redact(two->result[i]);
+		for (int i = 0; i < 2; i++)
+			lab_redact(redact, two->result[i]);
 		ret = print_diff(o, two);
 	}
 	for (int i = 0; i < 2; i++)
 		lab_result_free(two->result[i]);
+	redact_free(redact);
 	free(two);
 	return ret;
 }

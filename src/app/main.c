@@ -8,9 +8,11 @@
 #include "app/manual.h"
 #include "app/print.h"
 #include "app/profile_file.h"
+#include "app/redact.h"
 #include "app/web_api.h"
 #include "base/err.h"
 #include "lab/report.h"
+#include "base/version.h"
 #include "report/schema.h"
 #include "report/screen.h"
 
@@ -47,7 +49,7 @@ static const struct command commands[] = {
 			"  redmem doctor --record now.rec; redmem doctor --replay now.rec\n"
 			"  redmem doctor --pprof now.pb.gz; go tool pprof -top now.pb.gz\n"
 			"  redmem doctor --metrics /var/lib/prometheus/node-exporter/redmem.prom",
-		.takes = "tlhawsibgrRpxPdWo",
+		.takes = "tlhawsibgrRpxPdWNo",
 		.sensors = DOCTOR_SENSORS,
 		.documents = DOCUMENTS(&schema_doctor, &schema_doctor_all, &schema_checklist,
 				       &schema_oom),
@@ -66,7 +68,7 @@ static const struct command commands[] = {
 			"  redmem alloc --every 1 -d 30    a line each second, then all\n"
 			"  redmem alloc --folded - --sample-type growth | flamegraph.pl >grew.svg\n"
 			"  redmem alloc --json | jq '.growth.prefixes[0]'",
-		.takes = "tlhwibgrRPWo",
+		.takes = "tlhwibgrRPWNo",
 		.sensors = "cpu fault vm life flow burst",
 		.documents = DOCUMENTS(&schema_alloc),
 		.run = cmd_alloc,
@@ -85,7 +87,7 @@ static const struct command commands[] = {
 			    "  redmem keys -i 0.1 --max-ms 0.5  gentler still\n"
 			    "  redmem keys --csv --min-bytes 1000000 >big.csv\n"
 			    "  redmem keys --json | jq '.prefixes[0]'",
-		.takes = "tlKkcWo",
+		.takes = "tlKkcWNo",
 		.documents = DOCUMENTS(&schema_keys),
 		.run = cmd_keys,
 	},
@@ -105,7 +107,7 @@ static const struct command commands[] = {
 			"  redmem key '\"a\\x00b\"'          a binary name, as redis-cli shows it\n"
 			"  redmem key --hex 610062          the same\n"
 			"  redmem key cache:home --json | jq .size.bytes",
-		.takes = "tlw1brRWo",
+		.takes = "tlw1brRWNo",
 		.arguments = "NAME",
 		.sensors = "cpu fault life flow",
 		.documents = DOCUMENTS(&schema_one_key),
@@ -132,7 +134,7 @@ static const struct command commands[] = {
 			"  redmem rdb --csv --min-bytes 1000000 dump.rdb >big.csv\n"
 			"  redmem rdb --json node*.rdb | jq '.loaded.used_memory_bytes'",
 		.arguments = "[FILE...]",
-		.takes = "lKfFScWo",
+		.takes = "lKfFScWNo",
 		.documents = DOCUMENTS(&schema_rdb),
 		.run = cmd_rdb,
 	},
@@ -155,7 +157,7 @@ static const struct command commands[] = {
 			    "  redmem diff -- -24h now         of the only server in the history\n"
 			    "  redmem diff --server cache1 03:00 03:30",
 		.arguments = "BEFORE AFTER",
-		.takes = "KfHWo",
+		.takes = "KfHWNo",
 		.documents = DOCUMENTS(&schema_diff, &schema_changes),
 		.run = cmd_diff,
 	},
@@ -172,7 +174,7 @@ static const struct command commands[] = {
 			"  redmem memory --try purge       run MEMORY PURGE, compare with the "
 			"forecast\n"
 			"  redmem memory --json | jq '.size_classes | max_by(.holes_bytes)'",
-		.takes = "tlhwibrRmWo",
+		.takes = "tlhwibrRmWNo",
 		.sensors = "cpu fault rss vm reclaim life flow burst",
 		.documents = DOCUMENTS(&schema_memory),
 		.run = cmd_memory,
@@ -193,7 +195,7 @@ static const struct command commands[] = {
 			    "  redmem stalls --command del --count 1\n"
 			    "  redmem stalls --replay monday.rec\n"
 			    "  redmem stalls --json | jq 'select(.duration_seconds > 0.1)'",
-		.takes = "tlhwseRPWo",
+		.takes = "tlhwseRPWNo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life",
 		.documents = DOCUMENTS(&schema_stall, &schema_stalls),
 		.run = cmd_stalls,
@@ -215,7 +217,7 @@ static const struct command commands[] = {
 			    "  redmem top --record now.rec     and keep what was seen\n"
 			    "  redmem top --replay now.rec\n\n"
 			    "Keys:\n" SCREEN_KEYS,
-		.takes = "tlhawsbrR",
+		.takes = "tlhawsbrRN",
 		.sensors = DOCTOR_SENSORS,
 		.run = cmd_top,
 	},
@@ -232,7 +234,7 @@ static const struct command commands[] = {
 			    "  redmem serve --check-config\n"
 			    "  redmem serve -p 6379 --listen :9122 --state /srv/redmem\n"
 			    "  curl -s localhost:9122/metrics",
-		.takes = "tlhbsVo",
+		.takes = "tlhbsVNo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life flow burst",
 		.documents = DOCUMENTS(&schema_servers, &schema_findings, &schema_doctor),
 		.run = cmd_serve,
@@ -264,7 +266,7 @@ static const struct command commands[] = {
 			"  redmem report --at 2026-11-28T03:00:00Z --for 1h -v\n"
 			"  redmem report --last-death      the minutes before it\n"
 			"  redmem report --at 03:00 --json | jq '.findings[].title'",
-		.takes = "HAPWo",
+		.takes = "HAPWNo",
 		.documents = DOCUMENTS(&schema_doctor, &schema_death),
 		.run = cmd_report,
 	},
@@ -282,7 +284,7 @@ static const struct command commands[] = {
 			    "  redmem history --since -7d --server cache1\n"
 			    "  redmem history --since 02:00 --until 04:00\n"
 			    "  redmem history --json | jq '.events[] | select(.kind == \"death\")'",
-		.takes = "Hyo",
+		.takes = "HyNo",
 		.documents = DOCUMENTS(&schema_history),
 		.run = cmd_history,
 	},
@@ -304,7 +306,7 @@ static const struct command commands[] = {
 			    "-p 6380 -d 30\n"
 			    "  redmem push --api parca --url http://localhost:7070 now.pb.gz",
 		.arguments = "[FILE]",
-		.takes = "tlhwbu",
+		.takes = "tlhwbuN",
 		.sensors = DOCTOR_SENSORS,
 		.run = cmd_push,
 	},
@@ -344,7 +346,7 @@ static const struct command commands[] = {
 			"  redmem lab show small.jsonl --max-regress 5 || echo worse\n"
 			"  redmem lab diff monday.jsonl today.jsonl",
 		.arguments = "show FILE\ndiff BEFORE AFTER",
-		.takes = "LMWo",
+		.takes = "LNWo",
 		.documents = DOCUMENTS(&schema_lab, &schema_lab_diff),
 		.run = cmd_lab,
 	},
@@ -383,7 +385,7 @@ static const struct command commands[] = {
 			    "  redmem mcp -p 6380 --redact\n"
 			    "  {\"mcpServers\": {\"redmem\": {\"command\": \"redmem\", \"args\": "
 			    "[\"mcp\"]}}}",
-		.takes = "tlhbHM",
+		.takes = "tlhbHN",
 		.run = cmd_mcp,
 	},
 	{ NULL },
@@ -399,6 +401,19 @@ static void usage(FILE *out)
 	fputs("\n`redmem COMMAND --help` explains one. Start with `redmem check`, then `redmem "
 	      "doctor`.\n",
 	      out);
+}
+
+/* What is to be right before anything begins. */
+static int set_up(struct options *o)
+{
+	struct err err = {};
+
+	if (print_check(o) || profile_file_check(o))
+		return 1;
+	if (o->hide_names && redact_key_open(&o->redact, o->redact_key_path, &err))
+		return print_failure(&err);
+	print_hide_names(o);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -429,7 +444,8 @@ int main(int argc, char **argv)
 		options.commands = commands;
 		if (options.verbose > 1)
 			log_set_level(options.verbose > 2 ? LOG_DEBUG : LOG_INFO);
-		ret = print_check(&options) || profile_file_check(&options) ? 1 : c->run(&options);
+		ret = set_up(&options) ? 1 : c->run(&options);
+		print_hide_names(NULL);
 		options_free(&options);
 		return ret;
 	}

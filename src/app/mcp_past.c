@@ -20,20 +20,6 @@
 #define EVENTS_DEFAULT 100
 #define CHANGES_ROWS   15
 
-static struct record_sink hide_names(void *ctx, const struct record_sink *next)
-{
-	return redact_sink(ctx, next);
-}
-
-static int past_open(const struct mcp_call *call, struct history **history, struct err *err)
-{
-	int ret = history_open_reader(history, call->options->past.state, err);
-
-	if (!ret && call->redact)
-		history_filter(*history, hide_names, call->redact);
-	return ret;
-}
-
 /* The label that is meant, or NULL where none is named. */
 static const char *label(const struct mcp_call *call)
 {
@@ -63,10 +49,10 @@ int mcp_past_model(const struct mcp_call *call, struct model **out, struct err *
 
 	*out = NULL;
 	if (!ret)
-		ret = past_open(call, &history, err);
+		ret = past_open(&history, call->options, call->redact, err);
 	if (ret)
 		return ret;
-	ret = past_server(history, label(call), &server, err);
+	ret = past_server(history, label(call), call->redact, &server, err);
 	if (!ret)
 		ret = history_model(history, server, from_ms, to_ms, out, NULL, err);
 	history_close(history);
@@ -76,25 +62,36 @@ int mcp_past_model(const struct mcp_call *call, struct model **out, struct err *
 
 /* --- servers ------------------------------------------------------------------------------- */
 
+struct servers {
+	json_t *rows;
+	struct redact *redact;
+};
+
 static void take_server(void *ctx, const struct history_server *server)
 {
-	put_last(ctx, json_history_server(server));
+	const struct servers *servers = ctx;
+	struct history_server shown = *server;
+	char *label = redact_text(servers->redact, server->label);
+
+	shown.label = label;
+	put_last(servers->rows, json_history_server(&shown));
+	free(label);
 }
 
 json_t *mcp_past_servers(const struct mcp_call *call)
 {
-	json_t *rows = json_array();
+	struct servers servers = { json_array(), call->redact };
 	struct history *history;
 	struct err err = {};
-	int ret = past_open(call, &history, &err);
+	int ret = past_open(&history, call->options, call->redact, &err);
 
 	if (!ret) {
-		ret = history_servers(history, take_server, rows, &err);
+		ret = history_servers(history, take_server, &servers, &err);
 		history_close(history);
 	}
 	if (!ret)
-		return rows;
-	json_decref(rows);
+		return servers.rows;
+	json_decref(servers.rows);
 	return value_text(err.text);
 }
 
@@ -104,17 +101,18 @@ struct collected {
 	json_t *rows;
 	size_t most;
 	int64_t left_out; /* older ones */
-	bool redact;
+	struct redact *redact;
 };
 
 static void take_event(void *ctx, const struct history_event *event)
 {
 	struct collected *c = ctx;
-	json_t *row = json_history_event(event);
+	struct history_event shown = *event;
+	struct buf label = { 0 };
 
-	if (c->redact) /* it may name keys */
-		put(row, "text", json_null());
-	put_last(c->rows, row);
+	past_hide_event(c->redact, &shown, &label);
+	put_last(c->rows, json_history_event(&shown));
+	buf_free(&label);
 	if (json_array_size(c->rows) <= c->most)
 		return;
 	json_array_remove(c->rows, 0);
@@ -133,7 +131,7 @@ json_t *mcp_past_events(const struct mcp_call *call, struct err *err)
 	if (!ret)
 		ret = read_time(call, "to", "now", &to_ms, err);
 	if (!ret)
-		ret = past_open(call, &history, err);
+		ret = past_open(&history, call->options, call->redact, err);
 	if (!ret) {
 		ret = history_events(history, label(call), from_ms, to_ms, take_event, &c, err);
 		history_close(history);
@@ -150,31 +148,17 @@ json_t *mcp_past_events(const struct mcp_call *call, struct err *err)
 
 /* --- what changed --------------------------------------------------------------------------- */
 
-static void hide_prefixes(const struct redact *redact, struct report_changes *said)
-{
-	for (size_t i = 0; i < said->prefixes_count; i++) {
-		struct buf name = {};
-
-		redact_name(redact, &name, said->prefixes[i].name, strlen(said->prefixes[i].name));
-		free(said->prefixes[i].name);
-		said->prefixes[i].name = xstrdup(buf_str(&name));
-		buf_free(&name);
-	}
-}
-
 static json_t *changes_of(const struct mcp_call *call, struct history *history, int64_t from_ms,
 			  int64_t to_ms, struct err *err)
 {
 	struct past_changes changes = {};
 	char *server = NULL;
 	json_t *o = NULL;
-	int ret = past_server(history, label(call), &server, err);
+	int ret = past_server(history, label(call), call->redact, &server, err);
 
 	if (!ret)
-		ret = past_changes_read(&changes, history, server, from_ms, to_ms, PAST_EACH_MS,
-					CHANGES_ROWS, err);
-	if (!ret && call->redact)
-		hide_prefixes(call->redact, &changes.said);
+		ret = past_changes_read(&changes, history, call->redact, server, from_ms, to_ms,
+					PAST_EACH_MS, CHANGES_ROWS, err);
 	if (!ret)
 		o = json_changes(&changes.said);
 	past_changes_free(&changes);
@@ -192,7 +176,7 @@ json_t *mcp_past_diff(const struct mcp_call *call, struct err *err)
 	if (!ret)
 		ret = read_time(call, "after", "now", &to_ms, err);
 	if (!ret)
-		ret = past_open(call, &history, err);
+		ret = past_open(&history, call->options, call->redact, err);
 	if (ret)
 		return NULL;
 	o = changes_of(call, history, from_ms, to_ms, err);

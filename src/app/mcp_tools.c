@@ -108,18 +108,16 @@ static int look_options(const struct mcp_call *call, struct options *o, struct e
 
 /* --- looks ------------------------------------------------------------------------------- */
 
-/* A model that is filled by records, with names as they may be shown. */
+/* A model that is filled by records. */
 struct look {
 	struct model *model;
 	struct record_sink sink;
 };
 
-static void look_open(const struct mcp_call *call, struct look *look)
+static void look_open(struct look *look)
 {
 	look->model = model_new();
 	look->sink = model_sink(look->model);
-	if (call->redact)
-		look->sink = redact_sink(call->redact, &look->sink);
 }
 
 /* Watch a server for some seconds. */
@@ -129,7 +127,7 @@ static int watch_live(const struct mcp_call *call, struct model **out, struct er
 	struct look look;
 	int ret = look_options(call, &o, err);
 
-	look_open(call, &look);
+	look_open(&look);
 	o.duration_seconds = mcp_number(call, "seconds", WATCH_DEFAULT);
 	o.sample_keys = KEYSAMPLE_MAX;
 	if (!ret)
@@ -149,17 +147,20 @@ static int look_at(const struct mcp_call *call, struct model **out, struct err *
 
 /* --- servers ----------------------------------------------------------------------------- */
 
-static json_t *json_candidate(const struct server_candidate *c)
+static json_t *json_candidate(struct redact *redact, const struct server_candidate *c)
 {
+	char *title = redact_text(redact, c->title), *socket = redact_text(redact, c->socket);
 	json_t *o = json_object();
 	struct err err = {};
 
 	put(o, "pid", json_integer(c->pid));
-	put(o, "title", value_text(c->title));
+	put(o, "title", value_text(title));
 	put(o, "port", c->port ? json_integer(c->port) : json_null());
-	put(o, "socket", value_some_text(c->socket));
+	put(o, "socket", value_some_text(socket));
 	put(o, "looked_at_by_name",
 	    target_trusted(c->pid, &err) ? value_text(err.text) : json_true());
+	free(title);
+	free(socket);
 	return o;
 }
 
@@ -174,7 +175,7 @@ static json_t *run_servers(const struct mcp_call *call, struct err *err)
 	o = json_object();
 	rows = json_array();
 	for (size_t i = 0; i < count; i++) {
-		put_last(rows, json_candidate(&list[i]));
+		put_last(rows, json_candidate(call->redact, &list[i]));
 		target_release(&list[i]);
 	}
 	free(list);
@@ -237,40 +238,22 @@ static void end_pass(int sig)
 	raise(SIGINT);
 }
 
-/* Records of a pass: as they are for the pass itself, which looks again at what it has found. */
-struct both {
-	struct record_sink own, shown;
-};
-
-static void take_both(void *ctx, const struct record *record)
-{
-	const struct both *both = ctx;
-
-	record_emit(&both->own, record);
-	record_emit(&both->shown, record);
-}
-
 static int pass(const struct options *o, struct look *look, struct err *err)
 {
 	struct keyspace_options options = keys_keyspace_options(o);
-	struct model *own = model_new();
-	struct both both = { model_sink(own), look->sink };
-	struct record_sink sink = { take_both, &both };
 	struct server server = {};
 	int ret = server_open_connected(&server, o, err);
 
 	if (!ret)
-		ret = server_ask(&server, &sink, err);
+		ret = server_ask(&server, o, &look->sink, err);
 	if (!ret) {
-		model_set_keyspace(own, &options);
 		model_set_keyspace(look->model, &options);
-		ret = keys_run(o, &server, &sink, own, err);
+		ret = keys_run(o, &server, &look->sink, look->model, err);
 		/* what was met until it failed is something */
 		if (ret && look->model->keyspace->keys_total)
 			ret = 0;
 	}
 	server_close(&server);
-	model_free(own);
 	return ret;
 }
 
@@ -286,7 +269,7 @@ static json_t *run_biggest(const struct mcp_call *call, struct err *err)
 	int ret = look_options(call, &o, err);
 
 	o.keys.top = (int)mcp_number(call, "top", TOP_DEFAULT);
-	look_open(call, &look);
+	look_open(&look);
 	interrupt_catch();
 	signal(SIGALRM, end_pass);
 	alarm((unsigned int)mcp_number(call, "seconds", PASS_DEFAULT));

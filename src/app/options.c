@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/redact_names.h"
 #include "app/serve_config.h"
 #include "base/buf.h"
 #include "base/escape.h"
@@ -92,6 +93,7 @@ enum option_key {
 	KEY_MARKDOWN,
 	KEY_MAX_REGRESS,
 	KEY_REDACT,
+	KEY_REDACT_KEY,
 	KEY_LISTEN,
 	KEY_SERVE_STATE,
 	KEY_SERVE_CONFIG,
@@ -105,8 +107,8 @@ enum option_key {
  * dumps, 'p' the pass after a watch, 'm' what only `redmem memory` does, 'c' rows of keys, 'F'
  * what is no file, 'S' slots, '1' one key, 'x' metrics, 'P' profiles, 'u' whom they are sent to,
  * 'H' the history, 'A' a time of it, 'y' a stretch of it, 'd' what only `redmem doctor` says, 'g'
- * stacks of samples, 'n' no option but a command's name, 'M' what assistants are shown, 'W' a page,
- * 'L' the lab, 'o' output, 'O' what all commands have, 'V' the service. */
+ * stacks of samples, 'n' no option but a command's name, 'N' names, 'W' a page, 'L' the lab,
+ * 'o' output, 'O' what all commands have, 'V' the service. */
 struct grouped_option {
 	char group;
 	struct argp_option option;
@@ -295,14 +297,6 @@ static const struct grouped_option all_options[] = {
 	{ 'u',
 	  { "ca-file", KEY_CA_FILE, "FILE", 0,
 	    "CA to trust for https (default: those the system trusts)", 3 } },
-	{ 'M', { NULL, 0, NULL, 0, "What the assistant sees:", 3 } },
-	{ 'M',
-	  { "redact", KEY_REDACT, NULL, 0,
-	    "Show a keyed hash in place of each part of a key's name, but for the first where it "
-	    "is "
-	    "letters only: session:90937 is session:3f2a9c81d5e0 (the same as long as this "
-	    "redmem runs)",
-	    3 } },
 	{ 'V', { NULL, 0, NULL, 0, "The service:", 2 } },
 	{ 'V',
 	  { "config", KEY_SERVE_CONFIG, "FILE", 0,
@@ -384,6 +378,17 @@ static const struct grouped_option all_options[] = {
 	{ 'o',
 	  { "json", KEY_JSON, NULL, 0,
 	    "JSON instead of text: one document; stalls and windows: a line each", 3 } },
+	{ 'N',
+	  { "redact", KEY_REDACT, NULL, 0,
+	    "Show and keep no names: each part of a key's, client's, user's, file's or host's name "
+	    "is a keyed hash, but for words in everybody's: session:90937 is session:3f2a9c81d5e0 "
+	    "(redmem-security(7))",
+	    3 } },
+	{ 'N',
+	  { "redact-key", KEY_REDACT_KEY, "FILE", 0,
+	    "With --redact, which this is, too: the key of the hashes is what is in FILE, so that "
+	    "the same name is the same hash in each run (default: a new key, of this run)",
+	    3 } },
 	{ 'c',
 	  { "csv", KEY_CSV, NULL, 0,
 	    "One line a key instead of a report, with the columns of rdb-tools; names a "
@@ -843,9 +848,6 @@ static error_t parse_doctor(int key, char *arg, struct argp_state *state, struct
 	case KEY_CHECKLIST:
 		set_checklist(state, o, arg);
 		return 0;
-	case KEY_REDACT:
-		o->redact = true;
-		return 0;
 	case KEY_OOM:
 		o->oom = true;
 		return 0;
@@ -1104,6 +1106,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_JSON:
 		o->json = true;
 		return 0;
+	case KEY_REDACT_KEY:
+		o->redact_key_path = arg;
+		/* fall through */
+	case KEY_REDACT:
+		o->hide_names = true;
+		return 0;
 	case 'v':
 		o->verbose++;
 		return 0;
@@ -1247,4 +1255,5 @@ void options_free(struct options *o)
 	free(o->rdb.inputs);
 	free(o->key);
 	uri_free(&o->uri);
+	redact_key_free(o->redact);
 }

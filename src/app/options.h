@@ -30,6 +30,7 @@ struct keys_options {
 	const bool *stop;
 };
 
+struct redact_key;
 struct server_structures;
 struct schema;
 
@@ -141,7 +142,9 @@ struct options {
 	const char *command; /* only stalls of this one; NULL = of all */
 	const char *about; /* the command of ours that is asked about, */
 	const struct command *commands; /* and all of them, to one without a name */
-	bool redact; /* show no key's name as it is */
+	bool hide_names; /* --redact */
+	const char *redact_key_path; /* what hashes of names are keyed with; NULL = a new key */
+	struct redact_key *redact; /* NULL = names are shown */
 	/* how to say it */
 	bool oom; /* of `doctor`: how near the limits are, and what to free first */
 	enum checklist checklist; /* of `doctor`: this page instead of a report */

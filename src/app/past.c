@@ -8,67 +8,121 @@
 #include <unistd.h>
 
 #include "app/print.h"
+#include "app/redact_words.h"
 #include "app/when.h"
 #include "base/clock.h"
 #include "base/escape.h"
+#include "diagnose/explain.h"
 
 #define GROWTHS	  1000
 #define DIFF_ROWS 15
 
+static struct record_sink hide_names(void *ctx, const struct record_sink *next)
+{
+	return redact_sink(ctx, next);
+}
+
+int past_open(struct history **history, const struct options *o, struct redact *redact,
+	      struct err *err)
+{
+	int ret = history_open_reader(history, o->past.state, err);
+
+	if (!ret && redact)
+		history_filter(*history, hide_names, redact);
+	return ret;
+}
+
+void past_hide_event(struct redact *redact, struct history_event *event, struct buf *label)
+{
+	const char *meaning = strcmp(event->kind, "finding") ? NULL : explain(event->id);
+	char *shown;
+
+	if (!redact)
+		return;
+	shown = redact_text(redact, event->server);
+	buf_clear(label);
+	buf_puts(label, shown);
+	free(shown);
+	event->server = buf_str(label);
+	event->text = meaning ? meaning : "";
+}
+
 /* --- which server ------------------------------------------------------------------------- */
 
 struct labels {
+	struct redact *redact;
+	const char *given; /* NULL = none */
 	struct buf list; /* "cache1, cache2" */
-	char *first;
+	char *first, *meant;
 	size_t count;
 };
 
 static void take_label(void *ctx, const struct history_server *server)
 {
 	struct labels *labels = ctx;
+	char *shown = redact_text(labels->redact, server->label);
 
 	if (!labels->count++)
 		labels->first = xstrdup(server->label);
-	if (labels->list.len > 200)
-		return;
-	buf_puts(&labels->list, labels->count > 1 ? ", " : "");
-	escape_terminal(&labels->list, server->label, strlen(server->label), 60);
+	if (labels->given && !labels->meant && !strcmp(labels->given, shown))
+		labels->meant = xstrdup(server->label);
+	if (labels->list.len <= 200) {
+		buf_puts(&labels->list, labels->count > 1 ? ", " : "");
+		escape_terminal(&labels->list, shown, strlen(shown), 60);
+	}
+	free(shown);
 }
 
-int past_server(struct history *history, const char *given, char **out, struct err *err)
+int past_server(struct history *history, const char *given, struct redact *redact, char **out,
+		struct err *err)
 {
-	struct labels labels = {};
+	struct labels labels = { .redact = redact, .given = given };
 	int ret;
 
-	if (given) {
+	if (given && !redact) {
 		*out = xstrdup(given);
 		return 0;
 	}
 	ret = history_servers(history, take_label, &labels, err);
 	if (!ret && !labels.count)
 		ret = err_set(err, -ENOENT, "the history is empty: nothing has been watched yet");
-	if (!ret && labels.count > 1)
+	if (!ret && !given && labels.count > 1)
 		ret = err_set(err, -EINVAL, "which server? say --server; there are %s",
 			      buf_str(&labels.list));
-	if (ret)
-		free(labels.first);
-	else
-		*out = labels.first;
+	if (!ret)
+		*out = xstrdup(labels.meant ? labels.meant : given ? given : labels.first);
+	free(labels.first);
+	free(labels.meant);
 	buf_free(&labels.list);
 	return ret;
 }
 
 /* --- what changed --------------------------------------------------------------------------- */
 
+static char *shown_name(struct redact *redact, const struct history_growth *growth)
+{
+	struct buf name = { 0 };
+	char *shown;
+
+	if (!redact)
+		return xstrdup(growth->name);
+	redact_words(redact_names_of(redact), &name, growth->prefix ? SAYS_NAME : SAYS_COMMAND,
+		     growth->name);
+	shown = xstrdup(buf_str(&name));
+	buf_free(&name);
+	return shown;
+}
+
 static void take_growth(void *ctx, const struct history_growth *growth)
 {
-	struct report_changes *said = ctx;
+	struct past_changes *changes = ctx;
+	struct report_changes *said = &changes->said;
 	struct report_growth **rows = growth->prefix ? &said->prefixes : &said->commands;
 	size_t *count = growth->prefix ? &said->prefixes_count : &said->commands_count;
 
 	*rows = xrealloc(*rows, (*count + 1) * sizeof(**rows));
-	(*rows)[(*count)++] = (struct report_growth){ xstrdup(growth->name), growth->alloc_bytes,
-						      growth->free_bytes };
+	(*rows)[(*count)++] = (struct report_growth){ shown_name(changes->redact, growth),
+						      growth->alloc_bytes, growth->free_bytes };
 }
 
 /* The minute before; where nothing is kept of it, the one after. */
@@ -82,18 +136,21 @@ static int model_at(struct history *history, const char *server, int64_t at_ms, 
 	return ret;
 }
 
-int past_changes_read(struct past_changes *changes, struct history *history, const char *server,
-		      int64_t from_ms, int64_t to_ms, int64_t each_ms, size_t top, struct err *err)
+int past_changes_read(struct past_changes *changes, struct history *history, struct redact *redact,
+		      const char *server, int64_t from_ms, int64_t to_ms, int64_t each_ms,
+		      size_t top, struct err *err)
 {
 	int ret;
 
-	*changes = (struct past_changes){ .said = { .server = server, .top = top } };
+	*changes = (struct past_changes){ .redact = redact, .label = redact_text(redact, server) };
+	changes->said.server = changes->label;
+	changes->said.top = top;
 	ret = model_at(history, server, from_ms, each_ms, &changes->before, err);
 	if (!ret)
 		ret = model_at(history, server, to_ms, each_ms, &changes->after, err);
 	if (!ret)
-		ret = history_growth(history, server, from_ms, to_ms, GROWTHS, take_growth,
-				     &changes->said, err);
+		ret = history_growth(history, server, from_ms, to_ms, GROWTHS, take_growth, changes,
+				     err);
 	changes->said.before = changes->before;
 	changes->said.after = changes->after;
 	return ret;
@@ -112,6 +169,7 @@ void past_changes_free(struct past_changes *changes)
 	growth_free(changes->said.commands, changes->said.commands_count);
 	model_free(changes->before);
 	model_free(changes->after);
+	free(changes->label);
 }
 
 /* --- `redmem diff` of two times -------------------------------------------------------------- */
@@ -139,7 +197,8 @@ static int print_changes(const struct options *o, const struct report_changes *c
 	return print_said(o, &said);
 }
 
-static int compare(const struct options *o, struct history *history, struct err *err)
+static int compare(const struct options *o, struct history *history, struct redact *redact,
+		   struct err *err)
 {
 	int64_t now_ms = clock_wall_ms(), from_ms = 0, to_ms = 0;
 	struct past_changes changes = {};
@@ -152,10 +211,10 @@ static int compare(const struct options *o, struct history *history, struct err 
 		ret = err_set(err, -EINVAL, "%s is not before %s: name the earlier time first",
 			      o->rdb.inputs[0].name, o->rdb.inputs[1].name);
 	if (!ret)
-		ret = past_server(history, o->past.server, &server, err);
+		ret = past_server(history, o->past.server, redact, &server, err);
 	if (!ret)
-		ret = past_changes_read(&changes, history, server, from_ms, to_ms, PAST_EACH_MS,
-					DIFF_ROWS, err);
+		ret = past_changes_read(&changes, history, redact, server, from_ms, to_ms,
+					PAST_EACH_MS, DIFF_ROWS, err);
 	if (!ret)
 		ret = print_changes(o, &changes.said);
 	past_changes_free(&changes);
@@ -165,13 +224,15 @@ static int compare(const struct options *o, struct history *history, struct err 
 
 int past_diff(const struct options *o)
 {
+	struct redact *redact = redact_new_of(o);
 	struct history *history;
 	struct err err = {};
-	int ret = history_open_reader(&history, o->past.state, &err);
+	int ret = past_open(&history, o, redact, &err);
 
-	if (ret)
-		return print_failure(&err);
-	ret = compare(o, history, &err);
-	history_close(history);
+	if (!ret) {
+		ret = compare(o, history, redact, &err);
+		history_close(history);
+	}
+	redact_free(redact);
 	return ret < 0 ? print_failure(&err) : ret;
 }

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "app/redact.h"
 #include "host/replace.h"
 #include "report/html.h"
 
@@ -214,8 +215,19 @@ void print_windows_end(struct print_windows *windows)
 	*windows = (struct print_windows){ 0 };
 }
 
+static struct redact *hidden; /* NULL = names are shown */
+
+void print_hide_names(const struct options *o)
+{
+	redact_free(hidden);
+	hidden = o ? redact_new_of(o) : NULL;
+}
+
 int print_failure(const struct err *err)
 {
-	fprintf(stderr, "redmem: %s\n", err->text);
+	char *text = redact_error(hidden, err);
+
+	fprintf(stderr, "redmem: %s\n", text);
+	free(text);
 	return 1;
 }

@@ -69,5 +69,8 @@ struct print_windows {
 int print_window(const struct options *o, const struct print_command *command,
 		 struct print_windows *windows, const struct model *m);
 void print_windows_end(struct print_windows *windows);
+/* From here on failures are told without names, if @o says so; NULL = with them, and nothing is
+ * kept for it. */
+void print_hide_names(const struct options *o);
 /* "redmem: ..." on stderr; returns 1, the exit status. */
 int print_failure(const struct err *err);

@@ -1,121 +1,196 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Key names by keyed hash; see redact.h. */
+/* Records without names; see redact.h. */
 #include "app/redact.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include "model/prefix.h"
+#include "app/options.h"
+#include "app/redact_words.h"
 #include "record/schema.h"
 
-#define SECRET_BYTES 32
-#define HASH_BYTES   6 /* of it that are shown; as hex it is folded to a prefix's "*" */
-#define WORD_MAX     24 /* letters of a first part that stays */
-#define NAMES	     2 /* a record has at most */
+#define TEXTS (16 + RECORD_SHARES) /* that a record has at most */
 
 struct redact {
-	unsigned char secret[SECRET_BYTES];
+	struct redact_names *names;
 	struct record_sink next;
-	struct buf names[NAMES]; /* of the record that goes on */
+	struct record changed; /* the one that goes on, */
+	struct buf texts[TEXTS]; /* and its texts */
+	size_t used;
 };
 
-struct redact *redact_new(void)
+struct redact *redact_new(const struct redact_key *key, const char *separators)
 {
 	struct redact *r = xcalloc(1, sizeof(*r));
 
-	if (getrandom(r->secret, sizeof(r->secret), 0) != sizeof(r->secret))
-		abort(); /* as little as this it gives at once, or never */
+	r->names = redact_names_new(key, separators);
 	return r;
+}
+
+struct redact *redact_new_of(const struct options *o)
+{
+	return o->redact ? redact_new(o->redact, o->keys.separators) : NULL;
 }
 
 void redact_free(struct redact *r)
 {
 	if (!r)
 		return;
-	explicit_bzero(r->secret, sizeof(r->secret));
-	for (size_t i = 0; i < NAMES; i++)
-		buf_free(&r->names[i]);
+	redact_names_free(r->names);
+	for (size_t i = 0; i < TEXTS; i++)
+		buf_free(&r->texts[i]);
 	free(r);
 }
 
-static void put_hash(const struct redact *r, struct buf *out, const char *part, size_t len)
+struct redact_names *redact_names_of(struct redact *r)
 {
-	unsigned char hash[EVP_MAX_MD_SIZE];
-	unsigned int bytes = sizeof(hash);
-
-	if (!HMAC(EVP_sha256(), r->secret, sizeof(r->secret), (const unsigned char *)part, len,
-		  hash, &bytes))
-		abort(); /* memory is out */
-	for (int i = 0; i < HASH_BYTES; i++)
-		buf_printf(out, "%02x", hash[i]);
+	return r->names;
 }
 
-static bool is_word(const char *part, size_t len)
+/* --- what is in no record ------------------------------------------------------------------ */
+
+char *redact_text(struct redact *r, const char *text)
 {
-	for (size_t i = 0; i < len; i++)
-		if (!prefix_is(part[i], PREFIX_LETTER))
-			return false;
-	return len > 0 && len <= WORD_MAX;
+	struct buf out = { 0 };
+	char *copy;
+
+	while (r && *text) {
+		size_t len = strcspn(text, " ");
+
+		redact_address(r->names, &out, text, len);
+		text += len;
+		if (*text)
+			buf_putc(&out, *text++);
+	}
+	copy = xstrdup(r ? buf_str(&out) : text);
+	buf_free(&out);
+	return copy;
 }
 
-void redact_name(const struct redact *r, struct buf *out, const void *name, size_t len)
+static char *shown_as(struct redact *r, enum field_says says, const char *text)
 {
-	const char *part = name, *end = part + len;
+	struct buf out = { 0 };
+	char *copy;
 
-	while (part < end) {
-		size_t used = 0;
+	if (r && *text)
+		redact_words(r->names, &out, says, text);
+	copy = xstrdup(r ? buf_str(&out) : text);
+	buf_free(&out);
+	return copy;
+}
 
-		if (prefix_is_separator(*part, NULL)) {
-			buf_putc(out, *part++);
-			continue;
-		}
-		while (part + used < end && !prefix_is_separator(part[used], NULL))
-			used++;
-		if ((part == name && part + used < end && is_word(part, used)) ||
-		    (used == 1 && *part == '*')) /* of a prefix: what varies is gone */
-			buf_add(out, part, used);
-		else
-			put_hash(r, out, part, used);
-		part += used;
+char *redact_reason(struct redact *r, const char *text)
+{
+	return shown_as(r, SAYS_REFUSAL, text);
+}
+
+char *redact_error(struct redact *r, const struct err *err)
+{
+	return shown_as(r, err->code == -EACCES ? SAYS_REFUSAL : SAYS_SENTENCE, err->text);
+}
+
+/* --- records ------------------------------------------------------------------------------- */
+
+static struct buf *next_text(struct redact *r)
+{
+	struct buf *text;
+
+	if (r->used == TEXTS)
+		abort(); /* no schema has so many: tests/unit/test_redact.c */
+	text = &r->texts[r->used++];
+	buf_clear(text);
+	return text;
+}
+
+static void hide_text(struct redact *r, const char **text, enum field_says says)
+{
+	struct buf *out;
+
+	if (!*text || !**text || says == SAYS_WORD)
+		return;
+	out = next_text(r);
+	redact_words(r->names, out, says, *text);
+	*text = buf_str(out);
+}
+
+static bool is_truncated(const struct record *record)
+{
+	return record->kind == RECORD_PROFILE ? record->profile.key_truncated :
+	       record->kind == RECORD_STALL   ? record->stall.key_truncated :
+						false;
+}
+
+static void hide_bytes(struct redact *r, struct bytes *bytes, enum field_says says, bool truncated)
+{
+	struct buf *out;
+
+	if (!bytes->len)
+		return;
+	out = next_text(r);
+	if (says == SAYS_ADDRESS)
+		redact_address(r->names, out, bytes->data, bytes->len);
+	else
+		redact_key_name(r->names, out, *bytes, truncated);
+	*bytes = (struct bytes){ out->data, out->len };
+}
+
+/* Of the one row of the table of sensors that is about the connection. */
+static enum field_says says_of(const struct record *record, const struct field *field)
+{
+	return record->kind == RECORD_SENSOR && field->says == SAYS_SENTENCE &&
+			       !strcmp(record->sensor.id, "connection") ?
+		       SAYS_REFUSAL :
+		       field->says;
+}
+
+static void hide_field(struct redact *r, const struct field *field)
+{
+	bool key = !strcmp(field->name, "key");
+	void *at = field_at(&r->changed, field);
+	struct record_share *share = at;
+
+	switch (field->type) {
+	case FIELD_STRING:
+		hide_text(r, at, says_of(&r->changed, field));
+		break;
+	case FIELD_BYTES:
+		hide_bytes(r, at, field->says, key && is_truncated(&r->changed));
+		break;
+	case FIELD_SHARES:
+		for (size_t i = 0; i < RECORD_SHARES; i++)
+			hide_text(r, &share[i].name, field->says);
+		break;
+	default:
+		break;
 	}
 }
 
-static bool is_key(const struct field *field)
+const struct record *redact_record(struct redact *r, const struct record *record)
 {
-	return field->type == FIELD_BYTES &&
-	       (!strcmp(field->name, "key") || !strcmp(field->name, "gone_key"));
+	const struct record_schema *schema = record_schema(record->kind);
+
+	r->changed = *record;
+	r->used = 0;
+	/* What a name takes is known of the name as it is. */
+	if (record->kind == RECORD_KEY && record->key.name_bytes <= 0)
+		r->changed.key.name_bytes = (int64_t)record->key.key.len;
+	for (size_t i = 0; schema && i < schema->count; i++)
+		hide_field(r, &schema->fields[i]);
+	return &r->changed;
 }
 
 static void take(void *ctx, const struct record *record)
 {
-	const struct record_schema *schema = record_schema(record->kind);
-	struct record changed = *record;
 	struct redact *r = ctx;
-	size_t names = 0;
 
-	for (size_t i = 0; schema && i < schema->count && names < NAMES; i++) {
-		struct buf *name = &r->names[names];
-		struct bytes *key;
-
-		if (!is_key(&schema->fields[i]))
-			continue;
-		key = field_at(&changed, &schema->fields[i]);
-		if (!key->len)
-			continue;
-		buf_clear(name);
-		redact_name(r, name, key->data, key->len);
-		*key = (struct bytes){ name->data, name->len };
-		names++;
-	}
-	record_emit(&r->next, &changed);
+	record_emit(&r->next, redact_record(r, record));
 }
 
 struct record_sink redact_sink(struct redact *r, const struct record_sink *next)
 {
+	if (!r)
+		return *next;
 	r->next = *next;
 	return (struct record_sink){ take, r };
 }

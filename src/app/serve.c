@@ -21,6 +21,7 @@
 #include "app/keeper.h"
 #include "app/print.h"
 #include "app/progress.h"
+#include "app/redact.h"
 #include "app/serve_config.h"
 #include "app/serve_log.h"
 #include "app/serve_pipe.h"
@@ -66,6 +67,7 @@ static void on_hangup(int sig)
 static void forget_secrets(const struct options *o, struct serve_config *config)
 {
 	serve_config_forget_servers(config);
+	redact_key_free(o->redact); /* names that are hidden stay so */
 	if (o->password)
 		explicit_bzero(o->password, strlen(o->password));
 }
@@ -209,6 +211,8 @@ static void name_fixed(struct buf *out, const struct serve_config *a, const stru
 		{ "run_as", same_text(a->run_as, b->run_as) },
 		{ "history", a->history == b->history },
 		{ "prefixes", a->prefixes == b->prefixes },
+		{ "redact", a->redact == b->redact },
+		{ "redact_key", same_text(a->redact_key, b->redact_key) },
 	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -384,7 +388,8 @@ static int run(struct serve *s, struct serve_config *config)
 int cmd_serve(const struct options *o)
 {
 	struct sigaction hangup = { .sa_handler = on_hangup };
-	struct serve s = { .options = o };
+	struct options own = *o;
+	struct serve s = { .options = &own };
 	struct serve_config *config;
 	struct err err = {};
 	int ret;
@@ -401,6 +406,12 @@ int cmd_serve(const struct options *o)
 		return print_failure(&err);
 	}
 	serve_config_forget_servers(s.first);
+	if (config->redact && !o->redact &&
+	    redact_key_open(&own.redact, config->redact_key, &err)) {
+		serve_config_free(s.first);
+		serve_config_free(config);
+		return print_failure(&err);
+	}
 	/* Hundreds of threads that allocate little. */
 	mallopt(M_ARENA_MAX, 2);
 	interrupt_catch();
@@ -408,5 +419,7 @@ int cmd_serve(const struct options *o)
 	s.alive_ns = clock_mono_ns();
 	ret = run(&s, config);
 	serve_config_free(s.first);
+	if (!o->redact)
+		redact_key_free(own.redact);
 	return ret;
 }

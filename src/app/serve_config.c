@@ -74,6 +74,13 @@ static const struct key keys_of_all[] = {
 	  "runs, too, so that nobody counts twice." },
 	{ "prefixes", VALUE_WHOLE, OF_ALL(prefixes), 0, 10000, "N", "100",
 	  "Series of key prefixes for each server; the rest is \"other\"." },
+	{ "redact", VALUE_SWITCH, OF_ALL(redact), 0, 0, "on | off", "off",
+	  "Keep and show no names: each part of the name of a key, client, user, file or host is a "
+	  "keyed hash, in the history, the metrics, reports and labels; what a section of this "
+	  "file is called stays. See redmem-security(7). What was kept before stays as it is." },
+	{ "redact_key", VALUE_TEXT, OF_ALL(redact_key), 0, 0, "FILE", "a new key each start",
+	  "What the hashes are keyed with; not readable by others. Without it a restart gives the "
+	  "same key another hash, and labels other names." },
 	{ "keys_at", VALUE_TIMES, OF_ALL(keys_at), 0, 0, "HH:MM...", "never",
 	  "When to pass over all keys of each server, local times with blanks between: one server "
 	  "after the other, and never so fast that a server is slower for it. What it finds, the "

@@ -51,6 +51,8 @@ struct serve_config {
 	char *keys_at; /* when to pass over all keys: when_next(); NULL = never */
 	int64_t keys_of; /* enum serve_keys_of */
 	double keys_seconds; /* most that a pass may take */
+	bool redact; /* hide names */
+	char *redact_key; /* file with the key of their hashes; NULL = a new key each start */
 	int64_t prefixes; /* series of prefixes a server, beside "other" */
 	struct serve_server *servers;
 	size_t servers_count;

@@ -53,7 +53,7 @@ static int make(struct serve_pass *pass, struct server *server)
 {
 	struct keyspace_options options = keys_keyspace_options(&pass->options);
 	struct record_sink sink = model_sink(pass->m);
-	int ret = server_ask(server, &sink, &pass->err);
+	int ret = server_ask(server, &pass->options, &sink, &pass->err);
 
 	if (ret)
 		return ret;

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "app/redact.h"
 #include "app/serve_log.h"
 #include "app/serve_pass.h"
 #include "app/watch.h"
@@ -99,6 +100,7 @@ struct processes {
 
 struct serve_watch {
 	const struct options *options;
+	struct redact *redact; /* NULL = names are shown */
 	struct engine *engine;
 	struct serve_pipe *pipe;
 	struct serve_config *config;
@@ -143,13 +145,15 @@ static void tell(struct served *one, enum serve_state state, const char *reason)
 
 static void tell_server(struct served *one)
 {
+	char *address = redact_text(one->all->redact, one->is.address);
 	const struct wire_frame frame = {
 		.kind = WIRE_SERVER,
 		.id = one->id,
-		.server = { one->label, one->is.address, one->who.pid },
+		.server = { one->label, address, one->who.pid },
 	};
 
 	serve_pipe_put(one->all->pipe, &frame);
+	free(address);
 	one->told = false;
 	tell(one, SERVE_STARTING, "");
 }
@@ -277,10 +281,16 @@ static bool label_taken(const struct serve_watch *all, const struct served *by, 
 /* A name that has none of the others': those that are there keep theirs. */
 static char *free_label(const struct served *one, const struct serve_who *who)
 {
+	struct redact *redact = one->all->redact;
+	char *hidden[] = { redact_text(redact, who->address), redact_text(redact, who->socket),
+			   redact_text(redact, who->unit), redact_text(redact, who->container) };
+	const struct serve_who shown = { who->port, hidden[0], hidden[1], hidden[2], hidden[3] };
 	struct buf text = { 0 };
 	size_t len;
 
-	serve_label(&text, one->is.section, who);
+	serve_label(&text, one->is.section, &shown);
+	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		free(hidden[i]);
 	escape_sanitize(text.data);
 	len = text.len;
 	for (int n = 2; label_taken(one->all, one, buf_str(&text)); n++) {
@@ -382,11 +392,15 @@ static void set_options(struct served *one)
 
 static void rest(struct served *one)
 {
+	char *why;
+
 	one->pause_ns = one->pause_ns ? one->pause_ns * 2 : AGAIN_FIRST_NS;
 	if (one->pause_ns > AGAIN_LAST_NS)
 		one->pause_ns = AGAIN_LAST_NS;
 	one->again_ns = clock_mono_ns() + one->pause_ns;
-	tell(one, SERVE_FAILED, one->err.text);
+	why = redact_reason(one->all->redact, one->err.text);
+	tell(one, SERVE_FAILED, why);
+	free(why);
 }
 
 static void begin(struct served *one)
@@ -760,6 +774,7 @@ struct serve_watch *serve_watch_new(const struct options *o, struct serve_config
 	struct serve_watch *all = xcalloc(1, sizeof(*all));
 
 	all->options = o;
+	all->redact = redact_new_of(o);
 	all->config = config;
 	all->engine = engine;
 	all->pipe = pipe;
@@ -829,6 +844,7 @@ void serve_watch_free(struct serve_watch *all)
 	}
 	free_old_configs(all);
 	serve_config_free(all->config);
+	redact_free(all->redact);
 	target_look_free(&all->look);
 	free(all->before.list);
 	free(all->now.list);

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "app/progress.h"
+#include "app/redact.h"
 #include "base/clock.h"
 #include "host/elf.h"
 #include "host/proc.h"
@@ -335,24 +336,29 @@ void server_emit(const struct server *server, const struct info *info,
 	record_emit(sink, &record);
 }
 
-int server_ask(struct server *server, const struct record_sink *sink, struct err *err)
+int server_ask(struct server *server, const struct options *o, const struct record_sink *sink,
+	       struct err *err)
 {
+	struct redact *redact = redact_new_of(o);
+	struct record_sink shown = redact_sink(redact, sink);
 	struct record record = { .kind = RECORD_INFO };
 	struct info *info;
-	char *text;
+	char *text = NULL;
 	int ret = conn_call_text(server->conn, CALL_MS, &text, "INFO", err);
 
-	if (ret)
-		return ret;
-	record.info.phase = "start";
-	record.info.text = text;
-	record_emit(sink, &record);
-	info = info_parse(text);
-	server_emit(server, info, sink);
-	info_free(info);
+	if (!ret) {
+		record.info.phase = "start";
+		record.info.text = text;
+		record_emit(&shown, &record);
+		info = info_parse(text);
+		server_emit(server, info, &shown);
+		info_free(info);
+		/* without it the report only knows less */
+		config_read(server->conn, CALL_MS, &shown);
+	}
+	redact_free(redact);
 	free(text);
-	config_read(server->conn, CALL_MS, sink); /* without it the report only knows less */
-	return 0;
+	return ret;
 }
 
 int server_drive(struct conn *conn, double seconds, bool until_idle)

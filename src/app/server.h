@@ -57,9 +57,11 @@ void server_disconnect(struct server *server, const struct err *why);
 struct info;
 void server_emit(const struct server *server, const struct info *info,
 		 const struct record_sink *sink);
-/* Ask it for INFO and its settings, wait, and emit them and the target's record: what a report
- * says of the server itself. 0, or a negative errno when it does not tell INFO. */
-int server_ask(struct server *server, const struct record_sink *sink, struct err *err);
+/* Ask it for INFO and its settings, wait, and emit them and the target's record, as @o says with
+ * or without names: what a report says of the server itself. 0, or a negative errno when it does
+ * not tell INFO. */
+int server_ask(struct server *server, const struct options *o, const struct record_sink *sink,
+	       struct err *err);
 /* Drive the connection for so long, with @until_idle only until nothing is pending; Ctrl-C ends it.
  * A negative errno when it is lost. */
 int server_drive(struct conn *conn, double seconds, bool until_idle);

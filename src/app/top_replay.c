@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "app/redact.h"
 #include "app/top_feed.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -15,7 +16,8 @@
 #define BEHIND	 1.5 /* seconds: it is not at the place it was sent to yet */
 
 struct top_replay {
-	char *path;
+	char *path, *title;
+	struct redact *redact; /* NULL = names are shown */
 	struct recording_reader *reader;
 	struct top_feed *feed;
 	struct record_sink sink;
@@ -35,6 +37,7 @@ static void take(void *ctx, const struct record *record)
 {
 	struct top_replay *replay = ctx;
 	struct record_sink feed = top_feed_sink(replay->feed);
+	struct record_sink shown = redact_sink(replay->redact, &feed);
 	double t = NAN;
 
 	replay->marked |= record->kind == RECORD_MARK;
@@ -44,7 +47,7 @@ static void take(void *ctx, const struct record *record)
 		t = record->tick.t_seconds;
 	if (record->kind == RECORD_SESSION)
 		replay->wall_start_ns = record->session.wall_start_ns;
-	record_emit(&feed, record);
+	record_emit(&shown, record);
 	if (t > replay->stream)
 		replay->stream = t;
 }
@@ -61,12 +64,14 @@ static int begin(struct top_replay *replay, struct err *err)
 	return recording_open(&replay->reader, replay->path, err);
 }
 
-int top_replay_open(struct top_replay **out, const char *path, struct err *err)
+int top_replay_open(struct top_replay **out, const struct options *o, struct err *err)
 {
 	struct top_replay *replay = xcalloc(1, sizeof(*replay));
 	int ret;
 
-	replay->path = xstrdup(path);
+	replay->redact = redact_new_of(o);
+	replay->path = xstrdup(o->replay_path);
+	replay->title = redact_text(replay->redact, o->replay_path);
 	replay->sink = (struct record_sink){ take, replay };
 	replay->speed = 1;
 	replay->wall_start_ns = RECORD_UNKNOWN;
@@ -122,7 +127,7 @@ bool top_replay_turn(struct top_replay *replay, struct screen_view *view, int64_
 		read_on(replay, err);
 	news = top_feed_adopt(replay->feed, &replay->shown, false);
 	fill_view(replay, view);
-	replay->server = (struct screen_server){ .title = replay->path, .state = "" };
+	replay->server = (struct screen_server){ .title = replay->title, .state = "" };
 	top_shown_fill(&replay->shown, &replay->server);
 	return news || replay->stream != before;
 }
@@ -161,6 +166,8 @@ void top_replay_close(struct top_replay *replay)
 	recording_reader_free(replay->reader);
 	top_feed_free(replay->feed);
 	top_shown_clear(&replay->shown);
+	redact_free(replay->redact);
 	free(replay->path);
+	free(replay->title);
 	free(replay);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/options.h"
 #include "base/err.h"
 #include "report/screen.h"
 
@@ -14,7 +15,8 @@
 
 struct top_replay;
 
-int top_replay_open(struct top_replay **out, const char *path, struct err *err);
+/* Of the recording that the options name, and with or without names as they say. */
+int top_replay_open(struct top_replay **out, const struct options *o, struct err *err);
 /* Read on until it has caught up with the clock, for some 50 ms at most; fills in @view->replay and
  * its clock. False: nothing new. What cannot be read ends it, and is in @err. */
 bool top_replay_turn(struct top_replay *replay, struct screen_view *view, int64_t now_ns,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <pthread.h>
 
+#include "app/redact.h"
 #include "app/top_feed.h"
 #include "app/watch.h"
 #include "app/watch_list.h"
@@ -44,6 +45,7 @@ struct top_watch {
 	struct screen_server *rows;
 	size_t count;
 	struct recording *recording; /* NULL */
+	struct redact *redact; /* NULL = names are shown */
 	bool begun; /* the one has been seen */
 	int64_t started_ns, looked_ns;
 };
@@ -108,16 +110,32 @@ static struct top_server *server_new(struct top_watch *watch, struct watched *wa
 	return server;
 }
 
+static void set_title(struct top_server *server, const char *title)
+{
+	char *shown = redact_text(server->watch->redact, title);
+
+	snprintf(server->title, sizeof(server->title), "%s", shown);
+	free(shown);
+}
+
+static void name_endpoint(struct top_server *server, const struct options *o)
+{
+	char name[sizeof(server->title)];
+
+	endpoint_name(name, sizeof(name),
+		      &(struct conn_options){ .host = o->host, .port = o->port });
+	set_title(server, name);
+}
+
 /* What is known of where it is before it has said more. */
 static void name_one(struct top_server *server, const struct options *o)
 {
 	if (o->pid)
 		snprintf(server->title, sizeof(server->title), "process %ld", (long)o->pid);
 	else if (o->socket_path)
-		snprintf(server->title, sizeof(server->title), "%s", o->socket_path);
+		set_title(server, o->socket_path);
 	else if (o->host || o->port)
-		endpoint_name(server->title, sizeof(server->title),
-			      &(struct conn_options){ .host = o->host, .port = o->port });
+		name_endpoint(server, o);
 	else
 		snprintf(server->title, sizeof(server->title), "the server of this host");
 }
@@ -126,7 +144,7 @@ static bool prepare(void *ctx, struct watched *watched)
 {
 	struct top_server *server = server_new(ctx, watched);
 
-	snprintf(server->title, sizeof(server->title), "%s", watched->who.title);
+	set_title(server, watched->who.title);
 	return true;
 }
 
@@ -167,6 +185,7 @@ int top_watch_open(struct top_watch **out, const struct options *o, int wake_fd,
 	int ret;
 
 	watch->options = o;
+	watch->redact = redact_new_of(o);
 	watch->wake_fd = wake_fd;
 	watch->looked_ns = watch->started_ns = clock_mono_ns();
 	*out = watch;
@@ -213,6 +232,7 @@ static void set_state(struct top_server *server)
 {
 	const struct watched *watched = server->watched;
 	bool begun = __atomic_load_n(&server->begun, __ATOMIC_ACQUIRE);
+	char *why;
 
 	server->state[0] = '\0';
 	server->watch->begun |= begun;
@@ -226,10 +246,12 @@ static void set_state(struct top_server *server)
 		return;
 	}
 	server->ended_ns = server->ended_ns ? server->ended_ns : clock_mono_ns();
+	why = redact_reason(server->watch->redact, watched->err.text);
 	snprintf(server->state, sizeof(server->state), "%s",
-		 watched->err.code ? watched->err.text :
+		 watched->err.code ? why :
 		 begun		   ? "the server has ended" :
 				     "not watched");
+	free(why);
 }
 
 static bool turn_server(struct top_server *server, bool paused)
@@ -367,6 +389,7 @@ int top_watch_close(struct top_watch *watch)
 	}
 	watch_list_close(&watch->list);
 	ret = close_recording(watch);
+	redact_free(watch->redact);
 	free(watch->rows);
 	free(watch);
 	return ret;

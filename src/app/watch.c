@@ -13,6 +13,7 @@
 #include "app/attribution.h"
 #include "app/progress.h"
 #include "app/purge.h"
+#include "app/redact.h"
 #include "app/seen_keys.h"
 #include "app/server.h"
 #include "base/clock.h"
@@ -64,6 +65,7 @@ struct watch {
 	const struct watch_plan *plan;
 	struct seen_keys *seen;
 	struct record_sink sink; /* remembers keys, then on to the caller's */
+	struct redact *redact, *redact_stalls; /* of records, and of the stall that goes on; NULL */
 	struct server server;
 	struct engine *engine;
 	struct sensors *sensors;
@@ -434,6 +436,15 @@ static bool tick(struct watch *w)
 	return !sensors_target_exited(w->sensors);
 }
 
+static void blame_seen(struct watch *w, struct stall *stall, const struct record_stall *seen)
+{
+	const struct record record = { .kind = RECORD_STALL, .stall = *seen };
+
+	if (w->redact_stalls)
+		seen = &redact_record(w->redact_stalls, &record)->stall;
+	blame_stall(stall, seen, &blame_by_tables);
+}
+
 /* Between ticks: the live line, and what the plan does. False when it has enough. */
 static bool look_on(struct watch *w)
 {
@@ -443,7 +454,7 @@ static bool look_on(struct watch *w)
 	bool stalls = sensors_stall_now(w->sensors, &seen);
 
 	if (stalls)
-		blame_stall(&stall, &seen.record, &blame_by_tables);
+		blame_seen(w, &stall, &seen.record);
 	progress_stall(w->progress, stalls ? &stall : NULL);
 	if (plan->stall)
 		plan->stall(plan->ctx, stalls ? &stall : NULL);
@@ -781,11 +792,14 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 		.looked_at = -INFINITY,
 		.closer_at = -INFINITY,
 	};
-	struct info_tap info_tap = { &w, *sink };
+	struct info_tap info_tap = { .watch = &w };
 	int ret;
 
 	if (!plan->engine && !plan->looked_at)
 		interrupt_catch();
+	w.redact_stalls = redact_new_of(o);
+	w.redact = plan->names ? NULL : redact_new_of(o);
+	info_tap.next = redact_sink(w.redact, sink);
 	w.seen = seen_keys_new(&(struct record_sink){ tap, &info_tap },
 			       goes_on(&w) ? SEEN_KEYS_CHUNK : SEEN_KEYS);
 	w.sink = seen_keys_sink(w.seen);
@@ -821,6 +835,8 @@ out:
 		engine_close(w.engine);
 	attribution_close(&w.attribution);
 	seen_keys_free(w.seen);
+	redact_free(w.redact);
+	redact_free(w.redact_stalls);
 	info_free(w.info);
 	return ret;
 }

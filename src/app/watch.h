@@ -48,6 +48,8 @@ struct watch_plan {
 	 * ends the server is asked, and for its busiest keys and its clients, too; what could not
 	 * be found out is tried again then; nothing is kept that grows. NULL = not so. */
 	const struct chunker *chunks;
+	/* The caller hides names himself: he asks for keys by them. */
+	bool names;
 	/* One of several watches at once, each in a thread of its own: with the engine of
 	 * all, and without a line of progress. NULL = alone, with an engine of its own. */
 	struct engine *engine;

@@ -12,6 +12,7 @@
 #include "app/metrics_file.h"
 #include "app/print.h"
 #include "app/progress.h"
+#include "app/redact.h"
 #include "app/watch.h"
 #include "app/watch_list.h"
 #include "base/buf.h"
@@ -26,6 +27,7 @@
 /* What is ours of one server. */
 struct use {
 	struct model *model;
+	char *title, *reason; /* as they are shown */
 	bool from_start; /* it was there when redmem was started */
 	int64_t begun_ns; /* 0 = not yet */
 };
@@ -133,25 +135,33 @@ static int write_metrics(const struct watch_all *all, const struct report_server
 	return ret;
 }
 
+static void fill_row(struct report_server *row, struct watched *one, struct redact *redact)
+{
+	struct use *use = one->use;
+
+	use->title = redact_text(redact, one->who.title);
+	use->reason = redact_reason(redact, one->err.text);
+	row->pid = one->who.pid;
+	row->title = use->title;
+	row->reason = use->reason;
+	if (one->err.code)
+		return;
+	model_finish(use->model);
+	row->m = use->model;
+	row->f = diagnose(use->model);
+}
+
 static int print(const struct watch_all *all)
 {
 	struct report_server *rows = xcalloc(all->list.count, sizeof(*rows)), *row = rows;
 	struct report_style style = print_style(all->options);
+	struct redact *redact = redact_new_of(all->options);
 	struct print_said said = {};
 	int ret;
 
-	for (struct watched *one = all->list.servers; one; one = one->next, row++) {
-		struct use *use = one->use;
-
-		row->pid = one->who.pid;
-		row->title = one->who.title;
-		row->reason = one->err.text;
-		if (one->err.code)
-			continue;
-		model_finish(use->model);
-		row->m = use->model;
-		row->f = diagnose(use->model);
-	}
+	for (struct watched *one = all->list.servers; one; one = one->next)
+		fill_row(row++, one, redact);
+	redact_free(redact);
 	qsort(rows, all->list.count, sizeof(*rows), report_server_compare);
 	if (print_wants_document(all->options))
 		report_all_json(&said.document, rows, all->list.count);
@@ -174,6 +184,8 @@ static void close_all(struct watch_all *all)
 		struct use *use = one->use;
 
 		model_free(use->model);
+		free(use->title);
+		free(use->reason);
 		free(use);
 	}
 	watch_list_close(&all->list);

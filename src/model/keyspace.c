@@ -319,7 +319,7 @@ void keyspace_take(struct keyspace *keyspace, const struct record_key *key, doub
 	if (key->dumped)
 		dumped_take(&keyspace->dumped, key);
 	keyspace->keys_total++;
-	sum_add(&keyspace->name_bytes, (int64_t)key->key.len);
+	sum_add(&keyspace->name_bytes, record_key_name_bytes(key));
 	if (key->bytes != RECORD_UNKNOWN) {
 		sum_add(&keyspace->bytes, key->bytes);
 		hist_add(&keyspace->bytes_hist, key->bytes > 0 ? (uint64_t)key->bytes : 0, 1);

@@ -12,7 +12,7 @@ struct useful useful_of(const struct record_key *key)
 
 	if (!name_is(key->type, "string") || key->elements < 0 || key->bytes < 0)
 		return useful;
-	useful.bytes = sum_of(key->elements, (int64_t)key->key.len);
+	useful.bytes = sum_of(key->elements, record_key_name_bytes(key));
 	useful.of_bytes = key->bytes;
 	return useful;
 }

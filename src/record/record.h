@@ -485,6 +485,7 @@ struct record_strings {
 /* A bounded, no-touch look at a key. */
 struct record_key {
 	struct bytes key;
+	int64_t name_bytes; /* of its name, where key is something else; 0 and less: it is not */
 	int64_t db;
 	const char *type; /* "none" when it is gone */
 	const char *encoding;
@@ -506,6 +507,11 @@ struct record_key {
 	int64_t saved_bytes; /* LZF saved there */
 	bool older; /* of a dump with which another is compared: only its prefix counts */
 };
+
+static inline int64_t record_key_name_bytes(const struct record_key *key)
+{
+	return key->name_bytes > 0 ? key->name_bytes : (int64_t)key->key.len;
+}
 
 /* The server's life: "exit", "exec", "oom" (chosen by the kernel to be killed), "hang" (no
  * answer), "answer" (again), "stopped" (SIGSTOP), "restart". */

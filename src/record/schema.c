@@ -18,8 +18,12 @@
 	unsigned int: FIELD_ENUM, int64_t *: FIELD_COUNTS, struct record_share *: FIELD_SHARES)
 #define ROW(kind, member, names, role) \
 	{ #member, offsetof(struct record, kind.member), FIELD_TYPE(ANY_RECORD->kind.member), \
-	  names, role }
+	  names, role, SAYS_NAME }
 #define FIELD(kind, member) ROW(kind, member, NULL, ROLE_VALUE)
+/* A text that is no name: see enum field_says. */
+#define TEXT(kind, member, what) \
+	{ #member, offsetof(struct record, kind.member), FIELD_TYPE(ANY_RECORD->kind.member), \
+	  NULL, ROLE_VALUE, SAYS_##what }
 /* One whose values, or whose places in an array, have names. */
 #define NAMED(kind, member, names) ROW(kind, member, &(names), ROLE_VALUE)
 #define TIME(kind, member) ROW(kind, member, NULL, ROLE_TIME)
@@ -28,32 +32,32 @@
 
 static const struct field session_fields[] = {
 	FIELD(session, wall_start_ns),
-	FIELD(session, redmem_version),
-	FIELD(session, kernel),
-	FIELD(session, machine),
+	TEXT(session, redmem_version, WORD),
+	TEXT(session, kernel, WORD),
+	TEXT(session, machine, WORD),
 };
 
 static const struct field target_fields[] = {
 	FIELD(target, pid),
-	FIELD(target, server),
-	FIELD(target, version),
+	TEXT(target, server, WORD),
+	TEXT(target, version, WORD),
 	FIELD(target, executable),
-	FIELD(target, build_id),
-	FIELD(target, allocator),
+	TEXT(target, build_id, WORD),
+	TEXT(target, allocator, WORD),
 	FIELD(target, allocator_bundled),
 	FIELD(target, can_defrag),
 	FIELD(target, port),
-	FIELD(target, socket),
-	FIELD(target, role),
+	TEXT(target, socket, ADDRESS),
+	TEXT(target, role, WORD),
 	FIELD(target, connected),
-	FIELD(target, connect_reason),
+	TEXT(target, connect_reason, REFUSAL),
 };
 
 static const struct field sensor_fields[] = {
-	FIELD(sensor, id),
+	TEXT(sensor, id, WORD),
 	FIELD(sensor, on),
-	FIELD(sensor, reason),
-	FIELD(sensor, fix),
+	TEXT(sensor, reason, SENTENCE),
+	TEXT(sensor, fix, SENTENCE),
 };
 
 static const struct field host_fields[] = {
@@ -65,7 +69,7 @@ static const struct field host_fields[] = {
 	FIELD(host, committed_bytes),
 	FIELD(host, overcommit_memory),
 	FIELD(host, swappiness),
-	FIELD(host, thp_enabled),
+	TEXT(host, thp_enabled, WORD),
 	FIELD(host, thp_disabled_for_target),
 	FIELD(host, max_map_count),
 	FIELD(host, maps_total),
@@ -105,18 +109,18 @@ static const struct field cpu_limit_fields[] = {
 
 static const struct field disk_fields[] = {
 	FIELD(disk, file),
-	FIELD(disk, device),
+	TEXT(disk, device, SENTENCE),
 };
 
 static const struct field writer_fields[] = {
 	FIELD(writer, pid),
-	FIELD(writer, name),
+	TEXT(writer, name, TASK),
 	FIELD(writer, written_bytes),
 };
 
 static const struct field config_fields[] = {
-	FIELD(config, name),
-	FIELD(config, value),
+	TEXT(config, name, WORD),
+	TEXT(config, value, WORD),
 };
 
 static const struct field tick_fields[] = {
@@ -138,28 +142,28 @@ static const struct field tick_fields[] = {
 
 static const struct field info_fields[] = {
 	TIME(info, t_seconds),
-	FIELD(info, phase),
-	FIELD(info, text),
+	TEXT(info, phase, WORD),
+	TEXT(info, text, INFO),
 };
 
 static const struct field memory_stats_fields[] = {
 	TIME(memory_stats, t_seconds),
-	FIELD(memory_stats, phase),
-	FIELD(memory_stats, text),
+	TEXT(memory_stats, phase, WORD),
+	TEXT(memory_stats, text, PAIRS),
 };
 
 static const struct field malloc_stats_fields[] = {
 	TIME(malloc_stats, t_seconds),
-	FIELD(malloc_stats, phase),
-	FIELD(malloc_stats, text),
+	TEXT(malloc_stats, phase, WORD),
+	TEXT(malloc_stats, text, TABLES),
 	FIELD(malloc_stats, reply_seconds),
 };
 
 static const struct field mapping_fields[] = {
 	TIME(mapping, t_seconds),
-	FIELD(mapping, phase),
+	TEXT(mapping, phase, WORD),
 	FIELD(mapping, pid),
-	FIELD(mapping, class_name),
+	TEXT(mapping, class_name, WORD),
 	FIELD(mapping, mappings_total),
 	FIELD(mapping, size_bytes),
 	FIELD(mapping, rss_bytes),
@@ -173,15 +177,15 @@ static const struct field mapping_fields[] = {
 
 static const struct field profile_fields[] = {
 	NAMED(profile, event, event_names),
-	FIELD(profile, thread),
-	FIELD(profile, command),
-	FIELD(profile, inner),
+	TEXT(profile, thread, TASK),
+	TEXT(profile, command, COMMAND),
+	TEXT(profile, inner, COMMAND),
 	FIELD(profile, key),
 	FIELD(profile, key_truncated),
 	FIELD(profile, folded),
 	FIELD(profile, db),
 	NAMED(profile, leaf, module_names),
-	FIELD(profile, symbol),
+	TEXT(profile, symbol, FRAMES),
 	FIELD(profile, samples),
 	FIELD(profile, events),
 	FIELD(profile, scale),
@@ -190,7 +194,7 @@ static const struct field profile_fields[] = {
 	TIME(profile, t_seconds),
 	FIELD(profile, class_bytes),
 	FIELD(profile, uneven),
-	FIELD(profile, stack),
+	TEXT(profile, stack, FRAMES),
 };
 
 static const struct field totals_fields[] = {
@@ -210,8 +214,8 @@ static const struct field stall_fields[] = {
 	TIME(stall, t_seconds),
 	FIELD(stall, duration_seconds),
 	FIELD(stall, running),
-	FIELD(stall, command),
-	FIELD(stall, inner),
+	TEXT(stall, command, COMMAND),
+	TEXT(stall, inner, COMMAND),
 	FIELD(stall, key),
 	FIELD(stall, key_truncated),
 	FIELD(stall, db),
@@ -222,11 +226,11 @@ static const struct field stall_fields[] = {
 	FIELD(stall, faults_timed),
 	NAMED(stall, frame_ns, frame_names),
 	FIELD(stall, commands_total),
-	FIELD(stall, commands),
+	TEXT(stall, commands, COMMAND),
 	NAMED(stall, wait_call, wait_names),
 	FIELD(stall, wait_file),
 	FIELD(stall, preemptor_pid),
-	FIELD(stall, preemptor),
+	TEXT(stall, preemptor, TASK),
 	FIELD(stall, fork_ns),
 	FIELD(stall, gone_key),
 	FIELD(stall, gone_key_looks),
@@ -239,10 +243,10 @@ static const struct field stall_fields[] = {
 
 static const struct field rss_move_fields[] = {
 	TIME(rss_move, t_seconds),
-	FIELD(rss_move, member),
+	TEXT(rss_move, member, WORD),
 	FIELD(rss_move, from_bytes),
 	FIELD(rss_move, to_bytes),
-	FIELD(rss_move, command),
+	TEXT(rss_move, command, COMMAND),
 	FIELD(rss_move, key),
 };
 
@@ -250,7 +254,7 @@ static const struct field child_fields[] = {
 	FIELD(child, pid),
 	TIME(child, t_start_seconds),
 	TIME(child, t_end_seconds),
-	FIELD(child, purpose),
+	TEXT(child, purpose, WORD),
 	FIELD(child, rss_bytes),
 	FIELD(child, private_bytes),
 	FIELD(child, cow_faults),
@@ -263,9 +267,9 @@ static const struct field slowlog_fields[] = {
 	FIELD(slowlog, id),
 	FIELD(slowlog, unix_seconds),
 	FIELD(slowlog, seconds),
-	FIELD(slowlog, command),
+	TEXT(slowlog, command, COMMAND),
 	FIELD(slowlog, key),
-	FIELD(slowlog, client),
+	TEXT(slowlog, client, ADDRESS),
 	FIELD(slowlog, client_name),
 };
 
@@ -274,14 +278,14 @@ static const struct field large_fields[] = {
 	FIELD(large, id),
 	FIELD(large, unix_seconds),
 	FIELD(large, bytes),
-	FIELD(large, command),
+	TEXT(large, command, COMMAND),
 	FIELD(large, key),
-	FIELD(large, client),
+	TEXT(large, client, ADDRESS),
 	FIELD(large, client_name),
 };
 
 static const struct field latency_fields[] = {
-	FIELD(latency, event),
+	TEXT(latency, event, EVENT),
 	FIELD(latency, unix_seconds),
 	FIELD(latency, latest_seconds),
 	FIELD(latency, max_seconds),
@@ -289,11 +293,11 @@ static const struct field latency_fields[] = {
 
 static const struct field client_fields[] = {
 	FIELD(client, id),
-	FIELD(client, address),
+	TEXT(client, address, ADDRESS),
 	FIELD(client, name),
 	FIELD(client, user),
-	FIELD(client, flags),
-	FIELD(client, command),
+	TEXT(client, flags, WORD),
+	TEXT(client, command, COMMAND),
 	FIELD(client, age_seconds),
 	FIELD(client, idle_seconds),
 	FIELD(client, query_bytes),
@@ -310,7 +314,7 @@ static const struct field client_fields[] = {
 
 static const struct field held_fields[] = {
 	TIME(held, t_seconds),
-	FIELD(held, name),
+	TEXT(held, name, WORD),
 	FIELD(held, objects_total),
 	FIELD(held, looked_total),
 	FIELD(held, looked_bytes),
@@ -318,9 +322,10 @@ static const struct field held_fields[] = {
 
 static const struct field key_fields[] = {
 	FIELD(key, key),
+	FIELD(key, name_bytes),
 	FIELD(key, db),
-	FIELD(key, type),
-	FIELD(key, encoding),
+	TEXT(key, type, TYPE),
+	TEXT(key, encoding, WORD),
 	FIELD(key, bytes),
 	FIELD(key, elements),
 	FIELD(key, ttl_seconds),
@@ -342,8 +347,8 @@ static const struct field key_fields[] = {
 
 static const struct field life_fields[] = {
 	TIME(life, t_seconds),
-	FIELD(life, event),
-	FIELD(life, detail),
+	TEXT(life, event, WORD),
+	TEXT(life, detail, WORD),
 	FIELD(life, seconds),
 	FIELD(life, child_pid),
 	FIELD(life, held_bytes),
@@ -351,8 +356,8 @@ static const struct field life_fields[] = {
 
 static const struct field own_calls_fields[] = {
 	TIME(own_calls, t_seconds),
-	FIELD(own_calls, phase),
-	FIELD(own_calls, command),
+	TEXT(own_calls, phase, WORD),
+	TEXT(own_calls, command, COUNTER),
 	COUNTER(own_calls, calls_total),
 };
 
@@ -366,7 +371,7 @@ static const struct field self_fields[] = {
 	FIELD(self, bpf_scaled),
 	COUNTER(self, events_total),
 	COUNTER(self, drops_total),
-	FIELD(self, drops),
+	TEXT(self, drops, WORD),
 	COUNTER(self, keys_gone_total),
 	COUNTER(self, target_pause_seconds),
 	FIELD(self, smaps_seconds),
@@ -375,9 +380,9 @@ static const struct field self_fields[] = {
 static const struct field call_fields[] = {
 	TIME(call, t_seconds),
 	NAMED(call, function, call_names),
-	FIELD(call, thread),
-	FIELD(call, command),
-	FIELD(call, inner),
+	TEXT(call, thread, TASK),
+	TEXT(call, command, COMMAND),
+	TEXT(call, inner, COMMAND),
 	FIELD(call, key),
 	FIELD(call, requested_bytes),
 	FIELD(call, class_bytes),
@@ -419,9 +424,9 @@ static const struct field mark_fields[] = {
 };
 
 static const struct field pass_part_fields[] = {
-	FIELD(pass_part, node),
-	FIELD(pass_part, address),
-	FIELD(pass_part, role),
+	TEXT(pass_part, node, WORD),
+	TEXT(pass_part, address, ADDRESS),
+	TEXT(pass_part, role, WORD),
 	FIELD(pass_part, db),
 	FIELD(pass_part, dbsize),
 };
@@ -432,8 +437,8 @@ static const struct field pass_reply_fields[] = {
 };
 
 static const struct field pass_fields[] = {
-	FIELD(pass, end),
-	FIELD(pass, cursor),
+	TEXT(pass, end, WORD),
+	TEXT(pass, cursor, WORD),
 	FIELD(pass, no_touch),
 	FIELD(pass, elements_asked),
 	FIELD(pass, repeats_total),
@@ -443,7 +448,7 @@ static const struct field pass_fields[] = {
 	FIELD(pass, expired_total),
 	FIELD(pass, hidden_total),
 	FIELD(pass, refused_total),
-	FIELD(pass, refused),
+	TEXT(pass, refused, REFUSAL),
 	FIELD(pass, inferred_total),
 	FIELD(pass, commands_total),
 	FIELD(pass, hits_total),
@@ -468,7 +473,7 @@ static const struct field strings_fields[] = {
 static const struct field purge_fields[] = {
 	TIME(purge, t_seconds),
 	FIELD(purge, reply_seconds),
-	FIELD(purge, error),
+	TEXT(purge, error, REFUSAL),
 	FIELD(purge, rss_before_bytes),
 	FIELD(purge, rss_after_bytes),
 };
@@ -477,20 +482,20 @@ static const struct field one_key_fields[] = {
 	TIME(one_key, t_seconds),
 	FIELD(one_key, key),
 	FIELD(one_key, db),
-	FIELD(one_key, type),
-	FIELD(one_key, encoding),
+	TEXT(one_key, type, TYPE),
+	TEXT(one_key, encoding, WORD),
 	FIELD(one_key, bytes),
 	FIELD(one_key, bytes_samples),
-	FIELD(one_key, bytes_reason),
+	TEXT(one_key, bytes_reason, WORD),
 	FIELD(one_key, elements),
 	FIELD(one_key, ttl_seconds),
 	FIELD(one_key, idle_seconds),
 	FIELD(one_key, frequency),
 	FIELD(one_key, no_touch),
 	FIELD(one_key, touched),
-	FIELD(one_key, refused),
-	FIELD(one_key, elements_reason),
-	FIELD(one_key, content),
+	TEXT(one_key, refused, REFUSAL),
+	TEXT(one_key, elements_reason, WORD),
+	TEXT(one_key, content, WORD),
 	FIELD(one_key, compressed_ratio),
 	FIELD(one_key, content_bytes),
 	FIELD(one_key, score_min),
@@ -498,8 +503,8 @@ static const struct field one_key_fields[] = {
 	FIELD(one_key, groups_total),
 	FIELD(one_key, nodes_total),
 	FIELD(one_key, added_total),
-	FIELD(one_key, first_id),
-	FIELD(one_key, last_id),
+	TEXT(one_key, first_id, WORD),
+	TEXT(one_key, last_id, WORD),
 	FIELD(one_key, commands_total),
 	FIELD(one_key, reply_bytes),
 	FIELD(one_key, seconds),
@@ -509,7 +514,7 @@ static const struct field one_key_fields[] = {
 };
 
 static const struct field key_element_fields[] = {
-	FIELD(key_element, place),
+	TEXT(key_element, place, WORD),
 	FIELD(key_element, name_bytes),
 	FIELD(key_element, bytes),
 	FIELD(key_element, score),
@@ -517,15 +522,15 @@ static const struct field key_element_fields[] = {
 
 static const struct field passed_fields[] = {
 	TIME(passed, t_seconds),
-	FIELD(passed, what),
+	TEXT(passed, what, WORD),
 	FIELD(passed, key),
 	FIELD(passed, db),
-	FIELD(passed, type),
+	TEXT(passed, type, TYPE),
 	FIELD(passed, elements),
 	FIELD(passed, keys_total),
 	FIELD(passed, no_ttl_total),
 	FIELD(passed, bytes),
-	FIELD(passed, end),
+	TEXT(passed, end, WORD),
 	FIELD(passed, seconds),
 };
 

@@ -35,12 +35,34 @@ enum field_role {
 	ROLE_COUNTER, /* grows from the start of the session on */
 };
 
+/*
+ * Whose words a text is: what app/redact.h shows of it where names are hidden. Only of texts and
+ * bytes. What is not said to be anything else is a name.
+ */
+enum field_says {
+	SAYS_NAME, /* somebody chose it: key, client, user, file, cgroup */
+	SAYS_WORD, /* one of few, or a number, of redmem's own, the kernel's or the server's */
+	SAYS_COMMAND, /* the server's, or a module's, or renamed */
+	SAYS_COUNTER, /* a name INFO has, which may end in a command's or an error's */
+	SAYS_EVENT, /* of LATENCY */
+	SAYS_TYPE, /* of a key; a module's has a name */
+	SAYS_ADDRESS, /* host and port, or a socket's path */
+	SAYS_TASK, /* what a process or a thread calls itself */
+	SAYS_FRAMES, /* functions, and modules of the program */
+	SAYS_SENTENCE, /* redmem's own, which may name files */
+	SAYS_REFUSAL, /* an error, perhaps in the server's words */
+	SAYS_INFO, /* "name:value" lines of INFO */
+	SAYS_PAIRS, /* "name value" lines */
+	SAYS_TABLES, /* of the allocator: texts are quoted */
+};
+
 struct field {
 	const char *name; /* as in record.h; the key in a recording */
 	size_t offset; /* in struct record */
 	enum field_type type;
 	const struct name_list *names; /* FIELD_ENUM, FIELD_COUNTS */
 	enum field_role role;
+	enum field_says says;
 };
 
 /* What a record is told of, when a session is cut into windows. */

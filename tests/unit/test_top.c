@@ -194,7 +194,8 @@ static void player_open(struct player *p)
 	struct err err = {};
 
 	*p = (struct player){ .now_ns = 1000 };
-	assert_int_equal(top_replay_open(&p->replay, path, &err), 0);
+	assert_int_equal(
+		top_replay_open(&p->replay, &(struct options){ .replay_path = path }, &err), 0);
 	pass(p, 0);
 }
 
@@ -288,7 +289,7 @@ static void test_replay_damaged(void **state)
 		putc(c, to);
 	fclose(from);
 	fclose(to);
-	if (!top_replay_open(&replay, cut, &err)) {
+	if (!top_replay_open(&replay, &(struct options){ .replay_path = cut }, &err)) {
 		top_replay_turn(replay, &view, 1, &err);
 		top_replay_turn(replay, &view, 100000000000, &err);
 		assert_true(view.replay.over);
@@ -297,7 +298,9 @@ static void test_replay_damaged(void **state)
 	assert_true(err.code < 0);
 	assert_non_null(strstr(err.text, "truncated"));
 	unlink(cut);
-	assert_int_equal(top_replay_open(&replay, "/nonexistent", &err), -2);
+	assert_int_equal(
+		top_replay_open(&replay, &(struct options){ .replay_path = "/nonexistent" }, &err),
+		-2);
 	assert_null(replay);
 }
 
