@@ -122,15 +122,21 @@ static bool put_file(const struct fence_file *file)
 
 bool fence_root(const struct fence_file *files, size_t count)
 {
-	/* /proc is there wherever redmem runs; what is mounted on it is ours alone. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	/* /proc is there wherever redmem runs; what is mounted on it is ours alone. In a chroot /
+	 * is no mount, and cannot be left for another one; who has no rights stays in the next
+	 * chroot, too. */
+	bool chrooted = mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+
+	if ((chrooted && mount(NULL, "/proc", NULL, MS_REC | MS_PRIVATE, NULL)) ||
 	    mount("redmem", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=512m") ||
 	    chdir("/proc"))
 		return false;
 	for (size_t i = 0; i < count; i++)
 		if (!put_file(&files[i]))
 			return false;
-	return !syscall(SYS_pivot_root, ".", ".") && !umount2(".", MNT_DETACH) && !chdir("/") &&
+	if (chrooted ? chroot(".") : syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH))
+		return false;
+	return !chdir("/") &&
 	       !mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL);
 }
 

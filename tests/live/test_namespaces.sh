@@ -66,7 +66,44 @@ else
 	skip ld.so "no dynamic loader where it is looked for"
 fi
 
-# With --kill-child the server goes when unshare is killed.
+# An image's program on an overlay, as containers have it, and replaced by a newer one.
+mkdir "$work/image" "$work/layers" "$work/merged"
+cp -L "$(command -v "$server")" "$work/image/redis-server"
+if mount -t tmpfs layers "$work/layers" && mounts="$work/layers $mounts" &&
+	mkdir "$work/layers/upper" "$work/layers/work" &&
+	mount -t overlay overlay "$work/merged" \
+		-o "lowerdir=$work/image,upperdir=$work/layers/upper,workdir=$work/layers/work" 2>/dev/null; then
+	mounts="$work/merged $mounts"
+	real=$server
+	server=$work/merged/redis-server
+	server_start
+	server=$real
+	rm "$work/merged/redis-server"
+	check_server overlay-deleted --pid "$pid"
+	kill_process "$pid"
+else
+	skip overlay-deleted "no overlay can be mounted here"
+fi
+
+# With --kill-child the server goes when unshare is killed. Rootless: root of a user namespace,
+# nobody here.
+cat >"$work/rootless" <<-EOF
+	#!/bin/sh
+	chown 65534:65534 $work/server*
+	exec setpriv --reuid 65534 --regid 65534 --clear-groups unshare --user --map-root-user \
+		--pid --mount --net --ipc --uts --fork --kill-child --mount-proc "\$@"
+EOF
+chmod +x "$work/rootless"
+if "$work/rootless" true 2>/dev/null; then
+	launcher=$work/rootless
+	server_start
+	outer=$pid
+	find_server "$outer"
+	check_server rootless --pid "$pid"
+	kill_process "$outer"
+else
+	skip rootless "user namespaces are not allowed here"
+fi
 launcher="unshare --pid --mount --net --ipc --uts --fork --kill-child --mount-proc"
 if $launcher true 2>/dev/null; then
 	server_start

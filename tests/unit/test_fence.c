@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -133,6 +134,41 @@ static int behind_fence(const struct sock_fprog *filter, int attempt(void))
 	return how.si_status;
 }
 
+/* As redmem is in a chroot, whose root is no mount. */
+static int from_chroot(int attempt(void))
+{
+	char root[] = "/tmp/redmem-fence.XXXXXX", proc[64];
+	int status = 0;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(root));
+	snprintf(proc, sizeof(proc), "%s/proc", root);
+	assert_int_equal(mkdir(proc, 0755), 0);
+	pid = fork();
+	if (!pid) {
+		if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    mount("proc", proc, "proc", 0, NULL) || chroot(root) || chdir("/"))
+			_exit(NO_FENCE);
+		_exit(behind_fence(&program_filter, attempt));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	rmdir(proc);
+	rmdir(root);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* (No child of it came up in a chroot.) */
+static void test_chroot(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(from_chroot(open_outside), REFUSED);
+	assert_int_equal(from_chroot(open_to_write), REFUSED);
+	assert_int_equal(from_chroot(mount_again), REFUSED);
+}
+
 static void refuse_both(int attempt(void))
 {
 	assert_int_equal(behind_fence(&reader_filter, attempt), REFUSED);
@@ -202,9 +238,8 @@ static int free_filters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_others),
-		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_files),  cmocka_unit_test(test_others),
+		cmocka_unit_test(test_chroot), cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_given),
 	};
 
