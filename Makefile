@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Builds redmem. Everything made goes to build/ (build-san/ with SAN=1), so
-# `make clean` is rm. Files are found by wildcard: a new source, BPF program or
-# test needs no line here.
+# Builds redmem. Everything made goes to build/ (build-san/ with SAN=1, build-arm64/
+# with ARCH=arm64), so `make clean` is rm. Files are found by wildcard: a new source,
+# BPF program or test needs no line here.
 #
 #	V=1		print the commands
 #	SAN=1		build with ASan and UBSan
+#	ARCH=arm64	build for that machine on another, against the libraries in SYSROOT
+#			(tools/deps arm64 puts both there); no native build needs it
 #	WERROR=		do not stop at warnings
 #	PREFIX, DESTDIR	where `make install` puts things
 #	SYSCONFDIR	where the configuration is (/etc)
@@ -25,7 +27,9 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 ZSH_FUNCTIONS ?= $(PREFIX)/share/zsh/site-functions
 DYGRAPHS ?= $(firstword $(wildcard dygraphs) /usr/share/javascript/dygraphs)
-CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+SYSROOT ?= $(if $(ARCH),/var/cache/redmem/$(ARCH))
+CC := $(if $(filter default,$(origin CC)),$(if $(ARCH),aarch64-linux-gnu-gcc --sysroot=$(SYSROOT),gcc),$(CC))
+AR := $(if $(ARCH),aarch64-linux-gnu-ar,$(AR))
 CLANG ?= clang
 # Ubuntu's /usr/sbin/bpftool is a script that wants the tools of the very kernel
 # that runs; those of any other kernel do as well.
@@ -33,16 +37,19 @@ BPFTOOL ?= $(firstword $(foreach tool,bpftool $(wildcard /usr/sbin/bpftool \
 	/usr/lib/linux-tools/*/bpftool),$(shell $(tool) version >/dev/null 2>&1 && echo $(tool))) \
 	bpftool)
 
-B := $(if $(SAN),build-san,build)
+plain := build$(ARCH:%=-%)
+B := $(plain)$(if $(SAN),-san)
 # BPF programs and their skeleton are the same with and without SAN.
-GEN := build/gen
+GEN := $(plain)/gen
 
 Q := $(if $(V),,@)
 silent := $(findstring s,$(firstword -$(MAKEFLAGS)))
 say = $(if $(silent)$(V),,@printf '  %-8s%s\n' $(1) $(2))
 
-machine := $(shell uname -m)
-bpf_arch := $(or $(patsubst aarch64,arm64,$(filter aarch64,$(machine))),x86)
+# What is built for, by the compiler's word.
+machine := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+bpf_arch := $(or $(if $(filter x86_64,$(machine)),x86),$(if $(filter aarch64,$(machine)),arm64),\
+	$(error redmem is for x86-64 and arm64; $(CC) compiles for $(machine)))
 triple := $(shell $(CC) -print-multiarch)
 
 # Sanitizers make the compiler warn of what is not there; the plain build decides.
@@ -59,7 +66,7 @@ all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(nowhere) $(sanitize)
 libs := -lbpf -ldw -lelf -lseccomp -lz -lzstd -lhiredis -lssl -lcrypto -ljansson -lcap-ng -lsqlite3 -lmicrohttpd \
 	-lgnutls -lyaml -lcrypt -lprotobuf-c -lcurl -lncursesw -ltinfo -lm -lpthread
 bpf_cflags := -g -O2 $(nowhere) -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
-	-I/usr/include/$(triple) -Wall $(WERROR)
+	-I$(SYSROOT)/usr/include/$(triple) -Wall $(WERROR)
 
 # The experiment's child is a file of its own inside redmem.
 child := src/target/experiment_child.c
@@ -189,13 +196,13 @@ $(GEN)/page.inc: $(page)/page.html $(GEN)/page.css $(GEN)/page.js
 
 $(B)/src/report/html.o: $(GEN)/page.inc
 
-build/bpf/%.bpf.o: bpf/%.bpf.c Makefile
+$(plain)/bpf/%.bpf.o: bpf/%.bpf.c Makefile
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(bpf_cflags) -MMD -MP -c -o $@ $<
 
 # Linking drops DWARF and keeps BTF, so no strip is needed.
-$(GEN)/redmem.bpf.o: $(bpf_sources:%.bpf.c=build/%.bpf.o)
+$(GEN)/redmem.bpf.o: $(bpf_sources:%.bpf.c=$(plain)/%.bpf.o)
 	$(call say,BPFLINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen object $@ $^
@@ -251,7 +258,7 @@ demo: all ## diagnose a private redis-server with known troubles
 format: ## bring the sources to the house style
 	$(Q)tests/lint/format.sh --fix
 clean: ## remove everything made
-	$(Q)rm -rf build build-san
+	$(Q)rm -rf build build-san build-arm64
 man: all ## make the manual pages, in build/man
 	$(Q)tools/man $(redmem) build/man
 install: man ## install redmem, its manual, service and monitoring under PREFIX
@@ -286,4 +293,4 @@ help: ## print this
 .PHONY: FORCE dist
 
 # What was unpacked for the tests has directories of that name.
--include $(shell find build build-san -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find build build-san build-arm64 -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -118,6 +118,15 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
+#if defined(__TARGET_ARCH_arm64)
+/* The part of pt_regs that user space has been promised (uapi asm/ptrace.h); by this name
+ * bpf_tracing.h finds arguments. */
+struct user_pt_regs {
+	__u64 regs[31];
+	__u64 sp, pc, pstate;
+};
+#endif
+
 /* The context of a perf_event program (uapi linux/bpf_perf_event.h); its
  * registers have the layout of the architecture's user_regs. Not relocated: the
  * verifier rewrites accesses itself. */
