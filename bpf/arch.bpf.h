@@ -10,6 +10,9 @@
 
 #if defined(__TARGET_ARCH_x86)
 
+/* Bytes of the largest page an allocator is built for. */
+#define ALLOCATOR_PAGE_MAX 4096
+
 #define SYSCALL_EPOLL_WAIT  232
 #define SYSCALL_EPOLL_PWAIT 281
 
@@ -84,6 +87,8 @@ static __always_inline u64 return_address(struct pt_regs *user)
 #define FAULT_COW(error) (((error)&3) == 3)
 
 #elif defined(__TARGET_ARCH_arm64)
+
+#define ALLOCATOR_PAGE_MAX 65536
 
 #define SYSCALL_EPOLL_WAIT  NO_SYSCALL /* arm64 has only epoll_pwait */
 #define SYSCALL_EPOLL_PWAIT 22

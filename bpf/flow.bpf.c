@@ -240,12 +240,11 @@ int flow_large_alloc(struct pt_regs *ctx)
 }
 
 /* large_dalloc(tsdn, extent): the extent's first word has the index of its size class
- * behind 18 other bits, the third its size and in the bits below a page a serial number
- * (extent_structs.h). The size is the class's, or a page more (cache-oblivious). */
+ * behind 18 other bits, the third its size. */
 SEC("uprobe.multi")
 int flow_large_free(struct pt_regs *ctx)
 {
-	u64 extent = PT_REGS_PARM2(ctx), size = read_word(extent + 16) & ~4095ULL;
+	u64 extent = PT_REGS_PARM2(ctx), size = read_word(extent + 16);
 	u32 tid;
 	struct redmem_target *target = cache_hit(ctx, &tid);
 	u64 bytes;
@@ -253,7 +252,7 @@ int flow_large_free(struct pt_regs *ctx)
 	if (!target)
 		return 0;
 	bytes = class_bytes_of(target, (read_word(extent) >> 18) & 0xff);
-	if (bytes && bytes <= size && size <= bytes + 4096)
+	if (redmem_extent_is_of(size, bytes, ALLOCATOR_PAGE_MAX))
 		charge(target, tid, false, bytes, bytes);
 	return 0;
 }

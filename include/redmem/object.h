@@ -21,3 +21,14 @@ struct redmem_object_layout {
 
 #define OBJECT_EXPIRE_BYTES 8
 #define OBJECT_SDS_HEAD	    3 /* before an embedded text: length, room, flags */
+
+/*
+ * An extent of jemalloc (extent_structs.h, edata.h): is the word that has its size that of a
+ * class of @bytes? In the bits below a page it has a serial number, and the size is the class's
+ * or a page more (cache-oblivious). A page is what jemalloc was built for, which is 64 KiB in
+ * Debian's build for arm64 on kernels of any: @page is the largest that may be.
+ */
+static __inline__ int redmem_extent_is_of(__u64 word, __u64 bytes, __u64 page)
+{
+	return bytes && word - bytes < 2 * page;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* This program as an ELF file: its symbols are where its code is. Broken copies of it. */
+#include <elf.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -176,6 +177,12 @@ static void test_build_id(void **state)
 
 static void test_refused(void **state)
 {
+	const Elf32_Ehdr of_32_bits = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB,
+						     EV_CURRENT },
+					.e_type = ET_DYN,
+					.e_machine = EM_386,
+					.e_version = EV_CURRENT,
+					.e_ehsize = sizeof(of_32_bits) };
 	struct err err = { 0 };
 	struct elf_file *file;
 	char path[64];
@@ -189,6 +196,10 @@ static void test_refused(void **state)
 	unlink(path);
 	make_file(path, "", 0);
 	assert_int_equal(elf_file_open_path(&file, path, &err), -ENOEXEC);
+	unlink(path);
+	make_file(path, (const char *)&of_32_bits, sizeof(of_32_bits));
+	assert_int_equal(elf_file_open_path(&file, path, &err), -ENOEXEC);
+	assert_non_null(strstr(err.text, "64 bits"));
 	unlink(path);
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include "redmem/object.h"
 #include "sensor/internal.h"
 
 #define MIB  1048576.0
@@ -63,6 +64,28 @@ static void a_thread_has_all_of_its_own(void **state)
 	assert_float_equal(side.told, 33 * MIB, 1);
 }
 
+/* What the extent of a large block says of its size, whatever its serial number and whether it
+ * has a page more; pages as jemalloc was built for x86-64 and for Debian's arm64. */
+static void an_extent_is_of_its_class(void **state)
+{
+	static const __u64 pages[] = { 4096, 16384, 65536 };
+	const __u64 bytes = 5 << 16;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		const __u64 page = pages[i];
+
+		for (__u64 more = 0; more <= page; more += page) {
+			assert_true(redmem_extent_is_of(bytes + more, bytes, page));
+			assert_true(redmem_extent_is_of(bytes + more + 4095, bytes, page));
+			assert_true(redmem_extent_is_of(bytes + more + page - 1, bytes, page));
+		}
+		assert_false(redmem_extent_is_of(bytes + 2 * page, bytes, page));
+		assert_false(redmem_extent_is_of(bytes - 1, bytes, page));
+		assert_false(redmem_extent_is_of(bytes, 0, page));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -70,6 +93,7 @@ int main(void)
 		cmocka_unit_test(nothing_was_missed),
 		cmocka_unit_test(few_hits_stand_for_few),
 		cmocka_unit_test(a_thread_has_all_of_its_own),
+		cmocka_unit_test(an_extent_is_of_its_class),
 	};
 
 	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
