@@ -27,7 +27,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 ZSH_FUNCTIONS ?= $(PREFIX)/share/zsh/site-functions
 DYGRAPHS ?= $(firstword $(wildcard dygraphs) /usr/share/javascript/dygraphs)
-SYSROOT ?= $(if $(ARCH),/var/cache/redmem/$(ARCH))
+SYSROOT ?= $(if $(ARCH),/var/cache/redmem-$(ARCH))
 CC := $(if $(filter default,$(origin CC)),$(if $(ARCH),aarch64-linux-gnu-gcc --sysroot=$(SYSROOT),gcc),$(CC))
 AR := $(if $(ARCH),aarch64-linux-gnu-ar,$(AR))
 CLANG ?= clang
