@@ -253,6 +253,9 @@ void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow)
 		charge->major_faults = charge->swap_faults = RECORD_UNKNOWN;
 		charge->fault_seconds = charge->swap_fault_seconds = NAN;
 		charge->cow_fault_seconds = charge->file_fault_seconds = NAN;
+	} else if (charge->minor_faults > 0 && isnan(charge->fault_seconds)) {
+		/* Nobody saw how they began: were they copies? */
+		charge->cow_faults = NAN;
 	}
 }
 

@@ -26,10 +26,16 @@
 static int fault_probe(struct engine *e, struct err *err)
 {
 	(void)err;
-	/* Without the start tracepoints faults are counted but not timed. */
+	/* Without the start tracepoints (x86's only) faults are counted but not timed, nor are
+	 * copies told from first touches. */
 	sensor_tracepoint(e->bpf->progs.fault_user, "page_fault_user");
 	sensor_tracepoint(e->bpf->progs.fault_kernel, "page_fault_kernel");
 	return 0;
+}
+
+bool fault_timed(const struct sensors *s)
+{
+	return sensor_on(s, "fault") && bpf_program__autoload(s->engine->bpf->progs.fault_user);
 }
 
 /* What the server's counters say now; what they said last when it has gone. */

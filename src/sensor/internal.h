@@ -248,6 +248,8 @@ void engine_align(struct engine *e, const struct sensors *s, int64_t start_ns);
 /* --- simple.c, fault.c: follow what the servers would have; once a tick, under the lock --- */
 void cpu_adapt(struct engine *e);
 void fault_adapt(struct engine *e);
+/* Does it see how a fault begins: how long it takes, and whether it is a copy? */
+bool fault_timed(const struct sensors *s);
 /* Major faults came too fast: do not wait for the tick. */
 void fault_curb(struct engine *e);
 

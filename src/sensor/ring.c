@@ -136,7 +136,7 @@ void ring_child(struct sensors *s, const struct sensor_child *child,
 	record.child.rss_bytes = child->rss_bytes;
 	record.child.private_bytes = child->private_bytes;
 	record.child.cow_faults =
-		sensor_on(s, "fault") ? (int64_t)(cow_now - child->cow_at_start) : RECORD_UNKNOWN;
+		fault_timed(s) ? (int64_t)(cow_now - child->cow_at_start) : RECORD_UNKNOWN;
 	record.child.fork_seconds = NAN;
 	record_emit(s->sink, &record);
 }

@@ -205,7 +205,7 @@ static void emit_totals(struct sensors *s, int64_t until_ns)
 	t->major_faults = faults ? s->major_total - s->major_base : RECORD_UNKNOWN;
 	t->minor_fault_period = faults ? (int64_t)s->engine->minor_period : RECORD_UNKNOWN;
 	t->major_fault_period = faults ? (int64_t)s->engine->major_period : RECORD_UNKNOWN;
-	t->cow_faults = faults ? (int64_t)totals[TOTAL_COW_FAULTS] : RECORD_UNKNOWN;
+	t->cow_faults = fault_timed(s) ? (int64_t)totals[TOTAL_COW_FAULTS] : RECORD_UNKNOWN;
 	t->context_switches =
 		sensor_on(s, "offcpu") ? (int64_t)totals[TOTAL_SWITCHES] : RECORD_UNKNOWN;
 	t->cpu_samples = sensor_on(s, "cpu") ? (int64_t)totals[TOTAL_CPU_SAMPLES] : RECORD_UNKNOWN;

@@ -269,7 +269,7 @@ bool stall_fill(struct sensors *s, bool running, struct sensor_stall *out)
 		.looks = stall->looks,
 		.inner_looks = stall->inner_looks,
 		.inner_votes = stall->inner_votes,
-		.faults_timed = sensor_on(s, "fault"),
+		.faults_timed = fault_timed(s),
 		.commands_total = stall->commands ? (int64_t)stall->commands : RECORD_UNKNOWN,
 		.fork_ns = forked ? (int64_t)(s->last_fork_ns - stall->start_ns) : RECORD_UNKNOWN,
 	};
