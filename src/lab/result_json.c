@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/version.h"
 #include "record/record.h"
 
 #define TEXT_MAX     4096
@@ -143,7 +144,7 @@ json_t *json_lab_about(const struct lab_about *about)
 	put(o, "schema", json_string(LAB_RESULT_SCHEMA));
 	PUT_MEMBERS(ABOUT);
 	if (!about->redmem_version)
-		put(o, "redmem_version", json_string(REDMEM_VERSION));
+		put(o, "redmem_version", json_string(redmem_version));
 	put(o, "seed", json_integer((json_int_t)about->seed));
 	for (int i = 0; i < LAB_SIDES; i++)
 		put_last(sides, json_lab_side(&about->side[i]));

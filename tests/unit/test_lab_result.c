@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/version.h"
 #include "host/file.h"
 #include "host/replace.h"
 #include "lab/result.h"
@@ -107,7 +108,7 @@ static void test_round(void **state)
 	(void)state;
 	write_result(true);
 	result = read_result();
-	assert_string_equal(result->about.redmem_version, REDMEM_VERSION);
+	assert_string_equal(result->about.redmem_version, redmem_version);
 	assert_string_equal(result->about.scenario, "churn");
 	assert_null(result->about.scenario_title);
 	assert_int_equal(result->about.seed, 0xffffffffffffffff);
