@@ -1189,8 +1189,12 @@ static int first_words(const char *doc)
 
 void options_list(const struct command *command)
 {
-	printf("%s\t\t\t%s\t%s\n", command->name, command->arguments ? command->arguments : "",
-	       command->summary);
+	const char *arguments = command->arguments ? command->arguments : "";
+
+	printf("%s\t\t\t", command->name);
+	for (; *arguments; arguments++) /* another form of the command is another line in --help */
+		fputs(*arguments == '\n' ? " | " : (const char[]){ *arguments, 0 }, stdout);
+	printf("\t%s\n", command->summary);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct argp_option *option = &all_options[i].option;
 		bool may = option->flags & OPTION_ARG_OPTIONAL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A lab's verdict for a pull request; see report.h. Tables are GitHub's. Names stand in <code>
- * with nearly every sign of theirs as a number: such a reference is text and never markup (CommonMark
- * 0.31, 2.5), so that no name becomes a heading, a row, a link, a tag or somebody's mention.
+ * with nearly every sign of theirs as a number: such a reference is text and never markup
+ * (CommonMark 0.31, 2.5), so that no name becomes a heading, a row, a link, a tag or somebody's
+ * mention.
  */
 #include <ctype.h>
 #include <string.h>
