@@ -251,6 +251,7 @@ top: all $(load) ; $(Q)tests/top/run ## look at redmem top in tmux: sizes, signa
 mcp-client: all $(past) ; $(Q)tests/mcp/run ## let the Model Context Protocol's own SDK (npm) talk to redmem mcp
 redaction: all ; $(Q)tests/redaction/run ## look for NAMES planted names in all that --redact prints, keeps and sends, RUNS times
 page: all ; $(Q)tests/page/run ## look at reports as pages in a real Chromium (npm's playwright-core drives it)
+lab-kill: all ; $(Q)tests/lab/kill ## end RUNS labs at random moments: is everything undone?
 demo: all ## diagnose a private redis-server with known troubles
 	$(Q)$(redmem) demo
 
@@ -289,7 +290,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill demo format clean man install help
 .PHONY: FORCE dist
 
 # What was unpacked for the tests has directories of that name.

@@ -5,12 +5,29 @@
 
 #include "app/commands.h"
 #include "app/lab_show.h"
+#include "app/lab_work.h"
+#include "app/print.h"
+#include "lab/scenario.h"
+
+static int list(const struct options *o)
+{
+	struct buf out = {};
+	struct err err = {};
+	int ret = o->lab.count > 1 ? lab_scenario_show(&out, o->lab.words[1], &err) :
+				     lab_scenario_list(&out, &err);
+
+	ret = ret ? print_failure(&err) : print_out(&out);
+	buf_free(&out);
+	return ret;
+}
 
 static const struct {
 	const char *word, *arguments;
 	size_t least, most; /* words, with its own */
 	int (*run)(const struct options *o);
 } actions[] = {
+	{ "run", "SCENARIO", 2, 2, lab_work },
+	{ "list", "[SCENARIO]", 1, 2, list },
 	{ "show", "FILE", 2, 2, lab_show },
 	{ "diff", "BEFORE AFTER", 3, 3, lab_show_diff },
 };

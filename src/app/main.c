@@ -10,9 +10,11 @@
 #include "app/profile_file.h"
 #include "app/redact.h"
 #include "app/web_api.h"
+#include "base/buf.h"
 #include "base/err.h"
-#include "lab/report.h"
 #include "base/version.h"
+#include "lab/knobs.h"
+#include "lab/report.h"
 #include "report/schema.h"
 #include "report/screen.h"
 
@@ -331,22 +333,33 @@ static const struct command commands[] = {
 	{
 		.name = "lab",
 		.summary = "two servers, or settings, side by side: which is better, how sure",
-		.doc = "Say what a lab has found of two builds of a server, or two ways to set one "
-		       "up. Measured are throughput, latency and CPU time, and what other labs do "
-		       "not see: bytes and faults an operation, bytes a key, fragmentation, what a "
-		       "save copies, stalls by cause. Each metric has an interval, and a verdict: "
-		       "better, worse, or no difference larger than so much. A was held against "
-		       "itself as well: what the machine cannot tell is not judged. With diff two "
-		       "results are compared, also of other versions of redmem: what B was to A, "
-		       "and what it is.",
+		.doc = "Compare two builds of a server, or two ways to set one up, under a load "
+		       "that a "
+		       "scenario describes: private servers, started anew again and again, in "
+		       "short slices that alternate in random order. Measured are throughput, "
+		       "latency and CPU time, and what other labs do not see: bytes and faults an "
+		       "operation, bytes a key, fragmentation, what a save copies, stalls by "
+		       "cause. Each metric has an interval, and a verdict: better, worse, or no "
+		       "difference larger than so much. A is held against itself as well: what "
+		       "this machine cannot tell is not judged. With show the verdict on a stored "
+		       "result is told once more; with diff two results are compared, also of "
+		       "other "
+		       "versions of redmem: what B was to A, and what it is.",
 		.examples =
 			"Examples:\n"
+			"  redmem lab list                 the scenarios\n"
+			"  redmem lab list small           one as it is, to be copied\n"
+			"  redmem lab run small --b /opt/valkey/bin/valkey-server\n"
+			"  redmem lab run queues --set b:list-max-listpack-size=32\n"
+			"  redmem lab run mass-delete --env b:LD_PRELOAD=/opt/lib/libc-malloc.so\n"
+			"  redmem lab run save --knob a:thp=never --knob b:thp=always\n"
 			"  redmem lab show small.jsonl     the verdict on a stored result\n"
 			"  redmem lab show small.jsonl --markdown - >>\"$GITHUB_STEP_SUMMARY\"\n"
 			"  redmem lab show small.jsonl --max-regress 5 || echo worse\n"
 			"  redmem lab diff monday.jsonl today.jsonl",
-		.arguments = "show FILE\ndiff BEFORE AFTER",
+		.arguments = "run SCENARIO\nlist [SCENARIO]\nshow FILE\ndiff BEFORE AFTER",
 		.takes = "LNWo",
+		.sensors = DOCTOR_SENSORS " burst",
 		.documents = DOCUMENTS(&schema_lab, &schema_lab_diff),
 		.run = cmd_lab,
 	},
@@ -390,6 +403,21 @@ static const struct command commands[] = {
 	},
 	{ NULL },
 };
+
+/* What a lab that was killed has left is undone by whichever command comes next. */
+static void undo_labs(void)
+{
+	struct buf folder = {}, said = {};
+	struct err err = {};
+
+	knobs_folder(&folder);
+	if (folder.len && knobs_recover(buf_str(&folder), &said, &err))
+		log_msg(LOG_WARN, "%s", err.text);
+	if (said.len)
+		log_msg(LOG_WARN, "a lab that was killed is undone: %s", buf_str(&said));
+	buf_free(&folder);
+	buf_free(&said);
+}
 
 static void usage(FILE *out)
 {
@@ -444,6 +472,7 @@ int main(int argc, char **argv)
 		options.commands = commands;
 		if (options.verbose > 1)
 			log_set_level(options.verbose > 2 ? LOG_DEBUG : LOG_INFO);
+		undo_labs();
 		ret = set_up(&options) ? 1 : c->run(&options);
 		print_hide_names(NULL);
 		options_free(&options);

@@ -99,6 +99,16 @@ enum option_key {
 	KEY_SERVE_CONFIG,
 	KEY_CHECK_CONFIG,
 	KEY_HISTORY_SIZE,
+	KEY_SIDE_A,
+	KEY_SIDE_B,
+	KEY_SET,
+	KEY_ENV,
+	KEY_KNOB,
+	KEY_OUT,
+	KEY_PRECISION,
+	KEY_LIMIT,
+	KEY_RESTARTS,
+	KEY_SEED,
 };
 
 /* An option and the group it belongs to: 't' target, 'l' how to log in there, 'h' from the host
@@ -375,6 +385,35 @@ static const struct grouped_option all_options[] = {
 	    "nothing else, no network either, and is readable for its owner only, for it may "
 	    "name keys (- = stdout, instead of the text)",
 	    3 } },
+	{ 'L',
+	  { NULL, 0, NULL, 0, "What is compared (a: or b: before NAME: only of that side):", 1 } },
+	{ 'L',
+	  { "a", KEY_SIDE_A, "SERVER", 0,
+	    "Side A: a server's binary, or a folder, which is an unpacked package or the root of "
+	    "a container (default: redis-server or valkey-server by PATH)",
+	    1 } },
+	{ 'L', { "b", KEY_SIDE_B, "SERVER", 0, "Side B, likewise", 1 } },
+	{ 'L',
+	  { "set", KEY_SET, "[a:]NAME=VALUE", 0, "A setting of the server, as b:maxmemory=1gb",
+	    1 } },
+	{ 'L',
+	  { "env", KEY_ENV, "[a:]NAME=VALUE", 0,
+	    "A variable of its environment, as b:LD_PRELOAD=/usr/lib/libjemalloc.so", 1 } },
+	{ 'L',
+	  { "knob", KEY_KNOB, "[a:]NAME=VALUE", 0,
+	    "A knob of the host, while that side is at work: thp, thp_defrag, overcommit_memory, "
+	    "swappiness; or memory_max, the limit of a cgroup of its own. All are restored",
+	    1 } },
+	{ 'L', { NULL, 0, NULL, 0, "How long, and how sure:", 2 } },
+	{ 'L',
+	  { "precision", KEY_PRECISION, "PERCENT", 0,
+	    "End when intervals are so narrow to either side (default 1)", 2 } },
+	{ 'L', { "limit", KEY_LIMIT, "SECONDS", 0, "End after so long (default 540)", 2 } },
+	{ 'L', { "restarts", KEY_RESTARTS, "N", 0, "Start the servers N times at most", 2 } },
+	{ 'L', { "seed", KEY_SEED, "N", 0, "Of all that is random (default: the time)", 2 } },
+	{ 'L',
+	  { "out", KEY_OUT, "FILE", 0,
+	    "Where every sample is written (default: SCENARIO-TIME.jsonl here)", 3 } },
 	{ 'o',
 	  { "json", KEY_JSON, NULL, 0,
 	    "JSON instead of text: one document; stalls and windows: a line each", 3 } },
@@ -715,6 +754,48 @@ static error_t parse_verdict(int key, const char *arg, struct argp_state *state,
 	return ARGP_ERR_UNKNOWN;
 }
 
+static void add_assignment(struct lab_options *o, enum lab_option_kind kind, const char *text)
+{
+	o->assignments =
+		xrealloc(o->assignments, (o->assignments_count + 1) * sizeof(*o->assignments));
+	o->assignments[o->assignments_count++] = (struct lab_option){ kind, text };
+}
+
+static error_t parse_lab(int key, const char *arg, struct argp_state *state, struct lab_options *o)
+{
+	switch (key) {
+	case KEY_SIDE_A:
+	case KEY_SIDE_B:
+		o->server[key == KEY_SIDE_B] = arg;
+		return 0;
+	case KEY_SET:
+		add_assignment(o, LAB_OPTION_SET, arg);
+		return 0;
+	case KEY_ENV:
+		add_assignment(o, LAB_OPTION_ENV, arg);
+		return 0;
+	case KEY_KNOB:
+		add_assignment(o, LAB_OPTION_KNOB, arg);
+		return 0;
+	case KEY_OUT:
+		o->out = arg;
+		return 0;
+	case KEY_PRECISION:
+		o->precision_percent = seconds(state, "precision", arg, 100);
+		return 0;
+	case KEY_LIMIT:
+		o->limit_seconds = seconds(state, "limit", arg, 86400);
+		return 0;
+	case KEY_RESTARTS:
+		o->restarts = (int)number(state, "restarts", arg, 1, 10000);
+		return 0;
+	case KEY_SEED:
+		o->seed = (uint64_t)number(state, "seed", arg, 1, LONG_MAX);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
 /* Its name, once what was given is complete. */
 static void decode_key(struct argp_state *state, struct options *o)
 {
@@ -795,7 +876,8 @@ static error_t parse_profile(int key, const char *arg, struct argp_state *state,
 	case KEY_SAMPLE_TYPE:
 		if (profile_kind_of(arg) == PROFILE_KINDS)
 			argp_error(state,
-				   "--sample-type is alloc_space, free_space, growth, cpu, stall, "
+				   "--sample-type is alloc_space, free_space, "
+				   "growth, cpu, stall, "
 				   "faults or inuse_space, not '%s'",
 				   arg);
 		profile->sample_type = arg;
@@ -819,7 +901,9 @@ static error_t parse_push(int key, const char *arg, struct argp_state *state,
 	case KEY_NAME:
 		if (!*arg || arg[strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 					     "0123456789._-")])
-			argp_error(state, "--name is letters, digits, '.', '_' and '-', not '%s'",
+			argp_error(state,
+				   "--name is letters, digits, '.', '_' and '-', "
+				   "not '%s'",
 				   arg);
 		push->name = arg;
 		return 0;
@@ -944,7 +1028,8 @@ static void check_html(const struct argp_state *state, const struct options *o)
 								     NULL;
 
 	if (options_is_stdout(o->lab.markdown_path) && o->json)
-		argp_error(state, "--markdown - and --json would both go to stdout: name a file");
+		argp_error(state, "--markdown - and --json would both go to "
+				  "stdout: name a file");
 	if (!o->html_path)
 		return;
 	if (no_report)
@@ -959,7 +1044,8 @@ static void check_push(const struct argp_state *state, const struct options *o)
 	if (!o->push.url)
 		argp_error(state, "where to? give --url");
 	if (o->push.file && (o->pid || options_name_server(o) || !isnan(o->duration_seconds)))
-		argp_error(state, "a profile is sent from a file or from a watch: leave out the "
+		argp_error(state, "a profile is sent from a file or from a watch: "
+				  "leave out the "
 				  "file, or the server and -d");
 }
 
@@ -981,7 +1067,8 @@ static void check_profiles(const struct argp_state *state, const struct options 
 		argp_error(state, "one profile on stdout: name a file for the other");
 	if (here && other)
 		argp_error(state,
-			   "a profile on stdout takes the place of the report: leave out %s, or "
+			   "a profile on stdout takes the place of the report: "
+			   "leave out %s, or "
 			   "name a file",
 			   other);
 }
@@ -996,7 +1083,8 @@ static void check_exclusions(const struct argp_state *state, const struct option
 
 	if (!o->tls && (o->tls_ca_cert || o->tls_ca_dir || o->tls_cert || o->tls_key ||
 			o->tls_server_name || o->tls_insecure))
-		argp_error(state, "--cacert, --cacertdir, --cert, --key, --sni and --insecure are "
+		argp_error(state, "--cacert, --cacertdir, --cert, --key, --sni and "
+				  "--insecure are "
 				  "for --tls; give that, too");
 	if (!o->tls_cert != !o->tls_key)
 		argp_error(state, "--cert and --key go together; give both");
@@ -1012,13 +1100,14 @@ static void check_exclusions(const struct argp_state *state, const struct option
 		argp_error(state, "--all is every server: leave out the one");
 	if (o->all && one_server)
 		argp_error(state,
-			   "%s is of one server and --all of every one: leave out --all, or %s",
+			   "%s is of one server and --all of every one: leave out "
+			   "--all, or %s",
 			   one_server, one_server);
 	if (o->all && !isnan(o->every_seconds))
 		argp_error(state, "--every is of one server: leave out --all");
 	if (o->past.last_death && (o->past.at || o->past.length))
-		argp_error(state,
-			   "--last-death says which time it is of: leave out --at and --for");
+		argp_error(state, "--last-death says which time it is of: leave "
+				  "out --at and --for");
 	if (o->try_purge && no_server)
 		argp_error(state, "--try needs a server to talk to");
 }
@@ -1067,17 +1156,18 @@ static void check_files(const struct argp_state *state, const struct options *o)
 			   two ? "" : ", or a server with --from");
 	if (o->keys.type && !is_dump_type(o->keys.type))
 		argp_error(state,
-			   "no key of a dump is a '%s'; types are string, list, set, zset, hash, "
+			   "no key of a dump is a '%s'; types are string, list, "
+			   "set, zset, hash, "
 			   "stream, array and module",
 			   o->keys.type);
 	if (two && o->rdb.count != 2)
-		argp_error(state,
-			   "diff compares two dumps: name the one before, and the one after");
+		argp_error(state, "diff compares two dumps: name the one before, "
+				  "and the one after");
 	if (two && o->rdb.beside)
 		argp_error(state, "diff compares dumps on one server: give --as once");
 	if (two && !strcmp(o->rdb.inputs[0].name, "-"))
-		argp_error(state,
-			   "the dump before is read twice, which stdin cannot be: name a file");
+		argp_error(state, "the dump before is read twice, which stdin "
+				  "cannot be: name a file");
 }
 
 static void take_argument(struct argp_state *state, struct options *o, char *arg)
@@ -1146,7 +1236,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	    parse_profile(key, arg, state, &o->profile) == 0 ||
 	    parse_push(key, arg, state, &o->push) == 0 || parse_past(key, arg, &o->past) == 0 ||
 	    parse_doctor(key, arg, state, o) == 0 || parse_serve(key, arg, state, &o->serve) == 0 ||
-	    parse_verdict(key, arg, state, &o->lab) == 0)
+	    parse_verdict(key, arg, state, &o->lab) == 0 ||
+	    parse_lab(key, arg, state, &o->lab) == 0)
 		return 0;
 	return parse_tls(key, arg, o) ? 0 : parse_target(key, arg, state, o);
 }
@@ -1230,7 +1321,9 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 			       .key_samples = -1,
 			       .push = { .name = "redmem" },
 			       .past = { .state = HISTORY_DIR },
-			       .lab = { .max_regress_percent = NAN },
+			       .lab = { .max_regress_percent = NAN,
+					.precision_percent = NAN,
+					.limit_seconds = NAN },
 			       .keys = { .samples = -1, .top = 10, .max_ms = NAN } };
 	if (password && *password)
 		o->password = xstrdup(password);
@@ -1257,6 +1350,7 @@ void options_free(struct options *o)
 	for (size_t i = 0; i < o->rdb.count; i++)
 		free(o->rdb.inputs[i].text);
 	free(o->rdb.inputs);
+	free(o->lab.assignments);
 	free(o->key);
 	uri_free(&o->uri);
 	redact_key_free(o->redact);

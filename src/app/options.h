@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "app/uri.h"
@@ -87,12 +88,24 @@ struct push_options {
 };
 
 /* Of `redmem lab`. */
+enum lab_option_kind { LAB_OPTION_SET, LAB_OPTION_ENV, LAB_OPTION_KNOB };
+struct lab_option {
+	enum lab_option_kind kind;
+	const char *text; /* "a:NAME=VALUE" */
+};
 #define LAB_WORDS 3
 struct lab_options {
 	const char *words[LAB_WORDS]; /* what is to be done, and of what */
 	size_t count;
 	const char *markdown_path; /* also a report for a pull request; "-" = stdout. NULL */
 	double max_regress_percent; /* exit 3 where something is worse by more; NAN = never */
+	const char *server[2]; /* A and B; NULL = not given */
+	struct lab_option *assignments;
+	size_t assignments_count;
+	const char *out; /* the file of the result; NULL = named by redmem */
+	double precision_percent, limit_seconds; /* NAN = the default */
+	int restarts; /* at most; 0 = the default */
+	uint64_t seed; /* 0 = by the time */
 };
 
 struct options {

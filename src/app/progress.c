@@ -192,3 +192,8 @@ bool interrupted(void)
 {
 	return came;
 }
+
+const volatile sig_atomic_t *interrupted_flag(void)
+{
+	return &came;
+}

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -44,3 +45,5 @@ void keys_progress_end(struct keys_progress *progress);
 /* From now on; forgets an earlier one. SIGTERM does the same, SIGPIPE nothing. */
 void interrupt_catch(void);
 bool interrupted(void);
+/* The same for those that look at a flag: 0 until then. */
+const volatile sig_atomic_t *interrupted_flag(void);

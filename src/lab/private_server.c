@@ -23,11 +23,12 @@
 #define START_TIMEOUT_NS INT64_C(10000000000)
 #define START_PAUSE_US	 20000
 
-/* The full name of @program by PATH, "" when there is none. */
-static void find_program(struct buf *out, const char *program)
+void private_server_program(struct buf *out, const char *program)
 {
-	const char *path = getenv("PATH");
+	const char *path = strchr(program, '/') ? "" : getenv("PATH");
 
+	if (strchr(program, '/'))
+		buf_puts(out, program);
 	for (path = path ? path : ""; *path;) {
 		size_t len = strcspn(path, ":");
 
@@ -37,15 +38,15 @@ static void find_program(struct buf *out, const char *program)
 		if (!access(buf_str(out), X_OK))
 			return;
 		path += len + (path[len] == ':');
+		buf_clear(out);
 	}
-	buf_clear(out);
 }
 
 int private_server_find(const char *who, struct buf *program, struct err *err)
 {
-	find_program(program, "redis-server");
+	private_server_program(program, "redis-server");
 	if (!program->len)
-		find_program(program, "valkey-server");
+		private_server_program(program, "valkey-server");
 	return program->len ? 0 :
 			      err_set(err, -ENOENT,
 				      "%s: neither redis-server nor valkey-server is in PATH; "

@@ -507,7 +507,7 @@ int conn_call_text(struct conn *conn, int timeout_ms, char **text, const char *l
 	*text = NULL;
 	if (rc)
 		return call_error(conn, line, rc, err);
-	if (reply->type == REDIS_REPLY_STRING)
+	if (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS)
 		*text = xmemdup(reply->str, reply->len);
 	else if (reply->type == REDIS_REPLY_ERROR)
 		rc = err_set(err, -EACCES, "connection: %s: %s: %s", conn->name, line, reply->str);
