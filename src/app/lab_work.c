@@ -32,7 +32,7 @@
 /* What a watch may take: it is the same of both sides, and nothing is timed beside it. */
 #define WATCH_BUDGET 10.0
 
-/* --- sides ------------------------------------------------------------------------------------- */
+/* --- sides ---------------------------------------------------------------- */
 
 /* "a:NAME=VALUE" is of that side, "NAME=VALUE" of both. */
 static int assign(struct lab_side side[LAB_SIDES], const struct lab_option *option, struct err *err)
@@ -78,7 +78,7 @@ static int open_sides(struct lab_side side[LAB_SIDES], struct lab_about *about,
 	return ret;
 }
 
-/* --- the watch --------------------------------------------------------------------------------- */
+/* --- the watch ------------------------------------------------------------ */
 
 static bool watch_turn(void *ctx, struct conn *conn, struct snapshot *snapshot, double t_seconds)
 {
@@ -107,7 +107,7 @@ static int watch(void *ctx, const struct lab_watch *of, struct model *m, struct 
 	return watch_plan_run(&own, &plan, &sink, err);
 }
 
-/* --- the run ------------------------------------------------------------------------------------- */
+/* --- the run -------------------------------------------------------------- */
 
 static void say(void *ctx, const char *text)
 {
@@ -256,7 +256,7 @@ static int work(const struct options *o)
 	return ret;
 }
 
-/* --- who waits for it -------------------------------------------------------------------------------- */
+/* --- who waits for it ----------------------------------------------------- */
 
 static pid_t worker;
 

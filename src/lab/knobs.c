@@ -65,7 +65,7 @@ static void changes_free(struct changes *c)
 	*c = (struct changes){};
 }
 
-/* --- files ---------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------- */
 
 static int write_file(const char *path, const char *value)
 {
@@ -101,7 +101,7 @@ static void read_boot(struct buf *out)
 	read_value("/proc/sys/kernel/random/boot_id", out, NULL);
 }
 
-/* --- undoing ---------------------------------------------------------------------- */
+/* --- undoing -------------------------------------------------------------- */
 
 /* Does the process work in @folder, or in a folder in it? Told by the folders' own numbers: that
  * holds in whatever namespace it sees them. */
@@ -266,7 +266,7 @@ static int undo_all(const struct changes *c, struct buf *said, struct err *err)
 	return ret;
 }
 
-/* --- the journal ---------------------------------------------------------------------- */
+/* --- the journal ---------------------------------------------------------- */
 
 void knobs_folder(struct buf *out)
 {
@@ -472,7 +472,7 @@ int knobs_close(struct knobs *k, struct err *err)
 	return ret;
 }
 
-/* --- what was left ---------------------------------------------------------------------- */
+/* --- what was left -------------------------------------------------------- */
 
 /* A last line that is not whole, for which file_lines() has no ear, was never acted upon. */
 static int take_line(void *ctx, char *line, size_t len)

@@ -14,7 +14,7 @@
 
 #define ANSWER_MS 10000
 
-/* --- slices --------------------------------------------------------------------------------- */
+/* --- slices --------------------------------------------------------------- */
 
 struct reading {
 	int64_t cpu_ns, minor_faults, major_faults;
@@ -130,7 +130,7 @@ void lab_measure_latency(double value[LAB_METRICS], const struct lab_load_counts
 			hist_quantile_between(&counts->latency, wanted[i].fraction) / 1e9;
 }
 
-/* --- a watch ---------------------------------------------------------------------------------- */
+/* --- a watch -------------------------------------------------------------- */
 
 static void measure_stalls(double value[LAB_METRICS], const struct model *m)
 {
@@ -167,7 +167,7 @@ void lab_measure_watch(double value[LAB_METRICS], const struct model *m, double 
 	}
 }
 
-/* --- once a run --------------------------------------------------------------------------------- */
+/* --- once a run ----------------------------------------------------------- */
 
 void lab_measure_filled(double value[LAB_METRICS], const struct info *info, int64_t empty_bytes)
 {

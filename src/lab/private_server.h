@@ -26,7 +26,7 @@ struct private_server_config {
 	int cpu; /* the only one it may use; -1 = all */
 };
 
-/* Append the full name of @program by PATH, nothing where there is none; a name with '/' as it is. */
+/* Append the full name of @program by PATH, nothing where there is none; one with '/' as it is. */
 void private_server_program(struct buf *out, const char *program);
 /* Append the full name of redis-server, else valkey-server, by PATH. -ENOENT. */
 int private_server_find(const char *who, struct buf *program, struct err *err);

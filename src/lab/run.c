@@ -90,7 +90,7 @@ static int for_each(struct pairs *p,
 	return ret;
 }
 
-/* --- what is written -------------------------------------------------------------------------- */
+/* --- what is written ------------------------------------------------------ */
 
 static int put(struct pairs *p, const struct lab_sample *sample, struct err *err)
 {
@@ -141,7 +141,7 @@ static int note(struct pairs *p, const char *text, struct err *err)
 	return p->result->notes_count > before ? lab_writer_note(p->writer, text, err) : 0;
 }
 
-/* --- beginning ----------------------------------------------------------------------------------- */
+/* --- beginning ------------------------------------------------------------ */
 
 static int start_one(struct pairs *p, int which, void *ctx, struct err *err)
 {
@@ -184,7 +184,7 @@ static int warm_up(struct pairs *p, struct err *err)
 	return ret;
 }
 
-/* --- pairs ------------------------------------------------------------------------------------------ */
+/* --- pairs ---------------------------------------------------------------- */
 
 struct slices {
 	struct lab_sample sample[INSTANCES];
@@ -266,7 +266,7 @@ static int take_pair(struct pairs *p, struct err *err)
 	return ret;
 }
 
-/* --- the watch --------------------------------------------------------------------------------------- */
+/* --- the watch ------------------------------------------------------------ */
 
 /* The load beside a watch, in a thread: some seconds at its rate, then a save. */
 struct beside {
@@ -348,7 +348,7 @@ static int watch_one(struct pairs *p, int which, void *ctx, struct err *err)
 	return ret;
 }
 
-/* --- the end of a restart ---------------------------------------------------------------------------- */
+/* --- the end of a restart ------------------------------------------------- */
 
 static int idle(const struct pairs *p, double seconds, struct err *err)
 {
@@ -416,7 +416,7 @@ static int ask_one(struct pairs *p, int which, void *ctx, struct err *err)
 	return 0;
 }
 
-/* --- restarts ------------------------------------------------------------------------------------------ */
+/* --- restarts ------------------------------------------------------------- */
 
 static int measure_restart(struct pairs *p, struct end *end, struct err *err)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The lab's run. Three servers are alive at once: A, A once more, and B; each pair of slices of A
- * and A is of the check of A against itself, each of A and B of the comparison. Their slices are cut
- * into short turns that alternate in random order, so that a machine which is slow for a second is
- * slow for all of them. They are started anew for every few pairs, as the lay-out of a heap and of
- * addresses is a matter of luck: what of a restart is one number comes once in it.
+ * and A is of the check of A against itself, each of A and B of the comparison. Their slices are
+ * cut into short turns that alternate in random order, so that a machine which is slow for a
+ * second is slow for all of them. They are started anew for every few pairs, as the lay-out of a
+ * heap and of addresses is a matter of luck: what of a restart is one number comes once in it.
  *
- * A restart: start, fill, warm up until steady; pairs; a watch of each, with a save in it; what the
- * scenario wants once; the end, and some idle time.
+ * A restart: start, fill, warm up until steady; pairs; a watch of each, with a save in it; what
+ * the scenario wants once; the end, and some idle time.
  */
 #pragma once
 

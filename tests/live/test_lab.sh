@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # A tiny lab from its beginning to its end, with a knob of the host; one that is killed.
+# shellcheck disable=SC2317 # functions go by name
+# shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_root
 need_programs jq
