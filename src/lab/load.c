@@ -149,7 +149,6 @@ static void *run(void *ctx)
 	load->ret = load->work(load);
 	load->counts.end_ns = load->heard_ns;
 	load->counts.cpu_ns = clock_thread_ns();
-	atomic_store(&load->over, true);
 	return NULL;
 }
 
@@ -161,7 +160,6 @@ int load_start(struct lab_load *load, int (*work)(struct lab_load *load), struct
 		return err_set(err, load->ret, "%s", load->error.text);
 	memset(&load->counts, 0, sizeof(load->counts));
 	atomic_store(&load->stop, false);
-	atomic_store(&load->over, false);
 	load->work = work;
 	ret = thread_start(&load->thread, run, load);
 	if (ret)
@@ -182,11 +180,6 @@ int lab_load_begin(struct lab_load *load, const struct lab_order *order, struct 
 	if (!s->ops_count)
 		return err_set(err, -EINVAL, "lab: %s: it has no line \"op\"", s->name);
 	return load_start(load, order->loop == LAB_OPEN ? load_open_loop : load_full, err);
-}
-
-bool lab_load_over(const struct lab_load *load)
-{
-	return atomic_load(&load->over);
 }
 
 void lab_load_stop(struct lab_load *load)

@@ -74,8 +74,6 @@ int lab_load_fill(struct lab_load *load, struct err *err);
 /* Begin a slice; the counts are zeroed. A scenario with a `load` has that program run in LAB_FULL;
  * its commands are those that the server counts, without latencies. */
 int lab_load_begin(struct lab_load *load, const struct lab_order *order, struct err *err);
-/* Has it come to its end? For those who wait for other things too. */
-bool lab_load_over(const struct lab_load *load);
 /* Have it end soon: no further command is sent. May be called from any thread. */
 void lab_load_stop(struct lab_load *load);
 /* Wait for its end. 0; -EIO (the server's error), -ECONNRESET (it is gone), -ETIMEDOUT (it has

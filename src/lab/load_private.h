@@ -48,7 +48,7 @@ struct lab_load {
 	struct lab_order order;
 	const struct lab_op *bulk; /* ops of load_bulk() */
 	size_t bulk_count;
-	atomic_bool stop, over;
+	atomic_bool stop;
 	struct lab_load_counts counts;
 	int64_t heard_ns; /* when the last reply came */
 	int ret; /* of @work; once an error came, there is nothing more to be had */

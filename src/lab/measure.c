@@ -60,7 +60,7 @@ int lab_measure_turn(const struct lab_instance *one, double seconds, struct lab_
 {
 	const struct lab_order order = { .loop = LAB_FULL, .seconds = seconds };
 	struct lab_load_counts *counts = xcalloc(1, sizeof(*counts));
-	struct reading before, after;
+	struct reading before = {}, after = {};
 	int ret = read_now(one, &before, err);
 
 	if (!ret)

@@ -3,7 +3,6 @@
 #include "lab/metric.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/sum.h"
 
@@ -17,15 +16,6 @@
 
 const struct lab_metric lab_metrics[LAB_METRICS] = { LAB_METRIC_ROWS(METRIC_ROW)
 							     REDMEM_CAUSES(STALL_ROW) };
-
-enum lab_metric_id lab_metric_by_name(const char *name)
-{
-	enum lab_metric_id id = 0;
-
-	while (id < LAB_METRICS && strcmp(lab_metrics[id].name, name) != 0)
-		id++;
-	return id;
-}
 
 /* Four digits: "41,203", "412", "41.2", "0.0412". */
 static void put_number(struct buf *out, double value)

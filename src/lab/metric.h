@@ -103,7 +103,5 @@ struct lab_metric {
 
 extern const struct lab_metric lab_metrics[LAB_METRICS];
 
-/* LAB_METRICS when there is none of that name. */
-enum lab_metric_id lab_metric_by_name(const char *name);
 /* A value for people, with its unit: "12.3 us", "41,200/s", "1.08", "0.4 %"; NAN gives "-". */
 void lab_metric_value(struct buf *out, enum lab_metric_id id, double value);

@@ -63,7 +63,8 @@ static void say(const struct pairs *p, const char *what)
 /* Each of the three once, in random order. */
 static void shuffle(struct pairs *p, int order[INSTANCES])
 {
-	for (int i = 0; i < INSTANCES; i++) {
+	order[0] = 0;
+	for (int i = 1; i < INSTANCES; i++) {
 		int j = (int)lab_random_below(&p->random, (uint64_t)i + 1);
 
 		order[i] = order[j];
