@@ -341,10 +341,7 @@ static int await_answer(struct elf_file *file, const struct elf_question *questi
 			continue;
 		if (!elf_answer_fits(answer, (size_t)len, question))
 			return err_set(err, -EBADMSG,
-				       "elf: %s: what the helper says "
-				       "-----------------------------------------------------------"
-				       "--of it makes "
-				       "no sense",
+				       "elf: %s: what the helper says of it makes no sense",
 				       file->name);
 		return 0;
 	}

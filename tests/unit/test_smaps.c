@@ -110,29 +110,29 @@ static void test_glibc_arena(void **state)
 	maps_free(maps);
 }
 
-/* Guard and stack; a jemalloc mapping; guard and a mapping too big for a stack. */
-static struct maps *stack_maps(void)
+/* Guard and stack; a jemalloc mapping; guard and a mapping too big for a stack. Of a kernel
+ * with pages of that size. */
+static struct maps *stack_maps(uint64_t page)
 {
 	struct buf b = { 0 };
 
-	add(&b, 100 * MIB - 4096, 4096, "---p", 0, "");
-	add(&b, 100 * MIB, 8 * MIB - 4096, "rw-p", 0, "");
+	add(&b, 100 * MIB - page, page, "---p", 0, "");
+	add(&b, 100 * MIB, 8 * MIB - page, "rw-p", 0, "");
 	add(&b, 200 * MIB, 8 * MIB, "rw-p", 0, "");
-	add(&b, 300 * MIB - 4096, 4096, "---p", 0, "");
+	add(&b, 300 * MIB - page, page, "---p", 0, "");
 	add(&b, 300 * MIB, 20 * MIB, "rw-p", 0, "");
-	add(&b, 400 * MIB - 4096, 4096, "---p", 0, "");
+	add(&b, 400 * MIB - page, page, "---p", 0, "");
 	add(&b, 400 * MIB, 65 * MIB, "rw-p", 0, "");
 	return parse(&b);
 }
 
-static void test_thread_stacks(void **state)
+static void check_thread_stacks(uint64_t page)
 {
 	const uint64_t sp[] = { 107 * MIB, 201 * MIB, 301 * MIB, 401 * MIB, 1, UINT64_MAX };
 	struct map_hints hints = { .stack_pointers = sp, .stack_pointers_count = 6 };
-	struct maps *maps = stack_maps();
+	struct maps *maps = stack_maps(page);
 	unsigned char class[7];
 
-	(void)state;
 	maps_classify(maps, &hints, class);
 	assert_int_equal(class[1], CLASS_STACKS);
 	assert_int_equal(class[2], CLASS_ALLOCATOR); /* no guard */
@@ -145,10 +145,18 @@ static void test_thread_stacks(void **state)
 	maps_free(maps);
 }
 
+static void test_thread_stacks(void **state)
+{
+	(void)state;
+	check_thread_stacks(4096);
+	check_thread_stacks(16384);
+	check_thread_stacks(65536);
+}
+
 static void test_running_threads(void **state)
 {
 	struct map_hints hints = { .stack_limit = 8 * MIB };
-	struct maps *maps = stack_maps();
+	struct maps *maps = stack_maps(4096);
 	unsigned char class[7];
 
 	(void)state;
