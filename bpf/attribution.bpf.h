@@ -227,7 +227,7 @@ __weak __noinline int is_argv_of(const struct redmem_target *target, u64 argv, u
 {
 	u64 object, text, name, said = 0, known = 0;
 
-	if (!target || argv < 0x10000 || argv >> 47 || (argv & 7))
+	if (!target || argv < 0x10000 || argv >> REDMEM_ADDRESS_BITS || (argv & 7))
 		return 0;
 	object = read_word(argv);
 	text = object && !(object & 7) ? object_text(target, object) : 0;

@@ -19,7 +19,7 @@ struct {
 
 static __always_inline bool is_pointer(u64 word)
 {
-	return word >= 0x10000 && word < (1ULL << 47);
+	return word >= 0x10000 && word < (1ULL << REDMEM_ADDRESS_BITS);
 }
 
 static __always_inline bool is_nonce(const char *text, const char *nonce)

@@ -22,7 +22,7 @@
 
 static __always_inline bool is_heap_pointer(u64 word)
 {
-	return word >= 0x10000 && word < (1ULL << 47) && !(word & 7);
+	return word >= 0x10000 && word < (1ULL << REDMEM_ADDRESS_BITS) && !(word & 7);
 }
 
 struct query_window {

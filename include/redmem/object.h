@@ -6,6 +6,14 @@
 #include <linux/types.h>
 #endif
 
+/* Bits of a process's addresses. On arm64 heap and libraries are in the upper half of 48; more
+ * than these have only those who ask for them (Documentation/arch/arm64/memory.rst). */
+#if defined(__TARGET_ARCH_arm64) || defined(__aarch64__)
+#define REDMEM_ADDRESS_BITS 48
+#else
+#define REDMEM_ADDRESS_BITS 47
+#endif
+
 /*
  * The head of an object, its first 8 bytes, and where a string's text is. Bits are counted
  * from the lowest; 0 = this server has no such bit. With the value's bit set the object has

@@ -25,7 +25,7 @@
 #define TEXT_MOST 32 /* the text begins within so many bytes of the object */
 
 #define ADDRESS_LOWEST	0x10000ULL
-#define ADDRESS_HIGHEST 0x7fffffffffffULL
+#define ADDRESS_HIGHEST ((1ULL << REDMEM_ADDRESS_BITS) - 1)
 
 /* Length of the sds text at @text, of @room bytes, before it is too long; 0 = it is none. */
 static size_t text_len(const unsigned char *text, size_t room)
