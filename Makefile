@@ -8,6 +8,7 @@
 #	SAN=1		build with ASan and UBSan
 #	ARCH=arm64	build for that machine on another, against the libraries in SYSROOT
 #			(tools/deps arm64 puts both there); no native build needs it
+#	FUZZ=1		the same by clang, with libFuzzer: the targets of tests/fuzz
 #	WERROR=		do not stop at warnings
 #	PREFIX, DESTDIR	where `make install` puts things
 #	SYSCONFDIR	where the configuration is (/etc)
@@ -28,7 +29,8 @@ SYSCONFDIR ?= /etc
 ZSH_FUNCTIONS ?= $(PREFIX)/share/zsh/site-functions
 DYGRAPHS ?= $(firstword $(wildcard dygraphs) /usr/share/javascript/dygraphs)
 SYSROOT ?= $(if $(ARCH),/var/cache/redmem-$(ARCH))
-CC := $(if $(filter default,$(origin CC)),$(if $(ARCH),aarch64-linux-gnu-gcc --sysroot=$(SYSROOT),gcc),$(CC))
+compiler := $(if $(FUZZ),clang,$(if $(ARCH),aarch64-linux-gnu-gcc --sysroot=$(SYSROOT),gcc))
+CC := $(if $(filter default,$(origin CC)),$(compiler),$(CC))
 AR := $(if $(ARCH),aarch64-linux-gnu-ar,$(AR))
 CLANG ?= clang
 # Ubuntu's /usr/sbin/bpftool is a script that wants the tools of the very kernel
@@ -38,7 +40,7 @@ BPFTOOL ?= $(firstword $(foreach tool,bpftool $(wildcard /usr/sbin/bpftool \
 	bpftool)
 
 plain := build$(ARCH:%=-%)
-B := $(plain)$(if $(SAN),-san)
+B := $(if $(FUZZ),build-fuzz,$(plain)$(if $(SAN),-san))
 # BPF programs and their skeleton are the same with and without SAN.
 GEN := $(plain)/gen
 
@@ -53,11 +55,12 @@ bpf_arch := $(or $(if $(filter x86_64,$(machine)),x86),$(if $(filter aarch64,$(m
 triple := $(shell $(CC) -print-multiarch)
 
 # Sanitizers make the compiler warn of what is not there; the plain build decides.
-WERROR ?= $(if $(SAN),,-Werror)
+WERROR ?= $(if $(SAN)$(FUZZ),,-Werror)
 CFLAGS ?= -O2 -g
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
-ifdef SAN
-sanitize := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
+ifneq ($(SAN)$(FUZZ),)
+sanitize := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-DSANITIZED $(if $(FUZZ),-fsanitize=fuzzer-no-link -w)
 endif
 # So that what is made is the same wherever the sources are.
 nowhere := -ffile-prefix-map=$(CURDIR)=.
@@ -90,7 +93,10 @@ load := $(if $(load_sources),$(B)/tests/load/load)
 streams := $(B)/tests/bench/streams
 past := $(B)/tests/bench/history
 scenarios := $(B)/tests/bench/scenarios
-fuzz := $(patsubst %.c,$(B)/%.o,$(wildcard tests/fuzz/*.c))
+# Targets of the fuzzer, what they share, and two programs of their own.
+fuzz_helpers := tests/fuzz/file.c tests/fuzz/told.c tests/unit/every_report.c
+fuzz_sources := $(filter-out $(fuzz_helpers),$(wildcard tests/fuzz/*.c))
+fuzz := $(patsubst %.c,$(B)/%.o,$(fuzz_sources) $(fuzz_helpers))
 
 ##@ Building
 all: $(lib) $(redmem) ## build redmem (the default)
@@ -128,6 +134,14 @@ $(scenarios): $(B)/tests/bench/scenarios.o $(lib)
 $(load): $(load_sources:%.c=$(B)/%.o)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ -lhiredis -lm -lpthread
+
+# libFuzzer has a main() for all but those two.
+$(fuzz_sources:%.c=build-fuzz/%): build-fuzz/%: build-fuzz/%.o $(fuzz_helpers:%.c=build-fuzz/%.o) build-fuzz/libredmem.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) $(if $(filter %/every %/seeds,$@),,-fsanitize=fuzzer) $(LDFLAGS) -o $@ $^ $(libs)
+
+# BPF programs as a part of a test, with headers of its own in place of libbpf's.
+$(B)/tests/unit/test_bpf_flow.o: all_cppflags += -Itests/unit/kernel -Ivmlinux -D__TARGET_ARCH_$(bpf_arch)
 
 # What is made comes first: who includes it is known only after compiling.
 $(B)/%.o: %.c Makefile | $(skeleton) $(message_headers)
@@ -211,6 +225,8 @@ $(GEN)/redmem.skel.h: $(GEN)/redmem.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name redmem_bpf >$@
 
+fuzzers: $(fuzz_sources:%.c=build-fuzz/%) # with FUZZ=1
+
 ##@ Testing
 test: ; $(Q)+tests/run ## run every test: unit, golden, live, lint
 unit: ; $(Q)+tests/run unit/ unit-san/ ## run the unit tests, plain and with sanitizers
@@ -225,6 +241,7 @@ serve-bench: all $(load) ; $(Q)tests/bench/serve ## measure what redmem serve co
 pauses: all $(load) ; $(Q)tests/bench/pauses ## measure how long a client waits for redmem's probes
 own-commands: all $(load) ; $(Q)tests/bench/commands ## measure what redmem's own commands take
 rdb-bench: all ; $(Q)tests/bench/rdb ## measure how fast dumps are read, and in what memory
+fuzz: ; $(Q)tests/fuzz/run ## give what reads bytes of others any bytes, with sanitizers (EACH= seconds)
 rdb-fuzz: ; $(Q)tests/fuzz/rdb ## read dumps that are hurt, with sanitizers
 rdb-live: all $(load) ; $(Q)tests/bench/rdb-live ## hold what a busy server sends, a pipe and gzip against the file
 rdb-servers: all $(load) $(streams) ; $(Q)tests/bench/rdb-servers ## hold dumps against the servers (SERVERS=) that wrote them
@@ -259,7 +276,7 @@ demo: all ## diagnose a private redis-server with known troubles
 format: ## bring the sources to the house style
 	$(Q)tests/lint/format.sh --fix
 clean: ## remove everything made
-	$(Q)rm -rf build build-san build-arm64
+	$(Q)rm -rf build build-san build-fuzz build-arm64
 man: all ## make the manual pages, in build/man
 	$(Q)tools/man $(redmem) build/man
 install: man ## install redmem, its manual, service and monitoring under PREFIX
@@ -290,8 +307,8 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill demo format clean man install help
 .PHONY: FORCE dist
 
 # What was unpacked for the tests has directories of that name.
--include $(shell find build build-san build-arm64 -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find build build-san build-fuzz build-arm64 -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

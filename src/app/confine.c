@@ -311,7 +311,7 @@ static bool limit(int resource, uint64_t most)
 
 static bool limits(void)
 {
-#ifndef __SANITIZE_ADDRESS__ /* its shadow takes more */
+#ifndef SANITIZED /* its shadow takes more */
 	if (!limit(RLIMIT_AS, MEMORY_BYTES))
 		return false;
 #endif

@@ -673,7 +673,7 @@ static int answer_question(const struct elf_question *question, int fd, struct e
 static bool put_up_fence(void)
 {
 	const struct fence_limits limits = {
-#ifndef __SANITIZE_ADDRESS__ /* its shadow takes terabytes of address space */
+#ifndef SANITIZED /* its shadow takes terabytes of address space */
 		.memory_bytes = 2ULL << 30,
 #endif
 		.cpu_seconds = 600,

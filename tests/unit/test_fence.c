@@ -88,7 +88,7 @@ static int mount_again(void)
 	return refused_if(syscall(SYS_mount, "none", "/", "tmpfs", 0, NULL) < 0 && chroot("/") < 0);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* its shadow takes more than the fence grants */
+#ifndef SANITIZED /* its shadow takes more than the fence grants */
 static int take_memory(void)
 {
 	return refused_if(mmap(NULL, 4UL << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -106,7 +106,7 @@ static int make_code(void)
 static int behind_fence(const struct sock_fprog *filter, int attempt(void))
 {
 	const struct fence_limits limits = {
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SANITIZED
 		.memory_bytes = 1ULL << 30,
 #endif
 		.cpu_seconds = 10,
@@ -196,7 +196,7 @@ static void test_others(void **state)
 static void test_memory(void **state)
 {
 	(void)state;
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SANITIZED
 	refuse_both(take_memory);
 #endif
 	assert_int_equal(behind_fence(&reader_filter, make_code), REFUSED);

@@ -14,28 +14,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/resource.h>
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "diagnose/diagnose.h"
 #include "diagnose/keys.h"
+#include "every_report.h"
 #include "host/maps.h"
 #include "model/keyspace.h"
 #include "record/codec.h"
 #include "record/schema.h"
 #include "redis/info.h"
 #include "redis/malloc_stats.h"
-#include "report/profile.h"
 #include "report/report.h"
-#include "report/screen.h"
-#include "report/screen_table.h"
 #include "report_model.h"
 #include "skipped.h"
 
 #define RECORDINGS   "tests/golden"
 #define ROUNDS	     60
-#define SECONDS_MAX  100 /* of all; a loop without end is killed by then */
+#define SECONDS_MAX  100 /* of the CPU, for all; a loop without end is killed by then */
 #define NUMBER_BYTES 24
 
 static uint64_t seed;
@@ -180,83 +177,6 @@ static void take_words(struct model *m)
 	}
 }
 
-static void report_profiles(struct buf *out, const struct model *m)
-{
-	struct report_profile *p = report_profile_new();
-	enum profile_kind first;
-
-	report_profile_take(p, m);
-	report_profile_finish(p, m, "\xff\0; x");
-	first = report_profile_first(p);
-	report_pprof(out, p, first);
-	report_speedscope(out, p, first);
-	if (first < PROFILE_KINDS)
-		report_profile_folded(out, p, first);
-	report_profile_free(p);
-}
-
-/* `redmem top`, in each tab, and of its row. */
-static void show_all(struct model *m, struct findings *f)
-{
-	struct screen_server server = { .title = "", .state = "", .clients = m, .classes = m };
-	struct screen_view view = { .rows = 40, .columns = 100, .now_ns = hostile_int() };
-	struct screen_stall stall = { 0 };
-	struct screen screen = { 0 };
-
-	server.second = server.longer = (struct screen_window){ m, f, NULL, false, false };
-	if (m->stalls_count)
-		screen_stall_fill(&stall, m, &m->stalls[0].stall);
-	server.stalls = &stall;
-	server.stalls_count = m->stalls_count > 0;
-	for (int tab = 0; tab < SCREEN_TABS; tab++) {
-		view.tab = tab;
-		view.place[tab].sort = draw(screen_sorts(tab) + 1);
-		for (int details = 0; details < 2; details++) {
-			view.details = details;
-			screen_make(&screen, &view, &server, 1);
-		}
-	}
-	screen_stall_clear(&stall);
-	screen_view_clear(&view);
-	screen_free(&screen);
-}
-
-static void report_all(struct model *m)
-{
-	static const struct report_style styles[] = { { .columns = 80 },
-						      { .verbose = true, .columns = 100 } };
-	struct findings *f = diagnose(m);
-	struct buf out = { 0 };
-
-	for (int i = 0; i < 2; i++) {
-		report_doctor_text(&out, m, f, &styles[i]);
-		report_memory_text(&out, m, f, &styles[i]);
-		report_alloc_text(&out, m, &styles[i]);
-		for (size_t s = 0; s < m->stalls_count; s++)
-			report_stall_text(&out, m, &m->stalls[s].stall, &styles[i]);
-		if (m->keyspace)
-			report_keys_text(&out, m, f, &styles[i]);
-	}
-	report_doctor_json(&out, m, f);
-	report_memory_json(&out, m, f);
-	report_alloc_json(&out, m);
-	for (size_t s = 0; s < m->stalls_count; s++) {
-		report_stall_json(&out, m, &m->stalls[s].stall);
-		report_stall_live(&out, &m->stalls[s].stall);
-	}
-	if (m->keyspace) {
-		report_keys_json(&out, m, f);
-		report_keys_folded(&out, m);
-	}
-	for (size_t k = 0; k < m->keys_count; k++)
-		report_keys_csv_row(&out, &m->keys[k].key, hostile_int());
-	report_profiles(&out, m);
-	assert_true(out.len > 0);
-	show_all(m, f);
-	buf_free(&out);
-	findings_free(f);
-}
-
 static void test_recordings(void **state)
 {
 	struct dirent *entry;
@@ -280,7 +200,7 @@ static void test_recordings(void **state)
 			if (round % 2)
 				take_words(m);
 			model_finish(m);
-			report_all(m);
+			every_report(m, draw(UINT64_MAX));
 			model_free(m);
 		}
 	}
@@ -325,7 +245,7 @@ static void test_keyspace(void **state)
 		}
 		keyspace_finish(m->keyspace);
 		model_finish(m);
-		report_all(m);
+		every_report(m, draw(UINT64_MAX));
 		model_free(m);
 	}
 }
@@ -477,6 +397,6 @@ int main(void)
 		cmocka_unit_test(test_big_key),	   cmocka_unit_test(test_hostile_names),
 	};
 
-	alarm(SECONDS_MAX);
+	setrlimit(RLIMIT_CPU, &(struct rlimit){ SECONDS_MAX, SECONDS_MAX });
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

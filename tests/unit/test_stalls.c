@@ -389,7 +389,7 @@ static void test_constant_space(void **state)
 		used = memory_in_use();
 		most[i >= 6000] = used > most[i >= 6000] ? used : most[i >= 6000];
 	}
-#ifndef __SANITIZE_ADDRESS__ /* which has its own malloc, and tells nothing of it */
+#ifndef SANITIZED /* which has its own malloc, and tells nothing of it */
 	assert_true(most[1] < most[0] + most[0] / 2); /* ten times as much without an end to it */
 #endif
 	assert_true(stall_context_model(context)->slowlog_count < 2000);
