@@ -254,9 +254,10 @@ static int read_head(struct fullsync *sync, struct err *err)
 static void settle(struct fullsync *sync)
 {
 	size_t len = sync->have - sync->at;
-	int64_t left = fullsync_size(sync) - sync->given;
+	int64_t left;
 
 	if (sync->state == SIZED) {
+		left = fullsync_size(sync) - sync->given;
 		sync->ended = left <= (int64_t)len;
 		sync->ready = sync->ended ? sync->at + (size_t)left : sync->have;
 		return;
