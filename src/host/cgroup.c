@@ -321,12 +321,12 @@ static void read_high(struct cgroup_memory *out, const char *dir, int64_t usage,
 static void read_near(struct cgroup_memory *out, const char *dir, const char *below_mount,
 		      int64_t limit, int64_t usage, const struct cgroup_kept *kept)
 {
-	int64_t room = limit - known_or_0(cgroup_kept_bytes(kept));
-	int64_t nearest = out->near_limit_bytes - known_or_0(cgroup_kept_bytes(&out->near));
+	int64_t kept_bytes = cgroup_kept_bytes(kept);
 	bool v1 = out->version == 1;
 
-	if (limit == RECORD_UNKNOWN || cgroup_kept_bytes(kept) == RECORD_UNKNOWN ||
-	    (out->near_limit_bytes != RECORD_UNKNOWN && room >= nearest))
+	if (limit == RECORD_UNKNOWN || kept_bytes == RECORD_UNKNOWN ||
+	    (out->near_limit_bytes != RECORD_UNKNOWN &&
+	     limit - kept_bytes >= out->near_limit_bytes - cgroup_kept_bytes(&out->near)))
 		return;
 	snprintf(out->near_path, sizeof(out->near_path), "%s", *below_mount ? below_mount : "/");
 	out->near_own = !strcmp(dir, out->path);

@@ -18,6 +18,7 @@
 #include "redis/headroom.h"
 #include "redis/info.h"
 #include "redis/knowledge.h"
+#include "redis/reader.h"
 #include "redis/stream.h"
 
 #define READ_BYTES 16384
@@ -242,7 +243,7 @@ int conn_open(struct conn **out, const struct conn_options *options, struct err 
 	conn->db = options->db;
 	conn->calls = options->calls;
 	conn->deadline_ns = clock_mono_ns() + timeout_ms * INT64_C(1000000);
-	conn->reader = redisReaderCreate();
+	conn->reader = reader_new();
 	rc = conn->reader ? stream_open(&conn->stream, options, err) :
 			    err_set(err, -ENOMEM, "connection: out of memory");
 	if (rc) {

@@ -38,6 +38,7 @@ static const struct fake_rule willing[] = {
 	{ "CUT", "$12\r\nhel", true },
 	{ "NONSENSE", "what is this\r\n", false },
 	{ "EXTRA", "+OK\r\n+more\r\n", false },
+	{ "VAST", "*1700000000\r\n", false },
 	{ NULL, NULL, false },
 };
 
@@ -436,6 +437,19 @@ static void test_no_redis(void **state)
 	}
 }
 
+/* A list without end is an error at once: nothing waits for it, and it gets no memory. */
+static void test_vast_list(void **state)
+{
+	struct fake_server *server = fake_server_start(willing, 0, NULL);
+	struct conn *conn = open_conn(server, NULL);
+	redisReply *reply;
+
+	(void)state;
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "VAST"), -EPROTO);
+	conn_close(conn);
+	free(fake_server_stop(server));
+}
+
 struct conn_and_notes {
 	struct conn *conn;
 	struct buf notes;
@@ -729,6 +743,7 @@ int main(void)
 		cmocka_unit_test(test_late_reply),
 		cmocka_unit_test(test_hang_up),
 		cmocka_unit_test(test_no_redis),
+		cmocka_unit_test(test_vast_list),
 		cmocka_unit_test(test_send_from_callback),
 		cmocka_unit_test(test_own_calls),
 		cmocka_unit_test(test_own_lookups),
