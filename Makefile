@@ -269,6 +269,7 @@ mcp-client: all $(past) ; $(Q)tests/mcp/run ## let the Model Context Protocol's 
 redaction: all ; $(Q)tests/redaction/run ## look for NAMES planted names in all that --redact prints, keeps and sends, RUNS times
 page: all ; $(Q)tests/page/run ## look at reports as pages in a real Chromium (npm's playwright-core drives it)
 lab-kill: all ; $(Q)tests/lab/kill ## end RUNS labs at random moments: is everything undone?
+lab-truth: all ; $(Q)tests/lab/truth ## run labs (KIND=, RUNS=, LIMIT=) of which the truth is known: are they right?
 demo: all ## diagnose a private redis-server with known troubles
 	$(Q)$(redmem) demo
 
@@ -307,7 +308,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill lab-truth demo format clean man install help
 .PHONY: FORCE dist
 
 # What was unpacked for the tests has directories of that name.

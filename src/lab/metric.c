@@ -65,7 +65,7 @@ void lab_metric_value(struct buf *out, enum lab_metric_id id, double value)
 			fmt_bytes(out, sum_whole(value));
 		break;
 	case LAB_SHARE:
-		buf_printf(out, "%.3f %%", value * 100);
+		buf_printf(out, value > 0 ? "%.3f %%" : "0 %%", value * 100);
 		break;
 	case LAB_RATE:
 		put_number(out, value);

@@ -105,7 +105,12 @@ static void end_row(struct buf *out, const struct lab_row *row)
 	buf_puts(out, " |\n");
 }
 
-/* Those of one judgement; nothing of none. */
+static bool is_row(const struct lab_row *row, enum lab_judgement which)
+{
+	return row->judgement == which && row->reason != LAB_UNKNOWN && !lab_words_none(row);
+}
+
+/* Those of one judgement. */
 static void put_rows(struct buf *out, const struct lab_report *r, enum lab_judgement which,
 		     const char *last)
 {
@@ -113,7 +118,7 @@ static void put_rows(struct buf *out, const struct lab_report *r, enum lab_judge
 	for (int i = 0; i < LAB_METRICS; i++) {
 		const struct lab_row *row = &r->verdict->rows[i];
 
-		if (row->judgement != which || row->reason == LAB_UNKNOWN)
+		if (!is_row(row, which))
 			continue;
 		begin_row(out, row);
 		end_row(out, row);
@@ -130,8 +135,12 @@ static void put_differing(struct buf *out, const struct lab_report *r, enum lab_
 }
 
 static void put_folded(struct buf *out, const struct lab_report *r, enum lab_judgement which,
-		       size_t count, const char *head, const char *last)
+		       const char *head, const char *last)
 {
+	size_t count = 0;
+
+	for (int i = 0; i < LAB_METRICS; i++)
+		count += is_row(&r->verdict->rows[i], which);
 	if (!count)
 		return;
 	buf_printf(out, "\n<details><summary>%s (%zu)</summary>\n", head, count);
@@ -151,20 +160,17 @@ static void put_title(struct buf *out, const struct lab_about *about)
 
 void lab_report_markdown(struct buf *out, const struct lab_report *r)
 {
-	const struct lab_verdict *verdict = r->verdict;
 	struct buf said = { 0 };
 
 	put_title(out, &r->result->about);
-	lab_words_verdict(&said, verdict);
+	lab_words_verdict(&said, r->verdict);
 	buf_printf(out, "**%s**\n\n", buf_str(&said));
 	put_about(out, r);
 	buf_printf(out, "\n%s\n", lab_words_legend);
 	put_differing(out, r, LAB_WORSE, "B is worse");
 	put_differing(out, r, LAB_BETTER, "B is better");
-	put_folded(out, r, LAB_NO_DIFFERENCE, verdict->counts[LAB_NO_DIFFERENCE], "No difference",
-		   "not more than");
-	put_folded(out, r, LAB_NOT_JUDGED, verdict->counts[LAB_NOT_JUDGED] - verdict->unknown,
-		   "Not judged", "why not");
+	put_folded(out, r, LAB_NO_DIFFERENCE, "No difference", "not more than");
+	put_folded(out, r, LAB_NOT_JUDGED, "Not judged", "why not");
 	buf_free(&said);
 }
 

@@ -125,7 +125,7 @@ static void write_alike(struct text *t, const struct lab_report *r)
 	for (int i = 0; i < LAB_METRICS; i++) {
 		const struct lab_row *row = &r->verdict->rows[i];
 
-		if (row->judgement != LAB_NO_DIFFERENCE)
+		if (row->judgement != LAB_NO_DIFFERENCE || lab_words_none(row))
 			continue;
 		put_values(table, row);
 		lab_words_change(table_cell(table), row->id, row->ratio, row->change);
@@ -150,7 +150,8 @@ static void write_not_judged(struct text *t, const struct lab_report *r)
 	for (int i = 0; i < LAB_METRICS; i++) {
 		const struct lab_row *row = &r->verdict->rows[i];
 
-		if (row->judgement != LAB_NOT_JUDGED || row->reason == LAB_UNKNOWN)
+		if (row->judgement != LAB_NOT_JUDGED || row->reason == LAB_UNKNOWN ||
+		    lab_words_none(row))
 			continue;
 		put_values(table, row);
 		lab_words_change(table_cell(table), row->id, row->ratio, row->change);
@@ -159,16 +160,23 @@ static void write_not_judged(struct text *t, const struct lab_report *r)
 	table_write(table, t);
 }
 
-static void write_unknown(struct text *t, const struct lab_report *r)
+static bool is_unknown(const struct lab_row *row)
+{
+	return row->reason == LAB_UNKNOWN;
+}
+
+/* The names of those that are @so, in a line; nothing of none. */
+static void write_names(struct text *t, const struct lab_report *r, const char *lead,
+			bool (*so)(const struct lab_row *))
 {
 	struct buf line = { 0 };
 
 	for (int i = 0; i < LAB_METRICS; i++)
-		if (r->verdict->rows[i].reason == LAB_UNKNOWN)
+		if (so(&r->verdict->rows[i]))
 			buf_printf(&line, "%s%s", line.len ? "; " : "", lab_metrics[i].title);
 	if (line.len) {
 		buf_putc(t->out, '\n');
-		text_wrap(t, "Not measured: ", buf_str(&line));
+		text_wrap(t, lead, buf_str(&line));
 	}
 	buf_free(&line);
 }
@@ -189,7 +197,8 @@ void lab_report_text(struct buf *out, const struct lab_report *r, const struct r
 	write_differing(&t, r, LAB_BETTER, "B IS BETTER", PAINT_GREEN);
 	write_alike(&t, r);
 	write_not_judged(&t, r);
-	write_unknown(&t, r);
+	write_names(&t, r, "None on either side: ", lab_words_none);
+	write_names(&t, r, "Not measured: ", is_unknown);
 	if (r->result->notes_count)
 		buf_putc(out, '\n');
 	for (size_t i = 0; i < r->result->notes_count; i++)

@@ -67,7 +67,8 @@ void lab_words_reason(struct buf *out, const struct lab_row *row)
 		buf_printf(out, "not measured on %c", row->reason == LAB_UNKNOWN_A ? 'A' : 'B');
 		break;
 	case LAB_FEW_RESTARTS:
-		buf_printf(out, "of %zu restarts; it takes %d", row->restarts, LAB_RESTARTS_MIN);
+		buf_printf(out, "%zu restart%s; it takes %d", row->restarts,
+			   row->restarts == 1 ? "" : "s", LAB_RESTARTS_MIN);
 		break;
 	case LAB_NO_AA:
 		buf_puts(out, "A was not held against itself long enough");
@@ -105,6 +106,11 @@ void lab_words_verdict(struct buf *out, const struct lab_verdict *verdict)
 			   better, worse, verdict->judged);
 }
 
+bool lab_words_none(const struct lab_row *row)
+{
+	return row->same && row->side[LAB_A] == 0 && row->side[LAB_B] == 0;
+}
+
 static size_t most_of(const struct lab_verdict *verdict, bool restarts)
 {
 	size_t most = 0;
@@ -128,8 +134,10 @@ static const char *const end_words[LAB_ENDS] = {
 void lab_words_basis(struct buf *out, const struct lab_result *result,
 		     const struct lab_verdict *verdict)
 {
-	buf_printf(out, "%zu restarts of both sides, %zu pairs of slices; %s",
-		   most_of(verdict, true), most_of(verdict, false), end_words[result->end]);
+	size_t restarts = most_of(verdict, true), pairs = most_of(verdict, false);
+
+	buf_printf(out, "%zu restart%s of both sides, %zu pair%s of slices; %s", restarts,
+		   restarts == 1 ? "" : "s", pairs, pairs == 1 ? "" : "s", end_words[result->end]);
 	if (result->end_detail && *result->end_detail)
 		buf_printf(out, " (%s)", result->end_detail);
 	buf_putc(out, '.');

@@ -13,6 +13,8 @@ void lab_words_interval(struct buf *out, const struct lab_row *row);
 void lab_words_bound(struct buf *out, const struct lab_row *row, double bound);
 /* Why it is not judged: "A against itself is only known to 4.1 %; wanted is 1.0 %". */
 void lab_words_reason(struct buf *out, const struct lab_row *row);
+/* Is there none of it on either side? Reports for people say so in a line, of all such together. */
+bool lab_words_none(const struct lab_row *row);
 /* The whole in a sentence: in how many metrics B is better, and in how many worse. */
 void lab_words_verdict(struct buf *out, const struct lab_verdict *verdict);
 /* How it was reckoned: "8 restarts and 40 pairs...; it ended as precise as was wanted". */
