@@ -168,7 +168,8 @@ int load_full(struct lab_load *load)
 	end = order_end(load);
 	for (;;) {
 		int64_t now = clock_mono_ns();
-		bool more = now < end && !load_stopped(load);
+		/* However late this thread comes to it, there is one round at least. */
+		bool more = (now < end || !load->counts.sent) && !load_stopped(load);
 
 		while (more && load->idle_count && next_batch(load) && !ret) {
 			struct load_client *client = take_idle(load);

@@ -34,7 +34,7 @@ agrees() # FILE SENT SEEN
 is_full() # NAME LINE
 {
 	case $1 in
-	eviction-noeviction) ! echo "$2" | grep -q ' full [^a-z]* own [^a-z]* refused 0 ' ;;
+	eviction-noeviction) echo "$2" | grep -q ' refused [1-9]' ;;
 	*) [ "$(redis_cli info stats | tr -d '\r' | sed -n 's/^evicted_keys://p')" -gt 0 ] ;;
 	esac
 }
