@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 # Used by tests alone, to get at what the program reaches in other ways: texts instead of
 # files of /proc, a rule, a deadline or a list of the test's own.
 seams='maps_parse smaps_rollup_parse meminfo_parse record_decode frames_add model_set_rule
-	elf_set_deadline elf_file_open_path web_counts'
+	elf_set_deadline elf_file_open_path web_counts lab_scenario_parse'
 # Rows of tables name them before they are defined; offsets of two are looked up by the name;
 # the rest is a part of an interface whose other parts are used.
 known='main module_names key_source_names redmem_probed_emulated redmem_probed_stepped
