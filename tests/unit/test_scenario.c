@@ -282,6 +282,43 @@ static void test_use(void **state)
 	rmdir(dir);
 }
 
+/* A scenario is added by a file alone: it is in the list, can be shown and is found by its name.
+ * One that cannot be read is in the list with the reason. */
+static void test_list(void **state)
+{
+	static const char mine[] = "# mine\nabout my own load\nop 1 PING\n";
+	char dir[] = "/tmp/redmem-test-XXXXXX", before[4096];
+	struct buf out = { 0 }, path = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	assert_non_null(getcwd(before, sizeof(before)));
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(chdir(dir), 0);
+	assert_int_equal(lab_scenario_list(&out, &err), -ENOENT);
+	write_file(".", "mine.lab", mine);
+	write_file(".", "broken.lab", "about broken\nop x PING\n");
+	write_file(".", "redis.conf", "maxmemory 1gb\n");
+	assert_int_equal(lab_scenario_list(&out, &err), 0);
+	assert_string_equal(buf_str(&out),
+			    "broken  lab: ./broken.lab:2: op: \"x\" is no whole number "
+			    "from 1 to 1000000\nmine    my own load\n");
+	buf_clear(&out);
+	assert_int_equal(lab_scenario_show(&out, "mine", &err), 0);
+	assert_string_equal(buf_str(&out), mine);
+	assert_int_equal(lab_scenario_find(&path, "mine", &err), 0);
+	assert_string_equal(buf_str(&path), "mine.lab");
+	assert_int_equal(lab_scenario_show(&out, "yours", &err), -ENOENT);
+	assert_non_null(strstr(err.text, "yours: there is no such scenario; `redmem lab list`"));
+	unlink("mine.lab");
+	unlink("broken.lab");
+	unlink("redis.conf");
+	assert_int_equal(chdir(before), 0);
+	rmdir(dir);
+	buf_free(&out);
+	buf_free(&path);
+}
+
 /* All that come with redmem can be read, and say what they are in a line of a terminal. */
 static void test_shipped(void **state)
 {
@@ -388,10 +425,15 @@ static void test_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_everything),	 cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_refused_commands), cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_mutations),	 cmocka_unit_test(test_use),
-		cmocka_unit_test(test_shipped),		 cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused_commands),
+		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_use),
+		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_bounds),
 	};
 
