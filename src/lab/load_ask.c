@@ -7,18 +7,18 @@
 
 int load_ask_open(const struct lab_load *load, struct conn **conn, struct err *err)
 {
-	const struct conn_options options = { .socket_path = load->options.socket };
+	const struct conn_options options = { .socket_path = load->options.socket,
+					      .peer_pid = load->options.pid,
+					      .ours = true };
 	int ret = conn_open(conn, &options, err);
 
 	if (ret)
 		return ret;
 	ret = conn_greet(*conn, LOAD_ASK_MS);
-	if (ret)
+	if (ret) {
 		err_set(err, ret, "lab: %s", conn_error(*conn)->text);
-	else
-		ret = load_check_peer(&load->options, conn_fd(*conn), err);
-	if (ret)
 		conn_close(*conn);
+	}
 	return ret;
 }
 

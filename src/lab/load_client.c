@@ -14,7 +14,8 @@
 
 #define TOLD_BYTES 100 /* of a command, in a message */
 
-int load_check_peer(const struct lab_load_options *options, int fd, struct err *err)
+/* A scenario asks only the server that the lab started: not one that took its place. */
+static int check_peer(const struct lab_load_options *options, int fd, struct err *err)
 {
 	struct ucred peer = { 0 };
 	socklen_t len = sizeof(peer);
@@ -48,7 +49,7 @@ int load_client_open(struct lab_load *load, struct load_client *client, size_t b
 		load_client_close(client);
 		return ret;
 	}
-	ret = load_check_peer(&load->options, client->fd, err);
+	ret = check_peer(&load->options, client->fd, err);
 	if (ret)
 		load_client_close(client);
 	else

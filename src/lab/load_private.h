@@ -57,8 +57,6 @@ struct lab_load {
 
 /* --- a connection (load_client.c) --------------------------------------------------------- */
 
-/* A scenario asks only the server that the lab started: -EPERM if another is at the end of @fd. */
-int load_check_peer(const struct lab_load_options *options, int fd, struct err *err);
 /* To options.socket, and it is options.pid that is there. */
 int load_client_open(struct lab_load *load, struct load_client *client, size_t bytes,
 		     struct err *err);

@@ -242,6 +242,7 @@ int conn_open(struct conn **out, const struct conn_options *options, struct err 
 	endpoint_name(conn->name, sizeof(conn->name), options);
 	conn->db = options->db;
 	conn->calls = options->calls;
+	conn->room.off = options->ours;
 	conn->deadline_ns = clock_mono_ns() + timeout_ms * INT64_C(1000000);
 	conn->reader = reader_new();
 	rc = conn->reader ? stream_open(&conn->stream, options, err) :

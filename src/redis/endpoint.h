@@ -38,6 +38,9 @@ struct conn_options {
 	/* Send no AUTH, no name, no SELECT: a server whose password is not known still
 	 * answers HELLO, with an error. */
 	bool silent;
+	/* The server is one that we have started to try something on it: it is asked whatever it
+	 * costs it, also near its maxmemory (headroom.h). */
+	bool ours;
 	struct own_calls *calls; /* counts executed commands; borrowed; NULL = nobody counts */
 };
 

@@ -83,7 +83,7 @@ bool headroom_may(struct headroom *room, const char *name)
 {
 	bool big = !strcmp(name, "memory|malloc-stats");
 
-	if (!room->tight || !strcmp(name, "info") || !strcmp(name, "memory|purge") ||
+	if (room->off || !room->tight || !strcmp(name, "info") || !strcmp(name, "memory|purge") ||
 	    (!big && room->used && is_used(room, name)))
 		return true;
 	withhold(room, name);

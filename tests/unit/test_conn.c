@@ -345,6 +345,31 @@ static void test_tight(void **state)
 	free(seen);
 }
 
+/* But one of ours is asked all the same: the lab has it save when it is full. */
+static void test_tight_ours(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "INFO memory", "$33\r\nused_memory:3000000\nmaxmemory:70\n\r\n", false },
+		{ "BGSAVE", "+Background saving started\r\n", false },
+		{ NULL, NULL, false },
+	};
+	struct fake_server *server = fake_server_start(rules, 0, NULL);
+	const struct conn_options options = { .socket_path = fake_server_path(server),
+					      .ours = true };
+	struct conn *conn;
+	redisReply *reply;
+
+	(void)state;
+	assert_int_equal(conn_open(&conn, &options, NULL), 0);
+	assert_int_equal(conn_greet(conn, PATIENCE_MS), 0);
+	assert_true(conn_tight(conn) && conn_may(conn, "memory|stats"));
+	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "BGSAVE"), 0);
+	freeReplyObject(reply);
+	assert_string_equal(conn_withheld(conn), "");
+	conn_close(conn);
+	free(fake_server_stop(server));
+}
+
 /* A call that times out leaves the connection working; its reply is dropped. */
 static void test_timeout(void **state)
 {
@@ -739,6 +764,7 @@ int main(void)
 		cmocka_unit_test(test_another_peer),
 		cmocka_unit_test(test_right_peer),
 		cmocka_unit_test(test_tight),
+		cmocka_unit_test(test_tight_ours),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_late_reply),
 		cmocka_unit_test(test_hang_up),
