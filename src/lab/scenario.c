@@ -583,8 +583,8 @@ int lab_scenario_parse(struct lab_scenario **out, const char *path, const char *
 	s->clients = 10;
 	s->pipeline = 1;
 	s->rate_share = 0.5;
-	s->slice_seconds = 2;
-	s->warm_seconds = 20;
+	s->slice_seconds = 1;
+	s->warm_seconds = 5;
 	ret = plain_name(s->name) ?
 		      read_lines(&r, text, len) :
 		      complain(&r, "the name of the file may have letters, digits and "
