@@ -17,6 +17,8 @@
 #include "lab/scenario.h"
 
 #define FEW 100
+#define LEAST_RATE \
+	100 /* a program that takes its time to start has done nothing in a short slice */
 
 struct bench {
 	struct lab_load *load;
@@ -90,6 +92,8 @@ static int bench(struct lab_scenario *s, const char *socket, int cpu, uint64_t s
 	if (!ret)
 		ret = slice(&b, LAB_FULL);
 	b.rate *= s->rate_share > 0 ? s->rate_share : 0.5;
+	if (!(b.rate >= LEAST_RATE))
+		b.rate = LEAST_RATE;
 	if (!ret)
 		ret = slice(&b, LAB_OPEN);
 	if (!ret)
