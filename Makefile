@@ -257,6 +257,7 @@ post-mortem: all $(load) ; $(Q)tests/soak/post-mortem ## let RUNS servers be kil
 serve-prometheus: all $(load) ; $(Q)tests/soak/prometheus ## hold serve, rules and dashboard against a real Prometheus
 serve-capabilities: all $(load) ; $(Q)tests/soak/capabilities ## is each capability of the unit needed?
 redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
+attachments: all $(load) ; $(Q)tests/soak/attachments ## come and go a thousand times: is anything left, does anything grow?
 matrix: all $(load) ; $(Q)tests/matrix/run ## look at every kind of server (SERVERS=): is redmem right?
 truth: all $(load) ; $(Q)tests/scenarios/truth ## run every scenario RUNS times in all: is redmem right?
 past-truth: all $(load) ; $(Q)PAST=1 tests/scenarios/truth ## hold redmem report --at against RUNS troubles that were made
@@ -308,7 +309,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill lab-truth demo format clean man install help
+.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill lab-truth attachments demo format clean man install help
 .PHONY: FORCE dist
 
 # What was unpacked for the tests has directories of that name.
