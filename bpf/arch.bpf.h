@@ -65,6 +65,11 @@ static __always_inline u64 saved_registers(struct pt_regs *user, u64 out[SAVED_R
 	return user->sp;
 }
 
+static __always_inline u64 frame_pointer(struct pt_regs *user)
+{
+	return user->bp;
+}
+
 /* Those by which a stack is followed, behind the first SAVED_REGISTERS. */
 static __always_inline void more_registers(struct pt_regs *user, u64 *out)
 {
@@ -132,6 +137,11 @@ static __always_inline u64 saved_registers(struct pt_regs *user, u64 out[SAVED_R
 	for (int i = 0; i < SAVED_REGISTERS; i++)
 		out[i] = user->regs[19 + i];
 	return user->sp;
+}
+
+static __always_inline u64 frame_pointer(struct pt_regs *user)
+{
+	return user->regs[29];
 }
 
 /* The frame pointer and the link register. */

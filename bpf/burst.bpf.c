@@ -92,7 +92,8 @@ static __always_inline void emit_call(struct redmem_target *target, u32 tid,
 	record->call.waited_ns = task_delay_ns(bpf_get_current_task_btf()) - call->delay;
 	record->call.faults = faults_of(tid) - call->faults;
 	context_running(target, tid, &record->call.context, &run);
-	if (record->call.context.state == CONTEXT_LOOP && read_stack(BACKGROUND_STACK_WORDS) &&
+	if (record->call.context.state == CONTEXT_LOOP &&
+	    read_stack(target, BACKGROUND_STACK_WORDS) &&
 	    context_background(target, &record->call.context) != BACKGROUND_SET)
 		context_parsing(target, &record->call.context, call->function == CALL_FREE);
 	/* The loader wakes up for the last one only. */

@@ -110,7 +110,7 @@ static __noinline int fault_done(struct bpf_perf_event_data *ctx, bool major)
 		LOOP_CHARGE(&target->loop, fault_ns[(key.event - EVENT_FAULT_MINOR) & 3],
 			    ns - other * ctx->sample_period);
 	}
-	if (key.context.state == CONTEXT_LOOP && read_stack(STACK_WORDS))
+	if (key.context.state == CONTEXT_LOOP && read_stack(target, STACK_WORDS))
 		context_parsing(target, &key.context, false);
 	profile_add_stack(target, &key, ctx->sample_period, ns, timed, STACK_OF_FAULT);
 	ran_for(target, now);

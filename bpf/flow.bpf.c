@@ -30,10 +30,12 @@ struct cache_bin {
 	u64 available;
 };
 
-/* tcache_t of jemalloc 5.2: its arena and the step of filling, behind the small bins */
+/* tcache_t of jemalloc 5.2, and of 5.1: its arena, behind the small bins, and the step of
+ * filling, behind that */
 #define TCACHE_BINS	  16
-#define TCACHE_ARENA	  72 /* behind the last bin */
-#define TCACHE_FILL_SHIFT 84
+#define TCACHE_ARENA	  72
+#define TCACHE_ARENA_5_1  48
+#define TCACHE_FILL_SHIFT 12
 #define CACHED_MAX	  (1 << 16)
 
 /* Charge @bytes to whoever runs. True when that is redmem's own connection: nothing is said of
@@ -46,7 +48,7 @@ static __always_inline bool charge(struct redmem_target *target, u32 tid, bool i
 
 	context_running(target, tid, &key.context, &run);
 	if (is_main(target, tid) && (key.context.state == CONTEXT_LOOP || !is_alloc) &&
-	    read_stack(BACKGROUND_STACK_WORDS)) {
+	    read_stack(target, BACKGROUND_STACK_WORDS)) {
 		int background = context_background(target, &key.context);
 
 		if (key.context.state == CONTEXT_LOOP)
@@ -157,20 +159,28 @@ static __always_inline u64 class_bytes_of(const struct redmem_target *target, u3
 	return read_word(target->settings.class_table + 8ULL * index);
 }
 
-/* How many regions a fill brings: ncached_max >> lg_fill_div. 0 when the cache does not
- * look as expected: its arena must be the one that is asked. */
+/* Where a cache has @arena, the one that is asked, behind its small bins; 0 when it does not look
+ * as expected. */
+static __always_inline u64 place_of_arena(u64 behind, u64 arena)
+{
+	if (read_word(behind + TCACHE_ARENA) == arena)
+		return behind + TCACHE_ARENA;
+	return read_word(behind + TCACHE_ARENA_5_1) == arena ? behind + TCACHE_ARENA_5_1 : 0;
+}
+
+/* How many regions a fill brings: ncached_max >> lg_fill_div. 0 when that is not clear. */
 static __always_inline u32 fill_count(const struct redmem_target *target, u64 tcache, u64 bin,
 				      u64 arena, u32 index)
 {
-	u64 behind =
-		tcache + TCACHE_BINS + sizeof(struct cache_bin) * target->settings.small_classes;
+	u64 place = place_of_arena(
+		tcache + TCACHE_BINS + sizeof(struct cache_bin) * target->settings.small_classes,
+		arena);
 	u32 most = 0;
 	u8 shift = 0;
 
 	if (index >= target->settings.small_classes ||
-	    bin != tcache + TCACHE_BINS + sizeof(struct cache_bin) * index ||
-	    read_word(behind + TCACHE_ARENA) != arena ||
-	    bpf_probe_read_user(&shift, 1, (void *)(behind + TCACHE_FILL_SHIFT + index)) ||
+	    bin != tcache + TCACHE_BINS + sizeof(struct cache_bin) * index || !place ||
+	    bpf_probe_read_user(&shift, 1, (void *)(place + TCACHE_FILL_SHIFT + index)) ||
 	    bpf_probe_read_user(&most, 4,
 				(void *)(read_word(target->settings.bin_info) + 4ULL * index)))
 		return 0;
@@ -192,6 +202,8 @@ int flow_fill(struct pt_regs *ctx)
 	if (count)
 		charge(target, tid, true, count * class_bytes_of(target, index),
 		       class_bytes_of(target, index));
+	else
+		drop(target, DROP_CACHE_UNREADABLE);
 	return 0;
 }
 

@@ -179,6 +179,7 @@ enum redmem_drop {
 	DROP_RING_FULL,
 	DROP_CLIENT_UNREADABLE,
 	DROP_KEY_UNREADABLE,
+	DROP_CACHE_UNREADABLE, /* what it was filled with is missing in the bytes */
 	DROP_KINDS
 };
 

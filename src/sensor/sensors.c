@@ -20,7 +20,7 @@
 static const char *const drop_names[DROP_KINDS] = {
 	[DROP_PROFILE_FULL] = "profile_full",	  [DROP_THREADS_FULL] = "threads_full",
 	[DROP_RING_FULL] = "ring_full",		  [DROP_CLIENT_UNREADABLE] = "client_unreadable",
-	[DROP_KEY_UNREADABLE] = "key_unreadable",
+	[DROP_KEY_UNREADABLE] = "key_unreadable", [DROP_CACHE_UNREADABLE] = "cache_unreadable",
 };
 
 /* --- coming ---------------------------------------------------------------------- */

@@ -5,7 +5,8 @@
  * small that it can be built for any C library. The process passes for a server, having the
  * two symbols redmem looks for; for each line on stdin it makes BLOCKS values of BYTES and
  * says so. With SLOW_BYTES so many are asked for in one call of a hundred, by chance, which
- * takes the allocator 30 ms, and the process says after each what the longest took.
+ * takes the allocator 30 ms, and the process says after each what the longest took. With
+ * LOCAL_BYTES the allocator has so many of local variables, as jemalloc has in some builds.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -82,9 +83,10 @@ int main(void)
 
 #else
 
-#define STEP_BYTES 65536
-#define HEAD_BYTES 16 /* in front of a block: its class */
-#define CLASSES	   48 /* powers of two */
+#define STEP_BYTES  65536
+#define HEAD_BYTES  16 /* in front of a block: its class */
+#define PIECE_BYTES (1 << 20) /* got from the kernel at a time */
+#define CLASSES	    48 /* powers of two */
 
 /* What jemalloc hands its function: te_ctx_t. */
 struct event {
@@ -102,8 +104,11 @@ __attribute__((noinline)) static void tell(void *thread, struct event *event)
 	*event->last = *event->current;
 }
 
-static void count(int freed, size_t bytes)
+__attribute__((noinline)) static void count(int freed, size_t bytes)
 {
+#ifdef LOCAL_BYTES
+	volatile char local[LOCAL_BYTES] = { 1 };
+#endif
 	struct event event = { .is_alloc = !freed,
 			       .current = &counted[freed],
 			       .last = &told[freed] };
@@ -111,6 +116,28 @@ static void count(int freed, size_t bytes)
 	counted[freed] += bytes;
 	if (counted[freed] - told[freed] >= STEP_BYTES)
 		tell(&unused, &event);
+#ifdef LOCAL_BYTES
+	(void)local[0];
+#endif
+}
+
+static void *fresh(size_t bytes)
+{
+	static char *piece;
+	static size_t left;
+	char *block;
+
+	if (left < bytes) {
+		left = bytes > PIECE_BYTES ? bytes : PIECE_BYTES;
+		piece = mmap(NULL, left, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			     0);
+		if (piece == MAP_FAILED)
+			return NULL;
+	}
+	block = piece;
+	piece += bytes;
+	left -= bytes;
+	return block;
 }
 
 static size_t class_of(size_t bytes)
@@ -128,26 +155,40 @@ size_t nallocx(size_t bytes, int flags)
 	return (size_t)1 << class_of(bytes);
 }
 
+/* Threads of a server come one after another. */
+static void enter(int *lock)
+{
+	while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE))
+		;
+}
+
+static void leave(int *lock)
+{
+	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+}
+
+static int lock;
+
 void *malloc(size_t bytes)
 {
 	size_t class = class_of(bytes);
-	char *block = unused[class];
+	char *block;
 
 #ifdef SLOW_BYTES
 	if (bytes == SLOW_BYTES)
 		nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
 #endif
+	enter(&lock);
 	count(0, (size_t)1 << class);
-	if (block) {
+	block = unused[class];
+	if (block)
 		unused[class] = *(void **)block;
-		return block;
+	else if ((block = fresh(((size_t)1 << class) + HEAD_BYTES))) {
+		*(size_t *)block = class;
+		block += HEAD_BYTES;
 	}
-	block = mmap(NULL, ((size_t)1 << class) + HEAD_BYTES, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (block == MAP_FAILED)
-		return NULL;
-	*(size_t *)block = class;
-	return block + HEAD_BYTES;
+	leave(&lock);
+	return block;
 }
 
 void free(void *block)
@@ -157,9 +198,16 @@ void free(void *block)
 	if (!block)
 		return;
 	class = *(size_t *)((char *)block - HEAD_BYTES);
+	enter(&lock);
 	count(1, (size_t)1 << class);
 	*(void **)block = unused[class];
 	unused[class] = block;
+	leave(&lock);
+}
+
+size_t malloc_usable_size(void *block)
+{
+	return block ? (size_t)1 << *(size_t *)((char *)block - HEAD_BYTES) : 0;
 }
 
 void *calloc(size_t number, size_t bytes)
@@ -172,7 +220,7 @@ void *calloc(size_t number, size_t bytes)
 void *realloc(void *block, size_t bytes)
 {
 	char *larger = malloc(bytes);
-	size_t old = block ? (size_t)1 << *(size_t *)((char *)block - HEAD_BYTES) : 0;
+	size_t old = malloc_usable_size(block);
 
 	if (!larger || !block)
 		return larger;

@@ -97,6 +97,24 @@ check fake-refused "$(query '.sensors[] | select(.id == "flow")')" holds \
 check fake-unknown "$(query '.totals')" holds '.totals.alloc_bytes == null'
 check fake-answers "the server does not answer" server_answers
 
+# Optimized together with a server, jemalloc's functions have 30 KiB of local variables: who
+# called them stands above.
+mkdir "$work/deep"
+"${CC:-cc}" -O1 -fno-omit-frame-pointer -fno-builtin -DLOCAL_BYTES=30000 -shared -fPIC -s \
+	-Wl,-soname,libjemalloc.so.2 -o "$work/deep/libjemalloc.so.2" "$root/tests/live/tells.c" ||
+	not_ok deep "cannot compile the library"
+growth_load 20000 1000 0 >"$work/load"
+export LD_LIBRARY_PATH="$work/deep"
+server_start
+unset LD_LIBRARY_PATH
+before=$(used_memory)
+watch_start -s "$socket" --budget 100
+send "$work/load"
+truth=$(($(used_memory) - before))
+watch_end
+check deep-growth "$(grown)" [ -z "$(grown)" ]
+kill_process "$pid"
+
 # Which function tells of bytes is found by running the library under the very loader that the
 # process has, and what it tells is counted: 100,000 values of 1,024 bytes.
 done_with() # COUNT
