@@ -67,7 +67,7 @@ nowhere := -ffile-prefix-map=$(CURDIR)=.
 all_cppflags = -Isrc -Iinclude -isystem $(GEN) $(CPPFLAGS)
 all_cflags = -std=gnu11 $(warnings) $(CFLAGS) $(nowhere) $(sanitize)
 libs := -lbpf -ldw -lelf -lseccomp -lz -lzstd -lhiredis -lssl -lcrypto -ljansson -lcap-ng -lsqlite3 -lmicrohttpd \
-	-lgnutls -lyaml -lcrypt -lprotobuf-c -lcurl -lncursesw -ltinfo -lm -lpthread
+	-lgnutls -lnettle -lyaml -lcrypt -lprotobuf-c -lcurl -lncursesw -ltinfo -lm -lpthread
 bpf_cflags := -g -O2 $(nowhere) -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) -Iinclude -Ivmlinux \
 	-I$(SYSROOT)/usr/include/$(triple) -Wall $(WERROR)
 
@@ -110,6 +110,23 @@ $(lib): $(objects) $(message_objects)
 $(B)/redmem: $(B)/src/app/main.o $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+# One file that asks the system it runs on for no library: `make static`. What is different in it is
+# found before the library's.
+static := build/static
+static_objects := $(static)/main.o $(static)/web_tls.o
+static_archives := $(static)/lib/libmicrohttpd.a $(static)/lib/libcurl.a
+static_libs := $(static_archives) $(filter-out -lmicrohttpd -lgnutls -lcurl,$(libs)) -llzma -lbz2
+$(static_archives) &:
+	$(call say,LIBS,$(static)/lib)
+	$(Q)tools/packaging/static-libraries $(static)/lib
+$(static_objects): $(static)/%.o: src/app/%.c Makefile $(GEN)/version | $(skeleton)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(all_cflags) $(all_cppflags) -DREDMEM_STATIC -DREDMEM_VERSION='"$(VERSION)"' -MD -MP -c -o $@ $<
+$(static)/redmem: $(static_objects) $(lib) $(static_archives)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -static-pie -Wl,--strip-debug -o $@ $(static_objects) $(lib) $(static_libs)
 
 $(units): $(B)/%: $(B)/%.o $(unit_helpers:%.c=$(B)/%.o) $(lib)
 	$(call say,LINK,$@)
@@ -265,6 +282,7 @@ stacks: all $(load) ; $(Q)tests/stacks/run ## hold the stacks of samples against
 unwatched: all $(load) ## measure what an event of a process that is not watched costs
 	$(Q)tests/bench/unwatched
 profiles: all ; $(Q)tests/profiles/run ## hold profiles against go tool pprof and speedscope; plant RUNS leaks
+reproducible: ; $(Q)tests/packages/reproducible ## build twice, in different folders: is it the same?
 top: all $(load) ; $(Q)tests/top/run ## look at redmem top in tmux: sizes, signals, hostile names, what it costs
 mcp-client: all $(past) ; $(Q)tests/mcp/run ## let the Model Context Protocol's own SDK (npm) talk to redmem mcp
 redaction: all ; $(Q)tests/redaction/run ## look for NAMES planted names in all that --redact prints, keeps and sends, RUNS times
@@ -300,6 +318,9 @@ install: man ## install redmem, its manual, service and monitoring under PREFIX
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/redmem.service
 	$(Q)test -e $(DESTDIR)$(SYSCONFDIR)/redmem/redmem.conf || install -D -m 600 tools/packaging/redmem.conf \
 		$(DESTDIR)$(SYSCONFDIR)/redmem/redmem.conf
+deb: dist ## make the Debian package of this machine's release, in build/deb; lintian looks at it
+	$(Q)tools/packaging/deb $(tarball) build/deb
+static: $(static)/redmem ## link redmem as one file that runs in any root
 tarball = build/dist/redmem-$(VERSION).tar.gz
 dist: $(dygraphs) ## pack the sources and all that a build takes from elsewhere, in build/dist
 	$(Q)mkdir -p $(dir $(tarball))
@@ -310,7 +331,7 @@ help: ## print this
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
 .PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill lab-truth attachments demo format clean man install help
-.PHONY: FORCE dist
+.PHONY: FORCE static dist deb reproducible
 
 # What was unpacked for the tests has directories of that name.
 -include $(shell find build build-san build-fuzz build-arm64 -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)

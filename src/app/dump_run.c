@@ -107,7 +107,7 @@ static bool is_wanted(const struct dump_run *run, const struct rdb_key *key)
 	if (o->keys.type && strcmp(o->keys.type, rdb_type_name(key->type)) != 0)
 		return false;
 	return !o->keys.match ||
-	       glob_match(o->keys.match, strlen(o->keys.match), key->name.data, key->name.len);
+	       glob_fits(o->keys.match, strlen(o->keys.match), key->name.data, key->name.len);
 }
 
 /* The queue is empty. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* redmem COMMAND [TARGET] [OPTIONS]: the table of commands and the choice of one. */
+#include <nss.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -444,18 +445,37 @@ static int set_up(struct options *o)
 	return 0;
 }
 
+#ifdef REDMEM_STATIC
+#define WHICH "one static file: names are looked up in files and DNS; `redmem serve` has no HTTPS\n"
+/* What is in the file itself does it: modules of the system's C library were made for that one. */
+static void look_up_alone(void)
+{
+	static const char *const databases[] = { "passwd", "group", "initgroups", "services" };
+
+	for (size_t i = 0; i < sizeof(databases) / sizeof(databases[0]); i++)
+		__nss_configure_lookup(databases[i], "files");
+	__nss_configure_lookup("hosts", "files dns");
+}
+#else
+#define WHICH ""
+static void look_up_alone(void)
+{
+}
+#endif
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "--help";
 	struct options options;
 	int ret;
 
+	look_up_alone();
 	if (!strcmp(name, "--help") || !strcmp(name, "help")) {
 		usage(stdout);
 		return argc > 1 ? 0 : 2;
 	}
 	if (!strcmp(name, "--version")) {
-		printf("redmem %s\n", redmem_version);
+		printf("redmem %s\n" WHICH, redmem_version);
 		return 0;
 	}
 	if (!strcmp(name, "manual")) /* for the build */

@@ -534,7 +534,7 @@ void serve_config_free(struct serve_config *config)
 
 static bool fits(const char *pattern, const char *text)
 {
-	return !pattern || glob_match(pattern, strlen(pattern), text, strlen(text));
+	return !pattern || glob_fits(pattern, strlen(pattern), text, strlen(text));
 }
 
 const struct serve_server *serve_config_find(const struct serve_config *config,

@@ -17,8 +17,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 #include <microhttpd.h>
 
 #include "app/web_answer.h"
@@ -26,6 +24,7 @@
 #include "app/web_auth.h"
 #include "app/web_config.h"
 #include "app/web_listen.h"
+#include "app/web_tls.h"
 #include "app/work.h"
 #include "base/clock.h"
 
@@ -145,42 +144,10 @@ static uint64_t hash_address(const struct sockaddr *address)
 	return hash ^ hash >> 32;
 }
 
-/* Is the client's certificate one that the CA has signed for this? With those that need not
- * have one, none is fine. */
-static int verify_client(gnutls_session_t session)
-{
-	gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
-					  .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT };
-	unsigned int status = 0, count = 0;
-
-	if (!gnutls_certificate_get_peers(session, &count) || !count)
-		return 0; /* one that is required was asked for so that the handshake fails */
-	if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) || status)
-		return GNUTLS_E_CERTIFICATE_ERROR;
-	return 0;
-}
-
-static void ask_for_certificate(const struct caller *caller)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(caller->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	enum web_client_auth wanted = caller->web->file->client_auth;
-	gnutls_session_t session;
-
-	if (!info || wanted == WEB_CLIENT_NONE)
-		return;
-	session = info->tls_session;
-	gnutls_certificate_server_set_request(
-		session, wanted == WEB_CLIENT_ANY || wanted == WEB_CLIENT_REQUIRE ?
-				 GNUTLS_CERT_REQUIRE :
-				 GNUTLS_CERT_REQUEST);
-	if (wanted == WEB_CLIENT_VERIFY || wanted == WEB_CLIENT_REQUIRE)
-		gnutls_session_set_verify_function(session, verify_client);
-}
-
 static void caller_comes(struct web *web, struct MHD_Connection *connection, void **context)
 {
 	struct caller *caller = xcalloc(1, sizeof(*caller));
+	const union MHD_ConnectionInfo *session;
 
 	caller->web = web;
 	caller->connection = connection;
@@ -196,8 +163,9 @@ static void caller_comes(struct web *web, struct MHD_Connection *connection, voi
 	web->callers = caller;
 	web->callers_count++;
 	*context = caller;
-	if (web->file && web->file->cert)
-		ask_for_certificate(caller);
+	session = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	if (session && web->file)
+		web_tls_ask(session->tls_session, web->file->client_auth);
 }
 
 static void caller_goes(struct web *web, struct caller *caller)
@@ -480,42 +448,6 @@ static int start_daemon(struct web *web, struct err *err)
 	return 0;
 }
 
-static gnutls_datum_t datum(const char *text)
-{
-	return (gnutls_datum_t){ (unsigned char *)text, (unsigned int)strlen(text) };
-}
-
-/* Do its certificates fit together? Told before anything is given up for them. */
-static int check_tls(const struct web_file *file, struct err *err)
-{
-	gnutls_certificate_credentials_t credentials;
-	gnutls_datum_t cert, key, ca;
-	int ret, trusted = 1;
-
-	if (!file || !file->cert)
-		return 0;
-	if (gnutls_certificate_allocate_credentials(&credentials))
-		out_of_memory();
-	cert = datum(file->cert);
-	key = datum(file->key);
-	ret = gnutls_certificate_set_x509_key_mem(credentials, &cert, &key, GNUTLS_X509_FMT_PEM);
-	if (file->client_ca) {
-		ca = datum(file->client_ca);
-		/* It tells how many there are. */
-		trusted = gnutls_certificate_set_x509_trust_mem(credentials, &ca,
-								GNUTLS_X509_FMT_PEM);
-	}
-	gnutls_certificate_free_credentials(credentials);
-	if (ret < 0)
-		return err_set(err, -EINVAL,
-			       "web config: cert_file and key_file do not belong together, or are "
-			       "no PEM files: %s",
-			       gnutls_strerror(ret));
-	if (trusted <= 0)
-		return err_set(err, -EINVAL, "web config: client_ca_file holds no certificate");
-	return 0;
-}
-
 static int read_config(struct web_file **file, const char *path, struct err *err)
 {
 	int ret;
@@ -525,7 +457,7 @@ static int read_config(struct web_file **file, const char *path, struct err *err
 		return 0;
 	ret = web_config_read(file, path, err);
 	if (!ret)
-		ret = check_tls(*file, err);
+		ret = web_tls_check(*file, err);
 	if (ret) {
 		web_config_free(*file);
 		*file = NULL;
@@ -641,7 +573,7 @@ static void renew(struct web *web)
 	}
 	take_config(web, file);
 	if (!same && start_daemon(web, &err)) {
-		/* check_tls() liked it: descriptors or memory are out, and nobody can be served. */
+		/* web_tls_check() liked it: descriptors or memory are out, and nobody can be served. */
 		log_msg(LOG_WARN, "%s", err.text);
 		out_of_memory();
 	}

@@ -5,14 +5,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <crypt.h>
-#include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
 
 #include "base/buf.h"
 
-#define MAC_BYTES   32
+#define MAC_BYTES   SHA256_DIGEST_SIZE
 #define ADDRESSES   256 /* that are remembered for wrong passwords */
 #define FIRST_NS    100000000LL /* to wait after the first */
 #define DOUBLINGS   7 /* up to 12.8 s */
@@ -51,7 +52,7 @@ struct web_auth *web_auth_new(const struct web_file *file)
 	auth->file = file;
 	auth->right = xcalloc(file->users_count + 1, sizeof(*auth->right));
 	auth->known = xcalloc(file->users_count + 1, sizeof(*auth->known));
-	if (gnutls_rnd(GNUTLS_RND_KEY, auth->secret, sizeof(auth->secret)))
+	if (getrandom(auth->secret, sizeof(auth->secret), 0) != sizeof(auth->secret))
 		abort(); /* the system has no random numbers: nothing is safe */
 	return auth;
 }
@@ -92,7 +93,7 @@ static void work_out(struct work_job *job)
 	const char *hash = crypt_r(check->password, check->hash, data);
 
 	check->equal = hash && strlen(hash) == strlen(check->hash) &&
-		       !gnutls_memcmp(hash, check->hash, strlen(hash));
+		       memeql_sec(hash, check->hash, strlen(hash));
 	explicit_bzero(data, sizeof(*data));
 	free(data);
 }
@@ -103,16 +104,19 @@ enum web_verdict web_auth_ask(struct web_auth *auth, const char *user, const cha
 	struct guesses *from = &auth->guesses[who % ADDRESSES];
 	const struct web_file *file = auth->file;
 	unsigned char mac[MAC_BYTES];
+	struct hmac_sha256_ctx hmac;
 	size_t index;
 
 	*check = NULL;
 	if (!user || !password)
 		return WEB_WRONG;
 	index = find_user(file, user);
-	gnutls_hmac_fast(GNUTLS_MAC_SHA256, auth->secret, sizeof(auth->secret), password,
-			 strlen(password), mac);
+	hmac_sha256_set_key(&hmac, sizeof(auth->secret), auth->secret);
+	hmac_sha256_update(&hmac, strlen(password), (const uint8_t *)password);
+	hmac_sha256_digest(&hmac, sizeof(mac), mac);
+	explicit_bzero(&hmac, sizeof(hmac));
 	if (index < file->users_count && auth->known[index] &&
-	    !gnutls_memcmp(mac, auth->right[index], MAC_BYTES))
+	    memeql_sec(mac, auth->right[index], MAC_BYTES))
 		return WEB_RIGHT;
 	if (from->wrong && now_ns - from->last_ns > FORGIVEN_NS)
 		from->wrong = 0;

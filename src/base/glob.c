@@ -49,7 +49,7 @@ static bool match_one(const uint8_t **pattern, const uint8_t *end, uint8_t c)
 	}
 }
 
-bool glob_match(const char *pattern, size_t pattern_len, const char *text, size_t len)
+bool glob_fits(const char *pattern, size_t pattern_len, const char *text, size_t len)
 {
 	const uint8_t *p = (const uint8_t *)pattern, *end = p + pattern_len;
 	const uint8_t *t = (const uint8_t *)text, *stop = t + len;

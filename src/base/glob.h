@@ -7,4 +7,4 @@
 
 /* '*', '?', [a-z], [^a], and a backslash before what is meant as it is (util.c of the servers,
  * stringmatchlen()). In time of the product of both lengths at most. */
-bool glob_match(const char *pattern, size_t pattern_len, const char *text, size_t len);
+bool glob_fits(const char *pattern, size_t pattern_len, const char *text, size_t len);

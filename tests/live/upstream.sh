@@ -14,31 +14,11 @@
 upstream=$root/build/upstream/redis-server
 upstream_reason=
 
-# An apt configuration of our own, so that the machine's stays as it is: the source of
-# this release, asked for source packages.
-upstream_apt()
-{
-	apt=$work/apt
-	mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial"
-	# shellcheck source=/dev/null
-	"$root/tools/apt-entry" "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" deb-src \
-		"$apt/parts/source" >>"$work/upstream.log" 2>&1
-}
-
-upstream_get() # APT-GET ARGUMENT...
-{
-	apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$apt/parts" \
-		-o "Dir::State::lists=$apt/lists" -o "Dir::Cache=$apt/cache" \
-		-o APT::Sandbox::User=root "$@" >>"$work/upstream.log" 2>&1
-}
-
 # Only the server is built, in the directory it is called in.
 upstream_make()
 {
 	upstream_reason="its source package cannot be had"
-	upstream_apt && upstream_get update &&
-		upstream_get source --download-only redis || return 1
-	tar -xf redis_*.orig.tar.* --strip-components=1 2>>"$work/upstream.log" || return 1
+	"$root/tools/apt-source" redis . >>"$work/upstream.log" 2>&1 || return 1
 	upstream_reason="the source package has no allocator in it"
 	[ -e deps/jemalloc/configure ] || return 1
 	upstream_reason="it does not build"

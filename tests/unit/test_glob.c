@@ -48,11 +48,11 @@ static void test_glob(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		if (glob_match(rows[i].pattern, strlen(rows[i].pattern), rows[i].text,
-			       strlen(rows[i].text)) != rows[i].matches)
+		if (glob_fits(rows[i].pattern, strlen(rows[i].pattern), rows[i].text,
+			      strlen(rows[i].text)) != rows[i].matches)
 			fail_msg("'%s' and '%s'", rows[i].pattern, rows[i].text);
 	memset(text, 'a', 4096);
-	assert_false(glob_match(stars, strlen(stars), text, 4096));
+	assert_false(glob_fits(stars, strlen(stars), text, 4096));
 	free(text);
 }
 
