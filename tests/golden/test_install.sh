@@ -34,6 +34,15 @@ check secret "others may read the configuration, which may hold passwords" \
 program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' usr/lib/systemd/system/redmem.service)
 check unit "it starts $program" [ -x "$work/root$program" ]
 
+# As the unit, so the container.
+capabilities()
+{
+	sed -n "$2" "$root/tools/packaging/$1" | tr -d '",' | tr ' ' '\n' | sed 's/^CAP_//' | sort
+}
+check capabilities "a container is to have others than the unit" [ \
+	"$(capabilities redmem.service 's/^CapabilityBoundingSet=//p')" = \
+	"$(capabilities redmem.yaml 's/^ *add: \[\(.*\)\]/\1/p')" ]
+
 # Over one that is in use, and elsewhere.
 echo '# mine' >etc/redmem/redmem.conf
 install PREFIX=/usr/local
