@@ -573,7 +573,8 @@ static void renew(struct web *web)
 	}
 	take_config(web, file);
 	if (!same && start_daemon(web, &err)) {
-		/* web_tls_check() liked it: descriptors or memory are out, and nobody can be served. */
+		/* web_tls_check() liked it: no descriptor or memory is left, and nobody can be
+		 * served. */
 		log_msg(LOG_WARN, "%s", err.text);
 		out_of_memory();
 	}
