@@ -30,12 +30,12 @@ static const char script[] = "local sorted = redis.call('SORT', KEYS[1], 'LIMIT'
 /* In a cluster the keys of one command have one slot. */
 static const char *tag = "";
 
-/* RPUSH @count random numbers to @prefix0... */
-static void make_lists(redisContext *c, const char *prefix)
+/* RPUSH @count random numbers to @prefix0..., behind @tagged. */
+static void make_lists(redisContext *c, const char *prefix, const char *tagged)
 {
 	for (int key = 0; key < COPIES; key++) {
 		for (int i = 0; i < LIST_ELEMENTS; i++)
-			redisAppendCommand(c, "RPUSH %s%d %d", prefix, key,
+			redisAppendCommand(c, "RPUSH %s%s%d %d", prefix, tagged, key,
 					   (int)load_random(1000000000));
 		load_drain(c, LIST_ELEMENTS);
 	}
@@ -43,10 +43,10 @@ static void make_lists(redisContext *c, const char *prefix)
 
 static void make_keys(redisContext *c)
 {
-	make_lists(c, "sort:");
-	make_lists(c, "list:");
-	make_lists(c, "eval:");
-	make_lists(c, "multi:");
+	make_lists(c, "sort:", "");
+	make_lists(c, "list:", "");
+	make_lists(c, "eval:", "");
+	make_lists(c, "multi:", tag);
 	for (int i = 0; i < SET_MEMBERS; i++)
 		redisAppendCommand(c, "SADD copy:%ssource member:%d", tag, i);
 	load_drain(c, SET_MEMBERS);
@@ -113,8 +113,8 @@ static void do_eval(redisContext *c)
 static void do_multi(redisContext *c)
 {
 	redisAppendCommand(c, "MULTI");
-	redisAppendCommand(c, "SORT multi:%d LIMIT 0 10", (int)load_random(COPIES));
-	redisAppendCommand(c, "SORT multi:%d LIMIT 0 10 DESC", (int)load_random(COPIES));
+	redisAppendCommand(c, "SORT multi:%s%d LIMIT 0 10", tag, (int)load_random(COPIES));
+	redisAppendCommand(c, "SORT multi:%s%d LIMIT 0 10 DESC", tag, (int)load_random(COPIES));
 	redisAppendCommand(c, "EXEC");
 	load_drain(c, 4);
 }
