@@ -59,7 +59,7 @@ static int reload(void *ctx, struct err *err)
 static struct web *start(struct sockaddr_un *address)
 {
 	static const struct web_source source = { NULL, metrics, servers, report, health, reload };
-	static char where[300];
+	static char where[sizeof("unix:") + sizeof(address->sun_path) - 1]; /* what fits there */
 	const char *const listen[] = { where };
 	struct web *web;
 	struct err err = { 0 };
