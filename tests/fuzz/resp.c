@@ -7,6 +7,7 @@
 #include "redis/info.h"
 #include "redis/knowledge_commands.h"
 #include "redis/own_calls.h"
+#include "redis/reader.h"
 #include "redis/replies.h"
 
 static void touch(void *ctx, const struct record *record)
@@ -64,7 +65,7 @@ static void take(const redisReply *reply)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	redisReader *reader = redisReaderCreate();
+	redisReader *reader = reader_new();
 	void *reply = NULL;
 
 	redisReaderFeed(reader, (const char *)data, len);
