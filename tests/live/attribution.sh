@@ -48,12 +48,13 @@ compare_commands()
 
 # SAMPLES WRONG MISSING: of samples in a command of the load, those on a key that is not
 # of its prefix, and those without a key. Bytes have rules of their own: what a command
-# was read into and its reply belong to no key, and so do the pages taken for them.
+# was read into and its reply belong to no key, and so do the pages taken for them; rows by size
+# class have no keys.
 count_keys()
 {
 	jq -rn --argjson owners "$owners" '
 	[inputs | select(.record == "profile" and .thread == "" and
-		(.event | IN("alloc", "free") | not) and
+		(.event | IN("alloc", "free", "alloc_class", "free_class") | not) and
 		(.command | IN($owners[][]) and . != "multi" and . != "exec")) |
 	 ((.key // "") | sub(":.*"; "")) as $prefix |
 	 {samples, missing: ($prefix == "" and (.event | startswith("fault_") | not)),
