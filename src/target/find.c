@@ -173,6 +173,42 @@ void target_release(struct server_candidate *candidate)
 	candidate->pidfd = -1;
 }
 
+/* gVisor's kernel is a program of the host, by this name since runsc is there
+ * (runsc/sandbox/sandbox.go); the processes in it are no processes of the host. */
+static bool is_sandbox(pid_t pid)
+{
+	static const char name[] = "runsc-sandbox ";
+	char title[64];
+
+	read_title(pid, title, sizeof(title));
+	return !strncmp(title, name, strlen(name));
+}
+
+static int sandbox_error(pid_t pid, struct err *err)
+{
+	return err_set(
+		err, -ENOENT,
+		"target: process %d is a gVisor sandbox (runsc): nothing on this host sees the "
+		"processes in it; name its server's address, -h HOST -p PORT, to be told what "
+		"that says of itself",
+		pid);
+}
+
+/* 0 when there is none. */
+static pid_t find_sandbox(void)
+{
+	pid_t *pids, found = 0;
+	size_t count;
+
+	if (proc_pids(&pids, &count, NULL))
+		return 0;
+	for (size_t i = 0; i < count && !found; i++)
+		if (is_sandbox(pids[i]))
+			found = pids[i];
+	free(pids);
+	return found;
+}
+
 int target_describe(pid_t pid, struct server_candidate *out, struct err *err)
 {
 	char comm[PROC_COMM_SIZE];
@@ -182,6 +218,8 @@ int target_describe(pid_t pid, struct server_candidate *out, struct err *err)
 			       proc_seen_where());
 	if (fill(pid, out, NULL) == 0)
 		return 0;
+	if (is_sandbox(pid))
+		return sandbox_error(pid, err);
 	return err_set(err, -ENOENT,
 		       "target: process %d (%s) is not a redis-server or valkey-server; leave out "
 		       "--pid to "
@@ -322,6 +360,7 @@ int target_only(struct server_candidate *out, struct err *err)
 {
 	struct server_candidate *list;
 	struct buf choice = {};
+	pid_t sandbox;
 	size_t count;
 	int ret = target_list(&list, &count, err);
 
@@ -331,6 +370,8 @@ int target_only(struct server_candidate *out, struct err *err)
 		ret = target_trusted(list[0].pid, err);
 		if (!ret)
 			*out = list[0];
+	} else if (!count && (sandbox = find_sandbox())) {
+		ret = sandbox_error(sandbox, err);
 	} else if (!count) {
 		ret = err_set(err, -ENOENT,
 			      "target: no redis-server or valkey-server found %s; name one with "

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -111,11 +112,68 @@ static void test_no_server(void **state)
 	assert_int_equal(none.pidfd, -1);
 }
 
+/* As recorded of a host with gVisor: the sandbox in which a container's redis-server is. */
+static char *const sandbox[] = {
+	(char *)"runsc-sandbox",
+	(char *)"-s", /* of the shell that it is here; as is -- */
+	(char *)"--",
+	(char *)"--root=/var/run/docker/runtime-runsc/moby",
+	(char *)"--log-fd=3",
+	(char *)"boot",
+	(char *)"--bundle=/run/containerd/io.containerd.runtime.v2.task/moby/3f1c9a4be0d1",
+	NULL,
+};
+
+static bool named_by_now(pid_t pid)
+{
+	char path[64], name[16] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	file = fopen(path, "r");
+	if (!file || !fgets(name, sizeof(name), file))
+		name[0] = '\0';
+	if (file)
+		fclose(file);
+	return !strcmp(name, sandbox[0]);
+}
+
+/* gVisor is said as what it is. (It was "not a redis-server".) */
+static void test_gvisor(void **state)
+{
+	struct server_candidate none = { .pidfd = -1 };
+	struct err err = {};
+	int orders[2];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(orders), 0);
+	pid = fork();
+	if (!pid) {
+		dup2(orders[0], 0);
+		close(orders[1]);
+		execv("/bin/sh", sandbox);
+		_exit(1);
+	}
+	assert_true(pid > 0);
+	while (!named_by_now(pid)) {
+		assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+		usleep(1000);
+	}
+	assert_int_equal(target_describe(pid, &none, &err), -ENOENT);
+	assert_non_null(strstr(err.text, "gVisor sandbox"));
+	assert_non_null(strstr(err.text, "-h HOST"));
+	close(orders[1]);
+	close(orders[0]);
+	stop_server(pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_id_used_again),
 		cmocka_unit_test(test_no_server),
+		cmocka_unit_test(test_gvisor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
