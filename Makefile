@@ -283,6 +283,7 @@ unwatched: all $(load) ## measure what an event of a process that is not watched
 	$(Q)tests/bench/unwatched
 profiles: all ; $(Q)tests/profiles/run ## hold profiles against go tool pprof and speedscope; plant RUNS leaks
 reproducible: ; $(Q)tests/packages/reproducible ## build twice, in different folders: is it the same?
+packages: ; $(Q)tests/packages/run ## install the package, and run the static file, in bare roots of RELEASES
 top: all $(load) ; $(Q)tests/top/run ## look at redmem top in tmux: sizes, signals, hostile names, what it costs
 mcp-client: all $(past) ; $(Q)tests/mcp/run ## let the Model Context Protocol's own SDK (npm) talk to redmem mcp
 redaction: all ; $(Q)tests/redaction/run ## look for NAMES planted names in all that --redact prints, keeps and sends, RUNS times
@@ -331,7 +332,7 @@ help: ## print this
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
 .PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill lab-truth attachments demo format clean man install help
-.PHONY: FORCE static dist deb reproducible
+.PHONY: FORCE static dist deb reproducible packages
 
 # What was unpacked for the tests has directories of that name.
--include $(shell find build build-san build-fuzz build-arm64 -path build/servers -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find build build-san build-fuzz build-arm64 \( -path build/servers -o -path build/packages -o -path build/deb \) -prune -o -type f -name '*.d' -print 2>/dev/null)
