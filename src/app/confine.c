@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The keeper gives up what it does not need; see confine.h. */
+/* Processes give up what they do not need; see confine.h. */
 #define _GNU_SOURCE 1 /* setresuid(), CLONE_* */
 #include "app/confine.h"
 
@@ -248,6 +248,38 @@ static const int deadly[] = {
 	SCMP_SYS(clock_adjtime),
 };
 
+/* What a look at a server never does; its helpers, which read foreign files and run foreign code,
+ * have filters of their own, and so this is no list of all that it does. */
+static const int never[] = {
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(reboot),
+	SCMP_SYS(swapon),
+	SCMP_SYS(swapoff),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(fanotify_init),
+	SCMP_SYS(quotactl),
+	SCMP_SYS(listen),
+	SCMP_SYS(mknod),
+	SCMP_SYS(mknodat),
+	SCMP_SYS(acct),
+	SCMP_SYS(settimeofday),
+	SCMP_SYS(clock_settime),
+	SCMP_SYS(adjtimex),
+	SCMP_SYS(clock_adjtime),
+	SCMP_SYS(sethostname),
+	SCMP_SYS(setdomainname),
+};
+
 static bool add(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -263,25 +295,37 @@ static bool add(scmp_filter_ctx filter, uint32_t action, const int *calls, size_
 					 sizeof(struct scmp_arg_cmp),             \
 				 (struct scmp_arg_cmp[]){ __VA_ARGS__ }))
 
-static bool filter_calls(void)
+/* The keeper, and who only reads files. */
+static bool allow_some(scmp_filter_ctx filter)
 {
 	const uint64_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	bool fine =
-		filter && add(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(int)) &&
-		add(filter, SCMP_ACT_KILL_PROCESS, deadly, sizeof(deadly) / sizeof(int)) &&
-		ALLOW(mmap, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
-		ALLOW(mprotect, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
-		/* Threads, and no processes. clone3() hides its flags: libc takes clone() then. */
-		ALLOW(clone, SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread)) &&
-		!seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1,
-				  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) &&
-		ALLOW(prctl, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) &&
-		ALLOW(prlimit64, SCMP_A2(SCMP_CMP_EQ, 0)) &&
-		ALLOW(tgkill, SCMP_A0(SCMP_CMP_EQ, (uint64_t)getpid())) && /* abort() */
-		ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, TCGETS)) && /* isatty() */
-		ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, FIONREAD)) &&
-		ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, FIONBIO)) && !seccomp_load(filter);
+
+	return filter && add(filter, SCMP_ACT_ALLOW, allowed, sizeof(allowed) / sizeof(int)) &&
+	       add(filter, SCMP_ACT_KILL_PROCESS, deadly, sizeof(deadly) / sizeof(int)) &&
+	       ALLOW(mmap, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
+	       ALLOW(mprotect, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
+	       /* Threads, and no processes. clone3() hides its flags: libc takes clone() then. */
+	       ALLOW(clone, SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread)) &&
+	       !seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1,
+				 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) &&
+	       ALLOW(prctl, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) &&
+	       ALLOW(prlimit64, SCMP_A2(SCMP_CMP_EQ, 0)) &&
+	       ALLOW(tgkill, SCMP_A0(SCMP_CMP_EQ, (uint64_t)getpid())) && /* abort() */
+	       ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, TCGETS)) && /* isatty() */
+	       ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, TIOCGWINSZ)) && /* how wide it is */
+	       ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, FIONREAD)) &&
+	       ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, FIONBIO));
+}
+
+static bool filter_calls(enum confine_for what)
+{
+	scmp_filter_ctx filter =
+		seccomp_init(what == CONFINE_LOOK ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
+	bool fine = filter &&
+		    (what == CONFINE_LOOK ? add(filter, SCMP_ACT_ERRNO(EPERM), never,
+						sizeof(never) / sizeof(int)) :
+					    allow_some(filter)) &&
+		    !seccomp_load(filter);
 
 	seccomp_release(filter);
 	return fine;
@@ -345,8 +389,117 @@ int confine_enter(const struct confine_user *user, struct err *err)
 		return failed(err, "capabilities cannot be given up", "");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return failed(err, "new rights cannot be given up", "");
-	if (!filter_calls())
+	if (!filter_calls(CONFINE_FILES))
 		return failed(err, "system calls cannot be filtered",
 			      "; that takes a kernel with CONFIG_SECCOMP_FILTER");
 	return 0;
+}
+
+/* --- commands ---------------------------------------------------------------------------- */
+
+void confine_memory(void)
+{
+	limit(RLIMIT_CORE, 0);
+#ifndef __SANITIZE_ADDRESS__ /* which looks for leaks in it */
+	/* Of a process that is not root's /proc/self would be root's then, and a helper in a user
+	 * namespace could not say who it is. */
+	if (!geteuid())
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+/* Who reads files. */
+static const int of_files[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH };
+
+/* To begin to look; the first few are for longer: confine_attached(). */
+static const int of_looks[] = {
+	CAP_BPF, /* programs and maps */
+	CAP_PERFMON, /* samples and probes, also those that come and go while it watches */
+	CAP_SYS_PTRACE, /* maps, memory and files of other users' processes */
+	CAP_DAC_OVERRIDE, /* sockets and files of other users */
+	CAP_SETUID, /* to become nobody for foreign files and code */
+	CAP_SETGID,
+	CAP_KILL, /* and to end that */
+	CAP_SYS_ADMIN, /* see needs_admin() */
+	CAP_DAC_READ_SEARCH,
+	CAP_SYS_RESOURCE, /* limits of locked memory, of kernels that have them for BPF */
+	CAP_IPC_LOCK,
+	CAP_SYSLOG, /* addresses of the kernel's functions */
+};
+#define LONGER 7
+
+static bool keep_only(const int *keep, size_t count)
+{
+	bool bounds;
+
+	if (capng_get_caps_process())
+		return false;
+	bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	for (int cap = 0; cap <= CAP_LAST_CAP; cap++) {
+		bool kept = false;
+
+		for (size_t i = 0; i < count; i++)
+			kept |= keep[i] == cap;
+		if (!kept)
+			capng_update(CAPNG_DROP,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE |
+					     CAPNG_BOUNDING_SET,
+				     (unsigned int)cap);
+	}
+	return !capng_apply(bounds ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
+}
+
+int confine_command(enum confine_for what, struct err *err)
+{
+	bool look = what == CONFINE_LOOK;
+
+	if (what == CONFINE_NOT)
+		return 0;
+	tzset(); /* reads files of its own */
+	errno = 0;
+	if (!keep_only(look ? of_looks : of_files,
+		       look ? sizeof(of_looks) / sizeof(int) : sizeof(of_files) / sizeof(int)))
+		return failed(err, "capabilities cannot be given up", "");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return failed(err, "new rights cannot be given up", "");
+	if (!filter_calls(what)) /* a kernel without is as before */
+		log_msg(LOG_INFO, "confine: system calls cannot be filtered");
+	return 0;
+}
+
+static bool setting_is(const char *path, const char *first)
+{
+	char text[16] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool is = fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strchr(first, text[0]);
+
+	if (fd >= 0)
+		close(fd);
+	return is && text[0];
+}
+
+static bool same_network(pid_t server)
+{
+	char path[64];
+	struct stat own, its;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)server);
+	return !stat("/proc/self/ns/net", &own) && !stat(path, &its) && own.st_ino == its.st_ino;
+}
+
+/* To come again into a container's network, to have helpers in namespaces where users may have none
+ * of their own, and for probes where a kernel wants more than CAP_PERFMON. */
+static bool needs_admin(pid_t server)
+{
+	return (server && !same_network(server)) ||
+	       setting_is("/proc/sys/user/max_user_namespaces", "0") ||
+	       setting_is("/proc/sys/kernel/unprivileged_userns_clone", "0") ||
+	       setting_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") ||
+	       setting_is("/proc/sys/kernel/perf_event_paranoid", "3456789");
+}
+
+void confine_attached(pid_t server)
+{
+	if (!keep_only(of_looks, LONGER + needs_admin(server)))
+		log_msg(LOG_INFO, "confine: capabilities cannot be given up");
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The keeper gives up what it does not need: it answers strangers, and reads what the watcher
- * sends; whoever takes it over shall have nothing but the history and the sockets that are open.
+ * Processes give up what they do not need.
+ *
+ * The keeper answers strangers, and reads what the watcher sends; whoever takes it over shall have
+ * nothing but the history and the sockets that are open.
  *
  *	struct confine_user user;
  *	confine_find(&user, NULL, "/var/lib/redmem", err);   while still root; makes nothing
@@ -16,6 +18,27 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+
+/* What a command is for, and so what it keeps of its rights. */
+enum confine_for {
+	CONFINE_NOT, /* it starts servers, or has an arrangement of its own */
+	CONFINE_FILES, /* it reads files: of root's rights that of reading those of others */
+	CONFINE_LOOK, /* it looks at servers */
+};
+
+/* No core has what is in the memory of this process, such as passwords, and where it is root's no
+ * other process may look into it. To be called before there are any. */
+void confine_memory(void);
+/*
+ * When a command begins, before it has threads: capabilities that it has no use for go (also out
+ * of the bounding set, where they may be taken out of it), new ones cannot come by exec, and system
+ * calls that it never makes fail. Whoever has no capabilities has the rest of it. What is left for
+ * CONFINE_LOOK, and for what, is in redmem-security(7).
+ */
+int confine_command(enum confine_for what, struct err *err);
+/* When all is attached, for the calling thread: what was for that alone goes, too. @server: who is
+ * watched, 0 = nobody of this host. */
+void confine_attached(pid_t server);
 
 struct confine_user {
 	uid_t uid;

@@ -56,6 +56,7 @@ static const struct command commands[] = {
 		.sensors = DOCTOR_SENSORS,
 		.documents = DOCUMENTS(&schema_doctor, &schema_doctor_all, &schema_checklist,
 				       &schema_oom),
+		.confined = CONFINE_LOOK,
 		.run = cmd_doctor,
 	},
 	{
@@ -74,6 +75,7 @@ static const struct command commands[] = {
 		.takes = "tlhwibgrRPWNo",
 		.sensors = "cpu fault vm life flow burst",
 		.documents = DOCUMENTS(&schema_alloc),
+		.confined = CONFINE_LOOK,
 		.run = cmd_alloc,
 	},
 	{
@@ -92,6 +94,7 @@ static const struct command commands[] = {
 			    "  redmem keys --json | jq '.prefixes[0]'",
 		.takes = "tlKkcWNo",
 		.documents = DOCUMENTS(&schema_keys),
+		.confined = CONFINE_LOOK,
 		.run = cmd_keys,
 	},
 	{
@@ -114,6 +117,7 @@ static const struct command commands[] = {
 		.arguments = "NAME",
 		.sensors = "cpu fault life flow",
 		.documents = DOCUMENTS(&schema_one_key),
+		.confined = CONFINE_LOOK,
 		.run = cmd_key,
 	},
 	{
@@ -139,6 +143,7 @@ static const struct command commands[] = {
 		.arguments = "[FILE...]",
 		.takes = "lKfFScWNo",
 		.documents = DOCUMENTS(&schema_rdb),
+		.confined = CONFINE_LOOK,
 		.run = cmd_rdb,
 	},
 	{
@@ -162,6 +167,7 @@ static const struct command commands[] = {
 		.arguments = "BEFORE AFTER",
 		.takes = "KfHWNo",
 		.documents = DOCUMENTS(&schema_diff, &schema_changes),
+		.confined = CONFINE_FILES,
 		.run = cmd_diff,
 	},
 	{
@@ -180,6 +186,7 @@ static const struct command commands[] = {
 		.takes = "tlhwibrRmWNo",
 		.sensors = "cpu fault rss vm reclaim life flow burst",
 		.documents = DOCUMENTS(&schema_memory),
+		.confined = CONFINE_LOOK,
 		.run = cmd_memory,
 	},
 	{
@@ -201,6 +208,7 @@ static const struct command commands[] = {
 		.takes = "tlhwseRPWNo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life",
 		.documents = DOCUMENTS(&schema_stall, &schema_stalls),
+		.confined = CONFINE_LOOK,
 		.run = cmd_stalls,
 	},
 	{
@@ -222,6 +230,7 @@ static const struct command commands[] = {
 			    "Keys:\n" SCREEN_KEYS,
 		.takes = "tlhawsbrRN",
 		.sensors = DOCTOR_SENSORS,
+		.confined = CONFINE_LOOK,
 		.run = cmd_top,
 	},
 	{
@@ -253,6 +262,7 @@ static const struct command commands[] = {
 			    "  redmem check -s /run/redis/redis.sock --json",
 		.takes = "tlho",
 		.documents = DOCUMENTS(&schema_host_check),
+		.confined = CONFINE_LOOK,
 		.run = cmd_check,
 	},
 	{
@@ -271,6 +281,7 @@ static const struct command commands[] = {
 			"  redmem report --at 03:00 --json | jq '.findings[].title'",
 		.takes = "HAPWNo",
 		.documents = DOCUMENTS(&schema_doctor, &schema_death),
+		.confined = CONFINE_FILES,
 		.run = cmd_report,
 	},
 	{
@@ -289,6 +300,7 @@ static const struct command commands[] = {
 			    "  redmem history --json | jq '.events[] | select(.kind == \"death\")'",
 		.takes = "HyNo",
 		.documents = DOCUMENTS(&schema_history),
+		.confined = CONFINE_FILES,
 		.run = cmd_history,
 	},
 	{
@@ -311,6 +323,7 @@ static const struct command commands[] = {
 		.arguments = "[FILE]",
 		.takes = "tlhwbuN",
 		.sensors = DOCTOR_SENSORS,
+		.confined = CONFINE_LOOK,
 		.run = cmd_push,
 	},
 	{
@@ -379,6 +392,7 @@ static const struct command commands[] = {
 			    "  python3 -m jsonschema -i now.json doctor.schema.json",
 		.takes = "n",
 		.arguments = "COMMAND",
+		.confined = CONFINE_FILES,
 		.run = cmd_schema,
 	},
 	{
@@ -400,6 +414,7 @@ static const struct command commands[] = {
 			    "  {\"mcpServers\": {\"redmem\": {\"command\": \"redmem\", \"args\": "
 			    "[\"mcp\"]}}}",
 		.takes = "tlhbHN",
+		.confined = CONFINE_LOOK,
 		.run = cmd_mcp,
 	},
 	{ NULL },
@@ -435,6 +450,7 @@ static void usage(FILE *out)
 /* What is to be right before anything begins. */
 static int set_up(struct options *o)
 {
+	enum confine_for what = o->of->confined;
 	struct err err = {};
 
 	if (print_check(o) || profile_file_check(o))
@@ -442,7 +458,10 @@ static int set_up(struct options *o)
 	if (o->hide_names && redact_key_open(&o->redact, o->redact_key_path, &err))
 		return print_failure(&err);
 	print_hide_names(o);
-	return 0;
+	/* Who replays a recording looks at no server; but top has a terminal to look after. */
+	if (o->replay_path && o->of->run != cmd_top)
+		what = CONFINE_FILES;
+	return confine_command(what, &err) ? print_failure(&err) : 0;
 }
 
 #ifdef REDMEM_STATIC
@@ -470,6 +489,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	look_up_alone();
+	confine_memory();
 	if (!strcmp(name, "--help") || !strcmp(name, "help")) {
 		usage(stdout);
 		return argc > 1 ? 0 : 2;

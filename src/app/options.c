@@ -1307,7 +1307,7 @@ void options_list(const struct command *command)
 void options_parse(struct options *o, const struct command *command, int argc, char **argv)
 {
 	struct argp_option list[OPTION_COUNT + 1] = {};
-	const char *password = getenv("REDISCLI_AUTH");
+	char *password = getenv("REDISCLI_AUTH");
 	struct buf doc = {}, name = {};
 	struct argp argp = { .options = list, .parser = parse, .args_doc = command->arguments };
 	size_t count = 0;
@@ -1327,6 +1327,10 @@ void options_parse(struct options *o, const struct command *command, int argc, c
 			       .keys = { .samples = -1, .top = 10, .max_ms = NAN } };
 	if (password && *password)
 		o->password = xstrdup(password);
+	/* Whatever is started from here on has none in its environment. */
+	if (password)
+		wipe(password);
+	unsetenv("REDISCLI_AUTH");
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (is_taken(command, &all_options[i]))
 			list[count++] = all_options[i].option;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "app/confine.h"
 #include "app/uri.h"
 #include "diagnose/checklist.h"
 
@@ -175,6 +176,7 @@ struct command {
 	const char *arguments; /* what they are, NULL = it takes none */
 	const char *takes; /* names of the groups of options it takes: see options.c */
 	const char *sensors; /* names of those it wants; NULL = all */
+	enum confine_for confined; /* what it gives up when it begins */
 	const struct schema *const *documents; /* what --json may print, to a NULL */
 	/* Exit status: 0 done, 1 failed, 2 wrong usage, 3 found what --fail-on names. */
 	int (*run)(const struct options *options);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "app/attribution.h"
+#include "app/confine.h"
 #include "app/progress.h"
 #include "app/purge.h"
 #include "app/redact.h"
@@ -820,6 +821,10 @@ int watch_plan_run(const struct options *o, const struct watch_plan *plan,
 	emit_sensors(&w);
 	if (w.server.conn)
 		snapshot_begin(w.snapshot, w.server.conn, SNAPSHOT_START, 0);
+	/* A watch without end counts what its programs take anew each minute, which is for who may
+	 * do all; serve has what its unit gives. */
+	if (!goes_on(&w))
+		confine_attached(w.server.where.pid);
 	w.progress =
 		progress_new(w.server.where.pid, plan->seconds, plan->engine || plan->looked_at);
 	finish(&w, emit_tick(&w, w.server.conn != NULL, NAN) && loop(&w));

@@ -123,15 +123,33 @@ test_password()
 	export REDISCLI_AUTH=wrong-one
 	locked_out wrong-password
 	unset REDISCLI_AUTH
+	export REDISCLI_AUTH="$secret" # and twice, so that both ways are seen
 	watch_start -s "$socket" -a "$secret" --record "$work/secret"
+	unset REDISCLI_AUTH
 	tr '\0' ' ' <"/proc/$watch/cmdline" >"$work/cmdline"
+	cat "/proc/$watch/environ" "/proc/$watch/status" >"$work/environ"
+	for task in "/proc/$watch"/task/*; do
+		for child in $(cat "$task/children"); do
+			cat "/proc/$child/environ" "/proc/$child/cmdline"
+		done
+	done >"$work/children"
+	check password-no-core "$(grep core "/proc/$watch/limits")" \
+		grep -q 'core file size *0  *0 ' "/proc/$watch/limits"
+	# CAP_NET_ADMIN and CAP_SYS_MODULE; CAP_PERFMON stays.
+	effective=$((0x$(sed -n 's/^CapEff:[[:space:]]*//p' "/proc/$watch/status")))
+	check gives-up "it has capabilities $effective" \
+		[ $((effective & (1 << 12 | 1 << 16))) = 0 ]
+	check keeps "it has capabilities $effective" [ $((effective >> 38 & 1)) = 1 ]
+	check filtered "$(grep Seccomp "/proc/$watch/status")" \
+		grep -q '^Seccomp:[[:space:]]*2' "/proc/$watch/status"
 	watch_end
 	ended password
 	check password-works "$(query .target.connect_reason)" holds .target.connected
 	gunzip -c "$work/secret" >"$work/secret.jsonl"
 	check password-cmdline "the command line was not read" grep -q doctor "$work/cmdline"
 	check password-hidden "the password is in plain sight" \
-		[ -z "$(grep -l -e "$secret" "$work/cmdline" "$json" "$messages" "$work/secret.jsonl")" ]
+		[ -z "$(grep -a -l -e "$secret" "$work/cmdline" "$work/environ" "$work/children" "$json" \
+			"$messages" "$work/secret.jsonl")" ]
 	kill_process "$pid"
 }
 
