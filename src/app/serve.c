@@ -67,7 +67,9 @@ static void on_hangup(int sig)
 static void forget_secrets(const struct options *o, struct serve_config *config)
 {
 	serve_config_forget_servers(config);
-	redact_key_free(o->redact); /* names that are hidden stay so */
+	/* Names that are hidden stay so. */
+	print_hide_names(NULL);
+	redact_key_free(o->redact);
 	if (o->password)
 		explicit_bzero(o->password, strlen(o->password));
 }
