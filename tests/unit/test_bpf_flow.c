@@ -26,6 +26,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wint-conversion"
 #pragma GCC diagnostic ignored "-Wshadow"
+#define profile_add bpf_profile_add /* the model has one, too */
 #include "../../bpf/flow.bpf.c"
 #pragma GCC diagnostic pop
 
@@ -633,7 +634,7 @@ static void test_cache(void **state)
 	sv.target->flow_open = 1;
 	bin = tcache + TCACHE_BINS + sizeof(struct cache_bin);
 	*word(bin + sizeof(struct cache_bin) + TCACHE_ARENA) = arena;
-	((uint8_t *)(bin + sizeof(struct cache_bin) + TCACHE_FILL_SHIFT))[1] = 2;
+	((uint8_t *)(bin + sizeof(struct cache_bin) + TCACHE_ARENA + TCACHE_FILL_SHIFT))[1] = 2;
 	PT_REGS_PARM2(&sv.at_probe) = arena;
 	PT_REGS_PARM3(&sv.at_probe) = tcache;
 	PT_REGS_PARM4(&sv.at_probe) = bin;
