@@ -170,7 +170,7 @@ int64_t lab_instance_used(const struct info *info)
 
 static int start_server(struct lab_instance *one, const struct lab_place *place, struct err *err)
 {
-	struct conn_options options = { .socket_path = one->server.socket };
+	struct conn_options options = { .socket_path = one->server.socket, .ours = true };
 	struct words settings = {}, environment = {};
 	int ret;
 

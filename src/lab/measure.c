@@ -105,14 +105,6 @@ static double known(int64_t n)
 	return n == RECORD_UNKNOWN ? NAN : (double)n;
 }
 
-void lab_measure_evicted(double value[LAB_METRICS], const struct info *before,
-			 const struct info *after, uint64_t operations)
-{
-	value[LAB_EVICTIONS_PER_OP] = part(known(info_int(after, "evicted_keys")) -
-						   known(info_int(before, "evicted_keys")),
-					   (double)operations);
-}
-
 void lab_measure_latency(double value[LAB_METRICS], const struct lab_load_counts *counts)
 {
 	static const struct {
@@ -209,6 +201,18 @@ void lab_measure_end(double value[LAB_METRICS], const struct lab_instance *one,
 	value[LAB_RSS] = known(info_int(info, "used_memory_rss"));
 	value[LAB_FRAGMENTATION_END] = fragmentation(info);
 	value[LAB_SIZE_CLASS_WASTE] = size_class_waste(one);
+}
+
+static double grown(const struct info *before, const struct info *after, const char *counter)
+{
+	return known(info_int(after, counter)) - known(info_int(before, counter));
+}
+
+void lab_measure_evicted(double value[LAB_METRICS], const struct info *before,
+			 const struct info *after)
+{
+	value[LAB_EVICTIONS_PER_OP] = part(grown(before, after, "evicted_keys"),
+					   grown(before, after, "total_commands_processed"));
 }
 
 void lab_measure_idle(double value[LAB_METRICS], const struct info *info)

@@ -23,9 +23,6 @@ int lab_measure_turn(const struct lab_instance *one, double seconds, struct lab_
 /* Operations a second of the server's CPU time; 0 where nothing was done. */
 double lab_turns_work(const struct lab_turns *turns);
 void lab_measure_turns(double value[LAB_METRICS], const struct lab_turns *turns);
-/* Keys evicted an operation, between two INFO. */
-void lab_measure_evicted(double value[LAB_METRICS], const struct info *before,
-			 const struct info *after, uint64_t operations);
 void lab_measure_latency(double value[LAB_METRICS], const struct lab_load_counts *counts);
 /* Of a finished model of a watch, in which so many operations were done. */
 void lab_measure_watch(double value[LAB_METRICS], const struct model *m, double operations);
@@ -34,5 +31,8 @@ void lab_measure_watch(double value[LAB_METRICS], const struct model *m, double 
 void lab_measure_filled(double value[LAB_METRICS], const struct info *info, int64_t empty_bytes);
 void lab_measure_end(double value[LAB_METRICS], const struct lab_instance *one,
 		     const struct info *info);
+/* Keys evicted an operation, since @before. */
+void lab_measure_evicted(double value[LAB_METRICS], const struct info *before,
+			 const struct info *after);
 void lab_measure_idle(double value[LAB_METRICS], const struct info *info);
 void lab_measure_save(double value[LAB_METRICS], const struct info *info);

@@ -190,17 +190,8 @@ static int warm_up(struct pairs *p, struct err *err)
 struct slices {
 	struct lab_sample sample[INSTANCES];
 	struct lab_turns turns[INSTANCES];
-	struct info *before[INSTANCES];
 	double turn_seconds;
 };
-
-static int ask_before(struct pairs *p, int which, void *ctx, struct err *err)
-{
-	struct slices *s = ctx;
-
-	s->before[which] = lab_instance_info(&p->one[which], err);
-	return s->before[which] ? 0 : err->code;
-}
 
 static int take_turn(struct pairs *p, int which, void *ctx, struct err *err)
 {
@@ -209,22 +200,12 @@ static int take_turn(struct pairs *p, int which, void *ctx, struct err *err)
 	return lab_measure_turn(&p->one[which], s->turn_seconds, &s->turns[which], err);
 }
 
-static int add_up(struct pairs *p, int which, void *ctx, struct err *err)
+static void add_up(struct lab_sample *sample, const struct lab_turns *turns)
 {
-	struct slices *s = ctx;
-	struct lab_sample *sample = &s->sample[which];
-	const struct lab_turns *turns = &s->turns[which];
-	struct info *after = lab_instance_info(&p->one[which], err);
-
-	if (!after)
-		return err->code;
 	sample->seconds = (double)turns->wall_ns / 1e9;
 	sample->operations = (int64_t)turns->replies;
 	sample->errors = (int64_t)turns->refused;
 	lab_measure_turns(sample->value, turns);
-	lab_measure_evicted(sample->value, s->before[which], after, turns->replies);
-	info_free(after);
-	return 0;
 }
 
 static int take_latency(struct pairs *p, int which, void *ctx, struct err *err)
@@ -246,23 +227,20 @@ static int take_latency(struct pairs *p, int which, void *ctx, struct err *err)
 static int take_pair(struct pairs *p, struct err *err)
 {
 	double seconds = p->run->scenario->slice_seconds;
-	int turns = (int)ceil(seconds / TURN_SECONDS), ret;
+	int turns = (int)ceil(seconds / TURN_SECONDS), ret = 0;
 	struct slices *s = xcalloc(1, sizeof(*s));
 
 	s->turn_seconds = seconds / turns;
 	begin_samples(p, s->sample, false);
-	ret = for_each(p, ask_before, s, err);
 	for (int i = 0; i < turns && !ret; i++)
 		ret = for_each(p, take_turn, s, err);
-	if (!ret)
-		ret = for_each(p, add_up, s, err);
+	for (int i = 0; i < INSTANCES && !ret; i++)
+		add_up(&s->sample[i], &s->turns[i]);
 	if (!ret && p->rate > 0)
 		ret = for_each(p, take_latency, s, err);
 	if (!ret)
 		ret = put_all(p, s->sample, err);
 	p->pair++;
-	for (int i = 0; i < INSTANCES; i++)
-		info_free(s->before[i]);
 	free(s);
 	return ret;
 }
@@ -394,6 +372,7 @@ static int take_steps(struct pairs *p, double *idle_seconds, struct err *err)
 
 struct end {
 	struct lab_sample sample[INSTANCES];
+	struct info *filled[INSTANCES]; /* what each said then */
 	enum { FILLED, ENDED, IDLED } when;
 };
 
@@ -407,9 +386,13 @@ static int ask_one(struct pairs *p, int which, void *ctx, struct err *err)
 		return err->code;
 	if (end->when == FILLED) {
 		lab_measure_filled(value, info, p->one[which].empty_bytes);
-	} else if (end->when == ENDED) {
+		end->filled[which] = info;
+		return 0;
+	}
+	if (end->when == ENDED) {
 		lab_measure_end(value, &p->one[which], info);
 		lab_measure_save(value, info);
+		lab_measure_evicted(value, end->filled[which], info);
 	} else {
 		lab_measure_idle(value, info);
 	}
@@ -485,6 +468,8 @@ static int one_restart(struct pairs *p, struct lab_about *about, const char *pat
 	if (!ret)
 		ret = measure_restart(p, end, err);
 	end_all(p);
+	for (int i = 0; i < INSTANCES; i++)
+		info_free(end->filled[i]);
 	free(end);
 	buf_free(&refused);
 	return ret;
