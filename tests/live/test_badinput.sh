@@ -129,7 +129,7 @@ test_password()
 	tr '\0' ' ' <"/proc/$watch/cmdline" >"$work/cmdline"
 	cat "/proc/$watch/environ" "/proc/$watch/status" >"$work/environ"
 	for task in "/proc/$watch"/task/*; do
-		for child in $(cat "$task/children"); do
+		tr ' ' '\n' <"$task/children" | while read -r child; do
 			cat "/proc/$child/environ" "/proc/$child/cmdline"
 		done
 	done >"$work/children"
