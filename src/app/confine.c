@@ -462,6 +462,10 @@ int confine_command(enum confine_for what, struct err *err)
 		return failed(err, "capabilities cannot be given up", "");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return failed(err, "new rights cannot be given up", "");
+#ifdef SANITIZED /* it looks for leaks at the end, in a process of its own: no reader may */
+	if (!look)
+		return 0;
+#endif
 	if (!filter_calls(what)) /* a kernel without is as before */
 		log_msg(LOG_INFO, "confine: system calls cannot be filtered");
 	return 0;
