@@ -4,7 +4,6 @@
 #include "app/confine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
@@ -21,6 +20,8 @@
 
 #include <cap-ng.h>
 #include <seccomp.h>
+
+#include "host/file.h"
 
 #define NOBODY	     65534
 #define FILES_MOST   1024
@@ -473,13 +474,12 @@ int confine_command(enum confine_for what, struct err *err)
 
 static bool setting_is(const char *path, const char *first)
 {
-	char text[16] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool is = fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strchr(first, text[0]);
+	struct buf text = {};
+	bool is = !file_read(path, 64, &text, NULL) && *buf_str(&text) &&
+		  strchr(first, *buf_str(&text));
 
-	if (fd >= 0)
-		close(fd);
-	return is && text[0];
+	buf_free(&text);
+	return is;
 }
 
 static bool same_network(pid_t server)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/sort.h"
 #include "lab/student.h"
 
 #define RESAMPLES  1000
@@ -86,13 +87,6 @@ static void add_pair(struct pairs *pairs, struct lab_estimate *e, enum lab_metri
 	e->same = e->same && of_a == of_b;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* The median; of what happens at times only, where there is no @ratio, the mean. */
 static double typical(const struct lab_sample *const *samples, size_t count, enum lab_metric_id id,
 		      int side, bool ratio)
@@ -106,7 +100,7 @@ static double typical(const struct lab_sample *const *samples, size_t count, enu
 		values[n++] = samples[i]->value[id];
 		sum += samples[i]->value[id];
 	}
-	qsort(values, n, sizeof(*values), by_value);
+	qsort(values, n, sizeof(*values), sort_rising);
 	if (n)
 		middle = ratio ? (values[(n - 1) / 2] + values[n / 2]) / 2 : sum / (double)n;
 	free(values);
@@ -223,7 +217,7 @@ static double plain_error(const struct row *rows, size_t count, double mean)
 
 static int by_row(const void *a, const void *b)
 {
-	return by_value(&((const struct row *)a)->value, &((const struct row *)b)->value);
+	return sort_rising(&((const struct row *)a)->value, &((const struct row *)b)->value);
 }
 
 static void settle(struct lab_estimate *e, const struct pairs *pairs, enum lab_metric_id id,

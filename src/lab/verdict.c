@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sort.h"
 #include "base/sum.h"
 #include "record/record.h"
 
@@ -44,13 +45,6 @@ const char *lab_reason_name(enum lab_reason reason)
 
 /* --- many at once --------------------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 double lab_named_p(const double *p, size_t count, double share, size_t *named)
 {
 	double *sorted = xcalloc(count + 1, sizeof(*sorted)), largest = -1;
@@ -58,7 +52,7 @@ double lab_named_p(const double *p, size_t count, double share, size_t *named)
 	*named = 0;
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = p[i];
-	qsort(sorted, count, sizeof(*sorted), by_value);
+	qsort(sorted, count, sizeof(*sorted), sort_rising);
 	for (size_t i = 0; i < count; i++) {
 		if (sorted[i] > share * (double)(i + 1) / (double)count)
 			continue;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/sort.h"
 #include "model/private.h"
 
 /* LRU clocks go by seconds (LRU_CLOCK_RESOLUTION, src/server.h). */
@@ -115,13 +116,6 @@ static double number_of(const struct record_key_element *element, enum element_n
 	return bytes == RECORD_UNKNOWN ? NAN : (double)bytes;
 }
 
-static int rising(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static double quantile(const double *sorted, size_t count, double fraction)
 {
 	return sorted[(size_t)(fraction * (double)(count - 1) + 0.5)];
@@ -142,7 +136,7 @@ struct spread one_key_spread(const struct one_key *key, enum element_number numb
 		sum += n;
 	}
 	if (s.count) {
-		qsort(all, s.count, sizeof(*all), rising);
+		qsort(all, s.count, sizeof(*all), sort_rising);
 		s.min = all[0];
 		s.p50 = quantile(all, s.count, 0.5);
 		s.p90 = quantile(all, s.count, 0.9);
