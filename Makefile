@@ -273,7 +273,7 @@ serve-restarts: all ; $(Q)tests/soak/restarts ## watch servers that restart for 
 post-mortem: all $(load) ; $(Q)tests/soak/post-mortem ## let RUNS servers be killed by their cgroup's limit: is it told?
 serve-prometheus: all $(load) ; $(Q)tests/soak/prometheus ## hold serve, rules and dashboard against a real Prometheus
 serve-capabilities: all $(load) ; $(Q)tests/soak/capabilities ## is each capability of the unit needed?
-redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's own tests (TREE=) beside redmem
+redis-tests: all ; $(Q)tests/soak/redis-tests ## run Redis's and Valkey's own tests (TREE=) beside redmem
 attachments: all $(load) ; $(Q)tests/soak/attachments ## come and go a thousand times: is anything left, does anything grow?
 matrix: all $(load) ; $(Q)tests/matrix/run ## look at every kind of server (SERVERS=): is redmem right?
 truth: all $(load) ; $(Q)tests/scenarios/truth ## run every scenario RUNS times in all: is redmem right?
