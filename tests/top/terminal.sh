@@ -22,10 +22,10 @@ terminal_open() # COLUMNS ROWS
 			turn=$((turn + 1))
 			clear
 			echo "before $turn"
-			stty -a >stty.before
+			stty -a | sed 1d >stty.before # the first line tells the size, which tmux changes when it likes
 			eval "$command 3<&-"
 			echo $? >"status"
-			stty -a >stty.after
+			stty -a | sed 1d >stty.after
 			echo "behind $turn"
 		done
 	SHELL
