@@ -114,7 +114,7 @@ $(B)/redmem: $(B)/src/app/main.o $(lib)
 # One file that asks the system it runs on for no library: `make static`. What is different in it is
 # found before the library's.
 static := build/static
-static_objects := $(static)/main.o $(static)/web_tls.o
+static_objects := $(static)/main.o $(static)/web_tls.o $(static)/debug_files.o
 static_archives := $(static)/lib/libmicrohttpd.a $(static)/lib/libcurl.a
 static_libs := $(static_archives) $(filter-out -lmicrohttpd -lgnutls -lcurl,$(libs)) -llzma -lbz2
 $(static_archives) &:

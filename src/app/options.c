@@ -175,7 +175,8 @@ static const struct grouped_option all_options[] = {
 	    "Most that watching may take from the server, of one core (default 1)", 2 } },
 	{ 'g',
 	  { "stacks", KEY_STACKS, NULL, 0,
-	    "Follow the stacks of samples, as profiles do, so that a recording has them for later",
+	    "Follow the stacks of samples, as profiles do, so that a recording has them for later; "
+	    "names of functions come from debuginfod, too, where DEBUGINFOD_URLS is set",
 	    2 } },
 	{ 's', { "threshold", KEY_THRESHOLD, "MS", 0, "Shortest stall to report (default 5)", 2 } },
 	{ 'w',

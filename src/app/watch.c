@@ -12,6 +12,7 @@
 
 #include "app/attribution.h"
 #include "app/confine.h"
+#include "app/debug_files.h"
 #include "app/progress.h"
 #include "app/purge.h"
 #include "app/redact.h"
@@ -761,6 +762,8 @@ static int prepare(struct watch *w, struct err *err)
 {
 	int ret = server_open(&w->server, w->options, err);
 
+	if (!ret && w->options->stacks && !w->plan->looked_at && w->server.image)
+		debug_files_fetch(w->server.image);
 	if (!ret)
 		ret = hold_process(w, err);
 	w->start_ns = clock_mono_ns();

@@ -53,7 +53,8 @@ struct elf_file {
 	uint32_t number; /* in the helper */
 	uint32_t generation; /* of the helper it is open in */
 	bool bad; /* cost a helper its life: not asked about again */
-	bool debug;
+	bool stripped; /* the helper asked for a debug file: its own symbols are those it exports */
+	bool debug; /* and there was one */
 	struct elf_records records;
 };
 
@@ -282,32 +283,88 @@ static bool send_packet(int socket, const void *data, size_t len, int fd)
 	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
 }
 
-/* The debug file of the build @question names: this host's, or one below the root of the
- * process. -1 when there is none. */
-static int open_debug_file(const struct elf_file *file, const struct elf_question *question)
+static void put_id(struct buf *path, const unsigned char *id, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		buf_printf(path, "%02x", id[i]);
+}
+
+/* This host's, or one below the root of the process. */
+static int open_installed(const struct elf_file *file, const struct elf_question *question)
 {
 	struct buf path = {};
-	int fd = -1;
+	int fd;
 
-	if (question->id_len >= 2 && question->id_len <= ELF_ID_MAX) {
-		buf_puts(&path, "/usr/lib/debug/.build-id/");
-		for (size_t i = 0; i < question->id_len; i++)
-			buf_printf(&path, "%02x%s", question->id[i], i ? "" : "/");
-		buf_puts(&path, ".debug");
-		fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (fd < 0 && file->pid)
-			fd = proc_root_open(file->pid, buf_str(&path), O_RDONLY, NULL);
-		buf_free(&path);
-	}
+	buf_puts(&path, "/usr/lib/debug/.build-id/");
+	put_id(&path, question->id, 1);
+	buf_putc(&path, '/');
+	put_id(&path, question->id + 1, question->id_len - 1);
+	buf_puts(&path, ".debug");
+	fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && file->pid)
+		fd = proc_root_open(file->pid, buf_str(&path), O_RDONLY, NULL);
+	buf_free(&path);
 	return fd;
 }
 
-static bool answer_debug_question(const struct elf_file *file, const struct elf_question *question)
+/* Where debuginfod's clients keep what they brought (debuginfod-find(1), CACHE). */
+static bool put_cache(struct buf *path)
+{
+	const char *cache = getenv("DEBUGINFOD_CACHE_PATH"), *home = getenv("HOME");
+	const char *caches = getenv("XDG_CACHE_HOME");
+
+	if (cache) {
+		buf_puts(path, cache);
+		return true;
+	}
+	if (home) {
+		buf_printf(path, "%s/.debuginfod_client_cache", home); /* before 0.184 */
+		if (!access(buf_str(path), F_OK))
+			return true;
+		buf_clear(path);
+	}
+	if (caches)
+		buf_printf(path, "%s/debuginfod_client", caches);
+	else if (home)
+		buf_printf(path, "%s/.cache/debuginfod_client", home);
+	return caches || home;
+}
+
+/* What a server had not is there as an empty file, which is the debug file of nothing. */
+static int open_cached(const struct elf_question *question)
+{
+	const char *urls = getenv("DEBUGINFOD_URLS");
+	struct buf path = {};
+	int fd = -1;
+
+	if (urls && *urls && put_cache(&path)) {
+		buf_putc(&path, '/');
+		put_id(&path, question->id, question->id_len);
+		buf_puts(&path, "/debuginfo");
+		fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	buf_free(&path);
+	return fd;
+}
+
+/* The debug file of the build @question names. -1 when there is none. */
+static int open_debug_file(const struct elf_file *file, const struct elf_question *question)
+{
+	int fd;
+
+	if (question->id_len < 2 || question->id_len > ELF_ID_MAX)
+		return -1;
+	fd = open_installed(file, question);
+	return fd >= 0 ? fd : open_cached(question);
+}
+
+static bool answer_debug_question(struct elf_file *file, const struct elf_question *question)
 {
 	uint32_t nothing = 0;
 	int fd = open_debug_file(file, question);
 	bool sent = send_packet(file->helper->socket, &nothing, sizeof(nothing), fd);
 
+	file->stripped = true;
 	if (fd >= 0)
 		close(fd);
 	return sent;
@@ -531,19 +588,23 @@ int elf_file_symbol(struct elf_file *file, const char *name, enum elf_symbol_kin
 		return -ENOENT;
 	memcpy(question.name, name, strlen(name));
 	ret = ask(file, &question, &answer, &why);
-	if (ret) {
-		if (why.code)
-			log_msg(LOG_INFO, "%s", why.text);
-		return ret;
-	}
-	file->debug = answer.debug;
-	*out = answer.symbol;
-	return 0;
+	if (why.code)
+		log_msg(LOG_INFO, "%s", why.text);
+	else
+		file->debug = answer.debug;
+	if (!ret)
+		*out = answer.symbol;
+	return ret;
 }
 
 bool elf_file_has_debug(const struct elf_file *file)
 {
 	return file->debug;
+}
+
+bool elf_file_lacks_debug(const struct elf_file *file)
+{
+	return file->stripped && !file->debug;
 }
 
 int elf_file_function(struct elf_file *file, uint64_t vaddr, struct elf_function *out)

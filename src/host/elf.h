@@ -52,12 +52,17 @@ struct elf_symbol {
 	uint64_t size; /* bytes; 0 when the table does not say */
 };
 
-/* A defined symbol by name, of the file or of its debug file (/usr/lib/debug/.build-id,
- * on this host or below the root of the process). -ENOENT, or why it cannot be told. */
+/*
+ * A defined symbol by name, of the file or of its debug file: /usr/lib/debug/.build-id, on this
+ * host or below the root of the process, and where DEBUGINFOD_URLS is set what gdb, perf or redmem
+ * have brought into debuginfod's cache. -ENOENT, or why it cannot be told.
+ */
 int elf_file_symbol(struct elf_file *file, const char *name, enum elf_symbol_kind kind,
 		    struct elf_symbol *out);
 /* True when the symbols came from a debug file; after the first elf_file_symbol(). */
 bool elf_file_has_debug(const struct elf_file *file);
+/* True when it has been stripped and this host has no debug file of it; likewise. */
+bool elf_file_lacks_debug(const struct elf_file *file);
 
 #define ELF_NAME_MAX 160
 

@@ -104,6 +104,55 @@ static void test_not_found(void **state)
 	elf_file_close(file);
 }
 
+/* This program, as debuginfod's clients keep the debug file of the build @id. */
+static void cache_program(const char *directory, const unsigned char *id, size_t len)
+{
+	char command[512], hex[2 * ELF_ID_MAX + 1];
+
+	for (size_t i = 0; i < len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", id[i]);
+	snprintf(command, sizeof(command), "mkdir %s/%s && cp /proc/%d/exe %s/%s/debuginfo",
+		 directory, hex, getpid(), directory, hex);
+	assert_int_equal(system(command), 0);
+}
+
+/* A stripped program has the names it exports; debuginfod's cache has the others, and is looked
+ * into where its servers are named alone. */
+static void test_debuginfod_cache(void **state)
+{
+	char directory[] = "/tmp/redmem-test-XXXXXX", command[512];
+	const unsigned char *id;
+	struct elf_symbol symbol;
+	struct elf_file *file;
+	size_t len;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(command, sizeof(command), "objcopy --strip-all /proc/%d/exe %s/stripped", getpid(),
+		 directory);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(setenv("DEBUGINFOD_CACHE_PATH", directory, 1), 0);
+	snprintf(command, sizeof(command), "%s/stripped", directory);
+	for (int named = 0; named < 2; named++) {
+		named ? setenv("DEBUGINFOD_URLS", "http://127.0.0.1:9", 1) :
+			unsetenv("DEBUGINFOD_URLS");
+		assert_int_equal(elf_file_open_path(&file, command, NULL), 0);
+		id = elf_file_build_id(file, &len);
+		assert_non_null(id);
+		if (!named)
+			cache_program(directory, id, len);
+		assert_int_equal(elf_file_symbol(file, "elf_test_function", ELF_FUNCTION, &symbol),
+				 named ? 0 : -ENOENT);
+		assert_int_equal(elf_file_has_debug(file), named);
+		assert_int_equal(elf_file_lacks_debug(file), !named);
+		elf_file_close(file);
+	}
+	unsetenv("DEBUGINFOD_URLS");
+	unsetenv("DEBUGINFOD_CACHE_PATH");
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	assert_int_equal(system(command), 0);
+}
+
 static void test_function(void **state)
 {
 	struct elf_symbol function;
@@ -398,12 +447,19 @@ static void test_late_helper(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses),	cmocka_unit_test(test_not_found),
-		cmocka_unit_test(test_function),	cmocka_unit_test(test_build_id),
-		cmocka_unit_test(test_refused),		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_function_starts), cmocka_unit_test(test_same_code),
-		cmocka_unit_test(test_answers),		cmocka_unit_test(test_answers_functions),
-		cmocka_unit_test(test_new_helper),	cmocka_unit_test(test_late_helper),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_not_found),
+		cmocka_unit_test(test_debuginfod_cache),
+		cmocka_unit_test(test_function),
+		cmocka_unit_test(test_build_id),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_function_starts),
+		cmocka_unit_test(test_same_code),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_answers_functions),
+		cmocka_unit_test(test_new_helper),
+		cmocka_unit_test(test_late_helper),
 	};
 
 	/* used, so that the linker keeps them */
