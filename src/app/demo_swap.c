@@ -12,6 +12,9 @@
 #include <sys/swap.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "host/cgroup.h"
+#include "host/file.h"
 #include "host/sysmem.h"
 
 #define MIB (INT64_C(1) << 20)
@@ -19,6 +22,9 @@
 #define SWAP_BYTES (768 * MIB)
 /* Left on the file system beside the swap file: the demo also saves there. */
 #define DISK_SPARE_BYTES (512 * MIB)
+/* How long others are waited for. */
+#define OTHERS_TRIES	50
+#define OTHERS_PAUSE_US 200000
 
 /* --- the swap file --------------------------------------------------------- */
 
@@ -122,14 +128,62 @@ int demo_swap_open(struct demo_swap *swap, const char *dir, struct err *err)
 	return ret;
 }
 
-int demo_swap_close(struct demo_swap *swap, struct err *err)
+static int used_line(void *ctx, char *line, size_t len)
 {
+	const char **file = ctx;
+	size_t n = strlen(*file);
+	long long size, used;
+
+	(void)len;
+	/* "FILE TYPE SIZE USED PRIORITY" */
+	return !strncmp(line, *file, n) && line[n] == ' ' &&
+	       sscanf(line + n, "%*s %lld %lld", &size, &used) == 2 && !used;
+}
+
+/* Nobody's memory is in the file; false also when that cannot be told. */
+static bool file_is_empty(const char *file)
+{
+	return file_lines("/proc/swaps", used_line, &file, NULL) == 1;
+}
+
+/*
+ * While the file is on, whatever is short of memory on this host goes there, too. Taking it away
+ * from a cgroup that is at its limit would have the kernel kill in it: then the file stays. Short
+ * spells are waited for.
+ */
+static int others_need(const struct demo_swap *swap, struct err *err)
+{
+	struct buf top = {}, who = {};
 	int ret = 0;
 
-	if (swap->file[0] && swapoff(swap->file))
+	buf_printf(&top, "%.*s", (int)(strrchr(swap->cgroup.path, '/') - swap->cgroup.path),
+		   swap->cgroup.path);
+	for (int i = 0; i < OTHERS_TRIES; i++) {
+		if (i)
+			usleep(OTHERS_PAUSE_US);
+		buf_clear(&who);
+		if (file_is_empty(swap->file) ||
+		    !cgroup_leans_on_swap(buf_str(&top), swap->cgroup.version, &who))
+			goto out;
+	}
+	ret = err_set(err, -EBUSY,
+		      "swap: %s stays on: %s does not fit below its limit without; when it does: "
+		      "swapoff %s && rm %s",
+		      swap->file, buf_str(&who), swap->file, swap->file);
+out:
+	buf_free(&top);
+	buf_free(&who);
+	return ret;
+}
+
+int demo_swap_close(struct demo_swap *swap, struct err *err)
+{
+	int ret = swap->file[0] ? others_need(swap, err) : 0;
+
+	if (!ret && swap->file[0] && swapoff(swap->file))
 		ret = err_set(err, -errno, "swap: %s is still on (%s); run: swapoff %s && rm %s",
 			      swap->file, strerror(errno), swap->file, swap->file);
-	else if (swap->file[0])
+	else if (!ret && swap->file[0])
 		unlink(swap->file);
 	if (swap->cgroup.path[0] && rmdir(swap->cgroup.path))
 		ret = err_set(err, -errno, "cgroup: %s is still there (%s); run: rmdir %s",

@@ -23,5 +23,6 @@ struct demo_swap {
  */
 int demo_swap_open(struct demo_swap *swap, const char *dir, struct err *err);
 /* Undo all of it, once no process is left in the cgroup. Goes on after a failure, which
- * @err tells with what to do by hand. */
+ * @err tells with what to do by hand: so where the file has become the swap of others that
+ * would be killed without it. */
 int demo_swap_close(struct demo_swap *swap, struct err *err);

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fts.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -501,6 +502,35 @@ int cgroup_memory_read(struct cgroup_memory *out, const char *root, pid_t pid, s
 out:
 	place_free(&place);
 	return ret > 0 ? 0 : ret; /* no memory controller: nothing to say, nothing wrong */
+}
+
+/* --- who needs swap --------------------------------------------------------- */
+
+static bool leans_on_swap(const char *dir, bool v1)
+{
+	struct cgroup_kept kept = kept_read(dir, v1);
+	int64_t limit = number(dir, v1 ? "memory.limit_in_bytes" : "memory.max");
+	int64_t swapped = v1 ? keyed_number(dir, "memory.stat", "total_swap") :
+			       number(dir, "memory.swap.current");
+
+	return limit != RECORD_UNKNOWN && known_or_0(swapped) > 0 &&
+	       sum_of(known_or_0(cgroup_kept_bytes(&kept)), swapped) > limit;
+}
+
+bool cgroup_leans_on_swap(const char *top, int version, struct buf *path)
+{
+	char *tops[] = { (char *)top, NULL };
+	FTS *tree = fts_open(tops, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	bool found = false;
+
+	for (FTSENT *entry; tree && !found && (entry = fts_read(tree));) {
+		found = entry->fts_info == FTS_D && leans_on_swap(entry->fts_path, version == 1);
+		if (found)
+			buf_puts(path, entry->fts_path);
+	}
+	if (tree)
+		fts_close(tree);
+	return found;
 }
 
 /* --- the CPU ---------------------------------------------------------------- */

@@ -60,6 +60,13 @@ struct cgroup_memory {
 	int64_t oom_kills_total; /* in its own cgroup (v2: and below) */
 };
 
+/*
+ * Below @top, of @version 1 or 2: a cgroup that has more in swap than there is room for below its
+ * limit. Were that brought back, as swapoff(2) does, the kernel would kill there: each page is
+ * charged to who had it (mm/swapfile.c, unuse_pte()). False for none, else @path is its.
+ */
+bool cgroup_leans_on_swap(const char *top, int version, struct buf *path);
+
 /* A CPU quota (cpu.cfs_quota_us in version 1, cpu.max in version 2) and what came of it. */
 struct cgroup_cpu {
 	char path[PATH_MAX]; /* of the cgroup, below the mount point; "/" is the topmost seen */

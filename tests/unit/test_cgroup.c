@@ -311,6 +311,50 @@ static void test_v1_kept(void **state)
 	assert_true(cg.near.sock_bytes == RECORD_UNKNOWN);
 }
 
+/* Who would be killed were swap taken away: limits count, and what can be dropped does not. */
+static void test_leans_on_swap(void **state)
+{
+	struct buf top = { 0 }, path = { 0 };
+
+	(void)state;
+	buf_printf(&top, "%s/sys", root);
+	put("/sys/fs/a/memory.max", "100000000\n");
+	put("/sys/fs/a/memory.current", "99000000\n");
+	put("/sys/fs/a/memory.stat", "anon 60000000\nfile 39000000\n");
+	put("/sys/fs/a/memory.swap.current", "30000000\n");
+	put("/sys/fs/free/memory.max", "max\n");
+	put("/sys/fs/free/memory.stat", "anon 60000000\n");
+	put("/sys/fs/free/memory.swap.current", "90000000\n");
+	assert_false(cgroup_leans_on_swap(top.data, 2, &path));
+	put("/sys/fs/a/b/memory.max", "50000000\n");
+	put("/sys/fs/a/b/memory.stat", "anon 40000000\n");
+	put("/sys/fs/a/b/memory.swap.current", "20000000\n");
+	assert_true(cgroup_leans_on_swap(top.data, 2, &path));
+	assert_string_equal(buf_str(&path) + strlen(root), "/sys/fs/a/b");
+	buf_clear(&path);
+	put("/sys/fs/a/b/memory.swap.current", "0\n");
+	assert_false(cgroup_leans_on_swap(top.data, 2, &path));
+	buf_free(&top);
+	buf_free(&path);
+}
+
+static void test_v1_leans_on_swap(void **state)
+{
+	struct buf top = { 0 }, path = { 0 };
+
+	(void)state;
+	buf_printf(&top, "%s/sys", root);
+	put("/sys/a/memory.limit_in_bytes", "100000000\n");
+	put("/sys/a/memory.stat", "total_rss 90000000\ntotal_swap 5000000\n");
+	assert_false(cgroup_leans_on_swap(top.data, 1, &path));
+	put("/sys/a/memory.stat", "total_rss 90000000\ntotal_swap 15000000\n");
+	assert_true(cgroup_leans_on_swap(top.data, 1, &path));
+	put("/sys/a/memory.limit_in_bytes", "9223372036854771712\n");
+	assert_false(cgroup_leans_on_swap(top.data, 1, &path));
+	buf_free(&top);
+	buf_free(&path);
+}
+
 /* A path is whole or not there at all: a part of it is another cgroup's. */
 static void test_long_path(void **state)
 {
@@ -472,6 +516,8 @@ int main(void)
 		WITH_ROOT(test_v2_kept),
 		WITH_ROOT(test_v2_kernel_parts),
 		WITH_ROOT(test_v1_kept),
+		WITH_ROOT(test_leans_on_swap),
+		WITH_ROOT(test_v1_leans_on_swap),
 		WITH_ROOT(test_long_path),
 		cmocka_unit_test(test_locate),
 		WITH_ROOT(test_v1),
