@@ -379,7 +379,7 @@ async function main() {
 	await judgeKeyboard(read('doctor-swapping.html'));
 	await judgeTable(sample);
 	await judgeLive(sample);
-	for (const name of ['doctor-stalling', 'doctor-swapping', 'memory', 'alloc', 'rdb'])
+	for (const name of ['doctor-stalling', 'doctor-swapping', 'memory', 'alloc', 'rdb', 'lab'])
 		await takePictures(name, read(name + '.html'));
 	for (const name of ['doctor-stalling', 'rdb']) await printOut(name, read(name + '.html'));
 	const constant = Buffer.byteLength(withDocument(sample, 'null'));
