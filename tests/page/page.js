@@ -222,7 +222,16 @@ async function printOut(name, html) {
 	});
 	await view.page.pdf({ path: path.join(out, `${name}.pdf`), format: 'A4', margin: MARGINS });
 	const theme = await view.page.evaluate(() => window.printed);
+	const charts = await view.page.locator('.graph').count();
+	const pictures = fs
+		.readFileSync(path.join(out, `${name}.pdf`), 'latin1')
+		.split('/Subtype /Image').length;
 
+	check(
+		`${name}-paper-charts`,
+		pictures > charts,
+		`${pictures - 1} pictures are on paper, of ${charts} charts`
+	);
 	check(`${name}-paper-light`, theme === 'light', `it was printed ${theme}`);
 	await view.page.setViewportSize({ width: 703, height: 1000 });
 	await view.page.emulateMedia({ media: 'print' });
