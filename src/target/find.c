@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,8 @@
 #define SYSTEM_UID_MAX	999
 #define DYNAMIC_UID_MIN 61184
 #define DYNAMIC_UID_MAX 65519
+/* From an exit's first steps to its last: a process of many GB is long in giving them back. */
+#define ENDING_MS 200
 
 static bool named_like_server(const char *text)
 {
@@ -144,7 +147,16 @@ void target_listeners(struct server_candidate *candidate)
 	}
 }
 
-/* -EACCES is not "no": without the right to look, the name has to do. */
+/* A process whose memory is gone has ended, or is about to; but for the kernel's own, which have
+ * none. */
+static bool is_ending(int pidfd)
+{
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd >= 0 && poll(&fd, 1, ENDING_MS) > 0;
+}
+
+/* -EACCES is not "no": without the right to look, the name has to do. -ESRCH: it has ended. */
 static int fill(pid_t pid, struct server_candidate *out, struct err *err)
 {
 	char comm[PROC_COMM_SIZE];
@@ -154,6 +166,10 @@ static int fill(pid_t pid, struct server_candidate *out, struct err *err)
 
 	if (ret && ((ret != -EACCES && ret != -EPERM) || proc_comm(pid, pid, comm) ||
 		    !named_like_server(comm))) {
+		if (ret == -ESRCH && !is_ending(pidfd))
+			ret = -ENOENT;
+		else if (proc_held_ended(pidfd))
+			ret = -ESRCH;
 		if (pidfd >= 0)
 			close(pidfd);
 		return err_set(err, ret, "%s", why.text);
@@ -212,14 +228,24 @@ static pid_t find_sandbox(void)
 int target_describe(pid_t pid, struct server_candidate *out, struct err *err)
 {
 	char comm[PROC_COMM_SIZE];
+	struct err why = {};
+	int ret;
 
 	if (proc_comm(pid, pid, comm))
 		return err_set(err, -ESRCH, "target: no process %d %s; see `redmem check`", pid,
 			       proc_seen_where());
-	if (fill(pid, out, NULL) == 0)
+	ret = fill(pid, out, &why);
+	if (!ret)
 		return 0;
+	if (ret == -ESRCH)
+		return err_set(err, ret, "target: process %d has ended", pid);
 	if (is_sandbox(pid))
 		return sandbox_error(pid, err);
+	if (ret != -ENOENT)
+		return err_set(err, ret,
+			       "target: process %d (%s): whether it is a redis-server or "
+			       "valkey-server cannot be told: %s",
+			       pid, comm, why.text);
 	return err_set(err, -ENOENT,
 		       "target: process %d (%s) is not a redis-server or valkey-server; leave out "
 		       "--pid to "

@@ -100,10 +100,16 @@ bool image_is_new_file(const struct maps *maps, size_t i)
 	return true;
 }
 
+/* The failure is the helper's (late, gone, not to be had), so the file may be a server's. */
+static bool is_of_helper(int code)
+{
+	return code == -ETIMEDOUT || code == -EPIPE || code == -ENFILE;
+}
+
 /* The mapped file with the symbols of a server; its module stays open. */
 static int find_module(struct image *image, const struct maps *maps, struct err *err)
 {
-	struct err why = {};
+	struct err why = {}, one = {};
 	bool opened = false;
 
 	for (size_t i = 0; i < maps->count; i++) {
@@ -113,8 +119,11 @@ static int find_module(struct image *image, const struct maps *maps, struct err 
 
 		if (!image_is_new_file(maps, i))
 			continue;
-		if (elf_file_open(&module, image->pid, map, &why))
+		if (elf_file_open(&module, image->pid, map, &one)) {
+			if (!is_of_helper(why.code))
+				why = one;
 			continue;
+		}
 		opened = true;
 		if (is_server_module(module, &server)) {
 			int ret = use_module(image, map, module, &server, err);
@@ -125,7 +134,7 @@ static int find_module(struct image *image, const struct maps *maps, struct err 
 		}
 		elf_file_close(module);
 	}
-	if (!opened && why.code)
+	if (why.code && (!opened || is_of_helper(why.code)))
 		return err_set(err, why.code, "%s", why.text);
 	return err_set(
 		err, -ENOENT,

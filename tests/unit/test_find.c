@@ -112,6 +112,26 @@ static void test_no_server(void **state)
 	assert_int_equal(none.pidfd, -1);
 }
 
+/* One that ends before it was looked at. (It was "not a redis-server".) */
+static void test_ended(void **state)
+{
+	struct server_candidate none = { .pidfd = -1 };
+	struct err err = {};
+	siginfo_t info;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	assert_true(pid > 0);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(target_describe(pid, &none, &err), -ESRCH);
+	assert_non_null(strstr(err.text, "has ended"));
+	assert_int_equal(none.pidfd, -1);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* As recorded of a host with gVisor: the sandbox in which a container's redis-server is. */
 static char *const sandbox[] = {
 	(char *)"runsc-sandbox",
@@ -173,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_id_used_again),
 		cmocka_unit_test(test_no_server),
+		cmocka_unit_test(test_ended),
 		cmocka_unit_test(test_gvisor),
 	};
 
