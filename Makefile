@@ -93,14 +93,17 @@ load := $(if $(load_sources),$(B)/tests/load/load)
 streams := $(B)/tests/bench/streams
 past := $(B)/tests/bench/history
 scenarios := $(B)/tests/bench/scenarios
-# Targets of the fuzzer, what they share, and two programs of their own.
+# Targets of the fuzzer, what they share, two programs of their own, and one that has the targets
+# without libFuzzer, each by its name.
 fuzz_helpers := tests/fuzz/file.c tests/fuzz/told.c tests/unit/every_report.c
-fuzz_sources := $(filter-out $(fuzz_helpers),$(wildcard tests/fuzz/*.c))
-fuzz := $(patsubst %.c,$(B)/%.o,$(fuzz_sources) $(fuzz_helpers))
+fuzz_programs := tests/fuzz/every.c tests/fuzz/seeds.c
+fuzz_targets := $(filter-out $(fuzz_helpers) $(fuzz_programs) tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
+fuzz := $(patsubst %.c,$(B)/%.o,$(fuzz_targets) $(fuzz_programs) $(fuzz_helpers))
+replay := $(if $(SAN),$(B)/tests/fuzz/replay $(B)/tests/fuzz/seeds)
 
 ##@ Building
 all: $(lib) $(redmem) ## build redmem (the default)
-tests: all $(units) $(load) $(streams) $(past) $(scenarios) $(fuzz) ## build redmem and the programs of the tests
+tests: all $(units) $(load) $(streams) $(past) $(scenarios) $(fuzz) $(replay) ## build redmem and the programs of the tests
 
 $(lib): $(objects) $(message_objects)
 	$(call say,AR,$@)
@@ -152,10 +155,18 @@ $(load): $(load_sources:%.c=$(B)/%.o)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ -lhiredis -lm -lpthread
 
-# libFuzzer has a main() for all but those two.
-$(fuzz_sources:%.c=build-fuzz/%): build-fuzz/%: build-fuzz/%.o $(fuzz_helpers:%.c=build-fuzz/%.o) build-fuzz/libredmem.a
+# libFuzzer has a main() for targets.
+$(fuzz_targets:%.c=build-fuzz/%): fuzzer := -fsanitize=fuzzer
+$(fuzz_targets:%.c=build-fuzz/%) $(fuzz_programs:%.c=$(B)/%): %: %.o $(fuzz_helpers:%.c=$(B)/%.o) $(lib)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(all_cflags) $(if $(filter %/every %/seeds,$@),,-fsanitize=fuzzer) $(LDFLAGS) -o $@ $^ $(libs)
+	$(Q)$(CC) $(all_cflags) $(fuzzer) $(LDFLAGS) -o $@ $^ $(libs)
+
+ifndef FUZZ
+$(fuzz_targets:%.c=$(B)/%.o): all_cppflags += -DLLVMFuzzerTestOneInput=fuzz_$(basename $(@F))
+endif
+$(B)/tests/fuzz/replay: $(patsubst %.c,$(B)/%.o,tests/fuzz/replay.c $(fuzz_targets) $(fuzz_helpers)) $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) -rdynamic $(LDFLAGS) -o $@ $^ $(libs)
 
 # BPF programs as a part of a test, with headers of its own in place of libbpf's.
 $(B)/tests/unit/test_bpf_flow.o: all_cppflags += -Itests/unit/kernel -Ivmlinux -D__TARGET_ARCH_$(bpf_arch)
@@ -242,7 +253,7 @@ $(GEN)/redmem.skel.h: $(GEN)/redmem.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name redmem_bpf >$@
 
-fuzzers: $(fuzz_sources:%.c=build-fuzz/%) # with FUZZ=1
+fuzzers: $(patsubst %.c,build-fuzz/%,$(fuzz_targets) $(fuzz_programs)) # with FUZZ=1
 
 ##@ Testing
 test: ; $(Q)+tests/run ## run every test: unit, golden, live, lint
