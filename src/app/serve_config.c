@@ -608,6 +608,8 @@ void serve_label(struct buf *out, const struct serve_server *section, const stru
 	}
 	if (section)
 		buf_puts(out, section->name);
+	else if (*who->pod)
+		buf_puts(out, who->pod);
 	else if (*who->container)
 		buf_puts(out, who->container);
 	else if (*who->unit)

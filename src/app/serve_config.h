@@ -77,6 +77,7 @@ struct serve_who {
 	const char *socket; /* "" = none */
 	const char *unit; /* "redis-server.service", "" */
 	const char *container; /* "3f1c9a4be0d1", "" */
+	const char *pod; /* "shop/cache-0/redis", with the container's name; "" */
 };
 /* The first section that fits, or NULL. */
 const struct serve_server *serve_config_find(const struct serve_config *config,

@@ -44,7 +44,8 @@
 
 /* What a server is named and chosen by. */
 struct identity {
-	char unit[CGROUP_NAME_MAX], container[CGROUP_NAME_MAX];
+	struct cgroup_names names;
+	char pod[2 * CGROUP_NAME_MAX]; /* with the container's name; "" when that is not known */
 	char address[160];
 	const struct serve_server *section; /* NULL = none */
 };
@@ -283,8 +284,10 @@ static char *free_label(const struct served *one, const struct serve_who *who)
 {
 	struct redact *redact = one->all->redact;
 	char *hidden[] = { redact_text(redact, who->address), redact_text(redact, who->socket),
-			   redact_text(redact, who->unit), redact_text(redact, who->container) };
-	const struct serve_who shown = { who->port, hidden[0], hidden[1], hidden[2], hidden[3] };
+			   redact_text(redact, who->unit), redact_text(redact, who->container),
+			   redact_text(redact, who->pod) };
+	const struct serve_who shown = { who->port, hidden[0], hidden[1],
+					 hidden[2], hidden[3], hidden[4] };
 	struct buf text = { 0 };
 	size_t len;
 
@@ -303,19 +306,25 @@ static char *free_label(const struct served *one, const struct serve_who *who)
 static void identify(const struct server_candidate *server, const struct serve_config *config,
 		     struct identity *is, struct serve_who *who)
 {
-	cgroup_names(server->pid, is->unit, is->container);
+	struct cgroup_names *names = &is->names;
+
+	cgroup_names(server->pid, names);
 	name_address(server, is->address, sizeof(is->address));
-	escape_sanitize(is->unit);
-	escape_sanitize(is->container);
+	escape_sanitize(names->unit);
+	escape_sanitize(names->container);
+	if (*names->name)
+		snprintf(is->pod, sizeof(is->pod), "%s/%s", names->pod, names->name);
+	escape_sanitize(is->pod);
 	escape_sanitize(is->address);
-	*who = (struct serve_who){ server->port, is->address, server->socket, is->unit,
-				   is->container };
+	*who = (struct serve_who){ server->port, is->address,	   server->socket,
+				   names->unit,	 names->container, is->pod };
 	is->section = serve_config_find(config, who);
 }
 
 static bool same_identity(const struct identity *a, const struct identity *b)
 {
-	return !strcmp(a->unit, b->unit) && !strcmp(a->container, b->container) &&
+	return !strcmp(a->names.unit, b->names.unit) &&
+	       !strcmp(a->names.container, b->names.container) && !strcmp(a->pod, b->pod) &&
 	       !strcmp(a->address, b->address) && serve_server_same(a->section, b->section);
 }
 

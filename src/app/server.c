@@ -12,6 +12,7 @@
 #include "app/progress.h"
 #include "app/redact.h"
 #include "base/clock.h"
+#include "host/cgroup.h"
 #include "host/elf.h"
 #include "host/proc.h"
 #include "host/sock.h"
@@ -310,6 +311,7 @@ void server_emit(const struct server *server, const struct info *info,
 	const char *role = info ? info_get(info, "role") : NULL;
 	const char *allocator = info ? info_get(info, "mem_allocator") : NULL;
 	char text[96] = "", build_id[96] = "";
+	struct cgroup_names names = { 0 };
 
 	if (image)
 		write_build_id(build_id, sizeof(build_id), image);
@@ -331,6 +333,11 @@ void server_emit(const struct server *server, const struct info *info,
 	t->port = server->where.port ? server->where.port : RECORD_UNKNOWN;
 	t->socket = server->where.socket;
 	t->role = role ? (strcmp(role, "slave") ? role : "replica") : "";
+	if (server->where.pid)
+		cgroup_names(server->where.pid, &names);
+	t->container = names.container;
+	t->container_name = names.name;
+	t->pod = names.pod;
 	t->connected = server->conn != NULL;
 	t->connect_reason = server->conn ? "" : server->conn_error.text;
 	record_emit(sink, &record);

@@ -3,6 +3,7 @@
 #include "host/cgroup.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fts.h>
 #include <math.h>
@@ -594,8 +595,9 @@ int cgroup_cpu_read(const char *root, pid_t pid,
 
 /* --- names --------------------------------------------------------------------- */
 
-#define ID_DIGITS 64 /* of a container's id */
-#define ID_SHOWN  12
+#define ID_DIGITS  64 /* of a container's id */
+#define ID_SHOWN   12
+#define UID_DIGITS 32 /* of a pod's uid */
 
 static void put_name(char *out, const char *name, size_t len)
 {
@@ -624,9 +626,48 @@ static const char *behind(const char *name, size_t len, const char *start)
 	return len > start_len && !strncmp(name, start, start_len) ? name + start_len : NULL;
 }
 
+static bool is_uid(const char *text, size_t len)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (isxdigit((unsigned char)text[i]))
+			digits++;
+		else if (text[i] != '-' && text[i] != '_')
+			return false;
+	}
+	return digits == UID_DIGITS;
+}
+
+/*
+ * "kubepods-burstable-podUID.slice" of the kubelet's systemd driver, in which the uid's dashes are
+ * underscores, and "podUID" of its cgroupfs driver. Static pods have a uid without any.
+ */
+static bool take_pod(const char *name, size_t len, char *pod)
+{
+	static const char slice[] = ".slice", start[] = "pod";
+	const size_t suffix = sizeof(slice) - 1, prefix = sizeof(start) - 1;
+
+	if (len > suffix && !memcmp(name + len - suffix, slice, suffix))
+		len -= suffix;
+	for (size_t at = 0; at + prefix < len; at++) {
+		const char *uid = name + at + prefix;
+		size_t uid_len = len - at - prefix;
+
+		if ((at && name[at - 1] != '-') || memcmp(name + at, start, prefix) != 0 ||
+		    !is_uid(uid, uid_len))
+			continue;
+		put_name(pod, uid, uid_len);
+		for (char *c = pod; *c; c++)
+			*c = *c == '_' ? '-' : *c;
+		return true;
+	}
+	return false;
+}
+
 /* One directory of the path; @before is the one above it. */
-static void take_component(const char *name, size_t len, const char *before, char *unit,
-			   char *container)
+static void take_component(const char *name, size_t len, const char *before,
+			   struct cgroup_names *out)
 {
 	static const char service[] = ".service";
 	const size_t suffix = sizeof(service) - 1;
@@ -634,20 +675,21 @@ static void take_component(const char *name, size_t len, const char *before, cha
 	const char *id = find_id(name, len), *inner;
 
 	if (id)
-		put_name(container, id, ID_SHOWN);
+		put_name(out->container, id, ID_SHOWN);
+	else if (take_pod(name, len, out->pod))
+		return;
 	else if (!strncmp(before, "lxc/", 4))
-		put_name(container, name, len);
+		put_name(out->container, name, len);
 	else if ((inner = behind(name, len, "lxc.payload.")))
-		put_name(container, inner, len - (size_t)(inner - name));
+		put_name(out->container, inner, len - (size_t)(inner - name));
 	else if (is_service && (inner = behind(name, len, "systemd-nspawn@")))
-		put_name(container, inner, len - (size_t)(inner - name) - suffix);
+		put_name(out->container, inner, len - (size_t)(inner - name) - suffix);
 	else if (is_service && !behind(name, len, "user@"))
-		put_name(unit, name, len);
+		put_name(out->unit, name, len);
 }
 
 static int take_path(void *ctx, char *line, size_t len)
 {
-	char **names = ctx;
 	const char *path = strchr(line, ':'), *before = "";
 
 	(void)len;
@@ -658,29 +700,53 @@ static int take_path(void *ctx, char *line, size_t len)
 		size_t part = strcspn(path, "/");
 
 		if (part)
-			take_component(path, part, before, names[0], names[1]);
+			take_component(path, part, before, ctx);
 		before = path;
 		path += part + (path[part] == '/');
 	}
 	return 0;
 }
 
-void cgroup_names_parse(const char *cgroup_text, char unit[CGROUP_NAME_MAX],
-			char container[CGROUP_NAME_MAX])
+void cgroup_names_parse(const char *cgroup_text, struct cgroup_names *out)
 {
-	char *names[] = { unit, container };
-
-	unit[0] = container[0] = '\0';
-	text_lines(cgroup_text, strlen(cgroup_text), take_path, names);
+	*out = (struct cgroup_names){ 0 };
+	text_lines(cgroup_text, strlen(cgroup_text), take_path, out);
 }
 
-void cgroup_names(pid_t pid, char unit[CGROUP_NAME_MAX], char container[CGROUP_NAME_MAX])
+/* "POD_NAMESPACE_CONTAINER-ID.log": none of the three may have a "_" in Kubernetes. */
+static bool take_log(const char *file, struct cgroup_names *names)
+{
+	const char *namespace = strchr(file, '_'),
+		   *name = namespace ? strchr(namespace + 1, '_') : NULL, *id = strrchr(file, '-');
+
+	if (!name || !id || id < name || strncmp(id + 1, names->container, ID_SHOWN) != 0)
+		return false;
+	snprintf(names->pod, sizeof(names->pod), "%.*s/%.*s", (int)(name - namespace - 1),
+		 namespace + 1, (int)(namespace - file), file);
+	put_name(names->name, name + 1, (size_t)(id - name - 1));
+	return true;
+}
+
+void cgroup_names_call(struct cgroup_names *names, const char *logs)
+{
+	DIR *dir = strlen(names->container) == ID_SHOWN ? opendir(logs) : NULL;
+
+	if (!dir)
+		return;
+	for (const struct dirent *entry; (entry = readdir(dir));)
+		if (take_log(entry->d_name, names))
+			break;
+	closedir(dir);
+}
+
+void cgroup_names(pid_t pid, struct cgroup_names *out)
 {
 	struct buf text = { 0 };
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
 	file_read(path, 1 << 20, &text, NULL);
-	cgroup_names_parse(buf_str(&text), unit, container);
+	cgroup_names_parse(buf_str(&text), out);
+	cgroup_names_call(out, "/var/log/containers");
 	buf_free(&text);
 }

@@ -123,6 +123,9 @@ struct record_target {
 	int64_t port; /* RECORD_UNKNOWN when none is known */
 	const char *socket; /* unix socket path, "" when none */
 	const char *role; /* "master", "replica" or "" */
+	const char *container; /* its id's first 12 digits, or its name; "" = none */
+	const char *container_name; /* in its pod, "" when not known */
+	const char *pod; /* "NAMESPACE/NAME", or its uid; "" = none */
 	bool connected; /* redmem talks to it */
 	const char *connect_reason; /* why not, "" when connected */
 };

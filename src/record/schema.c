@@ -49,6 +49,9 @@ static const struct field target_fields[] = {
 	FIELD(target, port),
 	TEXT(target, socket, ADDRESS),
 	TEXT(target, role, WORD),
+	FIELD(target, container),
+	FIELD(target, container_name),
+	FIELD(target, pod),
 	FIELD(target, connected),
 	TEXT(target, connect_reason, REFUSAL),
 };

@@ -9,20 +9,28 @@
 
 /* --- what was watched, and how things stood ---------------------------------- */
 
-#define TARGET(M, MAYBE)                                      \
-	M("pid", integer, t->pid)                             \
-	M("server", text, t->server)                          \
-	M("version", text, t->version)                        \
-	M("allocator", text, t->allocator)                    \
-	M("port", integer, t->port)                           \
-	M("socket", text, t->socket)                          \
-	M("role", text, t->role)                              \
-	M("executable", text, t->executable)                  \
-	M("allocator_bundled", boolean, t->allocator_bundled) \
-	M("can_defrag", boolean, t->can_defrag)               \
-	M("connected", boolean, t->connected)                 \
-	M("connect_reason", text, t->connect_reason)
+#define TARGET(M, MAYBE)                                                              \
+	M("pid", integer, t->pid)                                                     \
+	M("server", text, t->server)                                                  \
+	M("version", text, t->version)                                                \
+	M("allocator", text, t->allocator)                                            \
+	M("port", integer, t->port)                                                   \
+	M("socket", text, t->socket)                                                  \
+	M("role", text, t->role)                                                      \
+	M("executable", text, t->executable)                                          \
+	M("allocator_bundled", boolean, t->allocator_bundled)                         \
+	M("can_defrag", boolean, t->can_defrag)                                       \
+	M("connected", boolean, t->connected)                                         \
+	M("connect_reason", text, t->connect_reason)                                  \
+	MAYBE(is_there(t->container), "container", text, t->container)                \
+	MAYBE(is_there(t->container_name), "container_name", text, t->container_name) \
+	MAYBE(is_there(t->pod), "pod", text, t->pod)
 SCHEMA(target, TARGET);
+
+static bool is_there(const char *name)
+{
+	return name && *name;
+}
 
 json_t *json_target(const struct model *m)
 {

@@ -50,6 +50,10 @@ void text_head_server(struct text *t)
 	head_part(&line, "socket ", target->socket);
 	head_part(&line, "", target->allocator);
 	head_part(&line, "", target->role);
+	head_part(&line, "pod ", target->pod);
+	head_part(&line, "container ", target->container_name);
+	if (!target->container_name || !*target->container_name)
+		head_part(&line, "container ", target->container);
 	text_wrap(t, "", buf_str(&line));
 	buf_free(&line);
 }

@@ -64,7 +64,8 @@ static void take_process(const char *text, size_t len)
 /* /proc/PID/cgroup, and behind a line that is empty /proc/self/mountinfo. */
 static void take_cgroups(char *text)
 {
-	char unit[CGROUP_NAME_MAX], container[CGROUP_NAME_MAX], *mounts = strstr(text, "\n\n");
+	char *mounts = strstr(text, "\n\n");
+	struct cgroup_names names;
 	struct buf mount = { 0 }, path = { 0 };
 	int version;
 
@@ -74,8 +75,10 @@ static void take_cgroups(char *text)
 		must(version == 1 || version == 2);
 	buf_free(&mount);
 	buf_free(&path);
-	cgroup_names_parse(text, unit, container);
-	must(memchr(unit, '\0', sizeof(unit)) && memchr(container, '\0', sizeof(container)));
+	cgroup_names_parse(text, &names);
+	must(memchr(names.unit, '\0', sizeof(names.unit)) &&
+	     memchr(names.container, '\0', sizeof(names.container)) &&
+	     memchr(names.pod, '\0', sizeof(names.pod)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -211,7 +211,11 @@ static void test_not_there(void **state)
 	assert_int_equal(serve_config_read(&config, "/tmp", &err), -EINVAL);
 }
 
-static const struct serve_who nobody = { .address = "", .socket = "", .unit = "", .container = "" };
+static const struct serve_who nobody = { .address = "",
+					 .socket = "",
+					 .unit = "",
+					 .container = "",
+					 .pod = "" };
 
 static void label_is(const struct serve_config *config, struct serve_who who, const char *label)
 {
@@ -252,6 +256,8 @@ static void test_labels(void **state)
 	label_is(config, who, "redis-server:6380");
 	who.container = "3f1c9a4be0d1";
 	label_is(config, who, "3f1c9a4be0d1:6380");
+	who.pod = "shop/cache-0/redis";
+	label_is(config, who, "shop/cache-0/redis:6380");
 	who.port = 7000;
 	label_is(config, who, "box");
 	serve_config_free(config);
