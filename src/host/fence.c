@@ -57,6 +57,7 @@ pid_t fence_fork(struct fence_process *out, struct err *err)
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	pid_t pid = -1;
+	sigset_t none;
 
 	*out = (struct fence_process){ .pidfd = -1 };
 	for (size_t i = 0; pid < 0 && i < sizeof(tries) / sizeof(tries[0]); i++) {
@@ -67,6 +68,10 @@ pid_t fence_fork(struct fence_process *out, struct err *err)
 			if (tries[i] & CLONE_NEWUSER)
 				map_user(uid, gid);
 			setsid(); /* Ctrl-C is for redmem */
+			/* Our threads have all signals blocked, and what is blocked stays so past
+			 * exec(): the stop at a tracee's exec would come at its next stop. */
+			sigemptyset(&none);
+			sigprocmask(SIG_SETMASK, &none, NULL);
 			return 0;
 		}
 	}

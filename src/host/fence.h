@@ -25,7 +25,8 @@ struct fence_process {
 /*
  * fork() into new pid, mount, network, ipc and uts namespaces, with a user namespace where
  * that takes one, or without any where none can be had. 0 in the child, which is in a session
- * of its own, has no memory but a copy of ours and must soon exec() or call fence_enter().
+ * of its own, has no signal blocked and no memory but a copy of ours, and must soon exec() or
+ * call fence_enter().
  */
 pid_t fence_fork(struct fence_process *out, struct err *err);
 /* Kills it if it still runs, and waits for it. */

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -102,6 +103,18 @@ static void test_jemalloc(void **state)
 	elf_file_close(library);
 	close_files(&files);
 	assert_no_child();
+}
+
+/* The threads that watch have all signals blocked: under `redmem serve` no experiment found the
+ * function, since its child had inherited that. */
+static void test_blocked_signals(void **state)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	assert_int_equal(sigprocmask(SIG_SETMASK, &all, &before), 0);
+	test_jemalloc(state);
+	assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
 }
 
 static void refuse(const char *pattern)
@@ -283,10 +296,10 @@ static void test_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_jemalloc), cmocka_unit_test(test_other_library),
-		cmocka_unit_test(test_program),	 cmocka_unit_test(test_hello),
-		cmocka_unit_test(test_digest),	 cmocka_unit_test(test_round),
-		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_jemalloc),      cmocka_unit_test(test_blocked_signals),
+		cmocka_unit_test(test_other_library), cmocka_unit_test(test_program),
+		cmocka_unit_test(test_hello),	      cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_round),	      cmocka_unit_test(test_killed),
 	};
 
 	return cmocka_run_group_tests_name("experiment", tests, make_directory, remove_directory);
