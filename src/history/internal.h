@@ -134,6 +134,9 @@ int pack_drop(struct history *history, int64_t window);
  * that cannot be done. */
 int join_chunks(struct history *history, const int64_t *ids, size_t count, struct buf *out);
 
+/* What stands behind the mark at the end of a piece is no longer; else it is a session's end. */
+#define NOTHING_SECONDS 0.001
+
 /* Whole seconds of one piece (window or chunk) over chunks from @start to @end: it ends with the
  * mark at the end of the last. */
 static inline double piece_seconds(double start, double end)

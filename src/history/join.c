@@ -6,9 +6,6 @@
  */
 #include "history/internal.h"
 
-/* A piece that is shorter is what stands behind the last mark. */
-#define NOTHING_SECONDS 0.001
-
 struct joining {
 	struct buf *out; /* the first piece */
 	size_t pieces;

@@ -327,7 +327,9 @@ static int play_span(struct history *history, const char *server, int64_t from_m
 struct remaking {
 	struct player player;
 	struct windows *windows;
+	double more_seconds; /* the window is longer by these than the chunks: no mark ends it */
 	struct model *m; /* of the longest window there was */
+	bool rest; /* there was another: the session's end, behind its last mark */
 };
 
 static void take_window(void *ctx, struct model *m, double start_seconds)
@@ -340,6 +342,7 @@ static void take_window(void *ctx, struct model *m, double start_seconds)
 		other = remaking->m;
 		remaking->m = m;
 	}
+	remaking->rest |= other && other->duration_seconds > NOTHING_SECONDS;
 	model_free(other);
 }
 
@@ -348,7 +351,9 @@ static void open_window(struct player *player, const struct chunk *first, const 
 {
 	struct remaking *remaking = (struct remaking *)player;
 
-	windows_open(remaking->windows, piece_seconds(first->start_seconds, last->end_seconds),
+	windows_open(remaking->windows,
+		     piece_seconds(first->start_seconds, last->end_seconds) +
+			     remaking->more_seconds,
 		     take_window, remaking);
 }
 
@@ -367,19 +372,37 @@ static int recall_pass(struct history *history, const char *server, int64_t to_m
 }
 
 static int remake(struct history *history, const char *server, int64_t from_ms, int64_t to_ms,
-		  bool last, struct model **out, struct history_span *span, struct err *err)
+		  struct remaking *remaking, struct history_span *span, struct err *err)
 {
-	struct remaking remaking = { .windows = windows_new() };
-	struct record_sink sink = windows_sink(remaking.windows);
+	struct windows *windows = windows_new();
+	struct record_sink sink = windows_sink(windows);
 	int ret;
 
 	if (history->filter)
 		sink = history->filter(history->filter_ctx, &sink);
-	remaking.player = (struct player){ &sink, last, open_window };
-	ret = play_span(history, server, from_ms, to_ms, &remaking.player, span, err);
+	remaking->player.sink = &sink;
+	remaking->windows = windows;
+	ret = play_span(history, server, from_ms, to_ms, &remaking->player, span, err);
 	if (!ret)
-		windows_end(remaking.windows);
-	windows_free(remaking.windows);
+		windows_end(windows);
+	windows_free(windows);
+	return ret;
+}
+
+/* The end of a session is behind its last mark, by less than the second after which a window is
+ * due: a death is there, and its window must go on past that mark. */
+static int remake_whole(struct history *history, const char *server, int64_t from_ms, int64_t to_ms,
+			bool last, struct model **out, struct history_span *span, struct err *err)
+{
+	struct remaking remaking = { .player = { .last = last, .begin = open_window } };
+	int ret = remake(history, server, from_ms, to_ms, &remaking, span, err);
+
+	if (!ret && remaking.rest) {
+		model_free(remaking.m);
+		remaking.m = NULL;
+		remaking.more_seconds = 2;
+		ret = remake(history, server, from_ms, to_ms, &remaking, span, err);
+	}
 	if (!ret && !remaking.m)
 		ret = err_set(err, -EBADMSG, "history: %s: what is kept of %.80s then is empty",
 			      history->path, server);
@@ -396,15 +419,15 @@ static int remake(struct history *history, const char *server, int64_t from_ms, 
 int history_model(struct history *history, const char *server, int64_t from_ms, int64_t to_ms,
 		  struct model **out, struct history_span *span, struct err *err)
 {
-	return remake(history, server, from_ms, to_ms, false, out, span, err);
+	return remake_whole(history, server, from_ms, to_ms, false, out, span, err);
 }
 
 int history_model_until(struct history *history, const char *server, int64_t at_ms,
 			int64_t length_ms, struct model **out, struct history_span *span,
 			struct err *err)
 {
-	return remake(history, server, sum_less(at_ms, length_ms), sum_of(at_ms, 1), true, out,
-		      span, err);
+	return remake_whole(history, server, sum_less(at_ms, length_ms), sum_of(at_ms, 1), true,
+			    out, span, err);
 }
 
 /* --- what changed, and what died ----------------------------------------------------------- */

@@ -376,6 +376,7 @@ static inline void past_chunk(void *ctx, const struct chunk *chunk)
 {
 	struct past_keeper *k = ctx;
 	struct record_sink sink;
+	int before = k->appended;
 
 	if (chunk->end_seconds - chunk->start_seconds < 0.5) /* what stands behind the end */
 		return;
@@ -389,7 +390,7 @@ static inline void past_chunk(void *ctx, const struct chunk *chunk)
 	k->chunk = chunk;
 	sink = windows_sink(k->windows);
 	chunk_replay(chunk, true, &sink, NULL);
-	if (k->ending)
+	if (k->ending && k->appended == before)
 		windows_end(k->windows);
 }
 

@@ -717,6 +717,50 @@ static void the_last_death_is_found(void **state)
 	history_close(history);
 }
 
+static void sums_at(struct past_stream *s, double t)
+{
+	double marked = s->t;
+
+	s->t = t;
+	past_sums(s);
+	s->t = marked;
+}
+
+/* It died in the second after the last mark, of which no mark tells any more. */
+static void a_death_is_in_its_report(void **state)
+{
+	struct history *history = open_writer(0);
+	struct history_span span;
+	struct past_stream s;
+	struct past_keeper k;
+	struct model *m;
+	struct record r;
+
+	(void)state;
+	for (int seconds = 34; seconds <= 40; seconds += 6) { /* in a window, and behind one */
+		int64_t start_ns = WALL_NS + seconds * 100000000000LL;
+
+		past_keeper_begin(&k, history, "cache1", &s, start_ns, 7);
+		while (s.t < seconds)
+			past_second(&s);
+		record_clear(&r, RECORD_LIFE);
+		r.life = (struct record_life){
+			.t_seconds = s.t + 0.6, .event = "oom", .detail = "", .held_bytes = 5000000
+		};
+		past_emit(&s, &r);
+		sums_at(&s, s.t + 0.7);
+		past_keeper_end(&k);
+		assert_int_equal(history_model_until(history, "cache1",
+						     start_ns / 1000000 + seconds * 1000 + 600,
+						     600000, &m, &span, NULL),
+				 0);
+		assert_float_equal(m->duration_seconds, seconds + 0.7, 0.01);
+		assert_int_equal(m->life_count, 1);
+		model_free(m);
+	}
+	history_close(history);
+}
+
 struct grown {
 	int prefixes, commands;
 	int64_t net, first;
@@ -1315,6 +1359,7 @@ int main(void)
 		TEST(the_last_minutes_before_a_death_are_kept),
 		TEST(only_the_newest_deaths_are_kept),
 		TEST(the_last_death_is_found),
+		TEST(a_death_is_in_its_report),
 		TEST(what_grew_in_between_is_told),
 		TEST(passes_are_in_later_reports),
 		TEST(an_outlook_goes_on_after_a_restart),
