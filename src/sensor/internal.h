@@ -62,6 +62,8 @@ struct budget {
 	double attach_seconds, burst_seconds;
 	double flow_program_seconds; /* a hit */
 	struct bucket all, flow, burst;
+	struct bucket flow_least; /* what the flow probe has when all is spent, */
+	bool on_least; /* as it is now */
 	double charged_seconds; /* paid by the bucket of all so far */
 	uint64_t flow_hits; /* paid by the flow probe's */
 	bool busy; /* the server has no CPU left */
@@ -350,6 +352,8 @@ void budget_begin(struct budget *b, const struct budget_plan *plan, int64_t now_
 int64_t budget_time(struct budget *b, int64_t now_ns, int64_t waited_ns);
 /* Something took @seconds from the server. */
 void budget_spend(struct budget *b, double seconds);
+/* So did the flow probe, by its hits or by coming and going. */
+void budget_spend_flow(struct budget *b, double seconds);
 /* It stands until its bucket is empty, and comes again when that holds enough for a while. */
 bool budget_flow_may_stand(struct budget *b, bool stands, int64_t now_ns);
 /* How long the next look may hold the server up; 0 = none now. */
