@@ -9,7 +9,7 @@
 #include "arch.bpf.h"
 #include "attribution.bpf.h"
 
-#define STACK_WORDS	       64 /* looked through for a client */
+#define STACK_WORDS	       96 /* looked through for a client */
 #define BACKGROUND_STACK_WORDS 160 /* of a free() below activeExpireCycle() some 100 are used */
 
 /* Registers and the top of the stack of the thread that runs: read once by a program, and looked

@@ -118,6 +118,40 @@ static __always_inline u64 name_of(u64 text, u32 len)
 	return name;
 }
 
+static __always_inline bool is_of_word(u8 c)
+{
+	return c > ' ' && c != '"' && c != '\'';
+}
+
+#define INLINE_KEY_MAX	   80
+#define INLINE_NAME(found) ((u32)((found) >> 32))
+#define INLINE_KEY(found)  ((u32)(found))
+
+/*
+ * A command may also be a line of words ("SET key value", as people type it and `redis-cli --pipe`
+ * takes it). How long the first and the second word are of the one that begins at @at; 0 when it
+ * is none. A word in quotes is no key: it is told without.
+ */
+__weak __noinline u64 inline_words(u32 at)
+{
+	const struct query_window *window = this_window();
+	u32 name = 0, key = 0;
+
+	if (!window || (at && byte_at(window, at - 1) != '\n'))
+		return 0;
+	while (name < NAME_BYTES_MAX && byte_at(window, at + name) > ' ')
+		name++;
+	if (byte_at(window, at + name) != ' ' && byte_at(window, at + name) != '\r')
+		return 0;
+	at += name + 1;
+	if (byte_at(window, at - 1) == ' ')
+		while (key < INLINE_KEY_MAX && is_of_word(byte_at(window, at + key)))
+			key++;
+	if (byte_at(window, at + key) != ' ' && byte_at(window, at + key) != '\r')
+		key = 0;
+	return (u64)name << 32 | key;
+}
+
 /* Read the query from some way before @position on; returns where the window begins in it,
  * NO_LENGTH when it cannot be read. */
 static __always_inline u64 open_window(u64 query, u64 position, u64 len)
@@ -140,8 +174,28 @@ static __always_inline u64 open_window(u64 query, u64 position, u64 len)
  * (Valkey 9). */
 enum query_found { QUERY_NONE, QUERY_COMMAND, QUERY_BETWEEN };
 
-/* Command and key from the query buffer @query, read up to @position: enum query_found. */
-__weak __noinline int read_query(u64 query, u64 position, struct redmem_context *context)
+/* The same of a line of words at @at of the window, whose text is at @text. */
+static __always_inline int read_inline(u64 text, u32 at, struct redmem_context *context)
+{
+	u64 found = inline_words(at), name = name_of(text, INLINE_NAME(found));
+
+	if (!name)
+		return QUERY_NONE;
+	context->state = CONTEXT_PARSING;
+	context->command = name;
+	if (INLINE_KEY(found)) {
+		context->key_guessed = KEY_GUESSED;
+		take_key(context, text + INLINE_NAME(found) + 1, INLINE_KEY(found));
+	}
+	return QUERY_COMMAND;
+}
+
+/* May a line of words begin where the query is read? Not behind a command's first argument. */
+enum query_line { LINE_NEVER, LINE_MAYBE, LINE_ONLY };
+
+/* Command and key from the query buffer @query, read up to @position: enum query_found.
+ * @line: enum query_line. */
+__weak __noinline int read_query(u64 query, u64 position, u32 line, struct redmem_context *context)
 {
 	u64 len = sds_length(query), from, name, found;
 	const struct query_window *window = this_window();
@@ -154,10 +208,12 @@ __weak __noinline int read_query(u64 query, u64 position, struct redmem_context 
 		return QUERY_NONE;
 	if (!window || is_between(window, position - from))
 		return QUERY_BETWEEN;
-	found = read_number('*', command_begin(position - from));
+	found = line == LINE_ONLY ? 0 : read_number('*', command_begin(position - from));
 	arguments = NUMBER(found);
 	found = read_number('$', NUMBER_AT(found));
 	name = arguments ? name_of(query + from + NUMBER_AT(found), NUMBER(found)) : 0;
+	if (!name && line != LINE_NEVER)
+		return read_inline(query + position, position - from, context);
 	if (!name)
 		return QUERY_NONE;
 	context->state = CONTEXT_PARSING;
@@ -237,7 +293,7 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
 {
 	u64 query[2] = {};
 	int found = QUERY_NONE;
-	u32 argc = 0;
+	u32 argc = 0, line = LINE_NEVER;
 
 	if (!target || !context || !is_heap_pointer(client))
 		return 0;
@@ -254,10 +310,16 @@ __weak __noinline int try_parsing(struct redmem_target *target, u64 client,
 		if (!argc)
 			note_idle(target, client);
 	}
-	if (freed && is_of_others(target, client, argc))
-		return 0;
+	if (!argc)
+		line = LINE_MAYBE;
+	if (freed && is_of_others(target, client, argc)) {
+		/* A line is cut into arguments before there is the first of them. */
+		if (argc)
+			return 0;
+		line = LINE_ONLY;
+	}
 	if (query[0])
-		found = read_query(query[0], query[1], context);
+		found = read_query(query[0], query[1], line, context);
 	if (found == QUERY_BETWEEN)
 		return 0;
 	/* Most compilers have the server count an argument before it is made

@@ -552,6 +552,45 @@ static void test_parsing(void **state)
 	assert_int_equal(row.context.state, CONTEXT_LOOP);
 }
 
+/* A line of words is a command as well; what looks like one behind a length is an argument. */
+static void test_parsing_inline(void **state)
+{
+	static const char lines[] = "GET a\r\nSET user:8 value\r\n";
+	static const char quoted[] = "SET \"user 8\" value\r\n";
+	static const char argument[] = "*3\r\n$3\r\nSET\r\n$10\r\nSET user:9\r\n$5\r\nvalue\r\n";
+	struct redmem_profile_key row;
+	uint64_t name = 0;
+
+	(void)state;
+	memcpy(&name, "SET", 3);
+	*word(sv.client + QUERYBUF) = sds_of(lines);
+	*word(sv.client + QUERYBUF + 8) = 7; /* behind the first */
+	memory.stack[17] = sv.client;
+	moves(true, 70000);
+	row = only_row(70000);
+	assert_int_equal(row.context.state, CONTEXT_PARSING);
+	assert_int_equal(row.context.command, name);
+	assert_key(&row.context, "user:8");
+	moves(false, 70000); /* it is cut into words that grow */
+	row = only_row(70000);
+	assert_key(&row.context, "user:8");
+	*word(sv.client + QUERYBUF) = sds_of(quoted);
+	*word(sv.client + QUERYBUF + 8) = 0;
+	moves(true, 70000);
+	row = only_row(70000);
+	assert_int_equal(row.context.command, name);
+	assert_key(&row.context, "");
+	*word(sv.client + QUERYBUF) = sds_of(argument);
+	*word(sv.client + QUERYBUF + 8) = 20; /* "SET user:9" is the key */
+	moves(true, 70000);
+	row = only_row(70000);
+	assert_int_equal(row.context.command, name);
+	assert_key(&row.context, "SET user:9");
+	moves(false, 70000); /* before the first argument it is the array of the command before */
+	row = only_row(70000);
+	assert_int_not_equal(row.context.state, CONTEXT_PARSING);
+}
+
 /* Expiry, by a return address on the stack; with a client only eviction is believed. */
 static void test_background(void **state)
 {
@@ -709,9 +748,12 @@ static void test_anything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_command),    TEST(test_rules),   TEST(test_script),	  TEST(test_own),
-		TEST(test_after),      TEST(test_parsing), TEST(test_background), TEST(test_thread),
-		TEST(test_unreadable), TEST(test_cache),   TEST(test_anything),
+		TEST(test_command),	   TEST(test_rules),
+		TEST(test_script),	   TEST(test_own),
+		TEST(test_after),	   TEST(test_parsing),
+		TEST(test_parsing_inline), TEST(test_background),
+		TEST(test_thread),	   TEST(test_unreadable),
+		TEST(test_cache),	   TEST(test_anything),
 	};
 
 	return cmocka_run_group_tests_name("bpf_flow", tests, NULL, NULL);
