@@ -5,37 +5,12 @@
 // tests/run reads.
 //
 //	node client.mjs REDMEM SOCKET STATE BIG_KEY
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { call, called, check, connect, failures } from "./check.mjs";
 
 const [redmem, socket, state, bigKey] = process.argv.slice(2);
-let failures = 0;
+const server = ["-s", socket, "--state", state];
 
-function check(name, good, why) {
-	console.log(good ? `ok mcp-client-${name}` : `not ok mcp-client-${name}: ${why}`);
-	failures += !good;
-}
-
-async function connect(...options) {
-	const client = new Client({ name: "redmem's test", version: "1" });
-
-	await client.connect(new StdioClientTransport({
-		command: redmem, args: ["mcp", "-s", socket, "--state", state, ...options], stderr: "inherit",
-	}));
-	return client;
-}
-
-// What the tool answers, as an object; undefined where it says that it failed.
-async function call(client, name, args = {}) {
-	const result = await client.callTool({ name, arguments: args }, undefined, { timeout: 150000 });
-	const text = result.content[0].text;
-
-	called.add(name);
-	return result.isError ? undefined : { text, ...JSON.parse(text) };
-}
-
-const called = new Set();
-const client = await connect();
+const client = await connect(redmem, ...server);
 const { tools } = await client.listTools();
 check("name", client.getServerVersion().name === "redmem", JSON.stringify(client.getServerVersion()));
 check("list", tools.length > 0 && tools.every((tool) => tool.annotations.readOnlyHint),
@@ -66,7 +41,7 @@ for (const tool of tools)
 	check(`called ${tool.name}`, called.has(tool.name), "this test does not call it");
 await client.close();
 
-const discreet = await connect("--redact");
+const discreet = await connect(redmem, ...server, "--redact");
 const hidden = await call(discreet, "biggest_keys", { top: 3 });
 check("redact", hidden?.complete && hidden.text.includes('"top"') && !hidden.text.includes(bigKey),
 	hidden?.text.slice(0, 500));
