@@ -135,6 +135,7 @@ static const int allowed[] = {
 	SCMP_SYS(writev),
 	SCMP_SYS(pwrite64),
 	SCMP_SYS(lseek),
+	SCMP_SYS(fchown),
 	SCMP_SYS(fstat),
 	SCMP_SYS(stat),
 	SCMP_SYS(lstat),
@@ -409,8 +410,9 @@ void confine_memory(void)
 #endif
 }
 
-/* Who reads files. */
-static const int of_files[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH };
+/* Who reads files. The journal that SQLite makes beside a history is given to the history's owner,
+ * as whom serve could not open it else. */
+static const int of_files[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_CHOWN };
 
 /* To begin to look; the first few are for longer: confine_attached(). */
 static const int of_looks[] = {

@@ -151,5 +151,8 @@ wait "$watch" 2>/dev/null
 forget_process "$watch"
 has_ended() { ! kill -0 "$keeper"; }
 check keeper-ends "the watcher was killed, and the keeper goes on" await 10 has_ended
+# What root reads when nobody writes is still serve's, who is nobody.
+"$redmem" history --state "$work/state" >/dev/null 2>&1
+check history-owner "beside it is root's: $(find "$work/state" -uid 0)" [ -z "$(find "$work/state" -uid 0)" ]
 check unharmed "the server does not answer any more" server_answers
 finish
