@@ -428,6 +428,7 @@ static const int of_looks[] = {
 	CAP_SYS_RESOURCE, /* limits of locked memory, of kernels that have them for BPF */
 	CAP_IPC_LOCK,
 	CAP_SYSLOG, /* addresses of the kernel's functions */
+	CAP_CHOWN, /* as of_files, for mcp */
 };
 #define LONGER 7
 
