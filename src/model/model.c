@@ -256,6 +256,7 @@ void model_finish(struct model *m)
 	calls_finish(m);
 	alloc_finish(m);
 	drop_unwatched(m);
+	stalls_heed_window(m);
 	sort(m->stalls, m->stalls_count, sizeof(*m->stalls), compare_stalls);
 	for (size_t i = 0; i < m->keys_count; i++)
 		m->keys[i].key.bytes = plausible_size(m, m->keys[i].key.bytes);

@@ -37,7 +37,7 @@ struct model_private {
 	size_t settled_rows; /* of the timeline, that have theirs */
 	struct info *own_calls; /* command -> calls of redmem itself */
 	int64_t info_replies;
-	double info_start_seconds; /* when that was told */
+	double info_start_seconds, info_end_seconds; /* when that was told */
 	struct info *stats_start; /* the one with commandstats to compare with; NULL */
 	double stats_seconds; /* when it was told */
 	bool commandstats_usable; /* set by commandstats_check() */

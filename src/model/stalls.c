@@ -176,10 +176,20 @@ static const struct counted_work {
 	enum redmem_cause cause;
 	enum redmem_frame frame;
 	size_t count; /* where in the record */
+	const char *fields[3]; /* INFO's; some servers have not all */
 } counted_work[] = {
-	{ CAUSE_EXPIRY, FRAME_EXPIRY, offsetof(struct record_stall, expired_total) },
-	{ CAUSE_EVICTION, FRAME_EVICTION, offsetof(struct record_stall, evicted_total) },
-	{ CAUSE_DEFRAG, FRAME_DEFRAG, offsetof(struct record_stall, defragged_total) },
+	{ CAUSE_EXPIRY,
+	  FRAME_EXPIRY,
+	  offsetof(struct record_stall, expired_total),
+	  { "expired_keys", "expired_subkeys", "expired_fields" } },
+	{ CAUSE_EVICTION,
+	  FRAME_EVICTION,
+	  offsetof(struct record_stall, evicted_total),
+	  { "evicted_keys" } },
+	{ CAUSE_DEFRAG,
+	  FRAME_DEFRAG,
+	  offsetof(struct record_stall, defragged_total),
+	  { "active_defrag_hits", "active_defrag_misses" } },
 };
 
 #define COUNTED_WORK (sizeof(counted_work) / sizeof(counted_work[0]))
@@ -233,10 +243,58 @@ static void heed_counts(struct stall *out, const struct record_stall *seen)
 		if (count_of(seen, &counted_work[i]) > 0)
 			work = &counted_work[i];
 	for (size_t i = 0; i < COUNTED_WORK; i++) {
+		if (count_of(seen, &counted_work[i]) == RECORD_UNKNOWN)
+			out->uncounted |= 1U << i;
 		if (count_of(seen, &counted_work[i]) != 0)
 			continue;
 		give_time(out, &counted_work[i], work);
 		give_activity(out, &counted_work[i], work);
+	}
+}
+
+/* Did the server tell, and had none of it in the window? *ever: nor since it was started. */
+static bool had_none(const struct model *m, const struct counted_work *work, bool *ever)
+{
+	bool told = false;
+
+	*ever = true;
+	for (size_t i = 0; i < sizeof(work->fields) / sizeof(work->fields[0]); i++) {
+		int64_t grew;
+
+		if (!work->fields[i])
+			break;
+		grew = model_info_delta(m, work->fields[i]);
+		if (grew == RECORD_UNKNOWN)
+			continue;
+		if (grew != 0)
+			return false;
+		told = true;
+		*ever &= model_info_end(m, work->fields[i]) == 0;
+	}
+	return told;
+}
+
+void stalls_heed_window(struct model *m)
+{
+	double start = m->priv->info_start_seconds, end = m->priv->info_end_seconds;
+
+	for (size_t work = 0; work < COUNTED_WORK; work++) {
+		bool ever;
+
+		if (m->priv->info_replies < 2 || !had_none(m, &counted_work[work], &ever))
+			continue;
+		for (size_t i = 0; i < m->stalls_count; i++) {
+			struct stall *stall = &m->stalls[i].stall;
+
+			/* What goes on is counted when it is over. */
+			if (stall->running || !(stall->uncounted & 1U << work) ||
+			    stall->t_seconds + stall->duration_seconds > end ||
+			    (!ever && stall->t_seconds < start))
+				continue;
+			give_time(stall, &counted_work[work], NULL);
+			give_activity(stall, &counted_work[work], NULL);
+			stall->uncounted &= ~(1U << work);
+		}
 	}
 }
 

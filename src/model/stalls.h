@@ -61,6 +61,9 @@ struct stall {
 	/* Of keys that expired or were evicted in it: one, and whether it was that one mostly. */
 	struct bytes gone_key;
 	bool gone_one;
+	/* Kinds of work on the keyspace of which no INFO around it says how much there was
+	 * (stalls.c). */
+	unsigned int uncounted;
 	/* used_memory before it less used_memory after: what it freed, and all else that
 	 * happened between two INFO; RECORD_UNKNOWN. Set by who knows both. */
 	int64_t freed_bytes;
@@ -68,6 +71,13 @@ struct stall {
 
 /* Judge @seen by @rule. Numbers may be any: what makes no sense counts as 0. */
 void blame_stall(struct stall *out, const struct record_stall *seen, const struct blame_rule *rule);
+
+/*
+ * A server that has one long command behind the other answers INFO so late that nothing is counted
+ * around some stalls. What it had none of from before a stall until behind it, as far as @m's first
+ * and last INFO tell, was not at work in it either.
+ */
+void stalls_heed_window(struct model *m);
 
 /* Seconds of a stall by one cause. */
 struct blame {

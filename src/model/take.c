@@ -59,6 +59,7 @@ static void take_info(struct model *m, const struct record_info *record)
 	if (m->info_end != m->info_start)
 		info_free(m->info_end);
 	m->info_end = info;
+	p->info_end_seconds = record->t_seconds;
 	p->errors_at_end = strstr(record->text, "# Errorstats") != NULL;
 	if (m->info_start && !p->info_replies) {
 		info_free(m->info_start);

@@ -716,6 +716,32 @@ static void eviction(void **state)
 	diagnosis_free(&d);
 }
 
+/* A write that frees much as it runs has the words of an eviction on its stack, which each write
+ * looks for. Where the server did not answer INFO between two long ones nothing was counted around
+ * it; over the whole watch it was. */
+static void no_eviction(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	struct record_stall *stall;
+
+	(void)state;
+	for (int evicted = 0; evicted < 2; evicted++) {
+		scene_init(&s);
+		buf_puts(&s.info_start, "evicted_keys:3\r\nexpired_keys:0\r\n");
+		buf_printf(&s.info_end, "evicted_keys:%d\r\nexpired_keys:0\r\n", 3 + evicted);
+		stall = scene_stall(&s, "zunionstore", "board:sum", 0.3);
+		record_blame(stall, CAUSE_EVICTION, 0.3);
+		stall->counted = true;
+		stall->expired_total = stall->evicted_total = stall->defragged_total =
+			RECORD_UNKNOWN;
+		d = scene_diagnose(&s);
+		expect(&d, evicted ? "evict.blocks" : "bigkey.blocks", SEVERITY_WARNING);
+		assert_int_equal(diagnosis_find(&d, "evict.blocks") != NULL, evicted);
+		diagnosis_free(&d);
+	}
+}
+
 static void doubling(void **state)
 {
 	struct scene s;
@@ -1018,6 +1044,7 @@ int main(void)
 		cmocka_unit_test(defragmentation),
 		cmocka_unit_test(expiry_goes_on),
 		cmocka_unit_test(eviction),
+		cmocka_unit_test(no_eviction),
 		cmocka_unit_test(doubling),
 		cmocka_unit_test(copies_of_huge_pages),
 		cmocka_unit_test(monitor),
