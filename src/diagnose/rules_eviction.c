@@ -407,6 +407,9 @@ bool rule_evict_pushed_by(const struct model *m, struct finding *f)
  * (active-expire-effort 1: expire.c, ACTIVE_EXPIRE_CYCLE_ACCEPTABLE_STALE). */
 #define STALE_PERCENT 25.0
 #define STALE_KEYS    10000
+/* What a server is behind with goes within seconds: less than MEMORY DOCTOR calls memory is no
+ * harm. */
+#define STALE_BYTES (10 * MIB)
 /* Active expiry looks at keys ten times a second: then it knows their mean TTL. */
 #define UNSEEN_KEYS    1000
 #define UNSEEN_SECONDS 2.0
@@ -498,7 +501,9 @@ bool rule_expired_resident(const struct model *m, struct finding *f)
 		return false;
 	if (dataset > 0 && keys > 0)
 		bytes = sum_whole((double)dataset * (double)held / (double)keys);
-	f->severity = SEVERITY_WARNING;
+	f->severity = idle == 0 && bytes != RECORD_UNKNOWN && bytes < STALE_BYTES ?
+			      SEVERITY_INFO :
+			      SEVERITY_WARNING;
 	f->cost = bytes > 0 ? (double)bytes : 0;
 	f->weak = true;
 	finding_title(f, "About %s keys are past their time and still held (%s)", say_count(held).s,

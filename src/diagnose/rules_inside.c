@@ -11,6 +11,10 @@
 
 /* Below this none is worth a word: a slow log at its default has at most 1 MB. */
 #define INSIDE_BYTES (8 * MIB)
+/* From there on it is harm, whatever the size of the server: a fifth of what it uses, as with the
+ * buffers of clients. */
+#define INSIDE_HARM_BYTES (16 * MIB)
+#define INSIDE_HARM_SHARE 0.20
 /* Freeing an entry of the slow log: some thirty allocations. */
 #define SLOWLOG_ENTRY_SECONDS 1.5e-6
 /* The server's default (src/config.c). */
@@ -25,7 +29,11 @@ static bool inside_matters(const struct model *m, struct finding *f, enum inside
 
 	if (row->bytes < INSIDE_BYTES)
 		return false;
-	f->severity = measure_waste_matters(row->bytes, used) ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->severity = measure_waste_matters(row->bytes, used) ||
+				      (row->bytes >= INSIDE_HARM_BYTES &&
+				       measure_ratio(row->bytes, used) >= INSIDE_HARM_SHARE) ?
+			      SEVERITY_WARNING :
+			      SEVERITY_INFO;
 	f->cost = (double)row->bytes;
 	finding_evidence_bytes(f, inside_name(what), row->bytes, row->basis);
 	finding_evidence_count(f, count_name, row->objects_total, unit, BASIS_EXACT);

@@ -17,6 +17,9 @@
 #define NO_MAX_RATIO 0.50
 /* An eviction now and then is how a cache works (guide: alert on a rate). */
 #define EVICTIONS_PER_SECOND 1.0
+/* used_memory was above maxmemory for this share of the window (total_eviction_exceeded_time): a
+ * turn of eviction that had no CPU for its half a millisecond counts, too, and is none. */
+#define EXCEEDED_SHARE 0.10
 /* Client buffers that take this share of maxmemory are what evicts the keys. */
 #define BUFFERS_SHARE 0.10
 
@@ -410,8 +413,10 @@ static enum severity evict_severity(const struct model *m, double rate)
 	double buffers =
 		measure_ratio(model_info_end(m, "mem_clients_normal"), measure_max_memory(m));
 
-	/* total_eviction_exceeded_time: eviction did not keep up (7.0 and later). */
-	if (model_info_delta(m, "total_eviction_exceeded_time") > 0 || buffers > BUFFERS_SHARE)
+	/* Eviction did not keep up (7.0 and later). */
+	if ((double)model_info_delta(m, "total_eviction_exceeded_time") / 1e3 >=
+		    EXCEEDED_SHARE * m->duration_seconds ||
+	    buffers > BUFFERS_SHARE)
 		return SEVERITY_WARNING;
 	return cache || rate < EVICTIONS_PER_SECOND ? SEVERITY_INFO : SEVERITY_WARNING;
 }

@@ -266,6 +266,22 @@ static void expired_resident(void **state)
 	diagnosis_free(&d);
 }
 
+/* A session store whose keys last seconds is always some behind: they go as fast as they come. */
+static void expiry_is_a_little_behind(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 4 * MIB);
+	info_both(&s,
+		  "db0:keys=115000,expires=115000,avg_ttl=1500\r\nused_memory_dataset:4000000\r\n"
+		  "expired_time_cap_reached_count:10\r\n");
+	info(&s, "expired_stale_perc:37.00\r\nexpired_time_cap_reached_count:31\r\n"
+		 "expired_keys:160000\r\n");
+	scene_expect(&s, "expired.resident", SEVERITY_INFO);
+}
+
 static void expiry_is_well(void **state)
 {
 	static const char *const healthy[] = {
@@ -465,6 +481,7 @@ int main(void)
 		cmocka_unit_test(pushed_by_burst),
 		cmocka_unit_test(expired_resident),
 		cmocka_unit_test(expiry_is_well),
+		cmocka_unit_test(expiry_is_a_little_behind),
 		cmocka_unit_test(shmem),
 		cmocka_unit_test(siblings),
 		cmocka_unit_test(forecast),

@@ -158,6 +158,10 @@ static void slowlog(void **state)
 	assert_true(ledger_bytes(&d.m->ledger, "slowlog") == 360000000);
 	diagnosis_free(&d);
 
+	scene_init(&s); /* nearly all that a small server has */
+	scene_load(&s, 45 * MIB);
+	add_slowlog(&s, 150000, 300);
+	scene_expect(&s, "memory.slowlog", SEVERITY_WARNING);
 	scene_init(&s); /* little beside the data: a note */
 	scene_load(&s, 3 * GIB);
 	add_slowlog(&s, 10000, 3000);
