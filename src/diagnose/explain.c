@@ -10,9 +10,14 @@ const struct explanation explanations[] = {
 	  "What held it is in the stalls of that time." },
 	{ "killed.limit", "The kernel killed the server or its saving child because a memory limit "
 			  "(the cgroup's or the machine's) was met." },
+	{ "server.loading", "The server loads its data after a start, or what its master sent, and "
+			    "refuses commands until it is done." },
 	{ "save.failing", "The last save or AOF rewrite failed: what was written since the last "
 			  "good one is lost with the process, and by default "
 			  "(stop-writes-on-bgsave-error) writes are refused meanwhile." },
+	{ "save.often",
+	  "Saves or rewrites of the AOF follow one another, so that there is always a "
+	  "child that takes CPU, disk and copies of pages." },
 	{ "writes.refused", "Clients were told no: out of memory, a failed save, a replica, too "
 			    "few replicas or a full disk; the error's first word says which." },
 	{ "clients.near_max",
@@ -109,6 +114,10 @@ const struct explanation explanations[] = {
 	{ "fault.file", "Pages of the program or its libraries had to be read from disk again: "
 			"memory is so short that they were dropped." },
 	{ "clients.paused", "Somebody let clients wait by CLIENT PAUSE (or a fail-over does)." },
+	{ "clients.cut_off", "The server closed clients by itself: more waited for them, or came "
+			     "from them, than a limit of their buffers allows." },
+	{ "clients.denied", "Clients were denied again and again: a password that is not right, no "
+			    "login, or no right to the command or key." },
 	{ "clients.churn",
 	  "Very many connections are opened and closed: each costs more than a command." },
 	{ "clients.large_messages", "The server logged requests or replies of a megabyte and more: "

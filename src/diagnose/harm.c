@@ -47,6 +47,33 @@ static bool does(const struct stall *stall, enum redmem_frame frame)
 	return !strcmp(stall->activity[0].words, frame_table[frame].words);
 }
 
+static bool does_also(const struct stall *stall, enum redmem_frame frame)
+{
+	for (size_t i = 0; i < STALL_ACTIVITIES; i++)
+		if (!strcmp(stall->activity[i].words, frame_table[frame].words))
+			return true;
+	return false;
+}
+
+/*
+ * A server that loads answers now and then (loading-process-events-interval-bytes), and holds its
+ * loop up between: by reading and decoding, new memory, and tables that grow. When it was done in
+ * the window what follows is told from it by what it did.
+ */
+static bool is_loading(const struct model *m, const struct stall *stall, enum redmem_cause cause)
+{
+	static const bool loads[CAUSES] = {
+		[CAUSE_COMMAND] = true, [CAUSE_ALLOCATOR] = true, [CAUSE_FAULT_MINOR] = true,
+		[CAUSE_REHASH] = true,	[CAUSE_IO_WAIT] = true,
+	};
+
+	if (!loads[cause] || *stall->command || stall->commands_total > 0 ||
+	    model_info_start(m, "loading") != 1)
+		return false;
+	return model_info_end(m, "loading") == 1 || cause == CAUSE_REHASH ||
+	       does_also(stall, FRAME_LOAD);
+}
+
 bool stall_frees(const struct stall *stall)
 {
 	return does(stall, FRAME_FREE);
@@ -167,6 +194,8 @@ const char *stall_finding(const struct model *m, const struct stall *stall)
 {
 	enum redmem_cause cause = main_cause(stall);
 
+	if (is_loading(m, stall, cause))
+		return "server.loading";
 	if (finding_by_cause[cause])
 		return finding_by_cause[cause];
 	switch (cause) {
@@ -211,6 +240,7 @@ static const struct {
 	{ "mem.no_max", "killed.limit" }, /* and nothing kept the server below it */
 	{ "fork.cow", "killed.limit" }, /* nor its child */
 	{ "fork.no_room", "killed.limit" }, /* it did not fit */
+	{ "server.loading", "repl.resync" }, /* a replica loads what its master sent */
 	{ "fork.no_room", "fork.cow" }, /* nor did the one before, which is told with it */
 };
 
@@ -442,6 +472,15 @@ static void search_refusals(struct search *s)
 	}
 }
 
+static void search_cut_off(struct search *s)
+{
+	int64_t cut = measure_cut_off(s->m);
+
+	if (cut >= harm_table[HARM_CUT_OFF].bound &&
+	    !concluded(s, "clients.cut_off", SEVERITY_WARNING))
+		leave(s, HARM_CUT_OFF, "clients.cut_off", (double)cut);
+}
+
 static void search_saves(struct search *s)
 {
 	if (measure_saves_fail(s->m) && !concluded(s, "save.failing", SEVERITY_WARNING) &&
@@ -502,6 +541,7 @@ size_t harm_left(const struct model *m, const struct findings *f,
 	struct search s = { m, f, out, 0 };
 
 	search_refusals(&s);
+	search_cut_off(&s);
 	search_saves(&s);
 	search_evictions(&s);
 	search_life(&s);

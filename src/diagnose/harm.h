@@ -18,6 +18,8 @@
 #define HARMS(X)                                                                                \
 	X(REFUSED, 1, "errors", "writes were refused",                                          \
 	  "a client was told no: one is one too many")                                          \
+	X(CUT_OFF, 1, "clients", "clients were cut off",                                        \
+	  "what it had asked for or subscribed to is lost to it")                               \
 	X(UNSAVED, 1, "failures", "a save failed",                                              \
 	  "what was written since the last good one is lost with the process")                  \
 	X(THROWN_OUT, 1, "keys", "keys were thrown out",                                        \

@@ -87,6 +87,9 @@ bool measure_persists(const struct model *m);
 /* Did the kernel kill it for lack of memory? Which child, if that; NULL (rules_killed.c). */
 bool measure_killed(const struct model *m);
 const struct record_child *measure_killed_child(const struct model *m);
+/* Clients that the server closed by itself in the window, for a limit of their buffers: replicas
+ * left out. RECORD_UNKNOWN. (rules_refused.c) */
+int64_t measure_cut_off(const struct model *m);
 /* Did a save fail, and was it for want of a fork? (rules_saves.c) */
 bool measure_saves_fail(const struct model *m);
 bool measure_fork_refused(const struct model *m);

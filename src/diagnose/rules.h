@@ -16,9 +16,13 @@
 #define RULES(ROW)                                            \
 	ROW("server.not_answering", not_answering, WAITED)    \
 	ROW("killed.limit", killed_limit, LOST)               \
+	ROW("server.loading", loading, LOST)                  \
 	ROW("save.failing", save_failing, LOST)               \
+	ROW("save.often", saves_often, WAITED)                \
 	ROW("writes.refused", writes_refused, LOST)           \
 	ROW("clients.near_max", clients_near_max, LOST)       \
+	ROW("clients.cut_off", cut_off, LOST)                 \
+	ROW("clients.denied", denied, LOST)                   \
 	ROW("repl.resync", repl_resync, LOST)                 \
 	ROW("lazyfree.pending", lazyfree_pending, BYTES)      \
 	ROW("swap.in_path", swap_in_path, WAITED)             \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the server says no to, though nothing is wrong with the request: commands it does not
- * run, connections it does not take.
+ * What the server says no to: commands it does not run though nothing is wrong with them, requests
+ * of clients it does not know or trust, connections it does not take or closes by itself.
  */
 #include <string.h>
 
@@ -51,6 +51,8 @@ static bool refusal_told(const struct model *m, const char *error)
 {
 	if (strcmp(error, "MISCONF") == 0)
 		return measure_saves_fail(m);
+	if (strcmp(error, "LOADING") == 0) /* server.loading */
+		return model_info_start(m, "loading") == 1 || model_info_end(m, "loading") == 1;
 	/* evict.nothing_to_evict */
 	return strcmp(error, "OOM") == 0 && measure_policy_is(m, "volatile-");
 }
@@ -136,7 +138,81 @@ bool rule_writes_refused(const struct model *m, struct finding *f)
 	return true;
 }
 
-/* --- connections ---------------------------------------------------------------- */
+/* --- who asks ------------------------------------------------------------------- */
+
+/* One that is refused now and then is a slip or a scan; a client that cannot work tries again, at
+ * least once a second. */
+#define DENIED_LEAST	  10
+#define DENIED_PER_SECOND 1.0
+
+static const struct denial {
+	const char *error, *cause, *action;
+} denials[] = {
+	{ "NOPERM", "The user has no right to the command, the key or the channel (ACL SETUSER).",
+	  "See who was denied what and grant it, or let the client log in as the user it is meant "
+	  "to be." },
+	{ "WRONGPASS",
+	  "Clients log in with a password or a user that is not right: one was "
+	  "changed and not everywhere, or somebody tries them out.",
+	  "See which user and address it was; bring the clients' configuration up to date." },
+	{ "NOAUTH",
+	  "Clients send commands without having logged in: their configuration lacks "
+	  "the password.",
+	  "See whose they are; give them the password." },
+};
+
+#define DENIALS (sizeof(denials) / sizeof(denials[0]))
+
+/* The commonest of them, and how many there were of all; NULL. */
+static const struct denial *worst_denial(const struct model *m, int64_t *all)
+{
+	const struct denial *worst = NULL;
+	int64_t most = 0;
+
+	*all = 0;
+	for (size_t i = 0; i < DENIALS; i++) {
+		int64_t n = model_errors(m, denials[i].error);
+
+		if (n <= 0)
+			continue;
+		sum_add(all, n);
+		if (n > most) {
+			most = n;
+			worst = &denials[i];
+		}
+	}
+	return worst;
+}
+
+bool rule_denied(const struct model *m, struct finding *f)
+{
+	int64_t all;
+	const struct denial *worst = worst_denial(m, &all);
+	const char *command = refused_command(m);
+
+	if (!worst || all < DENIED_LEAST ||
+	    !((double)all >= DENIED_PER_SECOND * m->duration_seconds))
+		return false;
+	f->severity = SEVERITY_WARNING;
+	f->cost = COST_PER_SECOND;
+	finding_title(f, "%s requests of clients were denied (%s) in %s", say_count(all).s,
+		      worst->error, say_seconds(m->duration_seconds).s);
+	for (size_t i = 0; i < DENIALS; i++) {
+		int64_t n = model_errors(m, denials[i].error);
+
+		if (n > 0)
+			finding_evidence_count(f, denials[i].error, n, "errors", BASIS_EXACT);
+	}
+	finding_evidence_text(f, "command", command ? say_command(command).s : NULL, BASIS_EXACT);
+	finding_evidence_count(f, "total_connections_received",
+			       model_info_delta(m, "total_connections_received"), "connections",
+			       BASIS_EXACT);
+	finding_cause(f, "%s", worst->cause);
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "ACL LOG 10").s, "%s", worst->action);
+	return true;
+}
+
+/* --- connections that are not taken ---------------------------------------------- */
 
 static void near_maxclients_title(struct finding *f, int64_t rejected, int64_t clients, int64_t max)
 {
@@ -180,5 +256,125 @@ bool rule_clients_near_max(const struct model *m, struct finding *f)
 		f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxclients NUMBER").s,
 		"Raise it, if the limit of open files allows; CONFIG SET timeout closes idle "
 		"ones.");
+	return true;
+}
+
+/* --- connections that are closed -------------------------------------------------- */
+
+/* A client that is owed as much does not read as fast as it asks: hundreds of usual replies. */
+#define CUT_OFF_OWED_BYTES (256 * KIB)
+
+/* Why the server closed connections in the window by itself; RECORD_UNKNOWN. */
+struct cut_off {
+	int64_t output,
+		query; /* client-output-buffer-limit, client-query-buffer-limit: since 7.4 */
+	int64_t evicted; /* maxmemory-clients: since 7.0 */
+};
+
+/* Replicas have a limit of their own, and what cutting them off leads to is told by repl.resync:
+ * each comes back and asks to go on. */
+static int64_t output_of_clients(const struct model *m)
+{
+	int64_t cut = model_info_delta(m, "client_output_buffer_limit_disconnections");
+	int64_t synced = measure_sum(model_info_delta(m, "sync_full"),
+				     model_info_delta(m, "sync_partial_ok"));
+
+	if (cut > 0 && synced > 0)
+		return cut > synced ? cut - synced : 0;
+	return cut;
+}
+
+static struct cut_off cut_off_of(const struct model *m)
+{
+	return (struct cut_off){
+		.output = output_of_clients(m),
+		.query = model_info_delta(m, "client_query_buffer_limit_disconnections"),
+		.evicted = model_info_delta(m, "evicted_clients"),
+	};
+}
+
+int64_t measure_cut_off(const struct model *m)
+{
+	struct cut_off cut = cut_off_of(m);
+
+	return measure_sum(measure_sum(cut.output, cut.query), cut.evicted);
+}
+
+/* The limit that most of them met. */
+static const char *limit_met(const struct cut_off *cut)
+{
+	if (cut->evicted > cut->output && cut->evicted > cut->query)
+		return "maxmemory-clients";
+	return cut->query > cut->output ? "client-query-buffer-limit" :
+					  "client-output-buffer-limit";
+}
+
+/* One that is there now and is on its way to it: which of those that went are not known. */
+static const struct record_client *next_cut_off(const struct model *m)
+{
+	const struct record_client *most = NULL;
+
+	for (size_t i = 0; i < m->clients_count; i++) {
+		const struct record_client *client = &m->clients[i].client;
+		bool subscribes = strchr(client->flags, 'P') != NULL;
+
+		if (strpbrk(client->flags, "SMO") ||
+		    (!subscribes && client->output_bytes < CUT_OFF_OWED_BYTES))
+			continue;
+		if (!most || client->output_bytes > most->output_bytes)
+			most = client;
+	}
+	return most;
+}
+
+static void cut_off_evidence(const struct model *m, struct finding *f, const struct cut_off *cut,
+			     const char *limit)
+{
+	const struct record_client *client = next_cut_off(m);
+
+	finding_evidence_count(f, "client_output_buffer_limit_disconnections", cut->output,
+			       "clients", BASIS_EXACT);
+	finding_evidence_count(f, "client_query_buffer_limit_disconnections", cut->query, "clients",
+			       BASIS_EXACT);
+	finding_evidence_count(f, "evicted_clients", cut->evicted, "clients", BASIS_EXACT);
+	finding_evidence_text(f, limit, model_config(m, limit), BASIS_EXACT);
+	finding_evidence_count(f, "connected_clients", model_info_end(m, "connected_clients"),
+			       "clients", BASIS_EXACT);
+	finding_evidence_bytes(f, "mem_clients_normal", model_info_end(m, "mem_clients_normal"),
+			       BASIS_EXACT);
+	if (!client)
+		return;
+	finding_evidence_text(f, "one_that_is_there", say_client(client).s, BASIS_SAMPLED);
+	finding_evidence_bytes(f, "client_output_bytes", client->output_bytes, BASIS_SAMPLED);
+}
+
+bool rule_cut_off(const struct model *m, struct finding *f)
+{
+	struct cut_off cut = cut_off_of(m);
+	int64_t all = measure_cut_off(m);
+	const char *limit = limit_met(&cut);
+
+	if (all <= 0) /* one is one too many (harm.h) */
+		return false;
+	f->severity = SEVERITY_WARNING;
+	f->cost = COST_PER_SECOND;
+	finding_title(f, "The server cut off %s client%s in %s: %s was met", say_count(all).s,
+		      all == 1 ? "" : "s", say_seconds(m->duration_seconds).s, limit);
+	cut_off_evidence(m, f, &cut, limit);
+	finding_cause(f, !strcmp(limit, "client-query-buffer-limit") ?
+				 "A client sent more of one command than the limit allows; it is "
+				 "closed without an answer." :
+			 !strcmp(limit, "maxmemory-clients") ?
+				 "All clients together took more than the limit, and those with "
+				 "most are closed: slow readers, large replies, long pipelines." :
+				 "More waited for a client than the limit allows (a subscriber or "
+				 "reader that does not keep up, or a very large reply); it is "
+				 "closed, and what it had not read is lost to it.");
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CLIENT LIST").s,
+		       "See who is owed much (omem) and what it asked last; make it read faster, "
+		       "or ask for less at once. The server's log names each that was closed.");
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET %s", limit).s,
+		       "Where what waits is what it must be, raise the limit; that memory must be "
+		       "there.");
 	return true;
 }

@@ -15,7 +15,7 @@
 
 /* --- replicas that start over ----------------------------------------------------- */
 
-/* One full synchronisation is how a replica begins. */
+/* One full synchronisation is how a replica begins; one partial is a link that was lost once. */
 #define RESYNCS_LOOP	 2
 #define RESYNCS_CRITICAL 3
 /* A replica acknowledges every second (replicationCron()). */
@@ -146,14 +146,55 @@ static void resync_loop(const struct model *m, struct finding *f, const struct r
 		       "that memory must be there.");
 }
 
-static void resync_of_replica(const struct model *m, struct finding *f, int64_t down)
+/* The link breaks, and the backlog still had what was missed. */
+static void link_flaps(const struct model *m, struct finding *f, const struct resyncs *r)
 {
+	f->severity = SEVERITY_WARNING;
+	f->cost = COST_PER_SECOND;
+	finding_title(
+		f, "Replicas%s%s lost their link %s times in %s, and went on from the backlog",
+		r->worst != NULL ? ", such as " : "", r->worst != NULL ? r->worst->address : "",
+		say_count(r->partial).s, say_seconds(m->duration_seconds).s);
+	f->weak = !(r->disconnections > 0);
+	if (r->disconnections > 0)
+		finding_cause(
+			f,
+			"More waits for a replica than client-output-buffer-limit (%s) allows: "
+			"it is cut off, and asks to go on from where it was.",
+			say_bytes(replica_buffer_bound(m)).s);
+	else
+		finding_cause(f, "The connection is closed by one side or between them: the "
+				 "network, a firewall or proxy, repl-timeout, somebody who ends it "
+				 "(CLIENT KILL), a replica that restarts. Meanwhile it serves old "
+				 "data; when the backlog no longer has what it missed it must take "
+				 "all of the data anew.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Look into the replica's log and this server's: each says which side closed "
+		       "the link.");
+}
+
+/* It was there when the watch began. */
+static void link_lost(struct finding *f, int64_t down)
+{
+	f->severity = down > LAG_SECONDS ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+	finding_title(f, "This replica lost the link to its master%s%s",
+		      down > 0 ? ", and has been without it for " : "",
+		      down > 0 ? say_seconds((double)down).s : "");
+}
+
+static void resync_of_replica(const struct model *m, struct finding *f, bool lost)
+{
+	int64_t down = model_info_end(m, "master_link_down_since_seconds");
 	bool syncing = model_info_end(m, "master_sync_in_progress") == 1;
 
 	f->severity = syncing ? SEVERITY_WARNING : SEVERITY_CRITICAL;
 	f->cost = COST_PER_SECOND * (double)(down > 0 ? down : 1);
-	finding_title(f, syncing ? "This replica is not in step: it takes its master's data anew" :
-				   "This replica is cut off from its master");
+	if (lost && !syncing)
+		link_lost(f, down);
+	else
+		finding_title(f, syncing ? "This replica is not in step: it takes its master's "
+					   "data anew" :
+					   "This replica is cut off from its master");
 	finding_evidence_text(f, "master_link_status", measure_info_text(m, "master_link_status"),
 			      BASIS_EXACT);
 	finding_evidence_count(f, "master_link_down_since_seconds", down, "seconds", BASIS_EXACT);
@@ -164,25 +205,29 @@ static void resync_of_replica(const struct model *m, struct finding *f, int64_t 
 		       "that is gone.");
 }
 
-/* On a replica: down when the watch began and when it ended. */
-static bool link_is_down(const struct model *m)
+/* On a replica: down when the watch ended. *lost: it was up when it began. */
+static bool link_is_down(const struct model *m, bool *lost)
 {
 	const char *end = measure_info_text(m, "master_link_status");
 	const char *start = info_get(m->info_start, "master_link_status");
 
-	return end != NULL && start != NULL && !strcmp(end, "down") && !strcmp(start, "down");
+	*lost = start != NULL && !strcmp(start, "up");
+	return end != NULL && start != NULL && !strcmp(end, "down");
 }
 
 bool rule_repl_resync(const struct model *m, struct finding *f)
 {
 	struct resyncs r = resyncs_of(m);
+	bool lost;
 
-	if (link_is_down(m)) {
-		resync_of_replica(m, f, model_info_end(m, "master_link_down_since_seconds"));
+	if (link_is_down(m, &lost)) {
+		resync_of_replica(m, f, lost);
 		return true;
 	}
 	if (r.full >= RESYNCS_LOOP && r.full > r.replicas) {
 		resync_loop(m, f, &r);
+	} else if (r.partial >= RESYNCS_LOOP && r.partial > r.replicas) {
+		link_flaps(m, f, &r);
 	} else if (r.worst != NULL && r.worst->lag_seconds > LAG_SECONDS) {
 		f->severity = SEVERITY_WARNING;
 		f->cost = COST_PER_SECOND;

@@ -11,6 +11,7 @@
 #include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "redis/info.h"
 
 /* --- its life ---------------------------------------------------------------- */
 
@@ -116,6 +117,48 @@ bool rule_not_answering(const struct model *m, struct finding *f)
 		       stall ? "Find out who stops it: a debugger, a snapshot of the machine, a "
 			       "frozen container." :
 			       "See under stalls and in the server's log what it did then.");
+	return true;
+}
+
+/* --- it loads its data --------------------------------------------------------- */
+
+/* After a start, or what a master sent: clients are told LOADING until it is done. */
+bool rule_loading(const struct model *m, struct finding *f)
+{
+	int64_t refused = model_errors(m, "LOADING"),
+		eta = model_info_end(m, "loading_eta_seconds");
+	bool over = model_info_end(m, "loading") != 1;
+	double done = info_double(m->info_end, "loading_loaded_perc");
+	struct waits w = waits_of(m, f->id);
+
+	if (model_info_start(m, "loading") != 1 && over)
+		return false;
+	waits_tell(m, f, &w);
+	if (refused > 0 && f->severity == SEVERITY_INFO)
+		f->severity = SEVERITY_WARNING;
+	if (over)
+		finding_title(f, "The server loaded its data when the watch began%s",
+			      refused > 0 ? ", and refused requests (LOADING)" : "");
+	else
+		finding_title(f,
+			      "The server loads its data and serves nothing yet: %s are done%s%s",
+			      isnan(done) ? "some" : say_percent(done / 100).s,
+			      eta >= 0 ? ", to be ready in " : "",
+			      eta >= 0 ? say_seconds((double)eta).s : "");
+	finding_evidence_count(f, "LOADING", refused > 0 ? refused : RECORD_UNKNOWN, "errors",
+			       BASIS_EXACT);
+	if (!over) {
+		finding_evidence(f, "loading_loaded_perc", done, "percent", BASIS_EXACT);
+		finding_evidence_count(f, "loading_eta_seconds", eta, "seconds", BASIS_DERIVED);
+		finding_evidence_bytes(f, "loading_total_bytes",
+				       model_info_end(m, "loading_total_bytes"), BASIS_EXACT);
+	}
+	finding_cause(f, "It was started, or takes its master's data: until all of it is in memory "
+			 "nearly every command is refused, and the loop answers only now and "
+			 "then.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Wait, and let clients retry; a replica that takes over meanwhile spares "
+		       "them the wait. If it was not meant to restart, its log tells why it did.");
 	return true;
 }
 

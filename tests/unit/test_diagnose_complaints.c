@@ -283,6 +283,80 @@ static void near_maxclients(void **state)
 	diagnosis_free(&d);
 }
 
+#define CUT_OFF                                            \
+	"client_output_buffer_limit_disconnections:%d\r\n" \
+	"client_query_buffer_limit_disconnections:%d\r\nevicted_clients:%d\r\n"
+
+static void cut_off(struct scene *s, int output, int query, int evicted)
+{
+	begin(s);
+	info_both(s, "client_output_buffer_limit_disconnections:5\r\n"
+		     "client_query_buffer_limit_disconnections:5\r\nevicted_clients:5\r\n");
+	buf_printf(&s->info_end, CUT_OFF, output, query, evicted);
+	config(s,
+	       "client-output-buffer-limit normal 0 0 0 slave 1 1 0 pubsub 33554432 8388608 60\n");
+}
+
+/* Subscribers that do not keep up lose their connection; nobody else notices. */
+static void clients_cut_off(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	cut_off(&s, 8, 5, 5);
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.cut_off", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "cut off 3 clients"));
+	assert_non_null(strstr(f->title, "client-output-buffer-limit"));
+	assert_true(evidence_value(f, "client_output_buffer_limit_disconnections") == 3);
+	diagnosis_free(&d);
+
+	cut_off(&s, 5, 5, 6);
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.cut_off", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "cut off 1 client in"));
+	assert_non_null(strstr(f->title, "maxmemory-clients"));
+	diagnosis_free(&d);
+
+	cut_off(&s, 5, 5, 5);
+	scene_expect_none(&s, "clients.cut_off");
+}
+
+/* A replica that is cut off comes back, and that is told by what follows from it. */
+static void replica_over_its_limit(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	cut_off(&s, 8, 5, 5);
+	info_both(&s, "sync_full:1\r\nsync_partial_ok:0\r\n");
+	info(&s, "sync_full:3\r\nsync_partial_ok:1\r\n");
+	scene_expect_none(&s, "clients.cut_off");
+}
+
+/* A password that was changed, and not everywhere. */
+static void clients_denied(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s);
+	info(&s, "errorstat_WRONGPASS:count=40\r\nerrorstat_NOAUTH:count=12\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.denied", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "52 requests of clients were denied (WRONGPASS)"));
+	assert_true(evidence_value(f, "NOAUTH") == 12);
+	diagnosis_free(&d);
+
+	begin(&s); /* somebody mistyped it */
+	info(&s, "errorstat_WRONGPASS:count=4\r\n");
+	scene_expect_none(&s, "clients.denied");
+}
+
 /* --- replicas ------------------------------------------------------------------- */
 
 #define REPLICA(state, lag)                                               \
@@ -374,6 +448,123 @@ static void replica_cut_off(void **state)
 	info_both(&s, "role:slave\r\nmaster_link_status:down\r\n");
 	info(&s, "master_link_status:up\r\n");
 	scene_expect_none(&s, "repl.resync");
+}
+
+/* The link breaks again and again, and the backlog mends it each time. */
+static void replica_flaps(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	with_replica(&s, REPLICA("online", "0"), "1073741824");
+	info(&s, "sync_partial_ok:6\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "repl.resync", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "such as 10.0.0.2:6380 lost their link 6 times"));
+	assert_true(evidence_value(f, "sync_partial_ok") == 6);
+	diagnosis_free(&d);
+	with_replica(&s, REPLICA("online", "0"), "1073741824");
+	info(&s, "sync_partial_ok:1\r\n"); /* once */
+	scene_expect_none(&s, "repl.resync");
+}
+
+/* Its master goes in the watch: what it serves from then on is old. */
+static void replica_loses_its_master(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	for (int down = 4; down < 40; down += 20) {
+		begin(&s);
+		info_both(&s,
+			  "role:slave\r\nmaster_link_status:up\r\nmaster_sync_in_progress:0\r\n");
+		info(&s, "master_link_status:down\r\n");
+		buf_printf(&s.info_end, "master_link_down_since_seconds:%d\r\n", down);
+		d = scene_diagnose(&s);
+		assert_non_null(strstr(
+			expect(&d, "repl.resync", down > 10 ? SEVERITY_CRITICAL : SEVERITY_WARNING)
+				->title,
+			"lost the link to its master, and has been without it for"));
+		diagnosis_free(&d);
+	}
+}
+
+/* --- starts and saves in a row ------------------------------------------------------- */
+
+/* Its loop hangs while it loads, which is the loading; after that it is what it is. */
+static void loading(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s);
+	info_both(&s, "loading:1\r\nloading_loaded_perc:30.00\r\nloading_eta_seconds:6\r\n");
+	info(&s, "errorstat_LOADING:count=50\r\n");
+	record_blame(scene_stall(&s, "", "", 1.1), CAUSE_REHASH, 1.1);
+	record_blame(scene_stall(&s, "", "", 0.3), CAUSE_COMMAND, 0.3);
+	d = scene_diagnose(&s);
+	f = expect(&d, "server.loading", SEVERITY_CRITICAL);
+	assert_ptr_equal(f, &d.f->items[0]);
+	assert_non_null(strstr(f->title, "30 % are done, to be ready in 6.0 s"));
+	assert_true(evidence_value(f, "LOADING") == 50);
+	assert_null(diagnosis_find(&d, "writes.refused"));
+	assert_null(diagnosis_find(&d, "loop.blocks"));
+	assert_null(diagnosis_find(&d, "rehash.blocks"));
+	diagnosis_free(&d);
+
+	begin(&s); /* nobody asks for anything */
+	info_both(&s, "loading:1\r\n");
+	scene_expect(&s, "server.loading", SEVERITY_INFO);
+
+	begin(&s);
+	info_both(&s, "loading:0\r\n");
+	record_blame(scene_stall(&s, "", "", 0.3), CAUSE_COMMAND, 0.3);
+	d = scene_diagnose(&s);
+	expect(&d, "loop.blocks", SEVERITY_WARNING);
+	assert_null(diagnosis_find(&d, "server.loading"));
+	diagnosis_free(&d);
+}
+
+/* Children from @start to the end of the watch, without a pause. */
+static void saves_in_a_row(struct scene *s, double start, int count)
+{
+	begin(s);
+	for (int i = 0; i < count; i++) {
+		struct record_child *c = child(s, 0, 0);
+
+		c->pid = 900 + i;
+		c->t_start_seconds = start + (10 - start) / count * i;
+		c->t_end_seconds = start + (10 - start) / count * (i + 1) - 0.1;
+	}
+	buf_printf(&s->info_end, "total_forks:%d\r\n", 3 + count);
+}
+
+static void saves_often(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	saves_in_a_row(&s, 0.2, 4);
+	info_both(&s, "aof_enabled:1\r\n");
+	config(&s, "auto-aof-rewrite-percentage 1\nauto-aof-rewrite-min-size 1048576\n");
+	info(&s, "total_forks:7\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "save.often", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "4 forks in 10"));
+	assert_true(evidence_value(f, "auto-aof-rewrite-percentage") == 1);
+	diagnosis_free(&d);
+
+	saves_in_a_row(&s, 0.2, 1); /* one that takes long */
+	scene_expect_none(&s, "save.often");
+	saves_in_a_row(&s, 7, 3); /* a replica of each kind came, and a backup was made */
+	scene_expect_none(&s, "save.often");
 }
 
 /* --- lazy freeing, kills ----------------------------------------------------------- */
@@ -480,10 +671,17 @@ int main(void)
 		cmocka_unit_test(refused_commands),
 		cmocka_unit_test(errors_reset),
 		cmocka_unit_test(near_maxclients),
+		cmocka_unit_test(clients_cut_off),
+		cmocka_unit_test(replica_over_its_limit),
+		cmocka_unit_test(clients_denied),
 		cmocka_unit_test(replica_in_step),
 		cmocka_unit_test(replica_starts_over),
 		cmocka_unit_test(replica_silent),
 		cmocka_unit_test(replica_cut_off),
+		cmocka_unit_test(replica_flaps),
+		cmocka_unit_test(replica_loses_its_master),
+		cmocka_unit_test(loading),
+		cmocka_unit_test(saves_often),
 		cmocka_unit_test(lazyfree),
 		cmocka_unit_test(killed),
 		cmocka_unit_test(killed_and_gone),
