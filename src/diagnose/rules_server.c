@@ -36,13 +36,22 @@ static const struct record_life *life_find(const struct model *m, const char *ev
 	return NULL;
 }
 
-/* A stopped server that answers later is a silence, not an end. */
+/* A stopped server that answers later, or was seen to go on, is a silence, not an end. */
 static bool lives_again(const struct model *m, const struct record_life *stop)
 {
-	for (size_t i = 0; i < m->life_count && strcmp(stop->event, "stopped") == 0; i++)
+	if (strcmp(stop->event, "stopped") != 0)
+		return false;
+	for (size_t i = 0; i < m->life_count; i++)
 		if (strcmp(m->life[i].life.event, "answer") == 0 &&
 		    m->life[i].life.t_seconds >= stop->t_seconds)
 			return true;
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+
+		if (!stall->running && stall->t_seconds <= stop->t_seconds &&
+		    stall->t_seconds + stall->duration_seconds >= stop->t_seconds)
+			return true;
+	}
 	return false;
 }
 

@@ -584,6 +584,26 @@ static void server_hangs(void **state)
 	diagnosis_free(&d);
 }
 
+/* It was seen to be stopped, and to go on: the silence is told, and how long it was. */
+static void server_goes_on(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+	struct record_stall *stall;
+
+	(void)state;
+	scene_init(&s);
+	add_life(&s, "stopped", 3, NAN);
+	stall = scene_stall(&s, "", "", 1.5); /* from 2 s on */
+	stall->wait_call = WAIT_SIGSTOP;
+	stall->event_ns[EVENT_IO_WAIT] = 1500000000;
+	d = scene_diagnose(&s);
+	f = expect(&d, "server.not_answering", SEVERITY_CRITICAL);
+	assert_true(fabs(evidence_value(f, "silence_seconds") - 1.5) < 1e-6);
+	diagnosis_free(&d);
+}
+
 static void server_ends(void **state)
 {
 	struct scene s;
@@ -677,6 +697,7 @@ int main(void)
 		cmocka_unit_test(next_save),
 		cmocka_unit_test(large_messages),
 		cmocka_unit_test(server_hangs),
+		cmocka_unit_test(server_goes_on),
 		cmocka_unit_test(server_ends),
 	};
 
