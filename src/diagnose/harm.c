@@ -169,16 +169,37 @@ static const char *waited_for_io(const struct model *m, const struct stall *stal
 									    "io.blocks";
 }
 
+/* Causes of a command's own work, or of the loop's: what it would take on a machine of its own. */
+static const bool own_cause[CAUSES] = {
+	[CAUSE_COMMAND] = true,
+	[CAUSE_ALLOCATOR] = true,
+	[CAUSE_FAULT_MINOR] = true,
+	[CAUSE_OTHER] = true, /* asleep on no disk (DEBUG SLEEP, a lock) */
+};
+
+double stall_own_seconds(const struct stall *stall)
+{
+	double seconds = 0;
+
+	for (int cause = 0; cause < CAUSES; cause++)
+		if (own_cause[cause])
+			seconds += stall->seconds[cause];
+	return seconds;
+}
+
 /* What is harm without the wait for a CPU beside it is that harm, however long the wait. */
 static enum redmem_cause main_cause(const struct stall *stall)
 {
 	struct blame blame[CAUSES];
 	size_t count = blame_split(stall, blame);
+	double beside;
 
-	if (count > 1 && blame[0].cause == CAUSE_CPU_WAIT &&
-	    blame[1].seconds >= harm_table[HARM_STALL].bound)
-		return blame[1].cause;
-	return count > 0 ? blame[0].cause : CAUSE_COMMAND;
+	if (count == 0)
+		return CAUSE_COMMAND;
+	if (count == 1 || blame[0].cause != CAUSE_CPU_WAIT)
+		return blame[0].cause;
+	beside = own_cause[blame[1].cause] ? stall_own_seconds(stall) : blame[1].seconds;
+	return blame[beside >= harm_table[HARM_STALL].bound ? 1 : 0].cause;
 }
 
 /* The thread that frees in the background holds locks of the allocator meanwhile: where it gets
@@ -214,6 +235,28 @@ const char *stall_finding(const struct model *m, const struct stall *stall)
 	default:
 		return own_work(m, stall);
 	}
+}
+
+/* Of a stall that was mostly waiting for a CPU: whose the rest is, where that is its own work and
+ * would be a stall by itself. NULL. */
+static const char *finding_of_rest(const struct model *m, const struct stall *stall)
+{
+	struct blame blame[CAUSES];
+
+	if (blame_split(stall, blame) < 2 || main_cause(stall) != CAUSE_CPU_WAIT ||
+	    !own_cause[blame[1].cause] || stall_own_seconds(stall) < STALL_SECONDS)
+		return NULL;
+	return own_work(m, stall);
+}
+
+bool stall_works_for(const struct model *m, const struct stall *stall, const char *id)
+{
+	const char *rest;
+
+	if (!strcmp(stall_finding(m, stall), id))
+		return true;
+	rest = finding_of_rest(m, stall);
+	return rest && !strcmp(rest, id);
 }
 
 /* --- one trouble is one finding ------------------------------------------------------ */
@@ -298,6 +341,26 @@ struct waits waits_of_work(const struct model *m, const char *id, enum redmem_ca
 		double seconds = stall->seconds[cause];
 
 		if (seconds < STALL_SECONDS || !strcmp(stall_finding(m, stall), id))
+			continue;
+		w.stalls_total++;
+		w.seconds += seconds;
+		if (!w.longest || seconds > w.longest_seconds) {
+			w.longest = stall;
+			w.longest_seconds = seconds;
+		}
+	}
+	return w;
+}
+
+struct waits waits_with_own_work(const struct model *m, const char *id)
+{
+	struct waits w = waits_of(m, id);
+
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+		double seconds = stall_own_seconds(stall);
+
+		if (!strcmp(stall_finding(m, stall), id) || !stall_works_for(m, stall, id))
 			continue;
 		w.stalls_total++;
 		w.seconds += seconds;

@@ -74,6 +74,11 @@ bool stall_frees(const struct stall *stall);
 /* Did it wait for the AOF's disk? */
 bool stall_waits_for_aof(const struct stall *stall);
 
+/* What it took itself: without waiting for a CPU or a disk, and without the kernel's part. */
+double stall_own_seconds(const struct stall *stall);
+/* Is it of finding @id, or its own work beside a longer wait for a CPU? */
+bool stall_works_for(const struct model *m, const struct stall *stall, const char *id);
+
 /* What clients waited for by one trouble. */
 struct waits {
 	int64_t stalls_total;
@@ -90,6 +95,8 @@ struct waits waits_of(const struct model *m, const char *id);
  */
 #define STALL_SECONDS 0.005 /* the shortest (redmem stalls --threshold) */
 struct waits waits_of_work(const struct model *m, const char *id, enum redmem_cause cause);
+/* The same, with the own work of stalls that were mostly waiting for a CPU. */
+struct waits waits_with_own_work(const struct model *m, const char *id);
 /* @seconds is all that was waited, short ones included: more than the stalls have. */
 void waits_include(struct waits *w, double seconds);
 /* Is it harm by the table, and how bad? SEVERITY_INFO when it is none. */

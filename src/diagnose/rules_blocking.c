@@ -30,13 +30,6 @@ struct block {
 	bool slowlog;
 };
 
-/* What the command itself took; asleep on no disk, too (DEBUG SLEEP, a lock). */
-static double own_seconds(const struct stall *s)
-{
-	return s->seconds[CAUSE_COMMAND] + s->seconds[CAUSE_ALLOCATOR] +
-	       s->seconds[CAUSE_FAULT_MINOR] + s->seconds[CAUSE_OTHER];
-}
-
 static bool block_at(const struct model *m, size_t i, struct block *b)
 {
 	const struct stall *stall;
@@ -46,7 +39,7 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 		stall = &m->stalls[i].stall;
 		*b = (struct block){ .command = stall->command,
 				     .key = stall->key,
-				     .seconds = own_seconds(stall),
+				     .seconds = stall_own_seconds(stall),
 				     .allocator_seconds = stall->seconds[CAUSE_ALLOCATOR],
 				     .running = stall->running };
 	} else if (i - m->stalls_count < m->slowlog_count) {
@@ -63,7 +56,8 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 }
 
 /*
- * A stall counts for the finding it belongs to. SLOWLOG's word is taken only where the
+ * A stall counts for the finding it belongs to, and one that was mostly waiting for a CPU for that
+ * of its own work: on a busy machine all are. SLOWLOG's word is taken only where the
  * sensor that splits the time is off, or the key is known to be big: its wall time also
  * holds swap-ins and waiting for a CPU.
  */
@@ -73,7 +67,7 @@ static bool block_counts(const struct model *m, size_t i, const struct block *b,
 	const struct record_key *k;
 
 	if (!b->slowlog)
-		return !strcmp(stall_finding(m, &m->stalls[i].stall), id);
+		return stall_works_for(m, &m->stalls[i].stall, id);
 	if (b->command == NULL || b->command[0] == '\0' || !(b->seconds >= BLOCK_NOTE_SECONDS) ||
 	    key_is_to_blame(m, b->command, b->key) != with_key)
 		return false;
@@ -91,7 +85,7 @@ struct blocks {
 
 static enum severity block_severity(const struct model *m, const struct blocks *all, const char *id)
 {
-	struct waits w = waits_of(m, id);
+	struct waits w = waits_with_own_work(m, id);
 
 	if (all->worst.slowlog) {
 		w.longest_seconds = all->worst.seconds;

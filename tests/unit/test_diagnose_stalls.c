@@ -742,6 +742,52 @@ static void no_eviction(void **state)
 	}
 }
 
+/* On a busy machine each stall is a wait for a CPU for the most part. Whose work it was that was
+ * held up is told, too, where that alone would be harm: here SORTs that take a twentieth of the
+ * time, and one whose work of several kinds is long enough in sum. */
+static void works_on_a_busy_machine(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+	struct record_stall *stall;
+
+	(void)state;
+	scene_init(&s);
+	for (int i = 0; i < 10; i++) {
+		stall = scene_stall(&s, "sort", "jobs:all", 0.2);
+		record_blame(stall, CAUSE_CPU_WAIT, 0.155);
+		record_blame(stall, CAUSE_COMMAND, 0.045);
+	}
+	d = scene_diagnose(&s);
+	expect(&d, "cpu.contended", SEVERITY_WARNING);
+	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "SORT on jobs:all held the server for 45 ms"));
+	assert_true(fabs(evidence_value(f, "stalls_seconds") - 0.45) < 1e-6);
+	diagnosis_free(&d);
+
+	scene_init(&s);
+	stall = scene_stall(&s, "sort", "jobs:all", 0.3);
+	record_blame(stall, CAUSE_CPU_WAIT, 0.23);
+	record_blame(stall, CAUSE_COMMAND, 0.04);
+	record_blame(stall, CAUSE_ALLOCATOR, 0.03);
+	d = scene_diagnose(&s);
+	expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	diagnosis_free(&d);
+
+	scene_init(&s); /* short commands, which waited */
+	for (int i = 0; i < 10; i++) {
+		stall = scene_stall(&s, "get", "user:1", 0.2);
+		record_blame(stall, CAUSE_CPU_WAIT, 0.199);
+		record_blame(stall, CAUSE_COMMAND, 0.001);
+	}
+	d = scene_diagnose(&s);
+	expect(&d, "cpu.contended", SEVERITY_WARNING);
+	assert_null(diagnosis_find(&d, "bigkey.blocks"));
+	assert_null(diagnosis_find(&d, "command.blocks"));
+	diagnosis_free(&d);
+}
+
 static void doubling(void **state)
 {
 	struct scene s;
@@ -1045,6 +1091,7 @@ int main(void)
 		cmocka_unit_test(expiry_goes_on),
 		cmocka_unit_test(eviction),
 		cmocka_unit_test(no_eviction),
+		cmocka_unit_test(works_on_a_busy_machine),
 		cmocka_unit_test(doubling),
 		cmocka_unit_test(copies_of_huge_pages),
 		cmocka_unit_test(monitor),
