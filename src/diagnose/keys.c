@@ -20,6 +20,9 @@
 #define VERY_BIG_ELEMENTS	100000
 #define BIG_STREAM_ENTRIES	100000
 #define VERY_BIG_STREAM_ENTRIES 1000000
+/* Of few large elements, of which the guide says nothing: to copy or free as much at once takes
+ * some 10 ms and more, whatever the count. */
+#define VERY_BIG_COLLECTION (50 * MIB)
 
 static enum key_level level_of(int64_t n, int64_t big, int64_t very_big)
 {
@@ -39,6 +42,8 @@ enum key_level key_level(const struct record_key *key)
 		by_elements = level_of(key->elements, BIG_STREAM_ENTRIES, VERY_BIG_STREAM_ENTRIES);
 	else
 		by_elements = level_of(key->elements, BIG_ELEMENTS, VERY_BIG_ELEMENTS);
+	if (key->bytes > VERY_BIG_COLLECTION)
+		return KEY_VERY_BIG;
 	if (by_elements == KEY_VERY_BIG && key->bytes != RECORD_UNKNOWN && by_bytes < KEY_VERY_BIG)
 		return KEY_BIG;
 	return by_elements > KEY_NORMAL || by_bytes == KEY_NORMAL ? by_elements : KEY_BIG;

@@ -26,6 +26,7 @@ static void levels_of_the_guide(void **state)
 	/* Many tiny elements are big, not very big; few huge ones are big too. */
 	assert_int_equal(level("list", 2 * MIB, 200000), KEY_BIG);
 	assert_int_equal(level("hash", 50 * MIB, 100), KEY_BIG);
+	assert_int_equal(level("stream", 80 * MIB, 4000), KEY_VERY_BIG);
 	/* Elements unknown: bytes decide. Size unknown: elements do. */
 	assert_int_equal(level("set", 50 * MIB, RECORD_UNKNOWN), KEY_VERY_BIG);
 	assert_int_equal(level("set", RECORD_UNKNOWN, 1000000), KEY_VERY_BIG);
