@@ -91,6 +91,7 @@ struct watch {
 	bool longest_ends; /* at the border: where windows are looked at, only then is the host */
 	bool hanging;
 	bool stopped; /* SIGSTOP seen */
+	bool came_back; /* in this tick, behind a connection that was lost */
 	double hang_start;
 	double smaps_seconds;
 	int64_t start_ns;
@@ -362,10 +363,24 @@ static void follow_hang(struct watch *w)
 	}
 }
 
+/* A connection the server closed comes back, if the server does. */
+static void reconnect(struct watch *w)
+{
+	if (w->options->no_connect || w->server.conn_error.code == -EACCES ||
+	    (w->server.conn_error.code == -ENOENT && !w->server.coming.next))
+		return;
+	server_reconnect(&w->server);
+}
+
+/* Who was ended with all others (CLIENT KILL) is back before the next tick asks, so that no silence
+ * of the server is made of it. Once a tick: a server may close each. */
 static void lost_connection(struct watch *w)
 {
 	server_disconnect(&w->server, conn_error(w->server.conn));
 	log_msg(LOG_INFO, "connection lost: %s", w->server.conn_error.text);
+	if (!w->came_back)
+		reconnect(w);
+	w->came_back = true;
 }
 
 /* Of hundreds of servers most do nothing most of the time: theirs are not to be looked at ten times
@@ -399,15 +414,6 @@ static void wait_events(struct watch *w, int64_t until_ns)
 	follow_hang(w);
 }
 
-/* A connection the server closed comes back, if the server does. */
-static void reconnect(struct watch *w)
-{
-	if (w->options->no_connect || w->server.conn_error.code == -EACCES ||
-	    (w->server.conn_error.code == -ENOENT && !w->server.coming.next))
-		return;
-	server_reconnect(&w->server);
-}
-
 /* Look again where a server is that answers now: redmem may be another client than before. */
 static void calibrate_again(struct watch *w)
 {
@@ -432,6 +438,7 @@ static bool tick(struct watch *w)
 	border_follow(w);
 	attribution_ask(&w->attribution);
 	reconnect(w);
+	w->came_back = false;
 	if (w->server.conn && !w->border)
 		snapshot_tick(w->snapshot, w->server.conn, t_seconds);
 	progress_tick(w->progress, now_seconds(w));
