@@ -67,6 +67,53 @@ static void big_keys(void **state)
 	scene_expect_none(&s, "bigkey.size");
 }
 
+/* @seconds of CPU in ZRANGE on a key of @elements, in @calls calls. */
+static void reads_all(struct scene *s, int64_t elements, double seconds, int calls)
+{
+	struct record *cpu;
+
+	scene_init(s);
+	scene_load(s, 400 * MIB);
+	scene_key(s, "board", "zset", elements * 100, elements, -1);
+	cpu = scene_add(s, RECORD_PROFILE);
+	cpu->profile = (struct record_profile){ .event = EVENT_CPU,
+						.thread = "",
+						.command = "zrange",
+						.inner = "",
+						.key = scene_bytes("board"),
+						.symbol = "",
+						.samples = (int64_t)(seconds * 200),
+						.events = seconds * 200,
+						.scale = NAN,
+						.seconds = seconds,
+						.timed = RECORD_UNKNOWN,
+						.t_seconds = 1,
+						.class_bytes = RECORD_UNKNOWN };
+	buf_puts(&s->info_start, "# Commandstats\r\ncmdstat_zrange:calls=1,usec=9\r\n");
+	buf_printf(&s->info_end, "# Commandstats\r\ncmdstat_zrange:calls=%d,usec=9\r\n", 1 + calls);
+}
+
+/* A big key is read whole again and again: each time takes 2 ms, which is no stall. */
+static void short_reads_of_a_big_key(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	reads_all(&s, 50000, 0.3, 150);
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_string_equal(f->title,
+			    "ZRANGE on board takes 2.0 ms each time, 3.0 % of the time in sum");
+	assert_true(evidence_value(f, "calls_total") == 150);
+	diagnosis_free(&d);
+	reads_all(&s, 50000, 0.3, 15000); /* parts of it */
+	scene_expect_none(&s, "bigkey.blocks");
+	reads_all(&s, 5000, 0.3, 150); /* it is not big */
+	scene_expect_none(&s, "bigkey.blocks");
+}
+
 static struct record_key *draw_key(struct scene *s, const char *key, const char *type,
 				   const char *encoding, int64_t bytes)
 {
@@ -456,6 +503,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_of_the_guide),
 		cmocka_unit_test(big_keys),
+		cmocka_unit_test(short_reads_of_a_big_key),
 		cmocka_unit_test(elements_not_looked_at),
 		cmocka_unit_test(nothing_uncertain),
 		cmocka_unit_test(streams),
