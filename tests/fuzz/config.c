@@ -6,7 +6,12 @@
 
 static void take_serve(const char *path)
 {
-	static const struct serve_who who = { 6379, "127.0.0.1:6379", "", "redis.service", "" };
+	static const struct serve_who who = { .port = 6379,
+					      .address = "127.0.0.1:6379",
+					      .socket = "",
+					      .unit = "redis.service",
+					      .container = "",
+					      .pod = "" };
 	struct serve_config *config;
 	struct err err = { 0 };
 	struct buf label = { 0 };
