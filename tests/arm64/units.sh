@@ -11,7 +11,7 @@ export root=${SYSROOT:-/var/cache/redmem-arm64}
 
 # Whole programs, and single tests.
 take_a_kernel='bpf_load commands confine elf experiment fence pages probe_owner'
-export take_a_kernel_too='find:test_id_used_again proc:test_self sock:test_unix stacks:test_names
+export take_a_kernel_too='find:test_id_used_again find:test_no_server proc:test_self sock:test_unix stacks:test_names
 	unwind:test_own_stack unwind:test_order profile_rows:test_command profile_rows:test_script
 	profile_rows:test_guessed_key profile_rows:test_guessed_inner_key'
 slow='chunk history hostile info keyspace malloc_stats metrics pack profile recording stalls top web window'
