@@ -13,6 +13,7 @@
 #include "model/account.h"
 #include "model/keyspace.h"
 #include "model/prefix.h"
+#include "report/growth.h"
 
 #define NAME_MAX_BYTES 256 /* of a name that is kept */
 #define STALLS_MAX     16384 /* stacks of stalls; the rest is of no prefix */
@@ -140,7 +141,6 @@ static void charge_values(double values[PROFILE_KINDS], const struct charge *cha
 {
 	values[PROFILE_ALLOC_SPACE] += number(charge->alloc_bytes);
 	values[PROFILE_FREE_SPACE] += number(charge->free_bytes);
-	values[PROFILE_GROWTH] += number(charge->alloc_bytes) - number(charge->free_bytes);
 	values[PROFILE_CPU] += number(charge->cpu_seconds) * 1e9;
 	values[PROFILE_FAULTS] += faults(charge);
 }
@@ -176,9 +176,10 @@ static void push_functions(struct report_profile *p, const char *functions)
 	}
 }
 
-static void take_row(struct report_profile *p, const struct profile_row *row)
+static void take_row(struct report_profile *p, const struct profile_row *row, double grown)
 {
 	size_t labels[PROFILE_LABELS] = { 0 };
+	struct stack *stack;
 
 	labels[LABEL_THREAD] = text_place(p, row->thread);
 	labels[LABEL_COMMAND] = text_place(p, row->command);
@@ -190,7 +191,28 @@ static void take_row(struct report_profile *p, const struct profile_row *row)
 	if (labels[LABEL_PREFIX])
 		push(p, labels[LABEL_PREFIX]);
 	push_functions(p, row->functions);
-	charge_values(stack_of(p, labels)->values, &row->charge);
+	stack = stack_of(p, labels);
+	charge_values(stack->values, &row->charge);
+	stack->values[PROFILE_GROWTH] += grown;
+}
+
+/* What nobody can be said to have grown by stands by itself, so that the sum is what grew. */
+static void take_rows(struct report_profile *p, const struct model *m)
+{
+	const size_t nobody[PROFILE_LABELS] = { 0 };
+	struct growth *growth = growth_new(m);
+	double rest = 0;
+
+	for (size_t i = 0; i < m->profile_count; i++) {
+		const struct profile_row *row = &m->profile[i];
+		double grown = growth_of(growth, row);
+
+		take_row(p, row, grown);
+		rest += number(row->charge.alloc_bytes) - number(row->charge.free_bytes) - grown;
+	}
+	growth_free(growth);
+	push(p, text_place(p, "(within the error)"));
+	stack_of(p, nobody)->values[PROFILE_GROWTH] += rest;
 }
 
 /* Whose client it was, where the server's slow log has it. */
@@ -307,8 +329,7 @@ static void take_totals(struct report_profile *p, const struct model *m)
 void report_profile_take(struct report_profile *p, const struct model *m)
 {
 	take_totals(p, m);
-	for (size_t i = 0; i < m->profile_count; i++)
-		take_row(p, &m->profile[i]);
+	take_rows(p, m);
 	for (size_t i = 0; i < m->stalls_count; i++)
 		report_profile_take_stall(p, m, &m->stalls[i].stall);
 	if (m->keyspace)
@@ -405,6 +426,7 @@ static void comment_bytes(struct report_profile *p, const struct model *m)
 		buf_puts(&p->comments,
 			 a->by_caches ? "totals of threads' caches counted; " : "totals counted; ");
 	buf_printf(&p->comments, "by whom: sampled, %lld looks\n", (long long)a->flow_hits);
+	buf_puts(&p->comments, "growth: by prefix, where it is more than chance (95 %)\n");
 }
 
 static int64_t cpu_samples(const struct model *m)
