@@ -362,3 +362,11 @@ void alloc_finish(struct model *m)
 	add_up(m);
 	find_peak(m);
 }
+
+double model_net_error(const struct model *m, const struct charge *charge)
+{
+	const struct alloc *a = &m->alloc;
+
+	return charge_net_error(charge, a->alloc_bytes, a->free_bytes,
+				!(a->by_caches && a->partly));
+}

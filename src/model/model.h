@@ -468,6 +468,10 @@ void model_set_window(struct model *m, double start, double seconds);
 void model_finish(struct model *m);
 void model_free(struct model *m);
 
+/* How far what @charge, a part of all, allocated less what it freed may be off, in bytes with 95 %
+ * confidence; see charge_net_error(). */
+double model_net_error(const struct model *m, const struct charge *charge);
+
 /* Value of a config parameter, or NULL when not seen. */
 const char *model_config(const struct model *m, const char *name);
 /* Integer from the last INFO / first INFO, RECORD_UNKNOWN when absent. */

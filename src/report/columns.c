@@ -52,10 +52,7 @@ static double net_bytes(const struct model *m, const void *member)
 
 static double net_error(const struct model *m, const void *member)
 {
-	const struct alloc *a = &m->alloc;
-
-	return charge_net_error(member, a->alloc_bytes, a->free_bytes,
-				!(a->by_caches && a->partly));
+	return model_net_error(m, member);
 }
 
 static double net_low(const struct model *m, const void *member)

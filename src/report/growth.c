@@ -3,7 +3,6 @@
 #include "report/growth.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,100 +16,53 @@
 struct group {
 	UT_hash_handle hh;
 	struct charge charge; /* its bytes alone */
-	bool certain; /* its net is more than chance */
 	char name[];
 };
 
-struct growth {
-	struct group *groups;
-};
-
-static void put_name(struct buf *name, const struct profile_row *row)
-{
-	buf_putc(name, row->other ? 'o' : 'p');
-	buf_add(name, row->prefix, row->other ? 0 : row->prefix_len);
-}
-
-static struct group *find_group(const struct growth *growth, const struct buf *name)
-{
-	struct group *group;
-
-	HASH_FIND(hh, growth->groups, buf_str(name), name->len, group);
-	return group;
-}
-
-static struct group *hold_group(struct growth *growth, const struct profile_row *row)
+static struct group *hold_group(struct group **groups, const struct profile_row *row)
 {
 	struct buf name = {};
 	struct group *group;
 
-	put_name(&name, row);
-	group = find_group(growth, &name);
+	buf_putc(&name, row->other ? 'o' : 'p');
+	buf_add(&name, row->prefix, row->other ? 0 : row->prefix_len);
+	HASH_FIND(hh, *groups, buf_str(&name), name.len, group);
 	if (!group) {
 		group = xcalloc(1, sizeof(*group) + name.len + 1);
 		memcpy(group->name, buf_str(&name), name.len);
-		HASH_ADD_KEYPTR(hh, growth->groups, group->name, name.len, group);
+		HASH_ADD_KEYPTR(hh, *groups, group->name, name.len, group);
 	}
 	buf_free(&name);
 	return group;
 }
 
-static bool is_followed(const struct charge *charge)
-{
-	return isfinite(charge->alloc_bytes) && isfinite(charge->free_bytes);
-}
-
 static void group_add(struct charge *into, const struct charge *from)
 {
-	if (!is_followed(from))
-		return;
+	if (!isfinite(from->alloc_bytes) || !isfinite(from->free_bytes))
+		return; /* not followed */
 	into->alloc_bytes += from->alloc_bytes;
 	into->free_bytes += from->free_bytes;
 	into->alloc_square += from->alloc_square;
 	into->free_square += from->free_square;
 }
 
-static bool is_certain(const struct model *m, const struct charge *charge)
+bool *growth_certain(const struct model *m)
 {
-	const struct alloc *a = &m->alloc;
+	bool *certain = xcalloc(m->profile_count + 1, sizeof(*certain));
+	struct group **of = xcalloc(m->profile_count + 1, sizeof(struct group *));
+	struct group *groups = NULL, *group, *next;
 
-	return fabs(charge->alloc_bytes - charge->free_bytes) >
-	       charge_net_error(charge, a->alloc_bytes, a->free_bytes,
-				!(a->by_caches && a->partly));
-}
-
-struct growth *growth_new(const struct model *m)
-{
-	struct growth *growth = xcalloc(1, sizeof(*growth));
-	struct group *group, *next;
-
+	for (size_t i = 0; i < m->profile_count; i++) {
+		of[i] = hold_group(&groups, &m->profile[i]);
+		group_add(&of[i]->charge, &m->profile[i].charge);
+	}
 	for (size_t i = 0; i < m->profile_count; i++)
-		group_add(&hold_group(growth, &m->profile[i])->charge, &m->profile[i].charge);
-	HASH_ITER(hh, growth->groups, group, next)
-		group->certain = is_certain(m, &group->charge);
-	return growth;
-}
-
-double growth_of(const struct growth *growth, const struct profile_row *row)
-{
-	struct buf name = {};
-	struct group *group;
-
-	put_name(&name, row);
-	group = find_group(growth, &name);
-	buf_free(&name);
-	if (!group || !group->certain || !is_followed(&row->charge))
-		return 0;
-	return row->charge.alloc_bytes - row->charge.free_bytes;
-}
-
-void growth_free(struct growth *growth)
-{
-	struct group *group, *next;
-
-	HASH_ITER(hh, growth->groups, group, next) {
-		HASH_DEL(growth->groups, group);
+		certain[i] = fabs(of[i]->charge.alloc_bytes - of[i]->charge.free_bytes) >
+			     model_net_error(m, &of[i]->charge);
+	HASH_ITER(hh, groups, group, next) {
+		HASH_DEL(groups, group);
 		free(group);
 	}
-	free(growth);
+	free(of);
+	return certain;
 }

@@ -6,15 +6,12 @@
  */
 #pragma once
 
-struct growth;
-struct model;
-struct profile_row;
+#include <stdbool.h>
 
-/* The rows of @m by prefix. It must outlive what is returned. */
-struct growth *growth_new(const struct model *m);
+struct model;
+
 /*
- * What the row allocated less what it freed, in bytes; 0 where that of its prefix may be chance:
- * the interval of 95 % (charge_net_error()) holds zero.
+ * For each row of @m->profile: did its prefix grow or shrink by more than may be chance? Not where
+ * the interval of 95 % (model_net_error()) holds zero. The caller frees.
  */
-double growth_of(const struct growth *growth, const struct profile_row *row);
-void growth_free(struct growth *growth);
+bool *growth_certain(const struct model *m);

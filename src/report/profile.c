@@ -200,17 +200,17 @@ static void take_row(struct report_profile *p, const struct profile_row *row, do
 static void take_rows(struct report_profile *p, const struct model *m)
 {
 	const size_t nobody[PROFILE_LABELS] = { 0 };
-	struct growth *growth = growth_new(m);
+	bool *certain = growth_certain(m);
 	double rest = 0;
 
 	for (size_t i = 0; i < m->profile_count; i++) {
-		const struct profile_row *row = &m->profile[i];
-		double grown = growth_of(growth, row);
+		const struct charge *charge = &m->profile[i].charge;
+		double net = number(charge->alloc_bytes) - number(charge->free_bytes);
 
-		take_row(p, row, grown);
-		rest += number(row->charge.alloc_bytes) - number(row->charge.free_bytes) - grown;
+		take_row(p, &m->profile[i], certain[i] ? net : 0);
+		rest += certain[i] ? 0 : net;
 	}
-	growth_free(growth);
+	free(certain);
 	push(p, text_place(p, "(within the error)"));
 	stack_of(p, nobody)->values[PROFILE_GROWTH] += rest;
 }
