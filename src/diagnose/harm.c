@@ -313,6 +313,16 @@ bool stall_adds_up(const char *id, const struct stall *stall)
 	       stall->duration_seconds >= harm_table[HARM_STALL].bound;
 }
 
+static void waits_add(struct waits *w, const struct stall *stall, double seconds)
+{
+	w->stalls_total++;
+	w->seconds += seconds;
+	if (!w->longest || seconds > w->longest_seconds) {
+		w->longest = stall;
+		w->longest_seconds = seconds;
+	}
+}
+
 struct waits waits_of(const struct model *m, const char *id)
 {
 	struct waits w = { 0 };
@@ -322,12 +332,7 @@ struct waits waits_of(const struct model *m, const char *id)
 
 		if (strcmp(stall_finding(m, stall), id) != 0 || !stall_adds_up(id, stall))
 			continue;
-		w.stalls_total++;
-		w.seconds += stall->duration_seconds;
-		if (!w.longest || stall->duration_seconds > w.longest_seconds) {
-			w.longest = stall;
-			w.longest_seconds = stall->duration_seconds;
-		}
+		waits_add(&w, stall, stall->duration_seconds);
 	}
 	return w;
 }
@@ -342,12 +347,7 @@ struct waits waits_of_work(const struct model *m, const char *id, enum redmem_ca
 
 		if (seconds < STALL_SECONDS || !strcmp(stall_finding(m, stall), id))
 			continue;
-		w.stalls_total++;
-		w.seconds += seconds;
-		if (!w.longest || seconds > w.longest_seconds) {
-			w.longest = stall;
-			w.longest_seconds = seconds;
-		}
+		waits_add(&w, stall, seconds);
 	}
 	return w;
 }
@@ -362,12 +362,7 @@ struct waits waits_with_own_work(const struct model *m, const char *id)
 
 		if (!strcmp(stall_finding(m, stall), id) || !stall_works_for(m, stall, id))
 			continue;
-		w.stalls_total++;
-		w.seconds += seconds;
-		if (!w.longest || seconds > w.longest_seconds) {
-			w.longest = stall;
-			w.longest_seconds = seconds;
-		}
+		waits_add(&w, stall, seconds);
 	}
 	return w;
 }
