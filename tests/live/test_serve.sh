@@ -14,7 +14,8 @@ need_programs unshare
 if [ "${1-}" != inside ]; then
 	unshare --pid --mount --fork --kill-child --mount-proc true 2>/dev/null ||
 		skip_all "unshare is not allowed here"
-	exec unshare --pid --mount --fork --kill-child --mount-proc "$0" inside
+	unshare --pid --mount --fork --kill-child --mount-proc "$0" inside
+	exit # its directory goes, too
 fi
 
 config=$work/redmem.conf
