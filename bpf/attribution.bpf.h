@@ -136,11 +136,18 @@ static __always_inline u32 client_db(const struct redmem_target *target, u64 cli
 	return number + 1;
 }
 
+/* Address of the text of argv[index], 0 when it has none. Global, as context_running() is. */
+__weak __noinline u64 argument_text(const struct redmem_target *target, u64 argv, u32 index)
+{
+	u64 object = target ? read_word(argv + 8ULL * index) : 0;
+
+	return object ? object_text(target, object) : 0;
+}
+
 /* Does argv[index] say STREAMS? (XREAD [COUNT n] [BLOCK ms] STREAMS key ...) */
 static __always_inline bool is_streams(const struct redmem_target *target, u64 argv, u32 index)
 {
-	u64 object = read_word(argv + 8ULL * index);
-	u64 text = object ? object_text(target, object) : 0;
+	u64 text = argument_text(target, argv, index);
 	u64 word = text ? read_word(text) : 0;
 
 	/* "STREAMS\0", either case */
@@ -150,13 +157,25 @@ static __always_inline bool is_streams(const struct redmem_target *target, u64 a
 /* argv[index] as a small number: is it "0"? */
 static __always_inline bool is_zero(const struct redmem_target *target, u64 argv, u32 index)
 {
-	u64 object = read_word(argv + 8ULL * index);
-	u64 text = object ? object_text(target, object) : 0;
+	u64 text = argument_text(target, argv, index);
 	u16 two = 0;
 
 	if (!text || bpf_probe_read_user(&two, 2, (void *)text))
 		return true;
 	return two == '0';
+}
+
+/* Which argument from argv[index] on stands behind STREAMS; 0 = none. Global, as
+ * context_running() is. */
+__weak __noinline u32 streams_index(const struct redmem_target *target, u64 argv, u32 argc,
+				    u32 index)
+{
+	if (!target)
+		return 0;
+	for (int i = 0; i < 8 && index < argc; i++, index++)
+		if (is_streams(target, argv, index))
+			break;
+	return index < argc ? index + 1 : 0;
 }
 
 /* Which argument of the command is its first key; 0 = none. */
@@ -179,18 +198,30 @@ static __always_inline u32 key_index(const struct redmem_target *target,
 		index = index < argc && !is_zero(target, argv, index) ? index + 1 : 0;
 		break;
 	case KEY_STREAMS:
-		for (int i = 0; i < 8; i++, index++) {
-			if (index >= argc)
-				return 0;
-			if (is_streams(target, argv, index))
-				break;
-		}
-		index++;
+		index = streams_index(target, argv, argc, index);
 		break;
 	default:
 		return 0;
 	}
 	return index < argc ? index : 0;
+}
+
+#define ARGC_UNKNOWN 0
+
+/* The first key of the command @cmd, which is one of the @argc arguments at @argv. Global, as
+ * context_running() is. */
+__weak __noinline int read_first_key(struct redmem_target *target, struct redmem_context *context,
+				     u64 cmd, u64 argv, u32 argc)
+{
+	u32 index;
+
+	if (!target || !context)
+		return 0;
+	index = key_index(target, context, cmd, argv,
+			  argc == ARGC_UNKNOWN ? REDMEM_ARGUMENTS_MAX : argc);
+	if (index)
+		read_key(target, context, argv, index, argc != ARGC_UNKNOWN);
+	return 0;
 }
 
 static __always_inline bool is_lower(u8 c)
@@ -250,7 +281,7 @@ __weak __noinline int read_original(struct redmem_target *target, u64 client, u6
 				    struct redmem_context *context)
 {
 	struct client_words *words;
-	u32 zero = 0, index;
+	u32 zero = 0;
 	u64 argv = 0;
 
 	words = bpf_map_lookup_elem(&client_words, &zero);
@@ -265,9 +296,7 @@ __weak __noinline int read_original(struct redmem_target *target, u64 client, u6
 	}
 	if (!argv)
 		return 0;
-	index = key_index(target, context, command, argv, REDMEM_ARGUMENTS_MAX);
-	if (index)
-		read_key(target, context, argv, index, false);
+	read_first_key(target, context, command, argv, ARGC_UNKNOWN);
 	return 1;
 }
 
@@ -276,7 +305,7 @@ __weak __noinline int read_original(struct redmem_target *target, u64 client, u6
 __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 *command,
 				  struct redmem_context *context, u64 *argv)
 {
-	u32 argc = 0, index;
+	u32 argc = 0;
 
 	if (!target || !command || !context || !argv)
 		return false;
@@ -294,27 +323,22 @@ __weak __noinline int read_client(struct redmem_target *target, u64 client, u64 
 			*command = last_command(target, client);
 		context->state = CONTEXT_AFTER;
 		/* The array is freed last (freeClientArgv()): what it led to has just been. */
-		index = *argv ? key_index(target, context, *command, *argv, REDMEM_ARGUMENTS_MAX) :
-				0;
-		if (index)
-			read_key(target, context, *argv, index, false);
-		else if (!*argv && target->settings.at.cmd)
+		if (*argv)
+			read_first_key(target, context, *command, *argv, ARGC_UNKNOWN);
+		else if (target->settings.at.cmd)
 			read_original(target, client, *command, context);
 		*argv = 0;
 		return true;
 	}
 	if (!target->settings.at.cmd) {
-		u64 object = read_word(*argv);
-		u64 text = object ? object_text(target, object) : 0;
+		u64 text = argument_text(target, *argv, 0);
 
 		*command = text ? read_word(text) : 0;
 		context->state = CONTEXT_TEXT;
 	} else {
 		context->state = CONTEXT_COMMAND;
 	}
-	index = key_index(target, context, *command, *argv, argc);
-	if (index)
-		read_key(target, context, *argv, index, true);
+	read_first_key(target, context, *command, *argv, argc);
 	return true;
 }
 

@@ -128,6 +128,17 @@ __weak __noinline int background_of(const struct redmem_target *target, u64 addr
 #define REPLY_WORDS 48 /* down the stack, of a free() in one of them */
 #define REPLY_CALLS 4 /* and so many addresses of the server's code; the rest is left over */
 
+/* Does @address lie in what frees replies? Global, as context_running() is. */
+__weak __noinline int frees_replies(const struct redmem_target *target, u64 address)
+{
+	if (!target)
+		return 0;
+	for (u32 n = 0; n < REPLY_FUNCTIONS; n++)
+		if (in_range(address, &target->settings.reply[n]))
+			return 1;
+	return 0;
+}
+
 /* Is what replies needed freed, as they are sent? The count is kept in memory, or the verifier
  * would look at each word with each count there may be. */
 __weak __noinline int is_for_reply(const struct redmem_target *target)
@@ -145,24 +156,33 @@ __weak __noinline int is_for_reply(const struct redmem_target *target)
 			continue;
 		if ((*(volatile u32 *)&words->calls)++ >= REPLY_CALLS)
 			return 0;
-		for (u32 n = 0; n < REPLY_FUNCTIONS; n++)
-			if (in_range(words->word[i], &target->settings.reply[n]))
-				return 1;
+		if (frees_replies(target, words->word[i]))
+			return 1;
 	}
 	return 0;
 }
 
-/* The one nearest to the top of the stack. */
-static __always_inline int background_on_stack(const struct redmem_target *target,
-					       const struct stack_words *words, u32 first, u32 end,
-					       struct redmem_context *context)
+#define BACKGROUND_AT_ONCE 16
+
+/* The one nearest to the top of the stack, of BACKGROUND_AT_ONCE words from @from on. */
+__weak __noinline int background_among(const struct redmem_target *target, u32 from, u32 first,
+				       u32 end, struct redmem_context *context)
 {
-	const struct redmem_settings *settings = &target->settings;
-	u64 from = settings->background_code.start, span = settings->background_code.end - from;
+	const struct stack_words *words = this_words();
+	u64 start, span;
 	int found;
 
-	for (u32 i = SAVED_REGISTERS; i < SAVED_REGISTERS + BACKGROUND_STACK_WORDS; i++) {
-		if (words->word[i] - from >= span)
+	if (!target || !context || !words)
+		return BACKGROUND_NONE;
+	start = target->settings.background_code.start;
+	span = target->settings.background_code.end - start;
+	for (u32 n = 0; n < BACKGROUND_AT_ONCE; n++) {
+		u32 i = from + n;
+
+		barrier_var(i); /* or the place is worked out before it is checked */
+		if (i >= SAVED_REGISTERS + BACKGROUND_STACK_WORDS)
+			break;
+		if (words->word[i] - start >= span)
 			continue; /* nearly all of them */
 		found = background_of(target, words->word[i], first, end, context);
 		if (found)
@@ -177,18 +197,22 @@ static __always_inline int background_on_stack(const struct redmem_target *targe
  * or BACKGROUND_NONE.
  *
  * A word of a frame may also be left over from an earlier call. Expiry and defragmentation
- * have cycles of their own, so while there is a client only eviction is believed. (Two
- * loops: a flag in one costs the verifier five times as long.)
+ * have cycles of their own, so while there is a client only eviction is believed.
  */
 __weak __noinline int context_background(struct redmem_target *target,
 					 struct redmem_context *context)
 {
-	struct stack_words *words = this_words();
+	u32 first = 0, end = BACKGROUND_KINDS, from = SAVED_REGISTERS;
+	int found = BACKGROUND_NONE;
 
-	if (!target || !context || !words)
+	if (!target || !context)
 		return BACKGROUND_NONE;
-	if (context->state == CONTEXT_LOOP || context->state == CONTEXT_UNKNOWN)
-		return background_on_stack(target, words, 0, BACKGROUND_KINDS, context);
-	return background_on_stack(target, words, BACKGROUND_EVICTION, BACKGROUND_EVICTION + 1,
-				   context);
+	if (context->state != CONTEXT_LOOP && context->state != CONTEXT_UNKNOWN) {
+		first = BACKGROUND_EVICTION;
+		end = BACKGROUND_EVICTION + 1;
+	}
+	for (; !found && from < SAVED_REGISTERS + BACKGROUND_STACK_WORDS;
+	     from += BACKGROUND_AT_ONCE)
+		found = background_among(target, from, first, end, context);
+	return found;
 }

@@ -159,27 +159,19 @@ static __always_inline u64 took_since(const struct stopwatch *watch)
 	return bpf_ktime_get_ns() - watch->start_ns - waited_since(watch);
 }
 
-/* What lies behind the words of the client that were not looked at yet. False when it is cut. */
-static __always_inline bool look_behind(struct redmem_calibration *c, u32 slot,
-					const struct stopwatch *watch)
+/* What lies behind the next word of the client. False when there is none, or the look is cut.
+ * Global, as chase_word() is. */
+__noinline int look_behind_next(u32 slot, const struct stopwatch *watch)
 {
-	u32 words = c->client_bytes / 8;
+	struct redmem_calibration *c = bpf_map_lookup_elem(&calibration, &slot);
 
-	if (c->words < words)
-		words = c->words;
-	for (u32 i = 0; i < CALIBRATION_WORDS; i++) {
-		if (i >= words)
-			break;
-		if (i < c->looked)
-			continue;
-		chase_word(slot, i);
-		c->looked = i + 1;
-		if (took_since(watch) > c->limit_ns) {
-			c->cut = 1; /* the server waits: that was enough */
-			return false;
-		}
-	}
-	return true;
+	if (!c || !watch || c->looked >= c->words || c->looked >= c->client_bytes / 8)
+		return false;
+	chase_word(slot, c->looked);
+	c->looked++;
+	if (took_since(watch) > c->limit_ns)
+		c->cut = 1; /* the server waits: that was enough */
+	return !c->cut;
 }
 
 SEC("uprobe.multi")
@@ -208,7 +200,9 @@ int calibrate_look(struct pt_regs *ctx)
 	if (!begin_look(c, PT_REGS_PARM1(ctx)))
 		goto out;
 	looked = c->looked;
-	if (!look_behind(c, slot, &watch))
+	for (u32 i = 0; i < CALIBRATION_WORDS && look_behind_next(slot, &watch); i++)
+		;
+	if (c->cut)
 		goto out;
 	if (!c->nonce_matches && !c->any_client) {
 		c->resumed = 0;

@@ -26,7 +26,7 @@ static __always_inline struct stack_copy *this_copy(void)
 	return bpf_map_lookup_elem(&stack_copy, &zero);
 }
 
-#define WORDS_AT_ONCE 64
+#define WORDS_AT_ONCE 32
 
 /* Does @address lie in what deletes a key that expires or is evicted? */
 __weak __noinline int deletes_key(const struct redmem_target *target, u64 address)
@@ -40,21 +40,41 @@ __weak __noinline int deletes_key(const struct redmem_target *target, u64 addres
 	return false;
 }
 
-/*
- * Of some words of the stack, from @from on and before @end, keep what lies in code. Global,
- * so that the verifier looks at the loop once and not for each of a stack's parts; the number
- * kept stays in memory, or it would look at each number there may be.
- */
+/* Keep word @at of the stack, which lies in code; false when there is no more room. Global, as
+ * the next, so that the verifier looks at it once; the number kept stays in memory, or it would
+ * look at each number there may be. */
+__weak __noinline int keep_word(const struct redmem_target *target, u32 at)
+{
+	struct stack_copy *copy = this_copy();
+	const struct redmem_range *background;
+	u32 kept;
+	u64 word;
+
+	if (!target || !copy || at >= REDMEM_STACK_WORDS)
+		return false;
+	background = &target->settings.background_code;
+	word = copy->word[at];
+	kept = copy->sample.words;
+	if (word - background->start < background->end - background->start && !copy->key_words &&
+	    deletes_key(target, word))
+		copy->key_words = at + 1 + REDMEM_FRAME_WORDS;
+	if (kept >= REDMEM_SAMPLE_WORDS)
+		return false;
+	copy->sample.word[kept] = word;
+	copy->sample.words = kept + 1;
+	return true;
+}
+
+/* Of some words of the stack, from @from on and before @end, keep what lies in code. */
 __weak __noinline int keep_code(const struct redmem_target *target, u32 from, u32 end)
 {
 	struct stack_copy *copy = this_copy();
-	const struct redmem_range *code, *background;
+	const struct redmem_range *code;
 	u64 server, server_bytes, allocator, allocator_bytes, library, library_bytes;
 
 	if (!target || !copy)
 		return 0;
 	code = target->settings.code_range;
-	background = &target->settings.background_code;
 	server = code[0].start;
 	server_bytes = code[0].end - server;
 	allocator = code[1].start;
@@ -62,7 +82,7 @@ __weak __noinline int keep_code(const struct redmem_target *target, u32 from, u3
 	library = code[2].start;
 	library_bytes = code[2].end - library;
 	for (u32 i = 0; i < WORDS_AT_ONCE; i++) {
-		u32 at = from + i, kept;
+		u32 at = from + i;
 		u64 word;
 
 		barrier_var(at); /* or the place is worked out before it is checked */
@@ -72,14 +92,8 @@ __weak __noinline int keep_code(const struct redmem_target *target, u32 from, u3
 		if (word - server >= server_bytes && word - allocator >= allocator_bytes &&
 		    word - library >= library_bytes)
 			continue; /* nearly all of them */
-		kept = *(volatile u32 *)&copy->sample.words;
-		if (word - background->start < background->end - background->start &&
-		    !copy->key_words && deletes_key(target, word))
-			copy->key_words = at + 1 + REDMEM_FRAME_WORDS;
-		if (kept >= REDMEM_SAMPLE_WORDS)
+		if (!keep_word(target, at))
 			break;
-		copy->sample.word[kept] = word;
-		*(volatile u32 *)&copy->sample.words = kept + 1;
 	}
 	return 0;
 }

@@ -63,13 +63,19 @@ static __always_inline void loop_blocked(struct redmem_loop *loop, u32 syscall, 
 	wait_vote(&loop->iteration.stall.wait, syscall, fd, NULL, ns);
 }
 
-/* Charge the time since the main thread last left the CPU, before anything ends. */
-static __always_inline void loop_settle(struct redmem_loop *loop, u64 delay)
+/* Charge the time since the main thread last left the CPU, before anything ends. Global, as
+ * context_running() is. */
+__weak __noinline int loop_settle(struct redmem_target *target, u64 delay)
 {
-	u64 wall = loop->in_ns - loop->out_ns, waited;
+	struct redmem_loop *loop;
+	u64 wall, waited;
 
+	if (!target)
+		return 0;
+	loop = &target->loop;
+	wall = loop->in_ns - loop->out_ns;
 	if (!loop->out_ns || !loop->in_ns)
-		return;
+		return 0;
 	loop->out_ns = 0;
 	waited = delay - loop->out_delay;
 	if (loop->out_runnable || waited > wall)
@@ -81,6 +87,7 @@ static __always_inline void loop_settle(struct redmem_loop *loop, u64 delay)
 		loop_blocked(loop, loop->out_syscall, loop->out_fd, wall - waited);
 	if (loop->out_reclaims && wall > waited)
 		LOOP_CHARGE(loop, reclaim_ns, wall - waited);
+	return 0;
 }
 
 static __always_inline void span_emit(struct redmem_target *target, enum redmem_ring_kind kind,
@@ -119,7 +126,7 @@ __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 	look.in_script = run->in_script;
 	look.own = context->state == CONTEXT_OWN;
 	LOOP_BEGIN(&target->loop);
-	loop_settle(&target->loop, look.delay);
+	loop_settle(target, look.delay);
 	iteration_look(target, &look, context);
 	LOOP_END(&target->loop);
 	return 0;
@@ -134,7 +141,7 @@ __weak __noinline int loop_sleep(struct redmem_target *target, u64 now, u64 dela
 		return 0;
 	loop_counts(target, &look);
 	LOOP_BEGIN(&target->loop);
-	loop_settle(&target->loop, delay);
+	loop_settle(target, delay);
 	iteration_sleep(target, &look);
 	LOOP_END(&target->loop);
 	return 0;

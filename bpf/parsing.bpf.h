@@ -74,17 +74,32 @@ __weak __noinline u64 read_number(u32 sign, u32 at)
 	return number << NUMBER_AT_BITS | ((at + 2) & (QUERY_WINDOW - 1));
 }
 
-/* Where in the window the command begins that is being read at @at; @at when it does not
- * begin there. */
-__weak __noinline u32 command_begin(u32 at)
+#define BACK_AT_ONCE 8
+
+/* Where of the BACK_AT_ONCE places before @at of the window a command begins; @at when none
+ * does. */
+__weak __noinline u32 command_begin_near(u32 at)
 {
 	const struct query_window *window = this_window();
 
-	for (u32 back = 1; window && back <= QUERY_BACK && back <= at; back++) {
+	for (u32 back = 1; window && back <= BACK_AT_ONCE && back <= at; back++) {
 		u32 here = at - back;
 
 		if (byte_at(window, here) == '*' && is_digit(byte_at(window, here + 1)) &&
 		    (!here || byte_at(window, here - 1) == '\n'))
+			return here;
+	}
+	return at;
+}
+
+/* Where in the window the command begins that is being read at @at; @at when it does not
+ * begin there. */
+static __always_inline u32 command_begin(u32 at)
+{
+	for (u32 back = 0; back < QUERY_BACK && back < at; back += BACK_AT_ONCE) {
+		u32 here = command_begin_near(at - back);
+
+		if (here != at - back)
 			return here;
 	}
 	return at;
@@ -353,6 +368,14 @@ __weak __noinline int try_queued(struct redmem_target *target, u64 word,
 	       read_made(target, argv, 2, context);
 }
 
+/* The same of where @word leads. */
+__weak __noinline int try_queued_behind(struct redmem_target *target, u64 word,
+					struct redmem_context *context)
+{
+	return target && context && is_heap_pointer(word) &&
+	       try_queued(target, read_word(word), context);
+}
+
 /* The same of the words of @client: when the array of its commands is freed, which is last, some
  * servers have its address there only (Redis 8.0), or where one of them leads (Valkey 8.1). */
 __weak __noinline int try_queue_of(struct redmem_target *target, u64 client,
@@ -368,8 +391,7 @@ __weak __noinline int try_queue_of(struct redmem_target *target, u64 client,
 		if (try_queued(target, words->word[i], context))
 			return 1;
 	for (u32 i = 0; i < CLIENT_WORDS; i++)
-		if (is_heap_pointer(words->word[i]) &&
-		    try_queued(target, read_word(words->word[i]), context))
+		if (try_queued_behind(target, words->word[i], context))
 			return 1;
 	return 0;
 }
@@ -389,6 +411,33 @@ __weak __noinline int context_is_queued(struct redmem_target *target, u64 client
 		if (try_queued(target, words->word[i], context))
 			return 0;
 	try_queue_of(target, client, context);
+	return 0;
+}
+
+#define PARSING_AT_ONCE 17 /* a sixth of them on x86-64 */
+
+/* Is one of PARSING_AT_ONCE words from @from on a client whose arguments are being read?
+ * Then @context is its command and key. */
+__weak __noinline int parsing_among(struct redmem_target *target, u32 from,
+				    struct redmem_context *context, bool freed)
+{
+	struct stack_words *words = this_words();
+
+	if (!target || !context || !words)
+		return 0;
+	for (u32 n = 0; n < PARSING_AT_ONCE; n++) {
+		u32 i = from + n;
+
+		barrier_var(i); /* or the place is worked out before it is checked */
+		if (i >= SAVED_REGISTERS + STACK_WORDS)
+			break;
+		/* Nothing is allocated above a stack, but the stack. */
+		if (!is_heap_pointer(words->word[i]) || words->word[i] >= words->stack ||
+		    !try_parsing(target, words->word[i], context, freed))
+			continue;
+		target->recent_places[target->recent_next++ & (REDMEM_RECENT_PLACES - 1)] = i;
+		return 1;
+	}
 	return 0;
 }
 
@@ -412,14 +461,9 @@ __weak __noinline int context_parsing(struct redmem_target *target, struct redme
 			return 0;
 	}
 	words->idle = 0;
-	for (u32 i = 0; i < SAVED_REGISTERS + STACK_WORDS; i++) {
-		/* Nothing is allocated above a stack, but the stack. */
-		if (!is_heap_pointer(words->word[i]) || words->word[i] >= words->stack ||
-		    !try_parsing(target, words->word[i], context, freed))
-			continue;
-		target->recent_places[target->recent_next++ & (REDMEM_RECENT_PLACES - 1)] = i;
-		return 0;
-	}
+	for (u32 from = 0; from < SAVED_REGISTERS + STACK_WORDS; from += PARSING_AT_ONCE)
+		if (parsing_among(target, from, context, freed))
+			return 0;
 	if (!words->idle)
 		return 0;
 	context->command = words->idle_command;

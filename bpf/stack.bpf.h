@@ -40,40 +40,46 @@ static __always_inline u64 stack_depth(bool main_thread, u64 sp)
 	return end > sp && end - sp < STACK_DEEP ? end - sp : REDMEM_STACK_BYTES;
 }
 
+/* The next piece of a stack, as copy_stack_bytes() has it; 0 when there is none. Global, so that
+ * the verifier looks at it once. */
+__weak __noinline int copy_stack_piece(u32 slot, u64 sp, u32 limit, u32 gap)
+{
+	struct stack_record *out = bpf_map_lookup_elem(&stack_records, &slot);
+	u32 done, piece;
+
+	if (!out)
+		return 0;
+	done = out->record.bytes;
+	piece = out->piece;
+	if (done >= limit || piece < STACK_PIECE_MIN)
+		return 0;
+	if (piece > limit - done)
+		piece = limit - done;
+	barrier_var(piece);
+	barrier_var(done);
+	if (piece > STACK_PIECE || done >= REDMEM_STACK_BYTES)
+		return 0;
+	if (bpf_probe_read_user(out->record.stack + done, piece,
+				(void *)(sp + done + (done < REDMEM_STACK_HEAD ? 0 : gap))))
+		out->piece = piece / 2;
+	else
+		out->record.bytes = done + piece;
+	return 1;
+}
+
 /*
  * Copy up to @limit bytes of the stack from @sp on, without @gap of them behind the head: where a
  * stack is deep there is mostly one large array of a function in it (writevToClient() has 16 KiB),
  * and who called that stands behind it. What was copied so far and how much is tried next stay in
- * memory, or the verifier would look at each way there may be. Global, so that it looks at the
- * loop once.
+ * memory.
  */
-__weak __noinline int copy_stack_bytes(u32 slot, u64 sp, u32 limit, u32 gap)
+static __always_inline void copy_stack_bytes(struct stack_record *out, u32 slot, u64 sp, u32 limit,
+					     u32 gap)
 {
-	struct stack_record *out = bpf_map_lookup_elem(&stack_records, &slot);
-
-	if (!out)
-		return 0;
 	out->record.bytes = 0;
 	out->piece = STACK_PIECE;
-	for (u32 i = 0; i < STACK_PIECES; i++) {
-		u32 done = *(volatile u32 *)&out->record.bytes,
-		    piece = *(volatile u32 *)&out->piece;
-
-		if (done >= limit || piece < STACK_PIECE_MIN)
-			break;
-		if (piece > limit - done)
-			piece = limit - done;
-		barrier_var(piece);
-		barrier_var(done);
-		if (piece > STACK_PIECE || done >= REDMEM_STACK_BYTES)
-			break;
-		if (bpf_probe_read_user(out->record.stack + done, piece,
-					(void *)(sp + done + (done < REDMEM_STACK_HEAD ? 0 : gap))))
-			*(volatile u32 *)&out->piece = piece / 2;
-		else
-			*(volatile u32 *)&out->record.bytes = done + piece;
-	}
-	return 0;
+	for (u32 i = 0; i < STACK_PIECES && copy_stack_piece(slot, sp, limit, gap); i++)
+		;
 }
 
 /* Does a stack come too soon behind the others? As a token bucket of STACK_BURST. */
@@ -125,7 +131,7 @@ __weak __noinline int stack_tell(struct redmem_target *target, const struct redm
 	depth = stack_depth(key->context.state != CONTEXT_THREAD, from);
 	bytes = depth < REDMEM_STACK_BYTES ? depth : REDMEM_STACK_BYTES;
 	out->record.gap = depth - bytes;
-	copy_stack_bytes(slot, from, bytes, depth - bytes);
+	copy_stack_bytes(out, slot, from, bytes, depth - bytes);
 	bytes = *(volatile u32 *)&out->record.bytes;
 	told = bytes <= REDMEM_STACK_BYTES &&
 	       !bpf_ringbuf_output(&records, &out->record,
