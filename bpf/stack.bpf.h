@@ -34,7 +34,9 @@ struct {
  * needs to see; of others nobody knows where theirs ends. */
 static __always_inline u64 stack_depth(bool main_thread, u64 sp)
 {
-	struct mm_struct *mm = bpf_get_current_task_btf()->mm;
+	/* No plain load: of each pointer in a struct the verifier asks all of the kernel's BTF
+	 * whether it may be trusted. */
+	struct mm_struct *mm = BPF_CORE_READ(bpf_get_current_task_btf(), mm);
 	u64 end = main_thread && mm ? BPF_CORE_READ(mm, start_stack) : 0;
 
 	return end > sp && end - sp < STACK_DEEP ? end - sp : REDMEM_STACK_BYTES;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the kernel lets us do, settings and rights, and its features: see kernel.h. */
+#define _GNU_SOURCE 1 /* memmem() */
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <cap-ng.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/btf.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -16,6 +18,8 @@
 #include "host/proc.h"
 #include "host/sysmem.h"
 #include "record/record.h"
+
+#define BTF_PATH "/sys/kernel/btf/vmlinux"
 
 static const char *const lockdown_names[] = {
 	[LOCKDOWN_UNKNOWN] = "",
@@ -77,7 +81,7 @@ void kernel_records_read(struct kernel_records *out, const char *root)
 	struct buf text = { 0 };
 
 	*out = (struct kernel_records){
-		.btf = !access("/sys/kernel/btf/vmlinux", R_OK),
+		.btf = !access(BTF_PATH, R_OK),
 		.tracefs = !access("/sys/kernel/tracing/events", R_OK) ||
 			   !access("/sys/kernel/debug/tracing/events", R_OK),
 		.perf_event_paranoid = sysctl_read(root, "kernel/perf_event_paranoid"),
@@ -99,11 +103,10 @@ void kernel_records_read(struct kernel_records *out, const char *root)
 int kernel_bpf_verdict(const struct kernel_records *records, struct err *err)
 {
 	if (!records->btf)
-		return err_set(
-			err, -ENOENT,
-			"kernel: %s has no BTF (/sys/kernel/btf/vmlinux); use a kernel built "
-			"with CONFIG_DEBUG_INFO_BTF",
-			records->release);
+		return err_set(err, -ENOENT,
+			       "kernel: %s has no BTF (" BTF_PATH "); use a kernel built "
+			       "with CONFIG_DEBUG_INFO_BTF",
+			       records->release);
 	if (!records->root_user_namespace)
 		return err_set(err, -EPERM,
 			       "kernel: redmem runs in a user namespace, where the kernel loads no "
@@ -131,34 +134,46 @@ int kernel_bpf_usable(struct err *err)
 
 /* --- features, asked of BTF and of bpf(2) -------------------------------- */
 
-static struct btf *vmlinux;
-static bool vmlinux_tried;
+/* Only the names in it: libbpf parses the rest a second time for the programs, and that takes
+ * 15 ms of CPU each time. */
+static struct buf btf_names;
+static bool btf_tried;
 
-static const struct btf *kernel_btf(void)
+/* Header, types, names, each NUL-terminated (kernel: Documentation/bpf/btf.rst). */
+static void read_btf_names(void)
 {
-	if (!vmlinux_tried) {
-		vmlinux_tried = true;
-		vmlinux = btf__load_vmlinux_btf();
-		if (libbpf_get_error(vmlinux)) /* libbpf before 1.0 gives an error pointer */
-			vmlinux = NULL;
-	}
-	return vmlinux;
+	int fd = open(BTF_PATH, O_RDONLY | O_CLOEXEC);
+	struct btf_header header = {};
+	char page[4096]; /* the kernel gives no more at once */
+	ssize_t got;
+
+	if (fd < 0)
+		return;
+	if (pread(fd, &header, sizeof(header), 0) == sizeof(header) && header.magic == BTF_MAGIC)
+		while (btf_names.len < header.str_len &&
+		       (got = pread(fd, page, sizeof(page),
+				    (off_t)header.hdr_len + header.str_off + btf_names.len)) > 0)
+			buf_add(&btf_names, page, (size_t)got);
+	close(fd);
 }
 
 void kernel_btf_free(void)
 {
-	btf__free(vmlinux);
-	vmlinux = NULL;
-	vmlinux_tried = false;
+	buf_free(&btf_names);
+	btf_tried = false;
 }
 
 bool kernel_has_tracepoint(const char *name)
 {
-	const struct btf *btf = kernel_btf();
 	char type[128];
+	int len = snprintf(type, sizeof(type), "%cbtf_trace_%s", '\0', name);
 
-	snprintf(type, sizeof(type), "btf_trace_%s", name);
-	return btf && btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
+	if (!btf_tried) {
+		btf_tried = true;
+		read_btf_names();
+	}
+	return len < (int)sizeof(type) && btf_names.len &&
+	       memmem(btf_names.data, btf_names.len, type, (size_t)len + 1);
 }
 
 #if LIBBPF_MAJOR_VERSION > 1 || LIBBPF_MINOR_VERSION >= 3

@@ -56,7 +56,7 @@ int kernel_bpf_verdict(const struct kernel_records *records, struct err *err);
 
 /*
  * Has the kernel that tracepoint for tp_btf programs? Its BTF is read at the first
- * question and kept until kernel_btf_free() (some MiB); without any all say no.
+ * question, its names are kept until kernel_btf_free() (some MiB); without any all say no.
  */
 bool kernel_has_tracepoint(const char *name);
 void kernel_btf_free(void);

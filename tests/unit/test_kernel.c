@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the kernel offers, and how redmem says what is missing. */
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -95,8 +98,34 @@ static void test_btf(void **state)
 		skip_because("this kernel has no BTF");
 	assert_true(kernel_has_tracepoint("sched_switch"));
 	assert_false(kernel_has_tracepoint("sched_switch_nonsense"));
+	assert_false(kernel_has_tracepoint("sched_switc")); /* whole names */
+	assert_false(kernel_has_tracepoint(""));
 	kernel_btf_free();
 	assert_true(kernel_has_tracepoint("sched_switch"));
+	kernel_btf_free();
+}
+
+/* The names alone say what libbpf says, which parses all there is. */
+static void test_btf_names(void **state)
+{
+	static const char *const names[] = { "sched_process_exit", "rss_stat",
+					     "page_fault_user",	   "mm_collapse_huge_page",
+					     "task_struct",	   "int" };
+	struct btf *btf;
+
+	(void)state;
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		skip_because("this kernel has no BTF");
+	btf = btf__load_vmlinux_btf();
+	assert_int_equal(libbpf_get_error(btf), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char type[64];
+
+		snprintf(type, sizeof(type), "btf_trace_%s", names[i]);
+		assert_int_equal(kernel_has_tracepoint(names[i]),
+				 btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0);
+	}
+	btf__free(btf);
 	kernel_btf_free();
 }
 
@@ -105,7 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lockdown), cmocka_unit_test(test_uid_map),
 		cmocka_unit_test(test_verdict),	 cmocka_unit_test(test_live),
-		cmocka_unit_test(test_btf),
+		cmocka_unit_test(test_btf),	 cmocka_unit_test(test_btf_names),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, NULL, NULL);
