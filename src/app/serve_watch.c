@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/thread.h"
-#include "host/cgroup.h"
+#include "host/cgroup_names.h"
 #include "host/elf.h"
 #include "host/proc.h"
 #include "model/chunk.h"

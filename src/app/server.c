@@ -12,7 +12,7 @@
 #include "app/progress.h"
 #include "app/redact.h"
 #include "base/clock.h"
-#include "host/cgroup.h"
+#include "host/cgroup_names.h"
 #include "host/elf.h"
 #include "host/proc.h"
 #include "host/sock.h"

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "fuzz.h"
 #include "host/cgroup.h"
+#include "host/cgroup_names.h"
 #include "host/maps.h"
 #include "host/proc.h"
 #include "host/smaps.h"
