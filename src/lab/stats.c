@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/sort.h"
+#include "lab/draw.h"
 #include "lab/student.h"
 
 #define RESAMPLES  1000
@@ -172,30 +173,21 @@ static double trimmed_mean(const struct row *rows, size_t count, const unsigned 
 	return kept ? sum / (double)kept : NAN;
 }
 
-/* SplitMix64 (Steele, Lea and Flood, Fast splittable pseudorandom number generators, OOPSLA
- * 2014). */
-static uint64_t draw(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
-}
-
 /* The standard deviation of the estimate over draws of restarts. */
 static double bootstrap_error(const struct row *rows, size_t count, size_t restarts, double trim,
 			      uint64_t seed)
 {
 	unsigned int *drawn = xcalloc(restarts, sizeof(*drawn));
 	double mean = 0, squares = 0;
+	struct lab_random random;
 
+	lab_random_seed(&random, seed);
 	for (int i = 1; i <= RESAMPLES; i++) {
 		double value, before;
 
 		memset(drawn, 0, restarts * sizeof(*drawn));
 		for (size_t j = 0; j < restarts; j++)
-			drawn[draw(&seed) % restarts]++;
+			drawn[lab_random_below(&random, restarts)]++;
 		value = trimmed_mean(rows, count, drawn, trim);
 		before = value - mean;
 		mean += before / i;
