@@ -12,6 +12,7 @@
 #include "app/progress.h"
 #include "app/redact.h"
 #include "base/clock.h"
+#include "base/escape.h"
 #include "host/cgroup_names.h"
 #include "host/elf.h"
 #include "host/proc.h"
@@ -292,16 +293,6 @@ int server_open_connected(struct server *server, const struct options *o, struct
 	return ret;
 }
 
-/* In hex digits, as far as there is room for them. */
-static void write_build_id(char *text, size_t size, const struct image *image)
-{
-	size_t len;
-	const unsigned char *id = elf_file_build_id(image->module, &len);
-
-	for (size_t i = 0; i < len && 2 * i + 2 < size; i++)
-		snprintf(text + 2 * i, size - 2 * i, "%02x", id[i]);
-}
-
 void server_emit(const struct server *server, const struct info *info,
 		 const struct record_sink *sink)
 {
@@ -312,9 +303,13 @@ void server_emit(const struct server *server, const struct info *info,
 	const char *allocator = info ? info_get(info, "mem_allocator") : NULL;
 	char text[96] = "", build_id[96] = "";
 	struct cgroup_names names = { 0 };
+	const unsigned char *id;
+	size_t id_len;
 
-	if (image)
-		write_build_id(build_id, sizeof(build_id), image);
+	if (image) {
+		id = elf_file_build_id(image->module, &id_len);
+		hex_encode(build_id, sizeof(build_id), id, id_len);
+	}
 	t->build_id = build_id;
 	t->pid = server->where.pid ? server->where.pid : RECORD_UNKNOWN;
 	t->server = info ? info_server(info) : image ? (image->valkey ? "valkey" : "redis") : "";

@@ -219,6 +219,18 @@ int unescape_redis(struct buf *out, const char *text, size_t len)
 	return 0;
 }
 
+void hex_encode(char *out, size_t size, const void *data, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *byte = data;
+
+	for (; len && size > 2; len--, byte++, size -= 2) {
+		*out++ = digits[*byte >> 4];
+		*out++ = digits[*byte & 15];
+	}
+	*out = '\0';
+}
+
 int hex_decode(struct buf *out, const char *text)
 {
 	size_t before = out->len;

@@ -33,6 +33,9 @@ void escape_redis(struct buf *out, const void *data, size_t len);
  * quotes: an unknown escape is the character behind the backslash. @text is without the outer
  * quotes. -EINVAL when it ends in a backslash; @out is as it was then. */
 int unescape_redis(struct buf *out, const char *text, size_t len);
+/* Two lower-case hex digits for each of the @len bytes at @data, and a NUL: as many whole bytes as
+ * there is room for in the @size bytes (at least one) at @out. */
+void hex_encode(char *out, size_t size, const void *data, size_t len);
 /* The bytes of hex digits, two each, in either case. -EINVAL on anything else; @out is as it was
  * then. */
 int hex_decode(struct buf *out, const char *text);

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/escape.h"
 #include "host/elf_wire.h"
 #include "host/fence.h"
 #include "host/proc.h"
@@ -283,23 +284,15 @@ static bool send_packet(int socket, const void *data, size_t len, int fd)
 	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
 }
 
-static void put_id(struct buf *path, const unsigned char *id, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		buf_printf(path, "%02x", id[i]);
-}
-
 /* This host's, or one below the root of the process. */
 static int open_installed(const struct elf_file *file, const struct elf_question *question)
 {
+	char id[2 * ELF_ID_MAX + 1];
 	struct buf path = {};
 	int fd;
 
-	buf_puts(&path, "/usr/lib/debug/.build-id/");
-	put_id(&path, question->id, 1);
-	buf_putc(&path, '/');
-	put_id(&path, question->id + 1, question->id_len - 1);
-	buf_puts(&path, ".debug");
+	hex_encode(id, sizeof(id), question->id, question->id_len);
+	buf_printf(&path, "/usr/lib/debug/.build-id/%.2s/%s.debug", id, id + 2);
 	fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && file->pid)
 		fd = proc_root_open(file->pid, buf_str(&path), O_RDONLY, NULL);
@@ -334,13 +327,13 @@ static bool put_cache(struct buf *path)
 static int open_cached(const struct elf_question *question)
 {
 	const char *urls = getenv("DEBUGINFOD_URLS");
+	char id[2 * ELF_ID_MAX + 1];
 	struct buf path = {};
 	int fd = -1;
 
 	if (urls && *urls && put_cache(&path)) {
-		buf_putc(&path, '/');
-		put_id(&path, question->id, question->id_len);
-		buf_puts(&path, "/debuginfo");
+		hex_encode(id, sizeof(id), question->id, question->id_len);
+		buf_printf(&path, "/%s/debuginfo", id);
 		fd = open(buf_str(&path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	}
 	buf_free(&path);

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/escape.h"
 #include "host/proc.h"
 #include "redis/info.h"
 #include "redis/knowledge.h"
@@ -57,8 +58,7 @@ static int new_nonce(struct calibrator *c)
 
 	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
 		return -errno;
-	for (size_t i = 0; i < sizeof(raw); i++)
-		snprintf(c->nonce + 2 * i, 3, "%02x", raw[i]);
+	hex_encode(c->nonce, sizeof(c->nonce), raw, sizeof(raw));
 	return 0;
 }
 

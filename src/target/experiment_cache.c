@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/escape.h"
 
 /* Changes with the meaning of what is kept. */
 #define HEAD "redmem.allocator/3"
@@ -52,8 +53,8 @@ bool experiment_digest(char out[EXPERIMENT_DIGEST_CHARS + 1], const struct exper
 	fine = fine && EVP_DigestFinal_ex(digest, bytes, &len) == 1 &&
 	       len == EXPERIMENT_DIGEST_CHARS / 2;
 	EVP_MD_CTX_free(digest);
-	for (size_t i = 0; fine && i < len; i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	if (fine)
+		hex_encode(out, EXPERIMENT_DIGEST_CHARS + 1, bytes, len);
 	return fine;
 }
 

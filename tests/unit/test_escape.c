@@ -284,6 +284,35 @@ static void test_label(void **state)
 	assert_label("abcdef", 2, "..");
 }
 
+static void hex_is(size_t size, size_t len, const char *expected)
+{
+	static const unsigned char bytes[] = { 0x00, 0x9a, 0xff, 0x0f };
+	char out[16];
+
+	memset(out, 'x', sizeof(out));
+	hex_encode(out, size, bytes, len);
+	assert_string_equal(out, expected);
+	assert_int_equal(out[size], 'x');
+}
+
+static void test_hex(void **state)
+{
+	struct buf back = { 0 };
+
+	(void)state;
+	hex_is(9, 4, "009aff0f");
+	hex_is(15, 4, "009aff0f");
+	hex_is(1, 0, "");
+	/* Whole bytes only. */
+	hex_is(8, 4, "009aff");
+	hex_is(2, 4, "");
+	hex_is(1, 4, "");
+	assert_int_equal(hex_decode(&back, "009aff0f"), 0);
+	assert_int_equal(back.len, 4);
+	assert_memory_equal(back.data, "\x00\x9a\xff\x0f", 4);
+	buf_free(&back);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_csv),	     cmocka_unit_test(test_sanitize),
 		cmocka_unit_test(test_base64_known), cmocka_unit_test(test_base64_round_trip),
 		cmocka_unit_test(test_base64_bad),   cmocka_unit_test(test_label),
+		cmocka_unit_test(test_hex),
 	};
 
 	return cmocka_run_group_tests_name("escape", tests, NULL, NULL);
