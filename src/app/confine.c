@@ -4,6 +4,7 @@
 #include "app/confine.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
@@ -21,6 +22,7 @@
 #include <cap-ng.h>
 #include <seccomp.h>
 
+#include "base/err.h"
 #include "host/file.h"
 
 #define NOBODY	     65534
@@ -399,9 +401,22 @@ int confine_enter(const struct confine_user *user, struct err *err)
 
 /* --- commands ---------------------------------------------------------------------------- */
 
+/* A program that takes cores (core_pattern's) is given them whatever the limit is: with nothing of
+ * any memory in them (core(5)). */
+static void empty_cores(void)
+{
+	int fd = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		log_msg(LOG_INFO, "confine: the kernel has no coredump_filter");
+	if (fd >= 0)
+		close(fd);
+}
+
 void confine_memory(void)
 {
 	limit(RLIMIT_CORE, 0);
+	empty_cores();
 #ifndef __SANITIZE_ADDRESS__ /* which looks for leaks in it */
 	/* Of a process that is not root's /proc/self would be root's then, and a helper in a user
 	 * namespace could not say who it is. */

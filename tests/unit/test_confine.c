@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a confined process is, cannot do, and can: each in a child that says how it went. */
-#define _GNU_SOURCE 1 /* strcasestr() */
+#define _GNU_SOURCE 1 /* strcasestr(), memmem() */
 #include <crypt.h>
+#include <dirent.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -13,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "app/confine.h"
+#include "host/file.h"
 #include "skipped.h"
 #include "web_scene.h"
 
@@ -231,6 +233,99 @@ static void test_who(void **state)
 	assert_true(who.uid != 0);
 }
 
+/* --- what a crash leaves --------------------------------------------------------------- */
+
+#define CORE_MAX (256 << 20)
+
+enum left { NO_CORE, CORE_WITHOUT_SECRET, CORE_WITH_SECRET };
+
+/* The core in the folder, and is @secret in it? It is taken away. */
+static enum left take_core(const char *secret)
+{
+	struct buf text = { 0 };
+	enum left left = NO_CORE;
+	struct dirent *entry;
+	char path[512];
+	DIR *folder = opendir(dir);
+
+	while ((entry = readdir(folder))) {
+		if (strncmp(entry->d_name, "core", 4) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		assert_int_equal(file_read(path, CORE_MAX, &text, NULL), 0);
+		unlink(path);
+		left = text.len && memmem(text.data, text.len, secret, strlen(secret)) ?
+			       CORE_WITH_SECRET :
+			       CORE_WITHOUT_SECRET;
+	}
+	closedir(folder);
+	buf_free(&text);
+	return left;
+}
+
+/* Is nothing of this process's memory for cores, and nobody to look into root's? */
+static bool is_closed(uid_t uid)
+{
+	int64_t filter = -1;
+
+	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != (uid ? 1 : 0))
+		return false;
+	/* Root's of a process into which nobody may look, and read by root. */
+	return !file_int64("/proc/self/coredump_filter", &filter) && filter == 0;
+}
+
+/* A process that is @uid's crashes with a secret in its memory, and may leave a core. */
+static enum left crash(uid_t uid, bool with_confine_memory)
+{
+	const struct rlimit any = { CORE_MAX, CORE_MAX };
+	char secret[32], byte = 'n';
+	int ready[2], status;
+	ssize_t got;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	snprintf(secret, sizeof(secret), "Tr0ub4dor-%d", (int)getpid());
+	pid = fork();
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL); /* cmocka catches it */
+		/* As it would be had that user started it. */
+		if (chdir(dir) || setrlimit(RLIMIT_CORE, &any) ||
+		    (uid && setresuid(uid, uid, uid)) || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+			_exit(1);
+		if (with_confine_memory)
+			confine_memory();
+		byte = !with_confine_memory || is_closed(uid) ? 'y' : 'n';
+		if (write(ready[1], &byte, 1) == 1)
+			pause();
+		_exit(1);
+	}
+	got = read(ready[0], &byte, 1);
+	kill(pid, SIGSEGV);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(ready[0]);
+	close(ready[1]);
+	assert_int_equal(got, 1);
+	assert_int_equal(byte, 'y');
+	assert_true(WIFSIGNALED(status));
+	return take_core(secret);
+}
+
+/* A program that takes cores has them whatever the limit is, but nothing in them. */
+static void test_crash(void **state)
+{
+	(void)state;
+#ifdef SANITIZED
+	skip_because("sanitizers catch crashes, and look into the memory of root's redmem");
+#endif
+	if (geteuid())
+		skip_because("it takes root");
+	if (crash(user.uid, false) != CORE_WITH_SECRET)
+		skip_because("a crash leaves no core in its folder here (core_pattern)");
+	assert_int_equal(crash(0, false), CORE_WITH_SECRET);
+	assert_int_equal(crash(0, true), NO_CORE);
+	assert_int_equal(crash(user.uid, true), NO_CORE);
+}
+
 /* --- what it still can ----------------------------------------------------------------- */
 
 static int keep_history(const void *arg)
@@ -331,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_deadly),	cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_status),	cmocka_unit_test(test_who),
 		cmocka_unit_test(test_history), cmocka_unit_test(test_web),
+		cmocka_unit_test(test_crash),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
