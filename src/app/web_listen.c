@@ -17,7 +17,7 @@
 
 #include "base/buf.h"
 #include "host/proc.h"
-#include "host/sock.h"
+#include "host/sock_listen.h"
 
 #define BACKLOG 1024
 

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sockets and their processes; see sock.h. */
+/* The other ends of connections; see sock.h. */
 #define _GNU_SOURCE
 #include "host/sock.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -24,6 +21,8 @@
 #include "base/buf.h"
 #include "host/file.h"
 #include "host/proc.h"
+#include "host/sock_diag.h"
+#include "host/sock_files.h"
 
 static const unsigned char v4_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -75,73 +74,6 @@ bool sock_unix_parse(struct sock_unix *out, const char *line)
 	if (line[at] == ' ')
 		snprintf(out->path, sizeof(out->path), "%s", line + at + 1);
 	return true;
-}
-
-/* --- sockets among the open files of a process ------------------------------ */
-
-static int compare_inodes(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The inode of a link like "socket:[12345]", 0 for other files. */
-static uint64_t socket_inode(int dir, const char *name)
-{
-	char target[64];
-	ssize_t len = readlinkat(dir, name, target, sizeof(target) - 1);
-
-	if (len < 0)
-		return 0;
-	target[len] = '\0';
-	return strncmp(target, "socket:[", 8) ? 0 : strtoull(target + 8, NULL, 10);
-}
-
-/* Inodes of all sockets @pid has open, ascending; the caller's to free(). A
- * negative errno without the right to look (ptrace access). */
-static int files_list(pid_t pid, uint64_t **out, size_t *count)
-{
-	struct dirent *entry;
-	size_t room = 0;
-	char path[64];
-	DIR *dir;
-
-	*out = NULL;
-	*count = 0;
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	if (!dir)
-		return -errno;
-	while ((entry = readdir(dir))) {
-		uint64_t inode = socket_inode(dirfd(dir), entry->d_name);
-
-		if (!inode)
-			continue;
-		if (*count == room) {
-			room = room ? room * 2 : 64;
-			*out = xrealloc(*out, room * sizeof(**out));
-		}
-		(*out)[(*count)++] = inode;
-	}
-	closedir(dir);
-	if (*count)
-		qsort(*out, *count, sizeof(**out), compare_inodes);
-	return 0;
-}
-
-/* 1 when it has, 0 when not; a negative errno without the right to look. */
-static int files_have(pid_t pid, uint64_t inode)
-{
-	uint64_t *inodes;
-	size_t count;
-	int ret = files_list(pid, &inodes, &count);
-
-	if (ret)
-		return ret;
-	ret = count && bsearch(&inode, inodes, count, sizeof(inode), compare_inodes);
-	free(inodes);
-	return ret;
 }
 
 /* --- the other end --------------------------------------------------------- */
@@ -224,7 +156,7 @@ static pid_t oldest_owner(const pid_t *pids, size_t count, uint64_t inode)
 	pid_t owner = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (files_have(pids[i], inode) != 1 || proc_starttime(pids[i], &start))
+		if (sock_files_have(pids[i], inode) != 1 || proc_starttime(pids[i], &start))
 			continue;
 		if (start < oldest) {
 			oldest = start;
@@ -283,25 +215,14 @@ static int tcp_peer(int fd, pid_t *out, struct err *err)
 		       want.remote_port);
 }
 
-/* Ask the kernel for one unix socket by its inode, together with its peer's; @inode 0: for all,
- * and what waits in them. */
-static int send_unix_question(int diag, uint32_t inode)
+/* One unix socket by its inode, together with its peer's; @inode 0: all, and what waits in them. */
+static struct unix_diag_req unix_question(uint32_t inode)
 {
-	struct {
-		struct nlmsghdr head;
-		struct unix_diag_req ask;
-	} message = {
-		.head = { .nlmsg_len = sizeof(message),
-			  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			  .nlmsg_flags = NLM_F_REQUEST | (inode ? 0 : NLM_F_DUMP) },
-		.ask = { .sdiag_family = AF_UNIX,
-			 .udiag_states = UINT32_MAX,
-			 .udiag_ino = inode,
-			 .udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN,
-			 .udiag_cookie = { UINT32_MAX, UINT32_MAX } }, /* any */
-	};
-
-	return send(diag, &message, sizeof(message), 0) < 0 ? -errno : 0;
+	return (struct unix_diag_req){ .sdiag_family = AF_UNIX,
+				       .udiag_states = UINT32_MAX,
+				       .udiag_ino = inode,
+				       .udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN,
+				       .udiag_cookie = { UINT32_MAX, UINT32_MAX } }; /* any */
 }
 
 struct unix_socket {
@@ -309,7 +230,7 @@ struct unix_socket {
 	uint32_t unread_bytes; /* sent by it and not yet taken by its peer */
 };
 
-/* A message of the kernel's answer; false when it is of another kind. */
+/* A message of the kernel's answer; false when it is too short. */
 static bool unix_answer(const struct nlmsghdr *head, struct unix_socket *out)
 {
 	const struct unix_diag_msg *message = NLMSG_DATA(head);
@@ -318,8 +239,7 @@ static bool unix_answer(const struct nlmsghdr *head, struct unix_socket *out)
 	size_t left;
 
 	*out = (struct unix_socket){ 0 };
-	if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
-	    head->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
+	if (head->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
 		return false;
 	out->inode = message->udiag_ino;
 	attribute = (struct rtattr *)(message + 1);
@@ -337,27 +257,25 @@ static bool unix_answer(const struct nlmsghdr *head, struct unix_socket *out)
 	return true;
 }
 
-/* The accepted socket at the other end of @fd; 0 where the kernel does not tell
- * (CONFIG_UNIX_DIAG). */
+static void take_peer(void *ctx, const struct nlmsghdr *head)
+{
+	struct unix_socket found;
+
+	if (unix_answer(head, &found))
+		*(uint64_t *)ctx = found.peer;
+}
+
+/* The accepted socket at the other end of @fd; 0 where the kernel does not tell. */
 static uint64_t unix_peer_inode(int fd)
 {
-	union {
-		struct nlmsghdr head;
-		char bytes[1024];
-	} answer;
-	struct unix_socket found;
+	struct unix_diag_req ask;
+	uint64_t peer = 0;
 	struct stat st;
-	ssize_t len = 0;
-	int diag = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 
-	if (diag < 0)
+	if (fstat(fd, &st))
 		return 0;
-	if (!fstat(fd, &st) && !send_unix_question(diag, (uint32_t)st.st_ino))
-		len = recv(diag, &answer, sizeof(answer), 0);
-	close(diag);
-	return len > 0 && NLMSG_OK(&answer.head, (size_t)len) && unix_answer(&answer.head, &found) ?
-		       found.peer :
-		       0;
+	ask = unix_question((uint32_t)st.st_ino);
+	return sock_diag_one(&ask, sizeof(ask), take_peer, &peer) ? 0 : peer;
 }
 
 /* Who called listen(): not always who accepts (socket activation). */
@@ -384,7 +302,7 @@ static int unix_peer(int fd, pid_t *out, struct err *err)
 	size_t count;
 	int ret = unix_listener_pid(fd, out, err);
 
-	if (ret || !inode || files_have(*out, inode) == 1 || proc_pids(&pids, &count, NULL))
+	if (ret || !inode || sock_files_have(*out, inode) == 1 || proc_pids(&pids, &count, NULL))
 		return ret;
 	owner = oldest_owner(pids, count, inode);
 	if (owner)
@@ -423,7 +341,7 @@ static int tcp_is_with(int fd, pid_t pid, struct err *err)
 	snprintf(proc, sizeof(proc), "/proc/%d", pid);
 	if (ret)
 		return ret;
-	return find_in_tables(proc, &want) ? files_have(pid, want.inode) : 0;
+	return find_in_tables(proc, &want) ? sock_files_have(pid, want.inode) : 0;
 }
 
 int sock_check_peer(int fd, pid_t pid, struct err *err)
@@ -434,7 +352,7 @@ int sock_check_peer(int fd, pid_t pid, struct err *err)
 	if (!is_unix(fd))
 		ret = tcp_is_with(fd, pid, err);
 	else
-		ret = inode ? files_have(pid, inode) : listens_itself(fd, pid);
+		ret = inode ? sock_files_have(pid, inode) : listens_itself(fd, pid);
 	if (ret == 1)
 		return 0;
 	if (!ret)
@@ -551,56 +469,27 @@ size_t sock_unread_list(pid_t pid, uint16_t port, int64_t least, struct sock_unr
 
 /* --- the same of unix sockets --------------------------------------------------- */
 
-#define DIAG_BYTES   (32 << 10)
-#define DIAG_ANSWERS 1000 /* a machine of a hundred thousand sockets sends as many */
-
 struct unix_unread {
 	struct unread unread;
 	uint64_t *inodes; /* of the process's sockets */
 	size_t inodes_count;
 };
 
-static void unix_unread_take(struct unix_unread *u, const struct unix_socket *found)
+static void unix_unread_take(void *ctx, const struct nlmsghdr *head)
 {
-	uint64_t inode = found->inode;
-	struct sock_unread *place;
-
-	if (!found->peer || !u->inodes_count ||
-	    !bsearch(&inode, u->inodes, u->inodes_count, sizeof(inode), compare_inodes))
-		return;
-	place = unread_place(&u->unread, found->unread_bytes);
-	if (place) /* who that is costs a walk over all processes, and comes last */
-		snprintf(place->address, sizeof(place->address), "%u", found->peer);
-}
-
-/* The messages of one answer; false after the last. */
-static bool unix_unread_answer(struct unix_unread *u, const struct nlmsghdr *head, size_t len)
-{
+	struct unix_unread *u = ctx;
 	struct unix_socket found;
+	struct sock_unread *place;
+	uint64_t inode;
 
-	for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
-		if (head->nlmsg_type == NLMSG_DONE || head->nlmsg_type == NLMSG_ERROR)
-			return false;
-		if (unix_answer(head, &found))
-			unix_unread_take(u, &found);
-	}
-	return true;
-}
-
-static void unix_unread_ask(struct unix_unread *u)
-{
-	int diag = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	struct nlmsghdr *answer = xcalloc(1, DIAG_BYTES);
-	ssize_t len = diag >= 0 && !send_unix_question(diag, 0) ? 1 : 0;
-
-	for (int i = 0; i < DIAG_ANSWERS && len > 0; i++) {
-		len = recv(diag, answer, DIAG_BYTES, 0);
-		if (len > 0 && !unix_unread_answer(u, answer, (size_t)len))
-			break;
-	}
-	if (diag >= 0)
-		close(diag);
-	free(answer);
+	if (!unix_answer(head, &found) || !found.peer || !u->inodes_count)
+		return;
+	inode = found.inode;
+	if (!bsearch(&inode, u->inodes, u->inodes_count, sizeof(inode), sock_files_compare))
+		return;
+	place = unread_place(&u->unread, found.unread_bytes);
+	if (place) /* who that is costs a walk over all processes, and comes last */
+		snprintf(place->address, sizeof(place->address), "%u", found.peer);
 }
 
 /* Whose the other ends are, in place of their inodes. */
@@ -631,105 +520,12 @@ static void unix_unread_name(struct sock_unread *out, size_t count)
 size_t sock_unread_unix(pid_t pid, int64_t least, struct sock_unread *out, size_t max)
 {
 	struct unix_unread u = { .unread = { 0, least, out, 0, max } };
+	const struct unix_diag_req ask = unix_question(0);
 
-	if (files_list(pid, &u.inodes, &u.inodes_count))
+	if (sock_files_list(pid, &u.inodes, &u.inodes_count))
 		return 0;
-	unix_unread_ask(&u);
+	sock_diag_each(&ask, sizeof(ask), unix_unread_take, &u);
 	free(u.inodes);
 	unix_unread_name(out, u.unread.count);
 	return u.unread.count;
-}
-
-/* --- what a process listens on ---------------------------------------------- */
-
-struct listening {
-	uint64_t *inodes;
-	size_t inodes_count;
-	struct sock_listener *found;
-	size_t count;
-	size_t room;
-};
-
-static struct sock_listener *add_listener(struct listening *l, uint64_t inode)
-{
-	if (!l->inodes_count ||
-	    !bsearch(&inode, l->inodes, l->inodes_count, sizeof(inode), compare_inodes))
-		return NULL;
-	if (l->count == l->room) {
-		l->room = l->room ? l->room * 2 : 8;
-		l->found = xrealloc(l->found, l->room * sizeof(*l->found));
-	}
-	l->found[l->count] = (struct sock_listener){ .inode = inode };
-	return &l->found[l->count++];
-}
-
-static int add_tcp(struct listening *l, const char *line, int family)
-{
-	struct sock_listener *s;
-	struct sock_tcp tcp;
-
-	if (!sock_tcp_parse(&tcp, line) || tcp.state != TCP_LISTEN)
-		return 0;
-	s = add_listener(l, tcp.inode);
-	if (!s)
-		return 0;
-	s->family = family;
-	s->port = tcp.local_port;
-	inet_ntop(family, family == AF_INET ? tcp.local + 12 : tcp.local, s->address,
-		  sizeof(s->address));
-	return 0;
-}
-
-static int tcp_line(void *ctx, char *line, size_t len)
-{
-	(void)len;
-	return add_tcp(ctx, line, AF_INET);
-}
-
-static int tcp6_line(void *ctx, char *line, size_t len)
-{
-	(void)len;
-	return add_tcp(ctx, line, AF_INET6);
-}
-
-static int unix_line(void *ctx, char *line, size_t len)
-{
-	struct sock_listener *s;
-	struct sock_unix u;
-
-	(void)len;
-	if (!sock_unix_parse(&u, line) || !u.listens)
-		return 0;
-	s = add_listener(ctx, u.inode);
-	if (!s)
-		return 0;
-	s->family = AF_UNIX;
-	memcpy(s->path, u.path, sizeof(s->path));
-	return 0;
-}
-
-int sock_listeners(pid_t pid, struct sock_listener **out, size_t *count, struct err *err)
-{
-	static const struct {
-		const char *table;
-		line_fn fn;
-	} tables[] = { { "tcp", tcp_line }, { "tcp6", tcp6_line }, { "unix", unix_line } };
-	struct listening l = { 0 };
-	char path[64];
-	int ret;
-
-	*out = NULL;
-	*count = 0;
-	ret = files_list(pid, &l.inodes, &l.inodes_count);
-	if (ret)
-		return err_set(err, ret, "sock: open files of process %d: %s; run as root", pid,
-			       strerror(-ret));
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-		snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, tables[i].table);
-		file_lines(path, tables[i].fn, &l, NULL); /* a kernel may lack IPv6 */
-	}
-	free(l.inodes);
-	*out = l.found;
-	*count = l.count;
-	return 0;
 }

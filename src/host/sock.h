@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which process is behind a socket, and what a process listens on. */
+/* Which process is behind a socket. */
 #pragma once
 
 #include <stdbool.h>
@@ -76,15 +76,3 @@ size_t sock_unread_list(pid_t pid, uint16_t port, int64_t least, struct sock_unr
  * is named by the process that has it. None where the kernel does not tell (CONFIG_UNIX_DIAG).
  */
 size_t sock_unread_unix(pid_t pid, int64_t least, struct sock_unread *out, size_t max);
-
-struct sock_listener {
-	int family; /* AF_INET, AF_INET6, AF_UNIX */
-	int port; /* 0 for AF_UNIX */
-	char address[48]; /* "127.0.0.1", "::"; "" for AF_UNIX */
-	char path[109]; /* in the process's own file system; "" for TCP */
-	uint64_t inode; /* of the listening socket */
-};
-
-/* TCP ports and unix sockets @pid listens on, in the order of the kernel's tables.
- * *@out is the caller's to free(). */
-int sock_listeners(pid_t pid, struct sock_listener **out, size_t *count, struct err *err);

@@ -18,7 +18,7 @@
 #include "host/file.h"
 #include "host/maps.h"
 #include "host/proc.h"
-#include "host/sock.h"
+#include "host/sock_listen.h"
 #include "target/image.h"
 
 /* Uids that no person has: of packages, and of systemd's DynamicUser= (login.defs(5),

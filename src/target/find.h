@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
-#include "host/sock.h"
+#include "host/sock_listen.h"
 
 #define TARGET_LISTENERS 8
 

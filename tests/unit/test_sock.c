@@ -3,7 +3,9 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,10 +14,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "host/sock.h"
+#include "host/sock_listen.h"
 #include "skipped.h"
 
 #define TCP_LINE                                                                       \
@@ -154,6 +158,60 @@ static void test_tcp(void **state)
 	assert_int_equal(sock_connections(getpid(), ntohs(address.sin_port)), 0);
 }
 
+static void test_tcp6(void **state)
+{
+	struct sockaddr_in6 address = { .sin6_family = AF_INET6,
+					.sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	int server = socket(AF_INET6, SOCK_STREAM, 0);
+	socklen_t len = sizeof(address);
+
+	(void)state;
+	if (bind(server, (struct sockaddr *)&address, len))
+		skip_because("there is no IPv6 here");
+	assert_int_equal(getsockname(server, (struct sockaddr *)&address, &len), 0);
+	assert_false(has_listener(AF_INET6, ntohs(address.sin6_port), "::1")); /* not yet */
+	assert_int_equal(listen(server, 1), 0);
+	assert_true(has_listener(AF_INET6, ntohs(address.sin6_port), "::1"));
+	close(server);
+}
+
+/* What listens in another network namespace, where the kernel is not asked by sock_diag. */
+static void test_elsewhere(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(6379) };
+	struct sock_listener *list;
+	int ready[2], server;
+	size_t count;
+	pid_t child;
+	char is = 0;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		server = unshare(CLONE_NEWNET) ? -1 : socket(AF_INET, SOCK_STREAM, 0);
+		if (server >= 0 && !bind(server, (struct sockaddr *)&address, sizeof(address)) &&
+		    !listen(server, 1))
+			is = 1;
+		if (write(ready[1], &is, 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &is, 1), 1);
+	if (is)
+		assert_int_equal(sock_listeners(child, &list, &count, NULL), 0);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
+	if (!is)
+		skip_because("making a network namespace needs root");
+	assert_int_equal(count, 1);
+	assert_int_equal(list[0].port, 6379);
+	assert_string_equal(list[0].address, "0.0.0.0");
+	free(list);
+}
+
 /* Likewise of a unix socket, whose other end is named by its process. */
 static void assert_unread_unix(int accepted)
 {
@@ -218,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp_line),     cmocka_unit_test(test_unix_line),
 		cmocka_unit_test(test_broken_lines), cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_tcp6),	     cmocka_unit_test(test_elsewhere),
 		cmocka_unit_test(test_unix),	     cmocka_unit_test(test_no_socket),
 	};
 
