@@ -99,7 +99,7 @@ static __always_inline void emit_call(struct redmem_target *target, u32 tid,
 	/* The loader wakes up for the last one only. */
 	bpf_ringbuf_submit(record, target->burst.calls >= target->burst.limit ?
 					   BPF_RB_FORCE_WAKEUP :
-					   BPF_RB_NO_WAKEUP);
+					   ring_flags());
 }
 
 SEC("uprobe.multi")

@@ -125,9 +125,23 @@ static __always_inline void keep_all(struct stack_copy *copy, u32 count)
 	copy->sample.words = count < REDMEM_SAMPLE_WORDS ? count : REDMEM_SAMPLE_WORDS;
 }
 
+/* The name of a key that expires or is evicted is read from the server's memory, which has it only
+ * while it is deleted. */
+#define LONG_NS	 20000000
+#define AGAIN_NS 100000000
+
+/* @lasted is how long the work is under way, of which this sample stands for @ns. */
+static __always_inline u64 sample_flags(const struct stack_copy *copy, u64 lasted, u64 ns)
+{
+	if (ring_wake_bytes && *(volatile u32 *)&copy->key_words && lasted >= LONG_NS &&
+	    (lasted - LONG_NS) % AGAIN_NS < ns)
+		return BPF_RB_FORCE_WAKEUP;
+	return ring_flags();
+}
+
 /* Where the main thread is, for whom: user space reads the stack. */
 static __always_inline void emit_sample(struct redmem_target *target,
-					const struct redmem_profile_key *key, u64 ns)
+					const struct redmem_profile_key *key, u64 now, u64 ns)
 {
 	struct pt_regs *user = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	struct stack_copy *copy = this_copy();
@@ -157,7 +171,7 @@ static __always_inline void emit_sample(struct redmem_target *target,
 		return;
 	if (bpf_ringbuf_output(&records, sample,
 			       offsetof(struct redmem_sample, word) + words * sizeof(u64),
-			       BPF_RB_NO_WAKEUP))
+			       sample_flags(copy, now - sample->work_ns, ns)))
 		drop(target, DROP_RING_FULL);
 }
 
@@ -189,7 +203,7 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 	if (is_main(target, tid)) {
 		loop_observe(target, now, &key.context, &run);
 		if (target->loop.work.start_ns)
-			emit_sample(target, &key, ctx->sample_period);
+			emit_sample(target, &key, now, ctx->sample_period);
 	}
 	/* cpu-clock: the period is nanoseconds */
 	profile_add_stack(target, &key, 1, ctx->sample_period, true, STACK_OF_TIME);

@@ -71,6 +71,18 @@ static __always_inline u64 counted_elsewhere(const struct redmem_thread *state, 
 	return other < ns ? other : ns;
 }
 
+/* Looks at major faults until the engine is woken: it sees to it that they do not get too many. */
+#define MAJOR_LOOKS 1024
+
+static __always_inline void count_major(struct redmem_target *target, u64 faults)
+{
+	static u64 looks;
+
+	total_add(target, TOTAL_MAJOR_FAULTS, faults);
+	if (ring_wake_bytes && __sync_fetch_and_add(&looks, 1) % MAJOR_LOOKS == MAJOR_LOOKS - 1)
+		wake_engine();
+}
+
 /* Behind the question whose fault it is, and not a part of the programs: they run once in many
  * faults and so always cold, and what leaves at once is to be a few lines of memory. */
 static __noinline int fault_done(struct bpf_perf_event_data *ctx, bool major)
@@ -100,7 +112,7 @@ static __noinline int fault_done(struct bpf_perf_event_data *ctx, bool major)
 	}
 	if (major) {
 		key.event = in_file(target, ctx->addr) ? EVENT_FAULT_FILE : EVENT_FAULT_SWAP;
-		total_add(target, TOTAL_MAJOR_FAULTS, ctx->sample_period);
+		count_major(target, ctx->sample_period);
 	}
 	if (state)
 		state->fault_ns = 0;

@@ -31,7 +31,9 @@ static __always_inline void life_record(struct redmem_target *target, enum redme
 	__builtin_memset(&record->life.context, 0, sizeof(record->life.context));
 	if (tid)
 		context_running(target, tid, &record->life.context, &run);
-	bpf_ringbuf_submit(record, 0);
+	/* By itself the kernel wakes nobody while others wait in the ring, and a child may be gone
+	 * soon. */
+	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
 
 SEC("tp_btf/sched_process_fork")

@@ -104,7 +104,10 @@ static __always_inline void span_emit(struct redmem_target *target, enum redmem_
 	record->stall.end_ns = end_ns;
 	record->stall.cpu_wait_ns = end_delay - span->start_delay;
 	record->stall.commands = commands;
-	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
+	/* One that goes on is looked at while it does; one that is over may wait for the tick where
+	 * nobody looks on. */
+	bpf_ringbuf_submit(record, kind == RING_STALL_END && ring_wake_bytes ? ring_flags() :
+									       BPF_RB_FORCE_WAKEUP);
 }
 
 /* Look at what the main thread does now. Call at every event on it, once. Global, as

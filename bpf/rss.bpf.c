@@ -35,7 +35,7 @@ static __always_inline void rss_record(struct redmem_target *target, int member,
 	/* kswapd and others change the counters too */
 	if (is_main(target, id >> 32))
 		context_running(target, id, &record->rss.context, &run);
-	bpf_ringbuf_submit(record, 0);
+	bpf_ringbuf_submit(record, ring_flags());
 }
 
 SEC("tp_btf/rss_stat")

@@ -8,6 +8,7 @@
 __u32 profile_active = 0;
 __u32 profile_rows[2] = {};
 __u32 profile_keyed_rows = 0;
+__u32 ring_wake_bytes = 0, profile_wake_rows = 0;
 __u64 process_filter[FILTER_WORDS] = {};
 __u32 own_pid_level = 0;
 __u64 own_pid_namespace = 0;

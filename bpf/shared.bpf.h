@@ -21,6 +21,10 @@ extern __u32 profile_keyed_rows;
 /* Rows in use; the loader sets them back when it has emptied the map. */
 extern __u32 profile_rows[2];
 
+/* Of an engine that comes once a second: so much may wait for it in the ring and in a profile map,
+ * then it is woken. 0 = it comes often by itself. */
+extern __u32 ring_wake_bytes, profile_wake_rows;
+
 struct profile_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* set by the loader, as the ring's size */
@@ -208,6 +212,24 @@ static __always_inline void ran_for(struct redmem_target *target, u64 start_ns)
 	total_add(target, TOTAL_RUN_NS, bpf_ktime_get_ns() - start_ns);
 }
 
+/* --- who takes what they have --------------------------------------------------------- */
+
+/* Of a record that nobody waits for. */
+static __always_inline u64 ring_flags(void)
+{
+	return ring_wake_bytes && bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) > ring_wake_bytes ?
+		       BPF_RB_FORCE_WAKEUP :
+		       BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void wake_engine(void)
+{
+	void *nothing = bpf_ringbuf_reserve(&records, sizeof(u64), 0);
+
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
 /* --- what programs do with them ---------------------------------------------------- */
 
 /* The state of the current thread; NULL when there is no room or the thread is ending. */
@@ -260,7 +282,8 @@ static __always_inline bool profile_add_to(void *map, __u32 *rows,
 		if (*rows >= profile_keyed_rows && has_key(&key->context))
 			return false;
 		if (!bpf_map_update_elem(map, key, &first, BPF_NOEXIST)) {
-			__sync_fetch_and_add(rows, 1);
+			if (__sync_fetch_and_add(rows, 1) + 1 == profile_wake_rows)
+				wake_engine();
 			return true;
 		}
 		/* No room, or another CPU's is there already. */

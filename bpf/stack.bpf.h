@@ -137,7 +137,7 @@ __weak __noinline int stack_tell(struct redmem_target *target, const struct redm
 	bytes = *(volatile u32 *)&out->record.bytes;
 	told = bytes <= REDMEM_STACK_BYTES &&
 	       !bpf_ringbuf_output(&records, &out->record,
-				   offsetof(struct redmem_stack, stack) + bytes, BPF_RB_NO_WAKEUP);
+				   offsetof(struct redmem_stack, stack) + bytes, ring_flags());
 	*(volatile u32 *)&out->busy = 0;
 	if (told)
 		total_add(target, TOTAL_EVENTS, 1);

@@ -336,7 +336,8 @@ static int watch(struct serve *s, struct serve_config *config, struct err *err)
 {
 	const struct engine_config machine = { .servers = ENGINE_SERVERS_MAX,
 					       .wanted = s->options->sensors,
-					       .frugal = true };
+					       .frugal = true,
+					       .at_ticks = true };
 	struct err why = {};
 	int ret = engine_open(&s->engine, &machine, err);
 

@@ -41,7 +41,7 @@
 
 #define TICK_SECONDS	    1.0 /* the engine's */
 #define TURN_MS		    100 /* how often the loop turns when nothing comes... */
-#define STILL_MS	    1000 /* ...and a watch without end, when nothing has for so long */
+#define STILL_MS	    1000 /* ...and a watch without end, where nothing is to be decided */
 #define HANG_SECONDS	    1.0 /* no answer for this long is told as a hang */
 #define END_TIMEOUT_SECONDS 2.0 /* how long the last questions may take */
 #define KEYLOOK_SECONDS	    0.5
@@ -86,7 +86,6 @@ struct watch {
 	double calibrate_at, calibrate_rest; /* when that is tried next, which did not work */
 	enum border border;
 	double looked_at, look_seconds; /* the host's side of the last one; what CPU it took */
-	bool still; /* nothing came in the last turn */
 	double closer_at; /* the last look at the busiest */
 	bool longest_ends; /* at the border: where windows are looked at, only then is the host */
 	bool hanging;
@@ -383,11 +382,15 @@ static void lost_connection(struct watch *w)
 	w->came_back = true;
 }
 
-/* Of hundreds of servers most do nothing most of the time: theirs are not to be looked at ten times
- * a second for years. What is seen of one wakes its thread, and so do ticks. */
+/* Servers are not to be looked at ten times a second for years. What is seen of one wakes its thread,
+ * and so do ticks; else it wakes for what the budget decides. */
 static int64_t turn_ms(const struct watch *w)
 {
-	return w->plan->chunks && w->still && !w->border ? STILL_MS : TURN_MS;
+	double rest_ms = sensors_rest_seconds(w->sensors) * 1e3;
+
+	if (!w->plan->chunks || w->border || w->server.coming.conn || rest_ms < TURN_MS)
+		return TURN_MS;
+	return rest_ms < STILL_MS ? (int64_t)rest_ms : STILL_MS;
 }
 
 /* Wait for the engine, replies or the time @until_ns, and take what came. */
@@ -405,7 +408,7 @@ static void wait_events(struct watch *w, int64_t until_ns)
 		fds[1].fd = conn_fd(conn);
 		fds[1].events = conn_poll_events(conn);
 	}
-	w->still = poll(fds, 2, left_ms) == 0;
+	poll(fds, 2, left_ms);
 	if (!w->server.conn)
 		w->uncalibrated |= server_reconnect_on(&w->server, fds[1].revents);
 	else if (conn_dispatch(w->server.conn, fds[1].revents))

@@ -29,9 +29,9 @@ struct watch_plan {
 	double seconds; /* INFINITY = until SIGINT */
 	bool stalls; /* nothing but stalls: finer samples where the load allows, no ledger */
 	/*
-	 * Called some ten times a second, and at the end until nothing is pending. @conn is
-	 * NULL while there is no connection or the server does not answer. True ends the
-	 * watch. May be NULL.
+	 * Called some ten times a second, of a watch into chunks at least once, and at the end
+	 * until nothing is pending. @conn is NULL while there is no connection or the server does
+	 * not answer. True ends the watch. May be NULL.
 	 */
 	bool (*turn)(void *ctx, struct conn *conn, struct snapshot *snapshot, double t_seconds);
 	/* Called as often, with the stall that goes on; NULL: none does. May be NULL. */

@@ -248,6 +248,27 @@ bool budget_flow_may_stand(struct budget *b, bool stands, int64_t now_ns)
 	return b->unlimited || ((all || b->on_least) && bucket_level(&b->flow, now_ns) >= wanted);
 }
 
+/* Until it holds what it earns in @seconds. */
+static double earning_seconds(struct bucket *b, double seconds, int64_t now_ns)
+{
+	return b->rate > 0 ? seconds - bucket_level(b, now_ns) / b->rate : INFINITY;
+}
+
+double budget_flow_rest(struct budget *b, bool stands, double spends, int64_t now_ns)
+{
+	double saved = COME_SECONDS * patience(b), left;
+
+	if (b->unlimited)
+		return INFINITY;
+	if (!stands)
+		return fmax(earning_seconds(&b->flow, saved, now_ns),
+			    fmin(earning_seconds(&b->all, saved, now_ns),
+				 earning_seconds(&b->flow_least, saved, now_ns)));
+	left = fmax(bucket_level(&b->all, now_ns), bucket_level(&b->flow_least, now_ns));
+	left = fmax(fmin(left, bucket_level(&b->flow, now_ns)), 0);
+	return spends > 0 ? left / spends : INFINITY;
+}
+
 static int64_t looks_apart_ns(const struct budget *b)
 {
 	if (b->calm)
@@ -255,17 +276,33 @@ static int64_t looks_apart_ns(const struct budget *b)
 	return b->look_idle ? LOOK_IDLE_NS : LOOK_APART_NS;
 }
 
+static double look_hold(const struct budget *b)
+{
+	return fmin(fmax(b->burst.rate * LOOK_EVERY_SECONDS, LOOK_HOLD_MIN), LOOK_HOLD_MAX);
+}
+
+/* What has to be saved for the next one. */
+static double look_price(const struct budget *b)
+{
+	return fmin(b->looks ? b->look_price : 2 * look_hold(b), b->burst.depth);
+}
+
 double budget_look_seconds(struct budget *b, int64_t now_ns)
 {
-	double hold = fmin(fmax(b->burst.rate * LOOK_EVERY_SECONDS, LOOK_HOLD_MIN), LOOK_HOLD_MAX);
-	double price = b->looks ? b->look_price : 2 * hold;
-
 	if (b->looks && now_ns - b->look_ns < looks_apart_ns(b))
 		return 0;
-	if (fmin(bucket_level(&b->burst, now_ns), bucket_level(&b->all, now_ns)) <
-	    fmin(price, b->burst.depth))
+	if (fmin(bucket_level(&b->burst, now_ns), bucket_level(&b->all, now_ns)) < look_price(b))
 		return 0;
-	return hold;
+	return look_hold(b);
+}
+
+double budget_look_rest(struct budget *b, int64_t now_ns)
+{
+	double saved = fmax(earning_seconds(&b->burst, look_price(b) / b->burst.rate, now_ns),
+			    earning_seconds(&b->all, look_price(b) / b->all.rate, now_ns));
+	int64_t apart = b->looks ? looks_apart_ns(b) - (now_ns - b->look_ns) : 0;
+
+	return fmax(saved, (double)apart / 1e9);
 }
 
 void budget_look_done(struct budget *b, double seconds, bool idle, int64_t now_ns)
@@ -291,30 +328,37 @@ static void review(struct sensors *s, int64_t now)
 	b->review_ns = now;
 }
 
-static void charge_hits(struct sensors *s)
+/* What the hits since the last time took. */
+static double charge_hits(struct sensors *s)
 {
 	uint64_t hits = s->target->totals[TOTAL_FLOW_HITS];
+	double price = (double)(hits - s->budget.flow_hits) * hit_seconds(s);
 
-	budget_spend_flow(&s->budget, (double)(hits - s->budget.flow_hits) * hit_seconds(s));
+	budget_spend_flow(&s->budget, price);
 	s->budget.flow_hits = hits;
+	return price;
 }
 
-static void control_flow(struct sensors *s, int64_t now)
+/* @polled is for how long nobody has looked. */
+static void control_flow(struct sensors *s, int64_t now, double polled)
 {
 	double pause =
 		budget_move_seconds(&s->probe_cost, flow_places(s)) + uprobe_removal_seconds();
 	bool stands = flow_stands(s), may;
+	double spends = charge_hits(s) / polled;
 
-	charge_hits(s);
 	if (flow_settle(s)) {
 		sensor_off(s, "flow", "its probe could not be put in again");
 		return;
 	}
 	/* The first hits are worth their price: from them on all bytes are counted. */
 	may = !flow_is_known(s) || budget_flow_may_stand(&s->budget, stands, now);
-	if (stands ? may : !may || !flow_is_out(s))
+	if (stands ? may : !may || !flow_is_out(s)) {
+		s->budget.rest_seconds = budget_flow_rest(&s->budget, stands, spends, now);
 		return;
+	}
 	flow_switch(s, may);
+	s->budget.rest_seconds = 0; /* it is on its way */
 	s->flow_partly = true;
 	s->budget.attach_seconds += pause;
 	budget_spend_flow(&s->budget, pause);
@@ -339,6 +383,7 @@ static void control_burst(struct sensors *s, int64_t now, const struct record_si
 	hold = budget_look_seconds(b, now);
 	if (hold > 0)
 		burst_start(s, hold);
+	b->rest_seconds = fmin(b->rest_seconds, budget_look_rest(b, now));
 }
 
 /* At each turn of the watch's loop. */
@@ -346,6 +391,7 @@ void budget_poll(struct sensors *s, const struct record_sink *sink)
 {
 	bool flow = s->flow && sensor_on(s, "flow"), burst = sensor_on(s, "burst");
 	int64_t now = clock_mono_ns();
+	double polled = (double)(now - s->budget.poll_ns) / 1e9;
 
 	/* Stalls of a busy server make the loop turn more often. */
 	if (!s->bpf || !s->budget.start_ns ||
@@ -353,11 +399,12 @@ void budget_poll(struct sensors *s, const struct record_sink *sink)
 		return;
 	s->budget.poll_ns = now;
 	review(s, now);
+	s->budget.rest_seconds = INFINITY;
 	if (!flow && !burst) /* nobody spends credit */
 		return;
 	now = budget_time(&s->budget, clock_mono_ns(), server_waited_ns(s));
 	if (flow)
-		control_flow(s, now);
+		control_flow(s, now, polled);
 	if (burst)
 		control_burst(s, now, sink);
 }

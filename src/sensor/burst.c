@@ -30,6 +30,7 @@
 #define LOOK_MS_MAX  20 /* a server that hardly allocates gets no longer one */
 #define END_MS_MAX   200 /* nor does a call that takes longer than that to end */
 #define LOOK_STEP_NS 100000
+#define IDLE_STEP_NS 1000000 /* at most, while no call has come */
 
 /* --- the two links ------------------------------------------------------------------ */
 
@@ -182,12 +183,16 @@ static int probes_on(struct sensors *s, struct burst_probes *probes)
 static bool wait_until_full(const volatile struct redmem_burst *burst, uint64_t held_ns,
 			    int64_t until_ns)
 {
-	const struct timespec step = { .tv_nsec = LOOK_STEP_NS };
+	struct timespec step = { .tv_nsec = LOOK_STEP_NS };
 
 	while (burst->begun < burst->limit && burst->held_ns < held_ns) {
 		if (clock_mono_ns() >= until_ns)
 			return false;
 		nanosleep(&step, NULL);
+		if (burst->begun)
+			step.tv_nsec = LOOK_STEP_NS;
+		else if (step.tv_nsec < IDLE_STEP_NS)
+			step.tv_nsec *= 2;
 	}
 	return true;
 }
@@ -231,6 +236,8 @@ static void look(void *ctx)
 	burst_probes_off(&probes);
 	log_pause("probe-out", look->closed_ns);
 	look->attach_seconds = (double)(look->opened_ns - start) / 1e9;
+	if (s->engine->config.at_ticks) /* the calls come before the look is told */
+		engine_wake(s->engine);
 }
 
 bool burst_start(struct sensors *s, double hold_seconds)

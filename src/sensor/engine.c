@@ -113,6 +113,10 @@ static void size_maps(const struct engine *e)
 	};
 
 	targets_size(e->bpf, &room);
+	if (!e->config.at_ticks)
+		return;
+	e->bpf->bss->ring_wake_bytes = bpf_map__max_entries(e->bpf->maps.records) / 4;
+	e->bpf->bss->profile_wake_rows = bpf_map__max_entries(e->bpf->maps.profile_0) / 2 + 1;
 }
 
 static int take_ring_record(void *ctx, void *data, size_t bytes);
@@ -367,6 +371,16 @@ static void answer_flushes(struct engine *e)
 	}
 }
 
+/* How long it may sleep where nobody wakes it. */
+static int rest_ms(const struct engine *e)
+{
+	int64_t left_ms = (e->next_ns - clock_mono_ns()) / 1000000 + 1;
+
+	if (left_ms < 0)
+		return 0;
+	return e->config.at_ticks || left_ms < RING_MS ? (int)left_ms : RING_MS;
+}
+
 static void *run(void *ctx)
 {
 	struct engine *e = ctx;
@@ -376,10 +390,9 @@ static void *run(void *ctx)
 	bool all = true;
 
 	while (!__atomic_load_n(&e->stop, __ATOMIC_ACQUIRE)) {
-		int64_t left_ms = (e->next_ns - clock_mono_ns()) / 1000000 + 1;
 		uint64_t count;
 
-		poll(fds, 2, !all || left_ms < 0 ? 0 : left_ms < RING_MS ? left_ms : RING_MS);
+		poll(fds, 2, all ? rest_ms(e) : 0);
 		if (read(e->wake_fd, &count, sizeof(count)) < 0)
 			count = 0;
 		pthread_mutex_lock(&e->lock);
@@ -395,14 +408,6 @@ static void *run(void *ctx)
 		pthread_mutex_unlock(&e->lock);
 	}
 	return NULL;
-}
-
-void engine_wake(struct engine *e)
-{
-	uint64_t one = 1;
-
-	if (write(e->wake_fd, &one, sizeof(one)) < 0)
-		return; /* it is awake */
 }
 
 void engine_start(struct engine *e)

@@ -39,6 +39,9 @@ struct engine_config {
 	 * kernel's BPF statistics, which make every program of the host dearer, are on for a second
 	 * in a minute. What programs took is scaled from that. */
 	bool frugal;
+	/* Nobody looks on: what need not be told at once is taken with the tick, or when there is
+	 * much of it, and not ten times a second. */
+	bool at_ticks;
 	/* Whose allocator programs are loaded for: that of the only server, NULL where it is
 	 * not known; with several servers, those of all kinds. */
 	const struct allocator *allocator;

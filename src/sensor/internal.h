@@ -66,6 +66,7 @@ struct budget {
 	bool on_least; /* as it is now */
 	double charged_seconds; /* paid by the bucket of all so far */
 	uint64_t flow_hits; /* paid by the flow probe's */
+	double rest_seconds; /* from poll_ns on nothing is to be decided for so long */
 	bool busy; /* the server has no CPU left */
 	double server_cpu; /* seconds */
 	bool unlimited, calm;
@@ -223,6 +224,8 @@ struct sensors {
 };
 
 /* --- row.c --- */
+/* The engine takes what there is. */
+void engine_wake(struct engine *e);
 bool sensor_on(const struct sensors *s, const char *id);
 /* Is the row's part that all servers share on? */
 bool engine_on(const struct engine *e, const char *id);
@@ -243,7 +246,6 @@ void engine_start(struct engine *e);
 /* One server more or less. */
 int engine_add(struct engine *e, struct sensors *s, struct err *err);
 void engine_remove(struct engine *e, struct sensors *s);
-void engine_wake(struct engine *e);
 /* The only server's seconds begin at @start_ns, and so do the engine's. */
 void engine_align(struct engine *e, const struct sensors *s, int64_t start_ns);
 
@@ -356,8 +358,12 @@ void budget_spend(struct budget *b, double seconds);
 void budget_spend_flow(struct budget *b, double seconds);
 /* It stands until its bucket is empty, and comes again when that holds enough for a while. */
 bool budget_flow_may_stand(struct budget *b, bool stands, int64_t now_ns);
+/* How long it will stand, or stay away, where it spends @spends seconds a second while it stands. */
+double budget_flow_rest(struct budget *b, bool stands, double spends, int64_t now_ns);
 /* How long the next look may hold the server up; 0 = none now. */
 double budget_look_seconds(struct budget *b, int64_t now_ns);
+/* How long until there may be one. */
+double budget_look_rest(struct budget *b, int64_t now_ns);
 /* A look took @seconds; @idle: it waited for calls in vain. */
 void budget_look_done(struct budget *b, double seconds, bool idle, int64_t now_ns);
 /*

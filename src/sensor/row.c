@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What every row of the table stands on: which are on, their tracepoints, the watch's clock. */
+/* What every row of the table stands on: the engine, which are on, their tracepoints, the watch's
+ * clock. */
 #include "sensor/internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/kernel.h"
+
+void engine_wake(struct engine *e)
+{
+	uint64_t one = 1;
+
+	if (write(e->wake_fd, &one, sizeof(one)) < 0)
+		return; /* it is awake */
+}
 
 /* --- on or off ------------------------------------------------------------------------ */
 

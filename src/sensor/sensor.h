@@ -120,6 +120,8 @@ void sensors_window_ends(struct sensors *s);
 /* Keep to the budget: probes come and go, bursts are made. Call often; it may take some
  * 100 ms, in which the server is not held up. */
 void sensors_control(struct sensors *s);
+/* So long nothing is to be kept to, as things go: sensors_control() need not be called. */
+double sensors_rest_seconds(const struct sensors *s);
 /* The window ends here: stop measuring, then emit all that was seen up to now and is not
  * told yet, each of it once. */
 void sensors_finish(struct sensors *s);

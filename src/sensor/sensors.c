@@ -246,6 +246,11 @@ void sensors_control(struct sensors *s)
 	budget_poll(s, s->sink);
 }
 
+double sensors_rest_seconds(const struct sensors *s)
+{
+	return s->budget.rest_seconds - (double)(clock_mono_ns() - s->budget.poll_ns) / 1e9;
+}
+
 /* --- going ---------------------------------------------------------------------------- */
 
 /* Wait for all that was seen of the server, and take it. */

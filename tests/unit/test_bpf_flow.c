@@ -30,7 +30,8 @@
 #include "../../bpf/flow.bpf.c"
 #pragma GCC diagnostic pop
 
-__u32 profile_active, profile_keyed_rows = 1000, profile_rows[2], own_pid_level;
+__u32 profile_active, profile_keyed_rows = 1000, ring_wake_bytes, profile_wake_rows,
+		      profile_rows[2], own_pid_level;
 __u64 own_pid_namespace, process_filter[FILTER_WORDS];
 
 #define TGID	     4242
@@ -57,6 +58,8 @@ static struct {
 	uint64_t thread;
 	const char *comm;
 	uint64_t moved; /* bytes of all hits */
+	uint64_t waiting; /* bytes in the ring */
+	int woken; /* the engine, by nothing in the ring */
 } sv;
 
 static uint64_t room(size_t words)
@@ -259,10 +262,29 @@ static long bpf_ringbuf_output(void *ring, void *data, __u64 size, __u64 flags)
 	return 0;
 }
 
+/* Nor is there any record, but for the one that wakes the engine. */
 static void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags)
 {
-	bpf_ringbuf_output(ring, NULL, size, flags);
-	return NULL;
+	static uint64_t nothing;
+
+	(void)ring;
+	assert_int_equal(size, sizeof(nothing));
+	assert_int_equal(flags, 0);
+	return &nothing;
+}
+
+static void bpf_ringbuf_discard(void *data, __u64 flags)
+{
+	(void)data;
+	assert_int_equal(flags, BPF_RB_FORCE_WAKEUP);
+	sv.woken++;
+}
+
+static __u64 bpf_ringbuf_query(void *ring, __u64 flags)
+{
+	(void)ring;
+	assert_int_equal(flags, BPF_RB_AVAIL_DATA);
+	return sv.waiting;
 }
 
 /* --- a scene ----------------------------------------------------------------------------- */
@@ -412,6 +434,34 @@ static void test_command(void **state)
 	assert_int_equal(thread->last[0][FLOW_ALLOC], 70000 + 65536);
 	assert_int_equal(thread->seen_bytes[0][FLOW_FREE], 66000);
 	assert_int_equal(sv.target->totals[TOTAL_FLOW_HITS], 3);
+}
+
+/* An engine that comes once a second is woken when much waits for it, one that comes often is not. */
+static void test_wakes(void **state)
+{
+	static const char *const keys[][3] = { { "SET", "k:1", "x" },
+					       { "SET", "k:2", "x" },
+					       { "SET", "k:3", "x" },
+					       { "SET", "k:4", "x" } };
+
+	(void)state;
+	rule(sv.command, KEY_INDEX, 1);
+	*word(sv.current) = sv.client;
+	for (int often = 1; often >= 0; often--) {
+		ring_wake_bytes = often ? 0 : 1000;
+		profile_wake_rows = often ? 0 : 3;
+		profile_rows[0] = 0;
+		for (int i = 0; i < 4; i++) {
+			run_command(sv.client, sv.command, keys[i], 3);
+			moves(often, 70000); /* rows of their own */
+			assert_int_equal(sv.woken, !often && i >= 2);
+		}
+		sv.waiting = 1000;
+		assert_int_equal(ring_flags(), BPF_RB_NO_WAKEUP);
+		sv.waiting = 1008;
+		assert_int_equal(ring_flags(), often ? BPF_RB_NO_WAKEUP : BPF_RB_FORCE_WAKEUP);
+	}
+	ring_wake_bytes = profile_wake_rows = 0;
 }
 
 /* Without a rule argv[1] is taken, and said to be a guess; a rule may say that there is none. */
@@ -748,12 +798,13 @@ static void test_anything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_command),	   TEST(test_rules),
-		TEST(test_script),	   TEST(test_own),
-		TEST(test_after),	   TEST(test_parsing),
-		TEST(test_parsing_inline), TEST(test_background),
-		TEST(test_thread),	   TEST(test_unreadable),
-		TEST(test_cache),	   TEST(test_anything),
+		TEST(test_command),    TEST(test_wakes),
+		TEST(test_rules),      TEST(test_script),
+		TEST(test_own),	       TEST(test_after),
+		TEST(test_parsing),    TEST(test_parsing_inline),
+		TEST(test_background), TEST(test_thread),
+		TEST(test_unreadable), TEST(test_cache),
+		TEST(test_anything),
 	};
 
 	return cmocka_run_group_tests_name("bpf_flow", tests, NULL, NULL);

@@ -20,6 +20,7 @@
 struct scene {
 	double ratio;
 	bool bursts, calm;
+	bool rests; /* the loop looks at the budget when that says so, and once a second */
 	double flow_rate; /* what the flow probe takes while it stands */
 	double base_rate; /* what samples and switches take */
 	double waits; /* part of the time the server waits for a CPU */
@@ -27,13 +28,26 @@ struct scene {
 	double spent[SECONDS * 1000 + 1]; /* up to that millisecond */
 	double stood; /* seconds */
 	int looks, moves; /* of the flow probe: it went or came */
+	int polls;
 };
+
+/* Until the loop looks at the budget again; ticks wake it each second. */
+static int rest_ms(const struct scene *scene, struct budget *b, bool stands, double spends,
+		   int64_t now)
+{
+	double rest = budget_flow_rest(b, stands, spends, now);
+
+	if (scene->bursts)
+		rest = fmin(rest, budget_look_rest(b, now));
+	return scene->rests ? (int)fmin(fmax(rest * 1000, POLL_MS), 1000) : POLL_MS;
+}
 
 static void run(struct scene *scene)
 {
 	struct budget b;
 	bool stands = true, stood;
-	double fresh = 0, sum = 0;
+	double fresh = 0, sum = 0, flow_fresh = 0;
+	int poll_ms = POLL_MS, polled_ms = 0;
 
 	budget_begin(&b, &(struct budget_plan){ scene->ratio, scene->bursts, scene->calm }, 0);
 	for (int ms = 1; ms <= SECONDS * 1000; ms++) {
@@ -41,8 +55,9 @@ static void run(struct scene *scene)
 
 		fresh += flow + scene->base_rate / 1000;
 		budget_spend_flow(&b, flow);
+		flow_fresh += flow;
 		scene->stood += stands ? 0.001 : 0;
-		if (ms % POLL_MS == 0) {
+		if (ms == poll_ms) {
 			int64_t now = budget_time(&b, ms * MS, (int64_t)(scene->waits * ms) * MS);
 
 			budget_spend(&b, fresh);
@@ -57,6 +72,11 @@ static void run(struct scene *scene)
 				fresh += hold * scene->look_factor;
 				scene->looks++;
 			}
+			poll_ms += rest_ms(scene, &b, stands, flow_fresh / (ms - polled_ms) * 1000,
+					   now);
+			polled_ms = ms;
+			flow_fresh = 0;
+			scene->polls++;
 		}
 		scene->spent[ms] = sum + fresh;
 	}
@@ -163,6 +183,32 @@ static void test_calm(void **state)
 	assert_true(calm.stood > 0.7 * usual.stood);
 	assert_in_range(calm.moves, 1, usual.moves / 2);
 	assert_in_range(calm.looks, SECONDS / 3, SECONDS);
+}
+
+/* Who looks at the budget only when that says so keeps to it as well, and sees as much: where it is
+ * short, and where it is not, with a fraction of the looks. */
+static void test_rests(void **state)
+{
+	static const double flow_rates[] = { 0.0005, 0.002, 0.009 };
+	static struct scene often, rests;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		often = (struct scene){ .ratio = 0.01,
+					.bursts = true,
+					.calm = true,
+					.flow_rate = flow_rates[i],
+					.base_rate = 0.003,
+					.look_factor = 1.4 };
+		rests = often;
+		rests.rests = true;
+		run(&often);
+		run(&rests);
+		assert_true(between(&rests, 0, SECONDS) <= rests.ratio);
+		assert_true(rests.stood > 0.9 * often.stood);
+		assert_true(rests.looks > 0.9 * often.looks);
+		assert_in_range(rests.polls, SECONDS, often.polls / 2);
+	}
 }
 
 /* A server that gets a quarter of a CPU has a quarter of the credit: of what it can do, no more
@@ -276,7 +322,7 @@ int main(void)
 		cmocka_unit_test(test_starved),	     cmocka_unit_test(test_nothing_left),
 		cmocka_unit_test(test_unlimited),    cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_faults),	     cmocka_unit_test(test_faults_of_many),
-		cmocka_unit_test(test_calm),
+		cmocka_unit_test(test_calm),	     cmocka_unit_test(test_rests),
 	};
 
 	return cmocka_run_group_tests_name("budget", tests, NULL, NULL);

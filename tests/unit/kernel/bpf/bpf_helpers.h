@@ -51,3 +51,5 @@ static __u64 bpf_ktime_get_ns(void);
 static __u64 bpf_get_attach_cookie(void *ctx);
 static long bpf_ringbuf_output(void *ring, void *data, __u64 size, __u64 flags);
 static void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags);
+static void bpf_ringbuf_discard(void *data, __u64 flags);
+static __u64 bpf_ringbuf_query(void *ring, __u64 flags);
