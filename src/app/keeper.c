@@ -34,7 +34,7 @@
 #define READ_BYTES     (256u << 10)
 #define GONE_NS	       300000000000LL /* a server that is gone is told of for so long... */
 #define FOUND_NS       60000000000LL /* ...and what was found of it: any scrape has seen it */
-#define TICK_NS	       1000000000LL
+#define SECOND_NS      1000000000LL
 #define KEPT_BYTES     (8 << 20) /* of freed memory: a window's work takes less */
 
 /* One server, as the watcher names it. */
@@ -62,7 +62,6 @@ struct keeper {
 	size_t count;
 	struct metrics *metrics;
 	struct history *history; /* NULL = none is kept */
-	int keep_rest; /* seconds until it is looked to its bounds */
 	struct web *web;
 	struct metrics_self self;
 	int64_t lost_here; /* chunks that could not be read */
@@ -552,32 +551,31 @@ static void stop(struct keeper *k)
 	buf_free(&k->input);
 }
 
-/* Once in a window's time, or each second while there is more to do. */
-static void keep_within_bounds(struct keeper *k)
+/* True while there is more to do. */
+static bool keep_within_bounds(struct keeper *k)
 {
 	struct err err = {};
-	int ret;
+	int ret = k->history ? history_keep(k->history, clock_wall_ms(), &err) : 0;
 
-	if (!k->history || k->keep_rest-- > 0)
-		return;
-	ret = history_keep(k->history, clock_wall_ms(), &err);
-	k->keep_rest = ret > 0 ? 0 : (int)WINDOW_SECONDS - 1;
 	if (ret < 0)
 		serve_log("history: %s", err.text);
+	return ret > 0;
 }
 
-/* Each second: what gets old goes. */
-static void tick(struct keeper *k)
+/* What gets old goes. When that is to be looked at again: once in a window's time, or a second
+ * later while there is more to do. */
+static int64_t tick(struct keeper *k)
 {
 	forget_gone(k);
-	keep_within_bounds(k);
+	return clock_mono_ns() +
+	       (keep_within_bounds(k) ? SECOND_NS : (int64_t)WINDOW_SECONDS * SECOND_NS);
 }
 
 static void loop(struct keeper *k)
 {
 	struct pollfd fds[2] = { { .fd = k->frames_fd, .events = POLLIN },
 				 { .fd = web_fd(k->web), .events = POLLIN } };
-	int64_t next_ns = clock_mono_ns() + TICK_NS;
+	int64_t next_ns = clock_mono_ns() + SECOND_NS;
 
 	while (true) {
 		int64_t left_ms = (next_ns - clock_mono_ns()) / 1000000 + 1;
@@ -589,10 +587,8 @@ static void loop(struct keeper *k)
 		if (fds[0].revents && !read_frames(k))
 			return;
 		web_run(k->web);
-		if (clock_mono_ns() < next_ns)
-			continue;
-		tick(k);
-		next_ns = clock_mono_ns() + TICK_NS;
+		if (clock_mono_ns() >= next_ns)
+			next_ns = tick(k);
 	}
 }
 

@@ -35,6 +35,7 @@
 #define READY_MS     30000 /* the keeper may take so long to begin (an old history) */
 #define LAST_SECONDS 5.0 /* for the keeper to take what is left */
 #define TRIM_SECONDS 60
+#define TELL_SECONDS 5 /* what it costs is told so often; the keeper answers, and so is alive */
 #define KEEPER_STUCK 30 /* seconds without a sign of it: the watchdog may bite */
 
 struct serve {
@@ -296,11 +297,12 @@ static void each_second(struct serve *s)
 	serve_watch_look(s->watch);
 	/* What beginning a watch took. What windows take is kept: the one in which a server dies
 	 * shall take nothing from the kernel. */
-	if (!(s->seconds++ % TRIM_SECONDS) && s->trimmed != serve_watch_begun(s->watch)) {
+	if (!(s->seconds % TRIM_SECONDS) && s->trimmed != serve_watch_begun(s->watch)) {
 		s->trimmed = serve_watch_begun(s->watch);
 		memory_trim();
 	}
-	tell_self(s);
+	if (!(s->seconds++ % TELL_SECONDS))
+		tell_self(s);
 	if (serve_watchdog_ns() && clock_mono_ns() - s->alive_ns < KEEPER_STUCK * SECOND_NS)
 		serve_notify("WATCHDOG=1");
 }

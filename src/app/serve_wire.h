@@ -20,7 +20,7 @@ enum wire_kind {
 	WIRE_CHUNK, /* what came of it in a window */
 	WIRE_LOST, /* a chunk of it did not fit into the pipe */
 	WIRE_STATE, /* how it goes with it */
-	WIRE_SELF, /* what the watcher has cost, so far; one a second, and so a sign of life */
+	WIRE_SELF, /* what the watcher has cost, so far; every few seconds, and so a sign of life */
 	WIRE_SETTINGS, /* the configuration was read again */
 	WIRE_KINDS
 };

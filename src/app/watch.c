@@ -382,8 +382,8 @@ static void lost_connection(struct watch *w)
 	w->came_back = true;
 }
 
-/* Servers are not to be looked at ten times a second for years. What is seen of one wakes its thread,
- * and so do ticks; else it wakes for what the budget decides. */
+/* Servers are not to be looked at ten times a second for years. What is seen of one wakes its
+ * thread, and so do ticks; else it wakes for what the budget decides. */
 static int64_t turn_ms(const struct watch *w)
 {
 	double rest_ms = sensors_rest_seconds(w->sensors) * 1e3;

@@ -358,7 +358,8 @@ void budget_spend(struct budget *b, double seconds);
 void budget_spend_flow(struct budget *b, double seconds);
 /* It stands until its bucket is empty, and comes again when that holds enough for a while. */
 bool budget_flow_may_stand(struct budget *b, bool stands, int64_t now_ns);
-/* How long it will stand, or stay away, where it spends @spends seconds a second while it stands. */
+/* How long it will stand, or stay away, where it spends @spends seconds a second while it
+ * stands. */
 double budget_flow_rest(struct budget *b, bool stands, double spends, int64_t now_ns);
 /* How long the next look may hold the server up; 0 = none now. */
 double budget_look_seconds(struct budget *b, int64_t now_ns);

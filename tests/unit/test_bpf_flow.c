@@ -436,7 +436,8 @@ static void test_command(void **state)
 	assert_int_equal(sv.target->totals[TOTAL_FLOW_HITS], 3);
 }
 
-/* An engine that comes once a second is woken when much waits for it, one that comes often is not. */
+/* An engine that comes once a second is woken when much waits for it, one that comes often is
+ * not. */
 static void test_wakes(void **state)
 {
 	static const char *const keys[][3] = { { "SET", "k:1", "x" },
