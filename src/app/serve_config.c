@@ -102,6 +102,9 @@ static const struct key keys_of_server[] = {
 	  "Servers of such a systemd unit: redis-server@*.service." },
 	{ "container", VALUE_TEXT, OF_SERVER(container), 0, 0, "GLOB", "any",
 	  "Servers in such a container, by the first 12 digits of its id, or its name under LXC." },
+	{ "pod", VALUE_TEXT, OF_SERVER(pod), 0, 0, "GLOB", "any",
+	  "Servers in such a pod and container of it, NAMESPACE/POD/CONTAINER: "
+	  "shop/cache-*/redis." },
 	{ "watch", VALUE_SWITCH, OF_SERVER(watch), 0, 0, "on | off", "on",
 	  "Off: leave these alone." },
 	{ "connect", VALUE_SWITCH, OF_SERVER(connect), 0, 0, "on | off", "on",
@@ -545,7 +548,7 @@ const struct serve_server *serve_config_find(const struct serve_config *config,
 
 		if ((!server->port || server->port == who->port) &&
 		    fits(server->socket, who->socket) && fits(server->unit, who->unit) &&
-		    fits(server->container, who->container))
+		    fits(server->container, who->container) && fits(server->pod, who->pod))
 			return server;
 	}
 	return NULL;
@@ -585,11 +588,12 @@ static bool exact(const char *pattern)
 	return pattern && !strpbrk(pattern, "*?[\\");
 }
 
-/* Can the section mean one server only? A unit and a container have one. */
+/* Can the section mean one server only? A unit and a container, of a pod or not, have one. Pods
+ * have networks of their own, and in each the same port. */
 static bool means_one(const struct serve_server *section)
 {
-	return section->port || exact(section->socket) || exact(section->unit) ||
-	       exact(section->container);
+	return (section->port && !section->pod) || exact(section->socket) || exact(section->unit) ||
+	       exact(section->container) || exact(section->pod);
 }
 
 /* "redis-server@a.service" is "redis-server@a". */
@@ -606,7 +610,9 @@ void serve_label(struct buf *out, const struct serve_server *section, const stru
 		buf_puts(out, section->name);
 		return;
 	}
-	if (section)
+	if (section && section->pod)
+		buf_printf(out, "%s/%s", section->name, who->pod);
+	else if (section)
 		buf_puts(out, section->name);
 	else if (*who->pod)
 		buf_puts(out, who->pod);

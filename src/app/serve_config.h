@@ -22,7 +22,7 @@ struct serve_server {
 	int line; /* of the file */
 	/* Whom: globs but for the port; NULL or 0 = whichever */
 	int64_t port;
-	char *socket, *unit, *container;
+	char *socket, *unit, *container, *pod;
 	/* How to log in. The password is wiped when freed. */
 	char *user, *password, *password_file; /* NULL = none; a file is read into password */
 	int64_t uid; /* the server's, that a password goes to; -1 = see target_trusted() */

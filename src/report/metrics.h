@@ -31,6 +31,8 @@
  *   sets that redmem or the allocator fixes. Stalls are there by every cause from the start, as 0.
  * - By prefix of the newest scheduled pass over the keys: its largest, at most 100; they stay until
  *   the next pass, and those that it has not vanish then.
+ * - What a server is and where it runs (pod, container) is one series a server, for a join by the
+ *   label server: no other series has more labels where there are pods.
  * - A server that is forgotten (metrics_forget()) vanishes with all of its series.
  * - Never a name of a key: prefixes are what is the same in many ("user:*"). Labels are valid
  *   UTF-8 of at most METRICS_LABEL_BYTES, bytes that are none are written as redis-cli shows

@@ -341,14 +341,25 @@ static void each_sensor(const struct metrics_input *in, const struct metric_rows
 
 /* --- about a server, and about redmem ------------------------------------------------------ */
 
+/* A pod whose name is not known is told by its uid, and a container by its id. */
 static void each_about(const struct metrics_input *in, const struct metric_rows *rows)
 {
 	const struct record_target *target = &in->m->target;
+	struct bytes space = { "", 0 }, pod = text(target->pod), container;
+	const char *slash = memchr(pod.data, '/', pod.len);
 
-	give(rows, (struct metric_row){ .label = { text(target->server), text(target->version),
-						   text(target->allocator), text(target->role),
-						   text(measure_policy(in->m)) },
-					.row = "" });
+	if (slash) {
+		space = (struct bytes){ pod.data, (size_t)(slash - pod.data) };
+		pod = text(slash + 1);
+	}
+	container = text(target->container_name);
+	if (!container.len)
+		container = text(target->container);
+	give(rows,
+	     (struct metric_row){ .label = { text(target->server), text(target->version),
+					     text(target->allocator), text(target->role),
+					     text(measure_policy(in->m)), space, pod, container },
+				  .row = "" });
 }
 
 static void each_state(const struct metrics_input *in, const struct metric_rows *rows)
@@ -373,7 +384,8 @@ static void each_process(const struct metrics_input *in, const struct metric_row
 /* clang-format off */
 const struct metric_group metric_groups[METRIC_GROUPS] = {
 	[GROUP_SERVER] = { { NULL }, each_once, FROM_WINDOW, KEEP_NONE, 0 },
-	[GROUP_ABOUT] = { { "name", "version", "allocator", "role", "maxmemory_policy" },
+	[GROUP_ABOUT] = { { "name", "version", "allocator", "role", "maxmemory_policy",
+			    "namespace", "pod", "container" },
 			  each_about, FROM_WINDOW, KEEP_NONE, 0 },
 	[GROUP_COMMANDS] = { { "command" }, each_command, FROM_WINDOW, KEEP_NONE,
 			     METRICS_COMMANDS },

@@ -36,7 +36,7 @@ enum metric_keep {
 	KEEP_A_MINUTE, /* likewise, after a minute in which it stays as it was */
 };
 
-#define METRIC_LABELS 5
+#define METRIC_LABELS 8
 
 /* One row of a group. */
 struct metric_row {

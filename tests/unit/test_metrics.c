@@ -96,6 +96,49 @@ static double sum(const struct buf *text, const char *metric, int *count)
 	return all;
 }
 
+/* --- about a server -------------------------------------------------------------------------- */
+
+#define ABOUT                                                                    \
+	"redmem_server_info{server=\"cache\",name=\"redis\",version=\"7.0.15\"," \
+	"allocator=\"jemalloc 5.3.0\",role=\"master\",maxmemory_policy=\"\","
+
+static void window_in(struct metrics *metrics, const char *pod, const char *container,
+		      const char *name)
+{
+	struct model *m = window_new(false);
+	struct record record = { .kind = RECORD_TARGET };
+
+	record.target = m->target;
+	record.target.pod = pod;
+	record.target.container = container;
+	record.target.container_name = name;
+	take(m, record);
+	metrics_window(metrics, m);
+}
+
+/* Where it runs is told once a server, and of a pod that is another one by now no more. */
+static void test_about(void **state)
+{
+	struct metrics *metrics = metrics_new(&three);
+	struct buf text;
+	int count;
+
+	(void)state;
+	metrics_window(metrics, window_new(false));
+	assert_true(now(metrics, ABOUT "namespace=\"\",pod=\"\",container=\"\"}") == 1);
+	window_in(metrics, "shop/cache-0", "3f1c9a4be0d1", "redis");
+	assert_true(now(metrics, ABOUT "namespace=\"shop\",pod=\"cache-0\","
+				       "container=\"redis\"}") == 1);
+	window_in(metrics, "8a2e-77", "3f1c9a4be0d1", "");
+	assert_true(now(metrics, ABOUT "namespace=\"\",pod=\"8a2e-77\","
+				       "container=\"3f1c9a4be0d1\"}") == 1);
+	text = written(metrics, false);
+	sum(&text, "redmem_server_info", &count);
+	assert_int_equal(count, 1);
+	buf_free(&text);
+	metrics_free(metrics);
+}
+
 /* --- sums ---------------------------------------------------------------------------------- */
 
 static void assert_sums(const struct buf *text, int prefixes_max)
@@ -743,15 +786,25 @@ static void test_pass(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sums),	      cmocka_unit_test(test_late_name_begins_at_0),
-		cmocka_unit_test(test_who_gives_way), cmocka_unit_test(test_no_prefixes),
-		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_hostile_server),
-		cmocka_unit_test(test_many_names),    cmocka_unit_test(test_histogram),
-		cmocka_unit_test(test_call_times),    cmocka_unit_test(test_findings),
-		cmocka_unit_test(test_states),	      cmocka_unit_test(test_unknown),
-		cmocka_unit_test(test_redis),	      cmocka_unit_test(test_self),
-		cmocka_unit_test(test_openmetrics),   cmocka_unit_test(test_accept),
-		cmocka_unit_test(test_table),	      cmocka_unit_test(test_pass),
+		cmocka_unit_test(test_about),
+		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_late_name_begins_at_0),
+		cmocka_unit_test(test_who_gives_way),
+		cmocka_unit_test(test_no_prefixes),
+		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_hostile_server),
+		cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_histogram),
+		cmocka_unit_test(test_call_times),
+		cmocka_unit_test(test_findings),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_redis),
+		cmocka_unit_test(test_self),
+		cmocka_unit_test(test_openmetrics),
+		cmocka_unit_test(test_accept),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

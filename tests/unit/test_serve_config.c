@@ -232,7 +232,9 @@ static void test_labels(void **state)
 					   "[server sock]\nsocket = /run/a.sock\n"
 					   "[server shard]\nunit = redis@*.service\n"
 					   "[server one]\nunit = valkey.service\n"
-					   "[server box]\ncontainer = 3f1c9a4be0d1\nport = 7000\n");
+					   "[server box]\ncontainer = 3f1c9a4be0d1\nport = 7000\n"
+					   "[server cart]\npod = shop/cart-0/redis\n"
+					   "[server shops]\nport = 6380\npod = shop/*\n");
 	struct serve_who who = nobody;
 
 	(void)state;
@@ -256,8 +258,12 @@ static void test_labels(void **state)
 	label_is(config, who, "redis-server:6380");
 	who.container = "3f1c9a4be0d1";
 	label_is(config, who, "3f1c9a4be0d1:6380");
-	who.pod = "shop/cache-0/redis";
-	label_is(config, who, "shop/cache-0/redis:6380");
+	who.pod = "bank/cache-0/redis";
+	label_is(config, who, "bank/cache-0/redis:6380");
+	who.pod = "shop/cart-0/redis";
+	label_is(config, who, "cart");
+	who.pod = "shop/cart-1/redis"; /* pods all have the same port */
+	label_is(config, who, "shops/shop/cart-1/redis:6380");
 	who.port = 7000;
 	label_is(config, who, "box");
 	serve_config_free(config);
