@@ -134,14 +134,15 @@ int pack_drop(struct history *history, int64_t window);
  * that cannot be done. */
 int join_chunks(struct history *history, const int64_t *ids, size_t count, struct buf *out);
 
-/* What stands behind the mark at the end of a piece is no longer; else it is a session's end. */
+/* What is nearer to a mark is at it. */
 #define NOTHING_SECONDS 0.001
 
-/* Whole seconds of one piece (window or chunk) over chunks from @start to @end: it ends with the
- * mark at the end of the last. */
+/* How long one piece (window or chunk) over chunks from @start to @end is, so that it is due with
+ * the mark at the end of the last, and with none before: the end of a session is behind its last
+ * mark, with a death in between, and there the stream's end is the piece's. */
 static inline double piece_seconds(double start, double end)
 {
-	return fmax(floor(end + MOMENTS_EARLY_SECONDS) - round(start), 1);
+	return end - NOTHING_SECONDS + MOMENTS_EARLY_SECONDS - round(start);
 }
 
 /* --- rows.c: what a window is in rows ------------------------------------------------------- */

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Several chunks become one: they are replayed into a chunker, whose piece is as long as all of
- * them. It ends with the mark at which the last of them does, so that windows find the end where
- * it was.
+ * them. It ends where the last of them does, with its mark or with the session, so that windows
+ * find the end where it was.
  */
 #include "history/internal.h"
 
 struct joining {
-	struct buf *out; /* the first piece */
+	struct buf *out; /* the first piece: behind its mark there is nothing */
 	size_t pieces;
-	bool rest; /* something came behind the last mark: the session ended */
 };
 
 static void take_piece(void *ctx, const struct chunk *piece)
@@ -18,8 +17,6 @@ static void take_piece(void *ctx, const struct chunk *piece)
 
 	if (!joining->pieces++)
 		buf_add(joining->out, piece->data, piece->len);
-	else if (piece->end_seconds - piece->start_seconds > NOTHING_SECONDS)
-		joining->rest = true;
 }
 
 /* SQLITE_DONE where a window has no chunk, or none that can be read any more. */
@@ -78,11 +75,6 @@ int join_chunks(struct history *history, const int64_t *ids, size_t count, struc
 	if (code == SQLITE_OK) {
 		seconds = piece_seconds(first.start_seconds, last.end_seconds);
 		code = join(history, ids, count, seconds, &joining);
-		if (code == SQLITE_OK && joining.rest) { /* then its end is not at a mark */
-			buf_clear(out);
-			joining = (struct joining){ .out = out };
-			code = join(history, ids, count, seconds + 2, &joining);
-		}
 	}
 	if (code == SQLITE_DONE)
 		buf_clear(out);

@@ -327,9 +327,7 @@ static int play_span(struct history *history, const char *server, int64_t from_m
 struct remaking {
 	struct player player;
 	struct windows *windows;
-	double more_seconds; /* the window is longer by these than the chunks: no mark ends it */
-	struct model *m; /* of the longest window there was */
-	bool rest; /* there was another: the session's end, behind its last mark */
+	struct model *m; /* of the longest window there was: behind its mark there is nothing */
 };
 
 static void take_window(void *ctx, struct model *m, double start_seconds)
@@ -342,18 +340,15 @@ static void take_window(void *ctx, struct model *m, double start_seconds)
 		other = remaking->m;
 		remaking->m = m;
 	}
-	remaking->rest |= other && other->duration_seconds > NOTHING_SECONDS;
 	model_free(other);
 }
 
-/* One window over all of the chunks, which ends with the mark at the end of the last. */
+/* One window over all of the chunks. */
 static void open_window(struct player *player, const struct chunk *first, const struct chunk *last)
 {
 	struct remaking *remaking = (struct remaking *)player;
 
-	windows_open(remaking->windows,
-		     piece_seconds(first->start_seconds, last->end_seconds) +
-			     remaking->more_seconds,
+	windows_open(remaking->windows, piece_seconds(first->start_seconds, last->end_seconds),
 		     take_window, remaking);
 }
 
@@ -389,20 +384,12 @@ static int remake(struct history *history, const char *server, int64_t from_ms, 
 	return ret;
 }
 
-/* The end of a session is behind its last mark, by less than the second after which a window is
- * due: a death is there, and its window must go on past that mark. */
 static int remake_whole(struct history *history, const char *server, int64_t from_ms, int64_t to_ms,
 			bool last, struct model **out, struct history_span *span, struct err *err)
 {
 	struct remaking remaking = { .player = { .last = last, .begin = open_window } };
 	int ret = remake(history, server, from_ms, to_ms, &remaking, span, err);
 
-	if (!ret && remaking.rest) {
-		model_free(remaking.m);
-		remaking.m = NULL;
-		remaking.more_seconds = 2;
-		ret = remake(history, server, from_ms, to_ms, &remaking, span, err);
-	}
 	if (!ret && !remaking.m)
 		ret = err_set(err, -EBADMSG, "history: %s: what is kept of %.80s then is empty",
 			      history->path, server);

@@ -47,8 +47,8 @@ struct chunk {
 
 struct chunker;
 
-/* Pieces of @seconds (whole ones). @take gets each as soon as it is complete; its data is valid
- * during the call. */
+/* Pieces of @seconds (whole ones, where there are to be several). @take gets each as soon as it is
+ * complete; its data is valid during the call. */
 struct chunker *chunker_new(double seconds, void (*take)(void *ctx, const struct chunk *chunk),
 			    void *ctx);
 struct record_sink chunker_sink(struct chunker *chunker);

@@ -33,8 +33,8 @@ struct record_sink windows_sink(struct windows *windows);
  * to the window under way. */
 void windows_keep_whole(struct windows *windows);
 /*
- * From the last mark on, a window each @seconds (whole ones; INFINITY = one, until the
- * end). Freed with @windows.
+ * From the last mark on, a window each @seconds (whole ones, where there are to be several;
+ * INFINITY = one, until the end). Freed with @windows.
  */
 struct window_series *windows_open(struct windows *windows, double seconds, window_take take,
 				   void *ctx);

@@ -726,10 +726,17 @@ static void sums_at(struct past_stream *s, double t)
 	s->t = marked;
 }
 
+static struct record_sink count_replays(void *ctx, const struct record_sink *sink)
+{
+	++*(int *)ctx;
+	return *sink;
+}
+
 /* It died in the second after the last mark, of which no mark tells any more. */
 static void a_death_is_in_its_report(void **state)
 {
 	struct history *history = open_writer(0);
+	int replays = 0;
 	struct history_span span;
 	struct past_stream s;
 	struct past_keeper k;
@@ -737,6 +744,7 @@ static void a_death_is_in_its_report(void **state)
 	struct record r;
 
 	(void)state;
+	history_filter(history, count_replays, &replays);
 	for (int seconds = 34; seconds <= 40; seconds += 6) { /* in a window, and behind one */
 		int64_t start_ns = WALL_NS + seconds * 100000000000LL;
 
@@ -756,6 +764,8 @@ static void a_death_is_in_its_report(void **state)
 				 0);
 		assert_float_equal(m->duration_seconds, seconds + 0.7, 0.01);
 		assert_int_equal(m->life_count, 1);
+		assert_int_equal(replays, 1);
+		replays = 0;
 		model_free(m);
 	}
 	history_close(history);
