@@ -271,7 +271,9 @@ static const struct command commands[] = {
 		.doc = "Print the diagnosis of any time that redmem serve has watched, as redmem "
 		       "doctor would have printed it then: out of its history, without the "
 		       "server. Of the last day every ten seconds are kept, of the week before "
-		       "every minute, of what is older every ten.",
+		       "every minute, of what is older every ten. Keys are drawn at random by "
+		       "doctor alone: what only they tell of values that nobody used then (big "
+		       "keys, how far they were rounded up) is not in it.",
 		.examples =
 			"Examples:\n"
 			"  redmem report --at 03:00        from the last three o'clock on, 10 min\n"
