@@ -12,14 +12,14 @@
 #include <unistd.h>
 
 #include "app/redact.h"
+#include "app/serve_identity.h"
 #include "app/serve_log.h"
+#include "app/serve_look.h"
 #include "app/serve_pass.h"
 #include "app/watch.h"
 #include "app/when.h"
 #include "base/clock.h"
-#include "base/escape.h"
 #include "base/thread.h"
-#include "host/cgroup_names.h"
 #include "host/elf.h"
 #include "host/proc.h"
 #include "model/chunk.h"
@@ -37,19 +37,6 @@
 #define LISTEN_NS 5000000000LL
 /* Between two looks whether a server has moved: one takes as long as there are sockets. */
 #define OVER_NS 10000000000LL
-/* Looks at all processes of the host: each second for so long after a program began that may be a
- * server, or a server ended (it may go into the background); else so far apart. */
-#define STIR_NS 30000000000LL
-#define LOOK_NS 5000000000LL
-
-/* What a server is named and chosen by. */
-struct identity {
-	struct cgroup_names names;
-	char pod[2 * CGROUP_NAME_MAX]; /* with the container's name; "" when that is not known */
-	char address[160];
-	const struct serve_server *section; /* NULL = none */
-};
-
 /* A server that was found. Its thread's while that runs, but for what is said. */
 struct served {
 	struct served *next;
@@ -57,7 +44,7 @@ struct served {
 	uint32_t id;
 	struct server_candidate who;
 	int64_t found_ns;
-	struct identity is;
+	struct serve_identity is;
 	char *label; /* NULL = the keeper does not know it */
 	const struct serve_config *config; /* the one that @is.section is of */
 	bool moved; /* it is another one than @is by now */
@@ -88,17 +75,6 @@ struct old_config {
 	struct serve_config *config;
 };
 
-/* Which memory a process has: another after exec(). */
-struct process {
-	pid_t pid;
-	uint64_t memory;
-};
-
-struct processes {
-	struct process *list; /* by pid */
-	size_t count, room;
-};
-
 struct serve_watch {
 	const struct options *options;
 	struct redact *redact; /* NULL = names are shown */
@@ -109,10 +85,7 @@ struct serve_watch {
 	struct served *servers; /* oldest first */
 	size_t count, beginning; /* watches that have not begun to see */
 	unsigned long begun; /* watches so far */
-	uint32_t programs; /* engine_servers_begun() */
-	int64_t stirred_ns, look_ns; /* when something of that kind happened; the last look */
-	struct target_look look;
-	struct processes before, now; /* of the host, at the last look and at this one */
+	struct serve_look *look;
 	uint32_t last_id;
 	uint32_t over_id; /* the server that was looked over last */
 	int64_t over_ns; /* and when */
@@ -256,21 +229,6 @@ static bool ended(const struct served *one)
 	return proc_held_ended(one->who.pidfd);
 }
 
-static void name_address(const struct server_candidate *who, char *out, size_t size)
-{
-	const struct sock_listener *l = who->listeners_count ? &who->listeners[0] : NULL;
-
-	/* By its port where it has one: a socket's path says less. */
-	for (size_t i = 0; i < who->listeners_count; i++)
-		if (who->listeners[i].port == who->port && who->port) {
-			snprintf(out, size,
-				 strchr(who->listeners[i].address, ':') ? "[%s]:%d" : "%s:%d",
-				 who->listeners[i].address, who->port);
-			return;
-		}
-	snprintf(out, size, "%s", l ? l->path : "");
-}
-
 static bool label_taken(const struct serve_watch *all, const struct served *by, const char *label)
 {
 	for (const struct served *one = all->servers; one; one = one->next)
@@ -280,52 +238,18 @@ static bool label_taken(const struct serve_watch *all, const struct served *by, 
 }
 
 /* A name that has none of the others': those that are there keep theirs. */
-static char *free_label(const struct served *one, const struct serve_who *who)
+static char *free_label(const struct served *one)
 {
-	struct redact *redact = one->all->redact;
-	char *hidden[] = { redact_text(redact, who->address), redact_text(redact, who->socket),
-			   redact_text(redact, who->unit), redact_text(redact, who->container),
-			   redact_text(redact, who->pod) };
-	const struct serve_who shown = { who->port, hidden[0], hidden[1],
-					 hidden[2], hidden[3], hidden[4] };
 	struct buf text = { 0 };
 	size_t len;
 
-	serve_label(&text, one->is.section, &shown);
-	for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
-		free(hidden[i]);
-	escape_sanitize(text.data);
+	serve_identity_label(&text, &one->is, one->all->redact);
 	len = text.len;
 	for (int n = 2; label_taken(one->all, one, buf_str(&text)); n++) {
 		text.len = len;
 		buf_printf(&text, "#%d", n);
 	}
 	return text.data;
-}
-
-static void identify(const struct server_candidate *server, const struct serve_config *config,
-		     struct identity *is, struct serve_who *who)
-{
-	struct cgroup_names *names = &is->names;
-
-	cgroup_names(server->pid, names);
-	name_address(server, is->address, sizeof(is->address));
-	escape_sanitize(names->unit);
-	escape_sanitize(names->container);
-	if (*names->name)
-		snprintf(is->pod, sizeof(is->pod), "%s/%s", names->pod, names->name);
-	escape_sanitize(is->pod);
-	escape_sanitize(is->address);
-	*who = (struct serve_who){ server->port, is->address,	   server->socket,
-				   names->unit,	 names->container, is->pod };
-	is->section = serve_config_find(config, who);
-}
-
-static bool same_identity(const struct identity *a, const struct identity *b)
-{
-	return !strcmp(a->names.unit, b->names.unit) &&
-	       !strcmp(a->names.container, b->names.container) && !strcmp(a->pod, b->pod) &&
-	       !strcmp(a->address, b->address) && serve_server_same(a->section, b->section);
 }
 
 /* Does the user want just another one? */
@@ -462,7 +386,6 @@ static void unname(struct served *one)
  * address yet, or is left alone. */
 static bool make_known(struct served *one)
 {
-	struct serve_who who;
 	char *label;
 
 	if (one->label && !one->moved && one->config == one->all->config)
@@ -473,13 +396,13 @@ static bool make_known(struct served *one)
 		return false;
 	one->moved = false;
 	one->config = one->all->config;
-	identify(&one->who, one->config, &one->is, &who);
+	serve_identify(&one->is, &one->who, one->config);
 	if (is_left_alone(one)) {
 		unname(one);
 		one->again_ns = INT64_MAX; /* until the configuration is another one */
 		return false;
 	}
-	label = free_label(one, &who);
+	label = free_label(one);
 	if (one->label && !strcmp(one->label, label)) {
 		free(label);
 		return true;
@@ -612,7 +535,7 @@ void serve_watch_turn(struct serve_watch *all)
 			all->over_id = 0;
 			forget(one);
 			room_again(all);
-			all->stirred_ns = clock_mono_ns();
+			serve_look_stir(all->look);
 			continue;
 		}
 		if (!one->running)
@@ -661,16 +584,15 @@ static void add(struct serve_watch *all, const struct server_candidate *who)
 static void look_over(struct served *one)
 {
 	struct server_candidate now = one->who;
-	struct identity is;
-	struct serve_who who;
+	struct serve_identity is;
 
 	if (!one->running || ended(one))
 		return;
 	target_listeners(&now);
 	if (!now.listeners_count)
 		return;
-	identify(&now, one->config, &is, &who);
-	if (same_identity(&is, &one->is))
+	serve_identify(&is, &now, one->config);
+	if (serve_identity_same(&is, &one->is))
 		return;
 	one->moved = true;
 	__atomic_store_n(&one->stop, true, __ATOMIC_RELAXED);
@@ -693,86 +615,22 @@ static void look_over_next(struct serve_watch *all)
 		look_over(next);
 }
 
-static int compare_processes(const void *a, const void *b)
+static enum serve_found take_found(void *ctx, const struct server_candidate *who)
 {
-	const struct process *x = a, *y = b;
+	struct serve_watch *all = ctx;
 
-	return x->pid < y->pid ? -1 : x->pid > y->pid;
-}
-
-static void take_process(void *ctx, pid_t pid, uint64_t memory)
-{
-	struct processes *now = &((struct serve_watch *)ctx)->now;
-
-	if (now->count == now->room) {
-		now->room = now->room ? 2 * now->room : 256;
-		now->list = xrealloc(now->list, now->room * sizeof(*now->list));
-	}
-	now->list[now->count++] = (struct process){ pid, memory };
-}
-
-/* A process that was there long ago may become a server: a script that waits, then exec(). */
-static void look_at_execs(struct serve_watch *all)
-{
-	struct processes old = all->before;
-
-	all->now.count = 0;
-	if (engine_each_process(all->engine, take_process, all) < 0)
-		return;
-	qsort(all->now.list, all->now.count, sizeof(*all->now.list), compare_processes);
-	for (size_t i = 0, j = 0; i < all->now.count; i++) {
-		const struct process *now = &all->now.list[i];
-
-		while (j < old.count && old.list[j].pid < now->pid)
-			j++;
-		if (j < old.count && old.list[j].pid == now->pid &&
-		    old.list[j].memory != now->memory)
-			target_look_again(&all->look, now->pid);
-	}
-	all->before = all->now;
-	all->now = old;
-}
-
-static bool look_is_due(struct serve_watch *all)
-{
-	int64_t now = clock_mono_ns();
-	uint32_t programs;
-
-	if (!engine_servers_begun(all->engine, &programs)) {
-		all->stirred_ns = now;
-	} else if (programs != all->programs) {
-		all->programs = programs;
-		all->stirred_ns = now;
-	}
-	if (now - all->stirred_ns > STIR_NS && now - all->look_ns < LOOK_NS)
-		return false;
-	all->look_ns = now;
-	return true;
+	if (is_child(all, who->pid)) /* or what stays of a server that goes into the background */
+		return SERVE_FOUND_AGAIN;
+	if (is_known(all, who->pid))
+		return SERVE_FOUND_KNOWN;
+	add(all, who);
+	return SERVE_FOUND_NEW;
 }
 
 void serve_watch_look(struct serve_watch *all)
 {
-	struct server_candidate *list;
-	size_t count;
-
 	look_over_next(all);
-	if (!look_is_due(all))
-		return;
-	look_at_execs(all);
-	if (target_list_new(&all->look, &list, &count, NULL))
-		return;
-	for (size_t i = 0; i < count; i++) {
-		bool child = is_child(all, list[i].pid);
-
-		if (child) /* or the one that stays of a server that goes into the background */
-			target_look_again(&all->look, list[i].pid);
-		if (child || is_known(all, list[i].pid))
-			target_release(&list[i]);
-		else
-			add(all, &list[i]);
-	}
-	free(list);
-	elf_thread_end(); /* one for each container that was looked into */
+	serve_look(all->look, take_found, all);
 }
 
 /* --- all of it -------------------------------------------------------------------------- */
@@ -786,6 +644,7 @@ struct serve_watch *serve_watch_new(const struct options *o, struct serve_config
 	all->redact = redact_new_of(o);
 	all->config = config;
 	all->engine = engine;
+	all->look = serve_look_new(engine);
 	all->pipe = pipe;
 	all->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return all;
@@ -821,16 +680,15 @@ void serve_watch_configure(struct serve_watch *all, struct serve_config *config)
 	all->old = old;
 	all->config = config;
 	for (struct served *one = all->servers; one; one = one->next) {
-		struct identity is;
-		struct serve_who who;
+		struct serve_identity is;
 
 		one->pass_ms = 0;
 		if (!one->running) {
 			one->again_ns = one->pause_ns = 0;
 			continue;
 		}
-		identify(&one->who, config, &is, &who);
-		if (!same || !same_identity(&is, &one->is))
+		serve_identify(&is, &one->who, config);
+		if (!same || !serve_identity_same(&is, &one->is))
 			__atomic_store_n(&one->stop, true, __ATOMIC_RELAXED);
 	}
 	free_old_configs(all);
@@ -854,9 +712,7 @@ void serve_watch_free(struct serve_watch *all)
 	free_old_configs(all);
 	serve_config_free(all->config);
 	redact_free(all->redact);
-	target_look_free(&all->look);
-	free(all->before.list);
-	free(all->now.list);
+	serve_look_free(all->look);
 	close(all->wake_fd);
 	free(all);
 }
