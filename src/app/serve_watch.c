@@ -598,18 +598,29 @@ static void look_over(struct served *one)
 	__atomic_store_n(&one->stop, true, __ATOMIC_RELAXED);
 }
 
+/* Of those that are watched the one behind that of @id; NULL behind the last. */
+static struct served *watched_behind(const struct serve_watch *all, uint32_t id)
+{
+	struct served *next = NULL;
+
+	for (struct served *one = all->servers; one; one = one->next)
+		if (one->running && one->id > id && (!next || one->id < next->id))
+			next = one;
+	return next;
+}
+
 /* One after the other, so that it takes the same time however many there are. */
 static void look_over_next(struct serve_watch *all)
 {
-	struct served *next = NULL;
+	struct served *next;
 	int64_t now = clock_mono_ns();
 
 	if (now - all->over_ns < OVER_NS)
 		return;
 	all->over_ns = now;
-	for (struct served *one = all->servers; one; one = one->next)
-		if (one->id > all->over_id && (!next || one->id < next->id))
-			next = one;
+	next = watched_behind(all, all->over_id);
+	if (!next)
+		next = watched_behind(all, 0);
 	all->over_id = next ? next->id : 0;
 	if (next)
 		look_over(next);
