@@ -33,7 +33,7 @@
 #define KEYS_LEAST 100
 /* What no look tells: MEMORY USAGE looks at five elements of a collection, and layouts vary. */
 #define KEYS_ERROR 0.10
-/* MEMORY USAGE leaves out the rounding of some of a key's allocations: at most so much. */
+/* Of names and objects MEMORY USAGE leaves out the rounding: at most so much a key. */
 #define KEYS_ROUNDING 48
 
 /* Below this a client's memory without a name is the rounding of its buffers. */
@@ -174,52 +174,62 @@ static struct inside_row tls(const struct model *m)
 
 /* --- what the keys hold --------------------------------------------------------- */
 
-/* Of numbers added one by one: how many, their sum, and that of their squares. */
+/* Of keys added one by one: how many, what they take, the sum of its squares, and by how much each
+ * may be wrong, all in the same direction. */
 struct spread {
 	int64_t count;
-	double sum, squares;
+	double sum, squares, error;
 };
 
-static double footprint_bytes(const struct record_key *key, const struct footprint_layout *layout)
+/* A database's two. */
+static int64_t tables(const struct footprint_layout *layout, int64_t keys, int64_t expires)
+{
+	return sum_of(footprint_table(layout, keys), footprint_table(layout, expires));
+}
+
+/* What MEMORY USAGE left out of all keys of one encoding, taken as one. */
+static int64_t untold_of(const struct keyspace_encoding *row, const struct footprint_layout *layout,
+			 int64_t *error_bytes)
+{
+	const struct record_key all = { .type = row->type,
+					.encoding = row->encoding,
+					.bytes = row->bytes,
+					.elements = RECORD_UNKNOWN,
+					.ttl_seconds = -1 };
+	struct footprint print;
+
+	footprint_of(&print, &all, layout);
+	sum_add(error_bytes, print.error_bytes);
+	return sum_less(print.bytes, row->bytes);
+}
+
+/* All keys were met: what MEMORY USAGE says of them, and what it leaves out. */
+static void check_by_pass(struct model *m, const struct footprint_layout *layout, int64_t expires)
+{
+	const struct keyspace *keyspace = m->keyspace;
+	struct keys_check *check = &m->keys_check;
+	double rounding = KEYS_ROUNDING * (double)keyspace->keys_total;
+	int64_t untold = 0, error = 0;
+
+	for (size_t i = 0; i < keyspace->encodings_count; i++)
+		sum_add(&untold, untold_of(&keyspace->encodings[i], layout, &error));
+	check->basis = BASIS_EXACT;
+	check->looked_total = check->keys_total = keyspace->keys_total;
+	check->bytes = sum_of(sum_of(keyspace->bytes, untold), sum_whole(rounding / 2));
+	sum_add(&check->bytes, tables(layout, check->keys_total, expires));
+	check->error_bytes = sum_of(sum_whole(rounding + KEYS_ERROR * (double)check->bytes), error);
+}
+
+static void spread_add(struct spread *s, const struct record_key *key,
+		       const struct footprint_layout *layout)
 {
 	struct footprint print;
-	double bytes;
 
 	footprint_of(&print, key, layout);
-	bytes = (double)print.unplaced_bytes;
-	for (int i = 0; i < print.count; i++)
-		bytes += (double)print.part[i].class_bytes * print.part[i].objects;
-	return bytes;
-}
-
-/* The array of a table's buckets: a power of two. */
-static double buckets(int64_t keys)
-{
-	double slots = keys > 0 ? 4 : 0;
-
-	while (slots < (double)keys)
-		slots *= 2;
-	return slots * 8;
-}
-
-/* All keys were met: what MEMORY USAGE says of them, which leaves out some rounding. */
-static void check_by_pass(struct model *m, int64_t expires)
-{
-	struct keys_check *check = &m->keys_check;
-	double keys = (double)m->keyspace->keys_total;
-
-	check->basis = BASIS_EXACT;
-	check->looked_total = check->keys_total = m->keyspace->keys_total;
-	check->bytes = sum_whole((double)m->keyspace->bytes + KEYS_ROUNDING / 2.0 * keys +
-				 buckets(check->keys_total) + buckets(expires));
-	check->error_bytes = sum_whole(KEYS_ROUNDING * keys + KEYS_ERROR * (double)check->bytes);
-}
-
-static void spread_add(struct spread *s, double bytes)
-{
 	s->count++;
-	s->sum += bytes;
-	s->squares += bytes * bytes;
+	s->sum += (double)print.bytes;
+	s->squares += (double)print.bytes * (double)print.bytes;
+	s->error += (double)print.error_bytes;
 }
 
 static bool is_known(const struct record_key *key)
@@ -241,25 +251,25 @@ static bool was_met(const struct model *m, const struct record_key *drawn)
 
 /* Keys that showed up in the watch are no chance: each counts as it is, and those drawn stand for
  * all the others. One big list that is busy is in no sample of a million keys. */
-static void check_by_sample(struct model *m, int64_t keys, int64_t expires)
+static void check_by_sample(struct model *m, const struct footprint_layout *layout, int64_t keys,
+			    int64_t expires)
 {
-	struct footprint_layout layout = footprint_layout_of(m->target.server, m->target.version,
-							     m->target.allocator_bundled);
 	struct keys_check *check = &m->keys_check;
 	struct spread met = { 0 }, s = { 0 };
-	double mean = 0, variance = 0, left, others;
+	double mean = 0, variance = 0, error = 0, left, others;
 
 	for (size_t i = 0; i < m->keys_count; i++)
 		if (is_known(&m->keys[i].key))
-			spread_add(&met, footprint_bytes(&m->keys[i].key, &layout));
+			spread_add(&met, &m->keys[i].key, layout);
 	for (int64_t i = 0; i < m->sampled_keys_total; i++)
 		if (m->drawn[i].bytes != RECORD_UNKNOWN && !was_met(m, &m->drawn[i]))
-			spread_add(&s, footprint_bytes(&m->drawn[i], &layout));
+			spread_add(&s, &m->drawn[i], layout);
 	others = fmax((double)sum_less(keys, met.count), 0);
 	if (s.count < KEYS_LEAST && (double)s.count < others)
 		return;
 	if (s.count) {
 		mean = s.sum / (double)s.count;
+		error = s.error / (double)s.count;
 		variance = fmax(s.squares / (double)s.count - mean * mean, 0) / (double)s.count;
 	}
 	/* Of few keys all were drawn: then nothing is left to chance. */
@@ -267,13 +277,15 @@ static void check_by_sample(struct model *m, int64_t keys, int64_t expires)
 	check->basis = BASIS_SAMPLED;
 	check->looked_total = s.count + met.count;
 	check->keys_total = keys;
-	check->bytes = sum_whole(met.sum + mean * others + buckets(keys) + buckets(expires));
-	check->error_bytes =
-		sum_whole(2 * sqrt(variance * left) * others + KEYS_ERROR * (double)check->bytes);
+	check->bytes = sum_of(sum_whole(met.sum + mean * others), tables(layout, keys, expires));
+	check->error_bytes = sum_whole(2 * sqrt(variance * left) * others + met.error +
+				       error * others + KEYS_ERROR * (double)check->bytes);
 }
 
 static void check_keys(struct model *m)
 {
+	struct footprint_layout layout = footprint_layout_of(m->target.server, m->target.version,
+							     m->target.allocator_bundled);
 	int64_t keys, expires;
 
 	info_keyspace(m->info_end, &keys, &expires);
@@ -283,9 +295,9 @@ static void check_keys(struct model *m)
 					     .difference_bytes = RECORD_UNKNOWN,
 					     .basis = BASIS_SAMPLED };
 	if (m->keyspace && m->keyspace->complete && !m->keyspace->bytes_unknown_total)
-		check_by_pass(m, expires);
+		check_by_pass(m, &layout, expires);
 	else if (keys > 0)
-		check_by_sample(m, keys, expires);
+		check_by_sample(m, &layout, keys, expires);
 	else if (keys == 0 && info_int(m->memory_stats, "keys.count") == 0)
 		m->keys_check.bytes = m->keys_check.error_bytes = 0;
 }

@@ -9,7 +9,6 @@
 #define OBJECT_BYTES	 16 /* robj */
 #define POINTER_BYTES	 8
 #define ENTRY_BYTES	 24 /* dictEntry */
-#define BARE_ENTRY_BYTES 16 /* dictEntryNoValue: member, next */
 #define TABLE_MIN	 4 /* places of a dict */
 #define BUCKET_BYTES	 64
 #define BUCKET_ENTRIES	 7
@@ -74,18 +73,17 @@ static int64_t sds8_bytes(int64_t len)
 	return len < 32 ? len + 4 : sds_bytes(len);
 }
 
-/* The share of places that have an entry, of @mean a place, and the buckets chained to each. */
-static double places_filled(double mean, double *children)
+/* The buckets chained to each place of a table, of @mean elements a place. */
+static double places_chained(double mean)
 {
-	double p = exp(-mean), filled = 1 - p;
+	double p = exp(-mean), children = 0;
 
-	*children = 0;
 	for (int k = 1; k < 64; k++) {
 		p *= mean / k;
 		if (k > BUCKET_ENTRIES)
-			*children += p * ceil((k - BUCKET_ENTRIES) / (double)(BUCKET_ENTRIES - 1));
+			children += p * ceil((k - BUCKET_ENTRIES) / (double)(BUCKET_ENTRIES - 1));
 	}
-	return filled;
+	return children;
 }
 
 static int64_t power_of_two(int64_t n)
@@ -99,7 +97,6 @@ static int64_t power_of_two(int64_t n)
 struct sizes size_table(const struct structures *s, int64_t n)
 {
 	struct sizes sizes = { 0 };
-	double children;
 	int64_t places, more;
 
 	if (n <= 0)
@@ -113,8 +110,8 @@ struct sizes size_table(const struct structures *s, int64_t n)
 	/* nextBucketExp(), hashtable.c: 32 entries for 5 buckets at most */
 	places = power_of_two(sum_whole(ceil((double)n * 5 / 32)));
 	size_add_struct(s, &sizes, places > INT64_MAX / 64 ? INT64_MAX : places * BUCKET_BYTES);
-	places_filled((double)n / (double)places, &children);
-	more = sum_whole(children * (double)places * BUCKET_BYTES + 0.5);
+	more = sum_whole(
+		places_chained((double)n / (double)places) * (double)places * BUCKET_BYTES + 0.5);
 	sum_add(&sizes.usage, more);
 	sum_add(&sizes.real, more);
 	return sizes;
@@ -146,9 +143,7 @@ void size_add_outgrown_table(const struct structures *s, struct sizes *sizes, in
 /* The first member of a place needs no entry, whatever MEMORY USAGE says. */
 void size_add_bare_entries(const struct structures *s, struct sizes *sizes, int64_t n)
 {
-	double places = (double)power_of_two(n < TABLE_MIN ? TABLE_MIN : n);
-	double unused, alone = places * places_filled((double)n / places, &unused);
-	int64_t bytes = sum_whole(((double)n - alone) * BARE_ENTRY_BYTES + 0.5);
+	int64_t bytes = footprint_bare_entries(n);
 
 	sum_add(&sizes->real, bytes);
 	sum_add(&sizes->usage, s->server->usage_knows_bare ? bytes :
