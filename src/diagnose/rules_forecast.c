@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/student.h"
 #include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/keys.h"
@@ -28,6 +29,8 @@
 /* Steady: each third of the window grew at least so much of the mean. */
 #define STEADY_RATIO 0.3
 #define POINTS_MIN   4
+/* Of a growth between two answers of the server: fewer seconds are of one answer that came late. */
+#define STEP_SECONDS 0.5
 /* A prefix that makes so much of the growth is behind it. */
 #define BEHIND_RATIO 0.3
 /* A list that makes so much of it is the cause. */
@@ -35,6 +38,7 @@
 
 struct growth {
 	double bytes_per_second; /* NAN = none that can be told */
+	double least; /* the lower end of its 95 % interval: 0 or less, and it may be none */
 	double seconds; /* it was seen for */
 	int64_t bytes;
 	bool steady;
@@ -80,6 +84,27 @@ static bool thirds_are_steady(const struct model *m, size_t first, size_t last, 
 	return true;
 }
 
+/* By how much the growth of a second, @mean, may be wrong (95 %), as it goes up and down from one
+ * answer to the next. A line through few points that fits by chance is no trend. */
+static double error_of_growth(const struct model *m, size_t first, size_t last, double mean)
+{
+	double squares = 0;
+	size_t from = first, to, n = 0;
+
+	while (from < last && used_from(m, from + 1, &to) != RECORD_UNKNOWN) {
+		double step = m->timeline[to].host.t_seconds - m->timeline[from].host.t_seconds;
+
+		if (step >= STEP_SECONDS) {
+			squares += pow(slope(m, from, to) - mean, 2);
+			n++;
+		}
+		from = to;
+	}
+	if (n < 2)
+		return INFINITY;
+	return student_t(0.95, (double)(n - 1)) * sqrt(squares / (double)(n - 1) / (double)n);
+}
+
 /* How far used_memory may be off without any growth. */
 static int64_t noise_bytes(const struct model *m)
 {
@@ -106,7 +131,8 @@ static struct growth growth_of(const struct model *m)
 	if (g.bytes < noise_bytes(m) || !(g.seconds > 0))
 		return g;
 	g.bytes_per_second = (double)g.bytes / g.seconds;
-	g.steady = thirds_are_steady(m, first, last, g.bytes_per_second);
+	g.least = g.bytes_per_second - error_of_growth(m, first, last, g.bytes_per_second);
+	g.steady = g.least > 0 && thirds_are_steady(m, first, last, g.bytes_per_second);
 	return g;
 }
 
@@ -239,10 +265,16 @@ static bool is_near(const struct growth *g, double seconds)
 	return seconds <= BELIEVED_WINDOWS * g->seconds;
 }
 
+/* The limit is near also at the least that the growth may be. */
+static bool is_believed(const struct limit *l, const struct growth *g)
+{
+	return g->steady && is_near(g, (double)l->room / g->least);
+}
+
 static enum severity forecast_severity(const struct limit *l, const struct growth *g,
 				       double seconds)
 {
-	if (l->evicts || !g->steady || !is_near(g, seconds))
+	if (l->evicts || !is_believed(l, g))
 		return SEVERITY_INFO;
 	return seconds <= CRITICAL_SECONDS ? SEVERITY_CRITICAL : SEVERITY_WARNING;
 }
@@ -292,7 +324,7 @@ static bool forecast_of(const struct model *m, const struct growth *g, const str
 				  .seconds = seconds,
 				  .bytes_per_second = g->bytes_per_second,
 				  .severity = forecast_severity(l, g, seconds),
-				  .weak = !g->steady || !is_near(g, seconds),
+				  .weak = !is_believed(l, g),
 				  .cost = COST_PER_SECOND * HORIZON_SECONDS / (seconds + 1) };
 	return true;
 }

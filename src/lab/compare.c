@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "lab/student.h"
+#include "base/student.h"
 
 /* Welch and Satterthwaite. */
 static double freedom(const struct lab_row *x, const struct lab_row *y)

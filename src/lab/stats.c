@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 #include "base/sort.h"
+#include "base/student.h"
 #include "lab/draw.h"
-#include "lab/student.h"
 
 #define RESAMPLES  1000
 #define TRIM_SHARE 0.2

@@ -377,19 +377,28 @@ static void siblings(void **state)
 
 /* --- the forecast ------------------------------------------------------------------ */
 
-/* used_memory of each second, from @from, by @step. */
-static void growing(struct scene *s, int64_t from, int64_t step, int until)
+/* used_memory of each second: @from and so many more KiB. */
+static void growing_as(struct scene *s, int64_t from, const int64_t kib[SCENE_SECONDS + 1])
 {
 	static char lines[SCENE_SECONDS + 1][160];
 
 	buf_printf(&s->info_start, "used_memory:%" PRId64 "\r\n", from);
 	for (int t = 0; t <= SCENE_SECONDS; t++) {
-		int64_t used = from + step * (t < until ? t : until);
-
 		snprintf(lines[t], sizeof(lines[t]),
-			 "used_memory:%" PRId64 "\r\ntotal_commands_processed:5000\r\n", used);
+			 "used_memory:%" PRId64 "\r\ntotal_commands_processed:5000\r\n",
+			 from + kib[t] * KIB);
 		scene_add(s, RECORD_INFO)->info = (struct record_info){ t, "tick", lines[t] };
 	}
+}
+
+/* By @step a second, until it stops. */
+static void growing(struct scene *s, int64_t from, int64_t step, int until)
+{
+	int64_t kib[SCENE_SECONDS + 1];
+
+	for (int t = 0; t <= SCENE_SECONDS; t++)
+		kib[t] = step / KIB * (t < until ? t : until);
+	growing_as(s, from, kib);
 }
 
 static void forecast(void **state)
@@ -454,6 +463,30 @@ static void forecast_is_honest(void **state)
 	scene_expect_none(&s, "mem.forecast");
 }
 
+/* Fill of a keyspace that a benchmark writes at random: what is new is less and less. And growth in
+ * leaps: so few tell nothing of those to come. With seventy times the room a line of the same
+ * growth is told. */
+static void forecast_is_no_chance(void **state)
+{
+	static const int64_t filling[SCENE_SECONDS + 1] = { 0, 417, 758, 1038, 1267, 1454, 1607, 1733, 1836, 1920, 1989 };
+	static const int64_t leaps[SCENE_SECONDS + 1] = { 0, 0, 0, 700, 700, 700, 1500, 1500, 1500, 2300, 2300 };
+	static const int64_t line[SCENE_SECONDS + 1] = { 0, 200, 500, 650, 900, 1200, 1400, 1600, 1900, 2050, 2300 };
+	static const struct {
+		const int64_t *kib;
+		enum severity severity;
+	} cases[] = { { filling, SEVERITY_INFO },
+		      { leaps, SEVERITY_INFO },
+		      { line, SEVERITY_WARNING } };
+	struct scene s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin(&s, 850 * MIB, "noeviction");
+		growing_as(&s, 850 * MIB, cases[i].kib);
+		scene_expect(&s, "mem.forecast", cases[i].severity);
+	}
+}
+
 static void forecast_by_cgroup(void **state)
 {
 	struct scene s;
@@ -486,6 +519,7 @@ int main(void)
 		cmocka_unit_test(siblings),
 		cmocka_unit_test(forecast),
 		cmocka_unit_test(forecast_is_honest),
+		cmocka_unit_test(forecast_is_no_chance),
 		cmocka_unit_test(forecast_by_cgroup),
 	};
 

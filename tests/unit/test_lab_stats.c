@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "lab/student.h"
+#include "base/student.h"
 #include "lab/verdict.h"
 #include "lab_scene.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Student's t, by the incomplete beta function; see student.h. */
-#include "lab/student.h"
+#include "base/student.h"
 
 #include <math.h>
 
