@@ -119,15 +119,21 @@ const char *limit_kind_name(enum limit_kind kind);
 bool measure_limit(const struct model *m, enum limit_kind kind, struct limit *out);
 /* Those there are, the one with the least room first; returns how many. */
 size_t measure_limits(const struct model *m, struct limit out[LIMIT_KINDS]);
-/* Bytes used_memory grew by in a second of this window; NAN where it did not, or too little to be
- * told from noise. *steady: in each third of it. */
+/* Bytes used_memory grew by in a second of this window, without buffers that have their own bound;
+ * NAN where it did not, or too little to be told from noise. *steady: in each third of it, and more
+ * than by chance (95 %). */
 double measure_growth(const struct model *m, bool *steady);
+
+/* Bytes that may wait for one replica before it is cut off; 0 = no limit, RECORD_UNKNOWN. A limit
+ * below the backlog's size is taken as that (7.0 and later: networking.c,
+ * checkClientOutputBufferLimits()). (rules_replicas.c) */
+int64_t measure_replica_buffer_bound(const struct model *m);
 
 /* The limit that is met first at the growth of this window (rules_forecast.c). */
 struct forecast {
 	const char *limit; /* a phrase for people; static */
 	double seconds; /* until then */
-	double bytes_per_second; /* used_memory grows by */
+	double bytes_per_second; /* used_memory grows by, without what has its own bound */
 	enum severity severity;
 	bool weak;
 	double cost;

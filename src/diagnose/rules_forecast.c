@@ -118,24 +118,6 @@ static int64_t noise_bytes(const struct model *m)
 	return bytes;
 }
 
-static struct growth growth_of(const struct model *m)
-{
-	struct growth g = { .bytes_per_second = NAN };
-	size_t first, last;
-	int64_t from = used_from(m, 0, &first), to = used_until(m, &last);
-
-	if (from == RECORD_UNKNOWN || to == RECORD_UNKNOWN || last < first + POINTS_MIN - 1)
-		return g;
-	g.bytes = sum_less(to, from);
-	g.seconds = m->timeline[last].host.t_seconds - m->timeline[first].host.t_seconds;
-	if (g.bytes < noise_bytes(m) || !(g.seconds > 0))
-		return g;
-	g.bytes_per_second = (double)g.bytes / g.seconds;
-	g.least = g.bytes_per_second - error_of_growth(m, first, last, g.bytes_per_second);
-	g.steady = g.least > 0 && thirds_are_steady(m, first, last, g.bytes_per_second);
-	return g;
-}
-
 /* --- the limits ------------------------------------------------------------------ */
 
 static struct limit limit_of_server(const struct model *m)
@@ -230,20 +212,78 @@ size_t measure_limits(const struct model *m, struct limit out[LIMIT_KINDS])
 	return count;
 }
 
-double measure_growth(const struct model *m, bool *steady)
-{
-	struct growth g = growth_of(m);
-
-	*steady = g.steady;
-	return g.bytes_per_second;
-}
-
 /* That with the least room; one that is met already is no forecast. */
 static struct limit nearest(const struct model *m)
 {
 	struct limit all[LIMIT_KINDS] = { 0 };
 
 	return measure_limits(m, all) > 0 ? all[0] : (struct limit){ 0 };
+}
+
+/* --- what has its own bound -------------------------------------------------------- */
+
+/* How much more the buffers of replication may come to that count against @l: the backlog is filled
+ * to its size, and a replica is cut off at its limit, if it has one. What waits for replicas does
+ * not count against maxmemory (evict.c, freeMemoryGetNotCountedMemory()). */
+static double replication_left(const struct model *m, const struct limit *l)
+{
+	int64_t backlog = model_info_end(m, "repl_backlog_size");
+	int64_t filled = model_info_end(m, "repl_backlog_histlen");
+	int64_t replicas = model_info_end(m, "connected_slaves");
+	int64_t waiting = model_info_end(m, "mem_clients_slaves");
+	int64_t bound = measure_replica_buffer_bound(m);
+	double left = backlog > filled && filled >= 0 ? (double)(backlog - filled) : 0;
+
+	if (!strcmp(l->what, "maxmemory") || replicas <= 0)
+		return left;
+	return bound > 0 ? left + fmax((double)bound * (double)replicas - (double)waiting, 0) :
+			   INFINITY;
+}
+
+/* Of the growth, that of the replication's buffers, where their bound comes before the limit: no
+ * line goes through what ends there. */
+static int64_t bounded_growth(const struct model *m, const struct limit *l)
+{
+	int64_t grown = model_info_delta(m, "mem_total_replication_buffers"); /* 7.0 and later */
+
+	if (l->what == NULL)
+		return 0;
+	if (grown == RECORD_UNKNOWN)
+		grown = measure_sum(model_info_delta(m, "mem_replication_backlog"),
+				    model_info_delta(m, "mem_clients_slaves"));
+	return grown > 0 && replication_left(m, l) < (double)l->room ? grown : 0;
+}
+
+/* --- the growth ---------------------------------------------------------------------- */
+
+/* That of what may come to meet @l. */
+static struct growth growth_of(const struct model *m, const struct limit *l)
+{
+	struct growth g = { .bytes_per_second = NAN };
+	size_t first, last;
+	int64_t from = used_from(m, 0, &first), to = used_until(m, &last);
+	double mean;
+
+	if (from == RECORD_UNKNOWN || to == RECORD_UNKNOWN || last < first + POINTS_MIN - 1)
+		return g;
+	g.bytes = sum_less(sum_less(to, from), bounded_growth(m, l));
+	g.seconds = m->timeline[last].host.t_seconds - m->timeline[first].host.t_seconds;
+	if (g.bytes < noise_bytes(m) || !(g.seconds > 0))
+		return g;
+	g.bytes_per_second = (double)g.bytes / g.seconds;
+	mean = slope(m, first, last);
+	g.least = g.bytes_per_second - error_of_growth(m, first, last, mean);
+	g.steady = g.least > 0 && thirds_are_steady(m, first, last, mean);
+	return g;
+}
+
+double measure_growth(const struct model *m, bool *steady)
+{
+	struct limit l = nearest(m);
+	struct growth g = growth_of(m, &l);
+
+	*steady = g.steady;
+	return g.bytes_per_second;
 }
 
 /* --- by whom ------------------------------------------------------------------------ */
@@ -331,8 +371,8 @@ static bool forecast_of(const struct model *m, const struct growth *g, const str
 
 bool measure_forecast(const struct model *m, struct forecast *out)
 {
-	struct growth g = growth_of(m);
 	struct limit l = nearest(m);
+	struct growth g = growth_of(m, &l);
 
 	return forecast_of(m, &g, &l, out);
 }
@@ -346,8 +386,8 @@ bool measure_list_is_behind(const struct model *m, const struct forecast *foreca
 
 bool rule_forecast(const struct model *m, struct finding *f)
 {
-	struct growth g = growth_of(m);
 	struct limit l = nearest(m);
+	struct growth g = growth_of(m, &l);
 	const struct prefix_row *prefix;
 	struct forecast forecast;
 	double bytes = NAN;

@@ -37,9 +37,7 @@ static int64_t replica_buffer_limit(const struct model *m)
 	return at != NULL ? strtoll(strchr(at, ' '), NULL, 10) : RECORD_UNKNOWN;
 }
 
-/* A limit below the backlog's size is taken as that (7.0 and later: networking.c,
- * checkClientOutputBufferLimits()). */
-static int64_t replica_buffer_bound(const struct model *m)
+int64_t measure_replica_buffer_bound(const struct model *m)
 {
 	int64_t limit = replica_buffer_limit(m), backlog = model_info_end(m, "repl_backlog_size");
 
@@ -79,7 +77,7 @@ static struct resyncs resyncs_of(const struct model *m)
 static bool buffer_cuts_off(const struct model *m, const struct resyncs *r)
 {
 	double each = m->duration_seconds / (double)r->full;
-	int64_t bound = replica_buffer_bound(m);
+	int64_t bound = measure_replica_buffer_bound(m);
 
 	if (r->disconnections > 0)
 		return true;
@@ -137,7 +135,7 @@ static void resync_loop(const struct model *m, struct finding *f, const struct r
 		      "past client-output-buffer-limit (%s) it is cut off and starts over, with "
 		      "a fork and all of the data each time.",
 		      say_bytes(sum_whole(m->replication.write_bytes_per_second)).s,
-		      say_bytes(replica_buffer_bound(m)).s);
+		      say_bytes(measure_replica_buffer_bound(m)).s);
 	finding_action(f, RECORD_UNKNOWN,
 		       say_cli(m, "CONFIG SET client-output-buffer-limit \"replica %lld 0 0\"",
 			       (long long)(needed > GIB ? needed : GIB))
@@ -161,7 +159,7 @@ static void link_flaps(const struct model *m, struct finding *f, const struct re
 			f,
 			"More waits for a replica than client-output-buffer-limit (%s) allows: "
 			"it is cut off, and asks to go on from where it was.",
-			say_bytes(replica_buffer_bound(m)).s);
+			say_bytes(measure_replica_buffer_bound(m)).s);
 	else
 		finding_cause(f, "The connection is closed by one side or between them: the "
 				 "network, a firewall or proxy, repl-timeout, somebody who ends it "

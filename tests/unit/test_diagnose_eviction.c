@@ -468,9 +468,12 @@ static void forecast_is_honest(void **state)
  * growth is told. */
 static void forecast_is_no_chance(void **state)
 {
-	static const int64_t filling[SCENE_SECONDS + 1] = { 0, 417, 758, 1038, 1267, 1454, 1607, 1733, 1836, 1920, 1989 };
-	static const int64_t leaps[SCENE_SECONDS + 1] = { 0, 0, 0, 700, 700, 700, 1500, 1500, 1500, 2300, 2300 };
-	static const int64_t line[SCENE_SECONDS + 1] = { 0, 200, 500, 650, 900, 1200, 1400, 1600, 1900, 2050, 2300 };
+	static const int64_t filling[SCENE_SECONDS + 1] = { 0,	  417,	758,  1038, 1267, 1454,
+							    1607, 1733, 1836, 1920, 1989 };
+	static const int64_t leaps[SCENE_SECONDS + 1] = { 0,	0,    0,    700,  700, 700,
+							  1500, 1500, 1500, 2300, 2300 };
+	static const int64_t line[SCENE_SECONDS + 1] = { 0,    200,  500,  650,	 900, 1200,
+							 1400, 1600, 1900, 2050, 2300 };
 	static const struct {
 		const int64_t *kib;
 		enum severity severity;
@@ -484,6 +487,48 @@ static void forecast_is_no_chance(void **state)
 		begin(&s, 850 * MIB, "noeviction");
 		growing_as(&s, 850 * MIB, cases[i].kib);
 		scene_expect(&s, "mem.forecast", cases[i].severity);
+	}
+}
+
+/* All that grows is the backlog, or what waits for a replica: it ends at its own limit, unless that
+ * is beyond the room there is. */
+static void forecast_of_what_is_bounded(void **state)
+{
+	static const struct {
+		bool expected;
+		const char *backlog_bytes, *buffer_limit;
+		bool cgroup;
+	} cases[] = {
+		{ false, "67108864", "268435456 0 0", false },
+		{ true, "1073741824", "268435456 0 0", false }, /* more than there is room */
+		{ false, "67108864", "0 0 0", false }, /* it does not count there */
+		{ false, "67108864", "67108864 0 0", true },
+		{ true, "67108864", "0 0 0", true }, /* nothing ends it */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct scene s;
+		struct diagnosis d;
+
+		if (cases[i].cgroup)
+			in_cgroup(&s, 150 * MIB, 100 * MIB, 0);
+		else
+			begin(&s, 900 * MIB, "noeviction");
+		growing(&s, (cases[i].cgroup ? 100 : 880) * MIB, 2 * MIB, SCENE_SECONDS);
+		buf_puts(&s.info_start, "mem_total_replication_buffers:1048576\r\n");
+		buf_printf(&s.info_end,
+			   "mem_total_replication_buffers:22020096\r\nconnected_slaves:1\r\n"
+			   "mem_clients_slaves:20000000\r\nrepl_backlog_histlen:30000000\r\n"
+			   "repl_backlog_size:%s\r\n",
+			   cases[i].backlog_bytes);
+		buf_printf(&s.config,
+			   "client-output-buffer-limit normal 0 0 0 slave %s pubsub 1 1 60\n",
+			   cases[i].buffer_limit);
+		d = scene_diagnose(&s);
+		if ((diagnosis_find(&d, "mem.forecast") != NULL) != cases[i].expected)
+			fail_msg("case %zu", i);
+		diagnosis_free(&d);
 	}
 }
 
@@ -520,6 +565,7 @@ int main(void)
 		cmocka_unit_test(forecast),
 		cmocka_unit_test(forecast_is_honest),
 		cmocka_unit_test(forecast_is_no_chance),
+		cmocka_unit_test(forecast_of_what_is_bounded),
 		cmocka_unit_test(forecast_by_cgroup),
 	};
 
