@@ -451,7 +451,7 @@ static const struct row rows[] = {
 	{ CHECKLIST_MONTHLY, "memkeys", "bytes of keys (redis-cli --memkeys)", "bigkey. key.big",
 	  tell_bytes },
 	{ CHECKLIST_MONTHLY, "memory_stats", "MEMORY STATS in detail",
-	  "clients.buffers client.one repl.buffer aof.buffer scripts.memory memory. "
+	  "clients.buffers client.one repl.buffer repl.backlog aof.buffer scripts.memory memory. "
 	  "hashtable.overhead lazyfree.pending expired.resident",
 	  tell_stats },
 	{ CHECKLIST_MONTHLY, "data_model", "the data model", DATA_MODEL, tell_model },

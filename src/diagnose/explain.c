@@ -166,6 +166,8 @@ const struct explanation explanations[] = {
 	{ "clients.buffers", "The buffers of all clients together hold much memory." },
 	{ "repl.buffer", "Buffers for replicas hold much memory: a replica does not keep up, or "
 			 "the backlog is large." },
+	{ "repl.backlog", "The replication backlog (repl-backlog-size) holds more memory than the "
+			  "keys: it buys seconds of writes for replicas that were away." },
 	{ "aof.buffer", "The server's AOF buffer grew: its disk does not take what is written." },
 	{ "scripts.memory", "Cached scripts or functions hold much memory: often scripts that "
 			    "differ by values pasted into them." },

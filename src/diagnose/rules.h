@@ -101,6 +101,7 @@
 	ROW("client.one", client_one, BYTES)                  \
 	ROW("clients.buffers", client_buffers, BYTES)         \
 	ROW("repl.buffer", repl_buffer, BYTES)                \
+	ROW("repl.backlog", repl_backlog, BYTES)              \
 	ROW("aof.buffer", aof_buffer, BYTES)                  \
 	ROW("scripts.memory", scripts, BYTES)                 \
 	ROW("memory.slowlog", slowlog, BYTES)                 \

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Replicas: they start over, lag, or keep writes waiting in the server's memory. Covers rule
+ * Replicas: they start over, lag, or keep writes waiting in the server's memory; and what is kept
+ * for them. Covers rule
  * 7 of MEMORY DOCTOR, which compares the total of all replicas with a limit it says is for
  * each; that is corrected here.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,5 +308,80 @@ bool rule_repl_buffer(const struct model *m, struct finding *f)
 	finding_action(f, RECORD_UNKNOWN, "",
 		       "If it happens at each reconnect, a larger repl-backlog-size avoids full "
 		       "synchronisations.");
+	return true;
+}
+
+/* --- what is kept for them ------------------------------------------------------------ */
+
+/* The default is 1 MB, 10 since Valkey 8.0: what is worth a word somebody has set. */
+#define BACKLOG_BYTES (16 * MIB)
+/* From there on more than the keys have. */
+#define BACKLOG_SHARE 0.5
+/* So long a restart takes, or a loss of the network that mends itself. */
+#define BACKLOG_WANTED_SECONDS 60
+#define BACKLOG_LEAST_BYTES    MIB
+
+/* It counts against maxmemory, where keys make room for it, or writes are refused. */
+static bool backlog_harms(const struct model *m, int64_t size)
+{
+	int64_t max = measure_is_replica(m) ? 0 : measure_max_memory(m);
+
+	return max > 0 && (measure_ratio(size, max) >= BACKLOG_SHARE ||
+			   model_info_delta(m, "evicted_keys") > 0 || model_errors(m, "OOM") > 0);
+}
+
+static void backlog_actions(const struct model *m, struct finding *f, int64_t held, int64_t size)
+{
+	double rate = m->replication.write_bytes_per_second;
+	int64_t wanted = isnan(rate) ? RECORD_UNKNOWN : sum_whole(BACKLOG_WANTED_SECONDS * rate);
+	int64_t ttl = measure_config(m, "repl-backlog-ttl");
+
+	if (wanted != RECORD_UNKNOWN && wanted < BACKLOG_LEAST_BYTES)
+		wanted = BACKLOG_LEAST_BYTES;
+	if (wanted != RECORD_UNKNOWN && wanted < size)
+		finding_action(f, held > wanted ? held - wanted : 0,
+			       say_cli(m, "CONFIG SET repl-backlog-size %lld", (long long)wanted).s,
+			       "Let it hold a minute of writes as they are now, or as long as a "
+			       "replica may be away; look at the busiest hour first.");
+	else
+		finding_action(f, RECORD_UNKNOWN, "",
+			       "At this rate of writes it is needed: leave room for it.");
+	if (model_info_end(m, "connected_slaves") == 0 && ttl > 0)
+		finding_action(f, held, "",
+			       "No replica is there: what is kept goes by itself %s after the last "
+			       "one has left (repl-backlog-ttl).",
+			       say_seconds((double)ttl).s);
+}
+
+bool rule_repl_backlog(const struct model *m, struct finding *f)
+{
+	int64_t held = model_info_end(m, "mem_replication_backlog");
+	int64_t size = model_info_end(m, "repl_backlog_size"), used = measure_used(m);
+
+	if (held < BACKLOG_BYTES || !(measure_ratio(held, used) >= BACKLOG_SHARE))
+		return false;
+	f->severity = backlog_harms(m, size) ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->cost = (double)held;
+	finding_title(f, "The replication backlog has %s of the %s in use", say_bytes(held).s,
+		      say_bytes(used).s);
+	finding_evidence_bytes(f, "mem_replication_backlog", held, BASIS_EXACT);
+	finding_evidence_bytes(f, "used_memory", used, BASIS_EXACT);
+	finding_evidence_bytes(f, "repl_backlog_size", size, BASIS_EXACT);
+	finding_evidence(f, "write_bytes_per_second", m->replication.write_bytes_per_second,
+			 "bytes", BASIS_DERIVED);
+	finding_evidence(f, "backlog_seconds", m->replication.backlog_seconds, "seconds",
+			 BASIS_DERIVED);
+	finding_evidence_count(f, "connected_slaves", model_info_end(m, "connected_slaves"),
+			       "replicas", BASIS_EXACT);
+	finding_cause(f,
+		      "repl-backlog-size sets it (%s): the last writes are kept, so that a replica "
+		      "that was away need not take all of the data anew%s%s%s.",
+		      say_bytes(size).s,
+		      isfinite(m->replication.backlog_seconds) ? "; at this rate it holds " : "",
+		      isfinite(m->replication.backlog_seconds) ?
+			      say_seconds(m->replication.backlog_seconds).s :
+			      "",
+		      isfinite(m->replication.backlog_seconds) ? " of them" : "");
+	backlog_actions(m, f, held, size);
 	return true;
 }

@@ -34,6 +34,7 @@ static const char *const documented[] = {
 	"evict.active",
 	"clients.buffers",
 	"repl.buffer",
+	"repl.backlog",
 	"aof.buffer",
 	"hashtable.overhead",
 	"scripts.memory",

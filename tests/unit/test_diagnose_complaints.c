@@ -374,6 +374,42 @@ static void with_replica(struct scene *s, const char *replica, const char *backl
 	config(s, "client-output-buffer-limit normal 0 0 0 slave 8388608 0 0 pubsub 1 1 60\n");
 }
 
+/* @mib of the 202 MiB in use are backlog; 100 kB are written a second. */
+static void with_backlog(struct scene *s, int mib, const char *more)
+{
+	begin(s);
+	scene_load(s, 202 * MIB);
+	info_both(s, "repl_backlog_active:1\r\n");
+	buf_puts(&s->info_start, "master_repl_offset:1000000\r\n");
+	buf_printf(&s->info_end,
+		   "master_repl_offset:2000000\r\nmem_replication_backlog:%lld\r\n"
+		   "repl_backlog_size:%lld\r\n%s",
+		   (long long)(mib * MIB), (long long)(mib * MIB), more);
+}
+
+static void backlog_is_most(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	with_backlog(&s, 191, "connected_slaves:1\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "repl.backlog", SEVERITY_INFO);
+	assert_non_null(strstr(f->title, "191.0 MiB of the 202.0 MiB"));
+	assert_true(fabs(evidence_value(f, "backlog_seconds") - 2002.8) < 1);
+	assert_non_null(strstr(f->actions[0].command, "CONFIG SET repl-backlog-size 6000000"));
+	assert_int_equal(f->actions[0].expected_gain_bytes, 191 * MIB - 6000000);
+	diagnosis_free(&d);
+	with_backlog(&s, 191, "maxmemory:314572800\r\n"); /* two thirds of what may be in use */
+	scene_expect(&s, "repl.backlog", SEVERITY_WARNING);
+	with_backlog(&s, 191, "maxmemory:1048576000\r\n");
+	scene_expect(&s, "repl.backlog", SEVERITY_INFO);
+	with_backlog(&s, 64, "maxmemory:314572800\r\n");
+	scene_expect_none(&s, "repl.backlog");
+}
+
 static void replica_in_step(void **state)
 {
 	struct scene s;
@@ -674,6 +710,7 @@ int main(void)
 		cmocka_unit_test(clients_cut_off),
 		cmocka_unit_test(replica_over_its_limit),
 		cmocka_unit_test(clients_denied),
+		cmocka_unit_test(backlog_is_most),
 		cmocka_unit_test(replica_in_step),
 		cmocka_unit_test(replica_starts_over),
 		cmocka_unit_test(replica_silent),
