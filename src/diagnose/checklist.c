@@ -206,6 +206,7 @@ static bool tell_distribution(const struct model *m, const struct findings *all,
 static bool tell_growth(const struct model *m, const struct findings *all, struct finding *f)
 {
 	int64_t from = model_info_start(m, "used_memory"), to = model_info_end(m, "used_memory");
+	const struct prefix_row *top;
 	struct buf text = { 0 };
 
 	(void)all;
@@ -215,8 +216,8 @@ static bool tell_growth(const struct model *m, const struct findings *all, struc
 	finding_evidence_bytes(f, "used_memory_end", to, BASIS_EXACT);
 	buf_printf(&text, "used_memory went from %s to %s in %s", say_bytes(from).s,
 		   say_bytes(to).s, say_seconds(m->duration_seconds).s);
-	if (to > from && m->alloc.growth_count > 0) {
-		const struct prefix_row *top = &m->prefixes[m->alloc.growth[0]];
+	top = m->alloc.growth_count > 0 ? &m->prefixes[m->alloc.growth[0]] : NULL;
+	if (to > from && top != NULL && model_net_is_certain(m, &top->charge)) {
 		double bytes = top->charge.alloc_bytes - top->charge.free_bytes;
 
 		buf_printf(&text, ", most of all by %s (+%s)",

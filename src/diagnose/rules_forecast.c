@@ -297,7 +297,9 @@ static const struct prefix_row *behind(const struct model *m, const struct growt
 		return NULL;
 	top = &m->prefixes[m->alloc.growth[0]];
 	*bytes = top->charge.alloc_bytes - top->charge.free_bytes;
-	return *bytes >= BEHIND_RATIO * (double)g->bytes ? top : NULL;
+	return *bytes >= BEHIND_RATIO * (double)g->bytes && model_net_is_certain(m, &top->charge) ?
+		       top :
+		       NULL;
 }
 
 static bool is_near(const struct growth *g, double seconds)

@@ -345,6 +345,21 @@ static void budget_of_window(struct record_budget *b, double seconds)
 	b->flow_duty_ratio = b->flow_seconds > seconds ? 1 : b->flow_seconds / seconds;
 }
 
+/* However much it is, what may be chance comes behind what is not. */
+static void put_certain_first(const struct model *m, size_t *order, size_t count)
+{
+	size_t *chance = xcalloc(count + 1, sizeof(*chance)), certain = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (model_net_is_certain(m, &m->prefixes[order[i]].charge))
+			order[certain++] = order[i];
+		else
+			chance[i - certain] = order[i];
+	}
+	memcpy(order + certain, chance, (count - certain) * sizeof(*order));
+	free(chance);
+}
+
 void alloc_finish(struct model *m)
 {
 	struct alloc *a = &m->alloc;
@@ -360,6 +375,7 @@ void alloc_finish(struct model *m)
 	a->flow_duty_ratio = a->budget.flow_duty_ratio;
 	a->partly = a->flow_duty_ratio < FULL_DUTY;
 	add_up(m);
+	put_certain_first(m, a->growth, a->growth_count);
 	find_peak(m);
 }
 
@@ -369,4 +385,9 @@ double model_net_error(const struct model *m, const struct charge *charge)
 
 	return charge_net_error(charge, a->alloc_bytes, a->free_bytes,
 				!(a->by_caches && a->partly));
+}
+
+bool model_net_is_certain(const struct model *m, const struct charge *charge)
+{
+	return fabs(charge->alloc_bytes - charge->free_bytes) > model_net_error(m, charge);
 }

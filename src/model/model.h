@@ -279,7 +279,9 @@ struct alloc_class {
 struct alloc {
 	size_t *commands, *prefixes, *threads; /* by bytes allocated and freed, falling */
 	size_t commands_count, prefixes_count, threads_count;
-	size_t *growth; /* prefixes with more allocated than freed, by the difference */
+	/* Prefixes with more allocated than freed, by the difference; behind all of which that is
+	 * certain (model_net_is_certain()) those that it may be chance of. */
+	size_t *growth;
 	size_t growth_count;
 	double alloc_bytes, free_bytes; /* of all threads; NAN when not followed */
 	int64_t flow_hits;
@@ -471,6 +473,8 @@ void model_free(struct model *m);
 /* How far what @charge, a part of all, allocated less what it freed may be off, in bytes with 95 %
  * confidence; see charge_net_error(). */
 double model_net_error(const struct model *m, const struct charge *charge);
+/* Is it more than may be chance: does that interval leave out zero? */
+bool model_net_is_certain(const struct model *m, const struct charge *charge);
 
 /* Value of a config parameter, or NULL when not seen. */
 const char *model_config(const struct model *m, const char *name);

@@ -57,8 +57,7 @@ bool *growth_certain(const struct model *m)
 		group_add(&of[i]->charge, &m->profile[i].charge);
 	}
 	for (size_t i = 0; i < m->profile_count; i++)
-		certain[i] = fabs(of[i]->charge.alloc_bytes - of[i]->charge.free_bytes) >
-			     model_net_error(m, &of[i]->charge);
+		certain[i] = model_net_is_certain(m, &of[i]->charge);
 	HASH_ITER(hh, groups, group, next) {
 		HASH_DEL(groups, group);
 		free(group);

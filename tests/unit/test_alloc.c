@@ -145,6 +145,31 @@ static void test_growth(void **state)
 	assert_string_equal(m->prefixes[m->alloc.prefixes[0]].prefix, "churn:*");
 }
 
+/* One that allocates and frees a lot comes out as grown by chance, and by more than what grew. */
+static void test_growth_by_chance(void **state)
+{
+	struct model *m = *state;
+	const struct charge *churn;
+
+	for (int i = 0; i < 400; i++) {
+		take_bytes(m, 1, EVENT_ALLOC, "set", "churn:1", 64 * KIB);
+		if (i < 380)
+			take_bytes(m, 1, EVENT_FREE, "del", "churn:1", 64 * KIB);
+		if (i % 4 == 0)
+			take_bytes(m, 1, EVENT_FREE, "del", "other:1", 64 * KIB);
+	}
+	for (int i = 0; i < 16; i++)
+		take_bytes(m, 1, EVENT_ALLOC, "set", "grow:1", 64 * KIB);
+	model_finish(m);
+	churn = &prefix_named(m, "churn:*")->charge;
+	assert_true(churn->alloc_bytes - churn->free_bytes == 1280 * KIB);
+	assert_false(model_net_is_certain(m, churn));
+	assert_true(model_net_is_certain(m, &prefix_named(m, "grow:*")->charge));
+	assert_int_equal(m->alloc.growth_count, 2);
+	assert_string_equal(m->prefixes[m->alloc.growth[0]].prefix, "grow:*");
+	assert_string_equal(m->prefixes[m->alloc.growth[1]].prefix, "churn:*");
+}
+
 static void test_peak(void **state)
 {
 	struct model *m = *state;
@@ -272,6 +297,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_waited, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_growth, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_growth_by_chance, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peak, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_calls, setup, teardown),
