@@ -215,13 +215,63 @@ static bool link_is_down(const struct model *m, bool *lost)
 	return end != NULL && start != NULL && !strcmp(end, "down");
 }
 
+/* On a replica that has its master again: how often a tick found it without, having had it before;
+ * the longest in seconds. One that came back within a second may not have been seen. */
+static int64_t links_lost(const struct model *m, int64_t *longest)
+{
+	const char *start = info_get(m->info_start, "master_link_status");
+	bool up = start != NULL && !strcmp(start, "up"), was_up = up;
+	int64_t times = 0;
+
+	*longest = 0;
+	for (size_t i = 0; up && i < m->timeline_count; i++) {
+		const struct timeline_row *row = &m->timeline[i];
+		bool down = row->link_down_seconds != RECORD_UNKNOWN;
+
+		if (row->used_memory_bytes == RECORD_UNKNOWN)
+			continue; /* it did not answer */
+		times += down && was_up;
+		was_up = !down;
+		if (down && row->link_down_seconds > *longest)
+			*longest = row->link_down_seconds;
+	}
+	return times;
+}
+
+static void link_came_back(const struct model *m, struct finding *f, int64_t times, int64_t longest)
+{
+	f->severity = SEVERITY_WARNING;
+	f->cost = COST_PER_SECOND * (double)(longest > times ? longest : times);
+	finding_title(f, "This replica lost the link to its master %s time%s in %s; it is up again",
+		      say_count(times).s, times == 1 ? "" : "s",
+		      say_seconds(m->duration_seconds).s);
+	finding_evidence_count(f, "links_lost_total", times, "times", BASIS_SAMPLED);
+	finding_evidence_count(f, "link_down_seconds_max", longest, "seconds", BASIS_SAMPLED);
+	finding_evidence_text(f, "master_link_status", measure_info_text(m, "master_link_status"),
+			      BASIS_EXACT);
+	finding_evidence_text(f, "master_host", measure_info_text(m, "master_host"), BASIS_EXACT);
+	finding_cause(f, "The connection is closed by one side or between them: the network, a "
+			 "firewall or proxy, repl-timeout, the master's limit for what waits "
+			 "(client-output-buffer-limit). Meanwhile what this replica serves is "
+			 "old.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Look into its log and its master's: each says which side closed the link, "
+		       "and whether all of the data was taken anew.");
+}
+
 bool rule_repl_resync(const struct model *m, struct finding *f)
 {
 	struct resyncs r = resyncs_of(m);
+	int64_t times, longest;
 	bool lost;
 
 	if (link_is_down(m, &lost)) {
 		resync_of_replica(m, f, lost);
+		return true;
+	}
+	times = links_lost(m, &longest);
+	if (times > 0) {
+		link_came_back(m, f, times, longest);
 		return true;
 	}
 	if (r.full >= RESYNCS_LOOP && r.full > r.replicas) {

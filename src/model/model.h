@@ -28,6 +28,7 @@ struct timeline_row {
 	int64_t connected_clients;
 	int64_t blocked_clients;
 	int64_t aof_buffer_bytes;
+	int64_t link_down_seconds; /* of a replica without its master; RECORD_UNKNOWN: it has it */
 };
 
 /* --- ledger ------------------------------------------------------------ */

@@ -26,6 +26,7 @@ struct server_sample {
 	int64_t connected_clients;
 	int64_t blocked_clients;
 	int64_t aof_buffer_bytes;
+	int64_t link_down_seconds;
 };
 
 /* What of an INFO goes where. */
@@ -40,6 +41,7 @@ static const struct {
 	{ "connected_clients", offsetof(struct server_sample, connected_clients) },
 	{ "blocked_clients", offsetof(struct server_sample, blocked_clients) },
 	{ "mem_aof_buffer", offsetof(struct server_sample, aof_buffer_bytes) },
+	{ "master_link_down_since_seconds", offsetof(struct server_sample, link_down_seconds) },
 };
 
 #define SAMPLE_FIELDS (sizeof(sample_fields) / sizeof(sample_fields[0]))
@@ -86,6 +88,7 @@ void timeline_add_tick(struct model *m, const struct record_tick *tick)
 		.connected_clients = RECORD_UNKNOWN,
 		.blocked_clients = RECORD_UNKNOWN,
 		.aof_buffer_bytes = RECORD_UNKNOWN,
+		.link_down_seconds = RECORD_UNKNOWN,
 	};
 }
 
@@ -166,6 +169,7 @@ static void fill(struct timeline_row *row, const struct server_sample *sample)
 	row->connected_clients = sample->connected_clients;
 	row->blocked_clients = sample->blocked_clients;
 	row->aof_buffer_bytes = sample->aof_buffer_bytes;
+	row->link_down_seconds = sample->link_down_seconds;
 }
 
 /* Fill the rows up to @end that are not filled yet; replies up to then are used up. */

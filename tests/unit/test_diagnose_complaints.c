@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include "blame_records.h"
+#include <stdio.h>
+
 #include "scene.h"
 
 /* Further INFO lines of both replies, and of the last one; later ones replace others. */
@@ -486,6 +488,47 @@ static void replica_cut_off(void **state)
 	scene_expect_none(&s, "repl.resync");
 }
 
+/* At each second the seconds without a master; -2 = it has it. */
+static void with_links(struct scene *s, const char *start, const int *down)
+{
+	static char lines[SCENE_SECONDS + 1][160];
+
+	begin(s);
+	buf_printf(&s->info_start, "role:slave\r\nmaster_link_status:%s\r\n", start);
+	info(s, "role:slave\r\nmaster_link_status:up\r\nmaster_host:10.0.0.1\r\n");
+	for (int t = 0; t <= SCENE_SECONDS; t++) {
+		int len = snprintf(lines[t], sizeof(lines[t]), "used_memory:%d\r\n", 10000000);
+
+		if (down[t] != -2)
+			snprintf(lines[t] + len, sizeof(lines[t]) - (size_t)len,
+				 "master_link_down_since_seconds:%d\r\n", down[t]);
+		scene_add(s, RECORD_INFO)->info = (struct record_info){ t, "tick", lines[t] };
+	}
+}
+
+/* Up when it began and when it ended, and not between. */
+static void replica_link_comes_back(void **state)
+{
+	static const int twice[SCENE_SECONDS + 1] = { -2, -2, 0, 1, 2, -2, -2, 1, -2, -2, -2 };
+	static const int first[SCENE_SECONDS + 1] = { -1, -1, -1, -2, -2, -2, -2, -2, -2, -2, -2 };
+	static const int never[SCENE_SECONDS + 1] = { -2, -2, -2, -2, -2, -2, -2, -2, -2, -2, -2 };
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	with_links(&s, "up", twice);
+	d = scene_diagnose(&s);
+	f = expect(&d, "repl.resync", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "lost the link to its master 2 times"));
+	assert_true(evidence_value(f, "link_down_seconds_max") == 2);
+	diagnosis_free(&d);
+	with_links(&s, "down", first); /* how every replica begins */
+	scene_expect_none(&s, "repl.resync");
+	with_links(&s, "up", never);
+	scene_expect_none(&s, "repl.resync");
+}
+
 /* The link breaks again and again, and the backlog mends it each time. */
 static void replica_flaps(void **state)
 {
@@ -715,6 +758,7 @@ int main(void)
 		cmocka_unit_test(replica_starts_over),
 		cmocka_unit_test(replica_silent),
 		cmocka_unit_test(replica_cut_off),
+		cmocka_unit_test(replica_link_comes_back),
 		cmocka_unit_test(replica_flaps),
 		cmocka_unit_test(replica_loses_its_master),
 		cmocka_unit_test(loading),
