@@ -24,6 +24,8 @@ static const struct {
 	{ "del", "Delete it with UNLINK: the memory is freed by a background thread." },
 	{ "flushall", "Use FLUSHALL ASYNC." },
 	{ "flushdb", "Use FLUSHDB ASYNC." },
+	{ "client|list", "Ask less often, for one client (ID) or type (TYPE), or for their number "
+			 "in INFO clients." },
 	{ "keys", "Use SCAN, which walks the keyspace in small steps." },
 	{ "smembers", "Use SSCAN, or SRANDMEMBER for a few." },
 	{ "hgetall", "Use HSCAN, or HMGET for the fields that are needed." },

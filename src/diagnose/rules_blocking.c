@@ -14,6 +14,7 @@
 #include "diagnose/keys.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "redis/knowledge_commands.h"
 
 /* slowlog-log-slower-than is 10 ms by default: what Redis calls slow. */
 #define BLOCK_NOTE_SECONDS 0.01
@@ -156,6 +157,8 @@ static void bigkey_actions(const struct model *m, struct finding *f, const struc
 /* Some fifty ordinary commands: shorter than a stall that is told one by one. */
 #define SHORT_SECONDS 1e-3
 #define SHORT_SAMPLES 10
+/* Fewer are no habit. */
+#define SHORT_CALLS 10
 
 /*
  * One command that reads all of a big key again and again, each time for less than makes a stall:
@@ -233,12 +236,70 @@ bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 	return true;
 }
 
+/* What it computed itself: forking (BGSAVE, PSYNC) is the kernel's time, and told as such. */
+static double own_cpu_seconds(const struct command_row *row)
+{
+	return row->charge.cpu_seconds - row->charge.kernel_seconds;
+}
+
+/* A command without a key that walks over much of what the server has, again and again, each time
+ * for less than makes a stall; the one that takes most. */
+static const struct command_row *short_command(const struct model *m)
+{
+	const struct command_row *most = NULL;
+
+	for (size_t i = 0; i < m->commands_count; i++) {
+		const struct command_row *row = &m->commands[i];
+		struct waits w = { .seconds = own_cpu_seconds(row) };
+
+		if (!*row->command || command_key_rule(row->command).kind != COMMAND_KEY_NONE ||
+		    row->calls_total < SHORT_CALLS || row->charge.cpu_samples < SHORT_SAMPLES ||
+		    !(w.seconds / (double)row->calls_total >= SHORT_SECONDS) ||
+		    waits_severity(m, &w) == SEVERITY_INFO)
+			continue;
+		if (most == NULL || w.seconds > own_cpu_seconds(most))
+			most = row;
+	}
+	return most;
+}
+
+static bool short_commands(const struct model *m, struct finding *f)
+{
+	const struct command_row *row = short_command(m);
+	double seconds;
+
+	if (row == NULL)
+		return false;
+	seconds = own_cpu_seconds(row);
+	f->severity = SEVERITY_WARNING;
+	f->cost = seconds * COST_PER_SECOND;
+	finding_title(f, "%s takes %s each time, %s of the time in sum",
+		      say_command(row->command).s,
+		      say_seconds(seconds / (double)row->calls_total).s,
+		      say_percent(seconds / m->duration_seconds).s);
+	finding_evidence_text(f, "command", say_command(row->command).s, BASIS_EXACT);
+	finding_evidence(f, "seconds_each", seconds / (double)row->calls_total, "seconds",
+			 BASIS_SAMPLED);
+	finding_evidence(f, "cpu_seconds", seconds, "seconds", BASIS_SAMPLED);
+	finding_evidence_count(f, "calls_total", row->calls_total, "calls", BASIS_EXACT);
+	finding_evidence_count(f, "connected_clients", model_info_end(m, "connected_clients"),
+			       "clients", BASIS_EXACT);
+	finding_cause(f, "It walks over all that it lists, such as every client, again and again; "
+			 "none of these times is long, and together they hold up every other "
+			 "client.");
+	finding_action(f, RECORD_UNKNOWN, "", "%s", advice_command(row->command));
+	return true;
+}
+
 bool rule_command_blocks(const struct model *m, struct finding *f)
 {
 	struct blocks all;
 	const struct block *w = &all.worst;
+	bool any = blocks_collect(m, f, &all);
 
-	if (!blocks_collect(m, f, &all))
+	if ((!any || f->severity == SEVERITY_INFO) && short_commands(m, f))
+		return true;
+	if (!any)
 		return false;
 	finding_title(f, "%s held the server for %s%s", say_command(w->command).s,
 		      say_seconds(w->seconds).s, w->running ? ", and was still running" : "");
