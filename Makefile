@@ -5,7 +5,7 @@
 # BPF program or test needs no line here.
 #
 #	V=1		print the commands
-#	SAN=1		build with ASan and UBSan
+#	SAN=1		build with ASan and UBSan; SAN=thread: with TSan, in build-tsan/
 #	ARCH=arm64	build for that machine on another, against the libraries in SYSROOT
 #			(tools/deps arm64 puts both there); no native build needs it
 #	FUZZ=1		the same by clang, with libFuzzer: the targets of tests/fuzz
@@ -40,7 +40,7 @@ BPFTOOL ?= $(firstword $(foreach tool,bpftool $(wildcard /usr/sbin/bpftool \
 	bpftool)
 
 plain := build$(ARCH:%=-%)
-B := $(if $(FUZZ),build-fuzz,$(plain)$(if $(SAN),-san))
+B := $(if $(FUZZ),build-fuzz,$(plain)$(if $(SAN),$(if $(filter thread,$(SAN)),-tsan,-san)))
 # BPF programs and their skeleton are the same with and without SAN.
 GEN := $(plain)/gen
 
@@ -58,7 +58,9 @@ triple := $(shell $(CC) -print-multiarch)
 WERROR ?= $(if $(SAN)$(FUZZ),,-Werror)
 CFLAGS ?= -O2 -g
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
-ifneq ($(SAN)$(FUZZ),)
+ifeq ($(SAN),thread)
+sanitize := -fsanitize=thread -fno-omit-frame-pointer -DSANITIZED
+else ifneq ($(SAN)$(FUZZ),)
 sanitize := -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	-DSANITIZED $(if $(FUZZ),-fsanitize=fuzzer-no-link -w)
 endif
@@ -77,6 +79,10 @@ sources := $(filter-out src/app/main.c $(child),$(wildcard src/*/*.c))
 programs := $(wildcard src/app/main.c)
 bpf_sources := $(wildcard bpf/*.bpf.c)
 unit_sources := $(wildcard tests/unit/test_*.c)
+# They, or the server they talk to, start threads. (test_smaps judges its own mappings, of which
+# the sanitizer has many.)
+threaded := $(filter-out %/test_smaps,$(patsubst %.c,$(B)/%,\
+	$(shell grep -l 'pthread_create\|fake_server' $(unit_sources))))
 unit_helpers := $(filter-out $(unit_sources),$(wildcard tests/unit/*.c))
 load_sources := $(wildcard tests/load/*.c)
 
@@ -258,6 +264,10 @@ fuzzers: $(patsubst %.c,build-fuzz/%,$(fuzz_targets) $(fuzz_programs)) # with FU
 ##@ Testing
 test: ; $(Q)+tests/run ## run every test: unit, golden, live, lint
 unit: ; $(Q)+tests/run unit/ unit-san/ ## run the unit tests, plain and with sanitizers
+threads: ## run the unit tests that start threads, under ThreadSanitizer
+	$(Q)$(MAKE) -s SAN=thread threaded
+threaded: $(threaded)
+	$(Q)for test in $^; do echo $$test; $$test || exit 1; done
 golden: ; $(Q)+tests/run golden/ ## replay recordings and compare the reports
 live: ; $(Q)+tests/run live/ ## run the tests that take a real server and root
 lint: ; $(Q)+tests/run lint/ ## check style, rooms, scripts; run the static analyser
@@ -308,7 +318,7 @@ demo: all ## diagnose a private redis-server with known troubles
 format: ## bring the sources to the house style
 	$(Q)tests/lint/format.sh --fix
 clean: ## remove everything made
-	$(Q)rm -rf build build-san build-fuzz build-arm64
+	$(Q)rm -rf build build-san build-tsan build-fuzz build-arm64
 man: all ## make the manual pages, in build/man
 	$(Q)tools/man $(redmem) build/man
 install: man ## install redmem, its manual, service and monitoring under PREFIX
@@ -342,8 +352,8 @@ help: ## print this
 	@awk -F ':.*## ' '/^##@/ { print substr($$0, 5) ":" } \
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
-.PHONY: all tests test unit golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill lab-truth attachments demo format clean man install help
+.PHONY: all tests test unit threads threaded golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill lab-truth attachments demo format clean man install help
 .PHONY: FORCE static dist deb reproducible packages
 
 # What was unpacked for the tests has directories of that name.
--include $(shell find build build-san build-fuzz build-arm64 \( -path build/servers -o -path build/packages -o -path build/deb \) -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find build build-san build-tsan build-fuzz build-arm64 \( -path build/servers -o -path build/packages -o -path build/deb \) -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -327,8 +327,11 @@ static bool ready(int fd, short events)
 static int take_lookup(struct stream *stream, struct err *err)
 {
 	struct lookup *lookup = stream->lookup;
-	int error = lookup->error;
+	uint64_t finished;
+	int error;
 
+	/* Not until then is what the thread wrote here for sure: poll() alone orders nothing. */
+	error = read(lookup->done, &finished, sizeof(finished)) < 0 ? EAI_SYSTEM : lookup->error;
 	stream->found = stream->at = lookup->found;
 	lookup->found = NULL;
 	stream->lookup = NULL;
