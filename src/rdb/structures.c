@@ -9,7 +9,6 @@
 #define OBJECT_BYTES	 16 /* robj */
 #define POINTER_BYTES	 8
 #define ENTRY_BYTES	 24 /* dictEntry */
-#define TABLE_MIN	 4 /* places of a dict */
 #define BUCKET_BYTES	 64
 #define BUCKET_ENTRIES	 7
 #define NAMED_ENTRY_HEAD 17 /* value, next and a byte, before the name in an entry (8.0) */
@@ -59,14 +58,6 @@ void size_add_unused(const struct structures *s, struct sizes *sizes, int64_t by
 	sum_add(&sizes->real, size_class(s, bytes));
 }
 
-/* sds.c: sdsReqType(), sdsHdrSize(); the NUL is counted. */
-int64_t sds_bytes(int64_t len)
-{
-	int64_t head = len < 32 ? 1 : len < 256 ? 3 : len < 65536 ? 5 : len <= UINT32_MAX ? 9 : 17;
-
-	return sum_of(len, head + 1);
-}
-
 /* A short one that is kept to be changed: never the shortest head. */
 static int64_t sds8_bytes(int64_t len)
 {
@@ -86,30 +77,15 @@ static double places_chained(double mean)
 	return children;
 }
 
-static int64_t power_of_two(int64_t n)
-{
-	return n <= 1		 ? 1 :
-	       n > INT64_MAX / 4 ? INT64_MAX / 4 + 1 :
-				   (int64_t)1 << (64 - __builtin_clzll((unsigned long long)n - 1));
-}
-
 /* The table for @n entries, without the entries: its places, and what grows out of them. */
 struct sizes size_table(const struct structures *s, int64_t n)
 {
+	int64_t table = footprint_table(&s->layout, n), places = table / BUCKET_BYTES, more;
 	struct sizes sizes = { 0 };
-	int64_t places, more;
 
-	if (n <= 0)
+	size_add_struct(s, &sizes, table);
+	if (n <= 0 || !s->layout.buckets)
 		return sizes;
-	if (!s->server->buckets) {
-		places = power_of_two(n < TABLE_MIN ? TABLE_MIN : n);
-		size_add_struct(s, &sizes,
-				places > INT64_MAX / 8 ? INT64_MAX : places * POINTER_BYTES);
-		return sizes;
-	}
-	/* nextBucketExp(), hashtable.c: 32 entries for 5 buckets at most */
-	places = power_of_two(sum_whole(ceil((double)n * 5 / 32)));
-	size_add_struct(s, &sizes, places > INT64_MAX / 64 ? INT64_MAX : places * BUCKET_BYTES);
 	more = sum_whole(
 		places_chained((double)n / (double)places) * (double)places * BUCKET_BYTES + 0.5);
 	sum_add(&sizes.usage, more);
@@ -130,7 +106,7 @@ struct sizes size_table_with_head(const struct structures *s, int64_t n)
 void size_add_outgrown_table(const struct structures *s, struct sizes *sizes, int64_t n,
 			     int64_t made_for)
 {
-	int64_t places = power_of_two(made_for < TABLE_MIN ? TABLE_MIN : made_for);
+	int64_t places = footprint_table(&s->layout, made_for < 1 ? 1 : made_for) / POINTER_BYTES;
 
 	if (s->server->buckets)
 		return;
@@ -366,7 +342,7 @@ bool size_add_object(const struct structures *s, struct sizes *sizes, const stru
 void structures_init(struct structures *s, const struct server_release *release, int quantum)
 {
 	s->server = knowledge_structures(release);
-	s->layout = (struct footprint_layout){ .quantum = quantum };
+	s->layout = (struct footprint_layout){ .quantum = quantum, .buckets = s->server->buckets };
 	s->place = knowledge_key_place(&s->server->since);
 	s->node_bytes = node_expected(s, 24);
 }

@@ -42,8 +42,6 @@ void sizes_plus(struct sizes *to, struct sizes what);
 void size_add(const struct structures *s, struct sizes *sizes, int64_t bytes);
 void size_add_struct(const struct structures *s, struct sizes *sizes, int64_t bytes);
 void size_add_unused(const struct structures *s, struct sizes *sizes, int64_t bytes);
-/* What a string of @len is asked for with, its head and the NUL. */
-int64_t sds_bytes(int64_t len);
 
 /* --- tables and their elements ---------------------------------------------- */
 

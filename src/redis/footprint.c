@@ -43,10 +43,12 @@ struct footprint_layout footprint_layout_of(const char *server, const char *vers
 	};
 }
 
-/* sds.c, sdsHdrSize(): the shortest head whose length field holds it; ends in a NUL. */
-static int64_t sds_bytes(int64_t len)
+/* sds.c: sdsReqType(), sdsHdrSize(); the NUL is counted. */
+int64_t sds_bytes(int64_t len)
 {
-	return len + 1 + (len < 32 ? 1 : len < 256 ? 3 : len < 65536 ? 5 : 9);
+	int64_t head = len < 32 ? 1 : len < 256 ? 3 : len < 65536 ? 5 : len <= UINT32_MAX ? 9 : 17;
+
+	return sum_of(len, head + 1);
 }
 
 /* --- allocations ------------------------------------------------------------ */

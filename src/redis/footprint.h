@@ -69,6 +69,9 @@ static inline int64_t footprint_class(const struct footprint_layout *layout, int
 	return (bytes + spacing - 1) & -spacing; /* a power of two */
 }
 
+/* What a string of @len is asked for with, its head and the NUL. */
+int64_t sds_bytes(int64_t len);
+
 /* The places of a table that has grown to @elements, in bytes. */
 int64_t footprint_table(const struct footprint_layout *layout, int64_t elements);
 
