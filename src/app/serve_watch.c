@@ -37,6 +37,7 @@
 #define LISTEN_NS 5000000000LL
 /* Between two looks whether a server has moved: one takes as long as there are sockets. */
 #define OVER_NS 10000000000LL
+
 /* A server that was found. Its thread's while that runs, but for what is said. */
 struct served {
 	struct served *next;

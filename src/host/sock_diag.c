@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
