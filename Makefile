@@ -99,6 +99,7 @@ load := $(if $(load_sources),$(B)/tests/load/load)
 streams := $(B)/tests/bench/streams
 past := $(B)/tests/bench/history
 scenarios := $(B)/tests/bench/scenarios
+ratio := $(B)/tests/bench/ratio
 # Targets of the fuzzer, what they share, two programs of their own, and one that has the targets
 # without libFuzzer, each by its name.
 fuzz_helpers := tests/fuzz/file.c tests/fuzz/told.c tests/unit/every_report.c
@@ -109,7 +110,7 @@ replay := $(if $(SAN),$(B)/tests/fuzz/replay $(B)/tests/fuzz/seeds)
 
 ##@ Building
 all: $(lib) $(redmem) ## build redmem (the default)
-tests: all $(units) $(load) $(streams) $(past) $(scenarios) $(fuzz) $(replay) ## build redmem and the programs of the tests
+tests: all $(units) $(load) $(streams) $(past) $(scenarios) $(ratio) $(fuzz) $(replay) ## build redmem and the programs of the tests
 
 $(lib): $(objects) $(message_objects)
 	$(call say,AR,$@)
@@ -153,6 +154,11 @@ $(past): $(B)/tests/bench/history.o $(lib)
 
 # Scenarios of the lab against one server.
 $(scenarios): $(B)/tests/bench/scenarios.o $(lib)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+# Ratios of pairs, as the lab has them.
+$(ratio): $(B)/tests/bench/ratio.o $(lib)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(all_cflags) $(LDFLAGS) -o $@ $^ $(libs)
 
@@ -272,13 +278,13 @@ golden: ; $(Q)+tests/run golden/ ## replay recordings and compare the reports
 live: ; $(Q)+tests/run live/ ## run the tests that take a real server and root
 lint: ; $(Q)+tests/run lint/ ## check style, rooms, scripts; run the static analyser
 kernels: all $(load) ; $(Q)tests/kernels/run ## boot other kernels in qemu and watch there
-bench: all $(load) ## measure what watching costs the server
+bench: all $(load) $(ratio) ## measure what watching costs the server
 	$(Q)tests/bench/run
 	$(Q)tests/bench/keys
-serve-bench: all $(load) ; $(Q)tests/bench/serve ## measure what redmem serve costs, the server and itself
+serve-bench: all $(load) $(ratio) ; $(Q)tests/bench/serve ## measure what redmem serve costs, the server and itself
 pauses: all $(load) ; $(Q)tests/bench/pauses ## measure how long a client waits for redmem's probes
 own-commands: all $(load) ; $(Q)tests/bench/commands ## measure what redmem's own commands take
-rdb-bench: all ; $(Q)tests/bench/rdb ## measure how fast dumps are read, and in what memory
+rdb-bench: all $(ratio) ; $(Q)tests/bench/rdb ## measure how fast dumps are read, and in what memory
 fuzz: ; $(Q)tests/fuzz/run ## give what reads bytes of others any bytes, with sanitizers (EACH= seconds)
 rdb-fuzz: ; $(Q)tests/fuzz/rdb ## read dumps that are hurt, with sanitizers
 rdb-live: all $(load) ; $(Q)tests/bench/rdb-live ## hold what a busy server sends, a pipe and gzip against the file
@@ -305,6 +311,7 @@ unwatched: all $(load) ## measure what an event of a process that is not watched
 profiles: all ; $(Q)tests/profiles/run ## hold profiles against go tool pprof and speedscope; plant RUNS leaks
 reproducible: ; $(Q)tests/packages/reproducible ## build twice, in different folders: is it the same?
 packages: ; $(Q)tests/packages/run ## install the package, and run the static file, in bare roots of RELEASES
+guest-service: deb ; $(Q)tests/packages/systemd ## start, reload, stop and hang the service under a systemd in qemu
 top: all $(load) ; $(Q)tests/top/run ## look at redmem top in tmux: sizes, signals, hostile names, what it costs
 mcp-client: all $(past) ; $(Q)tests/mcp/run ## let the Model Context Protocol's own SDK (npm) talk to redmem mcp
 redaction: all ; $(Q)tests/redaction/run ## look for NAMES planted names in all that --redact prints, keeps and sends, RUNS times
@@ -353,7 +360,7 @@ help: ## print this
 		/^[a-z-]+:.*## / { printf "  %-13s%s\n", $$1, $$2 }' Makefile
 
 .PHONY: all tests test unit threads threaded golden live lint kernels bench serve-bench serve-restarts unwatched pauses own-commands history-size history-kill bytes metrics-peer metrics-sums rdb-bench fuzz fuzzers rdb-fuzz rdb-live rdb-servers stacks matrix truth soak many-servers serve-prometheus serve-capabilities redis-tests mcp-client page profiles top past-truth post-mortem redaction lab-kill lab-truth attachments demo format clean man install help
-.PHONY: FORCE static dist deb reproducible packages
+.PHONY: FORCE static dist deb reproducible packages guest-service
 
 # What was unpacked for the tests has directories of that name.
--include $(shell find build build-san build-tsan build-fuzz build-arm64 \( -path build/servers -o -path build/packages -o -path build/deb \) -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(shell find build build-san build-tsan build-fuzz build-arm64 \( -path build/servers -o -path build/packages -o -path build/guest-service -o -path build/deb \) -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -9,7 +9,9 @@
 #include "arch.bpf.h"
 #include "attribution.bpf.h"
 
-#define STACK_WORDS	       96 /* looked through for a client */
+/* Looked through for a client: a line of words is cut into arguments 134 words below its reader,
+ * where realloc() has to move (jemalloc 5.3's has half a KiB of its own there). */
+#define STACK_WORDS	       144
 #define BACKGROUND_STACK_WORDS 160 /* of a free() below activeExpireCycle() some 100 are used */
 
 /* Registers and the top of the stack of the thread that runs: read once by a program, and looked

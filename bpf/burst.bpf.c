@@ -49,7 +49,7 @@ SEC("uprobe.multi")
 int burst_entry(struct pt_regs *ctx)
 {
 	struct redmem_open_call fresh = {}, *call;
-	u32 tid;
+	u32 tid, what;
 	struct redmem_target *target = target_probed(ctx, &tid);
 
 	if (!target)
@@ -67,7 +67,9 @@ int burst_entry(struct pt_regs *ctx)
 			return 0;
 		}
 	}
-	call->function = PROBE_WHAT(bpf_get_attach_cookie(ctx));
+	what = PROBE_WHAT(bpf_get_attach_cookie(ctx));
+	call->function = what & (CALL_STEPPED - 1);
+	call->stepped = what / CALL_STEPPED;
 	call->requested = requested_bytes(ctx, call->function);
 	call->faults = faults_of(tid);
 	call->delay = task_delay_ns(bpf_get_current_task_btf());
@@ -87,6 +89,7 @@ static __always_inline void emit_call(struct redmem_target *target, u32 tid,
 		return;
 	__builtin_memset(&record->call, 0, sizeof(record->call));
 	record->call.function = call->function;
+	record->call.stepped = call->stepped;
 	record->call.requested = call->requested;
 	record->call.ns = now - call->start_ns;
 	record->call.waited_ns = task_delay_ns(bpf_get_current_task_btf()) - call->delay;

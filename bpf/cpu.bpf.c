@@ -175,6 +175,8 @@ static __always_inline void emit_sample(struct redmem_target *target,
 		drop(target, DROP_RING_FULL);
 }
 
+/* What a sample stands for is sample_ns and not ctx->sample_period, which for the CPU clock stays
+ * what it was first (hw.last_period), whatever PERF_EVENT_IOC_PERIOD sets. */
 SEC("perf_event")
 int cpu_sample(struct bpf_perf_event_data *ctx)
 {
@@ -203,10 +205,10 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 	if (is_main(target, tid)) {
 		loop_observe(target, now, &key.context, &run);
 		if (target->loop.work.start_ns)
-			emit_sample(target, &key, now, ctx->sample_period);
+			emit_sample(target, &key, now, target->settings.sample_ns);
 	}
 	/* cpu-clock: the period is nanoseconds */
-	profile_add_stack(target, &key, 1, ctx->sample_period, true, STACK_OF_TIME);
+	profile_add_stack(target, &key, 1, target->settings.sample_ns, true, STACK_OF_TIME);
 	ran_for(target, now);
 	return 0;
 }

@@ -47,6 +47,7 @@ struct loop_look {
 	__u64 iterations; /* a count that has moved when an iteration has ended */
 	__u64 client, argv; /* of the command it runs; 0 = none */
 	bool in_script;
+	bool exec; /* a transaction's end: what came before it in the iteration is its own */
 	bool own; /* the command is redmem's own */
 };
 
@@ -266,14 +267,28 @@ static __always_inline bool script_is_over(const struct redmem_target *target,
 	       loop->seen_commands != look->commands && !seen->inner_looks && !seen->context.inner;
 }
 
+/* Where no command was counted and no iteration has ended it is the same one, whatever its
+ * arguments are: it may rewrite them for replicas. */
+static __always_inline bool none_was_over(const struct redmem_target *target,
+					  const struct loop_look *look)
+{
+	const struct redmem_loop *loop = &target->loop;
+
+	return target->settings.at.commands_done && look->client &&
+	       loop->work.start_commands == look->commands && loop->iterations == look->iterations;
+}
+
 static __always_inline bool work_same(const struct redmem_target *target,
 				      const struct loop_look *look)
 {
 	const struct redmem_loop *loop = &target->loop;
 	bool script = look->in_script || loop->in_script;
 
-	if (!loop->work.start_ns || loop->client != look->client ||
-	    (loop->argv != look->argv && look->argv))
+	if (!loop->work.start_ns || loop->client != look->client)
+		return false;
+	if (none_was_over(target, look))
+		return true;
+	if (loop->argv != look->argv && look->argv)
 		return false;
 	if (!look->client && loop->iterations != look->iterations)
 		return false;
@@ -325,6 +340,10 @@ static __always_inline void work_begin(struct redmem_target *target, const struc
 	span_begin(target, &loop->work, look,
 		   loop->woke_ns && loop->iterations == look->iterations &&
 			   loop->sleep_commands == look->commands && !look->own);
+	if (look->exec && loop->client == look->client && loop->iteration.start_ns) {
+		loop->work = loop->iteration;
+		loop->work.announced = false;
+	}
 	loop->work.start_commands = look->commands;
 	loop->work.stall.context = *context;
 	loop->client = look->client;

@@ -78,6 +78,7 @@ __weak __noinline int loop_settle(struct redmem_target *target, u64 delay)
 		return 0;
 	loop->out_ns = 0;
 	waited = delay - loop->out_delay;
+	loop->out_delay = delay; /* who looks at a stall under way has it up to here */
 	if (loop->out_runnable || waited > wall)
 		waited = wall;
 	/* The rest of its waiting was elsewhere, or after something it slept for. */
@@ -110,6 +111,23 @@ static __always_inline void span_emit(struct redmem_target *target, enum redmem_
 									       BPF_RB_FORCE_WAKEUP);
 }
 
+#define LETTERS_EVAL 0x6c617665
+#define LETTERS_FCAL 0x6c616366
+#define LETTERS_EXEC 0x63657865
+
+/* The first four letters of the command's name, in small; 0 = there is none. A command begins with
+ * its name (see last_command()). */
+static __always_inline u32 first_letters(const struct redmem_context *context)
+{
+	u64 letters = 0;
+
+	if (context->state == CONTEXT_COMMAND)
+		letters = read_word(read_word(context->command));
+	else if (context->state == CONTEXT_TEXT)
+		letters = context->command;
+	return letters ? (u32)letters | 0x20202020 : 0;
+}
+
 /* Look at what the main thread does now. Call at every event on it, once. Global, as
  * context_running() is. */
 __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
@@ -127,6 +145,16 @@ __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 		look.client = now; /* cannot tell iterations apart */
 	look.argv = run->argv;
 	look.in_script = run->in_script;
+	/* Between two commands of a script (EVAL, EVALSHA, FCALL and what they are called with
+	 * _RO) nothing else says that there is one, from 7.2 on; nor does anything in a
+	 * transaction. Asked only where it decides whether this is the next command. */
+	if (run->client && run->client == target->loop.client &&
+	    look.commands != target->loop.work.start_commands) {
+		u32 letters = first_letters(context);
+
+		look.in_script |= letters == LETTERS_EVAL || letters == LETTERS_FCAL;
+		look.exec = letters == LETTERS_EXEC;
+	}
 	look.own = context->state == CONTEXT_OWN;
 	LOOP_BEGIN(&target->loop);
 	loop_settle(target, look.delay);

@@ -228,6 +228,7 @@ struct redmem_thread {
 #define PROBE_COOKIE(target, what) ((__u64)(target) << 32 | (what))
 #define PROBE_TARGET(cookie)	   ((__u32)((cookie) >> 32))
 #define PROBE_WHAT(cookie)	   ((__u32)(cookie))
+#define CALL_STEPPED		   0x100 /* beside enum redmem_call_function: see uprobe.h */
 
 /* A call of the allocator that has not returned yet. */
 struct redmem_open_call {
@@ -235,7 +236,8 @@ struct redmem_open_call {
 	__u64 requested;
 	__u64 faults;
 	__u64 delay; /* the thread's run_delay then */
-	__u32 function; /* enum redmem_call_function */
+	__u16 function; /* enum redmem_call_function */
+	__u16 stepped; /* the probe is of the dearer kind */
 	__u32 target;
 };
 
@@ -377,7 +379,7 @@ struct redmem_ring_record {
 			__u64 waited_ns; /* of that for a CPU */
 			__u64 faults; /* brought in meanwhile */
 			__u32 function;
-			__u32 unused;
+			__u32 stepped; /* 1: the kernel stepped over its first instruction */
 			struct redmem_context context;
 		} call;
 	};

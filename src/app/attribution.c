@@ -155,8 +155,11 @@ static void command_replied(void *ctx, redisReply *reply, double seconds)
 	(void)seconds;
 	if (first_key >= 0)
 		target_commands_told(question->attribution->commands, question->name, first_key);
-	log_msg(LOG_INFO, "command %s: the server says its first key is argument %d",
-		question->name, first_key);
+	/* What it is called may be anything that was read while the server went on, and a name that
+	 * is to be hidden. */
+	log_msg(LOG_INFO,
+		"a command that is not known: the server says its first key is argument %d",
+		first_key);
 	freeReplyObject(reply);
 	free(question->name);
 	free(question);

@@ -164,7 +164,6 @@ static int start_server(struct stage *stage, struct err *err)
 				.dir = stage->dir,
 				.command = (const char *const[]){ buf_str(&program), NULL },
 				.cgroup = stage->swaps ? stage->swap.cgroup.path : NULL,
-				.cpu = -1,
 			},
 			err);
 	buf_free(&program);

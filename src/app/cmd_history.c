@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* redmem history: what happened to the servers that `redmem serve` watches. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "app/past.h"
 #include "app/print.h"
 #include "app/when.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "history/history.h"
 #include "report/events.h"
@@ -47,9 +49,7 @@ static void take_event(void *ctx, const struct history_event *event)
 		c->said.left_out++;
 		event_free(own);
 	} else {
-		if (!(c->said.count & (c->said.count - 1)))
-			c->said.events =
-				xrealloc(c->said.events, (c->said.count * 2 + 1) * sizeof(*own));
+		c->said.events = array_grow(c->said.events, c->said.count, sizeof(*own));
 		own = &c->said.events[c->said.count++];
 	}
 	past_hide_event(c->redact, &shown, &label);
@@ -80,7 +80,7 @@ static void take_server(void *ctx, const struct history_server *server)
 	struct collected *c = ctx;
 	struct report_events *said = &c->said;
 
-	said->servers = xrealloc(said->servers, (said->servers_count + 1) * sizeof(*server));
+	said->servers = array_grow(said->servers, said->servers_count, sizeof(*server));
 	said->servers[said->servers_count] = *server;
 	said->servers[said->servers_count++].label = redact_text(c->redact, server->label);
 }
@@ -103,6 +103,9 @@ static int read_span(const struct options *o, struct report_events *said, struct
 	said->to_ms = now_ms;
 	if (!ret && o->past.until)
 		ret = when_parse(&said->to_ms, o->past.until, now_ms, err);
+	if (!ret && said->from_ms > said->to_ms)
+		ret = err_set(err, -EINVAL,
+			      "history: it ends (--until) before it begins (--since)");
 	return ret;
 }
 

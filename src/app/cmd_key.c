@@ -29,6 +29,7 @@ struct run {
 	struct model *model;
 	struct redact *redact; /* NULL = names are shown */
 	struct recording *recording; /* NULL = none is made */
+	int failed; /* it could not be written */
 	struct server server;
 	int64_t start_ns;
 };
@@ -165,7 +166,7 @@ static int look_and_record(struct run *run, const struct record_sink *sink, stru
 	if (ret)
 		recording_abandon(run->recording);
 	else if (recording_close(run->recording, &why))
-		fprintf(stderr, "redmem: %s\n", why.text); /* nothing of the report is lost */
+		run->failed = print_failure(&why); /* nothing of the report is lost */
 	return ret;
 }
 
@@ -210,7 +211,7 @@ int cmd_key(const struct options *o)
 		ret = print_failure(&err);
 	} else {
 		model_finish(run.model);
-		ret = report(o, run.model);
+		ret = report(o, run.model) | run.failed;
 	}
 	server_close(&run.server);
 	model_free(run.model);

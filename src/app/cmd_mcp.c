@@ -18,6 +18,7 @@
 
 #include "app/commands.h"
 #include "app/mcp.h"
+#include "app/print.h"
 #include "app/redact.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -55,11 +56,15 @@ struct mcp {
 static void say(struct mcp *mcp, json_t *message)
 {
 	char *text = json_dumps(message, JSON_COMPACT);
+	struct buf line = { 0 };
 
 	if (!text)
 		abort(); /* memory is out: every value was checked when it was made */
-	if (fputs(text, stdout) < 0 || fputc('\n', stdout) < 0 || fflush(stdout))
+	buf_puts(&line, text);
+	buf_putc(&line, '\n');
+	if (print_out(&line))
 		mcp->gone = true;
+	buf_free(&line);
 	free(text);
 	json_decref(message);
 }

@@ -146,7 +146,7 @@ static int watch_and_record(struct run *run, const struct record_sink *sink, str
 	}
 	/* A recording that could not be written loses nothing of the report. */
 	if (recording_close(recording, &why))
-		fprintf(stderr, "redmem: %s\n", why.text);
+		print_failure(&why);
 	return ret || why.code;
 }
 

@@ -321,14 +321,19 @@ static bool allow_some(scmp_filter_ctx filter)
 	       ALLOW(ioctl, SCMP_A1(SCMP_CMP_EQ, FIONBIO));
 }
 
+static bool looks(enum confine_for what)
+{
+	return what == CONFINE_LOOK || what == CONFINE_LOOK_ON;
+}
+
 static bool filter_calls(enum confine_for what)
 {
 	scmp_filter_ctx filter =
-		seccomp_init(what == CONFINE_LOOK ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
+		seccomp_init(looks(what) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
 	bool fine = filter &&
-		    (what == CONFINE_LOOK ? add(filter, SCMP_ACT_ERRNO(EPERM), never,
-						sizeof(never) / sizeof(int)) :
-					    allow_some(filter)) &&
+		    (looks(what) ? add(filter, SCMP_ACT_ERRNO(EPERM), never,
+				       sizeof(never) / sizeof(int)) :
+				   allow_some(filter)) &&
 		    !seccomp_load(filter);
 
 	seccomp_release(filter);
@@ -442,10 +447,13 @@ static const int of_looks[] = {
 	CAP_DAC_READ_SEARCH,
 	CAP_SYS_RESOURCE, /* limits of locked memory, of kernels that have them for BPF */
 	CAP_IPC_LOCK,
+	CAP_SYS_NICE, /* the thread that takes probes out comes to its CPU at once */
 	CAP_SYSLOG, /* addresses of the kernel's functions */
 	CAP_CHOWN, /* as of_files, for mcp */
 };
 #define LONGER 7
+
+static enum confine_for confined = CONFINE_NOT; /* what this process is for */
 
 static bool keep_only(const int *keep, size_t count)
 {
@@ -470,8 +478,9 @@ static bool keep_only(const int *keep, size_t count)
 
 int confine_command(enum confine_for what, struct err *err)
 {
-	bool look = what == CONFINE_LOOK;
+	bool look = looks(what);
 
+	confined = what;
 	if (what == CONFINE_NOT)
 		return 0;
 	tzset(); /* reads files of its own */
@@ -509,11 +518,12 @@ static bool same_network(pid_t server)
 	return !stat("/proc/self/ns/net", &own) && !stat(path, &its) && own.st_ino == its.st_ino;
 }
 
-/* To come again into a container's network, to have helpers in namespaces where users may have none
- * of their own, and for probes where a kernel wants more than CAP_PERFMON. */
+/* To count what programs take anew, to come again into a container's network, to have helpers in
+ * namespaces where users may have none of their own, and for probes where a kernel wants more than
+ * CAP_PERFMON. */
 static bool needs_admin(pid_t server)
 {
-	return (server && !same_network(server)) ||
+	return confined == CONFINE_LOOK_ON || (server && !same_network(server)) ||
 	       setting_is("/proc/sys/user/max_user_namespaces", "0") ||
 	       setting_is("/proc/sys/kernel/unprivileged_userns_clone", "0") ||
 	       setting_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") ||
@@ -522,6 +532,11 @@ static bool needs_admin(pid_t server)
 
 void confine_attached(pid_t server)
 {
-	if (!keep_only(of_looks, LONGER + needs_admin(server)))
+	if (looks(confined) && !keep_only(of_looks, LONGER + needs_admin(server)))
 		log_msg(LOG_INFO, "confine: capabilities cannot be given up");
+}
+
+void confine_thread(void)
+{
+	confine_attached(0);
 }

@@ -24,6 +24,7 @@ enum confine_for {
 	CONFINE_NOT, /* it starts servers, or has an arrangement of its own */
 	CONFINE_FILES, /* it reads files: of root's rights that of reading those of others */
 	CONFINE_LOOK, /* it looks at servers */
+	CONFINE_LOOK_ON, /* and counts anew each minute what its programs take */
 };
 
 /* No core has what is in the memory of this process, such as passwords, and where it is root's no
@@ -33,12 +34,14 @@ void confine_memory(void);
  * When a command begins, before it has threads: capabilities that it has no use for go (also out
  * of the bounding set, where they may be taken out of it), new ones cannot come by exec, and system
  * calls that it never makes fail. Whoever has no capabilities has the rest of it. What is left for
- * CONFINE_LOOK, and for what, is in redmem-security(7).
+ * looking, and for what, is in redmem-security(7).
  */
 int confine_command(enum confine_for what, struct err *err);
-/* When all is attached, for the calling thread: what was for that alone goes, too. @server: who is
- * watched, 0 = nobody of this host. */
+/* When all is attached, for the calling thread: what was for that alone goes, too, where
+ * confine_command() was for looking. @server: who is watched, 0 = nobody of this host. */
 void confine_attached(pid_t server);
+/* The same as the first thing that a thread does which only drains and probes what is attached. */
+void confine_thread(void);
 
 struct confine_user {
 	uid_t uid;

@@ -11,6 +11,7 @@
 
 #include "app/progress.h"
 #include "app/redact.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "diagnose/keys.h"
 #include "host/proc.h"
@@ -63,7 +64,7 @@ static double now(const struct run *run)
 
 static void add_part(struct run *run, const struct cluster_node *node, int db, int64_t keys)
 {
-	run->parts = xrealloc(run->parts, (run->parts_count + 1) * sizeof(*run->parts));
+	run->parts = array_grow(run->parts, run->parts_count, sizeof(*run->parts));
 	run->parts[run->parts_count++] = (struct part){ node, db, keys };
 }
 

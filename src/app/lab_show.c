@@ -40,6 +40,22 @@ int lab_show_check(const struct options *o)
 
 /* --- one -------------------------------------------------------------------------------------- */
 
+/* Whoever takes a 0 for "nothing is worse" is to know what it says nothing of. */
+static void tell_not_judged(const struct lab_verdict *verdict)
+{
+	struct buf line = {};
+
+	for (int i = 0; i < LAB_METRICS; i++)
+		if (verdict->rows[i].judgement == LAB_NOT_JUDGED &&
+		    verdict->rows[i].reason != LAB_UNKNOWN)
+			buf_printf(&line, "%s%s", line.len ? "; " : "", lab_metrics[i].title);
+	if (line.len)
+		fprintf(stderr,
+			"redmem: lab: --max-regress says nothing of what was not judged: %s\n",
+			buf_str(&line));
+	buf_free(&line);
+}
+
 /* --max-regress: 3 where something is worse by more, which is told. */
 static int regress_status(const struct options *o, const struct lab_verdict *verdict)
 {
@@ -55,6 +71,7 @@ static int regress_status(const struct options *o, const struct lab_verdict *ver
 		      stderr);
 		return 1;
 	}
+	tell_not_judged(verdict);
 	if (!(most * 100 > o->lab.max_regress_percent))
 		return 0;
 	buf_printf(&line, "redmem: lab: B is worse in %s by ", lab_metrics[worst].title);
@@ -94,6 +111,13 @@ int lab_show_result(const struct options *o, struct lab_result *result)
 	return ret;
 }
 
+/* As precise as is asked for now: what is known as well as that is judged. */
+static void want(struct lab_result *result, const struct options *o)
+{
+	if (!isnan(o->lab.precision_percent))
+		result->about.precision = o->lab.precision_percent / 100;
+}
+
 int lab_show(const struct options *o)
 {
 	struct lab_result *result;
@@ -104,6 +128,7 @@ int lab_show(const struct options *o)
 		return 1;
 	if (lab_result_read(&result, o->lab.words[1], &err))
 		return print_failure(&err);
+	want(result, o);
 	ret = lab_show_result(o, result);
 	lab_result_free(result);
 	return ret;
@@ -123,8 +148,10 @@ static int read_both(struct two *two, const struct options *o, struct err *err)
 
 	for (int i = 0; i < 2 && !ret; i++) {
 		ret = lab_result_read(&two->result[i], o->lab.words[1 + i], err);
-		if (!ret)
-			lab_judge(&two->verdict[i], two->result[i]);
+		if (ret)
+			break;
+		want(two->result[i], o);
+		lab_judge(&two->verdict[i], two->result[i]);
 	}
 	return ret;
 }

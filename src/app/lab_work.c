@@ -101,6 +101,7 @@ static int watch(void *ctx, const struct lab_watch *of, struct model *m, struct 
 
 	own.pid = of->pid;
 	own.socket_path = of->socket;
+	own.ours = true; /* it is asked also when it is full, or nothing is told of stalls */
 	own.password = NULL; /* that of the environment is another server's */
 	own.budget_percent = WATCH_BUDGET;
 	progress_clear();
@@ -121,27 +122,25 @@ static void say(void *ctx, const char *text)
 	buf_free(&line);
 }
 
-/* The first CPU for the servers, the next for the load and all else that is ours; where there is
- * only one they share it. */
-static void choose_cpus(struct lab_place *place)
+/* Of those that we may use; we leave the servers theirs. */
+static void choose_cpus(struct lab_run *run, struct buf *note)
 {
-	cpu_set_t all, rest;
+	size_t wanted = lab_cpus_wanted(run->side, run->scenario), count = 0;
+	struct lab_cpus *cpus = &run->place.cpus;
+	int all[CPU_SETSIZE];
+	cpu_set_t set;
 
-	place->server_cpu = place->load_cpu = -1;
-	if (sched_getaffinity(0, sizeof(all), &all) || CPU_COUNT(&all) < 2)
-		return;
-	rest = all;
-	for (int cpu = 0; cpu < CPU_SETSIZE && place->load_cpu < 0; cpu++) {
-		if (!CPU_ISSET(cpu, &all))
-			continue;
-		if (place->server_cpu < 0) {
-			place->server_cpu = cpu;
-			CPU_CLR(cpu, &rest);
-		} else {
-			place->load_cpu = cpu;
-		}
-	}
-	sched_setaffinity(0, sizeof(rest), &rest);
+	if (sched_getaffinity(0, sizeof(set), &set))
+		CPU_ZERO(&set);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			all[count++] = cpu;
+	lab_cpus_choose(cpus, all, count, wanted);
+	lab_cpus_note(note, cpus, wanted);
+	for (size_t i = 0; i < cpus->servers; i++)
+		CPU_CLR(cpus->server[i], &set);
+	if (cpus->servers)
+		sched_setaffinity(0, sizeof(set), &set);
 }
 
 static void fill_about(struct lab_about *about, const struct options *o,
@@ -176,7 +175,7 @@ static int run_in(struct lab_run *run, struct lab_about *about, const char *path
 		  struct lab_result **result, struct err *err)
 {
 	const char *tmp = getenv("TMPDIR");
-	struct buf state = {}, folder = {};
+	struct buf state = {}, folder = {}, note = {};
 	struct err left = {};
 	int ret;
 
@@ -185,7 +184,8 @@ static int run_in(struct lab_run *run, struct lab_about *about, const char *path
 	if (!ret)
 		ret = knobs_folder_make(run->place.knobs, tmp && *tmp ? tmp : "/tmp", &folder, err);
 	run->place.folder = buf_str(&folder);
-	choose_cpus(&run->place);
+	choose_cpus(run, &note);
+	run->note = note.len ? buf_str(&note) : NULL;
 	if (!ret)
 		ret = lab_run(run, about, path, result, err);
 	if (knobs_close(run->place.knobs, &left)) {
@@ -194,6 +194,7 @@ static int run_in(struct lab_run *run, struct lab_about *about, const char *path
 	}
 	buf_free(&state);
 	buf_free(&folder);
+	buf_free(&note);
 	return ret;
 }
 
@@ -223,7 +224,7 @@ static int run_scenario(const struct options *o, struct lab_scenario *scenario)
 		ret = run_in(&run, &about, buf_str(&path), &result, &err);
 	progress_clear();
 	if (result)
-		fprintf(stderr, "lab: every sample is in %s\n", buf_str(&path));
+		fprintf(stderr, "lab: the samples are in %s\n", buf_str(&path));
 	if (ret)
 		ret = print_failure(&err);
 	else if (result)
@@ -260,11 +261,12 @@ static int work(const struct options *o)
 
 static pid_t worker;
 
-/* Ctrl-C the worker has heard itself. */
+/* Also Ctrl-C, which the worker has heard itself only where it came from the terminal. It hears
+ * each signal once: the next of the same ends it at once, and what it leaves is undone here. */
 static void pass_on(int sig)
 {
-	if (sig != SIGINT)
-		kill(worker, SIGTERM);
+	(void)sig;
+	kill(worker, SIGTERM);
 }
 
 static void undo_the_rest(void)

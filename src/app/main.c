@@ -230,7 +230,7 @@ static const struct command commands[] = {
 			    "Keys:\n" SCREEN_KEYS,
 		.takes = "tlhawsbrRN",
 		.sensors = DOCTOR_SENSORS,
-		.confined = CONFINE_LOOK,
+		.confined = CONFINE_LOOK_ON,
 		.run = cmd_top,
 	},
 	{
@@ -248,7 +248,8 @@ static const struct command commands[] = {
 			    "  curl -s localhost:9122/metrics",
 		.takes = "tlhbsVNo",
 		.sensors = "cpu fault loop offcpu rss vm reclaim life flow burst",
-		.documents = DOCUMENTS(&schema_servers, &schema_findings, &schema_doctor),
+		.documents =
+			DOCUMENTS(&schema_servers, &schema_findings, &schema_doctor, &schema_error),
 		.run = cmd_serve,
 	},
 	{
@@ -455,11 +456,11 @@ static int set_up(struct options *o)
 	enum confine_for what = o->of->confined;
 	struct err err = {};
 
-	if (print_check(o) || profile_file_check(o))
-		return 1;
 	if (o->hide_names && redact_key_open(&o->redact, o->redact_key_path, &err))
 		return print_failure(&err);
 	print_hide_names(o);
+	if (print_check(o) || profile_file_check(o))
+		return 1;
 	/* Who replays a recording looks at no server; but top has a terminal to look after. */
 	if (o->replay_path && o->of->run != cmd_top)
 		what = CONFINE_FILES;
@@ -484,14 +485,12 @@ static void look_up_alone(void)
 }
 #endif
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "--help";
 	struct options options;
 	int ret;
 
-	look_up_alone();
-	confine_memory();
 	if (!strcmp(name, "--help") || !strcmp(name, "help")) {
 		usage(stdout);
 		return argc > 1 ? 0 : 2;
@@ -522,4 +521,13 @@ int main(int argc, char **argv)
 	}
 	fprintf(stderr, "redmem: no command '%.40s'; see `redmem --help`\n", name);
 	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	if (print_start())
+		return 1;
+	look_up_alone();
+	confine_memory();
+	return print_finish(run(argc, argv));
 }

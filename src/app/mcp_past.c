@@ -28,12 +28,11 @@ static const char *label(const struct mcp_call *call)
 	return server ? server : call->options->past.server;
 }
 
-static int read_time(const struct mcp_call *call, const char *name, const char *otherwise,
-		     int64_t *ms, struct err *err)
+static const char *text_or(const struct mcp_call *call, const char *name, const char *otherwise)
 {
 	const char *text = mcp_text(call, name);
 
-	return when_parse(ms, text ? text : otherwise, clock_wall_ms(), err);
+	return text ? text : otherwise;
 }
 
 /* --- a time as a model --------------------------------------------------------------------- */
@@ -119,23 +118,38 @@ static void take_event(void *ctx, const struct history_event *event)
 	c->left_out++;
 }
 
+static int read_span(const struct mcp_call *call, int64_t *from_ms, int64_t *to_ms, struct err *err)
+{
+	int64_t now_ms = clock_wall_ms();
+	int ret = when_parse(from_ms, text_or(call, "from", SINCE), now_ms, err);
+
+	if (!ret)
+		ret = when_parse(to_ms, text_or(call, "to", "now"), now_ms, err);
+	if (!ret && *from_ms > *to_ms)
+		ret = err_set(err, -EINVAL, "history: it ends (to) before it begins (from)");
+	return ret;
+}
+
 json_t *mcp_past_events(const struct mcp_call *call, struct err *err)
 {
 	struct collected c = { .rows = json_array(), .redact = call->redact };
 	int64_t from_ms = 0, to_ms = 0;
 	struct history *history;
+	char *server = NULL;
 	json_t *o;
-	int ret = read_time(call, "from", SINCE, &from_ms, err);
+	int ret = read_span(call, &from_ms, &to_ms, err);
 
 	c.most = (size_t)mcp_number(call, "limit", EVENTS_DEFAULT);
 	if (!ret)
-		ret = read_time(call, "to", "now", &to_ms, err);
-	if (!ret)
 		ret = past_open(&history, call->options, call->redact, err);
 	if (!ret) {
-		ret = history_events(history, label(call), from_ms, to_ms, take_event, &c, err);
+		if (label(call))
+			ret = past_server(history, label(call), call->redact, &server, err);
+		if (!ret)
+			ret = history_events(history, server, from_ms, to_ms, take_event, &c, err);
 		history_close(history);
 	}
+	free(server);
 	if (ret) {
 		json_decref(c.rows);
 		return NULL;
@@ -171,10 +185,9 @@ json_t *mcp_past_diff(const struct mcp_call *call, struct err *err)
 	int64_t from_ms = 0, to_ms = 0;
 	struct history *history;
 	json_t *o = NULL;
-	int ret = read_time(call, "before", SINCE, &from_ms, err);
+	int ret = past_two_times(&from_ms, &to_ms, text_or(call, "before", SINCE),
+				 text_or(call, "after", "now"), err);
 
-	if (!ret)
-		ret = read_time(call, "after", "now", &to_ms, err);
 	if (!ret)
 		ret = past_open(&history, call->options, call->redact, err);
 	if (ret)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "app/confine.h"
@@ -86,6 +87,7 @@ struct push_options {
 	const char *name; /* what the profiles are called there */
 	const char *token_file, *ca_file; /* NULL = none; those the system trusts */
 	const char *file; /* the profile; NULL = of a watch */
+	bool own_words; /* no failure is told with what others say (--redact) */
 };
 
 /* Of `redmem lab`. */
@@ -124,6 +126,7 @@ struct options {
 	bool tls_insecure;
 	pid_t pid; /* 0 = not given */
 	bool no_connect;
+	bool ours; /* redmem has started it itself (conn_options.ours); set by the command */
 	bool all; /* every server of the host */
 	struct uri uri; /* owns what -u said */
 	/* what to do */
@@ -174,7 +177,7 @@ struct command {
 	const char *doc; /* what it does; shown first in its own --help */
 	const char *examples; /* shown last in its own --help */
 	const char *arguments; /* what they are, NULL = it takes none */
-	const char *takes; /* names of the groups of options it takes: see options.c */
+	const char *takes; /* names of the groups of options it takes: see options_table.c */
 	const char *sensors; /* names of those it wants; NULL = all */
 	enum confine_for confined; /* what it gives up when it begins */
 	const struct schema *const *documents; /* what --json may print, to a NULL */
@@ -182,12 +185,30 @@ struct command {
 	int (*run)(const struct options *options);
 };
 
-/* Does a profile take the place of the report, on stdout? */
-bool options_profile_alone(const struct options *o);
 /* Is it "-"? NULL is not. */
-bool options_is_stdout(const char *path);
+static inline bool options_is_stdout(const char *path)
+{
+	return path && !strcmp(path, "-");
+}
+
+/* Does a profile take the place of the report, on stdout? */
+static inline bool options_profile_alone(const struct options *o)
+{
+	return options_is_stdout(o->profile.pprof) || options_is_stdout(o->profile.folded) ||
+	       options_is_stdout(o->profile.speedscope);
+}
+
 /* True when the options name a server other than by --pid. */
-bool options_name_server(const struct options *o);
+static inline bool options_name_server(const struct options *o)
+{
+	return o->host || o->port || o->socket_path;
+}
+
+/* Does @command take the options of that group? */
+static inline bool options_has_group(const struct command *command, char group)
+{
+	return group == 'O' || strchr(command->takes, group);
+}
 
 /*
  * Parse the arguments after the subcommand's name. Prints usage errors and --help

@@ -10,6 +10,7 @@
 #include "app/print.h"
 #include "app/redact_words.h"
 #include "app/when.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "diagnose/explain.h"
@@ -54,7 +55,7 @@ struct labels {
 	const char *given; /* NULL = none */
 	struct buf list; /* "cache1, cache2" */
 	char *first, *meant;
-	size_t count;
+	size_t count, left_out; /* of the list */
 };
 
 static void take_label(void *ctx, const struct history_server *server)
@@ -64,11 +65,14 @@ static void take_label(void *ctx, const struct history_server *server)
 
 	if (!labels->count++)
 		labels->first = xstrdup(server->label);
-	if (labels->given && !labels->meant && !strcmp(labels->given, shown))
+	if (labels->given && !labels->meant &&
+	    (!strcmp(labels->given, shown) || !strcmp(labels->given, server->label)))
 		labels->meant = xstrdup(server->label);
 	if (labels->list.len <= 200) {
 		buf_puts(&labels->list, labels->count > 1 ? ", " : "");
 		escape_terminal(&labels->list, shown, strlen(shown), 60);
+	} else {
+		labels->left_out++;
 	}
 	free(shown);
 }
@@ -79,21 +83,41 @@ int past_server(struct history *history, const char *given, struct redact *redac
 	struct labels labels = { .redact = redact, .given = given };
 	int ret;
 
-	if (given && !redact) {
-		*out = xstrdup(given);
-		return 0;
-	}
 	ret = history_servers(history, take_label, &labels, err);
 	if (!ret && !labels.count)
 		ret = err_set(err, -ENOENT, "the history is empty: nothing has been watched yet");
+	if (!ret && given && !labels.meant)
+		ret = err_set(err, -ENOENT,
+			      "history: nothing is kept of a server '%s'; `redmem history` names "
+			      "those there are",
+			      given);
+	if (labels.left_out)
+		buf_printf(&labels.list, " and %zu more, which `redmem history` names",
+			   labels.left_out);
 	if (!ret && !given && labels.count > 1)
 		ret = err_set(err, -EINVAL, "which server? say --server; there are %s",
 			      buf_str(&labels.list));
 	if (!ret)
-		*out = xstrdup(labels.meant ? labels.meant : given ? given : labels.first);
+		*out = xstrdup(given ? labels.meant : labels.first);
 	free(labels.first);
 	free(labels.meant);
 	buf_free(&labels.list);
+	return ret;
+}
+
+/* --- which times -------------------------------------------------------------------------- */
+
+int past_two_times(int64_t *from_ms, int64_t *to_ms, const char *before, const char *after,
+		   struct err *err)
+{
+	int64_t now_ms = clock_wall_ms();
+	int ret = when_parse(from_ms, before, now_ms, err);
+
+	if (!ret)
+		ret = when_parse(to_ms, after, now_ms, err);
+	if (!ret && *from_ms >= *to_ms)
+		ret = err_set(err, -EINVAL, "%s is not before %s: name the earlier time first",
+			      before, after);
 	return ret;
 }
 
@@ -120,7 +144,7 @@ static void take_growth(void *ctx, const struct history_growth *growth)
 	struct report_growth **rows = growth->prefix ? &said->prefixes : &said->commands;
 	size_t *count = growth->prefix ? &said->prefixes_count : &said->commands_count;
 
-	*rows = xrealloc(*rows, (*count + 1) * sizeof(**rows));
+	*rows = array_grow(*rows, *count, sizeof(**rows));
 	(*rows)[(*count)++] = (struct report_growth){ shown_name(changes->redact, growth),
 						      growth->alloc_bytes, growth->free_bytes };
 }
@@ -200,16 +224,12 @@ static int print_changes(const struct options *o, const struct report_changes *c
 static int compare(const struct options *o, struct history *history, struct redact *redact,
 		   struct err *err)
 {
-	int64_t now_ms = clock_wall_ms(), from_ms = 0, to_ms = 0;
+	int64_t from_ms = 0, to_ms = 0;
 	struct past_changes changes = {};
 	char *server = NULL;
-	int ret = when_parse(&from_ms, o->rdb.inputs[0].name, now_ms, err);
+	int ret =
+		past_two_times(&from_ms, &to_ms, o->rdb.inputs[0].name, o->rdb.inputs[1].name, err);
 
-	if (!ret)
-		ret = when_parse(&to_ms, o->rdb.inputs[1].name, now_ms, err);
-	if (!ret && from_ms >= to_ms)
-		ret = err_set(err, -EINVAL, "%s is not before %s: name the earlier time first",
-			      o->rdb.inputs[0].name, o->rdb.inputs[1].name);
 	if (!ret)
 		ret = past_server(history, o->past.server, redact, &server, err);
 	if (!ret)

@@ -13,9 +13,15 @@ int past_open(struct history **history, const struct options *o, struct redact *
 	      struct err *err);
 
 /* The label of the server that is meant: @given (also as it is shown), or the only one there is;
- * *out is the caller's. -EINVAL with the names when there are several. */
+ * *out is the caller's. -ENOENT when it is none of them, -EINVAL with
+ * the names when there are several. */
 int past_server(struct history *history, const char *given, struct redact *redact, char **out,
 		struct err *err);
+
+/* The times of when_parse(), in milliseconds since 1970, that changes are between. -EINVAL with a
+ * line when one is none, or @before is not before @after. */
+int past_two_times(int64_t *from_ms, int64_t *to_ms, const char *before, const char *after,
+		   struct err *err);
 
 /* Of what happened no names, which are in its text: of a finding that becomes what it means. The
  * label is written to @label, which must outlive @event. */

@@ -2,6 +2,8 @@
 /* Results and failures; see print.h. */
 #include "app/print.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,14 @@
 #define DEFAULT_COLUMNS 100
 #define HEAD_EVERY	20 /* windows; as vmstat, about a screen */
 
+int print_start(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return -1;
+	return 0;
+}
+
 struct report_style print_style(const struct options *o)
 {
 	struct winsize size = {};
@@ -27,17 +37,60 @@ struct report_style print_style(const struct options *o)
 	return style;
 }
 
+/* Told once. Whoever reads no further, as head(1), knows. */
+static int stdout_failed(void)
+{
+	static bool told;
+
+	if (errno != EPIPE && !told)
+		fprintf(stderr, "redmem: stdout: %s\n", strerror(errno));
+	told = true;
+	return 1;
+}
+
 int print_out(const struct buf *out)
 {
-	return fwrite(buf_str(out), 1, out->len, stdout) == out->len && !fflush(stdout) ? 0 : 1;
+	bool written = fwrite(buf_str(out), 1, out->len, stdout) == out->len && !fflush(stdout);
+
+	return written ? 0 : stdout_failed();
+}
+
+int print_finish(int status)
+{
+	errno = EIO; /* of what failed before, and is not tried again */
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	stdout_failed();
+	return status ? status : 1;
+}
+
+/* --- failures ----------------------------------------------------------------------------- */
+
+static struct redact *hidden; /* NULL = names are shown */
+
+void print_hide_names(const struct options *o)
+{
+	redact_free(hidden);
+	hidden = o ? redact_new_of(o) : NULL;
+}
+
+int print_failure(const struct err *err)
+{
+	char *text = redact_error(hidden, err);
+
+	fprintf(stderr, "redmem: %s\n", text);
+	free(text);
+	return 1;
 }
 
 /* --- files that are asked for ----------------------------------------------------------- */
 
 static int file_failure(const char *option, const struct err *err)
 {
-	fprintf(stderr, "redmem: %s: %s; choose another file with --%s\n", option, err->text,
-		option);
+	char *text = redact_error(hidden, err);
+
+	fprintf(stderr, "redmem: %s: %s; choose another file with --%s\n", option, text, option);
+	free(text);
 	return 1;
 }
 
@@ -213,21 +266,4 @@ void print_windows_end(struct print_windows *windows)
 {
 	findings_free(windows->before);
 	*windows = (struct print_windows){ 0 };
-}
-
-static struct redact *hidden; /* NULL = names are shown */
-
-void print_hide_names(const struct options *o)
-{
-	redact_free(hidden);
-	hidden = o ? redact_new_of(o) : NULL;
-}
-
-int print_failure(const struct err *err)
-{
-	char *text = redact_error(hidden, err);
-
-	fprintf(stderr, "redmem: %s\n", text);
-	free(text);
-	return 1;
 }

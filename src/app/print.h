@@ -12,9 +12,16 @@
 #include "report/pages.h"
 #include "report/report.h"
 
+/* Before any file is opened: those of stdin, stdout and stderr that are closed become /dev/null,
+ * for what is opened next would take their place, and a server be sent the report. 0, or -1. */
+int print_start(void);
+/* When all is said: @status, the program's; 1 in place of 0 where some of it could not be written
+ * to stdout, which is told. */
+int print_finish(int status);
 /* Colours and width of stdout, and how much was asked for. */
 struct report_style print_style(const struct options *o);
-/* Write @out to stdout. 0, or 1 when it could not be written: the exit status. */
+/* Write @out to stdout. 0, or 1 when it could not be written, which was told (unless nobody reads
+ * there any longer): the exit status. */
 int print_out(const struct buf *out);
 /* Write @data where --@option says: to stdout where that is "-", else to a file that takes the
  * place of the old one; @mode and @lasting as for replace_file(). 0, or 1 where it could not be,

@@ -2,6 +2,7 @@
 /* Profiles sent by HTTP; see push.h. */
 #include "app/push.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -69,7 +70,10 @@ static bool is_plain(const struct push *p)
 
 static bool is_loopback(const char *host)
 {
-	return !strcmp(host, "localhost") || !strcmp(host, "[::1]") || !strncmp(host, "127.", 4);
+	struct in_addr address; /* "127.example.org" is none, but a name */
+
+	return !strcmp(host, "localhost") || !strcmp(host, "[::1]") ||
+	       (inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
 /* A token is a secret: it goes to this host alone, or where nobody can read it on its way. */
@@ -386,14 +390,16 @@ static int failed(const struct push *p, const char *where, CURLcode code, long s
 		ret = err_set(err, -EINTR, "push: interrupted before %s had it", where);
 	else if (code)
 		ret = err_set(err, -EIO, "push: %s: %s", where,
-			      *p->why ? p->why : curl_easy_strerror(code));
+			      *p->why && !p->options->own_words ? p->why :
+								  curl_easy_strerror(code));
 	else if (status >= 300 && status < 400)
 		ret = err_set(err, -EIO,
 			      "push: %s: it answers %ld, which is somewhere else: name that with "
 			      "--url",
 			      where, status);
 	else {
-		escape_terminal(&said, buf_str(&p->answer), p->answer.len, 200);
+		if (!p->options->own_words)
+			escape_terminal(&said, buf_str(&p->answer), p->answer.len, 200);
 		ret = err_set(err, -EIO, "push: %s: it answers %ld%s%s%s", where, status,
 			      said.len ? ": " : "", buf_str(&said),
 			      status == 401 || status == 403 ? "; see --token-file" : "");

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,4 +51,11 @@ void secret_wipe(struct buf *text)
 	if (text->data)
 		explicit_bzero(text->data, text->len);
 	buf_free(text);
+}
+
+void secret_forget(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
 }

@@ -16,3 +16,5 @@ int secret_read(struct buf *out, const char *path, size_t max, struct stat *st,
 int secret_check(const char *path, const struct stat *st, const char *subsystem, struct err *err);
 /* Nothing of it stays in memory. */
 void secret_wipe(struct buf *text);
+/* The same of a string from malloc(); NULL is fine. */
+void secret_forget(char *text);

@@ -28,6 +28,7 @@ struct seen_keys {
 	struct record_sink next;
 	struct seen_key *keys;
 	size_t most;
+	int64_t stalled_db; /* of the last stall: the server's log tells no database */
 };
 
 static void forget(struct seen_keys *seen, struct seen_key *key)
@@ -79,12 +80,25 @@ static void remember(struct seen_keys *seen, const struct bytes *key, int64_t db
 	entry->weight += weight;
 }
 
+/* One of them took the time, and which cannot be told by the first one alone. */
+static void remember_all(struct seen_keys *seen, const struct record_slowlog *slow)
+{
+	const struct bytes *const keys[] = { &slow->key, &slow->key_2, &slow->key_3, &slow->key_4 };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		remember(seen, keys[i], seen->stalled_db, slow->seconds);
+}
+
 static void take(void *ctx, const struct record *record)
 {
 	const struct record_profile *profile = &record->profile;
 	const struct record_stall *stall = &record->stall;
 	struct seen_keys *seen = ctx;
 
+	if (record->kind == RECORD_STALL && stall->key.len)
+		seen->stalled_db = stall->db;
+	if (record->kind == RECORD_SLOWLOG && record->slowlog.keys_total > 1)
+		remember_all(seen, &record->slowlog);
 	/* A name that was cut cannot be looked up. */
 	if (record->kind == RECORD_PROFILE && !profile->key_truncated)
 		remember(seen, &profile->key, profile->db,
@@ -100,6 +114,7 @@ struct seen_keys *seen_keys_new(const struct record_sink *next, size_t most)
 
 	seen->next = *next;
 	seen->most = most;
+	seen->stalled_db = RECORD_UNKNOWN;
 	return seen;
 }
 

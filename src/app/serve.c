@@ -26,6 +26,7 @@
 #include "app/serve_log.h"
 #include "app/serve_pipe.h"
 #include "app/serve_watch.h"
+#include "app/web.h"
 #include "base/clock.h"
 #include "host/memory_lock.h"
 #include "host/proc.h"
@@ -144,6 +145,12 @@ static bool keeper_is_ready(struct serve *s)
 	return ready;
 }
 
+static void end_pipe(struct serve *s, double seconds)
+{
+	serve_pipe_put(s->pipe, &(struct wire_frame){ .kind = WIRE_END });
+	serve_pipe_end(s->pipe, seconds);
+}
+
 static void tell_end(int status)
 {
 	if (WIFSIGNALED(status))
@@ -154,6 +161,8 @@ static void tell_end(int status)
 			  WEXITSTATUS(status));
 }
 
+#define STUCK (1 << 8) /* as a status of 1 */
+
 /* It ends when the pipe does; one that does not in time is ended. Its status. */
 static int await_keeper(const struct serve *s)
 {
@@ -162,7 +171,12 @@ static int await_keeper(const struct serve *s)
 
 	while (waitpid(s->keeper, &status, WNOHANG) == 0) {
 		if (clock_mono_ns() >= end) {
-			kill(s->keeper, SIGKILL);
+			/* It is another user's, and the unit gives no CAP_KILL: systemd ends it. */
+			if (kill(s->keeper, SIGKILL)) {
+				serve_log("the keeper does not end, and may not be ended: %s",
+					  strerror(errno));
+				return STUCK;
+			}
 			waitpid(s->keeper, &status, 0);
 			break;
 		}
@@ -188,7 +202,12 @@ static int read_config(const struct options *o, struct serve_config **out, struc
 
 	if (ret)
 		return ret;
-	replace(&(*out)->listen, o->serve.listen);
+	if (o->serve.listen && !serve_config_listen(*out, o->serve.listen)) {
+		serve_config_free(*out);
+		return err_set(err, -EINVAL,
+			       "serve: --listen takes ADDR:PORT, :PORT or unix:PATH, not '%s'",
+			       o->serve.listen);
+	}
 	replace(&(*out)->state, o->serve.state);
 	if (o->serve.history_bytes)
 		(*out)->history_bytes = o->serve.history_bytes;
@@ -260,16 +279,31 @@ static void reload(struct serve *s)
 	serve_notify("READY=1");
 }
 
+/* That of the command line is open already. */
+static int open_redact_key(struct redact_key **out, const struct options *o,
+			   const struct serve_config *config, struct err *err)
+{
+	*out = NULL;
+	return config->redact && !o->redact ? redact_key_open(out, config->redact_key, err) : 0;
+}
+
 static int check_config(const struct options *o)
 {
 	struct serve_config *config;
+	struct redact_key *key;
 	struct err err = {};
 
 	if (read_config(o, &config, &err))
 		return print_failure(&err);
+	if (!open_redact_key(&key, o, config, &err))
+		redact_key_free(key);
+	if (err.code || web_check(config->web_config, &err)) {
+		serve_config_free(config);
+		return print_failure(&err);
+	}
 	if (config->path)
-		printf("%s: right, with %zu sections of servers\n", config->path,
-		       config->servers_count);
+		printf("%s: right, with %zu section%s of servers\n", config->path,
+		       config->servers_count, config->servers_count == 1 ? "" : "s");
 	else
 		printf("no %s: the defaults\n", SERVE_CONFIG_PATH);
 	serve_config_free(config);
@@ -341,6 +375,7 @@ static int watch(struct serve *s, struct serve_config *config, struct err *err)
 					       .frugal = true,
 					       .at_ticks = true };
 	struct err why = {};
+	size_t count;
 	int ret = engine_open(&s->engine, &machine, err);
 
 	if (ret) {
@@ -353,7 +388,8 @@ static int watch(struct serve *s, struct serve_config *config, struct err *err)
 		serve_log("%s", why.text);
 	s->watch = serve_watch_new(s->options, config, s->engine, s->pipe);
 	serve_watch_look(s->watch);
-	serve_log("watching: %zu servers so far", serve_watch_count(s->watch));
+	count = serve_watch_count(s->watch);
+	serve_log("watching: %zu server%s so far", count, count == 1 ? "" : "s");
 	serve_notify("READY=1");
 	loop(s);
 	serve_notify("STOPPING=1");
@@ -375,14 +411,14 @@ static int run(struct serve *s, struct serve_config *config)
 	if (!keeper_is_ready(s)) {
 		interrupted_early = interrupted();
 		serve_config_free(config);
-		serve_pipe_end(s->pipe, 0);
+		end_pipe(s, 0);
 		await_keeper(s);
 		return !interrupted_early;
 	}
 	ret = watch(s, config, &err);
 	if (ret)
 		print_failure(&err);
-	serve_pipe_end(s->pipe, LAST_SECONDS);
+	end_pipe(s, LAST_SECONDS);
 	status = await_keeper(s);
 	close(s->back_fd);
 	if (s->ended)
@@ -396,27 +432,30 @@ int cmd_serve(const struct options *o)
 	struct options own = *o;
 	struct serve s = { .options = &own };
 	struct serve_config *config;
+	struct redact_key *key;
 	struct err err = {};
 	int ret;
 
-	if (o->serve.check_config)
-		return check_config(o);
 	if (o->host)
 		err_set(&err, -EINVAL,
 			"serve: it watches servers of its own host: name one with -p, -s or --pid");
-	if (err.code || read_config(o, &config, &err))
+	if (err.code)
+		return print_failure(&err);
+	if (o->serve.check_config)
+		return check_config(o);
+	if (read_config(o, &config, &err))
 		return print_failure(&err);
 	if (read_config(o, &s.first, &err)) {
 		serve_config_free(config);
 		return print_failure(&err);
 	}
 	serve_config_forget_servers(s.first);
-	if (config->redact && !o->redact &&
-	    redact_key_open(&own.redact, config->redact_key, &err)) {
+	if (open_redact_key(&key, o, config, &err)) {
 		serve_config_free(s.first);
 		serve_config_free(config);
 		return print_failure(&err);
 	}
+	own.redact = key ? key : o->redact;
 	/* Hundreds of threads that allocate little. */
 	mallopt(M_ARENA_MAX, 2);
 	interrupt_catch();
@@ -424,7 +463,6 @@ int cmd_serve(const struct options *o)
 	s.alive_ns = clock_mono_ns();
 	ret = run(&s, config);
 	serve_config_free(s.first);
-	if (!o->redact)
-		redact_key_free(own.redact);
+	redact_key_free(key);
 	return ret;
 }

@@ -2,61 +2,18 @@
 /*
  * redmem.conf: what `redmem serve` watches, and how. Lines "key = value", "# comment", and
  * sections "[server NAME]" for those servers that need more than the defaults. The keys are
- * rows of one table (serve_config.c), from which redmem.conf(5) is made, too.
+ * rows of a table (serve_setting.c), from which redmem.conf(5) is made, too.
  */
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
+#include "app/serve_setting.h"
 #include "base/buf.h"
 #include "base/err.h"
 
 #define SERVE_CONFIG_PATH "/etc/redmem/redmem.conf"
-
-/* A section: whom it is about (each pattern that is given must match), and what is so there. */
-struct serve_server {
-	char *name; /* the label of the server, or what it begins with */
-	int line; /* of the file */
-	/* Whom: globs but for the port; NULL or 0 = whichever */
-	int64_t port;
-	char *socket, *unit, *container, *pod;
-	/* How to log in. The password is wiped when freed. */
-	char *user, *password, *password_file; /* NULL = none; a file is read into password */
-	int64_t uid; /* the server's, that a password goes to; -1 = see target_trusted() */
-	bool tls, tls_insecure;
-	char *tls_ca_cert, *tls_cert, *tls_key, *tls_server_name;
-	bool watch; /* off: leave it alone */
-	bool connect; /* off: only look from the host */
-	bool keys; /* off: no scheduled pass over their keys */
-	double budget_percent; /* NAN = as for all */
-};
-
-/* Of whom; in the order of the words in the file. */
-enum serve_keys_of { SERVE_KEYS_PRIMARY, SERVE_KEYS_REPLICA, SERVE_KEYS_ANY };
-
-struct serve_config {
-	char *path; /* it was read from; NULL = there was none, and these are the defaults */
-	char *listen; /* addresses with blanks between; NULL = the default of web.h */
-	char *web_config; /* TLS and users of the web side; NULL = none */
-	char *run_as; /* user the keeper becomes; NULL = see confine.h */
-	char *state; /* directory of the history; NULL = the default of history.h */
-	bool history;
-	int64_t history_bytes; /* most that it may take on disk; 0 = the default of history.h */
-	double budget_percent; /* of one core of a server's; NAN = the default */
-	double threshold_ms; /* shortest stall that is told; NAN = the default */
-	bool redis_metrics; /* redis_exporter's names beside redmem's own */
-	char *keys_at; /* when to pass over all keys: when_next(); NULL = never */
-	int64_t keys_of; /* enum serve_keys_of */
-	double keys_seconds; /* most that a pass may take */
-	bool redact; /* hide names */
-	char *redact_key; /* file with the key of their hashes; NULL = a new key each start */
-	int64_t prefixes; /* series of prefixes a server, beside "other" */
-	struct serve_server *servers;
-	size_t servers_count;
-};
 
 /*
  * Read @path; NULL = SERVE_CONFIG_PATH if that is there, else the defaults. 0, or a negative
@@ -69,6 +26,8 @@ void serve_config_free(struct serve_config *config); /* may be NULL; wipes passw
 void serve_config_forget_servers(struct serve_config *config);
 /* history_size as it stands in the file: "300M". False when @text is none. */
 bool serve_config_size(int64_t *out, const char *text);
+/* Listen at @text, as `listen` stands in the file. False when that is no address. */
+bool serve_config_listen(struct serve_config *config, const char *text);
 
 /* Who a server is, for the choice of its section and its label. */
 struct serve_who {
@@ -84,9 +43,6 @@ const struct serve_server *serve_config_find(const struct serve_config *config,
 					     const struct serve_who *who);
 /* Do they say the same? Either may be NULL. */
 bool serve_server_same(const struct serve_server *a, const struct serve_server *b);
-/* The server's label: always the same for the same @who and section (NULL = none), never a
- * process id. Two servers may get the same: the caller tells them apart. */
-void serve_label(struct buf *out, const struct serve_server *section, const struct serve_who *who);
 
 /* All keys, as a part of redmem.conf(5): each with what it takes, its default and what it is. */
 void serve_config_manual(struct buf *out);

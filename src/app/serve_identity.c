@@ -52,6 +52,53 @@ bool serve_identity_same(const struct serve_identity *a, const struct serve_iden
 	       !strcmp(a->address, b->address) && serve_server_same(a->section, b->section);
 }
 
+/* --- labels ------------------------------------------------------------------------------ */
+
+static bool exact(const char *pattern)
+{
+	return pattern && !strpbrk(pattern, "*?[\\");
+}
+
+/* Can the section mean one server only? A unit and a container, of a pod or not, have one. Pods
+ * have networks of their own, and in each the same port. */
+static bool means_one(const struct serve_server *section)
+{
+	return (section->port && !section->pod) || exact(section->socket) || exact(section->unit) ||
+	       exact(section->container) || exact(section->pod);
+}
+
+/* "redis-server@a.service" is "redis-server@a". */
+static size_t unit_len(const char *unit)
+{
+	const char *end = strstr(unit, ".service");
+
+	return end && !end[8] ? (size_t)(end - unit) : strlen(unit);
+}
+
+void serve_label(struct buf *out, const struct serve_server *section, const struct serve_who *who)
+{
+	if (section && means_one(section)) {
+		buf_puts(out, section->name);
+		return;
+	}
+	if (section && section->pod)
+		buf_printf(out, "%s/%s", section->name, who->pod);
+	else if (section)
+		buf_puts(out, section->name);
+	else if (*who->pod)
+		buf_puts(out, who->pod);
+	else if (*who->container)
+		buf_puts(out, who->container);
+	else if (*who->unit)
+		buf_add(out, who->unit, unit_len(who->unit));
+	if (!out->len)
+		buf_puts(out, *who->address ? who->address : "unknown");
+	else if (who->port)
+		buf_printf(out, ":%d", who->port);
+	else if (*who->socket)
+		buf_printf(out, ":%s", who->socket);
+}
+
 void serve_identity_label(struct buf *out, const struct serve_identity *is, struct redact *redact)
 {
 	char *hidden[] = { redact_text(redact, is->address), redact_text(redact, is->socket),

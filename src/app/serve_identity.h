@@ -25,5 +25,8 @@ void serve_identify(struct serve_identity *is, const struct server_candidate *se
 		    const struct serve_config *config);
 /* Has it the same name, and is it watched alike? */
 bool serve_identity_same(const struct serve_identity *a, const struct serve_identity *b);
+/* The server's label: always the same for the same @who and section (NULL = none), never a
+ * process id. Two servers may get the same: the caller tells them apart. */
+void serve_label(struct buf *out, const struct serve_server *section, const struct serve_who *who);
 /* Append its label; @redact hides names, NULL does not. */
 void serve_identity_label(struct buf *out, const struct serve_identity *is, struct redact *redact);

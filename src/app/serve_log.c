@@ -56,7 +56,8 @@ void serve_log(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (left_out)
-		log_msg(LOG_WARN, "%lld lines were left out: too many at once", left_out);
+		log_msg(LOG_WARN, "%lld line%s left out: too many at once", left_out,
+			left_out == 1 ? " was" : "s were");
 	log_msg(LOG_WARN, "%s", text);
 }
 

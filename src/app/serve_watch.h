@@ -26,6 +26,7 @@ void serve_watch_look(struct serve_watch *all);
 void serve_watch_turn(struct serve_watch *all);
 /* From now on by @config, which it takes over: watches that would be others begin anew. */
 void serve_watch_configure(struct serve_watch *all, struct serve_config *config);
+/* Servers that have been found and are not left alone. */
 size_t serve_watch_count(const struct serve_watch *all);
 /* Watches that have begun so far. */
 unsigned long serve_watch_begun(const struct serve_watch *all);

@@ -65,6 +65,7 @@ static void put_body(struct buf *out, const struct wire_frame *frame)
 		buf_add(out, &frame->settings.history_bytes, sizeof(frame->settings.history_bytes));
 		break;
 	case WIRE_LOST:
+	case WIRE_END:
 	case WIRE_KINDS:
 		break;
 	}
@@ -155,6 +156,7 @@ static bool get_body(struct wire_frame *frame, struct body *body)
 	case WIRE_SETTINGS:
 		return get_settings(body, &frame->settings);
 	case WIRE_LOST:
+	case WIRE_END:
 		return true;
 	case WIRE_KINDS:
 		break;

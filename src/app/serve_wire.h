@@ -22,6 +22,7 @@ enum wire_kind {
 	WIRE_STATE, /* how it goes with it */
 	WIRE_SELF, /* what the watcher has cost, so far; every few seconds, and so a sign of life */
 	WIRE_SETTINGS, /* the configuration was read again */
+	WIRE_END, /* the watcher ends, and has said all: without it, it was killed or has crashed */
 	WIRE_KINDS
 };
 

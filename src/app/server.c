@@ -40,6 +40,7 @@ struct conn_options server_conn_options(const struct options *o)
 		.tls_key = o->tls_key,
 		.tls_server_name = o->tls_server_name,
 		.tls_insecure = o->tls_insecure,
+		.ours = o->ours,
 	};
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "report/screen_table.h"
+#include "report/screen_rows.h"
 
 #define FILTER_BYTES 64
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <pthread.h>
 
+#include "app/print.h"
 #include "app/redact.h"
 #include "app/top_feed.h"
 #include "app/watch.h"
@@ -369,8 +370,7 @@ static int close_recording(struct top_watch *watch)
 	}
 	if (!recording_close(watch->recording, &err))
 		return 0;
-	fprintf(stderr, "redmem: %s\n", err.text);
-	return 1;
+	return print_failure(&err);
 }
 
 int top_watch_close(struct top_watch *watch)

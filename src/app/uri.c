@@ -17,8 +17,8 @@ static int hex(char c)
 	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
 }
 
-/* In place; a '%' without two hex digits stays as it is. */
-static void percent_decode(char *text)
+/* In place; a '%' without two hex digits stays as it is. False for a NUL, which would cut it. */
+static bool percent_decode(char *text)
 {
 	char *out = text;
 
@@ -26,12 +26,15 @@ static void percent_decode(char *text)
 		if (*text == '%' && isxdigit((unsigned char)text[1]) &&
 		    isxdigit((unsigned char)text[2])) {
 			*out = hex(text[1]) << 4 | hex(text[2]);
+			if (!*out)
+				return false;
 			text += 3;
 		} else {
 			*out = *text++;
 		}
 	}
 	*out = '\0';
+	return true;
 }
 
 /* Cut @text at the first (or last) @mark; the part behind it, or NULL. */
@@ -53,16 +56,14 @@ static const char *known_scheme(const char *text)
 	return NULL;
 }
 
-static void parse_login(struct uri *out, char *login)
+static bool parse_login(struct uri *out, char *login)
 {
 	char *password = cut(login, ':', false);
 
 	if (password && *login)
 		out->user = login;
 	out->password = password ? password : login;
-	percent_decode(login);
-	if (password)
-		percent_decode(password);
+	return percent_decode(login) && (!password || percent_decode(password));
 }
 
 int uri_parse_place(struct uri *out, char *place, struct err *err)
@@ -99,9 +100,9 @@ int uri_parse(struct uri *out, const char *text, struct err *err)
 		return err_set(err, -EINVAL, "URI must begin with redis:// or rediss://");
 	rest += 3;
 	place = cut(rest, '@', true);
-	if (place)
-		parse_login(out, rest);
-	else
+	if (place && !parse_login(out, rest))
+		return err_set(err, -EINVAL, "URI: there is a NUL (%%00) in what stands before @");
+	if (!place)
 		place = rest;
 	db = cut(place, '/', false);
 	if (db && *db)

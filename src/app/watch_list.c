@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "app/confine.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/thread.h"
@@ -126,6 +127,7 @@ int watch_list_open(struct watch_list *list, bool frugal, struct err *err)
 		.disabled = list->options->no_bpf,
 		.stacks = list->options->stacks,
 		.frugal = frugal,
+		.thread_begins = confine_thread,
 	};
 
 	return engine_open(&list->engine, &machine, err);

@@ -22,6 +22,7 @@
 #include "app/web_answer.h"
 #include "app/web_api.h"
 #include "app/web_auth.h"
+#include "app/web_caller.h"
 #include "app/web_config.h"
 #include "app/web_listen.h"
 #include "app/web_tls.h"
@@ -29,38 +30,14 @@
 #include "base/clock.h"
 
 #define LISTENERS    8
-#define CONNECTIONS  128
 #define OF_ONE	     32 /* connections of one address; of one /64 with IPv6 */
 #define AT_ONCE	     16 /* are accepted before the caller's loop goes on */
 #define MEMORY	     (24 << 10) /* of a connection: the head of a request and of its answer */
 #define URL_MOST     2048
 #define IDLE_SECONDS 20 /* nothing comes, nothing goes */
-#define SLOW_MS	     30000 /* for a request and its answer, however many bytes come */
+#define SLOW_MS	     30000 /* for a request and its answer */
 #define CHECKS	     16 /* passwords that wait to be checked */
 #define REPORTS	     8 /* reports that wait to be made */
-
-/* What a request is waiting for. */
-enum waiting { WAITS_NOT, WAITS_CHECK, WAITS_TURN, WAITS_REPORT };
-
-/* A connection, and the request that is on it. */
-struct caller {
-	struct web *web;
-	struct caller *next, *previous;
-	struct MHD_Connection *connection;
-	int fd;
-	int64_t since_ns; /* of this request, or of the end of the last */
-	uint64_t who; /* a hash of the address */
-	/* Of the request: */
-	size_t url_bytes;
-	bool url_nul; /* has a %00 */
-	bool seen; /* the handler was called for it */
-	bool known; /* the password was right */
-	bool denied; /* it was wrong */
-	enum waiting waiting;
-	struct web_check *check;
-	struct work_job *report;
-	bool reported; /* @report is made */
-};
 
 struct web {
 	struct web_source source;
@@ -76,10 +53,8 @@ struct web {
 	int epoll_fd, event_fd;
 	struct web_answers *answers;
 	struct work *checks, *reports;
-	struct caller *callers; /* newest first */
-	int callers_count, waiting; /* of them: those that wait */
+	struct web_callers callers;
 	struct web_counts counts;
-	int64_t slow_ns;
 };
 
 /* --- connections ------------------------------------------------------------------------ */
@@ -101,7 +76,7 @@ static void watch_listeners(struct web *web, bool wanted)
 static void accept_all(struct web *web)
 {
 	for (size_t i = 0; i < web->listeners_count; i++) {
-		for (int n = 0; n < AT_ONCE && web->callers_count < CONNECTIONS; n++) {
+		for (int n = 0; n < AT_ONCE && web->callers.count < WEB_CALLERS_MAX; n++) {
 			struct sockaddr_storage from = {};
 			socklen_t len = sizeof(from);
 			int fd = accept4(web->listeners[i].fd, (struct sockaddr *)&from, &len,
@@ -122,89 +97,31 @@ static void accept_all(struct web *web)
 				web->counts.refused++;
 		}
 	}
-	watch_listeners(web, web->callers_count < CONNECTIONS && !web->renew);
-}
-
-/* FNV-1a of the address alone: the port is another each time. */
-static uint64_t hash_address(const struct sockaddr *address)
-{
-	const unsigned char *bytes = NULL;
-	size_t len = 0;
-	uint64_t hash = 14695981039346656037u;
-
-	if (address->sa_family == AF_INET) {
-		bytes = (const unsigned char *)&((const struct sockaddr_in *)address)->sin_addr;
-		len = 4;
-	} else if (address->sa_family == AF_INET6) {
-		bytes = (const unsigned char *)&((const struct sockaddr_in6 *)address)->sin6_addr;
-		len = 16;
-	}
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ bytes[i]) * 1099511628211u;
-	return hash ^ hash >> 32;
-}
-
-static void caller_comes(struct web *web, struct MHD_Connection *connection, void **context)
-{
-	struct caller *caller = xcalloc(1, sizeof(*caller));
-	const union MHD_ConnectionInfo *session;
-
-	caller->web = web;
-	caller->connection = connection;
-	caller->fd =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	caller->who =
-		hash_address(MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
-				     ->client_addr);
-	caller->since_ns = clock_mono_ns();
-	caller->next = web->callers;
-	if (caller->next)
-		caller->next->previous = caller;
-	web->callers = caller;
-	web->callers_count++;
-	*context = caller;
-	session = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	if (session && web->file)
-		web_tls_ask(session->tls_session, web->file->client_auth);
-}
-
-static void caller_goes(struct web *web, struct caller *caller)
-{
-	if (caller->next)
-		caller->next->previous = caller->previous;
-	*(caller->previous ? &caller->previous->next : &web->callers) = caller->next;
-	web->callers_count--;
-	free(caller);
+	watch_listeners(web, web->callers.count < WEB_CALLERS_MAX && !web->renew);
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		caller_comes(ctx, connection, context);
-	else if (*context)
-		caller_goes(ctx, *context);
-}
+	const union MHD_ConnectionInfo *session;
+	struct web *web = ctx;
 
-static struct caller *caller_of(struct MHD_Connection *connection)
-{
-	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
-		->socket_context;
-}
-
-/* Whoever takes too long is cut off; who is being worked for is not. */
-static void cut_slow(struct web *web, int64_t now_ns)
-{
-	for (struct caller *caller = web->callers; caller; caller = caller->next)
-		if (!caller->waiting && now_ns - caller->since_ns >= caller->web->slow_ns)
-			shutdown(caller->fd, SHUT_RDWR); /* libmicrohttpd sees it, and closes */
+	if (code != MHD_CONNECTION_NOTIFY_STARTED) {
+		if (*context)
+			web_caller_goes(*context);
+		return;
+	}
+	web_caller_comes(&web->callers, connection, context);
+	session = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	if (session && web->file)
+		web_tls_ask(session->tls_session, web->file->client_auth);
 }
 
 /* --- requests ---------------------------------------------------------------------------- */
 
 static void *on_url(void *ctx, const char *url, struct MHD_Connection *connection)
 {
-	struct caller *caller = caller_of(connection);
+	struct web_caller *caller = web_caller_of(connection);
 
 	(void)ctx;
 	caller->url_bytes = strlen(url);
@@ -216,7 +133,7 @@ static void *on_url(void *ctx, const char *url, struct MHD_Connection *connectio
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **request,
 			 enum MHD_RequestTerminationCode code)
 {
-	struct caller *caller = *request;
+	struct web_caller *caller = *request;
 	struct web *web = ctx;
 
 	(void)connection;
@@ -231,32 +148,15 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
 	web->counts.requests++;
 }
 
-/* The request rests until resume_caller(). */
-static enum MHD_Result suspend(struct caller *caller, enum waiting what)
-{
-	caller->waiting = what;
-	caller->web->waiting++;
-	MHD_suspend_connection(caller->connection);
-	return MHD_YES;
-}
-
-static void resume_caller(struct caller *caller)
-{
-	caller->waiting = WAITS_NOT;
-	caller->web->waiting--;
-	caller->since_ns = clock_mono_ns();
-	MHD_resume_connection(caller->connection);
-}
-
 static void busy(const struct web_request *request, const char *text)
 {
 	web_answer_refusal(request, MHD_HTTP_SERVICE_UNAVAILABLE, "Retry-After", "5", text);
 }
 
 /* WEB_RIGHT: go on. Else the request was answered, or with WEB_WAIT it rests. */
-static enum web_verdict ask_password(struct caller *caller, const struct web_request *request)
+static enum web_verdict ask_password(struct web *web, struct web_caller *caller,
+				     const struct web_request *request)
 {
-	struct web *web = caller->web;
 	enum web_verdict verdict = WEB_WRONG;
 	char *user = NULL, *password = NULL;
 
@@ -275,12 +175,12 @@ static enum web_verdict ask_password(struct caller *caller, const struct web_req
 	case WEB_RIGHT:
 		break;
 	case WEB_WAIT:
-		suspend(caller, WAITS_TURN);
+		web_caller_suspend(caller, WAITS_TURN);
 		break;
 	case WEB_CHECK:
 		verdict = WEB_WAIT;
 		if (!web->renew && work_put(web->checks, web_check_job(caller->check))) {
-			suspend(caller, WAITS_CHECK);
+			web_caller_suspend(caller, WAITS_CHECK);
 			break;
 		}
 		web_auth_drop(caller->check);
@@ -299,9 +199,9 @@ static enum web_verdict ask_password(struct caller *caller, const struct web_req
 	return verdict;
 }
 
-static enum MHD_Result handle(struct caller *caller, const char *path, const char *method)
+static enum MHD_Result handle(struct web *web, struct web_caller *caller, const char *path,
+			      const char *method)
 {
-	struct web *web = caller->web;
 	const struct web_request request = {
 		.connection = caller->connection,
 		.answers = web->answers,
@@ -309,7 +209,7 @@ static enum MHD_Result handle(struct caller *caller, const char *path, const cha
 		.json = !strncmp(path, "/api/", 5),
 		.now_ns = clock_mono_ns(),
 	};
-	enum web_verdict verdict = ask_password(caller, &request);
+	enum web_verdict verdict = ask_password(web, caller, &request);
 
 	if (verdict != WEB_RIGHT)
 		return MHD_YES;
@@ -331,7 +231,7 @@ static enum MHD_Result handle(struct caller *caller, const char *path, const cha
 	if (web_api(&request, &web->source, method, &caller->report) == WEB_ANSWERED)
 		return MHD_YES;
 	if (!web->renew && work_put(web->reports, caller->report))
-		return suspend(caller, WAITS_REPORT);
+		return web_caller_suspend(caller, WAITS_REPORT);
 	busy(&request, "too many reports are being made; come again later");
 	return MHD_YES;
 }
@@ -349,9 +249,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 				  const char *method, const char *version, const char *data,
 				  size_t *data_size, void **request)
 {
-	struct caller *caller = caller_of(connection);
+	struct web_caller *caller = web_caller_of(connection);
 
-	(void)ctx;
 	(void)version;
 	(void)data;
 	*request = caller;
@@ -363,44 +262,33 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	}
 	caller->seen = true;
 	*data_size = 0;
-	return handle(caller, url, method);
+	return handle(ctx, caller, url, method);
 }
 
 /* --- what was worked out ----------------------------------------------------------------- */
-
-static struct caller *caller_waiting(struct web *web, enum waiting what, const void *job)
-{
-	struct caller *caller = web->callers;
-
-	while (caller && (caller->waiting != what ||
-			  (what == WAITS_CHECK && (const void *)caller->check != job) ||
-			  (what == WAITS_REPORT && (const void *)caller->report != job)))
-		caller = caller->next;
-	return caller;
-}
 
 static void take_finished(struct web *web)
 {
 	bool checked = false;
 	struct work_job *job;
-	struct caller *caller;
+	struct web_caller *caller;
 
 	while ((job = work_take(web->checks))) {
 		struct web_check *check = web_check_of(job);
 
-		caller = caller_waiting(web, WAITS_CHECK, check);
+		caller = web_caller_waiting(&web->callers, WAITS_CHECK, check);
 		caller->known = web_auth_take(web->auth, check, clock_mono_ns());
 		caller->denied = !caller->known;
 		caller->check = NULL;
-		resume_caller(caller);
+		web_caller_resume(caller);
 		checked = true;
 	}
-	while (checked && (caller = caller_waiting(web, WAITS_TURN, NULL)))
-		resume_caller(caller);
+	while (checked && (caller = web_caller_waiting(&web->callers, WAITS_TURN, NULL)))
+		web_caller_resume(caller);
 	while ((job = work_take(web->reports))) {
-		caller = caller_waiting(web, WAITS_REPORT, job);
+		caller = web_caller_waiting(&web->callers, WAITS_REPORT, job);
 		caller->reported = true;
-		resume_caller(caller);
+		web_caller_resume(caller);
 	}
 }
 
@@ -430,7 +318,7 @@ static int start_daemon(struct web *web, struct err *err)
 	}
 	web->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, web, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)MEMORY, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS,
+		(size_t)MEMORY, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)WEB_CALLERS_MAX,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)OF_ONE,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SECONDS,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, web, MHD_OPTION_NOTIFY_COMPLETED,
@@ -462,6 +350,15 @@ static int read_config(struct web_file **file, const char *path, struct err *err
 		web_config_free(*file);
 		*file = NULL;
 	}
+	return ret;
+}
+
+int web_check(const char *web_config_path, struct err *err)
+{
+	struct web_file *file;
+	int ret = read_config(&file, web_config_path, err);
+
+	web_config_free(file);
 	return ret;
 }
 
@@ -500,7 +397,7 @@ int web_start(struct web **out, const struct web_config *config, const struct we
 
 	web->source = *source;
 	web->config_path = config->web_config_path ? xstrdup(config->web_config_path) : NULL;
-	web->slow_ns = (config->slow_ms ? config->slow_ms : SLOW_MS) * 1000000LL;
+	web->callers.slow_ns = (config->slow_ms ? config->slow_ms : SLOW_MS) * 1000000LL;
 	web->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	web->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	web->answers = web_answers_new();
@@ -590,18 +487,12 @@ int web_fd(const struct web *web)
 int web_wait_ms(const struct web *web)
 {
 	MHD_UNSIGNED_LONG_LONG ms = 0;
-	int64_t now_ns = clock_mono_ns(), least = -1;
+	int least = web_callers_wait_ms(&web->callers), own;
 
-	if (MHD_get_timeout(web->daemon, &ms) == MHD_YES)
-		least = ms < 60000 ? (int64_t)ms : 60000;
-	for (const struct caller *caller = web->callers; caller; caller = caller->next) {
-		/* A millisecond more: not a moment before it is over. */
-		int64_t left = (caller->since_ns + web->slow_ns - now_ns) / 1000000 + 1;
-
-		if (!caller->waiting && (least < 0 || left < least))
-			least = left > 0 ? left : 0;
-	}
-	return (int)least;
+	if (MHD_get_timeout(web->daemon, &ms) != MHD_YES)
+		return least;
+	own = ms < 60000 ? (int)ms : 60000;
+	return least < 0 || own < least ? own : least;
 }
 
 void web_run(struct web *web)
@@ -610,12 +501,13 @@ void web_run(struct web *web)
 
 	if (read(web->event_fd, &told, sizeof(told)) == sizeof(told))
 		take_finished(web);
-	cut_slow(web, clock_mono_ns());
+	web_callers_cut_slow(&web->callers, clock_mono_ns());
 	MHD_run(web->daemon);
-	if (web->renew && !web->waiting)
+	web_callers_cut_left(&web->callers);
+	if (web->renew && !web->callers.waiting)
 		renew(web);
 	accept_all(web);
-	web->counts.connections = web->callers_count;
+	web->counts.connections = web->callers.count;
 }
 
 uint16_t web_port(const struct web *web)
@@ -632,22 +524,26 @@ struct web_counts web_counts(const struct web *web)
 
 static void check_left(void *ctx, struct work_job *job)
 {
+	const struct web *web = ctx;
 	struct web_check *check = web_check_of(job);
-	struct caller *caller = caller_waiting(ctx, WAITS_CHECK, check);
+	struct web_caller *caller = web_caller_waiting(&web->callers, WAITS_CHECK, check);
 
 	web_auth_drop(check);
 	caller->check = NULL;
-	resume_caller(caller);
+	web_caller_resume(caller);
 }
 
 static void report_left(void *ctx, struct work_job *job)
 {
-	resume_caller(caller_waiting(ctx, WAITS_REPORT, job)); /* it goes with its request */
+	const struct web *web = ctx;
+
+	web_caller_resume(web_caller_waiting(&web->callers, WAITS_REPORT,
+					     job)); /* it goes with its request */
 }
 
 void web_stop(struct web *web)
 {
-	struct caller *caller;
+	struct web_caller *caller;
 
 	if (!web)
 		return;
@@ -655,8 +551,8 @@ void web_stop(struct web *web)
 		web_listen_end(&web->listeners[i]);
 	work_end(web->checks, check_left, web);
 	work_end(web->reports, report_left, web);
-	while ((caller = caller_waiting(web, WAITS_TURN, NULL)))
-		resume_caller(caller);
+	while ((caller = web_caller_waiting(&web->callers, WAITS_TURN, NULL)))
+		web_caller_resume(caller);
 	if (web->daemon)
 		MHD_stop_daemon(web->daemon);
 	web_answers_free(web->answers);

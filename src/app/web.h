@@ -54,6 +54,8 @@ struct web_counts {
  */
 int web_start(struct web **out, const struct web_config *config, const struct web_source *source,
 	      struct err *err);
+/* Read the web config file and whatever it names, as web_start() would, and no more. */
+int web_check(const char *web_config_path, struct err *err);
 /* To poll for POLLIN; one for as long as @web lives. */
 int web_fd(const struct web *web);
 /* How long to poll at most: milliseconds, -1 = for ever. */

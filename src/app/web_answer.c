@@ -10,6 +10,7 @@
 #include "base/gzip.h"
 #include "report/html.h"
 #include "report/json.h"
+#include "report/schema.h"
 
 #define FRESH_NS   1000000000LL
 #define KEPT	   16 /* bodies */
@@ -282,6 +283,11 @@ void web_answer(const struct web_request *request, const char *key, const char *
 		MHD_destroy_response(response);
 }
 
+#define REFUSAL(M, MAYBE)            \
+	M("status", integer, status) \
+	M("error", text, text)
+DOCUMENT(error, REFUSAL);
+
 void web_answer_refusal(const struct web_request *request, unsigned int status, const char *name,
 			const char *value, const char *text)
 {
@@ -289,12 +295,10 @@ void web_answer_refusal(const struct web_request *request, unsigned int status, 
 	struct buf body = {};
 
 	if (request->json) {
-		json_t *document = json_object();
+		json_t *o = json_document(&schema_error);
 
-		put(document, "schema", json_string("redmem.error/1"));
-		put(document, "status", json_integer(status));
-		put(document, "error", value_text(text));
-		json_write(&body, document);
+		PUT_MEMBERS(REFUSAL);
+		json_write(&body, o);
 	} else {
 		buf_printf(&body, "%s\n", text);
 	}

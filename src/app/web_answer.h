@@ -16,6 +16,9 @@
 #define WEB_JSON "application/json; charset=utf-8"
 #define WEB_HTML "text/html; charset=utf-8"
 
+/* The document of a refusal: of web_answer_error() where a program asks. */
+extern const struct schema schema_error;
+
 struct web_answers;
 
 /* A request that wants an answer. */

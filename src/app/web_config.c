@@ -13,6 +13,7 @@
 
 #include <yaml.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/escape.h"
 
@@ -219,7 +220,7 @@ static int take_user(struct reader *r, const char *name, yaml_event_t *event)
 		return ret;
 	}
 	user.name = xstrdup(name);
-	file->users = xrealloc(file->users, (file->users_count + 1) * sizeof(user));
+	file->users = array_grow(file->users, file->users_count, sizeof(user));
 	file->users[file->users_count++] = user;
 	return 0;
 }
@@ -267,16 +268,40 @@ static int take_file(struct reader *r)
 
 /* --- the files it names ----------------------------------------------------------------- */
 
+/* All of @size bytes, and a NUL behind them. A file of which a part cannot be read, or that is
+ * being written, says less than it should: without a section TLS or the passwords would go. */
+static int read_text(int fd, const char *path, size_t size, char **out, struct err *err)
+{
+	char *text = xcalloc(1, size + 1);
+	size_t got = 0;
+	ssize_t n;
+	int ret = 0;
+
+	do {
+		n = read(fd, text + got, size + 1 - got);
+		got += n > 0 ? (size_t)n : 0;
+	} while ((n > 0 && got <= size) || (n < 0 && errno == EINTR));
+	if (n < 0)
+		ret = err_set(err, -errno, "web config: %s: %s", path, strerror(errno));
+	else if (got != size)
+		ret = err_set(err, -EAGAIN, "web config: %s: its size changes while it is read",
+			      path);
+	else if (memchr(text, '\0', size))
+		ret = err_set(err, -EINVAL, "web config: %s is no text: there is a NUL in it",
+			      path);
+	*out = text;
+	return ret;
+}
+
 /* The whole of @name, which lies beside the config file unless it begins with a slash. */
 static int read_beside(const struct reader *r, const char *name, bool secret, char **out)
 {
 	const char *slash = strrchr(r->path, '/');
 	struct buf path = {};
 	struct stat st;
-	ssize_t got = 0, n;
-	char *text = NULL;
 	int fd, ret = 0;
 
+	*out = NULL;
 	if (*name != '/' && slash)
 		buf_add(&path, r->path, (size_t)(slash + 1 - r->path));
 	buf_puts(&path, name);
@@ -292,16 +317,11 @@ static int read_beside(const struct reader *r, const char *name, bool secret, ch
 			      "web config: %s: others may read the key, or its group write it; "
 			      "`chmod 640` it",
 			      buf_str(&path));
-	if (!ret) {
-		text = xcalloc(1, (size_t)st.st_size + 1);
-		while (got < st.st_size &&
-		       (n = read(fd, text + got, (size_t)(st.st_size - got))) > 0)
-			got += n;
-	}
+	if (!ret)
+		ret = read_text(fd, buf_str(&path), (size_t)st.st_size, out, r->err);
 	if (fd >= 0)
 		close(fd);
 	buf_free(&path);
-	*out = text;
 	return ret;
 }
 

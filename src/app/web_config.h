@@ -50,6 +50,7 @@ struct web_file {
 };
 
 /* Read @path and the files it names. 0, or a negative errno with one line that names file and
- * line: -EINVAL for what is not understood, -EPERM for a key that others may read. */
+ * line: -EINVAL for what is not understood or no text, -EPERM for a key that others may read,
+ * -EAGAIN for a file that is being written. */
 int web_config_read(struct web_file **out, const char *path, struct err *err);
 void web_config_free(struct web_file *file); /* may be NULL; wipes keys and hashes */

@@ -197,6 +197,25 @@ static int listen_tcp(struct web_listener *out, const char *where, struct err *e
 	return 0;
 }
 
+bool web_is_address(const char *where)
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo *list = NULL;
+	char host[64] = "", port[8] = "";
+	size_t path = strlen(where) - 5;
+
+	if (!strncmp(where, "unix:", 5))
+		return path && path < sizeof(((struct sockaddr_un *)0)->sun_path);
+	if (!split(where, host, port))
+		return false;
+	if (!*host || !strcmp(host, "*"))
+		return true;
+	if (getaddrinfo(host, port, &hints, &list))
+		return false;
+	freeaddrinfo(list);
+	return true;
+}
+
 int web_listen(struct web_listener *out, const char *where, struct err *err)
 {
 	int ret;

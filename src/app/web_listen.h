@@ -2,6 +2,7 @@
 /* Where the web side listens. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -20,5 +21,7 @@ struct web_listener {
  * -EINVAL: that is no address. -EADDRINUSE, -EACCES, -EADDRNOTAVAIL...: the line says what to do.
  */
 int web_listen(struct web_listener *out, const char *where, struct err *err);
+/* Is that such an address? Nothing is opened. */
+bool web_is_address(const char *where);
 /* Close it; a unix socket goes. */
 void web_listen_end(struct web_listener *listener);

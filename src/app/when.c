@@ -73,13 +73,20 @@ static bool clock_time(const char **at, struct tm *tm)
 	       tm->tm_sec <= 60;
 }
 
+static int days_of(int year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return days[month - 1] + (leap && month == 2);
+}
+
 static bool date(const char **at, struct tm *tm)
 {
-	static const int days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	int year = number(at, 4), month = is(at, '-') ? number(at, 2) : -1,
 	    day = is(at, '-') ? number(at, 2) : -1;
 
-	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days[month - 1])
+	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_of(year, month))
 		return false;
 	tm->tm_year = year - 1900;
 	tm->tm_mon = month - 1;

@@ -166,6 +166,13 @@ void fmt_bytes(struct buf *out, int64_t bytes)
 	buf_printf(out, "%.1f %s", value, unit[i]);
 }
 
+void fmt_change(struct buf *out, int64_t bytes)
+{
+	if (bytes >= 0)
+		buf_putc(out, '+');
+	fmt_bytes(out, bytes);
+}
+
 /* 4 min 10 s, 2 h 5 min, 3 d 4 h: the two largest units. */
 static void fmt_long_seconds(struct buf *out, double seconds)
 {

@@ -39,6 +39,8 @@ void out_of_memory(void) __attribute__((noreturn));
 /* "0 B", "812 B", "1.5 KiB", "10.2 GiB", "-3.0 MiB": 1024-based, one decimal;
  * INT64_MIN (not known) gives "-". */
 void fmt_bytes(struct buf *out, int64_t bytes);
+/* The same with its sign: "+1.5 GiB", "-512 B". */
+void fmt_change(struct buf *out, int64_t bytes);
 /* "8.3 us", "12 ms", "1.9 s", "4 min 10 s"; @seconds < 0 or NAN gives "-". */
 void fmt_seconds(struct buf *out, double seconds);
 /* "18231" -> "18,231"; INT64_MIN (not known) gives "-". */

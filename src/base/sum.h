@@ -31,6 +31,12 @@ static inline int64_t sum_less(int64_t a, int64_t b)
 	return difference;
 }
 
+/* The larger one; INT64_MIN, which is what is not known, is below all others. */
+static inline int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* @value without its fraction, the nearest there is; 0 for what is no number. */
 static inline int64_t sum_whole(double value)
 {

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "diagnose/finding.h"
-#include "diagnose/harm.h"
+#include "diagnose/keys.h"
 #include "diagnose/measure.h"
+#include "diagnose/stall_owner.h"
+#include "redis/knowledge_commands.h"
 
 /* The end of the string is among the bytes strchr() finds. */
 bool advice_command_is(const char *command, const char *name)
@@ -36,16 +38,34 @@ static const struct {
 	{ "zrevrange", "Ask for shorter ranges, or use ZSCAN." },
 	{ "zrangebyscore", "Use LIMIT, or shorter ranges." },
 	{ "sort", "Sort in the client or on a replica, or keep a sorted set." },
+	{ "getrange", "Ask for shorter ranges, and keep large values in several keys." },
+	{ "bitcount", "Count ranges, or keep counts as bits change; a replica can do it, too." },
+	{ "bitop", "Keep bitmaps in several shorter keys, and combine one pair at a time." },
+	{ "setbit", "Number bits from 0: a string is as long as its highest one; or keep bitmaps "
+		    "in several keys." },
+	{ "copy", "Copy it in parts, through a client that scans it." },
+	{ "restore", "Split the key: a value is built in one go." },
+	{ "migrate", "Split the key: it is dumped, sent and built in one go, and the server waits "
+		     "for the other side up to the timeout." },
 	{ "sunion", "Run it on a replica, or keep the result with SUNIONSTORE." },
 	{ "sinter", "Run it on a replica, or use SINTERCARD with LIMIT where a count will do." },
 	{ "sdiff", "Run it on a replica." },
+	{ "sunionstore", "Keep the result as members change, or work on smaller sets." },
+	{ "sinterstore", "Keep the result as members change, or work on smaller sets." },
+	{ "sdiffstore", "Keep the result as members change, or work on smaller sets." },
+	{ "zrangestore", "Store shorter ranges." },
 	{ "zunionstore", "Keep the result as members change, or run it on a replica." },
 	{ "zinterstore", "Keep the result as members change, or run it on a replica." },
 	{ "zunion", "Run it on a replica, or keep the result with ZUNIONSTORE." },
 	{ "zinter", "Run it on a replica, or use ZINTERCARD with LIMIT where a count will do." },
+	{ "exec",
+	  "Send fewer commands between MULTI and EXEC: nobody else is served until the last "
+	  "of them is done." },
 	{ "eval", "Make the script work in small steps, each a call of its own." },
 	{ "evalsha", "Make the script work in small steps, each a call of its own." },
 	{ "fcall", "Make the function work in small steps, each a call of its own." },
+	{ "lpos", "Avoid searching long lists: use a set or a sorted set beside it." },
+	{ "linsert", "Avoid searching long lists: use a sorted set." },
 	{ "lrem", "Avoid searching long lists: use a set, or a stream." },
 	{ "ltrim", "Trim often, or in steps of some thousand elements." },
 	{ "spop", "Take some thousand members at a time." },
@@ -54,6 +74,20 @@ static const struct {
 	{ "zremrangebylex", "Remove some thousand members at a time." },
 	{ "xtrim", "Trim often, with MAXLEN ~ and a LIMIT." },
 	{ "rename", "UNLINK first what it replaces, or set lazyfree-lazy-server-del yes." },
+	{ "scan", "Ask with a COUNT of some hundred, and go on from the cursor." },
+	{ "sscan", "Ask with a COUNT of some hundred, and go on from the cursor." },
+	{ "hscan", "Ask with a COUNT of some hundred, and go on from the cursor." },
+	{ "zscan", "Ask with a COUNT of some hundred, and go on from the cursor." },
+	{ "xrange", "Use COUNT, and go on from the last id." },
+	{ "xrevrange", "Use COUNT, and go on from the last id." },
+	{ "xpending", "Ask for fewer at a time, and acknowledge (XACK) what is done." },
+	{ "geosearch", "Use COUNT ... ANY, or a smaller area." },
+	{ "pfmerge", "Merge fewer at a time, or as they change." },
+	{ "pfcount", "Count fewer at a time, or keep the union with PFMERGE." },
+	{ "mset", "Send some hundred keys at a time." },
+	{ "mget", "Ask for some hundred keys at a time, and less where values are large." },
+	{ "memory|usage", "Leave SAMPLES at its default for big keys." },
+	{ "publish", "Use fewer subscribers and patterns: each is visited with every message." },
 	{ "save", "Use BGSAVE." },
 	{ "debug", "DEBUG blocks the server by intention: keep it off production." },
 };
@@ -63,6 +97,8 @@ const char *advice_command(const char *command)
 	for (size_t i = 0; i < sizeof(advice_table) / sizeof(advice_table[0]); i++)
 		if (advice_command_is(command, advice_table[i].command))
 			return advice_table[i].advice;
+	if (command_stores(command) || command_frees(command)) /* no replica takes it */
+		return "Do less at a time.";
 	return "Ask for less at a time, or run it on a replica.";
 }
 
@@ -90,7 +126,28 @@ void advice_unused(const struct model *m, struct finding *f, int64_t bytes, stru
 const char *stall_preemptor(const struct stall *stall)
 {
 	/* The idle task has pid 0: the CPU was free, and the server was not let on it. */
-	return stall->preemptor_pid == 0 ? "nobody: the CPU quota of its cgroup" : stall->preemptor;
+	return stall->preemptor_pid == 0 ? "nobody: a CPU quota, or the hypervisor" :
+					   stall->preemptor;
+}
+
+void advice_big_key(const struct model *m, struct finding *f, const char *command, struct bytes key)
+{
+	const struct record_key *k = key_looked_at(m, key);
+
+	finding_action(f, RECORD_UNKNOWN, "", "%s", advice_command(command));
+	if (!strcmp(command, "del") && measure_config_is(m, "lazyfree-lazy-user-del", "no"))
+		finding_action(f, RECORD_UNKNOWN,
+			       say_cli(m, "CONFIG SET lazyfree-lazy-user-del yes").s,
+			       "Or let the server treat every DEL as UNLINK (6.0 and later).");
+	if (k != NULL && key_level(k) != KEY_NORMAL)
+		finding_action(f, RECORD_UNKNOWN,
+			       say_cli(m, "MEMORY USAGE %s", say_shell_key(key.data, key.len).s).s,
+			       "Split the key (%s, %s): every command over all of it will block.",
+			       k->type,
+			       k->bytes != RECORD_UNKNOWN ? say_bytes(k->bytes).s : "size unknown");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "`redmem keys` lists the other big keys, `redmem stalls` each stall as it "
+		       "happens.");
 }
 
 /* Freeing can be left to a background thread; how much of the stall that was is known. */

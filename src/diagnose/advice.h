@@ -19,6 +19,9 @@ const char *advice_idle_question(const struct model *m);
  * known here: what is offered for pasting, @look, looks, and what deletes is left to who
  * knows. */
 void advice_unused(const struct model *m, struct finding *f, int64_t bytes, struct phrase look);
+/* What to do about @command, which works over all of a big key. */
+void advice_big_key(const struct model *m, struct finding *f, const char *command,
+		    struct bytes key);
 /* What to do about @stall: its main cause and its command decide, the host's and the
  * server's settings give the numbers. Nothing is added when there is nothing to say. */
 void advice_stall(struct buf *out, const struct model *m, const struct stall *stall);

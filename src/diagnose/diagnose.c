@@ -6,6 +6,7 @@
 #include "diagnose/diagnose.h"
 #include "diagnose/finding.h"
 #include "diagnose/harm.h"
+#include "diagnose/harm_left.h"
 #include "diagnose/rules.h"
 
 #define RULE_ENTRY(id, name, rank) { id, RANK_##rank, rule_##name },
@@ -35,6 +36,23 @@ static const struct finding *finding_of(const struct findings *all, const char *
 	return NULL;
 }
 
+static const char *text_of(const struct finding *f, const char *name)
+{
+	for (size_t i = 0; i < f->evidence_count; i++)
+		if (f->evidence[i].text && !strcmp(f->evidence[i].name, name))
+			return f->evidence[i].text;
+	return "";
+}
+
+/* One key takes the CPU by one command, and another command blocks; or the loop was seen at work
+ * beside the connections: these are two troubles. */
+static bool are_two(const struct finding *f, const struct finding *by)
+{
+	if (!strcmp(by->id, "command.blocks"))
+		return strcmp(text_of(f, "command"), text_of(by, "command")) != 0;
+	return !strcmp(by->id, "clients.churn") && *text_of(f, "activity");
+}
+
 /* What says the same and knows more is there, and as bad. */
 static bool is_said(const struct findings *all, const struct finding *f)
 {
@@ -43,7 +61,7 @@ static bool is_said(const struct findings *all, const struct finding *f)
 	for (size_t n = 0; (id = finding_said_by(f->id, n)); n++) {
 		const struct finding *by = finding_of(all, id);
 
-		if (by && by->severity >= f->severity)
+		if (by && by->severity >= f->severity && !are_two(f, by))
 			return true;
 	}
 	return false;

@@ -118,6 +118,11 @@ const struct explanation explanations[] = {
 			     "from them, than a limit of their buffers allows." },
 	{ "clients.denied", "Clients were denied again and again: a password that is not right, no "
 			    "login, or no right to the command or key." },
+	{ "clients.errors",
+	  "Much of what clients ask ends in an error: the wrong type, a script or "
+	  "a command that is not there, wrong arguments." },
+	{ "clients.broadcast", "Clients have very many prefixes under CLIENT TRACKING BCAST: each "
+			       "write is compared with all of them." },
 	{ "clients.churn",
 	  "Very many connections are opened and closed: each costs more than a command." },
 	{ "clients.large_messages", "The server logged requests or replies of a megabyte and more: "

@@ -23,6 +23,7 @@ const char *severity_name(enum severity severity)
 
 #define KEY_COLUMNS    60 /* of a key in a title: leaves room in 100 columns */
 #define SHELL_KEY_MAX  128 /* longer keys are not offered for pasting */
+#define SHELL_PATH_MAX 200 /* of a socket, likewise */
 #define DEFAULT_PORT   6379
 #define SHELL_HARMLESS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:._/@+,=-"
 
@@ -155,6 +156,16 @@ buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 	free(s);
 }
 
+/* Without its address the command would ask another server. */
+static void say_socket(struct buf *b, const char *path)
+{
+	struct buf word = { 0 };
+
+	escape_shell(&word, path, strlen(path));
+	buf_printf(b, " -s %s", word.len <= SHELL_PATH_MAX ? buf_str(&word) : "SOCKET");
+	buf_free(&word);
+}
+
 struct phrase say_cli(const struct model *m, const char *fmt, ...)
 {
 	const struct record_target *t = &m->target;
@@ -166,8 +177,8 @@ struct phrase say_cli(const struct model *m, const char *fmt, ...)
 	if (t->port > 0) {
 		if (t->port != DEFAULT_PORT)
 			buf_printf(&b, " -p %lld", (long long)t->port);
-	} else if (t->socket != NULL && shell_harmless(t->socket, strlen(t->socket))) {
-		buf_printf(&b, " -s %s", t->socket);
+	} else if (t->socket != NULL && *t->socket != '\0') {
+		say_socket(&b, t->socket);
 	} else if (t->pid == RECORD_UNKNOWN) {
 		buf_puts(&b, " -h HOST"); /* not on this host: never offer the one that is */
 	}

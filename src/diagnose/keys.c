@@ -124,15 +124,43 @@ bool key_command_is_small(const char *command)
 	return false;
 }
 
+bool key_is_walked_pending(const char *command, const struct record_key *key)
+{
+	static const char *const walking[] = { "xpending", "xreadgroup", "xautoclaim", "xclaim" };
+
+	for (size_t i = 0; i < sizeof(walking) / sizeof(walking[0]); i++)
+		if (strcmp(command, walking[i]) == 0)
+			return key->pending_total > BIG_ELEMENTS;
+	return false;
+}
+
 bool key_is_to_blame(const struct model *m, const char *command, struct bytes key)
 {
 	const struct record_key *k = key_looked_at(m, key);
 
 	if (key.len == 0)
 		return false;
+	if (command_is_script(command)) /* which may only name it, and compute */
+		return k != NULL && key_level(k) != KEY_NORMAL;
 	if (k != NULL) /* what was taken away is no longer to be seen */
-		return looks_to_blame(k) || command_frees(command);
+		return looks_to_blame(k) || command_frees(command) ||
+		       key_is_walked_pending(command, k);
 	return !key_command_is_small(command);
+}
+
+/* A thousand times what it takes to look one up, and to free a small value. */
+#define MANY_KEYS_SECONDS 1e-3
+
+bool keys_are_to_blame(const struct model *m, const char *command, struct bytes key,
+		       int64_t keys_total, double seconds)
+{
+	const struct record_key *k = key_looked_at(m, key);
+
+	if (keys_total <= 1)
+		return key_is_to_blame(m, command, key);
+	if (k != NULL && key_level(k) != KEY_NORMAL)
+		return true;
+	return command_frees(command) && seconds >= MANY_KEYS_SECONDS * (double)keys_total;
 }
 
 /* --- what commands on it cost ------------------------------------------------------------ */

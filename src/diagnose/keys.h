@@ -22,10 +22,18 @@ enum key_level key_level(const struct record_key *key);
 const struct record_key *key_looked_at(const struct model *m, struct bytes key);
 /* Does @command touch one value or element of a key, whatever else is in it ("set", "hget")? */
 bool key_command_is_small(const char *command);
+/* Is @key of a stream with very many entries that were handed out and not acknowledged, which
+ * @command walks over? */
+bool key_is_walked_pending(const char *command, const struct record_key *key);
 /* @command on @key took long: is the key the reason? Yes when it is big, or gone (deleted by
  * the very command); not when it is there and small. One that nobody looked at is,
  * unless the command is small. */
 bool key_is_to_blame(const struct model *m, const char *command, struct bytes key);
+
+/* The same of one of @keys_total that @command had at once, in @seconds of work; that may be
+ * unknown. Of those that are gone one had very many elements when there were few for the time. */
+bool keys_are_to_blame(const struct model *m, const char *command, struct bytes key,
+		       int64_t keys_total, double seconds);
 
 /* Does the name say that the key is temporary: one of the words as a segment? Words
  * of the users' guide (pattern 5) and their usual relatives. A cache that may

@@ -376,13 +376,9 @@ const struct charge *measure_main_thread(const struct model *m)
 	return NULL;
 }
 
-/* networking.c, io_threads.c, iothread.c: redis_set_thread_title() */
-#define IO_THREAD "io_thd_"
-
 const struct charge *measure_io_thread(const struct model *m, const char *name)
 {
-	for (size_t i = 0; i < m->threads_count && !strncmp(name, IO_THREAD, strlen(IO_THREAD));
-	     i++)
+	for (size_t i = 0; i < m->threads_count && model_is_io_thread(name); i++)
 		if (!strcmp(m->threads[i].thread, name))
 			return &m->threads[i].charge;
 	return NULL;

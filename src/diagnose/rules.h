@@ -23,6 +23,7 @@
 	ROW("clients.near_max", clients_near_max, LOST)       \
 	ROW("clients.cut_off", cut_off, LOST)                 \
 	ROW("clients.denied", denied, LOST)                   \
+	ROW("clients.errors", errors, LOST)                   \
 	ROW("repl.resync", repl_resync, LOST)                 \
 	ROW("lazyfree.pending", lazyfree_pending, BYTES)      \
 	ROW("swap.in_path", swap_in_path, WAITED)             \
@@ -53,6 +54,7 @@
 	ROW("fork.no_room", fork_no_room, LIMIT)              \
 	ROW("bigkey.blocks", bigkey_blocks, WAITED)           \
 	ROW("command.blocks", command_blocks, WAITED)         \
+	ROW("clients.broadcast", broadcast, WAITED)           \
 	ROW("cpu.throttled", cpu_throttled, WAITED)           \
 	ROW("cpu.contended", cpu_contended, WAITED)           \
 	ROW("cpu.steal", cpu_steal, WAITED)                   \

@@ -12,6 +12,7 @@
 #include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/waits.h"
 #include "model/prefix.h"
 
 /* --- keys that go -------------------------------------------------------------------- */

@@ -6,25 +6,32 @@
  * rules speak of it.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "diagnose/advice.h"
 #include "diagnose/finding.h"
-#include "diagnose/harm.h"
 #include "diagnose/keys.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/short_commands.h"
+#include "diagnose/stall_owner.h"
+#include "diagnose/waits.h"
 #include "redis/knowledge_commands.h"
+#include "redis/many_keys.h"
 
 /* slowlog-log-slower-than is 10 ms by default: what Redis calls slow. */
 #define BLOCK_NOTE_SECONDS 0.01
 /* The allocator's share from which a command is called a mass free or allocation. */
 #define ALLOCATOR_SHARE 0.5
+/* The harm is in the sum of all when that is so many times the longest. */
+#define SUM_IS_TOLD 2
 
 /* One command that blocked, from the loop sensor or from SLOWLOG. */
 struct block {
 	const char *command;
 	struct bytes key;
+	int64_t keys_total; /* struct record_slowlog */
 	double seconds; /* its own work */
 	double allocator_seconds; /* NAN */
 	bool running;
@@ -40,6 +47,7 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 		stall = &m->stalls[i].stall;
 		*b = (struct block){ .command = stall->command,
 				     .key = stall->key,
+				     .keys_total = stall->keys_total,
 				     .seconds = stall_own_seconds(stall),
 				     .allocator_seconds = stall->seconds[CAUSE_ALLOCATOR],
 				     .running = stall->running };
@@ -47,6 +55,7 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 		slow = &m->slowlog[i - m->stalls_count].entry;
 		*b = (struct block){ .command = slow->command,
 				     .key = slow->key,
+				     .keys_total = slow->keys_total,
 				     .seconds = slow->seconds,
 				     .allocator_seconds = NAN,
 				     .slowlog = true };
@@ -67,10 +76,10 @@ static bool block_counts(const struct model *m, size_t i, const struct block *b,
 	bool with_key = !strcmp(id, "bigkey.blocks");
 	const struct record_key *k;
 
-	if (!b->slowlog)
-		return stall_works_for(m, &m->stalls[i].stall, id);
+	if (!b->slowlog) /* what is only alike has no name to tell */
+		return *b->command && stall_works_for(m, &m->stalls[i].stall, id);
 	if (b->command == NULL || b->command[0] == '\0' || !(b->seconds >= BLOCK_NOTE_SECONDS) ||
-	    key_is_to_blame(m, b->command, b->key) != with_key)
+	    keys_are_to_blame(m, b->command, b->key, b->keys_total, b->seconds) != with_key)
 		return false;
 	if (stalls_have(m, &m->slowlog[i - m->stalls_count].entry))
 		return false; /* it belongs to what that was spent on */
@@ -79,7 +88,7 @@ static bool block_counts(const struct model *m, size_t i, const struct block *b,
 }
 
 struct blocks {
-	struct block worst;
+	struct block worst; /* the longest of the command and key that harmed most */
 	int64_t count;
 	double seconds;
 };
@@ -95,27 +104,83 @@ static enum severity block_severity(const struct model *m, const struct blocks *
 	return waits_severity(m, &w);
 }
 
+/*
+ * What one command did on one key. Clients that come while the server is held wait half of that
+ * time each, and there are as many as it is long: what they wait in sum grows with its square. So
+ * a command that held it a hundred times is worse than another that did so once and a bit longer.
+ * What is not among the first ones did less, as stalls come longest first.
+ */
+struct block_sum {
+	struct block longest;
+	double squares; /* of seconds */
+};
+#define BLOCK_SUMS 64
+
+static void block_sum_add(struct block_sum sums[BLOCK_SUMS], size_t *count, const struct block *b)
+{
+	for (size_t i = 0; i < *count; i++) {
+		struct block_sum *sum = &sums[i];
+
+		if (strcmp(sum->longest.command, b->command) != 0 ||
+		    !bytes_same(sum->longest.key, b->key))
+			continue;
+		sum->squares += b->seconds * b->seconds;
+		if (b->seconds > sum->longest.seconds)
+			sum->longest = *b;
+		return;
+	}
+	if (*count < BLOCK_SUMS)
+		sums[(*count)++] = (struct block_sum){ *b, b->seconds * b->seconds };
+}
+
+/* Its longest one; @count is not 0. */
+static struct block worst_of(const struct block_sum *sums, size_t count)
+{
+	const struct block_sum *worst = sums;
+
+	for (size_t i = 1; i < count; i++)
+		if (sums[i].squares > worst->squares)
+			worst = &sums[i];
+	return worst->longest;
+}
+
 /* Collect the blocks of a finding. SLOWLOG repeats what the sensor saw, so it is asked only
  * when the sensor saw nothing of the kind. */
 static bool blocks_collect(const struct model *m, struct finding *f, struct blocks *all)
 {
+	struct block_sum sums[BLOCK_SUMS];
+	size_t count = 0;
 	struct block b;
 
 	memset(all, 0, sizeof(*all));
 	for (size_t i = 0; block_at(m, i, &b); i++) {
-		if (b.slowlog && all->count > 0 && !all->worst.slowlog)
+		if (b.slowlog && count > 0 && !sums[0].longest.slowlog)
 			break;
 		if (!block_counts(m, i, &b, f->id))
 			continue;
 		all->count++;
 		all->seconds += b.seconds;
-		if (all->count == 1 || b.seconds > all->worst.seconds)
-			all->worst = b;
+		block_sum_add(sums, &count, &b);
 	}
+	if (count > 0)
+		all->worst = worst_of(sums, count);
 	f->severity = block_severity(m, all, f->id);
 	f->cost = all->seconds * COST_PER_SECOND;
 	return all->count > 0 &&
 	       (all->worst.seconds >= BLOCK_NOTE_SECONDS || f->severity > SEVERITY_INFO);
+}
+
+/* ", and 14 such stalls for 500 ms" where that is much more than the longest; or "". */
+static struct phrase say_sum(const struct blocks *all)
+{
+	struct phrase out = { "" };
+
+	if (all->worst.running)
+		snprintf(out.s, sizeof(out.s), ", and was still running");
+	else if (all->count > 1 && all->seconds >= SUM_IS_TOLD * all->worst.seconds)
+		snprintf(out.s, sizeof(out.s), ", and %.30s such stalls for %.30s",
+			 say_count(all->count).s, say_seconds(all->seconds).s);
+	return out;
 }
 
 static void block_evidence(struct finding *f, const struct blocks *all)
@@ -133,75 +198,28 @@ static void block_evidence(struct finding *f, const struct blocks *all)
 	f->weak = w->slowlog;
 }
 
-static void bigkey_actions(const struct model *m, struct finding *f, const struct block *b,
-			   const struct record_key *k)
+/* Which of several keys is not known, where none that is still there is big: some of them. */
+static struct phrase say_keys(const struct model *m, const struct block *b)
 {
-	bool frees = strcmp(b->command, "del") == 0;
+	const struct record_key *k = key_looked_at(m, b->key);
+	struct phrase out = say_key(b->key.data, b->key.len);
 
-	finding_action(f, RECORD_UNKNOWN, "", "%s", advice_command(b->command));
-	if (frees && measure_config_is(m, "lazyfree-lazy-user-del", "no"))
-		finding_action(f, RECORD_UNKNOWN,
-			       say_cli(m, "CONFIG SET lazyfree-lazy-user-del yes").s,
-			       "Or let the server treat every DEL as UNLINK (6.0 and later).");
-	if (k != NULL && key_level(k) != KEY_NORMAL)
-		finding_action(
-			f, RECORD_UNKNOWN,
-			say_cli(m, "MEMORY USAGE %s", say_shell_key(b->key.data, b->key.len).s).s,
-			"Split the key (%s, %s): every command over all of it will block.", k->type,
-			k->bytes != RECORD_UNKNOWN ? say_bytes(k->bytes).s : "size unknown");
-	finding_action(f, RECORD_UNKNOWN, "",
-		       "`redmem keys` lists the other big keys, `redmem stalls` each stall as it "
-		       "happens.");
-}
+	if (b->keys_total <= 1 || (k != NULL && key_level(k) != KEY_NORMAL))
+		return out;
+	for (size_t i = 0; i < m->slowlog_count; i++) {
+		const struct record_slowlog *slow = &m->slowlog[i].entry;
 
-/* Some fifty ordinary commands: shorter than a stall that is told one by one. */
-#define SHORT_SECONDS 1e-3
-#define SHORT_SAMPLES 10
-/* Fewer are no habit. */
-#define SHORT_CALLS 10
-
-/*
- * One command that reads all of a big key again and again, each time for less than makes a stall:
- * by the CPU time that its samples tell, and the calls that the server counted.
- */
-static bool short_blocks(const struct model *m, struct finding *f)
-{
-	const struct hot_key_row *hot = m->hot_keys;
-	const struct command_row *row = NULL;
-	const struct record_key *k;
-	struct waits w = { 0 };
-	struct block b;
-
-	for (size_t i = 0; i < m->commands_count && m->hot_keys_count > 0; i++)
-		if (!strcmp(m->commands[i].command, hot->command))
-			row = &m->commands[i];
-	if (!row || row->calls_total <= 0 || hot->samples < SHORT_SAMPLES)
-		return false;
-	k = key_looked_at(m, hot->key);
-	b = (struct block){ .command = hot->command,
-			    .key = hot->key,
-			    .seconds = hot->cpu_seconds / (double)row->calls_total };
-	w.seconds = hot->cpu_seconds;
-	if (!k || key_level(k) == KEY_NORMAL || !(b.seconds >= SHORT_SECONDS) ||
-	    waits_severity(m, &w) == SEVERITY_INFO)
-		return false;
-	f->severity = SEVERITY_WARNING;
-	f->cost = w.seconds * COST_PER_SECOND;
-	finding_title(f, "%s on %s takes %s each time, %s of the time in sum",
-		      say_command(b.command).s, say_key(b.key.data, b.key.len).s,
-		      say_seconds(b.seconds).s, say_percent(w.seconds / m->duration_seconds).s);
-	finding_evidence_text(f, "command", say_command(b.command).s, BASIS_EXACT);
-	finding_evidence_text(f, "key", say_key(b.key.data, b.key.len).s, BASIS_EXACT);
-	finding_evidence(f, "seconds_each", b.seconds, "seconds", BASIS_SAMPLED);
-	finding_evidence(f, "cpu_seconds", w.seconds, "seconds", BASIS_SAMPLED);
-	finding_evidence_count(f, "calls_total", row->calls_total, "calls", BASIS_EXACT);
-	finding_evidence_bytes(f, "key_bytes", k->bytes, BASIS_SAMPLED);
-	finding_evidence_count(f, "key_elements", k->elements, "elements", BASIS_EXACT);
-	finding_cause(f, "The command works over a key with very many elements, again and again; "
-			 "none of these times is long, and together they hold up every other "
-			 "client.");
-	bigkey_actions(m, f, &b, k);
-	return true;
+		if (slow->keys_total != b->keys_total || strcmp(slow->command, b->command) != 0 ||
+		    !bytes_same(slow->key, b->key))
+			continue;
+		snprintf(out.s, sizeof(out.s), "one of %.30s keys (%.40s, %.40s%s%.40s%s)",
+			 say_count(b->keys_total).s, say_key(slow->key.data, slow->key.len).s,
+			 say_key(slow->key_2.data, slow->key_2.len).s, slow->key_3.len ? ", " : "",
+			 slow->key_3.len ? say_key(slow->key_3.data, slow->key_3.len).s : "",
+			 b->keys_total > 3 ? ", ..." : "");
+		break;
+	}
+	return out;
 }
 
 bool rule_bigkey_blocks(const struct model *m, struct finding *f)
@@ -211,84 +229,49 @@ bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 	const struct block *w = &all.worst;
 	bool any = blocks_collect(m, f, &all);
 
-	if ((!any || f->severity == SEVERITY_INFO) && short_blocks(m, f))
+	if ((!any || f->severity == SEVERITY_INFO) && short_on_big_keys(m, f))
 		return true;
 	if (!any)
 		return false;
 	k = key_looked_at(m, w->key);
 	finding_title(f, "%s on %s held the server for %s%s", say_command(w->command).s,
-		      say_key(w->key.data, w->key.len).s, say_seconds(w->seconds).s,
-		      w->running ? ", and was still running" : "");
+		      say_keys(m, w).s, say_seconds(w->seconds).s, say_sum(&all).s);
 	finding_evidence_text(f, "command", say_command(w->command).s, BASIS_EXACT);
-	finding_evidence_text(f, "key", say_key(w->key.data, w->key.len).s, BASIS_EXACT);
+	finding_evidence_text(f, "key", say_keys(m, w).s, BASIS_EXACT);
 	block_evidence(f, &all);
 	if (k != NULL && key_level(k) != KEY_NORMAL) {
 		finding_evidence_bytes(f, "key_bytes", k->bytes, BASIS_SAMPLED);
 		finding_evidence_count(f, "key_elements", k->elements, "elements", BASIS_EXACT);
 	}
+	if (k != NULL && key_is_walked_pending(w->command, k))
+		finding_evidence_count(f, "key_pending", k->pending_total, "entries", BASIS_EXACT);
 	if (w->allocator_seconds > ALLOCATOR_SHARE * w->seconds)
 		finding_cause(f, "The command spends its time in the allocator: it frees or builds "
 				 "very many objects at once, and every other client waits.");
 	else
-		finding_cause(f, "The command works over a key with very many elements in one go, "
-				 "and every other client waits.");
-	bigkey_actions(m, f, w, k);
+		finding_cause(f,
+			      "The command works over a key with %s in one go, and every other "
+			      "client waits.",
+			      k != NULL && k->type != NULL && !strcmp(k->type, "string") ?
+				      "a very large value" :
+				      "very many elements");
+	advice_big_key(m, f, w->command, w->key);
 	return true;
 }
 
-/* What it computed itself: forking (BGSAVE, PSYNC) is the kernel's time, and told as such. */
-static double own_cpu_seconds(const struct command_row *row)
+/* More at once are many, whatever they hold. */
+#define MANY_KEYS 1000
+
+/* " of 237,060 keys", " on jobs", or "": of several keys it is not known which took the time. */
+static struct phrase say_worked_on(const struct block *b)
 {
-	return row->charge.cpu_seconds - row->charge.kernel_seconds;
-}
+	struct phrase out = { "" };
 
-/* A command without a key that walks over much of what the server has, again and again, each time
- * for less than makes a stall; the one that takes most. */
-static const struct command_row *short_command(const struct model *m)
-{
-	const struct command_row *most = NULL;
-
-	for (size_t i = 0; i < m->commands_count; i++) {
-		const struct command_row *row = &m->commands[i];
-		struct waits w = { .seconds = own_cpu_seconds(row) };
-
-		if (!*row->command || command_key_rule(row->command).kind != COMMAND_KEY_NONE ||
-		    row->calls_total < SHORT_CALLS || row->charge.cpu_samples < SHORT_SAMPLES ||
-		    !(w.seconds / (double)row->calls_total >= SHORT_SECONDS) ||
-		    waits_severity(m, &w) == SEVERITY_INFO)
-			continue;
-		if (most == NULL || w.seconds > own_cpu_seconds(most))
-			most = row;
-	}
-	return most;
-}
-
-static bool short_commands(const struct model *m, struct finding *f)
-{
-	const struct command_row *row = short_command(m);
-	double seconds;
-
-	if (row == NULL)
-		return false;
-	seconds = own_cpu_seconds(row);
-	f->severity = SEVERITY_WARNING;
-	f->cost = seconds * COST_PER_SECOND;
-	finding_title(f, "%s takes %s each time, %s of the time in sum",
-		      say_command(row->command).s,
-		      say_seconds(seconds / (double)row->calls_total).s,
-		      say_percent(seconds / m->duration_seconds).s);
-	finding_evidence_text(f, "command", say_command(row->command).s, BASIS_EXACT);
-	finding_evidence(f, "seconds_each", seconds / (double)row->calls_total, "seconds",
-			 BASIS_SAMPLED);
-	finding_evidence(f, "cpu_seconds", seconds, "seconds", BASIS_SAMPLED);
-	finding_evidence_count(f, "calls_total", row->calls_total, "calls", BASIS_EXACT);
-	finding_evidence_count(f, "connected_clients", model_info_end(m, "connected_clients"),
-			       "clients", BASIS_EXACT);
-	finding_cause(f, "It walks over all that it lists, such as every client, again and again; "
-			 "none of these times is long, and together they hold up every other "
-			 "client.");
-	finding_action(f, RECORD_UNKNOWN, "", "%s", advice_command(row->command));
-	return true;
+	if (b->keys_total > 1)
+		snprintf(out.s, sizeof(out.s), " of %.30s keys", say_count(b->keys_total).s);
+	else if (b->key.len && !command_is_script(b->command) && !command_takes_keys(b->command))
+		snprintf(out.s, sizeof(out.s), " on %.100s", say_key(b->key.data, b->key.len).s);
+	return out;
 }
 
 bool rule_command_blocks(const struct model *m, struct finding *f)
@@ -301,15 +284,19 @@ bool rule_command_blocks(const struct model *m, struct finding *f)
 		return true;
 	if (!any)
 		return false;
-	finding_title(f, "%s held the server for %s%s", say_command(w->command).s,
-		      say_seconds(w->seconds).s, w->running ? ", and was still running" : "");
+	finding_title(f, "%s%s held the server for %s%s", say_command(w->command).s,
+		      say_worked_on(w).s, say_seconds(w->seconds).s, say_sum(&all).s);
 	finding_evidence_text(f, "command", say_command(w->command).s, BASIS_EXACT);
-	if (w->key.len > 0)
+	finding_evidence_count(f, "keys_total", w->keys_total > 1 ? w->keys_total : RECORD_UNKNOWN,
+			       "keys", BASIS_EXACT);
+	if (w->keys_total <= 1 && w->key.len > 0)
 		finding_evidence_text(f, "key", say_key(w->key.data, w->key.len).s, BASIS_EXACT);
 	block_evidence(f, &all);
 	finding_cause(f, "The server runs one command at a time, and this one works over much "
 			 "data; every other client waits.");
-	finding_action(f, RECORD_UNKNOWN, "", "%s", advice_command(w->command));
+	finding_action(f, RECORD_UNKNOWN, "", "%s",
+		       w->keys_total > MANY_KEYS ? "Send some hundred keys at a time." :
+						   advice_command(w->command));
 	return true;
 }
 

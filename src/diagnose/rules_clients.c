@@ -8,9 +8,9 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
-#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/waits.h"
 
 /* MEMORY DOCTOR rule 6, an average over clients. */
 #define CLIENT_AVERAGE_BYTES (200 * KIB)
@@ -214,6 +214,44 @@ static int64_t in_no_buffer(const struct model *m)
 		      m->inside[INSIDE_WATCH].clients_bytes);
 }
 
+/* Commands that clients have queued in a MULTI, where most of @bytes is that; 0. */
+static int64_t queued_commands(const struct model *m, int64_t bytes)
+{
+	int64_t queued = 0, commands = 0;
+
+	for (size_t i = 0; i < m->clients_count; i++) {
+		const struct record_client *client = &m->clients[i].client;
+
+		if (client->queued_bytes <= 0 || client->queued_total <= 0)
+			continue;
+		sum_add(&queued, client->queued_bytes);
+		sum_add(&commands, client->queued_total);
+	}
+	return queued >= bytes / 2 ? commands : 0;
+}
+
+static void client_buffers_advice(const struct model *m, struct finding *f, int64_t bytes)
+{
+	int64_t queued = queued_commands(m, bytes);
+
+	if (queued > 0) {
+		finding_evidence_count(f, "queued_total", queued, "commands", BASIS_EXACT);
+		finding_cause(f, "Transactions are queued and not executed: the commands behind a "
+				 "MULTI are kept until its EXEC.");
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CLIENT LIST").s,
+			       "See whose they are (multi, multi-mem): end each MULTI with EXEC or "
+			       "DISCARD, and queue less in one.");
+	} else {
+		finding_cause(f, "Clients send or are owed more than they take: large replies, "
+				 "slow readers (subscribers, MONITOR), or long pipelines.");
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CLIENT LIST").s,
+			       "See whose they are: omem is output waiting, qbuf input, tot-mem "
+			       "all.");
+	}
+	finding_action(f, bytes, say_cli(m, "CONFIG SET maxmemory-clients 5%%").s,
+		       "Limit them (7.0 and later), or set client-output-buffer-limit normal.");
+}
+
 bool rule_client_buffers(const struct model *m, struct finding *f)
 {
 	int64_t all = model_info_end(m, "mem_clients_normal");
@@ -241,12 +279,7 @@ bool rule_client_buffers(const struct model *m, struct finding *f)
 			       model_info_end(m, "client_recent_max_input_buffer"), BASIS_EXACT);
 	finding_evidence_bytes(f, "client_recent_max_output_buffer",
 			       model_info_end(m, "client_recent_max_output_buffer"), BASIS_EXACT);
-	finding_cause(f, "Clients send or are owed more than they take: large replies, slow "
-			 "readers (subscribers, MONITOR), or long pipelines.");
-	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CLIENT LIST").s,
-		       "See whose they are: omem is output waiting, qbuf input, tot-mem all.");
-	finding_action(f, bytes, say_cli(m, "CONFIG SET maxmemory-clients 5%%").s,
-		       "Limit them (7.0 and later), or set client-output-buffer-limit normal.");
+	client_buffers_advice(m, f, bytes);
 	return true;
 }
 

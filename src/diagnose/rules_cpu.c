@@ -12,6 +12,8 @@
 #include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/stall_owner.h"
+#include "diagnose/waits.h"
 
 #define NEIGHBOURS 3
 
@@ -58,6 +60,31 @@ static void quota_evidence(struct finding *f, const struct cpu_limit_row *limit)
 			 BASIS_EXACT);
 }
 
+static void throttled_by(const struct cpu_limit_row *limit, struct finding *f)
+{
+	quota_evidence(f, limit);
+	finding_cause(f,
+		      "%s has used up its CPU time before the period is over, and nothing in "
+		      "it runs until the next one: every client waits, whatever it asked for.",
+		      limit->end.own ? "The server's cgroup" : "A cgroup above the server's");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Raise the quota of %s (cpu.max; cpu.cfs_quota_us in version 1; CPUQuota= "
+		       "of a unit; resources.limits.cpu in Kubernetes) to at least one core more "
+		       "than its other threads and a saving child need, or take it away and give "
+		       "weights instead.",
+		       say_key(limit->end.cgroup, strlen(limit->end.cgroup)).s);
+}
+
+static void throttled_by_nobody_seen(struct finding *f)
+{
+	f->weak = true;
+	finding_cause(f, "No quota can be seen from here: one of a cgroup above may have been used "
+			 "up, or the hypervisor ran the CPU late.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Look for a quota on the host (cpu.max of the cgroups above, CPUQuota=, "
+		       "resources.limits.cpu); without one, ask for a less crowded host.");
+}
+
 bool rule_cpu_throttled(const struct model *m, struct finding *f)
 {
 	const struct cpu_limit_row *limit = NULL;
@@ -68,29 +95,16 @@ bool rule_cpu_throttled(const struct model *m, struct finding *f)
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	waits_tell(m, f, &w);
-	f->weak = limit == NULL;
-	if (limit)
+	if (limit) {
 		finding_title(f, "A CPU quota of %.2f cores held the server back for %s of %s",
 			      limit->end.quota_cores, say_seconds(w.seconds).s,
 			      say_seconds(m->duration_seconds).s);
-	else
-		finding_title(f, "A CPU quota held the server back for %s of %s",
+		throttled_by(limit, f);
+	} else {
+		finding_title(f, "The server was not let on a free CPU for %s of %s",
 			      say_seconds(w.seconds).s, say_seconds(m->duration_seconds).s);
-	if (limit)
-		quota_evidence(f, limit);
-	finding_cause(f,
-		      "%s has used up its CPU time before the period is over, and nothing in "
-		      "it runs until the next one: every client waits, whatever it asked for.",
-		      !limit	     ? "The cgroup" :
-		      limit->end.own ? "The server's cgroup" :
-				       "A cgroup above the server's");
-	finding_action(f, RECORD_UNKNOWN, "",
-		       "Raise the quota of %s (cpu.max; cpu.cfs_quota_us in version 1; CPUQuota= "
-		       "of a unit; resources.limits.cpu in Kubernetes) to at least one core more "
-		       "than its other threads and a saving child need, or take it away and give "
-		       "weights instead.",
-		       limit ? say_key(limit->end.cgroup, strlen(limit->end.cgroup)).s :
-			       "its cgroup");
+		throttled_by_nobody_seen(f);
+	}
 	return true;
 }
 

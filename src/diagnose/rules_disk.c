@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "diagnose/finding.h"
-#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/waits.h"
 
 /* Who wrote so much while the server waited may be why. */
 #define WRITER_BYTES (16 * MIB)

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/student.h"
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/growth.h"
 #include "diagnose/keys.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "redis/knowledge_commands.h"
 
 /* Farther than a day there is time to look again. */
 #define HORIZON_SECONDS 86400.0
@@ -21,102 +22,10 @@
 #define BELIEVED_WINDOWS 100
 /* Nobody can act any more. */
 #define CRITICAL_SECONDS 60.0
-/* Less growth than this in a window is noise: buffers, statistics, a rehash. */
-#define GROWTH_FLOOR (1 * MIB)
-/* Clients that come and go are there by chance when it is looked, each with some 16 KB for
- * replies and as much for what it sends. */
-#define CLIENT_BYTES (32 * KIB)
-/* Steady: each third of the window grew at least so much of the mean. */
-#define STEADY_RATIO 0.3
-#define POINTS_MIN   4
-/* Of a growth between two answers of the server: fewer seconds are of one answer that came late. */
-#define STEP_SECONDS 0.5
 /* A prefix that makes so much of the growth is behind it. */
 #define BEHIND_RATIO 0.3
 /* A list that makes so much of it is the cause. */
 #define LIST_BEHIND_RATIO 0.5
-
-struct growth {
-	double bytes_per_second; /* NAN = none that can be told */
-	double least; /* the lower end of its 95 % interval: 0 or less, and it may be none */
-	double seconds; /* it was seen for */
-	int64_t bytes;
-	bool steady;
-};
-
-/* used_memory of the first tick that told it at or after @from; its index in *@at. */
-static int64_t used_from(const struct model *m, size_t from, size_t *at)
-{
-	for (*at = from; *at < m->timeline_count; (*at)++)
-		if (m->timeline[*at].used_memory_bytes != RECORD_UNKNOWN)
-			return m->timeline[*at].used_memory_bytes;
-	return RECORD_UNKNOWN;
-}
-
-static int64_t used_until(const struct model *m, size_t *at)
-{
-	for (*at = m->timeline_count; *at > 0; (*at)--)
-		if (m->timeline[*at - 1].used_memory_bytes != RECORD_UNKNOWN)
-			return m->timeline[--*at].used_memory_bytes;
-	return RECORD_UNKNOWN;
-}
-
-static double slope(const struct model *m, size_t a, size_t b)
-{
-	double seconds = m->timeline[b].host.t_seconds - m->timeline[a].host.t_seconds;
-
-	return seconds > 0 ? (double)sum_less(m->timeline[b].used_memory_bytes,
-					      m->timeline[a].used_memory_bytes) /
-				     seconds :
-			     NAN;
-}
-
-static bool thirds_are_steady(const struct model *m, size_t first, size_t last, double mean)
-{
-	size_t from = first, to;
-
-	for (size_t third = 1; third <= 3; third++) {
-		if (used_from(m, first + (last - first) * third / 3, &to) == RECORD_UNKNOWN ||
-		    to <= from || !(slope(m, from, to) >= STEADY_RATIO * mean))
-			return false;
-		from = to;
-	}
-	return true;
-}
-
-/* By how much the growth of a second, @mean, may be wrong (95 %), as it goes up and down from one
- * answer to the next. A line through few points that fits by chance is no trend. */
-static double error_of_growth(const struct model *m, size_t first, size_t last, double mean)
-{
-	double squares = 0;
-	size_t from = first, to, n = 0;
-
-	while (from < last && used_from(m, from + 1, &to) != RECORD_UNKNOWN) {
-		double step = m->timeline[to].host.t_seconds - m->timeline[from].host.t_seconds;
-
-		if (step >= STEP_SECONDS) {
-			squares += pow(slope(m, from, to) - mean, 2);
-			n++;
-		}
-		from = to;
-	}
-	if (n < 2)
-		return INFINITY;
-	return student_t(0.95, (double)(n - 1)) * sqrt(squares / (double)(n - 1) / (double)n);
-}
-
-/* How far used_memory may be off without any growth. */
-static int64_t noise_bytes(const struct model *m)
-{
-	int64_t opened = model_info_delta(m, "total_connections_received");
-	int64_t clients = model_info_end(m, "connected_clients"), bytes = GROWTH_FLOOR;
-
-	if (opened < clients)
-		clients = opened;
-	if (clients > 0)
-		sum_add(&bytes, sum_whole((double)clients * CLIENT_BYTES));
-	return bytes;
-}
 
 /* --- the limits ------------------------------------------------------------------ */
 
@@ -257,30 +166,15 @@ static int64_t bounded_growth(const struct model *m, const struct limit *l)
 /* --- the growth ---------------------------------------------------------------------- */
 
 /* That of what may come to meet @l. */
-static struct growth growth_of(const struct model *m, const struct limit *l)
+static struct growth growth_towards(const struct model *m, const struct limit *l)
 {
-	struct growth g = { .bytes_per_second = NAN };
-	size_t first, last;
-	int64_t from = used_from(m, 0, &first), to = used_until(m, &last);
-	double mean;
-
-	if (from == RECORD_UNKNOWN || to == RECORD_UNKNOWN || last < first + POINTS_MIN - 1)
-		return g;
-	g.bytes = sum_less(sum_less(to, from), bounded_growth(m, l));
-	g.seconds = m->timeline[last].host.t_seconds - m->timeline[first].host.t_seconds;
-	if (g.bytes < noise_bytes(m) || !(g.seconds > 0))
-		return g;
-	g.bytes_per_second = (double)g.bytes / g.seconds;
-	mean = slope(m, first, last);
-	g.least = g.bytes_per_second - error_of_growth(m, first, last, mean);
-	g.steady = g.least > 0 && thirds_are_steady(m, first, last, mean);
-	return g;
+	return growth_of(m, bounded_growth(m, l));
 }
 
 double measure_growth(const struct model *m, bool *steady)
 {
 	struct limit l = nearest(m);
-	struct growth g = growth_of(m, &l);
+	struct growth g = growth_towards(m, &l);
 
 	*steady = g.steady;
 	return g.bytes_per_second;
@@ -288,18 +182,42 @@ double measure_growth(const struct model *m, bool *steady)
 
 /* --- by whom ------------------------------------------------------------------------ */
 
+/* Of so many of those that grew most each is looked at. */
+#define GROWN_LOOKED_AT 8
+
+/* By how much a prefix grew by commands that may store: what others took more than they freed are
+ * replies on their way, which are freed when nobody runs. */
+static double stored(const struct model *m, const struct prefix_row *prefix)
+{
+	double bytes = prefix->charge.alloc_bytes - prefix->charge.free_bytes;
+
+	for (size_t i = 0; i < m->profile_count; i++) {
+		const struct profile_row *row = &m->profile[i];
+		double net = row->charge.alloc_bytes - row->charge.free_bytes;
+
+		if (*row->command && net > 0 && !command_stores(row->command) &&
+		    row->prefix_len == prefix->prefix_len &&
+		    !memcmp(row->prefix, prefix->prefix, prefix->prefix_len))
+			bytes -= net;
+	}
+	return bytes;
+}
+
 /* The prefix that allocated most more than it freed, when that is a good part of it. */
 static const struct prefix_row *behind(const struct model *m, const struct growth *g, double *bytes)
 {
-	const struct prefix_row *top;
+	const struct prefix_row *top = NULL;
 
-	if (m->alloc.growth_count == 0)
-		return NULL;
-	top = &m->prefixes[m->alloc.growth[0]];
-	*bytes = top->charge.alloc_bytes - top->charge.free_bytes;
-	return *bytes >= BEHIND_RATIO * (double)g->bytes && model_net_is_certain(m, &top->charge) ?
-		       top :
-		       NULL;
+	for (size_t i = 0; i < m->alloc.growth_count && i < GROWN_LOOKED_AT; i++) {
+		const struct prefix_row *prefix = &m->prefixes[m->alloc.growth[i]];
+		double grown = stored(m, prefix);
+
+		if (!model_net_is_certain(m, &prefix->charge) || (top && grown <= *bytes))
+			continue;
+		top = prefix;
+		*bytes = grown;
+	}
+	return top && *bytes >= BEHIND_RATIO * (double)g->bytes ? top : NULL;
 }
 
 static bool is_near(const struct growth *g, double seconds)
@@ -374,7 +292,7 @@ static bool forecast_of(const struct model *m, const struct growth *g, const str
 bool measure_forecast(const struct model *m, struct forecast *out)
 {
 	struct limit l = nearest(m);
-	struct growth g = growth_of(m, &l);
+	struct growth g = growth_towards(m, &l);
 
 	return forecast_of(m, &g, &l, out);
 }
@@ -389,7 +307,7 @@ bool measure_list_is_behind(const struct model *m, const struct forecast *foreca
 bool rule_forecast(const struct model *m, struct finding *f)
 {
 	struct limit l = nearest(m);
-	struct growth g = growth_of(m, &l);
+	struct growth g = growth_towards(m, &l);
 	const struct prefix_row *prefix;
 	struct forecast forecast;
 	double bytes = NAN;

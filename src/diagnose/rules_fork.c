@@ -9,9 +9,9 @@
 #include "base/buf.h"
 #include "base/sum.h"
 #include "diagnose/finding.h"
-#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/waits.h"
 
 /* Copying is trouble when what it takes is not there: server and child together
  * beyond this share of their limit, or this little left on the machine. */
@@ -76,11 +76,6 @@ bool rule_fork_pause(const struct model *m, struct finding *f)
 static double cow_faults(const struct charge *c)
 {
 	return isnan(c->cow_faults) ? 0 : c->cow_faults;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b; /* RECORD_UNKNOWN is below all others */
 }
 
 /* Private memory of the fork's child: seen, or told by INFO while it runs. */

@@ -4,10 +4,13 @@
  * slow log, what clients track, subscribe to and WATCH; and what was found in no key at all.
  */
 #include <math.h>
+#include <string.h>
 
+#include "base/sum.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "redis/info.h"
 
 /* Below this none is worth a word: a slow log at its default has at most 1 MB. */
 #define INSIDE_BYTES (8 * MIB)
@@ -20,6 +23,23 @@
 /* The server's default (src/config.c). */
 #define SLOWLOG_LEN 128
 
+/* Of keys under WATCH no server before 7.4 tells how many there are. */
+static enum basis counted_basis(const struct model *m, enum inside what)
+{
+	return what == INSIDE_WATCH && model_info_end(m, "total_watched_keys") < 0 ? BASIS_DERIVED :
+										     BASIS_EXACT;
+}
+
+/* How bad it is that so much lies in no key. */
+static enum severity inside_severity(int64_t bytes, int64_t used)
+{
+	return measure_waste_matters(bytes, used) ||
+			       (bytes >= INSIDE_HARM_BYTES &&
+				measure_ratio(bytes, used) >= INSIDE_HARM_SHARE) ?
+		       SEVERITY_WARNING :
+		       SEVERITY_INFO;
+}
+
 /* Is it enough for a finding? Then it says how bad it is, and has the numbers. */
 static bool inside_matters(const struct model *m, struct finding *f, enum inside what,
 			   const char *count_name, const char *unit)
@@ -29,14 +49,10 @@ static bool inside_matters(const struct model *m, struct finding *f, enum inside
 
 	if (row->bytes < INSIDE_BYTES)
 		return false;
-	f->severity = measure_waste_matters(row->bytes, used) ||
-				      (row->bytes >= INSIDE_HARM_BYTES &&
-				       measure_ratio(row->bytes, used) >= INSIDE_HARM_SHARE) ?
-			      SEVERITY_WARNING :
-			      SEVERITY_INFO;
+	f->severity = inside_severity(row->bytes, used);
 	f->cost = (double)row->bytes;
 	finding_evidence_bytes(f, inside_name(what), row->bytes, row->basis);
-	finding_evidence_count(f, count_name, row->objects_total, unit, BASIS_EXACT);
+	finding_evidence_count(f, count_name, row->objects_total, unit, counted_basis(m, what));
 	finding_evidence_bytes(f, "used_memory", used, BASIS_EXACT);
 	return true;
 }
@@ -157,30 +173,174 @@ bool rule_tls(const struct model *m, struct finding *f)
 
 /* --- what no key was found for ------------------------------------------------------- */
 
+/* Of what no count tells how much it takes there may be a count that has to do with it. Where it
+ * comes to half of what is missed by what one takes, it is named. */
+#define HOLDER_RATIO 0.5
+
+/* A key that a client waits for is in tables of the client's and of the server's, and a string; its
+ * name has some 20 of its bytes. */
+#define BLOCKING_KEY_BYTES 235
+#define BLOCKING_PER_BYTE  (BLOCKING_KEY_BYTES / 20.0)
+
+static double blocking_keys(const struct model *m)
+{
+	int64_t keys = model_info_end(m, "total_blocking_keys"); /* 7.2 and later */
+	int64_t blocked = model_info_end(m, "blocked_clients"), seen = 0;
+	double named = 0;
+
+	for (size_t i = 0; i < m->clients_count; i++) {
+		const struct record_client *client = &m->clients[i].client;
+
+		if (!strchr(client->flags, 'b') || client->argument_bytes <= 0)
+			continue;
+		named += (double)client->argument_bytes * BLOCKING_PER_BYTE;
+		seen++;
+	}
+	if (seen > 0 && blocked > seen) /* of very many not all are listed */
+		named *= (double)blocked / (double)seen;
+	return fmax(named, keys > 0 ? (double)keys * BLOCKING_KEY_BYTES : 0);
+}
+
+static int64_t counted_since_start(const struct model *m, const char *field, const char *what)
+{
+	const char *value = info_get(m->info_end, field);
+	int64_t n = value ? info_sub_int(value, what) : RECORD_UNKNOWN;
+
+	return n > 0 ? n : 0;
+}
+
+/* An entry has a line of CLIENT LIST (src/acl.c, addACLLogEntry()). */
+#define ACL_ENTRY_BYTES 1200
+
+static double acl_log(const struct model *m)
+{
+	static const char *const fields[] = { "acl_access_denied_auth", "acl_access_denied_cmd",
+					      "acl_access_denied_key",
+					      "acl_access_denied_channel" }; /* 7.2 and later */
+	int64_t most = measure_config(m, "acllog-max-len");
+	int64_t denied = sum_of(counted_since_start(m, "errorstat_WRONGPASS", "count"),
+				counted_since_start(m, "errorstat_NOPERM", "count"));
+	int64_t told = 0;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (model_info_end(m, fields[i]) > 0)
+			sum_add(&told, model_info_end(m, fields[i]));
+	denied = told > denied ? told : denied;
+	return (double)(denied < most ? denied : most) * ACL_ENTRY_BYTES;
+}
+
+/* With a rule of some commands and a pattern of keys. */
+#define ACL_USER_BYTES 600
+
+static double acl_users(const struct model *m)
+{
+	return (double)counted_since_start(m, "cmdstat_acl|setuser", "calls") * ACL_USER_BYTES;
+}
+
+/* Of a queued command what counts as its client's is without the objects around its arguments. */
+#define QUEUED_OBJECTS_BYTES 75
+
+static double transactions(const struct model *m)
+{
+	double bytes = 0;
+
+	for (size_t i = 0; i < m->clients_count; i++)
+		if (m->clients[i].client.queued_total > 0)
+			bytes += (double)m->clients[i].client.queued_total * QUEUED_OBJECTS_BYTES;
+	return bytes;
+}
+
+static const struct holder {
+	double (*bytes)(const struct model *m);
+	const char *name, *cause, *command, *action;
+} holders[] = {
+	{ blocking_keys, "blocked clients",
+	  "Clients wait for very many keys (BLPOP and the like): each of these keys is in two "
+	  "tables as long as they wait.",
+	  "CLIENT LIST",
+	  "See who waits (flags=b) and for how much (argv-mem): wait for fewer keys." },
+	{ acl_log, "ACL LOG",
+	  "The log of what was denied was made very long (acllog-max-len), and each entry has a "
+	  "line on its client.",
+	  "ACL LOG RESET", "Empty it, and make acllog-max-len shorter (128)." },
+	{ acl_users, "ACL users",
+	  "Very many users were made (ACL SETUSER), each with its rules and patterns of keys.",
+	  "ACL USERS",
+	  "Delete those that are not in use (ACL DELUSER), or let clients share some." },
+	{ transactions, "transactions",
+	  "Transactions are queued and not executed: the commands behind a MULTI are kept until "
+	  "its EXEC.",
+	  "CLIENT LIST", "See whose they are (multi, multi-mem): end each with EXEC or DISCARD." },
+};
+
+/* What most of @bytes is likely in; NULL. */
+static const struct holder *holder_of(const struct model *m, int64_t bytes)
+{
+	const struct holder *best = NULL;
+	double most = HOLDER_RATIO * (double)bytes;
+
+	for (size_t i = 0; i < sizeof(holders) / sizeof(holders[0]); i++) {
+		double has = holders[i].bytes(m);
+
+		if (has >= most) {
+			best = &holders[i];
+			most = has;
+		}
+	}
+	return best;
+}
+
+static void in_no_key_cause(const struct model *m, struct finding *f, const struct holder *holder,
+			    int64_t bytes)
+{
+	const struct keys_check *check = &m->keys_check;
+	bool all = check->looked_total >= check->keys_total;
+
+	if (holder) {
+		finding_cause(f, "%s", holder->cause);
+		finding_action(f, bytes, say_cli(m, "%s", holder->command).s, "%s", holder->action);
+	} else if (!check->keys_total) {
+		finding_cause(f, "A module or a part of the server that counts nothing has it.");
+	} else {
+		finding_cause(
+			f, "%s, or a module or a part of the server that counts nothing has it.",
+			all ? "Elements of big keys that MEMORY USAGE does not look at have it" :
+			      "A few big keys were not among those drawn");
+	}
+	if (!all)
+		finding_action(f, RECORD_UNKNOWN, "",
+			       "`redmem keys` looks at all of them, and finds the big ones.");
+}
+
+/* Of no keys nothing is wrongly estimated, but a module may have what it likes. */
 bool rule_in_no_key(const struct model *m, struct finding *f)
 {
 	const struct keys_check *check = &m->keys_check;
 	int64_t bytes = ledger_bytes(&m->ledger, "in_no_key");
+	const char *module = measure_info_text(m, "module");
+	const struct holder *holder;
 
 	if (bytes == RECORD_UNKNOWN || bytes < INSIDE_BYTES)
 		return false;
-	f->severity = SEVERITY_INFO;
+	holder = holder_of(m, bytes);
+	f->severity = holder || (!check->keys_total && !module) ?
+			      inside_severity(bytes, measure_used(m)) :
+			      SEVERITY_INFO;
 	f->cost = (double)bytes;
-	f->weak = true;
-	finding_title(f, "%s of used_memory were found in none of the %s keys looked at",
-		      say_bytes(bytes).s, say_count(check->looked_total).s);
+	f->weak = check->keys_total > 0;
+	if (check->keys_total)
+		finding_title(f, "%s of used_memory were found in none of the %s keys looked at",
+			      say_bytes(bytes).s, say_count(check->looked_total).s);
+	else
+		finding_title(f, "%s of used_memory are in no key: there are no keys",
+			      say_bytes(bytes).s);
 	finding_evidence_bytes(f, "in_no_key", bytes, check->basis);
 	finding_evidence_bytes(f, "keys_bytes", check->bytes, check->basis);
 	finding_evidence_bytes(f, "keys_error_bytes", check->error_bytes, BASIS_DERIVED);
 	finding_evidence_count(f, "keys_total", check->keys_total, "keys", BASIS_EXACT);
 	finding_evidence_count(f, "looked_total", check->looked_total, "keys", BASIS_EXACT);
-	finding_evidence_text(f, "module", measure_info_text(m, "module"), BASIS_EXACT);
-	finding_cause(f, "%s, or a module or a part of the server that counts nothing has it.",
-		      check->looked_total < check->keys_total ?
-			      "A few big keys were not among those drawn" :
-			      "Elements of big keys that MEMORY USAGE does not look at have it");
-	if (check->looked_total < check->keys_total)
-		finding_action(f, RECORD_UNKNOWN, "",
-			       "`redmem keys` looks at all of them, and finds the big ones.");
+	finding_evidence_text(f, "module", module, BASIS_EXACT);
+	finding_evidence_text(f, "likely_in", holder ? holder->name : NULL, BASIS_DERIVED);
+	in_no_key_cause(m, f, holder, bytes);
 	return true;
 }

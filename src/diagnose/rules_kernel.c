@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "diagnose/finding.h"
-#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/waits.h"
 
 bool rule_reclaim_blocks(const struct model *m, struct finding *f)
 {

@@ -8,9 +8,9 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
-#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/waits.h"
 
 /* Without maxmemory: half of the room leaves none for a fork's copies (guide:
  * maxmemory at most 80 %; the rest is margin for copy-on-write). */
@@ -168,11 +168,6 @@ struct cgroup_state {
 	int64_t others; /* of that which is neither that nor server and child */
 	bool parent; /* it is above the server's own */
 };
-
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b; /* RECORD_UNKNOWN is below all others */
-}
 
 static int64_t less(int64_t a, int64_t b)
 {

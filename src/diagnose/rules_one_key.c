@@ -15,6 +15,7 @@
 #include "diagnose/one_key.h"
 #include "diagnose/rules.h"
 #include "model/keyspace.h"
+#include "redis/many_keys.h"
 
 #define WORTH_COMPRESSING 0.7 /* zlib makes it smaller than this */
 #define GROWTH_BYTES	  1024.0 /* a second that are worth a word */
@@ -61,8 +62,12 @@ static struct phrase say_day(double seconds)
 #define HOT_SHARE   0.25 /* of the main thread's time */
 #define HOT_CPU	    0.05 /* of a core: below nobody minds */
 #define HOT_SAMPLES 30
-#define LARGE_SHARE 0.25 /* of used_memory */
-#define LARGE_BYTES (16 * MIB)
+/* An element is found in a table within a microsecond or two, and in a list of 1,000 within ten;
+ * the limit is 512 for hashes and 128 for others, unless somebody has raised it. */
+#define WALK_SECONDS  40e-6
+#define LONG_LISTPACK 1000
+#define LARGE_SHARE   0.25 /* of used_memory */
+#define LARGE_BYTES   (16 * MIB)
 
 static double main_seconds(const struct model *m)
 {
@@ -72,13 +77,87 @@ static double main_seconds(const struct model *m)
 	return NAN;
 }
 
+/* Commands that look for an element by its name: in a table at once, in a list one by one. */
+static const struct {
+	const char *command, *type;
+} lookups[] = {
+	{ "hget", "hash" },	 { "hset", "hash" },	{ "hmget", "hash" },
+	{ "hexists", "hash" },	 { "hdel", "hash" },	{ "hincrby", "hash" },
+	{ "hsetnx", "hash" },	 { "hstrlen", "hash" }, { "sismember", "set" },
+	{ "smismember", "set" }, { "sadd", "set" },	{ "srem", "set" },
+	{ "zadd", "zset" },	 { "zscore", "zset" },	{ "zincrby", "zset" },
+	{ "zmscore", "zset" },	 { "zrem", "zset" },	{ "zrank", "zset" },
+};
+
+static const char *lookup_type(const char *command)
+{
+	for (size_t i = 0; i < sizeof(lookups) / sizeof(*lookups); i++)
+		if (!strcmp(lookups[i].command, command))
+			return lookups[i].type;
+	return NULL;
+}
+
+/* CPU seconds of each call of a command; NAN. */
+static double call_seconds(const struct model *m, const char *command)
+{
+	const struct command_row *row = model_command(m, command);
+
+	return row && row->calls_total > 0 ? row->charge.cpu_seconds / (double)row->calls_total :
+					     NAN;
+}
+
+/* Its elements lie in one list that each command walks, which the limit lets grow so long. */
+static void hot_list(const struct model *m, const struct hot_key_row *hot, struct finding *f)
+{
+	const char *type = lookup_type(hot->command);
+	double each = call_seconds(m, hot->command);
+	struct encoding_limit limit;
+
+	if (!type || !(each >= WALK_SECONDS))
+		return;
+	limit = one_key_entries_limit(m, type);
+	if (limit.value < LONG_LISTPACK)
+		return;
+	f->severity = SEVERITY_WARNING;
+	finding_title(f, "%s takes %s a call: %s%s is one long list", say_command(hot->command).s,
+		      say_seconds(each).s, say_key(hot->key.data, hot->key.len).s,
+		      hot->truncated ? "..." : "");
+	finding_evidence(f, "call_cpu_seconds", each, "seconds", BASIS_SAMPLED);
+	finding_evidence_count(f, limit.name, limit.value, "entries", BASIS_EXACT);
+	finding_cause(f,
+		      "%s lets a %s of so many elements lie in one list (listpack), and each "
+		      "command walks it from its beginning; a table would be a look.",
+		      limit.name, type);
+	finding_action(
+		f, RECORD_UNKNOWN,
+		say_cli(m, "CONFIG SET %s %d", limit.name, !strcmp(type, "hash") ? 512 : 128).s,
+		"Lower it, and write to the key once: it becomes a table, which takes some "
+		"times the memory. Or spread it over several keys of some hundred elements.");
+}
+
+/* Time of a command with several keys is charged to the first: where that is a small one, which of
+ * the others took it is not known. */
+static bool may_be_of_another(const struct model *m, const struct hot_key_row *hot)
+{
+	const struct record_key *k = key_looked_at(m, hot->key);
+
+	return command_takes_keys(hot->command) && k != NULL && key_level(k) == KEY_NORMAL;
+}
+
+static const struct hot_key_row *hottest(const struct model *m)
+{
+	for (size_t i = 0; i < m->hot_keys_count; i++)
+		if (!may_be_of_another(m, &m->hot_keys[i]))
+			return &m->hot_keys[i];
+	return NULL;
+}
+
 bool rule_hotkey_cpu(const struct model *m, struct finding *f)
 {
-	const struct hot_key_row *hot = m->hot_keys;
+	const struct hot_key_row *hot = hottest(m);
 	double all = main_seconds(m);
 
-	if (!m->hot_keys_count || hot->samples < HOT_SAMPLES ||
-	    !(hot->cpu_seconds >= HOT_SHARE * all) ||
+	if (!hot || hot->samples < HOT_SAMPLES || !(hot->cpu_seconds >= HOT_SHARE * all) ||
 	    !(hot->cpu_seconds >= HOT_CPU * m->duration_seconds))
 		return false;
 	f->severity = SEVERITY_INFO;
@@ -86,12 +165,14 @@ bool rule_hotkey_cpu(const struct model *m, struct finding *f)
 	finding_title(f, "One key, %s%s, takes %s of the server's CPU time, mostly by %s",
 		      say_key(hot->key.data, hot->key.len).s, hot->truncated ? "..." : "",
 		      say_percent(hot->cpu_seconds / all).s, say_command(hot->command).s);
+	finding_cause(f, "All commands on a key run in one thread of one server; more servers do "
+			 "not share them.");
+	hot_list(m, hot, f);
+	finding_evidence_text(f, "command", say_command(hot->command).s, BASIS_SAMPLED);
 	finding_evidence(f, "cpu_seconds", hot->cpu_seconds, "seconds", BASIS_SAMPLED);
 	finding_evidence(f, "cpu_ratio", hot->cpu_seconds / m->duration_seconds, "ratio",
 			 BASIS_SAMPLED);
 	finding_evidence_count(f, "cpu_samples_total", hot->samples, "samples", BASIS_EXACT);
-	finding_cause(f, "All commands on a key run in one thread of one server; more servers do "
-			 "not share them.");
 	finding_action(f, RECORD_UNKNOWN, "",
 		       "Look at it with `redmem key`; let clients cache what they read of it, ask "
 		       "for parts instead of all, or spread it over several keys.");

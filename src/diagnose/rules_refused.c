@@ -212,6 +212,113 @@ bool rule_denied(const struct model *m, struct finding *f)
 	return true;
 }
 
+/* --- all other errors ------------------------------------------------------------ */
+
+/* A share of the commands that is no slip of one user, and one that is most of what one does. */
+#define FAILED_RATIO	  0.01
+#define FAILED_HARM_RATIO 0.10
+
+static const struct failure {
+	const char *error, *cause, *action;
+} failures[] = {
+	{ "WRONGTYPE",
+	  "The command is not for the type of its key: two uses have one name, or a format "
+	  "changed.",
+	  "Find who writes the key (TYPE, and the application's log), and give each use its "
+	  "name." },
+	{ "NOSCRIPT",
+	  "EVALSHA names a script that the server does not have, and nobody loads it: it has "
+	  "restarted, or SCRIPT FLUSH was run.",
+	  "Let clients send EVAL, or SCRIPT LOAD, after a NOSCRIPT; or use functions (7.0)." },
+	{ "ERR",
+	  "Wrong arguments, or a command or an option that this server does not have: a module's, "
+	  "or "
+	  "a newer release's.",
+	  "The error's text is in the application's log; the server keeps none." },
+};
+
+#define FAILURES (sizeof(failures) / sizeof(failures[0]))
+
+/* Told by other findings, or how a cluster works. */
+static bool is_told_elsewhere(const char *error)
+{
+	if (!strcmp(error, "MOVED") || !strcmp(error, "ASK"))
+		return true;
+	for (size_t i = 0; i < DENIALS; i++)
+		if (!strcmp(error, denials[i].error))
+			return true;
+	for (size_t i = 0; i < sizeof(refusal_kinds) / sizeof(refusal_kinds[0]); i++)
+		if (!strcmp(error, refusal_kinds[i].error))
+			return true;
+	return false;
+}
+
+/* The commonest of all others, and how many there were of these; NULL. */
+static const char *worst_failure(const struct model *m, int64_t *all)
+{
+	const char *worst = NULL;
+
+	*all = 0;
+	for (size_t i = 0; i < m->errors_count; i++) { /* the most come first */
+		const struct error_row *row = &m->errors[i];
+
+		if (is_told_elsewhere(row->error))
+			continue;
+		sum_add(all, row->replies_total);
+		if (!worst)
+			worst = row->error;
+	}
+	return worst;
+}
+
+/* The command that most of @all are of; NULL. */
+static const char *failed_command(const struct model *m, int64_t all)
+{
+	for (size_t i = 0; i < m->refusals_count; i++) {
+		const struct refusal_row *row = &m->refusals[i];
+
+		if (sum_of(row->rejected_total, row->failed_total) > all / 2)
+			return row->command;
+	}
+	return NULL;
+}
+
+static const struct failure *failure_of(const char *error)
+{
+	for (size_t i = 0; i < FAILURES; i++)
+		if (!strcmp(failures[i].error, error))
+			return &failures[i];
+	return NULL;
+}
+
+bool rule_errors(const struct model *m, struct finding *f)
+{
+	int64_t all, commands = model_info_delta(m, "total_commands_processed");
+	const char *worst = worst_failure(m, &all), *command = failed_command(m, all);
+	const struct failure *known = worst ? failure_of(worst) : NULL;
+	double ratio = measure_ratio(all, commands > all ? commands : all);
+
+	if (!worst || all < DENIED_LEAST || !(ratio >= FAILED_RATIO) ||
+	    !((double)all >= DENIED_PER_SECOND * m->duration_seconds))
+		return false;
+	f->severity = ratio >= FAILED_HARM_RATIO ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->cost = COST_PER_SECOND;
+	finding_title(f, "%s requests failed (%s)%s%s in %s", say_count(all).s, worst,
+		      command ? ", most of them " : "", command ? say_command(command).s : "",
+		      say_seconds(m->duration_seconds).s);
+	for (size_t i = 0; i < m->errors_count; i++)
+		if (!is_told_elsewhere(m->errors[i].error) && f->evidence_count < 3)
+			finding_evidence_count(f, m->errors[i].error, m->errors[i].replies_total,
+					       "errors", BASIS_EXACT);
+	finding_evidence_count(f, "total_commands_processed", commands, "commands", BASIS_EXACT);
+	finding_evidence_text(f, "command", command ? say_command(command).s : NULL, BASIS_EXACT);
+	finding_cause(f, "%s", known ? known->cause : "Clients send what the server cannot do.");
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "INFO errorstats").s, "%s",
+		       known ? known->action :
+			       "See in the application's log which requests these are.");
+	return true;
+}
+
 /* --- connections that are not taken ---------------------------------------------- */
 
 static void near_maxclients_title(struct finding *f, int64_t rejected, int64_t clients, int64_t max)

@@ -301,6 +301,13 @@ static const char *setting_name(const struct model *m, size_t i)
 		       lost[i].settings[1];
 }
 
+/* Is a set with a word in it no listpack, however small it is? */
+static bool only_integers_are_compact(const struct model *m, const char *type)
+{
+	return !strcmp(type, "set") && model_config(m, "set-max-intset-entries") &&
+	       !model_config(m, "set-max-listpack-entries");
+}
+
 /* The row of lost[] with the most bytes in small collections, -1 for none. */
 static int worst_encoding(const struct model *m, const struct keyspace_encoding **out)
 {
@@ -348,11 +355,20 @@ bool rule_keys_encoding(const struct model *m, struct finding *f)
 	finding_evidence_text(f, name, value, BASIS_EXACT);
 	finding_evidence_text(f, lost[i].settings[2], model_config(m, lost[i].settings[2]),
 			      BASIS_EXACT);
-	finding_cause(f,
-		      "They have more elements than %s%s%s, or one longer than %s, and a %s "
-		      "takes several times the memory; it never goes back by itself.",
-		      name, value ? " = " : "", value ? value : "", lost[i].settings[2],
-		      e->encoding);
+	if (only_integers_are_compact(m, e->type))
+		finding_cause(
+			f,
+			"A member is no integer, or they have more than %s%s%s: before 7.2 only "
+			"sets of integers are compact. A %s takes several times the memory, and "
+			"never goes back by itself.",
+			name, value ? " = " : "", value ? value : "", e->encoding);
+	else
+		finding_cause(
+			f,
+			"They have more elements than %s%s%s, or one longer than %s, and a %s "
+			"takes several times the memory; it never goes back by itself.",
+			name, value ? " = " : "", value ? value : "", lost[i].settings[2],
+			e->encoding);
 	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET %s-max-*", e->type).s,
 		       "Keep them below the limit (fewer elements a key), or raise it a little: up "
 		       "to some hundred elements a listpack is as fast.");

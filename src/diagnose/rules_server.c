@@ -5,12 +5,14 @@
  * notes unless the data says otherwise.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "diagnose/finding.h"
 #include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/waits.h"
 #include "redis/info.h"
 
 /* --- its life ---------------------------------------------------------------- */
@@ -18,14 +20,11 @@
 /* How bad the server's end is, worst first; NULL event = it lived. */
 static const struct {
 	const char *event, *title, *cause;
-	enum severity severity;
 } ends[] = {
 	{ "exit", "The server exited during the watch",
-	  "It was shut down, crashed, or was killed; its log tells which.", SEVERITY_CRITICAL },
+	  "It was shut down, crashed, or was killed; its log tells which." },
 	{ "stopped", "The server is stopped (SIGSTOP)",
-	  "A signal or a debugger holds the process; it runs on with SIGCONT.", SEVERITY_CRITICAL },
-	{ "restart", "The server was restarted during the watch",
-	  "The process that answers is not the one the watch began with.", SEVERITY_WARNING },
+	  "A signal or a debugger holds the process; it runs on with SIGCONT." },
 };
 
 static const struct record_life *life_find(const struct model *m, const char *event)
@@ -62,7 +61,7 @@ static bool ended(const struct model *m, struct finding *f)
 
 		if (life == NULL || lives_again(m, life))
 			continue;
-		f->severity = ends[i].severity;
+		f->severity = SEVERITY_CRITICAL;
 		f->cost = COST_PER_SECOND * fmax(m->duration_seconds - life->t_seconds, 1);
 		finding_title(f, "%s, %s after it began", ends[i].title,
 			      say_seconds(life->t_seconds).s);
@@ -77,12 +76,6 @@ static bool ended(const struct model *m, struct finding *f)
 	return false;
 }
 
-/* The longest stall that only this finding speaks of: the process was stopped. */
-static const struct stall *silence_stall(const struct model *m)
-{
-	return waits_of(m, "server.not_answering").longest;
-}
-
 /* What held the loop meanwhile has findings of its own, which say why. */
 static bool silence_explained(const struct model *m, double seconds)
 {
@@ -94,9 +87,22 @@ static bool silence_explained(const struct model *m, double seconds)
 	return stalled >= seconds / 2;
 }
 
+/* ", 8 times, at most 191 ms at once", or "" where it was once. */
+static struct phrase say_times(const struct waits *stops)
+{
+	struct phrase out = { "" };
+
+	if (stops->stalls_total > 1)
+		snprintf(out.s, sizeof(out.s), ", %.30s times, at most %.30s at once",
+			 say_count(stops->stalls_total).s, say_seconds(stops->longest_seconds).s);
+	return out;
+}
+
 bool rule_not_answering(const struct model *m, struct finding *f)
 {
-	const struct stall *stall = silence_stall(m);
+	/* Stalls that only this finding speaks of: the process was stopped. */
+	struct waits stops = waits_of(m, f->id);
+	bool stopped = stops.stalls_total > 0;
 	int64_t ticks;
 	double seconds = measure_silence(m, &ticks);
 
@@ -104,28 +110,33 @@ bool rule_not_answering(const struct model *m, struct finding *f)
 		return false; /* killed.limit tells it */
 	if (ended(m, f))
 		return true;
-	if (stall)
-		seconds = fmax(seconds, stall->duration_seconds);
-	else if (silence_explained(m, seconds))
+	if (!stopped &&
+	    (silence_explained(m, seconds) || !(seconds >= harm_table[HARM_SILENCE].bound)))
 		return false;
-	if (!(seconds >= harm_table[stall ? HARM_STALL : HARM_SILENCE].bound))
+	stops.longest_seconds = seconds = fmax(seconds, stops.longest_seconds);
+	waits_include(&stops, seconds);
+	f->severity = waits_severity(m, &stops);
+	if (f->severity == SEVERITY_INFO)
 		return false;
-	f->severity = seconds >= STALL_CRITICAL_SECONDS ? SEVERITY_CRITICAL : SEVERITY_WARNING;
-	f->cost = seconds * COST_PER_SECOND;
-	finding_title(f, "The server %s for %s", stall ? "was stopped" : "did not answer",
-		      say_seconds(seconds).s);
+	f->cost = stops.seconds * COST_PER_SECOND;
+	finding_title(f, "The server %s for %s%s", stopped ? "was stopped" : "did not answer",
+		      say_seconds(stops.seconds).s, say_times(&stops).s);
 	finding_evidence(f, "silence_seconds", seconds, "seconds", BASIS_EXACT);
+	if (stopped) {
+		finding_evidence_count(f, "stops_total", stops.stalls_total, "stops", BASIS_EXACT);
+		finding_evidence(f, "stopped_seconds", stops.seconds, "seconds", BASIS_EXACT);
+	}
 	finding_evidence(f, "unanswered_ticks_total", ticks > 0 ? (double)ticks : NAN, "ticks",
 			 BASIS_EXACT);
-	f->weak = stall == NULL;
-	if (stall)
+	f->weak = !stopped;
+	if (stopped)
 		finding_cause(f, "A signal (SIGSTOP) or a debugger held the process.");
 	else
 		finding_cause(f, "What it did in that time was not seen.");
 	finding_action(f, RECORD_UNKNOWN, "",
-		       stall ? "Find out who stops it: a debugger, a snapshot of the machine, a "
-			       "frozen container." :
-			       "See under stalls and in the server's log what it did then.");
+		       stopped ? "Find out who stops it: a debugger, a snapshot of the machine, a "
+				 "frozen container." :
+				 "See under stalls and in the server's log what it did then.");
 	return true;
 }
 

@@ -8,9 +8,9 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
-#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/waits.h"
 
 /* Fewer swap-ins in a watch than this are chance (a page of start-up code). A server
  * that does not swap has none at all. */

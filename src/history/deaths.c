@@ -10,9 +10,10 @@
 #include "base/sum.h"
 #include "history/internal.h"
 
-#define DEATHS_KEPT   50
-#define MINUTES_MS    600000LL /* of a death that are kept */
-#define SAME_DEATH_MS 60000 /* the kernel chooses, and the process ends a little later */
+#define DEATHS_KEPT 50
+#define MINUTES_MS  600000LL /* of a death that are kept */
+/* The kernel chooses, and the process ends a little later; one that came again dies anew. */
+#define SAME_DEATH_MS 60000
 
 /* Its windows are thinned again, but for those that another death keeps. */
 static int release(struct history *history, int64_t death)
@@ -61,9 +62,11 @@ int deaths_put(struct history *history, int64_t server, int64_t at_ms, const cha
 	       const char *detail, int64_t held)
 {
 	int64_t day_ms = at_ms - at_ms % DAY_MS, id, death;
-	int code =
-		db_number(history, &id, "SELECT id FROM death WHERE server = ? AND at > ? LIMIT 1",
-			  "ii", server, at_ms - SAME_DEATH_MS);
+	int code = db_number(history, &id,
+			     "SELECT id FROM death d WHERE server = ? AND at > ? AND NOT EXISTS "
+			     "(SELECT 1 FROM event WHERE server = d.server AND at >= d.at AND "
+			     "event = 'restarted') LIMIT 1",
+			     "ii", server, at_ms - SAME_DEATH_MS);
 
 	if (code != SQLITE_OK || id != RECORD_UNKNOWN)
 		return code;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/sum.h"
 #include "history/internal.h"
@@ -147,7 +148,7 @@ static int merged_ids(struct history *history, int64_t **ids, size_t *count)
 	if (code != SQLITE_OK)
 		return code;
 	while ((code = db_next(stmt)) == SQLITE_ROW) {
-		*ids = xrealloc(*ids, (*count + 1) * sizeof(**ids));
+		*ids = array_grow(*ids, *count, sizeof(**ids));
 		(*ids)[(*count)++] = db_int(stmt, 0);
 	}
 	return code == SQLITE_DONE ? SQLITE_OK : code;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/sum.h"
 #include "history/internal.h"
@@ -130,13 +131,12 @@ static const char *say_time(char text[32], int64_t ms)
 	return text;
 }
 
-static int no_server(struct history *history, const char *server, struct err *err)
+static int no_server(const char *server, struct err *err)
 {
 	return err_set(err, -ENOENT,
 		       "history: nothing is kept of a server '%.80s'; `redmem history` names those "
 		       "there are",
 		       server);
-	(void)history;
 }
 
 static int none_then(struct history *history, int64_t server, const char *label, int64_t from_ms,
@@ -218,7 +218,7 @@ static int find_windows(struct history *history, int64_t server, int64_t from_ms
 	while (code == SQLITE_OK && (code = db_next(stmt)) == SQLITE_ROW) {
 		int64_t start = db_int(stmt, 1), end = db_int(stmt, 2);
 
-		found->ids = xrealloc(found->ids, (found->count + 1) * sizeof(*found->ids));
+		found->ids = array_grow(found->ids, found->count, sizeof(*found->ids));
 		if (!found->count)
 			found->start_ms = start;
 		found->ids[found->count++] = db_int(stmt, 0);
@@ -237,7 +237,7 @@ static int find(struct history *history, const char *label, int64_t from_ms, int
 	int code = server_id(history, label, false, &server);
 
 	if (code == SQLITE_OK && server == RECORD_UNKNOWN)
-		return no_server(history, label, err);
+		return no_server(label, err);
 	if (code == SQLITE_OK)
 		code = find_windows(history, server, from_ms, to_ms, last, found);
 	if (code != SQLITE_OK)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/escape.h"
 #include "base/sum.h"
 #include "diagnose/measure.h"
@@ -56,11 +57,6 @@ static int name_id(struct history *history, const char *text, int64_t at_ms, int
 
 /* --- key figures ------------------------------------------------------------------------------ */
 
-static const struct timeline_row *last_row(const struct model *m)
-{
-	return m->timeline_count ? &m->timeline[m->timeline_count - 1] : NULL;
-}
-
 /* The last that the server told in the window. */
 static int64_t used_memory(const struct model *m)
 {
@@ -112,7 +108,7 @@ static int64_t worst(const struct findings *f)
 static int put_figures(struct history *history, int64_t window, const struct history_window *w)
 {
 	const struct model *m = w->m;
-	const struct timeline_row *last = last_row(m);
+	const struct timeline_row *last = model_last_row(m);
 	struct stall_figures stalls = stall_figures(m);
 
 	return db_run(
@@ -326,7 +322,7 @@ static void add_client(struct client_sum **sums, size_t *count, const struct rec
 	while (i < *count && strcmp((*sums)[i].name, buf_str(&name)) != 0)
 		i++;
 	if (i == *count) {
-		*sums = xrealloc(*sums, (*count + 1) * sizeof(**sums));
+		*sums = array_grow(*sums, *count, sizeof(**sums));
 		(*sums)[(*count)++] = (struct client_sum){ .name = xstrdup(buf_str(&name)),
 							   .memory = RECORD_UNKNOWN,
 							   .output = RECORD_UNKNOWN };

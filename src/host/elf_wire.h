@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between elf.c and its helper: one question, one answer, each one packet of a seqpacket
+ * Between elf_ask.c and the helper: one question, one answer, each one packet of a seqpacket
  * socket. Meanwhile the helper may ask for a debug file, which is answered at once. What
  * the helper says is checked by elf_answer_fits() before anyone looks at it.
  */

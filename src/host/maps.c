@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "host/file.h"
 #include "host/maps.h"
@@ -12,25 +13,18 @@
 
 struct maps_builder {
 	struct maps *maps;
-	size_t room;
-	size_t paths_room;
 	bool with_use;
 };
 
 /* Mappings of one file stand together, so comparing with the last path stores
  * each about once. */
-static const char *keep_path(struct maps_builder *b, const char *path)
+static const char *keep_path(struct maps *m, const char *path)
 {
-	struct maps *m = b->maps;
-
 	if (!*path)
 		return "";
 	if (m->paths_count && !strcmp(m->paths[m->paths_count - 1], path))
 		return m->paths[m->paths_count - 1];
-	if (m->paths_count == b->paths_room) {
-		b->paths_room = b->paths_room ? b->paths_room * 2 : 64;
-		m->paths = xrealloc(m->paths, b->paths_room * sizeof(*m->paths));
-	}
+	m->paths = array_grow(m->paths, m->paths_count, sizeof(*m->paths));
 	m->paths[m->paths_count] = xstrdup(path);
 	return m->paths[m->paths_count++];
 }
@@ -88,17 +82,11 @@ static void add_map(struct maps_builder *b, const struct map *map, const char *p
 {
 	struct maps *m = b->maps;
 
-	if (m->count == b->room) {
-		b->room = b->room ? b->room * 2 : 128;
-		m->map = xrealloc(m->map, b->room * sizeof(*m->map));
-		if (b->with_use)
-			m->use = xrealloc(m->use, b->room * sizeof(*m->use));
-	}
-	m->map[m->count] = *map;
-	m->map[m->count].path = keep_path(b, path);
+	m->map = array_grow(m->map, m->count, sizeof(*m->map));
 	if (b->with_use)
-		m->use[m->count] = (struct map_use){ 0 };
-	m->count++;
+		m->use = array_grow(m->use, m->count, sizeof(*m->use));
+	m->map[m->count] = *map;
+	m->map[m->count++].path = keep_path(m, path);
 }
 
 static void take_use(struct map_use *use, const char *line)

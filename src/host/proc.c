@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "host/file.h"
 #include "host/proc.h"
 #include "record/record.h"
@@ -281,15 +282,11 @@ int proc_same_net(pid_t pid)
 struct pid_list {
 	pid_t *pid;
 	size_t count;
-	size_t room;
 };
 
 static void list_add(struct pid_list *list, pid_t pid)
 {
-	if (list->count == list->room) {
-		list->room = list->room ? list->room * 2 : 64;
-		list->pid = xrealloc(list->pid, list->room * sizeof(*list->pid));
-	}
+	list->pid = array_grow(list->pid, list->count, sizeof(*list->pid));
 	list->pid[list->count++] = pid;
 }
 

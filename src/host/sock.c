@@ -471,8 +471,8 @@ size_t sock_unread_list(pid_t pid, uint16_t port, int64_t least, struct sock_unr
 
 struct unix_unread {
 	struct unread unread;
-	uint64_t *inodes; /* of the process's sockets */
-	size_t inodes_count;
+	struct sock_file *files; /* the process's sockets */
+	size_t files_count;
 };
 
 static void unix_unread_take(void *ctx, const struct nlmsghdr *head)
@@ -480,12 +480,9 @@ static void unix_unread_take(void *ctx, const struct nlmsghdr *head)
 	struct unix_unread *u = ctx;
 	struct unix_socket found;
 	struct sock_unread *place;
-	uint64_t inode;
 
-	if (!unix_answer(head, &found) || !found.peer || !u->inodes_count)
-		return;
-	inode = found.inode;
-	if (!bsearch(&inode, u->inodes, u->inodes_count, sizeof(inode), sock_files_compare))
+	if (!unix_answer(head, &found) || !found.peer ||
+	    !sock_files_find(u->files, u->files_count, found.inode))
 		return;
 	place = unread_place(&u->unread, found.unread_bytes);
 	if (place) /* who that is costs a walk over all processes, and comes last */
@@ -522,10 +519,10 @@ size_t sock_unread_unix(pid_t pid, int64_t least, struct sock_unread *out, size_
 	struct unix_unread u = { .unread = { 0, least, out, 0, max } };
 	const struct unix_diag_req ask = unix_question(0);
 
-	if (sock_files_list(pid, &u.inodes, &u.inodes_count))
+	if (sock_files_list(pid, &u.files, &u.files_count))
 		return 0;
 	sock_diag_each(&ask, sizeof(ask), unix_unread_take, &u);
-	free(u.inodes);
+	free(u.files);
 	unix_unread_name(out, u.unread.count);
 	return u.unread.count;
 }

@@ -4,16 +4,17 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/array.h"
 
-int sock_files_compare(const void *a, const void *b)
+static int compare_inodes(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	uint64_t x = ((const struct sock_file *)a)->inode, y = ((const struct sock_file *)b)->inode;
 
 	return (x > y) - (x < y);
 }
@@ -30,14 +31,13 @@ static uint64_t socket_inode(int dir, const char *name)
 	return strncmp(target, "socket:[", 8) ? 0 : strtoull(target + 8, NULL, 10);
 }
 
-int sock_files_list(pid_t pid, uint64_t **inodes, size_t *count)
+int sock_files_list(pid_t pid, struct sock_file **files, size_t *count)
 {
 	struct dirent *entry;
-	size_t room = 0;
 	char path[64];
 	DIR *dir;
 
-	*inodes = NULL;
+	*files = NULL;
 	*count = 0;
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
@@ -48,27 +48,39 @@ int sock_files_list(pid_t pid, uint64_t **inodes, size_t *count)
 
 		if (!inode)
 			continue;
-		if (*count == room) {
-			room = room ? room * 2 : 64;
-			*inodes = xrealloc(*inodes, room * sizeof(**inodes));
-		}
-		(*inodes)[(*count)++] = inode;
+		*files = array_grow(*files, *count, sizeof(**files));
+		(*files)[(*count)++] = (struct sock_file){ inode, atoi(entry->d_name) };
 	}
 	closedir(dir);
 	if (*count)
-		qsort(*inodes, *count, sizeof(**inodes), sock_files_compare);
+		qsort(*files, *count, sizeof(**files), compare_inodes);
 	return 0;
+}
+
+const struct sock_file *sock_files_find(const struct sock_file *files, size_t count, uint64_t inode)
+{
+	const struct sock_file want = { .inode = inode };
+
+	return count ? bsearch(&want, files, count, sizeof(want), compare_inodes) : NULL;
 }
 
 int sock_files_have(pid_t pid, uint64_t inode)
 {
-	uint64_t *inodes;
+	struct sock_file *files;
 	size_t count;
-	int ret = sock_files_list(pid, &inodes, &count);
+	int ret = sock_files_list(pid, &files, &count);
 
 	if (ret)
 		return ret;
-	ret = count && bsearch(&inode, inodes, count, sizeof(inode), sock_files_compare);
-	free(inodes);
+	ret = sock_files_find(files, count, inode) != NULL;
+	free(files);
 	return ret;
+}
+
+bool sock_files_still(pid_t pid, const struct sock_file *file)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, file->number);
+	return socket_inode(AT_FDCWD, path) == file->inode;
 }

@@ -19,8 +19,8 @@
 #include "host/sock_files.h"
 
 struct listening {
-	uint64_t *inodes;
-	size_t inodes_count;
+	struct sock_file *files;
+	size_t files_count;
 	struct sock_listener *found;
 	size_t count;
 	size_t room;
@@ -28,14 +28,15 @@ struct listening {
 
 static struct sock_listener *add_listener(struct listening *l, uint64_t inode)
 {
-	if (!l->inodes_count ||
-	    !bsearch(&inode, l->inodes, l->inodes_count, sizeof(inode), sock_files_compare))
+	const struct sock_file *file = sock_files_find(l->files, l->files_count, inode);
+
+	if (!file)
 		return NULL;
 	if (l->count == l->room) {
 		l->room = l->room ? l->room * 2 : 8;
 		l->found = xrealloc(l->found, l->room * sizeof(*l->found));
 	}
-	l->found[l->count] = (struct sock_listener){ .inode = inode };
+	l->found[l->count] = (struct sock_listener){ .file = *file };
 	return &l->found[l->count++];
 }
 
@@ -135,7 +136,7 @@ int sock_listeners(pid_t pid, struct sock_listener **out, size_t *count, struct 
 
 	*out = NULL;
 	*count = 0;
-	ret = sock_files_list(pid, &l.inodes, &l.inodes_count);
+	ret = sock_files_list(pid, &l.files, &l.files_count);
 	if (ret)
 		return err_set(err, ret, "sock: open files of process %d: %s; run as root", pid,
 			       strerror(-ret));
@@ -144,7 +145,7 @@ int sock_listeners(pid_t pid, struct sock_listener **out, size_t *count, struct 
 		read_table(&l, pid, "tcp6", tcp6_line);
 	}
 	read_table(&l, pid, "unix", unix_line);
-	free(l.inodes);
+	free(l.files);
 	*out = l.found;
 	*count = l.count;
 	return 0;

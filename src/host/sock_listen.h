@@ -7,13 +7,14 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "host/sock_files.h"
 
 struct sock_listener {
 	int family; /* AF_INET, AF_INET6, AF_UNIX */
 	int port; /* 0 for AF_UNIX */
 	char address[48]; /* "127.0.0.1", "::"; "" for AF_UNIX */
 	char path[109]; /* in the process's own file system; "" for TCP */
-	uint64_t inode; /* of the listening socket */
+	struct sock_file file; /* the listening socket */
 };
 
 /*

@@ -4,6 +4,8 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -64,6 +66,38 @@ void uprobe_detach(struct bpf_link **links, size_t count)
 		links[i] = NULL;
 		log_pause("probe-out", start);
 	}
+}
+
+#if defined(__x86_64__)
+static bool is_stepped(const unsigned char first[2])
+{
+	bool rex = first[0] == 0x41;
+	unsigned char opcode = rex ? first[1] : first[0];
+
+	if (opcode >= 0x50 && opcode <= 0x57)
+		return false; /* push */
+	return rex || !(opcode == 0x90 || opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb);
+}
+#else
+/* arm64 does so with branches and the like, and no function begins with one. */
+static bool is_stepped(const unsigned char first[2])
+{
+	(void)first;
+	return true;
+}
+#endif
+
+bool uprobe_is_stepped(const char *file, unsigned long offset)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	unsigned char first[2];
+	bool known;
+
+	if (fd < 0)
+		return true;
+	known = pread(fd, first, sizeof(first), (off_t)offset) == sizeof(first);
+	close(fd);
+	return !known || is_stepped(first);
 }
 
 double uprobe_removal_seconds(void)

@@ -14,11 +14,20 @@
 
 #define ANSWER_MS 10000
 
+/* That of the side, else of the scenario; NULL. */
+static const char *knob_of(const struct lab_side *side, const struct lab_scenario *scenario,
+			   const char *name)
+{
+	const char *value = lab_settings_get(&side->about->knobs, name);
+
+	return value ? value : lab_scenario_knob(scenario, name);
+}
+
 int lab_instance_prepare(struct lab_instance *one, const struct lab_side *side,
 			 const struct lab_scenario *scenario, const struct lab_place *place,
 			 const char *name, struct err *err)
 {
-	const char *limit = lab_settings_get(&side->about->knobs, LAB_KNOB_MEMORY);
+	const char *limit = knob_of(side, scenario, LAB_KNOB_MEMORY);
 	char cgroup[64];
 	int ret;
 
@@ -42,12 +51,9 @@ int lab_instance_prepare(struct lab_instance *one, const struct lab_side *side,
 static int set_knob(const struct lab_instance *one, const struct lab_place *place, const char *name,
 		    struct err *err)
 {
-	const char *path = lab_knob_path(name), *value;
+	const char *path = lab_knob_path(name);
+	const char *value = knob_of(one->side, one->scenario, name);
 
-	value = lab_settings_get(&one->side->about->knobs, name);
-	for (size_t i = 0; !value && i < one->scenario->knobs_count; i++)
-		if (!strcmp(one->scenario->knobs[i].name, name))
-			value = one->scenario->knobs[i].value;
 	return value ? knobs_set(place->knobs, path, value, err) :
 		       knobs_reset(place->knobs, path, err);
 }
@@ -119,7 +125,7 @@ static void list_settings(const struct lab_instance *one, struct words *settings
 	}
 }
 
-/* What the side has set itself is not tried. */
+/* What the side, or a later line, has set itself is not tried. */
 static int try_settings(const struct lab_instance *one, struct buf *refused, struct err *err)
 {
 	const struct lab_scenario *scenario = one->scenario;
@@ -130,7 +136,7 @@ static int try_settings(const struct lab_instance *one, struct buf *refused, str
 				       scenario->settings[i].value };
 		redisReply *reply = NULL;
 
-		if (!scenario->settings[i].may_refuse ||
+		if (!scenario->settings[i].may_refuse || !lab_scenario_counts(scenario, i) ||
 		    lab_settings_get(&one->side->about->settings, argv[2]))
 			continue;
 		ret = conn_call(one->conn, ANSWER_MS, &reply, 4, argv, NULL);
@@ -183,7 +189,9 @@ static int start_server(struct lab_instance *one, const struct lab_place *place,
 					   .settings = settings.list,
 					   .environment = environment.list,
 					   .cgroup = one->cgroup.path[0] ? one->cgroup.path : NULL,
-					   .cpu = place->server_cpu,
+					   .stop = place->stop,
+					   .cpus = place->cpus.server,
+					   .cpus_count = place->cpus.servers,
 				   },
 				   err);
 	words_free(&settings);
@@ -203,7 +211,7 @@ static int start_load(struct lab_instance *one, const struct lab_place *place, u
 		.socket = one->server.socket,
 		.pid = one->server.pid,
 		.seed = seed,
-		.cpu = place->load_cpu,
+		.cpu = place->cpus.load,
 		.stop = place->stop,
 	};
 

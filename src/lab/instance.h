@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "host/cgroup_own.h"
+#include "lab/cpus.h"
 #include "lab/knobs.h"
 #include "lab/load.h"
 #include "lab/private_server.h"
@@ -31,11 +32,11 @@ struct lab_instance {
 	int64_t empty_bytes; /* used before it was filled, without clients */
 };
 
-/* Where things are: on which CPUs servers and loads run, -1 = any. */
+/* Where things are. */
 struct lab_place {
 	struct knobs *knobs;
 	const char *folder;
-	int server_cpu, load_cpu;
+	struct lab_cpus cpus;
 	const volatile sig_atomic_t *stop; /* not 0: all is to end now; for a handler of signals */
 };
 

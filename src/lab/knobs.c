@@ -325,9 +325,11 @@ static int lock(int fd)
 /* On the disk when this returns 0. */
 static int journal_add(const struct knobs *k, const char *line, size_t len)
 {
-	if (write(k->fd, line, len) != (ssize_t)len || fsync(k->fd))
-		return -EIO;
-	return 0;
+	ssize_t n = write(k->fd, line, len);
+
+	if (n >= 0 && n < (ssize_t)len)
+		return -ENOSPC;
+	return n < 0 || fsync(k->fd) ? -errno : 0;
 }
 
 static int note(struct knobs *k, enum change_kind kind, const char *path, const char *value,
@@ -343,7 +345,8 @@ static int note(struct knobs *k, enum change_kind kind, const char *path, const 
 		   value ? value : "");
 	ret = journal_add(k, line.data, line.len);
 	if (ret)
-		err_set(err, ret, "lab: %s cannot be written, so nothing is changed", k->path);
+		err_set(err, ret, "lab: %s cannot be written, so nothing is changed: %s", k->path,
+			strerror(-ret));
 	else
 		changes_add(&k->changes, kind, path, value);
 	buf_free(&line);

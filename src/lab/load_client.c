@@ -168,7 +168,15 @@ bool load_stopped(const struct lab_load *load)
 
 int load_silence(struct lab_load *load, int64_t now_ns)
 {
-	if (load->counts.replies == load->counts.sent || now_ns - load->heard_ns < LOAD_SILENCE_NS)
+	int64_t silent_ns = now_ns - load->heard_ns;
+
+	if (load->counts.replies == load->counts.sent)
+		return 0;
+	if (load->options.stop && *load->options.stop && silent_ns >= LOAD_STOP_NS)
+		return err_set(&load->error, -EINTR,
+			       "lab: %s: stopped, while the server was silent",
+			       load->options.socket);
+	if (silent_ns < LOAD_SILENCE_NS)
 		return 0;
 	return err_set(&load->error, -ETIMEDOUT,
 		       "lab: %s: the server has said nothing for a minute", load->options.socket);

@@ -11,6 +11,7 @@
 #include "redis/conn.h"
 
 #define LOAD_SILENCE_NS 60000000000 /* a server that owes replies for so long is given up */
+#define LOAD_STOP_NS	1000000000 /* the same, once all is to end */
 #define LOAD_ASK_MS	60000 /* for what it asks itself: a server that frees a lot is silent */
 #define LOAD_LOOK_MS	50 /* how often it is seen that the load is to stop */
 #define LOAD_INPUT	(64 << 10) /* bytes read at once */
@@ -67,7 +68,7 @@ int load_client_send(struct lab_load *load, struct load_client *client);
 int load_client_take(struct lab_load *load, struct load_client *client);
 /* Has somebody told it to end? */
 bool load_stopped(const struct lab_load *load);
-/* The server owes replies and is silent: -ETIMEDOUT. */
+/* The server owes replies and is silent: -ETIMEDOUT; -EINTR where somebody wants it to end. */
 int load_silence(struct lab_load *load, int64_t now_ns);
 
 /* --- what is done in the thread; each returns 0 or the code of load->error ---------------- */

@@ -72,6 +72,7 @@ int lab_measure_turn(const struct lab_instance *one, double seconds, struct lab_
 		turns->refused += counts->refused;
 		turns->wall_ns += counts->end_ns - counts->start_ns;
 		turns->cpu_ns += after.cpu_ns - before.cpu_ns;
+		turns->load_ns += counts->cpu_ns;
 		turns->minor_faults += after.minor_faults - before.minor_faults;
 		turns->major_faults += after.major_faults - before.major_faults;
 	}

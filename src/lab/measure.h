@@ -14,6 +14,7 @@
 struct lab_turns {
 	uint64_t replies, refused;
 	int64_t wall_ns, cpu_ns; /* CPU time of the server */
+	int64_t load_ns; /* CPU time of the load */
 	int64_t minor_faults, major_faults;
 };
 

@@ -35,7 +35,7 @@ enum lab_often { LAB_EACH_SLICE, LAB_EACH_RUN };
  *
  * Coarseness: how many times the wanted precision its interval may be wide, for tails are rougher
  * than means. Smallest difference: in the unit, that matters where a side has zeros and there is
- * no ratio, and then that is the wanted precision, too.
+ * no ratio; then it takes the place of LAB_PRECISION (1 %), and is as many times as coarse.
  */
 #define LAB_METRIC_ROWS(X) \
 	X(OPS_PER_CPU, "ops_per_cpu_second", "operations a CPU second of the server", \
@@ -77,7 +77,7 @@ enum lab_often { LAB_EACH_SLICE, LAB_EACH_RUN };
 	  BYTES, LESS, RUN, 5, 65536)
 
 /* Time the event loop was held for, by cause (REDMEM_CAUSES): a metric each, "stall_CAUSE". */
-#define LAB_STALL_COARSENESS 5
+#define LAB_STALL_COARSENESS 10
 #define LAB_STALL_DIFFERENCE 1e-3
 
 /* clang-format on */

@@ -97,12 +97,13 @@ static char **arguments(const struct private_server *server,
 	return (char **)all;
 }
 
-static void pin(int cpu)
+static void pin(const int *cpus, size_t count)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
+	for (size_t i = 0; i < count; i++)
+		CPU_SET(cpus[i], &set);
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -123,8 +124,8 @@ static _Noreturn void become_server(const struct private_server_config *config, 
 	log = chdir(config->dir) ? -1 : open("server.log", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
 		_exit(1);
-	if (config->cpu >= 0)
-		pin(config->cpu);
+	if (config->cpus_count)
+		pin(config->cpus, config->cpus_count);
 	for (size_t i = 0; i < length(config->environment); i++)
 		putenv((char *)config->environment[i]);
 	if (config->cgroup && cgroup_own_enter(config->cgroup))
@@ -152,44 +153,97 @@ static bool answers(const struct private_server *server)
 	return yes;
 }
 
-/* What the server said last before it ended. */
+/* The line of a server that crashed that says of what; NULL. */
+static char *crash_line(char *log)
+{
+	static const char *const signs[] = { "crashed by signal", "ASSERTION FAILED",
+					     "Guru Meditation" };
+	char *sign = NULL;
+
+	for (size_t i = 0; i < sizeof(signs) / sizeof(*signs); i++) {
+		char *found = strstr(log, signs[i]);
+
+		if (found && (!sign || found < sign))
+			sign = found;
+	}
+	while (sign && sign > log && sign[-1] != '\n')
+		sign--;
+	return sign;
+}
+
+/* What the server said last before it ended: two lines, for the last alone ("Bad directive") often
+ * does not say of what; of a crash, whose report is long, why. */
 static void last_words(struct buf *out, const char *dir)
 {
 	struct buf path = {}, log = {};
-	char *line;
+	char *words, *from;
 
 	buf_printf(&path, "%s/server.log", dir);
 	file_read(buf_str(&path), 1 << 20, &log, NULL);
 	while (log.len && log.data[log.len - 1] == '\n')
 		log.data[--log.len] = '\0';
-	line = log.len ? strrchr(log.data, '\n') : NULL;
-	buf_puts(out, line ? line + 1 : log.len ? log.data : "it said nothing");
+	words = log.len ? crash_line(log.data) : NULL;
+	from = log.len && !words ? strrchr(log.data, '\n') : NULL;
+	if (from) {
+		*from = ' ';
+		words = strrchr(log.data, '\n');
+		words = words ? words + 1 : log.data;
+	}
+	words = words ? words : log.len ? log.data : (char *)"it said nothing";
+	buf_add(out, words, strcspn(words, "\n"));
 	buf_free(&path);
 	buf_free(&log);
 }
 
-static int wait_answer(const struct private_server *server,
-		       const struct private_server_config *config, struct err *err)
+static void put_end(struct buf *out, int status)
+{
+	if (WIFSIGNALED(status))
+		buf_printf(out, "was ended by signal %d", WTERMSIG(status));
+	else
+		buf_printf(out, "ended with status %d", WEXITSTATUS(status));
+}
+
+bool private_server_ended(struct private_server *server, struct buf *how, const char *dir)
+{
+	struct buf words = {};
+	int status;
+
+	if (server->pid <= 0 || waitpid(server->pid, &status, WNOHANG) != server->pid)
+		return false;
+	last_words(&words, dir);
+	put_end(how, status);
+	buf_printf(how, ": %s", buf_str(&words));
+	buf_free(&words);
+	return true;
+}
+
+static int wait_answer(struct private_server *server, const struct private_server_config *config,
+		       struct err *err)
 {
 	int64_t end = clock_mono_ns() + START_TIMEOUT_NS;
-	struct buf words = {};
+	struct buf how = {};
 	int ret = 0;
 
 	while (!answers(server)) {
-		if (waitpid(server->pid, NULL, WNOHANG) == server->pid)
+		if (private_server_ended(server, &how, config->dir))
 			ret = -ECHILD;
+		else if (config->stop && *config->stop)
+			ret = -EINTR;
 		else if (clock_mono_ns() > end)
 			ret = -ETIMEDOUT;
 		if (ret)
 			break;
 		usleep(START_PAUSE_US);
 	}
-	if (ret) {
-		last_words(&words, config->dir);
-		err_set(err, ret, "%s: %s %s: %s", config->who, config->command[0],
-			ret == -ECHILD ? "ended at once" : "does not answer", buf_str(&words));
-		buf_free(&words);
+	if (ret == -ETIMEDOUT) {
+		buf_puts(&how, "does not answer: ");
+		last_words(&how, config->dir);
 	}
+	if (ret == -EINTR)
+		err_set(err, ret, "%s: interrupted", config->who);
+	else if (ret)
+		err_set(err, ret, "%s: %s %s", config->who, config->command[0], buf_str(&how));
+	buf_free(&how);
 	return ret;
 }
 

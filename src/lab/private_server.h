@@ -5,6 +5,9 @@
  */
 #pragma once
 
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -23,7 +26,9 @@ struct private_server_config {
 	const char *const *settings; /* "--maxmemory", "1gb"...: after those of every private one */
 	const char *const *environment; /* "NAME=VALUE", beside that of the caller */
 	const char *cgroup; /* the directory of the one it is born in; NULL = the caller's */
-	int cpu; /* the only one it may use; -1 = all */
+	const volatile sig_atomic_t *stop; /* not 0: it is not waited for any more; NULL */
+	const int *cpus; /* those it may use... */
+	size_t cpus_count; /* ...0 = all of them */
 };
 
 /* Append the full name of @program by PATH, nothing where there is none; one with '/' as it is. */
@@ -31,10 +36,12 @@ void private_server_program(struct buf *out, const char *program);
 /* Append the full name of redis-server, else valkey-server, by PATH. -ENOENT. */
 int private_server_find(const char *who, struct buf *program, struct err *err);
 /*
- * Start it and wait until it answers. On failure no process is left. It is killed when the calling
- * thread ends.
+ * Start it and wait until it answers; -EINTR where @stop ends that. On failure no process is left.
+ * It is killed when the calling thread ends.
  */
 int private_server_start(struct private_server *server, const struct private_server_config *config,
 			 struct err *err);
+/* Has it ended by itself, in @dir? @how: "was ended by signal 11: " and what it said last. */
+bool private_server_ended(struct private_server *server, struct buf *how, const char *dir);
 /* Kill it and its children, and wait for those that are the caller's. */
 void private_server_end(struct private_server *server);

@@ -166,7 +166,7 @@ void lab_report_markdown(struct buf *out, const struct lab_report *r)
 	lab_words_verdict(&said, r->verdict);
 	buf_printf(out, "**%s**\n\n", buf_str(&said));
 	put_about(out, r);
-	buf_printf(out, "\n%s\n", lab_words_legend);
+	buf_printf(out, "\n%s %s\n", lab_words_legend, lab_words_sides);
 	put_differing(out, r, LAB_WORSE, "B is worse");
 	put_differing(out, r, LAB_BETTER, "B is better");
 	put_folded(out, r, LAB_NO_DIFFERENCE, "No difference", "not more than");

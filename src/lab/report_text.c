@@ -138,14 +138,15 @@ static void write_alike(struct text *t, const struct lab_report *r)
 static void write_not_judged(struct text *t, const struct lab_report *r)
 {
 	static const struct table_column columns[] = {
-		{ "metric", false }, { "A", true },	   { "B", true },
-		{ "B to A", true },  { "why not", false },
+		{ "metric", false }, { "A", true },	    { "B", true },
+		{ "B to A", true },  { "interval", false }, { "why not", false },
 	};
 	struct table *table;
 
 	if (r->verdict->counts[LAB_NOT_JUDGED] == r->verdict->unknown)
 		return;
-	text_head(t, "NOT JUDGED", "seen, and not known well enough");
+	text_head(t, "NOT JUDGED",
+		  "not known as well as --precision wants: more time or less precision may do");
 	table = TABLE(columns);
 	for (int i = 0; i < LAB_METRICS; i++) {
 		const struct lab_row *row = &r->verdict->rows[i];
@@ -155,6 +156,7 @@ static void write_not_judged(struct text *t, const struct lab_report *r)
 			continue;
 		put_values(table, row);
 		lab_words_change(table_cell(table), row->id, row->ratio, row->change);
+		lab_words_interval(table_cell(table), row);
 		lab_words_reason(table_cell(table), row);
 	}
 	table_write(table, t);
@@ -193,6 +195,7 @@ void lab_report_text(struct buf *out, const struct lab_report *r, const struct r
 	text_paint(&t, PAINT_BOLD, buf_str(&verdict));
 	buf_putc(out, '\n');
 	text_wrap(&t, "", lab_words_legend);
+	text_wrap(&t, "", lab_words_sides);
 	write_differing(&t, r, LAB_WORSE, "B IS WORSE", PAINT_RED);
 	write_differing(&t, r, LAB_BETTER, "B IS BETTER", PAINT_GREEN);
 	write_alike(&t, r);

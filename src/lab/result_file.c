@@ -47,6 +47,7 @@ static int write_line(struct lab_writer *writer, json_t *o, struct err *err)
 	char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	struct buf line = { 0 };
 	size_t done = 0;
+	int ret = 0;
 
 	json_decref(o);
 	if (!text)
@@ -59,12 +60,14 @@ static int write_line(struct lab_writer *writer, json_t *o, struct err *err)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
+		if (n < 0) {
+			ret = failed(err, -errno, writer->path);
 			break;
+		}
 		done += (size_t)n;
 	}
 	buf_free(&line);
-	return done < line.len ? failed(err, -errno, writer->path) : 0;
+	return ret;
 }
 
 int lab_writer_open(struct lab_writer **writer, const char *path, const struct lab_about *about,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "lab/about.h"
@@ -27,9 +28,12 @@ static const char *const instance_names[INSTANCES] = { "a", "again", "b" };
 #define WARM_LEAST   3
 #define WATCH_SLICES 2 /* a watch is as long, and a save */
 #define IDLE_MS	     100
+#define ENDING_US    100000 /* from when its connections are gone until a process is */
+#define LOAD_BUSY    0.9 /* of its time: it is what is measured */
 
 struct pairs {
 	const struct lab_run *run;
+	struct lab_side side[LAB_SIDES]; /* of which instances are */
 	struct lab_instance one[INSTANCES];
 	struct lab_random random;
 	struct lab_result *result;
@@ -37,6 +41,7 @@ struct pairs {
 	int64_t start_ns;
 	int restart, pair; /* the next of each; pairs are counted through */
 	double rate; /* of the open loop, in this restart */
+	struct lab_turns turns; /* at full speed, of all servers */
 };
 
 static bool stopped(const struct pairs *p)
@@ -200,8 +205,10 @@ static int take_turn(struct pairs *p, int which, void *ctx, struct err *err)
 	return lab_measure_turn(&p->one[which], s->turn_seconds, &s->turns[which], err);
 }
 
-static void add_up(struct lab_sample *sample, const struct lab_turns *turns)
+static void add_up(struct pairs *p, struct lab_sample *sample, const struct lab_turns *turns)
 {
+	p->turns.wall_ns += turns->wall_ns;
+	p->turns.load_ns += turns->load_ns;
 	sample->seconds = (double)turns->wall_ns / 1e9;
 	sample->operations = (int64_t)turns->replies;
 	sample->errors = (int64_t)turns->refused;
@@ -235,7 +242,7 @@ static int take_pair(struct pairs *p, struct err *err)
 	for (int i = 0; i < turns && !ret; i++)
 		ret = for_each(p, take_turn, s, err);
 	for (int i = 0; i < INSTANCES && !ret; i++)
-		add_up(&s->sample[i], &s->turns[i]);
+		add_up(p, &s->sample[i], &s->turns[i]);
 	if (!ret && p->rate > 0)
 		ret = for_each(p, take_latency, s, err);
 	if (!ret)
@@ -432,6 +439,22 @@ static int measure_restart(struct pairs *p, struct end *end, struct err *err)
 	return ret ? ret : put_all(p, end->sample, err);
 }
 
+/* Of a failure whose cause is that a server has ended: which, how, and with which last words; its
+ * folder goes. */
+static void tell_ended(struct pairs *p, struct err *err)
+{
+	usleep(ENDING_US);
+	for (int i = 0; i < INSTANCES; i++) {
+		struct lab_instance *one = &p->one[i];
+		struct buf how = {};
+
+		if (private_server_ended(&one->server, &how, one->dir))
+			err_set(err, -ECHILD, "lab: the server of side %s, %s, %s",
+				i == OTHER ? "B" : "A", one->side->about->label, buf_str(&how));
+		buf_free(&how);
+	}
+}
+
 static void end_all(struct pairs *p)
 {
 	for (int i = 0; i < INSTANCES; i++)
@@ -447,9 +470,12 @@ static int open_result(struct pairs *p, struct lab_about *about, const char *pat
 		ret = lab_about_ask(about, LAB_B, &p->one[OTHER], err);
 	if (!ret)
 		ret = lab_writer_open(&p->writer, path, about, err);
-	if (!ret)
-		p->result = lab_result_new(about);
-	return ret;
+	if (ret)
+		return ret;
+	p->result = lab_result_new(about);
+	for (int side = 0; side < LAB_SIDES; side++) /* what they are set to is there now */
+		p->side[side].about = &p->result->about.side[side];
+	return 0;
 }
 
 static int one_restart(struct pairs *p, struct lab_about *about, const char *path, struct err *err)
@@ -463,10 +489,14 @@ static int one_restart(struct pairs *p, struct lab_about *about, const char *pat
 	ret = for_each(p, start_one, &refused, err);
 	if (!ret && !p->writer)
 		ret = open_result(p, about, path, err);
+	if (!ret && p->run->note)
+		ret = note(p, p->run->note, err);
 	if (!ret && refused.len)
 		ret = note(p, buf_str(&refused), err);
 	if (!ret)
 		ret = measure_restart(p, end, err);
+	if (ret && ret != -EINTR)
+		tell_ended(p, err);
 	end_all(p);
 	for (int i = 0; i < INSTANCES; i++)
 		info_free(end->filled[i]);
@@ -482,6 +512,30 @@ static enum lab_end finished(const struct pairs *p, double longest)
 		return LAB_LIMIT;
 	return lab_precise(p->result, false) && lab_precise(p->result, true) ? LAB_PRECISE :
 									       LAB_CUT;
+}
+
+/* What a reader must know of how it went, and what he can do. */
+static int note_course(struct pairs *p, enum lab_end end, double longest, struct err *err)
+{
+	struct buf text = {};
+	int ret = 0;
+
+	if ((double)p->turns.load_ns > LOAD_BUSY * (double)p->turns.wall_ns)
+		ret = note(p,
+			   "the load was as busy as the servers, with one CPU: operations a second "
+			   "are as many as it could ask for; those a CPU second of the server hold",
+			   err);
+	if (!ret && end == LAB_LIMIT && p->restart < LAB_RESTARTS_MIN &&
+	    p->restart < p->run->restarts_most) {
+		buf_printf(&text,
+			   "a restart takes %.0f s on this machine, and it takes %d until anything "
+			   "is said: give it --limit %.0f",
+			   longest, LAB_RESTARTS_MIN,
+			   ceil(longest * (LAB_RESTARTS_MIN + 1) / 60) * 60);
+		ret = note(p, buf_str(&text), err);
+	}
+	buf_free(&text);
+	return ret;
 }
 
 static int restarts(struct pairs *p, struct lab_about *about, const char *path, struct err *err)
@@ -502,6 +556,8 @@ static int restarts(struct pairs *p, struct lab_about *about, const char *path, 
 		else
 			end = finished(p, longest);
 	}
+	if (p->writer && !ret)
+		ret = note_course(p, end, longest, &why);
 	if (err)
 		*err = why;
 	if (!p->writer)
@@ -521,8 +577,9 @@ int lab_run(const struct lab_run *run, struct lab_about *about, const char *path
 	int ret = 0;
 
 	lab_random_seed(&p.random, run->seed);
+	memcpy(p.side, run->side, sizeof(p.side));
 	for (int i = 0; i < INSTANCES && !ret; i++)
-		ret = lab_instance_prepare(&p.one[i], &run->side[i == OTHER], run->scenario,
+		ret = lab_instance_prepare(&p.one[i], &p.side[i == OTHER], run->scenario,
 					   &run->place, instance_names[i], err);
 	if (!ret)
 		ret = restarts(&p, about, path, err);

@@ -33,6 +33,7 @@ struct lab_run {
 	int restarts_most;
 	int pairs; /* of a restart */
 	double idle_seconds;
+	const char *note; /* that belongs to the result; NULL = none */
 	/* Have redmem watch a server; NULL = nobody does. */
 	int (*watch)(void *ctx, const struct lab_watch *watch, struct model *m, struct err *err);
 	void (*say)(void *ctx, const char *text); /* how far it is; may be NULL */

@@ -13,6 +13,7 @@
 
 #include "host/file.h"
 #include "lab/command.h"
+#include "lab/side.h"
 
 #define FILE_BYTES    (256 << 10)
 #define LINE_BYTES    8192
@@ -239,7 +240,14 @@ static int read_try(struct reader *r, char *rest)
 
 static int read_knob(struct reader *r, char *rest)
 {
-	return add_setting(r, &r->scenario->knobs, &r->scenario->knobs_count, rest);
+	struct lab_scenario *s = r->scenario;
+	struct err why = { 0 };
+	int ret = add_setting(r, &s->knobs, &s->knobs_count, rest);
+	const struct lab_config_line *last = ret ? NULL : &s->knobs[s->knobs_count - 1];
+
+	if (!last || !lab_knob_check(last->name, last->value, &why))
+		return ret;
+	return complain(r, "%s", why.text);
 }
 
 static int read_keys(struct reader *r, char *rest)
@@ -612,6 +620,24 @@ int lab_scenario_read(struct lab_scenario **out, const char *name, struct err *e
 	buf_free(&path);
 	buf_free(&text);
 	return ret;
+}
+
+const char *lab_scenario_knob(const struct lab_scenario *scenario, const char *name)
+{
+	for (size_t i = scenario->knobs_count; i-- > 0;)
+		if (!strcmp(scenario->knobs[i].name, name))
+			return scenario->knobs[i].value;
+	return NULL;
+}
+
+bool lab_scenario_counts(const struct lab_scenario *scenario, size_t i)
+{
+	const char *name = scenario->settings[i].name;
+
+	for (i++; i < scenario->settings_count; i++)
+		if (!strcasecmp(scenario->settings[i].name, name))
+			return false;
+	return true;
 }
 
 static void free_settings(struct lab_config_line *settings, size_t count)

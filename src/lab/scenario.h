@@ -73,6 +73,11 @@ struct lab_scenario {
 	size_t steps_count;
 };
 
+/* The value of the host's knob @name, by the last line that has it; NULL = none has. */
+const char *lab_scenario_knob(const struct lab_scenario *scenario, const char *name);
+/* Is setting @i the last of its name? */
+bool lab_scenario_counts(const struct lab_scenario *scenario, size_t i);
+
 /*
  * Read the scenario @name, found as lab_scenario_find() does. 0, or a negative errno with one line
  * that names file and line.

@@ -47,6 +47,26 @@ static void list_knobs(struct buf *out)
 	buf_puts(out, "and " LAB_KNOB_MEMORY);
 }
 
+int lab_knob_check(const char *name, const char *value, struct err *err)
+{
+	struct buf names = {};
+	int ret;
+
+	if (lab_knob_path(name))
+		return 0;
+	if (!strcmp(name, LAB_KNOB_MEMORY)) {
+		if (lab_size(value) > 0)
+			return 0;
+		return err_set(err, -EINVAL, "knob %s takes bytes, as 512M, not '%.80s'", name,
+			       value);
+	}
+	list_knobs(&names);
+	ret = err_set(err, -EINVAL, "there is no knob '%.80s'; there are %s", name,
+		      buf_str(&names));
+	buf_free(&names);
+	return ret;
+}
+
 const char *lab_settings_get(const struct lab_settings *settings, const char *name)
 {
 	const char *value = NULL;
@@ -91,9 +111,34 @@ int lab_side_set(struct lab_side *side, const char *assignment, struct err *err)
 	return assign(&side->about->settings, "setting", assignment, err);
 }
 
+/* The loader goes on without a library that it does not find, and the sides would be alike. */
+static int check_preload(const char *libraries, struct err *err)
+{
+	char *copy = xstrdup(libraries), *rest = copy, *path;
+	int ret = 0;
+
+	while (!ret && (path = strtok_r(rest, ": ", &rest))) {
+		if (*path != '/' && strchr(path, '/'))
+			ret = err_set(
+				err, -EINVAL,
+				"lab: LD_PRELOAD=%s: servers begin in another folder; name it "
+				"from /",
+				path);
+		else if (*path == '/' && access(path, R_OK))
+			ret = err_set(err, -errno, "lab: LD_PRELOAD=%s: %s", path, strerror(errno));
+	}
+	free(copy);
+	return ret;
+}
+
 int lab_side_environ(struct lab_side *side, const char *assignment, struct err *err)
 {
-	return assign(&side->about->environment, "environment", assignment, err);
+	struct lab_settings *all = &side->about->environment;
+	int ret = assign(all, "environment", assignment, err);
+
+	if (!ret && !strcmp(all->rows[all->count - 1].name, "LD_PRELOAD"))
+		ret = check_preload(all->rows[all->count - 1].value, err);
+	return ret;
 }
 
 int lab_side_knob(struct lab_side *side, const char *assignment, struct err *err)
@@ -101,21 +146,11 @@ int lab_side_knob(struct lab_side *side, const char *assignment, struct err *err
 	struct lab_settings *all = &side->about->knobs;
 	int ret = assign(all, "knob", assignment, err);
 	const struct lab_setting *last = ret ? NULL : &all->rows[all->count - 1];
-	struct buf names = {};
+	struct err why = {};
 
-	if (!last || lab_knob_path(last->name))
+	if (!last || !lab_knob_check(last->name, last->value, &why))
 		return ret;
-	if (strcmp(last->name, LAB_KNOB_MEMORY)) {
-		list_knobs(&names);
-		ret = err_set(err, -EINVAL, "lab: there is no knob '%.80s'; there are %s",
-			      last->name, buf_str(&names));
-		buf_free(&names);
-		return ret;
-	}
-	if (lab_size(last->value) < 0)
-		return err_set(err, -EINVAL, "lab: knob %s takes bytes, as 512M, not '%.80s'",
-			       last->name, last->value);
-	return 0;
+	return err_set(err, why.code, "lab: %s", why.text);
 }
 
 /* --- which server -------------------------------------------------------------------------- */
@@ -232,6 +267,17 @@ out:
 	return ret;
 }
 
+static void make_absolute(struct buf *path)
+{
+	struct buf relative = *path;
+	char *here = getcwd(NULL, 0);
+
+	*path = (struct buf){};
+	buf_printf(path, "%s/%s", here ? here : "", buf_str(&relative));
+	free(here);
+	buf_free(&relative);
+}
+
 int lab_side_open(struct lab_side *side, struct lab_about_side *about, const char *server,
 		  struct err *err)
 {
@@ -255,7 +301,10 @@ int lab_side_open(struct lab_side *side, struct lab_about_side *about, const cha
 	else if (!is_program(path))
 		ret = err_set(err, -EACCES, "lab: %s is not a program", path);
 	else {
-		/* By the name it was given: servers look at that. */
+		/* By the name it was given: servers look at that. They begin in a folder of their
+		 * own, where a name that depends on ours is another. */
+		if (found.data[0] != '/')
+			make_absolute(&found);
 		add_word(side, &count, buf_str(&found));
 		side->about->program = xstrdup(buf_str(&found));
 	}

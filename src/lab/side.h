@@ -36,6 +36,9 @@ void lab_side_close(struct lab_side *side);
 const char *lab_knob_path(const char *name);
 /* Names of the host's, to a NULL. */
 const char *lab_knob_name(size_t i);
+/* -EINVAL and why where there is no knob @name, or where it cannot be @value. What a file of the
+ * host takes, the kernel knows. */
+int lab_knob_check(const char *name, const char *value, struct err *err);
 /* The value it has on @side; NULL. */
 const char *lab_settings_get(const struct lab_settings *settings, const char *name);
 /* "512M" in bytes; -1. */

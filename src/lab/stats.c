@@ -4,15 +4,12 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/sort.h"
 #include "base/student.h"
-#include "lab/draw.h"
+#include "lab/paired.h"
 
-#define RESAMPLES  1000
-#define TRIM_SHARE 0.2
 /* Numbers that come out the same each time: no error is below a share of 1e-4, nor below a
  * hundredth of what matters, whatever they say. */
 #define LEAST_ERROR 1e-4
@@ -20,8 +17,7 @@
 
 /* Of one metric and phase. Sorted by restart and pair. */
 struct pairs {
-	double *difference; /* as it is estimated */
-	size_t *restart; /* of each, counted from 0 */
+	struct lab_pair *rows; /* their groups are restarts */
 	size_t count, restarts;
 };
 
@@ -35,6 +31,8 @@ static bool counts(const struct lab_sample *sample, enum lab_metric_id id, bool 
 
 bool lab_has_ratio(const struct lab_result *result, enum lab_metric_id id)
 {
+	if (lab_metrics[id].unit == LAB_SHARE)
+		return false;
 	for (size_t i = 0; i < result->count; i++) {
 		const struct lab_sample *sample = &result->samples[i];
 
@@ -83,8 +81,10 @@ static void add_pair(struct pairs *pairs, struct lab_estimate *e, enum lab_metri
 	double of_a = a->value[id], of_b = b->value[id];
 
 	pairs->restarts += first;
-	pairs->difference[pairs->count] = e->ratio ? log(of_b / of_a) : of_b - of_a;
-	pairs->restart[pairs->count++] = pairs->restarts - 1;
+	pairs->rows[pairs->count++] = (struct lab_pair){
+		.difference = e->ratio ? log(of_b / of_a) : of_b - of_a,
+		.group = pairs->restarts - 1,
+	};
 	e->same = e->same && of_a == of_b;
 }
 
@@ -115,10 +115,7 @@ static void find_pairs(struct pairs *pairs, struct lab_estimate *e, const struct
 	const struct lab_sample **samples = sorted_samples(result, id, aa, &count);
 	const struct lab_sample *last = NULL;
 
-	*pairs = (struct pairs){
-		.difference = xcalloc(count + 1, sizeof(*pairs->difference)),
-		.restart = xcalloc(count + 1, sizeof(*pairs->restart)),
-	};
+	*pairs = (struct pairs){ .rows = xcalloc(count + 1, sizeof(*pairs->rows)) };
 	for (size_t i = 0; i < count; i++)
 		e->known[samples[i]->side]++;
 	for (size_t i = 0; i + 1 < count; i++) {
@@ -133,107 +130,19 @@ static void find_pairs(struct pairs *pairs, struct lab_estimate *e, const struct
 	free(samples);
 }
 
-static void free_pairs(struct pairs *pairs)
-{
-	free(pairs->difference);
-	free(pairs->restart);
-}
-
 /* --- the estimate --------------------------------------------------------------------------- */
-
-struct row {
-	double value;
-	size_t restart;
-};
-
-/*
- * The mean of @rows, which are sorted, each counted as often as its restart was drawn, without
- * the lowest and the highest @trim of them.
- */
-static double trimmed_mean(const struct row *rows, size_t count, const unsigned int *drawn,
-			   double trim)
-{
-	size_t all = 0, seen = 0, cut, kept = 0;
-	double sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		all += drawn[rows[i].restart];
-	cut = (size_t)((double)all * trim);
-	for (size_t i = 0; i < count; i++) {
-		size_t from = seen, to = seen + drawn[rows[i].restart];
-
-		seen = to;
-		from = from < cut ? cut : from;
-		to = to > all - cut ? all - cut : to;
-		if (to <= from)
-			continue;
-		sum += rows[i].value * (double)(to - from);
-		kept += to - from;
-	}
-	return kept ? sum / (double)kept : NAN;
-}
-
-/* The standard deviation of the estimate over draws of restarts. */
-static double bootstrap_error(const struct row *rows, size_t count, size_t restarts, double trim,
-			      uint64_t seed)
-{
-	unsigned int *drawn = xcalloc(restarts, sizeof(*drawn));
-	double mean = 0, squares = 0;
-	struct lab_random random;
-
-	lab_random_seed(&random, seed);
-	for (int i = 1; i <= RESAMPLES; i++) {
-		double value, before;
-
-		memset(drawn, 0, restarts * sizeof(*drawn));
-		for (size_t j = 0; j < restarts; j++)
-			drawn[lab_random_below(&random, restarts)]++;
-		value = trimmed_mean(rows, count, drawn, trim);
-		before = value - mean;
-		mean += before / i;
-		squares += before * (value - mean);
-	}
-	free(drawn);
-	return sqrt(squares / RESAMPLES);
-}
-
-/* The same without a draw, where each restart has one row and nothing is cut: that of a mean. */
-static double plain_error(const struct row *rows, size_t count, double mean)
-{
-	double squares = 0;
-
-	for (size_t i = 0; i < count; i++)
-		squares += (rows[i].value - mean) * (rows[i].value - mean);
-	return sqrt(squares) / (double)count;
-}
-
-static int by_row(const void *a, const void *b)
-{
-	return sort_rising(&((const struct row *)a)->value, &((const struct row *)b)->value);
-}
 
 static void settle(struct lab_estimate *e, const struct pairs *pairs, enum lab_metric_id id,
 		   uint64_t seed)
 {
-	bool runs = lab_metrics[id].often == LAB_EACH_RUN;
-	double trim = runs || !e->ratio ? 0 : TRIM_SHARE, n = (double)pairs->restarts;
+	bool slices = lab_metrics[id].often == LAB_EACH_SLICE;
 	double least = e->ratio ? LEAST_ERROR : lab_metrics[id].least * LEAST_SHARE;
-	struct row *rows = xcalloc(pairs->count, sizeof(*rows));
-	unsigned int *once = xcalloc(pairs->restarts, sizeof(*once));
+	struct lab_center center = lab_center_of(pairs->rows, pairs->count, pairs->restarts,
+						 slices && e->ratio ? LAB_TRIM_SLICES : 0, seed);
 
-	for (size_t i = 0; i < pairs->count; i++)
-		rows[i] = (struct row){ pairs->difference[i], pairs->restart[i] };
-	for (size_t i = 0; i < pairs->restarts; i++)
-		once[i] = 1;
-	qsort(rows, pairs->count, sizeof(*rows), by_row);
-	e->center = trimmed_mean(rows, pairs->count, once, trim);
-	if (pairs->restarts > 1) {
-		e->error = runs ? plain_error(rows, pairs->count, e->center) :
-				  bootstrap_error(rows, pairs->count, pairs->restarts, trim, seed);
-		e->error = fmax(e->error * sqrt(n / (n - 1)), least);
-	}
-	free(once);
-	free(rows);
+	e->center = center.value;
+	if (pairs->restarts > 1)
+		e->error = fmax(center.error, least);
 }
 
 void lab_estimate(struct lab_estimate *e, const struct lab_result *result, enum lab_metric_id id,
@@ -248,14 +157,12 @@ void lab_estimate(struct lab_estimate *e, const struct lab_result *result, enum 
 	e->same = e->same && pairs.count;
 	if (pairs.count)
 		settle(e, &pairs, id, result->about.seed + (uint64_t)id * 2 + aa);
-	free_pairs(&pairs);
+	free(pairs.rows);
 }
 
 double lab_estimate_half(const struct lab_estimate *e, double confidence)
 {
-	if (!isfinite(e->center) || !isfinite(e->error) || e->restarts < 2)
-		return NAN;
-	return e->error * student_t(confidence, (double)e->restarts - 1);
+	return isfinite(e->center) ? lab_half_width(e->error, e->restarts, confidence) : NAN;
 }
 
 double lab_estimate_p(const struct lab_estimate *e)
@@ -271,24 +178,22 @@ double lab_wanted(const struct lab_result *result, enum lab_metric_id id, bool r
 {
 	double precision = result->about.precision;
 
-	if (!ratio)
-		return lab_metrics[id].least;
 	if (!(precision > 0))
 		precision = LAB_PRECISION;
+	if (!ratio)
+		precision *= lab_metrics[id].least / LAB_PRECISION;
 	return precision * lab_metrics[id].coarseness;
 }
 
-double lab_half_width(const struct lab_result *result, enum lab_metric_id id, bool aa)
+/* As it is told; NAN where there are too few restarts. */
+static double half_of(const struct lab_estimate *e, bool aa)
 {
-	bool ratio = lab_has_ratio(result, id);
-	struct lab_estimate e;
 	double half;
 
-	lab_estimate(&e, result, id, aa, ratio);
-	if (e.restarts < (aa ? LAB_RESTARTS_AA_MIN : LAB_RESTARTS_MIN))
+	if (e->restarts < (aa ? LAB_RESTARTS_AA_MIN : LAB_RESTARTS_MIN))
 		return NAN;
-	half = lab_estimate_half(&e, LAB_CONFIDENCE);
-	return ratio ? expm1(half) : half;
+	half = lab_estimate_half(e, LAB_CONFIDENCE);
+	return e->ratio ? expm1(half) : half;
 }
 
 bool lab_precise(const struct lab_result *result, bool aa)
@@ -304,7 +209,7 @@ bool lab_precise(const struct lab_result *result, bool aa)
 		lab_estimate(&e, result, id, aa, ratio);
 		if (!e.known[LAB_A] || !e.known[LAB_B])
 			continue;
-		if (!(lab_half_width(result, id, aa) <= lab_wanted(result, id, ratio)))
+		if (!(half_of(&e, aa) <= lab_wanted(result, id, ratio)))
 			return false;
 		any = true;
 	}

@@ -9,14 +9,8 @@
  * slow second is in one of the two and says nothing of either; of runs and of differences, where
  * all that happens happens at times, it is the mean.
  *
- * Pairs of one restart are not independent: both servers keep the layout of their heap and their
- * addresses. What is independent are restarts. So the standard error is that of a bootstrap that
- * draws whole restarts (Davison and Hinkley, Bootstrap Methods and their Application, 1997,
- * 3.8). Restarts are few, and a bootstrap's percentiles are too narrow then, over
- * three of them nothing but a lie (Hesterberg, What Teachers Should Know About the Bootstrap,
- * The American Statistician 69, 2015: 1.5 and 4.3): its error is widened by sqrt(n / (n - 1)), and
- * the interval is Student's with n - 1 degrees of freedom. Of runs, one number a restart, that is
- * Student's interval as it is, without a draw.
+ * The groups of lab/paired.h are restarts: in one of them both servers keep the layout of their
+ * heap and their addresses.
  *
  * Of fewer than LAB_RESTARTS_MIN restarts nothing is said: five that all differ to the same side
  * do so by chance in 1 of 16 (2 / 2^5), whatever the noise is like; six in 1 of 32.
@@ -40,7 +34,8 @@ struct lab_estimate {
 	double center, error; /* NAN when unknown: with less than 2 restarts */
 };
 
-/* Has it no zero on either side, in either phase? */
+/* Has it no zero on either side, in either phase? A share of the time has no ratio in any case: how
+ * much of the time it is counts, and a few stalls in a watch make ratios of anything. */
 bool lab_has_ratio(const struct lab_result *result, enum lab_metric_id id);
 /* Of the phase @aa; the same of the same result, each time. */
 void lab_estimate(struct lab_estimate *e, const struct lab_result *result, enum lab_metric_id id,
@@ -50,10 +45,7 @@ double lab_estimate_half(const struct lab_estimate *e, double confidence);
 /* How likely a center as far from none is, where there is no difference. */
 double lab_estimate_p(const struct lab_estimate *e);
 
-/* The half-width of the 95 % interval so far, as a share: 0.01 is 1 %; in the metric's unit where
- * it has no ratio. NAN = too few restarts yet, or not known on a side. */
-double lab_half_width(const struct lab_result *result, enum lab_metric_id id, bool aa);
-/* The half-width that is wanted of it, in the same. */
+/* The half-width that is wanted: a share, 0.01 is 1 %; in the metric's unit without @ratio. */
 double lab_wanted(const struct lab_result *result, enum lab_metric_id id, bool ratio);
 /*
  * Who ends a lab when its interval is narrow enough ends it a little too often where it is narrow

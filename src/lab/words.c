@@ -41,6 +41,10 @@ void lab_words_change(struct buf *out, enum lab_metric_id id, bool ratio, double
 
 void lab_words_interval(struct buf *out, const struct lab_row *row)
 {
+	if (!isfinite(row->low)) {
+		buf_putc(out, '-');
+		return;
+	}
 	lab_words_change(out, row->id, row->ratio, row->low);
 	buf_puts(out, " to ");
 	lab_words_change(out, row->id, row->ratio, row->high);
@@ -74,9 +78,9 @@ void lab_words_reason(struct buf *out, const struct lab_row *row)
 		buf_puts(out, "A was not held against itself long enough");
 		break;
 	case LAB_AA_WIDE:
-		buf_puts(out, "A against itself is only known to ");
+		buf_puts(out, "A to itself: ");
 		lab_words_bound(out, row, row->aa_half);
-		buf_puts(out, "; wanted is ");
+		buf_puts(out, ", wanted: ");
 		lab_words_bound(out, row, row->wanted);
 		break;
 	case LAB_AA_DIFFERS:
@@ -138,7 +142,7 @@ void lab_words_basis(struct buf *out, const struct lab_result *result,
 
 	buf_printf(out, "%zu restart%s of both sides, %zu pair%s of slices; %s", restarts,
 		   restarts == 1 ? "" : "s", pairs, pairs == 1 ? "" : "s", end_words[result->end]);
-	if (result->end_detail && *result->end_detail)
+	if (result->end == LAB_FAILED && result->end_detail && *result->end_detail)
 		buf_printf(out, " (%s)", result->end_detail);
 	buf_putc(out, '.');
 	if (result->lines_left_out)
@@ -225,6 +229,11 @@ void lab_words_result(struct buf *out, const struct lab_about *about)
 const char *const lab_words_legend =
 	"An interval holds the truth in 95 % of all cases; of what is called better or worse 5 % "
 	"or less is chance.";
+
+const char *const lab_words_sides =
+	"A and B are medians, or means where the change is no share; B to A is of pairs, whose "
+	"sides "
+	"lie next to each other in time, and so is known better than the two beside it.";
 
 void lab_words_compare(struct buf *out, const struct lab_compare *compare)
 {

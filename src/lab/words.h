@@ -11,7 +11,7 @@ void lab_words_change(struct buf *out, enum lab_metric_id id, bool ratio, double
 void lab_words_interval(struct buf *out, const struct lab_row *row);
 /* The same without a sign: "1.9 %". */
 void lab_words_bound(struct buf *out, const struct lab_row *row, double bound);
-/* Why it is not judged: "A against itself is only known to 4.1 %; wanted is 1.0 %". */
+/* Why it is not judged: "A to itself: 4.1 %, wanted: 1.0 %". */
 void lab_words_reason(struct buf *out, const struct lab_row *row);
 /* Is there none of it on either side? Reports for people say so in a line, of all such together. */
 bool lab_words_none(const struct lab_row *row);
@@ -29,6 +29,8 @@ void lab_words_name(struct buf *out, const struct lab_result *result, int side);
 
 /* What intervals and verdicts mean. */
 extern const char *const lab_words_legend;
+/* What the numbers of a table of both sides are. */
+extern const char *const lab_words_sides;
 
 /* Of one of two results, in a line: which scenario, which sides, when. */
 void lab_words_result(struct buf *out, const struct lab_about *about);

@@ -14,6 +14,8 @@
 /* Of what was allocated: the same steps meet the same places of a command again and again
  * (tests/bench/bytes), so not all of the error is chance. */
 #define NET_PLACES 0.005
+/* Of what I/O threads have moved for it, which nobody saw the key of. */
+#define NET_SHARED 0.3
 
 /* --- charges ----------------------------------------------------------------- */
 
@@ -237,7 +239,7 @@ double charge_net_error(const struct charge *charge, double all_alloc, double al
 		part_variance(charge->free_bytes, all_free, charge->free_square, exact);
 
 	return NET_DEVIATIONS * sqrt(variance) + NET_EDGES * FLOW_STEP_BYTES +
-	       NET_PLACES * charge->alloc_bytes;
+	       NET_PLACES * charge->alloc_bytes + NET_SHARED * charge->shared_bytes;
 }
 
 void charge_unknown(struct charge *charge, bool cpu, bool faults, bool flow)

@@ -36,6 +36,7 @@ struct charge {
 	double free_bytes;
 	/* Sums of the squares of what each hit stands for: their error, see charge_net_error(). */
 	double alloc_square, free_square;
+	double shared_bytes; /* of alloc_bytes and free_bytes: moved by I/O threads for it */
 	int64_t flow_hits; /* that all of these stand on */
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/sum.h"
 #include "model/account.h"
 #include "model/private.h"
@@ -360,11 +361,61 @@ static void put_certain_first(const struct model *m, size_t *order, size_t count
 	free(chance);
 }
 
+/* networking.c, io_threads.c, iothread.c: redis_set_thread_title() */
+bool model_is_io_thread(const char *thread)
+{
+	static const char name[] = "io_thd_";
+
+	return !strncmp(thread, name, sizeof(name) - 1);
+}
+
+static void share(struct charge *charge, double all, double alloc, double freed)
+{
+	double part = charge->alloc_bytes / all;
+
+	if (!(part > 0) || isnan(charge->free_bytes)) /* NAN: not known */
+		return;
+	charge->alloc_bytes += alloc * part;
+	charge->free_bytes += freed * part;
+	charge->shared_bytes = (alloc + freed) * part;
+}
+
+/*
+ * From Valkey 8.0 and Redis 8.0 on I/O threads read commands and free their arguments
+ * (src/io_threads.c, src/iothread.c), before and after anybody knows of a key. What they move is
+ * shared out by what the main thread allocates for each: who has many arguments has many values.
+ */
+static void share_io_threads(struct model *m)
+{
+	double alloc = 0, freed = 0, all = 0;
+
+	for (size_t i = 0; i < m->threads_count; i++) {
+		const struct charge *charge = &m->threads[i].charge;
+
+		if (!model_is_io_thread(m->threads[i].thread) || isnan(charge->alloc_bytes))
+			continue;
+		alloc += charge->alloc_bytes;
+		freed += charge->free_bytes;
+	}
+	for (size_t i = 0; i < m->commands_count; i++)
+		if (*m->commands[i].command && m->commands[i].charge.alloc_bytes > 0)
+			all += m->commands[i].charge.alloc_bytes;
+	if (!(alloc + freed > 0) || !(all > 0))
+		return;
+	m->alloc.shared_bytes = alloc + freed;
+	for (size_t i = 0; i < m->commands_count; i++)
+		if (*m->commands[i].command)
+			share(&m->commands[i].charge, all, alloc, freed);
+	for (size_t i = 0; i < m->prefixes_count; i++)
+		share(&m->prefixes[i].charge, all, alloc, freed);
+}
+
 void alloc_finish(struct model *m)
 {
 	struct alloc *a = &m->alloc;
 
 	end_tick(m);
+	share_io_threads(m);
 	budget_of_window(&a->budget, m->priv->window_seconds);
 	a->commands = rank(m, m->commands_count, command_bytes, &a->commands_count);
 	a->prefixes = rank(m, m->prefixes_count, prefix_bytes, &a->prefixes_count);

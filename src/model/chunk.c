@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/sum.h"
 #include "record/pack.h"
 #include "record/schema.h"

@@ -118,6 +118,22 @@ static int64_t watch_bytes(const struct model *m)
 	return version_at_least(m->target.version, 7, 0) ? 56 : 0;
 }
 
+/* Beside what a client queued in a MULTI (queued_bytes) there is a table of the commands, which
+ * doubles as it fills (src/multi.c, queueMultiCommand()). */
+#define QUEUED_COMMAND_BYTES 24
+#define QUEUED_LEAST	     2
+
+static int64_t queue_table_bytes(int64_t commands)
+{
+	int64_t room = QUEUED_LEAST;
+
+	if (commands <= 0)
+		return 0;
+	while (room < commands && room < INT64_MAX / 2)
+		room *= 2;
+	return of_each(room, QUEUED_COMMAND_BYTES);
+}
+
 static int64_t none_if_unknown(int64_t bytes)
 {
 	return bytes == RECORD_UNKNOWN ? 0 : bytes;
@@ -140,6 +156,7 @@ static int64_t watched_by(const struct model *m, const struct record_client *cli
 	left = sum_less(left, none_if_unknown(client->output_bytes));
 	left = sum_less(left, none_if_unknown(client->argument_bytes));
 	left = sum_less(left, none_if_unknown(client->queued_bytes));
+	left = sum_less(left, queue_table_bytes(client->queued_total));
 	left = sum_less(left, client->reply_bytes);
 	return left < WATCH_FLOOR_BYTES ? 0 : left / each;
 }

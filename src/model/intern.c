@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Texts kept once, and arrays that grow; see intern.h. */
+/* Texts kept once; see intern.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,12 +83,4 @@ struct record intern_record(struct keep *keep, const struct record *record)
 			keep_shares(keep, at);
 	}
 	return copy;
-}
-
-void *array_grow(void *array, size_t count, size_t size)
-{
-	if (!(count & (count - 1))) /* 0 or a power of two: full */
-		array = xrealloc(array, (count ? 2 * count : 1) * size);
-	memset((char *)array + count * size, 0, size);
-	return array;
 }

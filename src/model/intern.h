@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The model's memory. What records point to is copied: the same few names come again
- * with every tick, so each text is kept once; all go with the model. Rows stand in arrays
- * that grow.
+ * with every tick, so each text is kept once; all go with the model.
  */
 #pragma once
 
@@ -20,7 +19,3 @@ char *intern_string(struct keep *keep, const char *text);
 struct bytes intern_bytes(struct keep *keep, struct bytes bytes);
 /* @record with every string and bytes replaced by a kept copy. */
 struct record intern_record(struct keep *keep, const struct record *record);
-
-/* @array with room for one more element behind @count, zeroed there. Grows in
- * powers of two, so the capacity need not be kept. */
-void *array_grow(void *array, size_t count, size_t size);

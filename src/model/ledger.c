@@ -189,6 +189,7 @@ static const enum line part_line[PARTS] = {
 	[PART_REPLICATION_BACKLOG] = LINE_REPLICATION_BACKLOG,
 	[PART_AOF_BUFFER] = LINE_AOF_BUFFER,
 	[PART_SCRIPTS] = LINE_SCRIPTS,
+	[PART_LUA] = LINE_LUA_ALLOCATED,
 	[PART_CLUSTER_LINKS] = LINE_CLUSTER_LINKS,
 	[PART_SLOT_MIGRATION] = LINE_SLOT_MIGRATION,
 	[PART_STARTUP] = LINE_STARTUP,
@@ -203,6 +204,8 @@ static const enum line inside_line[INSIDE_TLS] = {
 
 /* A difference below this is not worth a line. */
 #define IN_NO_KEY_BYTES ((int64_t)16 << 20)
+/* Without any keys nothing is estimated. */
+#define IN_NO_KEYS_BYTES ((int64_t)8 << 20)
 
 /* Its newest entries, by which it was told, may be larger than the others: it has no more than
  * the keys leave. Returns what is taken off it. */
@@ -244,7 +247,7 @@ static int64_t split_dataset(struct draft *d, struct model *m, const struct serv
 	check->difference_bytes = sum_less(dataset + tables, check->bytes);
 	dataset += bound_slowlog(d, m);
 	if (check->difference_bytes > check->error_bytes &&
-	    check->difference_bytes >= IN_NO_KEY_BYTES) {
+	    check->difference_bytes >= (check->keys_total ? IN_NO_KEY_BYTES : IN_NO_KEYS_BYTES)) {
 		int64_t beyond = smaller(check->difference_bytes, dataset);
 
 		set(d, LINE_IN_NO_KEY, beyond, check->basis);

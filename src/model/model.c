@@ -262,6 +262,7 @@ void model_finish(struct model *m)
 		m->keys[i].key.bytes = plausible_size(m, m->keys[i].key.bytes);
 	sort(m->keys, m->keys_count, sizeof(*m->keys), compare_keys);
 	logs_finish(m);
+	stalls_heed_keys(m);
 	children_finish(m);
 	one_key_finish(m->one_key, !model_sensor_on(m, "cpu"), !model_sensor_on(m, "fault"),
 		       !model_sensor_on(m, "flow"));

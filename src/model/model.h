@@ -28,6 +28,7 @@ struct timeline_row {
 	int64_t connected_clients;
 	int64_t blocked_clients;
 	int64_t aof_buffer_bytes;
+	int64_t clients_bytes; /* part of used_memory: mem_clients_normal */
 	int64_t link_down_seconds; /* of a replica without its master; RECORD_UNKNOWN: it has it */
 };
 
@@ -285,6 +286,7 @@ struct alloc {
 	size_t *growth;
 	size_t growth_count;
 	double alloc_bytes, free_bytes; /* of all threads; NAN when not followed */
+	double shared_bytes; /* of both, by I/O threads: shared out over commands and prefixes */
 	int64_t flow_hits;
 	bool by_caches; /* of threads' caches (jemalloc before 5.3): what is freed and taken
 			 * again within one is not seen, and totals are scaled up */
@@ -473,10 +475,16 @@ void model_free(struct model *m);
 
 /* How far what @charge, a part of all, allocated less what it freed may be off, in bytes with 95 %
  * confidence; see charge_net_error(). */
+/* What is known of a command; NULL = nothing. */
+const struct command_row *model_command(const struct model *m, const char *command);
+/* Is that the name of one of the server's I/O threads? */
+bool model_is_io_thread(const char *thread);
 double model_net_error(const struct model *m, const struct charge *charge);
 /* Is it more than may be chance: does that interval leave out zero? */
 bool model_net_is_certain(const struct model *m, const struct charge *charge);
 
+/* The row of the end; NULL without any. */
+const struct timeline_row *model_last_row(const struct model *m);
 /* Value of a config parameter, or NULL when not seen. */
 const char *model_config(const struct model *m, const char *name);
 /* Integer from the last INFO / first INFO, RECORD_UNKNOWN when absent. */

@@ -47,10 +47,6 @@ struct model_private {
 	const char *malloc_stats_phase;
 };
 
-/* @array with room for one more element behind @count, zeroed there. Grows in
- * powers of two, so the capacity need not be kept. */
-void *array_grow(void *array, size_t count, size_t size);
-
 /* The size of a key as MEMORY USAGE takes it, from a few of its elements: RECORD_UNKNOWN when
  * it is more than the server ever held. */
 static inline int64_t plausible_size(const struct model *m, int64_t bytes)

@@ -357,3 +357,11 @@ void profile_finish(struct model *m)
 	profile_free(m->priv->profile);
 	m->priv->profile = NULL;
 }
+
+const struct command_row *model_command(const struct model *m, const char *command)
+{
+	for (size_t i = 0; i < m->commands_count; i++)
+		if (!strcmp(m->commands[i].command, command))
+			return &m->commands[i];
+	return NULL;
+}

@@ -112,7 +112,7 @@ static int64_t sum_known(int64_t a, int64_t b)
 static const struct {
 	enum server_part part;
 	const char *stats[2]; /* in MEMORY STATS; NULL = summed over databases below */
-	const char *info;
+	const char *info; /* NULL = not there */
 } parts[] = {
 	{ PART_CLIENTS_NORMAL, { "clients.normal" }, "mem_clients_normal" },
 	{ PART_CLIENTS_REPLICAS, { "clients.slaves" }, "mem_clients_slaves" },
@@ -125,6 +125,7 @@ static const struct {
 	{ PART_REPLICATION_BACKLOG, { "replication.backlog" }, "mem_replication_backlog" },
 	{ PART_AOF_BUFFER, { "aof.buffer" }, "mem_aof_buffer" },
 	{ PART_SCRIPTS, { "lua.caches", "functions.caches" }, "used_memory_scripts" },
+	{ PART_LUA, { "script.VMs" }, NULL }, /* Redis 8.0 */
 	{ PART_CLUSTER_LINKS, { "cluster.links" }, "mem_cluster_links" },
 	{ PART_STARTUP, { "startup.allocated" }, "used_memory_startup" },
 	{ PART_HASHTABLE_REHASHING,
@@ -203,7 +204,8 @@ static void gather_info(const struct info *info, struct server_memory *s)
 	s->used = sane(info_int(info, "used_memory"));
 	s->overhead = sane(info_int(info, "used_memory_overhead"));
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		s->part[parts[i].part] = sane(info_int(info, parts[i].info));
+		s->part[parts[i].part] =
+			parts[i].info ? sane(info_int(info, parts[i].info)) : RECORD_UNKNOWN;
 	s->part[PART_HASHTABLE_MAIN] = RECORD_UNKNOWN;
 	s->part[PART_HASHTABLE_EXPIRES] = RECORD_UNKNOWN;
 	untangle_rehashing(s);
@@ -256,13 +258,15 @@ static bool is_jemalloc(const struct model *m)
 /*
  * Lua allocates with the malloc() of the process: jemalloc where the distribution's
  * library takes that name, libc's beside a bundled je_malloc(); from Redis 7.4 on an
- * arena of its own inside the bundled one (src/eval.c, luaAlloc()). Never counted in
- * used_memory.
+ * arena of its own inside the bundled one (src/eval.c, luaAlloc()). Not counted in
+ * used_memory before Redis 8.0, where it is a part (src/object.c, script.VMs).
  */
 static void gather_lua(const struct model *m, struct server_memory *s)
 {
 	s->lua = sane(info_int(m->info_end, "used_memory_vm_total"));
-	if (s->lua == RECORD_UNKNOWN)
+	if (s->part[PART_LUA] != RECORD_UNKNOWN)
+		s->lua = 0;
+	else if (s->lua == RECORD_UNKNOWN)
 		s->lua = sane(info_int(m->info_end, "used_memory_lua"));
 	s->lua_in_allocator =
 		!m->target.allocator_bundled || version_at_least(m->target.version, 7, 4);

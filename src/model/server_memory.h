@@ -18,6 +18,7 @@ enum server_part {
 	PART_REPLICATION_BACKLOG,
 	PART_AOF_BUFFER,
 	PART_SCRIPTS,
+	PART_LUA, /* where it is counted: from Redis 8.0 on */
 	PART_CLUSTER_LINKS,
 	PART_SLOT_MIGRATION,
 	PART_STARTUP,
@@ -36,7 +37,7 @@ struct server_memory {
 	int64_t metadata;
 	int64_t dirty_or_metadata; /* both, where they cannot be told apart */
 	int64_t small_holes; /* free regions in slabs of small classes */
-	int64_t lua; /* of the Lua interpreters */
+	int64_t lua; /* of the Lua interpreters, beside used; PART_LUA is not */
 	bool lua_in_allocator; /* else Lua has libc's malloc beside it */
 
 	enum basis basis; /* BASIS_DERIVED: not of the phase the mappings were read in */

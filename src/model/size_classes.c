@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/sum.h"
 #include "redis/footprint.h"
 #include "redis/knowledge_commands.h"

@@ -274,8 +274,49 @@ static bool had_none(const struct model *m, const struct counted_work *work, boo
 	return told;
 }
 
+static bool of_many_commands(const struct stall *stall)
+{
+	return stall->commands_total > 0 && !*stall->command && !stall->running;
+}
+
+/*
+ * What many commands took in one turn of the loop may be a transaction: those in it are counted
+ * as others are, and come with names and arguments of their own. EXEC's own time, by the server's
+ * count, tells: it is most of what such stalls took, in calls as long as they are.
+ */
+static void name_transactions(struct model *m)
+{
+	const struct command_row *row = model_command(m, "exec");
+	double seconds = 0, exec;
+	size_t count = 0;
+
+	if (!row || row->calls_total <= 0 || isnan(row->usec_total))
+		return;
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+
+		if (!of_many_commands(stall))
+			continue;
+		seconds += stall->duration_seconds;
+		count++;
+	}
+	exec = row->usec_total / 1e6;
+	if (!count || exec < 0.7 * seconds ||
+	    exec / (double)row->calls_total < 0.5 * seconds / (double)count)
+		return;
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		struct stall *stall = &m->stalls[i].stall;
+
+		if (!of_many_commands(stall))
+			continue;
+		stall->command = "exec";
+		stall->commands_total = RECORD_UNKNOWN;
+	}
+}
+
 void stalls_heed_window(struct model *m)
 {
+	name_transactions(m);
 	double start = m->priv->info_start_seconds, end = m->priv->info_end_seconds;
 
 	for (size_t work = 0; work < COUNTED_WORK; work++) {

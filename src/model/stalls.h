@@ -44,8 +44,9 @@ struct stall {
 	bool running; /* had not ended when the watch did */
 	const char *command; /* "" = no command: the loop itself */
 	const char *inner; /* of a script, when one command of it is to blame; "" */
-	struct bytes key;
+	struct bytes key; /* of several, where that is known, the one with most bytes */
 	bool key_truncated; /* only its first RECORD_KEY_MAX bytes */
+	int64_t keys_total; /* as in struct record_slowlog */
 	int64_t db; /* the client's database; RECORD_UNKNOWN */
 	double seconds[CAUSES]; /* they sum to the duration */
 	struct stall_activity activity[STALL_ACTIVITIES]; /* falling */
@@ -78,6 +79,12 @@ void blame_stall(struct stall *out, const struct record_stall *seen, const struc
  * and last INFO tell, was not at work in it either.
  */
 void stalls_heed_window(struct model *m);
+
+/*
+ * A command of several keys comes with the first one. How many they were tells the server's log,
+ * and the one with most bytes took the time.
+ */
+void stalls_heed_keys(struct model *m);
 
 /* Seconds of a stall by one cause. */
 struct blame {

@@ -7,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "model/intern.h"
 #include "record/schema.h"
 
 #define NAME_MAX_BYTES 128
+/* Settings are some hundreds, and all else is less. What a recording has beyond is not kept: it
+ * would make each record dearer than the one before. */
+#define ENTRIES_MAX 4096
 
 /* Of which thing of its kind a record is. */
 struct identity {
@@ -152,6 +156,8 @@ void state_take(struct state *state, const struct record *record)
 	}
 	of = identity_of(&own);
 	entry = find(state, &of);
+	if (!entry && state->count == ENTRIES_MAX)
+		return;
 	if (entry) {
 		entry_clear(entry);
 	} else {

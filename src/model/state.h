@@ -16,7 +16,7 @@ struct state *state_new(void);
 void state_free(struct state *state); /* may be NULL */
 /* Is it a record that the next of its kind replaces? */
 bool state_is(const struct record *record);
-/* Remember @record when it is one; it is copied. */
+/* Remember @record when it is one; it is copied. Of more than 4096 the first are kept. */
 void state_take(struct state *state, const struct record *record);
 /* The record of the same thing as @like taken last, NULL. Valid until the next is taken. */
 const struct record *state_find(const struct state *state, const struct record *like);

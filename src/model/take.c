@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/sum.h"
 #include "record/schema.h"
 #include "model/account.h"
@@ -119,6 +120,11 @@ static void take_own_calls(struct model *m, const struct record_own_calls *recor
 #define LIFE_MAX      1024
 #define CHILDREN_MAX  256
 #define PASSED_MAX    512
+#define KEYS_MAX      4096
+#define CLIENTS_MAX   1024
+#define MAPPINGS_MAX  8192
+/* Of things that have a name, as sensors, and are few; what is beyond is not kept. */
+#define NAMED_MAX 256
 
 static double stall_weight(const void *row)
 {
@@ -159,6 +165,16 @@ static double child_weight(const void *row)
 	const struct record_child *child = &((const struct child_row *)row)->child;
 
 	return isnan(child->t_end_seconds) ? INFINITY : (double)child->private_bytes;
+}
+
+static double key_weight(const void *row)
+{
+	return (double)((const struct key_row *)row)->key.bytes;
+}
+
+static double client_weight(const void *row)
+{
+	return (double)((const struct client_row *)row)->client.memory_bytes;
 }
 
 /* Is there room for one more of that weight among @count rows, or is it made? */
@@ -258,6 +274,8 @@ static void take_sensor(struct model *m, const struct record_sensor *record)
 
 	while (i < m->sensors_count && strcmp(m->sensors[i].sensor.id, record->id))
 		i++;
+	if (i == NAMED_MAX)
+		return;
 	if (i == m->sensors_count)
 		APPEND(m, sensors);
 	m->sensors[i].sensor = *record;
@@ -286,6 +304,8 @@ static void take_cpu_limit(struct model *m, const struct record_cpu_limit *recor
 
 	while (i < m->cpu_limits_count && strcmp(m->cpu_limits[i].end.cgroup, record->cgroup))
 		i++;
+	if (i == NAMED_MAX)
+		return;
 	if (i == m->cpu_limits_count)
 		APPEND(m, cpu_limits)->start = *record;
 	m->cpu_limits[i].end = *record;
@@ -297,6 +317,8 @@ static void take_held(struct model *m, const struct record_held *record)
 
 	while (i < m->held_count && strcmp(m->held[i].held.name, record->name))
 		i++;
+	if (i == NAMED_MAX)
+		return;
 	if (i == m->held_count)
 		APPEND(m, held);
 	m->held[i].held = *record;
@@ -333,12 +355,8 @@ static void take_mapping(struct model *m, const struct record_mapping *record)
 				m->mappings[kept++] = m->mappings[i];
 		m->mappings_count = kept;
 	}
-	APPEND(m, mappings)->mapping = *record;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b; /* RECORD_UNKNOWN is below all others */
+	if (m->mappings_count < MAPPINGS_MAX)
+		APPEND(m, mappings)->mapping = *record;
 }
 
 static void take_child(struct model *m, const struct record_child *record)
@@ -379,8 +397,12 @@ static void take_key(struct model *m, const struct record_key *record)
 	}
 	while (i < m->keys_count && !same_key(&m->keys[i].key, record))
 		i++;
-	if (i == m->keys_count)
+	if (i == m->keys_count) {
+		if (!ROOM_FOR(m, keys, KEYS_MAX, (double)record->bytes, key_weight))
+			return;
+		i = m->keys_count;
 		APPEND(m, keys);
+	}
 	m->keys[i].key = *record;
 }
 
@@ -463,8 +485,12 @@ static void take_client(struct model *m, const struct record_client *record)
 	while (i < m->clients_count &&
 	       (record->id == RECORD_UNKNOWN || m->clients[i].client.id != record->id))
 		i++;
-	if (i == m->clients_count)
+	if (i == m->clients_count) {
+		if (!ROOM_FOR(m, clients, CLIENTS_MAX, (double)record->memory_bytes, client_weight))
+			return;
+		i = m->clients_count;
 		APPEND(m, clients);
+	}
 	m->clients[i].client = *record;
 }
 

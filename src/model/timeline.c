@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "model/private.h"
 
 /* --- the timeline ------------------------------------------------------------ */
@@ -26,6 +27,7 @@ struct server_sample {
 	int64_t connected_clients;
 	int64_t blocked_clients;
 	int64_t aof_buffer_bytes;
+	int64_t clients_bytes;
 	int64_t link_down_seconds;
 };
 
@@ -41,6 +43,7 @@ static const struct {
 	{ "connected_clients", offsetof(struct server_sample, connected_clients) },
 	{ "blocked_clients", offsetof(struct server_sample, blocked_clients) },
 	{ "mem_aof_buffer", offsetof(struct server_sample, aof_buffer_bytes) },
+	{ "mem_clients_normal", offsetof(struct server_sample, clients_bytes) },
 	{ "master_link_down_since_seconds", offsetof(struct server_sample, link_down_seconds) },
 };
 
@@ -88,6 +91,7 @@ void timeline_add_tick(struct model *m, const struct record_tick *tick)
 		.connected_clients = RECORD_UNKNOWN,
 		.blocked_clients = RECORD_UNKNOWN,
 		.aof_buffer_bytes = RECORD_UNKNOWN,
+		.clients_bytes = RECORD_UNKNOWN,
 		.link_down_seconds = RECORD_UNKNOWN,
 	};
 }
@@ -169,6 +173,7 @@ static void fill(struct timeline_row *row, const struct server_sample *sample)
 	row->connected_clients = sample->connected_clients;
 	row->blocked_clients = sample->blocked_clients;
 	row->aof_buffer_bytes = sample->aof_buffer_bytes;
+	row->clients_bytes = sample->clients_bytes;
 	row->link_down_seconds = sample->link_down_seconds;
 }
 
@@ -292,4 +297,9 @@ void model_cow(const struct model *m, struct cow_rows *out)
 	for (size_t i = 0; i < m->prefixes_count; i++)
 		insert((const void **)out->prefixes, prefixes, &out->prefixes_count,
 		       &m->prefixes[i], m->prefixes[i].charge.cow_faults);
+}
+
+const struct timeline_row *model_last_row(const struct model *m)
+{
+	return m->timeline_count ? &m->timeline[m->timeline_count - 1] : NULL;
 }

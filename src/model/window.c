@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/sum.h"
 #include "record/schema.h"
 #include "model/counted.h"
@@ -181,18 +182,6 @@ static void series_free(struct window_series *series)
 		window_free(&series->windows[--series->count]);
 	free(series->windows);
 	free(series);
-}
-
-void windows_close(struct windows *windows, struct window_series *series)
-{
-	struct window_series **at = &windows->series;
-
-	counted_flush(windows->counted);
-	series_end(windows, series);
-	while (*at != series)
-		at = &(*at)->next;
-	*at = series->next;
-	series_free(series);
 }
 
 void windows_end(struct windows *windows)

@@ -38,8 +38,6 @@ void windows_keep_whole(struct windows *windows);
  */
 struct window_series *windows_open(struct windows *windows, double seconds, window_take take,
 				   void *ctx);
-/* End the series here, as windows_end() does. */
-void windows_close(struct windows *windows, struct window_series *series);
 /* Does any window end at a mark of that time? Who makes the marks asks the server then. */
 bool windows_end_at(const struct windows *windows, double t_seconds);
 /* Is the longest that ends at all among them? */

@@ -7,7 +7,7 @@
  * kind's name with the names and types of its fields; names and short texts come once and are
  * numbers from then on; and of a record only those fields are there that differ from the record
  * of its kind before. A reader skips kinds, fields and rows of a table that it does not know, so
- * that packs of an older or newer redmem stay readable. The bytes are told in pack.c.
+ * that packs of an older or newer redmem stay readable. The bytes are told in pack_format.h.
  */
 #pragma once
 

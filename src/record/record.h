@@ -414,6 +414,10 @@ struct record_slowlog {
 		key; /* by the rule of the command (redis/knowledge_commands.h); may be empty */
 	struct bytes client; /* "127.0.0.1:51234" or a socket's path; may be empty */
 	struct bytes client_name; /* CLIENT SETNAME; may be empty */
+	/* Of a command of several keys: how many, and some besides the one above; 0 and less, and
+	 * empty, where it has one. */
+	int64_t keys_total;
+	struct bytes key_2, key_3, key_4;
 };
 
 /* A command whose request or reply was large, as the server logged it (COMMANDLOG, Valkey 8.1). */
@@ -452,6 +456,7 @@ struct record_client {
 	 * way (argv-mem), commands queued in a MULTI (multi-mem), the first buffer of replies
 	 * (rbs). */
 	int64_t query_free_bytes, argument_bytes, queued_bytes, reply_bytes;
+	int64_t queued_total; /* commands queued in a MULTI: multi; none below 1 */
 	int64_t subscriptions_total; /* channels and patterns: sub, psub, ssub */
 	int64_t watched_total; /* keys it WATCHes; RECORD_UNKNOWN before 7.4 */
 	/* What waits for it in the kernel, by the host's word on its socket. Where that is all that
@@ -517,7 +522,7 @@ static inline int64_t record_key_name_bytes(const struct record_key *key)
 }
 
 /* The server's life: "exit", "exec", "oom" (chosen by the kernel to be killed), "hang" (no
- * answer), "answer" (again), "stopped" (SIGSTOP), "restart". */
+ * answer), "answer" (again), "stopped" (SIGSTOP). */
 struct record_life {
 	double t_seconds;
 	const char *event;
@@ -578,7 +583,7 @@ struct record_burst {
 	double duration_seconds;
 	int64_t calls_total; /* allocator calls seen */
 	int64_t commands_total; /* server commands in that time; RECORD_UNKNOWN */
-	double probe_seconds; /* what a pair of probes adds to a call, taken out of each */
+	double probe_seconds; /* what the dearest pair of probes adds to a call */
 	double probe_error_seconds; /* half the 95 % interval of that */
 	double attach_seconds; /* putting the probes in and taking them out */
 };

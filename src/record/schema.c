@@ -274,6 +274,10 @@ static const struct field slowlog_fields[] = {
 	FIELD(slowlog, key),
 	TEXT(slowlog, client, ADDRESS),
 	FIELD(slowlog, client_name),
+	FIELD(slowlog, keys_total),
+	FIELD(slowlog, key_2),
+	FIELD(slowlog, key_3),
+	FIELD(slowlog, key_4),
 };
 
 static const struct field large_fields[] = {
@@ -310,6 +314,7 @@ static const struct field client_fields[] = {
 	FIELD(client, argument_bytes),
 	FIELD(client, queued_bytes),
 	FIELD(client, reply_bytes),
+	FIELD(client, queued_total),
 	FIELD(client, subscriptions_total),
 	FIELD(client, watched_total),
 	FIELD(client, unsent_bytes),

@@ -51,11 +51,6 @@ static void next_piece(struct clientsearch *search);
 
 /* --- those with most ----------------------------------------------------------- */
 
-static int64_t larger(int64_t a, int64_t b)
-{
-	return a > b ? a : b; /* RECORD_UNKNOWN is below all others */
-}
-
 static int64_t weight_of(const struct record_client *client)
 {
 	if (strchr(client->flags, 'O'))

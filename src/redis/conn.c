@@ -21,8 +21,11 @@
 #include "redis/reader.h"
 #include "redis/stream.h"
 
-#define READ_BYTES 16384
-#define IDLE_BYTES 65536 /* of a buffer that is kept when it is empty */
+#define READ_BYTES	16384
+#define READS_MAX	64 /* at a stretch: then whoever waits looks at its deadline */
+#define IDLE_BYTES	65536 /* of a buffer that is kept when it is empty */
+#define LINE_MAX_BYTES	65536 /* of an error or a status, which are a line */
+#define REPLY_MAX_BYTES ((size_t)64 << 20) /* far more than what redmem asks for */
 
 /* A request whose replies have not come. */
 struct waiting {
@@ -37,6 +40,7 @@ struct waiting {
 struct conn {
 	struct stream *stream; /* NULL once failed */
 	redisReader *reader;
+	size_t unfinished; /* bytes that have come of a reply that is not here whole */
 	bool open; /* the stream is */
 	bool accepted; /* the greeting is answered */
 	int64_t deadline_ns; /* for opening */
@@ -339,6 +343,21 @@ static void take_reply(struct conn *conn, redisReply *reply)
 	free(request);
 }
 
+/* Of a reply without an end nothing would be seen but the memory it takes. */
+static int check_unfinished(struct conn *conn)
+{
+	const redisReader *reader = conn->reader;
+	size_t left = reader->len - reader->pos;
+	bool endless =
+		left > LINE_MAX_BYTES && !memchr(reader->buf + reader->pos, '\n', LINE_MAX_BYTES);
+
+	if (!endless && conn->unfinished <= REPLY_MAX_BYTES)
+		return 0;
+	return err_set(&conn->error, -EPROTO, "connection: %s: a %s of more than %zu bytes",
+		       conn->name, endless ? "line" : "reply",
+		       endless ? (size_t)LINE_MAX_BYTES : REPLY_MAX_BYTES);
+}
+
 /* All replies that are here whole. */
 static int take_replies(struct conn *conn)
 {
@@ -352,7 +371,8 @@ static int take_replies(struct conn *conn)
 				       "port need --tls?",
 				       conn->name, conn->reader->errstr);
 		if (!reply)
-			return 0;
+			return check_unfinished(conn);
+		conn->unfinished = conn->reader->len - conn->reader->pos;
 		if (!conn->oldest) {
 			freeReplyObject(reply);
 			return err_set(&conn->error, -EPROTO,
@@ -367,10 +387,11 @@ static int read_replies(struct conn *conn)
 {
 	char bytes[READ_BYTES];
 	ssize_t got;
-	int rc = 0;
+	int rc = 0, reads = 0;
 
 	do {
 		got = stream_read(conn->stream, bytes, sizeof(bytes), &conn->error);
+		conn->unfinished += got > 0 ? (size_t)got : 0;
 		if (got > 0 && redisReaderFeed(conn->reader, bytes, (size_t)got) != REDIS_OK)
 			got = err_set(&conn->error, -ENOMEM, "connection: %s: out of memory",
 				      conn->name);
@@ -378,7 +399,7 @@ static int read_replies(struct conn *conn)
 		rc = take_replies(conn);
 		if (!rc && !got)
 			rc = endpoint_error(conn->name, -ECONNRESET, &conn->error);
-	} while (!rc && got == sizeof(bytes));
+	} while (!rc && got == sizeof(bytes) && ++reads < READS_MAX);
 	if (!rc && got < 0 && got != -EAGAIN)
 		rc = (int)got;
 	return rc;
@@ -494,6 +515,8 @@ static int call_error(const struct conn *conn, const char *line, int rc, struct 
 	buf_printf(&what, "connection: %s: %s", conn->name, line);
 	if (rc == CONN_WITHHELD)
 		headroom_error(&conn->room, buf_str(&what), err);
+	else if (*conn->error.text)
+		err_set(err, rc, "%s", conn->error.text); /* says more */
 	else
 		err_set(err, rc, "%s: %s", buf_str(&what), strerror(-rc));
 	buf_free(&what);

@@ -32,7 +32,7 @@ void headroom_learn(struct headroom *room, const struct info *info)
 
 	if (used >= 0 && max >= 0) {
 		room->known = true;
-		room->tight = max > 0 && used > max - HEADROOM_BYTES;
+		room->tight = !room->off && max > 0 && used > max - HEADROOM_BYTES;
 		room->max_bytes = max;
 	}
 	for (size_t i = 0; i < info_count(info); i++)
@@ -83,7 +83,7 @@ bool headroom_may(struct headroom *room, const char *name)
 {
 	bool big = !strcmp(name, "memory|malloc-stats");
 
-	if (room->off || !room->tight || !strcmp(name, "info") || !strcmp(name, "memory|purge") ||
+	if (!room->tight || !strcmp(name, "info") || !strcmp(name, "memory|purge") ||
 	    (!big && room->used && is_used(room, name)))
 		return true;
 	withhold(room, name);

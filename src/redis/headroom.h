@@ -21,7 +21,7 @@
 struct info;
 
 struct headroom {
-	bool off; /* all may be asked: conn_options.ours */
+	bool off; /* all may be asked, and it is never tight: conn_options.ours */
 	bool known; /* an INFO memory was seen */
 	bool tight; /* used_memory is near maxmemory, by the newest */
 	int64_t max_bytes; /* maxmemory; 0 = no limit */

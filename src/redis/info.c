@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/sum.h"
 #include "record/record.h"
@@ -27,7 +28,6 @@ struct info {
 	struct field *by_name;
 	struct field **in_order;
 	size_t count;
-	size_t cap;
 };
 
 static void info_put(struct info *info, const char *name, size_t name_len, char *value)
@@ -44,10 +44,7 @@ static void info_put(struct info *info, const char *name, size_t name_len, char 
 	field->name = xmemdup(name, name_len);
 	field->value = value;
 	HASH_ADD_KEYPTR(hh, info->by_name, field->name, name_len, field);
-	if (info->count == info->cap) {
-		info->cap = info->cap ? info->cap * 2 : 64;
-		info->in_order = xrealloc(info->in_order, info->cap * sizeof(*info->in_order));
-	}
+	info->in_order = array_grow(info->in_order, info->count, sizeof(*info->in_order));
 	info->in_order[info->count++] = field;
 }
 
@@ -109,8 +106,7 @@ const char *info_get(const struct info *info, const char *name)
 	return field ? field->value : NULL;
 }
 
-/* The integer that fills [text, text + len) entirely, else RECORD_UNKNOWN. */
-static int64_t parse_int(const char *text, size_t len)
+int64_t info_number(const char *text, size_t len)
 {
 	char copy[24];
 	char *end;
@@ -125,7 +121,7 @@ static int64_t parse_int(const char *text, size_t len)
 	return errno || *end || end == copy ? RECORD_UNKNOWN : number;
 }
 
-/* The same for a decimal number; "inf" and "nan" are no numbers anybody can use. */
+/* A decimal number likewise; "inf" and "nan" are no numbers anybody can use. */
 static double parse_double(const char *text, size_t len)
 {
 	char copy[64];
@@ -144,7 +140,7 @@ int64_t info_int(const struct info *info, const char *name)
 {
 	const char *value = info_get(info, name);
 
-	return value ? parse_int(value, strlen(value)) : RECORD_UNKNOWN;
+	return value ? info_number(value, strlen(value)) : RECORD_UNKNOWN;
 }
 
 double info_double(const struct info *info, const char *name)
@@ -190,7 +186,7 @@ int64_t info_sub_int(const char *value, const char *key)
 	size_t len = 0;
 	const char *text = info_sub_text(value, key, &len);
 
-	return text ? parse_int(text, len) : RECORD_UNKNOWN;
+	return text ? info_number(text, len) : RECORD_UNKNOWN;
 }
 
 const char *info_server(const struct info *info)

@@ -32,6 +32,8 @@ size_t info_count(const struct info *info);
 const char *info_name_at(const struct info *info, size_t i);
 const char *info_value_at(const struct info *info, size_t i);
 
+/* The integer that fills [text, text + len) entirely, else RECORD_UNKNOWN. */
+int64_t info_number(const char *text, size_t len);
 /* An integer inside "k=v,k=v" values ("calls" of cmdstat_get); RECORD_UNKNOWN. */
 int64_t info_sub_int(const char *value, const char *key);
 /* A text inside such a value and its length; NULL when absent. Valid as long as @value. */

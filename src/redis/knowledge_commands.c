@@ -37,6 +37,9 @@ static const struct override overrides[] = {
 	{ "migrate", { COMMAND_KEY_INDEX, 3, NULL } },
 	{ "msetex", { COMMAND_KEY_NUMKEYS, 1, NULL } },
 	{ "object|*", { COMMAND_KEY_INDEX, 2, NULL } },
+	/* What it takes time for, and frees, is what it writes over; a value that only gets
+	 * another name is not touched. */
+	{ "rename", { COMMAND_KEY_INDEX, 2, NULL } },
 	{ "sintercard", { COMMAND_KEY_NUMKEYS, 1, NULL } },
 	{ "sort", { COMMAND_KEY_INDEX, 1, NULL } },
 	{ "sort_ro", { COMMAND_KEY_INDEX, 1, NULL } },
@@ -174,7 +177,6 @@ static const char *const key_first[] = {
 	"pfmerge",
 	"psetex",
 	"pttl",
-	"rename",
 	"renamenx",
 	"restore",
 	"restore-asking",
@@ -283,7 +285,7 @@ static const char *const storing[] = {
 	"zrangestore",	  "zunionstore",
 };
 
-/* Those that take away what they name, or a part of it. */
+/* Those that take away what they name, or a part of it (of RENAME that is what it writes over). */
 static const char *const freeing[] = {
 	"del",
 	"expire",
@@ -299,6 +301,7 @@ static const char *const freeing[] = {
 	"ltrim",
 	"pexpire",
 	"pexpireat",
+	"rename",
 	"rpop",
 	"spop",
 	"srem",
@@ -312,6 +315,10 @@ static const char *const freeing[] = {
 	"zremrangebylex",
 	"zremrangebyrank",
 	"zremrangebyscore",
+};
+
+static const char *const scripts[] = {
+	"eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro",
 };
 
 /* Commands that commandstats tells apart by their subcommands. */
@@ -351,6 +358,11 @@ bool command_stores(const char *name)
 bool command_frees(const char *name)
 {
 	return is_in(name, freeing, COUNT(freeing));
+}
+
+bool command_is_script(const char *name)
+{
+	return is_in(name, scripts, COUNT(scripts));
 }
 
 bool command_is_container(const char *name)

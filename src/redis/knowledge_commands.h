@@ -49,6 +49,9 @@ bool command_stores(const char *name);
  * of what it worked on? */
 bool command_frees(const char *name);
 
+/* Does it run a script or a function? Its keys are what it says that it may touch. */
+bool command_is_script(const char *name);
+
 /* Do commandstats and COMMAND name its subcommands ("config|get", from 7.0 on)? */
 bool command_is_container(const char *name);
 

@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "record/record.h"
+#include "redis/info.h"
 #include "redis/malloc_stats.h"
 
 #define TOKENS_MAX 64 /* 5.3 has 42 columns in its widest table */
@@ -42,7 +44,6 @@ struct parser {
 	struct line head; /* of the current table */
 	int64_t dirty_pages;
 	int64_t muzzy_pages;
-	size_t classes_cap;
 };
 
 static bool token_is(const struct token *token, const char *word)
@@ -53,14 +54,7 @@ static bool token_is(const struct token *token, const char *word)
 /* The number a token is; RECORD_UNKNOWN for anything else ("N/A", "---"). */
 static int64_t token_int(const struct token *token)
 {
-	char *end;
-	long long number;
-
-	if (!token->len || !(isdigit((unsigned char)token->text[0]) || token->text[0] == '-'))
-		return RECORD_UNKNOWN;
-	errno = 0;
-	number = strtoll(token->text, &end, 10);
-	return errno || end != token->text + token->len ? RECORD_UNKNOWN : number;
+	return info_number(token->text, token->len);
 }
 
 static void line_split(struct line *line, const char *text, const char *end)
@@ -195,10 +189,7 @@ static void take_class(struct parser *p, const struct line *row)
 	}
 	if (class.size_bytes <= 0 || class.allocated_bytes < 0 || class.slabs <= 0)
 		return;
-	if (stats->classes_count == p->classes_cap) {
-		p->classes_cap = p->classes_cap ? p->classes_cap * 2 : 64;
-		stats->classes = xrealloc(stats->classes, p->classes_cap * sizeof(class));
-	}
+	stats->classes = array_grow(stats->classes, stats->classes_count, sizeof(class));
 	stats->classes[stats->classes_count++] = class;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "redis/knowledge_commands.h"
 #include "redis/own_calls.h"
@@ -59,7 +60,7 @@ static struct own_call *own_call_get(struct own_calls *calls, enum own_kind kind
 		    !strncmp(call->name, name, len))
 			return call;
 	}
-	calls->list = xrealloc(calls->list, (calls->count + 1) * sizeof(*calls->list));
+	calls->list = array_grow(calls->list, calls->count, sizeof(*calls->list));
 	call = &calls->list[calls->count++];
 	*call = (struct own_call){ .kind = kind, .name = xmemdup(name, len) };
 	return call;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Small replies of the server as records, one section a command; see replies.h. */
 #include <ctype.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,9 @@
 #include "base/sum.h"
 #include "redis/conn.h"
 #include "redis/footprint.h"
+#include "redis/info.h"
 #include "redis/knowledge_commands.h"
+#include "redis/many_keys.h"
 #include "redis/replies.h"
 
 /* --- SLOWLOG GET --------------------------------------------------------- */
@@ -102,6 +103,7 @@ static void emit_slow(const redisReply *entry, const struct record_sink *sink)
 	record.slowlog.command = read.command;
 	record.slowlog.client = text_at(entry, ENTRY_PEER);
 	record.slowlog.client_name = text_at(entry, ENTRY_NAME);
+	slowlog_keys(entry->element[ENTRY_ARGUMENTS], &record.slowlog);
 	record_emit(sink, &record);
 	free(read.command);
 }
@@ -240,18 +242,8 @@ static struct bytes line_value(const char *line, size_t len, const char *name)
 static int64_t line_number(const char *line, size_t len, const char *name)
 {
 	struct bytes value = line_value(line, len, name);
-	char *text, *end;
-	long long n;
 
-	if (!value.len)
-		return RECORD_UNKNOWN;
-	text = xmemdup(value.data, value.len);
-	errno = 0;
-	n = strtoll(text, &end, 10);
-	if (errno || *end)
-		n = RECORD_UNKNOWN;
-	free(text);
-	return n;
+	return info_number(value.data, value.len);
 }
 
 static char *line_text(const char *line, size_t len, const char *name)
@@ -302,6 +294,7 @@ static void emit_client(const char *line, size_t len, const char *own_address,
 	client->query_free_bytes = line_number(line, len, "qbuf-free");
 	client->argument_bytes = line_number(line, len, "argv-mem");
 	client->queued_bytes = line_number(line, len, "multi-mem");
+	client->queued_total = line_number(line, len, "multi");
 	client->reply_bytes = line_number(line, len, "rbs");
 	client->subscriptions_total = line_sum(line, len, subscriptions, 3);
 	client->watched_total = line_number(line, len, "watch");
@@ -443,6 +436,7 @@ const char *const config_patterns[] = {
 	"slowlog-log-slower-than",
 	"commandlog-execution-slower-than",
 	"slowlog-max-len",
+	"acllog-max-len",
 	"tracking-table-max-keys",
 	"tls-port",
 	"hash-max-*",

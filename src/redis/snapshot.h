@@ -27,7 +27,8 @@ void snapshot_free(struct snapshot *snapshot);
 /*
  * Ask for everything: INFO, section by section and told as one; MEMORY STATS; MEMORY
  * MALLOC-STATS, at most once in 10 s (and at the end) and not from a server within 4 MB of
- * its maxmemory; CONFIG GET once in a watch, in one without end each minute; where a window
+ * its maxmemory; CONFIG GET once in a watch, in one without end each minute; at the start the
+ * newest entry of SLOWLOG, which was there before, as those below it; where a window
  * ends, and at the end, SLOWLOG GET and LATENCY LATEST, too (both remember, so asking them more
  * often would tell nothing more); at the end CLIENT LIST of a server with few clients. Of a
  * server within 4 MB only what headroom.h allows. With these INFO come RECORD_OWN_CALLS for what

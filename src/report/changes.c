@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/sum.h"
 #include "report/json.h"
 #include "report/schema.h"
@@ -47,7 +48,7 @@ static void add(struct moves *moves, struct moved row)
 {
 	if (row.before == RECORD_UNKNOWN || row.after == RECORD_UNKNOWN || row.before == row.after)
 		return;
-	moves->rows = xrealloc(moves->rows, (moves->count + 1) * sizeof(*moves->rows));
+	moves->rows = array_grow(moves->rows, moves->count, sizeof(*moves->rows));
 	moves->rows[moves->count++] = row;
 }
 
@@ -209,12 +210,6 @@ static struct setting *setting_moves(const struct report_changes *c, size_t *cou
 }
 
 /* --- text ------------------------------------------------------------------------------------ */
-
-static void fmt_change(struct buf *out, int64_t bytes)
-{
-	buf_puts(out, bytes < 0 ? "-" : "+");
-	fmt_bytes(out, bytes < 0 ? -bytes : bytes);
-}
 
 static size_t shown(const struct text *t, const struct report_changes *c, size_t count)
 {

@@ -49,12 +49,6 @@ static const struct keyspace_prefix **changed(const struct keyspace *c, size_t *
 
 /* --- text --------------------------------------------------------------------------------- */
 
-static void fmt_change(struct buf *out, int64_t bytes)
-{
-	buf_puts(out, bytes < 0 ? "-" : "+");
-	fmt_bytes(out, bytes < 0 ? -bytes : bytes);
-}
-
 static void write_sum(struct text *t, const struct report_diff *d)
 {
 	const struct keyspace *c = t->m->keyspace;

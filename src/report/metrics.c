@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/escape.h"
 #include "report/metrics_store.h"
 
@@ -202,7 +203,7 @@ static void take_row(void *ctx, const struct metric_row *row)
 		tell(t->metrics, t->server, series, t->group, t->in, row->row, false);
 		return;
 	}
-	t->rows = xrealloc(t->rows, (t->count + 1) * sizeof(*t->rows));
+	t->rows = array_grow(t->rows, t->count, sizeof(*t->rows));
 	named = &t->rows[t->count++];
 	*named = (struct named_row){ .labels = xstrdup(buf_str(&t->labels)),
 				     .row = row->row,
@@ -483,6 +484,12 @@ void metrics_state(struct metrics *metrics, const char *name, const char *state,
 
 	server->stated = true;
 	take_all(metrics, server, FROM_STATE, &(struct metrics_input){ .state = state, .up = up });
+}
+
+void metrics_restarted(struct metrics *metrics, const char *name)
+{
+	take_group(metrics, server_get(metrics, name), GROUP_UP,
+		   &(struct metrics_input){ .up = true, .restarted = true });
 }
 
 void metrics_end_findings(struct metrics *metrics, const char *name)

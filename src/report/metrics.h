@@ -67,6 +67,8 @@ void metrics_take(struct metrics *metrics, const char *server, const struct mode
 /* How it goes with a server, also with one that had no window yet: @state is a word of a fixed
  * set; @up: it is watched. */
 void metrics_state(struct metrics *metrics, const char *server, const char *state, bool up);
+/* One of this name came again when it was gone; its state is told next. */
+void metrics_restarted(struct metrics *metrics, const char *server);
 /* It is not there any more: what was found of it is over. */
 void metrics_end_findings(struct metrics *metrics, const char *server);
 /* The server's, for whoever knows what was before. It belongs to @metrics. */
@@ -98,8 +100,3 @@ void metrics_write(const struct metrics *metrics, struct buf *out, bool openmetr
 		   const char *only_server);
 /* The page redmem-metrics(7), in roff from .SH NAME on. */
 void metrics_manual(struct buf *out);
-
-/* The Content-Type of what metrics_write() makes; and does a client that sends @accept (NULL: no
- * such header) want OpenMetrics? */
-const char *metrics_content_type(bool openmetrics);
-bool metrics_wants_openmetrics(const char *accept);

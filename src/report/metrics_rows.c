@@ -310,8 +310,7 @@ static void each_finding(const struct metrics_input *in, const struct metric_row
 
 static void each_life(const struct metrics_input *in, const struct metric_rows *rows)
 {
-	static const char *const events[] = { "exit",	"exec",	   "oom",    "hang",
-					      "answer", "stopped", "restart" };
+	static const char *const events[] = { "exit", "exec", "oom", "hang", "answer", "stopped" };
 
 	for (size_t e = 0; e < sizeof(events) / sizeof(events[0]); e++) {
 		struct metric_named event = { events[e], 0 };

@@ -373,6 +373,12 @@ static double up(const struct metrics_input *in, const void *row)
 	return in->up;
 }
 
+static double restarts(const struct metrics_input *in, const void *row)
+{
+	(void)row;
+	return in->restarted;
+}
+
 static double servers(const struct metrics_input *in, const void *row)
 {
 	(void)row;
@@ -431,6 +437,8 @@ static double history_seconds(const struct metrics_input *in, const void *row)
 
 static const struct metric own[] = {
 	{ ROW("up", GAUGE, UP, "1 while the server is watched"), .value = up },
+	{ ROW("restarts_total", COUNTER, UP,
+	      "Times a server of this name came again when it was gone"), .value = restarts },
 	{ ROW("server_state", GAUGE, STATE, "1 for the state that the watch of the server is in"),
 	  .value = one },
 	{ ROW("server_info", INFO, ABOUT, "What the server is, and the pod and container it is in"),
@@ -447,7 +455,7 @@ static const struct metric own[] = {
 	  .value = one },
 	{ ROW("life_events_total", COUNTER, LIFE,
 	      "What happened to the server: exit, exec, oom (chosen by the kernel to be killed), "
-	      "hang (no answer), answer (again), stopped, restart"), .value = named },
+	      "hang (no answer), answer (again), stopped"), .value = named },
 
 	{ ROW("ledger_bytes", GAUGE, LEDGER,
 	      "Memory of the server by line of the ledger; those of one parent add up to it"),

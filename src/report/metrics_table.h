@@ -14,7 +14,7 @@ struct metrics_input {
 	const struct findings *f;
 	struct outlook *outlook; /* of the server, with the window in it */
 	const char *state; /* of the server */
-	bool up;
+	bool up, restarted;
 	const struct metrics_self *self;
 	size_t servers;
 };

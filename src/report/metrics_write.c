@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "report/metrics_store.h"
 
@@ -177,53 +176,4 @@ void metrics_write(const struct metrics *metrics, struct buf *out, bool openmetr
 	}
 	if (openmetrics)
 		buf_puts(out, "# EOF\n");
-}
-
-/* --- which format ----------------------------------------------------------------------------- */
-
-const char *metrics_content_type(bool openmetrics)
-{
-	return openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8" :
-			     "text/plain; version=0.0.4; charset=utf-8";
-}
-
-/* The weight an element of Accept gives its type (RFC 9110, 12.4.2): 1 without any. */
-static double quality(const char *element, size_t len)
-{
-	for (size_t i = 0; i + 3 < len; i++) {
-		const char *p = element + i + 1;
-
-		if (element[i] != ';')
-			continue;
-		while (p < element + len && *p == ' ')
-			p++;
-		if ((*p == 'q' || *p == 'Q') && p[1] == '=')
-			return strtod(p + 2, NULL);
-	}
-	return 1;
-}
-
-/* The most that @accept gives for @type; -1 when it does not name it. */
-static double wanted(const char *accept, const char *type)
-{
-	double most = -1;
-
-	while (*accept) {
-		size_t len, name = strlen(type);
-
-		accept += strspn(accept, " \t,");
-		len = strcspn(accept, ",");
-		if (len >= name && !strncasecmp(accept, type, name) &&
-		    (len == name || strchr("; \t", accept[name])))
-			most = fmax(most, quality(accept, len));
-		accept += len;
-	}
-	return most;
-}
-
-bool metrics_wants_openmetrics(const char *accept)
-{
-	double openmetrics = accept ? wanted(accept, "application/openmetrics-text") : -1;
-
-	return openmetrics > 0 && openmetrics >= wanted(accept, "text/plain");
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/escape.h"
 #include "base/gzip.h"
 #include "report/profile.h"
@@ -47,7 +48,7 @@ static char *shown_as(const void *text, size_t len)
 
 static int64_t add_string(struct pprof *w, char *shown)
 {
-	w->strings = xrealloc(w->strings, (w->strings_count + 1) * sizeof(*w->strings));
+	w->strings = array_grow(w->strings, w->strings_count, sizeof(*w->strings));
 	w->strings[w->strings_count] = shown;
 	return (int64_t)w->strings_count++;
 }
@@ -84,7 +85,7 @@ static void add_comments(struct pprof *w)
 	size_t count = 0;
 
 	for (; (end = strchr(line, '\n')); line = end + 1) {
-		w->comments = xrealloc(w->comments, (count + 1) * sizeof(*w->comments));
+		w->comments = array_grow(w->comments, count, sizeof(*w->comments));
 		w->comments[count++] = add_bytes(w, line, (size_t)(end - line));
 	}
 	w->profile.comment = w->comments;

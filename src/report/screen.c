@@ -287,8 +287,7 @@ static void line_memory(struct screen_pen *pen, const struct model *m)
 
 static void line_load(struct screen_pen *pen, const struct model *m)
 {
-	const struct timeline_row *last =
-		m->timeline_count ? &m->timeline[m->timeline_count - 1] : NULL;
+	const struct timeline_row *last = model_last_row(m);
 	struct screen_line *line = screen_next(pen);
 
 	if (!line)

@@ -6,7 +6,3 @@
 
 /* The table of the view's tab, or what is known of its row. */
 void screen_table(struct screen_pen *pen, const struct screen_server *servers, size_t count);
-/* How many columns can a tab be sorted by? */
-size_t screen_sorts(enum screen_tab tab);
-/* Has it rows to choose one of? */
-bool screen_has_rows(enum screen_tab tab);

@@ -93,6 +93,12 @@ static void write_growth(struct text *t)
 				 sum_whole(t->m->alloc.alloc_bytes - t->m->alloc.free_bytes) :
 				 RECORD_UNKNOWN);
 	buf_puts(&line, ". What expiry, eviction and lazy freeing give back has no prefix.");
+	if (t->m->alloc.shared_bytes > 0) {
+		buf_putc(&line, ' ');
+		fmt_bytes(&line, sum_whole(t->m->alloc.shared_bytes));
+		buf_puts(&line, " were moved by I/O threads, where nobody knows of a key, and are "
+				"shared out by what each allocates.");
+	}
 	text_wrap(t, "  ", buf_str(&line));
 	buf_free(&line);
 }
@@ -161,7 +167,7 @@ static void latency_row(struct text *t, struct table *table, const char *name,
 static void latency_note(struct buf *note, const struct alloc *a)
 {
 	fmt_count(note, a->bursts_total);
-	buf_printf(note, " bursts; without the probes' own %.1f +- %.1f us",
+	buf_printf(note, " bursts; without the probes' own, %.1f +- %.1f us at most",
 		   a->burst.probe_seconds * 1e6, a->burst.probe_error_seconds * 1e6);
 }
 

@@ -49,12 +49,6 @@ static double cpu_ratio(const struct model *m)
 	return (last->cpu_seconds - first->cpu_seconds) / (last->t_seconds - first->t_seconds);
 }
 
-/* That of its end; NULL. */
-static const struct timeline_row *last_row(const struct model *m)
-{
-	return m->timeline_count ? &m->timeline[m->timeline_count - 1] : NULL;
-}
-
 static double count(int64_t n)
 {
 	return n < 0 ? NAN : (double)n;
@@ -87,12 +81,12 @@ static double end_of(const struct model *m)
 
 static double rss(const struct model *m)
 {
-	return last_row(m) ? count(last_row(m)->host.rss_bytes) : NAN;
+	return model_last_row(m) ? count(model_last_row(m)->host.rss_bytes) : NAN;
 }
 
 static double used_memory(const struct model *m)
 {
-	return last_row(m) ? count(last_row(m)->used_memory_bytes) : NAN;
+	return model_last_row(m) ? count(model_last_row(m)->used_memory_bytes) : NAN;
 }
 
 static double minor_faults(const struct model *m)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/escape.h"
 #include "base/sum.h"
 #include "report/text.h"
@@ -163,7 +164,7 @@ struct table {
 	const struct table_column *columns;
 	size_t columns_count;
 	struct buf *cells;
-	size_t cells_count, cells_room;
+	size_t cells_count;
 };
 
 struct table *table_new(const struct table_column *columns, size_t count)
@@ -177,11 +178,7 @@ struct table *table_new(const struct table_column *columns, size_t count)
 
 struct buf *table_cell(struct table *table)
 {
-	if (table->cells_count == table->cells_room) {
-		table->cells_room = table->cells_room ? table->cells_room * 2 : 64;
-		table->cells = xrealloc(table->cells, table->cells_room * sizeof(struct buf));
-	}
-	table->cells[table->cells_count] = (struct buf){ 0 };
+	table->cells = array_grow(table->cells, table->cells_count, sizeof(struct buf));
 	return &table->cells[table->cells_count++];
 }
 

@@ -13,17 +13,19 @@
 #include "sensor/internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/sort.h"
 #include "host/kernel.h"
 #include "host/proc.h"
+#include "host/uprobe.h"
 #include "record/schema.h"
 #include "target/allocator.h"
 
@@ -75,36 +77,6 @@ void burst_probes_off(struct burst_probes *probes)
 
 /* --- the sensor ----------------------------------------------------------------------- */
 
-/* Must the kernel step over an instruction that begins with these bytes (probe_cost.c)? */
-static bool is_stepped(const unsigned char first[2])
-{
-#if defined(__x86_64__)
-	bool rex = first[0] == 0x41;
-	unsigned char opcode = rex ? first[1] : first[0];
-
-	if (opcode >= 0x50 && opcode <= 0x57)
-		return false; /* push */
-	return rex || !(opcode == 0x90 || opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb);
-#else
-	(void)first;
-	return true;
-#endif
-}
-
-/* Does the first function the server calls begin with such an instruction? */
-static bool entry_is_stepped(const struct allocator *a)
-{
-	unsigned char first[2] = {};
-	int fd = open(a->file, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return true;
-	if (pread(fd, first, sizeof(first), (off_t)a->entry[0].offset) != sizeof(first))
-		first[0] = 0;
-	close(fd);
-	return is_stepped(first);
-}
-
 static int burst_can(const struct allocator *a, struct err *err)
 {
 	if (!a)
@@ -132,9 +104,9 @@ static int burst_begin(struct sensors *s, struct err *err)
 
 	if (ret)
 		return ret;
-	if (isnan(s->probe_cost.pair_seconds))
+	if (isnan(s->probe_cost.pair[true].seconds))
 		return err_set(err, -ENODATA, "the cost of its probes could not be measured");
-	s->burst_prober = prober_new();
+	s->burst_prober = prober_new(s->engine->config.thread_begins);
 	return 0;
 }
 
@@ -172,6 +144,10 @@ static int probes_on(struct sensors *s, struct burst_probes *probes)
 		while (function < CALL_FREE &&
 		       strcmp(call_names.name(function), a->entry[i].function))
 			function++;
+		if (uprobe_is_stepped(a->file, a->entry[i].offset)) {
+			function |= CALL_STEPPED;
+			s->look.stepped = true;
+		}
 		offsets[i] = a->entry[i].offset;
 		cookies[i] = PROBE_COOKIE(s->index, function);
 	}
@@ -255,6 +231,7 @@ bool burst_start(struct sensors *s, double hold_seconds)
 
 bool burst_end(struct sensors *s, struct look_result *out, const struct record_sink *sink)
 {
+	const struct probe_pair *dearest = &s->probe_cost.pair[s->look.stepped];
 	struct record record = { .kind = RECORD_BURST };
 	const struct redmem_burst *burst = burst_of(s);
 	const struct look *look = &s->look;
@@ -275,8 +252,8 @@ bool burst_end(struct sensors *s, struct look_result *out, const struct record_s
 		record.burst.commands_total = RECORD_UNKNOWN;
 	else
 		record.burst.commands_total -= look->commands_before;
-	record.burst.probe_seconds = s->probe_cost.pair_seconds;
-	record.burst.probe_error_seconds = s->probe_cost.pair_error_seconds;
+	record.burst.probe_seconds = dearest->seconds;
+	record.burst.probe_error_seconds = dearest->error_seconds;
 	record.burst.attach_seconds = look->attach_seconds;
 	record_emit(sink, &record);
 	return true;
@@ -293,15 +270,40 @@ static int64_t class_of(const struct size_classes *classes, uint64_t bytes)
 	return RECORD_UNKNOWN;
 }
 
+/*
+ * The pair's cost among the server's own calls, to which @ns is added. A step costs more while
+ * other CPUs are busy than it did at the start, half as much again was seen, and less when they
+ * are not any more. Most calls come out of the thread's cache, in some 20 ns, so what the middle
+ * one takes is the probes'; up to twice what was measured, for a server whose calls are all slow.
+ */
+static struct probe_pair pair_now(const struct probe_pair *measured, struct pairs_seen *seen,
+				  bool stepped, uint64_t ns)
+{
+	struct probe_pair pair = *measured;
+	uint64_t sorted[PAIRS_SEEN];
+
+	seen->ns[stepped][seen->count[stepped]++ % PAIRS_SEEN] = ns;
+	if (seen->count[stepped] < PAIRS_SEEN)
+		return pair;
+	memcpy(sorted, seen->ns[stepped], sizeof(sorted));
+	qsort(sorted, PAIRS_SEEN, sizeof(*sorted), sort_rising_u64);
+	pair.seconds = fmin((double)sorted[PAIRS_SEEN / 2] / 1e9, 2 * measured->seconds);
+	return pair;
+}
+
 void burst_call(struct sensors *s, const struct redmem_ring_record *raw)
 {
 	struct record record = { .kind = RECORD_CALL };
 	struct record_call *call = &record.call;
 	struct context_names names;
+	struct probe_pair pair;
 	bool sized = raw->call.function < CALL_FREE;
 
-	if (raw->call.function >= CALL_FUNCTIONS || !context_resolve(s, &raw->call.context, &names))
+	if (raw->call.function >= CALL_FUNCTIONS || raw->call.stepped > 1 ||
+	    !context_resolve(s, &raw->call.context, &names))
 		return;
+	pair = pair_now(&s->probe_cost.pair[raw->call.stepped], &s->pairs_seen, raw->call.stepped,
+			raw->call.ns);
 	call->t_seconds = sensor_seconds(s, (int64_t)raw->ns);
 	call->function = raw->call.function;
 	call->thread = names.thread;
@@ -313,17 +315,10 @@ void burst_call(struct sensors *s, const struct redmem_ring_record *raw)
 				    RECORD_UNKNOWN;
 	call->ns = (int64_t)raw->call.ns;
 	call->waited_ns = (int64_t)raw->call.waited_ns;
-	call->probe_seconds = s->probe_cost.pair_seconds;
-	call->probe_error_seconds = s->probe_cost.pair_error_seconds;
+	call->probe_seconds = pair.seconds;
+	call->probe_error_seconds = pair.error_seconds;
 	call->faults = (int64_t)raw->call.faults;
 	record_emit(s->sink, &record);
-}
-
-bool burst_is_stepped(const struct sensors *s)
-{
-	const struct allocator *a = s->config.allocator;
-
-	return !a || !a->entries || entry_is_stepped(a);
 }
 
 const struct sensor sensor_burst = {

@@ -389,6 +389,8 @@ static void *run(void *ctx)
 				   .events = POLLIN } };
 	bool all = true;
 
+	if (e->config.thread_begins)
+		e->config.thread_begins();
 	while (!__atomic_load_n(&e->stop, __ATOMIC_ACQUIRE)) {
 		uint64_t count;
 

@@ -45,6 +45,9 @@ struct engine_config {
 	/* Whose allocator programs are loaded for: that of the only server, NULL where it is
 	 * not known; with several servers, those of all kinds. */
 	const struct allocator *allocator;
+	/* What each thread that it or a sensor starts does first, such as giving up rights; NULL =
+	 * nothing. */
+	void (*thread_begins)(void);
 };
 
 /*

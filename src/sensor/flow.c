@@ -218,7 +218,7 @@ static int flow_begin(struct sensors *s, struct err *err)
 		*err = s->flow->why;
 		return s->flow->ret;
 	}
-	s->flow->prober = prober_new();
+	s->flow->prober = prober_new(s->engine->config.thread_begins);
 	return 0;
 }
 

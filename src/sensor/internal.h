@@ -83,6 +83,7 @@ struct look {
 	int64_t opened_ns, closed_ns;
 	int64_t commands_before, commands_after;
 	double attach_seconds;
+	bool stepped; /* one of its probes is of the dearer kind */
 };
 
 /* CPU time by what the main thread did in one piece of work or one iteration of the loop. */
@@ -180,6 +181,7 @@ struct sensors {
 	struct redmem_target *target; /* its slot */
 	struct inbox *inbox;
 	struct probe_cost probe_cost;
+	struct pairs_seen pairs_seen;
 	struct budget budget;
 	int waited_fd; /* of proc_waited_ns(); below 0 = none */
 	struct sensor_names names;
@@ -194,6 +196,7 @@ struct sensors {
 	/* what it would have of the engine, read by its thread at a tick; atomic */
 	uint32_t fault_rate; /* faults a second that may be looked at; 0 = it has not said */
 	bool fine_samples;
+	int affordable_hz; /* samples a second that its budget has room for; 0 = not known yet */
 
 	struct flow *flow; /* NULL = never on */
 	struct stacks *stacks; /* NULL = none came */
@@ -339,7 +342,6 @@ struct look_result {
 bool burst_end(struct sensors *s, struct look_result *out, const struct record_sink *sink);
 /* A call from the ring, to s->sink. */
 void burst_call(struct sensors *s, const struct redmem_ring_record *raw);
-bool burst_is_stepped(const struct sensors *s);
 
 /* --- budget.c --- */
 struct budget_plan {

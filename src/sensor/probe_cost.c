@@ -12,11 +12,13 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/sort.h"
 #include "host/maps.h"
 #include "host/uprobe.h"
 #include "sensor/internal.h"
+#include "target/allocator.h"
 
-#define ROUNDS	   REDMEM_BURST_COSTS
+#define ROUNDS	   (REDMEM_BURST_COSTS / 2) /* of each kind of pair */
 #define COLD	   33 /* times a cold call is measured */
 #define COLD_BYTES (1 << 20) /* written in between: more than the caches next to a core hold */
 #define LINE_BYTES 64
@@ -29,10 +31,9 @@
 #define GAP_NS_MAX 100000
 
 /*
- * Functions whose first instruction is of either kind (arch/x86/kernel/uprobes.c:
- * push is emulated, cmp is stepped over). arm64 simulates only branches and the like,
- * so there all that matters here are stepped over. On x86-64 they have a page for
- * themselves: other code in it would be met first, and pay for a probe that came or went.
+ * Functions whose first instruction is of either kind (host/uprobe.h: push is emulated, cmp is
+ * stepped over; on arm64 both are). On x86-64 they have a page for themselves:
+ * other code in it would be met first, and pay for a probe that came or went.
  */
 void redmem_probed_emulated(void);
 void redmem_probed_stepped(void);
@@ -77,17 +78,10 @@ static bool own_offset(probed_fn *function, unsigned long *offset)
 	return map;
 }
 
-static int compare_ns(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Sorts @ns. */
 static double median_seconds(uint64_t *ns, size_t count)
 {
-	qsort(ns, count, sizeof(*ns), compare_ns);
+	qsort(ns, count, sizeof(*ns), sort_rising_u64);
 	return (double)ns[count / 2] / 1e9;
 }
 
@@ -126,36 +120,47 @@ static double cold_seconds(probed_fn *function, volatile char *work)
 }
 
 /*
- * One probe, with a program that leaves at once. Putting it in and taking it out replaces
- * the page under a running process: what that is to it is seen at the next call of another
- * function in the page.
+ * One probe on @function, with a program that leaves at once. Putting it in and taking it out
+ * replaces the page under a running process: what that is to it is seen at the next call of
+ * another function in the page, @beside.
  */
-static void measure_trap(const struct sensors *s, struct bpf_program *program,
-			 struct probe_cost *out)
+static void measure_trap(const struct sensors *s, probed_fn *function, probed_fn *beside,
+			 struct bpf_program *program, struct probe_cost *out)
 {
 	const struct uprobe_place place = { getpid(), OWN_FILE, own_cookie(s, 0) };
 	char *work = xcalloc(1, COLD_BYTES);
 	struct bpf_link *link = NULL;
 	uint64_t after_in, after_out, usual;
 	unsigned long offset;
-	double without = cold_seconds(redmem_probed_emulated, work);
+	double without = cold_seconds(function, work);
 
-	if (own_offset(redmem_probed_emulated, &offset)) {
-		one_call(redmem_probed_stepped);
-		usual = one_call(redmem_probed_stepped);
+	if (own_offset(function, &offset)) {
+		one_call(beside);
+		usual = one_call(beside);
 		uprobe_attach(program, &place, &offset, 1, &link);
-		after_in = one_call(redmem_probed_stepped);
+		after_in = one_call(beside);
 		if (link) {
-			out->trap_seconds =
-				fmax(cold_seconds(redmem_probed_emulated, work) - without, 0);
+			out->trap_seconds = fmax(cold_seconds(function, work) - without, 0);
 			uprobe_detach(&link, 1);
-			after_out = one_call(redmem_probed_stepped);
+			after_out = one_call(beside);
 			if (after_out < after_in)
 				after_out = after_in;
 			out->pause_seconds = fmax((double)after_out - (double)usual, 0) / 1e9;
 		}
 	}
 	free(work);
+}
+
+/* Does the flow probe meet one that is stepped over? Of several places the dearest counts. */
+static bool flow_is_stepped(const struct allocator *a)
+{
+	bool stepped = !a;
+
+	if (a && a->event_trigger)
+		return uprobe_is_stepped(a->file, a->event_trigger);
+	for (size_t i = 0; a && i < CACHE_SITES; i++)
+		stepped |= a->cache[i] && uprobe_is_stepped(a->file, a->cache[i]);
+	return stepped;
 }
 
 /* --- a sample -------------------------------------------------------------------------- */
@@ -197,56 +202,64 @@ static void measure_sample(struct probe_cost *out)
 		out->sample_seconds = median_seconds(gaps, count);
 }
 
-/* --- a pair ------------------------------------------------------------------------------ */
+/* --- pairs ------------------------------------------------------------------------------- */
 
-/* The pair of burst programs on a function that does nothing: what they see is theirs. */
-static void measure_pair(struct sensors *s, probed_fn *function, struct probe_cost *out)
+/* What the probes see of a function that does nothing is theirs. */
+static void measure_pair(struct sensors *s, probed_fn *function, struct probe_pair *out)
 {
 	probed_fn *volatile call = function;
 	struct redmem_burst *burst = &own_slot(s)->burst;
-	struct burst_probes probes = {};
 	uint64_t cost[ROUNDS];
-	unsigned long offset;
-	uint64_t cookie = own_cookie(s, CALL_FREE);
 
-	if (!own_offset(function, &offset))
+	*burst = (struct redmem_burst){
+		.measuring = 1, .limit = ROUNDS, .since_ns = (uint64_t)clock_mono_ns(), .open = 1
+	};
+	for (int i = 0; i < ROUNDS; i++)
+		call();
+	burst->open = 0;
+	if (burst->calls < ROUNDS)
 		return;
-	*burst = (struct redmem_burst){ .measuring = 1,
-					.limit = ROUNDS,
-					.since_ns = (uint64_t)clock_mono_ns() };
-	if (!burst_probes_on(s, &probes, getpid(), OWN_FILE, &offset, &cookie, 1)) {
-		burst->open = 1;
-		for (int i = 0; i < ROUNDS; i++)
-			call();
-		burst->open = 0;
-		if (burst->calls >= ROUNDS) {
-			memcpy(cost, s->bpf->bss->burst_cost_ns, sizeof(cost));
-			out->pair_seconds = median_seconds(cost, ROUNDS);
-			out->pair_error_seconds =
-				(double)(cost[ROUNDS * 975 / 1000] - cost[ROUNDS * 25 / 1000]) /
-				2e9;
-		}
-	}
-	burst_probes_off(&probes);
-	burst->measuring = 0;
+	memcpy(cost, s->bpf->bss->burst_cost_ns, sizeof(cost));
+	out->seconds = median_seconds(cost, ROUNDS);
+	out->error_seconds = (double)(cost[ROUNDS * 975 / 1000] - cost[ROUNDS * 25 / 1000]) / 2e9;
 }
 
-void probe_cost_measure(struct sensors *s, bool stepped, struct probe_cost *out)
+/* The burst programs on a function of either kind. */
+static void measure_pairs(struct sensors *s, struct probe_cost *out)
 {
+	probed_fn *const functions[2] = { redmem_probed_emulated, redmem_probed_stepped };
+	const uint64_t cookies[2] = { own_cookie(s, CALL_FREE), own_cookie(s, CALL_FREE) };
+	struct burst_probes probes = {};
+	unsigned long offsets[2];
+
+	if (!own_offset(functions[0], &offsets[0]) || !own_offset(functions[1], &offsets[1]))
+		return;
+	if (!burst_probes_on(s, &probes, getpid(), OWN_FILE, offsets, cookies, 2))
+		for (size_t i = 0; i < 2; i++)
+			measure_pair(s, functions[i], &out->pair[i]);
+	burst_probes_off(&probes);
+	own_slot(s)->burst.measuring = 0;
+}
+
+void probe_cost_measure(struct sensors *s, struct probe_cost *out)
+{
+	static const struct probe_pair not_known = { NAN, NAN };
 	struct redmem_bpf *bpf = s->bpf;
 	struct bpf_program *plain = bpf_program__autoload(bpf->progs.flow_event) ?
 					    bpf->progs.flow_event :
 					    bpf->progs.flow_flush_small;
+	bool stepped = flow_is_stepped(s->config.allocator);
 	size_t own = s->engine->targets.count - 1;
 
-	*out = (struct probe_cost){ NAN, NAN, NAN, NAN, NAN };
+	*out = (struct probe_cost){ NAN, { not_known, not_known }, NAN, NAN };
 	measure_sample(out);
 	if (targets_add(&s->engine->targets, own, getpid(), NULL))
 		return;
 	own_slot(s)->settings.watched = 1;
 	if (bpf_program__autoload(plain))
-		measure_trap(s, plain, out);
+		measure_trap(s, stepped ? redmem_probed_stepped : redmem_probed_emulated,
+			     stepped ? redmem_probed_emulated : redmem_probed_stepped, plain, out);
 	if (bpf_program__autoload(bpf->progs.burst_entry))
-		measure_pair(s, stepped ? redmem_probed_stepped : redmem_probed_emulated, out);
+		measure_pairs(s, out);
 	targets_remove(&s->engine->targets, own);
 }

@@ -14,6 +14,7 @@
 
 struct prober {
 	pthread_t thread;
+	void (*begins)(void);
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	prober_job *job; /* NULL = idle */
@@ -35,6 +36,8 @@ static void *work(void *ctx)
 	struct prober *p = ctx;
 
 	hurry();
+	if (p->begins)
+		p->begins();
 	pthread_mutex_lock(&p->lock);
 	while (!p->end || p->job) {
 		if (!p->job) {
@@ -51,10 +54,11 @@ static void *work(void *ctx)
 	return NULL;
 }
 
-struct prober *prober_new(void)
+struct prober *prober_new(void (*begins)(void))
 {
 	struct prober *p = xcalloc(1, sizeof(*p));
 
+	p->begins = begins;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->changed, NULL);
 	if (!thread_start(&p->thread, work, p))

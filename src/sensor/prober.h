@@ -16,8 +16,9 @@ struct prober;
 
 typedef void prober_job(void *ctx);
 
-/* A thread that waits for jobs; NULL when there can be none. */
-struct prober *prober_new(void);
+/* A thread that waits for jobs; NULL when there can be none. @begins: what it does first, when it
+ * has its priority; NULL = nothing. */
+struct prober *prober_new(void (*begins)(void));
 /* Have @job done; false when the one before is not finished. What @ctx points to is the
  * thread's until prober_is_idle(). Without a thread it is done at once. */
 bool prober_run(struct prober *p, prober_job *job, void *ctx);

@@ -115,7 +115,7 @@ static void begin_shared(struct sensors *s)
 	engine_start(e);
 	memcpy(s->state, e->state, sizeof(s->state));
 	if (s->bpf)
-		probe_cost_measure(s, burst_is_stepped(s), &s->probe_cost);
+		probe_cost_measure(s, &s->probe_cost);
 	pthread_mutex_unlock(&e->setup);
 }
 

@@ -20,8 +20,11 @@
  *
  * Rates are primes, so that the samples do not march in step with a timer of the server.
  * Where a timer's interrupt is dear (some 40 us in a nested virtual machine) 199 takes 1 %
- * of a CPU, and 997 took 5 % of a server with one request at a time.
+ * of a CPU, and 997 took 5 % of a server with one request at a time: so there are no more
+ * than a part of the budget pays for.
  */
+#define SAMPLES_PART 0.4
+static const int rates[] = { 19, 31, CPU_HZ_SHARES, 97, 139, CPU_HZ };
 
 /* Programs take what is under way for as long as that where they see no more of it. */
 static void tell_period(struct engine *e, uint64_t period)
@@ -48,24 +51,33 @@ static int cpu_begin(struct sensors *s, struct err *err)
 	return 0;
 }
 
-/* The clock is the machine's: it is fine when all would have it so. */
-void cpu_adapt(struct engine *e)
+/* Samples a second: those that are wanted, as far as the budgets have room for them. */
+static int choose_hz(struct engine *e)
 {
+	int wanted = engine_on(e, "loop") ? CPU_HZ : CPU_HZ_SHARES, room;
 	size_t servers = 0, fine = 0;
-	uint64_t period;
 
-	if (!e->cpu)
-		return;
-	perf_events_follow_cpus(e->cpu);
 	for (size_t i = 0; i < REDMEM_TARGETS_MAX; i++) {
 		if (!e->server[i])
 			continue;
 		servers++;
 		fine += __atomic_load_n(&e->server[i]->fine_samples, __ATOMIC_RELAXED);
+		room = __atomic_load_n(&e->server[i]->affordable_hz, __ATOMIC_RELAXED);
+		if (room && room < wanted)
+			wanted = room;
 	}
-	if (!engine_on(e, "loop") || !servers)
+	/* The clock is the machine's: it is fine when all would have it so. */
+	return servers && fine == servers && engine_on(e, "loop") ? CPU_FINE_HZ : wanted;
+}
+
+void cpu_adapt(struct engine *e)
+{
+	uint64_t period;
+
+	if (!e->cpu)
 		return;
-	period = 1000000000 / (fine == servers ? CPU_FINE_HZ : CPU_HZ);
+	perf_events_follow_cpus(e->cpu);
+	period = 1000000000 / (uint64_t)choose_hz(e);
 	if (period == e->cpu_period)
 		return;
 	log_msg(LOG_INFO, "cpu: %llu samples a second", (unsigned long long)(1000000000 / period));
@@ -74,12 +86,23 @@ void cpu_adapt(struct engine *e)
 	e->cpu_period = period;
 }
 
+static int affordable_hz(const struct sensors *s)
+{
+	double room = SAMPLES_PART * s->config.budget_ratio / s->probe_cost.sample_seconds;
+	size_t i = sizeof(rates) / sizeof(rates[0]) - 1;
+
+	while (i > 0 && rates[i] > room) /* nothing is above a room that is not known */
+		i--;
+	return rates[i];
+}
+
 static void cpu_tick(struct sensors *s, const struct record_sink *sink)
 {
 	/* The budget's first look is still to come at the first tick. */
 	bool looked = s->budget.tick_ns != s->budget.start_ns;
 
 	(void)sink;
+	__atomic_store_n(&s->affordable_hz, affordable_hz(s), __ATOMIC_RELAXED);
 	__atomic_store_n(&s->fine_samples, s->config.fine_samples && looked && !s->budget.busy,
 			 __ATOMIC_RELAXED);
 }

@@ -313,12 +313,15 @@ void stall_take(struct sensors *s, const struct redmem_stall *stall)
 
 /* --- a stall under way -------------------------------------------------------------- */
 
-/* What waits now is charged by the programs only when it is over. */
+/* What waits now is charged by the programs only when it is over, and what was waited for a CPU
+ * only when the stall is. */
 static void charge_pending(const struct redmem_loop *loop, struct redmem_stall *stall)
 {
 	uint64_t out = loop->out_ns, back = loop->in_ns ? loop->in_ns : stall->end_ns;
 	uint64_t ns = back - out;
 
+	if (loop->out_delay > loop->work.start_delay)
+		stall->cpu_wait_ns = loop->out_delay - loop->work.start_delay;
 	if (!out || out > back)
 		return;
 	if (loop->out_runnable)

@@ -239,6 +239,12 @@ static int take_looks(struct calibrator *c, struct look_set *set, struct err *er
 
 /* --- progress ------------------------------------------------------------------ */
 
+static void forget_reply(void *ctx, redisReply *reply, double seconds)
+{
+	(void)ctx, (void)seconds;
+	freeReplyObject(reply);
+}
+
 /* Counters of INFO whose words are wanted. The last moves at each iteration of the event
  * loop. */
 enum { COUNT_COMMANDS, COUNT_ITERATIONS, COUNTS };
@@ -286,9 +292,13 @@ static void find_counters(struct calibrator *c, struct redmem_offsets *at)
 	const struct image *image = c->probe.image;
 	struct counter_sighting seen[COUNTER_COPIES] = {};
 	__u64 counts[COUNTER_COPIES + 1][COUNTS];
-	bool ok = read_counts(c, counts[0]);
 	size_t count = 0;
+	bool ok;
 
+	/* Two at once: where each command so far came alone, the server has read and written as
+	 * often as it has had commands, and those counts would do as well. */
+	conn_send_line(c->conn, forget_reply, NULL, "INFO stats");
+	ok = read_counts(c, counts[0]);
 	for (; ok && count < COUNTER_COPIES; count++) {
 		__u8 *copy = xcalloc(1, image->server_bytes);
 
@@ -316,12 +326,6 @@ static bool read_database(const struct calibrator *c, struct db_sighting *seen, 
 {
 	return !memory_read(c->probe.image->pid, word_at(client, seen->word), seen->database,
 			    sizeof(seen->database));
-}
-
-static void forget_reply(void *ctx, redisReply *reply, double seconds)
-{
-	(void)ctx, (void)seconds;
-	freeReplyObject(reply);
 }
 
 /* SELECT @db again; after a SELECT that got no answer (@ret) without waiting for one. */

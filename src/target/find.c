@@ -122,10 +122,12 @@ static int rank(const struct sock_listener *l, int main_port)
 
 void target_listeners(struct server_candidate *candidate)
 {
-	int main_port = title_port(candidate->title);
 	struct sock_listener *listeners;
+	int main_port;
 	size_t count;
 
+	read_title(candidate->pid, candidate->title, sizeof(candidate->title));
+	main_port = title_port(candidate->title);
 	candidate->listeners_count = 0;
 	candidate->port = 0;
 	candidate->socket[0] = '\0';
@@ -145,6 +147,14 @@ void target_listeners(struct server_candidate *candidate)
 		else
 			candidate->port = l->port;
 	}
+}
+
+bool target_moved(const struct server_candidate *candidate)
+{
+	for (size_t i = 0; i < candidate->listeners_count; i++)
+		if (!sock_files_still(candidate->pid, &candidate->listeners[i].file))
+			return true;
+	return false;
 }
 
 /* A process whose memory is gone has ended, or is about to; but for the kernel's own, which have
@@ -177,7 +187,6 @@ static int fill(pid_t pid, struct server_candidate *out, struct err *err)
 	memset(out, 0, sizeof(*out));
 	out->pid = pid;
 	out->pidfd = pidfd;
-	read_title(pid, out->title, sizeof(out->title));
 	target_listeners(out);
 	return 0;
 }

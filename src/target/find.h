@@ -2,6 +2,7 @@
 /* Which process is meant. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -61,5 +62,8 @@ int target_only(struct server_candidate *out, struct err *err);
 /* Ports and sockets of @pid; -ESRCH when there is no such process, -ENOENT when it is no server. */
 int target_describe(pid_t pid, struct server_candidate *out, struct err *err);
 
-/* Look again at what it listens on. */
+/* Look again at its title and at what it listens on. */
 void target_listeners(struct server_candidate *candidate);
+/* Has it closed one of these since (CONFIG SET port or bind, another program)? What it has opened
+ * beside them is not seen. Cheap: a readlink() each. */
+bool target_moved(const struct server_candidate *candidate);

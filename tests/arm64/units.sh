@@ -11,9 +11,10 @@ export root=${SYSROOT:-/var/cache/redmem-arm64}
 
 # Whole programs, and single tests.
 take_a_kernel='bpf_load commands confine elf experiment fence pages probe_owner'
-export take_a_kernel_too='find:test_id_used_again find:test_no_server proc:test_self sock:test_unix stacks:test_names
-	unwind:test_own_stack unwind:test_order profile_rows:test_command profile_rows:test_script
-	profile_rows:test_guessed_key profile_rows:test_guessed_inner_key'
+export take_a_kernel_too='find:test_id_used_again find:test_no_server find:test_gvisor proc:test_self sock:test_unix
+	stacks:test_names unwind:test_own_stack unwind:test_order
+	profile_rows:test_command profile_rows:test_script profile_rows:test_guessed_key
+	profile_rows:test_guessed_inner_key'
 slow='chunk history hostile info keyspace malloc_stats metrics pack profile recording stalls top web window'
 
 if ! command -v aarch64-linux-gnu-gcc >/dev/null || ! command -v qemu-aarch64-static >/dev/null ||

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* redmem.conf, and the web side's own file. */
 #include "app/serve_config.h"
+#include "app/serve_identity.h"
 #include "app/web_config.h"
 #include "fuzz.h"
 

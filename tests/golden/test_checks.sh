@@ -93,6 +93,33 @@ status unknown 1 empty --fail-on warning
 check unknown-said "$(cat "$work/said")" grep -q 'nothing is known of this server' "$work/said"
 status unknown-unasked 0 empty
 
+# --- without stdin and stdout -----------------------------------------------------------
+
+# The recording would be read by those numbers, and the report written into it.
+"$redmem" doctor --replay "$work/healthy.rec" <&- >&- 2>"$work/said"
+got=$?
+check closed "exit status $got: $(cat "$work/said")" [ "$got" = 0 ]
+
+# --- a full stdout ----------------------------------------------------------------------
+
+full() # NAME ARGUMENT...
+{
+	local name=$1
+
+	shift
+	"$redmem" "$@" >/dev/full 2>"$work/said"
+	got=$?
+	check "full-$name" "exit status $got: $(cat "$work/said")" \
+		[ "$got $(cat "$work/said")" = "1 redmem: stdout: No space left on device" ]
+}
+full report doctor --replay "$work/healthy.rec"
+full schema schema doctor
+full version --version
+full help --help
+full options options
+"$redmem" doctor --replay "$work/healthy.rec" 2>"$work/said" | true
+check reads-no-further "$(cat "$work/said")" [ ! -s "$work/said" ]
+
 # --- the schemas ----------------------------------------------------------------------
 
 "$redmem" schema >"$work/out" 2>"$work/said"
@@ -113,6 +140,9 @@ done
 "$redmem" doctor --replay "$work/swapping.rec" --json --every 2 >"$work/windows.json"
 documents+=(doctor "$work/windows.json")
 check_schema schema "${documents[@]}"
+# What serve answers when it refuses; see tests/unit/test_web.c.
+echo '{"schema":"redmem.error/1","status":404,"error":"there is no such path"}' >"$work/error.json"
+check_schema schema-error serve "$work/error.json"
 # A member without a row is told, and so is one of another type or one that is missing.
 for change in '.extra = 1' '.target.extra = 1' '.target.pid = "1"' 'del(.findings)' \
 	'.commands[0].extra = 1' '.schema = "redmem.other/1"'; do

@@ -46,6 +46,11 @@ check markup "$(grep -nE '<(b|img|script|/td|/script)[ >]|[^&]#1|@all|\]\(' show
 check cells "rows of the tables have another number of cells" \
 	[ "$(grep '^|' show.md | tr -cd '|\n' | sort -u | wc -l)" = 1 ]
 
+# What was not known as well as was wanted then, and is as well as is asked for now.
+verdict=$("$redmem" lab show --json --precision 7 monday.result |
+	jq -r '.metrics[] | select(.name == "latency_p999_seconds") | "\(.verdict) \(.wanted)"')
+check precision "p99.9 is $verdict" [ "$verdict" = "no_difference 0.7" ]
+
 # The page: its data is the document.
 for what in 'show monday.result' 'diff monday.result today.result'; do
 	# shellcheck disable=SC2086 # two words or three
@@ -87,6 +92,10 @@ head -30 monday.result >"$work/early.result"
 status regress-unknown 1 'no metric could be judged' show --max-regress 5 "$work/early.result"
 status no-result 1 'is no result of redmem lab' show show.json
 status not-there 1 'none: No such file' show "$work/none"
+status list-json 2 '[-]-json is of a verdict' list --json
+status show-set 2 '[-]-set, --env and --knob: of that only' show --set a:maxmemory=1 monday.result
+status show-out 2 '[-]-out: of that only' show --out x monday.result
+status diff-regress 2 '[-]-max-regress is of one result' diff --max-regress 5 monday.result monday.result
 status no-file 2 'it is .redmem lab show FILE.$' show
 status word 2 "lab does not know 'moon'" moon
 status stdout 2 'markdown - and --json' show --json --markdown - monday.result

@@ -117,6 +117,21 @@ ask servers '{}'
 holds then-servers '.in_the_history[0].server == "recorded"'
 ask diagnosis '{"at":"2020-01-01T00:00:00Z"}'
 check then-nothing "$(cat "$work/said")" [ "$(jq .result.isError "$work/said")" = true ]
+# A server is named as it is shown, and what makes no sense is said, as by the commands.
+(umask 077 && echo 0123456789abcdef0123456789abcdef >"$work/key")
+ask servers '{}' --redact-key "$work/key"
+shown=$(jq -r '.in_the_history[0].server' "$work/out")
+ask history "{\"from\":\"2023-11-14T00:00:00Z\",\"server\":\"$shown\"}" --redact-key "$work/key"
+holds then-hashed '(.events | length) > 0'
+wrong() # NAME WORDS TOOL ARGUMENTS
+{
+	ask "$3" "$4"
+	check "$1" "$(cat "$work/said")" grep -q "^{.*\"isError\":true" "$work/said"
+	check "$1-said" "$(cat "$work/out")" grep -q "$2" "$work/out"
+}
+wrong then-no-server "'other'" history '{"server":"other"}'
+wrong then-backwards 'before it begins' history '{"from":"-1h","to":"-2h"}'
+wrong then-no-change 'is not before' diff '{"before":"-1h","after":"-2h"}'
 "$redmem" history --state "$work/state" --since 2023-11-14T00:00:00Z --json >"$work/events.json"
 "$redmem" report --state "$work/state" --at 2023-11-14T23:00:00Z --for 1m --json >"$work/report.json"
 "$redmem" diff --state "$work/state" --json 2023-11-14T23:00:01Z 2023-11-14T23:00:05Z >"$work/changes.json"

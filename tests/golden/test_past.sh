@@ -85,10 +85,15 @@ refused() # NAME WORDS COMMAND...
 refused moment 'the nearest ends at' report --state "$state" --at 2023-11-15T03:00:00Z
 refused server "'other'" report --state "$state" --server other --at "$at"
 refused time 'is not a time' report --state "$state" --at yesterday
+refused span 'before it begins' history --state "$state" --since "$at" --until 2023-11-14T22:00:00Z
+refused history-server "'other'" history --state "$state" --server other
 refused folder 'redmem serve' report --state "$work/none"
 refused death 'no death of' report --state "$state" --last-death
 refused order 'is not before' diff --state "$state" "$at" 2023-11-14T22:00:00Z
 "$redmem" report --state "$state" --last-death --at "$at" >"$work/out" 2>&1
 status=$?
 check exclusion "$(cat "$work/out")" [ $status = 2 ]
+"$redmem" report --state "$state" --last-death --pprof "$work/lost" >"$work/out" 2>&1
+status=$?
+check exclusion-profile "$(cat "$work/out")" [ $status = 2 ]
 exit $((failures > 0))

@@ -84,12 +84,17 @@ stand busy --answers 503
 push --url "http://127.0.0.1:$port" a.pb.gz
 expect again 0 'bytes sent'
 check again-twice "$(cat "$at/log")" [ "$(wc -l <"$at/log")" = 2 ]
-stand moved --answers 302,400
+stand moved --answers 302,400,400
 push --url "http://127.0.0.1:$port" a.pb.gz
 expect moved 1 'it answers 302, which is somewhere else'
 push --url "http://127.0.0.1:$port" a.pb.gz
 expect refused 1 'it answers 400: not \\x1b\[31mnow$'
 check moved-once "$(cat "$at/log")" [ "$(wc -l <"$at/log")" = 2 ]
+push --url "http://127.0.0.1:$port" --redact a.pb.gz
+expect refused-redacted 1 'it answers 400$'
+push --url "http://secretplace.invalid" --redact a.pb.gz
+expect nowhere-redacted 1 'push: '
+check nowhere-unnamed "$(cat err)" sh -c '! grep -q secretplace err'
 
 # --- secrets ---
 
@@ -101,6 +106,8 @@ push --url "http://127.0.0.1:$port" --token-file token a.pb.gz
 expect token 0 'bytes sent'
 push --url "http://profiles.example" --token-file token a.pb.gz
 expect in-the-clear 1 'in the clear; use https'
+push --url "http://127.evil.example" --token-file token a.pb.gz
+expect in-the-clear-by-name 1 'in the clear; use https'
 push --url "http://me:word@127.0.0.1:$port" a.pb.gz
 expect password 1 'a password does not belong into a command line'
 (umask 022; cp token open; chmod 644 open)

@@ -52,6 +52,12 @@ for recording in "$here"/*.jsonl; do
 	rm "$work"/hidden.*
 done
 
+# What cannot be written, said of files that were named.
+for option in --html --pprof --metrics; do
+	"$redmem" doctor --replay "$work/stalling.rec" --redact $option "$work/secretplace/secretfile" >"$work/said" 2>&1
+	check "unwritten$option" "$(cat "$work/said")" sh -c 'grep -q "^redmem: " "$1" && ! grep -q secret "$1"' sh "$work/said"
+done
+
 # Two runs agree where they have the same key, and only there.
 by_key() # OPTION...
 {

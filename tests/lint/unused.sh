@@ -13,8 +13,7 @@ seams='maps_parse smaps_rollup_parse meminfo_parse record_decode frames_add mode
 # Rows of tables name them before they are defined; offsets of two are looked up by the name;
 # the rest is a part of an interface whose other parts are used.
 known='main module_names key_source_names redmem_probed_emulated redmem_probed_stepped
-	columns_keys_csv columns_csv_head columns_csv_row windows_close metrics_content_type
-	metrics_wants_openmetrics'
+	columns_keys_csv columns_csv_head columns_csv_row'
 
 names=$(mktemp) || exit 1
 trap 'rm -f "$names" "$names.bad"' EXIT

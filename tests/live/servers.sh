@@ -9,9 +9,26 @@
 make_big_keys()
 {
 	redis_cli eval '
-		for i = 1, 300000 do redis.call("ZADD", "del:leaderboard", i, "member:" .. i) end
+		for i = 1, 600000 do redis.call("ZADD", "del:leaderboard", i, "member:" .. i) end
 		for i = 1, 100000 do redis.call("HSET", "profile:all", "field:" .. i, i) end
 		for i = 1, 300000 do redis.call("SET", "user:" .. i, i) end' 0 >/dev/null
+}
+
+# Seconds of all EVALs so far.
+script_seconds()
+{
+	command_seconds | jq '.eval // 0'
+}
+
+# A script of many short commands, which brings no pages in and is at none of them for most of the
+# time. Sets script to its seconds.
+run_long_script()
+{
+	script=$(script_seconds)
+	redis_cli eval 'for i = 1, 300000 do redis.call("SETRANGE", KEYS[1], i % 100, "member:" .. i % 7) end' \
+		1 eval:long >/dev/null
+	after=$(command_seconds)
+	script=$(awk -v before="$script" -v now="$(script_seconds)" 'BEGIN { print now - before }')
 }
 
 # One watch of the mixed load, and behind it three commands that hold the server.
@@ -22,6 +39,7 @@ watch_big_commands() # SECONDS
 	make_big_keys
 	watch_start -s "$socket" --record "$work/recording"
 	mixed_load "$1"
+	run_long_script
 	redis_cli hgetall profile:all >/dev/null
 	redis_cli keys '*' >/dev/null
 	redis_cli del del:leaderboard >/dev/null

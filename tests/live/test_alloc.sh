@@ -190,8 +190,31 @@ check_growth()
 	check growth-peak "$(query '.peak')" holds '.peak.commands[0].command == "set"'
 }
 
+# --- lines ------------------------------------------------------------------------------
+
+# As people type them: a value grows in realloc() while the line is cut, deep below its reader.
+test_lines()
+{
+	awk 'BEGIN {
+		srand(4)
+		text = sprintf("%04500d", 7)
+		text = text text
+		for (i = 0; i < 6000; i++)
+			printf "HSET lines:7 field%d %s\r\n", i, substr(text, 1, 1000 + int(rand() * 8000))
+	}' >"$work/load"
+	watch_start -s "$socket" --budget 100
+	before=$(used_memory)
+	send "$work/load"
+	truth=$(($(used_memory) - before))
+	watch_end
+	check lines "$(query '.commands') instead of $truth" holds \
+		'(.commands[] | select(.command == "hset").net_bytes - $truth) / $truth | fabs < 0.1' \
+		--argjson truth "$truth"
+}
+
 server_start --enable-debug-command yes
 test_totals
 test_shares
 test_freed
+test_lines
 finish

@@ -179,7 +179,7 @@ test_server_ends()
 	forget_process "$watch"
 	ended restarted
 	check restarted-life "$(query '.life | tostring')" \
-		holds '.life | any(.event == "exit" or .event == "restart")'
+		holds '.life | any(.event == "exit")'
 	kill_process "$pid"
 }
 

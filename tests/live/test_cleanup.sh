@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# redmem comes and goes without a trace, under load, also when it is killed at any
-# moment: the server lives, its data is what it was, nothing stays attached.
+# redmem comes and goes without a trace, under load, also when it is killed or crashes at any
+# moment, or a process of its own does: the server lives, its data is what it was, nothing stays
+# attached, no process stays.
 #
-# CYCLES is the number of attach and detach cycles (20), KILLS that of kills (20);
+# CYCLES is the number of attach and detach cycles (20), KILLS that of kills, and of crashes (20);
 # a thousand cycles take half an hour, so give tests/run a TEST_TIMEOUT then.
-# shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
+# shellcheck disable=SC2086,SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_bpf
@@ -104,5 +105,105 @@ while [ "$turn" -lt "$kills" ]; do
 	kill_process "$victim"
 done
 check_trace kills
+
+# Descendants of a process.
+family() # PID
+{
+	for child in $(pgrep -P "$1"); do
+		echo "$child"
+		family "$child"
+	done
+}
+
+all_gone() # PID...
+{
+	for process; do
+		! kill -0 "$process" 2>/dev/null || return 1
+	done
+}
+
+# As a fault of its own would: by the signal, at a random moment. None of its helpers stays.
+bad=
+turn=0
+while [ "$turn" -lt "$kills" ]; do
+	turn=$((turn + 1))
+	command=$(echo doctor alloc stalls | cut -d ' ' -f $((turn % 3 + 1)))
+	signal=$(echo 11 6 | cut -d ' ' -f $((turn % 2 + 1))) # SIGSEGV, SIGABRT
+	"$redmem" "$command" -d 60 -s "$socket" >/dev/null 2>&1 &
+	victim=$!
+	own_process "$victim"
+	sleep "$(awk -v turn="$turn" -v seed="$$" 'BEGIN { srand(seed - turn); printf "%.3f", rand() * 1.5 }')"
+	helpers=$(family "$victim")
+	kill -"$signal" "$victim"
+	wait "$victim"
+	status=$?
+	forget_process "$victim"
+	[ "$status" = $((128 + signal)) ] || bad="$bad $command:$signal:$status"
+	await 5 all_gone $helpers || bad="$bad $command:$signal:helper-stays"
+done
+check crash-status "these did not end by their signal, or a helper stays:$bad" [ -z "$bad" ]
+check_trace crashes
+
+# Its helper that reads files crashes: it goes on, or says what happened.
+watch_start -s "$socket"
+for helper in $(family "$watch"); do
+	kill -SEGV "$helper"
+done
+sleep 1
+watch_end
+check helper-crash "exit status $status: $(said)" holds '.target.connected'
+
+# serve is two processes: when one crashes the other one says so and ends, for systemd to begin anew.
+serve_start() # sets serve, keeper, helpers
+{
+	: >"$work/redmem.conf"
+	: >"$work/serve.log"
+	"$redmem" serve --config "$work/redmem.conf" --state "$work/state" --listen 127.0.0.1:0 -s "$socket" \
+		2>"$work/serve.log" &
+	serve=$!
+	own_process "$serve"
+	must 20 serve_attributed
+	keeper=$(pgrep -P "$serve" -x redmem-keeper)
+	helpers=$(family "$serve")
+}
+
+serve_attributed()
+{
+	port=$(sed -n 's/.*listening on port \([0-9]*\).*/\1/p' "$work/serve.log")
+	curl -fsS "http://127.0.0.1:$port/api/v1/servers" | grep -q '"attributed"'
+}
+
+serve_crash() # NAME PROCESS SIGNAL SAID
+{
+	kill -"$3" "$2"
+	await 10 all_gone "$serve" || kill_process "$serve"
+	wait "$serve"
+	status=$?
+	forget_process "$serve"
+	check "$1-ends" "exit status $status: $(tail -n 1 "$work/serve.log")" [ "$status" != 0 ]
+	check "$1-alone" "still there: $helpers" await 5 all_gone $helpers
+	check "$1-says" "$(tail -n 3 "$work/serve.log")" grep -q "$4" "$work/serve.log"
+	check_trace "$1"
+}
+
+if command -v curl >/dev/null; then
+	serve_start
+	serve_crash keeper-crash "$keeper" SEGV 'the keeper was ended by signal 11'
+	serve_start
+	serve_crash watcher-crash "$serve" ABRT 'the watcher was killed or has crashed'
+	serve_start
+	for helper in $helpers; do
+		[ "$helper" = "$keeper" ] || kill -SEGV "$helper"
+	done
+	sleep 2
+	check serve-helper-crash "$(tail -n 1 "$work/serve.log")" serve_attributed
+	kill -TERM "$serve"
+	wait "$serve"
+	check serve-helper-crash-status "exit status $?" [ $? = 0 ]
+	forget_process "$serve"
+else
+	skip serve-crash "curl is not installed"
+fi
+check_trace serve
 exec 9>&-
 finish

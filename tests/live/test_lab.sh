@@ -50,6 +50,34 @@ check work "no throughput" jq -es 'map(select(.line == "slice") | .metrics.ops_p
 check end "it has no end" jq -es '.[-1].reason == "limit"' "$work/out"
 check undone "something is left, or $thp is $(cat "$thp")" undone
 
+# Each time that a side's server is started it is set up as that side's, and the other is not: the
+# sides are programs that tell how they were started.
+for side in a b; do
+	cat >"$work/server-$side" <<-END
+		#!/bin/sh
+		echo "$side \$(echo " \$*" | sed -n 's/.*--maxmemory \([^ ]*\).*/\1/p') \$LAB_TEST \$(cat $thp)" >>"$work/starts"
+		exec $server "\$@"
+	END
+	chmod +x "$work/server-$side"
+done
+"$redmem" lab run "$work/tiny.lab" --restarts 2 --a "$work/server-a" --b "$work/server-b" --set b:maxmemory=64mb \
+	--env b:LAB_TEST=told --knob "b:thp=$other" --seed 7 --out "$work/two" >"$work/said" 2>&1
+check starts-run "$(tail -n 1 "$work/said")" [ $? = 0 ]
+check starts "$(sort "$work/starts" | uniq -c)" [ "$(sort "$work/starts" | uniq -c | sed 's/^ *//')" = \
+	"4 a   $thp_before
+2 b 64mb told $(echo "$thp_before" | tr -d '[]' | sed "s/\<$other\>/[$other]/")" ]
+
+# A server at its maxmemory is asked all the same: its stalls are told like any other's.
+sed 's/^keys .*/keys 20000/; s/^fill .*/fill 20000 SET key:{n} {value:500}/
+	$ a config maxmemory 8mb
+	$ a config maxmemory-policy allkeys-lru' "$work/tiny.lab" >"$work/full.lab"
+"$redmem" lab run "$work/full.lab" --restarts 1 --seed 7 --out "$work/full" >"$work/said" 2>&1
+check full-runs "$(tail -n 1 "$work/said")" [ $? = 0 ]
+check full-evicts "nothing was evicted: $(grep '"run"' "$work/full")" \
+	jq -es 'any(.[]; .metrics.evictions_per_op // 0 > 0)' "$work/full"
+check full-stalls "no stalls: $(cat "$work/said")" \
+	jq -es 'map(select(.line == "run") | .metrics.stall_command != null) | length == 4 and all' "$work/full"
+
 # Both the one that works and the one that waits are killed, once there is something to undo.
 "$redmem" lab run "$work/tiny.lab" --knob "thp=$other" --out "$work/out2" >/dev/null 2>&1 &
 lab=$!

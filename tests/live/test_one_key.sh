@@ -85,6 +85,19 @@ test_names()
 	check missing-says "$(cat "$messages")" grep -q 'there is no key "no such key" in database 0' "$messages"
 }
 
+# --- its recording ---------------------------------------------------------------------
+
+# Lost while the key was looked at: the report is there, and the status says it.
+test_record_lost()
+{
+	mkdir "$work/gone"
+	(sleep 0.5 && rm -r "$work/gone") &
+	key -d 1.5 --record "$work/gone/recording" l
+	check record-lost "exit status $status: $(said)" [ "$status" = 1 ]
+	check record-lost-says "$(cat "$messages")" grep -q 'recording: ' "$messages"
+	check record-lost-report "$(query .type)" holds '.type == "list"'
+}
+
 # --- what it costs -------------------------------------------------------------------
 
 # Values of 5 MB stay where they are.
@@ -279,6 +292,7 @@ test_types
 # shellcheck disable=SC2046
 test_acl $(acl_words on) $(acl_words +)
 test_names
+test_record_lost
 test_no_touch valkey
 test_bounded
 redis_cli config set lazyfree-lazy-user-del no >/dev/null # yes is what Valkey begins with

@@ -138,6 +138,51 @@ check api "it does not answer: $(head -c 300 "$work/serve.kept-json")" jq -e -s 
 # It is in the history, too.
 check history "nothing is kept: $(said_last)" await 10 test -s "$work/state/history.db"
 
+# One whose password serve has not: the log says so once, and the rest goes on.
+server_start --requirepass hunter2
+kept_out=$socket
+check no-password "it goes on: $(said_last)" await 20 state "$kept_out" attributed
+check no-password-said "of the password: $(said_last)" \
+	[ "$(grep -c -F "$kept_out is watched and attributed, but not connected to" "$messages")" = 1 ]
+kill_process "$pid"
+
+# Two that move: one named by its address, which listens elsewhere from now on and then where it did
+# before, and one of the configuration that becomes another program (DEBUG RESTART is an exec()).
+# Servers are looked over in turn, one as often as a window ends; who moves is seen long before it is
+# its turn, however many there are.
+window_end() { get /metrics 2>/dev/null | sed -n 's/^redmem_window_end_timestamp_seconds{server="first"} \([0-9]*\).*/\1/p'; }
+for moves in 17479 27479 37479 47479; do
+	redis-cli -p $moves ping >/dev/null 2>&1 || redis-cli -p $((moves + 1)) ping >/dev/null 2>&1 || break
+done
+server=$(command -v "$server") # it has to know its own program to become it
+server_start --port "$moves" --bind 127.0.0.1
+moving=$socket
+server_start --enable-debug-command yes
+execs=$socket
+for _ in 1 2 3; do # between it and its next turn
+	server_start
+	must 20 state "$socket" attributed
+done
+configure '[server first]' "socket = $work/server1/socket" '[server execs]' "socket = $execs"
+kill -HUP "$watch"
+check moves-from "it is not named by its address: $(said_last)" await 20 state "127.0.0.1:$moves" attributed
+check execs-from "it is not named by its section: $(said_last)" await 20 state execs attributed
+redis-cli -s "$moving" config set port $((moves + 1)) >/dev/null
+check moves "it is not known where it listens now: $(said_last)" await 20 state "127.0.0.1:$((moves + 1))" attributed
+before=$(window_end)
+redis-cli -s "$moving" config set port "$moves" >/dev/null
+check moves-back "it is not known where it listens again: $(said_last)" await 20 state "127.0.0.1:$moves" attributed
+check moves-again "it did not come again by the metrics" await 20 has "redmem_restarts_total{server=\"127.0.0.1:$moves\"} 1"
+windows=$((($(window_end) - before + 5) / 10))
+check moves-at-once "meanwhile $windows windows of another server ended" [ "$windows" -le 2 ]
+check moves-gone "it is still known where it was: $(said_last)" state "127.0.0.1:$((moves + 1))" gone
+lines=$(wc -l <"$messages")
+redis-cli -s "$execs" debug restart >/dev/null 2>&1
+begins_anew() { tail -n +$((lines + 1)) "$messages" | grep -q '^redmem: execs is watched and attributed'; }
+check execs "it is not watched as the program it became: $(said_last)" await 20 begins_anew
+check execs-kept "its name went for a while: $(said_last)" [ -z "$(grep 'execs is gone' "$messages")" ]
+socket=$work/server1/socket
+
 configure '[server' 'x'
 kill -HUP "$watch"
 check keeps "of a bad file: $(said_last)" await 20 grep -q 'line 1.*all stays as it was' "$messages"
@@ -155,5 +200,14 @@ check keeper-ends "the watcher was killed, and the keeper goes on" await 10 has_
 # What root reads when nobody writes is still serve's, who is nobody.
 "$redmem" history --state "$work/state" >/dev/null 2>&1
 check history-owner "beside it is root's: $(find "$work/state" -uid 0)" [ -z "$(find "$work/state" -uid 0)" ]
+# systemd gives the folder and all in it back to root at each start of the service.
+chown -R 0:0 "$work/state"
+"$redmem" serve --config "$config" --listen 127.0.0.1:0 --state "$work/state" -s "$socket" 2>"$messages" &
+watch=$!
+own_process "$watch"
+check given-back "it does not begin again: $(said_last)" await 20 grep -q 'listening on port' "$messages"
+check counts "those that are left alone, too: $(said_last)" await 20 grep -q 'watching: 1 server so far' "$messages"
+check given-back-owner "root's is $(find "$work/state" -uid 0)" [ -z "$(find "$work/state" -uid 0)" ]
+kill_process "$watch"
 check unharmed "the server does not answer any more" server_answers
 finish

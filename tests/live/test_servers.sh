@@ -46,6 +46,9 @@ check_doctor()
 	check_report
 	check_commands
 	check_keys
+	check "$product-script" "EVAL took $script s: $(query '[.stalls[] | {command, key, duration_seconds}] | .[:9]' -c)" \
+		holds '.stalls | any(.command == "eval" and .key == "eval:long" and .duration_seconds > 0.8 * $script)' \
+		--argjson script "$script"
 	stall_named hgetall hgetall profile:all
 	stall_named keys keys ''
 	stall_named del del del:leaderboard

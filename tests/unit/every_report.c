@@ -7,7 +7,7 @@
 #include "report/profile.h"
 #include "report/report.h"
 #include "report/screen.h"
-#include "report/screen_table.h"
+#include "report/screen_rows.h"
 
 static void report_profiles(struct buf *out, const struct model *m)
 {

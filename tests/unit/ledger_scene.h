@@ -12,6 +12,7 @@ struct scene {
 	int rss, swap, huge;
 	int heap;
 	int used, allocated, active, dirty, muzzy, metadata;
+	int counted_lua; /* part of used */
 	bool no_memory_stats, no_malloc_stats, can_defrag;
 };
 
@@ -42,7 +43,10 @@ static inline void take_stats(struct model *m, const struct scene *s)
 			"clients.normal 40000\ncluster.links 0\naof.buffer 0\nlua.caches 100\n"
 			"functions.caches 200\ndb.0.overhead.hashtable.main 50000\n"
 			"db.0.overhead.hashtable.expires 1000\ndb.3.overhead.hashtable.main 7000\n"
-			"db.3.overhead.hashtable.expires 0\noverhead.total 900000\n");
+			"db.3.overhead.hashtable.expires 0\n");
+	buf_printf(&text, "overhead.total %lld\n", (long long)(900000 + s->counted_lua * MIB));
+	if (s->counted_lua)
+		buf_printf(&text, "script.VMs %lld\n", (long long)(s->counted_lua * MIB));
 	buf_printf(&text, "allocator.allocated %lld\nallocator.active %lld\n",
 		   (long long)(s->allocated * MIB), (long long)(s->active * MIB));
 	buf_printf(&text, "allocator.resident %lld\n",

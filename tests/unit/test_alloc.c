@@ -93,6 +93,29 @@ static void test_charges(void **state)
 	assert_int_equal(m->alloc.commands_count, 2);
 }
 
+/* What I/O threads read and free is shared out by what the main thread allocates for each. */
+static void test_io_threads(void **state)
+{
+	struct model *m = *state;
+	const struct charge *one;
+
+	take_bytes(m, 1, EVENT_ALLOC, "set", "one:1", 300 * KIB);
+	take_bytes(m, 1, EVENT_ALLOC, "set", "two:1", 100 * KIB);
+	take_bytes(m, 1, EVENT_ALLOC, "", NULL, 50 * KIB);
+	take_thread(m, "io_thd_1", EVENT_ALLOC, 4000 * KIB);
+	take_thread(m, "io_thd_2", EVENT_FREE, 400 * KIB);
+	take_thread(m, "bio_lazy_free", EVENT_FREE, 500 * KIB);
+	model_finish(m);
+	one = &prefix_named(m, "one:*")->charge;
+	assert_true(one->alloc_bytes == 3300 * KIB && one->free_bytes == 300 * KIB);
+	assert_true(prefix_named(m, "two:*")->charge.alloc_bytes == 1100 * KIB);
+	assert_true(command_named(m, "set")->charge.alloc_bytes == 4400 * KIB);
+	assert_true(command_named(m, "")->charge.alloc_bytes == 50 * KIB);
+	assert_true(m->alloc.alloc_bytes == 4450 * KIB && m->alloc.free_bytes == 900 * KIB);
+	/* Nobody has seen whose it was. */
+	assert_true(model_net_error(m, one) > 900 * KIB);
+}
+
 /* Who had to give up the CPU in a call of the allocator was in it no longer for that. */
 static void test_waited(void **state)
 {
@@ -294,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_charges, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_io_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waited, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_growth, setup, teardown),

@@ -94,6 +94,15 @@ static void bytes(int64_t n, const char *expected)
 	buf_free(&b);
 }
 
+static void change(int64_t n, const char *expected)
+{
+	struct buf b = { 0 };
+
+	fmt_change(&b, n);
+	assert_string_equal(buf_str(&b), expected);
+	buf_free(&b);
+}
+
 static void seconds(double s, const char *expected)
 {
 	struct buf b = { 0 };
@@ -134,6 +143,10 @@ static void test_bytes(void **state)
 	bytes(-3145728, "-3.0 MiB");
 	bytes(INT64_MAX, "8.0 EiB");
 	bytes(INT64_MIN, "-");
+	change(0, "+0 B");
+	change(1536, "+1.5 KiB");
+	change(-3145728, "-3.0 MiB");
+	change(INT64_MIN, "-"); /* neither more nor less */
 }
 
 static void test_seconds(void **state)

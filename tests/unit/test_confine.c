@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1 /* strcasestr(), memmem() */
 #include <crypt.h>
 #include <dirent.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -149,6 +150,61 @@ static void test_refused(void **state)
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != 1)
 			fail_msg("%s: status %#x", calls[i].name, (unsigned)status);
 	}
+}
+
+/* Calls that a look at a server never makes fail, in each of its threads. */
+static int refuses(const void *arg)
+{
+	const struct call *call = arg;
+
+	return syscall(call->number, call->args[0], call->args[1], call->args[2], 0, 0, 0) >= 0 ||
+	       errno != EPERM;
+}
+
+static void *refuses_beside(void *arg)
+{
+	return refuses(arg) ? arg : NULL;
+}
+
+static bool looks_and_refuses(const struct call *call, enum confine_for what)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		void *not_refused = NULL;
+		pthread_t thread;
+
+		if (confine_command(what, NULL) ||
+		    pthread_create(&thread, NULL, refuses_beside, (void *)call) ||
+		    pthread_join(thread, &not_refused))
+			_exit(NOT_CONFINED);
+		syscall(SYS_exit_group, refuses(call) || not_refused);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return !status;
+}
+
+static void test_look_refused(void **state)
+{
+	static const struct call calls[] = {
+		{ "init_module", SYS_init_module, { 0 } },
+		{ "kexec_load", SYS_kexec_load, { 0 } },
+		{ "reboot", SYS_reboot, { 0 } },
+		{ "swapon", SYS_swapon, { 0 } },
+		{ "clock_settime", SYS_clock_settime, { 0 } },
+		{ "keyctl", SYS_keyctl, { 0 } },
+		{ "io_uring_setup", SYS_io_uring_setup, { 1 } },
+		{ "process_vm_writev", SYS_process_vm_writev, { 1 } },
+		{ "listen", SYS_listen, { -1 } },
+		{ "mknod", SYS_mknodat, { AT_FDCWD, (long)"x", S_IFIFO | 0600 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (!looks_and_refuses(&calls[i], CONFINE_LOOK) ||
+		    !looks_and_refuses(&calls[i], CONFINE_LOOK_ON))
+			fail_msg("%s", calls[i].name);
 }
 
 /* --- what it is ----------------------------------------------------------------- */
@@ -422,9 +478,10 @@ static void test_web(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deadly),	cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_status),	cmocka_unit_test(test_who),
-		cmocka_unit_test(test_history), cmocka_unit_test(test_web),
+		cmocka_unit_test(test_deadly),	     cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_look_refused), cmocka_unit_test(test_status),
+		cmocka_unit_test(test_who),	     cmocka_unit_test(test_history),
+		cmocka_unit_test(test_web),
 #ifndef SANITIZED
 		cmocka_unit_test(test_crash),
 #endif

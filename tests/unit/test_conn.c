@@ -345,7 +345,8 @@ static void test_tight(void **state)
 	free(seen);
 }
 
-/* But one of ours is asked all the same: the lab has it save when it is full. */
+/* But one of ours is asked all the same, and counts as one with room: the lab has it save when it
+ * is full, and its watches learn their offsets from it. */
 static void test_tight_ours(void **state)
 {
 	static const struct fake_rule rules[] = {
@@ -362,7 +363,7 @@ static void test_tight_ours(void **state)
 	(void)state;
 	assert_int_equal(conn_open(&conn, &options, NULL), 0);
 	assert_int_equal(conn_greet(conn, PATIENCE_MS), 0);
-	assert_true(conn_tight(conn) && conn_may(conn, "memory|stats"));
+	assert_true(!conn_tight(conn) && conn_may(conn, "memory|stats"));
 	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "BGSAVE"), 0);
 	freeReplyObject(reply);
 	assert_string_equal(conn_withheld(conn), "");
@@ -462,6 +463,21 @@ static void test_no_redis(void **state)
 	}
 }
 
+/* Whoever asked for a text is told why there is none. */
+static void test_why_no_text(void **state)
+{
+	struct fake_server *server = fake_server_start(willing, 0, NULL);
+	struct conn *conn = open_conn(server, NULL);
+	struct err err = { 0 };
+	char *text;
+
+	(void)state;
+	assert_int_equal(conn_call_text(conn, PATIENCE_MS, &text, "NONSENSE", &err), -EPROTO);
+	assert_non_null(strstr(err.text, "is it a redis-server"));
+	conn_close(conn);
+	free(fake_server_stop(server));
+}
+
 /* A list without end is an error at once: nothing waits for it, and it gets no memory. */
 static void test_vast_list(void **state)
 {
@@ -473,6 +489,46 @@ static void test_vast_list(void **state)
 	assert_int_equal(conn_call_line(conn, PATIENCE_MS, &reply, "VAST"), -EPROTO);
 	conn_close(conn);
 	free(fake_server_stop(server));
+}
+
+/* Nor does one line, one text, or a list of them, however it comes. */
+static void test_endless_reply(void **state)
+{
+	static const struct {
+		const char *begin, *again;
+		size_t bytes;
+		const char *reason;
+	} rows[] = {
+		{ "-", "endless ", 200000, "a line of more than 65536 bytes" },
+		{ "$", "1", 200000, "a line of more than 65536 bytes" },
+		{ "$500000000\r\n", "endless ", 70 << 20, "a reply of more than 67108864 bytes" },
+		{ "*1000000\r\n",
+		  "$96\r\nforty times two thousandforty times two "
+		  "thousandforty times two thousandforty times two thousand\r\n",
+		  75 << 20, "a reply of more than 67108864 bytes" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf reply = { 0 };
+		struct fake_rule rules[] = { GREETING, { "PING", NULL, false }, { 0 } };
+		struct fake_server *server;
+		struct conn *conn;
+		redisReply *got;
+
+		buf_puts(&reply, rows[i].begin);
+		while (reply.len < rows[i].bytes)
+			buf_puts(&reply, rows[i].again);
+		rules[1].reply = buf_str(&reply);
+		server = fake_server_start(rules, 0, NULL);
+		conn = open_conn(server, NULL);
+		assert_int_equal(conn_call_line(conn, PATIENCE_MS, &got, "PING"), -EPROTO);
+		if (!strstr(conn_error(conn)->text, rows[i].reason))
+			fail_msg("%s: %s", rows[i].begin, conn_error(conn)->text);
+		conn_close(conn);
+		free(fake_server_stop(server));
+		buf_free(&reply);
+	}
 }
 
 struct conn_and_notes {
@@ -769,7 +825,9 @@ int main(void)
 		cmocka_unit_test(test_late_reply),
 		cmocka_unit_test(test_hang_up),
 		cmocka_unit_test(test_no_redis),
+		cmocka_unit_test(test_why_no_text),
 		cmocka_unit_test(test_vast_list),
+		cmocka_unit_test(test_endless_reply),
 		cmocka_unit_test(test_send_from_callback),
 		cmocka_unit_test(test_own_calls),
 		cmocka_unit_test(test_own_lookups),

@@ -76,6 +76,8 @@ static const char *const documented[] = {
 	"clients.churn",
 	"clients.cut_off",
 	"clients.denied",
+	"clients.errors",
+	"clients.broadcast",
 	"clients.monitor",
 	"clients.large_messages",
 	"loop.blocks",
@@ -394,15 +396,35 @@ static void commands_name_the_target(void **state)
 	f = expect(&d, "mem.no_max", SEVERITY_INFO);
 	assert_int_equal(strncmp(f->actions[0].command, "valkey-cli -p 6380 CONFIG SET ", 30), 0);
 	diagnosis_free(&d);
+}
 
-	scene_init(&s);
-	s.target.port = RECORD_UNKNOWN;
-	s.target.socket = "/run/redis/redis.sock";
-	d = scene_diagnose(&s);
-	f = expect(&d, "mem.no_max", SEVERITY_INFO);
-	assert_int_equal(strncmp(f->actions[0].command, "redis-cli -s /run/redis/redis.sock C", 36),
-			 0);
-	diagnosis_free(&d);
+static void commands_name_the_socket(void **state)
+{
+	static const struct {
+		const char *path, *command;
+	} rows[] = {
+		{ "/run/redis/redis.sock", "redis-cli -s /run/redis/redis.sock CONFIG SET " },
+		{ "/run/my redis.sock", "redis-cli -s '/run/my redis.sock' CONFIG SET " },
+		{ "/run/$(x)\n", "redis-cli -s $'/run/$(x)\\012' CONFIG SET " },
+	};
+	char path[300] = "", *command;
+
+	(void)state;
+	memset(path, '/', sizeof(path) - 1);
+	for (size_t i = 0; i <= sizeof(rows) / sizeof(rows[0]); i++) {
+		bool named = i < sizeof(rows) / sizeof(rows[0]);
+		struct scene s;
+		struct diagnosis d;
+
+		scene_init(&s);
+		s.target.port = RECORD_UNKNOWN;
+		s.target.socket = named ? rows[i].path : path;
+		d = scene_diagnose(&s);
+		command = expect(&d, "mem.no_max", SEVERITY_INFO)->actions[0].command;
+		assert_ptr_equal(strstr(command, named ? rows[i].command : "redis-cli -s SOCKET "),
+				 command);
+		diagnosis_free(&d);
+	}
 }
 
 int main(void)
@@ -422,6 +444,7 @@ int main(void)
 		cmocka_unit_test(hostile_keys_are_harmless),
 		cmocka_unit_test(long_keys_are_cut),
 		cmocka_unit_test(commands_name_the_target),
+		cmocka_unit_test(commands_name_the_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

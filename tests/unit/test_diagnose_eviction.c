@@ -123,13 +123,13 @@ static void pushed_by(void **state)
 	scene_expect_none(&s, "evict.pushed_by");
 }
 
-static void allocated(struct scene *s, const char *key, int64_t bytes)
+static void allocated_by(struct scene *s, const char *command, const char *key, int64_t bytes)
 {
 	struct record *f = scene_add(s, RECORD_PROFILE);
 
 	f->profile = (struct record_profile){ .event = EVENT_ALLOC,
 					      .thread = "",
-					      .command = "set",
+					      .command = command,
 					      .inner = "",
 					      .key = scene_bytes(key),
 					      .symbol = "",
@@ -139,6 +139,11 @@ static void allocated(struct scene *s, const char *key, int64_t bytes)
 					      .scale = 1,
 					      .t_seconds = 5,
 					      .class_bytes = RECORD_UNKNOWN };
+}
+
+static void allocated(struct scene *s, const char *key, int64_t bytes)
+{
+	allocated_by(s, "set", key, bytes);
 }
 
 static void pushed_by_prefix(void **state)
@@ -490,6 +495,64 @@ static void forecast_is_no_chance(void **state)
 	}
 }
 
+/* used_memory of each second and what clients have of it, as KiB beside 800 MiB. */
+static void growing_clients(struct scene *s, const int64_t data[SCENE_SECONDS + 1],
+			    const int64_t clients[SCENE_SECONDS + 1])
+{
+	static char lines[SCENE_SECONDS + 1][160];
+
+	begin(s, 800 * MIB, "noeviction");
+	for (int t = 0; t <= SCENE_SECONDS; t++) {
+		snprintf(lines[t], sizeof(lines[t]),
+			 "used_memory:%" PRId64 "\r\nmem_clients_normal:%" PRId64 "\r\n",
+			 800 * MIB + (data[t] + clients[t]) * KIB, clients[t] * KIB);
+		scene_add(s, RECORD_INFO)->info = (struct record_info){ t, "tick", lines[t] };
+	}
+	buf_puts(&s->info_start, lines[0]);
+	buf_puts(&s->info_end, lines[SCENE_SECONDS]);
+}
+
+/* Who reads has replies on their way; who writes makes data. */
+static void forecast_names_writers(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	begin(&s, 500 * MIB, "noeviction");
+	growing(&s, 400 * MIB, 10 * MIB, SCENE_SECONDS);
+	allocated_by(&s, "getrange", "bits:1", 300 * MIB);
+	allocated(&s, "import:1", 90 * MIB);
+	scene_add(&s, RECORD_SENSOR)->sensor = (struct record_sensor){ "flow", true, "", "" };
+	d = scene_diagnose(&s);
+	assert_non_null(strstr(expect(&d, "mem.forecast", SEVERITY_CRITICAL)->title, "import:*"));
+	diagnosis_free(&d);
+}
+
+/* A reply of 64 MiB that is on its way at the end of the watch is no growth; nor is one step of the
+ * data. A client that takes less and less of what it is owed is. */
+static void forecast_beside_clients(void **state)
+{
+	static const int64_t none[SCENE_SECONDS + 1] = { 0 };
+	static const int64_t replies[SCENE_SECONDS + 1] = { 0, 65536, 0,     0,	    65536, 0,
+							    0, 65536, 65536, 65536, 65536 };
+	static const int64_t queue[SCENE_SECONDS + 1] = { 0,	 4000,	8000,  12000, 16000, 20000,
+							  24000, 28000, 32000, 36000, 40000 };
+	static const int64_t step[SCENE_SECONDS + 1] = { 0,    10,   20,   30,	 40,  50,
+							 9000, 9010, 9020, 9030, 9040 };
+	struct scene s;
+
+	(void)state;
+	growing_clients(&s, none, replies);
+	scene_expect_none(&s, "mem.forecast");
+	growing_clients(&s, none, queue);
+	scene_expect(&s, "mem.forecast", SEVERITY_CRITICAL);
+	growing_clients(&s, step, none);
+	scene_expect_none(&s, "mem.forecast");
+	growing_clients(&s, queue, replies);
+	scene_expect(&s, "mem.forecast", SEVERITY_CRITICAL);
+}
+
 /* All that grows is the backlog, or what waits for a replica: it ends at its own limit, unless that
  * is beyond the room there is. */
 static void forecast_of_what_is_bounded(void **state)
@@ -565,6 +628,8 @@ int main(void)
 		cmocka_unit_test(forecast),
 		cmocka_unit_test(forecast_is_honest),
 		cmocka_unit_test(forecast_is_no_chance),
+		cmocka_unit_test(forecast_beside_clients),
+		cmocka_unit_test(forecast_names_writers),
 		cmocka_unit_test(forecast_of_what_is_bounded),
 		cmocka_unit_test(forecast_by_cgroup),
 	};

@@ -105,6 +105,7 @@ static void no_one_client(void **state)
 {
 	struct scene s;
 	struct diagnosis d;
+	const struct finding *f;
 
 	(void)state;
 	clients(&s, 850 * MIB, 500 * MIB); /* all of them a little too much */
@@ -119,6 +120,19 @@ static void no_one_client(void **state)
 	d = scene_diagnose(&s);
 	expect(&d, "clients.buffers", SEVERITY_WARNING);
 	expect(&d, "client.one", SEVERITY_WARNING);
+	diagnosis_free(&d);
+
+	clients(&s, 850 * MIB, 300 * MIB); /* transactions that nobody ends */
+	for (int i = 0; i < 20; i++) {
+		struct record_client *client = add_client(&s, 7 + i, "x", 15 * MIB);
+
+		client->queued_bytes = 10 * MIB;
+		client->queued_total = 50000;
+	}
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.buffers", SEVERITY_WARNING);
+	assert_non_null(strstr(f->cause, "queued and not executed"));
+	assert_true(evidence_value(f, "queued_total") == 1000000);
 	diagnosis_free(&d);
 
 	clients(&s, 20 * GIB, 90 * MIB); /* little beside what is in use: a note */
@@ -272,6 +286,67 @@ static void in_no_key(void **state)
 	scene_expect_none(&s, "memory.in_no_key");
 }
 
+/* No keys, and much memory: what may hold it is named, and it is no note. */
+static void in_no_keys(void **state)
+{
+	static const struct {
+		const char *info, *config, *holder, *words;
+	} cases[] = {
+		{ "total_blocking_keys:576000\r\n", "", "blocked clients", "BLPOP" },
+		{ "errorstat_WRONGPASS:count=170000\r\n", "acllog-max-len 200000\n", "ACL LOG",
+		  "acllog-max-len" },
+		{ "cmdstat_acl|setuser:calls=200000\r\n", "", "ACL users", "ACL SETUSER" },
+		{ "errorstat_WRONGPASS:count=170000\r\n", "acllog-max-len 128\n", NULL, "module" },
+		{ "total_blocking_keys:100000\r\n", "", NULL, "module" }, /* a sixth of it */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct scene s;
+		struct diagnosis d;
+		const struct finding *f;
+
+		scene_init(&s);
+		scene_load(&s, 140 * MIB);
+		buf_puts(&s.memory_stats, "keys.count 0\n");
+		buf_puts(&s.info_end, cases[i].info);
+		buf_puts(&s.config, cases[i].config);
+		d = scene_diagnose(&s);
+		f = expect(&d, "memory.in_no_key", SEVERITY_WARNING);
+		assert_false(f->weak);
+		assert_non_null(strstr(f->title, "there are no keys"));
+		assert_non_null(strstr(f->cause, cases[i].words));
+		if (cases[i].holder)
+			assert_string_equal(evidence_text(f, "likely_in"), cases[i].holder);
+		diagnosis_free(&d);
+	}
+}
+
+/* What a client waits for on 7.0 is told by its arguments; a module may have what it likes. */
+static void in_no_keys_likely(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 140 * MIB);
+	buf_puts(&s.memory_stats, "keys.count 0\n");
+	for (int i = 0; i < 36; i++)
+		add_client(&s, 7 + i, "b", 450860)->argument_bytes = 315596;
+	d = scene_diagnose(&s);
+	assert_string_equal(
+		evidence_text(expect(&d, "memory.in_no_key", SEVERITY_WARNING), "likely_in"),
+		"blocked clients");
+	diagnosis_free(&d);
+
+	scene_init(&s);
+	scene_load(&s, 140 * MIB);
+	buf_puts(&s.memory_stats, "keys.count 0\n");
+	buf_puts(&s.info_end, "module:name=search,ver=1\r\n");
+	scene_expect(&s, "memory.in_no_key", SEVERITY_INFO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +356,8 @@ int main(void)
 		cmocka_unit_test(slowlog),
 		cmocka_unit_test(counted),
 		cmocka_unit_test(in_no_key),
+		cmocka_unit_test(in_no_keys),
+		cmocka_unit_test(in_no_keys_likely),
 		cmocka_unit_test(watch_is_no_buffer),
 	};
 

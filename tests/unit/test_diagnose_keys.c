@@ -108,6 +108,24 @@ static void short_reads_of_a_big_key(void **state)
 			    "ZRANGE on board takes 2.0 ms each time, 3.0 % of the time in sum");
 	assert_true(evidence_value(f, "calls_total") == 150);
 	diagnosis_free(&d);
+	reads_all(&s, 50000, 0.06, 150); /* several in turn, each for little of the time */
+	for (int i = 0; i < 3; i++) {
+		static const char *const keys[] = { "board:1", "board:2", "board:3" };
+
+		scene_key(&s, keys[i], "zset", 5000000, 50000, -1);
+		scene_profile(&s, EVENT_CPU, "zrange", keys[i], 16, 0.08);
+	}
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_string_equal(f->title,
+			    "ZRANGE on board:* takes 2.0 ms each time, 3.0 % of the time in sum");
+	assert_null(diagnosis_find(&d, "command.blocks"));
+	diagnosis_free(&d);
+	reads_all(&s, 50000, 3, 1500); /* and no command's beside it */
+	d = scene_diagnose(&s);
+	expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_null(diagnosis_find(&d, "command.blocks"));
+	diagnosis_free(&d);
 	reads_all(&s, 50000, 0.3, 15000); /* parts of it */
 	scene_expect_none(&s, "bigkey.blocks");
 	reads_all(&s, 5000, 0.3, 150); /* it is not big */
@@ -337,13 +355,12 @@ static void suffering_is_not_blocking(void **state)
 		scene_key(&s, "queue:1", "list", bytes, bytes / 100, NAN);
 		/* SLOWLOG calls it slow as well; the split is known better. */
 		scene_add(&s, RECORD_SLOWLOG)->slowlog =
-			(struct record_slowlog){ 1,
-						 s.session.wall_start_ns / 1000000000 + 2,
-						 0.9,
-						 "rpush",
-						 scene_bytes("queue:1"),
-						 { 0 },
-						 { 0 } };
+			(struct record_slowlog){ .id = 1,
+						 .unix_seconds =
+							 s.session.wall_start_ns / 1000000000 + 2,
+						 .seconds = 0.9,
+						 .command = "rpush",
+						 .key = scene_bytes("queue:1") };
 		scene_expect_none(&s, "bigkey.blocks");
 	}
 }
@@ -371,9 +388,78 @@ static void blocked_without_key(void **state)
 	expect(&d, "command.blocks", SEVERITY_WARNING);
 	diagnosis_free(&d);
 
+	scene_init(&s); /* nor is one that is not there, or that nobody looked at */
+	scene_stall(&s, "fcall", "sales:2024", 0.4);
+	scene_key(&s, "sales:2024", "none", RECORD_UNKNOWN, RECORD_UNKNOWN, NAN);
+	scene_stall(&s, "eval", "report:7", 0.4);
+	d = scene_diagnose(&s);
+	assert_null(diagnosis_find(&d, "bigkey.blocks"));
+	expect(&d, "command.blocks", SEVERITY_WARNING);
+	diagnosis_free(&d);
+
 	scene_init(&s); /* the loop itself is no command */
 	scene_stall(&s, "", "", 0.4);
 	scene_expect_none(&s, "command.blocks");
+}
+
+/* Who harmed most is named, and how much it was in sum: not whoever was longest once. */
+static void blocked_again_and_again(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_stall(&s, "zrange", "board:once", 0.06);
+	for (int i = 0; i < 20; i++)
+		scene_stall(&s, "smembers", "tags:often", 0.04);
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_string_equal(f->title, "SMEMBERS on tags:often held the server for 40 ms, and 21 "
+				      "such stalls for 860 ms");
+	diagnosis_free(&d);
+
+	scene_init(&s); /* one that is long is worse than a few that are short */
+	scene_stall(&s, "del", "board:once", 0.7);
+	for (int i = 0; i < 20; i++)
+		scene_stall(&s, "smembers", "tags:often", 0.04);
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_string_equal(evidence_text(f, "key"), "board:once");
+	diagnosis_free(&d);
+
+	scene_init(&s);
+	for (int i = 0; i < 20; i++)
+		scene_stall(&s, "keys", "", 0.04);
+	d = scene_diagnose(&s);
+	f = expect(&d, "command.blocks", SEVERITY_WARNING);
+	assert_string_equal(f->title,
+			    "KEYS held the server for 40 ms, and 20 such stalls for 800 ms");
+	diagnosis_free(&d);
+}
+
+/* Advice fits the command: what writes cannot be sent to a replica; a string has no elements. */
+static void blocked_advice_fits(void **state)
+{
+	static const char *const writes[] = { "sunionstore", "zrangestore", "copy", "bitop",
+					      "restore",     "setrange",    "hset", "zrem" };
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+		scene_init(&s);
+		scene_load(&s, 1 * GIB);
+		scene_stall(&s, writes[i], "big:1", 0.4);
+		scene_key(&s, "big:1", "string", 20 * MIB, RECORD_UNKNOWN, -1);
+		d = scene_diagnose(&s);
+		f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+		assert_null(strstr(f->actions[0].text, "replica"));
+		assert_null(strstr(f->cause, "elements"));
+		diagnosis_free(&d);
+	}
 }
 
 /* A key that nobody looked at is not taken for a big one where the command touches one value. */
@@ -404,14 +490,13 @@ static void blocked_by_what_is_gone(void **state)
 		{ "ltrim", "bigkey.blocks", 0 },       { "zremrangebyrank", "bigkey.blocks", 0 },
 		{ "del", "bigkey.blocks", 0 }, /* and somebody has made it anew */
 		{ "set", "bigkey.blocks", 300000000 }, { "set", "command.blocks", 100000000 },
-		{ "eval", "command.blocks", 0 },
+		{ "eval", "command.blocks", 0 },       { "rename", "bigkey.blocks", 0 },
 	};
+	struct record_stall *stall;
+	struct scene s;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct record_stall *stall;
-		struct scene s;
-
 		scene_init(&s);
 		stall = scene_stall(&s, cases[i].command, "board:9", 0.4);
 		stall->frame_ns[FRAME_FREE] = cases[i].freeing_ns;
@@ -419,18 +504,107 @@ static void blocked_by_what_is_gone(void **state)
 		scene_key(&s, "board:9", "list", 60, 2, -1);
 		scene_expect(&s, cases[i].id, SEVERITY_WARNING);
 	}
+	scene_init(&s); /* on a busy machine it waits for a CPU for the most part */
+	stall = scene_stall(&s, "set", "board:9", 0.9);
+	record_blame(stall, CAUSE_CPU_WAIT, 0.5);
+	record_blame(stall, CAUSE_ALLOCATOR, 0.4);
+	stall->frame_ns[FRAME_FREE] = 390000000;
+	scene_key(&s, "board:9", "string", 60, RECORD_UNKNOWN, -1);
+	scene_expect(&s, "bigkey.blocks", SEVERITY_WARNING);
+}
+
+/* A short stream, of which very much was handed out and not acknowledged. */
+static void blocked_by_pending_entries(void **state)
+{
+	static const char *const commands[] = { "xpending", "xadd" };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct scene s;
+		struct diagnosis d;
+		const struct finding *f;
+
+		scene_init(&s);
+		scene_load(&s, 64 * MIB);
+		scene_stall(&s, commands[i], "events", 0.158);
+		scene_key(&s, "events", "stream", 900 * KIB, 88799, -1)->pending_total = 88799;
+		d = scene_diagnose(&s);
+		f = expect(&d, i ? "command.blocks" : "bigkey.blocks", SEVERITY_WARNING);
+		assert_string_equal(f->title, i ? "XADD on events held the server for 158 ms" :
+						  "XPENDING on events held the server for 158 ms");
+		if (!i)
+			assert_int_equal(evidence_value(f, "key_pending"), 88799);
+		diagnosis_free(&d);
+	}
 }
 
 /* @key: NULL = none */
-static void add_slow(struct scene *s, const char *command, const char *key, double seconds)
+static struct record_slowlog *add_slow(struct scene *s, const char *command, const char *key,
+				       double seconds)
 {
 	int64_t id = (int64_t)s->extra_count;
+	struct record *record = scene_add(s, RECORD_SLOWLOG);
 
-	scene_add(s, RECORD_SLOWLOG)->slowlog = (struct record_slowlog){
-		id,	 s->session.wall_start_ns / 1000000000 + 2,    seconds,
-		command, key ? scene_bytes(key) : (struct bytes){ 0 }, { 0 },
-		{ 0 }
+	record->slowlog = (struct record_slowlog){
+		.id = id,
+		.unix_seconds = s->session.wall_start_ns / 1000000000 + 2,
+		.seconds = seconds,
+		.command = command,
+		.key = key ? scene_bytes(key) : (struct bytes){ 0 },
 	};
+	return &record->slowlog;
+}
+
+/* A stall of a command with that many keys, of which the log tells two. */
+static void add_stall_of(struct scene *s, const char *command, double seconds, int64_t keys_total)
+{
+	struct record_slowlog *slow;
+
+	scene_init(s);
+	scene_load(s, 64 * MIB);
+	scene_stall(s, command, "few", seconds);
+	slow = add_slow(s, command, "few", seconds);
+	slow->keys_total = keys_total;
+	slow->key_2 = scene_bytes("members");
+}
+
+/* The first key of several need not be the one. */
+static void blocked_by_one_of_several(void **state)
+{
+	const struct finding *f;
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	add_stall_of(&s, "sunion", 0.4, 2);
+	buf_puts(&s.info_end, "cmdstat_sunion:calls=30,usec=1400000\r\n");
+	scene_profile(&s, EVENT_CPU, "sunion", "few", 300, 1.4);
+	scene_key(&s, "few", "set", 200, 3, -1);
+	scene_key(&s, "members", "set", 9 * MIB, 187060, -1);
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_string_equal(f->title, "SUNION on members held the server for 400 ms");
+	assert_null(diagnosis_find(&d, "command.blocks")); /* the same time */
+	assert_int_equal(evidence_value(f, "key_elements"), 187060);
+	diagnosis_free(&d);
+
+	add_stall_of(&s, "del", 0.4, 2); /* both are gone: one of them was big */
+	scene_key(&s, "few", "none", RECORD_UNKNOWN, RECORD_UNKNOWN, -1);
+	scene_key(&s, "members", "none", RECORD_UNKNOWN, RECORD_UNKNOWN, -1);
+	d = scene_diagnose(&s);
+	f = expect(&d, "bigkey.blocks", SEVERITY_WARNING);
+	assert_string_equal(f->title,
+			    "DEL on one of 2 keys (few, members) held the server for 400 ms");
+	diagnosis_free(&d);
+
+	add_stall_of(&s, "del", 0.068, 237060); /* none of them */
+	scene_key(&s, "few", "none", RECORD_UNKNOWN, RECORD_UNKNOWN, -1);
+	d = scene_diagnose(&s);
+	f = expect(&d, "command.blocks", SEVERITY_WARNING);
+	assert_string_equal(f->title, "DEL of 237,060 keys held the server for 68 ms");
+	assert_string_equal(f->actions[0].text, "Send some hundred keys at a time.");
+	assert_null(diagnosis_find(&d, "bigkey.blocks"));
+	diagnosis_free(&d);
 }
 
 /* Where the sensor is off SLOWLOG has to do, and is called thin evidence. */
@@ -513,8 +687,12 @@ int main(void)
 		cmocka_unit_test(blocked_by_big_key),
 		cmocka_unit_test(suffering_is_not_blocking),
 		cmocka_unit_test(blocked_without_key),
+		cmocka_unit_test(blocked_again_and_again),
+		cmocka_unit_test(blocked_advice_fits),
 		cmocka_unit_test(blocked_on_a_key_not_looked_at),
 		cmocka_unit_test(blocked_by_what_is_gone),
+		cmocka_unit_test(blocked_by_pending_entries),
+		cmocka_unit_test(blocked_by_one_of_several),
 		cmocka_unit_test(blocked_by_slowlog),
 		cmocka_unit_test(tables_of_tiny_values),
 		cmocka_unit_test(tables_while_rehashing),

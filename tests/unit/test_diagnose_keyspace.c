@@ -215,6 +215,31 @@ static void test_prefixes_and_encodings(void **state)
 	model_free(m);
 }
 
+/* Before 7.2 one word among integers makes a table of a set, however few there are. */
+static void test_sets_of_integers(void **state)
+{
+	struct model *m = model_with_keyspace();
+	struct record record = { .kind = RECORD_CONFIG };
+	struct findings *f;
+	char name[32];
+
+	(void)state;
+	record.config.name = "set-max-intset-entries";
+	record.config.value = "512";
+	model_take(m, &record);
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "s:%d", i);
+		take(m, name, "set", "hashtable", 9000, RECORD_UNKNOWN);
+	}
+	finish(m);
+	f = diagnose_some(m, "keys.");
+	assert_non_null(strstr(find(f, "keys.encoding_lost")->cause, "no integer"));
+	assert_non_null(
+		strstr(find(f, "keys.encoding_lost")->cause, "set-max-intset-entries = 512"));
+	findings_free(f);
+	model_free(m);
+}
+
 /* The longer, the more there is to free; UNLINK hardly anything; nothing is said of what is
  * not known. */
 static void test_costs(void **state)
@@ -396,6 +421,7 @@ int main(void)
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_growth_to_limit),
 		cmocka_unit_test(test_prefixes_and_encodings),
+		cmocka_unit_test(test_sets_of_integers),
 		cmocka_unit_test(test_costs),
 		cmocka_unit_test(test_costs_as_measured),
 		cmocka_unit_test(test_written_out),

@@ -11,7 +11,9 @@
 #include "scene.h"
 
 #include "diagnose/harm.h"
+#include "diagnose/harm_left.h"
 #include "diagnose/rules.h"
+#include "diagnose/waits.h"
 #include "record/codec.h"
 
 /* --- a finding for every cause ---------------------------------------------------- */
@@ -127,16 +129,22 @@ static void every_cause_is_concluded(void **state)
 	}
 }
 
-/* @calls of a command without a key, and what its samples say that they took. */
-static void repeated(struct scene *s, const char *command, int calls, double seconds)
+/* @calls of a command on @key, and what its samples say that they took. */
+static void repeated_on(struct scene *s, const char *command, const char *key, int calls,
+			double seconds)
 {
 	scene_init(s);
-	scene_profile(s, EVENT_CPU, command, "", (int64_t)(seconds * 200), seconds);
+	scene_profile(s, EVENT_CPU, command, key, (int64_t)(seconds * 200), seconds);
 	buf_printf(&s->info_start, "cmdstat_%s:calls=7,usec=28000\r\n", command);
 	buf_printf(&s->info_end, "cmdstat_%s:calls=%d,usec=900000\r\n", command, 7 + calls);
 }
 
-/* A CLIENT LIST of 4,000 clients takes 4 ms, which is no stall; asked five times a second it is
+static void repeated(struct scene *s, const char *command, int calls, double seconds)
+{
+	repeated_on(s, command, "", calls, seconds);
+}
+
+/* A CLIENT LIST of 4,000 clients takes 4 ms, which is no stall; asked fifteen times a second it is
  * harm. */
 static void short_commands_again(void **state)
 {
@@ -145,21 +153,107 @@ static void short_commands_again(void **state)
 	const struct finding *f;
 
 	(void)state;
-	repeated(&s, "client|list", 50, 0.2);
+	repeated(&s, "client|list", 150, 0.6);
 	d = scene_diagnose(&s);
 	f = expect(&d, "command.blocks", SEVERITY_WARNING);
 	assert_string_equal(f->title,
-			    "CLIENT LIST takes 4.0 ms each time, 2.0 % of the time in sum");
+			    "CLIENT LIST takes 4.0 ms each time, 6.0 % of the time in sum");
 	assert_non_null(strstr(f->actions[0].text, "INFO clients"));
 	diagnosis_free(&d);
+	repeated(&s, "client|list", 50, 0.2); /* few notice */
+	scene_expect(&s, "command.blocks", SEVERITY_INFO);
 	repeated(&s, "client|list", 9, 0.2); /* now and then */
 	scene_expect_none(&s, "command.blocks");
 	repeated(&s, "client|list", 1000, 0.2); /* of few clients */
 	scene_expect_none(&s, "command.blocks");
 	repeated(&s, "client|list", 20, 0.08); /* less than one request in a hundred waits */
 	scene_expect_none(&s, "command.blocks");
-	repeated(&s, "eval", 50, 0.2); /* what a script does is its keys' or its own */
+	repeated(&s, "eval", 50, 0.2); /* what a script does is its keys' or its own, */
 	scene_expect_none(&s, "command.blocks");
+	repeated(&s, "eval", 1500, 3); /* unless it leaves little to others */
+	d = scene_diagnose(&s);
+	f = expect(&d, "command.blocks", SEVERITY_WARNING);
+	assert_string_equal(f->title, "EVAL takes 2.0 ms each time, 30 % of the time in sum");
+	assert_non_null(strstr(f->cause, "computes"));
+	diagnosis_free(&d);
+	repeated(&s, "eval", 100000, 3); /* many short ones are what scripts are for */
+	scene_expect_none(&s, "command.blocks");
+}
+
+/* What takes much of the time is told whether a key is big or not; of what has no key shorter ones
+ * count, too. */
+static void short_commands_take_much(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	repeated(&s, "command", 6000, 3.2); /* half a millisecond each */
+	scene_expect(&s, "command.blocks", SEVERITY_WARNING);
+	repeated(&s, "command", 60000, 3.2);
+	scene_expect_none(&s, "command.blocks");
+	repeated_on(&s, "sort", "ids", 3000, 4);
+	d = scene_diagnose(&s);
+	assert_string_equal(expect(&d, "command.blocks", SEVERITY_WARNING)->title,
+			    "SORT on ids takes 1.3 ms each time, 40 % of the time in sum");
+	assert_null(diagnosis_find(&d, "hotkey.cpu")); /* the same trouble */
+	diagnosis_free(&d);
+	repeated(&s, "command", 6000, 3.2);
+	scene_profile(&s, EVENT_CPU, "get", "hot", 800, 4);
+	d = scene_diagnose(&s);
+	expect(&d, "command.blocks", SEVERITY_WARNING);
+	expect(&d, "hotkey.cpu", SEVERITY_INFO); /* another one */
+	diagnosis_free(&d);
+	repeated_on(&s, "sort", "ids", 6000, 4); /* a list of some hundred */
+	scene_expect_none(&s, "command.blocks");
+	repeated_on(&s, "sort", "ids", 300, 0.9); /* somebody's report */
+	scene_expect_none(&s, "command.blocks");
+
+	repeated_on(&s, "lrange", "log:1", 1500, 0.7);
+	for (int i = 2; i < 5; i++) {
+		static const char *const keys[] = { "log:2", "log:3", "log:4" };
+
+		scene_profile(&s, EVENT_CPU, "lrange", keys[i - 2], 140, 0.7);
+	}
+	d = scene_diagnose(&s);
+	assert_string_equal(expect(&d, "command.blocks", SEVERITY_WARNING)->title,
+			    "LRANGE on log:* takes 1.9 ms each time, 28 % of the time in sum");
+	diagnosis_free(&d);
+}
+
+/* Of stalls alike the command was met in most: the others are no work of the loop. */
+static void loop_is_not_accused(void **state)
+{
+	struct record_stall *stall;
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	for (int i = 0; i < 30; i++)
+		scene_stall(&s, "keys", "", 0.006);
+	add_stalls(&s, CAUSE_COMMAND, "", 15, 0.009);
+	expect_only(&s, "command.blocks", SEVERITY_WARNING);
+
+	scene_init(&s); /* much longer: something else */
+	for (int i = 0; i < 20; i++)
+		scene_stall(&s, "keys", "", 0.006);
+	add_stalls(&s, CAUSE_COMMAND, "", 1, 0.1);
+	scene_expect(&s, "loop.blocks", SEVERITY_WARNING);
+
+	scene_init(&s); /* more than the command's */
+	scene_stall(&s, "keys", "", 0.06);
+	add_stalls(&s, CAUSE_COMMAND, "", 20, 0.008);
+	scene_expect(&s, "loop.blocks", SEVERITY_WARNING);
+
+	scene_init(&s); /* seen at work of its own */
+	for (int i = 0; i < 30; i++)
+		scene_stall(&s, "keys", "", 0.006);
+	for (int i = 0; i < 15; i++) {
+		stall = scene_stall(&s, "", "", 0.009);
+		record_blame(stall, CAUSE_COMMAND, 0.009);
+		stall->frame_ns[FRAME_AOF] = 8000000;
+	}
+	scene_expect(&s, "loop.blocks", SEVERITY_WARNING);
 }
 
 static void short_ones_of_many_causes(void **state)
@@ -190,6 +284,31 @@ static void pipelines(void **state)
 	expect_peace(&s);
 	scene_init(&s);
 	scene_stall(&s, "", "", 0.2)->commands_total = 50000;
+	expect_only(&s, "clients.pipelines", SEVERITY_WARNING);
+}
+
+/* EXECs in the window, and turns of the loop of as many commands as they may have had. */
+static void add_transactions(struct scene *s, int calls, double seconds, int turns)
+{
+	scene_init(s);
+	buf_puts(&s->info_start, "cmdstat_exec:calls=7,usec=1000\r\n");
+	buf_printf(&s->info_end, "cmdstat_exec:calls=%d,usec=%.0f\r\n", 7 + calls,
+		   1000 + seconds * 1e6);
+	for (int i = 0; i < turns; i++)
+		scene_stall(s, "", "", 0.2)->commands_total = 50000;
+}
+
+/* Commands of a transaction count as others do: EXEC's time says whose they are. */
+static void transactions(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	add_transactions(&s, 2, 0.45, 2);
+	expect_only(&s, "command.blocks", SEVERITY_WARNING);
+	add_transactions(&s, 1, 0.1, 1); /* it was shorter */
+	expect_only(&s, "clients.pipelines", SEVERITY_WARNING);
+	add_transactions(&s, 10000, 0.45, 2); /* short ones, in pipelines */
 	expect_only(&s, "clients.pipelines", SEVERITY_WARNING);
 }
 
@@ -294,6 +413,24 @@ static void io_thread(struct scene *s, const char *name, double seconds, double 
 			      kernel ? kernel_seconds : seconds - kernel_seconds);
 		s->extra[s->extra_count - 1].profile.thread = name;
 		s->extra[s->extra_count - 1].profile.leaf = kernel ? MODULE_KERNEL : MODULE_SERVER;
+	}
+}
+
+/* What the loop does while its I/O threads get no CPU is waiting for them. */
+static void spins_for_io_threads(void **state)
+{
+	(void)state;
+	for (int waits = 0; waits < 2; waits++) {
+		struct scene s;
+
+		scene_init(&s);
+		io_thread(&s, "io_thd_1", 5, 0.1);
+		if (waits) {
+			scene_profile(&s, EVENT_CPU_WAIT, "", "", 100, 2);
+			s.extra[s.extra_count - 1].profile.thread = "io_thd_1";
+		}
+		scene_stall(&s, "", "", 0.1);
+		expect_only(&s, waits ? "cpu.contended" : "loop.blocks", SEVERITY_WARNING);
 	}
 }
 
@@ -463,6 +600,13 @@ static void aof_is_late(void **state)
 	stall = scene_stall(&s, "", "", 2.8);
 	record_blame(stall, CAUSE_IO_WAIT, 2.8);
 	stall->wait_file = "pipe:[8010051]";
+	expect_only(&s, "aof.disk", SEVERITY_CRITICAL);
+
+	scene_init(&s); /* a rewrite is over, and its file takes the place of the old one */
+	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	stall = scene_stall(&s, "", "", 2.8);
+	record_blame(stall, CAUSE_IO_WAIT, 2.8);
+	stall->wait_call = WAIT_RENAME;
 	expect_only(&s, "aof.disk", SEVERITY_CRITICAL);
 }
 
@@ -936,6 +1080,19 @@ static void churn(void **state)
 	assert_true(evidence_value(f, "connections_per_second") == 15000);
 	diagnosis_free(&d);
 
+	scene_init(&s); /* over TLS each costs a handshake, and that is what the loop did */
+	buf_puts(&s.info_start, "total_connections_received:100\r\n");
+	buf_puts(&s.info_end, "total_connections_received:7303\r\n");
+	scene_profile(&s, EVENT_CPU, "", "", 229, 2.29);
+	add_stalls(&s, CAUSE_COMMAND, "", 20, 0.009);
+	scene_add(&s, RECORD_HELD)->held =
+		(struct record_held){ .name = "tls", .objects_total = 20 };
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.churn", SEVERITY_WARNING);
+	assert_true(fabs(evidence_value(f, "estimated_seconds") - 7203 * 300e-6) < 1e-3);
+	assert_null(diagnosis_find(&d, "loop.blocks"));
+	diagnosis_free(&d);
+
 	scene_init(&s); /* a rolling deploy */
 	buf_puts(&s.info_start, "total_connections_received:100\r\n");
 	buf_puts(&s.info_end, "total_connections_received:1100\r\n");
@@ -1106,12 +1263,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_cause_is_concluded),
 		cmocka_unit_test(short_commands_again),
+		cmocka_unit_test(short_commands_take_much),
+		cmocka_unit_test(loop_is_not_accused),
 		cmocka_unit_test(short_ones_of_many_causes),
 		cmocka_unit_test(pipelines),
+		cmocka_unit_test(transactions),
 		cmocka_unit_test(throttled),
 		cmocka_unit_test(not_throttled),
 		cmocka_unit_test(contended),
 		cmocka_unit_test(contended_by_several),
+		cmocka_unit_test(spins_for_io_threads),
 		cmocka_unit_test(contended_by_io_threads),
 		cmocka_unit_test(io_threads),
 		cmocka_unit_test(contended_by_redmem),

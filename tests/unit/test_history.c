@@ -666,6 +666,23 @@ static void the_last_minutes_before_a_death_are_kept(void **state)
 	history_close(history);
 }
 
+/* The kernel's choice and the end are one; a server that dies after each start dies each time. */
+static void each_process_dies_once(void **state)
+{
+	struct history *history = open_writer(0);
+	struct err err = {};
+
+	(void)state;
+	append_death(history, WALL_MS, "killed by signal 9");
+	append_death(history, WALL_MS + 5000, "killed by signal 9");
+	assert_int_equal(ask("SELECT count(*) FROM death"), 1);
+	assert_int_equal(history_note(history, "cache1", WALL_MS + 12000, "restarted", "", &err),
+			 0);
+	append_death(history, WALL_MS + 10000, "killed by signal 9");
+	assert_int_equal(ask("SELECT count(*) FROM death"), 2);
+	history_close(history);
+}
+
 static void only_the_newest_deaths_are_kept(void **state)
 {
 	struct history *history = open_writer(0);
@@ -1367,6 +1384,7 @@ int main(void)
 		TEST(old_windows_become_longer),
 		TEST(the_oldest_go_when_it_is_full),
 		TEST(the_last_minutes_before_a_death_are_kept),
+		TEST(each_process_dies_once),
 		TEST(only_the_newest_deaths_are_kept),
 		TEST(the_last_death_is_found),
 		TEST(a_death_is_in_its_report),

@@ -94,6 +94,38 @@ static void test_even(void **state)
 	model_free(m);
 }
 
+/* Time of a command with several keys stands with the first: is that small, it is another's. */
+static void test_first_of_several(void **state)
+{
+	static const char *const commands[] = { "hget", "mget" };
+
+	(void)state;
+	for (int several = 0; several < 2; several++) {
+		struct model *m = model_new();
+		struct findings *f;
+
+		take_session(m);
+		take_sensor(m, "cpu", true, "");
+		take_cpu(m, "small", commands[several], 6);
+		take_cpu(m, "other", "hget", 1);
+		take(m, (struct record){ .kind = RECORD_KEY,
+					 .key = { .key = key_of("small"),
+						  .type = "string",
+						  .encoding = "raw",
+						  .bytes = 56,
+						  .elements = RECORD_UNKNOWN,
+						  .ttl_seconds = -1,
+						  .pass_seconds = NAN } });
+		take(m,
+		     (struct record){ .kind = RECORD_TOTALS, .totals = { .window_seconds = 10 } });
+		model_finish(m);
+		f = diagnose(m);
+		assert_int_equal(find(f, "hotkey.cpu") == NULL, several);
+		findings_free(f);
+		model_free(m);
+	}
+}
+
 static void test_large_key(void **state)
 {
 	static const char info[] = "# Memory\r\nused_memory:200000000\r\n";
@@ -150,9 +182,8 @@ static void test_concentration(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hot_key),
-		cmocka_unit_test(test_even),
-		cmocka_unit_test(test_large_key),
+		cmocka_unit_test(test_hot_key),		 cmocka_unit_test(test_even),
+		cmocka_unit_test(test_first_of_several), cmocka_unit_test(test_large_key),
 		cmocka_unit_test(test_concentration),
 	};
 

@@ -175,6 +175,25 @@ static void take_watcher(struct model *m, const char *command, int64_t subscript
 	model_take(m, &record);
 }
 
+/* In a MULTI of so many commands, as 7.0 lists it. */
+static void take_queue(struct model *m, int64_t commands, int64_t bytes, int64_t memory)
+{
+	struct record record = record_new(RECORD_CLIENT);
+
+	record.client.id = 7;
+	record.client.flags = "x";
+	record.client.command = "set";
+	record.client.user = "default";
+	record.client.memory_bytes = memory;
+	record.client.query_bytes = record.client.query_free_bytes = 0;
+	record.client.reply_bytes = 6144;
+	record.client.output_bytes = 0;
+	record.client.queued_bytes = bytes;
+	record.client.queued_total = commands;
+	record.client.subscriptions_total = 0;
+	model_take(m, &record);
+}
+
 /* Before 7.4 nothing tells how many: it is what a client takes beyond what has a name. */
 static void test_watch_inferred(void **state)
 {
@@ -202,6 +221,26 @@ static void test_watch_inferred(void **state)
 	take_watcher(m, "watch", 0, 21024 + 560000);
 	build_in(m, &scene);
 	assert_true(m->inside[INSIDE_WATCH].objects_total == RECORD_UNKNOWN);
+	model_free(m);
+}
+
+/* A transaction's table of 65,536 commands is no key under WATCH. */
+static void test_watch_not_queued(void **state)
+{
+	struct model *m = model_new();
+
+	(void)state;
+	take_server(m, "redis", "7.0.15");
+	take_queue(m, 50001, 2477832, 4057616);
+	build_in(m, &scene);
+	assert_true(m->inside[INSIDE_WATCH].objects_total == RECORD_UNKNOWN);
+	model_free(m);
+
+	m = model_new(); /* one that watches, too */
+	take_server(m, "redis", "7.0.15");
+	take_queue(m, 50001, 2477832, 4057616 + 10000 * 56);
+	build_in(m, &scene);
+	assert_in_range(m->inside[INSIDE_WATCH].objects_total, 9990, 10100);
 	model_free(m);
 }
 
@@ -417,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_slowlog),
 		cmocka_unit_test(test_counted),
 		cmocka_unit_test(test_watch_inferred),
+		cmocka_unit_test(test_watch_not_queued),
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_replication),
 		cmocka_unit_test(test_keys),

@@ -10,6 +10,8 @@
 
 #include "base/buf.h"
 #include "redis/knowledge_commands.h"
+#include "redis/many_keys.h"
+#include "redis/replies.h"
 #include "replies.h"
 
 #define UNASKED (-1)
@@ -71,6 +73,7 @@ static const struct {
 	{ "xinfo|stream", 2, "XINFO STREAM s", "s" },
 	{ "xgroup|create", 2, "XGROUP CREATE s g 0", "s" },
 	{ "migrate", 3, "MIGRATE host 6379 k 0 1000", "k" },
+	{ "rename", 1, "RENAME from over", "over" }, /* what is freed */
 	{ "sort", 1, "SORT k BY w_*", "k" },
 	{ "georadius", 1, "GEORADIUS k 0 0 1 km STORE dest", "k" },
 	{ "spublish", 1, "SPUBLISH channel message", NULL },
@@ -151,13 +154,114 @@ static void test_stores(void **state)
 	assert_false(command_stores("get") || command_stores("del") || command_stores(""));
 }
 
+/* An entry of SLOWLOG with these arguments. */
+static redisReply *entry_of(const char *line)
+{
+	struct buf words = { 0 }, protocol = { 0 };
+	redisReply *reply;
+	int count = 0;
+
+	while (*line) {
+		size_t len = strcspn(line, " ");
+
+		buf_printf(&words, "$%zu\r\n%.*s\r\n", len, (int)len, line);
+		line += len + (line[len] == ' ');
+		count++;
+	}
+	buf_printf(&protocol, "*1\r\n*6\r\n:7\r\n:1700000000\r\n:50317\r\n*%d\r\n%s", count,
+		   buf_str(&words));
+	buf_puts(&protocol, "$0\r\n\r\n$0\r\n\r\n");
+	reply = reply_parse(buf_str(&protocol));
+	buf_free(&words);
+	buf_free(&protocol);
+	return reply;
+}
+
+static void expect_keys(const char *command, const char *line, int64_t total, const char *others)
+{
+	struct record_slowlog slow = { .id = 7, .command = command };
+	struct command_key_rule rule = command_key_rule(command);
+	redisReply *reply = entry_of(line);
+	char *key = key_of(command, rule.index, line);
+	struct buf names = { 0 };
+
+	if (key)
+		slow.key = (struct bytes){ key, strlen(key) };
+	slowlog_keys(reply->element[0]->element[3], &slow);
+	buf_add(&names, slow.key_2.len ? slow.key_2.data : "", slow.key_2.len);
+	buf_putc(&names, ' ');
+	buf_add(&names, slow.key_3.len ? slow.key_3.data : "", slow.key_3.len);
+	buf_putc(&names, ' ');
+	buf_add(&names, slow.key_4.len ? slow.key_4.data : "", slow.key_4.len);
+	assert_string_equal(buf_str(&names), others);
+	assert_int_equal(slow.keys_total, total);
+	buf_free(&names);
+	free(key);
+	freeReplyObject(reply);
+}
+
+static void test_several(void **state)
+{
+	struct buf line = { 0 };
+
+	(void)state;
+	expect_keys("del", "DEL a", 1, "  ");
+	expect_keys("del", "DEL a b a c d e", 6, "b c d");
+	expect_keys("mset", "MSET a 1 b 2", 2, "b  ");
+	expect_keys("get", "GET a", 0, "  ");
+	expect_keys("bitop", "BITOP AND dest a b", 3, "a b ");
+	expect_keys("zunion", "ZUNION 2 a b WITHSCORES", 2, "b  ");
+	expect_keys("zunionstore", "ZUNIONSTORE dest 2 a b WEIGHTS 1 2", 3, "a b ");
+	expect_keys("zrangestore", "ZRANGESTORE dest a 0 -1", 2, "a  ");
+	expect_keys("sintercard", "SINTERCARD 2 a b LIMIT 1", 2, "b  ");
+	expect_keys("sunion", "SUNION", 0, "  ");
+	assert_true(command_takes_keys("mget") && !command_takes_keys("hgetall"));
+
+	buf_puts(&line, "SUNION");
+	for (int i = 0; i < 14; i++)
+		buf_puts(&line, i % 2 ? " a" : " b");
+	expect_keys("sunion", buf_str(&line), 14, "a  ");
+	buf_free(&line);
+}
+
+static void expect_of_entry(void *ctx, const struct record *record)
+{
+	const struct record_slowlog *slow = &record->slowlog;
+
+	assert_int_equal(slow->keys_total, slow->id == 7 ? 237060 : 0);
+	if (slow->id == 7)
+		assert_memory_equal(slow->key_4.data, "k03", 3);
+	++*(int *)ctx;
+}
+
+/* The log has the first 31 of many arguments, and how many more there were. */
+static void test_very_many(void **state)
+{
+	int entries = 0;
+	struct record_sink sink = { expect_of_entry, &entries };
+	struct buf protocol = { 0 };
+	redisReply *reply;
+
+	(void)state;
+	buf_puts(&protocol, "*2\r\n*6\r\n:7\r\n:1700000000\r\n:50317\r\n*32\r\n$3\r\nDEL\r\n");
+	for (int i = 0; i < 30; i++)
+		buf_printf(&protocol, "$3\r\nk%02d\r\n", i);
+	buf_puts(&protocol, "$27\r\n... (237030 more arguments)\r\n$0\r\n\r\n$0\r\n\r\n");
+	buf_puts(&protocol, "*6\r\n:8\r\n:1700000000\r\n:50317\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+	buf_puts(&protocol, "$0\r\n\r\n$0\r\n\r\n");
+	reply = reply_parse(buf_str(&protocol));
+	assert_int_equal(slowlog_emit(reply, "", &sink), 0);
+	assert_int_equal(entries, 2);
+	freeReplyObject(reply);
+	buf_free(&protocol);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_info),
-		cmocka_unit_test(test_known),
-		cmocka_unit_test(test_stores),
+		cmocka_unit_test(test_keys),	cmocka_unit_test(test_info),
+		cmocka_unit_test(test_known),	cmocka_unit_test(test_stores),
+		cmocka_unit_test(test_several), cmocka_unit_test(test_very_many),
 	};
 
 	return cmocka_run_group_tests_name("knowledge_commands", tests, NULL, NULL);

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -99,6 +101,31 @@ static struct lab_result *read_result(void)
 
 	assert_int_equal(lab_result_read(&result, path, &err), 0);
 	return result;
+}
+
+/* A disk that is full, or a file as large as files may be: it is told, and not run on in vain. */
+static void test_full(void **state)
+{
+	struct rlimit before, small;
+	struct lab_about about = about_two();
+	struct lab_sample sample = sample_of(0, LAB_A, 40000.5);
+	struct lab_writer *writer;
+	struct err err = { 0 };
+	int ret = 0;
+
+	(void)state;
+	assert_int_equal(lab_writer_open(&writer, path, &about, NULL), 0);
+	getrlimit(RLIMIT_FSIZE, &before);
+	small = (struct rlimit){ .rlim_cur = 4000, .rlim_max = before.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &small);
+	for (int i = 0; i < 100 && !ret; i++)
+		ret = lab_writer_sample(writer, &sample, &err);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(ret, -EFBIG);
+	assert_non_null(strstr(err.text, "cannot be written: File too large"));
+	lab_writer_close(writer);
+	lab_about_free(&about);
 }
 
 static void test_round(void **state)
@@ -272,6 +299,7 @@ static void test_metrics(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_round, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_is_there, setup, teardown),

@@ -141,7 +141,7 @@ static void test_no_ratio(void **state)
 	assert_false(e.ratio);
 	assert_true(near(e.center, 0.2, 0.01));
 	assert_true(e.side[LAB_A] == 0);
-	assert_true(lab_half_width(result, LAB_EVICTIONS_PER_OP, false) < 0.01);
+	assert_true(lab_estimate_half(&e, 0.95) < 0.01);
 	lab_result_free(result);
 }
 
@@ -164,16 +164,16 @@ static void test_no_variance(void **state)
 	lab_result_free(result);
 }
 
-/* Three runs, a bootstrap of which would be a lie: there is no half-width of them. */
+/* Three runs are not precise, as alike as they may be. */
 static void test_few(void **state)
 {
+	static const struct lab_noise none = { 0 };
 	struct lab_result *result = lab_empty(1);
 	struct lab_estimate e;
 
 	(void)state;
-	lab_add(result, LAB_FORK_SECONDS, &(struct lab_plan){ 3, 1, 1 }, &lab_quiet, 0.01, 1);
-	assert_true(isnan(lab_half_width(result, LAB_FORK_SECONDS, false)));
-	assert_true(isnan(lab_half_width(result, LAB_FORK_SECONDS, true)));
+	lab_add(result, LAB_USED, &(struct lab_plan){ 3, 1, 1 }, &none, 0.01, 1);
+	assert_false(lab_precise(result, false));
 	assert_false(lab_precise(result, true));
 	e = estimate_of(result, LAB_RSS);
 	assert_true(isnan(e.center) && isnan(lab_estimate_half(&e, 0.95)));
@@ -202,6 +202,27 @@ static void test_odd_samples(void **state)
 	assert_int_equal(e.pairs, 0);
 	assert_int_equal(e.known[LAB_B], 0);
 	assert_true(isnan(e.center));
+	lab_result_free(result);
+}
+
+/* Of the time that it is stalled it counts how much there is, be it never none. What is wanted then
+ * is ten times as coarse as the smallest difference, and wider where less precision is wanted. */
+static void test_stalled(void **state)
+{
+	static const struct lab_noise often = { .life = 0.1 };
+	static struct lab_verdict verdict;
+	const struct lab_row *row = &verdict.rows[LAB_STALL_BY(0)];
+	struct lab_result *result = lab_empty(1);
+
+	(void)state;
+	lab_add(result, LAB_STALL_BY(0), &(struct lab_plan){ 8, 1, 1 }, &often, 0.05, 0.1);
+	lab_judge(&verdict, result);
+	assert_false(row->ratio);
+	assert_true(near(row->wanted, 0.01, 1e-9));
+	assert_int_equal(row->judgement, LAB_BETTER);
+	assert_true(near(row->change, -0.045, 0.005) && row->low < -0.04 && row->high > -0.05);
+	result->about.precision = 0.02;
+	assert_true(near(lab_wanted(result, LAB_STALL_BY(0), false), 0.02, 1e-9));
 	lab_result_free(result);
 }
 
@@ -424,21 +445,14 @@ static void test_regress(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_student),
-		cmocka_unit_test(test_coverage),
-		cmocka_unit_test(test_lives),
-		cmocka_unit_test(test_slow_moments),
-		cmocka_unit_test(test_same_each_time),
-		cmocka_unit_test(test_no_ratio),
-		cmocka_unit_test(test_no_variance),
-		cmocka_unit_test(test_few),
-		cmocka_unit_test(test_odd_samples),
-		cmocka_unit_test(test_named),
-		cmocka_unit_test(test_no_false_differences),
-		cmocka_unit_test(test_planted),
-		cmocka_unit_test(test_not_judged),
-		cmocka_unit_test(test_no_difference),
-		cmocka_unit_test(test_regress),
+		cmocka_unit_test(test_student),	       cmocka_unit_test(test_coverage),
+		cmocka_unit_test(test_lives),	       cmocka_unit_test(test_slow_moments),
+		cmocka_unit_test(test_same_each_time), cmocka_unit_test(test_no_ratio),
+		cmocka_unit_test(test_no_variance),    cmocka_unit_test(test_few),
+		cmocka_unit_test(test_odd_samples),    cmocka_unit_test(test_stalled),
+		cmocka_unit_test(test_named),	       cmocka_unit_test(test_no_false_differences),
+		cmocka_unit_test(test_planted),	       cmocka_unit_test(test_not_judged),
+		cmocka_unit_test(test_no_difference),  cmocka_unit_test(test_regress),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,6 +157,28 @@ static void test_lua(void **state)
 	model_free(m);
 }
 
+/* From Redis 8.0 on it is a part of used_memory. */
+static void test_counted_lua(void **state)
+{
+	static const struct scene counted = { .allocator = "jemalloc 5.3.0",
+					      .rss = 130,
+					      .used = 90,
+					      .counted_lua = 30,
+					      .allocated = 102,
+					      .active = 110,
+					      .dirty = 20 };
+	struct model *m = model_new();
+
+	(void)state;
+	take_info(m, 0, "end", "used_memory_vm_total:31457280\r\n");
+	m = build_in(m, &counted);
+	assert_line(m, "lua", 30 * MIB);
+	assert_string_equal(ledger_find(&m->ledger, "lua")->parent, "allocated");
+	assert_line(m, "allocated_uncounted", 12 * MIB);
+	assert_in_range(ledger_find(&m->ledger, "dataset")->bytes, 58 * MIB, 60 * MIB);
+	model_free(m);
+}
+
 static void test_untouched(void **state)
 {
 	static const struct scene scene = { .allocator = "jemalloc 5.3.0",
@@ -448,14 +470,23 @@ static void test_hostile_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fresh),	      cmocka_unit_test(test_defrag),
-		cmocka_unit_test(test_lua),	      cmocka_unit_test(test_untouched),
-		cmocka_unit_test(test_swapped),	      cmocka_unit_test(test_huge_pages),
-		cmocka_unit_test(test_negative_skew), cmocka_unit_test(test_skew_beyond_dataset),
-		cmocka_unit_test(test_no_connection), cmocka_unit_test(test_no_malloc_stats),
-		cmocka_unit_test(test_libc),	      cmocka_unit_test(test_rehashing),
-		cmocka_unit_test(test_info_only),     cmocka_unit_test(test_no_smaps),
-		cmocka_unit_test(test_last_reading),  cmocka_unit_test(test_hostile_numbers),
+		cmocka_unit_test(test_fresh),
+		cmocka_unit_test(test_defrag),
+		cmocka_unit_test(test_lua),
+		cmocka_unit_test(test_counted_lua),
+		cmocka_unit_test(test_untouched),
+		cmocka_unit_test(test_swapped),
+		cmocka_unit_test(test_huge_pages),
+		cmocka_unit_test(test_negative_skew),
+		cmocka_unit_test(test_skew_beyond_dataset),
+		cmocka_unit_test(test_no_connection),
+		cmocka_unit_test(test_no_malloc_stats),
+		cmocka_unit_test(test_libc),
+		cmocka_unit_test(test_rehashing),
+		cmocka_unit_test(test_info_only),
+		cmocka_unit_test(test_no_smaps),
+		cmocka_unit_test(test_last_reading),
+		cmocka_unit_test(test_hostile_numbers),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

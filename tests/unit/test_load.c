@@ -193,15 +193,23 @@ static const struct fake_rule rules[] = { { "SET", "+OK\r\n", false },
 					  { "WRONG", "-ERR no such thing\r\n", false },
 					  { "BYE", "", true },
 					  { "STALL", "+OK\r\n", false },
+					  { "HANG", "", false },
 					  { "LIE", "+OK\r\n+OK\r\n", false },
 					  { NULL, NULL, false } };
+
+/* As a handler of signals sets it. */
+static volatile sig_atomic_t stop;
 
 /* @text is a scenario of one client, more than which the fake server does not serve. */
 static struct play begin(const char *text, size_t chunk)
 {
 	struct play play = { .server = fake_server_start(rules, chunk, NULL) };
 	struct lab_load_options options = {
-		.socket = fake_server_path(play.server), .pid = getpid(), .seed = 42, .cpu = -1
+		.socket = fake_server_path(play.server),
+		.pid = getpid(),
+		.seed = 42,
+		.cpu = -1,
+		.stop = &stop,
 	};
 	struct err err = { 0 };
 
@@ -294,6 +302,28 @@ static void test_bounds(void **state)
 	seen = end(&play);
 	assert_int_equal(count_lines(seen, "GET a"), all);
 	free(seen);
+}
+
+/* A server that does not answer any more: whoever wants it to end waits for it no minute. */
+static void test_stopped_hanging(void **state)
+{
+	static const struct lab_order forever = { .loop = LAB_FULL };
+	struct play play = begin(ONE "op 1 HANG\n", 0);
+	struct lab_load_counts counts;
+	struct err err = { 0 };
+	int ret;
+
+	(void)state;
+	do { /* until it was asked before it was to end */
+		assert_int_equal(lab_load_begin(play.load, &forever, &err), 0);
+		usleep(20000);
+		stop = 1;
+		ret = lab_load_end(play.load, &counts, &err);
+		stop = 0;
+	} while (!ret && !counts.sent);
+	assert_int_equal(ret, -EINTR);
+	assert_true(counts.sent > counts.replies);
+	free(end(&play));
 }
 
 /*
@@ -432,12 +462,13 @@ static void test_fill(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_shuffle), cmocka_unit_test(test_shuffle_is_even),
-		cmocka_unit_test(test_random),	cmocka_unit_test(test_zipf),
-		cmocka_unit_test(test_replies), cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_bounds),	cmocka_unit_test(test_stall),
-		cmocka_unit_test(test_behind),	cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_fill),	cmocka_unit_test(test_another_server),
+		cmocka_unit_test(test_shuffle),	       cmocka_unit_test(test_shuffle_is_even),
+		cmocka_unit_test(test_random),	       cmocka_unit_test(test_zipf),
+		cmocka_unit_test(test_replies),	       cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_bounds),	       cmocka_unit_test(test_stopped_hanging),
+		cmocka_unit_test(test_stall),	       cmocka_unit_test(test_behind),
+		cmocka_unit_test(test_failures),       cmocka_unit_test(test_fill),
+		cmocka_unit_test(test_another_server),
 	};
 
 	return cmocka_run_group_tests_name("load", tests, NULL, NULL);

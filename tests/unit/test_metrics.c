@@ -676,24 +676,6 @@ static void test_openmetrics(void **state)
 	metrics_free(metrics);
 }
 
-static void test_accept(void **state)
-{
-	(void)state;
-	assert_false(metrics_wants_openmetrics(NULL));
-	assert_false(metrics_wants_openmetrics(""));
-	assert_false(metrics_wants_openmetrics("*/*"));
-	assert_false(metrics_wants_openmetrics("text/plain;version=0.0.4"));
-	assert_true(metrics_wants_openmetrics(
-		"application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
-		"version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"));
-	assert_true(metrics_wants_openmetrics("Application/OpenMetrics-Text"));
-	assert_false(metrics_wants_openmetrics(
-		"text/plain;version=0.0.4;q=0.8, application/openmetrics-text; q=0.3"));
-	assert_false(metrics_wants_openmetrics("application/openmetrics-text;q=0"));
-	assert_false(metrics_wants_openmetrics("application/openmetrics-texts"));
-	assert_false(metrics_wants_openmetrics(",,;q=,"));
-}
-
 static bool ends_with(const char *name, const char *end)
 {
 	size_t len = strlen(name), n = strlen(end);
@@ -802,7 +784,6 @@ int main(void)
 		cmocka_unit_test(test_redis),
 		cmocka_unit_test(test_self),
 		cmocka_unit_test(test_openmetrics),
-		cmocka_unit_test(test_accept),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_pass),
 	};

@@ -5,10 +5,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
+#include "model/state.h"
 #include "model_records.h"
 
 /* --- timeline ----------------------------------------------------------- */
@@ -256,6 +258,55 @@ static void test_malloc_stats_not_understood(void **state)
 	}
 }
 
+/* A record costs the same however many came before: what no server has so many of is left out. */
+static void test_rows_are_bounded(void **state)
+{
+	struct model *m = model_new();
+	struct state *states = state_new();
+	struct record record;
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "name%d", i);
+		take_sensor(m, name, true);
+		record = record_new(RECORD_HELD);
+		record.held.name = name;
+		model_take(m, &record);
+		record = record_new(RECORD_CPU_LIMIT);
+		record.cpu_limit.cgroup = name;
+		model_take(m, &record);
+		record = record_new(RECORD_MAPPING);
+		record.mapping.phase = "end";
+		model_take(m, &record);
+		record = record_new(RECORD_CLIENT);
+		record.client.id = i;
+		record.client.memory_bytes = i;
+		model_take(m, &record);
+		record = record_new(RECORD_KEY);
+		record.key.key = (struct bytes){ name, strlen(name) };
+		record.key.bytes = i;
+		model_take(m, &record);
+		record = record_new(RECORD_CONFIG);
+		record.config.name = record.config.value = name;
+		state_take(states, &record);
+	}
+	assert_null(state_find(states, &record));
+	state_free(states);
+	model_finish(m);
+	assert_int_equal(m->sensors_count, 256);
+	assert_int_equal(m->held_count, 256);
+	assert_int_equal(m->cpu_limits_count, 256);
+	assert_int_equal(m->mappings_count, 8192);
+	assert_int_equal(m->clients_count, 1024);
+	assert_int_equal(m->keys_count, 4096);
+	/* Those that take most. */
+	assert_int_equal(m->keys[0].key.bytes, 19999);
+	for (size_t i = 0; i < m->clients_count; i++)
+		assert_true(m->clients[i].client.memory_bytes >= 20000 - 1024);
+	model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_children),
 		cmocka_unit_test(test_last_word_counts),
 		cmocka_unit_test(test_malloc_stats_not_understood),
+		cmocka_unit_test(test_rows_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

@@ -205,7 +205,7 @@ static void test_slowlog_measure(void **state)
 
 struct client_seen {
 	int count;
-	int64_t query_free, queued, reply, subscriptions, watched;
+	int64_t query_free, queued, commands, reply, subscriptions, watched;
 };
 
 static void see_client(void *ctx, const struct record *record)
@@ -216,6 +216,7 @@ static void see_client(void *ctx, const struct record *record)
 	seen->count++;
 	seen->query_free = record->client.query_free_bytes;
 	seen->queued = record->client.queued_bytes;
+	seen->commands = record->client.queued_total;
 	seen->reply = record->client.reply_bytes;
 	seen->subscriptions = record->client.subscriptions_total;
 	seen->watched = record->client.watched_total;
@@ -226,7 +227,7 @@ static void test_client_parts(void **state)
 {
 	static const char seven[] =
 		"id=7 addr=10.0.0.7:1 name= age=1 idle=1 flags=N db=0 sub=2 psub=3 "
-		"ssub=4 multi=-1 qbuf=0 qbuf-free=20474 argv-mem=10 "
+		"ssub=4 multi=3 qbuf=0 qbuf-free=20474 argv-mem=10 "
 		"multi-mem=77 rbs=1024 rbp=5 obl=0 oll=0 omem=0 tot-mem=22298 "
 		"events=r cmd=get user=default redir=-1 resp=2\n";
 	struct client_seen seen = { 0 };
@@ -241,6 +242,7 @@ static void test_client_parts(void **state)
 	assert_int_equal(seen.count, 1);
 	assert_int_equal(seen.query_free, 20474);
 	assert_int_equal(seen.queued, 77);
+	assert_int_equal(seen.commands, 3);
 	assert_int_equal(seen.reply, 1024);
 	assert_int_equal(seen.subscriptions, 9);
 	assert_true(seen.watched == RECORD_UNKNOWN);

@@ -105,6 +105,8 @@ static void test_refused(void **state)
 	refused("clients 1e2\n", "no whole number");
 	refused("clients inf\n", "no whole number");
 	refused("keys 99999999999999999999999999\n", "no whole number");
+	refused("about a\nknob tph always\n", ":2: there is no knob 'tph'; there are thp,");
+	refused("knob memory_max lots\n", "knob memory_max takes bytes, as 512M, not 'lots'");
 	refused("keys 10 normal\n", "\"normal\" is neither uniform nor zipf");
 	refused("keys 10 zipf\n", "keys: zipf: \"\" is no number");
 	refused("keys 10 zipf nan\n", "no number");
@@ -249,9 +251,11 @@ static void test_use(void **state)
 	assert_non_null(mkdtemp(dir));
 	write_file(dir, "base.lab",
 		   "about base\nclients 7\nconfig maxmemory 1gb\nfill 5 SET {n} x\n"
+		   "knob thp never\nknob swappiness 1\ntry hz 50\n"
 		   "op 1 GET 1\nop 2 GET 2\nexpect OOM\n");
 	write_file(dir, "child.lab",
-		   "about child\nuse base\npipeline 3\nconfig maxmemory 2gb\nop 9 PING\n");
+		   "about child\nuse base\npipeline 3\nconfig maxmemory 2gb\n"
+		   "knob thp always\nconfig hz 10\nop 9 PING\n");
 	write_file(dir, "mute.lab", "use base\n");
 	write_file(dir, "self.lab", "about self\nuse self\n");
 	s = read_file(dir, "child.lab", &err);
@@ -260,8 +264,13 @@ static void test_use(void **state)
 	assert_string_equal(s->about, "child");
 	assert_int_equal(s->clients, 7);
 	assert_int_equal(s->pipeline, 3);
-	assert_int_equal(s->settings_count, 2);
-	assert_string_equal(s->settings[1].value, "2gb");
+	assert_int_equal(s->settings_count, 4);
+	assert_string_equal(s->settings[2].value, "2gb");
+	assert_false(lab_scenario_counts(s, 0) || lab_scenario_counts(s, 1)); /* tried by base */
+	assert_true(lab_scenario_counts(s, 2) && lab_scenario_counts(s, 3));
+	assert_string_equal(lab_scenario_knob(s, "thp"), "always");
+	assert_string_equal(lab_scenario_knob(s, "swappiness"), "1");
+	assert_null(lab_scenario_knob(s, "thp_defrag"));
 	assert_int_equal(s->fills_count, 1);
 	assert_int_equal(s->ops_count, 1); /* the first op takes the place of all of base's */
 	assert_int_equal(s->ops[0].count, 9);

@@ -10,7 +10,7 @@
 
 #include "app/top_keys.h"
 #include "report/screen.h"
-#include "report/screen_table.h"
+#include "report/screen_rows.h"
 
 static const char *const hostile_keys[] = {
 	"leaderboard:global",

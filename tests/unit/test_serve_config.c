@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "app/serve_config.h"
+#include "app/serve_identity.h"
 #include "app/when.h"
 
 static char path[64], secret[64];
@@ -87,7 +88,7 @@ static void test_defaults(void **state)
 static void test_settings(void **state)
 {
 	struct serve_config *config = good("# a comment\n"
-					   "  listen = :9122  [::1]:9123\t\n"
+					   "  listen = :9122  [::1]:9123\tunix:/run/a *:1\n"
 					   "history_size=300M\r\n"
 					   "budget = 0.5\n"
 					   "redis_metrics = off\n"
@@ -102,7 +103,7 @@ static void test_settings(void **state)
 	const struct serve_server *server = config->servers;
 
 	(void)state;
-	assert_string_equal(config->listen, ":9122  [::1]:9123");
+	assert_string_equal(config->listen, ":9122  [::1]:9123\tunix:/run/a *:1");
 	assert_int_equal(config->history_bytes, 300 << 20);
 	assert_true(config->budget_percent == 0.5);
 	assert_false(config->redis_metrics);
@@ -154,6 +155,16 @@ static void test_refused(void **state)
 	refused("keys_of = boss\n", "keys_of takes primary | replica | any");
 	refused("keys_of = \n", "line 1");
 	refused("listen\n", "neither");
+	refused("= 1\n", "line 1: neither");
+	refused("listen = localhost\n", "line 1: listen takes addresses");
+	refused("listen = :9122 127.0.0.1:99999\n", "listen takes addresses");
+	refused("listen = cache.example:9122\n", "listen takes addresses");
+	refused("listen = unix:\n", "listen takes addresses");
+	refused("run_as = no-such-user-here\n", "run_as takes the name of a user");
+	refused("threshold = 1e9\n", "at most 3600000");
+	refused("budget = 1\n\nbudget = 2\n", "line 3: budget is set in line 1 already");
+	refused("[server a]\nport = 1\n[server b]\nport = 1\nport = 2\n",
+		"line 5: port is set in line 4 already");
 	refused("port = 1\n", "belongs into a section");
 	refused("[server a]\nlisten = :1\n", "line 2: listen stands before the first");
 	refused("[server a]\nport = 70000\n", "line 2");
@@ -167,6 +178,8 @@ static void test_refused(void **state)
 	refused("[server a]\ntls_cert = f\n", "go together");
 	refused("[server a]\ntls_insecure = on\n", "without tls = on");
 	refused("[server a]\nuid = no-such-user-here\n", "line 2");
+	refused("[server a]\npassword: hunter2=\n", "line 2: no key password; see");
+	refused("[server a]\npassword hunter2==\n", "line 2: no key password; see");
 	refused("[server a]\npassword = hunter2\npasword = hunter2\n", "line 3: no key pasword");
 }
 

@@ -21,6 +21,7 @@ static const struct wire_frame frames[] = {
 	{ .kind = WIRE_STATE, .id = 7, .state = { SERVE_HUNG, "it does not answer" } },
 	{ .kind = WIRE_SELF, .self = { 1.5, 4096, 0.25, 3 } },
 	{ .kind = WIRE_SETTINGS, .settings = { true, true, 1 << 30 } },
+	{ .kind = WIRE_END },
 };
 #define FRAMES (sizeof(frames) / sizeof(frames[0]))
 

@@ -33,6 +33,7 @@ static const struct fake_rule server_70[] = {
 	{ "CONFIG GET hz", "*2\r\n$2\r\nhz\r\n$2\r\n10\r\n", false },
 	{ "CONFIG GET", "*0\r\n", false },
 	{ "SLOWLOG LEN", ":1\r\n", false },
+	{ "SLOWLOG GET 1", "*1\r\n*4\r\n:4\r\n:6\r\n:3000000\r\n*1\r\n$4\r\nEVAL\r\n", false },
 	{ "SLOWLOG GET 4", "*1\r\n*4\r\n:5\r\n:7\r\n:3000000\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
 	  false },
 	{ "LATENCY LATEST", "*1\r\n*4\r\n$4\r\nfork\r\n:7\r\n:3\r\n:4\r\n", false },
@@ -130,6 +131,7 @@ static void test_watch(void **state)
 	buf_printf(&expected,
 		   "own info=%d\nown memory|stats=1\n"
 		   "own memory|malloc-stats=1\nown slowlog|len=1\nown config|get=%d\n"
+		   "own slowlog|get=1\n"
 		   "info end # Stats\n"
 		   "# Commandstats\ncmdstat_client|setname:calls=1\n"
 		   "cmdstat_get:calls=9,usec=1\nmemory_stats end keys.count 3\n"
@@ -142,7 +144,8 @@ static void test_watch(void **state)
 	seen = watch_close(&watch);
 	assert_int_equal(count(seen, "CONFIG GET hz\n"), 1); /* once in a watch */
 	assert_int_equal(count(seen, "SLOWLOG LEN"), 2);
-	assert_int_equal(count(seen, "SLOWLOG GET"), 1);
+	assert_int_equal(count(seen, "SLOWLOG GET 1\n"), 1);
+	assert_int_equal(count(seen, "SLOWLOG GET"), 2);
 	assert_int_equal(count(seen, "MEMORY STATS\nMEMORY MALLOC-STATS\n"), 2);
 	assert_null(strstr(seen, "CONFIG SET"));
 	free(seen);
@@ -345,6 +348,51 @@ static void test_slowlog_steps(void **state)
 	buf_free(&eight);
 }
 
+/* Of the entries with ids below 6 at the end those that ended before the watch are left out; that
+ * which held up the question at its start is of the watch. */
+static void test_slowlog_before(void **state)
+{
+	static const char *const sixth = "*4\r\n:6\r\n:8\r\n:3000000\r\n*1\r\n$4\r\nSORT\r\n";
+	static const char *const fifth = "*4\r\n:5\r\n:7\r\n:3000000\r\n*1\r\n$4\r\nEVAL\r\n";
+	static const char *const restarted = "*4\r\n:4\r\n:9\r\n:3000000\r\n*1\r\n$4\r\nKEYS\r\n";
+	struct fake_rule rules[] = {
+		{ "CLIENT SETNAME", "+OK\r\n", false },
+		{ "INFO", "$0\r\n\r\n", false },
+		{ "MEMORY", "-ERR no\r\n", false },
+		{ "CONFIG", "*0\r\n", false },
+		{ "LATENCY", "*0\r\n", false },
+		{ "SLOWLOG LEN", ":2\r\n", false },
+		{ "SLOWLOG GET 1", NULL, false },
+		{ "SLOWLOG GET 4", NULL, false },
+		{ NULL, NULL, false },
+	};
+
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		struct buf one = { 0 }, all = { 0 };
+		struct watch watch = { 0 };
+
+		buf_printf(&one, "*1\r\n%s", fifth);
+		buf_printf(&all, "*3\r\n%s%s%s", sixth, fifth, restarted);
+		rules[6].reply = buf_str(&one);
+		rules[7].reply = buf_str(&all);
+		watch_open(&watch, rules, 10);
+		assert_int_equal(
+			snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_START, late ? 2 : 0),
+			0);
+		run_loop(&watch);
+		assert_int_equal(count(buf_str(&watch.log), "slowlog 5"), 0);
+		assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_END, 10), 0);
+		run_loop(&watch);
+		assert_int_equal(count(buf_str(&watch.log), "slowlog 6 at 8"), 1);
+		assert_int_equal(count(buf_str(&watch.log), "slowlog 5 at 7"), late);
+		assert_int_equal(count(buf_str(&watch.log), "slowlog 4 at 9"), 1);
+		free(watch_close(&watch));
+		buf_free(&one);
+		buf_free(&all);
+	}
+}
+
 /* Entries of the slow log, the first @own of them redmem's. */
 static void put_entries(struct buf *reply, int entries, int own)
 {
@@ -432,8 +480,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_watch),	      cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_tight),	      cmocka_unit_test(test_malloc_stats_rarely),
-		cmocka_unit_test(test_slowlog_steps), cmocka_unit_test(test_slowlog_sizes),
-		cmocka_unit_test(test_hang),	      cmocka_unit_test(test_large_logs),
+		cmocka_unit_test(test_slowlog_steps), cmocka_unit_test(test_slowlog_before),
+		cmocka_unit_test(test_slowlog_sizes), cmocka_unit_test(test_hang),
+		cmocka_unit_test(test_large_logs),
 	};
 
 	return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);

@@ -94,6 +94,24 @@ static void test_broken_lines(void **state)
 	}
 }
 
+/* Closes @fd: is it seen by what this process listened on before? */
+static bool is_seen_to_close(int fd)
+{
+	struct sock_listener *list;
+	size_t count;
+	bool seen = false;
+
+	assert_int_equal(sock_listeners(getpid(), &list, &count, NULL), 0);
+	assert_true(count > 0);
+	for (size_t i = 0; i < count; i++)
+		assert_true(sock_files_still(getpid(), &list[i].file));
+	close(fd);
+	for (size_t i = 0; i < count; i++)
+		seen |= !sock_files_still(getpid(), &list[i].file);
+	free(list);
+	return seen;
+}
+
 static bool has_listener(int family, int port, const char *text)
 {
 	struct sock_listener *list;
@@ -151,7 +169,7 @@ static void test_tcp(void **state)
 	assert_true(has_listener(AF_INET, ntohs(address.sin_port), "127.0.0.1"));
 	assert_int_equal(sock_connections(getpid(), ntohs(address.sin_port)), 1);
 	assert_unread(accepted, client, ntohs(address.sin_port));
-	close(server);
+	assert_true(is_seen_to_close(server));
 	assert_false(has_listener(AF_INET, ntohs(address.sin_port), "127.0.0.1"));
 	close(accepted);
 	close(client);
@@ -252,8 +270,8 @@ static void test_unix(void **state)
 	assert_unread_unix(accepted);
 	close(accepted);
 	assert_true(has_listener(AF_UNIX, 0, address.sun_path));
-	close(client);
-	close(server);
+	assert_false(is_seen_to_close(client));
+	assert_true(is_seen_to_close(server));
 	unlink(address.sun_path);
 }
 

@@ -68,6 +68,9 @@ static void come(struct sensors *s, enum redmem_event event, uint32_t map, uint6
 	stack->map = map;
 	stack->events = events;
 	stack->ip = stack->key.user_ip = ip;
+	/* Where a leaf's caller is in a register (arm64), it is in no module. */
+	for (size_t i = 0; i < sizeof(stack->saved) / sizeof(*stack->saved); i++)
+		stack->saved[i] = 16;
 	stack->key.kernel_ip = kernel_ip;
 	stack->key.event = event;
 	stack->key.context.state = CONTEXT_LOOP;

@@ -236,7 +236,7 @@ static void test_text(void **state)
 	stall.preemptor = "";
 	stall.preemptor_pid = 0;
 	report_stall_text(&text, m, &stall, &style);
-	assert_has(&text, "CPU taken by nobody: the CPU quota of its cgroup");
+	assert_has(&text, "CPU taken by nobody: a CPU quota, or the hypervisor");
 	buf_clear(&text);
 	stall = stall_of("flushall", "", 0.3);
 	stall.activity[0].words = "freeing";

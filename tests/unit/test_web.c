@@ -157,6 +157,7 @@ static void test_openmetrics(void **state)
 		  "text/plain;version=0.0.4;q=0.2,*/*;q=0.1\r\n",
 		  true },
 		{ "Accept: application/openmetrics-text\r\n", true },
+		{ "Accept: Application/OpenMetrics-Text\r\n", true },
 		{ "accept:APPLICATION/OpenMetrics-Text ; version=1.0.0 ; q=0.9 , "
 		  "text/plain;q=0.8\r\n",
 		  true },
@@ -555,6 +556,60 @@ static void test_slow(void **state)
 	web_stop(scene.web);
 }
 
+/* Who leaves in the middle of a request keeps others out no longer. */
+static void test_left(void **state)
+{
+	static const char part[] = "GET /metrics HTTP/1.1\r\n";
+	struct web_config config = { 0 };
+	struct client slow, left[300];
+	int64_t until = clock_mono_ns() + PATIENCE_NS;
+
+	(void)state;
+	scene_open(&scene, &config);
+	client_open(&slow, &scene, NULL);
+	client_send(&scene, &slow, part, strlen(part));
+	for (int i = 0; i < 300; i++) {
+		char from[32];
+
+		snprintf(from, sizeof(from), "127.1.%d.1", i);
+		client_open(&left[i], &scene, i < 200 ? from : "127.2.0.1");
+		send(left[i].fd, part, strlen(part), MSG_NOSIGNAL);
+		client_close(&left[i]);
+	}
+	assert_int_equal(ask(&scene, "GET /healthz", "").status, 200);
+	while (web_counts(scene.web).connections > 1 && clock_mono_ns() < until)
+		scene_turn(&scene, -1, 0);
+	client_read(&slow);
+	assert_false(slow.ended);
+	client_close(&slow);
+	web_stop(scene.web);
+}
+
+/* Who asks several things at once and says that he asks no more is answered all of them. */
+static void test_half_closed(void **state)
+{
+	static const char asked[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct web_config config = { 0 };
+	struct client c;
+	const char *at;
+	int answers = 0;
+
+	(void)state;
+	scene_open(&scene, &config);
+	client_open(&c, &scene, NULL);
+	for (int i = 0; i < 20; i++)
+		client_send(&scene, &c, asked, strlen(asked));
+	shutdown(c.fd, SHUT_WR);
+	for (int64_t until = clock_mono_ns() + PATIENCE_NS; !c.ended && clock_mono_ns() < until;
+	     client_read(&c))
+		scene_turn(&scene, c.fd, POLLIN);
+	for (at = buf_str(&c.in); (at = strstr(at, "HTTP/1.1 200")); at++)
+		answers++;
+	assert_int_equal(answers, 20);
+	client_close(&c);
+	web_stop(scene.web);
+}
+
 #define MANY 1000
 
 /* @count clients, @each of one address; how many got a whole answer. */
@@ -727,6 +782,8 @@ int main(void)
 		WITH_WEB(test_large_answers),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_left),
+		cmocka_unit_test(test_half_closed),
 		WITH_WEB(test_many),
 		WITH_WEB(test_listen),
 		cmocka_unit_test(test_unix_socket),

@@ -230,6 +230,27 @@ static void test_config_wrong(void **state)
 	}
 }
 
+/* What is not read whole, or no text, must not pass for a file that wants less. */
+static void test_config_unreadable(void **state)
+{
+	static const char nul[] = "# \0\nbasic_auth_users:\n";
+	static const char shorter[] = "/sys/kernel/mm/transparent_hugepage/enabled";
+	struct web_file *file;
+	struct err err = { 0 };
+
+	(void)state;
+	put_file("web.yml", 0644, nul, sizeof(nul) - 1);
+	assert_int_equal(web_config_read(&file, config_path, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "web.yml is no text"));
+	assert_int_equal(web_config_read(&file, "/proc/self/mem", &err), -EIO);
+	assert_non_null(strstr(err.text, "/proc/self/mem: "));
+	if (access(shorter, R_OK)) /* says that it has 4096 bytes */
+		return;
+	put_config("tls_server_config:\n  cert_file: %s\n  key_file: server.key\n", shorter);
+	assert_int_equal(web_config_read(&file, config_path, &err), -EAGAIN);
+	assert_non_null(strstr(err.text, "enabled: its size changes"));
+}
+
 static void test_key_mode(void **state)
 {
 	static const struct {
@@ -544,6 +565,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_config_wrong),
+		cmocka_unit_test(test_config_unreadable),
 		cmocka_unit_test(test_key_mode),
 		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_guesses),

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# Alerts that no scenario leads to, most of them of troubles that redmem itself has: part of
+# tests/soak/prometheus, which sources it. Each is a row of the table below: the alert, what makes
+# the trouble, what ends it. It must fire within two minutes, and clear.
+# shellcheck disable=SC2016,SC2034,SC2154,SC2119 # jq has variables too; lib.sh and prometheus set and use variables by name
+
+# What a busy server asks of redmem when it may take what it likes.
+busy_budget()
+{
+	echo 'budget = 100' >"$work/redmem.conf"
+	kill -HUP "$serve"
+	server=redis-server
+	server_start
+	redis-benchmark -s "$socket" -q -l -c 8 -P 4 -d 2000 -r 20000 set user:__rand_int__ value:__rand_int__ >/dev/null 2>&1 &
+	own_process $!
+	own_troubles="$pid $!"
+}
+
+own_budget()
+{
+	: >"$work/redmem.conf"
+	kill -HUP "$serve"
+}
+
+# Of a user who may be anybody.
+start_as_nobody()
+{
+	server=redis-server
+	chmod 711 "$work"
+	echo 'chmod 777 "$dir"; exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$@"' >"$work/nobody"
+	launcher="env dir=$work/server$((serial + 1)) sh $work/nobody"
+	server_start
+	launcher=
+	own_troubles=$pid
+}
+
+# How often serve said so.
+watched_times()
+{
+	[ "$(grep -c 'is watched' "$work/serve.log")" -ge "$1" ]
+}
+
+# On one port, five times within the window of the rule.
+restart_often()
+{
+	local turn again seen
+
+	again=$(free_port)
+	seen=$(grep -c 'is watched' "$work/serve.log")
+	for turn in 1 2 3 4 5; do
+		redis-server --port "$again" --save '' --appendonly no >"$work/again.log" 2>&1 &
+		own_troubles=$!
+		own_process $!
+		await 10 redis-cli -p "$again" ping
+		await 20 watched_times $((seen + turn))
+		[ $turn = 5 ] || kill_process $own_troubles
+	done
+}
+
+fill_disk()
+{
+	busy_budget
+	cat /dev/zero >"$work/state/filler" 2>/dev/null
+}
+
+free_disk()
+{
+	rm "$work/state/filler"
+	own_budget
+}
+
+a_server()
+{
+	server=redis-server
+	server_start
+	await 20 all_watched
+	own_troubles=$pid
+}
+
+hold_watcher()
+{
+	a_server
+	sleep 15 # a window, and its scrape
+	kill -STOP "$serve"
+}
+
+let_watcher_go()
+{
+	kill -CONT "$serve"
+}
+
+# What has come meanwhile had no room.
+overflow()
+{
+	busy_budget
+	await 20 all_watched
+	sleep 15 # a window, and its scrape
+	kill -STOP "$serve"
+	sleep 30 # the trouble
+	let_watcher_go
+}
+
+one_goes()
+{
+	a_server
+	kill_process "$own_troubles"
+}
+
+# Half of the time nobody is served.
+stall_much()
+{
+	a_server
+	sh -c "while redis-cli -s '$socket' eval \
+		'local t = 0 for i = 1, 30000000 do t = t + i end return t' 0; do sleep 0.1; done" >/dev/null 2>&1 &
+	own_process $!
+	own_troubles="$own_troubles $!"
+}
+
+scrape_all_the_time()
+{
+	local turn
+
+	own_troubles=
+	for turn in 1 2 3; do
+		curl -fsS -o /dev/null "http://127.0.0.1:$serve_port/metrics?[1-9999999]" &
+		own_process $!
+		own_troubles="$own_troubles $!"
+	done
+}
+
+end_serve()
+{
+	kill -TERM "$serve"
+	wait "$serve"
+	forget_process "$serve"
+}
+
+# Of a server that was watched with them before.
+without_sensors()
+{
+	a_server
+	sleep 15 # a window, and its scrape
+	end_serve
+	start_serve 'setpriv --bounding-set=-bpf,-perfmon,-sys_admin --inh-caps=-bpf,-perfmon,-sys_admin'
+}
+
+with_sensors()
+{
+	end_serve
+	start_serve
+}
+
+# ALERT MAKE [END]
+own_table='
+	RedmemServerNotWatched	start_as_nobody
+	RedisRestartsOften	restart_often
+	RedisGone		one_goes
+	RedisStallsMuch		stall_much
+	RedmemHistoryStopped	fill_disk free_disk
+	RedmemCostsServers	busy_budget own_budget
+	RedmemWindowsLate	hold_watcher let_watcher_go
+	RedmemDropsEvents	overflow own_budget
+	RedmemCostsHost		scrape_all_the_time
+	RedmemSensorOff		without_sensors with_sensors
+	RedmemDown		end_serve start_serve
+'
+# RedmemLosesWindows takes a keeper that is 8 MiB of windows behind, and RedisHarmUnexplained a fault
+# of redmem's: promtool's test of the rules has them.
+never_made='RedmemLosesWindows RedisHarmUnexplained'
+
+prove_own_one() # ALERT MAKE END
+{
+	local began=$SECONDS fired=0 cleared=0 seconds
+
+	own_troubles=
+	before=none
+	$2
+	while ! firing "$1" | grep -q . && ((SECONDS - began < 150)); do
+		sleep 1
+	done
+	seconds=$((SECONDS - began))
+	[ -z "$(firing "$1")" ] || fired=1
+	$3
+	for process in $own_troubles; do
+		kill_process "$process"
+	done
+	while firing "$1" | grep -q . && ((SECONDS - began < 400)); do
+		sleep 1
+	done
+	[ -n "$(firing "$1")" ] || cleared=1
+	row '{kind: "own", scenario: $alert, fired: (if $fired == 0 then "" else $alert end), seconds: $seconds,
+		outcome: (if $fired == 0 then "missed" elif $cleared == 0 then "not cleared" else "right" end)}' \
+		--arg alert "$1" --argjson fired $fired --argjson cleared $cleared --argjson seconds $seconds
+}
+
+# Alerts of the rules that no row of these says to have fired.
+never_fired()
+{
+	jq -rn --arg build "$build" --arg set "$seed" \
+		'[inputs | select(.build == $build and .set == $set) | "\(.fired // "") \(.others // "")"] | join(" ")' "$rows" |
+		tr -c '[:alnum:]' '\n' | sort -u >"$work/fired"
+	sed -n 's/^ *- alert: //p' "$monitoring/alerts.yml" | sort -u | comm -23 - "$work/fired" |
+		grep -vxF "$(tr ' ' '\n' <<<"$never_made")"
+}
+
+prove_own()
+{
+	local alert make end unfired
+
+	while read -r alert make end; do
+		[ -n "$alert" ] || continue
+		been own "$alert" || {
+			out_of_time
+			prove_own_one "$alert" "$make" "$end"
+		}
+	done <<<"$own_table"
+	unfired=$(never_fired | tr '\n' ' ')
+	check fired "these never fired: $unfired" [ -z "$unfired" ]
+}
