@@ -292,6 +292,7 @@ rdb-servers: all $(load) $(streams) ; $(Q)tests/bench/rdb-servers ## hold dumps 
 history-size: $(past) ; $(Q)tests/bench/history-size ## measure what a day and a month of history take (DAYS=)
 history-kill: $(past) ; $(Q)tests/bench/history-kill ## kill the writer of the history RUNS times
 bytes: all $(load) ; $(Q)tests/bench/bytes ## measure how right the bytes by prefix are
+key-sizes: all ; $(Q)tests/bench/key-sizes ## hold the sizes of KEYS random keys against used_memory
 metrics-peer: all ; $(Q)tests/bench/metrics-peer ## hold shared metrics beside redis_exporter's
 metrics-sums: all ; $(Q)tests/bench/metrics-sums ## hold sums of metrics against jemalloc's own count
 soak: ; $(Q)tests/soak/suite ## run the suite twice beside stress-ng

@@ -86,7 +86,8 @@ const struct option_row option_rows[] = {
 	  "from keys whose names differ in numbers only (--csv and --elements ask all)",
 	  INTO(keys.exact) },
 	{ 'k', 0, "samples", "N", 2,
-	  "Elements MEMORY USAGE looks at in each key (default: the server's, 5)",
+	  "Elements MEMORY USAGE looks at in each key (default: the server's, 5, and more in "
+	  "proportion to its size)",
 	  INTO(keys.samples, 1, 100000) },
 	{ 'K', 0, "separator", "CHARS", 2, "What separates the parts of a name (default :./-_|{}#)",
 	  BY(take_separators) },

@@ -14,10 +14,9 @@
 #include "redis/info.h"
 #include "redis/keyask_internal.h"
 #include "redis/knowledge.h"
+#include "redis/usage.h"
 
 #define ALL_SECONDS    3.0 /* for all questions together */
-#define CHEAP_SAMPLES  2000 /* elements of a table: some tenths of a millisecond */
-#define CHEAP_NODES    20000 /* of a list, 10 ns each */
 #define DEAR_SECONDS   0.01
 #define ACCESSES_EACH  3 /* of MEMORY USAGE for an element: entry, name, value */
 #define TIMED_ELEMENTS 500 /* below the clock's microsecond is too coarse */
@@ -79,26 +78,14 @@ static void ask_state(struct ask *a)
 
 /* --- bytes ------------------------------------------------------------------------ */
 
-/* All of it in one allocation, or a few: MEMORY USAGE is exact. */
-static bool is_packed(const char *encoding)
-{
-	static const char *const packed[] = { "int",	 "embstr",     "raw",	 "listpack",
-					      "ziplist", "listpackex", "intset", "zipmap" };
-
-	for (size_t i = 0; i < sizeof(packed) / sizeof(*packed); i++)
-		if (!strcmp(packed[i], encoding))
-			return true;
-	return false;
-}
-
 /* 0 = all. */
 static int64_t samples_of(const struct ask *a)
 {
-	int64_t cheap = !strcmp(a->type, "list") ? CHEAP_NODES : CHEAP_SAMPLES;
+	int64_t cheap = usage_cheap_samples(a->type);
 
 	if (a->options->samples >= 0)
 		return a->options->samples;
-	if (is_packed(a->encoding))
+	if (usage_is_packed(a->encoding))
 		return 0;
 	return a->facts.elements != RECORD_UNKNOWN && a->facts.elements <= cheap ? 0 : cheap;
 }
@@ -109,7 +96,7 @@ static double usage_seconds(struct ask *a, int64_t samples)
 {
 	double elements = (double)a->facts.elements;
 
-	if (is_packed(a->encoding))
+	if (usage_is_packed(a->encoding))
 		return 0;
 	if (a->facts.elements == RECORD_UNKNOWN)
 		elements = (double)ask_int(a, "MEMORY USAGE %k") / 50;
@@ -143,7 +130,7 @@ static void ask_timed_usage(struct ask *a, const char *line, int64_t samples)
 {
 	int64_t looked = samples && samples < a->facts.elements ? samples : a->facts.elements;
 	int64_t calls[2], usec[2];
-	bool timed = a->timed && looked >= TIMED_ELEMENTS && !is_packed(a->encoding) &&
+	bool timed = a->timed && looked >= TIMED_ELEMENTS && !usage_is_packed(a->encoding) &&
 		     ask_counted(a, &calls[0], &usec[0]);
 
 	a->facts.bytes = ask_int(a, line);
@@ -164,7 +151,7 @@ static void ask_usage(struct ask *a)
 	}
 	snprintf(line, sizeof(line), "MEMORY USAGE %%k SAMPLES %lld", (long long)samples);
 	ask_timed_usage(a, line, samples);
-	a->facts.bytes_samples = is_packed(a->encoding) ? 0 : samples;
+	a->facts.bytes_samples = usage_is_packed(a->encoding) ? 0 : samples;
 	if (a->facts.elements != RECORD_UNKNOWN && samples >= a->facts.elements)
 		a->facts.bytes_samples = 0;
 	if (a->facts.nodes_total != RECORD_UNKNOWN && samples >= a->facts.nodes_total)

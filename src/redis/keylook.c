@@ -11,6 +11,7 @@
 #include "redis/keylook.h"
 #include "redis/knowledge.h"
 #include "redis/replies.h"
+#include "redis/usage.h"
 
 struct look {
 	struct conn *conn;
@@ -165,22 +166,17 @@ static void usage_replied(void *ctx, redisReply *reply, double seconds)
 	key_answered(key, reply);
 }
 
-/*
- * Of a list MEMORY USAGE takes the first nodes for all of them (src/object.c,
- * objectComputeSize()), which tells a list with large elements in front a hundred times too
- * big, and one with small ones far too small. One that is more than a node is asked again
- * with more of them than nearly any list has; a node costs the server some 10 ns.
- */
-#define LIST_NODE_BYTES 8192 /* list-max-listpack-size -2 */
-#define LIST_SAMPLES	"20000"
-
 static void first_usage_replied(void *ctx, redisReply *reply, double seconds)
 {
 	struct look_key *key = ctx;
+	int64_t samples = 0;
+	char words[24];
 
-	if (is_integer(reply) && reply->integer > LIST_NODE_BYTES && key->type &&
-	    !strcmp(key->type, "list") && !key->look->refused)
-		ask_more(key, usage_replied, "MEMORY", "USAGE", LIST_SAMPLES);
+	if (is_integer(reply) && key->type && !key->look->refused)
+		samples = usage_more_samples(key->type, key->encoding, reply->integer);
+	snprintf(words, sizeof(words), "%lld", (long long)samples);
+	if (samples)
+		ask_more(key, usage_replied, "MEMORY", "USAGE", words);
 	usage_replied(ctx, reply, seconds);
 }
 
@@ -192,7 +188,7 @@ static void groups_replied(void *ctx, redisReply *reply, double seconds)
 	(void)seconds;
 	if (reply && !stream_groups_count(reply, &key->groups, &key->consumers, &key->pending)) {
 		if (knowledge_stream_is_cheap(key->groups, key->consumers))
-			ask_more(key, usage_replied, "MEMORY", "USAGE", NULL);
+			ask_more(key, first_usage_replied, "MEMORY", "USAGE", NULL);
 	}
 	key_answered(key, reply);
 }

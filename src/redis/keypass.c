@@ -19,6 +19,7 @@
 #include "base/recent.h"
 #include "redis/keypass_internal.h"
 #include "redis/keyshape.h"
+#include "redis/usage.h"
 
 #define TICK_NS		100000000LL
 #define HEALTH_NS	250000000LL
@@ -115,7 +116,7 @@ static struct chunk *chunk_take(struct keypass *p)
 	if (chunk) {
 		p->spare = chunk->next;
 		chunk->next = NULL;
-		chunk->count = chunk->at = 0;
+		chunk->count = chunk->at = chunk->weight = 0;
 		chunk->names[0] = NULL;
 		return chunk;
 	}
@@ -130,7 +131,7 @@ static void chunk_done(struct chunk *chunk)
 	int64_t now = clock_mono_ns();
 	int64_t since = p->done_ns > chunk->sent_ns ? p->done_ns : chunk->sent_ns;
 
-	throttle_chunk(&p->throttle, chunk->count, (double)(now - chunk->sent_ns) / 1e9,
+	throttle_chunk(&p->throttle, chunk->weight, (double)(now - chunk->sent_ns) / 1e9,
 		       (double)(now - since) / 1e9);
 	hist_add(&p->result->latency, (uint64_t)(now - chunk->sent_ns), 1);
 	p->done_ns = now;
@@ -179,11 +180,14 @@ static void ask(struct keypass *p, struct chunk *chunk, struct pass_key *key, en
 		chunk->question = xrealloc(chunk->question, chunk->room * sizeof(struct question));
 	}
 	chunk->question[chunk->count++] = (struct question){ key, what };
+	chunk->weight++;
+	if (what == ASK_USAGE && key->samples)
+		chunk->weight += usage_commands(key->type, key->samples);
 	add_name(chunk, keypass_command(key, what));
 	keypass_format(p, &p->out, key, what);
 }
 
-/* Commands in a chunk. */
+/* What a chunk may take, in usual commands. */
 static size_t window_of(const struct keypass *p)
 {
 	bool small = conn_tight(p->conn) && p->throttle.window > WINDOW_TIGHT;
@@ -212,12 +216,12 @@ static bool chunk_fill(struct keypass *p, struct chunk *chunk)
 	size_t window = window_of(p);
 
 	buf_clear(&p->out);
-	while (p->followups_count && chunk->count < window) {
+	while (p->followups_count && chunk->weight < window) {
 		struct question *q = &p->followups[--p->followups_count];
 
 		ask(p, chunk, q->key, q->what);
 	}
-	while (p->asking && chunk->count < window) {
+	while (p->asking && chunk->weight < window) {
 		struct batch *batch = p->asking;
 		struct pass_key *key = &batch->keys[batch->asked++];
 

@@ -17,9 +17,10 @@ struct pass_key {
 	int64_t bytes;
 	int64_t elements;
 	int64_t groups, consumers, pending; /* of a stream */
+	int64_t samples; /* elements MEMORY USAGE is to look at, if not as many as usual */
 	double ttl_seconds;
 	unsigned char unanswered;
-	bool encoding_asked, type_asked, groups_asked, size_asked, length_asked;
+	bool encoding_asked, type_asked, groups_asked, size_asked, size_again, length_asked;
 	bool inferred; /* type and encoding, from others of its shape */
 	bool gone;
 };
@@ -44,6 +45,7 @@ struct chunk {
 	struct keypass *pass;
 	struct question *question;
 	size_t count, room, at; /* at: the next to be answered */
+	size_t weight; /* what it takes, in usual commands */
 	const char *names[CHUNK_NAMES]; /* of the commands in it; NULL behind the last */
 	int64_t sent_ns;
 };

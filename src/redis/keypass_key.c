@@ -12,6 +12,7 @@
 #include "redis/keyshape.h"
 #include "redis/knowledge.h"
 #include "redis/replies.h"
+#include "redis/usage.h"
 
 #define PREPARE_MS   5000
 #define OTHER_NAME   "other" /* types beyond NAMES_MAX */
@@ -228,18 +229,17 @@ static void format_scan(const struct keypass *p, struct buf *out)
 	put_words(out, words, match ? 6 : 4);
 }
 
-static void format_usage(const struct keypass *p, struct buf *out, const redisReply *name)
+static void format_usage(const struct keypass *p, struct buf *out, const struct pass_key *key)
 {
-	char samples[12];
+	int64_t wanted = key->samples ? key->samples : p->options->samples;
+	char samples[24];
 
-	if (p->options->samples < 0) {
-		buf_puts(out, "*3\r\n$6\r\nMEMORY\r\n$5\r\nUSAGE\r\n");
-		put_word(out, name->str, name->len);
+	buf_puts(out, wanted < 0 ? "*3\r\n" : "*5\r\n");
+	buf_puts(out, "$6\r\nMEMORY\r\n$5\r\nUSAGE\r\n");
+	put_word(out, key->name->str, key->name->len);
+	if (wanted < 0)
 		return;
-	}
-	buf_puts(out, "*5\r\n$6\r\nMEMORY\r\n$5\r\nUSAGE\r\n");
-	put_word(out, name->str, name->len);
-	snprintf(samples, sizeof(samples), "%d", p->options->samples);
+	snprintf(samples, sizeof(samples), "%lld", (long long)wanted);
 	put_words(out, (const char *[]){ "SAMPLES", samples }, 2);
 }
 
@@ -266,7 +266,7 @@ void keypass_format(struct keypass *p, struct buf *out, const struct pass_key *k
 		format_scan(p, out);
 		return;
 	case ASK_USAGE:
-		format_usage(p, out, key->name);
+		format_usage(p, out, key);
 		return;
 	case ASK_ENCODING:
 		buf_puts(out, "*3\r\n$6\r\nOBJECT\r\n$8\r\nENCODING\r\n");
@@ -369,6 +369,19 @@ static bool ask_size(struct keypass *p, struct pass_key *key)
 	return true;
 }
 
+/* What few elements have told is not enough; false when it is, or when it was said how many to
+ * look at. */
+static bool ask_size_again(struct keypass *p, struct pass_key *key)
+{
+	if (key->gone || key->size_again || !key->type || p->options->samples >= 0)
+		return false;
+	key->size_again = true;
+	key->samples = usage_more_samples(key->type, key->encoding, key->bytes);
+	if (key->samples)
+		follow_up(p, key, ASK_USAGE);
+	return key->samples;
+}
+
 static bool wants_length(const struct keypass *p, const struct pass_key *key)
 {
 	/* What a small string holds is known well enough by its size. */
@@ -418,7 +431,7 @@ static void key_advance(struct keypass *p, struct pass_key *key)
 		follow_up(p, key, ASK_TYPE);
 		return;
 	}
-	if (ask_size(p, key))
+	if (ask_size(p, key) || ask_size_again(p, key))
 		return;
 	if (!key->gone && key->type && !key->length_asked && wants_length(p, key)) {
 		key->length_asked = true;

@@ -190,6 +190,33 @@ static void test_streams(void **state)
 }
 
 /* With a module, "raw" may be its value: the type has to be asked. */
+/* A large table is asked again for more of its elements, but where it was said for how many. */
+static void test_more_samples(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "SCAN 0", "*2\r\n$1\r\n0\r\n*1\r\n$5\r\ntable\r\n", false },
+		INFOS,
+		{ "OBJECT ENCODING", "$9\r\nhashtable\r\n", false },
+		{ "TYPE", "+hash\r\n", false },
+		{ "MEMORY USAGE table SAMPLES 2000", ":410000\r\n", false },
+		{ "MEMORY USAGE table SAMPLES 7", ":70000\r\n", false },
+		{ "MEMORY USAGE", ":300000\r\n", false },
+		{ "PTTL", ":-1\r\n", false },
+		{ NULL, NULL, false },
+	};
+	struct keypass_options options = plain;
+	struct outcome o = pass(rules, &options);
+
+	(void)state;
+	assert_non_null(strstr(o.log, "encoding=hashtable bytes=410000 "));
+	outcome_free(&o);
+
+	options.samples = 7;
+	o = pass(rules, &options);
+	assert_non_null(strstr(o.log, "encoding=hashtable bytes=70000 "));
+	outcome_free(&o);
+}
+
 static void test_modules(void **state)
 {
 	static const struct fake_rule rules[] = {
@@ -436,12 +463,19 @@ static void test_window(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_touch), cmocka_unit_test(test_streams),
-		cmocka_unit_test(test_lengths),	 cmocka_unit_test(test_modules),
-		cmocka_unit_test(test_lost),	 cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_no_room),	 cmocka_unit_test(test_alone_and_shared),
-		cmocka_unit_test(test_bound),	 cmocka_unit_test(test_late),
-		cmocka_unit_test(test_hopeless), cmocka_unit_test(test_remote),
+		cmocka_unit_test(test_no_touch),
+		cmocka_unit_test(test_streams),
+		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(test_more_samples),
+		cmocka_unit_test(test_modules),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_alone_and_shared),
+		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_hopeless),
+		cmocka_unit_test(test_remote),
 		cmocka_unit_test(test_window),
 	};
 
