@@ -108,7 +108,7 @@ const char *advice_idle_question(const struct model *m)
 {
 	const char *policy = model_config(m, "maxmemory-policy");
 
-	return policy && strstr(policy, "-lfu") ? "FREQ" : "IDLETIME";
+	return policy && strstr(policy, "-lfu") ? "OBJECT FREQ" : "OBJECT IDLETIME";
 }
 
 void advice_unused(const struct model *m, struct finding *f, int64_t bytes, struct phrase look)
@@ -116,7 +116,7 @@ void advice_unused(const struct model *m, struct finding *f, int64_t bytes, stru
 	finding_action(f, bytes, look.s,
 		       "See %s. If nobody needs it, UNLINK frees it in the background; DEL would "
 		       "hold the server.",
-		       strcmp(advice_idle_question(m), "FREQ") ?
+		       strcmp(advice_idle_question(m), "OBJECT FREQ") ?
 			       "for how many seconds nobody has used it" :
 			       "how often it is used");
 }
@@ -140,8 +140,7 @@ void advice_big_key(const struct model *m, struct finding *f, const char *comman
 			       say_cli(m, "CONFIG SET lazyfree-lazy-user-del yes").s,
 			       "Or let the server treat every DEL as UNLINK (6.0 and later).");
 	if (k != NULL && key_level(k) != KEY_NORMAL)
-		finding_action(f, RECORD_UNKNOWN,
-			       say_cli(m, "MEMORY USAGE %s", say_shell_key(key.data, key.len).s).s,
+		finding_action(f, RECORD_UNKNOWN, say_key_cli(m, key, k->db, "MEMORY USAGE", "").s,
 			       "Split the key (%s, %s): every command over all of it will block.",
 			       k->type,
 			       k->bytes != RECORD_UNKNOWN ? say_bytes(k->bytes).s : "size unknown");

@@ -12,8 +12,8 @@
 bool advice_command_is(const char *command, const char *name);
 /* One sentence: what to use instead. Never NULL. */
 const char *advice_command(const char *command);
-/* The subcommand of OBJECT that tells whether a key is used: an LFU policy keeps how often
- * (FREQ), any other since when (IDLETIME). Static. */
+/* The question that tells whether a key is used: an LFU policy keeps how often (OBJECT FREQ), any
+ * other since when (OBJECT IDLETIME). Static. */
 const char *advice_idle_question(const struct model *m);
 /* What to do about a key of @bytes that may not be needed. Whether anybody needs the data is not
  * known here: what is offered for pasting, @look, looks, and what deletes is left to who

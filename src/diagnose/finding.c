@@ -191,6 +191,17 @@ struct phrase say_cli(const struct model *m, const char *fmt, ...)
 	return phrase_from(&b);
 }
 
+struct phrase say_key_cli(const struct model *m, struct bytes key, int64_t db, const char *command,
+			  const char *rest)
+{
+	struct phrase name = say_shell_key(key.data, key.len);
+	const char *blank = *rest ? " " : "";
+
+	if (db > 0)
+		return say_cli(m, "-n %lld %s %s%s%s", (long long)db, command, name.s, blank, rest);
+	return say_cli(m, "%s %s%s%s", command, name.s, blank, rest);
+}
+
 static char *format(const char *fmt, va_list ap)
 {
 	struct buf b = { 0 };

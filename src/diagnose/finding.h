@@ -77,6 +77,9 @@ struct phrase say_shell_key(const void *key, size_t len);
 /* "redis-cli -p 6380 <words>" for this target; valkey-cli for a Valkey. */
 struct phrase say_cli(const struct model *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The same of a command on a key, "@command KEY @rest", in the key's database; @rest may be "". */
+struct phrase say_key_cli(const struct model *m, struct bytes key, int64_t db, const char *command,
+			  const char *rest);
 
 void finding_title(struct finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void finding_cause(struct finding *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -87,9 +87,7 @@ static void big_key_action(const struct model *m, struct finding *f, const struc
 		if (strcmp(table[i].type, k->type) == 0)
 			advice = table[i].advice;
 	finding_action(f, RECORD_UNKNOWN, "", "%s", advice);
-	advice_unused(m, f, k->bytes,
-		      say_cli(m, "OBJECT %s %s", advice_idle_question(m),
-			      say_shell_key(k->key.data, k->key.len).s));
+	advice_unused(m, f, k->bytes, say_key_cli(m, k->key, k->db, advice_idle_question(m), ""));
 }
 
 bool rule_bigkey_size(const struct model *m, struct finding *f)
@@ -238,9 +236,7 @@ bool rule_no_ttl(const struct model *m, struct finding *f)
 	finding_cause(f, "Keys named as temporary were written without an expiry (or lost it: SET "
 			 "drops the TTL), so they stay for ever.");
 	finding_action(f, RECORD_UNKNOWN,
-		       say_cli(m, "OBJECT %s %s", advice_idle_question(m),
-			       say_shell_key(n.example->key.data, n.example->key.len).s)
-			       .s,
+		       say_key_cli(m, n.example->key, n.example->db, advice_idle_question(m), "").s,
 		       "Write them with a TTL in one command (SET key value EX seconds, or "
 		       "KEEPTTL), and give the ones that are there an expiry once it is known that "
 		       "nobody needs them longer.");

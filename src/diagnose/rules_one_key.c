@@ -35,17 +35,6 @@ static bool is_type(const struct one_key *key, const char *type)
 	return !strcmp(key->last.type, type);
 }
 
-/* A command on the key to paste, in its database; @words has "%s" for its name. */
-static struct phrase look_at(const struct model *m, const char *command, const char *rest)
-{
-	const struct record_one_key *key = &m->one_key->first;
-	struct phrase name = say_shell_key(key->key.data, key->key.len);
-
-	if (key->db > 0)
-		return say_cli(m, "-n %lld %s %s%s", (long long)key->db, command, name.s, rest);
-	return say_cli(m, "%s %s%s", command, name.s, rest);
-}
-
 static struct phrase say_day(double seconds)
 {
 	time_t time = (time_t)seconds;
@@ -473,7 +462,8 @@ bool rule_key_pending(const struct model *m, struct finding *f)
 			      "were restarted under other names, or have died." :
 			      "They were given to a consumer that has not acknowledged them: it "
 			      "is slow, stuck, or does not call XACK.");
-	finding_action(f, RECORD_UNKNOWN, look_at(m, "XINFO GROUPS", "").s,
+	finding_action(f, RECORD_UNKNOWN,
+		       say_key_cli(m, key->first.key, key->first.db, "XINFO GROUPS", "").s,
 		       "Let a living consumer take them over (XAUTOCLAIM) and acknowledge them "
 		       "(XACK).");
 	return true;

@@ -37,18 +37,6 @@ static struct phrase longest_command(const struct model *m, const struct record_
 	return t;
 }
 
-/* A command on a key, in its database. */
-static struct phrase key_cli(const struct model *m, const struct record_key *key,
-			     const char *command, const char *subcommand)
-{
-	struct phrase name = say_shell_key(key->key.data, key->key.len);
-
-	if (key->db > 0)
-		return say_cli(m, "-n %lld %s %s %s", (long long)key->db, command, subcommand,
-			       name.s);
-	return say_cli(m, "%s %s %s", command, subcommand, name.s);
-}
-
 static void pattern_title(struct finding *f, const struct pattern *p,
 			  const struct keyspace_key *key)
 {
@@ -85,7 +73,7 @@ static bool big_keys(const struct model *m, struct finding *f, const char *id)
 		      longest_command(m, &key->key).s);
 	finding_action(f, RECORD_UNKNOWN, "", "%s", p.advice);
 	advice_unused(m, f, key->key.bytes,
-		      key_cli(m, &key->key, "OBJECT", advice_idle_question(m)));
+		      say_key_cli(m, key->key.key, key->key.db, advice_idle_question(m), ""));
 	return true;
 }
 

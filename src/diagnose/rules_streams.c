@@ -57,16 +57,6 @@ static void stream_evidence(struct finding *f, const struct record_key *key)
 	finding_evidence_count(f, "pending_total", key->pending_total, "entries", BASIS_EXACT);
 }
 
-/* XINFO GROUPS of it, in its database. */
-static struct phrase groups_cli(const struct model *m, const struct record_key *key)
-{
-	struct phrase name = say_shell_key(key->key.data, key->key.len);
-
-	if (key->db > 0)
-		return say_cli(m, "-n %lld XINFO GROUPS %s", (long long)key->db, name.s);
-	return say_cli(m, "XINFO GROUPS %s", name.s);
-}
-
 bool rule_stream_consumers(const struct model *m, struct finding *f)
 {
 	const struct record_key *key = stream_with_most(m, consumers);
@@ -81,7 +71,7 @@ bool rule_stream_consumers(const struct model *m, struct finding *f)
 	finding_cause(f, "A consumer is made by its first XREADGROUP and stays until it is "
 			 "deleted, whoever has gone: clients that take a new name at each start "
 			 "leave one behind each time.");
-	finding_action(f, RECORD_UNKNOWN, groups_cli(m, key).s,
+	finding_action(f, RECORD_UNKNOWN, say_key_cli(m, key->key, key->db, "XINFO GROUPS", "").s,
 		       "See which group they are in, and with XINFO CONSUMERS since when each is "
 		       "idle. Those that are gone and have nothing pending can be deleted "
 		       "(XGROUP DELCONSUMER); let clients keep their names.");
@@ -102,7 +92,7 @@ bool rule_stream_pending(const struct model *m, struct finding *f)
 	finding_cause(f, "Each entry a group has delivered is kept in its list of pending ones "
 			 "until XACK, also when the entry itself was trimmed; consumers that end "
 			 "without it, or never call it, leave theirs for ever.");
-	finding_action(f, RECORD_UNKNOWN, groups_cli(m, key).s,
+	finding_action(f, RECORD_UNKNOWN, say_key_cli(m, key->key, key->db, "XINFO GROUPS", "").s,
 		       "See whose they are (XPENDING key group tells it by consumer); another "
 		       "consumer takes over what was left with XAUTOCLAIM, and who needs no "
 		       "acknowledgement reads with NOACK.");

@@ -121,17 +121,13 @@ static void doubt_title(struct finding *f, const struct doubt *d)
 static void doubt_actions(const struct model *m, struct finding *f, const struct doubt *d)
 {
 	for (size_t i = 0; i < d->suspects_count; i++) {
-		const struct bytes *key = &d->suspects[i]->key;
-		long long db = (long long)d->suspects[i]->db;
-		struct phrase name = say_shell_key(key->data, key->len);
+		const struct record_key *key = d->suspects[i];
 
-		finding_action(
-			f, RECORD_UNKNOWN,
-			say_cli(m, "-n %lld MEMORY USAGE %s SAMPLES 10000", db > 0 ? db : 0, name.s)
-				.s,
-			"Look at ten thousand of its elements: some milliseconds, in which "
-			"nobody else is served. SAMPLES 0 looks at all of them, and takes "
-			"as long as reading the key.");
+		finding_action(f, RECORD_UNKNOWN,
+			       say_key_cli(m, key->key, key->db, "MEMORY USAGE", "SAMPLES 10000").s,
+			       "Look at ten thousand of its elements: some milliseconds, in which "
+			       "nobody else is served. SAMPLES 0 looks at all of them, and takes "
+			       "as long as reading the key.");
 	}
 }
 

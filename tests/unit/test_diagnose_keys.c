@@ -34,6 +34,19 @@ static void levels_of_the_guide(void **state)
 	assert_int_equal(level("none", RECORD_UNKNOWN, RECORD_UNKNOWN), KEY_NORMAL);
 }
 
+/* What is offered for pasting asks for the key in its database. */
+static void key_of_database(void **state)
+{
+	const struct bytes key = { "cart:all", 8 };
+	const struct model m = { .target = { .server = "redis", .port = 6380 } };
+
+	(void)state;
+	assert_string_equal(say_key_cli(&m, key, 7, "OBJECT IDLETIME", "").s,
+			    "redis-cli -p 6380 -n 7 OBJECT IDLETIME cart:all");
+	assert_string_equal(say_key_cli(&m, key, RECORD_UNKNOWN, "MEMORY USAGE", "SAMPLES 5").s,
+			    "redis-cli -p 6380 MEMORY USAGE cart:all SAMPLES 5");
+}
+
 static void big_keys(void **state)
 {
 	struct scene s;
@@ -163,7 +176,7 @@ static void elements_not_looked_at(void **state)
 				      "most likely map");
 	assert_true(evidence_value(f, "not_looked_at_bytes") == 300.0 * MIB);
 	assert_true(f->weak);
-	assert_string_equal(f->actions[0].command, "redis-cli -n 0 MEMORY USAGE map SAMPLES 10000");
+	assert_string_equal(f->actions[0].command, "redis-cli MEMORY USAGE map SAMPLES 10000");
 	diagnosis_free(&d);
 
 	scene_init(&s); /* told larger than all the server ever held: its size is not known */
@@ -676,6 +689,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_of_the_guide),
+		cmocka_unit_test(key_of_database),
 		cmocka_unit_test(big_keys),
 		cmocka_unit_test(short_reads_of_a_big_key),
 		cmocka_unit_test(elements_not_looked_at),
