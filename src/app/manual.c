@@ -50,7 +50,7 @@ static void config_page(struct buf *out)
 		      "\n"
 		      "[server session]\n"
 		      "unit = redis\\-server@session\\-*.service\n"
-		      "budget = 0.5\n"
+		      "budget = 0.2\n"
 		      ".fi\n"
 		      ".SH SEE ALSO\n"
 		      ".BR redmem\\-serve (1)\n");

@@ -52,7 +52,7 @@ const struct option_row option_rows[] = {
 	  "Without -d there is no end",
 	  BY(take_every, 1, 86400) },
 	{ 'b', 0, "budget", "PERCENT", 2,
-	  "Most that watching may take from the server, of one core (default 1)",
+	  "Most that watching may take from the server, of one core (default 1, of serve 0.5)",
 	  INTO(budget_percent, 0, 100) },
 	{ 'g', 0, "stacks", NULL, 2,
 	  "Follow the stacks of samples, as profiles do, so that a recording has them for later; "

@@ -195,12 +195,16 @@ static int check_section(struct reading *r, struct serve_server *server, const s
 	return read_password(server, r->err);
 }
 
+/* Half of what a watch of a minute may take: it is always there. */
+#define SERVE_BUDGET_PERCENT 0.5
+
 static struct serve_config *defaults(void)
 {
 	struct serve_config *config = xcalloc(1, sizeof(*config));
 
 	config->history = true;
-	config->budget_percent = config->threshold_ms = NAN;
+	config->budget_percent = SERVE_BUDGET_PERCENT;
+	config->threshold_ms = NAN;
 	config->redis_metrics = true;
 	config->prefixes = METRICS_PREFIXES;
 	config->keys_of = SERVE_KEYS_ANY;

@@ -34,7 +34,7 @@ const struct serve_setting serve_settings_of_all[] = {
 	{ "history_size", VALUE_BYTES, OF_ALL(history_bytes), BYTES_LEAST, 1e15, "BYTES", "1G",
 	  "Most that the history may take on disk; K, M and G stand for 1024, its square and its "
 	  "cube." },
-	{ "budget", VALUE_NUMBER, OF_ALL(budget_percent), 0, 100, "PERCENT", "1",
+	{ "budget", VALUE_NUMBER, OF_ALL(budget_percent), 0, 100, "PERCENT", "0.5",
 	  "Most that watching may take from a server, of one core." },
 	{ "threshold", VALUE_NUMBER, OF_ALL(threshold_ms), 0, 3600e3, "MS", "5",
 	  "Shortest stall that is told." },
