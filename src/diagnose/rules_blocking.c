@@ -7,6 +7,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "diagnose/advice.h"
@@ -87,9 +88,25 @@ static bool block_counts(const struct model *m, size_t i, const struct block *b,
 	return !model_sensor_on(m, "loop") || (k != NULL && key_level(k) != KEY_NORMAL);
 }
 
-struct blocks {
-	struct block worst; /* the longest of the command and key that harmed most */
+/*
+ * What one command did on one key. Clients that come while the server is held wait half of that
+ * time each, and there are as many as it is long: what they wait in sum grows with its square. So
+ * a command that held it a hundred times is worse than another that did so once and a bit longer.
+ */
+struct block_sum {
+	struct block longest;
 	int64_t count;
+	double seconds;
+	double squares; /* of seconds */
+};
+
+/* What is not among the first ones did less, as stalls come longest first. */
+#define BLOCK_SUMS 64
+
+struct blocks {
+	struct block_sum sums[BLOCK_SUMS]; /* what harmed most comes first */
+	size_t sums_count;
+	int64_t count; /* of all commands and keys */
 	double seconds;
 };
 
@@ -97,105 +114,123 @@ static enum severity block_severity(const struct model *m, const struct blocks *
 {
 	struct waits w = waits_with_own_work(m, id);
 
-	if (all->worst.slowlog) {
-		w.longest_seconds = all->worst.seconds;
+	if (all->sums[0].longest.slowlog) {
+		w.longest_seconds = all->sums[0].longest.seconds;
 		w.seconds = all->seconds;
 	}
 	return waits_severity(m, &w);
 }
 
-/*
- * What one command did on one key. Clients that come while the server is held wait half of that
- * time each, and there are as many as it is long: what they wait in sum grows with its square. So
- * a command that held it a hundred times is worse than another that did so once and a bit longer.
- * What is not among the first ones did less, as stalls come longest first.
- */
-struct block_sum {
-	struct block longest;
-	double squares; /* of seconds */
-};
-#define BLOCK_SUMS 64
-
-static void block_sum_add(struct block_sum sums[BLOCK_SUMS], size_t *count, const struct block *b)
+static struct block_sum *block_sum_of(struct blocks *all, const struct block *b)
 {
-	for (size_t i = 0; i < *count; i++) {
-		struct block_sum *sum = &sums[i];
-
-		if (strcmp(sum->longest.command, b->command) != 0 ||
-		    !bytes_same(sum->longest.key, b->key))
-			continue;
-		sum->squares += b->seconds * b->seconds;
-		if (b->seconds > sum->longest.seconds)
-			sum->longest = *b;
-		return;
-	}
-	if (*count < BLOCK_SUMS)
-		sums[(*count)++] = (struct block_sum){ *b, b->seconds * b->seconds };
+	for (size_t i = 0; i < all->sums_count; i++)
+		if (!strcmp(all->sums[i].longest.command, b->command) &&
+		    bytes_same(all->sums[i].longest.key, b->key))
+			return &all->sums[i];
+	if (all->sums_count == BLOCK_SUMS)
+		return NULL;
+	all->sums[all->sums_count] = (struct block_sum){ .longest = *b };
+	return &all->sums[all->sums_count++];
 }
 
-/* Its longest one; @count is not 0. */
-static struct block worst_of(const struct block_sum *sums, size_t count)
+static void block_add(struct blocks *all, const struct block *b)
 {
-	const struct block_sum *worst = sums;
+	struct block_sum *sum = block_sum_of(all, b);
 
-	for (size_t i = 1; i < count; i++)
-		if (sums[i].squares > worst->squares)
-			worst = &sums[i];
-	return worst->longest;
+	all->count++;
+	all->seconds += b->seconds;
+	if (!sum)
+		return;
+	sum->count++;
+	sum->seconds += b->seconds;
+	sum->squares += b->seconds * b->seconds;
+	if (b->seconds > sum->longest.seconds)
+		sum->longest = *b;
+}
+
+static int by_harm(const void *a, const void *b)
+{
+	const struct block_sum *x = a, *y = b;
+
+	return (x->squares < y->squares) - (x->squares > y->squares);
 }
 
 /* Collect the blocks of a finding. SLOWLOG repeats what the sensor saw, so it is asked only
  * when the sensor saw nothing of the kind. */
 static bool blocks_collect(const struct model *m, struct finding *f, struct blocks *all)
 {
-	struct block_sum sums[BLOCK_SUMS];
-	size_t count = 0;
 	struct block b;
 
 	memset(all, 0, sizeof(*all));
 	for (size_t i = 0; block_at(m, i, &b); i++) {
-		if (b.slowlog && count > 0 && !sums[0].longest.slowlog)
+		if (b.slowlog && all->count > 0 && !all->sums[0].longest.slowlog)
 			break;
-		if (!block_counts(m, i, &b, f->id))
-			continue;
-		all->count++;
-		all->seconds += b.seconds;
-		block_sum_add(sums, &count, &b);
+		if (block_counts(m, i, &b, f->id))
+			block_add(all, &b);
 	}
-	if (count > 0)
-		all->worst = worst_of(sums, count);
+	if (!all->count)
+		return false;
+	qsort(all->sums, all->sums_count, sizeof(*all->sums), by_harm);
 	f->severity = block_severity(m, all, f->id);
 	f->cost = all->seconds * COST_PER_SECOND;
-	return all->count > 0 &&
-	       (all->worst.seconds >= BLOCK_NOTE_SECONDS || f->severity > SEVERITY_INFO);
+	return all->sums[0].longest.seconds >= BLOCK_NOTE_SECONDS || f->severity > SEVERITY_INFO;
 }
 
 /* ", and 14 such stalls for 500 ms" where that is much more than the longest; or "". */
-static struct phrase say_sum(const struct blocks *all)
+static struct phrase say_sum(const struct block_sum *sum)
 {
 	struct phrase out = { "" };
 
-	if (all->worst.running)
+	if (sum->longest.running)
 		snprintf(out.s, sizeof(out.s), ", and was still running");
-	else if (all->count > 1 && all->seconds >= SUM_IS_TOLD * all->worst.seconds)
+	else if (sum->count > 1 && sum->seconds >= SUM_IS_TOLD * sum->longest.seconds)
 		snprintf(out.s, sizeof(out.s), ", and %.30s such stalls for %.30s",
-			 say_count(all->count).s, say_seconds(all->seconds).s);
+			 say_count(sum->count).s, say_seconds(sum->seconds).s);
 	return out;
 }
 
 static void block_evidence(struct finding *f, const struct blocks *all)
 {
-	const struct block *w = &all->worst;
+	const struct block *w = &all->sums[0].longest;
 
 	finding_evidence(f, "longest_seconds", w->seconds, "seconds", BASIS_EXACT);
 	finding_evidence(f, "allocator_ratio",
 			 w->seconds > 0 ? w->allocator_seconds / w->seconds : NAN, "ratio",
 			 BASIS_SAMPLED);
-	finding_evidence_count(f, "stalls_total", all->count, "stalls", BASIS_EXACT);
-	finding_evidence(f, "stalls_seconds", all->seconds, "seconds", BASIS_EXACT);
+	finding_evidence_count(f, "stalls_total", all->sums[0].count, "stalls", BASIS_EXACT);
+	finding_evidence(f, "stalls_seconds", all->sums[0].seconds, "seconds", BASIS_EXACT);
+	if (all->count > all->sums[0].count) {
+		finding_evidence_count(f, "all_stalls_total", all->count, "stalls", BASIS_EXACT);
+		finding_evidence(f, "all_stalls_seconds", all->seconds, "seconds", BASIS_EXACT);
+	}
 	finding_evidence_text(f, "source", w->slowlog ? "slowlog" : "watch", BASIS_EXACT);
 	/* SLOWLOG gives wall time: swap and waiting for a CPU are in it. */
 	f->weak = w->slowlog;
+}
+
+/* Others that did so are named where they took a tenth of the time of all. */
+#define ALSO_SHARE 0.1
+#define ALSO_MOST  2
+
+static bool is_told_also(const struct blocks *all, size_t i)
+{
+	return i >= 1 && i <= ALSO_MOST && i < all->sums_count &&
+	       all->sums[i].seconds >= ALSO_SHARE * all->seconds;
+}
+
+/* What to use in place of the others, too, where that is another. */
+static void also_advice(struct finding *f, const struct blocks *all)
+{
+	for (size_t i = 1; is_told_also(all, i); i++) {
+		const char *command = all->sums[i].longest.command;
+		bool told = false;
+
+		for (size_t j = 0; j < i; j++)
+			told = told || !strcmp(all->sums[j].longest.command, command);
+		if (!told)
+			finding_action(f, RECORD_UNKNOWN, "", "%s: %s", say_command(command).s,
+				       advice_command(command));
+	}
 }
 
 /* Which of several keys is not known, where none that is still there is big: some of them. */
@@ -222,11 +257,33 @@ static struct phrase say_keys(const struct model *m, const struct block *b)
 	return out;
 }
 
+/* "; also SMEMBERS on tags:all, 3 for 300 ms; LREM on jobs, 40 ms", or "". */
+static struct phrase say_also(const struct model *m, const struct blocks *all)
+{
+	struct phrase out = { "" };
+	struct buf b = { 0 };
+
+	for (size_t i = 1; is_told_also(all, i); i++) {
+		const struct block_sum *sum = &all->sums[i];
+		bool named = sum->longest.key.len && !command_is_script(sum->longest.command);
+
+		buf_printf(&b, "%s%.40s%s%.80s, ", i == 1 ? "; also " : "; ",
+			   say_command(sum->longest.command).s, named ? " on " : "",
+			   named ? say_keys(m, &sum->longest).s : "");
+		if (sum->count > 1)
+			buf_printf(&b, "%.30s for ", say_count(sum->count).s);
+		buf_puts(&b, say_seconds(sum->seconds).s);
+	}
+	snprintf(out.s, sizeof(out.s), "%s", buf_str(&b));
+	buf_free(&b);
+	return out;
+}
+
 bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 {
 	const struct record_key *k;
 	struct blocks all;
-	const struct block *w = &all.worst;
+	const struct block *w = &all.sums[0].longest;
 	bool any = blocks_collect(m, f, &all);
 
 	if ((!any || f->severity == SEVERITY_INFO) && short_on_big_keys(m, f))
@@ -234,8 +291,9 @@ bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 	if (!any)
 		return false;
 	k = key_looked_at(m, w->key);
-	finding_title(f, "%s on %s held the server for %s%s", say_command(w->command).s,
-		      say_keys(m, w).s, say_seconds(w->seconds).s, say_sum(&all).s);
+	finding_title(f, "%s on %s held the server for %s%s%s", say_command(w->command).s,
+		      say_keys(m, w).s, say_seconds(w->seconds).s, say_sum(&all.sums[0]).s,
+		      say_also(m, &all).s);
 	finding_evidence_text(f, "command", say_command(w->command).s, BASIS_EXACT);
 	finding_evidence_text(f, "key", say_keys(m, w).s, BASIS_EXACT);
 	block_evidence(f, &all);
@@ -256,6 +314,7 @@ bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 				      "a very large value" :
 				      "very many elements");
 	advice_big_key(m, f, w->command, w->key);
+	also_advice(f, &all);
 	return true;
 }
 
@@ -277,15 +336,16 @@ static struct phrase say_worked_on(const struct block *b)
 bool rule_command_blocks(const struct model *m, struct finding *f)
 {
 	struct blocks all;
-	const struct block *w = &all.worst;
+	const struct block *w = &all.sums[0].longest;
 	bool any = blocks_collect(m, f, &all);
 
 	if ((!any || f->severity == SEVERITY_INFO) && short_commands(m, f))
 		return true;
 	if (!any)
 		return false;
-	finding_title(f, "%s%s held the server for %s%s", say_command(w->command).s,
-		      say_worked_on(w).s, say_seconds(w->seconds).s, say_sum(&all).s);
+	finding_title(f, "%s%s held the server for %s%s%s", say_command(w->command).s,
+		      say_worked_on(w).s, say_seconds(w->seconds).s, say_sum(&all.sums[0]).s,
+		      say_also(m, &all).s);
 	finding_evidence_text(f, "command", say_command(w->command).s, BASIS_EXACT);
 	finding_evidence_count(f, "keys_total", w->keys_total > 1 ? w->keys_total : RECORD_UNKNOWN,
 			       "keys", BASIS_EXACT);
@@ -297,6 +357,7 @@ bool rule_command_blocks(const struct model *m, struct finding *f)
 	finding_action(f, RECORD_UNKNOWN, "", "%s",
 		       w->keys_total > MANY_KEYS ? "Send some hundred keys at a time." :
 						   advice_command(w->command));
+	also_advice(f, &all);
 	return true;
 }
 
