@@ -174,8 +174,9 @@ const struct explanation explanations[] = {
 	{ "repl.backlog", "The replication backlog (repl-backlog-size) holds more memory than the "
 			  "keys: it buys seconds of writes for replicas that were away." },
 	{ "aof.buffer", "The server's AOF buffer grew: its disk does not take what is written." },
-	{ "scripts.memory", "Cached scripts or functions hold much memory: often scripts that "
-			    "differ by values pasted into them." },
+	{ "scripts.memory",
+	  "Cached scripts or functions hold much memory, or are compiled anew all "
+	  "the time: often scripts that differ by values pasted into them." },
 	{ "memory.slowlog",
 	  "The slow log holds much memory: it is long, and its entries keep arguments." },
 	{ "memory.tracking",

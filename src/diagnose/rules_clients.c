@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that is not data: buffers of clients (of one, and of all) and of the AOF, scripts, and
- * what waits to be freed. Covers rules 6 and 8 of MEMORY DOCTOR.
+ * Memory that is not data: buffers of clients (of one, and of all) and of the AOF, and what
+ * waits to be freed. Covers rule 6 of MEMORY DOCTOR.
  */
 #include <math.h>
 #include <string.h>
@@ -20,10 +20,6 @@
 /* An ordinary connection takes 20 to 40 KB (16 KiB for replies, as much for queries);
  * a fifth of the memory is a burden however it is spread. */
 #define CLIENT_SHARE 0.20
-/* MEMORY DOCTOR rule 8. */
-#define SCRIPTS_MANY 1000
-/* The floor of every waste here; an empty Lua state takes 40 KiB. */
-#define SCRIPTS_BYTES (64 * MIB)
 
 /* One client with as much is a leak or a reader that has gone, not traffic: hundreds of the
  * largest replies that are usual. */
@@ -315,47 +311,6 @@ bool rule_aof_buffer(const struct model *m, struct finding *f)
 	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET no-appendfsync-on-rewrite yes").s,
 		       "Do not fsync during saves (up to 30 s of writes may be lost in a crash), "
 		       "or move the AOF to a faster disk.");
-	return true;
-}
-
-/* Lua and function engines with their scripts; names grew with the versions. */
-static int64_t scripts_bytes(const struct model *m)
-{
-	int64_t vm = model_info_end(m, "used_memory_vm_total");
-
-	if (vm == RECORD_UNKNOWN)
-		vm = model_info_end(m, "used_memory_lua"); /* before 7.0 */
-	return measure_sum(vm, model_info_end(m, "used_memory_scripts"));
-}
-
-bool rule_scripts(const struct model *m, struct finding *f)
-{
-	int64_t scripts = model_info_end(m, "number_of_cached_scripts");
-	int64_t bytes = scripts_bytes(m);
-	bool many = scripts > SCRIPTS_MANY;
-
-	if (!many && bytes <= SCRIPTS_BYTES)
-		return false;
-	f->severity = SEVERITY_WARNING;
-	f->cost = bytes > 0 ? (double)bytes : 0;
-	if (many)
-		finding_title(f, "%s scripts are cached (%s)", say_count(scripts).s,
-			      bytes != RECORD_UNKNOWN ? say_bytes(bytes).s : "size unknown");
-	else
-		finding_title(f, "Scripts and their engine take %s", say_bytes(bytes).s);
-	finding_evidence_count(f, "number_of_cached_scripts", scripts, "scripts", BASIS_EXACT);
-	finding_evidence_bytes(f, "scripts_and_engine", bytes, BASIS_EXACT);
-	finding_evidence_count(f, "number_of_functions", model_info_end(m, "number_of_functions"),
-			       "functions", BASIS_EXACT);
-	finding_cause(f, many ? "Scripts are generated with values written into their text, so "
-				"each call is a new script." :
-				"Scripts keep large tables or strings alive in the engine.");
-	finding_action(f, bytes, "",
-		       "Drop the cache (SCRIPT FLUSH ASYNC), if all clients load a script again "
-		       "when they get NOSCRIPT.");
-	if (many)
-		finding_action(f, RECORD_UNKNOWN, "",
-			       "Pass values as KEYS and ARGV, so that the script stays the same.");
 	return true;
 }
 

@@ -393,6 +393,45 @@ static void scripts(void **state)
 	scene_expect_none(&s, "scripts.memory");
 }
 
+/* SCRIPT FLUSH would free nothing of it. */
+static void functions(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	info(&s, "used_memory_vm_total:104857600\r\nused_memory_vm_functions:104800000\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "scripts.memory", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "Functions"));
+	assert_non_null(strstr(f->actions[0].command, "FUNCTION LIST"));
+	assert_null(strstr(f->actions[0].text, "SCRIPT FLUSH"));
+	diagnosis_free(&d);
+}
+
+/* A server that keeps the last 500 scripts has no more of them, however many there were. */
+static void scripts_thrown_out(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	buf_puts(&s.info_start, "evicted_scripts:0\r\n");
+	info(&s, "number_of_cached_scripts:500\r\nevicted_scripts:12336\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "scripts.memory", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "12,336 scripts"));
+	diagnosis_free(&d);
+	scene_init(&s);
+	buf_puts(&s.info_start, "evicted_scripts:0\r\n");
+	info(&s, "number_of_cached_scripts:500\r\nevicted_scripts:20\r\n");
+	scene_expect_none(&s, "scripts.memory");
+}
+
 static void machine_settings(void **state)
 {
 	struct scene s;
@@ -701,6 +740,8 @@ int main(void)
 		cmocka_unit_test(aof_buffer),
 		cmocka_unit_test(aof_buffer_moves),
 		cmocka_unit_test(scripts),
+		cmocka_unit_test(functions),
+		cmocka_unit_test(scripts_thrown_out),
 		cmocka_unit_test(machine_settings),
 		cmocka_unit_test(fork_pause),
 		cmocka_unit_test(fork_cow),
