@@ -373,6 +373,7 @@ static int remake(struct history *history, const char *server, int64_t from_ms, 
 	struct record_sink sink = windows_sink(windows);
 	int ret;
 
+	windows_keep_whole(windows); /* as when they were judged first */
 	if (history->filter)
 		sink = history->filter(history->filter_ctx, &sink);
 	remaking->player.sink = &sink;

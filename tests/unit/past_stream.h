@@ -308,6 +308,30 @@ static inline void past_mark(struct past_stream *s, double drained)
 	past_emit(s, &r);
 }
 
+/* What a piece begins with: a look at the busiest key, and at the clients. */
+static inline void past_look(struct past_stream *s)
+{
+	struct record r;
+
+	record_clear(&r, RECORD_KEY);
+	r.key.key = (struct bytes){ "board:all", strlen("board:all") };
+	r.key.db = 0;
+	r.key.type = "zset";
+	r.key.encoding = "skiplist";
+	r.key.bytes = 50 << 20;
+	r.key.elements = 400000;
+	past_emit(s, &r);
+	record_clear(&r, RECORD_CLIENT);
+	r.client.id = 70;
+	r.client.address = (struct bytes){ "10.0.0.7:40070", strlen("10.0.0.7:40070") };
+	r.client.name = (struct bytes){ "reader", strlen("reader") };
+	r.client.user = "default";
+	r.client.flags = "N";
+	r.client.command = "lrange";
+	r.client.memory_bytes = r.client.output_bytes = 200 << 20;
+	past_emit(s, &r);
+}
+
 /* One second more, with all that ends it. */
 static inline void past_second(struct past_stream *s)
 {
@@ -327,8 +351,10 @@ static inline void past_second(struct past_stream *s)
 	if (past_random(s, 30) == 0)
 		past_stall(s, 0.006 + 1e-4 * (double)past_random(s, 400));
 	past_mark(s, s->t - 1);
-	if (fmod(s->t, PAST_SECONDS) == 0)
+	if (fmod(s->t, PAST_SECONDS) == 0) {
 		past_boundary(s, "window");
+		past_look(s);
+	}
 }
 
 /* --- a keeper -------------------------------------------------------------------------- */
@@ -383,6 +409,7 @@ static inline void past_chunk(void *ctx, const struct chunk *chunk)
 	if (!k->windows || chunk->first) {
 		windows_free(k->windows);
 		k->windows = windows_new();
+		windows_keep_whole(k->windows);
 		sink = windows_sink(k->windows);
 		chunk_replay_state(chunk, &sink, NULL);
 		windows_open(k->windows, PAST_SECONDS, past_window, k);

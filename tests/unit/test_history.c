@@ -390,6 +390,9 @@ static void a_report_of_then_is_that_of_then(void **state)
 		assert_string_equal(buf_str(&again), buf_str(&told.documents[i]));
 		assert_int_equal(span.windows, 1);
 		assert_int_equal(span.start_ms, from);
+		/* What was looked at then, too. */
+		assert_int_equal(m->clients_count, i > 0);
+		assert_int_equal(m->keys_count, i > 0);
 		model_free(m);
 		buf_free(&again);
 		buf_free(&told.documents[i]);
