@@ -159,13 +159,22 @@ static void finish_ledger(struct watch *w)
 		watch_drain(w, END_TIMEOUT_SECONDS);
 	}
 	/* Right after the server told what it holds: the two must fit. */
-	watch_emit_mappings(w, "end");
+	if (!watch_goes_on(w) || watch_look_is_due(w))
+		watch_emit_mappings(w, "end");
 	try_purge(w);
+}
+
+/* Is the server asked what a report needs? Of windows that somebody looks at nobody sees the last;
+ * a watch into chunks is ended by who is in a hurry, and not to wait for a server that hangs. */
+static bool asks(const struct watch *w, bool alive)
+{
+	return alive && !w->plan->stalls && !w->plan->looked_at &&
+	       !(w->plan->chunks && w->hanging);
 }
 
 void watch_finish(struct watch *w, bool alive)
 {
-	bool whole = alive && !w->plan->stalls && !watch_goes_on(w);
+	bool whole = asks(w, alive);
 
 	if (whole)
 		finish_ledger(w);

@@ -144,7 +144,7 @@ static bool border_is_due(const struct watch *w, double t_seconds)
 }
 
 /* Reading the server's mappings takes longer the larger it is, and keeps it from mapping. */
-static bool look_is_due(const struct watch *w)
+bool watch_look_is_due(const struct watch *w)
 {
 	if (w->plan->looked_at && !w->longest_ends)
 		return false;
@@ -171,7 +171,7 @@ static void border_reached(struct watch *w)
 	sensors_window_ends(w->sensors);
 	server_emit(&w->server, w->info, &w->sink);
 	watch_emit_sensors(w);
-	if (!look_is_due(w))
+	if (!watch_look_is_due(w))
 		return;
 	host_emit(&w->sink, w->server.where.pid);
 	w->look_seconds = (clock_thread_ns() - start_ns) / 1e9;
@@ -230,7 +230,7 @@ static void border_left(struct watch *w)
 		w->closer_at = watch_seconds(w);
 		look_at_the_busiest(w);
 	}
-	if (!look_is_due(w))
+	if (!watch_look_is_due(w))
 		return;
 	watch_emit_mappings(w, "window");
 	w->look_seconds += (clock_thread_ns() - start_ns) / 1e9;

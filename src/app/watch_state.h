@@ -88,6 +88,8 @@ void watch_emit_self(struct watch *w);
 /* What can be seen, and why the rest cannot. */
 void watch_emit_sensors(struct watch *w);
 void watch_emit_mappings(struct watch *w, const char *phase);
+/* May the host's side be read again, by the budget? */
+bool watch_look_is_due(const struct watch *w);
 /* True when the server was there until the end. */
 bool watch_loop(struct watch *w);
 /* A mark is on its way to the windows: does one end with it? Then it is told what it needs. */

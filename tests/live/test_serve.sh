@@ -208,6 +208,17 @@ own_process "$watch"
 check given-back "it does not begin again: $(said_last)" await 20 grep -q 'listening on port' "$messages"
 check counts "those that are left alone, too: $(said_last)" await 20 grep -q 'watching: 1 server so far' "$messages"
 check given-back-owner "root's is $(find "$work/state" -uid 0)" [ -z "$(find "$work/state" -uid 0)" ]
-kill_process "$watch"
+# What a window's end tells is asked of the last one, too, which is over before its time.
+given_back() { grep -q ' is watched and attributed' "$messages"; }
+await 20 given_back
+redis_cli eval 'for i = 1, 70 do redis.call("set", "last:" .. i, i) end' 0 >/dev/null
+printf 'LPUSH last:list x\r\n%.0s' {1..70} | redis-cli -s "$socket" --pipe >/dev/null 2>&1
+kill -INT "$watch"
+wait "$watch"
+forget_process "$watch"
+"$redmem" report --state "$work/state" --server "$(sed -n 's/^redmem: \(.*\) is watched and .*/\1/p' "$messages" | tail -n 1)" \
+	--json >"$json" 2>/dev/null
+check last-window "of its commands: $(jq -c '[.commands[] | {command, calls_total}]' "$json")" holds \
+	'any(.commands[]; .command == "lpush" and .calls_total == 70) and any(.ledger[]; .id == "dataset")'
 check unharmed "the server does not answer any more" server_answers
 finish
