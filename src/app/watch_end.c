@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is asked and told when a watch is over; see watch_state.h. */
-#include <string.h>
-
 #include "app/purge.h"
 #include "app/seen_keys.h"
 #include "app/watch_state.h"
 #include "base/err.h"
-#include "host/sock.h"
 #include "host/sysmem.h"
 #include "host/writers.h"
-#include "redis/clientsearch.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/keysample.h"
@@ -21,8 +17,6 @@
 #define KEYLOOK_SECONDS	    0.5
 #define KEYSAMPLE_SECONDS   2.0
 #define CLIENTS_SECONDS	    0.25
-#define UNREAD_CLIENTS	    8
-#define UNREAD_BYTES	    (64 << 10) /* more than a reader lets wait */
 #define LOOKED_KEYS	    48
 
 static void look_at_keys(struct watch *w)
@@ -46,72 +40,12 @@ static void sample_keys(struct watch *w)
 	watch_drain(w, KEYSAMPLE_SECONDS);
 }
 
-/* The server does not tell which of its clients speak TLS; the kernel does. */
-static void count_tls(struct watch *w)
-{
-	struct record record = { .kind = RECORD_HELD };
-
-	if (w->tls_port <= 0 || w->tls_port > UINT16_MAX)
-		return;
-	record.held.t_seconds = watch_seconds(w);
-	record.held.name = "tls";
-	record.held.objects_total = sock_connections(w->server.where.pid, (uint16_t)w->tls_port);
-	record.held.looked_bytes = RECORD_UNKNOWN;
-	record_emit(&w->sink, &record);
-}
-
-/* Of clients that were not looked at the host still knows who does not read. Those of a unix
- * socket have no address by which one could tell that they were looked at. */
-static void tell_unread(struct watch *w)
-{
-	struct sock_unread unread[2 * UNREAD_CLIENTS];
-	int port = w->server.where.port;
-	pid_t pid = w->server.where.pid;
-	size_t count = 0;
-
-	if (port > 0 && port <= UINT16_MAX)
-		count = sock_unread_list(pid, (uint16_t)port, UNREAD_BYTES, unread, UNREAD_CLIENTS);
-	if (!w->clients && pid)
-		count += sock_unread_unix(pid, UNREAD_BYTES, unread + count, UNREAD_CLIENTS);
-	for (size_t i = 0; i < count; i++) {
-		struct record record;
-
-		if (w->clients && !clientsearch_missed(w->clients, unread[i].address))
-			continue;
-		record_clear(&record, RECORD_CLIENT);
-		record.client.address =
-			(struct bytes){ unread[i].address, strlen(unread[i].address) };
-		record.client.unsent_bytes = unread[i].unsent_bytes;
-		record_emit(&w->sink, &record);
-	}
-}
-
-/* Near maxmemory the server is not asked for its clients: none was looked at. */
-static void tell_unlisted(struct watch *w)
-{
-	struct record record = { .kind = RECORD_HELD };
-
-	record.held.t_seconds = watch_seconds(w);
-	record.held.name = "clients";
-	record.held.objects_total = info_int(w->info, "connected_clients");
-	record_emit(&w->sink, &record);
-	tell_unread(w);
-}
-
-/* Of very many clients those with most memory. */
 static void search_clients(struct watch *w)
 {
-	if (!w->server.conn || w->hanging || !w->info)
+	if (!watch_search_clients(w))
 		return;
-	w->clients = clientsearch_start(w->server.conn, &w->sink, w->info, watch_connections(w));
-	if (!w->clients) {
-		if (conn_tight(w->server.conn))
-			tell_unlisted(w);
-		return;
-	}
 	watch_drain(w, CLIENTS_SECONDS);
-	clientsearch_emit(w->clients, watch_seconds(w));
-	tell_unread(w);
+	watch_found_clients(w);
 }
 
 static void drain(void *ctx, double seconds)
@@ -187,7 +121,7 @@ void watch_finish(struct watch *w, bool alive)
 		watch_drain(w, KEYLOOK_SECONDS);
 	if (whole) {
 		look_at_keys(w);
-		count_tls(w);
+		watch_count_tls(w);
 		search_clients(w);
 		sample_keys(w);
 		look_at_strings(w);

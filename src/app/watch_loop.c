@@ -15,7 +15,6 @@
 #include "host/sysmem.h"
 #include "model/chunk.h"
 #include "model/window.h"
-#include "redis/clientsearch.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/keysample.h"
@@ -177,27 +176,6 @@ static void border_reached(struct watch *w)
 	w->look_seconds = (clock_thread_ns() - start_ns) / 1e9;
 }
 
-int64_t watch_connections(const struct watch *w)
-{
-	int64_t connections = info_int(w->info, "total_connections_received");
-
-	return connections != RECORD_UNKNOWN && w->connections != RECORD_UNKNOWN ?
-		       connections - w->connections :
-		       connections;
-}
-
-/* Of few clients all, of many those with most memory: what the search before has found. */
-static void look_at_clients(struct watch *w)
-{
-	if (snapshot_clients(w->snapshot, w->server.conn, watch_seconds(w)) != -E2BIG)
-		return;
-	clientsearch_emit(w->clients, watch_seconds(w));
-	if (conn_pending(w->server.conn))
-		return; /* it is not over, and its replies come into it */
-	clientsearch_free(w->clients);
-	w->clients = clientsearch_start(w->server.conn, &w->sink, w->info, watch_connections(w));
-}
-
 /* What goes on has begun anew: a few looks at what mattered before, which do not wait. */
 static void look_at_the_busiest(struct watch *w)
 {
@@ -206,7 +184,7 @@ static void look_at_the_busiest(struct watch *w)
 	size_t count = seen_keys_pick(w->seen, keys, dbs, CUT_KEYS);
 
 	if (w->server.conn && !w->hanging && w->info) {
-		look_at_clients(w);
+		watch_look_at_clients(w);
 		keylook_found(w->server.conn, &w->sink, keys, dbs, count);
 	}
 	seen_keys_forget(w->seen);
@@ -233,6 +211,7 @@ static void border_left(struct watch *w)
 	if (!watch_look_is_due(w))
 		return;
 	watch_emit_mappings(w, "window");
+	watch_count_tls(w);
 	w->look_seconds += (clock_thread_ns() - start_ns) / 1e9;
 	w->looked_at = watch_seconds(w);
 }
@@ -356,6 +335,7 @@ static bool tick(struct watch *w)
 	watch_emit_self(w);
 	sensors_tick(w->sensors);
 	border_follow(w);
+	watch_follow_clients(w);
 	attribution_ask(&w->attribution);
 	reconnect(w);
 	w->came_back = false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A watch from within, for its files: watch.c begins and ends it, watch_loop.c has what goes on
- * meanwhile and what it tells, watch_end.c what is asked when it is over.
+ * meanwhile and what it tells, watch_clients.c who the clients are, watch_end.c what is asked when
+ * it is over.
  */
 #pragma once
 
@@ -38,7 +39,8 @@ struct watch {
 	struct snapshot *snapshot;
 	struct keysample *sample;
 	struct writers *writers; /* what others had written when it began */
-	struct clientsearch *clients;
+	struct clientsearch *clients; /* under way, or over with the watch; NULL */
+	bool clients_looked_at; /* since they were suspected, in this window */
 	int64_t connections; /* total_connections_received, when it was told first */
 	int tls_port; /* 0 = none */
 	int64_t purgeable; /* by the last MALLOC-STATS, for --try purge */
@@ -98,8 +100,19 @@ void watch_mark(struct watch *w, double t_seconds);
 void watch_drain(struct watch *w, double seconds);
 /* Between ticks: the live line, and what the plan does. False when it has enough. */
 bool watch_look_on(struct watch *w);
-/* That the server has taken since the watch began; of all where it is not known when that was. */
-int64_t watch_connections(const struct watch *w);
+
+/* --- watch_clients.c --- */
+
+/* How many speak TLS: the server does not tell, and the kernel does. */
+void watch_count_tls(struct watch *w);
+/* A window has begun, of a watch that goes on: look at them anew. */
+void watch_look_at_clients(struct watch *w);
+/* Each second: a search that is over is told, and one begins that has a reason. */
+void watch_follow_clients(struct watch *w);
+/* When the watch is over: those with most of very many are asked for; false when none is. */
+bool watch_search_clients(struct watch *w);
+/* As far as a search has got. */
+void watch_found_clients(struct watch *w);
 
 /* --- watch_end.c --- */
 

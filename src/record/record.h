@@ -439,8 +439,8 @@ struct record_latency {
 	double max_seconds;
 };
 
-/* A client as the server lists it, at the end of the watch; not redmem's own. Of very many those
- * with most memory (redis/clientsearch.h). */
+/* A client as the server lists it, at the end of the watch, and of one without end in each window;
+ * not redmem's own. Of very many those with most memory (redis/clientsearch.h). */
 struct record_client {
 	int64_t id;
 	struct bytes address; /* "127.0.0.1:51234" or a socket's path */

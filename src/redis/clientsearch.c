@@ -49,6 +49,30 @@ struct clientsearch {
 
 static void next_piece(struct clientsearch *search);
 
+/* --- is there anything to search for? ------------------------------------------ */
+
+static void take_count(int64_t *count, const struct info *info, const char *name)
+{
+	int64_t value = info_int(info, name);
+
+	if (value != RECORD_UNKNOWN)
+		*count = value;
+}
+
+void client_counts_take(struct client_counts *counts, const struct info *info)
+{
+	take_count(&counts->connected, info, "connected_clients");
+	take_count(&counts->bytes, info, "mem_clients_normal");
+	take_count(&counts->connections, info, "total_connections_received");
+}
+
+bool client_counts_suspicious(const struct client_counts *counts)
+{
+	return counts->connected != RECORD_UNKNOWN && counts->bytes != RECORD_UNKNOWN &&
+	       (double)counts->bytes >
+		       (double)SUSPECT_BYTES + (double)counts->connected * CLIENT_BYTES;
+}
+
 /* --- those with most ----------------------------------------------------------- */
 
 static int64_t weight_of(const struct record_client *client)
@@ -190,33 +214,29 @@ static void id_replied(void *ctx, redisReply *reply, double seconds)
 	freeReplyObject(reply);
 }
 
-/* Have the clients more than that many need? */
-static bool is_suspected(const struct info *info, int64_t connected)
-{
-	int64_t bytes = info_int(info, "mem_clients_normal");
-
-	return connected > CLIENTS_LISTED && bytes != RECORD_UNKNOWN &&
-	       (double)bytes > (double)SUSPECT_BYTES + (double)connected * CLIENT_BYTES;
-}
-
 struct clientsearch *clientsearch_start(struct conn *conn, const struct record_sink *sink,
-					const struct info *info, int64_t connections)
+					const struct client_counts *counts, int64_t connections)
 {
-	int64_t connected = info_int(info, "connected_clients");
 	struct clientsearch *search;
 
-	if (!is_suspected(info, connected) || conn_tight(conn) || !conn_may(conn, "client|list"))
+	if (counts->connected <= CLIENTS_LISTED || !client_counts_suspicious(counts) ||
+	    conn_tight(conn) || !conn_may(conn, "client|list"))
 		return NULL;
 	search = xcalloc(1, sizeof(*search));
 	search->conn = conn;
 	search->sink = *sink;
-	search->connected = connected - 1; /* ours is none of them */
+	search->connected = counts->connected - 1; /* ours is none of them */
 	search->connections = connections > 0 ? connections : 0;
 	search->oldest = 1;
 	search->piece_ids = PIECE_FIRST;
 	search->pieces_left = PIECES_MOST;
 	search->done = conn_send_line(conn, id_replied, search, "CLIENT ID") != 0;
 	return search;
+}
+
+bool clientsearch_done(const struct clientsearch *search)
+{
+	return search->done;
 }
 
 /* --- what was found ----------------------------------------------------------------- */

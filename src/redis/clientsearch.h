@@ -22,15 +22,28 @@
  * with names. */
 #define CLIENTS_LISTED 64
 
+/* What INFO says of clients; RECORD_UNKNOWN each. */
+struct client_counts {
+	int64_t connected; /* connected_clients */
+	int64_t bytes; /* mem_clients_normal */
+	int64_t connections; /* total_connections_received */
+};
+
+/* What @info has of them, which may be a section of INFO, is the newest. */
+void client_counts_take(struct client_counts *counts, const struct info *info);
+/* Have they more memory than so many need? Few or many. */
+bool client_counts_suspicious(const struct client_counts *counts);
+
 struct clientsearch;
 
 /*
- * Queue the first request; the rest follow as replies come. @sink is copied; @info is an INFO
- * with all its sections; @connections: so many have come since redmem's own. NULL when there is
- * nothing to search for.
+ * Queue the first request; the rest follow as replies come. @sink is copied; @connections: so many
+ * have come since redmem's own. NULL when there is nothing to search for.
  */
 struct clientsearch *clientsearch_start(struct conn *conn, const struct record_sink *sink,
-					const struct info *info, int64_t connections);
+					const struct client_counts *counts, int64_t connections);
+/* Nothing more comes of it. */
+bool clientsearch_done(const struct clientsearch *search);
 /*
  * Hand over what was found so far: a RECORD_CLIENT for each of those with most memory and for
  * each in MONITOR, but for redmem's own, and a RECORD_HELD "clients" of how many were looked at.
@@ -39,5 +52,6 @@ struct clientsearch *clientsearch_start(struct conn *conn, const struct record_s
 void clientsearch_emit(struct clientsearch *search, double t_seconds);
 /* Were some clients not looked at, and the one at @address is none of those handed over? */
 bool clientsearch_missed(const struct clientsearch *search, const char *address);
-/* After the connection is closed: its requests point here. NULL is harmless. */
+/* When it was done before it handed over, or after the connection is closed: its requests point
+ * here. NULL is harmless. */
 void clientsearch_free(struct clientsearch *search);

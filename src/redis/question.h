@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "record/record.h"
+#include "redis/clientsearch.h"
 #include "redis/conn.h"
 
 #define REASONS_MAX 16
@@ -33,7 +34,7 @@ struct snapshot {
 	struct record_held slowlog; /* entries there are, and what some of them take */
 	bool config_known;
 	double config_at; /* when it was asked for last */
-	int64_t clients; /* connected, by the last INFO; RECORD_UNKNOWN */
+	struct client_counts clients; /* by the last INFO */
 	bool tick_pending;
 	double tick_seconds; /* NAN: not answered */
 	char *reasons[REASONS_MAX];

@@ -24,7 +24,8 @@ struct snapshot *snapshot_new(const struct record_sink *sink, double seconds)
 	snapshot->sink = *sink;
 	snapshot->seconds = seconds;
 	snapshot->tick_seconds = NAN;
-	snapshot->clients = RECORD_UNKNOWN;
+	snapshot->clients =
+		(struct client_counts){ RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN };
 	snapshot->malloc_stats_at = -INFINITY;
 	for (int log = 0; log < LOGS; log++)
 		snapshot->logged_id[log] = RECORD_UNKNOWN;
@@ -75,8 +76,7 @@ static void learn(const struct question *q, const char *text)
 	conn_learn(q->conn, info);
 	if (!strcmp(info_server(info), "valkey"))
 		q->snapshot->has_large_logs = version_at_least(info_server_version(info), 8, 1);
-	if (info_int(info, "connected_clients") != RECORD_UNKNOWN)
-		q->snapshot->clients = info_int(info, "connected_clients");
+	client_counts_take(&q->snapshot->clients, info);
 	info_free(info);
 }
 
@@ -238,8 +238,8 @@ static int ask_clients(const struct question *like)
 
 	q.label = "CLIENT LIST";
 	q.take = take_clients;
-	if (like->snapshot->clients == RECORD_UNKNOWN || like->snapshot->clients > CLIENTS_LISTED ||
-	    conn_tight(q.conn))
+	if (like->snapshot->clients.connected == RECORD_UNKNOWN ||
+	    like->snapshot->clients.connected > CLIENTS_LISTED || conn_tight(q.conn))
 		return -E2BIG;
 	return question_ask(&q, "CLIENT LIST");
 }
@@ -379,9 +379,14 @@ int snapshot_clients(struct snapshot *snapshot, struct conn *conn, double t_seco
 		.t_seconds = t_seconds,
 	};
 
-	if (snapshot->clients == RECORD_UNKNOWN)
+	if (snapshot->clients.connected == RECORD_UNKNOWN)
 		return -EAGAIN;
 	return ask_clients(&q);
+}
+
+const struct client_counts *snapshot_client_counts(const struct snapshot *snapshot)
+{
+	return &snapshot->clients;
 }
 
 bool snapshot_tick_answered(const struct snapshot *snapshot, double *seconds)

@@ -17,6 +17,7 @@
 
 enum snapshot_phase { SNAPSHOT_START, SNAPSHOT_WINDOW, SNAPSHOT_END };
 
+struct client_counts;
 struct snapshot;
 
 /* @sink is copied. @seconds: how long the watch is to be (INFINITY = no end). */
@@ -50,6 +51,8 @@ int snapshot_events(struct snapshot *snapshot, struct conn *conn, double t_secon
 /* Ask for CLIENT LIST. -E2BIG where there are more clients than are listed at once, or the server
  * is near its maxmemory, -EAGAIN while their number is not known, -ENOTCONN. */
 int snapshot_clients(struct snapshot *snapshot, struct conn *conn, double t_seconds);
+/* By the last INFO, also of a tick. */
+const struct client_counts *snapshot_client_counts(const struct snapshot *snapshot);
 /* Is the last tick asked for answered, and how long did it take? @seconds may be
  * NULL, and is NAN when it is not. */
 bool snapshot_tick_answered(const struct snapshot *snapshot, double *seconds);

@@ -208,17 +208,41 @@ own_process "$watch"
 check given-back "it does not begin again: $(said_last)" await 20 grep -q 'listening on port' "$messages"
 check counts "those that are left alone, too: $(said_last)" await 20 grep -q 'watching: 1 server so far' "$messages"
 check given-back-owner "root's is $(find "$work/state" -uid 0)" [ -z "$(find "$work/state" -uid 0)" ]
-# What a window's end tells is asked of the last one, too, which is over before its time.
-given_back() { grep -q ' is watched and attributed' "$messages"; }
-await 20 given_back
-redis_cli eval 'for i = 1, 70 do redis.call("set", "last:" .. i, i) end' 0 >/dev/null
+# What a window's end tells is asked of the last one, too, which is over before its time. And of very
+# many clients the one with most is found while it is there, by its id: all are never listed.
+is_attributed() { grep -q ' is watched and attributed' "$messages"; }
+clients_bytes() { redis_cli info memory | tr -d '\r' | sed -n 's/^mem_clients_normal://p'; }
+has_sent() { [ "$(clients_bytes)" -gt 50000000 ]; }
+lists() { redis_cli info commandstats | tr -d '\r' | sed -n 's/^cmdstat_client|list:calls=\([0-9]*\).*/\1/p'; }
+has_looked() { [ "$(lists)" -gt "$before" ]; }
+is_gone() { ! redis_cli client list | grep -q 'name=halfway '; }
+redis-benchmark -s "$socket" -I -c 100 >/dev/null 2>&1 &
+own_process $!
+idle=$!
+await 20 is_attributed
+from=$(date +%s) before=$(lists)
+before=${before:-0}
+{
+	printf 'CLIENT SETNAME halfway\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$70000000\r\n'
+	head -c 60000000 /dev/zero
+	exec sleep 600 # the end of it does not come
+} | redis-cli -s "$socket" --pipe >/dev/null 2>&1 &
+own_process $!
+sender=$!
+await 20 has_sent
+check looks "it has a client of $(clients_bytes) bytes, and nobody looked: $(said_last)" await 20 has_looked
+kill_process "$sender"
+await 20 is_gone
 printf 'LPUSH last:list x\r\n%.0s' {1..70} | redis-cli -s "$socket" --pipe >/dev/null 2>&1
 kill -INT "$watch"
 wait "$watch"
 forget_process "$watch"
+kill_process "$idle"
 "$redmem" report --state "$work/state" --server "$(sed -n 's/^redmem: \(.*\) is watched and .*/\1/p' "$messages" | tail -n 1)" \
-	--json >"$json" 2>/dev/null
+	--at "$from" --for $(($(date +%s) - from + 1))s --json >"$json" 2>/dev/null
 check last-window "of its commands: $(jq -c '[.commands[] | {command, calls_total}]' "$json")" holds \
 	'any(.commands[]; .command == "lpush" and .calls_total == 70) and any(.ledger[]; .id == "dataset")'
+check client "of who had sent much: $(jq -c '[.findings[].title]' "$json")" holds \
+	'any(.findings[]; .id == "client.one" and (.title | contains("halfway")))'
 check unharmed "the server does not answer any more" server_answers
 finish

@@ -48,6 +48,7 @@ static char *search(const struct fake_rule *rules, const char *text, int64_t con
 {
 	struct fake_server *server = fake_server_start(rules, 0, NULL);
 	struct conn_options options = { .socket_path = fake_server_path(server) };
+	struct client_counts counts = { RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN };
 	struct info *info = info_parse(text);
 	struct buf log = { 0 };
 	struct record_sink sink = log_sink(&log);
@@ -56,7 +57,9 @@ static char *search(const struct fake_rule *rules, const char *text, int64_t con
 	char *found;
 
 	assert_int_equal(conn_open(&conn, &options, NULL), 0);
-	clients = clientsearch_start(conn, &sink, info, connections);
+	client_counts_take(&counts, info);
+	clients = clientsearch_start(conn, &sink, &counts, connections);
+	assert_true(!clients || !clientsearch_done(clients));
 	while (conn_pending(conn)) {
 		struct pollfd fd = { .fd = conn_fd(conn), .events = conn_poll_events(conn) };
 
@@ -64,6 +67,7 @@ static char *search(const struct fake_rule *rules, const char *text, int64_t con
 		assert_int_equal(conn_dispatch(conn, fd.revents), 0);
 	}
 	assert_string_equal(buf_str(&log), "");
+	assert_true(!clients || clientsearch_done(clients));
 	clientsearch_emit(clients, 1);
 	assert_int_equal(clientsearch_missed(clients, "10.0.0.9:1"),
 			 clients != NULL && !strstr(buf_str(&log), ": 1000 of"));
@@ -213,12 +217,38 @@ static void test_refused(void **state)
 	free(log);
 }
 
+/* INFO comes in sections, and each tells what it has; some have none of it. */
+static void test_counts(void **state)
+{
+	static const struct {
+		const char *text;
+		bool suspicious;
+	} sections[] = {
+		{ "mem_clients_normal:150000000\r\n", false },
+		{ "connected_clients:30\r\n", true },
+		{ "total_connections_received:70\r\n", true },
+		{ "connected_clients:9000\r\n", false },
+		{ "mem_clients_normal:500000000\r\n", true },
+	};
+	struct client_counts counts = { RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		struct info *info = info_parse(sections[i].text);
+
+		client_counts_take(&counts, info);
+		assert_int_equal(client_counts_suspicious(&counts), sections[i].suspicious);
+		info_free(info);
+	}
+	assert_int_equal(counts.connections, 70);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ends), cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_dense),	  cmocka_unit_test(test_not_needed),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_counts),
 	};
 
 	return cmocka_run_group_tests_name("clientsearch", tests, NULL, NULL);
