@@ -45,9 +45,9 @@ struct watch_plan {
 	 * and has the terminal, and at the end nothing is asked. */
 	bool looked_at;
 	/* For a watch without end, whose records go into these chunks, in the same way: where one
-	 * ends the server is asked, and for its busiest keys and its clients, too, the last one
-	 * included; what could not be found out is tried again then; nothing is kept that grows.
-	 * NULL = not so. */
+	 * ends the server is asked, and for its busiest keys (just before that, too) and its
+	 * clients, the last one included; what could not be found out is tried again then; nothing
+	 * is kept that grows. NULL = not so. */
 	const struct chunker *chunks;
 	/* The caller hides names himself: he asks for keys by them. */
 	bool names;

@@ -176,18 +176,24 @@ static void border_reached(struct watch *w)
 	w->look_seconds = (clock_thread_ns() - start_ns) / 1e9;
 }
 
-/* What goes on has begun anew: a few looks at what mattered before, which do not wait. */
-static void look_at_the_busiest(struct watch *w)
+/* A few looks at the keys that mattered since the last, which do not wait. */
+static void look_at_busy_keys(struct watch *w)
 {
 	struct bytes keys[CUT_KEYS];
 	int64_t dbs[CUT_KEYS];
 	size_t count = seen_keys_pick(w->seen, keys, dbs, CUT_KEYS);
 
-	if (w->server.conn && !w->hanging && w->info) {
-		watch_look_at_clients(w);
+	if (w->server.conn && !w->hanging && w->info)
 		keylook_found(w->server.conn, &w->sink, keys, dbs, count);
-	}
 	seen_keys_forget(w->seen);
+}
+
+/* A chunk ends with the next tick or so: what its keys are is known while it goes on, so that a
+ * trouble of some seconds is concluded of the window it was in. */
+static bool chunk_ends_soon(const struct watch *w, double t_seconds)
+{
+	return w->plan->chunks && !w->border &&
+	       chunker_end_at(w->plan->chunks, t_seconds + TICK_SECONDS);
 }
 
 /* A chunk is long enough; windows that somebody looks at may be of a second. */
@@ -206,7 +212,9 @@ static void border_left(struct watch *w)
 	w->border = BORDER_NONE;
 	if (closer_is_due(w)) {
 		w->closer_at = watch_seconds(w);
-		look_at_the_busiest(w);
+		if (w->server.conn && !w->hanging && w->info)
+			watch_look_at_clients(w);
+		look_at_busy_keys(w);
 	}
 	if (!watch_look_is_due(w))
 		return;
@@ -336,6 +344,8 @@ static bool tick(struct watch *w)
 	sensors_tick(w->sensors);
 	border_follow(w);
 	watch_follow_clients(w);
+	if (chunk_ends_soon(w, t_seconds))
+		look_at_busy_keys(w);
 	attribution_ask(&w->attribution);
 	reconnect(w);
 	w->came_back = false;
