@@ -98,12 +98,10 @@ static void finish_ledger(struct watch *w)
 	try_purge(w);
 }
 
-/* Is the server asked what a report needs? Of windows that somebody looks at nobody sees the last;
- * a watch into chunks is ended by who is in a hurry, and not to wait for a server that hangs. */
+/* Is the server asked what a report needs? Of windows that somebody looks at nobody sees the last. */
 static bool asks(const struct watch *w, bool alive)
 {
-	return alive && !w->plan->stalls && !w->plan->looked_at &&
-	       !(w->plan->chunks && w->hanging);
+	return alive && !w->plan->stalls && !w->plan->looked_at;
 }
 
 void watch_finish(struct watch *w, bool alive)
