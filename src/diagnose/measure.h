@@ -47,6 +47,9 @@ int64_t measure_sum(int64_t a, int64_t b);
  * INFO's used_memory_rss else. */
 int64_t measure_rss(const struct model *m);
 int64_t measure_swap(const struct model *m);
+/* So many that wait to be freed in the background are much, whatever they hold. */
+#define LAZYFREE_OBJECTS 1000
+
 /* used_memory of the last INFO. */
 int64_t measure_used(const struct model *m);
 /* Bytes the program holds from the allocator: the ledger, else INFO, else used_memory. */

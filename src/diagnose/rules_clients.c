@@ -316,8 +316,6 @@ bool rule_aof_buffer(const struct model *m, struct finding *f)
 
 /* --- memory that waits to be freed -------------------------------------------------- */
 
-#define LAZYFREE_OBJECTS 1000
-
 /* What was freed in the background for each object that was, in the window; NAN. */
 static double lazyfree_bytes_each(const struct model *m)
 {

@@ -312,6 +312,13 @@ static void in_no_key_cause(const struct model *m, struct finding *f, const stru
 			       "`redmem keys` looks at all of them, and finds the big ones.");
 }
 
+/* What was in keys that are gone, and its thread has not freed yet: lazyfree.pending tells. */
+static bool waits_to_be_freed(const struct model *m)
+{
+	return !m->keys_check.keys_total &&
+	       model_info_end(m, "lazyfree_pending_objects") >= LAZYFREE_OBJECTS;
+}
+
 /* Of no keys nothing is wrongly estimated, but a module may have what it likes. */
 bool rule_in_no_key(const struct model *m, struct finding *f)
 {
@@ -320,7 +327,7 @@ bool rule_in_no_key(const struct model *m, struct finding *f)
 	const char *module = measure_info_text(m, "module");
 	const struct holder *holder;
 
-	if (bytes == RECORD_UNKNOWN || bytes < INSIDE_BYTES)
+	if (bytes == RECORD_UNKNOWN || bytes < INSIDE_BYTES || waits_to_be_freed(m))
 		return false;
 	holder = holder_of(m, bytes);
 	f->severity = holder || (!check->keys_total && !module) ?

@@ -345,6 +345,12 @@ static void in_no_keys_likely(void **state)
 	buf_puts(&s.memory_stats, "keys.count 0\n");
 	buf_puts(&s.info_end, "module:name=search,ver=1\r\n");
 	scene_expect(&s, "memory.in_no_key", SEVERITY_INFO);
+
+	scene_init(&s); /* a FLUSHALL ASYNC: that is what waits, and no module's */
+	scene_load(&s, 140 * MIB);
+	buf_puts(&s.memory_stats, "keys.count 0\n");
+	buf_puts(&s.info_end, "lazyfree_pending_objects:500678\r\n");
+	scene_expect_none(&s, "memory.in_no_key");
 }
 
 int main(void)
