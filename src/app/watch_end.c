@@ -98,7 +98,8 @@ static void finish_ledger(struct watch *w)
 	try_purge(w);
 }
 
-/* Is the server asked what a report needs? Of windows that somebody looks at nobody sees the last. */
+/* Is the server asked what a report needs? Of windows that somebody looks at nobody sees the
+ * last. */
 static bool asks(const struct watch *w, bool alive)
 {
 	return alive && !w->plan->stalls && !w->plan->looked_at;

@@ -4,7 +4,7 @@
 # `redmem serve`: finds servers, those that come later and those that come again, judges windows
 # and answers; reads its configuration again; works beside `redmem doctor`; and leaves nothing
 # when it is killed. In a pid namespace of its own, so that all servers are the test's.
-# shellcheck disable=SC2119,SC2317 # functions go by name
+# shellcheck disable=SC2016,SC2119,SC2317 # "$3" is of the protocol; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
 need_bpf
