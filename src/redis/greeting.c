@@ -102,6 +102,10 @@ static bool ask_step(struct greeting *g, struct headroom *room, struct request *
 		return out->len;
 	case GREETING_MEMORY:
 		return !room->known && ask(out, "INFO memory");
+	case GREETING_ROLE:
+		return room->tight && room->above && ask(out, "INFO replication");
+	case GREETING_EVICTED:
+		return room->tight && room->replica && ask(out, "INFO stats");
 	case GREETING_COMMANDS:
 		return room->tight && ask(out, "INFO commandstats");
 	case GREETING_NAME:

@@ -26,15 +26,37 @@ static void remember(struct headroom *room, const char *field)
 		info_set(room->used, field, "");
 }
 
-void headroom_learn(struct headroom *room, const struct info *info)
+static void learn_memory(struct headroom *room, const struct info *info)
 {
 	int64_t used = info_int(info, "used_memory"), max = info_int(info, "maxmemory");
+	int64_t aside = info_int(info, "mem_not_counted_for_evict");
 
-	if (used >= 0 && max >= 0) {
-		room->known = true;
-		room->tight = !room->off && max > 0 && used > max - HEADROOM_BYTES;
-		room->max_bytes = max;
-	}
+	if (used < 0 || max < 0)
+		return;
+	room->known = true;
+	room->near = max > 0 && used > max - HEADROOM_BYTES;
+	room->above = max > 0 && used - (aside > 0 ? aside : 0) > max;
+	room->max_bytes = max;
+}
+
+/* A replica leaves it to its master, unless it was told otherwise (replica-ignore-maxmemory): one
+ * that is above its limit and has thrown out nothing yet does so, and is asked all. */
+static bool ignores_limit(const struct headroom *room)
+{
+	return room->above && room->replica && room->keeps;
+}
+
+void headroom_learn(struct headroom *room, const struct info *info)
+{
+	const char *role = info_get(info, "role");
+	int64_t evicted = info_int(info, "evicted_keys");
+
+	learn_memory(room, info);
+	if (role)
+		room->replica = !strcmp(role, "slave");
+	if (evicted >= 0)
+		room->keeps = evicted == 0;
+	room->tight = !room->off && room->near && !ignores_limit(room);
 	for (size_t i = 0; i < info_count(info); i++)
 		if (!strncmp(info_name_at(info, i), "cmdstat_", strlen("cmdstat_")))
 			remember(room, info_name_at(info, i));

@@ -7,6 +7,8 @@
  * has a reply as long. So a server within HEADROOM_BYTES of its limit is asked only by small
  * commands that it has executed before, by INFO, which tells that, and by MEMORY PURGE, which
  * gives memory back. conn.c asks headroom_may() of all that goes out.
+ *
+ * A replica does not evict for its own limit, so that one above it has nothing to lose.
  */
 #pragma once
 
@@ -23,7 +25,10 @@ struct info;
 struct headroom {
 	bool off; /* all may be asked, and it is never tight: conn_options.ours */
 	bool known; /* an INFO memory was seen */
-	bool tight; /* used_memory is near maxmemory, by the newest */
+	bool near,
+		above; /* used_memory is, of maxmemory, by the newest; above: what counts of it */
+	bool replica, keeps; /* it is one, and has evicted no key, as far as INFO told */
+	bool tight; /* near, and what it is asked would be paid for with keys or writes */
 	int64_t max_bytes; /* maxmemory; 0 = no limit */
 	struct info *used; /* "cmdstat_..." of commands the server has executed; NULL = not known */
 	struct buf withheld; /* names of what was not asked */

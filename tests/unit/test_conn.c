@@ -341,8 +341,36 @@ static void test_tight(void **state)
 	freeReplyObject(reply);
 	conn_close(conn);
 	seen = fake_server_stop(server);
-	assert_string_equal(seen, "INFO memory\nINFO commandstats\nGET x\nMEMORY PURGE\n");
+	assert_string_equal(seen, "INFO memory\nINFO replication\nINFO commandstats\nGET x\n"
+				  "MEMORY PURGE\n");
 	free(seen);
+}
+
+/* A replica above its limit leaves eviction to its master: it is asked as any other, unless it has
+ * evicted keys itself. */
+static void test_above_replica(void **state)
+{
+	static const char *const stats[] = { "$16\r\nevicted_keys:0\r\n\r\n",
+					     "$16\r\nevicted_keys:9\r\n\r\n" };
+
+	(void)state;
+	for (int evicts = 0; evicts < 2; evicts++) {
+		const struct fake_rule rules[] = {
+			{ "INFO memory", "$33\r\nused_memory:3000000\nmaxmemory:70\n\r\n", false },
+			{ "INFO replication", "$12\r\nrole:slave\r\n\r\n", false },
+			{ "INFO stats", stats[evicts], false },
+			{ "CLIENT SETNAME", "+OK\r\n", false },
+			{ NULL, NULL, false },
+		};
+		struct fake_server *server = fake_server_start(rules, 0, NULL);
+		struct conn *conn = open_conn(server, NULL);
+
+		assert_int_equal(conn_greet(conn, PATIENCE_MS), 0);
+		assert_int_equal(conn_tight(conn), evicts);
+		assert_int_equal(conn_may(conn, "memory|stats"), !evicts);
+		conn_close(conn);
+		free(fake_server_stop(server));
+	}
 }
 
 /* But one of ours is asked all the same, and counts as one with room: the lab has it save when it
@@ -820,6 +848,7 @@ int main(void)
 		cmocka_unit_test(test_another_peer),
 		cmocka_unit_test(test_right_peer),
 		cmocka_unit_test(test_tight),
+		cmocka_unit_test(test_above_replica),
 		cmocka_unit_test(test_tight_ours),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_late_reply),
