@@ -4,6 +4,7 @@
  * number of mappings; and what happens when it is reached.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/sum.h"
@@ -37,12 +38,25 @@ static enum room near_max_room(const struct model *m)
 								   ROOM_NONE;
 }
 
-/* A full cache is healthy and a replica leaves eviction to its master
- * (replica-ignore-maxmemory): only who cannot make room is in danger. */
+/* With one limit for both a replica may have a little more than its master, whose buffers
+ * differ. */
+#define REPLICA_ABOVE_RATIO 1.10
+
+/* A replica leaves eviction to its master (replica-ignore-maxmemory), and nothing happens at its
+ * own limit: until it is master itself. */
+static bool leaves_it_to_master(const struct model *m)
+{
+	return measure_is_replica(m) && !measure_config_is(m, "replica-ignore-maxmemory", "no");
+}
+
+/* A full cache is healthy: only who cannot make room is in danger, and a replica that will have to
+ * make much at once. */
 static enum severity near_max_severity(const struct model *m, double ratio)
 {
 	enum room room = near_max_room(m);
 
+	if (leaves_it_to_master(m) && ratio >= REPLICA_ABOVE_RATIO)
+		return SEVERITY_WARNING;
 	if (room == ROOM_BY_EVICTION || measure_is_replica(m))
 		return SEVERITY_INFO;
 	if (room == ROOM_FROM_KEYS_WITH_TTL)
@@ -65,6 +79,43 @@ static void near_max_cause(const struct model *m, struct finding *f)
 	finding_cause(f, "%s", causes[near_max_room(m)]);
 }
 
+/* What a fail-over to it would do. */
+static void replica_above_max(const struct model *m, struct finding *f, double ratio)
+{
+	static const char *const then[] = {
+		[ROOM_BY_EVICTION] = "it would evict all that is above it at once",
+		[ROOM_FROM_KEYS_WITH_TTL] = "it would evict keys that have a TTL at once, and "
+					    "refuse writes (OOM) when none is left",
+		[ROOM_NONE] = "it would refuse all writes (OOM), as its policy lets it evict "
+			      "nothing",
+	};
+	enum room room = near_max_room(m);
+	struct phrase shock = { "" };
+	int64_t keys, expires, evicted;
+
+	measure_keyspace(m, &keys, &expires);
+	snprintf(shock.s, sizeof(shock.s), "%s",
+		 room == ROOM_NONE ? "refuse writes" : "evict keys with a TTL");
+	evicted = room == ROOM_BY_EVICTION && keys > 0 ? sum_whole((1 - 1 / ratio) * (double)keys) :
+							 RECORD_UNKNOWN;
+	if (evicted > 0)
+		snprintf(shock.s, sizeof(shock.s), "evict some %.30s of %.30s keys",
+			 say_count(evicted).s, say_count(keys).s);
+	finding_title(f, "This replica has %s of its maxmemory in use; as a master it would %s",
+		      say_percent(ratio).s, shock.s);
+	if (evicted > 0)
+		finding_evidence_count(f, "keys_evicted_by_failover", evicted, "keys",
+				       BASIS_DERIVED);
+	finding_cause(f,
+		      "A replica leaves eviction to its master (replica-ignore-maxmemory), whose "
+		      "maxmemory is higher, so nothing happens at its own limit. After a fail-over "
+		      "to it that limit counts: %s.",
+		      then[room]);
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
+		       "Give it its master's maxmemory, in its configuration file too (CONFIG "
+		       "REWRITE), if the machine has the memory.");
+}
+
 bool rule_near_max(const struct model *m, struct finding *f)
 {
 	int64_t max = measure_max_memory(m), used = measure_used(m), keys, expires;
@@ -76,14 +127,18 @@ bool rule_near_max(const struct model *m, struct finding *f)
 	measure_keyspace(m, &keys, &expires);
 	f->severity = near_max_severity(m, ratio);
 	f->cost = (double)counted;
-	finding_title(f, "%s of maxmemory is in use (%s of %s)", say_percent(ratio).s,
-		      say_bytes(counted).s, say_bytes(max).s);
 	finding_evidence_bytes(f, "used_memory", used, BASIS_EXACT);
 	finding_evidence_bytes(f, "mem_not_counted_for_evict", aside, BASIS_EXACT);
 	finding_evidence_bytes(f, "maxmemory", max, BASIS_EXACT);
 	finding_evidence(f, "maxmemory_ratio", ratio, "ratio", BASIS_DERIVED);
 	finding_evidence_text(f, "maxmemory_policy", measure_policy(m), BASIS_EXACT);
 	finding_evidence_count(f, "keys_with_ttl_total", expires, "keys", BASIS_EXACT);
+	if (leaves_it_to_master(m) && ratio > 1) {
+		replica_above_max(m, f, ratio);
+		return true;
+	}
+	finding_title(f, "%s of maxmemory is in use (%s of %s)", say_percent(ratio).s,
+		      say_bytes(counted).s, say_bytes(max).s);
 	near_max_cause(m, f);
 	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
 		       "Raise maxmemory if the machine has the memory (RSS must fit too, not "
