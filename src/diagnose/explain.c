@@ -24,7 +24,12 @@ const struct explanation explanations[] = {
 	  "The server has nearly as many clients as maxclients allows; further ones are refused." },
 	{ "repl.resync",
 	  "A replica had to copy all data anew, because the backlog was too small for the time it "
-	  "was away or its output buffer was over its limit; each copy is a fork." },
+	  "was away or its output buffer was over its limit; each copy is a fork. Or the link "
+	  "between "
+	  "the two is down, or nothing comes over it." },
+	{ "repl.sync_blocks",
+	  "A replica that takes all of its master's data freed what it had before in the event "
+	  "loop (replica-lazy-flush no)." },
 	{ "lazyfree.pending", "Deleted values are still being freed by a background thread; "
 			      "used_memory falls by itself." },
 	{ "swap.in_path", "Pages of the server lie in swap and it waits for the disk each time it "
@@ -113,7 +118,9 @@ const struct explanation explanations[] = {
 	  "During a save each first write copied a huge page of 2 MiB instead of 4 KiB." },
 	{ "fault.file", "Pages of the program or its libraries had to be read from disk again: "
 			"memory is so short that they were dropped." },
-	{ "clients.paused", "Somebody let clients wait by CLIENT PAUSE (or a fail-over does)." },
+	{ "clients.paused",
+	  "The server made clients wait on purpose: somebody sent CLIENT PAUSE, or a fail-over, a "
+	  "shutdown or a migration of slots holds writes back until a replica has them." },
 	{ "clients.cut_off", "The server closed clients by itself: more waited for them, or came "
 			     "from them, than a limit of their buffers allows." },
 	{ "clients.denied", "Clients were denied again and again: a password that is not right, no "

@@ -26,6 +26,7 @@ static const struct {
 	{ "reclaim.blocks", "swap.in_path" }, /* both are what is paid for too little memory */
 	{ "reclaim.blocks", "mem.high" }, /* and what the limit is */
 	{ "memory.in_no_key", "bigkey.uncertain" }, /* and in which keys it may be */
+	{ "memory.in_no_key", "expired.resident" }, /* or in those that a replica hides */
 	{ "mem.cgroup", "killed.limit" }, /* the limit was met */
 	{ "mem.forecast", "killed.limit" },
 	{ "reclaim.blocks", "killed.limit" }, /* before it was met the kernel looked for more */

@@ -156,9 +156,22 @@ bool measure_copies_huge_pages(const struct model *m);
 double measure_silence(const struct model *m, int64_t *ticks);
 /* Calls of a command in the window ("cmdstat_monitor"), of one that redmem does not use. */
 int64_t measure_calls(const struct model *m, const char *field);
-/* Seconds for which somebody let clients wait (CLIENT PAUSE); 0 = nobody did. *most: how many
- * more clients than at the quietest were blocked at once. */
-double measure_paused(const struct model *m, int64_t *most);
+/* Clients that the server made wait on purpose, for the reason that lasted longest.
+ * (rules_paused.c) */
+struct paused {
+	enum pause kind; /* PAUSE_NONE: it did not */
+	double seconds;
+	int64_t ticks; /* that told of it; 0 = it was concluded from who stood blocked */
+	int64_t clients; /* blocked at once, at most */
+	bool running; /* still, at the end */
+	const struct replica_row *replica; /* that it waits for; NULL */
+};
+struct paused measure_paused(const struct model *m);
+/* Did clients wait in one for a replica? Then that is told with it. */
+bool measure_paused_by_replica(const struct model *m);
+/* The replica that has not acknowledged for longest, and for longer than it may; NULL.
+ * (rules_replicas.c) */
+const struct replica_row *measure_silent_replica(const struct model *m);
 /* Of clients that were not looked at: what they have in sum, and who of them reads nothing, by
  * the host's word; NULL. */
 const struct record_client *measure_unread_client(const struct model *m, int64_t *bytes);

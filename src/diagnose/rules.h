@@ -25,6 +25,7 @@
 	ROW("clients.denied", denied, LOST)                   \
 	ROW("clients.errors", errors, LOST)                   \
 	ROW("repl.resync", repl_resync, LOST)                 \
+	ROW("repl.sync_blocks", sync_blocks, WAITED)          \
 	ROW("lazyfree.pending", lazyfree_pending, BYTES)      \
 	ROW("swap.in_path", swap_in_path, WAITED)             \
 	ROW("swap.resident", swap_resident, BYTES)            \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What clients do to each other without any one command: they come and go, one listens to
- * all that the others do, or somebody has told the server to let them wait.
+ * What clients do to each other without any one command: they come and go, or one listens to
+ * all that the others do.
  */
 #include <math.h>
 #include <string.h>
@@ -27,34 +27,6 @@
 static bool has_flag(const struct record_client *client, char flag)
 {
 	return strchr(client->flags, flag) != NULL;
-}
-
-/* --- CLIENT PAUSE ----------------------------------------------------------------- */
-
-bool rule_paused(const struct model *m, struct finding *f)
-{
-	int64_t calls = measure_calls(m, "cmdstat_client|pause"), most;
-	struct waits w = { .longest_seconds = measure_paused(m, &most) };
-
-	w.seconds = w.longest_seconds;
-	if (waits_severity(m, &w) == SEVERITY_INFO)
-		return false;
-	waits_tell(m, f, &w);
-	f->weak = calls == 0 && !measure_info_text(m, "paused_actions");
-	finding_title(f, "Clients were told to wait (CLIENT PAUSE) for some %s",
-		      say_seconds(w.seconds).s);
-	finding_evidence(f, "client_pause_calls_total", (double)calls, "calls", BASIS_EXACT);
-	finding_evidence_count(f, "blocked_clients_most", most > 0 ? most : RECORD_UNKNOWN,
-			       "clients", BASIS_EXACT);
-	finding_evidence_text(f, "paused_reason", measure_info_text(m, "paused_reason"),
-			      BASIS_EXACT);
-	finding_cause(f,
-		      "CLIENT PAUSE holds back the commands of all clients, or all writes, until "
-		      "its time is over; fail-over tools use it, and so does a FAILOVER.");
-	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CLIENT LIST").s,
-		       "Find out which tool or script sends it. CLIENT UNPAUSE ends it (6.2 and "
-		       "later), unless a fail-over is under way.");
-	return true;
 }
 
 /* --- connections that come and go ------------------------------------------------------ */

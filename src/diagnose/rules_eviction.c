@@ -10,8 +10,10 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/link.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "model/keyspace.h"
 #include "redis/knowledge_commands.h"
 
 /* --- nothing to evict ---------------------------------------------------------- */
@@ -489,11 +491,43 @@ static void resident_actions(const struct model *m, struct finding *f, int64_t b
 		       "end together.");
 }
 
+/* On a replica, by a pass over all keys: those that SCAN does not show. */
+static bool hidden_resident(const struct model *m, struct finding *f)
+{
+	int64_t hidden =
+		measure_is_replica(m) && m->keyspace ? m->keyspace->hidden_total : RECORD_UNKNOWN;
+	int64_t dataset = model_info_end(m, "used_memory_dataset"), keys, expires, bytes;
+	struct link link = link_of(m);
+
+	if (hidden < STALE_KEYS)
+		return false;
+	measure_keyspace(m, &keys, &expires);
+	bytes = dataset > 0 && keys > 0 ?
+			sum_whole((double)dataset * (double)hidden / (double)keys) :
+			RECORD_UNKNOWN;
+	f->severity = bytes >= STALE_BYTES ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->cost = bytes > 0 ? (double)bytes : 0;
+	finding_title(f, "%s keys are past their time and still held by this replica (%s)",
+		      say_count(hidden).s,
+		      bytes != RECORD_UNKNOWN ? say_bytes(bytes).s : "size unknown");
+	finding_evidence_count(f, "keys_hidden_total", hidden, "keys", BASIS_EXACT);
+	finding_evidence_count(f, "keys_with_ttl_total", expires, "keys", BASIS_EXACT);
+	finding_evidence_bytes(f, "held_bytes", bytes, BASIS_DERIVED);
+	finding_cause(f, "A replica hides such a key and removes it when its master says so, %s.",
+		      link_tells_nothing(&link) ? "and nothing comes from there" :
+						  "which is behind with it");
+	finding_action(f, bytes, "",
+		       "Look at the master and the link to it; what it removes goes here, too.");
+	return true;
+}
+
 bool rule_expired_resident(const struct model *m, struct finding *f)
 {
 	int64_t keys, expires, stale, idle = unexpired(m), held, bytes = RECORD_UNKNOWN;
 	int64_t dataset = model_info_end(m, "used_memory_dataset");
 
+	if (hidden_resident(m, f))
+		return true;
 	measure_keyspace(m, &keys, &expires);
 	stale = stale_keys(m, expires);
 	held = idle > 0 ? idle : stale;

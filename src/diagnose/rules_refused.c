@@ -7,6 +7,7 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/link.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 
@@ -53,6 +54,11 @@ static bool refusal_told(const struct model *m, const char *error)
 		return measure_saves_fail(m);
 	if (strcmp(error, "LOADING") == 0) /* server.loading */
 		return model_info_start(m, "loading") == 1 || model_info_end(m, "loading") == 1;
+	if (strcmp(error, "MASTERDOWN") == 0) { /* repl.resync */
+		struct link link = link_of(m);
+
+		return link.down || link.losses > 0;
+	}
 	/* evict.nothing_to_evict */
 	return strcmp(error, "OOM") == 0 && measure_policy_is(m, "volatile-");
 }

@@ -12,6 +12,7 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/link.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 
@@ -20,8 +21,11 @@
 /* One full synchronisation is how a replica begins; one partial is a link that was lost once. */
 #define RESYNCS_LOOP	 2
 #define RESYNCS_CRITICAL 3
-/* A replica acknowledges every second (replicationCron()). */
-#define LAG_SECONDS 10
+/* A replica acknowledges every second (replicationCron()); min-replicas-max-lag, from which it
+ * counts as gone, is 10 by default. */
+#define LAG_MISSED_SECONDS 2
+#define LAG_NOTE_SECONDS   5
+#define LAG_SECONDS	   10
 /* A backlog is there for a restart or a short loss of the network. */
 #define BACKLOG_SECONDS 10.0
 /* Of the limit of its buffer: what is written in the time of one synchronisation. */
@@ -173,134 +177,54 @@ static void link_flaps(const struct model *m, struct finding *f, const struct re
 		       "the link.");
 }
 
-/* It was there when the watch began. */
-static void link_lost(struct finding *f, int64_t down)
+static void replica_silent(struct finding *f, const struct replica_row *replica)
 {
-	f->severity = down > LAG_SECONDS ? SEVERITY_CRITICAL : SEVERITY_WARNING;
-	finding_title(f, "This replica lost the link to its master%s%s",
-		      down > 0 ? ", and has been without it for " : "",
-		      down > 0 ? say_seconds((double)down).s : "");
+	f->severity = replica->lag_seconds >= LAG_SECONDS ? SEVERITY_WARNING : SEVERITY_INFO;
+	f->cost = COST_PER_SECOND;
+	finding_title(f, "Replica %s has not been heard of for %s", replica->address,
+		      say_seconds((double)replica->lag_seconds).s);
+	finding_cause(f, "It hangs, or the network does; after repl-timeout it is cut off.");
+	finding_action(f, RECORD_UNKNOWN, "", "Look at the replica and at the network.");
 }
 
-static void resync_of_replica(const struct model *m, struct finding *f, bool lost)
+static void backlog_short(const struct model *m, struct finding *f)
 {
-	int64_t down = model_info_end(m, "master_link_down_since_seconds");
-	bool syncing = model_info_end(m, "master_sync_in_progress") == 1;
-
-	f->severity = syncing ? SEVERITY_WARNING : SEVERITY_CRITICAL;
-	f->cost = COST_PER_SECOND * (double)(down > 0 ? down : 1);
-	if (lost && !syncing)
-		link_lost(f, down);
-	else
-		finding_title(f, syncing ? "This replica is not in step: it takes its master's "
-					   "data anew" :
-					   "This replica is cut off from its master");
-	finding_evidence_text(f, "master_link_status", measure_info_text(m, "master_link_status"),
-			      BASIS_EXACT);
-	finding_evidence_count(f, "master_link_down_since_seconds", down, "seconds", BASIS_EXACT);
-	finding_evidence_text(f, "master_host", measure_info_text(m, "master_host"), BASIS_EXACT);
-	finding_cause(f, "Until the link is up what it serves is old.");
-	finding_action(f, RECORD_UNKNOWN, "",
-		       "Look into its log and its master's: the network, a password, or a master "
-		       "that is gone.");
+	f->severity = SEVERITY_INFO;
+	finding_title(f, "The replication backlog holds %s of writes",
+		      say_seconds(m->replication.backlog_seconds).s);
+	finding_cause(f, "A replica that is away for longer (a restart, the network) must take all "
+			 "of the data anew.");
+	finding_action(f, RECORD_UNKNOWN,
+		       say_cli(m, "CONFIG SET repl-backlog-size %lld",
+			       (long long)sum_whole(60 * m->replication.write_bytes_per_second))
+			       .s,
+		       "Let it hold a minute of writes.");
 }
 
-/* On a replica: down when the watch ended. *lost: it was up when it began. */
-static bool link_is_down(const struct model *m, bool *lost)
+const struct replica_row *measure_silent_replica(const struct model *m)
 {
-	const char *end = measure_info_text(m, "master_link_status");
-	const char *start = info_get(m->info_start, "master_link_status");
+	const struct replica_row *worst = resyncs_of(m).worst;
 
-	*lost = start != NULL && !strcmp(start, "up");
-	return end != NULL && start != NULL && !strcmp(end, "down");
-}
-
-/* On a replica that has its master again: how often a tick found it without, having had it before;
- * the longest in seconds. One that came back within a second may not have been seen. */
-static int64_t links_lost(const struct model *m, int64_t *longest)
-{
-	const char *start = info_get(m->info_start, "master_link_status");
-	bool up = start != NULL && !strcmp(start, "up"), was_up = up;
-	int64_t times = 0;
-
-	*longest = 0;
-	for (size_t i = 0; up && i < m->timeline_count; i++) {
-		const struct timeline_row *row = &m->timeline[i];
-		bool down = row->link_down_seconds != RECORD_UNKNOWN;
-
-		if (row->used_memory_bytes == RECORD_UNKNOWN)
-			continue; /* it did not answer */
-		times += down && was_up;
-		was_up = !down;
-		if (down && row->link_down_seconds > *longest)
-			*longest = row->link_down_seconds;
-	}
-	return times;
-}
-
-static void link_came_back(const struct model *m, struct finding *f, int64_t times, int64_t longest)
-{
-	f->severity = SEVERITY_WARNING;
-	f->cost = COST_PER_SECOND * (double)(longest > times ? longest : times);
-	finding_title(f, "This replica lost the link to its master %s time%s in %s; it is up again",
-		      say_count(times).s, times == 1 ? "" : "s",
-		      say_seconds(m->duration_seconds).s);
-	finding_evidence_count(f, "links_lost_total", times, "times", BASIS_SAMPLED);
-	finding_evidence_count(f, "link_down_seconds_max", longest, "seconds", BASIS_SAMPLED);
-	finding_evidence_text(f, "master_link_status", measure_info_text(m, "master_link_status"),
-			      BASIS_EXACT);
-	finding_evidence_text(f, "master_host", measure_info_text(m, "master_host"), BASIS_EXACT);
-	finding_cause(f, "The connection is closed by one side or between them: the network, a "
-			 "firewall or proxy, repl-timeout, the master's limit for what waits "
-			 "(client-output-buffer-limit). Meanwhile what this replica serves is "
-			 "old.");
-	finding_action(f, RECORD_UNKNOWN, "",
-		       "Look into its log and its master's: each says which side closed the link, "
-		       "and whether all of the data was taken anew.");
+	return worst && worst->lag_seconds >= LAG_MISSED_SECONDS ? worst : NULL;
 }
 
 bool rule_repl_resync(const struct model *m, struct finding *f)
 {
 	struct resyncs r = resyncs_of(m);
-	int64_t times, longest;
-	bool lost;
+	int64_t lag = r.worst ? r.worst->lag_seconds : RECORD_UNKNOWN;
 
-	if (link_is_down(m, &lost)) {
-		resync_of_replica(m, f, lost);
-		return true;
-	}
-	times = links_lost(m, &longest);
-	if (times > 0) {
-		link_came_back(m, f, times, longest);
-		return true;
-	}
-	if (r.full >= RESYNCS_LOOP && r.full > r.replicas) {
+	if (link_troubled(m, f))
+		return true; /* of this server, which is a replica itself */
+	if (r.full >= RESYNCS_LOOP && r.full > r.replicas)
 		resync_loop(m, f, &r);
-	} else if (r.partial >= RESYNCS_LOOP && r.partial > r.replicas) {
+	else if (r.partial >= RESYNCS_LOOP && r.partial > r.replicas)
 		link_flaps(m, f, &r);
-	} else if (r.worst != NULL && r.worst->lag_seconds > LAG_SECONDS) {
-		f->severity = SEVERITY_WARNING;
-		f->cost = COST_PER_SECOND;
-		finding_title(f, "Replica %s has not been heard of for %s", r.worst->address,
-			      say_seconds((double)r.worst->lag_seconds).s);
-		finding_cause(f,
-			      "It hangs, or the network does; after repl-timeout it is cut off.");
-		finding_action(f, RECORD_UNKNOWN, "", "Look at the replica and at the network.");
-	} else if (r.worst != NULL && m->replication.backlog_seconds < BACKLOG_SECONDS) {
-		f->severity = SEVERITY_INFO;
-		finding_title(f, "The replication backlog holds %s of writes",
-			      say_seconds(m->replication.backlog_seconds).s);
-		finding_cause(f, "A replica that is away for longer (a restart, the network) must "
-				 "take all of the data anew.");
-		finding_action(
-			f, RECORD_UNKNOWN,
-			say_cli(m, "CONFIG SET repl-backlog-size %lld",
-				(long long)sum_whole(60 * m->replication.write_bytes_per_second))
-				.s,
-			"Let it hold a minute of writes.");
-	} else {
+	else if (lag >= LAG_NOTE_SECONDS && !measure_paused_by_replica(m))
+		replica_silent(f, r.worst);
+	else if (r.worst != NULL && m->replication.backlog_seconds < BACKLOG_SECONDS)
+		backlog_short(m, f);
+	else
 		return false;
-	}
 	resync_evidence(m, f, &r);
 	return true;
 }

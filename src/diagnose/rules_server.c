@@ -79,8 +79,7 @@ static bool ended(const struct model *m, struct finding *f)
 /* What held the loop meanwhile has findings of its own, which say why. */
 static bool silence_explained(const struct model *m, double seconds)
 {
-	int64_t clients;
-	double stalled = measure_paused(m, &clients);
+	double stalled = measure_paused(m).seconds;
 
 	for (size_t i = 0; i < m->stalls_count; i++)
 		stalled += m->stalls[i].stall.duration_seconds;

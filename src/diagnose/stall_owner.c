@@ -6,6 +6,7 @@
 
 #include "diagnose/harm.h"
 #include "diagnose/keys.h"
+#include "diagnose/link.h"
 #include "diagnose/measure.h"
 
 /* From this share of what was waited for a CPU on, the quota is the reason. */
@@ -180,6 +181,13 @@ static const struct stall *stall_alike(const struct model *m, const struct stall
 	return longest;
 }
 
+/* A replica makes room for all of its master's data: what it had before goes first. */
+static bool frees_for_sync(const struct model *m, const struct stall *stall)
+{
+	return stall->commands_total <= 0 && stall_frees(stall) && link_synced(m) &&
+	       !measure_config_is(m, "replica-lazy-flush", "yes");
+}
+
 /* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
 static const char *own_work(const struct model *m, const struct stall *stall)
 {
@@ -190,6 +198,8 @@ static const char *own_work(const struct model *m, const struct stall *stall)
 	if (stall->commands_total > 0)
 		return "clients.pipelines";
 	if (*stall->command == '\0') {
+		if (frees_for_sync(m, stall))
+			return "repl.sync_blocks";
 		alike = stall_alike(m, stall);
 		if (alike)
 			stall = alike;

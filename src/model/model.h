@@ -18,6 +18,10 @@ const char *basis_name(enum basis basis);
 
 /* --- timeline ---------------------------------------------------------- */
 
+/* Why the server makes clients wait, by its own word (server.c, genRedisInfoString();
+ * before Valkey 8.1 it does not tell of a CLIENT PAUSE). */
+enum pause { PAUSE_NONE, PAUSE_COMMAND, PAUSE_FAILOVER, PAUSE_SHUTDOWN, PAUSE_MIGRATION };
+
 /* One row a tick: the host's word and, when it answered, the server's. */
 struct timeline_row {
 	struct record_tick host; /* no strings inside: a plain copy */
@@ -30,6 +34,7 @@ struct timeline_row {
 	int64_t aof_buffer_bytes;
 	int64_t clients_bytes; /* part of used_memory: mem_clients_normal */
 	int64_t link_down_seconds; /* of a replica without its master; RECORD_UNKNOWN: it has it */
+	enum pause pause; /* PAUSE_NONE also when it did not answer */
 };
 
 /* --- ledger ------------------------------------------------------------ */

@@ -29,6 +29,7 @@ struct server_sample {
 	int64_t aof_buffer_bytes;
 	int64_t clients_bytes;
 	int64_t link_down_seconds;
+	enum pause pause;
 };
 
 /* What of an INFO goes where. */
@@ -48,6 +49,36 @@ static const struct {
 };
 
 #define SAMPLE_FIELDS (sizeof(sample_fields) / sizeof(sample_fields[0]))
+
+/* What of it says that clients are made to wait (pause_of()). */
+static const char *const pause_fields[] = { "shutdown_in_milliseconds", "master_failover_state",
+					    "paused_reason" };
+
+#define PAUSE_FIELDS (sizeof(pause_fields) / sizeof(pause_fields[0]))
+
+static bool says(const struct info *info, const char *field, const char *begins)
+{
+	const char *value = info_get(info, field);
+
+	return value && !strncmp(value, begins, strlen(begins));
+}
+
+static enum pause pause_of(const struct info *info)
+{
+	const char *failover = info_get(info, "master_failover_state");
+
+	if (info_int(info, "shutdown_in_milliseconds") >= 0 ||
+	    says(info, "paused_reason", "shutdown"))
+		return PAUSE_SHUTDOWN;
+	if ((failover && strcmp(failover, "no-failover") != 0) ||
+	    says(info, "paused_reason", "failover"))
+		return PAUSE_FAILOVER;
+	if (says(info, "paused_reason", "slot_migration"))
+		return PAUSE_MIGRATION;
+	return info_get(info, "paused_reason") && !says(info, "paused_reason", "none") ?
+		       PAUSE_COMMAND :
+		       PAUSE_NONE;
+}
 
 /* Rows of the longest timeline: an hour's ticks and more. When they are there, two become one. */
 #define ROWS_MAX 4096
@@ -107,6 +138,25 @@ void timeline_add_info(struct model *m, double t_seconds, const struct info *inf
 	for (size_t i = 0; i < SAMPLE_FIELDS; i++)
 		*(int64_t *)((char *)sample + sample_fields[i].offset) =
 			info_int(info, sample_fields[i].name);
+	sample->pause = pause_of(info);
+}
+
+static bool is_field(const char *line, const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(line, name, len) && line[len] == ':';
+}
+
+static bool is_sampled(const char *line)
+{
+	for (size_t i = 0; i < SAMPLE_FIELDS; i++)
+		if (is_field(line, sample_fields[i].name))
+			return true;
+	for (size_t i = 0; i < PAUSE_FIELDS; i++)
+		if (is_field(line, pause_fields[i]))
+			return true;
+	return false;
 }
 
 void timeline_info_lines(struct buf *out, const char *text)
@@ -115,12 +165,8 @@ void timeline_info_lines(struct buf *out, const char *text)
 
 	for (; *text; text = *end ? end + 1 : end) {
 		end = strchrnul(text, '\n');
-		for (size_t i = 0; i < SAMPLE_FIELDS; i++) {
-			size_t len = strlen(sample_fields[i].name);
-
-			if (!strncmp(text, sample_fields[i].name, len) && text[len] == ':')
-				buf_add(out, text, (size_t)(*end ? end + 1 - text : end - text));
-		}
+		if (is_sampled(text))
+			buf_add(out, text, (size_t)(*end ? end + 1 - text : end - text));
 	}
 }
 
@@ -175,6 +221,7 @@ static void fill(struct timeline_row *row, const struct server_sample *sample)
 	row->aof_buffer_bytes = sample->aof_buffer_bytes;
 	row->clients_bytes = sample->clients_bytes;
 	row->link_down_seconds = sample->link_down_seconds;
+	row->pause = sample->pause;
 }
 
 /* Fill the rows up to @end that are not filled yet; replies up to then are used up. */

@@ -428,6 +428,8 @@ const char *const config_patterns[] = {
 	"dynamic-hz",
 	"jemalloc-bg-thread",
 	"repl-backlog-size",
+	"repl-timeout",
+	"repl-ping-replica-period",
 	"min-replicas-to-write",
 	"client-output-buffer-limit",
 	"client-query-buffer-limit",

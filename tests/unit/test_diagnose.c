@@ -88,6 +88,7 @@ static const char *const documented[] = {
 	"writes.refused",
 	"killed.limit",
 	"repl.resync",
+	"repl.sync_blocks",
 	"lazyfree.pending",
 	"clients.near_max",
 	"mem.shmem",
