@@ -102,14 +102,14 @@ static struct phrase say_whose(const struct gone *gone)
 }
 
 /* ", 1 key, 147 MiB", of what is known of the longest stall. */
-static struct phrase say_gone(int64_t keys, int64_t freed)
+static struct phrase say_gone(const char *one, int64_t count, int64_t freed)
 {
 	struct phrase t = { "" };
 	size_t len;
 
-	if (keys > 0)
-		snprintf(t.s, sizeof(t.s), ", %.40s key%s", say_count(keys).s,
-			 keys == 1 ? "" : "s");
+	if (count > 0)
+		snprintf(t.s, sizeof(t.s), ", %.40s %s%s", say_count(count).s, one,
+			 count == 1 ? "" : "s");
 	len = strlen(t.s);
 	if (freed >= MIB)
 		snprintf(t.s + len, sizeof(t.s) - len, ", %.40s", say_bytes(freed).s);
@@ -131,16 +131,15 @@ static void gone_evidence(struct finding *f, const struct stall *longest, const 
 		finding_evidence_text(f, "command", say_command(longest->command).s, BASIS_EXACT);
 }
 
-/* What waited, title and evidence of keys that went. */
+/* Title and evidence of keys that went. */
 static void gone_tell(const struct model *m, struct finding *f, const struct waits *w,
 		      enum redmem_cause cause, int64_t keys, int64_t freed)
 {
 	struct gone gone = gone_of(m, cause, w->longest, keys);
 
-	waits_tell(m, f, w);
 	finding_title(f, "%s keys%s held the server for %s%s%s%s",
 		      cause == CAUSE_EXPIRY ? "Expiring" : "Evicting", say_whose(&gone).s,
-		      say_seconds(w->longest_seconds).s, say_gone(keys, freed).s,
+		      say_seconds(w->longest_seconds).s, say_gone("key", keys, freed).s,
 		      w->stalls_total > 1 ? "; in all " : "",
 		      w->stalls_total > 1 ? say_seconds(w->seconds).s : "");
 	gone_evidence(f, w->longest, &gone, keys, freed);
@@ -154,22 +153,50 @@ static void lazy_action(const struct model *m, struct finding *f, const char *se
 			       "Let a background thread free what big keys held.");
 }
 
-bool rule_expire_blocks(const struct model *m, struct finding *f)
+/* Fields of hashes that expired in the window: Redis 7.4 and Valkey 9 have names of their own. */
+static int64_t expired_fields(const struct model *m)
 {
-	struct waits w = waits_of_work(m, f->id, CAUSE_EXPIRY);
-	struct around around;
+	return measure_sum(model_info_delta(m, "expired_subkeys"),
+			   model_info_delta(m, "expired_fields"));
+}
 
-	if (waits_severity(m, &w) == SEVERITY_INFO)
-		return false;
-	around = stall_around(m, w.longest);
-	gone_tell(m, f, &w, CAUSE_EXPIRY, around.expired_keys, around.freed_bytes);
-	finding_evidence_count(f, "expired_keys", model_info_delta(m, "expired_keys"), "keys",
+/* Were it fields that went, not keys? What was counted around the stall says so, and where it says
+ * nothing the window does. */
+static bool fields_went(const struct model *m, const struct around *around)
+{
+	if (around->expired_keys > 0 || around->expired_fields > 0)
+		return around->expired_fields > around->expired_keys;
+	return expired_fields(m) > 0 && expired_fields(m) > model_info_delta(m, "expired_keys");
+}
+
+/* A field has no lazy freeing, and names that are met may be the hash's or the field's. */
+static void fields_tell(const struct model *m, struct finding *f, const struct waits *w,
+			const struct around *around)
+{
+	finding_title(f, "Expiring fields of hashes held the server for %s%s%s%s",
+		      say_seconds(w->longest_seconds).s,
+		      say_gone("field", around->expired_fields, around->freed_bytes).s,
+		      w->stalls_total > 1 ? "; in all " : "",
+		      w->stalls_total > 1 ? say_seconds(w->seconds).s : "");
+	finding_evidence_count(f, "longest_fields_total", around->expired_fields, "fields",
 			       BASIS_EXACT);
-	finding_evidence_count(f, "expire_cycle_cpu_milliseconds",
-			       model_info_delta(m, "expire_cycle_cpu_milliseconds"), "milliseconds",
-			       BASIS_EXACT);
+	finding_evidence_count(f, "expired_fields", expired_fields(m), "fields", BASIS_EXACT);
+	finding_cause(f, "Fields of hashes reach their time together, and the event loop takes "
+			 "them out in turns, with every client waiting.");
+	finding_action(f, RECORD_UNKNOWN, "",
+		       "Spread the times: add some random seconds to each HEXPIRE.");
+}
+
+static void keys_tell(const struct model *m, struct finding *f, const struct waits *w,
+		      const struct around *around)
+{
+	int64_t all = model_info_delta(m, "expired_keys");
+	int64_t keys = around->expired_keys > 0 ? around->expired_keys : all;
+
+	gone_tell(m, f, w, CAUSE_EXPIRY, around->expired_keys, around->freed_bytes);
+	finding_evidence_count(f, "expired_keys", all, "keys", BASIS_EXACT);
 	finding_cause(f, "%s",
-		      around.expired_keys >= 0 && around.expired_keys <= FEW_KEYS ?
+		      keys > 0 && keys <= FEW_KEYS ?
 			      "A key with very many elements reached its time, and the event loop "
 			      "frees all of it before it goes on." :
 			      "Many keys reach their time together, and the event loop deletes "
@@ -178,6 +205,24 @@ bool rule_expire_blocks(const struct model *m, struct finding *f)
 	finding_action(f, RECORD_UNKNOWN, "",
 		       "Spread the times (add some random seconds to each TTL), and keep "
 		       "collections that expire small.");
+}
+
+bool rule_expire_blocks(const struct model *m, struct finding *f)
+{
+	struct waits w = waits_of_work(m, f->id, CAUSE_EXPIRY);
+	struct around around;
+
+	if (waits_severity(m, &w) == SEVERITY_INFO)
+		return false;
+	around = stall_around(m, w.longest);
+	waits_tell(m, f, &w);
+	if (fields_went(m, &around))
+		fields_tell(m, f, &w, &around);
+	else
+		keys_tell(m, f, &w, &around);
+	finding_evidence_count(f, "expire_cycle_cpu_milliseconds",
+			       model_info_delta(m, "expire_cycle_cpu_milliseconds"), "milliseconds",
+			       BASIS_EXACT);
 	return true;
 }
 
@@ -207,6 +252,7 @@ bool rule_evict_blocks(const struct model *m, struct finding *f)
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	around = stall_around(m, w.longest);
+	waits_tell(m, f, &w);
 	gone_tell(m, f, &w, CAUSE_EVICTION, around.evicted_keys, around.freed_bytes);
 	finding_evidence_count(f, "evicted_keys", model_info_delta(m, "evicted_keys"), "keys",
 			       BASIS_EXACT);

@@ -139,9 +139,12 @@ struct around stall_around(const struct model *m, const struct stall *stall)
 			after = row;
 	}
 	if (!before || !after)
-		return (struct around){ RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN };
+		return (struct around){ RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN,
+					RECORD_UNKNOWN };
 	return (struct around){
 		.expired_keys = difference(before->expired_keys_total, after->expired_keys_total),
+		.expired_fields =
+			difference(before->expired_fields_total, after->expired_fields_total),
 		.evicted_keys = difference(before->evicted_keys_total, after->evicted_keys_total),
 		.freed_bytes = difference(after->used_memory_bytes, before->used_memory_bytes),
 	};

@@ -43,7 +43,7 @@ void waits_tell(const struct model *m, struct finding *f, const struct waits *w)
 /* What the server counted between the two ticks around a stall: with all else that happened
  * between them. RECORD_UNKNOWN. */
 struct around {
-	int64_t expired_keys, evicted_keys;
+	int64_t expired_keys, expired_fields, evicted_keys;
 	int64_t freed_bytes; /* of used_memory; less what was written meanwhile */
 };
 struct around stall_around(const struct model *m, const struct stall *stall);

@@ -29,6 +29,7 @@ struct timeline_row {
 	int64_t commands_total;
 	int64_t evicted_keys_total;
 	int64_t expired_keys_total;
+	int64_t expired_fields_total; /* of hashes: since Redis 7.4 and Valkey 9 */
 	int64_t connected_clients;
 	int64_t blocked_clients;
 	int64_t aof_buffer_bytes;

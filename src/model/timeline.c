@@ -24,6 +24,7 @@ struct server_sample {
 	int64_t commands_total;
 	int64_t evicted_keys_total;
 	int64_t expired_keys_total;
+	int64_t expired_fields_total;
 	int64_t connected_clients;
 	int64_t blocked_clients;
 	int64_t aof_buffer_bytes;
@@ -32,20 +33,22 @@ struct server_sample {
 	enum pause pause;
 };
 
-/* What of an INFO goes where. */
+/* What of an INFO goes where; some have another name with another server. */
 static const struct {
-	const char *name;
+	const char *names[2];
 	size_t offset; /* in struct server_sample */
 } sample_fields[] = {
-	{ "used_memory", offsetof(struct server_sample, used_memory_bytes) },
-	{ "total_commands_processed", offsetof(struct server_sample, commands_total) },
-	{ "evicted_keys", offsetof(struct server_sample, evicted_keys_total) },
-	{ "expired_keys", offsetof(struct server_sample, expired_keys_total) },
-	{ "connected_clients", offsetof(struct server_sample, connected_clients) },
-	{ "blocked_clients", offsetof(struct server_sample, blocked_clients) },
-	{ "mem_aof_buffer", offsetof(struct server_sample, aof_buffer_bytes) },
-	{ "mem_clients_normal", offsetof(struct server_sample, clients_bytes) },
-	{ "master_link_down_since_seconds", offsetof(struct server_sample, link_down_seconds) },
+	{ { "used_memory" }, offsetof(struct server_sample, used_memory_bytes) },
+	{ { "total_commands_processed" }, offsetof(struct server_sample, commands_total) },
+	{ { "evicted_keys" }, offsetof(struct server_sample, evicted_keys_total) },
+	{ { "expired_keys" }, offsetof(struct server_sample, expired_keys_total) },
+	{ { "expired_subkeys", "expired_fields" },
+	  offsetof(struct server_sample, expired_fields_total) },
+	{ { "connected_clients" }, offsetof(struct server_sample, connected_clients) },
+	{ { "blocked_clients" }, offsetof(struct server_sample, blocked_clients) },
+	{ { "mem_aof_buffer" }, offsetof(struct server_sample, aof_buffer_bytes) },
+	{ { "mem_clients_normal" }, offsetof(struct server_sample, clients_bytes) },
+	{ { "master_link_down_since_seconds" }, offsetof(struct server_sample, link_down_seconds) },
 };
 
 #define SAMPLE_FIELDS (sizeof(sample_fields) / sizeof(sample_fields[0]))
@@ -119,12 +122,20 @@ void timeline_add_tick(struct model *m, const struct record_tick *tick)
 		.commands_total = RECORD_UNKNOWN,
 		.evicted_keys_total = RECORD_UNKNOWN,
 		.expired_keys_total = RECORD_UNKNOWN,
+		.expired_fields_total = RECORD_UNKNOWN,
 		.connected_clients = RECORD_UNKNOWN,
 		.blocked_clients = RECORD_UNKNOWN,
 		.aof_buffer_bytes = RECORD_UNKNOWN,
 		.clients_bytes = RECORD_UNKNOWN,
 		.link_down_seconds = RECORD_UNKNOWN,
 	};
+}
+
+static int64_t sample_value(const struct info *info, const char *const names[2])
+{
+	int64_t value = info_int(info, names[0]);
+
+	return value == RECORD_UNKNOWN && names[1] ? info_int(info, names[1]) : value;
 }
 
 void timeline_add_info(struct model *m, double t_seconds, const struct info *info)
@@ -137,7 +148,7 @@ void timeline_add_info(struct model *m, double t_seconds, const struct info *inf
 	sample->t_seconds = t_seconds;
 	for (size_t i = 0; i < SAMPLE_FIELDS; i++)
 		*(int64_t *)((char *)sample + sample_fields[i].offset) =
-			info_int(info, sample_fields[i].name);
+			sample_value(info, sample_fields[i].names);
 	sample->pause = pause_of(info);
 }
 
@@ -151,8 +162,9 @@ static bool is_field(const char *line, const char *name)
 static bool is_sampled(const char *line)
 {
 	for (size_t i = 0; i < SAMPLE_FIELDS; i++)
-		if (is_field(line, sample_fields[i].name))
-			return true;
+		for (size_t n = 0; n < 2 && sample_fields[i].names[n]; n++)
+			if (is_field(line, sample_fields[i].names[n]))
+				return true;
 	for (size_t i = 0; i < PAUSE_FIELDS; i++)
 		if (is_field(line, pause_fields[i]))
 			return true;
@@ -216,6 +228,7 @@ static void fill(struct timeline_row *row, const struct server_sample *sample)
 	row->commands_total = sample->commands_total;
 	row->evicted_keys_total = sample->evicted_keys_total;
 	row->expired_keys_total = sample->expired_keys_total;
+	row->expired_fields_total = sample->expired_fields_total;
 	row->connected_clients = sample->connected_clients;
 	row->blocked_clients = sample->blocked_clients;
 	row->aof_buffer_bytes = sample->aof_buffer_bytes;

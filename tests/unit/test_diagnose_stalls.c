@@ -690,6 +690,32 @@ static void expiry(void **state)
 	diagnosis_free(&d);
 }
 
+/* Fields of hashes have times of their own, which the server counts apart; that is no big key that
+ * a thread could free. */
+static void expiry_of_fields(void **state)
+{
+	static const char *const counts[] = { "expired_subkeys", "expired_fields" };
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		scene_init(&s);
+		buf_puts(&s.config, "lazyfree-lazy-expire no\n");
+		buf_printf(&s.info_start, "expired_keys:0\r\n%s:7\r\n", counts[i]);
+		buf_printf(&s.info_end, "expired_keys:2\r\n%s:400007\r\n", counts[i]);
+		record_blame(scene_stall(&s, "", "", 0.2), CAUSE_EXPIRY, 0.2);
+		d = scene_diagnose(&s);
+		f = expect(&d, "expire.blocks", SEVERITY_WARNING);
+		assert_string_equal(f->title, "Expiring fields of hashes held the server for 200 "
+					      "ms, 400,000 fields");
+		assert_int_equal(f->actions_count, 1);
+		assert_non_null(strstr(f->actions[0].text, "HEXPIRE"));
+		diagnosis_free(&d);
+	}
+}
+
 /* The machine was busy, too: what is harm without that keeps its name. */
 static void expiry_on_a_busy_machine(void **state)
 {
@@ -1280,6 +1306,7 @@ int main(void)
 		cmocka_unit_test(aof_is_late),
 		cmocka_unit_test(aof),
 		cmocka_unit_test(expiry),
+		cmocka_unit_test(expiry_of_fields),
 		cmocka_unit_test(expiry_on_a_busy_machine),
 		cmocka_unit_test(expiry_named_by_other_stalls),
 		cmocka_unit_test(waits_for_lazyfree),
