@@ -9,7 +9,6 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
-#include "diagnose/harm.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 #include "diagnose/stall_owner.h"
@@ -187,18 +186,16 @@ static struct phrase say_neighbour(const struct neighbour *n)
 	return t;
 }
 
-/* Waits that are harm and most of a stall that another finding concludes. */
+/* What was waited in the stalls of other findings. */
 static double waited_beside(const struct model *m, const char *id)
 {
 	double seconds = 0;
 
 	for (size_t i = 0; i < m->stalls_count; i++) {
 		const struct stall *stall = &m->stalls[i].stall;
-		double waited = stall->seconds[CAUSE_CPU_WAIT];
 
-		if (waited >= harm_table[HARM_STALL].bound &&
-		    waited >= stall->duration_seconds / 2 && strcmp(stall_finding(m, stall), id))
-			seconds += waited;
+		if (strcmp(stall_finding(m, stall), id) != 0)
+			seconds += stall_waited_apart(stall);
 	}
 	return seconds;
 }

@@ -36,16 +36,27 @@ static void waits_add(struct waits *w, const struct stall *stall, double seconds
 	}
 }
 
+double stall_waited_apart(const struct stall *stall)
+{
+	double waited = stall->seconds[CAUSE_CPU_WAIT];
+
+	return waited >= harm_table[HARM_STALL].bound && waited >= stall->duration_seconds / 2 ?
+		       waited :
+		       0;
+}
+
 struct waits waits_of(const struct model *m, const char *id)
 {
+	bool of_cpu = !strncmp(id, "cpu.", 4);
 	struct waits w = { 0 };
 
 	for (size_t i = 0; i < m->stalls_count; i++) {
 		const struct stall *stall = &m->stalls[i].stall;
+		double apart = of_cpu ? 0 : stall_waited_apart(stall);
 
 		if (strcmp(stall_finding(m, stall), id) != 0 || !stall_adds_up(id, stall))
 			continue;
-		waits_add(&w, stall, stall->duration_seconds);
+		waits_add(&w, stall, stall->duration_seconds - apart);
 	}
 	return w;
 }

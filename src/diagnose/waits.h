@@ -23,7 +23,11 @@ struct waits {
 	const struct stall *longest; /* NULL without any */
 };
 
-/* The stalls that finding @id concludes. */
+/* Of a stall that another finding concludes: waiting for a CPU that is harm by itself and most of
+ * it, which cpu.contended tells; 0. */
+double stall_waited_apart(const struct stall *stall);
+
+/* The stalls that finding @id concludes, without what is told apart. */
 struct waits waits_of(const struct model *m, const char *id);
 /*
  * The same, with what @cause took in the stalls of other findings: on a busy machine most of a
