@@ -87,7 +87,8 @@ static const struct {
 	{ "mset", "Send some hundred keys at a time." },
 	{ "mget", "Ask for some hundred keys at a time, and less where values are large." },
 	{ "memory|usage", "Leave SAMPLES at its default for big keys." },
-	{ "publish", "Use fewer subscribers and patterns: each is visited with every message." },
+	{ "publish", "Use fewer subscribers and patterns: each is sent every message." },
+	{ "spublish", "Use fewer subscribers of a channel: each is sent every message." },
 	{ "save", "Use BGSAVE." },
 	{ "debug", "DEBUG blocks the server by intention: keep it off production." },
 };

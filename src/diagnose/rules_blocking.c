@@ -46,7 +46,7 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 
 	if (i < m->stalls_count) {
 		stall = &m->stalls[i].stall;
-		*b = (struct block){ .command = stall->command,
+		*b = (struct block){ .command = stall_command(m, stall),
 				     .key = stall->key,
 				     .keys_total = stall->keys_total,
 				     .seconds = stall_own_seconds(stall),
@@ -352,8 +352,15 @@ bool rule_command_blocks(const struct model *m, struct finding *f)
 	if (w->keys_total <= 1 && w->key.len > 0)
 		finding_evidence_text(f, "key", say_key(w->key.data, w->key.len).s, BASIS_EXACT);
 	block_evidence(f, &all);
-	finding_cause(f, "The server runs one command at a time, and this one works over much "
-			 "data; every other client waits.");
+	if (command_publishes(w->command))
+		finding_cause(f, "A message is queued for each subscriber by the command, and "
+				 "written to all of them behind it; every other client waits.");
+	else
+		finding_cause(f, "The server runs one command at a time, and this one works over "
+				 "much data; every other client waits.");
+	if (!strcmp(w->command, "debug") && model_errors(m, "LOADING") > 0)
+		finding_evidence_count(f, "LOADING", model_errors(m, "LOADING"), "errors",
+				       BASIS_EXACT);
 	finding_action(f, RECORD_UNKNOWN, "", "%s",
 		       w->keys_total > MANY_KEYS ? "Send some hundred keys at a time." :
 						   advice_command(w->command));

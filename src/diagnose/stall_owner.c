@@ -2,12 +2,14 @@
 /* Which finding concludes a stall; see stall_owner.h. */
 #include "diagnose/stall_owner.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "diagnose/harm.h"
 #include "diagnose/keys.h"
 #include "diagnose/link.h"
 #include "diagnose/measure.h"
+#include "redis/knowledge_commands.h"
 
 /* From this share of what was waited for a CPU on, the quota is the reason. */
 #define THROTTLED_SHARE 0.5
@@ -188,6 +190,95 @@ static bool frees_for_sync(const struct model *m, const struct stall *stall)
 	       !measure_config_is(m, "replica-lazy-flush", "yes");
 }
 
+/* --- messages to subscribers ------------------------------------------------------- */
+
+/* Nothing in it that writing to clients, and the memory of what is written, does not do. */
+static bool may_write(const struct stall *stall)
+{
+	static const enum redmem_frame frames[] = {
+		FRAME_NONE,	 FRAME_SEND, FRAME_REPLY,      FRAME_CLIENTS_CRON, FRAME_ALLOCATE,
+		FRAME_ALLOCATOR, FRAME_FREE, FRAME_GIVE_PAGES, FRAME_GET_PAGES,
+	};
+
+	if (*stall->command || stall->commands_total > 0 ||
+	    (stall_frees(stall) && stall->activity[0].seconds >= stall_own_seconds(stall) / 2))
+		return false;
+	for (size_t i = 0; i < STALL_ACTIVITIES; i++) {
+		bool found = false;
+
+		for (size_t n = 0; n < sizeof(frames) / sizeof(frames[0]); n++)
+			found |= !strcmp(stall->activity[i].words, frame_table[frames[n]].words);
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* A turn of the loop is no later behind the command than this. */
+#define NEXT_TURN_SECONDS 0.01
+
+/* The PUBLISH that was a stall, too, and ended as this one began; NULL. */
+static const char *publish_before(const struct model *m, const struct stall *stall)
+{
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *other = &m->stalls[i].stall;
+		double end = other->t_seconds + other->duration_seconds;
+
+		if (command_publishes(other->command) &&
+		    fabs(stall->t_seconds - end) <= NEXT_TURN_SECONDS)
+			return other->command;
+	}
+	return NULL;
+}
+
+/* To write a small message takes some microseconds: to fewer it is no stall. */
+#define SUBSCRIBERS_MANY (STALL_SECONDS / 5e-6)
+
+static int64_t subscribers(const struct model *m)
+{
+	int64_t told = model_info_end(m, "pubsub_clients"), seen = 0; /* since 7.4 */
+
+	for (size_t i = 0; i < m->clients_count; i++)
+		seen += strchr(m->clients[i].client.flags, 'P') != NULL;
+	return told > seen ? told : seen;
+}
+
+/* The PUBLISH that so many subscribe to that it may be in any turn of the loop, and that was called
+ * for each of them; NULL. */
+static const char *publish_to_many(const struct model *m)
+{
+	int64_t turns = 0, most = 0;
+	const char *found = NULL;
+
+	if ((double)subscribers(m) < SUBSCRIBERS_MANY)
+		return NULL;
+	for (size_t i = 0; i < m->commands_count; i++) {
+		const struct command_row *row = &m->commands[i];
+
+		if (!command_publishes(row->command) || row->calls_total <= most)
+			continue;
+		most = row->calls_total;
+		found = row->command;
+	}
+	for (size_t i = 0; i < m->stalls_count; i++)
+		turns += may_write(&m->stalls[i].stall) &&
+			 stall_own_seconds(&m->stalls[i].stall) >= STALL_SECONDS;
+	return turns <= most ? found : NULL;
+}
+
+const char *stall_command(const struct model *m, const struct stall *stall)
+{
+	const char *publish = NULL;
+
+	if (may_write(stall))
+		publish = publish_before(m, stall);
+	if (may_write(stall) && !publish)
+		publish = publish_to_many(m);
+	return publish ? publish : stall->command;
+}
+
+/* --- whose it is --------------------------------------------------------------------- */
+
 /* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
 static const char *own_work(const struct model *m, const struct stall *stall)
 {
@@ -200,6 +291,8 @@ static const char *own_work(const struct model *m, const struct stall *stall)
 	if (*stall->command == '\0') {
 		if (frees_for_sync(m, stall))
 			return "repl.sync_blocks";
+		if (*stall_command(m, stall))
+			return "command.blocks";
 		alike = stall_alike(m, stall);
 		if (alike)
 			stall = alike;

@@ -10,6 +10,9 @@
 const char *stall_finding(const struct model *m, const struct stall *stall);
 /* Is it of finding @id, or its own work beside a longer wait for a CPU? */
 bool stall_works_for(const struct model *m, const struct stall *stall, const char *id);
+/* The command it comes from: the one that was met in it, or the PUBLISH whose messages the loop
+ * wrote to subscribers; "". */
+const char *stall_command(const struct model *m, const struct stall *stall);
 /* What it took itself: without waiting for a CPU or a disk, and without the kernel's part. */
 double stall_own_seconds(const struct stall *stall);
 /* Did it do nothing so much as free memory? */

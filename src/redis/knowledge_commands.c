@@ -365,6 +365,11 @@ bool command_is_script(const char *name)
 	return is_in(name, scripts, COUNT(scripts));
 }
 
+bool command_publishes(const char *name)
+{
+	return !strcmp(name, "publish") || !strcmp(name, "spublish");
+}
+
 bool command_is_container(const char *name)
 {
 	return is_in(name, containers, COUNT(containers));

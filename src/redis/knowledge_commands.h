@@ -51,6 +51,8 @@ bool command_frees(const char *name);
 
 /* Does it run a script or a function? Its keys are what it says that it may touch. */
 bool command_is_script(const char *name);
+/* Does it queue a message for each subscriber of a channel, which the loop writes behind it? */
+bool command_publishes(const char *name);
 
 /* Do commandstats and COMMAND name its subcommands ("config|get", from 7.0 on)? */
 bool command_is_container(const char *name);
