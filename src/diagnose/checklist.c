@@ -323,7 +323,7 @@ static bool tell_model(const struct model *m, const struct findings *all, struct
 	(void)all;
 	if (!m->keyspace)
 		return not_passed(f);
-	patterns_find(m->keyspace, patterns);
+	patterns_find(m, patterns);
 	for (size_t i = 0; i < PATTERNS; i++) {
 		const struct pattern *p = &patterns[i];
 

@@ -482,18 +482,31 @@ static void fill_from_type(struct pattern *pattern, const struct keyspace *keysp
 			       &type->by_bytes;
 }
 
-void patterns_find(const struct keyspace *keyspace, struct pattern out[PATTERNS])
+/* Hashes of which the server says that they have fields with an expiry may go with the last of
+ * them: as many as there are. */
+static void fill_temporary(struct pattern *pattern, const struct model *m)
+{
+	const struct keyspace *keyspace = m->keyspace;
+	int64_t hashes = keyspace->temporary_hashes_total, expiring = measure_expiring_hashes(m);
+	double left = 1;
+
+	if (hashes > 0)
+		left = expiring < hashes ? 1 - (double)expiring / (double)hashes : 0;
+	pattern->keys_total =
+		keyspace->temporary_no_ttl_total - hashes + sum_whole(left * (double)hashes);
+	pattern->bytes = keyspace->temporary_no_ttl_bytes - keyspace->temporary_hashes_bytes +
+			 sum_whole(left * (double)keyspace->temporary_hashes_bytes);
+	pattern->top = &keyspace->temporary;
+}
+
+void patterns_find(const struct model *m, struct pattern out[PATTERNS])
 {
 	memcpy(out, known, sizeof(known));
-	for (size_t i = 0; i < PATTERNS; i++) {
-		if (out[i].type) {
-			fill_from_type(&out[i], keyspace);
-			continue;
-		}
-		out[i].keys_total = keyspace->temporary_no_ttl_total;
-		out[i].bytes = keyspace->temporary_no_ttl_bytes;
-		out[i].top = &keyspace->temporary;
-	}
+	for (size_t i = 0; i < PATTERNS; i++)
+		if (out[i].type)
+			fill_from_type(&out[i], m->keyspace);
+		else
+			fill_temporary(&out[i], m);
 }
 
 bool pattern_has(const struct pattern *pattern, const struct keyspace_key *key)
@@ -515,7 +528,7 @@ bool pattern_find(const struct model *m, const char *id, struct pattern *out)
 
 	if (m->keyspace == NULL)
 		return false;
-	patterns_find(m->keyspace, all);
+	patterns_find(m, all);
 	for (size_t i = 0; i < PATTERNS; i++) {
 		if (strcmp(all[i].id, id) != 0)
 			continue;

@@ -102,8 +102,8 @@ struct pattern {
 	const struct keyspace_top *top; /* where its keys are, among others; NULL */
 };
 
-/* Fill @out with all patterns, seen or not, in the guide's order. */
-void patterns_find(const struct keyspace *keyspace, struct pattern out[PATTERNS]);
+/* Fill @out with all patterns of the pass that @m has, seen or not, in the guide's order. */
+void patterns_find(const struct model *m, struct pattern out[PATTERNS]);
 /* Does @key of pattern->top belong to it? */
 bool pattern_has(const struct pattern *pattern, const struct keyspace_key *key);
 /* The first key of it, NULL when none is listed. */

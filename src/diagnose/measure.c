@@ -208,6 +208,11 @@ void measure_keyspace(const struct model *m, int64_t *keys, int64_t *expires)
 	info_keyspace(m->info_end, keys, expires);
 }
 
+int64_t measure_expiring_hashes(const struct model *m)
+{
+	return info_expiring_hashes(m->info_end);
+}
+
 int64_t measure_child_private(const struct model *m)
 {
 	int64_t most = m->children_count > 0 ? RECORD_UNKNOWN : 0;

@@ -132,6 +132,9 @@ double measure_growth(const struct model *m, bool *steady);
  * checkClientOutputBufferLimits()). (rules_replicas.c) */
 int64_t measure_replica_buffer_bound(const struct model *m);
 
+/* Hashes that have fields with an expiry, and may go with the last of them; 0 where not told. */
+int64_t measure_expiring_hashes(const struct model *m);
+
 /* The limit that is met first at the growth of this window (rules_forecast.c). */
 struct forecast {
 	const char *limit; /* a phrase for people; static */

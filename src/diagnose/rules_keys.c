@@ -138,14 +138,44 @@ bool rule_bigkey_size(const struct model *m, struct finding *f)
 
 struct no_ttl_count {
 	int64_t temporary, without, bytes; /* bytes of those without */
+	bool no_hashes; /* a hash may go with its last field, and is left out */
 	const struct record_key *example; /* the largest of the prefix with most without */
 	int64_t alike; /* keys of that prefix */
 };
+
+static bool is_hash(const struct record_key *k)
+{
+	return k->type != NULL && !strcmp(k->type, "hash");
+}
 
 static bool lacks_ttl(const struct record_key *k, bool may_evict)
 {
 	return !isnan(k->ttl_seconds) && k->type != NULL && strcmp(k->type, "none") != 0 &&
 	       key_temporary(&k->key, may_evict) && k->ttl_seconds < 0;
+}
+
+/*
+ * The server tells how many hashes have fields that expire, and of none which. As many as that, and
+ * half of those without a TTL that there should be by those looked at, are taken to be these.
+ */
+static bool hashes_may_go(const struct model *m, bool may_evict)
+{
+	int64_t expiring = measure_expiring_hashes(m), hashes = 0, looked = 0, keys, expires;
+	const struct record_key *k;
+
+	measure_keyspace(m, &keys, &expires);
+	for (size_t i = 0; expiring > 0 && (k = key_at(m, i)) != NULL; i++) {
+		if (drawn_again(m, i))
+			continue;
+		looked++;
+		hashes += is_hash(k) && lacks_ttl(k, may_evict);
+	}
+	return hashes > 0 && 2 * (double)expiring * (double)looked >= (double)hashes * (double)keys;
+}
+
+static bool left_out(const struct no_ttl_count *n, const struct record_key *k)
+{
+	return n->no_hashes && is_hash(k) && k->ttl_seconds < 0;
 }
 
 /* Keys without a TTL whose name folds to the same prefix as that of @key. */
@@ -178,7 +208,7 @@ static void find_example(const struct model *m, struct no_ttl_count *n, bool may
 	for (size_t i = 0; tries > 0 && (k = key_at(m, i)) != NULL; i++) {
 		int64_t alike;
 
-		if (!lacks_ttl(k, may_evict))
+		if (!lacks_ttl(k, may_evict) || left_out(n, k))
 			continue;
 		tries--;
 		alike = count_alike(m, k, may_evict);
@@ -193,14 +223,14 @@ static struct no_ttl_count count_no_ttl(const struct model *m)
 {
 	const char *policy = model_config(m, "maxmemory-policy");
 	bool may_evict = policy != NULL && strncmp(policy, "allkeys-", 8) == 0;
-	struct no_ttl_count n = { 0 };
+	struct no_ttl_count n = { .no_hashes = hashes_may_go(m, may_evict) };
 	const struct record_key *k;
 
 	for (size_t i = 0; (k = key_at(m, i)) != NULL; i++) {
 		if (drawn_again(m, i))
 			continue;
 		if (isnan(k->ttl_seconds) || k->type == NULL || strcmp(k->type, "none") == 0 ||
-		    !key_temporary(&k->key, may_evict))
+		    !key_temporary(&k->key, may_evict) || left_out(&n, k))
 			continue;
 		n.temporary++;
 		if (k->ttl_seconds >= 0)

@@ -297,6 +297,11 @@ static void take_ttl(struct keyspace *keyspace, const struct record_key *key,
 		return;
 	keyspace->temporary_no_ttl_total++;
 	sum_add(&keyspace->temporary_no_ttl_bytes, key->bytes != RECORD_UNKNOWN ? key->bytes : 0);
+	if (!strcmp(key->type, "hash")) {
+		keyspace->temporary_hashes_total++;
+		sum_add(&keyspace->temporary_hashes_bytes,
+			key->bytes != RECORD_UNKNOWN ? key->bytes : 0);
+	}
 	keyspace_top_add(&keyspace->temporary, key, key->bytes, t_seconds);
 }
 

@@ -113,6 +113,7 @@ struct keyspace {
 	struct keyspace_top top; /* by bytes */
 	struct keyspace_top temporary; /* temporary by name, without expiry */
 	int64_t temporary_total, temporary_no_ttl_total, temporary_no_ttl_bytes;
+	int64_t temporary_hashes_total, temporary_hashes_bytes; /* of those without expiry */
 	struct prefix_tree *tree;
 	struct keyspace_prefixes prefixes; /* whole prefixes, by bytes, falling */
 	struct keyspace_prefixes branches; /* the tree, parents before children */

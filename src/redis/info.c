@@ -233,6 +233,23 @@ void info_keyspace(const struct info *info, int64_t *keys, int64_t *expires)
 	}
 }
 
+int64_t info_expiring_hashes(const struct info *info)
+{
+	static const char *const names[] = { "subexpiry", "keys_with_volatile_items" };
+	int64_t all = 0;
+
+	for (size_t i = 0; info && i < info_count(info); i++)
+		for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+			int64_t count = info_is_database(info_name_at(info, i)) ?
+						info_sub_int(info_value_at(info, i), names[n]) :
+						0;
+
+			if (count > 0)
+				sum_add(&all, count);
+		}
+	return all;
+}
+
 bool version_at_least(const char *version, int major, int minor)
 {
 	char *end;

@@ -44,6 +44,9 @@ bool info_is_database(const char *name);
 /* Keys, and keys with an expiry (@expires may be NULL), of all databases; INFO names
  * only those that hold something. RECORD_UNKNOWN without @info. */
 void info_keyspace(const struct info *info, int64_t *keys, int64_t *expires);
+/* Hashes that have fields with an expiry, of all databases; 0 where the server does not tell (Redis
+ * 7.4 and Valkey 9 do). */
+int64_t info_expiring_hashes(const struct info *info);
 
 /* "redis" or "valkey", with the version that counts (valkey_version where it exists:
  * Valkey freezes redis_version). */

@@ -192,7 +192,7 @@ static json_t *json_patterns(const struct model *m)
 	struct pattern patterns[PATTERNS];
 	json_t *rows = json_array();
 
-	patterns_find(m->keyspace, patterns);
+	patterns_find(m, patterns);
 	for (size_t i = 0; i < PATTERNS; i++) {
 		const struct pattern *p = &patterns[i];
 		json_t *keys = json_array(), *o = json_object();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rules on keys: too big, without an expiry, and commands that block over them. */
 #include "blame_records.h"
+#include <stdio.h>
+
 #include "scene.h"
 
 #include "diagnose/keys.h"
@@ -274,6 +276,39 @@ static void no_ttl(void **state)
 	assert_true(evidence_value(f, "keys_with_ttl_total") == 12);
 	assert_true(f->weak); /* four keys are few */
 	diagnosis_free(&d);
+}
+
+/* A hash goes with its last field: the server tells how many have fields that expire. */
+static void no_ttl_of_fields(void **state)
+{
+	static const struct {
+		const char *count;
+		int64_t hashes;
+		bool told;
+	} cases[] = {
+		{ "subexpiry=4000", 4000, false }, /* Redis 7.4 */
+		{ "keys_with_volatile_items=4000", 4000, false }, /* Valkey 9 */
+		{ "subexpiry=3", 3, true }, /* a few of them at most */
+		{ "subexpiry=0", 0, true },
+	};
+	static char names[10][32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct scene s;
+		struct diagnosis d;
+
+		scene_init(&s);
+		buf_printf(&s.info_end, "db0:keys=5000,expires=0,avg_ttl=0,%s\r\n", cases[i].count);
+		for (size_t k = 0; k < 10; k++) {
+			snprintf(names[k], sizeof(names[k]), "session:%zu", k);
+			scene_key(&s, names[k], "hash", 200, 2, -1);
+		}
+		scene_key(&s, "temp:1", "string", 100, RECORD_UNKNOWN, 30);
+		d = scene_diagnose(&s);
+		assert_int_equal(diagnosis_find(&d, "keys.no_ttl") != NULL, cases[i].told);
+		diagnosis_free(&d);
+	}
 }
 
 /* The example is one of the many, not the largest of all. */
@@ -701,6 +736,7 @@ int main(void)
 		cmocka_unit_test(nothing_uncertain),
 		cmocka_unit_test(streams),
 		cmocka_unit_test(no_ttl),
+		cmocka_unit_test(no_ttl_of_fields),
 		cmocka_unit_test(no_ttl_example),
 		cmocka_unit_test(no_ttl_near_misses),
 		cmocka_unit_test(blocked_by_big_key),

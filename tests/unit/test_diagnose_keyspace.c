@@ -79,7 +79,7 @@ static void test_patterns(void **state)
 	take(m, "temp:b", "string", "raw", 100, RECORD_UNKNOWN);
 	take(m, "lock:c", "string", "raw", 100, RECORD_UNKNOWN);
 	finish(m);
-	patterns_find(m->keyspace, patterns);
+	patterns_find(m, patterns);
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(patterns[i].keys_total, 1);
 	assert_string_equal(pattern_first(&patterns[0])->key.key.data, "page");
@@ -123,6 +123,76 @@ static void test_temporary_example(void **state)
 		assert_null(strstr(found->actions[i].command, "EXPIRE"));
 	findings_free(f);
 	model_free(m);
+}
+
+static void take_info(struct model *m, const char *text)
+{
+	struct record r = { .kind = RECORD_INFO, .info = { 1, "end", text } };
+
+	model_take(m, &r);
+}
+
+/* Of those without a TTL as many hashes may go with their last field as the server tells. */
+static void test_temporary_fields(void **state)
+{
+	(void)state;
+	for (int expiring = 0; expiring <= 40; expiring += 20) {
+		struct model *m = model_with_keyspace();
+		const struct finding *found;
+		struct findings *f;
+		char name[64];
+
+		for (int i = 0; i < 40; i++) {
+			snprintf(name, sizeof(name), "session:%d", i);
+			take(m, name, "hash", "listpack", 90, 2);
+		}
+		snprintf(name, sizeof(name), "db0:keys=40,expires=0,avg_ttl=0,subexpiry=%d\r\n",
+			 expiring);
+		take_info(m, name);
+		finish(m);
+		f = diagnose_some(m, "keys.");
+		found = find(f, "keys.temp_without_ttl");
+		assert_true(!found == (expiring == 40));
+		if (found)
+			assert_non_null(strstr(found->title, expiring ? "20 of 40" : "40 of 40"));
+		findings_free(f);
+		model_free(m);
+	}
+}
+
+/* Much of what keys take may be no data: nodes of streams taken in advance, or names. */
+static void test_overhead(void **state)
+{
+	static char long_name[1000];
+
+	(void)state;
+	for (int names = 0; names < 2; names++) {
+		struct model *m = model_with_keyspace();
+		const struct finding *found;
+		struct findings *f;
+		char name[32];
+
+		for (int i = 0; i < 40000; i++) {
+			if (names) {
+				memset(long_name, 'x', sizeof(long_name) - 1);
+				snprintf(long_name, 10, "i:%07d", i);
+				long_name[9] = 'x';
+				take(m, long_name, "string", "embstr", 1072, 8);
+			} else {
+				snprintf(name, sizeof(name), "inbox:%d", i);
+				take(m, name, "stream", "stream", 5000, 1);
+			}
+		}
+		finish(m);
+		f = diagnose_some(m, "keys.");
+		found = find(f, "keys.many_small");
+		assert_non_null(found);
+		assert_non_null(strstr(found->title, names ? "names of keys are 93 %" :
+							     "40,000 streams of few entries"));
+		assert_true(found->actions[0].expected_gain_bytes > 30000000);
+		findings_free(f);
+		model_free(m);
+	}
 }
 
 static void test_growth(void **state)
@@ -418,6 +488,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_temporary_example),
+		cmocka_unit_test(test_temporary_fields),
+		cmocka_unit_test(test_overhead),
 		cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_growth_to_limit),
 		cmocka_unit_test(test_prefixes_and_encodings),
