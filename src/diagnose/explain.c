@@ -185,7 +185,8 @@ const struct explanation explanations[] = {
 	  "Cached scripts or functions hold much memory, or are compiled anew all "
 	  "the time: often scripts that differ by values pasted into them." },
 	{ "memory.slowlog",
-	  "The slow log holds much memory: it is long, and its entries keep arguments." },
+	  "The slow log, or Valkey's log of large requests or replies, holds much memory: it is "
+	  "long, and its entries keep arguments." },
 	{ "memory.tracking",
 	  "The table of client-side caching (CLIENT TRACKING) holds much memory." },
 	{ "memory.pubsub", "Subscriptions to very many channels or patterns hold much memory." },

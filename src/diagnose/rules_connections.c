@@ -156,6 +156,8 @@ bool rule_monitor(const struct model *m, struct finding *f)
  * milliseconds in which nobody else is served, and it lies in a buffer for as long as the network
  * takes. */
 #define LARGE_BYTES (10 * MIB)
+/* What the server logs is set by its user; smaller ones are no work for the loop. */
+#define LARGE_LEAST_BYTES (64 * KIB)
 
 /* Of the requests, or of the replies. */
 struct large {
@@ -170,7 +172,7 @@ static struct large large_of(const struct model *m, bool replies)
 	for (size_t i = 0; i < m->large_count; i++) {
 		const struct record_large *one = &m->large[i].entry;
 
-		if (one->reply != replies)
+		if (one->reply != replies || one->bytes < LARGE_LEAST_BYTES)
 			continue;
 		all.total++;
 		sum_add(&all.bytes, one->bytes);

@@ -21,7 +21,7 @@
 /* Freeing an entry of the slow log: some thirty allocations. */
 #define SLOWLOG_ENTRY_SECONDS 1.5e-6
 /* The server's default (src/config.c). */
-#define SLOWLOG_LEN 128
+#define LOG_LEN 128
 
 /* Of keys under WATCH no server before 7.4 tells how many there are. */
 static enum basis counted_basis(const struct model *m, enum inside what)
@@ -57,31 +57,61 @@ static bool inside_matters(const struct model *m, struct finding *f, enum inside
 	return true;
 }
 
+/* What the server logs of commands. */
+static const struct command_log {
+	const char *held; /* struct record_held */
+	const char *title;
+	const char *most, *above, *unit; /* settings: how many entries, and of what */
+	int64_t usual, low; /* of the latter: its default, and where nearly all is above it */
+	const char *advice;
+} command_logs[] = {
+	{ "slowlog", "The slow log", "slowlog-max-len", "slowlog-log-slower-than", "microseconds",
+	  10000, 1000, "Log what is slow only (10 ms)." },
+	{ "large-request", "The log of large requests (COMMANDLOG)",
+	  "commandlog-large-request-max-len", "commandlog-request-larger-than", "bytes", 1048576,
+	  4096, "Log what is large only (1 MiB)." },
+	{ "large-reply", "The log of large replies (COMMANDLOG)", "commandlog-large-reply-max-len",
+	  "commandlog-reply-larger-than", "bytes", 1048576, 4096,
+	  "Log what is large only (1 MiB)." },
+};
+
+/* The one that takes most. */
+static const struct command_log *largest_log(const struct model *m)
+{
+	const struct command_log *largest = command_logs;
+
+	for (size_t i = 1; i < sizeof(command_logs) / sizeof(command_logs[0]); i++)
+		if (inside_log_bytes(m, command_logs[i].held) > inside_log_bytes(m, largest->held))
+			largest = &command_logs[i];
+	return largest;
+}
+
 bool rule_slowlog(const struct model *m, struct finding *f)
 {
 	const struct inside_row *row = &m->inside[INSIDE_SLOWLOG];
-	int64_t slower = measure_config(m, "slowlog-log-slower-than");
+	const struct command_log *log = largest_log(m);
+	int64_t above = measure_config(m, log->above);
+	bool of_all = above >= 0 && above < log->low;
 
 	if (!inside_matters(m, f, INSIDE_SLOWLOG, "slowlog_entries_total", "entries"))
 		return false;
-	finding_title(f, "The slow log takes %s: %s entries", say_bytes(row->bytes).s,
+	finding_title(f, "%s takes %s: %s entries", log->title, say_bytes(row->bytes).s,
 		      say_count(row->objects_total).s);
-	finding_evidence_count(f, "slowlog-max-len", measure_config(m, "slowlog-max-len"),
-			       "entries", BASIS_EXACT);
-	finding_evidence_count(f, "slowlog-log-slower-than", slower, "microseconds", BASIS_EXACT);
+	finding_evidence_count(f, log->most, measure_config(m, log->most), "entries", BASIS_EXACT);
+	finding_evidence_count(f, log->above, above, log->unit, BASIS_EXACT);
 	finding_cause(f,
 		      "Each entry keeps up to 32 arguments of up to 128 bytes; the log was made "
 		      "very long%s.",
-		      slower >= 0 && slower < 1000 ? ", and nearly every command comes into it" :
-						     "");
-	finding_action(f, row->bytes, say_cli(m, "CONFIG SET slowlog-max-len %d", SLOWLOG_LEN).s,
+		      of_all ? ", and nearly every command comes into it" : "");
+	finding_action(f, row->bytes, say_cli(m, "CONFIG SET %s %d", log->most, LOG_LEN).s,
 		       "Make it shorter. What is beyond goes with the next command, all at once, "
 		       "which takes the server about %s: go down in steps where that is too long.",
 		       say_seconds((double)row->objects_total * SLOWLOG_ENTRY_SECONDS).s);
-	if (slower >= 0 && slower < 1000)
-		finding_action(f, RECORD_UNKNOWN,
-			       say_cli(m, "CONFIG SET slowlog-log-slower-than 10000").s,
-			       "Log what is slow only (10 ms).");
+	if (of_all)
+		finding_action(
+			f, RECORD_UNKNOWN,
+			say_cli(m, "CONFIG SET %s %lld", log->above, (long long)log->usual).s, "%s",
+			log->advice);
 	return true;
 }
 

@@ -68,21 +68,44 @@ static int64_t of_each(int64_t count, double bytes)
 	return count == RECORD_UNKNOWN ? RECORD_UNKNOWN : sum_whole((double)count * bytes);
 }
 
+static int64_t none_if_unknown(int64_t bytes)
+{
+	return bytes == RECORD_UNKNOWN ? 0 : bytes;
+}
+
 /* --- one by one ---------------------------------------------------------------- */
 
-static struct inside_row slowlog(const struct model *m)
+int64_t inside_log_bytes(const struct model *m, const char *name)
 {
-	const struct record_held *held = model_held(m, "slowlog");
-	struct inside_row row = { RECORD_UNKNOWN, RECORD_UNKNOWN, BASIS_SAMPLED, 0 };
+	const struct record_held *held = model_held(m, name);
 
 	if (!held || held->objects_total < 0)
-		return row;
-	row.objects_total = held->objects_total;
+		return RECORD_UNKNOWN;
 	if (!held->objects_total)
-		row.bytes = 0;
-	else if (held->looked_total > 0 && held->looked_bytes >= 0)
-		row.bytes = of_each(held->objects_total,
-				    (double)held->looked_bytes / (double)held->looked_total);
+		return 0;
+	if (held->looked_total <= 0 || held->looked_bytes < 0)
+		return RECORD_UNKNOWN;
+	return of_each(held->objects_total,
+		       (double)held->looked_bytes / (double)held->looked_total);
+}
+
+/* With what Valkey logs of large requests and replies, in entries of the same kind. What a short
+ * log takes is not looked at. */
+static struct inside_row slowlog(const struct model *m)
+{
+	static const char *const names[] = { "slowlog", "large-request", "large-reply" };
+	struct inside_row row = { RECORD_UNKNOWN, RECORD_UNKNOWN, BASIS_SAMPLED, 0 };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const struct record_held *held = model_held(m, names[i]);
+		int64_t bytes = inside_log_bytes(m, names[i]);
+
+		if (held && held->objects_total >= 0)
+			row.objects_total =
+				sum_of(none_if_unknown(row.objects_total), held->objects_total);
+		if (bytes >= 0)
+			row.bytes = sum_of(none_if_unknown(row.bytes), bytes);
+	}
 	return row;
 }
 
@@ -132,11 +155,6 @@ static int64_t queue_table_bytes(int64_t commands)
 	while (room < commands && room < INT64_MAX / 2)
 		room *= 2;
 	return of_each(room, QUEUED_COMMAND_BYTES);
-}
-
-static int64_t none_if_unknown(int64_t bytes)
-{
-	return bytes == RECORD_UNKNOWN ? 0 : bytes;
 }
 
 /* Keys that a client watches: as it is told, or, before 7.4, what it takes beyond all that has a

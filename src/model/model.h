@@ -84,6 +84,10 @@ enum inside {
 };
 const char *inside_name(enum inside what); /* "slowlog": also its line of the ledger */
 
+/* What a log takes that the server has of commands ("slowlog", "large-request", "large-reply"), by
+ * some of its entries; RECORD_UNKNOWN. */
+int64_t inside_log_bytes(const struct model *m, const char *name);
+
 struct inside_row {
 	int64_t objects_total; /* entries, keys, channels, connections; RECORD_UNKNOWN */
 	int64_t bytes; /* RECORD_UNKNOWN */

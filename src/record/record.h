@@ -471,7 +471,7 @@ struct record_client {
  */
 struct record_held {
 	double t_seconds;
-	const char *name; /* "slowlog", "clients" */
+	const char *name; /* "slowlog", "large-request", "large-reply", "clients" */
 	int64_t objects_total; /* there are so many */
 	int64_t looked_total; /* of which so many were looked at... */
 	int64_t looked_bytes; /* ...and take so much in sum */

@@ -31,7 +31,7 @@ struct snapshot {
 		double t_seconds; /* when that was told */
 	} before; /* what was there as the watch began */
 	bool has_large_logs;
-	struct record_held slowlog; /* entries there are, and what some of them take */
+	struct record_held held[LOGS]; /* entries there are, and what some of them take */
 	bool config_known;
 	double config_at; /* when it was asked for last */
 	struct client_counts clients; /* by the last INFO */

@@ -436,7 +436,7 @@ const char *const config_patterns[] = {
 	"replica-ignore-maxmemory",
 	"latency-monitor-threshold",
 	"slowlog-log-slower-than",
-	"commandlog-execution-slower-than",
+	"commandlog-*",
 	"slowlog-max-len",
 	"acllog-max-len",
 	"tracking-table-max-keys",

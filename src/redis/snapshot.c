@@ -27,10 +27,7 @@ struct snapshot *snapshot_new(const struct record_sink *sink, double seconds)
 	snapshot->clients =
 		(struct client_counts){ RECORD_UNKNOWN, RECORD_UNKNOWN, RECORD_UNKNOWN };
 	snapshot->malloc_stats_at = -INFINITY;
-	for (int log = 0; log < LOGS; log++)
-		snapshot->logged_id[log] = RECORD_UNKNOWN;
-	snapshot->before.id = RECORD_UNKNOWN;
-	snapshot->slowlog = (struct record_held){ NAN, "slowlog", RECORD_UNKNOWN, 0, 0 };
+	snapshot_logs_init(snapshot);
 	return snapshot;
 }
 
@@ -250,7 +247,7 @@ static void ask_rest(struct question *q, const redisReply *reply)
 
 	(void)reply;
 	q->next = NULL;
-	snapshot_ask_slowlog_length(q);
+	snapshot_ask_log_lengths(q);
 	q->label = "CONFIG GET";
 	q->take = take_config;
 	if (isinf(snapshot->seconds) && q->t_seconds >= snapshot->config_at + CONFIG_REST)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "redis/snapshot_logs.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "redis/replies.h"
@@ -20,11 +21,25 @@
 static const struct {
 	const char *label; /* for reasons */
 	const char *command, *which;
+	const char *length; /* asks how many entries it has */
+	const char *held; /* struct record_held */
 } logs[LOGS] = {
-	[LOG_SLOW] = { "SLOWLOG", "SLOWLOG", "" },
-	[LOG_REQUESTS] = { "COMMANDLOG large-request", "COMMANDLOG", " large-request" },
-	[LOG_REPLIES] = { "COMMANDLOG large-reply", "COMMANDLOG", " large-reply" },
+	[LOG_SLOW] = { "SLOWLOG", "SLOWLOG", "", "SLOWLOG LEN", "slowlog" },
+	[LOG_REQUESTS] = { "COMMANDLOG large-request", "COMMANDLOG", " large-request",
+			   "COMMANDLOG LEN large-request", "large-request" },
+	[LOG_REPLIES] = { "COMMANDLOG large-reply", "COMMANDLOG", " large-reply",
+			  "COMMANDLOG LEN large-reply", "large-reply" },
 };
+
+void snapshot_logs_init(struct snapshot *snapshot)
+{
+	for (int log = 0; log < LOGS; log++) {
+		snapshot->logged_id[log] = RECORD_UNKNOWN;
+		snapshot->held[log] =
+			(struct record_held){ NAN, logs[log].held, RECORD_UNKNOWN, 0, 0 };
+	}
+	snapshot->before.id = RECORD_UNKNOWN;
+}
 
 static int64_t slowlog_id_at(const redisReply *reply, size_t i)
 {
@@ -85,21 +100,26 @@ static bool take_slowlog(struct question *q, redisReply *reply)
 		       !large_emit(reply, q->log == LOG_REPLIES, own, &q->snapshot->sink);
 }
 
-static void emit_slowlog(struct snapshot *snapshot, double t_seconds)
+static void emit_held(const struct question *q)
 {
+	struct record_held *held = &q->snapshot->held[q->log];
 	struct record record = { .kind = RECORD_HELD };
 
-	snapshot->slowlog.t_seconds = t_seconds;
-	record.held = snapshot->slowlog;
-	record_emit(&snapshot->sink, &record);
+	held->t_seconds = q->t_seconds;
+	record.held = *held;
+	record_emit(&q->snapshot->sink, &record);
 }
 
 static bool take_slowlog_length(struct question *q, redisReply *reply)
 {
+	struct record_held *held = &q->snapshot->held[q->log];
+	bool had = held->objects_total > 0;
+
 	if (reply->type != REDIS_REPLY_INTEGER)
 		return false;
-	q->snapshot->slowlog.objects_total = reply->integer;
-	emit_slowlog(q->snapshot, q->t_seconds);
+	held->objects_total = reply->integer;
+	if (q->log == LOG_SLOW || reply->integer || had) /* the others are mostly empty */
+		emit_held(q);
 	return true;
 }
 
@@ -111,13 +131,13 @@ static bool take_slowlog_before(struct question *q, redisReply *reply)
 
 static bool take_slowlog_sizes(struct question *q, redisReply *reply)
 {
-	struct record_held *slowlog = &q->snapshot->slowlog;
+	struct record_held *held = &q->snapshot->held[q->log];
 
-	note_before(q, reply);
-	if (slowlog_measure(reply, conn_address(q->conn), &slowlog->looked_total,
-			    &slowlog->looked_bytes))
+	if (q->log == LOG_SLOW)
+		note_before(q, reply);
+	if (slowlog_measure(reply, conn_address(q->conn), &held->looked_total, &held->looked_bytes))
 		return false;
-	emit_slowlog(q->snapshot, q->t_seconds);
+	emit_held(q);
 	return true;
 }
 
@@ -177,7 +197,7 @@ static void after_slowlog_sizes(struct question *q, const redisReply *reply)
 	long entries = q->slowlog_asked;
 
 	if (reply && reply->type == REDIS_REPLY_ARRAY && (long)reply->elements == entries &&
-	    q->snapshot->slowlog.looked_total < SLOWLOG_SIZED && entries < q->slowlog_most &&
+	    q->snapshot->held[q->log].looked_total < SLOWLOG_SIZED && entries < q->slowlog_most &&
 	    reply_bytes(reply) < SIZED_BYTES)
 		ask_slowlog(q, entries + SLOWLOG_STEP);
 }
@@ -190,22 +210,29 @@ static void after_slowlog_length(struct question *q, const redisReply *reply)
 	    !reply->integer)
 		return;
 	is_long = reply->integer >= SLOWLOG_LONG;
-	q->label = "SLOWLOG";
+	if (q->log != LOG_SLOW && !is_long)
+		return;
+	q->label = logs[q->log].label;
 	q->take = is_long ? take_slowlog_sizes : take_slowlog_before;
 	q->next = is_long ? after_slowlog_sizes : NULL;
 	q->slowlog_most = 2 * SLOWLOG_MOST;
 	ask_slowlog(q, is_long ? SLOWLOG_STEP : 1);
 }
 
-void snapshot_ask_slowlog_length(const struct question *like)
+void snapshot_ask_log_lengths(const struct question *like)
 {
 	struct question q = *like;
+	int asked = q.snapshot->has_large_logs ? LOGS : 1;
 
-	q.label = "SLOWLOG LEN";
 	q.take = take_slowlog_length;
 	q.next = after_slowlog_length;
-	if (strcmp(q.phase, "window") != 0 && !conn_tight(q.conn))
-		question_ask(&q, "SLOWLOG LEN");
+	if (!strcmp(q.phase, "window") || conn_tight(q.conn))
+		return;
+	for (int log = 0; log < asked; log++) {
+		q.log = (enum log)log;
+		q.label = logs[log].length;
+		question_ask(&q, logs[log].length);
+	}
 }
 
 int snapshot_ask_events(const struct question *like, long entries)

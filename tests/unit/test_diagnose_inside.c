@@ -186,6 +186,32 @@ static void slowlog(void **state)
 	scene_expect_none(&s, "memory.slowlog");
 }
 
+/* Valkey has more such logs, each with settings of its own. */
+static void commandlog(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	scene_init(&s);
+	scene_load(&s, 50 * MIB);
+	buf_puts(&s.config, "commandlog-request-larger-than 0\n"
+			    "commandlog-large-request-max-len 1000000\n");
+	add_slowlog(&s, 100, 300);
+	scene_add(&s, RECORD_HELD)->held =
+		(struct record_held){ 1, "large-request", 120000, 16, 16 * 400 };
+	d = scene_diagnose(&s);
+	f = expect(&d, "memory.slowlog", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "log of large requests (COMMANDLOG) takes 45.8 MiB"));
+	assert_non_null(
+		strstr(f->actions[0].command, "CONFIG SET commandlog-large-request-max-len 128"));
+	assert_non_null(
+		strstr(f->actions[1].command, "CONFIG SET commandlog-request-larger-than 1048576"));
+	assert_null(diagnosis_find(&d, "memory.in_no_key"));
+	diagnosis_free(&d);
+}
+
 static void counted(void **state)
 {
 	static const struct {
@@ -356,15 +382,11 @@ static void in_no_keys_likely(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_client),
-		cmocka_unit_test(unread_client),
-		cmocka_unit_test(no_one_client),
-		cmocka_unit_test(slowlog),
-		cmocka_unit_test(counted),
-		cmocka_unit_test(in_no_key),
-		cmocka_unit_test(in_no_keys),
-		cmocka_unit_test(in_no_keys_likely),
-		cmocka_unit_test(watch_is_no_buffer),
+		cmocka_unit_test(one_client),	     cmocka_unit_test(unread_client),
+		cmocka_unit_test(no_one_client),     cmocka_unit_test(slowlog),
+		cmocka_unit_test(commandlog),	     cmocka_unit_test(counted),
+		cmocka_unit_test(in_no_key),	     cmocka_unit_test(in_no_keys),
+		cmocka_unit_test(in_no_keys_likely), cmocka_unit_test(watch_is_no_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -720,6 +720,9 @@ static void large_messages(void **state)
 	diagnosis_free(&d);
 	scene_init(&s);
 	scene_expect_none(&s, "clients.large_messages");
+	scene_init(&s); /* somebody lets the server log everything */
+	add_large(&s, false, 26, "light:0");
+	scene_expect_none(&s, "clients.large_messages");
 }
 
 int main(void)

@@ -164,6 +164,8 @@ static void test_large_logs(void **state)
 			  false },
 			{ "INFO", "$0\r\n\r\n", false },
 			{ "SLOWLOG GET", "*0\r\n", false },
+			{ "COMMANDLOG LEN large-request", ":0\r\n", false },
+			{ "COMMANDLOG LEN large-reply", ":7\r\n", false },
 			{ "COMMANDLOG GET 4 large-request", "*0\r\n", false },
 			{ "COMMANDLOG GET 4 large-reply",
 			  "*1\r\n*4\r\n:5\r\n:7\r\n:3000000\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
@@ -179,13 +181,40 @@ static void test_large_logs(void **state)
 		run_loop(&watch);
 		assert_int_equal(
 			count(buf_str(&watch.log), "large reply 5 at 7 3000000 bytes get k"), !old);
+		assert_int_equal(count(buf_str(&watch.log), "held large-request"), 0);
+		assert_int_equal(count(buf_str(&watch.log), "held large-reply 7: 0"), !old);
 		snapshot_events(watch.snapshot, watch.conn, 1);
 		run_loop(&watch);
 		seen = watch_close(&watch);
 		assert_int_equal(count(seen, "SLOWLOG GET"), 2);
-		assert_int_equal(count(seen, "COMMANDLOG"), old ? 0 : 2);
+		assert_int_equal(count(seen, "COMMANDLOG GET"), old ? 0 : 2);
+		assert_int_equal(count(seen, "COMMANDLOG LEN"), old ? 0 : 2);
 		free(seen);
 	}
+}
+
+/* Of a log that was made very long some entries tell what it takes. */
+static void test_long_large_log(void **state)
+{
+	static const struct fake_rule rules[] = {
+		{ "INFO server", "$25\r\n# S\nvalkey_version:9.0.0\n\r\n", false },
+		{ "INFO", "$0\r\n\r\n", false },
+		{ "COMMANDLOG LEN large-request", ":120000\r\n", false },
+		{ "COMMANDLOG LEN large-reply", ":0\r\n", false },
+		{ "COMMANDLOG GET 8 large-request",
+		  "*1\r\n*6\r\n:5\r\n:7\r\n:30\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n$3\r\na:1\r\n"
+		  "$0\r\n\r\n",
+		  false },
+		{ NULL, NULL, false },
+	};
+	struct watch watch = { 0 };
+
+	(void)state;
+	watch_open(&watch, rules, 10);
+	assert_int_equal(snapshot_begin(watch.snapshot, watch.conn, SNAPSHOT_START, 0), 0);
+	run_loop(&watch);
+	assert_int_equal(count(buf_str(&watch.log), "held large-request 120000: 1 of "), 1);
+	free(watch_close(&watch));
 }
 
 /* Refusals cost their records only, and each leaves one reason. */
@@ -482,7 +511,7 @@ int main(void)
 		cmocka_unit_test(test_tight),	      cmocka_unit_test(test_malloc_stats_rarely),
 		cmocka_unit_test(test_slowlog_steps), cmocka_unit_test(test_slowlog_before),
 		cmocka_unit_test(test_slowlog_sizes), cmocka_unit_test(test_hang),
-		cmocka_unit_test(test_large_logs),
+		cmocka_unit_test(test_large_logs),    cmocka_unit_test(test_long_large_log),
 	};
 
 	return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
