@@ -55,8 +55,10 @@ static struct phrase say_day(double seconds)
  * the limit is 512 for hashes and 128 for others, unless somebody has raised it. */
 #define WALK_SECONDS  40e-6
 #define LONG_LISTPACK 1000
-#define LARGE_SHARE   0.25 /* of used_memory */
-#define LARGE_BYTES   (16 * MIB)
+/* Moving what is behind a place in so many integers takes ten microseconds. */
+#define LONG_ARRAY  10000
+#define LARGE_SHARE 0.25 /* of used_memory */
+#define LARGE_BYTES (16 * MIB)
 
 static double main_seconds(const struct model *m)
 {
@@ -96,13 +98,13 @@ static double call_seconds(const struct model *m, const char *command)
 }
 
 /* Its elements lie in one list that each command walks, which the limit lets grow so long. */
-static void hot_list(const struct model *m, const struct hot_key_row *hot, struct finding *f)
+static void hot_list(const struct model *m, const struct hot_key_row *hot, const char *type,
+		     struct finding *f)
 {
-	const char *type = lookup_type(hot->command);
 	double each = call_seconds(m, hot->command);
 	struct encoding_limit limit;
 
-	if (!type || !(each >= WALK_SECONDS))
+	if (!(each >= WALK_SECONDS))
 		return;
 	limit = one_key_entries_limit(m, type);
 	if (limit.value < LONG_LISTPACK)
@@ -122,6 +124,49 @@ static void hot_list(const struct model *m, const struct hot_key_row *hot, struc
 		say_cli(m, "CONFIG SET %s %d", limit.name, !strcmp(type, "hash") ? 512 : 128).s,
 		"Lower it, and write to the key once: it becomes a table, which takes some "
 		"times the memory. Or spread it over several keys of some hundred elements.");
+}
+
+/* Its members lie in one sorted array: one is found at once, but comes and goes by moving all that
+ * are behind it. */
+static void hot_array(const struct model *m, const struct hot_key_row *hot, struct finding *f)
+{
+	int64_t limit = measure_config(m, "set-max-intset-entries");
+	double each = call_seconds(m, hot->command);
+
+	if ((strcmp(hot->command, "sadd") != 0 && strcmp(hot->command, "srem") != 0) ||
+	    !(each >= WALK_SECONDS) || limit < LONG_ARRAY)
+		return;
+	f->severity = SEVERITY_WARNING;
+	finding_title(f, "%s takes %s a call: %s%s is one long array of integers",
+		      say_command(hot->command).s, say_seconds(each).s,
+		      say_key(hot->key.data, hot->key.len).s, hot->truncated ? "..." : "");
+	finding_evidence(f, "call_cpu_seconds", each, "seconds", BASIS_SAMPLED);
+	finding_evidence_count(f, "set-max-intset-entries", limit, "entries", BASIS_EXACT);
+	finding_cause(f, "set-max-intset-entries lets a set of so many integers lie in one sorted "
+			 "array (intset), and each member that comes or goes moves all that are "
+			 "behind it; a table would be a look.");
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET set-max-intset-entries 512").s,
+		       "Lower it, and add a new member: the set becomes a table, which takes some "
+		       "times the memory. Or spread it over several keys of some hundred members.");
+}
+
+/* How its elements lie, where somebody has looked; else what may be in the server's settings. */
+static void hot_encoding(const struct model *m, const struct hot_key_row *hot, struct finding *f)
+{
+	const char *type = lookup_type(hot->command);
+	const struct record_key *k = key_looked_at(m, hot->key);
+	const char *encoding = k && k->encoding ? k->encoding : "";
+
+	if (!type)
+		return;
+	if (!*encoding) /* before 7.2 no other set lies in one piece */
+		encoding = !strcmp(type, "set") && !model_config(m, "set-max-listpack-entries") ?
+				   "intset" :
+				   "listpack";
+	if (!strcmp(encoding, "intset"))
+		hot_array(m, hot, f);
+	else if (!strncmp(encoding, "listpack", 8) || !strcmp(encoding, "ziplist"))
+		hot_list(m, hot, type, f);
 }
 
 /* Time of a command with several keys is charged to the first: where that is a small one, which of
@@ -156,7 +201,7 @@ bool rule_hotkey_cpu(const struct model *m, struct finding *f)
 		      say_percent(hot->cpu_seconds / all).s, say_command(hot->command).s);
 	finding_cause(f, "All commands on a key run in one thread of one server; more servers do "
 			 "not share them.");
-	hot_list(m, hot, f);
+	hot_encoding(m, hot, f);
 	finding_evidence_text(f, "command", say_command(hot->command).s, BASIS_SAMPLED);
 	finding_evidence(f, "cpu_seconds", hot->cpu_seconds, "seconds", BASIS_SAMPLED);
 	finding_evidence(f, "cpu_ratio", hot->cpu_seconds / m->duration_seconds, "ratio",

@@ -126,6 +126,65 @@ static void test_first_of_several(void **state)
 	}
 }
 
+static void take_hot_set(struct model *m, const char *setting, const char *encoding)
+{
+	static const char info[] = "# Commandstats\r\ncmdstat_sadd:calls=%d,usec=9\r\n";
+	static char text[2][80];
+
+	take_session(m);
+	take_sensor(m, "cpu", true, "");
+	for (int end = 0; end < 2; end++) {
+		snprintf(text[end], sizeof(text[end]), info, end ? 10001 : 1);
+		take(m, (struct record){ .kind = RECORD_INFO,
+					 .info = { end * 10, end ? "end" : "start", text[end] } });
+	}
+	take(m, (struct record){ .kind = RECORD_CONFIG, .config = { setting, "2000000" } });
+	take_cpu(m, "seen:ids", "sadd", 1.3);
+	if (encoding)
+		take(m, (struct record){ .kind = RECORD_KEY,
+					 .key = { .key = key_of("seen:ids"),
+						  .type = "set",
+						  .encoding = encoding,
+						  .bytes = 4194360,
+						  .elements = RECORD_UNKNOWN,
+						  .ttl_seconds = -1,
+						  .pass_seconds = NAN } });
+	take(m, (struct record){ .kind = RECORD_TOTALS, .totals = { .window_seconds = 10 } });
+	model_finish(m);
+}
+
+/* A set of integers is one sorted array, in which nothing is walked; before 7.2 none else lies in
+ * one piece. */
+static void test_long_array(void **state)
+{
+	static const struct {
+		const char *setting, *encoding, *part; /* NULL: not a matter of its encoding */
+	} cases[] = {
+		{ "set-max-intset-entries", NULL, "long array of integers" },
+		{ "set-max-intset-entries", "intset", "long array of integers" },
+		{ "set-max-listpack-entries", "listpack", "one long list" },
+		{ "set-max-listpack-entries", NULL, "one long list" },
+		{ "set-max-intset-entries", "hashtable", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct model *m = model_new();
+		const struct finding *found;
+		struct findings *f;
+
+		take_hot_set(m, cases[i].setting, cases[i].encoding);
+		f = diagnose(m);
+		found = find(f, "hotkey.cpu");
+		assert_non_null(found);
+		assert_int_equal(found->severity, cases[i].part ? SEVERITY_WARNING : SEVERITY_INFO);
+		if (cases[i].part)
+			assert_non_null(strstr(found->title, cases[i].part));
+		findings_free(f);
+		model_free(m);
+	}
+}
+
 static void test_large_key(void **state)
 {
 	static const char info[] = "# Memory\r\nused_memory:200000000\r\n";
@@ -183,8 +242,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hot_key),		 cmocka_unit_test(test_even),
-		cmocka_unit_test(test_first_of_several), cmocka_unit_test(test_large_key),
-		cmocka_unit_test(test_concentration),
+		cmocka_unit_test(test_first_of_several), cmocka_unit_test(test_long_array),
+		cmocka_unit_test(test_large_key),	 cmocka_unit_test(test_concentration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
