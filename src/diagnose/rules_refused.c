@@ -7,9 +7,11 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/harm.h"
 #include "diagnose/link.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
+#include "diagnose/stall_owner.h"
 
 /* --- commands ------------------------------------------------------------------- */
 
@@ -47,13 +49,27 @@ static const struct refusal_kind {
 	  "Wait, and let clients retry." },
 };
 
+/* Is the time of a DEBUG told as such (command.blocks)? What it does meanwhile is told with it. */
+static bool debug_told(const struct model *m)
+{
+	for (size_t i = 0; i < m->stalls_count; i++) {
+		const struct stall *stall = &m->stalls[i].stall;
+
+		if (!strcmp(stall->command, "debug") &&
+		    stall_own_seconds(stall) >= harm_table[HARM_STALL].bound)
+			return true;
+	}
+	return false;
+}
+
 /* Is it told by the finding on its cause? */
 static bool refusal_told(const struct model *m, const char *error)
 {
 	if (strcmp(error, "MISCONF") == 0)
 		return measure_saves_fail(m);
-	if (strcmp(error, "LOADING") == 0) /* server.loading */
-		return model_info_start(m, "loading") == 1 || model_info_end(m, "loading") == 1;
+	if (strcmp(error, "LOADING") == 0) /* server.loading; or a DEBUG RELOAD that blocked */
+		return model_info_start(m, "loading") == 1 || model_info_end(m, "loading") == 1 ||
+		       debug_told(m);
 	if (strcmp(error, "MASTERDOWN") == 0) { /* repl.resync */
 		struct link link = link_of(m);
 
@@ -152,19 +168,22 @@ bool rule_writes_refused(const struct model *m, struct finding *f)
 #define DENIED_PER_SECOND 1.0
 
 static const struct denial {
-	const char *error, *cause, *action;
+	const char *error, *cause, *command, *action;
 } denials[] = {
 	{ "NOPERM", "The user has no right to the command, the key or the channel (ACL SETUSER).",
+	  "ACL LOG 10",
 	  "See who was denied what and grant it, or let the client log in as the user it is meant "
 	  "to be." },
 	{ "WRONGPASS",
 	  "Clients log in with a password or a user that is not right: one was "
 	  "changed and not everywhere, or somebody tries them out.",
+	  "ACL LOG 10",
 	  "See which user and address it was; bring the clients' configuration up to date." },
 	{ "NOAUTH",
 	  "Clients send commands without having logged in: their configuration lacks "
 	  "the password.",
-	  "See whose they are; give them the password." },
+	  "CLIENT LIST", /* ACL LOG has none of them */
+	  "See whose they are (addr, name); give them the password." },
 };
 
 #define DENIALS (sizeof(denials) / sizeof(denials[0]))
@@ -214,7 +233,7 @@ bool rule_denied(const struct model *m, struct finding *f)
 			       model_info_delta(m, "total_connections_received"), "connections",
 			       BASIS_EXACT);
 	finding_cause(f, "%s", worst->cause);
-	finding_action(f, RECORD_UNKNOWN, say_cli(m, "ACL LOG 10").s, "%s", worst->action);
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "%s", worst->command).s, "%s", worst->action);
 	return true;
 }
 
@@ -236,6 +255,15 @@ static const struct failure {
 	  "EVALSHA names a script that the server does not have, and nobody loads it: it has "
 	  "restarted, or SCRIPT FLUSH was run.",
 	  "Let clients send EVAL, or SCRIPT LOAD, after a NOSCRIPT; or use functions (7.0)." },
+	{ "CROSSSLOT",
+	  "A command names keys of different slots: a cluster runs only what lies in one slot.",
+	  "Give keys that are used together one hash tag ({user:7}:cart, {user:7}:name), or send "
+	  "a command for each." },
+	{ "MOVED",
+	  "Clients ask this node for keys of another: they are not cluster-aware, or do not look "
+	  "up anew where slots lie.",
+	  "Use the cluster mode of the client library (redis-cli -c), which learns where each slot "
+	  "lies and remembers it." },
 	{ "ERR",
 	  "Wrong arguments, or a command or an option that this server does not have: a module's, "
 	  "or "
@@ -245,11 +273,24 @@ static const struct failure {
 
 #define FAILURES (sizeof(failures) / sizeof(failures[0]))
 
-/* Told by other findings, or how a cluster works. */
+static int64_t commands_of(const struct model *m)
+{
+	return model_info_delta(m, "total_commands_processed");
+}
+
+/* It is how clients of a cluster learn where a slot lies: now and then, not with every tenth
+ * command. */
+static bool is_learning(const struct model *m, const struct error_row *row)
+{
+	double ratio = measure_ratio(row->replies_total, commands_of(m));
+
+	return !strcmp(row->error, "ASK") ||
+	       (!strcmp(row->error, "MOVED") && !(ratio >= FAILED_HARM_RATIO));
+}
+
+/* Told by other findings. */
 static bool is_told_elsewhere(const char *error)
 {
-	if (!strcmp(error, "MOVED") || !strcmp(error, "ASK"))
-		return true;
 	for (size_t i = 0; i < DENIALS; i++)
 		if (!strcmp(error, denials[i].error))
 			return true;
@@ -268,7 +309,7 @@ static const char *worst_failure(const struct model *m, int64_t *all)
 	for (size_t i = 0; i < m->errors_count; i++) { /* the most come first */
 		const struct error_row *row = &m->errors[i];
 
-		if (is_told_elsewhere(row->error))
+		if (is_told_elsewhere(row->error) || is_learning(m, row))
 			continue;
 		sum_add(all, row->replies_total);
 		if (!worst)
@@ -299,7 +340,7 @@ static const struct failure *failure_of(const char *error)
 
 bool rule_errors(const struct model *m, struct finding *f)
 {
-	int64_t all, commands = model_info_delta(m, "total_commands_processed");
+	int64_t all, commands = commands_of(m);
 	const char *worst = worst_failure(m, &all), *command = failed_command(m, all);
 	const struct failure *known = worst ? failure_of(worst) : NULL;
 	double ratio = measure_ratio(all, commands > all ? commands : all);
@@ -313,7 +354,8 @@ bool rule_errors(const struct model *m, struct finding *f)
 		      command ? ", most of them " : "", command ? say_command(command).s : "",
 		      say_seconds(m->duration_seconds).s);
 	for (size_t i = 0; i < m->errors_count; i++)
-		if (!is_told_elsewhere(m->errors[i].error) && f->evidence_count < 3)
+		if (!is_told_elsewhere(m->errors[i].error) && !is_learning(m, &m->errors[i]) &&
+		    f->evidence_count < 3)
 			finding_evidence_count(f, m->errors[i].error, m->errors[i].replies_total,
 					       "errors", BASIS_EXACT);
 	finding_evidence_count(f, "total_commands_processed", commands, "commands", BASIS_EXACT);

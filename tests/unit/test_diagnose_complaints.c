@@ -359,6 +359,51 @@ static void clients_denied(void **state)
 	scene_expect_none(&s, "clients.denied");
 }
 
+/* ACL LOG has nothing of clients that have not logged in. */
+static void clients_without_password(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	begin(&s);
+	info(&s, "errorstat_WRONGPASS:count=10\r\nerrorstat_NOAUTH:count=80\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "clients.denied", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "(NOAUTH)"));
+	assert_string_equal(f->actions[0].command, "redis-cli CLIENT LIST");
+	diagnosis_free(&d);
+}
+
+/* Who does not know the cluster, or asks it for keys of two slots at once. */
+static void clients_of_a_cluster(void **state)
+{
+	static const struct {
+		const char *errors, *part;
+	} cases[] = {
+		{ "errorstat_CROSSSLOT:count=60000\r\nerrorstat_MOVED:count=700\r\n", "hash tag" },
+		{ "errorstat_MOVED:count=66000\r\nerrorstat_ASK:count=90000\r\n",
+		  "cluster mode of the client" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct scene s;
+		struct diagnosis d;
+		const struct finding *f;
+
+		begin(&s);
+		info(&s, "total_commands_processed:150000\r\n");
+		info(&s, cases[i].errors);
+		d = scene_diagnose(&s);
+		f = expect(&d, "clients.errors", SEVERITY_WARNING);
+		assert_non_null(strstr(f->actions[0].text, cases[i].part));
+		assert_non_null(strstr(f->title, i ? "66,000" : "60,000"));
+		diagnosis_free(&d);
+	}
+}
+
 /* With thousands of prefixes to compare with a SET takes 87 us; with few it takes one. */
 static void clients_broadcast(void **state)
 {
@@ -398,7 +443,8 @@ static void clients_errors(void **state)
 		{ "errorstat_WRONGTYPE:count=118000\r\n", SEVERITY_WARNING },
 		{ "errorstat_NOSCRIPT:count=3000\r\n", SEVERITY_INFO },
 		{ "errorstat_NOSCRIPT:count=30\r\n", -1 }, /* a few, and then EVAL */
-		{ "errorstat_MOVED:count=50000\r\nerrorstat_ASK:count=1000\r\n", -1 },
+		/* how clients learn where slots lie */
+		{ "errorstat_MOVED:count=5000\r\nerrorstat_ASK:count=50000\r\n", -1 },
 		{ "errorstat_WRONGPASS:count=90000\r\n", -1 }, /* clients.denied */
 	};
 
@@ -661,6 +707,16 @@ static void loading(void **state)
 	assert_null(diagnosis_find(&d, "rehash.blocks"));
 	diagnosis_free(&d);
 
+	begin(&s); /* DEBUG RELOAD held the server, and answers LOADING meanwhile */
+	info_both(&s, "loading:0\r\n");
+	info(&s, "errorstat_LOADING:count=50\r\n");
+	record_blame(scene_stall(&s, "debug", "", 0.6), CAUSE_COMMAND, 0.6);
+	d = scene_diagnose(&s);
+	f = expect(&d, "command.blocks", SEVERITY_WARNING);
+	assert_true(evidence_value(f, "LOADING") == 50);
+	assert_null(diagnosis_find(&d, "writes.refused"));
+	diagnosis_free(&d);
+
 	begin(&s); /* nobody asks for anything */
 	info_both(&s, "loading:1\r\n");
 	scene_expect(&s, "server.loading", SEVERITY_INFO);
@@ -818,6 +874,8 @@ int main(void)
 		cmocka_unit_test(clients_cut_off),
 		cmocka_unit_test(replica_over_its_limit),
 		cmocka_unit_test(clients_denied),
+		cmocka_unit_test(clients_without_password),
+		cmocka_unit_test(clients_of_a_cluster),
 		cmocka_unit_test(clients_errors),
 		cmocka_unit_test(clients_broadcast),
 		cmocka_unit_test(backlog_is_most),
