@@ -159,7 +159,8 @@ const struct explanation explanations[] = {
 	  "without an expiry, met in a pass over all keys." },
 	{ "keys.one_prefix", "One family of keys holds most of the memory." },
 	{ "keys.many_small",
-	  "Very many small keys: what each takes for itself is more than its value." },
+	  "What keys take for themselves is more than their values: very many small keys, streams "
+	  "of few entries, long names." },
 	{ "keys.encoding_lost", "Collections lost their compact encoding by one long value or a "
 				"few elements too many, and take several times the memory." },
 	{ "keys.one_key", "One key holds a good part of all bytes." },

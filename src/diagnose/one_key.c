@@ -67,6 +67,12 @@ struct encoding_limit one_key_value_limit(const struct model *m, const char *typ
 	return limit_of(m, row ? row->value : none);
 }
 
+bool one_key_only_integers(const struct model *m, const char *type)
+{
+	return !strcmp(type, "set") && model_config(m, "set-max-intset-entries") &&
+	       !model_config(m, "set-max-listpack-entries");
+}
+
 /* The longest element seen, names of fields too. */
 static double longest(const struct one_key *key)
 {
@@ -99,6 +105,9 @@ static void outgrown(struct buf *out, const struct model *m, const struct one_ke
 		fmt_bytes(out, sum_whole(most));
 		buf_puts(out, " is longer than ");
 		say_limit(out, &value);
+	} else if (entries.name && one_key_only_integers(m, type)) {
+		buf_puts(out, "a member is, or once was, no integer, or there were more than ");
+		say_limit(out, &entries);
 	} else if (entries.name && value.name) {
 		buf_puts(out, "it has, or once had, more elements than ");
 		say_limit(out, &entries);

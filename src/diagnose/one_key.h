@@ -25,6 +25,9 @@ struct encoding_limit {
 struct encoding_limit one_key_entries_limit(const struct model *m, const char *type);
 struct encoding_limit one_key_value_limit(const struct model *m, const char *type);
 
+/* Is a collection of @type compact only where all of it are integers (sets before 7.2)? */
+bool one_key_only_integers(const struct model *m, const char *type);
+
 /* Do the scores look like times? Seconds since 1970 of the smallest and largest. */
 bool one_key_score_times(const struct one_key *key, double *first, double *last);
 /* Was anybody looking at who uses it? @note: how much was looked at, or why not. */

@@ -448,8 +448,9 @@ bool rule_key_encoding(const struct model *m, struct finding *f)
 	f->cost = (double)key->last.bytes / 2;
 	finding_title(f, "%s is small (%s) and a %s", name_of(key).s, say_bytes(key->last.bytes).s,
 		      key->last.encoding);
-	finding_cause(f, "A %s takes several times the memory of a listpack: %s.",
-		      key->last.encoding, buf_str(&why));
+	finding_cause(f, "A %s takes several times the memory of %s: %s.", key->last.encoding,
+		      one_key_only_integers(m, key->last.type) ? "an intset" : "a listpack",
+		      buf_str(&why));
 	finding_evidence_count(f, "elements_total", key->last.elements, "elements", BASIS_EXACT);
 	finding_evidence_count(f, entries.name, entries.value, "elements", BASIS_EXACT);
 	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET %s-max-*", key->last.type).s,

@@ -11,15 +11,23 @@
 #include "diagnose/finding.h"
 #include "diagnose/keys.h"
 #include "diagnose/measure.h"
+#include "diagnose/one_key.h"
 #include "diagnose/rules.h"
 
-#define PREFIX_SHARE   0.5 /* of all bytes */
-#define PREFIX_BYTES   (16 * MIB) /* below it does not matter who holds them */
-#define SMALL_KEYS     100000 /* of one prefix */
-#define SMALL_BYTES    200 /* of a key with its overhead: RedisInsight counts < 200 B as small */
-#define SMALL_KEY_COST 60 /* table entry, object and name's header that a field has not */
-#define LOST_KEYS      100
-#define LOST_BYTES     (16 * KIB) /* of a collection that would still do as a listpack */
+#define PREFIX_SHARE	  0.5 /* of all bytes */
+#define PREFIX_BYTES	  (16 * MIB) /* below it does not matter who holds them */
+#define SMALL_KEYS	  100000 /* of one prefix */
+#define SMALL_BYTES	  200 /* of a key with its overhead: RedisInsight counts < 200 B as small */
+#define SMALL_KEY_COST	  60 /* table entry, object and name's header that a field has not */
+#define LOST_KEYS	  100
+#define OVERHEAD_BYTES	  (16 * MIB) /* of tiny streams, of names: below it does not matter */
+#define STREAMS_MANY	  1000
+#define STREAM_FEW	  10 /* entries */
+#define STREAM_NODE_BYTES 4096 /* STREAM_LISTPACK_MAX_PRE_ALLOCATE */
+#define STREAM_SMALL_NODE 512
+#define LONG_NAME	  100 /* of a key, on average */
+#define SHORT_NAME	  40
+#define LOST_BYTES	  (16 * KIB) /* of a collection that would still do as a listpack */
 
 /* --- the patterns ------------------------------------------------------------- */
 
@@ -204,6 +212,16 @@ bool rule_keys_temp(const struct model *m, struct finding *f)
 
 /* --- prefixes ------------------------------------------------------------------ */
 
+/* Are the names most of what keys take? */
+static bool names_weigh(const struct model *m)
+{
+	const struct keyspace *k = m->keyspace;
+
+	return k->name_bytes >= OVERHEAD_BYTES && k->keys_total > 0 &&
+	       k->name_bytes / k->keys_total >= LONG_NAME &&
+	       measure_ratio(k->name_bytes, k->bytes) >= PREFIX_SHARE;
+}
+
 bool rule_keys_one_prefix(const struct model *m, struct finding *f)
 {
 	const struct keyspace_prefix *row;
@@ -224,19 +242,18 @@ bool rule_keys_one_prefix(const struct model *m, struct finding *f)
 	finding_evidence_bytes(f, "bytes", row->bytes, BASIS_SAMPLED);
 	finding_evidence_count(f, "no_ttl_total", row->no_ttl_total, "keys", BASIS_EXACT);
 	finding_cause(f, "What is stored under it decides how much memory this server needs.");
-	finding_action(f, RECORD_UNKNOWN, "",
-		       "Look at this prefix first: a TTL, a smaller encoding or compression pays "
-		       "off nowhere else as much.");
+	finding_action(f, RECORD_UNKNOWN, "", "Look at this prefix first: %s nowhere else as much.",
+		       names_weigh(m) ? "shorter names pay off" :
+					"a TTL, a smaller encoding or compression pays off");
 	return true;
 }
 
-bool rule_keys_many_small(const struct model *m, struct finding *f)
+/* --- overhead -------------------------------------------------------------------- */
+
+static const struct keyspace_prefix *small_keys(const struct model *m)
 {
 	const struct keyspace_prefix *worst = NULL;
-	int64_t gain;
 
-	if (m->keyspace == NULL)
-		return false;
 	for (size_t i = 0; i < m->keyspace->prefixes.count; i++) {
 		const struct keyspace_prefix *row = &m->keyspace->prefixes.rows[i];
 
@@ -245,11 +262,20 @@ bool rule_keys_many_small(const struct model *m, struct finding *f)
 		    (worst == NULL || row->keys_total > worst->keys_total))
 			worst = row;
 	}
-	if (worst == NULL)
-		return false;
-	gain = worst->keys_total * SMALL_KEY_COST;
-	f->severity = SEVERITY_INFO;
-	f->cost = (double)gain;
+	return worst;
+}
+
+static int64_t small_keys_gain(const struct model *m)
+{
+	const struct keyspace_prefix *worst = small_keys(m);
+
+	return worst ? worst->keys_total * SMALL_KEY_COST : 0;
+}
+
+static void small_keys_tell(const struct model *m, struct finding *f, int64_t gain)
+{
+	const struct keyspace_prefix *worst = small_keys(m);
+
 	finding_title(f, "%s keys like %s of %s each: a good part is overhead",
 		      say_count(worst->keys_total).s, say_key(worst->prefix, worst->prefix_len).s,
 		      say_bytes(worst->bytes / worst->keys_total).s);
@@ -259,6 +285,94 @@ bool rule_keys_many_small(const struct model *m, struct finding *f)
 	finding_action(f, gain, say_cli(m, "CONFIG GET hash-max-listpack-*").s,
 		       "Put them into hashes of some hundred fields, which are one listpack each; "
 		       "none of these has a TTL that would be lost.");
+}
+
+/* The first node of a stream is taken at once for the entries to come (src/t_stream.c,
+ * streamAppendItem()): STREAM_NODE_BYTES, or stream-node-max-bytes where that is less. */
+static int64_t tiny_streams_gain(const struct model *m)
+{
+	const struct keyspace_type *streams = keyspace_find_type(m->keyspace, "stream");
+	int64_t bytes;
+
+	if (!streams || streams->keys_total < STREAMS_MANY || streams->bytes < OVERHEAD_BYTES ||
+	    streams->elements_known_total <= 0 ||
+	    streams->elements_total / streams->elements_known_total > STREAM_FEW)
+		return 0;
+	bytes = streams->bytes / streams->keys_total;
+	return bytes >= STREAM_NODE_BYTES ?
+		       streams->keys_total * (STREAM_NODE_BYTES - STREAM_SMALL_NODE) :
+		       0;
+}
+
+static void tiny_streams_tell(const struct model *m, struct finding *f, int64_t gain)
+{
+	const struct keyspace_type *streams = keyspace_find_type(m->keyspace, "stream");
+
+	finding_title(f, "%s streams of few entries take %s each: most of it is room for more",
+		      say_count(streams->keys_total).s,
+		      say_bytes(streams->bytes / streams->keys_total).s);
+	finding_evidence_count(f, "keys_total", streams->keys_total, "keys", BASIS_EXACT);
+	finding_evidence_bytes(f, "bytes", streams->bytes, BASIS_SAMPLED);
+	finding_evidence_count(f, "entries_total", streams->elements_total, "entries", BASIS_EXACT);
+	finding_evidence_text(f, "stream-node-max-bytes", model_config(m, "stream-node-max-bytes"),
+			      BASIS_EXACT);
+	finding_cause(f, "The first entry of a stream takes a node of 4 KiB for those to come, and "
+			 "each group of consumers tables of its own.");
+	finding_action(f, gain,
+		       say_cli(m, "CONFIG SET stream-node-max-bytes %d", STREAM_SMALL_NODE).s,
+		       "Let nodes be smaller, which counts for streams that are made from then on; "
+		       "or use one stream for many, with a field that says whose an entry is.");
+}
+
+static int64_t long_names_gain(const struct model *m)
+{
+	return names_weigh(m) ? m->keyspace->name_bytes - m->keyspace->keys_total * SHORT_NAME : 0;
+}
+
+static void long_names_tell(const struct model *m, struct finding *f, int64_t gain)
+{
+	const struct keyspace *k = m->keyspace;
+
+	finding_title(f, "The names of keys are %s of what they take: %s, %s each",
+		      say_percent(measure_ratio(k->name_bytes, k->bytes)).s,
+		      say_bytes(k->name_bytes).s, say_bytes(k->name_bytes / k->keys_total).s);
+	finding_evidence_count(f, "keys_total", k->keys_total, "keys", BASIS_EXACT);
+	finding_evidence_bytes(f, "name_bytes", k->name_bytes, BASIS_EXACT);
+	finding_evidence_bytes(f, "bytes", k->bytes, BASIS_SAMPLED);
+	finding_cause(f, "Each key keeps its name whole, and these are longer than what is stored "
+			 "under them.");
+	finding_action(f, gain, "",
+		       "Shorten them: leave out what all have alike, or put a hash of the long "
+		       "part (some 16 bytes) in its place.");
+}
+
+/* What keys take beside their data: the kind that would give back most is told. */
+bool rule_keys_many_small(const struct model *m, struct finding *f)
+{
+	static const struct {
+		int64_t (*gain)(const struct model *m);
+		void (*tell)(const struct model *m, struct finding *f, int64_t gain);
+	} kinds[] = {
+		{ small_keys_gain, small_keys_tell },
+		{ tiny_streams_gain, tiny_streams_tell },
+		{ long_names_gain, long_names_tell },
+	};
+	int64_t gain = 0;
+	size_t most = 0;
+
+	for (size_t i = 0; m->keyspace && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		int64_t of_kind = kinds[i].gain(m);
+
+		if (of_kind <= gain)
+			continue;
+		gain = of_kind;
+		most = i;
+	}
+	if (gain == 0)
+		return false;
+	f->severity = SEVERITY_INFO;
+	f->cost = (double)gain;
+	kinds[most].tell(m, f, gain);
 	return true;
 }
 
@@ -270,30 +384,30 @@ static const struct {
 } lost[] = {
 	{ "hash",
 	  "hashtable",
-	  "listpack",
+	  "a listpack",
 	  { "hash-max-listpack-entries", "hash-max-ziplist-entries", "hash-max-listpack-value" } },
 	{ "zset",
 	  "skiplist",
-	  "listpack",
+	  "a listpack",
 	  { "zset-max-listpack-entries", "zset-max-ziplist-entries", "zset-max-listpack-value" } },
 	{ "set",
 	  "hashtable",
-	  "listpack or intset",
+	  "a listpack or intset",
 	  { "set-max-listpack-entries", "set-max-intset-entries", "set-max-listpack-value" } },
 };
 
-static const char *setting_name(const struct model *m, size_t i)
-{
-	return model_config(m, lost[i].settings[0]) || !model_config(m, lost[i].settings[1]) ?
-		       lost[i].settings[0] :
-		       lost[i].settings[1];
-}
+/* By the name this server has for it. */
+struct setting {
+	const char *name, *value; /* value NULL: not known */
+};
 
-/* Is a set with a word in it no listpack, however small it is? */
-static bool only_integers_are_compact(const struct model *m, const char *type)
+static struct setting setting_of(const struct model *m, size_t i)
 {
-	return !strcmp(type, "set") && model_config(m, "set-max-intset-entries") &&
-	       !model_config(m, "set-max-listpack-entries");
+	const char *const *names = lost[i].settings;
+	const char *name =
+		model_config(m, names[0]) || !model_config(m, names[1]) ? names[0] : names[1];
+
+	return (struct setting){ name, model_config(m, name) };
 }
 
 /* The row of lost[] with the most bytes in small collections, -1 for none. */
@@ -316,10 +430,39 @@ static int worst_encoding(const struct model *m, const struct keyspace_encoding 
 	return found;
 }
 
+/* Cause and action. @limit: of elements; @longest: the setting for one. */
+static void encoding_tell(const struct model *m, struct finding *f,
+			  const struct keyspace_encoding *e, const struct setting *limit,
+			  const char *longest)
+{
+	const char *is = limit->value ? " = " : "", *value = limit->value ? limit->value : "";
+
+	if (one_key_only_integers(m, e->type)) {
+		finding_cause(
+			f,
+			"A member is no integer, or they have more than %s%s%s: before 7.2 only "
+			"sets of integers are compact. A %s takes several times the memory, and "
+			"never goes back by itself.",
+			limit->name, is, value, e->encoding);
+		finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET set-max-*").s,
+			       "Number the members and keep the names elsewhere (one word among "
+			       "integers makes a table), and keep sets below the limit; or use 7.2 "
+			       "or later, where small sets of words are compact, too.");
+		return;
+	}
+	finding_cause(f,
+		      "They have more elements than %s%s%s, or one longer than %s, and a %s "
+		      "takes several times the memory; it never goes back by itself.",
+		      limit->name, is, value, longest, e->encoding);
+	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET %s-max-*", e->type).s,
+		       "Keep them below the limit (fewer elements a key), or raise it a little: up "
+		       "to some hundred elements a listpack is as fast.");
+}
+
 bool rule_keys_encoding(const struct model *m, struct finding *f)
 {
 	const struct keyspace_encoding *e = NULL;
-	const char *name, *value;
+	struct setting limit;
 	int i;
 
 	if (m->keyspace == NULL)
@@ -327,38 +470,22 @@ bool rule_keys_encoding(const struct model *m, struct finding *f)
 	i = worst_encoding(m, &e);
 	if (i < 0)
 		return false;
-	name = setting_name(m, (size_t)i);
-	value = model_config(m, name);
+	limit = setting_of(m, (size_t)i);
 	f->severity = SEVERITY_INFO;
 	f->cost = (double)e->bytes / 2;
-	finding_title(f, "%s small %s%s (%s each) are a %s, no longer a %s",
+	finding_title(f, "%s small %s%s (%s each) are a %s, no longer %s",
 		      say_count(e->keys_total).s, e->type, strcmp(e->type, "hash") ? "s" : "es",
-		      say_bytes(e->bytes / e->keys_total).s, e->encoding, lost[i].small);
+		      say_bytes(e->bytes / e->keys_total).s, e->encoding,
+		      one_key_only_integers(m, e->type) ? "an intset" : lost[i].small);
 	if (e->largest.key.key.len > 0)
 		finding_evidence_text(f, "largest_key",
 				      say_key(e->largest.key.key.data, e->largest.key.key.len).s,
 				      BASIS_EXACT);
 	finding_evidence_count(f, "keys_total", e->keys_total, "keys", BASIS_EXACT);
 	finding_evidence_bytes(f, "bytes", e->bytes, BASIS_SAMPLED);
-	finding_evidence_text(f, name, value, BASIS_EXACT);
+	finding_evidence_text(f, limit.name, limit.value, BASIS_EXACT);
 	finding_evidence_text(f, lost[i].settings[2], model_config(m, lost[i].settings[2]),
 			      BASIS_EXACT);
-	if (only_integers_are_compact(m, e->type))
-		finding_cause(
-			f,
-			"A member is no integer, or they have more than %s%s%s: before 7.2 only "
-			"sets of integers are compact. A %s takes several times the memory, and "
-			"never goes back by itself.",
-			name, value ? " = " : "", value ? value : "", e->encoding);
-	else
-		finding_cause(
-			f,
-			"They have more elements than %s%s%s, or one longer than %s, and a %s "
-			"takes several times the memory; it never goes back by itself.",
-			name, value ? " = " : "", value ? value : "", lost[i].settings[2],
-			e->encoding);
-	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG GET %s-max-*", e->type).s,
-		       "Keep them below the limit (fewer elements a key), or raise it a little: up "
-		       "to some hundred elements a listpack is as fast.");
+	encoding_tell(m, f, e, &limit, lost[i].settings[2]);
 	return true;
 }

@@ -306,6 +306,8 @@ static void test_sets_of_integers(void **state)
 	assert_non_null(strstr(find(f, "keys.encoding_lost")->cause, "no integer"));
 	assert_non_null(
 		strstr(find(f, "keys.encoding_lost")->cause, "set-max-intset-entries = 512"));
+	assert_non_null(strstr(find(f, "keys.encoding_lost")->title, "no longer an intset"));
+	assert_null(strstr(find(f, "keys.encoding_lost")->actions[0].text, "listpack"));
 	findings_free(f);
 	model_free(m);
 }

@@ -148,6 +148,7 @@ static void assert_reason(const char *type, const char *encoding, int64_t elemen
 	take_setting(m, "hash-max-listpack-entries", "512");
 	take_setting(m, "hash-max-listpack-value", "64");
 	take_setting(m, "zset-max-ziplist-entries", "128"); /* an old server */
+	take_setting(m, "set-max-intset-entries", "512");
 	take_facts(m, facts_of(key_of("k"), type, encoding, 5000, elements));
 	take_element(m, "random", longest, NAN);
 	one_key_encoding_reason(&why, m);
@@ -167,6 +168,7 @@ static void test_encoding_reasons(void **state)
 	assert_reason("hash", "hashtable", 20, 10, "never goes back");
 	assert_reason("hash", "listpack", 20, 10, "within hash-max-listpack-entries (512)");
 	assert_reason("zset", "skiplist", 600, 10, "zset-max-ziplist-entries (128)");
+	assert_reason("set", "hashtable", 61, 10, "a member is, or once was, no integer");
 	assert_reason("string", "int", 5, 5, "whole number");
 }
 
