@@ -180,7 +180,7 @@ static const char *const all_sections[] = {
 	"server",  "clients",	   "memory",	 "persistence", "stats",   "replication", "cpu",
 	"modules", "commandstats", "errorstats", "keyspace",	"cluster", NULL,
 };
-static const char *const tick_sections[] = { "memory", "stats", "clients", NULL };
+static const char *const tick_sections[] = { "memory", "stats", "clients", "errorstats", NULL };
 static const char *const event_sections[] = { "memory", "stats", NULL };
 
 static void next_section(struct question *q, const redisReply *reply);
