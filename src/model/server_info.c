@@ -78,14 +78,19 @@ static int64_t stat_int(const struct info *info, const char *field, const char *
 	return value ? info_sub_int(value, key) : RECORD_UNKNOWN;
 }
 
-/* A command has no line before its first call. */
-static int64_t delta(const struct model *m, const char *field, const char *key)
+/* A command, or an error, has no line before its first time. */
+static int64_t delta_from(const struct info *before, const struct model *m, const char *field,
+			  const char *key)
 {
-	const struct info *before = m->priv->stats_start;
 	int64_t end = stat_int(m->info_end, field, key);
 	int64_t start = info_get(before, field) ? stat_int(before, field, key) : 0;
 
 	return end < start || start < 0 ? RECORD_UNKNOWN : end - start;
+}
+
+static int64_t delta(const struct model *m, const char *field, const char *key)
+{
+	return delta_from(m->priv->stats_start, m, field, key);
 }
 
 /* CONFIG RESETSTAT or a restart in the window: a line went back or is gone. Then
@@ -187,6 +192,12 @@ static int refusals_compare(const void *a, const void *b)
 	return strcmp(x->command, y->command);
 }
 
+/* Ticks have them, too: a window that was told nothing where it ended counted up to its last. */
+static int64_t errors_delta(const struct model *m, const char *field)
+{
+	return delta_from(m->info_start, m, field, "count");
+}
+
 static bool is_errorstat(const char *field)
 {
 	return !strncmp(field, ERRORSTAT, strlen(ERRORSTAT));
@@ -200,7 +211,7 @@ static bool errors_usable(const struct model *m)
 	for (size_t i = 0; i < info_count(m->info_start); i++) {
 		const char *field = info_name_at(m->info_start, i);
 
-		if (is_errorstat(field) && delta(m, field, "count") == RECORD_UNKNOWN)
+		if (is_errorstat(field) && errors_delta(m, field) == RECORD_UNKNOWN)
 			return false;
 	}
 	return true;
@@ -208,7 +219,7 @@ static bool errors_usable(const struct model *m)
 
 static void add_error(struct model *m, const char *field)
 {
-	int64_t replies = delta(m, field, "count");
+	int64_t replies = errors_delta(m, field);
 	struct error_row *row;
 
 	replies = replies == RECORD_UNKNOWN ? 0 : without(replies, own_calls(m, field));

@@ -324,6 +324,7 @@ static void test_open_late(void **state)
 /* A window as its report has it. */
 struct edge {
 	int64_t commands, sets, redmem; /* INFO; commandstats without redmem's own */
+	int64_t errors;
 	bool memory; /* MALLOC-STATS, MEMORY STATS and mappings: all or none */
 	int64_t rss;
 	size_t slowlog, latency, keys;
@@ -352,6 +353,7 @@ static void take_edge(void *ctx, struct model *m, double start)
 	edge->commands = model_info_delta(m, "total_commands_processed");
 	edge->sets = calls_of_command(m, "set");
 	edge->redmem = calls_of_command(m, "info");
+	edge->errors = model_errors(m, "OOM");
 	edge->memory = m->memory_stats;
 	edge->rss = model_mapping_rss(m, "allocator");
 	assert_true(edge->memory == (edge->rss != RECORD_UNKNOWN));
@@ -372,8 +374,10 @@ static void emit_info(const struct record_sink *sink, double t, const char *phas
 	own.own_calls = (struct record_own_calls){ t, phase, "info", 10 * n };
 	if (strcmp(phase, "start") != 0 && strcmp(phase, "tick") != 0)
 		record_emit(sink, &own);
-	len = snprintf(text, sizeof(text), "total_commands_processed:%lld\r\n",
-		       (long long)(1000 * n));
+	len = snprintf(text, sizeof(text),
+		       "total_commands_processed:%lld\r\n"
+		       "# Errorstats\r\nerrorstat_OOM:count=%lld\r\n",
+		       (long long)(1000 * n), (long long)(7 * n));
 	if (strcmp(phase, "tick") != 0)
 		snprintf(text + len, sizeof(text) - (size_t)len,
 			 "cmdstat_set:calls=%lld,usec=1\r\ncmdstat_info:calls=%lld,usec=1\r\n",
@@ -484,10 +488,13 @@ static void test_edges(void **state)
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(two.edge[i].commands, commands[i]);
 		assert_int_equal(two.edge[i].sets, sets[i]);
+		/* Ticks have them, too: each is of one window. */
+		assert_int_equal(two.edge[i].errors, 7 * commands[i] / 1000);
 		assert_int_equal(two.edge[i].redmem, 0);
 	}
 	assert_int_equal(all.edge[0].sets, 400 + 1200 + 4800 + 1700);
 	assert_int_equal(all.edge[0].commands, 9000);
+	assert_int_equal(all.edge[0].errors, 63);
 	/* old numbers are no new ones */
 	assert_int_equal(two.edge[0].rss, RECORD_UNKNOWN);
 	assert_int_equal(two.edge[1].rss, 400);
