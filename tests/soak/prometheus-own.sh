@@ -25,8 +25,8 @@ own_budget()
 	kill -HUP "$serve"
 }
 
-# Some hundred thousand switches a minute, which are what redmem looks at, and an event of the
-# allocator every few commands.
+# Two clients that wait for each reply: the server sleeps and wakes with each command, which is what
+# redmem looks at, and every few commands the allocator tells. Of a whole core that is 7 %.
 costly_load()
 {
 	busy_budget -c 2 -d 20000
