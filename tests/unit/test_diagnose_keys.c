@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rules on keys: too big, without an expiry, and commands that block over them. */
-#include "blame_records.h"
 #include <stdio.h>
 
+#include "blame_records.h"
 #include "scene.h"
 
 #include "diagnose/keys.h"
