@@ -282,7 +282,7 @@ static struct phrase say_also(const struct model *m, const struct blocks *all)
 bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 {
 	const struct record_key *k;
-	struct blocks all;
+	struct blocks all = { 0 };
 	const struct block *w = &all.sums[0].longest;
 	bool any = blocks_collect(m, f, &all);
 
@@ -335,7 +335,7 @@ static struct phrase say_worked_on(const struct block *b)
 
 bool rule_command_blocks(const struct model *m, struct finding *f)
 {
-	struct blocks all;
+	struct blocks all = { 0 };
 	const struct block *w = &all.sums[0].longest;
 	bool any = blocks_collect(m, f, &all);
 
