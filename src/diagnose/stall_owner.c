@@ -279,6 +279,20 @@ const char *stall_command(const struct model *m, const struct stall *stall)
 
 /* --- whose it is --------------------------------------------------------------------- */
 
+/* A task of the loop that was recognised in a third of what it did: two of its samples may be on the
+ * way there. NULL. */
+static const char *task_of_loop(const struct stall *stall)
+{
+	static const enum redmem_cause tasks[] = { CAUSE_EXPIRY, CAUSE_EVICTION, CAUSE_DEFRAG,
+						   CAUSE_REHASH };
+
+	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++)
+		if (stall->seconds[tasks[i]] > 0 &&
+		    stall->seconds[tasks[i]] >= stall_own_seconds(stall) / 2)
+			return finding_by_cause[tasks[i]];
+	return NULL;
+}
+
 /* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
 static const char *own_work(const struct model *m, const struct stall *stall)
 {
@@ -289,6 +303,8 @@ static const char *own_work(const struct model *m, const struct stall *stall)
 	if (stall->commands_total > 0)
 		return "clients.pipelines";
 	if (*stall->command == '\0') {
+		if (task_of_loop(stall))
+			return task_of_loop(stall);
 		if (frees_for_sync(m, stall))
 			return "repl.sync_blocks";
 		if (*stall_command(m, stall))

@@ -765,6 +765,25 @@ static void expiry(void **state)
 
 /* Fields of hashes have times of their own, which the server counts apart; that is no big key that
  * a thread could free. */
+/* Of some of its samples it is seen what they are for, and the others are on the way there. */
+static void expiry_half_recognised(void **state)
+{
+	struct record_stall *stall;
+	struct diagnosis d;
+	struct scene s;
+
+	(void)state;
+	scene_init(&s);
+	keys_went(&s, CAUSE_EXPIRY);
+	stall = scene_stall(&s, "", "", 0.3);
+	record_blame(stall, CAUSE_COMMAND, 0.15);
+	record_blame(stall, CAUSE_EXPIRY, 0.15);
+	d = scene_diagnose(&s);
+	expect(&d, "expire.blocks", SEVERITY_WARNING);
+	assert_null(diagnosis_find(&d, "loop.blocks"));
+	diagnosis_free(&d);
+}
+
 static void expiry_of_fields(void **state)
 {
 	static const char *const counts[] = { "expired_subkeys", "expired_fields" };
@@ -1383,6 +1402,7 @@ int main(void)
 		cmocka_unit_test(aof_is_late),
 		cmocka_unit_test(aof),
 		cmocka_unit_test(expiry),
+		cmocka_unit_test(expiry_half_recognised),
 		cmocka_unit_test(expiry_of_fields),
 		cmocka_unit_test(expiry_on_a_busy_machine),
 		cmocka_unit_test(expiry_named_by_other_stalls),
