@@ -129,7 +129,9 @@ static bool shell_harmless(const char *s, size_t len)
 	return true;
 }
 
-struct phrase say_shell_key(const void *key, size_t len)
+/* A key for a line that people paste into a shell: the key itself when it is harmless there, else
+ * the word KEY. Key names are chosen by the server's clients. */
+static struct phrase say_shell_key(const void *key, size_t len)
 {
 	struct buf b = { 0 };
 

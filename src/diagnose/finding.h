@@ -71,13 +71,11 @@ struct phrase say_process(const char *name, int64_t pid);
 struct phrase say_client(const struct record_client *client);
 /* A command's name for people; "" is the event loop itself. */
 struct phrase say_command(const char *command);
-/* A key for a line that people paste into a shell: the key itself when it is
- * harmless there, else the word KEY. Key names are chosen by the server's clients. */
-struct phrase say_shell_key(const void *key, size_t len);
 /* "redis-cli -p 6380 <words>" for this target; valkey-cli for a Valkey. */
 struct phrase say_cli(const struct model *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The same of a command on a key, "@command KEY @rest", in the key's database; @rest may be "". */
+/* The same of a command on a key, "@command KEY @rest", in the key's database; @rest may be "". A
+ * name that is not harmless in a shell stands as the word KEY. */
 struct phrase say_key_cli(const struct model *m, struct bytes key, int64_t db, const char *command,
 			  const char *rest);
 

@@ -22,7 +22,14 @@ struct link {
 struct link link_of(const struct model *m);
 /* What its master has not told a replica it does not do: remove keys whose time is over. */
 bool link_tells_nothing(const struct link *link);
-/* Finding repl.resync of a replica's own link; false when it is well. */
+/* Finding repl.resync of a replica's own link; false when it is well. (rules_link.c) */
 bool link_troubled(const struct model *m, struct finding *f);
+/* Its master sends a ping that often, also when nothing is written. */
+int64_t link_ping_seconds(const struct model *m);
 /* Took the server all of its master's data in the watch, as far as it can be told? */
 bool link_synced(const struct model *m);
+/* Of the server's replicas one that is not online, or that has not acknowledged for longest;
+ * NULL. */
+const struct replica_row *link_worst_replica(const struct model *m);
+/* That one, when it has not for longer than it may; NULL. */
+const struct replica_row *link_silent_replica(const struct model *m);

@@ -172,12 +172,12 @@ struct paused {
 struct paused measure_paused(const struct model *m);
 /* Did clients wait in one for a replica? Then that is told with it. */
 bool measure_paused_by_replica(const struct model *m);
-/* The replica that has not acknowledged for longest, and for longer than it may; NULL.
- * (rules_replicas.c) */
-const struct replica_row *measure_silent_replica(const struct model *m);
 /* Of clients that were not looked at: what they have in sum, and who of them reads nothing, by
  * the host's word; NULL. */
 const struct record_client *measure_unread_client(const struct model *m, int64_t *bytes);
+/* The client with most memory, of those that are neither replicas nor a master nor in MONITOR,
+ * which have rules of their own; NULL. (rules_clients.c) */
+const struct record_client *measure_heaviest_client(const struct model *m, int64_t *bytes);
 /* Of the server's main thread; NULL without a profile. */
 const struct charge *measure_main_thread(const struct model *m);
 /* What the server's I/O thread of that name had; NULL when it is none, or had nothing. */

@@ -39,9 +39,7 @@ static int64_t client_bytes(const struct record_client *client)
 	return client->query_bytes > bytes ? client->query_bytes : bytes;
 }
 
-/* The one with most, of those that are neither replicas nor a master nor in MONITOR, which have
- * rules of their own; NULL. */
-static const struct record_client *heaviest(const struct model *m)
+const struct record_client *measure_heaviest_client(const struct model *m, int64_t *bytes)
 {
 	const struct record_client *most = NULL;
 
@@ -52,6 +50,7 @@ static const struct record_client *heaviest(const struct model *m)
 		    (!most || client_bytes(client) > client_bytes(most)))
 			most = client;
 	}
+	*bytes = most ? client_bytes(most) : RECORD_UNKNOWN;
 	return most;
 }
 
@@ -166,8 +165,8 @@ static bool unread_one(const struct model *m, struct finding *f)
 
 bool rule_client_one(const struct model *m, struct finding *f)
 {
-	const struct record_client *client = heaviest(m);
-	int64_t bytes = client ? client_bytes(client) : RECORD_UNKNOWN;
+	int64_t bytes;
+	const struct record_client *client = measure_heaviest_client(m, &bytes);
 	const struct way *way;
 
 	if (bytes < CLIENT_ONE_BYTES)
@@ -191,9 +190,9 @@ bool rule_client_one(const struct model *m, struct finding *f)
 /* Is it told by one client, which has most of it? */
 static bool is_of_one(const struct model *m, int64_t bytes)
 {
-	const struct record_client *client = heaviest(m);
-	int64_t most = client ? client_bytes(client) : RECORD_UNKNOWN;
+	int64_t most;
 
+	measure_heaviest_client(m, &most);
 	if (most < CLIENT_ONE_BYTES && !measure_unread_client(m, &most))
 		return false;
 	return most >= CLIENT_ONE_BYTES && most >= bytes / 2 &&

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/sum.h"
+#include "diagnose/burden.h"
 #include "diagnose/finding.h"
 #include "diagnose/growth.h"
 #include "diagnose/keys.h"
@@ -239,13 +240,13 @@ static enum severity forecast_severity(const struct limit *l, const struct growt
 	return seconds <= CRITICAL_SECONDS ? SEVERITY_CRITICAL : SEVERITY_WARNING;
 }
 
-static void forecast_title(struct finding *f, const struct limit *l,
-			   const struct prefix_row *prefix, double seconds)
+/* @behind: who grows; "" = not known. */
+static void forecast_title(struct finding *f, const struct limit *l, const char *behind,
+			   double seconds)
 {
-	if (prefix != NULL)
+	if (*behind)
 		finding_title(f, "%s (%s) is met in %s at this window's growth, most of it %s",
-			      l->what, say_bytes(l->bytes).s, say_seconds(seconds).s,
-			      say_key(prefix->prefix, prefix->prefix_len).s);
+			      l->what, say_bytes(l->bytes).s, say_seconds(seconds).s, behind);
 	else
 		finding_title(f, "%s (%s) is met in %s at this window's growth", l->what,
 			      say_bytes(l->bytes).s, say_seconds(seconds).s);
@@ -309,17 +310,24 @@ bool rule_forecast(const struct model *m, struct finding *f)
 	struct limit l = nearest(m);
 	struct growth g = growth_towards(m, &l);
 	const struct prefix_row *prefix;
+	struct phrase who = { "" };
 	struct forecast forecast;
+	struct burden burden;
 	double bytes = NAN;
 
 	/* Whose growth is one key's is that key's to tell. */
 	if (!forecast_of(m, &g, &l, &forecast) || measure_list_is_behind(m, &forecast))
 		return false;
-	prefix = behind(m, &g, &bytes);
+	burden = burden_that_grows(m, g.bytes);
+	prefix = burden.id ? NULL : behind(m, &g, &bytes);
+	if (prefix)
+		who = say_key(prefix->prefix, prefix->prefix_len);
+	else if (burden.id)
+		who = burden.what;
 	f->severity = forecast.severity;
 	f->weak = forecast.weak;
 	f->cost = forecast.cost;
-	forecast_title(f, &l, prefix, forecast.seconds);
+	forecast_title(f, &l, who.s, forecast.seconds);
 	finding_evidence(f, "seconds_left", forecast.seconds, "seconds", BASIS_DERIVED);
 	finding_evidence_bytes(f, "limit", l.bytes, BASIS_EXACT);
 	finding_evidence_bytes(f, "room", l.room, BASIS_DERIVED);
@@ -329,9 +337,13 @@ bool rule_forecast(const struct model *m, struct finding *f)
 	if (prefix != NULL)
 		finding_evidence(f, "prefix_growth_bytes", bytes, "bytes", BASIS_SAMPLED);
 	forecast_cause(f, &l, !f->weak);
-	finding_action(
-		f, RECORD_UNKNOWN, "",
-		"See what writes there, and whether its keys have a TTL; else raise the limit "
-		"or move data in time.");
+	if (burden.id)
+		finding_action(f, burden.bytes, say_cli(m, "CLIENT LIST").s,
+			       "Begin with that, see %s: no key grows.", burden.id);
+	else
+		finding_action(f, RECORD_UNKNOWN, "",
+			       "See what writes there, and whether its keys have a TTL; else raise "
+			       "the limit "
+			       "or move data in time.");
 	return true;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/sum.h"
+#include "diagnose/burden.h"
 #include "diagnose/finding.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
@@ -116,12 +117,35 @@ static void replica_above_max(const struct model *m, struct finding *f, double r
 		       "REWRITE), if the machine has the memory.");
 }
 
+/* Is the limit near only because of what is in no key? */
+static bool is_burdened(const struct burden *b, int64_t counted, int64_t max)
+{
+	return b->id && b->bytes < counted &&
+	       measure_ratio(counted - b->bytes, max) < NEAR_WARNING_RATIO;
+}
+
+static void burdened(const struct model *m, struct finding *f, const struct burden *b,
+		     int64_t counted, int64_t max)
+{
+	finding_title(f, "%s of maxmemory is in use (%s of %s), %s of it by %s",
+		      say_percent(measure_ratio(counted, max)).s, say_bytes(counted).s,
+		      say_bytes(max).s, say_bytes(b->bytes).s, b->what.s);
+	finding_evidence_text(f, "burden", b->what.s, BASIS_EXACT);
+	finding_evidence_bytes(f, "burden_bytes", b->bytes, BASIS_EXACT);
+	finding_action(f, b->bytes, !strcmp(b->id, "client.one") ? say_cli(m, "CLIENT LIST").s : "",
+		       "Begin with that, see %s: it is in no key, and without it %s of maxmemory "
+		       "would be in use.",
+		       b->id, say_percent(measure_ratio(counted - b->bytes, max)).s);
+}
+
 bool rule_near_max(const struct model *m, struct finding *f)
 {
 	int64_t max = measure_max_memory(m), used = measure_used(m), keys, expires;
 	int64_t aside = model_info_end(m, "mem_not_counted_for_evict");
 	int64_t counted = measure_counted(m);
 	double ratio = max > 0 ? measure_ratio(counted, max) : NAN;
+	struct burden burden = burden_of(m);
+
 	if (!(ratio >= NEAR_WARNING_RATIO))
 		return false;
 	measure_keyspace(m, &keys, &expires);
@@ -140,6 +164,10 @@ bool rule_near_max(const struct model *m, struct finding *f)
 	finding_title(f, "%s of maxmemory is in use (%s of %s)", say_percent(ratio).s,
 		      say_bytes(counted).s, say_bytes(max).s);
 	near_max_cause(m, f);
+	if (is_burdened(&burden, counted, max)) {
+		burdened(m, f, &burden, counted, max);
+		return true;
+	}
 	finding_action(f, RECORD_UNKNOWN, say_cli(m, "CONFIG SET maxmemory BYTES").s,
 		       "Raise maxmemory if the machine has the memory (RSS must fit too, not "
 		       "only used_memory).");

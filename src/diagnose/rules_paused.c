@@ -8,6 +8,7 @@
 
 #include "base/sum.h"
 #include "diagnose/finding.h"
+#include "diagnose/link.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 #include "diagnose/waits.h"
@@ -128,7 +129,7 @@ struct paused measure_paused(const struct model *m)
 			longest = p;
 	}
 	if (longest.kind == PAUSE_FAILOVER || longest.kind == PAUSE_SHUTDOWN)
-		longest.replica = measure_silent_replica(m);
+		longest.replica = link_silent_replica(m);
 	return longest;
 }
 

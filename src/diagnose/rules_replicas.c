@@ -21,11 +21,10 @@
 /* One full synchronisation is how a replica begins; one partial is a link that was lost once. */
 #define RESYNCS_LOOP	 2
 #define RESYNCS_CRITICAL 3
-/* A replica acknowledges every second (replicationCron()); min-replicas-max-lag, from which it
- * counts as gone, is 10 by default. */
-#define LAG_MISSED_SECONDS 2
-#define LAG_NOTE_SECONDS   5
-#define LAG_SECONDS	   10
+/* A replica acknowledges every second; min-replicas-max-lag, from which it counts as gone, is 10 by
+ * default. */
+#define LAG_NOTE_SECONDS 5
+#define LAG_SECONDS	 10
 /* A backlog is there for a restart or a short loss of the network. */
 #define BACKLOG_SECONDS 10.0
 /* Of the limit of its buffer: what is written in the time of one synchronisation. */
@@ -60,23 +59,14 @@ struct resyncs {
 
 static struct resyncs resyncs_of(const struct model *m)
 {
-	struct resyncs r = {
+	return (struct resyncs){
 		.full = model_info_delta(m, "sync_full"),
 		.partial = model_info_delta(m, "sync_partial_ok"),
 		.refused = model_info_delta(m, "sync_partial_err"),
 		.replicas = model_info_end(m, "connected_slaves"),
 		.disconnections = model_info_delta(m, "client_output_buffer_limit_disconnections"),
+		.worst = link_worst_replica(m),
 	};
-
-	for (size_t i = 0; i < m->replicas_count; i++) {
-		const struct replica_row *row = &m->replicas[i];
-		bool online = strcmp(row->state, "online") == 0;
-
-		if (r.worst == NULL || (!online && !strcmp(r.worst->state, "online")) ||
-		    row->lag_seconds > r.worst->lag_seconds)
-			r.worst = row;
-	}
-	return r;
 }
 
 /* What was written while one synchronisation lasted, against the buffer's limit. */
@@ -199,13 +189,6 @@ static void backlog_short(const struct model *m, struct finding *f)
 			       (long long)sum_whole(60 * m->replication.write_bytes_per_second))
 			       .s,
 		       "Let it hold a minute of writes.");
-}
-
-const struct replica_row *measure_silent_replica(const struct model *m)
-{
-	const struct replica_row *worst = resyncs_of(m).worst;
-
-	return worst && worst->lag_seconds >= LAG_MISSED_SECONDS ? worst : NULL;
 }
 
 bool rule_repl_resync(const struct model *m, struct finding *f)

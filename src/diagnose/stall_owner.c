@@ -279,8 +279,8 @@ const char *stall_command(const struct model *m, const struct stall *stall)
 
 /* --- whose it is --------------------------------------------------------------------- */
 
-/* A task of the loop that was recognised in a third of what it did: two of its samples may be on the
- * way there. NULL. */
+/* A task of the loop that was recognised in a third of what it did: two of its samples may be on
+ * the way there. NULL. */
 static const char *task_of_loop(const struct stall *stall)
 {
 	static const enum redmem_cause tasks[] = { CAUSE_EXPIRY, CAUSE_EVICTION, CAUSE_DEFRAG,

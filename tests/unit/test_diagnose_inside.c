@@ -29,6 +29,35 @@ static void clients(struct scene *s, int64_t used, int64_t bytes)
 		   (long long)bytes);
 }
 
+/* A limit is near because of one client: that is told first, and no key is to go for it. */
+static void limit_by_client(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	clients(&s, 88 * MIB, 80 * MIB);
+	buf_printf(&s.info_end, "maxmemory:%lld\r\nmaxmemory_policy:noeviction\r\n", 100LL * MIB);
+	add_client(&s, 7, "N", 78 * MIB)->output_bytes = 78 * MIB;
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.near_max", SEVERITY_WARNING);
+	assert_string_equal(f->title,
+			    "88 % of maxmemory is in use (88.0 MiB of 100.0 MiB), 78.0 MiB "
+			    "of it by client 10.0.0.7:51234 (name reports)");
+	assert_int_equal(f->actions_count, 1);
+	assert_non_null(strstr(f->actions[0].text, "see client.one"));
+	diagnosis_free(&d);
+
+	clients(&s, 88 * MIB, 8 * MIB); /* it is the data */
+	buf_printf(&s.info_end, "maxmemory:%lld\r\nmaxmemory_policy:noeviction\r\n", 100LL * MIB);
+	add_client(&s, 7, "N", 8 * MIB)->output_bytes = 8 * MIB;
+	d = scene_diagnose(&s);
+	f = expect(&d, "mem.near_max", SEVERITY_WARNING);
+	assert_string_equal(f->title, "88 % of maxmemory is in use (88.0 MiB of 100.0 MiB)");
+	diagnosis_free(&d);
+}
+
 /* One client in a thousand is owed much, beside data: named, and not as a fault of all. */
 static void one_client(void **state)
 {
@@ -382,11 +411,17 @@ static void in_no_keys_likely(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(one_client),	     cmocka_unit_test(unread_client),
-		cmocka_unit_test(no_one_client),     cmocka_unit_test(slowlog),
-		cmocka_unit_test(commandlog),	     cmocka_unit_test(counted),
-		cmocka_unit_test(in_no_key),	     cmocka_unit_test(in_no_keys),
-		cmocka_unit_test(in_no_keys_likely), cmocka_unit_test(watch_is_no_buffer),
+		cmocka_unit_test(limit_by_client),
+		cmocka_unit_test(one_client),
+		cmocka_unit_test(unread_client),
+		cmocka_unit_test(no_one_client),
+		cmocka_unit_test(slowlog),
+		cmocka_unit_test(commandlog),
+		cmocka_unit_test(counted),
+		cmocka_unit_test(in_no_key),
+		cmocka_unit_test(in_no_keys),
+		cmocka_unit_test(in_no_keys_likely),
+		cmocka_unit_test(watch_is_no_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
