@@ -293,6 +293,29 @@ static const char *task_of_loop(const struct stall *stall)
 	return NULL;
 }
 
+/* Of the second before or behind. */
+#define BESIDE_SECONDS 1.0
+
+/* Nothing of it was recognised, and the loop was held up by a task just before or behind: as few
+ * samples as there are in a short stall may all be on the way there. NULL. */
+static const char *task_beside(const struct model *m, const struct stall *stall)
+{
+	const char *found = NULL;
+	double longest = 0;
+
+	for (size_t i = 0; i < m->stalls_count && !*stall->activity[0].words; i++) {
+		const struct stall *other = &m->stalls[i].stall;
+		const char *task = *other->command ? NULL : task_of_loop(other);
+
+		if (!task || other->duration_seconds <= longest ||
+		    fabs(other->t_seconds - stall->t_seconds) > BESIDE_SECONDS)
+			continue;
+		found = task;
+		longest = other->duration_seconds;
+	}
+	return ALIKE_TIMES * longest >= stall->duration_seconds ? found : NULL;
+}
+
 /* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
 static const char *own_work(const struct model *m, const struct stall *stall)
 {
@@ -309,6 +332,8 @@ static const char *own_work(const struct model *m, const struct stall *stall)
 			return "repl.sync_blocks";
 		if (*stall_command(m, stall))
 			return "command.blocks";
+		if (task_beside(m, stall))
+			return task_beside(m, stall);
 		alike = stall_alike(m, stall);
 		if (alike)
 			stall = alike;

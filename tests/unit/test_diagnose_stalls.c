@@ -778,8 +778,11 @@ static void expiry_half_recognised(void **state)
 	stall = scene_stall(&s, "", "", 0.3);
 	record_blame(stall, CAUSE_COMMAND, 0.15);
 	record_blame(stall, CAUSE_EXPIRY, 0.15);
+	stall = scene_stall(&s, "", "", 0.2); /* and of this one of none */
+	record_blame(stall, CAUSE_COMMAND, 0.2);
 	d = scene_diagnose(&s);
-	expect(&d, "expire.blocks", SEVERITY_WARNING);
+	assert_true(evidence_value(expect(&d, "expire.blocks", SEVERITY_WARNING), "stalls_total") ==
+		    2);
 	assert_null(diagnosis_find(&d, "loop.blocks"));
 	diagnosis_free(&d);
 }
