@@ -234,16 +234,19 @@ own_process $!
 idle=$!
 from=$(date +%s) before=$(lists)
 before=${before:-0}
+mkfifo "$work/halfway"
+redis-cli -s "$socket" --pipe <"$work/halfway" >/dev/null 2>&1 &
+own_process $!
+sender=$!
+exec 8>"$work/halfway" # the end of it does not come
 {
 	printf 'CLIENT SETNAME halfway\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$70000000\r\n'
 	head -c 60000000 /dev/zero
-	exec sleep 600 # the end of it does not come
-} | redis-cli -s "$socket" --pipe >/dev/null 2>&1 &
-own_process $!
-sender=$!
+} >&8
 await 20 has_sent
 check looks "it has a client of $(clients_bytes) bytes, and nobody looked: $(said_last)" await 20 has_looked
 kill_process "$sender"
+exec 8>&-
 await 20 is_gone
 printf 'LPUSH last:list x\r\n%.0s' {1..70} | redis-cli -s "$socket" --pipe >/dev/null 2>&1
 kill -INT "$watch"
