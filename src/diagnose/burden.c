@@ -35,20 +35,11 @@ static int64_t scripts(const struct model *m)
 	return model_info_end(m, "used_memory_scripts");
 }
 
-static int64_t buffers(const struct model *m)
-{
-	int64_t all = model_info_end(m, "mem_clients_normal");
-	int64_t beside = measure_sum(m->inside[INSIDE_PUBSUB].clients_bytes,
-				     m->inside[INSIDE_WATCH].clients_bytes);
-
-	return all == RECORD_UNKNOWN || beside == RECORD_UNKNOWN ? all : sum_less(all, beside);
-}
-
 static const struct {
 	const char *id, *what;
 	int64_t (*bytes)(const struct model *m);
 } burdens[] = {
-	{ "clients.buffers", "buffers of clients", buffers },
+	{ "clients.buffers", "buffers of clients", measure_client_buffers },
 	{ "memory.pubsub", "subscriptions", subscriptions },
 	{ "memory.tracking", "the table of client-side caching (CLIENT TRACKING)", tracked },
 	{ "memory.watch", "keys under WATCH", watched },

@@ -178,6 +178,9 @@ const struct record_client *measure_unread_client(const struct model *m, int64_t
 /* The client with most memory, of those that are neither replicas nor a master nor in MONITOR,
  * which have rules of their own; NULL. (rules_clients.c) */
 const struct record_client *measure_heaviest_client(const struct model *m, int64_t *bytes);
+/* mem_clients_normal without what is in no buffer: subscriptions and keys under WATCH have
+ * findings of their own. RECORD_UNKNOWN. (rules_clients.c) */
+int64_t measure_client_buffers(const struct model *m);
 /* Of the server's main thread; NULL without a profile. */
 const struct charge *measure_main_thread(const struct model *m);
 /* What the server's I/O thread of that name had; NULL when it is none, or had nothing. */

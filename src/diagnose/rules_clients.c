@@ -201,12 +201,13 @@ static bool is_of_one(const struct model *m, int64_t bytes)
 
 /* --- all of them ------------------------------------------------------------------- */
 
-/* Of what clients are told to have, what is in no buffer: subscriptions and keys under WATCH have
- * findings of their own. */
-static int64_t in_no_buffer(const struct model *m)
+int64_t measure_client_buffers(const struct model *m)
 {
-	return sum_of(m->inside[INSIDE_PUBSUB].clients_bytes,
-		      m->inside[INSIDE_WATCH].clients_bytes);
+	int64_t all = model_info_end(m, "mem_clients_normal");
+	int64_t beside = sum_of(m->inside[INSIDE_PUBSUB].clients_bytes,
+				m->inside[INSIDE_WATCH].clients_bytes);
+
+	return all == RECORD_UNKNOWN ? all : sum_less(all, beside);
 }
 
 /* Commands that clients have queued in a MULTI, where most of @bytes is that; 0. */
@@ -250,7 +251,7 @@ static void client_buffers_advice(const struct model *m, struct finding *f, int6
 bool rule_client_buffers(const struct model *m, struct finding *f)
 {
 	int64_t all = model_info_end(m, "mem_clients_normal");
-	int64_t bytes = all == RECORD_UNKNOWN ? all : sum_less(all, in_no_buffer(m));
+	int64_t bytes = measure_client_buffers(m);
 	int64_t clients = model_info_end(m, "connected_clients");
 	int64_t used = measure_used(m);
 	double average = measure_ratio(bytes, clients), share = measure_ratio(bytes, used);

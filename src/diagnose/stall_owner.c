@@ -320,20 +320,23 @@ static const char *task_beside(const struct model *m, const struct stall *stall)
 static const char *own_work(const struct model *m, const struct stall *stall)
 {
 	const struct stall *alike;
+	const char *task;
 
 	if (moves_aof_buffer(m, stall))
 		return m->aof_buffer_most_bytes >= AOF_BUFFER_BYTES ? "aof.buffer" : "aof.disk";
 	if (stall->commands_total > 0)
 		return "clients.pipelines";
 	if (*stall->command == '\0') {
-		if (task_of_loop(stall))
-			return task_of_loop(stall);
+		task = task_of_loop(stall);
+		if (task)
+			return task;
 		if (frees_for_sync(m, stall))
 			return "repl.sync_blocks";
 		if (*stall_command(m, stall))
 			return "command.blocks";
-		if (task_beside(m, stall))
-			return task_beside(m, stall);
+		task = task_beside(m, stall);
+		if (task)
+			return task;
 		alike = stall_alike(m, stall);
 		if (alike)
 			stall = alike;
