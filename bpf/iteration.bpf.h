@@ -164,6 +164,7 @@ static __always_inline void stall_less(struct redmem_stall *stall, const struct 
 		stall->fault_ns[i] -= part->fault_ns[i];
 	stall->reclaim_ns -= part->reclaim_ns;
 	stall->compaction_ns -= part->compaction_ns;
+	stall->stolen_ns -= part->stolen_ns;
 	wait_less(&stall->preemptor, &part->preemptor);
 	wait_less(&stall->wait, &part->wait);
 }
@@ -394,6 +395,40 @@ static __always_inline void iteration_look(struct redmem_target *target,
 	}
 }
 
+/*
+ * The CPU's clock ticks every sample_ns while the main thread has the CPU. Where a tick is missing
+ * the CPU itself stood still: its hypervisor ran something else, or firmware did. The clock's
+ * interrupt was due then, and comes soon after, but the main thread may leave the CPU before. The
+ * kernel counts such time (steal) only where the hypervisor tells it.
+ */
+#define STOLEN_TICKS 2
+
+static __always_inline void span_stolen(struct redmem_span *span, __u64 since, __u64 ns)
+{
+	if (span->start_ns && span->start_ns <= since)
+		span->stall.stolen_ns += ns;
+}
+
+/* The main thread had the CPU until now. A tick of the gap is how it always is. */
+static __always_inline void iteration_ran(struct redmem_target *target, __u64 now)
+{
+	struct redmem_loop *loop = &target->loop;
+	__u64 since = loop->ticked_ns > loop->in_ns ? loop->ticked_ns : loop->in_ns;
+	__u64 tick = target->settings.sample_ns, gap = now - since;
+
+	if (!since || gap < STOLEN_TICKS * tick)
+		return;
+	span_stolen(&loop->work, since, gap - tick);
+	span_stolen(&loop->iteration, since, gap - tick);
+}
+
+/* The clock finds the main thread running, after the look. */
+static __always_inline void iteration_tick(struct redmem_target *target, __u64 now)
+{
+	iteration_ran(target, now);
+	target->loop.ticked_ns = now;
+}
+
 /* The main thread goes to sleep: the loop waits for events, and all that was under way has
  * ended. */
 static __always_inline void iteration_sleep(struct redmem_target *target,
@@ -405,6 +440,7 @@ static __always_inline void iteration_sleep(struct redmem_target *target,
 	if (loop->woke_ns && target->settings.stall_ns &&
 	    look->now - loop->woke_ns + (look->delay - loop->sleep_delay) >= loop_threshold(target))
 		iteration_from_wake(target, look);
+	iteration_ran(target, look->now);
 	/* The last work ended just now, unless commands came and went after it. */
 	work_end(target, look, look->commands - loop->seen_commands <= (loop->client ? 1 : 0));
 	/* More than one: perhaps another iteration came and went since the last look. */

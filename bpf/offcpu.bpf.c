@@ -198,6 +198,7 @@ static __always_inline void switch_out(struct redmem_target *target, u32 tid, bo
 	if (!main_thread)
 		return;
 	loop_observe(target, now, &context, &run);
+	iteration_ran(target, now);
 	loop_out(&target->loop, now, state, task_is);
 	if (!task_is)
 		*this_cpu() = target->settings.index + 1;

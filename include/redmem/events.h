@@ -293,6 +293,7 @@ struct redmem_stall {
 	__u64 fault_ns[4]; /* minor, cow, swap, file; without what follows and without cpu_wait */
 	__u64 reclaim_ns;
 	__u64 compaction_ns;
+	__u64 stolen_ns; /* running, but the CPU's clock stood still */
 	__u64 commands; /* done in an iteration of the loop; 0 when one thing held it */
 	__u32 looks; /* times it was looked at after the first */
 	__u32 inner_looks; /* of them a script's command was running... */
@@ -347,6 +348,7 @@ struct redmem_loop {
 	__u64 before_ns; /* ...and for how long, without a break */
 	__u64 told_until_ns; /* since it left, up to when it is told who had the CPU... */
 	__u64 told_ns; /* ...and for how long */
+	__u64 ticked_ns; /* when the CPU's clock last found it running */
 	struct redmem_span work, iteration;
 };
 

@@ -40,6 +40,9 @@
 	  "for the server.") \
 	X(CPU_WAIT, "cpu_wait", "waiting for a CPU", \
 	  "Other work had the CPU: give the server a CPU of its own or a larger CPU quota.") \
+	X(STOLEN, "stolen", "a CPU that stood still", \
+	  "The hypervisor ran something else, or held the whole machine (a migration, a " \
+	  "snapshot): nothing inside this machine helps.") \
 	X(IO_WAIT, "io_wait", "waiting for I/O", \
 	  "The server waited for a disk: look at appendfsync, the AOF's disk and swap.") \
 	X(FORK, "fork", "fork", \
@@ -79,6 +82,7 @@ enum redmem_cause { REDMEM_CAUSES(CAUSE_ENUM) CAUSES };
 	X(SLEEP, "sleep", "waiting for clients", TIME, OTHER, 0) \
 	X(RECLAIM, "reclaim", "memory reclaim", TIME, RECLAIM, 7) \
 	X(COMPACTION, "compaction", "memory compaction", TIME, COMPACTION, 8) \
+	X(STOLEN, "stolen", "a CPU that stood still", TIME, STOLEN, 9) \
 	X(ALLOC, "alloc", "bytes allocated", BYTES, ALLOCATOR, 0) \
 	X(FREE, "free", "bytes freed", BYTES, ALLOCATOR, 0) \
 	X(ALLOC_CLASS, "alloc_class", "bytes of a size class allocated", BYTES, ALLOCATOR, 0) \

@@ -280,26 +280,45 @@ static double server_cpu(const struct model *m)
 /* Of the server's CPU time, which comes in hundredths of a second: less than this tells nothing. */
 #define STEAL_CPU_SECONDS 0.1
 
-/* Who waits for the hypervisor is not told; all that run are hit alike. */
+/* Who waits for the hypervisor is not told; all that run are hit alike. 0 where it is not known. */
+static double stolen_of_server(const struct model *m, double stolen, double busy)
+{
+	if (!m->have_host || !(stolen > 0) || !(busy > 0) || !(server_cpu(m) >= STEAL_CPU_SECONDS))
+		return 0;
+	return server_cpu(m) * stolen / busy;
+}
+
+/* The kernel counts what its hypervisor tells. Where that tells nothing, and where the machine was
+ * held as a whole, only the CPU's own clock has it: in stalls. */
 bool rule_cpu_steal(const struct model *m, struct finding *f)
 {
 	const struct record_host *start = &m->host_start, *end = &m->host_end;
 	double stolen = end->cpu_steal_seconds_total - start->cpu_steal_seconds_total;
 	double busy = end->cpu_busy_seconds_total - start->cpu_busy_seconds_total;
-	struct waits w = { 0 };
+	double counted = stolen_of_server(m, stolen, busy);
+	struct waits w = waits_of(m, f->id);
+	bool in_stalls = w.seconds > counted;
 
-	if (!m->have_host || !(stolen > 0) || !(busy > 0) || !(server_cpu(m) >= STEAL_CPU_SECONDS))
-		return false;
-	waits_include(&w, server_cpu(m) * stolen / busy);
+	waits_include(&w, counted);
 	if (waits_severity(m, &w) == SEVERITY_INFO)
 		return false;
 	waits_tell(m, f, &w);
-	finding_title(f, "The hypervisor took %s of the CPU time (steal): some %s of the server's",
-		      say_percent(stolen / (stolen + busy)).s, say_seconds(w.seconds).s);
-	finding_evidence(f, "steal_seconds", stolen, "seconds", BASIS_EXACT);
-	finding_evidence(f, "steal_ratio", stolen / (stolen + busy), "ratio", BASIS_DERIVED);
+	if (in_stalls)
+		finding_title(f, "The machine's CPU stood still for %s while the server ran on it",
+			      say_seconds(w.seconds).s);
+	else
+		finding_title(f,
+			      "The hypervisor took %s of the CPU time (steal): some %s of the "
+			      "server's",
+			      say_percent(stolen / (stolen + busy)).s, say_seconds(w.seconds).s);
+	if (counted > 0) {
+		finding_evidence(f, "steal_seconds", stolen, "seconds", BASIS_EXACT);
+		finding_evidence(f, "steal_ratio", stolen / (stolen + busy), "ratio",
+				 BASIS_DERIVED);
+	}
 	finding_cause(f, "The machine is virtual, and its host ran another one while this wanted "
-			 "to run; inside it looks as if commands were slow.");
+			 "to run, or held it as a whole (a migration, a snapshot); inside it looks "
+			 "as if commands were slow.");
 	finding_action(f, RECORD_UNKNOWN, "",
 		       "Nothing on this machine helps: ask for a less crowded host, dedicated "
 		       "CPUs, or an instance type without CPU credits.");

@@ -24,6 +24,7 @@ static const char *const finding_by_cause[CAUSES] = {
 	[CAUSE_RECLAIM] = "reclaim.blocks",  [CAUSE_COMPACTION] = "compaction.blocks",
 	[CAUSE_EXPIRY] = "expire.blocks",    [CAUSE_EVICTION] = "evict.blocks",
 	[CAUSE_DEFRAG] = "defrag.blocks",    [CAUSE_REHASH] = "rehash.blocks",
+	[CAUSE_STOLEN] = "cpu.steal",
 };
 
 /*
@@ -394,6 +395,12 @@ double stall_own_seconds(const struct stall *stall)
 	return seconds;
 }
 
+/* It had no CPU that ran: not its doing, whatever it did beside. */
+static bool is_without_cpu(enum redmem_cause cause)
+{
+	return cause == CAUSE_CPU_WAIT || cause == CAUSE_STOLEN;
+}
+
 /* What is harm without the wait for a CPU beside it is that harm, however long the wait. */
 static enum redmem_cause main_cause(const struct stall *stall)
 {
@@ -403,7 +410,7 @@ static enum redmem_cause main_cause(const struct stall *stall)
 
 	if (count == 0)
 		return CAUSE_COMMAND;
-	if (count == 1 || blame[0].cause != CAUSE_CPU_WAIT)
+	if (count == 1 || !is_without_cpu(blame[0].cause))
 		return blame[0].cause;
 	beside = own_cause[blame[1].cause] ? stall_own_seconds(stall) : blame[1].seconds;
 	return blame[beside >= harm_table[HARM_STALL].bound ? 1 : 0].cause;
@@ -450,7 +457,7 @@ static const char *finding_of_rest(const struct model *m, const struct stall *st
 {
 	struct blame blame[CAUSES];
 
-	if (blame_split(stall, blame) < 2 || main_cause(stall) != CAUSE_CPU_WAIT ||
+	if (blame_split(stall, blame) < 2 || !is_without_cpu(main_cause(stall)) ||
 	    !own_cause[blame[1].cause] || stall_own_seconds(stall) < STALL_SECONDS)
 		return NULL;
 	return own_work(m, stall);

@@ -124,7 +124,8 @@ static void name_no_activity(struct stall *out)
 static void name_activities(struct stall *out, const struct record_stall *seen)
 {
 	double rest = out->duration_seconds - out->seconds[CAUSE_CPU_WAIT] -
-		      out->seconds[CAUSE_IO_WAIT] - out->seconds[CAUSE_OTHER];
+		      out->seconds[CAUSE_STOLEN] - out->seconds[CAUSE_IO_WAIT] -
+		      out->seconds[CAUSE_OTHER];
 	double sum = 0;
 
 	name_no_activity(out);

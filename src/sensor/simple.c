@@ -81,6 +81,9 @@ void cpu_adapt(struct engine *e)
 	if (period == e->cpu_period)
 		return;
 	log_msg(LOG_INFO, "cpu: %llu samples a second", (unsigned long long)(1000000000 / period));
+	/* Never told shorter than it is: where a tick is missing the CPU stood still. */
+	if (period > e->cpu_period)
+		tell_period(e, period);
 	perf_events_set_period(e->cpu, period);
 	tell_period(e, period);
 	e->cpu_period = period;

@@ -187,6 +187,7 @@ static void fill_measured(const struct redmem_stall *stall, struct record_stall 
 		f->event_ns[faults[i]] = (int64_t)stall->fault_ns[i];
 	f->event_ns[EVENT_RECLAIM] = (int64_t)stall->reclaim_ns;
 	f->event_ns[EVENT_COMPACTION] = (int64_t)stall->compaction_ns;
+	f->event_ns[EVENT_STOLEN] = (int64_t)stall->stolen_ns;
 	f->event_ns[EVENT_CPU_WAIT] = (int64_t)stall->cpu_wait_ns;
 	f->event_ns[EVENT_IO_WAIT] = (int64_t)stall->blocked_ns;
 }

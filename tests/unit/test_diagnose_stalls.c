@@ -32,6 +32,7 @@ static const struct {
 	{ CAUSE_RECLAIM, "reclaim.blocks", "reclaim.blocks" },
 	{ CAUSE_COMPACTION, "compaction.blocks", "compaction.blocks" },
 	{ CAUSE_CPU_WAIT, "cpu.contended", "cpu.contended" },
+	{ CAUSE_STOLEN, "cpu.steal", "cpu.steal" },
 	{ CAUSE_IO_WAIT, "io.blocks", "io.blocks" },
 	{ CAUSE_FORK, "fork.pause", "fork.pause" },
 	{ CAUSE_EXPIRY, "expire.blocks", "expire.blocks" },
@@ -648,6 +649,21 @@ static void stolen(void **state)
 	s.busy = 0.15;
 	s.stolen = 0.45;
 	scene_expect_none(&s, "cpu.steal");
+}
+
+/* The hypervisor tells nothing, and the command that it held is not to blame. */
+static void stood_still(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	scene_init(&s);
+	record_blame(scene_stall(&s, "get", "user:1", 0.4), CAUSE_STOLEN, 0.398);
+	d = scene_diagnose(&s);
+	assert_non_null(strstr(expect(&d, "cpu.steal", SEVERITY_WARNING)->title, "400 ms"));
+	assert_int_equal(warnings_of(&d), 1);
+	diagnosis_free(&d);
 }
 
 /* --- the disk -------------------------------------------------------------------------- */
@@ -1402,6 +1418,7 @@ int main(void)
 		cmocka_unit_test(io_threads),
 		cmocka_unit_test(contended_by_redmem),
 		cmocka_unit_test(stolen),
+		cmocka_unit_test(stood_still),
 		cmocka_unit_test(aof_is_late),
 		cmocka_unit_test(aof),
 		cmocka_unit_test(expiry),

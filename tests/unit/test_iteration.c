@@ -148,6 +148,13 @@ static void wait_for_cpu(uint64_t ns)
 	iteration_wake(&it.target.loop, it.now);
 }
 
+static void tick(void)
+{
+	it.unsampled = 0;
+	look();
+	iteration_tick(&it.target, it.now);
+}
+
 static void run(uint64_t ns)
 {
 	while (it.unsampled + ns >= SAMPLE) {
@@ -155,11 +162,17 @@ static void run(uint64_t ns)
 
 		it.now += part;
 		ns -= part;
-		it.unsampled = 0;
-		look();
+		tick();
 	}
 	it.now += ns;
 	it.unsampled += ns;
+}
+
+/* The CPU stands still. Its clock is due then, and is the first thing after. */
+static void stand_still(uint64_t ns)
+{
+	it.now += ns;
+	tick();
 }
 
 static void be_preempted(uint64_t ns)
@@ -297,6 +310,45 @@ static void test_just_long_enough(void **state)
 	/* One command was in it, and it was seen. */
 	assert_int_equal(it.stall[0].commands, 0);
 	assert_int_equal(it.stall[0].context.command, 7);
+}
+
+/* A CPU that stood still is told, in the work that it stood in; no other time without a tick is. */
+static void test_stolen(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 4; n++) {
+		start_woken(BY_ITERATION, 0);
+		command_begins(7, false);
+		run(n == 0 ? 0 : 2300 * US); /* none saw it before */
+		if (n == 3)
+			it.now += 30 * MS; /* the clock is later than its end */
+		else
+			stand_still(30 * MS);
+		run(n == 3 ? 0 : 3 * MS);
+		command_ends();
+		if (n == 2) { /* what comes behind it is long by itself */
+			command_begins(8, false);
+			run(20 * MS);
+			command_ends();
+		}
+		iteration_over(1);
+		go_to_sleep(100 * MS);
+		assert_int_equal(it.told.count, n == 2 ? 2 : 1);
+		assert_in_range(it.stall[0].stolen_ns, 29 * MS, 31 * MS);
+		assert_int_equal(it.stall[1].stolen_ns, 0);
+	}
+	start_woken(BY_ITERATION, 20 * MS);
+	command_begins(7, false);
+	run(2300 * US);
+	be_preempted(40 * MS);
+	run(10 * MS);
+	wait_for_disk(30 * MS);
+	run(10 * MS);
+	command_ends();
+	iteration_over(1);
+	go_to_sleep(100 * MS);
+	assert_int_equal(it.told.count, 1);
+	assert_int_equal(it.stall[0].stolen_ns, 0);
 }
 
 /* A short command that came along is not to blame for what the loop does. */
@@ -667,6 +719,7 @@ int main(void)
 		cmocka_unit_test(test_wait_unseen),
 		cmocka_unit_test(test_two_unseen),
 		cmocka_unit_test(test_just_long_enough),
+		cmocka_unit_test(test_stolen),
 		cmocka_unit_test(test_short_command),
 		cmocka_unit_test(test_little_behind),
 		cmocka_unit_test(test_last_command),

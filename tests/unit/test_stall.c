@@ -154,8 +154,9 @@ static void test_every_cause(void **state)
 	stall.compaction_ns = 6 * MS;
 	stall.cpu_wait_ns = 7 * MS;
 	stall.blocked_ns = 8 * MS;
+	stall.stolen_ns = 12 * MS;
 	stall.wait = (struct redmem_wait){ .ns = 8 * MS, .id = SYS_fdatasync, .fd = -1 };
-	f = split_sampled(&stall, 48, 16);
+	f = split_sampled(&stall, 39, 13);
 	assert_sums(&f);
 	assert_seconds(f.seconds[CAUSE_FAULT_MINOR], 0.001);
 	assert_seconds(f.seconds[CAUSE_FAULT_COW], 0.002);
@@ -165,8 +166,9 @@ static void test_every_cause(void **state)
 	assert_seconds(f.seconds[CAUSE_COMPACTION], 0.006);
 	assert_seconds(f.seconds[CAUSE_CPU_WAIT], 0.007);
 	assert_seconds(f.seconds[CAUSE_IO_WAIT], 0.008);
-	assert_seconds(f.seconds[CAUSE_ALLOCATOR], 0.016);
-	assert_seconds(f.seconds[CAUSE_COMMAND], 0.048);
+	assert_seconds(f.seconds[CAUSE_STOLEN], 0.012);
+	assert_seconds(f.seconds[CAUSE_ALLOCATOR], 0.013);
+	assert_seconds(f.seconds[CAUSE_COMMAND], 0.039);
 	assert_string_equal(f.wait_call, "fdatasync");
 }
 
@@ -183,6 +185,7 @@ static void test_one_cause_too_long(void **state)
 		offsetof(struct redmem_stall, compaction_ns),
 		offsetof(struct redmem_stall, cpu_wait_ns),
 		offsetof(struct redmem_stall, blocked_ns),
+		offsetof(struct redmem_stall, stolen_ns),
 	};
 	uint64_t ns = 250 * MS;
 
@@ -199,7 +202,7 @@ static void test_one_cause_too_long(void **state)
 				       f.seconds[CAUSE_FAULT_SWAP] + f.seconds[CAUSE_FAULT_FILE] +
 				       f.seconds[CAUSE_RECLAIM] + f.seconds[CAUSE_COMPACTION] +
 				       f.seconds[CAUSE_CPU_WAIT] + f.seconds[CAUSE_IO_WAIT] +
-				       f.seconds[CAUSE_OTHER],
+				       f.seconds[CAUSE_STOLEN] + f.seconds[CAUSE_OTHER],
 			       0.1);
 	}
 }
@@ -287,11 +290,11 @@ static void test_any_stall(void **state)
 		__u64 *causes[] = {
 			&stall.fault_ns[0], &stall.fault_ns[1],	  &stall.fault_ns[2],
 			&stall.fault_ns[3], &stall.reclaim_ns,	  &stall.cpu_wait_ns,
-			&stall.blocked_ns,  &stall.compaction_ns,
+			&stall.blocked_ns,  &stall.compaction_ns, &stall.stolen_ns,
 		};
 		struct stall f;
 
-		for (size_t cause = 0; cause < 8; cause++)
+		for (size_t cause = 0; cause < sizeof(causes) / sizeof(*causes); cause++)
 			if (next_random(&seed) % 3 == 0)
 				*causes[cause] = next_random(&seed) % (60 * MS);
 		f = split_sampled(&stall, next_random(&seed) % 4, next_random(&seed) % 4);

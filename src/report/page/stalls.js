@@ -17,6 +17,7 @@
 		reclaim: ['memory reclaim', 'k3'],
 		compaction: ['memory compaction', 'k5'],
 		cpu_wait: ['waiting for a CPU', 'k4'],
+		stolen: ['a CPU that stood still', 'k4'],
 		io_wait: ['waiting for I/O', 'k7'],
 		fork: ['fork', 'k6'],
 		expiry: ['expiring keys', 'k7'],
