@@ -23,8 +23,8 @@
 
 /* slowlog-log-slower-than is 10 ms by default: what Redis calls slow. */
 #define BLOCK_NOTE_SECONDS 0.01
-/* The allocator's share from which a command is called a mass free or allocation. */
-#define ALLOCATOR_SHARE 0.5
+/* The share of its time from which on that is what a command did: free and allocate, or sleep. */
+#define MOST_SHARE 0.5
 /* The harm is in the sum of all when that is so many times the longest. */
 #define SUM_IS_TOLD 2
 
@@ -35,6 +35,7 @@ struct block {
 	int64_t keys_total; /* struct record_slowlog */
 	double seconds; /* its own work */
 	double allocator_seconds; /* NAN */
+	double asleep_seconds; /* on no disk; NAN */
 	bool running;
 	bool slowlog;
 };
@@ -51,6 +52,7 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 				     .keys_total = stall->keys_total,
 				     .seconds = stall_own_seconds(stall),
 				     .allocator_seconds = stall->seconds[CAUSE_ALLOCATOR],
+				     .asleep_seconds = stall->seconds[CAUSE_OTHER],
 				     .running = stall->running };
 	} else if (i - m->stalls_count < m->slowlog_count) {
 		slow = &m->slowlog[i - m->stalls_count].entry;
@@ -59,6 +61,7 @@ static bool block_at(const struct model *m, size_t i, struct block *b)
 				     .keys_total = slow->keys_total,
 				     .seconds = slow->seconds,
 				     .allocator_seconds = NAN,
+				     .asleep_seconds = NAN,
 				     .slowlog = true };
 	} else {
 		return false;
@@ -279,6 +282,24 @@ static struct phrase say_also(const struct model *m, const struct blocks *all)
 	return out;
 }
 
+/* Elements whose number alone does not make a key slow. */
+#define FEW_ELEMENTS 1000
+
+static const char *why_on_key(const struct block *w, const struct record_key *k)
+{
+	if (w->allocator_seconds > MOST_SHARE * w->seconds)
+		return "The command spends its time in the allocator: it frees or builds very many "
+		       "objects at once, and every other client waits.";
+	if (k != NULL && k->type != NULL && !strcmp(k->type, "string"))
+		return "The command works over a key with a very large value in one go, and every "
+		       "other client waits.";
+	if (k != NULL && k->elements != RECORD_UNKNOWN && k->elements < FEW_ELEMENTS)
+		return "The command works over a key with very large elements in one go, and every "
+		       "other client waits.";
+	return "The command works over a key with very many elements in one go, and every other "
+	       "client waits.";
+}
+
 bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 {
 	const struct record_key *k;
@@ -303,16 +324,7 @@ bool rule_bigkey_blocks(const struct model *m, struct finding *f)
 	}
 	if (k != NULL && key_is_walked_pending(w->command, k))
 		finding_evidence_count(f, "key_pending", k->pending_total, "entries", BASIS_EXACT);
-	if (w->allocator_seconds > ALLOCATOR_SHARE * w->seconds)
-		finding_cause(f, "The command spends its time in the allocator: it frees or builds "
-				 "very many objects at once, and every other client waits.");
-	else
-		finding_cause(f,
-			      "The command works over a key with %s in one go, and every other "
-			      "client waits.",
-			      k != NULL && k->type != NULL && !strcmp(k->type, "string") ?
-				      "a very large value" :
-				      "very many elements");
+	finding_cause(f, "%s", why_on_key(w, k));
 	advice_big_key(m, f, w->command, w->key);
 	also_advice(f, &all);
 	return true;
@@ -333,34 +345,62 @@ static struct phrase say_worked_on(const struct block *b)
 	return out;
 }
 
+/* ", and 438 requests were refused (BUSY)", or "". */
+static struct phrase say_refused(const char *error, int64_t refused)
+{
+	struct phrase out = { "" };
+
+	if (refused > 0)
+		snprintf(out.s, sizeof(out.s), ", and %.30s request%s refused (%s)",
+			 say_count(refused).s, refused == 1 ? " was" : "s were", error);
+	return out;
+}
+
+static const char *why_without_key(const struct block *w)
+{
+	if (command_publishes(w->command))
+		return "A message is queued for each subscriber by the command, and written to all "
+		       "of them behind it;";
+	if (w->asleep_seconds > MOST_SHARE * w->seconds)
+		return "The server runs one command at a time, and this one sleeps or waits for "
+		       "somebody else;";
+	if (command_is_script(w->command))
+		return "A script is one command, however many it calls and however long it "
+		       "computes;";
+	if (w->allocator_seconds > MOST_SHARE * w->seconds)
+		return "The server runs one command at a time, and this one frees or builds very "
+		       "many objects at once;";
+	return "The server runs one command at a time, and this one works over much data;";
+}
+
 bool rule_command_blocks(const struct model *m, struct finding *f)
 {
 	struct blocks all = { 0 };
 	const struct block *w = &all.sums[0].longest;
 	bool any = blocks_collect(m, f, &all);
+	const char *error = any ? command_refuses_with(w->command) : "";
+	int64_t refused = model_errors(m, error);
 
 	if ((!any || f->severity == SEVERITY_INFO) && short_commands(m, f))
 		return true;
 	if (!any)
 		return false;
-	finding_title(f, "%s%s held the server for %s%s%s", say_command(w->command).s,
+	if (refused > 0 && f->severity > SEVERITY_INFO && command_is_script(w->command)) {
+		f->severity = SEVERITY_CRITICAL;
+		f->rank = RANK_LOST;
+	}
+	finding_title(f, "%s%s held the server for %s%s%s%s", say_command(w->command).s,
 		      say_worked_on(w).s, say_seconds(w->seconds).s, say_sum(&all.sums[0]).s,
-		      say_also(m, &all).s);
+		      say_refused(error, refused).s, say_also(m, &all).s);
 	finding_evidence_text(f, "command", say_command(w->command).s, BASIS_EXACT);
 	finding_evidence_count(f, "keys_total", w->keys_total > 1 ? w->keys_total : RECORD_UNKNOWN,
 			       "keys", BASIS_EXACT);
 	if (w->keys_total <= 1 && w->key.len > 0)
 		finding_evidence_text(f, "key", say_key(w->key.data, w->key.len).s, BASIS_EXACT);
 	block_evidence(f, &all);
-	if (command_publishes(w->command))
-		finding_cause(f, "A message is queued for each subscriber by the command, and "
-				 "written to all of them behind it; every other client waits.");
-	else
-		finding_cause(f, "The server runs one command at a time, and this one works over "
-				 "much data; every other client waits.");
-	if (!strcmp(w->command, "debug") && model_errors(m, "LOADING") > 0)
-		finding_evidence_count(f, "LOADING", model_errors(m, "LOADING"), "errors",
-				       BASIS_EXACT);
+	finding_cause(f, "%s every other client waits.", why_without_key(w));
+	if (refused > 0)
+		finding_evidence_count(f, error, refused, "errors", BASIS_EXACT);
 	finding_action(f, RECORD_UNKNOWN, "", "%s",
 		       w->keys_total > MANY_KEYS ? "Send some hundred keys at a time." :
 						   advice_command(w->command));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/sum.h"
+#include "diagnose/burden.h"
 #include "diagnose/finding.h"
 #include "diagnose/link.h"
 #include "diagnose/measure.h"
@@ -96,7 +97,16 @@ bool rule_nothing_to_evict(const struct model *m, struct finding *f)
 /* What took the memory of the keys that went. */
 struct push {
 	int64_t bytes;
-	enum { PUSH_NONE, PUSH_LIMIT, PUSH_TABLE, PUSH_BUFFERS, PUSH_PREFIX, PUSH_WRITES } by;
+	enum {
+		PUSH_NONE,
+		PUSH_LIMIT,
+		PUSH_TABLE,
+		PUSH_BUFFERS,
+		PUSH_BURDEN,
+		PUSH_PREFIX,
+		PUSH_WRITES
+	} by;
+	struct burden burden; /* what is in no key, and no buffer of a client */
 	const struct prefix_row *prefix;
 	bool by_looks; /* not by bytes that were seen: samples of the CPU say that it was written */
 	bool burst;
@@ -277,7 +287,7 @@ static struct push push_of(const struct model *m, int64_t evicted)
 {
 	int64_t max = measure_max_memory(m), lowered = -grown(m, "maxmemory");
 	double matters = (double)max * PUSH_RATIO;
-	struct push p = { .by = PUSH_NONE };
+	struct push p = { .by = PUSH_NONE, .burden = burden_of(m) };
 
 	if (max <= 0)
 		return p;
@@ -287,6 +297,8 @@ static struct push push_of(const struct model *m, int64_t evicted)
 		p = (struct push){ .bytes = table_grown(m), .by = PUSH_TABLE };
 	else if (measure_ratio(buffers_hold(m), max) > BUFFERS_RATIO)
 		p = (struct push){ .bytes = buffers_hold(m), .by = PUSH_BUFFERS };
+	else if (p.burden.id && measure_ratio(p.burden.bytes, max) > BUFFERS_RATIO)
+		p = (struct push){ .bytes = p.burden.bytes, .by = PUSH_BURDEN, .burden = p.burden };
 	if (p.by == PUSH_BUFFERS)
 		p.client = hoarder(m, p.bytes);
 	return p.by != PUSH_NONE ? p : push_of_writes(m, evicted);
@@ -309,6 +321,10 @@ static void push_title(struct finding *f, const struct model *m, const struct pu
 			keys.s, say_percent(measure_ratio(p->bytes, measure_max_memory(m))).s,
 			p->client ? ", most of them for " : "",
 			p->client ? say_client(p->client).s : "");
+	else if (p->by == PUSH_BURDEN)
+		finding_title(f, "%s keys were evicted while %s of maxmemory is taken by %s",
+			      keys.s, say_percent(measure_ratio(p->bytes, measure_max_memory(m))).s,
+			      p->burden.what.s);
 	else
 		finding_title(f, "%s keys were evicted%s%s%s", keys.s,
 			      p->burst ? " in a burst" : "",
@@ -329,6 +345,9 @@ static void push_cause(struct finding *f, const struct push *p)
 		[PUSH_BUFFERS] =
 			"Client buffers count against maxmemory, so what clients are sent and "
 			"do not read pushes keys out.",
+		[PUSH_BURDEN] =
+			"What the server keeps beside the keys counts against maxmemory, too, so "
+			"it pushes them out.",
 		[PUSH_PREFIX] = "What is written needs more memory than maxmemory allows; whose "
 				"keys go for it, the policy decides.",
 	};
@@ -342,6 +361,8 @@ static void push_actions(const struct model *m, struct finding *f, const struct 
 		finding_action(f, p->bytes, say_cli(m, "CONFIG SET maxmemory-clients 5%%").s,
 			       "Limit the memory of clients (7.0 and later); who is above it is "
 			       "cut off. CLIENT LIST shows whose buffers they are.");
+	else if (p->by == PUSH_BURDEN)
+		finding_action(f, p->bytes, "", "Begin with that, see %s.", p->burden.id);
 	else if (p->by == PUSH_LIMIT)
 		finding_action(
 			f, RECORD_UNKNOWN, "",

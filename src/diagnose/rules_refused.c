@@ -12,6 +12,7 @@
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 #include "diagnose/stall_owner.h"
+#include "redis/knowledge_commands.h"
 
 /* --- commands ------------------------------------------------------------------- */
 
@@ -49,14 +50,14 @@ static const struct refusal_kind {
 	  "Wait, and let clients retry." },
 };
 
-/* Is the time of a DEBUG told as such (command.blocks)? What it does meanwhile is told with it. */
-static bool debug_told(const struct model *m)
+/* Is a command told as what blocks (command.blocks) that answers others so meanwhile? */
+static bool blocker_told(const struct model *m, const char *error)
 {
 	for (size_t i = 0; i < m->stalls_count; i++) {
 		const struct stall *stall = &m->stalls[i].stall;
 
-		if (!strcmp(stall->command, "debug") &&
-		    stall_own_seconds(stall) >= harm_table[HARM_STALL].bound)
+		if (stall_own_seconds(stall) >= harm_table[HARM_STALL].bound &&
+		    !strcmp(command_refuses_with(stall->command), error))
 			return true;
 	}
 	return false;
@@ -69,7 +70,9 @@ static bool refusal_told(const struct model *m, const char *error)
 		return measure_saves_fail(m);
 	if (strcmp(error, "LOADING") == 0) /* server.loading; or a DEBUG RELOAD that blocked */
 		return model_info_start(m, "loading") == 1 || model_info_end(m, "loading") == 1 ||
-		       debug_told(m);
+		       blocker_told(m, error);
+	if (strcmp(error, "BUSY") == 0)
+		return blocker_told(m, error);
 	if (strcmp(error, "MASTERDOWN") == 0) { /* repl.resync */
 		struct link link = link_of(m);
 

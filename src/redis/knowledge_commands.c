@@ -365,6 +365,13 @@ bool command_is_script(const char *name)
 	return is_in(name, scripts, COUNT(scripts));
 }
 
+const char *command_refuses_with(const char *name)
+{
+	if (command_is_script(name))
+		return "BUSY";
+	return !strcmp(name, "debug") ? "LOADING" : "";
+}
+
 bool command_publishes(const char *name)
 {
 	return !strcmp(name, "publish") || !strcmp(name, "spublish");

@@ -51,6 +51,9 @@ bool command_frees(const char *name);
 
 /* Does it run a script or a function? Its keys are what it says that it may touch. */
 bool command_is_script(const char *name);
+/* The error that the server answers others with while it runs for long (a script, DEBUG RELOAD), or
+ * "": they wait. */
+const char *command_refuses_with(const char *name);
 /* Does it queue a message for each subscriber of a channel, which the loop writes behind it? */
 bool command_publishes(const char *name);
 

@@ -717,6 +717,20 @@ static void loading(void **state)
 	assert_null(diagnosis_find(&d, "writes.refused"));
 	diagnosis_free(&d);
 
+	begin(&s); /* so does a script that takes its time: it comes first, and with what it did */
+	info(&s, "errorstat_BUSY:count=438\r\n");
+	record_blame(scene_stall(&s, "eval", "", 8), CAUSE_COMMAND, 8);
+	d = scene_diagnose(&s);
+	f = expect(&d, "command.blocks", SEVERITY_CRITICAL);
+	assert_ptr_equal(f, &d.f->items[0]);
+	assert_non_null(strstr(f->title, ", and 438 requests were refused (BUSY)"));
+	assert_null(diagnosis_find(&d, "writes.refused"));
+	diagnosis_free(&d);
+
+	begin(&s); /* which nobody saw */
+	info(&s, "errorstat_BUSY:count=438\r\n");
+	scene_expect(&s, "writes.refused", SEVERITY_CRITICAL);
+
 	begin(&s); /* nobody asks for anything */
 	info_both(&s, "loading:1\r\n");
 	scene_expect(&s, "server.loading", SEVERITY_INFO);

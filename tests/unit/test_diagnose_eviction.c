@@ -115,8 +115,15 @@ static void pushed_by(void **state)
 	assert_true(f->weak);
 	diagnosis_free(&d);
 
+	begin(&s, 990 * MIB, "allkeys-lru"); /* what is in no key, and no buffer of a client */
+	info(&s, EVICTED "pubsub_channels:2000000\r\n");
+	d = scene_diagnose(&s);
+	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
+	assert_non_null(strstr(f->title, "of maxmemory is taken by subscriptions"));
+	diagnosis_free(&d);
+
 	begin(&s, 990 * MIB, "allkeys-lru"); /* a cache in its steady state */
-	info(&s, EVICTED);
+	info(&s, EVICTED "pubsub_channels:1000\r\n");
 	scene_expect_none(&s, "evict.pushed_by");
 	begin(&s, 990 * MIB, "allkeys-lru"); /* nothing was evicted */
 	info(&s, "mem_clients_normal:209715200\r\n");

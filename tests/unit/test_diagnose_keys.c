@@ -455,6 +455,44 @@ static void blocked_without_key(void **state)
 	scene_expect_none(&s, "command.blocks");
 }
 
+/* The cause says what the command did, not what commands usually do. */
+static void why_it_blocks(void **state)
+{
+	static const struct {
+		const char *command, *key;
+		enum redmem_cause cause;
+		int64_t elements; /* of the key, which has 200 MiB; -1: there is none */
+		const char *words;
+	} kinds[] = {
+		{ "keys", "", CAUSE_COMMAND, -1, "works over much data" },
+		{ "debug", "", CAUSE_OTHER, -1, "sleeps or waits" },
+		{ "eval", "", CAUSE_COMMAND, -1, "A script is one command" },
+		{ "flushall", "", CAUSE_ALLOCATOR, -1, "frees or builds" },
+		{ "hgetall", "report", CAUSE_COMMAND, 20, "very large elements" },
+		{ "hgetall", "report", CAUSE_COMMAND, 2000000, "very many elements" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		bool keyed = kinds[i].elements >= 0;
+		struct diagnosis d;
+		struct scene s;
+
+		scene_init(&s);
+		scene_load(&s, 400 * MIB);
+		record_blame(scene_stall(&s, kinds[i].command, kinds[i].key, 0.4), kinds[i].cause,
+			     0.4);
+		if (keyed)
+			scene_key(&s, kinds[i].key, "hash", 200 * MIB, kinds[i].elements, -1);
+		d = scene_diagnose(&s);
+		assert_non_null(strstr(
+			expect(&d, keyed ? "bigkey.blocks" : "command.blocks", SEVERITY_WARNING)
+				->cause,
+			kinds[i].words));
+		diagnosis_free(&d);
+	}
+}
+
 /* Who harmed most is named, and how much it was in sum: not whoever was longest once. */
 static void blocked_again_and_again(void **state)
 {
@@ -742,6 +780,7 @@ int main(void)
 		cmocka_unit_test(blocked_by_big_key),
 		cmocka_unit_test(suffering_is_not_blocking),
 		cmocka_unit_test(blocked_without_key),
+		cmocka_unit_test(why_it_blocks),
 		cmocka_unit_test(blocked_again_and_again),
 		cmocka_unit_test(blocked_advice_fits),
 		cmocka_unit_test(blocked_on_a_key_not_looked_at),
