@@ -5,7 +5,8 @@
 # dynamic loader: CPU is charged to the right commands, a stall has its command and key,
 # and bytes are followed.
 #
-# SERVERS is a list of SUITE/PACKAGE (see tools/servers), or of paths of programs.
+# SERVERS is a list of SUITE/PACKAGE (see tools/servers), or of paths of programs: the newest of
+# each by itself; those between are in `make matrix`.
 # shellcheck disable=SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -120,7 +121,7 @@ check_bytes()
 }
 
 make_loads
-for one in ${SERVERS:-sid/redis-server sid/valkey-server trixie/redis-server trixie/valkey-server}; do
+for one in ${SERVERS:-sid/redis-server sid/valkey-server}; do
 	find_program "$one" || continue
 	server_start --lazyfree-lazy-user-del no # or DEL would be no stall: Valkey's default is yes
 	check_doctor
