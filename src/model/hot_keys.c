@@ -15,14 +15,22 @@
 #include "model/private.h"
 
 #define HOT_KEYS 256
+/* Hardly a key is touched by more: the one with most time is found in whatever order they come, which
+ * is another one where a window is made of the history's pieces (model/chunk_rows.c). */
+#define HOT_COMMANDS 8
+
+struct hot_command {
+	const char *name; /* interned */
+	double seconds;
+};
 
 struct hot_key {
 	uint64_t hash;
 	int64_t db;
 	double seconds, others; /* of it, at most so much may be another's */
 	int64_t samples;
-	const char *command; /* leads by so many seconds; interned */
-	double votes;
+	struct hot_command commands[HOT_COMMANDS];
+	size_t commands_count;
 	size_t len;
 	bool truncated;
 	char name[RECORD_KEY_MAX];
@@ -78,11 +86,46 @@ static struct hot_key *place_of(struct hot_keys *hot, const struct record_profil
 				   .db = record->db,
 				   .seconds = least->seconds,
 				   .others = least->seconds,
-				   .command = "",
 				   .len = record->key.len,
 				   .truncated = record->key_truncated };
 	memcpy(least->name, record->key.data, record->key.len);
 	return least;
+}
+
+/* One more than there is room for takes the place of the least, as keys do. */
+static void command_add(struct hot_key *key, struct keep *keep, const char *name, double seconds)
+{
+	struct hot_command *least = key->commands;
+
+	for (size_t i = 0; i < key->commands_count; i++) {
+		struct hot_command *command = &key->commands[i];
+
+		if (!strcmp(command->name, name)) {
+			command->seconds += seconds;
+			return;
+		}
+		if (command->seconds < least->seconds)
+			least = command;
+	}
+	if (key->commands_count < HOT_COMMANDS)
+		least = &key->commands[key->commands_count++];
+	least->name = intern_string(keep, name);
+	least->seconds += seconds;
+}
+
+/* With most of the key's time; by name where two have the same. */
+static const char *top_command(const struct hot_key *key)
+{
+	const struct hot_command *top = key->commands;
+
+	for (size_t i = 1; i < key->commands_count; i++) {
+		const struct hot_command *command = &key->commands[i];
+
+		if (command->seconds > top->seconds ||
+		    (command->seconds == top->seconds && strcmp(command->name, top->name) < 0))
+			top = command;
+	}
+	return top->name;
 }
 
 void hot_keys_add(struct model *m, const struct record_profile *record)
@@ -97,11 +140,7 @@ void hot_keys_add(struct model *m, const struct record_profile *record)
 	key = place_of(m->priv->hot_keys, record);
 	key->seconds += seconds;
 	key->samples += record->samples > 0 && record->samples < INT32_MAX ? record->samples : 0;
-	key->votes += strcmp(key->command, command) ? -seconds : seconds;
-	if (key->votes >= 0)
-		return;
-	key->votes = -key->votes;
-	key->command = intern_string(m->priv->keep, command);
+	command_add(key, m->priv->keep, command, seconds);
 }
 
 static int most_first(const void *a, const void *b)
@@ -126,7 +165,7 @@ void hot_keys_finish(struct model *m)
 			.key = intern_bytes(m->priv->keep, (struct bytes){ key->name, key->len }),
 			.truncated = key->truncated,
 			.db = key->db,
-			.command = key->command,
+			.command = top_command(key),
 			.samples = key->samples,
 			.cpu_seconds = key->seconds - key->others,
 		};

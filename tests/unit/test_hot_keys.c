@@ -71,6 +71,30 @@ static void test_hot_key(void **state)
 	model_free(m);
 }
 
+/* None has half of the key's time: the one with most is named in whatever order they come. */
+static void test_command_in_any_order(void **state)
+{
+	static const char *const commands[] = { "get", "set", "del" };
+	static const double seconds[] = { 0.4, 0.35, 0.25 };
+
+	(void)state;
+	for (size_t first = 0; first < 3; first++) {
+		for (size_t step = 1; step < 3; step++) {
+			struct model *m = model_new();
+
+			take_session(m);
+			for (size_t i = 0; i < 3; i++) {
+				size_t at = (first + i * step) % 3;
+
+				take_cpu(m, "user:7", commands[at], seconds[at]);
+			}
+			model_finish(m);
+			assert_string_equal(m->hot_keys[0].command, "get");
+			model_free(m);
+		}
+	}
+}
+
 /* Nobody stands out: nothing is said. */
 static void test_even(void **state)
 {
@@ -241,9 +265,10 @@ static void test_concentration(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hot_key),		 cmocka_unit_test(test_even),
-		cmocka_unit_test(test_first_of_several), cmocka_unit_test(test_long_array),
-		cmocka_unit_test(test_large_key),	 cmocka_unit_test(test_concentration),
+		cmocka_unit_test(test_hot_key),	      cmocka_unit_test(test_command_in_any_order),
+		cmocka_unit_test(test_even),	      cmocka_unit_test(test_first_of_several),
+		cmocka_unit_test(test_long_array),    cmocka_unit_test(test_large_key),
+		cmocka_unit_test(test_concentration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
