@@ -15,8 +15,8 @@
 #include "model/private.h"
 
 #define HOT_KEYS 256
-/* Hardly a key is touched by more: the one with most time is found in whatever order they come, which
- * is another one where a window is made of the history's pieces (model/chunk_rows.c). */
+/* Hardly a key is touched by more: the one with most time is found in whatever order they come,
+ * which is another one where a window is made of the history's pieces (model/chunk_rows.c). */
 #define HOT_COMMANDS 8
 
 struct hot_command {

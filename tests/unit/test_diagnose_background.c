@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stalls by what the server does to its keys by itself: expiry, eviction, defragmentation, freeing in
- * the background, tables that grow, and copies of huge pages.
+ * Stalls by what the server does to its keys by itself: expiry, eviction, defragmentation,
+ * freeing in the background, tables that grow, and copies of huge pages.
  */
 #include "stall_scene.h"
 

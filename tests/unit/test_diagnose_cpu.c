@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Stalls in which the server had no CPU: a quota, neighbours, threads of its own, the hypervisor. */
+/* Stalls without a CPU: a quota, neighbours, threads of the server's own, the hypervisor. */
 #include "stall_scene.h"
 
 static void add_quota(struct scene *s, const char *cgroup, double throttled, int64_t periods)

@@ -84,7 +84,15 @@ static void pushed_by(void **state)
 	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "a table of keys grew by 64.0 MiB"));
 	diagnosis_free(&d);
+}
 
+static void pushed_by_buffers(void **state)
+{
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
 	begin(&s, 990 * MIB, "allkeys-lru"); /* replies nobody reads */
 	info(&s, EVICTED "mem_clients_normal:209715200\r\n");
 	for (int i = 0; i < 2; i++) /* one of them is owed nearly all */
@@ -625,6 +633,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_to_evict),
 		cmocka_unit_test(pushed_by),
+		cmocka_unit_test(pushed_by_buffers),
 		cmocka_unit_test(pushed_by_prefix),
 		cmocka_unit_test(pushed_by_burst),
 		cmocka_unit_test(expired_resident),
