@@ -5,7 +5,7 @@
 # moment, or a process of its own does: the server lives, its data is what it was, nothing stays
 # attached, no process stays.
 #
-# CYCLES is the number of attach and detach cycles (20), KILLS that of kills, and of crashes (20);
+# CYCLES is the number of attach and detach cycles (12), KILLS that of kills, and of crashes (12);
 # a thousand cycles take half an hour, so give tests/run a TEST_TIMEOUT then.
 # shellcheck disable=SC2086,SC2016,SC2119,SC2317 # jq has variables too; functions go by name
 # shellcheck source=tests/live/lib.sh
@@ -13,8 +13,8 @@
 need_bpf
 need_programs bpftool
 
-cycles=${CYCLES:-20}
-kills=${KILLS:-20}
+cycles=${CYCLES:-12}
+kills=${KILLS:-12}
 
 # Numbers of the BPF programs, maps or links that are there.
 bpf_ids() # prog|map|link
