@@ -178,8 +178,11 @@ static int timer_open(void)
 	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-/* Gaps of a thread that does nothing but look at the clock. */
-static void measure_sample(struct probe_cost *out)
+/* Who had the CPU meanwhile leaves too few of them. */
+#define TIMER_TRIES 4
+
+/* Gaps of a thread that does nothing but look at the clock; false when there were too few. */
+static bool measure_sample(struct probe_cost *out)
 {
 	uint64_t gaps[TIMER_INTERRUPTS];
 	int64_t last, end;
@@ -187,7 +190,7 @@ static void measure_sample(struct probe_cost *out)
 	int fd = timer_open();
 
 	if (fd < 0)
-		return;
+		return false;
 	last = clock_mono_ns();
 	end = last + 4LL * TIMER_INTERRUPTS * 1000000000 / TIMER_HZ;
 	while (count < TIMER_INTERRUPTS && last < end) {
@@ -198,8 +201,10 @@ static void measure_sample(struct probe_cost *out)
 		last = now;
 	}
 	close(fd);
-	if (count >= TIMER_INTERRUPTS / 2)
-		out->sample_seconds = median_seconds(gaps, count);
+	if (count < TIMER_INTERRUPTS / 2)
+		return false;
+	out->sample_seconds = median_seconds(gaps, count);
+	return true;
 }
 
 /* --- pairs ------------------------------------------------------------------------------- */
@@ -252,7 +257,8 @@ void probe_cost_measure(struct sensors *s, struct probe_cost *out)
 	size_t own = s->engine->targets.count - 1;
 
 	*out = (struct probe_cost){ NAN, { not_known, not_known }, NAN, NAN };
-	measure_sample(out);
+	for (int tries = 0; tries < TIMER_TRIES && !measure_sample(out); tries++)
+		;
 	if (targets_add(&s->engine->targets, own, getpid(), NULL))
 		return;
 	own_slot(s)->settings.watched = 1;
