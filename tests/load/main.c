@@ -2,6 +2,7 @@
 /* The command line of the workloads, and what they share. */
 #include "load.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -129,12 +130,27 @@ void load_random_bytes(char *out, size_t len)
 		out[i] = (char)load_random(256);
 }
 
+static redisContext *connect_once(const struct load_options *o)
+{
+	return o->socket_path ? redisConnectUnix(o->socket_path) :
+				redisConnect("127.0.0.1", o->port);
+}
+
+/* More than the server has taken yet wait in line, and where a unix socket's is full, connect()
+ * fails with EAGAIN (man 2 connect). */
+#define CONNECT_SECONDS 10
+
 redisContext *load_connect(const struct load_options *o)
 {
 	const char *password = getenv("REDISCLI_AUTH");
-	redisContext *c = o->socket_path ? redisConnectUnix(o->socket_path) :
-					   redisConnect("127.0.0.1", o->port);
+	double end = load_now() + CONNECT_SECONDS;
+	redisContext *c = connect_once(o);
 
+	while (c && c->err && strstr(c->errstr, strerror(EAGAIN)) && load_now() < end) {
+		redisFree(c);
+		usleep(1000);
+		c = connect_once(o);
+	}
 	if (!c || c->err)
 		load_die("connect: %s", c ? c->errstr : "no memory");
 	if (password && *password)
