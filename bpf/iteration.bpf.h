@@ -25,7 +25,7 @@
  *
  * Start and end are exact where the main thread slept before and after; else they lie between
  * two looks, half a CPU sample off on average. What was not seen for most of the threshold is
- * never called a stall.
+ * never called a stall, nor is more of what was hardly seen but waiting for a CPU.
  *
  * Who includes this defines span_emit().
  */
@@ -123,10 +123,31 @@ static __always_inline __u64 half_gap(const struct redmem_target *target, __u64 
 	return gap < 2 * target->settings.sample_ns ? gap / 2 : 0;
 }
 
-/* Where between two looks something ended; @exact: right now. */
-static __always_inline __u64 loop_moment(const struct redmem_target *target, __u64 now, bool exact)
+/*
+ * Was the span hardly seen but waiting for a CPU, up to @last? Then nothing is taken of it, at
+ * either end, that was not seen: who comes and goes in a fraction of a millisecond, and was made to
+ * wait, looks the same.
+ */
+static __always_inline bool span_only_waits(const struct redmem_target *target,
+					    struct redmem_span *span, __u64 last, __u64 delay)
 {
-	return exact ? now : target->loop.seen_ns + half_gap(target, now);
+	__u64 waited = delay - span->start_delay;
+
+	if (!waited || last - span->first_ns >= waited + target->settings.sample_ns / 2)
+		return false;
+	span->start_ns = span->first_ns;
+	return true;
+}
+
+/* Where the span ended, between the last look and this; @exact: right now. */
+static __always_inline __u64 span_end(const struct redmem_target *target, struct redmem_span *span,
+				      const struct loop_look *look, bool exact)
+{
+	__u64 last = exact ? look->now : target->loop.seen_ns;
+
+	if (span_only_waits(target, span, last, look->delay) || exact)
+		return last;
+	return last + half_gap(target, look->now);
 }
 
 /* @from_wake: it is what the main thread awoke for. */
@@ -210,7 +231,7 @@ static __always_inline void work_end(struct redmem_target *target, const struct 
 {
 	struct redmem_loop *loop = &target->loop;
 	struct redmem_span *work = &loop->work;
-	__u64 end = loop_moment(target, look->now, exact);
+	__u64 end = work->start_ns ? span_end(target, work, look, exact) : 0;
 
 	if (work->start_ns && (work->announced ||
 			       span_stalls(target, work, end, exact ? look->now : loop->seen_ns))) {
@@ -228,7 +249,7 @@ static __always_inline void iteration_end(struct redmem_target *target,
 {
 	struct redmem_loop *loop = &target->loop;
 	struct redmem_span *iteration = &loop->iteration;
-	__u64 end = loop_moment(target, look->now, exact);
+	__u64 end = iteration->start_ns ? span_end(target, iteration, look, exact) : 0;
 	__u64 commands = exact ? look->commands : loop->seen_commands; /* others came since */
 
 	if (iteration->start_ns &&
@@ -364,6 +385,17 @@ static __always_inline void iteration_learn(struct redmem_span *iteration,
 	iteration->command_looks += context->state != CONTEXT_LOOP && context->state != CONTEXT_OWN;
 }
 
+/* Is the work under way a stall already? */
+static __always_inline bool work_is_long(struct redmem_target *target, const struct loop_look *look)
+{
+	struct redmem_span *work = &target->loop.work;
+
+	if (!span_stalls(target, work, look->now, look->now))
+		return false;
+	return !span_only_waits(target, work, look->now, look->delay) ||
+	       span_stalls(target, work, look->now, look->now);
+}
+
 /* One look at the main thread, in the middle of what it does. */
 static __always_inline void iteration_look(struct redmem_target *target,
 					   const struct loop_look *look,
@@ -389,7 +421,7 @@ static __always_inline void iteration_look(struct redmem_target *target,
 	loop->woke_ns = 0;
 	loop->seen_ns = look->now;
 	loop->seen_commands = look->commands;
-	if (!loop->work.announced && span_stalls(target, &loop->work, look->now, look->now)) {
+	if (!loop->work.announced && work_is_long(target, look)) {
 		loop->work.announced = true;
 		span_emit(target, RING_STALL_OPEN, &loop->work, look, look->now, look->delay, 0);
 	}
