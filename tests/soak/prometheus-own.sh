@@ -7,14 +7,14 @@
 # shellcheck disable=SC2016,SC2034,SC2154,SC2119 # jq has variables too; lib.sh and prometheus set and use variables by name
 
 # A busy server, of which redmem may take what it likes.
-busy_budget() # OPTION... of redis-benchmark
+busy_budget() # ARGUMENT... of redis-benchmark
 {
-	[ $# != 0 ] || set -- -c 8 -P 4 -d 2000
+	[ $# != 0 ] || set -- -c 8 -P 4 -d 2000 -r 20000 set user:__rand_int__ value:__rand_int__
 	echo 'budget = 100' >"$work/redmem.conf"
 	kill -HUP "$serve"
 	server=redis-server
 	server_start --maxmemory 1gb --maxmemory-policy allkeys-lru
-	redis-benchmark -s "$socket" -q -l "$@" -r 20000 set user:__rand_int__ value:__rand_int__ >/dev/null 2>&1 &
+	redis-benchmark -s "$socket" -q -l "$@" >/dev/null 2>&1 &
 	own_process $!
 	own_troubles="$pid $!"
 }
@@ -25,11 +25,12 @@ own_budget()
 	kill -HUP "$serve"
 }
 
-# Two clients that wait for each reply: the server sleeps and wakes with each command, which is what
-# redmem looks at, and every few commands the allocator tells. Of a whole core that is 7 %.
+# Scripts that write over values: the server does little but allocate, and every so many kilobytes
+# of that tell redmem. Of a whole core that is 4 %.
 costly_load()
 {
-	busy_budget -c 2 -d 20000
+	busy_budget -c 4 eval \
+		'for i = 1, 200 do redis.call("set", "key:" .. i, string.rep("x", 100 + i)) end' 0
 }
 
 # Of a user who may be anybody.
