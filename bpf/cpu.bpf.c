@@ -204,7 +204,7 @@ int cpu_sample(struct bpf_perf_event_data *ctx)
 	}
 	if (is_main(target, tid)) {
 		loop_observe(target, now, &key.context, &run);
-		loop_tick(target, now);
+		iteration_tick(target, now);
 		if (target->loop.work.start_ns)
 			emit_sample(target, &key, now, target->settings.sample_ns);
 	}

@@ -435,6 +435,7 @@ static __always_inline void iteration_look(struct redmem_target *target,
  */
 #define STOLEN_TICKS 2
 
+/* An addition, as those of LOOP_CHARGE(): whole by itself. */
 static __always_inline void span_stolen(struct redmem_span *span, __u64 since, __u64 ns)
 {
 	if (span->start_ns && span->start_ns <= since)

@@ -163,14 +163,6 @@ __weak __noinline int loop_observe(struct redmem_target *target, u64 now,
 	return 0;
 }
 
-/* The CPU's clock finds the main thread running; behind the look. */
-static __always_inline void loop_tick(struct redmem_target *target, u64 now)
-{
-	LOOP_BEGIN(&target->loop);
-	iteration_tick(target, now);
-	LOOP_END(&target->loop);
-}
-
 /* The loop waits for work: it has moved on. */
 __weak __noinline int loop_sleep(struct redmem_target *target, u64 now, u64 delay)
 {
