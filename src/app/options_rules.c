@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "app/when.h"
+#include "base/clock.h"
 #include "rdb/rdb.h"
 
 /* The pages of `redmem doctor` are of one server and a whole watch. */
@@ -190,6 +192,20 @@ static void check_lab(const struct argp_state *state, const struct options *o)
 		argp_error(state, "--max-regress is of one result: see `redmem lab show`");
 }
 
+/* What is no time is told before anything is opened. */
+static void check_times(const struct argp_state *state, const struct options *o)
+{
+	const char *const times[] = { o->past.at, o->past.since, o->past.until };
+	int64_t ms, now_ms = clock_wall_ms();
+	struct err err = {};
+	int ret = o->past.length ? when_span(&ms, o->past.length, &err) : 0;
+
+	for (size_t i = 0; !ret && i < sizeof(times) / sizeof(times[0]); i++)
+		ret = times[i] ? when_parse(&ms, times[i], now_ms, &err) : 0;
+	if (ret)
+		argp_error(state, "%s", err.text);
+}
+
 static void check_service(const struct argp_state *state, const struct options *o)
 {
 	if (o->json)
@@ -209,6 +225,7 @@ void options_check(struct argp_state *state, const struct options *o)
 	check_pages(state, o);
 	check_html(state, o);
 	check_profiles(state, o);
+	check_times(state, o);
 	if (options_has_group(o->of, 'u'))
 		check_push(state, o);
 	if (options_has_group(o->of, 'L'))

@@ -177,7 +177,7 @@ const struct option_row option_rows[] = {
 	{ 'V', 0, "check-config", NULL, 2,
 	  "Only read the configuration and say whether it is right", INTO(serve.check_config) },
 	{ 'V', 0, "listen", "ADDR:PORT", 2, "Where HTTP is answered (default 127.0.0.1:9122)",
-	  INTO(serve.listen) },
+	  BY(take_listen) },
 	{ 'V', 0, "state", "DIR", 2, "Where the history is (default /var/lib/redmem)",
 	  INTO(serve.state) },
 	{ 'V', 0, "history-size", "BYTES", 2, "Most that the history may take on disk (default 1G)",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/serve_config.h"
+#include "app/web_listen.h"
 #include "base/array.h"
 #include "base/buf.h"
 #include "base/escape.h"
@@ -280,6 +281,14 @@ void take_push_name(const struct given *g)
 }
 
 /* --- the service, and `redmem doctor` --- */
+
+void take_listen(const struct given *g)
+{
+	if (!web_are_addresses(g->arg))
+		argp_error(g->state, "--listen takes ADDR:PORT, :PORT or unix:PATH, not '%s'",
+			   g->arg);
+	g->o->serve.listen = g->arg;
+}
 
 void take_history_size(const struct given *g)
 {

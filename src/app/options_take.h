@@ -62,7 +62,7 @@ option_taker take_from, take_as, take_allocator;
 /* Profiles, and whom they are sent to. */
 option_taker take_sample_type, take_api, take_push_name;
 /* The service, and what `redmem doctor` alone says. */
-option_taker take_history_size, take_checklist, take_fail_on;
+option_taker take_listen, take_history_size, take_checklist, take_fail_on;
 /* The lab. */
 option_taker take_set, take_env, take_knob;
 /* What all commands have. */

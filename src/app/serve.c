@@ -202,12 +202,7 @@ static int read_config(const struct options *o, struct serve_config **out, struc
 
 	if (ret)
 		return ret;
-	if (o->serve.listen && !serve_config_listen(*out, o->serve.listen)) {
-		serve_config_free(*out);
-		return err_set(err, -EINVAL,
-			       "serve: --listen takes ADDR:PORT, :PORT or unix:PATH, not '%s'",
-			       o->serve.listen);
-	}
+	replace(&(*out)->listen, o->serve.listen);
 	replace(&(*out)->state, o->serve.state);
 	if (o->serve.history_bytes)
 		(*out)->history_bytes = o->serve.history_bytes;

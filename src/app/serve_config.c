@@ -268,12 +268,6 @@ bool serve_config_size(int64_t *out, const char *text)
 				   out);
 }
 
-bool serve_config_listen(struct serve_config *config, const char *text)
-{
-	return serve_setting_take(serve_setting_find(serve_settings_of_all, "listen"), config,
-				  text);
-}
-
 void serve_config_free(struct serve_config *config)
 {
 	if (!config)

@@ -26,8 +26,6 @@ void serve_config_free(struct serve_config *config); /* may be NULL; wipes passw
 void serve_config_forget_servers(struct serve_config *config);
 /* history_size as it stands in the file: "300M". False when @text is none. */
 bool serve_config_size(int64_t *out, const char *text);
-/* Listen at @text, as `listen` stands in the file. False when that is no address. */
-bool serve_config_listen(struct serve_config *config, const char *text);
 
 /* Who a server is, for the choice of its section and its label. */
 struct serve_who {

@@ -117,18 +117,6 @@ static bool is_text(const struct serve_setting *setting)
 	return setting->type <= VALUE_USER;
 }
 
-/* Several with blanks between; whether this host has them is seen by who listens. */
-static bool are_addresses(const char *text)
-{
-	char *words = xstrdup(text), *rest = NULL;
-	bool good = true;
-
-	for (char *word = strtok_r(words, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest))
-		good = good && web_is_address(word);
-	free(words);
-	return good;
-}
-
 static bool read_switch(const char *text, bool *out)
 {
 	*out = !strcmp(text, "on");
@@ -211,7 +199,7 @@ bool serve_setting_take(const struct serve_setting *setting, void *of, const cha
 	case VALUE_TIMES:
 		return when_next(text, 0) != INT64_MAX;
 	case VALUE_LISTEN:
-		return *text && are_addresses(text);
+		return web_are_addresses(text);
 	case VALUE_USER:
 		return getpwnam(text) != NULL;
 	case VALUE_SWITCH:

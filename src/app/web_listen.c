@@ -197,7 +197,7 @@ static int listen_tcp(struct web_listener *out, const char *where, struct err *e
 	return 0;
 }
 
-bool web_is_address(const char *where)
+static bool is_address(const char *where)
 {
 	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
 	struct addrinfo *list = NULL;
@@ -214,6 +214,17 @@ bool web_is_address(const char *where)
 		return false;
 	freeaddrinfo(list);
 	return true;
+}
+
+bool web_are_addresses(const char *text)
+{
+	char *words = xstrdup(text), *rest = NULL, *word = strtok_r(words, " \t", &rest);
+	bool good = word != NULL;
+
+	for (; word; word = strtok_r(NULL, " \t", &rest))
+		good = good && is_address(word);
+	free(words);
+	return good;
 }
 
 int web_listen(struct web_listener *out, const char *where, struct err *err)

@@ -21,7 +21,8 @@ struct web_listener {
  * -EINVAL: that is no address. -EADDRINUSE, -EACCES, -EADDRNOTAVAIL...: the line says what to do.
  */
 int web_listen(struct web_listener *out, const char *where, struct err *err);
-/* Is that such an address? Nothing is opened. */
-bool web_is_address(const char *where);
+/* Are they such addresses, at least one, with blanks between? Nothing is opened: whether this host
+ * has them is seen by who listens. */
+bool web_are_addresses(const char *text);
 /* Close it; a unix socket goes. */
 void web_listen_end(struct web_listener *listener);

@@ -23,7 +23,7 @@ configured() # NAME STATUS WORDS OPTION...
 }
 
 configured right 0 'right, with 1 section' <<<'[server a]'
-configured listen 1 "--listen takes ADDR:PORT.*'nowhere'" --listen nowhere </dev/null
+configured listen 2 "--listen takes ADDR:PORT.*'nowhere'" --listen nowhere </dev/null
 configured listen-right 0 'right' --listen '127.0.0.1:0 unix:/run/x.sock' </dev/null
 configured no-key 1 "redact: $work/none: No such file" <<<"redact = on
 redact_key = $work/none"

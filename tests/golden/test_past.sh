@@ -71,25 +71,25 @@ check profile-frames "$(cat "$work/folded")" [ "$(grep -c '^[^;]*;[^;]*;' "$work
 "$root/tests/golden/pprof.py" "$work/pb.gz" >"$work/text"
 check profile-server "$(cat "$work/text")" grep -q 'server=recorded$' "$work/text"
 
-refused() # NAME WORDS COMMAND...
+refused() # STATUS NAME WORDS COMMAND...
 {
-	local name=$1 words=$2
+	local wanted=$1 name=$2 words=$3
 
-	shift 2
+	shift 3
 	"$redmem" "$@" >"$work/out" 2>"$work/said"
 	status=$?
-	check "$name" "$(cat "$work/said")" [ $status = 1 ]
+	check "$name" "$(cat "$work/said")" [ $status = "$wanted" ]
 	check "$name-said" "$(cat "$work/said")" grep -q "$words" "$work/said"
 }
 
-refused moment 'the nearest ends at' report --state "$state" --at 2023-11-15T03:00:00Z
-refused server "'other'" report --state "$state" --server other --at "$at"
-refused time 'is not a time' report --state "$state" --at yesterday
-refused span 'before it begins' history --state "$state" --since "$at" --until 2023-11-14T22:00:00Z
-refused history-server "'other'" history --state "$state" --server other
-refused folder 'redmem serve' report --state "$work/none"
-refused death 'no death of' report --state "$state" --last-death
-refused order 'is not before' diff --state "$state" "$at" 2023-11-14T22:00:00Z
+refused 1 moment 'the nearest ends at' report --state "$state" --at 2023-11-15T03:00:00Z
+refused 1 server "'other'" report --state "$state" --server other --at "$at"
+refused 2 time 'is not a time' report --state "$state" --at yesterday
+refused 1 span 'before it begins' history --state "$state" --since "$at" --until 2023-11-14T22:00:00Z
+refused 1 history-server "'other'" history --state "$state" --server other
+refused 1 folder 'redmem serve' report --state "$work/none"
+refused 1 death 'no death of' report --state "$state" --last-death
+refused 1 order 'is not before' diff --state "$state" "$at" 2023-11-14T22:00:00Z
 "$redmem" report --state "$state" --last-death --at "$at" >"$work/out" 2>&1
 status=$?
 check exclusion "$(cat "$work/out")" [ $status = 2 ]
