@@ -3,7 +3,7 @@
  * The checksum at the end of a dump: CRC-64 as Jones gives it (polynomial
  * ad93d23594c935a9, reflected, from 0, not inverted). Where the CPU multiplies without
  * carries, 64 bytes at a time; else eight at a time, by tables.
- * Source: crc64.c of Redis 2.6 and later; its check value is unit/test_rdb's. Folding:
+ * Source: crc64.c of Redis 2.6 and later; its check value is unit/test_rdb_parts's. Folding:
  * Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ", 2009.
  */
 #pragma once

@@ -132,6 +132,23 @@ static inline void scene_load(struct scene *s, int64_t used)
 	s->background_thread = true;
 }
 
+/* Further lines of the last INFO, which replace the scene's own; of both; of CONFIG GET. */
+static inline void scene_info(struct scene *s, const char *text)
+{
+	buf_puts(&s->info_end, text);
+}
+
+static inline void scene_info_both(struct scene *s, const char *text)
+{
+	buf_puts(&s->info_start, text);
+	scene_info(s, text);
+}
+
+static inline void scene_config(struct scene *s, const char *text)
+{
+	buf_puts(&s->config, text);
+}
+
 static inline struct record *scene_add(struct scene *s, enum record_kind kind)
 {
 	assert_true(s->extra_count < SCENE_EXTRA);

@@ -20,9 +20,9 @@ static inline size_t warnings_of(const struct diagnosis *d)
 static inline void keys_went(struct scene *s, enum redmem_cause cause)
 {
 	if (cause == CAUSE_EXPIRY)
-		buf_puts(&s->info_end, "expired_keys:9\r\n");
+		scene_info(s, "expired_keys:9\r\n");
 	if (cause == CAUSE_EVICTION)
-		buf_puts(&s->info_end, "evicted_keys:9\r\n");
+		scene_info(s, "evicted_keys:9\r\n");
 }
 
 /* Add @count stalls of @seconds each. */

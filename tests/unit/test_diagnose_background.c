@@ -13,8 +13,8 @@ static void expiry(void **state)
 
 	(void)state;
 	scene_init(&s);
-	buf_puts(&s.config, "lazyfree-lazy-expire no\n");
-	buf_puts(&s.info_end, "expired_keys:1\r\n");
+	scene_config(&s, "lazyfree-lazy-expire no\n");
+	scene_info(&s, "expired_keys:1\r\n");
 	add_stalls(&s, CAUSE_EXPIRY, "", 1, 0.39);
 	d = scene_diagnose(&s);
 	f = expect(&d, "expire.blocks", SEVERITY_WARNING);
@@ -65,7 +65,7 @@ static void expiry_of_fields(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		scene_init(&s);
-		buf_puts(&s.config, "lazyfree-lazy-expire no\n");
+		scene_config(&s, "lazyfree-lazy-expire no\n");
 		buf_printf(&s.info_start, "expired_keys:0\r\n%s:7\r\n", counts[i]);
 		buf_printf(&s.info_end, "expired_keys:2\r\n%s:400007\r\n", counts[i]);
 		record_blame(scene_stall(&s, "", "", 0.2), CAUSE_EXPIRY, 0.2);
@@ -131,7 +131,7 @@ static void expiry_named_by_other_stalls(void **state)
 	(void)state;
 	for (size_t named = 1; named <= 4; named += 3) {
 		scene_init(&s);
-		buf_puts(&s.info_end, "expired_keys:589036\r\n");
+		scene_info(&s, "expired_keys:589036\r\n");
 		for (size_t i = 0; i < named; i++) {
 			struct record_stall *stall = scene_stall(&s, "", "", stalls[i].seconds);
 
@@ -176,7 +176,7 @@ static void waits_for_lazyfree(void **state)
 			expect_only(&s, "loop.blocks", SEVERITY_WARNING);
 	}
 	scene_init(&s); /* it passes by itself */
-	buf_puts(&s.info_end, "lazyfree_pending_objects:70000\r\n");
+	scene_info(&s, "lazyfree_pending_objects:70000\r\n");
 	d = scene_diagnose(&s);
 	expect(&d, "lazyfree.pending", SEVERITY_INFO);
 	diagnosis_free(&d);
@@ -192,7 +192,7 @@ static void expiry_between_waits(void **state)
 	(void)state;
 	for (int own = 2; own <= 8; own += 6) { /* milliseconds: too short, and a stall by itself */
 		scene_init(&s);
-		buf_puts(&s.info_end, "expired_keys:589036\r\n");
+		scene_info(&s, "expired_keys:589036\r\n");
 		for (int i = 0; i < 30; i++) {
 			struct record_stall *stall = scene_stall(&s, "", "", 0.04 + own / 1e3);
 
@@ -223,7 +223,7 @@ static void defragmentation(void **state)
 	(void)state;
 	scene_init(&s);
 	buf_puts(&s.info_start, "active_defrag_hits:0\r\n");
-	buf_puts(&s.info_end, "active_defrag_hits:260834\r\n");
+	scene_info(&s, "active_defrag_hits:260834\r\n");
 	for (int i = 0; i < 20; i++) {
 		struct record_stall *stall = scene_stall(&s, "", "", 0.06);
 
@@ -273,8 +273,8 @@ static void eviction(void **state)
 
 	(void)state;
 	scene_init(&s); /* one trouble is one finding */
-	buf_puts(&s.info_end, "evicted_keys:854000\r\nmaxmemory:104857600\r\n"
-			      "total_eviction_exceeded_time:1400\r\n");
+	scene_info(&s, "evicted_keys:854000\r\nmaxmemory:104857600\r\n"
+		       "total_eviction_exceeded_time:1400\r\n");
 	add_stalls(&s, CAUSE_EVICTION, "set", 1, 1.5);
 	d = scene_diagnose(&s);
 	f = expect(&d, "evict.blocks", SEVERITY_CRITICAL);
@@ -369,7 +369,7 @@ static void doubling(void **state)
 	scene_load(&s, 1 * GIB);
 	s.table = 8000000 * 40LL + 8388608 * 8LL;
 	buf_puts(&s.info_start, "db0:keys=7900000,expires=0,avg_ttl=0\r\n");
-	buf_puts(&s.info_end, "db0:keys=8000000,expires=0,avg_ttl=0\r\n");
+	scene_info(&s, "db0:keys=8000000,expires=0,avg_ttl=0\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "rehash.blocks", SEVERITY_INFO);
 	assert_true(evidence_value(f, "next_doubling_keys") == 8388608);
@@ -381,7 +381,7 @@ static void doubling(void **state)
 	scene_load(&s, 1 * GIB);
 	s.table = 8000000 * 40LL + 8388608 * 8LL;
 	buf_puts(&s.info_start, "db0:keys=8000000,expires=0,avg_ttl=0\r\n");
-	buf_puts(&s.info_end, "db0:keys=8000000,expires=0,avg_ttl=0\r\n");
+	scene_info(&s, "db0:keys=8000000,expires=0,avg_ttl=0\r\n");
 	scene_expect_none(&s, "rehash.blocks");
 }
 

@@ -158,7 +158,7 @@ static void io_threads(void **state)
 	scene_init(&s); /* they spin */
 	io_thread(&s, "io_thd_1", 9, 0.2);
 	io_thread(&s, "io_thd_2", 8, 0.2);
-	buf_puts(&s.config, "io-threads 3\n");
+	scene_config(&s, "io-threads 3\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "cpu.io_threads", SEVERITY_INFO);
 	assert_true(evidence_value(f, "io_threads_at_work") == 2);

@@ -4,23 +4,12 @@
 
 #include "scene.h"
 
-static void info_both(struct scene *s, const char *text)
-{
-	buf_puts(&s->info_start, text);
-	buf_puts(&s->info_end, text);
-}
-
-static void info(struct scene *s, const char *text)
-{
-	buf_puts(&s->info_end, text);
-}
-
 /* @used of a maxmemory of 1000 MiB, and errors are told. */
 static void begin(struct scene *s, int64_t used, const char *policy)
 {
 	scene_init(s);
 	scene_load(s, used);
-	info_both(s, "# Errorstats\r\nmaxmemory:1048576000\r\n");
+	scene_info_both(s, "# Errorstats\r\nmaxmemory:1048576000\r\n");
 	buf_printf(&s->info_end, "maxmemory_policy:%s\r\n", policy);
 }
 
@@ -34,7 +23,7 @@ static void nothing_to_evict(void **state)
 
 	(void)state;
 	begin(&s, 999 * MIB, "volatile-lru");
-	info(&s, "db0:keys=100000,expires=0,avg_ttl=0\r\nerrorstat_OOM:count=1200\r\n");
+	scene_info(&s, "db0:keys=100000,expires=0,avg_ttl=0\r\nerrorstat_OOM:count=1200\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "evict.nothing_to_evict", SEVERITY_CRITICAL);
 	assert_non_null(strstr(f->title, "1,200 requests were refused (OOM)"));
@@ -44,16 +33,16 @@ static void nothing_to_evict(void **state)
 	diagnosis_free(&d);
 
 	begin(&s, 850 * MIB, "volatile-ttl"); /* it will come to that */
-	info(&s, "db0:keys=100000,expires=900,avg_ttl=5000\r\n");
+	scene_info(&s, "db0:keys=100000,expires=900,avg_ttl=5000\r\n");
 	scene_expect(&s, "evict.nothing_to_evict", SEVERITY_WARNING);
 	begin(&s, 850 * MIB, "volatile-ttl");
-	info(&s, "db0:keys=100000,expires=60000,avg_ttl=5000\r\n");
+	scene_info(&s, "db0:keys=100000,expires=60000,avg_ttl=5000\r\n");
 	scene_expect_none(&s, "evict.nothing_to_evict");
 	begin(&s, 300 * MIB, "volatile-lru"); /* far from full */
-	info(&s, "db0:keys=100000,expires=0,avg_ttl=0\r\n");
+	scene_info(&s, "db0:keys=100000,expires=0,avg_ttl=0\r\n");
 	scene_expect_none(&s, "evict.nothing_to_evict");
 	begin(&s, 999 * MIB, "allkeys-lru");
-	info(&s, "db0:keys=100000,expires=0,avg_ttl=0\r\n");
+	scene_info(&s, "db0:keys=100000,expires=0,avg_ttl=0\r\n");
 	scene_expect_none(&s, "evict.nothing_to_evict");
 }
 
@@ -70,7 +59,7 @@ static void pushed_by(void **state)
 	(void)state;
 	begin(&s, 990 * MIB, "allkeys-lru"); /* maxmemory was set lower */
 	buf_puts(&s.info_start, "maxmemory:2097152000\r\n");
-	info(&s, EVICTED);
+	scene_info(&s, EVICTED);
 	d = scene_diagnose(&s);
 	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "maxmemory was lowered by 1000.0 MiB"));
@@ -78,8 +67,8 @@ static void pushed_by(void **state)
 	diagnosis_free(&d);
 
 	begin(&s, 990 * MIB, "allkeys-lru"); /* 2^23 places of 8 bytes were made */
-	info_both(&s, "used_memory_overhead:300000000\r\nmem_clients_normal:1800000\r\n");
-	info(&s, EVICTED "used_memory_overhead:367108864\r\n");
+	scene_info_both(&s, "used_memory_overhead:300000000\r\nmem_clients_normal:1800000\r\n");
+	scene_info(&s, EVICTED "used_memory_overhead:367108864\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "a table of keys grew by 64.0 MiB"));
@@ -94,7 +83,7 @@ static void pushed_by_buffers(void **state)
 
 	(void)state;
 	begin(&s, 990 * MIB, "allkeys-lru"); /* replies nobody reads */
-	info(&s, EVICTED "mem_clients_normal:209715200\r\n");
+	scene_info(&s, EVICTED "mem_clients_normal:209715200\r\n");
 	for (int i = 0; i < 2; i++) /* one of them is owed nearly all */
 		scene_add(&s, RECORD_CLIENT)->client =
 			(struct record_client){ .id = 7 + i,
@@ -112,7 +101,7 @@ static void pushed_by_buffers(void **state)
 	diagnosis_free(&d);
 
 	begin(&s, 990 * MIB, "allkeys-lru"); /* too near maxmemory to be asked for its clients */
-	info(&s, EVICTED "mem_clients_normal:209715200\r\n");
+	scene_info(&s, EVICTED "mem_clients_normal:209715200\r\n");
 	scene_add(&s, RECORD_HELD)->held = (struct record_held){ 1, "clients", 12, 0, 0 };
 	record_clear(scene_add(&s, RECORD_CLIENT), RECORD_CLIENT);
 	s.extra[s.extra_count - 1].client.address = scene_bytes("10.0.0.9:40112");
@@ -124,17 +113,17 @@ static void pushed_by_buffers(void **state)
 	diagnosis_free(&d);
 
 	begin(&s, 990 * MIB, "allkeys-lru"); /* what is in no key, and no buffer of a client */
-	info(&s, EVICTED "pubsub_channels:2000000\r\n");
+	scene_info(&s, EVICTED "pubsub_channels:2000000\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "of maxmemory is taken by subscriptions"));
 	diagnosis_free(&d);
 
 	begin(&s, 990 * MIB, "allkeys-lru"); /* a cache in its steady state */
-	info(&s, EVICTED "pubsub_channels:1000\r\n");
+	scene_info(&s, EVICTED "pubsub_channels:1000\r\n");
 	scene_expect_none(&s, "evict.pushed_by");
 	begin(&s, 990 * MIB, "allkeys-lru"); /* nothing was evicted */
-	info(&s, "mem_clients_normal:209715200\r\n");
+	scene_info(&s, "mem_clients_normal:209715200\r\n");
 	scene_expect_none(&s, "evict.pushed_by");
 }
 
@@ -169,7 +158,7 @@ static void pushed_by_prefix(void **state)
 
 	(void)state;
 	begin(&s, 990 * MIB, "volatile-lru");
-	info(&s, EVICTED "db0:keys=100000,expires=60000,avg_ttl=5000\r\n");
+	scene_info(&s, EVICTED "db0:keys=100000,expires=60000,avg_ttl=5000\r\n");
 	allocated(&s, "import:1", 400 * MIB);
 	allocated(&s, "session:1", 40 * MIB);
 	scene_add(&s, RECORD_SENSOR)->sensor = (struct record_sensor){ "flow", true, "", "" };
@@ -208,8 +197,8 @@ static void pushed_by_burst(void **state)
 	for (int steady = 0; steady < 2; steady++) {
 		begin(&s, 990 * MIB, "allkeys-lru");
 		buf_puts(&s.info_start, keys);
-		info(&s, keys);
-		info(&s, "used_memory_dataset:1000000000\r\nevicted_keys:11000\r\n");
+		scene_info(&s, keys);
+		scene_info(&s, "used_memory_dataset:1000000000\r\nevicted_keys:11000\r\n");
 		evicting(&s, steady ? 0 : 4, steady ? 10 : 5, steady ? 1100 : 11000);
 		scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
 		scene_profile(&s, EVENT_CPU, "set", "import:7", 6, 0.03);
@@ -224,8 +213,8 @@ static void pushed_by_burst(void **state)
 
 	begin(&s, 990 * MIB, "allkeys-lru"); /* a burst no look of which names a key */
 	buf_puts(&s.info_start, keys);
-	info(&s, keys);
-	info(&s, "evicted_keys:11000\r\n");
+	scene_info(&s, keys);
+	scene_info(&s, "evicted_keys:11000\r\n");
 	evicting(&s, 4, 5, 11000);
 	scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
 	d = scene_diagnose(&s);
@@ -235,8 +224,8 @@ static void pushed_by_burst(void **state)
 
 	begin(&s, 990 * MIB, "allkeys-lru"); /* one of which few bytes were seen */
 	buf_puts(&s.info_start, keys);
-	info(&s, keys);
-	info(&s, "used_memory_dataset:1000000000\r\nevicted_keys:11000\r\n");
+	scene_info(&s, keys);
+	scene_info(&s, "used_memory_dataset:1000000000\r\nevicted_keys:11000\r\n");
 	evicting(&s, 4, 5, 11000);
 	allocated(&s, "import:1", 10 * MIB);
 	allocated(&s, "session:1", MIB);
@@ -248,7 +237,7 @@ static void pushed_by_burst(void **state)
 	diagnosis_free(&d);
 
 	begin(&s, 990 * MIB, "allkeys-lru"); /* two looks tell nothing */
-	info(&s, "db0:keys=25000,expires=0\r\nused_memory_dataset:1000000000\r\n" EVICTED);
+	scene_info(&s, "db0:keys=25000,expires=0\r\nused_memory_dataset:1000000000\r\n" EVICTED);
 	scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
 	scene_profile(&s, EVENT_CPU, "set", "import:7", 2, 0.01);
 	scene_expect_none(&s, "evict.pushed_by");
@@ -265,8 +254,9 @@ static void expired_resident(void **state)
 	(void)state;
 	scene_init(&s); /* active expiry is off */
 	scene_load(&s, 100 * MIB);
-	info_both(&s, "db0:keys=500000,expires=500000,avg_ttl=0\r\nexpired_stale_perc:0.00\r\n"
-		      "used_memory_dataset:90000000\r\n");
+	scene_info_both(&s,
+			"db0:keys=500000,expires=500000,avg_ttl=0\r\nexpired_stale_perc:0.00\r\n"
+			"used_memory_dataset:90000000\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "expired.resident", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "500,000 keys are past their time"));
@@ -275,10 +265,10 @@ static void expired_resident(void **state)
 
 	scene_init(&s); /* it does not keep up */
 	scene_load(&s, 100 * MIB);
-	info_both(&s, "db0:keys=500000,expires=500000,avg_ttl=300\r\n"
-		      "expired_time_cap_reached_count:10\r\n");
-	info(&s, "expired_stale_perc:60.00\r\nexpired_time_cap_reached_count:90\r\n"
-		 "expired_keys:40000\r\n");
+	scene_info_both(&s, "db0:keys=500000,expires=500000,avg_ttl=300\r\n"
+			    "expired_time_cap_reached_count:10\r\n");
+	scene_info(&s, "expired_stale_perc:60.00\r\nexpired_time_cap_reached_count:90\r\n"
+		       "expired_keys:40000\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "expired.resident", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "300,000 keys"));
@@ -294,11 +284,11 @@ static void expiry_is_a_little_behind(void **state)
 	(void)state;
 	scene_init(&s);
 	scene_load(&s, 4 * MIB);
-	info_both(&s,
-		  "db0:keys=115000,expires=115000,avg_ttl=1500\r\nused_memory_dataset:4000000\r\n"
-		  "expired_time_cap_reached_count:10\r\n");
-	info(&s, "expired_stale_perc:37.00\r\nexpired_time_cap_reached_count:31\r\n"
-		 "expired_keys:160000\r\n");
+	scene_info_both(
+		&s, "db0:keys=115000,expires=115000,avg_ttl=1500\r\nused_memory_dataset:4000000\r\n"
+		    "expired_time_cap_reached_count:10\r\n");
+	scene_info(&s, "expired_stale_perc:37.00\r\nexpired_time_cap_reached_count:31\r\n"
+		       "expired_keys:160000\r\n");
 	scene_expect(&s, "expired.resident", SEVERITY_INFO);
 }
 
@@ -322,13 +312,13 @@ static void expiry_is_well(void **state)
 	for (size_t i = 0; i < sizeof(healthy) / sizeof(healthy[0]); i++) {
 		scene_init(&s);
 		scene_load(&s, 100 * MIB);
-		info_both(&s, healthy[i]);
+		scene_info_both(&s, healthy[i]);
 		scene_expect_none(&s, "expired.resident");
 	}
 	scene_init(&s); /* they ended just now, and are being removed */
 	scene_load(&s, 100 * MIB);
-	info_both(&s, "db0:keys=500000,expires=500000,avg_ttl=0\r\n");
-	info(&s, "expired_keys:200000\r\n");
+	scene_info_both(&s, "db0:keys=500000,expires=500000,avg_ttl=0\r\n");
+	scene_info(&s, "expired_keys:200000\r\n");
 	scene_expect_none(&s, "expired.resident");
 }
 
@@ -468,8 +458,9 @@ static void forecast_is_honest(void **state)
 		begin(&s, 900 * MIB, "noeviction");
 		growing(&s, 900 * MIB, 200 * KIB, SCENE_SECONDS);
 		buf_puts(&s.info_start, "total_connections_received:100\r\n");
-		info(&s, churn ? "total_connections_received:200100\r\nconnected_clients:59\r\n" :
-				 "total_connections_received:100\r\nconnected_clients:59\r\n");
+		scene_info(&s,
+			   churn ? "total_connections_received:200100\r\nconnected_clients:59\r\n" :
+				   "total_connections_received:100\r\nconnected_clients:59\r\n");
 		if (churn)
 			scene_expect_none(&s, "mem.forecast");
 		else
@@ -477,7 +468,7 @@ static void forecast_is_honest(void **state)
 	}
 	begin(&s, 990 * MIB, "allkeys-lru"); /* the limit is met already */
 	growing(&s, 900 * MIB, 9 * MIB, SCENE_SECONDS);
-	info(&s, EVICTED);
+	scene_info(&s, EVICTED);
 	scene_expect_none(&s, "mem.forecast");
 	scene_init(&s); /* nothing moves */
 	scene_expect_none(&s, "mem.forecast");
@@ -524,7 +515,7 @@ static void growing_clients(struct scene *s, const int64_t data[SCENE_SECONDS + 
 		scene_add(s, RECORD_INFO)->info = (struct record_info){ t, "tick", lines[t] };
 	}
 	buf_puts(&s->info_start, lines[0]);
-	buf_puts(&s->info_end, lines[SCENE_SECONDS]);
+	scene_info(s, lines[SCENE_SECONDS]);
 }
 
 /* Who reads has replies on their way; who writes makes data. */

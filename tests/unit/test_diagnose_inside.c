@@ -189,7 +189,7 @@ static void slowlog(void **state)
 	(void)state;
 	scene_init(&s);
 	scene_load(&s, 370 * MIB);
-	buf_puts(&s.config, "slowlog-log-slower-than 0\nslowlog-max-len 200000\n");
+	scene_config(&s, "slowlog-log-slower-than 0\nslowlog-max-len 200000\n");
 	add_slowlog(&s, 120000, 3000);
 	d = scene_diagnose(&s);
 	f = expect(&d, "memory.slowlog", SEVERITY_WARNING);
@@ -225,8 +225,8 @@ static void commandlog(void **state)
 	(void)state;
 	scene_init(&s);
 	scene_load(&s, 50 * MIB);
-	buf_puts(&s.config, "commandlog-request-larger-than 0\n"
-			    "commandlog-large-request-max-len 1000000\n");
+	scene_config(&s, "commandlog-request-larger-than 0\n"
+			 "commandlog-large-request-max-len 1000000\n");
 	add_slowlog(&s, 100, 300);
 	scene_add(&s, RECORD_HELD)->held =
 		(struct record_held){ 1, "large-request", 120000, 16, 16 * 400 };
@@ -262,7 +262,7 @@ static void counted(void **state)
 
 		scene_init(&s);
 		scene_load(&s, 500 * MIB);
-		buf_puts(&s.info_end, kinds[i].many);
+		scene_info(&s, kinds[i].many);
 		d = scene_diagnose(&s);
 		assert_true(evidence_value(expect(&d, kinds[i].id, SEVERITY_WARNING),
 					   kinds[i].count) == 2000000);
@@ -270,11 +270,11 @@ static void counted(void **state)
 		scene_init(&s); /* a small part of what is in use: a note */
 		scene_load(&s, 5 * GIB);
 		s.host.mem_total_bytes = 64 * GIB;
-		buf_puts(&s.info_end, kinds[i].many);
+		scene_info(&s, kinds[i].many);
 		scene_expect(&s, kinds[i].id, SEVERITY_INFO);
 		scene_init(&s);
 		scene_load(&s, 500 * MIB);
-		buf_puts(&s.info_end, kinds[i].few);
+		scene_info(&s, kinds[i].few);
 		scene_expect_none(&s, kinds[i].id);
 		scene_init(&s); /* not told */
 		scene_expect_none(&s, kinds[i].id);
@@ -294,7 +294,7 @@ static void watch_is_no_buffer(void **state)
 
 		scene_init(&s);
 		scene_load(&s, 300 * MIB);
-		buf_puts(&s.info_end, "connected_clients:30\r\nmem_clients_normal:14000000\r\n");
+		scene_info(&s, "connected_clients:30\r\nmem_clients_normal:14000000\r\n");
 		scene_expect(&s, "clients.buffers", SEVERITY_WARNING);
 		scene_init(&s);
 		scene_load(&s, 300 * MIB);
@@ -364,8 +364,8 @@ static void in_no_keys(void **state)
 		scene_init(&s);
 		scene_load(&s, 140 * MIB);
 		buf_puts(&s.memory_stats, "keys.count 0\n");
-		buf_puts(&s.info_end, cases[i].info);
-		buf_puts(&s.config, cases[i].config);
+		scene_info(&s, cases[i].info);
+		scene_config(&s, cases[i].config);
 		d = scene_diagnose(&s);
 		f = expect(&d, "memory.in_no_key", SEVERITY_WARNING);
 		assert_false(f->weak);
@@ -398,13 +398,13 @@ static void in_no_keys_likely(void **state)
 	scene_init(&s);
 	scene_load(&s, 140 * MIB);
 	buf_puts(&s.memory_stats, "keys.count 0\n");
-	buf_puts(&s.info_end, "module:name=search,ver=1\r\n");
+	scene_info(&s, "module:name=search,ver=1\r\n");
 	scene_expect(&s, "memory.in_no_key", SEVERITY_INFO);
 
 	scene_init(&s); /* a FLUSHALL ASYNC: that is what waits, and no module's */
 	scene_load(&s, 140 * MIB);
 	buf_puts(&s.memory_stats, "keys.count 0\n");
-	buf_puts(&s.info_end, "lazyfree_pending_objects:500678\r\n");
+	scene_info(&s, "lazyfree_pending_objects:500678\r\n");
 	scene_expect_none(&s, "memory.in_no_key");
 }
 

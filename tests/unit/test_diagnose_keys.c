@@ -262,7 +262,7 @@ static void no_ttl(void **state)
 
 	(void)state;
 	scene_init(&s);
-	buf_puts(&s.info_end, "db0:keys=5000,expires=12,avg_ttl=1\r\n");
+	scene_info(&s, "db0:keys=5000,expires=12,avg_ttl=1\r\n");
 	scene_key(&s, "temp:1", "string", 100, RECORD_UNKNOWN, -1);
 	scene_key(&s, "app:lock:7", "string", 100, RECORD_UNKNOWN, -1);
 	scene_key(&s, "SESSION:abc", "hash", 900, 4, -1);
@@ -349,7 +349,7 @@ static void no_ttl_near_misses(void **state)
 	scene_expect_none(&s, "keys.no_ttl");
 
 	scene_init(&s); /* a cache that evicts any key needs no TTL on what it caches */
-	buf_puts(&s.config, "maxmemory-policy allkeys-lru\n");
+	scene_config(&s, "maxmemory-policy allkeys-lru\n");
 	scene_key(&s, "cache:1", "string", 100, RECORD_UNKNOWN, -1);
 	scene_expect_none(&s, "keys.no_ttl");
 }
@@ -668,7 +668,7 @@ static void blocked_by_one_of_several(void **state)
 
 	(void)state;
 	add_stall_of(&s, "sunion", 0.4, 2);
-	buf_puts(&s.info_end, "cmdstat_sunion:calls=30,usec=1400000\r\n");
+	scene_info(&s, "cmdstat_sunion:calls=30,usec=1400000\r\n");
 	scene_profile(&s, EVENT_CPU, "sunion", "few", 300, 1.4);
 	scene_key(&s, "few", "set", 200, 3, -1);
 	scene_key(&s, "members", "set", 9 * MIB, 187060, -1);

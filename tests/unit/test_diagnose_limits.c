@@ -3,18 +3,12 @@
 #include "blame_records.h"
 #include "scene.h"
 
-/* Further INFO lines of the last reply; later ones replace the scene's own. */
-static void info(struct scene *s, const char *text)
-{
-	buf_puts(&s->info_end, text);
-}
-
 static void with_max(struct scene *s, int64_t used, int64_t max, const char *more)
 {
 	scene_init(s);
 	scene_load(s, used);
 	buf_printf(&s->info_end, "maxmemory:%" PRId64 "\r\n", max);
-	info(s, more);
+	scene_info(s, more);
 }
 
 static void near_max(void **state)
@@ -278,7 +272,7 @@ static void client_buffers(void **state)
 	(void)state;
 	scene_init(&s);
 	scene_load(&s, 200 * MIB);
-	info(&s, "mem_clients_normal:20971520\r\nconnected_clients:10\r\n");
+	scene_info(&s, "mem_clients_normal:20971520\r\nconnected_clients:10\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "clients.buffers", SEVERITY_WARNING);
 	assert_true(evidence_value(f, "mem_clients_normal") == 20.0 * MIB);
@@ -286,12 +280,12 @@ static void client_buffers(void **state)
 	diagnosis_free(&d);
 
 	scene_init(&s); /* MEMORY DOCTOR's average on a server with one client */
-	info(&s, "mem_clients_normal:400000\r\nconnected_clients:1\r\n");
+	scene_info(&s, "mem_clients_normal:400000\r\nconnected_clients:1\r\n");
 	scene_expect_none(&s, "clients.buffers");
 
 	scene_init(&s); /* very many ordinary ones: a fifth of the memory */
 	scene_load(&s, 300 * MIB);
-	info(&s, "mem_clients_normal:209715200\r\nconnected_clients:5000\r\n");
+	scene_info(&s, "mem_clients_normal:209715200\r\nconnected_clients:5000\r\n");
 	scene_expect(&s, "clients.buffers", SEVERITY_WARNING);
 }
 
@@ -304,9 +298,9 @@ static void replica_buffers(void **state)
 
 	(void)state;
 	scene_init(&s);
-	info(&s, "connected_slaves:2\r\nmem_clients_slaves:41943040\r\n"
-		 "slave0:ip=10.0.0.2,port=6379,state=online,offset=10,lag=0\r\n"
-		 "slave1:ip=10.0.0.3,port=6379,state=online,offset=5,lag=17\r\n");
+	scene_info(&s, "connected_slaves:2\r\nmem_clients_slaves:41943040\r\n"
+		       "slave0:ip=10.0.0.2,port=6379,state=online,offset=10,lag=0\r\n"
+		       "slave1:ip=10.0.0.3,port=6379,state=online,offset=5,lag=17\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "repl.buffer", SEVERITY_WARNING);
 	assert_true(evidence_value(f, "replica_lag_seconds") == 17);
@@ -314,7 +308,7 @@ static void replica_buffers(void **state)
 	diagnosis_free(&d);
 
 	scene_init(&s);
-	info(&s, "connected_slaves:4\r\nmem_clients_slaves:41943040\r\n"); /* 10 MiB each */
+	scene_info(&s, "connected_slaves:4\r\nmem_clients_slaves:41943040\r\n"); /* 10 MiB each */
 	scene_expect_none(&s, "repl.buffer");
 }
 
@@ -324,14 +318,14 @@ static void aof_buffer(void **state)
 
 	(void)state;
 	scene_init(&s);
-	info(&s, "mem_aof_buffer:67108864\r\n");
+	scene_info(&s, "mem_aof_buffer:67108864\r\n");
 	scene_expect(&s, "aof.buffer", SEVERITY_WARNING);
 	scene_init(&s); /* the disk was late: one trouble, told with its cause */
 	buf_puts(&s.info_start, "aof_delayed_fsync:3\r\n");
-	info(&s, "mem_aof_buffer:67108864\r\naof_delayed_fsync:9\r\n");
+	scene_info(&s, "mem_aof_buffer:67108864\r\naof_delayed_fsync:9\r\n");
 	scene_expect_none(&s, "aof.buffer");
 	scene_init(&s);
-	info(&s, "mem_aof_buffer:1048576\r\n");
+	scene_info(&s, "mem_aof_buffer:1048576\r\n");
 	scene_expect_none(&s, "aof.buffer");
 }
 
@@ -347,7 +341,7 @@ static void aof_buffer_moves(void **state)
 	(void)state;
 	scene_init(&s);
 	scene_stall(&s, "set", "item:77", 0.3)->frame_ns[FRAME_ALLOCATE] = 300000000;
-	info(&s, "mem_aof_buffer:671088640\r\n");
+	scene_info(&s, "mem_aof_buffer:671088640\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "aof.buffer", SEVERITY_WARNING);
 	assert_string_equal(d.f->items[0].id, "aof.buffer");
@@ -364,7 +358,7 @@ static void aof_buffer_moves(void **state)
 	record_blame(stall, CAUSE_FAULT_MINOR, 0.062);
 	scene_key(&s, "item:77", "string", 4152, RECORD_UNKNOWN, NAN);
 	buf_puts(&s.info_start, "aof_delayed_fsync:0\r\n");
-	info(&s, "aof_delayed_fsync:1\r\n");
+	scene_info(&s, "aof_delayed_fsync:1\r\n");
 	d = scene_diagnose(&s);
 	expect(&d, "aof.disk", SEVERITY_WARNING);
 	assert_null(diagnosis_find(&d, "command.blocks"));
@@ -373,7 +367,7 @@ static void aof_buffer_moves(void **state)
 	scene_init(&s); /* a big key that is deleted takes its own time */
 	record_blame(scene_stall(&s, "del", "item:77", 0.3), CAUSE_ALLOCATOR, 0.3);
 	scene_key(&s, "item:77", "none", RECORD_UNKNOWN, RECORD_UNKNOWN, NAN);
-	info(&s, "mem_aof_buffer:671088640\r\n");
+	scene_info(&s, "mem_aof_buffer:671088640\r\n");
 	scene_expect(&s, "bigkey.blocks", SEVERITY_WARNING);
 }
 
@@ -383,13 +377,13 @@ static void scripts(void **state)
 
 	(void)state;
 	scene_init(&s);
-	info(&s, "number_of_cached_scripts:1001\r\n");
+	scene_info(&s, "number_of_cached_scripts:1001\r\n");
 	scene_expect(&s, "scripts.memory", SEVERITY_WARNING);
 	scene_init(&s);
-	info(&s, "used_memory_vm_total:104857600\r\n");
+	scene_info(&s, "used_memory_vm_total:104857600\r\n");
 	scene_expect(&s, "scripts.memory", SEVERITY_WARNING);
 	scene_init(&s);
-	info(&s, "number_of_cached_scripts:1000\r\nused_memory_vm_total:10485760\r\n");
+	scene_info(&s, "number_of_cached_scripts:1000\r\nused_memory_vm_total:10485760\r\n");
 	scene_expect_none(&s, "scripts.memory");
 }
 
@@ -402,7 +396,7 @@ static void functions(void **state)
 
 	(void)state;
 	scene_init(&s);
-	info(&s, "used_memory_vm_total:104857600\r\nused_memory_vm_functions:104800000\r\n");
+	scene_info(&s, "used_memory_vm_total:104857600\r\nused_memory_vm_functions:104800000\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "scripts.memory", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "Functions"));
@@ -421,14 +415,14 @@ static void scripts_thrown_out(void **state)
 	(void)state;
 	scene_init(&s);
 	buf_puts(&s.info_start, "evicted_scripts:0\r\n");
-	info(&s, "number_of_cached_scripts:500\r\nevicted_scripts:12336\r\n");
+	scene_info(&s, "number_of_cached_scripts:500\r\nevicted_scripts:12336\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "scripts.memory", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "12,336 scripts"));
 	diagnosis_free(&d);
 	scene_init(&s);
 	buf_puts(&s.info_start, "evicted_scripts:0\r\n");
-	info(&s, "number_of_cached_scripts:500\r\nevicted_scripts:20\r\n");
+	scene_info(&s, "number_of_cached_scripts:500\r\nevicted_scripts:20\r\n");
 	scene_expect_none(&s, "scripts.memory");
 }
 
@@ -456,7 +450,7 @@ static void machine_settings(void **state)
 	scene_init(&s);
 	scene_load(&s, 5 * GIB);
 	buf_clear(&s.config);
-	buf_puts(&s.config, "save \nappendonly no\n"); /* it never forks */
+	scene_config(&s, "save \nappendonly no\n"); /* it never forks */
 	scene_expect_none(&s, "config.overcommit");
 
 	scene_init(&s);
@@ -490,10 +484,10 @@ static void fork_pause(void **state)
 	add_child(&s, 1 * MIB, 0.03);
 	scene_expect_none(&s, "fork.pause");
 	scene_init(&s); /* some day before this watch */
-	info(&s, "latest_fork_usec:800000\r\n");
+	scene_info(&s, "latest_fork_usec:800000\r\n");
 	scene_expect(&s, "fork.pause", SEVERITY_INFO);
 	scene_init(&s);
-	info(&s, "latest_fork_usec:800000\r\ntotal_forks:1\r\n");
+	scene_info(&s, "latest_fork_usec:800000\r\ntotal_forks:1\r\n");
 	scene_expect(&s, "fork.pause", SEVERITY_WARNING);
 }
 
@@ -550,7 +544,7 @@ static void saved_scene(struct scene *s, int64_t limit)
 	s->host.cgroup_near_anon_bytes = 1070 * MIB;
 	s->host.cgroup_near_shmem_bytes = s->host.cgroup_near_sock_bytes = 0;
 	s->host.cgroup_near_kernel_bytes = 2 * MIB;
-	buf_puts(&s->info_end, "rdb_last_cow_size:524288000\r\naof_last_cow_size:4096\r\n");
+	scene_info(s, "rdb_last_cow_size:524288000\r\naof_last_cow_size:4096\r\n");
 }
 
 static void next_save(void **state)
@@ -581,7 +575,7 @@ static void next_save(void **state)
 	add_child(&s, 10 * MIB, 0.01);
 	scene_expect_none(&s, "fork.no_room");
 	saved_scene(&s, 1400 * MIB); /* it did not fit */
-	buf_puts(&s.info_end, "rdb_last_bgsave_status:err\r\n");
+	scene_info(&s, "rdb_last_bgsave_status:err\r\n");
 	scene_expect_none(&s, "fork.no_room");
 	saved_scene(&s, 1060 * MIB); /* nor does the server */
 	scene_expect_none(&s, "fork.no_room");

@@ -169,7 +169,7 @@ static void rounding_on_an_idle_server(void **state)
 		scene_load(&s, 376 * MIB);
 		s.commands = 20;
 		s.rss_allocator = s.active + s.dirty + s.metadata - (touched ? 0 : 75 * MIB);
-		buf_puts(&s.info_end, "db0:keys=300,expires=0,avg_ttl=0\r\n");
+		scene_info(&s, "db0:keys=300,expires=0,avg_ttl=0\r\n");
 		for (int n = 0; n < 30; n++) {
 			struct record_key *key = scene_key(&s, "page:1", "string", 1280 * KIB,
 							   asked ? 1 * MIB : RECORD_UNKNOWN, -1);
@@ -302,8 +302,8 @@ static void defrag_idle_scene(struct scene *s)
 	scene_load(s, 300 * MIB);
 	s->target.can_defrag = s->target.allocator_bundled = true;
 	s->heap = 400 * MIB;
-	buf_puts(&s->config, "activedefrag yes\nactive-defrag-ignore-bytes 104857600\n"
-			     "active-defrag-threshold-lower 10\n");
+	scene_config(s, "activedefrag yes\nactive-defrag-ignore-bytes 104857600\n"
+			"active-defrag-threshold-lower 10\n");
 }
 
 static void defrag_idle(void **state)

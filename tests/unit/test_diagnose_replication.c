@@ -8,23 +8,11 @@
 #include "diagnose/link.h"
 #include "model/keyspace.h"
 
-/* Further INFO lines of both replies, and of the last one; later ones replace others. */
-static void info_both(struct scene *s, const char *text)
-{
-	buf_puts(&s->info_start, text);
-	buf_puts(&s->info_end, text);
-}
-
-static void info(struct scene *s, const char *text)
-{
-	buf_puts(&s->info_end, text);
-}
-
 static void begin(struct scene *s)
 {
 	scene_init(s);
 	scene_load(s, 200 * MIB);
-	info_both(s, "# Errorstats\r\nerrorstat_ERR:count=7\r\n");
+	scene_info_both(s, "# Errorstats\r\nerrorstat_ERR:count=7\r\n");
 }
 
 static void add_client(struct scene *s, int64_t id, const char *flags, const char *command)
@@ -74,7 +62,7 @@ static void failover(void **state)
 		begin(&s);
 		with_ticks(&s, spans[i].from, spans[i].to,
 			   "master_failover_state:waiting-for-sync\r\n", 5);
-		info(&s, SILENT_REPLICA "cmdstat_failover:calls=1,usec=65\r\n");
+		scene_info(&s, SILENT_REPLICA "cmdstat_failover:calls=1,usec=65\r\n");
 		if (spans[i].running)
 			add_client(&s, 4, "b", "set");
 		d = scene_diagnose(&s);
@@ -98,7 +86,7 @@ static void failover_harms_little(void **state)
 	(void)state;
 	begin(&s);
 	with_ticks(&s, 2, 5, "master_failover_state:waiting-for-sync\r\n", 0);
-	info(&s, SILENT_REPLICA);
+	scene_info(&s, SILENT_REPLICA);
 	d = scene_diagnose(&s);
 	expect(&d, "clients.paused", SEVERITY_INFO);
 	expect(&d, "repl.resync", SEVERITY_WARNING);
@@ -121,7 +109,7 @@ static void shutdown_waits(void **state)
 	(void)state;
 	begin(&s);
 	with_ticks(&s, 6, 10, "shutdown_in_milliseconds:15000\r\n", 6);
-	info(&s, SILENT_REPLICA "shutdown_in_milliseconds:14988\r\n");
+	scene_info(&s, SILENT_REPLICA "shutdown_in_milliseconds:14988\r\n");
 	add_client(&s, 3, "bU", "shutdown");
 	add_client(&s, 4, "bU", "set");
 	d = scene_diagnose(&s);
@@ -143,7 +131,7 @@ static void pause_is_told(void **state)
 	(void)state;
 	begin(&s);
 	with_ticks(&s, 3, 5, "paused_reason:client_pause\r\npaused_actions:write\r\n", 2);
-	info(&s, "paused_reason:none\r\npaused_actions:none\r\n");
+	scene_info(&s, "paused_reason:none\r\npaused_actions:none\r\n");
 	d = scene_diagnose(&s);
 	assert_int_equal(
 		evidence_value(expect(&d, "clients.paused", SEVERITY_CRITICAL), "waited_seconds"),
@@ -175,10 +163,10 @@ static void master_is_down(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
 		begin(&s);
-		info_both(&s, REPLICA "errorstat_MASTERDOWN:count=249\r\n");
+		scene_info_both(&s, REPLICA "errorstat_MASTERDOWN:count=249\r\n");
 		buf_puts(&s.info_start, links[i]);
-		info(&s, "master_link_status:down\r\nerrorstat_MASTERDOWN:count=687\r\n"
-			 "master_link_down_since_seconds:4\r\n");
+		scene_info(&s, "master_link_status:down\r\nerrorstat_MASTERDOWN:count=687\r\n"
+			       "master_link_down_since_seconds:4\r\n");
 		d = scene_diagnose(&s);
 		f = expect(&d, "repl.resync", SEVERITY_CRITICAL);
 		assert_non_null(strstr(f->title, "refused 438 requests (MASTERDOWN)"));
@@ -188,8 +176,9 @@ static void master_is_down(void **state)
 		diagnosis_free(&d);
 	}
 	begin(&s); /* it has just begun, and has its master now */
-	info_both(&s, REPLICA "master_link_status:down\r\nerrorstat_MASTERDOWN:count=249\r\n");
-	info(&s, "master_link_status:up\r\nerrorstat_MASTERDOWN:count=687\r\n");
+	scene_info_both(&s,
+			REPLICA "master_link_status:down\r\nerrorstat_MASTERDOWN:count=249\r\n");
+	scene_info(&s, "master_link_status:up\r\nerrorstat_MASTERDOWN:count=687\r\n");
 	scene_expect(&s, "writes.refused", SEVERITY_CRITICAL);
 }
 
@@ -202,8 +191,8 @@ static void master_is_silent(void **state)
 
 	(void)state;
 	begin(&s);
-	info_both(&s, REPLICA "master_link_status:up\r\nmaster_last_io_seconds_ago:29\r\n"
-			      "db0:keys=60000,expires=60000,avg_ttl=0\r\n");
+	scene_info_both(&s, REPLICA "master_link_status:up\r\nmaster_last_io_seconds_ago:29\r\n"
+				    "db0:keys=60000,expires=60000,avg_ttl=0\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "repl.resync", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "has heard nothing of its master for 29 s"));
@@ -211,11 +200,11 @@ static void master_is_silent(void **state)
 	assert_int_equal(evidence_value(f, "keys_with_ttl_total"), 60000);
 	diagnosis_free(&d);
 	begin(&s);
-	info_both(&s, REPLICA "master_link_status:up\r\nmaster_last_io_seconds_ago:11\r\n");
+	scene_info_both(&s, REPLICA "master_link_status:up\r\nmaster_last_io_seconds_ago:11\r\n");
 	scene_expect_none(&s, "repl.resync");
 	begin(&s); /* it was told to ping less often */
-	info_both(&s, REPLICA "master_link_status:up\r\nmaster_last_io_seconds_ago:29\r\n");
-	buf_puts(&s.config, "repl-ping-replica-period 30\n");
+	scene_info_both(&s, REPLICA "master_link_status:up\r\nmaster_last_io_seconds_ago:29\r\n");
+	scene_config(&s, "repl-ping-replica-period 30\n");
 	scene_expect_none(&s, "repl.resync");
 }
 
@@ -269,8 +258,8 @@ static void sync_frees_old_data(void **state)
 		begin(&s);
 		buf_puts(&s.info_start, "db0:keys=901000,expires=0,avg_ttl=0\r\n");
 		buf_puts(&s.info_start, before[i]);
-		info(&s, REPLICA "master_link_status:up\r\n");
-		buf_puts(&s.config, "replica-lazy-flush no\n");
+		scene_info(&s, REPLICA "master_link_status:up\r\n");
+		scene_config(&s, "replica-lazy-flush no\n");
 		frees(&s, "");
 		d = scene_diagnose(&s);
 		f = expect(&d, "repl.sync_blocks", SEVERITY_CRITICAL);
@@ -293,7 +282,7 @@ static void other_freeing_is_no_sync(void **state)
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		begin(&s);
 		buf_printf(&s.info_start, REPLICA "master_link_status:%s\r\n", others[i].link);
-		info(&s, REPLICA "master_link_status:up\r\n");
+		scene_info(&s, REPLICA "master_link_status:up\r\n");
 		buf_printf(&s.config, "replica-lazy-flush %s\n", others[i].config);
 		frees(&s, others[i].command);
 		scene_expect_none(&s, "repl.sync_blocks");
@@ -304,10 +293,10 @@ static void at_twice_its_limit(struct scene *s, const char *policy, const char *
 {
 	scene_init(s);
 	scene_load(s, 200 * MIB);
-	info_both(s, REPLICA "master_link_status:up\r\nmaxmemory:104857600\r\n"
-			     "db0:keys=60000,expires=0,avg_ttl=0\r\n");
+	scene_info_both(s, REPLICA "master_link_status:up\r\nmaxmemory:104857600\r\n"
+				   "db0:keys=60000,expires=0,avg_ttl=0\r\n");
 	buf_printf(&s->info_end, "maxmemory_policy:%s\r\n", policy);
-	buf_puts(&s->config, more);
+	scene_config(s, more);
 }
 
 /* A replica does not evict for its own limit, until a fail-over makes it a master. */
@@ -332,7 +321,7 @@ static void replica_above_its_limit(void **state)
 	at_twice_its_limit(&s, "allkeys-lru", "replica-ignore-maxmemory no\n");
 	scene_expect(&s, "mem.near_max", SEVERITY_INFO); /* it does it itself */
 	at_twice_its_limit(&s, "allkeys-lru", "replica-ignore-maxmemory yes\n");
-	info(&s, "maxmemory:200000000\r\n"); /* its buffers are not its master's */
+	scene_info(&s, "maxmemory:200000000\r\n"); /* its buffers are not its master's */
 	scene_expect(&s, "mem.near_max", SEVERITY_INFO);
 }
 
@@ -347,9 +336,9 @@ static void replica_holds_expired_keys(void **state)
 
 	(void)state;
 	begin(&s);
-	info_both(&s, REPLICA "master_link_status:up\r\nmaster_last_io_seconds_ago:40\r\n"
-			      "db0:keys=60000,expires=60000,avg_ttl=0\r\n"
-			      "used_memory_dataset:60000000\r\n");
+	scene_info_both(&s, REPLICA "master_link_status:up\r\nmaster_last_io_seconds_ago:40\r\n"
+				    "db0:keys=60000,expires=60000,avg_ttl=0\r\n"
+				    "used_memory_dataset:60000000\r\n");
 	m = scene_model(&s);
 	m->keyspace = keyspace_new(&options);
 	m->keyspace->hidden_total = 45000;

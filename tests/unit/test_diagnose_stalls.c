@@ -333,7 +333,7 @@ static void aof_is_late(void **state)
 
 	(void)state;
 	scene_init(&s); /* no tick saw what had piled up meanwhile; it was moved in memory */
-	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	scene_config(&s, "appendonly yes\nappendfsync everysec\n");
 	stall = scene_stall(&s, "", "", 3.5);
 	record_blame(stall, CAUSE_IO_WAIT, 3.5);
 	stall->wait_file = "/data/appendonlydir/appendonly.aof.1.incr.aof";
@@ -342,14 +342,14 @@ static void aof_is_late(void **state)
 	expect_only(&s, "aof.disk", SEVERITY_CRITICAL);
 
 	scene_init(&s); /* the descriptor was closed, and its number is a pipe's by now */
-	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	scene_config(&s, "appendonly yes\nappendfsync everysec\n");
 	stall = scene_stall(&s, "", "", 2.8);
 	record_blame(stall, CAUSE_IO_WAIT, 2.8);
 	stall->wait_file = "pipe:[8010051]";
 	expect_only(&s, "aof.disk", SEVERITY_CRITICAL);
 
 	scene_init(&s); /* a rewrite is over, and its file takes the place of the old one */
-	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	scene_config(&s, "appendonly yes\nappendfsync everysec\n");
 	stall = scene_stall(&s, "", "", 2.8);
 	record_blame(stall, CAUSE_IO_WAIT, 2.8);
 	stall->wait_call = WAIT_RENAME;
@@ -365,7 +365,7 @@ static void aof(void **state)
 
 	(void)state;
 	scene_init(&s); /* everysec, and the disk hung */
-	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	scene_config(&s, "appendonly yes\nappendfsync everysec\n");
 	stall = scene_stall(&s, "", "", 3.5);
 	record_blame(stall, CAUSE_IO_WAIT, 3.5);
 	stall->wait_call = WAIT_WRITE;
@@ -389,7 +389,7 @@ static void aof(void **state)
 	diagnosis_free(&d);
 
 	scene_init(&s); /* always: each sync is short, the sum is not */
-	buf_puts(&s.config, "appendonly yes\nappendfsync always\n");
+	scene_config(&s, "appendonly yes\nappendfsync always\n");
 	scene_profile(&s, EVENT_IO_WAIT, "", "", 2000, 3.6);
 	d = scene_diagnose(&s);
 	f = expect(&d, "aof.disk", SEVERITY_WARNING);
@@ -400,10 +400,10 @@ static void aof(void **state)
 	scene_init(&s); /* no sensors: the server counts what came late */
 	s.sensors_off = "loop offcpu";
 	buf_puts(&s.info_start, "aof_delayed_fsync:3\r\n");
-	buf_puts(&s.info_end, "aof_delayed_fsync:5\r\n");
+	scene_info(&s, "aof_delayed_fsync:5\r\n");
 	scene_expect(&s, "aof.disk", SEVERITY_WARNING);
 	scene_init(&s); /* a disk as it should be */
-	buf_puts(&s.config, "appendonly yes\nappendfsync everysec\n");
+	scene_config(&s, "appendonly yes\nappendfsync everysec\n");
 	scene_profile(&s, EVENT_IO_WAIT, "", "", 10, 0.002);
 	expect_peace(&s);
 }
@@ -450,7 +450,7 @@ static void monitor(void **state)
 	scene_load(&s, 10 * MIB);
 	add_client(&s, 3, "N", "set");
 	buf_puts(&s.info_start, "cmdstat_monitor:calls=3,usec=9\r\n"); /* long ago */
-	buf_puts(&s.info_end, "cmdstat_monitor:calls=3,usec=9\r\n");
+	scene_info(&s, "cmdstat_monitor:calls=3,usec=9\r\n");
 	scene_expect_none(&s, "clients.monitor");
 }
 
@@ -463,7 +463,7 @@ static void churn(void **state)
 	(void)state;
 	scene_init(&s);
 	buf_puts(&s.info_start, "total_connections_received:100\r\n");
-	buf_puts(&s.info_end, "total_connections_received:150100\r\n");
+	scene_info(&s, "total_connections_received:150100\r\n");
 	d = scene_diagnose(&s);
 	f = expect(&d, "clients.churn", SEVERITY_WARNING);
 	assert_true(evidence_value(f, "connections_total") == 150000);
@@ -472,7 +472,7 @@ static void churn(void **state)
 
 	scene_init(&s); /* over TLS each costs a handshake, and that is what the loop did */
 	buf_puts(&s.info_start, "total_connections_received:100\r\n");
-	buf_puts(&s.info_end, "total_connections_received:7303\r\n");
+	scene_info(&s, "total_connections_received:7303\r\n");
 	scene_profile(&s, EVENT_CPU, "", "", 229, 2.29);
 	add_stalls(&s, CAUSE_COMMAND, "", 20, 0.009);
 	scene_add(&s, RECORD_HELD)->held =
@@ -485,7 +485,7 @@ static void churn(void **state)
 
 	scene_init(&s); /* a rolling deploy */
 	buf_puts(&s.info_start, "total_connections_received:100\r\n");
-	buf_puts(&s.info_end, "total_connections_received:1100\r\n");
+	scene_info(&s, "total_connections_received:1100\r\n");
 	scene_expect_none(&s, "clients.churn");
 }
 
@@ -496,7 +496,7 @@ static void paused(void **state)
 
 	(void)state;
 	scene_init(&s); /* all commands, redmem's own too */
-	buf_puts(&s.info_end, "cmdstat_client|pause:calls=1,usec=9\r\n");
+	scene_info(&s, "cmdstat_client|pause:calls=1,usec=9\r\n");
 	scene_add(&s, RECORD_LIFE)->life =
 		(struct record_life){ .t_seconds = 3, .event = "hang", .detail = "", .seconds = 5 };
 	d = scene_diagnose(&s);
@@ -517,7 +517,7 @@ static void paused(void **state)
 	scene_expect_none(&s, "clients.paused");
 	scene_init(&s); /* some day before */
 	buf_puts(&s.info_start, "cmdstat_client|pause:calls=1,usec=9\r\n");
-	buf_puts(&s.info_end, "cmdstat_client|pause:calls=1,usec=9\r\n");
+	scene_info(&s, "cmdstat_client|pause:calls=1,usec=9\r\n");
 	scene_expect_none(&s, "clients.paused");
 }
 
@@ -535,7 +535,7 @@ static void leaves_nothing_unsaid(void **state)
 	scene_init(&s);
 	add_stalls(&s, CAUSE_EXPIRY, "", 1, 0.4);
 	buf_puts(&s.info_start, "# Errorstats\r\n");
-	buf_puts(&s.info_end, "# Errorstats\r\nerrorstat_OOM:count=12\r\n");
+	scene_info(&s, "# Errorstats\r\nerrorstat_OOM:count=12\r\n");
 	d = scene_diagnose(&s);
 	assert_int_equal(harm_left(d.m, &none, left), 2);
 	assert_int_equal(left[0].harm, HARM_REFUSED);
