@@ -127,7 +127,8 @@ void watch_finish(struct watch *w, bool alive)
 	}
 	host_emit(&w->sink, w->server.where.pid);
 	disk_emit(&w->sink, w->server.where.pid);
-	writers_emit(w->writers, &w->sink);
+	if (w->writers)
+		writers_tell(w->writers, &w->sink);
 	server_emit(&w->server, w->info, &w->sink);
 	watch_emit_sensors(w);
 	watch_emit_self(w);

@@ -13,6 +13,7 @@
 #include "host/elf.h"
 #include "host/proc.h"
 #include "host/sysmem.h"
+#include "host/writers.h"
 #include "model/chunk.h"
 #include "model/window.h"
 #include "redis/info.h"
@@ -161,6 +162,21 @@ static void keep_going(struct watch *w, double t_seconds)
 	w->uncalibrated = true;
 }
 
+/* Who writes beside a server that appends its writes to a file. */
+static void tell_writers(struct watch *w)
+{
+	bool appends = w->info && info_int(w->info, "aof_enabled") == 1;
+
+	if (appends && w->writers) {
+		writers_tell(w->writers, &w->sink);
+	} else if (appends) {
+		w->writers = writers_new(w->server.where.pid);
+	} else {
+		writers_free(w->writers);
+		w->writers = NULL;
+	}
+}
+
 /* Before the mark that ends it: what the ending window is told of the host and of redmem. */
 static void border_reached(struct watch *w)
 {
@@ -170,9 +186,12 @@ static void border_reached(struct watch *w)
 	sensors_window_ends(w->sensors);
 	server_emit(&w->server, w->info, &w->sink);
 	watch_emit_sensors(w);
+	tell_writers(w);
 	if (!watch_look_is_due(w))
 		return;
 	host_emit(&w->sink, w->server.where.pid);
+	if (w->writers)
+		disk_emit(&w->sink, w->server.where.pid);
 	w->look_seconds = (clock_thread_ns() - start_ns) / 1e9;
 }
 

@@ -38,7 +38,7 @@ struct watch {
 	size_t ticks; /* seconds that are over and were not looked at */
 	struct snapshot *snapshot;
 	struct keysample *sample;
-	struct writers *writers; /* what others had written when it began */
+	struct writers *writers; /* NULL at a border at which the server has no AOF */
 	struct clientsearch *clients; /* under way, or over with the watch; NULL */
 	bool clients_looked_at; /* since they were suspected, in this window */
 	int64_t connections; /* total_connections_received, when it was told first */

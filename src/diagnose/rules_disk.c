@@ -13,7 +13,8 @@
 #include "diagnose/waits.h"
 
 /* Who wrote so much while the server waited may be why. */
-#define WRITER_BYTES (16 * MIB)
+#define WRITER_BYTES  (16 * MIB)
+#define WRITERS_SHOWN 3
 
 static bool has_aof(const struct model *m)
 {
@@ -50,7 +51,7 @@ static void disk_evidence(const struct model *m, struct finding *f)
 		finding_evidence_text(f, "device",
 				      say_key(m->disk.device, strlen(m->disk.device)).s,
 				      BASIS_EXACT);
-	for (size_t i = 0; i < m->writers_count; i++) {
+	for (size_t i = 0; i < m->writers_count && i < WRITERS_SHOWN; i++) {
 		const struct record_writer *writer = &m->writers[i].writer;
 
 		finding_evidence_text(f, "writer", say_process(writer->name, writer->pid).s,

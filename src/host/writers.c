@@ -3,6 +3,7 @@
 #include "host/writers.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "host/file.h"
 #include "host/proc.h"
 
 /* What was read of other files meanwhile is written, too: less is not worth a line. */
 #define WRITTEN_MIN_BYTES ((int64_t)1 << 20)
+/* Between two looks, in what the last one took of CPU: no more than 1 % of a core. */
+#define REST 100
 /* The text of /proc/PID/io is some 130 bytes. */
 #define IO_TEXT_MAX 4096
 
@@ -23,11 +27,21 @@ struct writer {
 	int64_t bytes;
 };
 
-struct writers {
-	pid_t server;
+/* Of all processes, for all watches that ask at about the same time. */
+struct look {
+	size_t users;
+	int64_t start_ns, took_ns; /* ns of CPU */
 	struct writer *list; /* by pid, rising */
 	size_t count;
 };
+
+struct writers {
+	pid_t server;
+	struct look *before;
+};
+
+static pthread_mutex_t looking = PTHREAD_MUTEX_INITIALIZER;
+static struct look *latest; /* a user of its own */
 
 static int take_io_line(void *ctx, char *line, size_t len)
 {
@@ -54,24 +68,68 @@ static int64_t written(pid_t pid)
 	return bytes;
 }
 
-struct writers *writers_new(pid_t server)
+static struct look *look_new(void)
 {
-	struct writers *writers = xcalloc(1, sizeof(*writers));
+	struct look *look = xcalloc(1, sizeof(*look));
+	int64_t cpu_ns = clock_thread_ns();
 	pid_t *pids;
 	size_t count;
 
-	writers->server = server;
-	if (proc_pids(&pids, &count, NULL))
-		return writers;
-	count = count < WRITERS_MAX ? count : WRITERS_MAX;
-	writers->list = xcalloc(count + 1, sizeof(*writers->list));
-	for (size_t i = 0; i < count; i++) {
-		int64_t bytes = pids[i] == server ? RECORD_UNKNOWN : written(pids[i]);
+	look->users = 1;
+	look->start_ns = clock_mono_ns();
+	if (!proc_pids(&pids, &count, NULL)) {
+		count = count < WRITERS_MAX ? count : WRITERS_MAX;
+		look->list = xcalloc(count + 1, sizeof(*look->list));
+		for (size_t i = 0; i < count; i++) {
+			int64_t bytes = written(pids[i]);
 
-		if (bytes != RECORD_UNKNOWN)
-			writers->list[writers->count++] = (struct writer){ pids[i], bytes };
+			if (bytes != RECORD_UNKNOWN)
+				look->list[look->count++] = (struct writer){ pids[i], bytes };
+		}
+		free(pids);
 	}
-	free(pids);
+	look->took_ns = clock_thread_ns() - cpu_ns;
+	return look;
+}
+
+/* With the lock held. */
+static void look_drop(struct look *look)
+{
+	if (!look || --look->users)
+		return;
+	free(look->list);
+	free(look);
+}
+
+/* What was seen a moment ago will do: see REST. */
+static struct look *look_get(void)
+{
+	struct look *look;
+
+	pthread_mutex_lock(&looking);
+	if (!latest || clock_mono_ns() - latest->start_ns > REST * latest->took_ns) {
+		look_drop(latest);
+		latest = look_new();
+	}
+	look = latest;
+	look->users++;
+	pthread_mutex_unlock(&looking);
+	return look;
+}
+
+static void look_put(struct look *look)
+{
+	pthread_mutex_lock(&looking);
+	look_drop(look);
+	pthread_mutex_unlock(&looking);
+}
+
+struct writers *writers_new(pid_t server)
+{
+	struct writers *writers = xcalloc(1, sizeof(*writers));
+
+	writers->server = server;
+	writers->before = look_get();
 	return writers;
 }
 
@@ -79,16 +137,8 @@ void writers_free(struct writers *writers)
 {
 	if (!writers)
 		return;
-	free(writers->list);
+	look_put(writers->before);
 	free(writers);
-}
-
-static int64_t before(const struct writers *writers, pid_t pid)
-{
-	for (size_t i = 0; i < writers->count && writers->list[i].pid <= pid; i++)
-		if (writers->list[i].pid == pid)
-			return writers->list[i].bytes;
-	return 0; /* it is new */
 }
 
 /* Keep the largest few, falling. */
@@ -106,31 +156,40 @@ static void keep(struct writer top[WRITERS_TOLD], size_t *count, struct writer o
 	top[at] = one;
 }
 
-void writers_emit(const struct writers *writers, const struct record_sink *sink)
+static void emit(const struct writer *one, const struct record_sink *sink)
 {
-	struct writers *now = writers_new(writers->server);
-	struct writer top[WRITERS_TOLD];
-	size_t count = 0;
+	struct record record = { .kind = RECORD_WRITER };
+	char name[PROC_COMM_SIZE];
 
-	for (size_t i = 0; i < now->count; i++) {
+	if (proc_comm(one->pid, one->pid, name))
+		return;
+	record.writer.pid = one->pid;
+	record.writer.name = name;
+	record.writer.written_bytes = one->bytes;
+	record_emit(sink, &record);
+}
+
+void writers_tell(struct writers *writers, const struct record_sink *sink)
+{
+	const struct look *before = writers->before;
+	struct look *now = look_get();
+	struct writer top[WRITERS_TOLD];
+	size_t count = 0, was = 0;
+
+	for (size_t i = 0; i < now->count && before->count > 0; i++) {
 		struct writer one = now->list[i];
 
-		one.bytes -= before(writers, one.pid);
-		if (one.bytes >= WRITTEN_MIN_BYTES && writers->count > 0)
+		while (was < before->count && before->list[was].pid < one.pid)
+			was++;
+		if (was < before->count && before->list[was].pid == one.pid) /* else it is new */
+			one.bytes -= before->list[was].bytes;
+		if (one.pid != writers->server && one.bytes >= WRITTEN_MIN_BYTES)
 			keep(top, &count, one);
 	}
-	for (size_t i = 0; i < count; i++) {
-		struct record record = { .kind = RECORD_WRITER };
-		char name[PROC_COMM_SIZE];
-
-		if (proc_comm(top[i].pid, top[i].pid, name))
-			continue;
-		record.writer.pid = top[i].pid;
-		record.writer.name = name;
-		record.writer.written_bytes = top[i].bytes;
-		record_emit(sink, &record);
-	}
-	writers_free(now);
+	for (size_t i = 0; i < count; i++)
+		emit(&top[i], sink);
+	look_put(writers->before);
+	writers->before = now;
 }
 
 /* --- where the AOF lies ---------------------------------------------------------------- */

@@ -8,11 +8,12 @@
 #include "base/buf.h"
 #include "record/record.h"
 
-/* What each process had written (/proc/PID/io) when this was made. */
+/* What each process had written (/proc/PID/io) when this was made, or last told. */
 struct writers;
 
 /* Of all processes but @server; nothing where their counters may not be read. The caller's,
- * writers_free(). Some 10 us a process, of at most WRITERS_MAX. */
+ * writers_free(). Some 10 us a process, of at most WRITERS_MAX; watches of several servers share
+ * what was read, which is at most 1 % of a core. */
 #define WRITERS_MAX 4096
 struct writers *writers_new(pid_t server);
 void writers_free(struct writers *writers);
@@ -20,7 +21,7 @@ void writers_free(struct writers *writers);
 /* A RECORD_WRITER for each of those that have written most since, at most WRITERS_TOLD. One that
  * came and went meanwhile is counted with its parent, as the kernel does. */
 #define WRITERS_TOLD 3
-void writers_emit(const struct writers *writers, const struct record_sink *sink);
+void writers_tell(struct writers *writers, const struct record_sink *sink);
 
 /* A RECORD_DISK for the AOF @server has open: where it lies. None without one. */
 void disk_emit(const struct record_sink *sink, pid_t server);

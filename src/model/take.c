@@ -122,6 +122,7 @@ static void take_own_calls(struct model *m, const struct record_own_calls *recor
 #define PASSED_MAX    512
 #define KEYS_MAX      4096
 #define CLIENTS_MAX   1024
+#define WRITERS_KEPT  64
 #define MAPPINGS_MAX  8192
 /* Of things that have a name, as sensors, and are few; what is beyond is not kept. */
 #define NAMED_MAX 256
@@ -175,6 +176,11 @@ static double key_weight(const void *row)
 static double client_weight(const void *row)
 {
 	return (double)((const struct client_row *)row)->client.memory_bytes;
+}
+
+static double writer_weight(const void *row)
+{
+	return (double)((const struct writer_row *)row)->writer.written_bytes;
 }
 
 /* Is there room for one more of that weight among @count rows, or is it made? */
@@ -381,6 +387,29 @@ static void take_child(struct model *m, const struct record_child *record)
 	child->private_bytes = private;
 }
 
+/* Told of each window that a model is of. */
+static void take_writer(struct model *m, const struct record_writer *record)
+{
+	struct writer_row row = { *record };
+	size_t i = 0;
+
+	while (i < m->writers_count && (m->writers[i].writer.pid != record->pid ||
+					strcmp(m->writers[i].writer.name, record->name) != 0))
+		i++;
+	if (i < m->writers_count) {
+		row.writer.written_bytes =
+			sum_of(m->writers[i].writer.written_bytes, record->written_bytes);
+	} else {
+		if (!ROOM_FOR(m, writers, WRITERS_KEPT, writer_weight(&row), writer_weight))
+			return;
+		i = m->writers_count;
+		APPEND(m, writers);
+	}
+	for (; i > 0 && writer_weight(&m->writers[i - 1]) < writer_weight(&row); i--)
+		m->writers[i] = m->writers[i - 1];
+	m->writers[i] = row;
+}
+
 static bool same_key(const struct record_key *a, const struct record_key *b)
 {
 	return a->db == b->db && a->key.len && bytes_same(a->key, b->key);
@@ -514,7 +543,7 @@ static void append_kept(struct model *m, const struct record *record)
 {
 	switch (record->kind) {
 	case RECORD_WRITER:
-		APPEND(m, writers)->writer = record->writer;
+		take_writer(m, &record->writer);
 		break;
 	case RECORD_STRINGS:
 		APPEND(m, strings)->strings = record->strings;

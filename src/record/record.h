@@ -195,17 +195,18 @@ struct record_cpu_limit {
 	double throttled_seconds_total; /* summed over its CPUs */
 };
 
-/* Where the file lies that the server appends its writes to; at the end, if it has one open. */
+/* Where the file lies that the server appends its writes to, if it has one open. */
 struct record_disk {
 	const char *file; /* its path, as the server sees it */
 	const char *device; /* "ext4 on /dev/vda1"; "" when not known */
 };
 
-/* A process other than the server that wrote to disks, of the few with most; at the end. */
+/* A process other than the server that wrote to disks, of the few with most; at the end, and at
+ * that of each window while the server has an AOF. */
 struct record_writer {
 	int64_t pid;
 	const char *name;
-	int64_t written_bytes; /* in the watch, its ended children's among them */
+	int64_t written_bytes; /* since it was told before, its ended children's among them */
 };
 
 /* One CONFIG GET parameter, or one redmem learnt elsewhere. */

@@ -372,8 +372,12 @@ static void aof(void **state)
 	stall->wait_file = "/data/appendonlydir/appendonly.aof.1.incr.aof";
 	scene_add(&s, RECORD_DISK)->disk =
 		(struct record_disk){ stall->wait_file, "ext4 on /dev/vdb1" };
+	/* of three windows */
 	scene_add(&s, RECORD_WRITER)->writer =
-		(struct record_writer){ 4711, "postgres", 300 * MIB };
+		(struct record_writer){ 4711, "postgres", 100 * MIB };
+	scene_add(&s, RECORD_WRITER)->writer = (struct record_writer){ 12, "backup", 250 * MIB };
+	scene_add(&s, RECORD_WRITER)->writer =
+		(struct record_writer){ 4711, "postgres", 200 * MIB };
 	d = scene_diagnose(&s);
 	f = expect(&d, "aof.disk", SEVERITY_CRITICAL);
 	assert_non_null(strstr(f->title, "(ext4 on /dev/vdb1)"));
