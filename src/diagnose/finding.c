@@ -66,6 +66,19 @@ struct phrase say_count(int64_t n)
 	return phrase_from(&b);
 }
 
+struct phrase say_refused(const struct model *m, const char *error)
+{
+	int64_t refused = model_errors(m, error);
+	struct buf b = { 0 };
+
+	if (refused > 0) {
+		buf_puts(&b, ", and ");
+		fmt_count(&b, refused);
+		buf_printf(&b, " request%s refused (%s)", refused == 1 ? " was" : "s were", error);
+	}
+	return phrase_from(&b);
+}
+
 struct phrase say_percent(double ratio)
 {
 	struct buf b = { 0 };

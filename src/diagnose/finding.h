@@ -71,6 +71,8 @@ struct phrase say_process(const char *name, int64_t pid);
 struct phrase say_client(const struct record_client *client);
 /* A command's name for people; "" is the event loop itself. */
 struct phrase say_command(const char *command);
+/* ", and 438 requests were refused (BUSY)" in the window, or "" when none was with that @error. */
+struct phrase say_refused(const struct model *m, const char *error);
 /* "redis-cli -p 6380 <words>" for this target; valkey-cli for a Valkey. */
 struct phrase say_cli(const struct model *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -345,17 +345,6 @@ static struct phrase say_worked_on(const struct block *b)
 	return out;
 }
 
-/* ", and 438 requests were refused (BUSY)", or "". */
-static struct phrase say_refused(const char *error, int64_t refused)
-{
-	struct phrase out = { "" };
-
-	if (refused > 0)
-		snprintf(out.s, sizeof(out.s), ", and %.30s request%s refused (%s)",
-			 say_count(refused).s, refused == 1 ? " was" : "s were", error);
-	return out;
-}
-
 static const char *why_without_key(const struct block *w)
 {
 	if (command_publishes(w->command))
@@ -391,7 +380,7 @@ bool rule_command_blocks(const struct model *m, struct finding *f)
 	}
 	finding_title(f, "%s%s held the server for %s%s%s%s", say_command(w->command).s,
 		      say_worked_on(w).s, say_seconds(w->seconds).s, say_sum(&all.sums[0]).s,
-		      say_refused(error, refused).s, say_also(m, &all).s);
+		      say_refused(m, error).s, say_also(m, &all).s);
 	finding_evidence_text(f, "command", say_command(w->command).s, BASIS_EXACT);
 	finding_evidence_count(f, "keys_total", w->keys_total > 1 ? w->keys_total : RECORD_UNKNOWN,
 			       "keys", BASIS_EXACT);

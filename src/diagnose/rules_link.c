@@ -17,18 +17,6 @@
 
 /* --- what is said of it ----------------------------------------------------------------- */
 
-/* ", and refused 438 requests (MASTERDOWN)", or "": replica-serve-stale-data is no. */
-static struct phrase say_refused(const struct model *m)
-{
-	int64_t refused = model_errors(m, "MASTERDOWN");
-	struct phrase out = { "" };
-
-	if (refused > 0)
-		snprintf(out.s, sizeof(out.s), ", and refused %.30s request%s (MASTERDOWN)",
-			 say_count(refused).s, refused == 1 ? "" : "s");
-	return out;
-}
-
 static void link_evidence(const struct model *m, struct finding *f)
 {
 	int64_t refused = model_errors(m, "MASTERDOWN"), keys, expires;
@@ -68,13 +56,15 @@ static void link_down(const struct model *m, struct finding *f, const struct lin
 	f->cost = COST_PER_SECOND * (double)(down > 0 ? down : 1);
 	if (link->syncing)
 		finding_title(f, "This replica is not in step: it takes its master's data anew%s",
-			      say_refused(m).s);
+			      say_refused(m, "MASTERDOWN").s);
 	else if (link->was_up)
 		finding_title(f, "This replica lost the link to its master%s%s%s",
 			      down > 0 ? ", and has been without it for " : "",
-			      down > 0 ? say_seconds((double)down).s : "", say_refused(m).s);
+			      down > 0 ? say_seconds((double)down).s : "",
+			      say_refused(m, "MASTERDOWN").s);
 	else
-		finding_title(f, "This replica is cut off from its master%s", say_refused(m).s);
+		finding_title(f, "This replica is cut off from its master%s",
+			      say_refused(m, "MASTERDOWN").s);
 	if (down >= 0) /* -1: it never had one */
 		finding_evidence_count(f, "master_link_down_since_seconds", down, "seconds",
 				       BASIS_EXACT);
@@ -94,7 +84,7 @@ static void link_came_back(const struct model *m, struct finding *f, const struc
 		      "This replica lost the link to its master %s time%s in %s%s; it is up "
 		      "again",
 		      say_count(times).s, times == 1 ? "" : "s", say_seconds(m->duration_seconds).s,
-		      say_refused(m).s);
+		      say_refused(m, "MASTERDOWN").s);
 	finding_evidence_count(f, "links_lost_total", times, "times", BASIS_SAMPLED);
 	finding_evidence_count(f, "link_down_seconds_max", longest, "seconds", BASIS_SAMPLED);
 	finding_cause(f,

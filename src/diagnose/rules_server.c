@@ -157,7 +157,7 @@ bool rule_loading(const struct model *m, struct finding *f)
 		f->severity = SEVERITY_WARNING;
 	if (over)
 		finding_title(f, "The server loaded its data when the watch began%s",
-			      refused > 0 ? ", and refused requests (LOADING)" : "");
+			      say_refused(m, "LOADING").s);
 	else
 		finding_title(f,
 			      "The server loads its data and serves nothing yet: %s are done%s%s",

@@ -324,12 +324,14 @@ stalls_drain()
 }
 
 # stalls FILTER [JQ OPTION...]: true when FILTER is true of the array of all stalls so far, but
-# for markers. Those made and not told with their key are the first EVALs without one.
+# for markers. Those made and not told with their key are the first EVALs without one. In FILTER
+# own_blame is what of a stall's blame is not the machine's.
 stalls()
 {
 	filter=$1
 	shift
 	jq -e -s "$@" --arg marker "$marker" --argjson made "$markers" 'def marks: (.key // "") | startswith($marker);
+		def own_blame: [.blame[] | select(.cause | IN("cpu_wait", "stolen") | not)];
 		map(select(has("schema") | not)) | reduce .[] as $stall (
 			{unnamed: ($made - (map(select(marks)) | length)), others: []};
 			if $stall | marks then .

@@ -155,7 +155,7 @@ test_eviction()
 	redis_cli set small value >/dev/null
 	must 10 evicted
 	stalls_drain
-	check eviction "$(stalls_said)" stalls 'any([.blame[] | select(.cause | IN("cpu_wait", "stolen") | not)][0].cause == "eviction")'
+	check eviction "$(stalls_said)" stalls 'any(own_blame[0].cause == "eviction")'
 	redis_cli config set maxmemory 0 >/dev/null
 }
 
@@ -171,7 +171,7 @@ test_expiry()
 	must 20 all_expired
 	stalls_drain
 	check expiry "$(stalls_said)" stalls 'any(.command == "" and
-		[.blame[] | select(.cause | IN("cpu_wait", "stolen") | not)][0].cause == "expiry")'
+		own_blame[0].cause == "expiry")'
 }
 
 # The fork is as long as the server says, and what follows pays for copies.
@@ -183,13 +183,13 @@ test_fork()
 	fork=$(redis_cli info stats | sed -n 's/^latest_fork_usec:\([0-9]*\).*/\1/p')
 	stalls_drain
 	check fork "latest_fork_usec $fork, $(stalls_said)" \
-		stalls "map(select(.command == \"bgsave\"))[0] | [.blame[] | select(.cause | IN(\"cpu_wait\", \"stolen\") | not)][0].cause == \"fork\" and
+		stalls "map(select(.command == \"bgsave\"))[0] | own_blame[0].cause == \"fork\" and
 			([0.1 * $fork / 1e6, 0.0005] | max) as \$slack |
 			($(seconds fork) < $fork / 1e6 + \$slack) and
 			($(seconds fork) + $(seconds cpu_wait) + $(seconds stolen) > $fork / 1e6 - \$slack)"
 	# Twenty megabytes moved are the command's own, and on some machines dearer than the copies.
 	check copies "$(stalls_said)" stalls 'map(select(.command == "setrange"))[0] | .key == "map:copied" and
-		[.blame[] | select(.cause | IN("cpu_wait", "stolen", "command") | not)][0].cause == "fault_cow"'
+		[own_blame[] | select(.cause != "command")][0].cause == "fault_cow"'
 }
 
 # What is there before anybody watches, so that the server is idle then: pages, a string, boards
@@ -292,7 +292,7 @@ test_table()
 	slow=$(redis_cli --json slowlog get -1 | jq '[.[] | select((.[3][0] | ascii_downcase) == "set" and .[2] > 1500)] | length')
 	check table "SLOWLOG has $slow; $(stalls_said)" stalls 'map(select(.command == "set")) |
 		if $slow == 0 then all(.duration_seconds < 0.002 or .blame[0].cause == "cpu_wait")
-		else any([.blame[] | select(.cause | IN("cpu_wait", "stolen") | not)][0].cause | IN("rehash", "allocator", "fault_minor")) end' \
+		else any(own_blame[0].cause | IN("rehash", "allocator", "fault_minor")) end' \
 		--argjson slow "$slow"
 	kill_process "$pid"
 }

@@ -66,7 +66,7 @@ expect()
 			([$slowlog[0][] | select(.[3][0] | ascii_downcase == $command)[2] / 1e6] |
 				min_by(. - $stall.duration_seconds | fabs)) as $slow |
 			.key == (if $key == "" then null else $key end) and
-			([.blame[] | select(.cause | IN("cpu_wait", "stolen") | not)][0].cause == $cause) and
+			(own_blame[0].cause == $cause) and
 			(([.blame[].seconds] | add) - .duration_seconds | fabs) < 0.01 * .duration_seconds and
 			([.blame[] | select(.cause == "cpu_wait").seconds] | add // 0) as $waited |
 			(.duration_seconds - $slow | fabs) < ([0.05 * $slow, 0.002] | max) + $waited and
