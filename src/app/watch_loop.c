@@ -162,11 +162,14 @@ static void keep_going(struct watch *w, double t_seconds)
 	w->uncalibrated = true;
 }
 
-/* Who writes beside a server that appends its writes to a file. */
+/* Who writes beside a server that appends its writes to a file. Other watches tell it when they
+ * end: it is of the whole, and no window but a chunk's has it. */
 static void tell_writers(struct watch *w)
 {
 	bool appends = w->info && info_int(w->info, "aof_enabled") == 1;
 
+	if (!w->plan->chunks)
+		return;
 	if (appends && w->writers) {
 		writers_tell(w->writers, &w->sink);
 	} else if (appends) {
@@ -190,7 +193,7 @@ static void border_reached(struct watch *w)
 	if (!watch_look_is_due(w))
 		return;
 	host_emit(&w->sink, w->server.where.pid);
-	if (w->writers)
+	if (w->plan->chunks && w->writers)
 		disk_emit(&w->sink, w->server.where.pid);
 	w->look_seconds = (clock_thread_ns() - start_ns) / 1e9;
 }
