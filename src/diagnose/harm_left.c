@@ -67,7 +67,7 @@ static void search_stalls(struct search *s)
 		const char *id = stall_finding(s->m, stall);
 		struct waits w;
 
-		if (stall_adds_up(id, stall))
+		if (stall_adds_up(s->m, id, stall))
 			sum += stall->duration_seconds;
 		if (!finding_met_first(&met, id) || concluded(s, id, SEVERITY_WARNING))
 			continue;

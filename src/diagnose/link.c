@@ -85,6 +85,14 @@ bool link_synced(const struct model *m)
 	return (role && strcmp(role, "slave") != 0) || !link.was_up || link.down || link.losses > 0;
 }
 
+bool link_fills(const struct model *m)
+{
+	int64_t keys, expires;
+
+	info_keyspace(m->info_start, &keys, &expires);
+	return keys == 0 && link_synced(m);
+}
+
 /* --- of its replicas --------------------------------------------------------------------- */
 
 /* A replica acknowledges every second (replicationCron()). */

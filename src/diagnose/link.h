@@ -28,6 +28,8 @@ bool link_troubled(const struct model *m, struct finding *f);
 int64_t link_ping_seconds(const struct model *m);
 /* Took the server all of its master's data in the watch, as far as it can be told? */
 bool link_synced(const struct model *m);
+/* The same of one that had no key before, and so nothing that anybody could ask it for. */
+bool link_fills(const struct model *m);
 /* Of the server's replicas one that is not online, or that has not acknowledged for longest;
  * NULL. */
 const struct replica_row *link_worst_replica(const struct model *m);

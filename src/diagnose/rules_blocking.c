@@ -468,7 +468,7 @@ bool rule_stalls_mixed(const struct model *m, struct finding *f)
 			if (waits_severity(m, &w) > SEVERITY_INFO)
 				return false;
 		}
-		if (!stall_adds_up(id, stall))
+		if (!stall_adds_up(m, id, stall))
 			continue;
 		all.stalls_total++;
 		all.seconds += stall->duration_seconds;

@@ -59,7 +59,8 @@ static bool does_also(const struct stall *stall, enum redmem_frame frame)
 /*
  * A server that loads answers now and then (loading-process-events-interval-bytes), and holds its
  * loop up between: by reading and decoding, new memory, and tables that grow. When it was done in
- * the window what follows is told from it by what it did.
+ * the window what follows is told from it by what it did. A replica takes its first data between
+ * two ticks, if they are few.
  */
 static bool is_loading(const struct model *m, const struct stall *stall, enum redmem_cause cause)
 {
@@ -68,8 +69,11 @@ static bool is_loading(const struct model *m, const struct stall *stall, enum re
 		[CAUSE_REHASH] = true,	[CAUSE_IO_WAIT] = true,
 	};
 
-	if (!loads[cause] || *stall->command || stall->commands_total > 0 ||
-	    model_info_start(m, "loading") != 1)
+	if (!loads[cause] || *stall->command || stall->commands_total > 0)
+		return false;
+	if (link_fills(m))
+		return true;
+	if (model_info_start(m, "loading") != 1)
 		return false;
 	return model_info_end(m, "loading") == 1 || cause == CAUSE_REHASH ||
 	       does_also(stall, FRAME_LOAD);

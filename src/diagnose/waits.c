@@ -7,6 +7,7 @@
 
 #include "base/sum.h"
 #include "diagnose/harm.h"
+#include "diagnose/link.h"
 #include "diagnose/measure.h"
 #include "diagnose/stall_owner.h"
 
@@ -20,8 +21,10 @@ bool finding_met_first(struct met_findings *met, const char *id)
 	return true;
 }
 
-bool stall_adds_up(const char *id, const struct stall *stall)
+bool stall_adds_up(const struct model *m, const char *id, const struct stall *stall)
 {
+	if (!strcmp(id, "server.loading") && link_fills(m))
+		return false;
 	return strcmp(id, "clients.pipelines") != 0 ||
 	       stall->duration_seconds >= harm_table[HARM_STALL].bound;
 }
@@ -54,7 +57,7 @@ struct waits waits_of(const struct model *m, const char *id)
 		const struct stall *stall = &m->stalls[i].stall;
 		double apart = of_cpu ? 0 : stall_waited_apart(stall);
 
-		if (strcmp(stall_finding(m, stall), id) != 0 || !stall_adds_up(id, stall))
+		if (strcmp(stall_finding(m, stall), id) != 0 || !stall_adds_up(m, id, stall))
 			continue;
 		waits_add(&w, stall, stall->duration_seconds - apart);
 	}

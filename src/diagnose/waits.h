@@ -12,8 +12,9 @@ struct met_findings {
 /* Is it the first time? */
 bool finding_met_first(struct met_findings *met, const char *id);
 /* Does it count in the sum of all? Clients that send many commands at once wait for their
- * own: only a turn that is long enough to hold up the others is harm. @id: its finding. */
-bool stall_adds_up(const char *id, const struct stall *stall);
+ * own: only a turn that is long enough to hold up the others is harm; and nobody waits for a
+ * replica that takes its first data. @id: its finding. */
+bool stall_adds_up(const struct model *m, const char *id, const struct stall *stall);
 
 /* What clients waited for by one trouble. */
 struct waits {

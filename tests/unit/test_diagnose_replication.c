@@ -270,6 +270,40 @@ static void sync_frees_old_data(void **state)
 	}
 }
 
+/* A replica takes its first data, which nobody waits for; one that had some has clients. */
+static void first_data_holds_nobody(void **state)
+{
+	static const struct {
+		const char *start, *end;
+		bool harm;
+	} cases[] = {
+		{ REPLICA "master_link_status:down\r\ndb0:keys=0,expires=0,avg_ttl=0\r\n",
+		  REPLICA "master_link_status:up\r\n", false },
+		{ REPLICA "master_link_status:down\r\ndb0:keys=9,expires=0,avg_ttl=0\r\n",
+		  REPLICA "master_link_status:up\r\n", true },
+		{ REPLICA "master_link_status:up\r\ndb0:keys=0,expires=0,avg_ttl=0\r\n",
+		  REPLICA "master_link_status:up\r\n", true },
+		{ "db0:keys=0,expires=0,avg_ttl=0\r\n", "", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct record_stall *stall;
+		struct scene s;
+
+		begin(&s);
+		buf_puts(&s.info_start, cases[i].start);
+		scene_info(&s, cases[i].end);
+		stall = scene_stall(&s, "", "", 0.11);
+		stall->wait_file = stall->preemptor = "";
+		record_blame(stall, CAUSE_COMMAND, 0.11);
+		if (cases[i].harm)
+			scene_expect(&s, "loop.blocks", SEVERITY_WARNING);
+		else
+			scene_expect_none(&s, "loop.blocks");
+	}
+}
+
 /* It was in step all the time, leaves it to a thread, or a command did it. */
 static void other_freeing_is_no_sync(void **state)
 {
@@ -371,6 +405,7 @@ int main(void)
 		cmocka_unit_test(master_is_silent),
 		cmocka_unit_test(replica_is_late),
 		cmocka_unit_test(sync_frees_old_data),
+		cmocka_unit_test(first_data_holds_nobody),
 		cmocka_unit_test(other_freeing_is_no_sync),
 		cmocka_unit_test(replica_above_its_limit),
 		cmocka_unit_test(replica_holds_expired_keys),
