@@ -8,6 +8,7 @@
 #include "diagnose/harm.h"
 #include "diagnose/harm_left.h"
 #include "diagnose/rules.h"
+#include "record/schema.h"
 
 #define RULE_ENTRY(id, name, rank) { id, RANK_##rank, rule_##name },
 const struct rule rules[] = { RULES(RULE_ENTRY) };
@@ -44,13 +45,25 @@ static const char *text_of(const struct finding *f, const char *name)
 	return "";
 }
 
+/* What taking, greeting and closing connections is seen at, too: above all that of TLS. */
+static bool is_of_connections(const char *activity)
+{
+	static const enum redmem_frame frames[] = { FRAME_NONE,	     FRAME_ALLOCATE, FRAME_FREE,
+						    FRAME_ALLOCATOR, FRAME_CLOSE,    FRAME_SEND };
+
+	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+		if (!strcmp(activity, frame_table[frames[i]].words))
+			return true;
+	return false;
+}
+
 /* One key takes the CPU by one command, and another command blocks; or the loop was seen at work
  * beside the connections: these are two troubles. */
 static bool are_two(const struct finding *f, const struct finding *by)
 {
 	if (!strcmp(by->id, "command.blocks"))
 		return strcmp(text_of(f, "command"), text_of(by, "command")) != 0;
-	return !strcmp(by->id, "clients.churn") && *text_of(f, "activity");
+	return !strcmp(by->id, "clients.churn") && !is_of_connections(text_of(f, "activity"));
 }
 
 /* What says the same and knows more is there, and as bad. */
