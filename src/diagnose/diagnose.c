@@ -8,7 +8,7 @@
 #include "diagnose/harm.h"
 #include "diagnose/harm_left.h"
 #include "diagnose/rules.h"
-#include "record/schema.h"
+#include "diagnose/stall_owner.h"
 
 #define RULE_ENTRY(id, name, rank) { id, RANK_##rank, rule_##name },
 const struct rule rules[] = { RULES(RULE_ENTRY) };
@@ -51,10 +51,7 @@ static bool is_of_connections(const char *activity)
 	static const enum redmem_frame frames[] = { FRAME_NONE,	     FRAME_ALLOCATE, FRAME_FREE,
 						    FRAME_ALLOCATOR, FRAME_CLOSE,    FRAME_SEND };
 
-	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
-		if (!strcmp(activity, frame_table[frames[i]].words))
-			return true;
-	return false;
+	return activity_is_of(activity, frames, sizeof(frames) / sizeof(frames[0]));
 }
 
 /* One key takes the CPU by one command, and another command blocks; or the loop was seen at work

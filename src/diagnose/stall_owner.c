@@ -43,6 +43,14 @@ static const char *waited_for_cpu(const struct model *m, const struct stall *sta
 	return "cpu.contended";
 }
 
+bool activity_is_of(const char *words, const enum redmem_frame frames[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(words, frame_table[frames[i]].words))
+			return true;
+	return false;
+}
+
 static bool does(const struct stall *stall, enum redmem_frame frame)
 {
 	return !strcmp(stall->activity[0].words, frame_table[frame].words);
@@ -208,14 +216,10 @@ static bool may_write(const struct stall *stall)
 	if (*stall->command || stall->commands_total > 0 ||
 	    (stall_frees(stall) && stall->activity[0].seconds >= stall_own_seconds(stall) / 2))
 		return false;
-	for (size_t i = 0; i < STALL_ACTIVITIES; i++) {
-		bool found = false;
-
-		for (size_t n = 0; n < sizeof(frames) / sizeof(frames[0]); n++)
-			found |= !strcmp(stall->activity[i].words, frame_table[frames[n]].words);
-		if (!found)
+	for (size_t i = 0; i < STALL_ACTIVITIES; i++)
+		if (!activity_is_of(stall->activity[i].words, frames,
+				    sizeof(frames) / sizeof(frames[0])))
 			return false;
-	}
 	return true;
 }
 

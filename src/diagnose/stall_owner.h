@@ -15,6 +15,8 @@ bool stall_works_for(const struct model *m, const struct stall *stall, const cha
 const char *stall_command(const struct model *m, const struct stall *stall);
 /* What it took itself: without waiting for a CPU or a disk, and without the kernel's part. */
 double stall_own_seconds(const struct stall *stall);
+/* Is that what samples seen at one of those frames are said to do? */
+bool activity_is_of(const char *words, const enum redmem_frame frames[], size_t count);
 /* Did it do nothing so much as free memory? */
 bool stall_frees(const struct stall *stall);
 /* Did it wait for the AOF's disk? */

@@ -45,6 +45,18 @@ static inline void put_end(struct buf *out, bool summed)
 	free(crc);
 }
 
+/* What both kinds end with: @head, which is the rest of it, how many there are, and they. */
+static inline void put_packed_end(struct buf *out, struct buf *head, struct buf *body,
+				  unsigned int count)
+{
+	put_little(head, count, 2);
+	buf_add(head, body->data, body->len);
+	buf_putc(head, (char)0xff);
+	put_blob(out, head);
+	buf_free(body);
+	buf_free(head);
+}
+
 /* Entries "a" and numbers, ended by NULL: listpack or ziplist of short ones. */
 static inline void put_listpack(struct buf *out, const char *const *entries)
 {
@@ -65,12 +77,7 @@ static inline void put_listpack(struct buf *out, const char *const *entries)
 		buf_putc(&body, (char)(body.len - before));
 	}
 	put_little(&all, 6 + body.len + 1, 4);
-	put_little(&all, count, 2);
-	buf_add(&all, body.data, body.len);
-	buf_putc(&all, (char)0xff);
-	put_blob(out, &all);
-	buf_free(&body);
-	buf_free(&all);
+	put_packed_end(out, &all, &body, count);
 }
 
 static inline void put_ziplist(struct buf *out, const char *const *entries)
@@ -93,12 +100,7 @@ static inline void put_ziplist(struct buf *out, const char *const *entries)
 	}
 	put_little(&all, 10 + body.len + 1, 4);
 	put_little(&all, 10, 4);
-	put_little(&all, count, 2);
-	buf_add(&all, body.data, body.len);
-	buf_putc(&all, (char)0xff);
-	put_blob(out, &all);
-	buf_free(&body);
-	buf_free(&all);
+	put_packed_end(out, &all, &body, count);
 }
 
 #define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -299,12 +301,11 @@ static inline int take(void *ctx, const struct rdb_event *event, struct err *err
 	return 0;
 }
 
-/* Feed @len bytes in pieces of @piece; the result, and what was told, in @reader. */
-static inline int read_all(struct reader *reader, const void *data, size_t len, size_t piece,
-			   struct err *err, size_t *rest)
+/* Feed @len bytes to @sink in pieces of @piece. What is behind the dump, in @rest, unless NULL. */
+static inline int feed(const struct rdb_sink *sink, const void *data, size_t len, size_t piece,
+		       struct err *err, size_t *rest)
 {
-	struct rdb_sink sink = { take, reader };
-	struct rdb *rdb = rdb_new(&sink);
+	struct rdb *rdb = rdb_new(sink);
 	const char *at = data, *end = at + len;
 	int ret = 0;
 
@@ -326,6 +327,15 @@ static inline int read_all(struct reader *reader, const void *data, size_t len, 
 	}
 	rdb_free(rdb);
 	return ret;
+}
+
+/* The result, and what was told, in @reader. */
+static inline int read_all(struct reader *reader, const void *data, size_t len, size_t piece,
+			   struct err *err, size_t *rest)
+{
+	struct rdb_sink sink = { take, reader };
+
+	return feed(&sink, data, len, piece, err, rest);
 }
 
 /* @body between a header of RDB 12 and the end comes to @told, in one piece and bytewise. */

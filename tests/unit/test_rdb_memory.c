@@ -41,23 +41,8 @@ static struct rdb_memory *memory_of(const char *product, const char *version, in
 static int weigh_all(struct weigher *w, const void *data, size_t len, struct err *err)
 {
 	struct rdb_sink sink = { weigh, w };
-	struct rdb *rdb = rdb_new(&sink);
-	const char *at = data, *end = at + len;
-	int ret = 0;
 
-	while (!ret && at < end) {
-		size_t room, n = (size_t)(end - at);
-		void *to = rdb_room(rdb, &room);
-
-		n = n < room ? n : room;
-		memcpy(to, at, n);
-		at += n;
-		ret = rdb_take(rdb, n, err);
-	}
-	if (!ret)
-		ret = rdb_close(rdb, err);
-	rdb_free(rdb);
-	return ret;
+	return feed(&sink, data, len, len, err, NULL);
 }
 
 static void expect_bytes(const char *product, const char *version, int quantum, const char *value,
