@@ -24,6 +24,9 @@
 #define PERIOD_MIN  4 /* steps */
 /* A growth that is not this many times its own error is none. */
 #define GROWTH_SURE 2
+/* No farther ahead than this many times what was seen: an hour tells of a day, and the two minutes
+ * in which a server was filled do not. */
+#define SEEN_TIMES 24
 /* Of the noise around a line, the part that lies below: a limit is met by the peaks. */
 #define PEAK 0.9
 /* Places where the series is cut to try ways out, from its end: of all steps. */
@@ -178,7 +181,8 @@ static void tell_line(const struct series *s, size_t n, const struct way *way, d
 		ahead[i] = line.at_end + line.slope * (double)(i + 1);
 }
 
-/* A line through each half: the slope goes on changing as it did. What slows down comes to rest. */
+/* A line through each half: the slope goes on changing as it did, for as long as it was seen to, and
+ * then stays. What slows down comes to rest. */
 static void tell_curve(const struct series *s, size_t n, const struct way *way, double *ahead,
 		       size_t count)
 {
@@ -194,7 +198,8 @@ static void tell_curve(const struct series *s, size_t n, const struct way *way, 
 		if (slope * before.slope > 0 || change * before.slope > 0)
 			value += slope;
 		ahead[i] = value;
-		slope += change;
+		if (i < part)
+			slope += change;
 	}
 }
 
@@ -365,6 +370,7 @@ struct trend trend_of(const struct trend_point *points, size_t count, double lim
 			known[known_count++] = points[i];
 	if (known_count < TREND_POINTS_MIN || !series_make(s, known, known_count))
 		goto out;
+	horizon_seconds = fmin(horizon_seconds, SEEN_TIMES * (double)(s->count - 1) * s->step);
 	s->period = find_period(s);
 	way = best_way(s, ahead, &error);
 	steps = (size_t)fmin(horizon_seconds / s->step + 1, AHEAD_MAX);

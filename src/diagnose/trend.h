@@ -26,7 +26,8 @@ struct trend {
 /*
  * Forecast by each of a few ways (a line through the last part of the series, a curve, what was
  * before coming again and growing), and believe that one which would have been right before. Points
- * whose bytes are NAN are left out. Farther than @horizon seconds is not in sight.
+ * whose bytes are NAN are left out. Farther than @horizon seconds, or than 24 times what the points
+ * span, is not in sight.
  */
 struct trend trend_of(const struct trend_point *points, size_t count, double limit_bytes,
 		      double horizon_seconds);

@@ -489,7 +489,8 @@ static const struct metric own[] = {
 	  .value = limit_used },
 	{ ROW("limit_seconds", GAUGE, LIMITS,
 	      "Until the limit is met, by the trend of hours and days without what comes and goes; "
-	      "absent when not in sight"), .value = limit_seconds },
+	      "absent when not in sight: a day, or 24 times as long as is known"),
+	  .value = limit_seconds },
 	{ ROW("limit_confidence_ratio", GAUGE, LIMITS,
 	      "How near forecasts of the limit's trend would have come until now, 0 to 1; not "
 	      "known in the first two minutes, which are told by the growth of a window"),

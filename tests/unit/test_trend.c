@@ -288,6 +288,25 @@ static void test_flat(void **state)
 	}
 }
 
+/* Two minutes of a server that was filled and has come to rest, as they were seen once: a curve
+ * through them met 24 GB in an hour and a half. */
+static void test_filled(void **state)
+{
+	static const double seen[] = { 695.4, 686.9, 687.0, 689.6, 688.9, 691.1,
+				       688.8, 686.1, 691.6, 693.4, 693.4, 701.7 };
+	struct trend_point points[COUNT(seen)];
+	struct trend trend;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(seen); i++)
+		points[i] = (struct trend_point){ 10.0 * (double)i, 1e6 * seen[i] };
+	trend = trend_of(points, COUNT(seen), 25.3e9, DAY);
+	assert_true(isinf(trend.seconds));
+	/* what it grows by is told, and a limit that is near enough for what is known of it */
+	trend = trend_of(points, COUNT(seen), 720e6, DAY);
+	assert_true(isfinite(trend.seconds));
+}
+
 static void test_edges(void **state)
 {
 	struct trend_point points[40] = { 0 };
@@ -319,6 +338,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_flat),
+		cmocka_unit_test(test_filled),
 		cmocka_unit_test(test_edges),
 	};
 
