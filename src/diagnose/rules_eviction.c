@@ -93,6 +93,7 @@ bool rule_nothing_to_evict(const struct model *m, struct finding *f)
 #define BURST_WINDOW	0.5
 #define BURST_KEYS	0.1
 #define BURST_INTERVALS 4
+#define BURST_BEGIN	0.5 /* an interval that has less of a burst's rate is none of it */
 
 /* What took the memory of the keys that went. */
 struct push {
@@ -217,13 +218,11 @@ static double busiest_seconds(struct interval *intervals, size_t count, double e
 	return seconds;
 }
 
-/* Did the keys go in a burst? */
-static bool evicted_at_once(const struct model *m, int64_t evicted)
+/* The intervals of the watch in which evictions were counted, at most as many as it has rows;
+ * @before were evicted until the first. */
+static size_t eviction_intervals(const struct model *m, struct interval *intervals, int64_t *before)
 {
-	struct interval *intervals = xcalloc(m->timeline_count + 1, sizeof(*intervals));
-	const struct timeline_row *before = NULL;
-	int64_t keys = RECORD_UNKNOWN, of_ticks = 0;
-	double seconds = 0, busiest;
+	const struct timeline_row *last = NULL;
 	size_t count = 0;
 
 	for (size_t i = 0; i < m->timeline_count; i++) {
@@ -231,22 +230,45 @@ static bool evicted_at_once(const struct model *m, int64_t evicted)
 
 		if (row->evicted_keys_total == RECORD_UNKNOWN)
 			continue;
-		if (before && row->host.t_seconds > before->host.t_seconds) {
-			int64_t gone =
-				sum_less(row->evicted_keys_total, before->evicted_keys_total);
-
-			intervals[count].seconds = row->host.t_seconds - before->host.t_seconds;
-			intervals[count].evicted = (double)gone;
-			seconds += intervals[count++].seconds;
-			sum_add(&of_ticks, gone);
-		}
-		before = row;
+		if (!last)
+			*before = row->evicted_keys_total;
+		else if (row->host.t_seconds > last->host.t_seconds)
+			intervals[count++] = (struct interval){
+				row->host.t_seconds - last->host.t_seconds,
+				(double)sum_less(row->evicted_keys_total, last->evicted_keys_total),
+			};
+		last = row;
 	}
-	busiest = busiest_seconds(intervals, count, (double)of_ticks);
+	return count;
+}
+
+/* Did the burst begin while it was watched? What is there from the first interval on may be the end
+ * of what always went on, such as the load of a full cache that is taken away: it is a burst when
+ * the server had not evicted as many in all its life before. */
+static bool burst_began(struct interval first, double rate, int64_t before, double evicted)
+{
+	return first.evicted < BURST_BEGIN * rate * first.seconds || (double)before < evicted;
+}
+
+/* Did the keys go in a burst? */
+static bool evicted_at_once(const struct model *m, int64_t evicted)
+{
+	struct interval *intervals = xcalloc(m->timeline_count + 1, sizeof(*intervals)), first;
+	int64_t keys = RECORD_UNKNOWN, before = 0;
+	size_t count = eviction_intervals(m, intervals, &before);
+	double seconds = 0, gone = 0, busiest;
+
+	for (size_t i = 0; i < count; i++) {
+		seconds += intervals[i].seconds;
+		gone += intervals[i].evicted;
+	}
+	first = intervals[0];
+	busiest = busiest_seconds(intervals, count, gone);
 	free(intervals);
 	info_keyspace(m->info_start, &keys, NULL);
-	return of_ticks > 0 && busiest <= BURST_WINDOW * seconds && keys > 0 &&
-	       (double)evicted >= BURST_KEYS * (double)keys;
+	return gone > 0 && busiest <= BURST_WINDOW * seconds && keys > 0 &&
+	       (double)evicted >= BURST_KEYS * (double)keys &&
+	       burst_began(first, gone / busiest, before, gone);
 }
 
 /* What the keys that went took, by the mean of all. */

@@ -168,8 +168,8 @@ static void pushed_by_prefix(void **state)
 	diagnosis_free(&d);
 }
 
-/* evicted_keys of each second, from @from on by @step until @until. */
-static void evicting(struct scene *s, int from, int until, int64_t step)
+/* evicted_keys of each second: @before, and from @from on by @step until @until. */
+static void evicting(struct scene *s, int64_t before, int from, int until, int64_t step)
 {
 	static char lines[SCENE_SECONDS + 1][160];
 
@@ -179,8 +179,34 @@ static void evicting(struct scene *s, int from, int until, int64_t step)
 		snprintf(lines[t], sizeof(lines[t]),
 			 "used_memory:1000\r\ntotal_commands_processed:5000\r\n"
 			 "evicted_keys:%" PRId64 "\r\n",
-			 step * seconds);
+			 before + step * seconds);
 		scene_add(s, RECORD_INFO)->info = (struct record_info){ t, "tick", lines[t] };
+	}
+}
+
+/* Three seconds of evictions at the begin of a window: the end of what always went on, or all that
+ * the server ever evicted. */
+static void pushed_until_it_ended(void **state)
+{
+	static const char *const keys = "db0:keys=25000,expires=0,avg_ttl=0\r\n";
+	struct scene s;
+	struct diagnosis d;
+	const struct finding *f;
+
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		begin(&s, 990 * MIB, "allkeys-lru");
+		buf_printf(&s.info_start, "%sevicted_keys:%d\r\n", keys, first ? 5000 : 900000);
+		buf_printf(&s.info_end, "%sevicted_keys:%d\r\n", keys, first ? 16100 : 911100);
+		evicting(&s, first ? 5000 : 900000, 0, 3, 3700);
+		allocated(&s, "import:1", 400 * MIB);
+		allocated(&s, "session:1", 40 * MIB);
+		scene_add(&s, RECORD_SENSOR)->sensor =
+			(struct record_sensor){ "flow", true, "", "" };
+		d = scene_diagnose(&s);
+		f = expect(&d, "evict.pushed_by", first ? SEVERITY_WARNING : SEVERITY_INFO);
+		assert_int_equal(strstr(f->title, "in a burst") != NULL, first);
+		diagnosis_free(&d);
 	}
 }
 
@@ -199,7 +225,7 @@ static void pushed_by_burst(void **state)
 		buf_puts(&s.info_start, keys);
 		scene_info(&s, keys);
 		scene_info(&s, "used_memory_dataset:1000000000\r\nevicted_keys:11000\r\n");
-		evicting(&s, steady ? 0 : 4, steady ? 10 : 5, steady ? 1100 : 11000);
+		evicting(&s, 0, steady ? 0 : 4, steady ? 10 : 5, steady ? 1100 : 11000);
 		scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
 		scene_profile(&s, EVENT_CPU, "set", "import:7", 6, 0.03);
 		d = scene_diagnose(&s);
@@ -215,7 +241,7 @@ static void pushed_by_burst(void **state)
 	buf_puts(&s.info_start, keys);
 	scene_info(&s, keys);
 	scene_info(&s, "evicted_keys:11000\r\n");
-	evicting(&s, 4, 5, 11000);
+	evicting(&s, 0, 4, 5, 11000);
 	scene_profile(&s, EVENT_CPU, "get", "cache:1", 110, 0.55);
 	d = scene_diagnose(&s);
 	f = expect(&d, "evict.pushed_by", SEVERITY_WARNING);
@@ -226,7 +252,7 @@ static void pushed_by_burst(void **state)
 	buf_puts(&s.info_start, keys);
 	scene_info(&s, keys);
 	scene_info(&s, "used_memory_dataset:1000000000\r\nevicted_keys:11000\r\n");
-	evicting(&s, 4, 5, 11000);
+	evicting(&s, 0, 4, 5, 11000);
 	allocated(&s, "import:1", 10 * MIB);
 	allocated(&s, "session:1", MIB);
 	scene_add(&s, RECORD_SENSOR)->sensor = (struct record_sensor){ "flow", true, "", "" };
@@ -627,6 +653,7 @@ int main(void)
 		cmocka_unit_test(pushed_by_buffers),
 		cmocka_unit_test(pushed_by_prefix),
 		cmocka_unit_test(pushed_by_burst),
+		cmocka_unit_test(pushed_until_it_ended),
 		cmocka_unit_test(expired_resident),
 		cmocka_unit_test(expiry_is_well),
 		cmocka_unit_test(expiry_is_a_little_behind),
