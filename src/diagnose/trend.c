@@ -181,8 +181,8 @@ static void tell_line(const struct series *s, size_t n, const struct way *way, d
 		ahead[i] = line.at_end + line.slope * (double)(i + 1);
 }
 
-/* A line through each half: the slope goes on changing as it did, for as long as it was seen to, and
- * then stays. What slows down comes to rest. */
+/* A line through each half: the slope goes on changing as it did, for as long as it was seen to,
+ * and then stays. What slows down comes to rest. */
 static void tell_curve(const struct series *s, size_t n, const struct way *way, double *ahead,
 		       size_t count)
 {
