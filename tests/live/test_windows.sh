@@ -87,7 +87,8 @@ same spread 'windows | map(select((.commands | map(.calls_total // 0) | add) > 1
 same stall 'whole.stalls | map(select(.command == "debug" and .duration_seconds > 2.2)) | length == 1'
 # Whether many commands in one turn were a transaction is told by what EXEC took in all: of a window
 # that may be too little to say.
-named='def named: if .command == "exec" then "" else .command end;'
+named='def named: if .command == "exec" or (.command == "" and (.commands_total // 0) > 0)
+	then "many in one turn" else .command end;'
 same stalls "$named"'([windows[].stalls[] | [.start, .duration_seconds, named]] | sort) -
 	([whole.stalls[] | [.start, .duration_seconds, named]] | sort)'
 same stalls-once '([windows[].stalls[]] | length) == (whole.stalls | length)'
