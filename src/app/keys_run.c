@@ -16,7 +16,7 @@
 #include "diagnose/keys.h"
 #include "host/proc.h"
 #include "host/sysmem.h"
-#include "redis/replies.h"
+#include "redis/cluster_nodes.h"
 #include "redis/info.h"
 #include "redis/keylook.h"
 #include "redis/keypass.h"

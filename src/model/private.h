@@ -60,6 +60,11 @@ static inline int64_t plausible_size(const struct model *m, int64_t bytes)
 /* model_take() of a stream in which stalls are counted (counted.h); @ctx: the model. */
 void model_take_counted(void *ctx, const struct record *record);
 
+/* --- take_kept.c --- */
+/* Of the kinds that are kept as they came: its strings become the model's. What is there already is
+ * left out, and of what there is no room for, what weighs least. */
+void take_kept(struct model *m, const struct record *record);
+
 /* --- timeline.c --- */
 void timeline_add_tick(struct model *m, const struct record_tick *tick);
 void timeline_add_info(struct model *m, double t_seconds, const struct info *info);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "redis/replies.h"
+#include "redis/slowlog.h"
 
 /* A reply waits in the server's memory until we have read it. What one may take beside the
  * 16 KB buffer every client has: */

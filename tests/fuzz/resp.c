@@ -4,11 +4,13 @@
 
 #include "base/buf.h"
 #include "fuzz.h"
+#include "redis/cluster_nodes.h"
 #include "redis/info.h"
 #include "redis/knowledge_commands.h"
 #include "redis/own_calls.h"
 #include "redis/reader.h"
 #include "redis/replies.h"
+#include "redis/slowlog.h"
 
 static void touch(void *ctx, const struct record *record)
 {

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "redis/knowledge_commands.h"
 #include "redis/many_keys.h"
-#include "redis/replies.h"
+#include "redis/slowlog.h"
 #include "replies.h"
 
 #define UNASKED (-1)

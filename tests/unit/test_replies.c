@@ -9,8 +9,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "redis/cluster_nodes.h"
 #include "redis/info.h"
 #include "redis/replies.h"
+#include "redis/slowlog.h"
 #include "replies.h"
 
 static void test_memory_stats(void **state)
