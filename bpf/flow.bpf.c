@@ -37,11 +37,20 @@ struct cache_bin {
 #define TCACHE_ARENA_5_1  48
 #define TCACHE_FILL_SHIFT 12
 #define CACHED_MAX	  (1 << 16)
+/*
+ * tsd_t: bytes the thread has allocated, and behind them those it has freed; the cache is in it,
+ * too (tsd.h: MALLOC_TSD). In 5.1 there is offset_state in front of them, which is the address of
+ * the whole at first, and a random number of 64 bits later.
+ */
+#define TSD_ALLOCATED	  16
+#define TSD_ALLOCATED_5_1 24
+#define TSD_BYTES_MAX	  4096
+#define COUNTED_MAX	  (1ULL << 46)
 
-/* Charge @bytes to whoever runs. True when that is redmem's own connection: nothing is said of
- * what it moves. */
+/* Charge @bytes to whoever runs, or with @nobody to their size class only. True when that is
+ * redmem's own connection: nothing is said of what it moves. */
 static __always_inline bool charge(struct redmem_target *target, u32 tid, bool is_alloc, u64 bytes,
-				   u64 class_bytes)
+				   u64 class_bytes, bool nobody)
 {
 	struct redmem_profile_key key = {};
 	struct running run = {};
@@ -62,7 +71,8 @@ static __always_inline bool charge(struct redmem_target *target, u32 tid, bool i
 	if (key.context.state == CONTEXT_OWN)
 		return true;
 	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
-	profile_add_stack(target, &key, bytes, 0, false, STACK_OF_BYTES);
+	if (!nobody)
+		profile_add_stack(target, &key, bytes, 0, false, STACK_OF_BYTES);
 	if (class_bytes) {
 		/* No keys here: there would be too many rows. */
 		forget_key(&key.context);
@@ -136,7 +146,8 @@ int flow_event(struct pt_regs *ctx)
 		return 0;
 	total_add(target, TOTAL_FLOW_HITS, 1);
 	if (read_event(ctx, &event, &last, &now))
-		note_thread(ctx, target, tid, charge(target, tid, event.is_alloc, now - last, 0));
+		note_thread(ctx, target, tid,
+			    charge(target, tid, event.is_alloc, now - last, 0, false));
 	return 0;
 }
 
@@ -154,9 +165,48 @@ static __always_inline struct redmem_target *cache_hit(struct pt_regs *ctx, u32 
 	return target->flow_open ? target : NULL;
 }
 
+/* What the rows of the main thread tell of, and where its bytes are counted, when the hit told. */
+static __noinline int note_cache(struct redmem_target *target, u32 tid, u64 counters, u32 side,
+				 u64 bytes)
+{
+	u32 map = profile_active & 1;
+	struct redmem_flow_thread *thread;
+
+	if (!target)
+		return 0;
+	thread = flow_thread(target, tid);
+	if (!thread)
+		return 0;
+	if (counters && !thread->counter[FLOW_ALLOC]) {
+		thread->first[FLOW_ALLOC] = read_word(counters);
+		thread->first[FLOW_FREE] = read_word(counters + 8);
+		thread->counter[FLOW_ALLOC] = counters;
+	}
+	__sync_fetch_and_add(&thread->seen_bytes[map][side & 1], bytes);
+	return 0;
+}
+
+/* @bytes, in blocks of @class_bytes, went into a cache or out of it. */
+static __always_inline void cache_moved(struct redmem_target *target, u32 tid, bool is_alloc,
+					u64 bytes, u64 class_bytes, u64 counters)
+{
+	if (!charge(target, tid, is_alloc, bytes, class_bytes, false) && is_main(target, tid))
+		note_cache(target, tid, counters, is_alloc ? FLOW_ALLOC : FLOW_FREE, bytes);
+}
+
 static __always_inline u64 class_bytes_of(const struct redmem_target *target, u32 index)
 {
 	return read_word(target->settings.class_table + 8ULL * index);
+}
+
+/* How many regions a cache of the class may hold. */
+static __always_inline u32 cached_most(const struct redmem_target *target, u32 index)
+{
+	u32 most = 0;
+
+	bpf_probe_read_user(&most, 4,
+			    (void *)(read_word(target->settings.bin_info) + 4ULL * index));
+	return most;
 }
 
 /* Where a cache has @arena, the one that is asked, behind its small bins; 0 when it does not look
@@ -168,6 +218,15 @@ static __always_inline u64 place_of_arena(u64 behind, u64 arena)
 	return read_word(behind + TCACHE_ARENA_5_1) == arena ? behind + TCACHE_ARENA_5_1 : 0;
 }
 
+/* Where the thread of @tsd counts its bytes; 0 when its cache is elsewhere. */
+static __always_inline u64 counters_of(u64 tsd, u64 tcache)
+{
+	if (tcache <= tsd || tcache - tsd > TSD_BYTES_MAX)
+		return 0;
+	return tsd +
+	       (read_word(tsd + TSD_ALLOCATED) < COUNTED_MAX ? TSD_ALLOCATED : TSD_ALLOCATED_5_1);
+}
+
 /* How many regions a fill brings: ncached_max >> lg_fill_div. 0 when that is not clear. */
 static __always_inline u32 fill_count(const struct redmem_target *target, u64 tcache, u64 bin,
 				      u64 arena, u32 index)
@@ -175,17 +234,15 @@ static __always_inline u32 fill_count(const struct redmem_target *target, u64 tc
 	u64 place = place_of_arena(
 		tcache + TCACHE_BINS + sizeof(struct cache_bin) * target->settings.small_classes,
 		arena);
-	u32 most = 0;
+	u32 count;
 	u8 shift = 0;
 
 	if (index >= target->settings.small_classes ||
 	    bin != tcache + TCACHE_BINS + sizeof(struct cache_bin) * index || !place ||
-	    bpf_probe_read_user(&shift, 1, (void *)(place + TCACHE_FILL_SHIFT + index)) ||
-	    bpf_probe_read_user(&most, 4,
-				(void *)(read_word(target->settings.bin_info) + 4ULL * index)))
+	    bpf_probe_read_user(&shift, 1, (void *)(place + TCACHE_FILL_SHIFT + index)))
 		return 0;
-	most >>= shift & 31;
-	return most < CACHED_MAX ? most : 0;
+	count = cached_most(target, index) >> (shift & 31);
+	return count < CACHED_MAX ? count : 0;
 }
 
 /* arena_tcache_fill_small(tsdn, arena, tcache, tbin, binind, ...) */
@@ -194,32 +251,42 @@ int flow_fill(struct pt_regs *ctx)
 {
 	u32 tid, index = PT_REGS_PARM5(ctx), count;
 	struct redmem_target *target = cache_hit(ctx, &tid);
+	u64 tcache = PT_REGS_PARM3(ctx), bytes;
 
 	if (!target)
 		return 0;
-	count = fill_count(target, PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx),
-			   index);
+	count = fill_count(target, tcache, PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx), index);
+	bytes = class_bytes_of(target, index);
 	if (count)
-		charge(target, tid, true, count * class_bytes_of(target, index),
-		       class_bytes_of(target, index));
+		cache_moved(target, tid, true, count * bytes, bytes,
+			    counters_of(PT_REGS_PARM1(ctx), tcache));
 	else
 		drop(target, DROP_CACHE_UNREADABLE);
 	return 0;
 }
 
-static __always_inline int flush(struct pt_regs *ctx, u64 bin_address, u32 index, u32 rest)
+/* A cache that is full gives back half of it when one more is freed. The others give back what they
+ * did not need for a while, at any call: whoever freed that is long gone, and where the thread's
+ * bytes are counted it is not missing. */
+static __always_inline int flush(struct pt_regs *ctx, u64 tcache, u64 bin_address, u32 index,
+				 u32 rest)
 {
 	struct cache_bin bin = {};
 	u32 tid;
 	struct redmem_target *target = cache_hit(ctx, &tid);
+	u64 bytes, counters;
 
 	if (!target)
 		return 0;
 	if (bpf_probe_read_user(&bin, sizeof(bin), (void *)bin_address) || bin.cached <= 0 ||
 	    bin.cached > CACHED_MAX || rest >= (u32)bin.cached)
 		return 0;
-	charge(target, tid, false, (bin.cached - rest) * class_bytes_of(target, index),
-	       class_bytes_of(target, index));
+	bytes = class_bytes_of(target, index);
+	counters = counters_of(PT_REGS_PARM1(ctx), tcache);
+	if ((u32)bin.cached < cached_most(target, index) && read_word(counters))
+		charge(target, tid, false, (bin.cached - rest) * bytes, bytes, true);
+	else
+		cache_moved(target, tid, false, (bin.cached - rest) * bytes, bytes, counters);
 	return 0;
 }
 
@@ -227,14 +294,16 @@ static __always_inline int flush(struct pt_regs *ctx, u64 bin_address, u32 index
 SEC("uprobe.multi")
 int flow_flush_small(struct pt_regs *ctx)
 {
-	return flush(ctx, PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM5(ctx));
+	return flush(ctx, PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx),
+		     PT_REGS_PARM5(ctx));
 }
 
 /* tcache_bin_flush_large(tsd, tbin, binind, rem, tcache) */
 SEC("uprobe.multi")
 int flow_flush_large(struct pt_regs *ctx)
 {
-	return flush(ctx, PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
+	return flush(ctx, PT_REGS_PARM5(ctx), PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx),
+		     PT_REGS_PARM4(ctx));
 }
 
 /* large_palloc(tsdn, arena, usize, alignment, zero) */
@@ -247,7 +316,7 @@ int flow_large_alloc(struct pt_regs *ctx)
 
 	if (!target)
 		return 0;
-	charge(target, tid, true, bytes, bytes);
+	cache_moved(target, tid, true, bytes, bytes, 0);
 	return 0;
 }
 
@@ -265,6 +334,6 @@ int flow_large_free(struct pt_regs *ctx)
 		return 0;
 	bytes = class_bytes_of(target, (read_word(extent) >> 18) & 0xff);
 	if (redmem_extent_is_of(size, bytes, ALLOCATOR_PAGE_MAX))
-		charge(target, tid, false, bytes, bytes);
+		cache_moved(target, tid, false, bytes, bytes, 0);
 	return 0;
 }

@@ -183,7 +183,11 @@ enum redmem_drop {
 	DROP_KINDS
 };
 
-/* A thread's own counters of bytes, as jemalloc 5.3 keeps them (flow sensor). */
+/*
+ * A thread's own counters of bytes, as jemalloc keeps them (flow sensor). Before 5.3 it is the main
+ * thread alone, its counter of bytes freed is behind the other one, and of the rest only
+ * seen_bytes are kept.
+ */
 enum redmem_flow_side { FLOW_ALLOC, FLOW_FREE, FLOW_SIDES };
 
 struct redmem_flow_thread {

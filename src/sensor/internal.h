@@ -289,7 +289,7 @@ void stacks_take(struct sensors *s, const struct redmem_stack *stack, size_t siz
 void stacks_emit(struct sensors *s, uint32_t map);
 void stacks_free(struct sensors *s);
 
-/* --- flow.c --- */
+/* --- flow.c, and flow_scale.c for what its rows stand for --- */
 /* What a thread allocated, or what it freed, in bytes. */
 struct flow_side {
 	double told; /* of what it moved since its first hit: rows stand for so much */
@@ -304,6 +304,11 @@ struct flow_side {
  * the mean: what is over goes to the next rows, or is told at the end as unseen.
  */
 double flow_side_scale(struct flow_side *side, double seen, double moved, bool partly, bool shared);
+/*
+ * Before 5.3: change what rows tell of, bytes allocated and bytes freed, in proportion so that it
+ * grows by @net; no side by more than a few times.
+ */
+void flow_balance(double bytes[FLOW_SIDES], double net);
 /* Have the probe come or go, unless it is on its way. */
 void flow_switch(struct sensors *s, bool on);
 /* Has it come or gone? A negative errno when it could not come. */
@@ -317,8 +322,9 @@ int64_t flow_on_ns(const struct sensors *s);
 /* Compare what was seen with what the threads count; for the rows of profile @map, which
  * was written since the last call. */
 void flow_scale_tick(struct sensors *s, uint32_t map);
-/* Has the main thread been met on both sides? What it moved before cannot be known. */
-bool flow_is_known(const struct sensors *s);
+/* Has the main thread been met on both sides, or before 5.3 at all? What it moved before cannot be
+ * known. */
+bool flow_is_known(struct sensors *s);
 /* How many times its bytes a row of the map that is being drained stands for. */
 double flow_scale(struct sensors *s, const struct redmem_profile_key *key);
 void flow_emit_unseen(struct sensors *s, int64_t mono_ns, const struct record_sink *sink);

@@ -706,47 +706,143 @@ static void test_unreadable(void **state)
 
 /* --- jemalloc before 5.3 --------------------------------------------------------------------- */
 
-/* arena_tcache_fill_small(tsdn, arena, tcache, tbin, binind): as many regions as a fill brings. */
-static void test_cache(void **state)
+/* A thread's cache of jemalloc 5.2 with room for 200 regions of 48 bytes, and what leads to it. */
+static struct {
+	uint64_t tsd, tcache, arena, bin;
+} cache;
+
+static void make_cache(void)
 {
 	struct redmem_settings *settings = &sv.target->settings;
-	uint64_t table = room(4), info = room(2), tcache = room(64), arena = room(1), bin;
-	struct redmem_profile_key row;
-	struct entry *entry;
-	int rows = 0;
+	uint64_t table = room(4), info = room(2);
 
-	(void)state;
+	cache.tsd = room(8);
+	cache.tcache = room(64);
+	cache.arena = room(1);
 	*word(table + 8) = 48;
-	((uint32_t *)info)[1] = 200; /* regions a cache may hold */
+	((uint32_t *)info)[1] = 200;
 	settings->class_table = table;
 	*word(settings->bin_info = room(1)) = info;
 	settings->small_classes = 2;
 	sv.target->flow_open = 1;
-	bin = tcache + TCACHE_BINS + sizeof(struct cache_bin);
-	*word(bin + sizeof(struct cache_bin) + TCACHE_ARENA) = arena;
-	((uint8_t *)(bin + sizeof(struct cache_bin) + TCACHE_ARENA + TCACHE_FILL_SHIFT))[1] = 2;
+	cache.bin = cache.tcache + TCACHE_BINS + sizeof(struct cache_bin);
+	*word(cache.bin + sizeof(struct cache_bin) + TCACHE_ARENA) = cache.arena;
+	((uint8_t *)(cache.bin + sizeof(struct cache_bin) + TCACHE_ARENA + TCACHE_FILL_SHIFT))[1] =
+		2;
+	*word(cache.tsd + 16) = 5000; /* allocated by the thread */
+	*word(cache.tsd + 24) = 2000; /* freed */
+}
+
+/* arena_tcache_fill_small(tsdn, arena, tcache, tbin, binind) */
+static void fill(uint64_t arena)
+{
+	PT_REGS_PARM1(&sv.at_probe) = cache.tsd;
 	PT_REGS_PARM2(&sv.at_probe) = arena;
-	PT_REGS_PARM3(&sv.at_probe) = tcache;
-	PT_REGS_PARM4(&sv.at_probe) = bin;
+	PT_REGS_PARM3(&sv.at_probe) = cache.tcache;
+	PT_REGS_PARM4(&sv.at_probe) = cache.bin;
 	PT_REGS_PARM5(&sv.at_probe) = 1;
 	flow_fill(&sv.at_probe);
-	for (entry = entries; entry; entry = entry->next) {
-		const struct redmem_profile_value *value = entry->value;
+}
 
-		if (entry->map->map != &profile_0)
-			continue;
-		rows++; /* one of who, one of the size class */
-		assert_int_equal(value->events, 200 / 4 * 48);
+/* tcache_bin_flush_small(tsd, tcache, tbin, binind, rem) */
+static void flush_to(uint32_t cached, uint32_t rest)
+{
+	((struct cache_bin *)cache.bin)->cached = (int32_t)cached;
+	PT_REGS_PARM1(&sv.at_probe) = cache.tsd;
+	PT_REGS_PARM2(&sv.at_probe) = cache.tcache;
+	PT_REGS_PARM3(&sv.at_probe) = cache.bin;
+	PT_REGS_PARM4(&sv.at_probe) = 1;
+	PT_REGS_PARM5(&sv.at_probe) = rest;
+	flow_flush_small(&sv.at_probe);
+}
+
+static int rows_of(enum redmem_event event, uint64_t bytes)
+{
+	int rows = 0;
+
+	for (struct entry *entry = entries; entry; entry = entry->next) {
+		const struct redmem_profile_key *key = entry->key;
+
+		if (entry->map->map == &profile_0 && key->event == event) {
+			const struct redmem_profile_value *value = entry->value;
+
+			rows++;
+			assert_int_equal(value->events, bytes);
+		}
 	}
-	assert_int_equal(rows, 2);
-	PT_REGS_PARM2(&sv.at_probe) = arena + 8; /* another arena's: it is no such call */
+	return rows;
+}
+
+static struct redmem_flow_thread *main_thread(void)
+{
+	uint32_t tid = TGID;
+
+	return bpf_map_lookup_elem(&flow_threads, &tid);
+}
+
+/* As many regions as a fill brings, and where the thread counts. */
+static void test_cache(void **state)
+{
+	struct redmem_profile_key row;
+
+	(void)state;
+	make_cache();
+	fill(cache.arena);
+	assert_int_equal(rows_of(EVENT_ALLOC, 200 / 4 * 48), 1);
+	assert_int_equal(rows_of(EVENT_ALLOC_CLASS, 200 / 4 * 48), 1);
+	assert_int_equal(main_thread()->counter[FLOW_ALLOC], cache.tsd + 16);
+	assert_int_equal(main_thread()->first[FLOW_ALLOC], 5000);
+	assert_int_equal(main_thread()->first[FLOW_FREE], 2000);
+	assert_int_equal(main_thread()->seen_bytes[0][FLOW_ALLOC], 200 / 4 * 48);
 	teardown(state);
 	setup(state);
-	flow_fill(&sv.at_probe);
+	fill(cache.arena + 8); /* another arena's: it is no such call */
 	assert_int_equal(profile_rows[0], 0);
+	assert_null(main_thread());
 	moves(true, 70000);
 	row = only_row(70000);
 	assert_int_equal(row.context.state, CONTEXT_LOOP);
+}
+
+/* A full cache gives back what is freed; the others what they had no use for, which is nobody's. */
+static void test_cache_flush(void **state)
+{
+	(void)state;
+	make_cache();
+	flush_to(200, 100);
+	assert_int_equal(rows_of(EVENT_FREE, 100 * 48), 1);
+	assert_int_equal(rows_of(EVENT_FREE_CLASS, 100 * 48), 1);
+	assert_int_equal(main_thread()->counter[FLOW_ALLOC], cache.tsd + 16);
+	assert_int_equal(main_thread()->seen_bytes[0][FLOW_FREE], 100 * 48);
+	flush_to(80, 20);
+	assert_int_equal(rows_of(EVENT_FREE, 100 * 48), 1);
+	assert_int_equal(rows_of(EVENT_FREE_CLASS, 160 * 48), 1);
+	assert_int_equal(main_thread()->seen_bytes[0][FLOW_FREE], 100 * 48);
+}
+
+/* 5.1 has a word more in front. Nothing is counted where jemalloc was built without, and nothing is
+ * believed of a cache that is elsewhere: then what a cache had no use for is charged, too. */
+static void test_cache_counters(void **state)
+{
+	(void)state;
+	make_cache();
+	*word(cache.tsd + 16) = cache.tsd | 1ULL << 47;
+	*word(cache.tsd + 24) = 5000;
+	fill(cache.arena);
+	assert_int_equal(main_thread()->counter[FLOW_ALLOC], cache.tsd + 24);
+	teardown(state);
+	setup(state);
+	make_cache();
+	*word(cache.tsd + 16) = *word(cache.tsd + 24) = 0;
+	flush_to(80, 20);
+	assert_int_equal(rows_of(EVENT_FREE, 60 * 48), 1);
+	teardown(state);
+	setup(state);
+	make_cache();
+	cache.tsd = cache.tcache + 8;
+	flush_to(80, 20);
+	assert_int_equal(rows_of(EVENT_FREE, 60 * 48), 1);
+	assert_int_equal(main_thread()->counter[FLOW_ALLOC], 0);
 }
 
 /* --- anything ------------------------------------------------------------------------------- */
@@ -799,12 +895,13 @@ static void test_anything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_command),    TEST(test_wakes),
-		TEST(test_rules),      TEST(test_script),
-		TEST(test_own),	       TEST(test_after),
-		TEST(test_parsing),    TEST(test_parsing_inline),
-		TEST(test_background), TEST(test_thread),
-		TEST(test_unreadable), TEST(test_cache),
+		TEST(test_command),	TEST(test_wakes),
+		TEST(test_rules),	TEST(test_script),
+		TEST(test_own),		TEST(test_after),
+		TEST(test_parsing),	TEST(test_parsing_inline),
+		TEST(test_background),	TEST(test_thread),
+		TEST(test_unreadable),	TEST(test_cache),
+		TEST(test_cache_flush), TEST(test_cache_counters),
 		TEST(test_anything),
 	};
 

@@ -64,6 +64,24 @@ static void a_thread_has_all_of_its_own(void **state)
 	assert_float_equal(side.told, 33 * MIB, 1);
 }
 
+/* Rows are brought to what the memory grew by, each side in proportion. */
+static void rows_are_balanced(void **state)
+{
+	double both[] = { 30 * MIB, 10 * MIB }, nothing[] = { 0, 0 };
+	double alone[] = { 2 * MIB, 0 }, back[] = { 0, MIB };
+
+	(void)state;
+	flow_balance(both, 24 * MIB);
+	assert_float_equal(both[FLOW_ALLOC], 33 * MIB, 1);
+	assert_float_equal(both[FLOW_FREE], 9 * MIB, 1);
+	flow_balance(alone, 100 * MIB); /* a few bytes do not stand for so many */
+	assert_float_equal(alone[FLOW_ALLOC], 6 * MIB, 1);
+	flow_balance(back, MIB);
+	assert_float_equal(back[FLOW_FREE], 0, 1);
+	flow_balance(nothing, MIB);
+	assert_float_equal(nothing[FLOW_ALLOC], 0, 1);
+}
+
 /* What the extent of a large block says of its size, whatever its serial number and whether it
  * has a page more; pages as jemalloc was built for x86-64 and for Debian's arm64. */
 static void an_extent_is_of_its_class(void **state)
@@ -93,6 +111,7 @@ int main(void)
 		cmocka_unit_test(nothing_was_missed),
 		cmocka_unit_test(few_hits_stand_for_few),
 		cmocka_unit_test(a_thread_has_all_of_its_own),
+		cmocka_unit_test(rows_are_balanced),
 		cmocka_unit_test(an_extent_is_of_its_class),
 	};
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The flow sensor's own: what its probe (flow.c) and the scale of its rows (flow_scale.c) share. */
+#pragma once
+
+#include "sensor/internal.h"
+
+#include "target/allocator.h"
+
+struct flow_thread {
+	uint32_t tid;
+	bool lives; /* met at the last tick */
+	struct flow_side side[FLOW_SIDES];
+	char name[16];
+	uint64_t seen[2][FLOW_SIDES]; /* what the hits of each profile map have added up to */
+	double scale[2][FLOW_SIDES]; /* for the rows of each profile map */
+};
+
+/* What jemalloc counts of the main thread, in bytes, and the time, in nanoseconds. */
+enum flow_clock_id { CLOCK_ALLOC = FLOW_ALLOC, CLOCK_FREE = FLOW_FREE, CLOCK_TIME, CLOCKS };
+
+/* Before 5.3: how far the server went, and how far of it while the probes stood. */
+struct flow_clock {
+	double first; /* when it began to count */
+	double since; /* when the probes came last */
+	double on; /* how far it went while they stood, until they went last */
+	double seen_on; /* of that, up to the last tick */
+	struct flow_side side; /* in its units */
+	double scale[2]; /* for the rows of each profile map */
+};
+
+/* Coming and going take the kernel a while; a thread waits for it (prober.h). */
+enum flow_state { FLOW_OUT, FLOW_COMING, FLOW_STANDS, FLOW_GOING };
+
+struct flow {
+	enum flow_state state;
+	bool known; /* the main thread was met on both sides */
+	struct prober *prober;
+	struct bpf_link *links[CACHE_SITES];
+	int ret; /* of coming */
+	struct err why;
+	struct flow_thread *threads;
+	size_t count;
+	int64_t on_ns, since_ns; /* time it stood until it went last; when it came last */
+	uint64_t counters; /* before 5.3: where jemalloc counts for the main thread; 0 = by time */
+	struct flow_clock clock[CLOCKS];
+	double rows[FLOW_SIDES]; /* bytes the main thread's rows stand for, since that is known */
+};
+
+/* The watch begins. */
+void flow_clocks_begin(struct sensors *s);
+/* The probes have come, as the prober's thread knows first; they are about to go. */
+void flow_clocks_start(struct sensors *s);
+void flow_clocks_stop(struct sensors *s);
