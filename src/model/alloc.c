@@ -371,7 +371,7 @@ bool model_is_io_thread(const char *thread)
 
 static void share(struct charge *charge, double all, double alloc, double freed)
 {
-	double part = charge->alloc_bytes / all;
+	double part = charge_bytes(charge) / all;
 
 	if (!(part > 0) || isnan(charge->free_bytes)) /* NAN: not known */
 		return;
@@ -383,7 +383,8 @@ static void share(struct charge *charge, double all, double alloc, double freed)
 /*
  * From Valkey 8.0 and Redis 8.0 on I/O threads read commands and free their arguments
  * (src/io_threads.c, src/iothread.c), before and after anybody knows of a key. What they move is
- * shared out by what the main thread allocates for each: who has many arguments has many values.
+ * shared out by what the main thread allocates and frees for each: who has many arguments has many
+ * values, which it keeps or frees.
  */
 static void share_io_threads(struct model *m)
 {
@@ -398,8 +399,8 @@ static void share_io_threads(struct model *m)
 		freed += charge->free_bytes;
 	}
 	for (size_t i = 0; i < m->commands_count; i++)
-		if (*m->commands[i].command && m->commands[i].charge.alloc_bytes > 0)
-			all += m->commands[i].charge.alloc_bytes;
+		if (*m->commands[i].command && charge_bytes(&m->commands[i].charge) > 0)
+			all += charge_bytes(&m->commands[i].charge);
 	if (!(alloc + freed > 0) || !(all > 0))
 		return;
 	m->alloc.shared_bytes = alloc + freed;
