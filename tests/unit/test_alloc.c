@@ -119,6 +119,25 @@ static void test_io_threads(void **state)
 	assert_true(model_net_error(m, one) > 900 * KIB);
 }
 
+/* A row stands for as many times its bytes as it says, and that may be less than once. */
+static void test_scale(void **state)
+{
+	struct record record = record_new(RECORD_PROFILE);
+	struct model *m = *state;
+
+	record.profile.event = EVENT_ALLOC;
+	record.profile.command = "set";
+	record.profile.events = 100 * KIB;
+	record.profile.scale = 0.5;
+	model_take(m, &record);
+	record.profile.scale = 4;
+	model_take(m, &record);
+	record.profile.scale = NAN;
+	model_take(m, &record);
+	model_finish(m);
+	assert_true(command_named(m, "set")->charge.alloc_bytes == 550 * KIB);
+}
+
 /* Who had to give up the CPU in a call of the allocator was in it no longer for that. */
 static void test_waited(void **state)
 {
@@ -321,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_charges, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_io_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scale, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waited, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_growth, setup, teardown),
