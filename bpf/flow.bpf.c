@@ -257,6 +257,7 @@ int flow_fill(struct pt_regs *ctx)
 		return 0;
 	count = fill_count(target, tcache, PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx), index);
 	bytes = class_bytes_of(target, index);
+	target->filled |= 1ULL << (index & 63);
 	if (count)
 		cache_moved(target, tid, true, count * bytes, bytes,
 			    counters_of(PT_REGS_PARM1(ctx), tcache));
@@ -265,9 +266,16 @@ int flow_fill(struct pt_regs *ctx)
 	return 0;
 }
 
+/* Was the cache of the class in use since the watch began? */
+static __always_inline bool is_filled(const struct redmem_target *target, u32 index)
+{
+	return index < 64 && target->filled & 1ULL << index;
+}
+
 /* A cache that is full gives back half of it when one more is freed. The others give back what they
- * did not need for a while, at any call: whoever freed that is long gone, and where the thread's
- * bytes are counted it is not missing. */
+ * did not need for a while, at any call. With one that is in use whoever runs has had a part in it;
+ * who freed what is in the rest is long gone, and where the thread's bytes are counted it is not
+ * missing. */
 static __always_inline int flush(struct pt_regs *ctx, u64 tcache, u64 bin_address, u32 index,
 				 u32 rest)
 {
@@ -283,7 +291,8 @@ static __always_inline int flush(struct pt_regs *ctx, u64 tcache, u64 bin_addres
 		return 0;
 	bytes = class_bytes_of(target, index);
 	counters = counters_of(PT_REGS_PARM1(ctx), tcache);
-	if ((u32)bin.cached < cached_most(target, index) && read_word(counters))
+	if ((u32)bin.cached < cached_most(target, index) && !is_filled(target, index) &&
+	    read_word(counters))
 		charge(target, tid, false, (bin.cached - rest) * bytes, bytes, true);
 	else
 		cache_moved(target, tid, false, (bin.cached - rest) * bytes, bytes, counters);

@@ -43,7 +43,11 @@ struct flow {
 	int64_t on_ns, since_ns; /* time it stood until it went last; when it came last */
 	uint64_t counters; /* before 5.3: where jemalloc counts for the main thread; 0 = by time */
 	struct flow_clock clock[CLOCKS];
-	double rows[FLOW_SIDES]; /* bytes the main thread's rows stand for, since that is known */
+	/* since that is known, in bytes: */
+	double rows[FLOW_SIDES]; /* what the main thread's rows stand for */
+	double lack; /* its memory grew by that more, at the last tick */
+	double cached; /* of that, while all was seen */
+	double cached_told;
 };
 
 /* The watch begins. */

@@ -13,7 +13,8 @@
  * that. A row stands for as many times its bytes as the server went farther than it did while the
  * probes stood, by what jemalloc counts of the main thread: bytes allocated, and bytes freed
  * (thread_allocated and thread_deallocated of tsd_t). The difference of the two is what its memory
- * grew by, so that of the rows is brought to it. The time would not do: the probes slow the server
+ * grew by, so that of the rows is brought to it. Where all was seen, what it differs by has come out
+ * of the cache or stays in it, and is nobody's. The time would not do: the probes slow the server
  * down, and what it allocates at once, such as a table of keys, would stand for as much again in
  * each of the times that nobody looked. It is taken for other threads, and where jemalloc was built
  * without those counters.
@@ -226,11 +227,13 @@ static double seen_lately(const struct sensors *s, const struct flow_clock *cloc
 	return clock->on + (stands(s->flow) ? now - clock->since : 0) - clock->seen_on;
 }
 
-/* What the main thread's memory grew by since its counters are known. */
-static double grown(const struct flow *flow, const double now[CLOCKS])
+/* What the main thread's memory grew by since its counters are known, less what rows tell of. */
+static double rows_lack(const struct flow *flow, const double now[CLOCKS])
 {
-	return (now[CLOCK_ALLOC] - flow->clock[CLOCK_ALLOC].first) -
-	       (now[CLOCK_FREE] - flow->clock[CLOCK_FREE].first);
+	double grown = (now[CLOCK_ALLOC] - flow->clock[CLOCK_ALLOC].first) -
+		       (now[CLOCK_FREE] - flow->clock[CLOCK_FREE].first);
+
+	return grown - (flow->rows[FLOW_ALLOC] - flow->rows[FLOW_FREE]);
 }
 
 void flow_balance(double bytes[FLOW_SIDES], double net)
@@ -253,12 +256,26 @@ static void balance_rows(struct flow *flow, const double seen[FLOW_SIDES], uint3
 
 	for (int side = 0; side < FLOW_SIDES; side++)
 		bytes[side] = seen[side] * flow->clock[side].scale[map];
-	flow_balance(bytes, grown(flow, now) - (flow->rows[FLOW_ALLOC] - flow->rows[FLOW_FREE]));
+	flow_balance(bytes, rows_lack(flow, now) - flow->cached);
 	for (int side = 0; side < FLOW_SIDES; side++) {
 		if (seen[side] > 0)
 			flow->clock[side].scale[map] = bytes[side] / seen[side];
 		flow->rows[side] += bytes[side];
 	}
+}
+
+static void take_rows(struct flow *flow, const double seen[FLOW_SIDES], const double now[CLOCKS])
+{
+	for (int side = 0; side < FLOW_SIDES; side++)
+		flow->rows[side] += seen[side];
+	flow->cached += rows_lack(flow, now) - flow->lack;
+}
+
+/* Did the probes stand all the time that the next rows are of? */
+static bool all_seen(const struct sensors *s)
+{
+	return !s->flow_partly && !s->flow->clock[CLOCK_ALLOC].side.owes &&
+	       !s->flow->clock[CLOCK_FREE].side.owes;
 }
 
 static void scale_caches(struct sensors *s, uint32_t map)
@@ -267,6 +284,7 @@ static void scale_caches(struct sensors *s, uint32_t map)
 	struct flow *flow = s->flow;
 	struct flow_thread *thread = main_thread_of(s, &main_thread);
 	double now[CLOCKS], seen[FLOW_SIDES];
+	bool all = all_seen(s);
 
 	if (!read_clocks(s, now))
 		return;
@@ -282,8 +300,11 @@ static void scale_caches(struct sensors *s, uint32_t map)
 		seen[side] = (double)(main_thread.seen_bytes[map][side] - thread->seen[map][side]);
 		thread->seen[map][side] = main_thread.seen_bytes[map][side];
 	}
-	if (flow->counters)
+	if (flow->counters && all)
+		take_rows(flow, seen, now);
+	else if (flow->counters)
 		balance_rows(flow, seen, map, now);
+	flow->lack = rows_lack(flow, now);
 }
 
 /* What is not told, and no row to come will: by how far the clocks went, of which at most all goes
@@ -298,7 +319,7 @@ static void take_untold_of_caches(struct sensors *s, double untold[FLOW_SIDES])
 	untold[FLOW_ALLOC] = untold[FLOW_FREE] = 0;
 	if (!flow->counters || !read_clocks(s, now))
 		return;
-	net = grown(flow, now) - (flow->rows[FLOW_ALLOC] - flow->rows[FLOW_FREE]);
+	net = rows_lack(flow, now) - flow->cached;
 	for (int side = 0; side < FLOW_SIDES; side++) {
 		struct flow_clock *clock = &flow->clock[side];
 		double way = now[side] - clock->first - clock->side.told -
@@ -313,10 +334,9 @@ static void take_untold_of_caches(struct sensors *s, double untold[FLOW_SIDES])
 		}
 		net -= side == FLOW_ALLOC ? coming : -coming;
 	}
-	if (untold[FLOW_ALLOC] + untold[FLOW_FREE] > 0)
-		flow_balance(untold, net);
-	else
-		untold[net > 0 ? FLOW_ALLOC : FLOW_FREE] = fabs(net);
+	flow_balance(untold, net);
+	net -= untold[FLOW_ALLOC] - untold[FLOW_FREE];
+	untold[net > 0 ? FLOW_ALLOC : FLOW_FREE] += fabs(net);
 	for (int side = 0; side < FLOW_SIDES; side++)
 		flow->rows[side] += untold[side];
 }
@@ -382,6 +402,17 @@ static void take_untold(struct sensors *s, struct flow_thread *thread, double un
 	}
 }
 
+static void emit_bytes(const struct record *base, int side, double bytes,
+		       const struct record_sink *sink)
+{
+	struct record record = *base;
+
+	record.profile.event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
+	record.profile.events = bytes;
+	if (bytes > 0)
+		record_emit(sink, &record);
+}
+
 /* What @thread moved that no row told of: the main thread's is nobody's in particular, as the
  * model shares it out; another one's is its own. */
 static void emit_untold(struct sensors *s, struct flow_thread *thread, double t_seconds,
@@ -390,7 +421,7 @@ static void emit_untold(struct sensors *s, struct flow_thread *thread, double t_
 	struct record record = { .kind = RECORD_PROFILE };
 	struct record_profile *p = &record.profile;
 	bool is_main = thread->tid == s->target->settings.tgid;
-	double untold[FLOW_SIDES];
+	double untold[FLOW_SIDES], cached;
 
 	p->thread = is_main ? "" : thread->name;
 	p->command = is_main ? "(unseen)" : "";
@@ -400,12 +431,14 @@ static void emit_untold(struct sensors *s, struct flow_thread *thread, double t_
 	p->t_seconds = t_seconds;
 	p->class_bytes = RECORD_UNKNOWN;
 	take_untold(s, thread, untold);
-	for (int side = 0; side < FLOW_SIDES; side++) {
-		p->event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
-		p->events = untold[side];
-		if (p->events > 0)
-			record_emit(sink, &record);
-	}
+	for (int side = 0; side < FLOW_SIDES; side++)
+		emit_bytes(&record, side, untold[side], sink);
+	if (!is_main)
+		return;
+	p->command = "";
+	cached = s->flow->cached - s->flow->cached_told;
+	s->flow->cached_told = s->flow->cached;
+	emit_bytes(&record, cached > 0 ? FLOW_ALLOC : FLOW_FREE, fabs(cached), sink);
 }
 
 /* What was moved by the end of the window that ends at @mono_ns, or at the very end, when the
