@@ -37,6 +37,10 @@ struct cache_bin {
 #define TCACHE_ARENA_5_1  48
 #define TCACHE_FILL_SHIFT 12
 #define CACHED_MAX	  (1 << 16)
+/* Of target->filled: large classes, which are cached up to 32 KiB (opt.lg_tcache_max) and filled by
+ * what is freed. */
+#define FILLED_LARGE	   (1ULL << 63)
+#define LARGE_CACHED_BYTES 32768
 /*
  * tsd_t: bytes the thread has allocated, and behind them those it has freed; the cache is in it,
  * too (tsd.h: MALLOC_TSD). In 5.1 there is offset_state in front of them, which is the address of
@@ -257,7 +261,8 @@ int flow_fill(struct pt_regs *ctx)
 		return 0;
 	count = fill_count(target, tcache, PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx), index);
 	bytes = class_bytes_of(target, index);
-	target->filled |= 1ULL << (index & 63);
+	if (index < target->settings.small_classes)
+		target->filled |= 1ULL << (index & 63);
 	if (count)
 		cache_moved(target, tid, true, count * bytes, bytes,
 			    counters_of(PT_REGS_PARM1(ctx), tcache));
@@ -269,7 +274,9 @@ int flow_fill(struct pt_regs *ctx)
 /* Was the cache of the class in use since the watch began? */
 static __always_inline bool is_filled(const struct redmem_target *target, u32 index)
 {
-	return index < 64 && target->filled & 1ULL << index;
+	u64 class = index < target->settings.small_classes ? 1ULL << (index & 63) : FILLED_LARGE;
+
+	return target->filled & class;
 }
 
 /* A cache that is full gives back half of it when one more is freed. The others give back what they
@@ -325,6 +332,8 @@ int flow_large_alloc(struct pt_regs *ctx)
 
 	if (!target)
 		return 0;
+	if (bytes <= LARGE_CACHED_BYTES)
+		target->filled |= FILLED_LARGE;
 	cache_moved(target, tid, true, bytes, bytes, 0);
 	return 0;
 }

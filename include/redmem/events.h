@@ -455,7 +455,7 @@ struct redmem_target {
 	__u32 flow_open; /* all probes of the thread caches stand; likewise */
 	__u32 unused_word;
 	/* written by the programs */
-	__u64 filled; /* small size classes, a bit each, of which a thread's cache was filled */
+	__u64 filled; /* a bit for each small size class of which a thread's cache was filled */
 	__u64 totals[TOTAL_KINDS];
 	__u64 drops[DROP_KINDS];
 	__u32 unused;

@@ -42,6 +42,7 @@ struct flow {
 	size_t count;
 	int64_t on_ns, since_ns; /* time it stood until it went last; when it came last */
 	uint64_t counters; /* before 5.3: where jemalloc counts for the main thread; 0 = by time */
+	bool uncounted; /* it does not */
 	struct flow_clock clock[CLOCKS];
 	/* since that is known, in bytes: */
 	double rows[FLOW_SIDES]; /* what the main thread's rows stand for */

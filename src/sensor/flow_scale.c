@@ -10,14 +10,14 @@
  * before them is not theirs.
  *
  * Before 5.3 a hit tells of what goes between a thread's cache and the rest, and nobody counts
- * that. A row stands for as many times its bytes as the server went farther than it did while the
- * probes stood, by what jemalloc counts of the main thread: bytes allocated, and bytes freed
- * (thread_allocated and thread_deallocated of tsd_t). The difference of the two is what its memory
- * grew by, so that of the rows is brought to it. Where all was seen, what it differs by has come out
- * of the cache or stays in it, and is nobody's. The time would not do: the probes slow the server
- * down, and what it allocates at once, such as a table of keys, would stand for as much again in
- * each of the times that nobody looked. It is taken for other threads, and where jemalloc was built
- * without those counters.
+ * that. A row stands for as many times its bytes as the server went farther than it did while
+ * the probes stood, by what jemalloc counts of the main thread: bytes allocated, and bytes freed
+ * (thread_allocated and thread_deallocated of tsd_t). The difference of the two is what its
+ * memory grew by, so that of the rows is brought to it. Where all was seen, what it differs by
+ * has come out of the cache or stays in it, and is nobody's. The time would not do: the probes
+ * slow the server down, and what it allocates at once, such as a table of keys, would stand for
+ * as much again in each of the times that nobody looked. It is taken for other threads, and
+ * where jemalloc was built without those counters.
  */
 #include "sensor/flow_internal.h"
 
@@ -31,6 +31,8 @@
 
 /* A thread tells of its bytes in steps of this many (jemalloc, opt.tcache_gc_incr_bytes). */
 #define STEP_BYTES 65536
+/* When hits have told of so many bytes and not where they are counted, the probes wait no more. */
+#define UNCOUNTED_BYTES (1 << 20)
 /* How many times the mean of late a hit may stand for: in a map with few of them one would
  * stand for all that was moved while the probe was away, and its key be told what others had. */
 #define SCALE_MOST 3
@@ -180,27 +182,31 @@ static struct flow_thread *main_thread_of(struct sensors *s, struct redmem_flow_
 	return thread ? thread : thread_add(s->flow, tid);
 }
 
-/* The first hit has told where the main thread's bytes are counted, and how far it was: they go on
- * in the place of the time. */
+/* A hit tells where the main thread's bytes are counted, and the first of those how far it was:
+ * they go on in the place of the time. */
 static void find_counters(struct sensors *s)
 {
 	struct redmem_flow_thread hits;
 	struct flow *flow = s->flow;
-	double now[CLOCKS];
+	bool late = flow->known; /* and the probes may have been away since that hit */
+	double now[CLOCKS], first;
 
 	main_thread_of(s, &hits);
-	flow->known = hits.counter[FLOW_ALLOC] != 0;
 	flow->counters = hits.counter[FLOW_ALLOC];
-	if (!flow->known)
+	flow->known = flow->counters || hits.seen_bytes[0][FLOW_ALLOC] > UNCOUNTED_BYTES ||
+		      hits.seen_bytes[0][FLOW_FREE] > UNCOUNTED_BYTES;
+	if (!flow->counters || !read_clocks(s, now))
 		return;
-	if (!read_clocks(s, now) || now[CLOCK_ALLOC] <= 0 || now[CLOCK_FREE] <= 0) {
-		flow->counters = 0; /* built without */
+	if (now[CLOCK_ALLOC] <= 0 || now[CLOCK_FREE] <= 0) {
+		flow->uncounted = true; /* jemalloc was built without */
+		flow->counters = 0;
 		return;
 	}
-	for (int side = 0; side < FLOW_SIDES; side++)
-		flow->clock[side] = (struct flow_clock){ .first = (double)hits.first[side],
-							 .since = (double)hits.first[side],
-							 .scale = { 1, 1 } };
+	for (int side = 0; side < FLOW_SIDES; side++) {
+		first = late ? now[side] : (double)hits.first[side];
+		flow->clock[side] =
+			(struct flow_clock){ .first = first, .since = first, .scale = { 1, 1 } };
+	}
 }
 
 bool flow_is_known(struct sensors *s)
@@ -208,16 +214,16 @@ bool flow_is_known(struct sensors *s)
 	struct flow *flow = s->flow;
 	struct redmem_flow_thread hits;
 
-	if (!flow || flow->known)
+	if (!flow)
 		return true;
 	if (!s->config.allocator->event_trigger) {
-		if (stands(s->flow))
+		if (!flow->counters && !flow->uncounted && stands(flow))
 			find_counters(s);
 		return flow->known;
 	}
-	flow->known = !bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads),
-					   &s->target->settings.tgid, &hits) &&
-		      hits.counter[FLOW_ALLOC] && hits.counter[FLOW_FREE];
+	flow->known = flow->known || (!bpf_map_lookup_elem(bpf_map__fd(s->bpf->maps.flow_threads),
+							   &s->target->settings.tgid, &hits) &&
+				      hits.counter[FLOW_ALLOC] && hits.counter[FLOW_FREE]);
 	return flow->known;
 }
 

@@ -804,8 +804,8 @@ static void test_cache(void **state)
 	assert_int_equal(row.context.state, CONTEXT_LOOP);
 }
 
-/* A full cache gives back what is freed; the others what they had no use for, which is nobody's when
- * the cache was not in use since the watch began. */
+/* A full cache gives back what is freed; the others what they had no use for, which is nobody's
+ * when the cache was not in use since the watch began. */
 static void test_cache_flush(void **state)
 {
 	(void)state;
@@ -823,6 +823,10 @@ static void test_cache_flush(void **state)
 	flush_to(80, 20);
 	assert_int_equal(rows_of(EVENT_FREE, 160 * 48), 1);
 	assert_int_equal(main_thread()->seen_bytes[0][FLOW_FREE], 160 * 48);
+	PT_REGS_PARM3(&sv.at_probe) = 20480;
+	assert_false(is_filled(sv.target, 2));
+	flow_large_alloc(&sv.at_probe);
+	assert_true(is_filled(sv.target, 2));
 }
 
 /* 5.1 has a word more in front. Nothing is counted where jemalloc was built without, and nothing is
