@@ -51,7 +51,7 @@ double profile_events(const struct record_profile *record)
 			record->samples > 0				? (double)record->samples :
 									  0;
 
-	return isfinite(record->scale) && record->scale >= 0 ? events * record->scale : events;
+	return isfinite(record->scale) && record->scale > 0 ? events * record->scale : events;
 }
 
 /* Events whose start was not seen took as long as the others. */

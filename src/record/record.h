@@ -295,7 +295,7 @@ struct record_profile {
 	const char *symbol; /* cpu: leaf function when known, else "" */
 	int64_t samples; /* events really seen */
 	double events; /* samples x period of the sensor; bytes for events of bytes */
-	double scale; /* how many times its events it stands for; NAN = once */
+	double scale; /* how many times its events it stands for; NAN, 0 = once */
 	double seconds; /* measured, of the timed events; NAN when none was */
 	int64_t timed; /* events whose time was measured; RECORD_UNKNOWN = all */
 	double t_seconds; /* they happened before this and after that of the last rows */

@@ -35,7 +35,8 @@
 #define UNCOUNTED_BYTES (1 << 20)
 /* How many times the mean of late a hit may stand for: in a map with few of them one would
  * stand for all that was moved while the probe was away, and its key be told what others had. */
-#define SCALE_MOST 3
+#define SCALE_MOST  3
+#define SCALE_LEAST 0.01 /* a row that is brought to nothing */
 
 /* --- what was moved while nobody looked --------------------------------------------- */
 
@@ -250,8 +251,8 @@ void flow_balance(double bytes[FLOW_SIDES], double net)
 	if (!(alloc + freed > 0))
 		return;
 	off /= alloc + freed;
-	bytes[FLOW_ALLOC] = alloc * fmin(fmax(1 + off, 0), SCALE_MOST);
-	bytes[FLOW_FREE] = freed * fmin(fmax(1 - off, 0), SCALE_MOST);
+	bytes[FLOW_ALLOC] = alloc * fmin(fmax(1 + off, SCALE_LEAST), SCALE_MOST);
+	bytes[FLOW_FREE] = freed * fmin(fmax(1 - off, SCALE_LEAST), SCALE_MOST);
 }
 
 /* The rows of @map, of which hits have @seen, are to tell of what the memory grew by. */
