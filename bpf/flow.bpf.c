@@ -298,7 +298,7 @@ static __always_inline int flush(struct pt_regs *ctx, u64 tcache, u64 bin_addres
 		return 0;
 	bytes = class_bytes_of(target, index);
 	counters = counters_of(PT_REGS_PARM1(ctx), tcache);
-	if ((u32)bin.cached < cached_most(target, index) && !is_filled(target, index) &&
+	if (!is_filled(target, index) && (u32)bin.cached < cached_most(target, index) &&
 	    read_word(counters))
 		charge(target, tid, false, (bin.cached - rest) * bytes, bytes, true);
 	else

@@ -185,7 +185,7 @@ enum redmem_drop {
 
 /*
  * A thread's own counters of bytes, as jemalloc keeps them (flow sensor). Before 5.3 it is the main
- * thread alone, its counter of bytes freed is behind the other one, and of the rest only
+ * thread alone, its counter of bytes freed is behind the other one, and of the rest only first and
  * seen_bytes are kept.
  */
 enum redmem_flow_side { FLOW_ALLOC, FLOW_FREE, FLOW_SIDES };
@@ -455,7 +455,7 @@ struct redmem_target {
 	__u32 flow_open; /* all probes of the thread caches stand; likewise */
 	__u32 unused_word;
 	/* written by the programs */
-	__u64 filled; /* a bit for each small size class of which a thread's cache was filled */
+	__u64 filled; /* size classes whose cache was in use, a bit each (flow.bpf.c) */
 	__u64 totals[TOTAL_KINDS];
 	__u64 drops[DROP_KINDS];
 	__u32 unused;

@@ -177,14 +177,9 @@ DOCUMENT_OF(host_check, "redmem.check/1", CHECK);
 void check_report_json(struct buf *out, const struct check *check)
 {
 	json_t *o = json_document(&schema_host_check);
-	char *text;
 
 	PUT_MEMBERS(CHECK);
-	text = json_dumps(o, JSON_INDENT(1));
-	if (!text)
-		abort(); /* memory is out: every value was checked when it was made */
-	buf_puts(out, text);
+	json_text(out, o, JSON_INDENT(1));
 	buf_putc(out, '\n');
-	free(text);
 	json_decref(o);
 }

@@ -55,17 +55,13 @@ struct mcp {
 /* Takes @message. */
 static void say(struct mcp *mcp, json_t *message)
 {
-	char *text = json_dumps(message, JSON_COMPACT);
 	struct buf line = { 0 };
 
-	if (!text)
-		abort(); /* memory is out: every value was checked when it was made */
-	buf_puts(&line, text);
+	json_text(&line, message, JSON_COMPACT);
 	buf_putc(&line, '\n');
 	if (print_out(&line))
 		mcp->gone = true;
 	buf_free(&line);
-	free(text);
 	json_decref(message);
 }
 
@@ -132,7 +128,7 @@ static char *dump(const json_t *value)
 	char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(12));
 
 	if (!text)
-		abort(); /* memory is out, as above */
+		abort(); /* memory is out, as in json_text() */
 	return text;
 }
 

@@ -133,14 +133,19 @@ void put_name(json_t *object, const char *name, struct bytes bytes)
 /* 12 digits say all a clock or a counter knows, and 0.1 stays 0.1. */
 #define JSON_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12))
 
-static void write_value(struct buf *out, const json_t *value)
+void json_text(struct buf *out, const json_t *value, size_t flags)
 {
-	char *text = json_dumps(value, JSON_FLAGS);
+	char *text = json_dumps(value, flags);
 
 	if (!text)
 		abort(); /* memory is out: every value was checked when it was made */
 	buf_puts(out, text);
 	free(text);
+}
+
+static void write_value(struct buf *out, const json_t *value)
+{
+	json_text(out, value, JSON_FLAGS);
 }
 
 /* An array of objects goes one row to a line. */

@@ -46,6 +46,8 @@ void put_name(json_t *object, const char *name, struct bytes bytes);
 
 /* Write a document, members and rows one to a line, and give it up. */
 void json_write(struct buf *out, json_t *document);
+/* Append @value as json_dumps() has it with @flags. Ends the process when memory is out. */
+void json_text(struct buf *out, const json_t *value, size_t flags);
 
 /* json_parts.c: what was watched, how things stood, what happened when */
 json_t *json_target(const struct model *m);

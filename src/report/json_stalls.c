@@ -192,13 +192,8 @@ static json_t *json_rows(const struct stall_rows *rows)
 
 static void write_line(struct buf *out, json_t *value)
 {
-	char *text = json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
-
-	if (!text)
-		abort(); /* memory is out: every value was checked when it was made */
-	buf_puts(out, text);
+	json_text(out, value, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	buf_putc(out, '\n');
-	free(text);
 	json_decref(value);
 }
 

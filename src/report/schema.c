@@ -227,7 +227,6 @@ static void define(json_t *definitions, const struct schema *schema)
 void report_schema(struct buf *out, const char *title, const struct schema *const *documents)
 {
 	json_t *o = json_object(), *definitions = json_object(), *any = json_array();
-	char *text;
 
 	for (; *documents; documents++)
 		put_last(any, reference(definitions, *documents));
@@ -235,11 +234,7 @@ void report_schema(struct buf *out, const char *title, const struct schema *cons
 	put(o, "title", json_string(title));
 	put(o, "anyOf", any);
 	put(o, "$defs", definitions);
-	text = json_dumps(o, JSON_INDENT(1));
-	if (!text)
-		abort(); /* memory is out: every value was checked when it was made */
-	buf_puts(out, text);
+	json_text(out, o, JSON_INDENT(1));
 	buf_putc(out, '\n');
-	free(text);
 	json_decref(o);
 }

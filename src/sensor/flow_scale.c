@@ -196,10 +196,10 @@ static void find_counters(struct sensors *s)
 	flow->counters = hits.counter[FLOW_ALLOC];
 	flow->known = flow->counters || hits.seen_bytes[0][FLOW_ALLOC] > UNCOUNTED_BYTES ||
 		      hits.seen_bytes[0][FLOW_FREE] > UNCOUNTED_BYTES;
-	if (!flow->counters || !read_clocks(s, now))
+	if (!flow->counters)
 		return;
-	if (now[CLOCK_ALLOC] <= 0 || now[CLOCK_FREE] <= 0) {
-		flow->uncounted = true; /* jemalloc was built without */
+	if (!read_clocks(s, now) || now[CLOCK_ALLOC] <= 0 || now[CLOCK_FREE] <= 0) {
+		flow->uncounted = true; /* jemalloc was built without, or the server is gone */
 		flow->counters = 0;
 		return;
 	}
