@@ -13,6 +13,8 @@ struct flow_thread {
 	char name[16];
 	uint64_t seen[2][FLOW_SIDES]; /* what the hits of each profile map have added up to */
 	double scale[2][FLOW_SIDES]; /* for the rows of each profile map */
+	/* Of what was moved by the end of each: more than these stand for, and not emitted yet. */
+	double late[2][FLOW_SIDES];
 };
 
 /* What jemalloc counts of the main thread, in bytes, and the time, in nanoseconds. */

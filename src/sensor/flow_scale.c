@@ -34,9 +34,13 @@
 /* When hits have told of so many bytes and not where they are counted, the probes wait no more. */
 #define UNCOUNTED_BYTES (1 << 20)
 /* How many times the mean of late a hit may stand for: in a map with few of them one would
- * stand for all that was moved while the probe was away, and its key be told what others had. */
+ * stand for all that was moved while the probe was away, and its key be told what others had.
+ * From 5.3 on the rest goes to all who are seen before and after it (model/unseen.c), before
+ * that to the next rows. */
 #define SCALE_MOST  3
 #define SCALE_LEAST 0.01 /* a row that is brought to nothing */
+/* The command of bytes that are nobody's in particular: the model shares them out. */
+#define UNSEEN "(unseen)"
 
 /* --- what was moved while nobody looked --------------------------------------------- */
 
@@ -69,18 +73,30 @@ static void forget_dead(struct flow *flow)
 	flow->count = kept;
 }
 
-double flow_side_scale(struct flow_side *side, double seen, double moved, bool partly, bool shared)
+void flow_side_meet(struct flow_side *side, double seen, double moved)
 {
-	double untold = moved - side->told, scale = 1, most;
-
 	if (seen <= 0)
-		return 1;
+		return;
 	side->moved_lately = side->moved_lately / 2 + fmax(moved - side->moved, 0);
 	side->seen_lately = side->seen_lately / 2 + seen;
 	side->moved = fmax(moved, side->moved);
+}
+
+double flow_side_most(const struct flow_side *side)
+{
+	if (side->seen_lately <= 0)
+		return INFINITY;
+	return fmax(SCALE_MOST * side->moved_lately / side->seen_lately, 1);
+}
+
+double flow_side_scale(struct flow_side *side, double seen, double moved, bool partly, double most)
+{
+	double untold = moved - side->told, scale = 1;
+
+	if (seen <= 0)
+		return 1;
 	if (untold > seen && (partly || side->owes))
 		scale = untold / seen;
-	most = shared ? fmax(SCALE_MOST * side->moved_lately / side->seen_lately, 1) : scale;
 	side->owes = scale > most;
 	scale = fmin(scale, most);
 	side->told += seen * scale;
@@ -90,13 +106,21 @@ double flow_side_scale(struct flow_side *side, double seen, double moved, bool p
 static void scale_side(struct sensors *s, struct flow_thread *thread,
 		       const struct redmem_flow_thread *now, int side, uint32_t map)
 {
+	bool shared = thread->tid == s->target->settings.tgid;
+	struct flow_side *told = &thread->side[side];
 	double seen = (double)(now->seen_bytes[map][side] - thread->seen[map][side]);
 	double moved =
 		(double)(now->last[map][side] - now->first[side]) - (double)now->own_bytes[side];
 
-	thread->scale[map][side] = flow_side_scale(&thread->side[side], seen, moved, s->flow_partly,
-						   thread->tid == s->target->settings.tgid);
+	thread->scale[map][side] = flow_side_scale(told, seen, moved, s->flow_partly,
+						   shared ? flow_side_most(told) : INFINITY);
+	flow_side_meet(told, seen, moved);
 	thread->seen[map][side] = now->seen_bytes[map][side];
+	if (told->owes) {
+		thread->late[map][side] = moved - told->told;
+		told->told = moved;
+		told->owes = false;
+	}
 }
 
 static void scale_threads(struct sensors *s, uint32_t map)
@@ -297,10 +321,11 @@ static void scale_caches(struct sensors *s, uint32_t map)
 		return;
 	for (int i = 0; i < CLOCKS; i++) {
 		struct flow_clock *clock = &flow->clock[i];
-		double stood = seen_lately(s, clock, now[i]);
+		double stood = seen_lately(s, clock, now[i]), moved = now[i] - clock->first;
 
-		clock->scale[map] = flow_side_scale(&clock->side, stood, now[i] - clock->first,
-						    s->flow_partly, true);
+		flow_side_meet(&clock->side, stood, moved);
+		clock->scale[map] = flow_side_scale(&clock->side, stood, moved, s->flow_partly,
+						    flow_side_most(&clock->side));
 		clock->seen_on += stood;
 	}
 	for (int side = 0; side < FLOW_SIDES; side++) {
@@ -348,32 +373,7 @@ static void take_untold_of_caches(struct sensors *s, double untold[FLOW_SIDES])
 		flow->rows[side] += untold[side];
 }
 
-/* --- both ---------------------------------------------------------------------------- */
-
-void flow_scale_tick(struct sensors *s, uint32_t map)
-{
-	if (s->flow && s->config.allocator->event_trigger)
-		scale_threads(s, map);
-	else if (s->flow)
-		scale_caches(s, map);
-	s->flow_partly = s->flow && !stands(s->flow);
-}
-
-double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
-{
-	const struct redmem_context *context = &key->context;
-	bool freed = key->event == EVENT_FREE || key->event == EVENT_FREE_CLASS;
-	bool others = context->state == CONTEXT_THREAD;
-	int side = freed ? FLOW_FREE : FLOW_ALLOC;
-	const struct flow_thread *thread;
-
-	if (!s->flow)
-		return 1;
-	if (!s->config.allocator->event_trigger)
-		return s->flow->clock[others ? CLOCK_TIME : side].scale[s->draining];
-	thread = thread_of(s->flow, others ? context->tid : s->target->settings.tgid);
-	return thread ? thread->scale[s->draining][side] : 1;
-}
+/* --- what no row tells of -------------------------------------------------------------- */
 
 /* What a thread moved, by its own count, that no row told of and no hit will, which is
  * yet to be drained. */
@@ -394,6 +394,14 @@ static double untold_bytes(const struct sensors *s, const struct flow_thread *th
 	       thread->side[side].told - (double)coming;
 }
 
+static double take_late(struct flow_thread *thread, uint32_t map, int side)
+{
+	double late = thread->late[map][side];
+
+	thread->late[map][side] = 0;
+	return late;
+}
+
 /* What @thread moved that is not told; from now on it is. */
 static void take_untold(struct sensors *s, struct flow_thread *thread, double untold[FLOW_SIDES])
 {
@@ -406,18 +414,38 @@ static void take_untold(struct sensors *s, struct flow_thread *thread, double un
 		if (untold[side] < STEP_BYTES)
 			untold[side] = 0;
 		thread->side[side].told += untold[side];
+		untold[side] += take_late(thread, 0, side) + take_late(thread, 1, side);
 	}
 }
 
-static void emit_bytes(const struct record *base, int side, double bytes,
-		       const struct record_sink *sink)
+/* Of no key and no call: of the main thread's @command, or of @thread. */
+static void emit_bytes(const char *thread, const char *command, double t_seconds, int side,
+		       double bytes, const struct record_sink *sink)
 {
-	struct record record = *base;
+	struct record record = { .kind = RECORD_PROFILE };
+	struct record_profile *p = &record.profile;
 
-	record.profile.event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
-	record.profile.events = bytes;
+	p->thread = thread;
+	p->command = command;
+	p->inner = p->symbol = "";
+	p->db = p->class_bytes = RECORD_UNKNOWN;
+	p->seconds = p->scale = NAN;
+	p->t_seconds = t_seconds;
+	p->event = side == FLOW_ALLOC ? EVENT_ALLOC : EVENT_FREE;
+	p->events = bytes;
 	if (bytes > 0)
 		record_emit(sink, &record);
+}
+
+/* What rows of the map before the last one do not stand for, now that the next ones are emitted,
+ * too: those who moved it may be in either. */
+static void emit_late(struct sensors *s, uint32_t map)
+{
+	struct flow_thread *thread = thread_of(s->flow, s->target->settings.tgid);
+
+	for (int side = 0; thread && side < FLOW_SIDES; side++)
+		emit_bytes("", UNSEEN, sensor_seconds(s, s->drained_until_ns), side,
+			   take_late(thread, map, side), s->sink);
 }
 
 /* What @thread moved that no row told of: the main thread's is nobody's in particular, as the
@@ -425,27 +453,18 @@ static void emit_bytes(const struct record *base, int side, double bytes,
 static void emit_untold(struct sensors *s, struct flow_thread *thread, double t_seconds,
 			const struct record_sink *sink)
 {
-	struct record record = { .kind = RECORD_PROFILE };
-	struct record_profile *p = &record.profile;
 	bool is_main = thread->tid == s->target->settings.tgid;
 	double untold[FLOW_SIDES], cached;
 
-	p->thread = is_main ? "" : thread->name;
-	p->command = is_main ? "(unseen)" : "";
-	p->inner = p->symbol = "";
-	p->db = RECORD_UNKNOWN;
-	p->seconds = p->scale = NAN;
-	p->t_seconds = t_seconds;
-	p->class_bytes = RECORD_UNKNOWN;
 	take_untold(s, thread, untold);
 	for (int side = 0; side < FLOW_SIDES; side++)
-		emit_bytes(&record, side, untold[side], sink);
+		emit_bytes(is_main ? "" : thread->name, is_main ? UNSEEN : "", t_seconds, side,
+			   untold[side], sink);
 	if (!is_main)
 		return;
-	p->command = "";
 	cached = s->flow->cached - s->flow->cached_told;
 	s->flow->cached_told = s->flow->cached;
-	emit_bytes(&record, cached > 0 ? FLOW_ALLOC : FLOW_FREE, fabs(cached), sink);
+	emit_bytes("", "", t_seconds, cached > 0 ? FLOW_ALLOC : FLOW_FREE, fabs(cached), sink);
 }
 
 /* What was moved by the end of the window that ends at @mono_ns, or at the very end, when the
@@ -455,4 +474,33 @@ void flow_emit_unseen(struct sensors *s, int64_t mono_ns, const struct record_si
 {
 	for (size_t i = 0; s->flow && i < s->flow->count; i++)
 		emit_untold(s, &s->flow->threads[i], sensor_seconds(s, mono_ns), sink);
+}
+
+/* --- both ---------------------------------------------------------------------------- */
+
+void flow_scale_tick(struct sensors *s, uint32_t map)
+{
+	if (s->flow && s->config.allocator->event_trigger) {
+		emit_late(s, map);
+		scale_threads(s, map);
+	}
+	if (s->flow && !s->config.allocator->event_trigger)
+		scale_caches(s, map);
+	s->flow_partly = s->flow && !stands(s->flow);
+}
+
+double flow_scale(struct sensors *s, const struct redmem_profile_key *key)
+{
+	const struct redmem_context *context = &key->context;
+	bool freed = key->event == EVENT_FREE || key->event == EVENT_FREE_CLASS;
+	bool others = context->state == CONTEXT_THREAD;
+	int side = freed ? FLOW_FREE : FLOW_ALLOC;
+	const struct flow_thread *thread;
+
+	if (!s->flow)
+		return 1;
+	if (!s->config.allocator->event_trigger)
+		return s->flow->clock[others ? CLOCK_TIME : side].scale[s->draining];
+	thread = thread_of(s->flow, others ? context->tid : s->target->settings.tgid);
+	return thread ? thread->scale[s->draining][side] : 1;
 }

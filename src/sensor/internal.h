@@ -297,13 +297,16 @@ struct flow_side {
 	double moved_lately, seen_lately; /* halved at each tick that has hits */
 	bool owes; /* the last rows stood for less than was moved */
 };
+/* Hits have @seen so much more of it, when the thread had @moved so much since its first one. */
+void flow_side_meet(struct flow_side *side, double seen, double moved);
+/* A few times the mean of what hits stood for at those meetings; INFINITY before the first. */
+double flow_side_most(const struct flow_side *side);
 /*
  * How many times their bytes rows stand for, of which hits have @seen when the thread had
  * @moved so much since its first one: for all that was not told before. Where the probe did
- * not stand all the time (@partly) and rows of several are @shared, no more than a few times
- * the mean: what is over goes to the next rows, or is told at the end as unseen.
+ * not stand all the time (@partly), @most at most: what is over is owed.
  */
-double flow_side_scale(struct flow_side *side, double seen, double moved, bool partly, bool shared);
+double flow_side_scale(struct flow_side *side, double seen, double moved, bool partly, double most);
 /*
  * Before 5.3: change what rows tell of, bytes allocated and bytes freed, in proportion so that it
  * grows by @net; no side by more than a few times.

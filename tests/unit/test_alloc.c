@@ -138,6 +138,45 @@ static void test_scale(void **state)
 	assert_true(command_named(m, "set")->charge.alloc_bytes == 550 * KIB);
 }
 
+static void take_unseen(struct model *m, double t, enum redmem_event event, double bytes)
+{
+	take_bytes(m, t, event, "(unseen)", NULL, bytes);
+}
+
+/* Nobody saw who moved it: those before and after have it, each side for itself, and not who was
+ * seen last alone. */
+static void test_unseen(void **state)
+{
+	struct model *m = *state;
+
+	take_bytes(m, 1, EVENT_ALLOC, "append", "new:1", 900 * KIB);
+	take_bytes(m, 2, EVENT_ALLOC, "client|list", NULL, 80 * KIB);
+	take_bytes(m, 3, EVENT_ALLOC, "info", NULL, 20 * KIB);
+	for (int t = 4; t < 10; t++)
+		take_bytes(m, t, EVENT_FREE, "del", "old:1", 64 * KIB);
+	take_unseen(m, 10, EVENT_ALLOC, 10000 * KIB);
+	take_unseen(m, 10, EVENT_FREE, 64 * KIB);
+	model_finish(m);
+	assert_float_equal(command_named(m, "append")->charge.alloc_bytes, 9900 * KIB, 1);
+	assert_float_equal(prefix_named(m, "new:*")->charge.alloc_bytes, 9900 * KIB, 1);
+	assert_float_equal(command_named(m, "info")->charge.alloc_bytes, 220 * KIB, 1);
+	assert_float_equal(prefix_named(m, "old:*")->charge.free_bytes, 7 * 64 * KIB, 1);
+	assert_float_equal(m->alloc.alloc_bytes, 11000 * KIB, 1);
+}
+
+/* Before anybody was seen it stays nobody's, and draws no more to itself. */
+static void test_unseen_first(void **state)
+{
+	struct model *m = *state;
+
+	take_unseen(m, 1, EVENT_ALLOC, 500 * KIB);
+	take_bytes(m, 2, EVENT_ALLOC, "set", "new:1", 100 * KIB);
+	take_unseen(m, 3, EVENT_ALLOC, 300 * KIB);
+	model_finish(m);
+	assert_float_equal(command_named(m, "(unseen)")->charge.alloc_bytes, 500 * KIB, 1);
+	assert_float_equal(command_named(m, "set")->charge.alloc_bytes, 400 * KIB, 1);
+}
+
 /* Who had to give up the CPU in a call of the allocator was in it no longer for that. */
 static void test_waited(void **state)
 {
@@ -341,6 +380,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_charges, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_io_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scale, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unseen, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unseen_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waited, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_growth, setup, teardown),

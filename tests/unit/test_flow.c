@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How many times their bytes rows stand for when the flow probe was away. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,9 +18,14 @@ static void all_is_told(void **state)
 	struct flow_side side = { 0 };
 
 	(void)state;
-	for (int i = 1; i <= 5; i++)
-		assert_float_equal(flow_side_scale(&side, MIB, i * 4 * MIB, true, true), 4, 1e-9);
+	for (int i = 1; i <= 5; i++) {
+		assert_float_equal(
+			flow_side_scale(&side, MIB, i * 4 * MIB, true, flow_side_most(&side)), 4,
+			1e-9);
+		flow_side_meet(&side, MIB, i * 4 * MIB);
+	}
 	assert_float_equal(side.told, 20 * MIB, 1);
+	assert_false(side.owes);
 }
 
 /* The probe stood all the time: what a row says is what it is. */
@@ -28,38 +34,47 @@ static void nothing_was_missed(void **state)
 	struct flow_side side = { 0 };
 
 	(void)state;
-	assert_float_equal(flow_side_scale(&side, MIB, MIB, false, true), 1, 1e-9);
-	assert_float_equal(flow_side_scale(&side, MIB, 2 * MIB + STEP, false, true), 1, 1e-9);
+	assert_float_equal(flow_side_scale(&side, MIB, MIB, false, 3), 1, 1e-9);
+	assert_float_equal(flow_side_scale(&side, MIB, 2 * MIB + STEP, false, 3), 1, 1e-9);
 }
 
-/* One hit does not stand for a second: the next rows have what it was not told for. */
+/* One hit does not stand for what others moved before it came: three times what hits stood for
+ * until then, whatever was moved since. */
 static void few_hits_stand_for_few(void **state)
 {
 	struct flow_side side = { 0 };
-	double scale, moved = 20 * MIB, most;
 
 	(void)state;
-	flow_side_scale(&side, 4 * MIB, moved, true, true);
-	moved += 20 * MIB;
-	scale = flow_side_scale(&side, STEP, moved, true, true);
-	most = 3 * (10 * MIB + 20 * MIB) / (2 * MIB + STEP);
-	assert_float_equal(scale, most, 1e-9);
-	assert_true(side.told < moved - 15 * MIB);
-	/* The probe stands since then. */
-	scale = flow_side_scale(&side, 4 * MIB, moved + 4 * MIB, false, true);
-	assert_float_equal(side.told, moved + 4 * MIB, 1);
-	assert_true(scale > 4);
-	assert_float_equal(flow_side_scale(&side, MIB, moved + 5 * MIB, false, true), 1, 1e-9);
+	assert_true(isinf(flow_side_most(&side)));
+	flow_side_meet(&side, 4 * MIB, 20 * MIB);
+	assert_float_equal(flow_side_most(&side), 15, 1e-9);
+	flow_side_meet(&side, 0, 120 * MIB); /* no hit: nothing is known of it */
+	assert_float_equal(flow_side_most(&side), 15, 1e-9);
+	flow_side_meet(&side, 2 * MIB, 22 * MIB);
+	assert_float_equal(flow_side_most(&side), 3 * (20 / 2 + 2.0) / (4 / 2.0 + 2), 1e-9);
+}
+
+/* What is over goes to the next rows, also if the probe stands since then. */
+static void the_rest_is_owed(void **state)
+{
+	struct flow_side side = { .told = 20 * MIB };
+
+	(void)state;
+	assert_float_equal(flow_side_scale(&side, STEP, 40 * MIB, true, 15), 15, 1e-9);
+	assert_true(side.owes);
+	assert_float_equal(side.told, 20 * MIB + 15 * STEP, 1);
+	assert_true(flow_side_scale(&side, 4 * MIB, 44 * MIB, false, 15) > 4);
+	assert_float_equal(side.told, 44 * MIB, 1);
+	assert_float_equal(flow_side_scale(&side, MIB, 45 * MIB, false, 15), 1, 1e-9);
 }
 
 /* All of a background thread's is its own, however few its hits. */
 static void a_thread_has_all_of_its_own(void **state)
 {
-	struct flow_side side = { 0 };
+	struct flow_side side = { .told = MIB };
 
 	(void)state;
-	flow_side_scale(&side, MIB, MIB, true, false);
-	assert_float_equal(flow_side_scale(&side, STEP, 33 * MIB, true, false), 32 * MIB / STEP,
+	assert_float_equal(flow_side_scale(&side, STEP, 33 * MIB, true, INFINITY), 32 * MIB / STEP,
 			   1e-9);
 	assert_float_equal(side.told, 33 * MIB, 1);
 }
@@ -110,6 +125,7 @@ int main(void)
 		cmocka_unit_test(all_is_told),
 		cmocka_unit_test(nothing_was_missed),
 		cmocka_unit_test(few_hits_stand_for_few),
+		cmocka_unit_test(the_rest_is_owed),
 		cmocka_unit_test(a_thread_has_all_of_its_own),
 		cmocka_unit_test(rows_are_balanced),
 		cmocka_unit_test(an_extent_is_of_its_class),
