@@ -329,9 +329,9 @@ enum place { PLACE_PREFIX, PLACE_KEY, PLACE_UNSEEN };
  * to be shared out behind all who may get some. */
 static enum place place_of(const struct row *row)
 {
-	return !strcmp(row->of.command, UNSEEN_COMMAND) ? PLACE_UNSEEN :
-	       row->of.key				? PLACE_KEY :
-							  PLACE_PREFIX;
+	return !strcmp(row->of.command, RECORD_UNSEEN) ? PLACE_UNSEEN :
+	       row->of.key			       ? PLACE_KEY :
+							 PLACE_PREFIX;
 }
 
 /* By prefix, but single keys as they came. */

@@ -120,7 +120,6 @@ void alloc_finish(struct model *m);
 struct alloc_class *alloc_class(struct model *m, int64_t size_bytes);
 
 /* --- unseen.c: bytes that no hit stands for --- */
-#define UNSEEN_COMMAND "(unseen)" /* the sensors' name of who moved them */
 struct unseen *unseen_new(struct prefixes *prefixes);
 void unseen_free(struct unseen *unseen);
 /* Remember who had bytes lately. */

@@ -83,7 +83,7 @@ static bool is_moved(const struct record_profile *record)
 
 static bool is_unseen(const struct record_profile *record)
 {
-	return !strcmp(record->command, UNSEEN_COMMAND);
+	return !strcmp(record->command, RECORD_UNSEEN);
 }
 
 void unseen_note(struct model *m, const struct record_profile *record, struct prefix *prefix)

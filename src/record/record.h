@@ -317,6 +317,9 @@ struct record_profile {
 #define RECORD_STACK_KERNEL "[kernel]"
 #define RECORD_STACK_CUT    "(cut)"
 
+/* The command of bytes that are nobody's in particular: the model shares them out. */
+#define RECORD_UNSEEN "(unseen)"
+
 /* Exact totals since the sensors began, whatever was sampled. One a tick, and at the end. */
 struct record_totals {
 	double window_seconds;

@@ -108,7 +108,7 @@ bool flow_is_out(const struct sensors *s)
 
 bool flow_stands(const struct sensors *s)
 {
-	return s->flow && s->flow->state == FLOW_STANDS;
+	return s->flow && flow_in_place(s->flow);
 }
 
 size_t flow_places(const struct sensors *s)

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The flow sensor's own: what its probe (flow.c) and the scale of its rows (flow_scale.c) share. */
+/* The flow sensor's own: what its probe (flow.c) and the scale of its rows (flow_scale.c, before
+ * jemalloc 5.3 flow_caches.c; of either flow_side.c) share. */
 #pragma once
 
 #include "sensor/internal.h"
 
 #include "target/allocator.h"
+
+/* How many times the mean of late a hit may stand for: in a map with few of them one would
+ * stand for all that was moved while the probe was away, and its key be told what others had.
+ * From 5.3 on the rest goes to all who are seen before and after it (model/unseen.c), before
+ * that to the next rows. */
+#define SCALE_MOST 3
 
 struct flow_thread {
 	uint32_t tid;
@@ -53,8 +60,26 @@ struct flow {
 	double cached_told;
 };
 
+/* The probe stands now. */
+static inline bool flow_in_place(const struct flow *flow)
+{
+	return flow->state == FLOW_STANDS;
+}
+
+/* --- flow_caches.c --- */
 /* The watch begins. */
 void flow_clocks_begin(struct sensors *s);
 /* The probes have come, as the prober's thread knows first; they are about to go. */
 void flow_clocks_start(struct sensors *s);
 void flow_clocks_stop(struct sensors *s);
+/* Is it known where the main thread's bytes are counted, or that they are not? */
+bool flow_caches_are_known(struct sensors *s);
+/* What the rows of profile @map stand for, which was just left. */
+void flow_caches_scale(struct sensors *s, uint32_t map);
+/* What the main thread moved that no row tells of, nor one to come; from now on it is told. */
+void flow_caches_untold(struct sensors *s, double untold[FLOW_SIDES]);
+
+/* --- flow_side.c; its other functions are in internal.h --- */
+/* NULL when it was not met yet. */
+struct flow_thread *flow_thread_of(struct flow *flow, uint32_t tid);
+struct flow_thread *flow_thread_add(struct flow *flow, uint32_t tid);

@@ -289,7 +289,7 @@ void stacks_take(struct sensors *s, const struct redmem_stack *stack, size_t siz
 void stacks_emit(struct sensors *s, uint32_t map);
 void stacks_free(struct sensors *s);
 
-/* --- flow.c, and flow_scale.c for what its rows stand for --- */
+/* --- flow.c, and flow_scale.c, flow_side.c and flow_caches.c for what its rows stand for --- */
 /* What a thread allocated, or what it freed, in bytes. */
 struct flow_side {
 	double told; /* of what it moved since its first hit: rows stand for so much */
