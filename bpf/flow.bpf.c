@@ -37,10 +37,9 @@ struct cache_bin {
 #define TCACHE_ARENA_5_1  48
 #define TCACHE_FILL_SHIFT 12
 #define CACHED_MAX	  (1 << 16)
-/* Of target->filled: large classes, which are cached up to 32 KiB (opt.lg_tcache_max) and filled by
- * what is freed. */
-#define FILLED_LARGE	   (1ULL << 63)
-#define LARGE_CACHED_BYTES 32768
+/* Large classes that are cached, up to 32 KiB (opt.lg_tcache_max), and how many those are. */
+#define LARGE_CACHED_BYTES   32768
+#define LARGE_CACHED_CLASSES 8
 /*
  * tsd_t: bytes the thread has allocated, and behind them those it has freed; the cache is in it,
  * too (tsd.h: MALLOC_TSD). In 5.1 there is offset_state in front of them, which is the address of
@@ -51,38 +50,42 @@ struct cache_bin {
 #define TSD_BYTES_MAX	  4096
 #define COUNTED_MAX	  (1ULL << 46)
 
-/* Charge @bytes to whoever runs, or with @nobody to their size class only. True when that is
- * redmem's own connection: nothing is said of what it moves. */
-static __always_inline bool charge(struct redmem_target *target, u32 tid, bool is_alloc, u64 bytes,
-				   u64 class_bytes, bool nobody)
+/* What the thread is at, as the one who allocates or frees. */
+static __always_inline void who_moves(struct redmem_target *target, u32 tid, bool is_alloc,
+				      struct redmem_context *context)
 {
-	struct redmem_profile_key key = {};
 	struct running run = {};
+	int background;
 
-	context_running(target, tid, &key.context, &run);
-	if (is_main(target, tid) && (key.context.state == CONTEXT_LOOP || !is_alloc) &&
-	    read_stack(target, BACKGROUND_STACK_WORDS)) {
-		int background = context_background(target, &key.context);
+	context_running(target, tid, context, &run);
+	if (!is_main(target, tid) || (context->state != CONTEXT_LOOP && is_alloc) ||
+	    !read_stack(target, BACKGROUND_STACK_WORDS))
+		return;
+	background = context_background(target, context);
+	if (context->state == CONTEXT_LOOP)
+		context_parsing(target, context, !is_alloc);
+	if (!is_alloc && context->state == CONTEXT_AFTER && !run.client && is_for_reply(target))
+		context_replied(target, context);
+	else if (background == BACKGROUND_QUEUED && !context->key_len && !run.is_over)
+		context_is_queued(target, run.client, context);
+}
 
-		if (key.context.state == CONTEXT_LOOP)
-			context_parsing(target, &key.context, !is_alloc);
-		if (!is_alloc && key.context.state == CONTEXT_AFTER && !run.client &&
-		    is_for_reply(target))
-			context_replied(target, &key.context);
-		else if (background == BACKGROUND_QUEUED && !key.context.key_len && !run.is_over)
-			context_is_queued(target, run.client, &key.context);
-	}
-	if (key.context.state == CONTEXT_OWN)
+/* Charge @bytes to @key's context, or with @nobody to their size class only. True when that is
+ * redmem's own connection: nothing is said of what it moves. */
+static __always_inline bool charge(struct redmem_target *target, struct redmem_profile_key *key,
+				   bool is_alloc, u64 bytes, u64 class_bytes, bool nobody)
+{
+	if (key->context.state == CONTEXT_OWN)
 		return true;
-	key.event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
+	key->event = is_alloc ? EVENT_ALLOC : EVENT_FREE;
 	if (!nobody)
-		profile_add_stack(target, &key, bytes, 0, false, STACK_OF_BYTES);
+		profile_add_stack(target, key, bytes, 0, false, STACK_OF_BYTES);
 	if (class_bytes) {
 		/* No keys here: there would be too many rows. */
-		forget_key(&key.context);
-		key.event = is_alloc ? EVENT_ALLOC_CLASS : EVENT_FREE_CLASS;
-		key.user_ip = class_bytes;
-		profile_add(target, &key, bytes, 0, false);
+		forget_key(&key->context);
+		key->event = is_alloc ? EVENT_ALLOC_CLASS : EVENT_FREE_CLASS;
+		key->user_ip = class_bytes;
+		profile_add(target, key, bytes, 0, false);
 	}
 	return false;
 }
@@ -142,6 +145,7 @@ SEC("uprobe.multi")
 int flow_event(struct pt_regs *ctx)
 {
 	struct event_context event = {};
+	struct redmem_profile_key key = {};
 	u32 tid;
 	struct redmem_target *target = target_probed(ctx, &tid);
 	u64 now, last;
@@ -149,9 +153,10 @@ int flow_event(struct pt_regs *ctx)
 	if (!target)
 		return 0;
 	total_add(target, TOTAL_FLOW_HITS, 1);
-	if (read_event(ctx, &event, &last, &now))
-		note_thread(ctx, target, tid,
-			    charge(target, tid, event.is_alloc, now - last, 0, false));
+	if (!read_event(ctx, &event, &last, &now))
+		return 0;
+	who_moves(target, tid, event.is_alloc, &key.context);
+	note_thread(ctx, target, tid, charge(target, &key, event.is_alloc, now - last, 0, false));
 	return 0;
 }
 
@@ -190,12 +195,25 @@ static __noinline int note_cache(struct redmem_target *target, u32 tid, u64 coun
 	return 0;
 }
 
-/* @bytes, in blocks of @class_bytes, went into a cache or out of it. */
-static __always_inline void cache_moved(struct redmem_target *target, u32 tid, bool is_alloc,
-					u64 bytes, u64 class_bytes, u64 counters)
+/* @bytes, in blocks of @class_bytes, went into a cache or out of it, as @key's context has it. */
+static __always_inline void cache_moved(struct redmem_target *target, u32 tid,
+					struct redmem_profile_key *key, bool is_alloc, u64 bytes,
+					u64 class_bytes, u64 counters)
 {
-	if (!charge(target, tid, is_alloc, bytes, class_bytes, false) && is_main(target, tid))
+	if (!charge(target, key, is_alloc, bytes, class_bytes, false) && is_main(target, tid))
 		note_cache(target, tid, counters, is_alloc ? FLOW_ALLOC : FLOW_FREE, bytes);
+}
+
+/* Blocks of the class come to the main thread for what @context is: it is its cache from now on. */
+static __always_inline void note_filler(struct redmem_target *target, u32 tid, u32 index,
+					const struct redmem_context *context)
+{
+	u32 place = index & (REDMEM_CACHED_CLASSES - 1);
+
+	if (!is_main(target, tid))
+		return;
+	target->filled |= 1ULL << place;
+	target->filler[place] = *context;
 }
 
 static __always_inline u64 class_bytes_of(const struct redmem_target *target, u32 index)
@@ -256,40 +274,39 @@ int flow_fill(struct pt_regs *ctx)
 	u32 tid, index = PT_REGS_PARM5(ctx), count;
 	struct redmem_target *target = cache_hit(ctx, &tid);
 	u64 tcache = PT_REGS_PARM3(ctx), bytes;
+	struct redmem_profile_key key = {};
 
 	if (!target)
 		return 0;
+	who_moves(target, tid, true, &key.context);
 	count = fill_count(target, tcache, PT_REGS_PARM4(ctx), PT_REGS_PARM2(ctx), index);
 	bytes = class_bytes_of(target, index);
 	if (index < target->settings.small_classes)
-		target->filled |= 1ULL << (index & 63);
+		note_filler(target, tid, index, &key.context);
 	if (count)
-		cache_moved(target, tid, true, count * bytes, bytes,
+		cache_moved(target, tid, &key, true, count * bytes, bytes,
 			    counters_of(PT_REGS_PARM1(ctx), tcache));
 	else
 		drop(target, DROP_CACHE_UNREADABLE);
 	return 0;
 }
 
-/* Was the cache of the class in use since the watch began? */
-static __always_inline bool is_filled(const struct redmem_target *target, u32 index)
-{
-	u64 class = index < target->settings.small_classes ? 1ULL << (index & 63) : FILLED_LARGE;
-
-	return target->filled & class;
-}
-
-/* A cache that is full gives back half of it when one more is freed. The others give back what they
- * did not need for a while, at any call. With one that is in use whoever runs has had a part in it;
- * who freed what is in the rest is long gone, and where the thread's bytes are counted it is not
- * missing. */
+/*
+ * A cache that is full gives back half of it when one more is freed. The others give back what they
+ * did not need for a while, at any call, whoever makes it: from the main thread's that goes to
+ * whom it was filled for. When it was not since the watch began, who freed what is in it is long
+ * gone, and where the thread's bytes are counted it is not missing.
+ */
 static __always_inline int flush(struct pt_regs *ctx, u64 tcache, u64 bin_address, u32 index,
 				 u32 rest)
 {
+	struct redmem_profile_key key = {};
 	struct cache_bin bin = {};
 	u32 tid;
 	struct redmem_target *target = cache_hit(ctx, &tid);
 	u64 bytes, counters;
+	u32 place = index & (REDMEM_CACHED_CLASSES - 1);
+	bool left, filled;
 
 	if (!target)
 		return 0;
@@ -298,11 +315,16 @@ static __always_inline int flush(struct pt_regs *ctx, u64 tcache, u64 bin_addres
 		return 0;
 	bytes = class_bytes_of(target, index);
 	counters = counters_of(PT_REGS_PARM1(ctx), tcache);
-	if (!is_filled(target, index) && (u32)bin.cached < cached_most(target, index) &&
-	    read_word(counters))
-		charge(target, tid, false, (bin.cached - rest) * bytes, bytes, true);
+	left = (u32)bin.cached < cached_most(target, index) && is_main(target, tid);
+	filled = target->filled & 1ULL << place;
+	if (left && filled)
+		key.context = target->filler[place];
 	else
-		cache_moved(target, tid, false, (bin.cached - rest) * bytes, bytes, counters);
+		who_moves(target, tid, false, &key.context);
+	if (left && !filled && read_word(counters))
+		charge(target, &key, false, (bin.cached - rest) * bytes, bytes, true);
+	else
+		cache_moved(target, tid, &key, false, (bin.cached - rest) * bytes, bytes, counters);
 	return 0;
 }
 
@@ -322,19 +344,31 @@ int flow_flush_large(struct pt_regs *ctx)
 		     PT_REGS_PARM4(ctx));
 }
 
+/* Its index; 0 when there is none of so many @bytes. */
+static __always_inline u32 large_class_of(const struct redmem_target *target, u64 bytes)
+{
+	for (u32 i = 0; i < LARGE_CACHED_CLASSES; i++)
+		if (class_bytes_of(target, target->settings.small_classes + i) == bytes)
+			return target->settings.small_classes + i;
+	return 0;
+}
+
 /* large_palloc(tsdn, arena, usize, alignment, zero) */
 SEC("uprobe.multi")
 int flow_large_alloc(struct pt_regs *ctx)
 {
+	struct redmem_profile_key key = {};
 	u64 bytes = PT_REGS_PARM3(ctx);
-	u32 tid;
+	u32 tid, index;
 	struct redmem_target *target = cache_hit(ctx, &tid);
 
 	if (!target)
 		return 0;
-	if (bytes <= LARGE_CACHED_BYTES)
-		target->filled |= FILLED_LARGE;
-	cache_moved(target, tid, true, bytes, bytes, 0);
+	who_moves(target, tid, true, &key.context);
+	index = bytes <= LARGE_CACHED_BYTES ? large_class_of(target, bytes) : 0;
+	if (index) /* its cache is filled by what is freed */
+		note_filler(target, tid, index, &key.context);
+	cache_moved(target, tid, &key, true, bytes, bytes, 0);
 	return 0;
 }
 
@@ -346,12 +380,15 @@ int flow_large_free(struct pt_regs *ctx)
 	u64 extent = PT_REGS_PARM2(ctx), size = read_word(extent + 16);
 	u32 tid;
 	struct redmem_target *target = cache_hit(ctx, &tid);
+	struct redmem_profile_key key = {};
 	u64 bytes;
 
 	if (!target)
 		return 0;
 	bytes = class_bytes_of(target, (read_word(extent) >> 18) & 0xff);
-	if (redmem_extent_is_of(size, bytes, ALLOCATOR_PAGE_MAX))
-		cache_moved(target, tid, false, bytes, bytes, 0);
+	if (!redmem_extent_is_of(size, bytes, ALLOCATOR_PAGE_MAX))
+		return 0;
+	who_moves(target, tid, false, &key.context);
+	cache_moved(target, tid, &key, false, bytes, bytes, 0);
 	return 0;
 }

@@ -445,8 +445,9 @@ struct redmem_stack {
 
 /* --- one server --------------------------------------------------------- */
 
-#define REDMEM_RECENT_PLACES 4
-#define REDMEM_RSS_MEMBERS   4 /* file, anon, swap, shmem (mm_types_task.h) */
+#define REDMEM_RECENT_PLACES  4
+#define REDMEM_CACHED_CLASSES 64 /* size classes of jemalloc's thread caches, at most */
+#define REDMEM_RSS_MEMBERS    4 /* file, anon, swap, shmem (mm_types_task.h) */
 
 /* All that is kept of one server; the loader maps it. */
 struct redmem_target {
@@ -455,7 +456,9 @@ struct redmem_target {
 	__u32 flow_open; /* all probes of the thread caches stand; likewise */
 	__u32 unused_word;
 	/* written by the programs */
-	__u64 filled; /* size classes whose cache was in use, a bit each (flow.bpf.c) */
+	/* Size classes whose cache the main thread has filled, a bit each, and what it was at. */
+	__u64 filled;
+	struct redmem_context filler[REDMEM_CACHED_CLASSES];
 	__u64 totals[TOTAL_KINDS];
 	__u64 drops[DROP_KINDS];
 	__u32 unused;

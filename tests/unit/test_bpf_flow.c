@@ -720,6 +720,7 @@ static void make_cache(void)
 	cache.tcache = room(64);
 	cache.arena = room(1);
 	*word(table + 8) = 48;
+	*word(table + 24) = 20480;
 	((uint32_t *)info)[1] = 200;
 	settings->class_table = table;
 	*word(settings->bin_info = room(1)) = info;
@@ -773,6 +774,19 @@ static int rows_of(enum redmem_event event, uint64_t bytes)
 	return rows;
 }
 
+static struct redmem_profile_key freed_row(uint64_t bytes)
+{
+	for (struct entry *entry = entries; entry; entry = entry->next) {
+		const struct redmem_profile_key *key = entry->key;
+
+		if (entry->map->map == &profile_0 && key->event == EVENT_FREE &&
+		    ((const struct redmem_profile_value *)entry->value)->events == bytes)
+			return *key;
+	}
+	fail_msg("nobody has freed %llu bytes", (unsigned long long)bytes);
+	return (struct redmem_profile_key){ 0 };
+}
+
 static struct redmem_flow_thread *main_thread(void)
 {
 	uint32_t tid = TGID;
@@ -805,7 +819,7 @@ static void test_cache(void **state)
 }
 
 /* A full cache gives back what is freed; the others what they had no use for, which is nobody's
- * when the cache was not in use since the watch began. */
+ * when the cache was not filled since the watch began. */
 static void test_cache_flush(void **state)
 {
 	(void)state;
@@ -823,10 +837,25 @@ static void test_cache_flush(void **state)
 	flush_to(80, 20);
 	assert_int_equal(rows_of(EVENT_FREE, 160 * 48), 1);
 	assert_int_equal(main_thread()->seen_bytes[0][FLOW_FREE], 160 * 48);
-	PT_REGS_PARM3(&sv.at_probe) = 20480;
-	assert_false(is_filled(sv.target, 2));
+}
+
+/* What a cache gives back for want of use goes to whom it was filled for, and not to who runs. */
+static void test_cache_filler(void **state)
+{
+	(void)state;
+	make_cache();
+	fill(cache.arena);
+	assert_int_equal(sv.target->filler[1].state, CONTEXT_LOOP);
+	run_command(sv.client, sv.command, set, 3);
+	*word(sv.current) = sv.client;
+	flush_to(80, 20);
+	assert_int_equal(freed_row(60 * 48).context.state, CONTEXT_LOOP);
+	flush_to(200, 70); /* this one is full: it is what runs that frees */
+	assert_int_equal(freed_row(130 * 48).context.command, sv.command);
+	PT_REGS_PARM3(&sv.at_probe) = 20480; /* no small class has so many */
 	flow_large_alloc(&sv.at_probe);
-	assert_true(is_filled(sv.target, 2));
+	assert_int_equal(sv.target->filler[3].command, sv.command);
+	assert_int_equal(sv.target->filled, 1 << 1 | 1 << 3);
 }
 
 /* 5.1 has a word more in front. Nothing is counted where jemalloc was built without, and nothing is
@@ -904,13 +933,21 @@ static void test_anything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_command),	TEST(test_wakes),
-		TEST(test_rules),	TEST(test_script),
-		TEST(test_own),		TEST(test_after),
-		TEST(test_parsing),	TEST(test_parsing_inline),
-		TEST(test_background),	TEST(test_thread),
-		TEST(test_unreadable),	TEST(test_cache),
-		TEST(test_cache_flush), TEST(test_cache_counters),
+		TEST(test_command),
+		TEST(test_wakes),
+		TEST(test_rules),
+		TEST(test_script),
+		TEST(test_own),
+		TEST(test_after),
+		TEST(test_parsing),
+		TEST(test_parsing_inline),
+		TEST(test_background),
+		TEST(test_thread),
+		TEST(test_unreadable),
+		TEST(test_cache),
+		TEST(test_cache_flush),
+		TEST(test_cache_filler),
+		TEST(test_cache_counters),
 		TEST(test_anything),
 	};
 
