@@ -3,7 +3,6 @@
  * The event loop that waits for a disk: for the AOF, which it writes and, with appendfsync
  * always, syncs itself; and for anything else it reads or writes.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,22 +14,6 @@
 /* Who wrote so much while the server waited may be why. */
 #define WRITER_BYTES  (16 * MIB)
 #define WRITERS_SHOWN 3
-
-static bool has_aof(const struct model *m)
-{
-	return measure_config_is(m, "appendonly", "yes") || model_info_end(m, "aof_enabled") == 1;
-}
-
-/* Waits of the main thread that were too short to be a stall are the AOF's where there is
- * one: nothing else on a disk is waited for at each turn of the loop. */
-static double waited_for_aof(const struct model *m)
-{
-	const struct charge *main_thread = measure_main_thread(m);
-
-	if (!has_aof(m) || !main_thread || isnan(main_thread->io_wait_seconds))
-		return 0;
-	return main_thread->io_wait_seconds - waits_of(m, "io.blocks").seconds;
-}
 
 static void wait_evidence(struct finding *f, const struct waits *w)
 {
@@ -110,9 +93,8 @@ bool rule_aof_disk(const struct model *m, struct finding *f)
 {
 	int64_t delayed = model_info_delta(m, "aof_delayed_fsync");
 	bool known = m->have_disk && *m->disk.device;
-	struct waits w = waits_of(m, f->id);
+	struct waits w = waits_for_aof(m);
 
-	waits_include(&w, waited_for_aof(m));
 	if (waits_severity(m, &w) == SEVERITY_INFO && !(delayed > 0))
 		return false;
 	waits_tell(m, f, &w);

@@ -106,6 +106,30 @@ static double waits_ratio(const struct model *m, const struct waits *w)
 	return m->duration_seconds > 0 ? w->seconds / m->duration_seconds : NAN;
 }
 
+static bool has_aof(const struct model *m)
+{
+	return measure_config_is(m, "appendonly", "yes") || model_info_end(m, "aof_enabled") == 1;
+}
+
+/* Waits of the main thread that were too short to be a stall are the AOF's where there is
+ * one: nothing else on a disk is waited for at each turn of the loop. */
+static double waited_for_aof(const struct model *m)
+{
+	const struct charge *main_thread = measure_main_thread(m);
+
+	if (!has_aof(m) || !main_thread || isnan(main_thread->io_wait_seconds))
+		return 0;
+	return main_thread->io_wait_seconds - waits_of(m, "io.blocks").seconds;
+}
+
+struct waits waits_for_aof(const struct model *m)
+{
+	struct waits w = waits_of(m, "aof.disk");
+
+	waits_include(&w, waited_for_aof(m));
+	return w;
+}
+
 enum severity waits_severity(const struct model *m, const struct waits *w)
 {
 	double ratio = waits_ratio(m, w);

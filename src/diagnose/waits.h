@@ -39,6 +39,8 @@ struct waits waits_of_work(const struct model *m, const char *id, enum redmem_ca
 struct waits waits_with_own_work(const struct model *m, const char *id);
 /* @seconds is all that was waited, short ones included: more than the stalls have. */
 void waits_include(struct waits *w, double seconds);
+/* Those for the AOF's disk, short ones included. */
+struct waits waits_for_aof(const struct model *m);
 /* Is it harm by the table, and how bad? SEVERITY_INFO when it is none. */
 enum severity waits_severity(const struct model *m, const struct waits *w);
 

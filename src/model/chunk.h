@@ -21,7 +21,7 @@
  *  - When there are more than CHUNK_ROWS rows, those of the least weight are added to rows without
  *    a key.
  *  - Bytes that no hit stands for (model/unseen.c) go to those who had bytes in the chunk, not in
- *    its last second.
+ *    the seconds around.
  *  - Of the allocator calls of bursts at most CHUNK_CALLS, evenly picked, each standing for several
  *    (record_call.calls): the slowest may not be among them.
  *  - Ticks nearer than a tenth of the chunk, or so. Of their INFO, but for the last, what the

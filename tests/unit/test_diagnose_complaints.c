@@ -294,6 +294,7 @@ static void saves_often(void **state)
 	struct scene s;
 	struct diagnosis d;
 	const struct finding *f;
+	struct record_stall *stall;
 
 	(void)state;
 	saves_in_a_row(&s, 0.2, 4);
@@ -304,6 +305,18 @@ static void saves_often(void **state)
 	f = expect(&d, "save.often", SEVERITY_WARNING);
 	assert_non_null(strstr(f->title, "4 forks in 10"));
 	assert_true(evidence_value(f, "auto-aof-rewrite-percentage") == 1);
+	diagnosis_free(&d);
+
+	saves_in_a_row(&s, 0.2, 4); /* the AOF waits as the child has the disk */
+	scene_info_both(&s, "aof_enabled:1\r\n");
+	stall = scene_stall(&s, "", "", 0.076);
+	record_blame(stall, CAUSE_IO_WAIT, 0.076);
+	stall->wait_file = "/data/appendonlydir/appendonly.aof.1.incr.aof";
+	d = scene_diagnose(&s);
+	f = expect(&d, "save.often", SEVERITY_WARNING);
+	assert_ptr_equal(f, &d.f->items[0]);
+	assert_float_equal(evidence_value(f, "aof_waited_seconds"), 0.076, 1e-6);
+	expect(&d, "aof.disk", SEVERITY_WARNING);
 	diagnosis_free(&d);
 
 	saves_in_a_row(&s, 0.2, 1); /* one that takes long */
