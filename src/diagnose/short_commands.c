@@ -116,11 +116,16 @@ static struct big_reads big_reads_of(const struct model *m, const struct hot_key
 	return out;
 }
 
+static bool is_much_waited(const struct model *m, const struct waits *w)
+{
+	return waits_severity(m, w) > SEVERITY_INFO;
+}
+
 static bool is_much(const struct model *m, double seconds)
 {
 	struct waits w = { .seconds = seconds };
 
-	return waits_severity(m, &w) > SEVERITY_INFO;
+	return is_much_waited(m, &w);
 }
 
 static struct big_reads most_big_reads(const struct model *m)
@@ -173,14 +178,16 @@ static bool is_harm(const struct model *m, const struct command_row *row, enum s
 	return any && each >= SHORT_SECONDS && is_much(m, own_cpu_seconds(row));
 }
 
-/* Then that is told of them. */
+/* Then that is told of them; not when the only stalls on keys are too short to be harm. */
 static bool is_on_big_keys(const struct model *m, const char *command)
 {
+	struct waits blocked = waits_of(m, "bigkey.blocks");
+
 	for (size_t i = 0; i < m->hot_keys_count; i++)
 		if (!strcmp(m->hot_keys[i].command, command) &&
 		    is_much(m, big_reads_of(m, &m->hot_keys[i]).seconds))
 			return true;
-	for (size_t i = 0; i < m->stalls_count; i++)
+	for (size_t i = 0; i < m->stalls_count && is_much_waited(m, &blocked); i++)
 		if (!strcmp(m->stalls[i].stall.command, command) &&
 		    stall_works_for(m, &m->stalls[i].stall, "bigkey.blocks"))
 			return true;

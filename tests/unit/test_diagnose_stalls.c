@@ -136,6 +136,9 @@ static void short_commands_take_much(void **state)
 			    "SORT on ids takes 1.3 ms each time, 40 % of the time in sum");
 	assert_null(diagnosis_find(&d, "hotkey.cpu")); /* the same trouble */
 	diagnosis_free(&d);
+	repeated_on(&s, "sort", "ids", 3000, 4);
+	scene_stall(&s, "sort", "ids", 0.007); /* too short to be told for itself */
+	scene_expect(&s, "command.blocks", SEVERITY_WARNING);
 	repeated(&s, "command", 6000, 3.2);
 	scene_profile(&s, EVENT_CPU, "get", "hot", 800, 4);
 	d = scene_diagnose(&s);
