@@ -31,12 +31,10 @@ static double with_child(const struct model *m)
 /* What the saves cost: the pages that are copied, and what the AOF waits as the child has the disk,
  * whose finding comes behind this one then. But for waits so long that they are critical: no child
  * explains a disk that hangs. */
-static void often_cost(const struct model *m, struct finding *f, bool rewrites)
+static void often_cost(const struct model *m, struct finding *f)
 {
-	struct waits disk = { .longest = NULL };
+	struct waits disk = waits_for_aof(m);
 
-	if (rewrites)
-		disk = waits_for_aof(m);
 	f->severity = SEVERITY_WARNING;
 	f->cost =
 		(double)(measure_rss(m) > 0 ? measure_rss(m) : 0) + disk.seconds * COST_PER_SECOND;
@@ -59,7 +57,7 @@ bool rule_saves_often(const struct model *m, struct finding *f)
 		      say_seconds(m->duration_seconds).s, say_percent(share).s);
 	finding_evidence_count(f, "total_forks", forks, "forks", BASIS_EXACT);
 	finding_evidence(f, "with_child_ratio", share, "ratio", BASIS_EXACT);
-	often_cost(m, f, rewrites);
+	often_cost(m, f);
 	finding_evidence_text(f, "save", model_config(m, "save"), BASIS_EXACT);
 	if (rewrites) {
 		finding_evidence_count(f, "auto-aof-rewrite-percentage",

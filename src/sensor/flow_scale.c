@@ -8,6 +8,7 @@
  * sampled: each row stands for as many times its bytes as the thread moved more than was seen.
  * Hits in redmem's own commands have no row and stand for nothing but themselves: what was moved
  * before them is not theirs.
+ *
  * Before 5.3 that is flow_caches.c's.
  */
 #include "sensor/flow_internal.h"
