@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What goes on in a watch, and where its windows end; see watch_state.h. */
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@
 #define TICK_SECONDS   1.0 /* the engine's */
 #define TURN_MS	       100 /* how often the loop turns when nothing comes... */
 #define STILL_MS       1000 /* ...and a watch without end, where nothing is to be decided */
+#define SHORT_MS       5 /* ...and any other, where the budget has something to decide */
 #define HANG_SECONDS   1.0 /* no answer for this long is told as a hang */
 #define CUT_KEYS       8
 #define REASON_COLUMNS 200
@@ -309,12 +311,16 @@ static void lost_connection(struct watch *w)
 }
 
 /* Servers are not to be looked at ten times a second for years. What is seen of one wakes its
- * thread, and so do ticks; else it wakes for what the budget decides. */
+ * thread, and so do ticks; else it wakes for what the budget decides. Of a watch that ends the
+ * budget is heeded closely: a flow probe that stands for 100 ms unheeded takes what a small
+ * budget has for seconds. */
 static int64_t turn_ms(const struct watch *w)
 {
 	double rest_ms = sensors_rest_seconds(w->sensors) * 1e3;
 
-	if (!w->plan->chunks || w->border || w->server.coming.conn || rest_ms < TURN_MS)
+	if (!w->plan->chunks)
+		return (int64_t)fmin(fmax(rest_ms, SHORT_MS), TURN_MS);
+	if (w->border || w->server.coming.conn || rest_ms < TURN_MS)
 		return TURN_MS;
 	return rest_ms < STILL_MS ? (int64_t)rest_ms : STILL_MS;
 }

@@ -339,18 +339,32 @@ static double charge_hits(struct sensors *s)
 	return price;
 }
 
+/* What the probe spends in a second. One that has just come has not been seen to spend yet: what
+ * it took the last time holds until it has stood from one look to the next. */
+static double flow_spends(struct sensors *s, bool stands, double polled)
+{
+	struct budget *b = &s->budget;
+	double seen = charge_hits(s) / polled;
+
+	b->flow_spends = stands && b->flow_stood ? seen : fmax(seen, b->flow_spends);
+	b->flow_stood = stands;
+	return b->flow_spends;
+}
+
 /* @polled is for how long nobody has looked. */
 static void control_flow(struct sensors *s, int64_t now, double polled)
 {
 	double pause =
 		budget_move_seconds(&s->probe_cost, flow_places(s)) + uprobe_removal_seconds();
-	bool stands = flow_stands(s), may;
-	double spends = charge_hits(s) / polled;
+	bool stands, may;
+	double spends;
 
 	if (flow_settle(s)) {
 		sensor_off(s, "flow", "its probe could not be put in again");
 		return;
 	}
+	stands = flow_stands(s);
+	spends = flow_spends(s, stands, polled);
 	/* The first hits are worth their price: from them on all bytes are counted. */
 	may = !flow_is_known(s) || budget_flow_may_stand(&s->budget, stands, now);
 	if (stands ? may : !may || !flow_is_out(s)) {

@@ -66,6 +66,8 @@ struct budget {
 	bool on_least; /* as it is now */
 	double charged_seconds; /* paid by the bucket of all so far */
 	uint64_t flow_hits; /* paid by the flow probe's */
+	double flow_spends; /* and what it spends in a second, when it stands: as seen last */
+	bool flow_stood; /* when that was looked at */
 	double rest_seconds; /* from poll_ns on nothing is to be decided for so long */
 	bool busy; /* the server has no CPU left */
 	double server_cpu; /* seconds */
