@@ -9,6 +9,7 @@
 #include "diagnose/keys.h"
 #include "diagnose/measure.h"
 #include "diagnose/stall_owner.h"
+#include "diagnose/stall_work.h"
 #include "redis/knowledge_commands.h"
 
 /* The end of the string is among the bytes strchr() finds. */

@@ -8,7 +8,7 @@
 #include "diagnose/harm.h"
 #include "diagnose/harm_left.h"
 #include "diagnose/rules.h"
-#include "diagnose/stall_owner.h"
+#include "diagnose/stall_work.h"
 
 #define RULE_ENTRY(id, name, rank) { id, RANK_##rank, rule_##name },
 const struct rule rules[] = { RULES(RULE_ENTRY) };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The event loop held by its own work: a command on a big key, or without one (KEYS,
- * FLUSHALL, scripts), very many commands in one turn, or what the loop does between them.
+ * The event loop held by one command: on a big key, or without one (KEYS, FLUSHALL, scripts).
  * What a command only suffered (swap, waiting for a CPU, a fork) is not counted here; other
  * rules speak of it.
  */
@@ -16,7 +15,9 @@
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
 #include "diagnose/short_commands.h"
+#include "diagnose/stall_command.h"
 #include "diagnose/stall_owner.h"
+#include "diagnose/stall_work.h"
 #include "diagnose/waits.h"
 #include "redis/knowledge_commands.h"
 #include "redis/many_keys.h"
@@ -37,19 +38,23 @@ struct block {
 	double allocator_seconds; /* NAN */
 	double asleep_seconds; /* on no disk; NAN */
 	bool running;
+	bool reads; /* no command yet: its request was read */
 	bool slowlog;
 };
 
 static bool block_at(const struct model *m, size_t i, struct block *b)
 {
-	const struct stall *stall;
+	const struct stall *stall, *named;
 	const struct record_slowlog *slow;
 
 	if (i < m->stalls_count) {
-		stall = &m->stalls[i].stall;
+		stall = named = &m->stalls[i].stall;
+		if (stall_request(m, stall))
+			named = stall_request(m, stall);
 		*b = (struct block){ .command = stall_command(m, stall),
-				     .key = stall->key,
-				     .keys_total = stall->keys_total,
+				     .key = named->key,
+				     .keys_total = named->keys_total,
+				     .reads = named != stall,
 				     .seconds = stall_own_seconds(stall),
 				     .allocator_seconds = stall->seconds[CAUSE_ALLOCATOR],
 				     .asleep_seconds = stall->seconds[CAUSE_OTHER],
@@ -100,6 +105,7 @@ struct block_sum {
 	struct block longest;
 	int64_t count;
 	double seconds;
+	double reading_seconds; /* of them: requests were read */
 	double squares; /* of seconds */
 };
 
@@ -133,6 +139,7 @@ static struct block_sum *block_sum_of(struct blocks *all, const struct block *b)
 	if (all->sums_count == BLOCK_SUMS)
 		return NULL;
 	all->sums[all->sums_count] = (struct block_sum){ .longest = *b };
+	all->sums[all->sums_count].longest.seconds = 0;
 	return &all->sums[all->sums_count++];
 }
 
@@ -147,7 +154,9 @@ static void block_add(struct blocks *all, const struct block *b)
 	sum->count++;
 	sum->seconds += b->seconds;
 	sum->squares += b->seconds * b->seconds;
-	if (b->seconds > sum->longest.seconds)
+	if (b->reads)
+		sum->reading_seconds += b->seconds;
+	else if (b->seconds > sum->longest.seconds)
 		sum->longest = *b;
 }
 
@@ -171,6 +180,11 @@ static bool blocks_collect(const struct model *m, struct finding *f, struct bloc
 		if (block_counts(m, i, &b, f->id))
 			block_add(all, &b);
 	}
+	for (size_t i = 0; i < all->sums_count; i++)
+		if (all->sums[i].reading_seconds >= all->sums[i].seconds) { /* nothing else of it */
+			all->sums[i].longest.seconds = all->sums[i].reading_seconds;
+			all->sums[i].reading_seconds = 0;
+		}
 	if (!all->count)
 		return false;
 	qsort(all->sums, all->sums_count, sizeof(*all->sums), by_harm);
@@ -186,6 +200,9 @@ static struct phrase say_sum(const struct block_sum *sum)
 
 	if (sum->longest.running)
 		snprintf(out.s, sizeof(out.s), ", and was still running");
+	else if (sum->reading_seconds > 0)
+		snprintf(out.s, sizeof(out.s), ", and reading it for %.30s",
+			 say_seconds(sum->reading_seconds).s);
 	else if (sum->count > 1 && sum->seconds >= SUM_IS_TOLD * sum->longest.seconds)
 		snprintf(out.s, sizeof(out.s), ", and %.30s such stalls for %.30s",
 			 say_count(sum->count).s, say_seconds(sum->seconds).s);
@@ -202,6 +219,9 @@ static void block_evidence(struct finding *f, const struct blocks *all)
 			 BASIS_SAMPLED);
 	finding_evidence_count(f, "stalls_total", all->sums[0].count, "stalls", BASIS_EXACT);
 	finding_evidence(f, "stalls_seconds", all->sums[0].seconds, "seconds", BASIS_EXACT);
+	if (all->sums[0].reading_seconds > 0)
+		finding_evidence(f, "reading_seconds", all->sums[0].reading_seconds, "seconds",
+				 BASIS_EXACT);
 	if (all->count > all->sums[0].count) {
 		finding_evidence_count(f, "all_stalls_total", all->count, "stalls", BASIS_EXACT);
 		finding_evidence(f, "all_stalls_seconds", all->seconds, "seconds", BASIS_EXACT);
@@ -394,96 +414,5 @@ bool rule_command_blocks(const struct model *m, struct finding *f)
 		       w->keys_total > MANY_KEYS ? "Send some hundred keys at a time." :
 						   advice_command(w->command));
 	also_advice(f, &all);
-	return true;
-}
-
-bool rule_pipelines(const struct model *m, struct finding *f)
-{
-	struct waits w = waits_of(m, f->id);
-
-	if (waits_severity(m, &w) == SEVERITY_INFO)
-		return false;
-	waits_tell(m, f, &w);
-	finding_title(f, "%s commands at once held the event loop for %s",
-		      say_count(w.longest->commands_total).s, say_seconds(w.longest_seconds).s);
-	finding_evidence_count(f, "longest_commands_total", w.longest->commands_total, "commands",
-			       BASIS_EXACT);
-	for (size_t i = 0; i < w.longest->mix_count && i < 3; i++) {
-		finding_evidence_text(f, "command", say_command(w.longest->mix[i].command).s,
-				      BASIS_SAMPLED);
-		finding_evidence(f, "command_ratio", w.longest->mix[i].ratio, "ratio",
-				 BASIS_SAMPLED);
-	}
-	finding_cause(f, "Clients sent long pipelines, and what has arrived is served in one turn "
-			 "of the event loop; nobody else is answered before its end.");
-	finding_action(f, RECORD_UNKNOWN, "",
-		       "Send pipelines of some hundred commands; no single key is to blame.");
-	return true;
-}
-
-/* What it did most, in words; "" when nothing was recognised. */
-static const char *activity_of(const struct stall *stall)
-{
-	return stall->activity[0].words;
-}
-
-bool rule_loop_blocks(const struct model *m, struct finding *f)
-{
-	struct waits w = waits_of(m, f->id);
-	const char *activity;
-
-	if (waits_severity(m, &w) == SEVERITY_INFO)
-		return false;
-	activity = activity_of(w.longest);
-	waits_tell(m, f, &w);
-	f->weak = !*activity;
-	finding_title(f, "The event loop held itself up for %s%s%s",
-		      say_seconds(w.longest_seconds).s, *activity ? ", " : "", activity);
-	if (*activity)
-		finding_evidence_text(f, "activity", activity, BASIS_SAMPLED);
-	if (*w.longest->wait_call)
-		finding_evidence_text(f, "wait_call", w.longest->wait_call, BASIS_EXACT);
-	finding_cause(f,
-		      "No command ran: the server did work of its own between two of them%s, "
-		      "and every client waited.",
-		      *activity ? "" : ", which was not recognised");
-	finding_action(f, RECORD_UNKNOWN, "",
-		       "`redmem stalls` shows each such time with what it was spent on.");
-	return true;
-}
-
-/* Many causes, none of which is harm alone. */
-bool rule_stalls_mixed(const struct model *m, struct finding *f)
-{
-	struct met_findings met = { .count = 0 };
-	struct waits all = { 0 };
-
-	for (size_t i = 0; i < m->stalls_count; i++) {
-		const struct stall *stall = &m->stalls[i].stall;
-		const char *id = stall_finding(m, stall);
-		struct waits w;
-
-		if (finding_met_first(&met, id)) {
-			w = waits_of(m, id);
-			if (waits_severity(m, &w) > SEVERITY_INFO)
-				return false;
-		}
-		if (!stall_adds_up(m, id, stall))
-			continue;
-		all.stalls_total++;
-		all.seconds += stall->duration_seconds;
-		if (!all.longest)
-			all.longest = stall;
-		all.longest_seconds = all.longest->duration_seconds;
-	}
-	if (waits_severity(m, &all) == SEVERITY_INFO)
-		return false;
-	waits_tell(m, f, &all);
-	finding_title(f, "%s short stalls of several causes took %s of %s",
-		      say_count(all.stalls_total).s, say_seconds(all.seconds).s,
-		      say_seconds(m->duration_seconds).s);
-	finding_cause(f, "None of them is much alone; together they hold up one request in a "
-			 "hundred.");
-	finding_action(f, RECORD_UNKNOWN, "", "`redmem stalls` lists each with its causes.");
 	return true;
 }

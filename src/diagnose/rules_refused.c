@@ -11,7 +11,7 @@
 #include "diagnose/link.h"
 #include "diagnose/measure.h"
 #include "diagnose/rules.h"
-#include "diagnose/stall_owner.h"
+#include "diagnose/stall_work.h"
 #include "redis/knowledge_commands.h"
 
 /* --- commands ------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 #include "diagnose/keys.h"
 #include "diagnose/link.h"
 #include "diagnose/measure.h"
+#include "diagnose/stall_command.h"
+#include "diagnose/stall_work.h"
 #include "redis/knowledge_commands.h"
 
 /* From this share of what was waited for a CPU on, the quota is the reason. */
@@ -43,27 +45,6 @@ static const char *waited_for_cpu(const struct model *m, const struct stall *sta
 	return "cpu.contended";
 }
 
-bool activity_is_of(const char *words, const enum redmem_frame frames[], size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!strcmp(words, frame_table[frames[i]].words))
-			return true;
-	return false;
-}
-
-static bool does(const struct stall *stall, enum redmem_frame frame)
-{
-	return !strcmp(stall->activity[0].words, frame_table[frame].words);
-}
-
-static bool does_also(const struct stall *stall, enum redmem_frame frame)
-{
-	for (size_t i = 0; i < STALL_ACTIVITIES; i++)
-		if (!strcmp(stall->activity[i].words, frame_table[frame].words))
-			return true;
-	return false;
-}
-
 /*
  * A server that loads answers now and then (loading-process-events-interval-bytes), and holds its
  * loop up between: by reading and decoding, new memory, and tables that grow. When it was done in
@@ -84,12 +65,7 @@ static bool is_loading(const struct model *m, const struct stall *stall, enum re
 	if (model_info_start(m, "loading") != 1)
 		return false;
 	return model_info_end(m, "loading") == 1 || cause == CAUSE_REHASH ||
-	       does_also(stall, FRAME_LOAD);
-}
-
-bool stall_frees(const struct stall *stall)
-{
-	return does(stall, FRAME_FREE);
+	       stall_does_also(stall, FRAME_LOAD);
 }
 
 /* A buffer of the AOF that a tick saw, or a disk that was late for it: then what is written
@@ -125,7 +101,7 @@ static bool frees_mostly(const struct stall *stall, double memory)
 static bool moves_aof_buffer(const struct model *m, const struct stall *stall)
 {
 	double memory = stall->seconds[CAUSE_ALLOCATOR] + stall->seconds[CAUSE_FAULT_MINOR];
-	bool moves = does(stall, FRAME_AOF);
+	bool moves = stall_does(stall, FRAME_AOF);
 
 	if (stall->commands_total > 0 || *stall->command == '\0')
 		moves |= memory >= stall->duration_seconds / 2;
@@ -163,8 +139,8 @@ static bool spins_for_io_threads(const struct model *m, const struct stall *stal
 static bool is_unknown(const struct stall *stall)
 {
 	return !*stall->command && stall->commands_total <= 0 && !*stall->wait_call &&
-	       (!*stall->activity[0].words || does(stall, FRAME_ALLOCATE) ||
-		does(stall, FRAME_FREE));
+	       (!*stall->activity[0].words || stall_does(stall, FRAME_ALLOCATE) ||
+		stall_does(stall, FRAME_FREE));
 }
 
 /*
@@ -201,89 +177,6 @@ static bool frees_for_sync(const struct model *m, const struct stall *stall)
 {
 	return stall->commands_total <= 0 && stall_frees(stall) && link_synced(m) &&
 	       !measure_config_is(m, "replica-lazy-flush", "yes");
-}
-
-/* --- messages to subscribers ------------------------------------------------------- */
-
-/* Nothing in it that writing to clients, and the memory of what is written, does not do. */
-static bool may_write(const struct stall *stall)
-{
-	static const enum redmem_frame frames[] = {
-		FRAME_NONE,	 FRAME_SEND, FRAME_REPLY,      FRAME_CLIENTS_CRON, FRAME_ALLOCATE,
-		FRAME_ALLOCATOR, FRAME_FREE, FRAME_GIVE_PAGES, FRAME_GET_PAGES,
-	};
-
-	if (*stall->command || stall->commands_total > 0 ||
-	    (stall_frees(stall) && stall->activity[0].seconds >= stall_own_seconds(stall) / 2))
-		return false;
-	for (size_t i = 0; i < STALL_ACTIVITIES; i++)
-		if (!activity_is_of(stall->activity[i].words, frames,
-				    sizeof(frames) / sizeof(frames[0])))
-			return false;
-	return true;
-}
-
-/* A turn of the loop is no later behind the command than this. */
-#define NEXT_TURN_SECONDS 0.01
-
-/* The PUBLISH that was a stall, too, and ended as this one began; NULL. */
-static const char *publish_before(const struct model *m, const struct stall *stall)
-{
-	for (size_t i = 0; i < m->stalls_count; i++) {
-		const struct stall *other = &m->stalls[i].stall;
-		double end = other->t_seconds + other->duration_seconds;
-
-		if (command_publishes(other->command) &&
-		    fabs(stall->t_seconds - end) <= NEXT_TURN_SECONDS)
-			return other->command;
-	}
-	return NULL;
-}
-
-/* To write a small message takes some microseconds: to fewer it is no stall. */
-#define SUBSCRIBERS_MANY (STALL_SECONDS / 5e-6)
-
-static int64_t subscribers(const struct model *m)
-{
-	int64_t told = model_info_end(m, "pubsub_clients"), seen = 0; /* since 7.4 */
-
-	for (size_t i = 0; i < m->clients_count; i++)
-		seen += strchr(m->clients[i].client.flags, 'P') != NULL;
-	return told > seen ? told : seen;
-}
-
-/* The PUBLISH that so many subscribe to that it may be in any turn of the loop, and that was called
- * for each of them; NULL. */
-static const char *publish_to_many(const struct model *m)
-{
-	int64_t turns = 0, most = 0;
-	const char *found = NULL;
-
-	if ((double)subscribers(m) < SUBSCRIBERS_MANY)
-		return NULL;
-	for (size_t i = 0; i < m->commands_count; i++) {
-		const struct command_row *row = &m->commands[i];
-
-		if (!command_publishes(row->command) || row->calls_total <= most)
-			continue;
-		most = row->calls_total;
-		found = row->command;
-	}
-	for (size_t i = 0; i < m->stalls_count; i++)
-		turns += may_write(&m->stalls[i].stall) &&
-			 stall_own_seconds(&m->stalls[i].stall) >= STALL_SECONDS;
-	return turns <= most ? found : NULL;
-}
-
-const char *stall_command(const struct model *m, const struct stall *stall)
-{
-	const char *publish = NULL;
-
-	if (may_write(stall))
-		publish = publish_before(m, stall);
-	if (may_write(stall) && !publish)
-		publish = publish_to_many(m);
-	return publish ? publish : stall->command;
 }
 
 /* --- whose it is --------------------------------------------------------------------- */
@@ -341,6 +234,8 @@ static const char *own_work(const struct model *m, const struct stall *stall)
 			return task;
 		if (frees_for_sync(m, stall))
 			return "repl.sync_blocks";
+		if (stall_request(m, stall))
+			return own_work(m, stall_request(m, stall));
 		if (*stall_command(m, stall))
 			return "command.blocks";
 		task = task_beside(m, stall);
@@ -385,24 +280,6 @@ static const char *waited_for_io(const struct model *m, const struct stall *stal
 									    "io.blocks";
 }
 
-/* Causes of a command's own work, or of the loop's: what it would take on a machine of its own. */
-static const bool own_cause[CAUSES] = {
-	[CAUSE_COMMAND] = true,
-	[CAUSE_ALLOCATOR] = true,
-	[CAUSE_FAULT_MINOR] = true,
-	[CAUSE_OTHER] = true, /* asleep on no disk (DEBUG SLEEP, a lock) */
-};
-
-double stall_own_seconds(const struct stall *stall)
-{
-	double seconds = 0;
-
-	for (int cause = 0; cause < CAUSES; cause++)
-		if (own_cause[cause])
-			seconds += stall->seconds[cause];
-	return seconds;
-}
-
 /* It had no CPU that ran: not its doing, whatever it did beside. */
 static bool is_without_cpu(enum redmem_cause cause)
 {
@@ -420,7 +297,7 @@ static enum redmem_cause main_cause(const struct stall *stall)
 		return CAUSE_COMMAND;
 	if (count == 1 || !is_without_cpu(blame[0].cause))
 		return blame[0].cause;
-	beside = own_cause[blame[1].cause] ? stall_own_seconds(stall) : blame[1].seconds;
+	beside = cause_is_own(blame[1].cause) ? stall_own_seconds(stall) : blame[1].seconds;
 	return blame[beside >= harm_table[HARM_STALL].bound ? 1 : 0].cause;
 }
 
@@ -466,7 +343,7 @@ static const char *finding_of_rest(const struct model *m, const struct stall *st
 	struct blame blame[CAUSES];
 
 	if (blame_split(stall, blame) < 2 || !is_without_cpu(main_cause(stall)) ||
-	    !own_cause[blame[1].cause] || stall_own_seconds(stall) < STALL_SECONDS)
+	    !cause_is_own(blame[1].cause) || stall_own_seconds(stall) < STALL_SECONDS)
 		return NULL;
 	return own_work(m, stall);
 }

@@ -10,6 +10,7 @@
 #include "diagnose/link.h"
 #include "diagnose/measure.h"
 #include "diagnose/stall_owner.h"
+#include "diagnose/stall_work.h"
 
 bool finding_met_first(struct met_findings *met, const char *id)
 {

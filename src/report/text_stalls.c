@@ -10,7 +10,7 @@
 
 #include "base/sum.h"
 #include "diagnose/advice.h"
-#include "diagnose/stall_owner.h"
+#include "diagnose/stall_work.h"
 #include "model/stalls.h"
 #include "report/text.h"
 

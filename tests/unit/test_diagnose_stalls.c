@@ -270,6 +270,44 @@ static void publish_and_its_messages(void **state)
 	expect_only(&s, "loop.blocks", SEVERITY_WARNING);
 }
 
+/* What is done before a command of very many keys is to read its request. */
+static void request_and_its_command(void **state)
+{
+	struct record_stall *stall;
+	struct scene s;
+	struct diagnosis d;
+
+	(void)state;
+	for (int keys = 2; keys <= 200000; keys += 199998) {
+		const struct finding *f;
+
+		scene_init(&s);
+		stall = scene_stall(&s, "", "", 0.16);
+		stall->t_seconds = 1;
+		record_blame(stall, CAUSE_COMMAND, 0.16);
+		stall->frame_ns[FRAME_ALLOCATE] = 5000000;
+		stall = scene_stall(&s, "exists", "a:0", 0.02);
+		stall->t_seconds = 1.161;
+		record_blame(stall, CAUSE_COMMAND, 0.02);
+		scene_add(&s, RECORD_SLOWLOG)->slowlog = (struct record_slowlog){
+			.unix_seconds = s.session.wall_start_ns / 1000000000 + 1,
+			.seconds = 0.02,
+			.command = "exists",
+			.key = scene_bytes("a:0"),
+			.keys_total = keys,
+		};
+		d = scene_diagnose(&s);
+		f = diagnosis_find(&d, keys == 2 ? "loop.blocks" : "command.blocks");
+		assert_ptr_equal(f, &d.f->items[0]);
+		if (keys > 2) {
+			assert_null(diagnosis_find(&d, "loop.blocks"));
+			assert_string_equal(f->title, "EXISTS of 200,000 keys held the server for "
+						      "20 ms, and reading it for 160 ms");
+		}
+		diagnosis_free(&d);
+	}
+}
+
 static void short_ones_of_many_causes(void **state)
 {
 	struct scene s;
@@ -686,6 +724,7 @@ int main(void)
 		cmocka_unit_test(loop_is_not_accused),
 		cmocka_unit_test(loop_on_a_busy_machine),
 		cmocka_unit_test(publish_and_its_messages),
+		cmocka_unit_test(request_and_its_command),
 		cmocka_unit_test(short_ones_of_many_causes),
 		cmocka_unit_test(pipelines),
 		cmocka_unit_test(transactions),
