@@ -168,7 +168,7 @@ void budget_start(struct sensors *s)
 	b->base_seconds = spent(s);
 	b->flow_hits = s->target->totals[TOTAL_FLOW_HITS];
 	if (!proc_stat_read(&stat, s->config.pid, NULL))
-		b->server_cpu = stat.user_seconds + stat.system_seconds;
+		b->server_wanted = stat.user_seconds + stat.system_seconds;
 }
 
 double budget_fault_rate(const struct sensors *s)
@@ -178,17 +178,17 @@ double budget_fault_rate(const struct sensors *s)
 	return fmin(s->budget.busy ? rate / 2 : rate, FAULTS_MAX);
 }
 
-/* Is the server out of CPU? Of the last tick. */
+/* Is the server out of CPU? Of the last tick. One that has to wait for a CPU has none left. */
 static bool is_busy(struct sensors *s, double seconds)
 {
 	struct proc_stat stat;
-	double cpu;
+	double wanted, before = s->budget.server_wanted;
 
 	if (proc_stat_read(&stat, s->config.pid, NULL))
 		return false;
-	cpu = stat.user_seconds + stat.system_seconds - s->budget.server_cpu;
-	s->budget.server_cpu += cpu;
-	return cpu / seconds > BUSY_RATIO;
+	wanted = stat.user_seconds + stat.system_seconds + (double)server_waited_ns(s) / 1e9;
+	s->budget.server_wanted = wanted;
+	return (wanted - before) / seconds > BUSY_RATIO;
 }
 
 static void emit(struct sensors *s, double elapsed, const struct record_sink *sink)

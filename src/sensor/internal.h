@@ -70,7 +70,7 @@ struct budget {
 	bool flow_stood; /* when that was looked at */
 	double rest_seconds; /* from poll_ns on nothing is to be decided for so long */
 	bool busy; /* the server has no CPU left */
-	double server_cpu; /* seconds */
+	double server_wanted; /* seconds of CPU, those it had to wait for one included */
 	bool unlimited, calm;
 	double look_price; /* lately */
 	int64_t looks, look_ns; /* how many, and the end of the last one */
