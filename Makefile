@@ -181,7 +181,7 @@ $(B)/tests/fuzz/replay: $(patsubst %.c,$(B)/%.o,tests/fuzz/replay.c $(fuzz_targe
 	$(Q)$(CC) $(all_cflags) -rdynamic $(LDFLAGS) -o $@ $^ $(libs)
 
 # BPF programs as a part of a test, with headers of its own in place of libbpf's.
-$(B)/tests/unit/test_bpf_flow.o: all_cppflags += -Itests/unit/kernel -Ivmlinux -D__TARGET_ARCH_$(bpf_arch)
+$(B)/tests/unit/test_bpf_flow.o $(B)/tests/unit/test_bpf_caches.o: all_cppflags += -Itests/unit/kernel -Ivmlinux -D__TARGET_ARCH_$(bpf_arch)
 
 # What is made comes first: who includes it is known only after compiling.
 $(B)/%.o: %.c Makefile | $(skeleton) $(message_headers)
