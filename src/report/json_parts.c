@@ -2,7 +2,6 @@
 /* Parts that several documents have: what was watched, and how things stood. */
 #include <math.h>
 
-#include "diagnose/keys.h"
 #include "report/json.h"
 #include "report/schema.h"
 
