@@ -44,17 +44,17 @@ struct block {
 
 static bool block_at(const struct model *m, size_t i, struct block *b)
 {
-	const struct stall *stall, *named;
+	const struct stall *stall, *request, *named;
 	const struct record_slowlog *slow;
 
 	if (i < m->stalls_count) {
-		stall = named = &m->stalls[i].stall;
-		if (stall_request(m, stall))
-			named = stall_request(m, stall);
+		stall = &m->stalls[i].stall;
+		request = stall_request(m, stall);
+		named = request ? request : stall;
 		*b = (struct block){ .command = stall_command(m, stall),
 				     .key = named->key,
 				     .keys_total = named->keys_total,
-				     .reads = named != stall,
+				     .reads = request != NULL,
 				     .seconds = stall_own_seconds(stall),
 				     .allocator_seconds = stall->seconds[CAUSE_ALLOCATOR],
 				     .asleep_seconds = stall->seconds[CAUSE_OTHER],

@@ -221,7 +221,7 @@ static const char *task_beside(const struct model *m, const struct stall *stall)
 /* Its own work: of a command, of many in one turn of the loop, or of the loop itself. */
 static const char *own_work(const struct model *m, const struct stall *stall)
 {
-	const struct stall *alike;
+	const struct stall *alike, *request;
 	const char *task;
 
 	if (moves_aof_buffer(m, stall))
@@ -234,8 +234,9 @@ static const char *own_work(const struct model *m, const struct stall *stall)
 			return task;
 		if (frees_for_sync(m, stall))
 			return "repl.sync_blocks";
-		if (stall_request(m, stall))
-			return own_work(m, stall_request(m, stall));
+		request = stall_request(m, stall);
+		if (request)
+			return own_work(m, request);
 		if (*stall_command(m, stall))
 			return "command.blocks";
 		task = task_beside(m, stall);

@@ -10,8 +10,8 @@ cd "$(dirname "$0")/../.." || exit 1
 # files of /proc, a rule, a deadline or a list of the test's own.
 seams='maps_parse smaps_rollup_parse meminfo_parse record_decode frames_add model_set_rule
 	elf_set_deadline elf_file_open_path web_counts lab_scenario_parse'
-# Offsets of two are looked up by the name;
-# the rest is a part of an interface whose other parts are used.
+# Offsets of two are looked up by the name; the rest is a part of an interface whose other parts
+# are used.
 known='main redmem_probed_emulated redmem_probed_stepped
 	columns_keys_csv columns_csv_head columns_csv_row'
 
